@@ -1,0 +1,151 @@
+"""The catalogue of requirements: one sentence each, with an id, a level and a source.
+
+Reads a profile's requirements.yaml into frozen values and refuses a catalogue that is not sound. It knows no profile:
+the dialects, topics and capabilities that an entry may name are declared in the same file. It judges nothing. Anyone
+may import it.
+"""
+
+import re
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Level = Literal["must", "should", "may"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+
+class CatalogueError(ValueError):
+    """A requirements file that cannot be used; the text names every entry that is wrong, and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    id: str
+    sentence: str
+    level: Level
+    dialects: tuple[str, ...]
+    topic: str
+    source: str
+    judged: str | None
+    not_judged: str | None
+    accepts: tuple[str, ...]
+    decision: str | None
+    needs: tuple[str, ...]
+
+
+def load(path: Path) -> dict[str, Requirement]:
+    """The requirements in `path` by id, in the order of the file."""
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (it builds nothing but text)
+        catalogue = _Catalogue.model_validate(raw)
+    except yaml.MarkedYAMLError as broken:
+        where = f"{path}:{broken.problem_mark.line + 1}" if broken.problem_mark else str(path)
+        raise CatalogueError(f"{where}: {broken.problem}") from None
+    except ValidationError as wrong:
+        raise CatalogueError("\n".join(f"{path}: {line}" for line in _explained(wrong, raw))) from None
+    if problems := [*_problems(catalogue)]:
+        raise CatalogueError("\n".join(f"{path}: {problem}" for problem in problems))
+    return {entry.id: entry.frozen() for entry in catalogue.requirements}
+
+
+class _Loader(yaml.CBaseLoader):
+    """Every scalar stays the text that was written (`no`, `422`), and no key may appear twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"the key {key.value!r} appears twice in one mapping; write it once"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[Text, ...], Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Entry(_Strict):
+    id: Annotated[str, Field(pattern=r"^[A-Z]+-\d{3}$")]
+    sentence: Text
+    level: Level
+    dialects: Texts
+    topic: Text
+    source: Text
+    judged: Text | None = None
+    not_judged: Text | None = None
+    accepts: Texts | None = None
+    decision: Text | None = None
+    needs: Texts | None = None
+
+    def frozen(self) -> Requirement:
+        return Requirement(**{**dict(self), "accepts": self.accepts or (), "needs": self.needs or ()})
+
+
+class _Catalogue(_Strict):
+    profile: Text
+    words: dict[str, Text] = {}
+    dialects: dict[str, Text]
+    topics: dict[str, Text]
+    capabilities: dict[str, Text] = {}
+    requirements: Annotated[list[_Entry], Field(min_length=1)]
+
+
+def _problems(catalogue: _Catalogue) -> Iterator[str]:
+    seen: set[str] = set()
+    prefix = f"{catalogue.profile.upper()}-"
+    for entry in catalogue.requirements:
+        if entry.id in seen:
+            yield f"{entry.id}: saw this id twice; write a new number, ids are never shared"
+        seen.add(entry.id)
+        if not entry.id.startswith(prefix):
+            yield f"{entry.id}: saw an id of another profile; write {prefix} and three digits"
+        if (entry.judged is None) == (entry.not_judged is None):
+            both = "neither" if entry.judged is None else "both"
+            yield f"{entry.id}: saw {both} of judged and not_judged; write one of them"
+        word = entry.level.upper()
+        if (words := set(re.findall(r"\b(?:MUST|SHOULD|MAY)\b", entry.sentence))) != {word}:
+            saw = " and ".join(sorted(words)) or "no such word"
+            yield f"{entry.id}: sentence: saw {saw} at level {entry.level}; write {word} and no other of these words"
+        for field, names, declared in (
+            ("dialects", entry.dialects, catalogue.dialects),
+            ("topic", (entry.topic,), catalogue.topics),
+            ("needs", entry.needs or (), catalogue.capabilities),
+        ):
+            for name in set(names) - set(declared):
+                yield f"{entry.id}: {field}: saw {name!r}; write one of {', '.join(declared)}"
+
+
+_SAW = {"missing": "nothing", "extra_forbidden": "a key that does not exist"}
+_WRITE = {
+    "missing": "it, the key is required",
+    "literal_error": f"one of {', '.join(LEVELS)}",
+    "string_pattern_mismatch": "capitals, a dash and three digits, such as ROLLOUT-048",
+    "string_too_short": "some text",
+    "too_short": "at least one item",
+    "tuple_type": "a list",
+}
+
+
+def _explained(wrong: ValidationError, raw: Any) -> Iterator[str]:
+    """One line per pydantic error: which entry, which key, what was seen, what to write."""
+    for error in wrong.errors():
+        match error["loc"]:
+            case ("requirements", int(number), *rest):
+                entry = raw["requirements"][number]
+                name = entry.get("id") if isinstance(entry, dict) else None
+                who, model = f"{name or f'entry {number + 1}'}: ", _Entry
+            case rest:
+                who, model = "", _Catalogue
+        key = ".".join(map(str, rest)) or "the file"
+        write = {**_WRITE, "extra_forbidden": f"one of {', '.join(model.model_fields)}"}
+        saw = _SAW.get(error["type"], repr(error["input"]))
+        yield f"{who}{key}: saw {saw}; write {write.get(error['type'], error['msg'])}"

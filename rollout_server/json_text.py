@@ -1,0 +1,79 @@
+"""JSON text to values and back, without changing anything on the way.
+
+Reading is left to the standard library: a faster parser turns big integers into floats and refuses a lone surrogate, and both
+occur in text that a policy sampled. Writing takes the fast way first.
+"""
+
+import json
+import math
+from typing import Any, NoReturn
+
+import orjson
+
+MAX_DEPTH = 128  # far deeper than any message, and shallow enough for every writer and template that recurses
+
+
+class NotJson(ValueError):
+    """The bytes are not JSON, or not JSON that can be carried on."""
+
+
+def loads(data: bytes | str) -> Any:
+    """Parse JSON; NaN, infinities and absurd nesting are refused."""
+    try:
+        value = json.loads(data, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise NotJson("not valid JSON") from error
+    if _may_be_deep(data) and too_deep(value):
+        raise NotJson("nested too deeply")
+    return value
+
+
+def dumps(value: Any) -> bytes:
+    """Compact JSON bytes that parse to the same value anywhere."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a lone surrogate, or an integer beyond 64 bits
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def canonical(value: Any) -> bytes:
+    """The same bytes for equal values, whatever the order of keys."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def size(value: Any) -> int:
+    """Bytes of the compact UTF-8 text."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> list[Any]:
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [item for item in items if isinstance(item, dict | list)]
+
+
+def _may_be_deep(data: bytes | str) -> bool:
+    # Counting brackets costs nothing beside parsing, and spares nearly every body the walk.
+    if isinstance(data, str):
+        return data.count("[") + data.count("{") > MAX_DEPTH
+    return data.count(b"[") + data.count(b"{") > MAX_DEPTH
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number out of range")
+    return value

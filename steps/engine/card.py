@@ -1,0 +1,68 @@
+"""The target card: what a stranger's server is, has and needs, in a small YAML file.
+
+What the card does not declare and the target does not show is skipped with that reason, never guessed.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from steps.engine import yaml_source
+
+
+class Tool(BaseModel):
+    """One call that the suite may ask for, and its outcome: a `result` (compared by value) or an `error`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    result: Any = None
+    error: bool = False
+
+
+class Limits(BaseModel):
+    """The target's own limits, in seconds and counts. A limit that is not declared is not tested."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    generation_timeout_s: float | None = Field(None, gt=0, description="gives up on one generation call after this")
+    rollout_timeout_s: float | None = Field(None, gt=0, description="ends a rollout after this")
+    tool_timeout_s: float | None = Field(None, gt=0, description="gives up on one tool after this")
+    max_concurrent: int | None = Field(None, gt=0, description="rollouts that run at once; more are queued or answered 429")
+
+
+class Variant(Limits):
+    """The same target configured otherwise: more environment, other limits, perhaps another key."""
+
+    env: dict[str, str] = Field(default_factory=dict)
+    key: str | None = Field(None, description="the key of this variant; an empty string is none")
+
+
+class Card(Limits):
+    """`env` and `variants` need a target that the suite starts itself (`app:` or `cmd:`)."""
+
+    dialects: list[str] = Field(default_factory=list, description="which dialects to judge; default: those it shows")
+    key: str | None = Field(None, description="the key the target asks of its callers; better given as --target-key")
+    tokenizer: str | None = Field(None, description="a local tokenizer directory, relative to the card")
+    tokenizer_name: str | None = Field(None, description="the name by which the target knows that tokenizer")
+    tools: list[Tool] | None = Field(None, description="calls to ask for; default: the calculator, where it is shown")
+    hanging_tool: Tool | None = Field(None, description="a call that never returns of itself")
+    capabilities: list[str] = Field(default_factory=list, description="idempotency_key, ...")
+    patience_s: float = Field(10.0, gt=0, description="how long a silent target is waited for")
+    settle_s: float = Field(2.5, ge=0, description="how long after its end a rollout is watched for late calls")
+    env: dict[str, str] = Field(default_factory=dict)
+    variants: dict[str, Variant] = Field(default_factory=dict)
+
+    def limits(self, variant: str) -> Limits:
+        return self.variants[variant] if variant else self
+
+
+def load(file: Path) -> Card:
+    """Read a card. Raises `SuiteError` with file:line:column for whatever does not fit."""
+    source = yaml_source.read(file)
+    card = yaml_source.validated(Card, source)
+    if card.tokenizer:
+        return card.model_copy(update={"tokenizer": str((file.parent / card.tokenizer).resolve())})
+    return card

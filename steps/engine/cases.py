@@ -1,0 +1,66 @@
+"""What a case is: actions to perform, expectations to judge, and where it was written.
+
+Prose and YAML both compile to these values; nothing further down knows which of the two a case came from.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from steps.engine.findings import Evidence, Location
+
+
+@runtime_checkable
+class Action(Protocol):
+    """Something the suite does. Frozen data with one coroutine; it drives and never judges."""
+
+    async def perform(self, session: Any) -> None: ...
+
+
+@runtime_checkable
+class Expectation(Protocol):
+    """A demand on the whole trace, judged after the case has settled. Frozen data with one pure function."""
+
+    def judge(self, talk: Any, requirement: str) -> Iterable[Evidence]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a case: its value and where it stands."""
+
+    what: Action | Expectation
+    at: Location = field(compare=False)
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One scenario in one dialect. `requirements[0]` is what a failed expectation accuses.
+
+    `needs` are capabilities without which the case is skipped; `variant` names a differently configured instance of the
+    target; `alone` asks for an instance that no other case uses, because this one will stop it.
+    """
+
+    name: str
+    profile: str
+    dialect: str
+    requirements: tuple[str, ...]
+    steps: tuple[Step, ...]
+    at: Location = field(compare=False)
+    tags: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    variant: str = ""
+    alone: bool = False
+
+    @property
+    def id(self) -> str:
+        """Unique in a run and stable under edits elsewhere in the file."""
+        return f"{self.at.file}::{self.name}[{self.dialect}]"
+
+    @property
+    def actions(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if isinstance(step.what, Action))
+
+    @property
+    def expectations(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if isinstance(step.what, Expectation))

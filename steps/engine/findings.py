@@ -1,0 +1,105 @@
+"""Verdicts, findings, and the one place where a case is triaged.
+
+A finding says that *they* broke a requirement. A `SuiteError` says that *we* could not judge. The two never mix.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SuiteError(Exception):
+    """We could not judge: the case, the suite or the way to the target is at fault, not the target's conduct."""
+
+
+class Verdict(StrEnum):
+    PASS = "pass"
+    FAIL = "fail"
+    ERROR = "error"
+    SKIP = "skip"
+    INCONCLUSIVE = "inconclusive"
+
+
+LEVELS = ("must", "should", "may")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where in a feature or scenario file something was written; lines count from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Evidence that a requirement was kept: the occasion arose and the target did right."""
+
+    requirement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One requirement broken once.
+
+    `said` is what the requirement or the case demanded, `saw` what happened, both with values. `exchanges` are the numbers of
+    the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts.
+    """
+
+    requirement: str
+    said: str
+    saw: str
+    exchanges: tuple[int, ...] = ()
+    state: str | None = None
+    at: Location | None = None
+    strict_only: bool = False
+
+
+Evidence = Held | Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the evidence of one case amounts to."""
+
+    verdict: Verdict
+    requirements: Mapping[str, Verdict]
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+
+
+def requirement_verdicts(evidence: Iterable[Evidence], about: Iterable[str]) -> dict[str, Verdict]:
+    """One verdict a requirement: fail beats pass, and what the case is about but never arose is inconclusive."""
+    verdicts = dict.fromkeys(about, Verdict.INCONCLUSIVE)
+    for item in evidence:
+        if isinstance(item, Finding):
+            verdicts[item.requirement] = Verdict.FAIL
+        elif verdicts.get(item.requirement) is not Verdict.FAIL:
+            verdicts[item.requirement] = Verdict.PASS
+    return verdicts
+
+
+def judge(evidence: Iterable[Evidence], about: tuple[str, ...], levels: Mapping[str, str], fails_on: str) -> Judgement:
+    """Triage one executed case.
+
+    `levels` gives each requirement's level, `fails_on` the weakest level whose breach fails a case (`must` is the strongest).
+    """
+    evidence = tuple(evidence)
+    verdicts = requirement_verdicts(evidence, about)
+    findings = tuple(item for item in evidence if isinstance(item, Finding))
+    counted = [f for f in findings if counts(levels[f.requirement], fails_on)]
+    silent = [name for name in about if verdicts[name] is Verdict.INCONCLUSIVE]
+    if counted:
+        return Judgement(Verdict.FAIL, verdicts, findings)
+    if silent:
+        reason = f"no occasion arose to judge {', '.join(silent)}"
+        return Judgement(Verdict.INCONCLUSIVE, verdicts, findings, reason)
+    return Judgement(Verdict.PASS, verdicts, findings)
+
+
+def counts(level: str, fails_on: str) -> bool:
+    """Whether a breach at `level` fails a run that fails on `fails_on`."""
+    return LEVELS.index(level) <= LEVELS.index(fails_on)

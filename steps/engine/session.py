@@ -1,0 +1,153 @@
+"""One case in flight: the only place that orders I/O.
+
+A session sends to the target, waits for events with a deadline, and leaves everything that happened in the trace. It never
+decides whether what happened was right.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from steps.engine.findings import SuiteError
+from steps.engine.trace import Event, Request, Response, Trace
+
+# A target that makes no move at all for `patience_s` is given up on; one that is merely slow is waited for up to this many
+# times as long, because a queue in front of it is a right it has.
+MOST_PATIENCE = 6
+
+
+class GaveUp(Exception):
+    """An event that a case waits for did not come in time. The judge says what it means; the case goes on."""
+
+
+@dataclass(slots=True)
+class Pulse:
+    """When the target last made a move, in any case of the run."""
+
+    last: float = 0.0
+
+
+@dataclass(slots=True)
+class Session:
+    """`target` is the base URL; `patience_s` how long a silent target is waited for; `settle_s` how long after its last
+    action a case still listens for what should not come."""
+
+    target: str
+    client: httpx.AsyncClient
+    trace: Trace
+    patience_s: float
+    settle_s: float
+    pulse: Pulse = field(default_factory=Pulse)
+    holds: dict[str, asyncio.Event] = field(default_factory=dict)
+    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+    state: dict[str, Any] = field(default_factory=dict)
+    bench: Any = None
+
+    async def send(self, request: Request, rollout: str = "", deadline_s: float | None = None, sent: str = "") -> int:
+        """Send one request to the target; returns the number of the exchange, whatever became of it.
+
+        `sent` names the event that the sending is, for requests that have a meaning in the protocol.
+        """
+        n = self.trace.open(request, to_target=True, rollout=rollout)
+        if sent:
+            self.trace.event(rollout, "trainer", sent, n)
+        try:
+            async with asyncio.timeout(deadline_s or self.patience_s * MOST_PATIENCE):
+                reply = await self.client.send(self._built(request))
+            response = Response(reply.status_code, _lower(reply.headers), reply.content)
+            self.trace.close(n, response)
+        except TimeoutError:
+            self.trace.close(n, fault=f"no answer within {deadline_s or self.patience_s * MOST_PATIENCE:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            self.trace.close(n, fault=f"{type(error).__name__}: {error}")
+        except asyncio.CancelledError:
+            self.trace.close(n, fault="given up by the suite")
+            raise
+        self.beat()
+        return n
+
+    def _built(self, request: Request) -> httpx.Request:
+        return self.client.build_request(
+            request.method, self.target + request.path, headers=list(request.headers), content=request.body
+        )
+
+    def beat(self) -> None:
+        self.pulse.last = asyncio.get_running_loop().time()
+
+    def spawn(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(work)
+        self.tasks.append(task)
+        return task
+
+    async def until(self, happened: Callable[[], bool], what: str) -> None:
+        """Wait until `happened()`; it is asked again after every event. Raises `GaveUp` when the target stays silent."""
+        if happened():
+            return
+        woken = asyncio.Event()
+
+        def listener(_: Event) -> None:
+            woken.set()
+
+        self.trace.listeners.append(listener)
+        try:
+            await self._wait(happened, woken, what)
+        finally:
+            self.trace.listeners.remove(listener)
+
+    async def _wait(self, happened: Callable[[], bool], woken: asyncio.Event, what: str) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while not happened():
+            woken.clear()
+            left = self._deadline(began) - loop.time()
+            if left <= 0:
+                raise GaveUp(what)
+            try:
+                async with asyncio.timeout(left):
+                    await woken.wait()
+            except TimeoutError:
+                continue
+            self.beat()
+
+    def _deadline(self, began: float) -> float:
+        quiet = max(began, self.pulse.last) + self.patience_s
+        return min(quiet, began + self.patience_s * MOST_PATIENCE)
+
+    def hold(self, name: str) -> asyncio.Event:
+        """The gate that a scripted reply waits at until the case releases it."""
+        return self.holds.setdefault(name, asyncio.Event())
+
+    async def settle(self) -> None:
+        """Listen on until nothing has happened in this case for `settle_s`."""
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+
+        def listener(_: Event) -> None:
+            nonlocal last
+            last = loop.time()
+
+        self.trace.listeners.append(listener)
+        try:
+            end = last + self.patience_s
+            while (left := min(last + self.settle_s, end) - loop.time()) > 0:
+                await asyncio.sleep(left)
+        finally:
+            self.trace.listeners.remove(listener)
+
+    async def close(self) -> None:
+        """End whatever the case still has in flight."""
+        for gate in self.holds.values():
+            gate.set()
+        for task in self.tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*self.tasks, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, SuiteError):
+                raise outcome
+
+
+def _lower(headers: httpx.Headers) -> tuple[tuple[str, str], ...]:
+    return tuple((key.decode("latin-1").lower(), value.decode("latin-1")) for key, value in headers.raw)

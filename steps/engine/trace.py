@@ -1,0 +1,117 @@
+"""The append-only record of one case: what crossed the wire, in the order in which it did.
+
+Nothing here judges or does I/O. Headers are kept with lower-case names; bodies are the bytes as they were.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import Any
+
+import orjson
+
+Headers = tuple[tuple[str, str], ...]
+
+NOT_JSON: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    path: str
+    headers: Headers = ()
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One HTTP request and what became of it.
+
+    `to_target` tells who asked. `fault` names what went wrong on the transport, or what the peer's script did on purpose.
+    `began` and `ended` are seconds since the case began.
+    """
+
+    n: int
+    to_target: bool
+    rollout: str
+    request: Request
+    began: float
+    response: Response | None = None
+    fault: str | None = None
+    ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something with a protocol meaning: `name` is past tense, `exchange` the number of the exchange that shows it."""
+
+    seq: int
+    at: float
+    rollout: str
+    role: str
+    name: str
+    exchange: int
+
+
+@dataclass(slots=True)
+class Trace:
+    """Grows only. Listeners hear every event, so that a session can wait for one without polling."""
+
+    epoch: float = field(default_factory=monotonic)
+    exchanges: list[Exchange] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    listeners: list[Callable[[Event], None]] = field(default_factory=list)
+
+    def now(self) -> float:
+        return monotonic() - self.epoch
+
+    def open(self, request: Request, *, to_target: bool, rollout: str = "") -> int:
+        """Record a request; the number returned names the exchange from now on."""
+        n = len(self.exchanges)
+        self.exchanges.append(Exchange(n, to_target, rollout, request, self.now()))
+        return n
+
+    def close(self, n: int, response: Response | None = None, fault: str | None = None) -> None:
+        """Record how exchange `n` ended; the first ending stands."""
+        if self.exchanges[n].ended is None:
+            self.exchanges[n] = replace(self.exchanges[n], response=response, fault=fault, ended=self.now())
+
+    def event(self, rollout: str, role: str, name: str, exchange: int) -> Event:
+        happened = Event(len(self.events), self.now(), rollout, role, name, exchange)
+        self.events.append(happened)
+        for listener in tuple(self.listeners):
+            listener(happened)
+        return happened
+
+    def of(self, rollout: str) -> Iterator[Event]:
+        return (event for event in self.events if event.rollout == rollout)
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value of a body, or `NOT_JSON`. Lone surrogates and NaN, which orjson refuses, are tried with the standard parser."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _lenient(body)
+
+
+def _lenient(body: bytes) -> Any:
+    import json
+
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return NOT_JSON

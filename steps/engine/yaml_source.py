@@ -1,0 +1,143 @@
+"""YAML as people expect it, with the place of everything.
+
+Scalars follow YAML 1.2 (`no`, `on`, `12:30` and `012` are strings), a key written twice is refused, and every value remembers
+its line, so that an error of a model can say file:line:column.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from steps.engine.findings import Location, SuiteError
+
+Model = TypeVar("Model", bound=BaseModel)
+Path_ = tuple[str | int, ...]
+
+
+class _Core(yaml.CSafeLoader):
+    """PyYAML's C loader with the scalar rules of YAML 1.2's core schema."""
+
+
+_Core.yaml_implicit_resolvers = {}
+for tag, pattern, first in (
+    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", "~nN\0"),
+    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("tag:yaml.org,2002:int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    ("tag:yaml.org,2002:float", r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+):
+    _Core.add_implicit_resolver(tag, re.compile(rf"^(?:{pattern})$"), list(first) + ([""] if "~" in first else []))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A parsed document: `value`, and `places` from the path of each value to its (line, column), both from 1."""
+
+    file: str
+    value: Any
+    places: Mapping[Path_, tuple[int, int]]
+
+    def at(self, path: Path_) -> Location:
+        """The place of a value, or of the nearest thing around it that was written down."""
+        return Location(self.file, self._nearest(path)[0])
+
+    def _nearest(self, path: Path_) -> tuple[int, int]:
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path, (1, 1))
+
+    def problem(self, path: Path_, message: str) -> SuiteError:
+        line, column = self._nearest(path)
+        where = ".".join(str(part) for part in path)
+        return SuiteError(f"{self.file}:{line}:{column}: {where + ': ' if where else ''}{message}")
+
+
+def read(file: Path, shown: str | None = None) -> Source:
+    """Parse a file. Raises `SuiteError` with file:line:column for anything that is not one plain YAML document."""
+    shown = shown or str(file)
+    try:
+        text = file.read_text(encoding="utf-8")
+        return parse(text, shown)
+    except OSError as error:
+        raise SuiteError(f"{shown}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SuiteError(f"{shown}: is not UTF-8 text: {error.reason} at byte {error.start}") from error
+
+
+def parse(text: str, shown: str) -> Source:
+    loader = _Core(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            raise SuiteError(f"{shown}:1:1: the file is empty")
+        places: dict[Path_, tuple[int, int]] = {}
+        _walk(node, (), places, shown)
+        return Source(shown, loader.construct_document(node), places)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
+        raise SuiteError(f"{where}: not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise SuiteError(f"{shown}: not YAML: {error}") from error
+    finally:
+        loader.dispose()
+
+
+def _walk(node: yaml.Node, path: Path_, places: dict[Path_, tuple[int, int]], shown: str) -> None:
+    places[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for n, child in enumerate(node.value):
+            _walk(child, (*path, n), places, shown)
+    elif isinstance(node, yaml.MappingNode):
+        _walk_mapping(node, path, places, shown)
+
+
+def _walk_mapping(node: yaml.MappingNode, path: Path_, places: dict[Path_, tuple[int, int]], shown: str) -> None:
+    seen: dict[str, int] = {}
+    for key, child in node.value:
+        line, column = key.start_mark.line + 1, key.start_mark.column + 1
+        if key.value in seen:
+            raise SuiteError(
+                f"{shown}:{line}:{column}: the key {key.value!r} was already written in line {seen[key.value]}; "
+                "the first one would be lost. Keep one."
+            )
+        seen[key.value] = line
+        _walk(child, (*path, key.value), places, shown)
+        places[(*path, key.value)] = (line, column)
+
+
+def validated(model: type[Model], source: Source, value: Any = None, path: Path_ = ()) -> Model:
+    """`value` (default: the whole document) as `model`; the first error becomes a `SuiteError` with its place."""
+    try:
+        return model.model_validate(source.value if value is None else value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise source.problem((*path, *_real(first["loc"])), _explain(first, model)) from error
+
+
+def _real(loc: tuple[Any, ...]) -> Path_:
+    # pydantic names the member of a union in the path; such a name is never a key of the document
+    return tuple(part for part in loc if not (isinstance(part, str) and re.search(r"[A-Z\[(]", part)))
+
+
+def _explain(error: Any, model: type[BaseModel]) -> str:
+    if error["type"] != "extra_forbidden":
+        return f"{error['msg']}; seen: {error['input']!r}"[:400]
+    key = str(error["loc"][-1])
+    near = difflib.get_close_matches(key, _keys(model), n=3)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return f"unknown key {key!r}.{hint}"
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    """Every key that may occur anywhere in the model, for suggestions."""
+    schema = model.model_json_schema()
+    keys: set[str] = set(schema.get("properties", {}))
+    for definition in schema.get("$defs", {}).values():
+        keys |= set(definition.get("properties", {}))
+    return sorted(keys)

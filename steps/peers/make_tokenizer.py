@@ -1,0 +1,207 @@
+"""Makes the tokenizer that the project ships, byte for byte: `python -m steps.peers.make_tokenizer scenarios`.
+
+Two directories come out, which differ in the chat template alone. Each can be loaded by `tokenizers` and `jinja2`, and
+by `transformers.AutoTokenizer` from its path. Nothing at run time imports this module; it reads no file and no network.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer
+from tokenizers.decoders import ByteLevel as ByteLevelDecoder
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
+from tokenizers.trainers import BpeTrainer
+
+from steps.peers.tokenizer_corpus import Conversation, conversations
+from steps.peers.tokenizer_template import PREFIX_PRESERVING, STRIPPING, render
+
+SEED = 0
+CONVERSATIONS = 4000  # enough that the vocabulary fills up with words, few enough to train in about a second
+VOCABULARY = 1536  # 24 * 64: small for a model of a million parameters, and no padding of its embedding is needed
+MODEL_MAX_LENGTH = 32768  # longer than any case, so that a loader which truncates to it never does
+
+END_OF_TEXT, TURN_START, TURN_END = SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+# Ordinary tokens, not special ones: decoding that skips special tokens must leave them for tool and reasoning parsers.
+MARKUP = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>")
+
+# Every digit, every '}' and every newline stands alone. Digits, so that a number has as many tokens as digits;
+# '}' and newline, because a guided decoder masks a token that crosses from the JSON of a tool call into its closing tag.
+_PIECES = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"  # contractions
+    r"|[^\r\n\p{L}\p{N}}]?\p{L}+"  # a word, with the one character before it
+    r"|\p{N}|\}|[\r\n]"
+    r"| ?[^\s\p{L}\p{N}}]+"  # punctuation
+    r"|[^\S\r\n]+(?!\S)|[^\S\r\n]+"  # blanks, leaving the last one to the word that follows
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One directory: its name, its template and what its card says of the template."""
+
+    directory: str
+    template: str
+    summary: str
+
+
+VARIANTS = (
+    Variant(
+        "tokenizer",
+        PREFIX_PRESERVING,
+        "Its chat template preserves prefixes: a prompt, followed by the turn the model wrote and a newline, is the\n"
+        "exact start of every later rendering. Reasoning is kept in every assistant message.",
+    ),
+    Variant(
+        "tokenizer_stripping",
+        STRIPPING,
+        "Its chat template forgets: the reasoning of an assistant message is rendered only while that message is the\n"
+        "last one. So after a turn with reasoning the next prompt does not start with what the model has read and\n"
+        "written. Apart from that it is the template of `../tokenizer`, and `tokenizer.json` is the same file.",
+    ),
+)
+
+
+def corpus(seed: int = SEED, count: int = CONVERSATIONS) -> Iterator[str]:
+    """The training text: rendered conversations, and the tools' schemas, without the tokens that are given."""
+    given = re.compile("|".join(map(re.escape, SPECIAL + MARKUP)))
+    for conversation in conversations(seed, count):
+        yield from given.split(_text(conversation))
+
+
+def _text(conversation: Conversation) -> str:
+    schemas = "\n".join(map(json.dumps, conversation.tools))
+    return render(PREFIX_PRESERVING, conversation.messages, conversation.tools) + schemas
+
+
+def train() -> Tokenizer:
+    """A byte-level BPE tokenizer of exactly `VOCABULARY` tokens."""
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer = Sequence(
+        [Split(Regex(_PIECES), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    tokenizer.decoder = ByteLevelDecoder()
+    trainer = BpeTrainer(
+        vocab_size=VOCABULARY - len(MARKUP),
+        special_tokens=list(SPECIAL),
+        initial_alphabet=ByteLevel.alphabet(),
+        min_frequency=2,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus(), trainer)
+    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in MARKUP])
+    return tokenizer
+
+
+def tokenizer_config(template: str) -> dict[str, Any]:
+    """What `transformers` reads. The template is also in its own file; some loaders know only one of the two places."""
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": None,
+        "eos_token": TURN_END,
+        "pad_token": END_OF_TEXT,
+        "model_max_length": MODEL_MAX_LENGTH,
+        "clean_up_tokenization_spaces": False,
+        "chat_template": template,
+    }
+
+
+def files_of(variant: Variant, tokenizer: Tokenizer) -> dict[str, str]:
+    """The files of one directory, by name."""
+    files = {
+        "tokenizer.json": tokenizer.to_str(pretty=True) + "\n",
+        "tokenizer_config.json": _json(tokenizer_config(variant.template)),
+        "special_tokens_map.json": _json({"eos_token": TURN_END, "pad_token": END_OF_TEXT}),
+        "chat_template.jinja": variant.template,
+    }
+    return {**files, "README.md": card(variant, tokenizer, files)}
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def card(variant: Variant, tokenizer: Tokenizer, files: dict[str, str]) -> str:
+    """The README of one directory."""
+    ids = "\n".join(f"| {tokenizer.token_to_id(token)} | `{token}` | {_kind(token)} |" for token in SPECIAL + MARKUP)
+    hashes = "\n".join(f"{sha256(text.encode()).hexdigest()}  {name}" for name, text in sorted(files.items()))
+    return _CARD.format(summary=variant.summary, vocabulary=VOCABULARY, ids=ids, hashes=hashes)
+
+
+def _kind(token: str) -> str:
+    return "special" if token in SPECIAL else "added"
+
+
+_CARD = """\
+# A tiny tokenizer for tests
+
+A byte-level BPE tokenizer of {vocabulary} tokens with a ChatML template, for judging rollout servers without a model
+hub. {summary}
+
+It is not good at anything but being small, real and known in full: text that is unlike its training text costs about a
+token a byte. It is not the tokenizer of any published model.
+
+## Loading it
+
+`transformers.AutoTokenizer.from_pretrained("/path/to/this/directory")`, or `tokenizers.Tokenizer.from_file` for
+`tokenizer.json` and jinja2 for `chat_template.jinja`. With plain jinja2, do as `transformers` does: an
+`ImmutableSandboxedEnvironment` with `trim_blocks` and `lstrip_blocks`, and a `tojson` filter that is
+`json.dumps(value, ensure_ascii=False)`. The one that comes with jinja2 sorts keys and escapes `<`, `>`, `&` and `'`.
+
+## Tokens
+
+| id | token | kind |
+| --- | --- | --- |
+{ids}
+
+A turn ends with `<|im_end|>`, the end-of-sequence token; `<|endoftext|>` pads. Nothing is put before or after a text,
+and nothing is normalised: decoding gives back every text exactly. Every digit 0 to 9, every `}}` and every newline is
+its own token.
+
+The text of any token in the table becomes that one token wherever it stands, also inside a message or a tool's output.
+Special tokens vanish when decoding skips special tokens, added ones stay.
+
+## Template
+
+- `system`, `user` and unknown roles: `<|im_start|>ROLE\\n` content `<|im_end|>\\n`. `developer` is written as
+  `system`, a missing role as `user`. No system message is made up.
+- Tools, when there are any, are listed as `<tools>\\nname(argument, argument)\\n</tools>`, at the end of the first
+  message if that is a system message, otherwise in a system message of their own, before all others.
+- `assistant`: reasoning as `<think>\\n` reasoning `\\n</think>\\n\\n`, then content, then each tool call as
+  `<tool_call>\\n{{"name": "add", "arguments": {{"a": 5, "b": 3}}}}\\n</tool_call>`, separated by newlines. Reasoning is
+  the first string among `reasoning_content`, `thinking` and `reasoning`. A newline that the text beside it already has
+  is not repeated. `function_call` is not rendered.
+- Arguments that are a string are inserted as they are, objects as JSON in their own order, absent ones as `{{}}`.
+- `tool` and `function`: consecutive ones share one user turn, `<|im_start|>user`, then for each
+  `\\n<tool_response>\\n` content `\\n</tool_response>`, then `<|im_end|>\\n`.
+- Content is a string, nothing, or a list whose texts are joined as they are; any other part is written as `[type]`.
+
+## How it was made
+
+`python -m steps.peers.make_tokenizer scenarios`, from seeded synthetic conversations, with `tokenizers` 0.23. The same
+command gives the same files:
+
+```
+{hashes}
+```
+"""
+
+
+def write(root: Path) -> None:
+    """Both directories, under `root`."""
+    tokenizer = train()
+    for variant in VARIANTS:
+        directory = root / variant.directory
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in files_of(variant, tokenizer).items():
+            (directory / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -1,0 +1,79 @@
+"""What the trainer issued: every token id, logprob and message, so that a deviation is proof and not statistics."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from steps.peers.script import AnyCall, Call, Reply
+from steps.peers.tokens import END_OF_TURN, Tokens
+
+_counter = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """One generation as the trainer made it. `lost` generations never reached the server whole.
+
+    prompt_ids, token_ids: token ids; logprobs: one negative float a token, no two alike in a run.
+    """
+
+    exchange: int
+    prompt_ids: tuple[int, ...]
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    message: Mapping[str, Any]
+    finish_reason: str
+    canonical: bool
+    end_token: bool
+    lost: bool
+
+    @property
+    def calls(self) -> list[Any]:
+        calls = self.message.get("tool_calls")
+        return calls if isinstance(calls, list) else []
+
+
+def assistant_message(reply: Reply, turn: int, nonce: str) -> dict[str, Any]:
+    """The assistant message of a reply, with ids made up where the script names none."""
+    message: dict[str, Any] = {"role": "assistant", "content": reply.text}
+    if reply.reasoning is not None:
+        message["reasoning_content"] = reply.reasoning
+    calls = [_call(call, f"call_{nonce}_{turn}_{n}") for n, call in enumerate(reply.calls)]
+    if calls:
+        message["tool_calls"] = calls
+    return message | dict(reply.message)
+
+
+def _call(call: Call | AnyCall, made_up: str) -> dict[str, Any]:
+    if isinstance(call, AnyCall):
+        raise TypeError("a call of any tool must be resolved to a tool of the card before it is played")
+    arguments = call.arguments if isinstance(call.arguments, str) else dict(call.arguments)
+    return {
+        "id": made_up if call.id is None else call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": arguments},
+    }
+
+
+def completion_text(tokens: Tokens, messages: Sequence[Any], message: Mapping[str, Any], tools: Sequence[Any] | None) -> str:
+    """The text that the model must have sampled for `message` to follow `messages`, the end-of-turn token included."""
+    prompt = tokens.render(messages, tools)
+    whole = tokens.render([*messages, message], tools, generation=False)
+    if not whole.startswith(prompt):
+        # The template rewrites history as it grows; only the plain text of the turn can be said to be sampled.
+        return str(message.get("content") or "") + END_OF_TURN
+    turn = whole[len(prompt) :]
+    head, end, _ = turn.rpartition(END_OF_TURN)
+    return head + end if end else turn
+
+
+def sample(
+    tokens: Tokens, reply: Reply, messages: Sequence[Any], message: Mapping[str, Any], tools: Sequence[Any] | None
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Token ids and logprobs of one generation."""
+    text = completion_text(tokens, messages, message, tools)
+    ids = tokens.odd_encoding(text, seed=len(text)) if reply.odd else tokens.encode(text)
+    if not reply.end_token and ids and ids[-1] == tokens.end_of_turn:
+        ids = ids[:-1]
+    return tuple(ids), tuple(-next(_counter) / 65536 for _ in ids)

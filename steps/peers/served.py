@@ -1,0 +1,170 @@
+"""The scripted trainer on a real socket: Starlette on uvicorn.
+
+A broken connection must be a real one, so the protocol class remembers the transport of every connection and the binding cuts
+it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from steps.engine.findings import SuiteError
+from steps.engine.trace import Request
+from steps.peers.trainer import Play, ScriptedTrainer
+
+STALL_S = 120.0  # a stalled body outlives every deadline that a target may reasonably have, yet not the run
+DRIP_BYTES = 7
+
+_transports: dict[tuple[str, int], asyncio.Transport] = {}
+
+
+class _Cuttable(HttpToolsProtocol):
+    """An HTTP connection that the application can cut."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.client is not None:
+            _transports[self.client] = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self.client is not None:
+            _transports.pop(self.client, None)
+
+
+class TrainerApp:
+    """The ASGI face of a scripted trainer. Raw ASGI, because a response that breaks off is no `Response`."""
+
+    def __init__(self, trainer: ScriptedTrainer) -> None:
+        self.trainer = trainer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        play = self.trainer.receive(await _read(scope, receive))
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await _perform(play, scope, send, gone)
+        finally:
+            gone.cancel()
+
+
+async def _read(scope: Scope, receive: Receive) -> Request:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
+    raw = scope["raw_path"].decode("latin-1")
+    query = scope["query_string"].decode("latin-1")
+    return Request(scope["method"], f"{raw}?{query}" if query else raw, headers, body)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _perform(play: Play, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
+    if play.loss == "stall":
+        play.failed()  # nothing more will come: from now on the server may give up and ask again
+    if (play.hold or play.delay_s) and not await _waited(play, gone):
+        play.abandoned()
+        return
+    if play.loss is None:
+        await _answer(play, send)
+    else:
+        await _lose(play, scope, send, gone)
+
+
+async def _waited(play: Play, gone: "asyncio.Future[None]") -> bool:
+    """Wait as the script says; False when the server hung up meanwhile."""
+    wait: asyncio.Future[Any] = asyncio.ensure_future(play.hold.wait() if play.hold else asyncio.sleep(play.delay_s))
+    await asyncio.wait({wait, gone}, return_when=asyncio.FIRST_COMPLETED)
+    wait.cancel()
+    return not gone.done()
+
+
+async def _answer(play: Play, send: Send) -> None:
+    body = play.response.body
+    await send(_start(play, len(body)))
+    if play.drip:
+        for at in range(0, len(body) - DRIP_BYTES, DRIP_BYTES):
+            await send({"type": "http.response.body", "body": body[at : at + DRIP_BYTES], "more_body": True})
+            await asyncio.sleep(0)
+        body = body[(max(len(body) - 1, 0) // DRIP_BYTES) * DRIP_BYTES :] if len(body) > DRIP_BYTES else body
+    play.delivered()
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _lose(play: Play, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
+    transport = _transports.get(tuple(scope["client"]))
+    if play.loss != "reset":
+        await send(_start(play, len(play.response.body) or 1))
+    if play.loss == "stall":
+        await asyncio.wait({gone}, timeout=STALL_S)
+        return
+    if play.loss == "cut":
+        half = play.response.body[: len(play.response.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+    play.failed()
+    if transport is not None:
+        transport.abort() if play.loss == "reset" else transport.close()
+
+
+def _start(play: Play, length: int) -> dict[str, Any]:
+    headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in play.response.headers]
+    if play.response.status not in (204, 304):
+        headers.append((b"content-length", str(length).encode()))
+    return {"type": "http.response.start", "status": play.response.status, "headers": headers}
+
+
+@contextlib.asynccontextmanager
+async def serve(trainer: ScriptedTrainer, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve a scripted trainer; gives its base URL. Raises `SuiteError` when the address cannot be had."""
+    listener = _listen(host, port)
+    # uvicorn reports a response that breaks off as an error of the application; here it is the point.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    config = uvicorn.Config(
+        TrainerApp(trainer), http=_Cuttable, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=30
+    )
+    server = _Quiet(config)
+    running = asyncio.ensure_future(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            await asyncio.sleep(0)
+        yield f"http://{host}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = server.force_exit = True
+        await running
+
+
+class _Quiet(uvicorn.Server):
+    """uvicorn takes over the signals of the process; the suite keeps its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SuiteError(
+            f"--listen {host}:{port}: cannot listen there ({error.strerror}). Name a free port, or port 0 for any."
+        ) from error
+    listener.listen(2048)
+    return listener

@@ -1,0 +1,115 @@
+"""Text to token ids and back, with the chat template of a local tokenizer directory.
+
+This is the trainer's tokenizer. The rollout server has its own reading of the same files; the two share no code, or the judge
+would inherit the mistakes of the judged.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer
+
+from steps.engine.findings import SuiteError
+
+END_OF_TURN = "<|im_end|>"
+
+
+def _tojson(value: Any, indent: int | None = None) -> str:
+    # Chat templates expect plain JSON; jinja's own filter escapes for HTML.
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _refuse(message: str) -> str:
+    raise SuiteError(f"the chat template refused the conversation: {message}")
+
+
+class Tokens:
+    """A tokenizer and its chat template, loaded from `path`.
+
+    Raises `SuiteError` when the directory lacks a `tokenizer.json` or a chat template.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._tokenizer = Tokenizer.from_str(_text(path / "tokenizer.json", path))
+        self._template = _environment().from_string(_template_text(path))
+        self.hash = hashlib.sha256((path / "tokenizer.json").read_bytes()).hexdigest()[:16]
+        self.end_of_turn: int | None = self._tokenizer.token_to_id(END_OF_TURN)
+
+    def render(self, messages: Sequence[Any], tools: Sequence[Any] | None = None, *, generation: bool = True) -> str:
+        """The conversation as the model sees it; `generation` appends the opening of an assistant turn."""
+        try:
+            return self._template.render(messages=messages, tools=tools or None, add_generation_prompt=generation)
+        except jinja2.TemplateError as error:
+            raise SuiteError(f"{self.path}: the chat template cannot render this conversation: {error}") from error
+
+    def encode(self, text: str) -> list[int]:
+        # A lone surrogate has no UTF-8 form; every tokenizer sees the replacement character in its place.
+        clean = text.encode("utf-8", "replace").decode("utf-8")
+        return list(self._tokenizer.encode(clean, add_special_tokens=False).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
+
+    def prompt_ids(self, messages: Sequence[Any], tools: Sequence[Any] | None = None) -> list[int]:
+        return self.encode(self.render(messages, tools))
+
+    def odd_encoding(self, text: str, seed: int) -> list[int]:
+        """Ids that decode to `text` but that no encoder would give: some words are spelled in smaller pieces.
+
+        A sampled sequence need not be the canonical one; whoever decodes and encodes again is found out by the difference.
+        """
+        rng = random.Random(seed)
+        ids: list[int] = []
+        for token in self.encode(text):
+            ids += self._split(token, rng)
+        return ids
+
+    def _split(self, token: int, rng: random.Random) -> list[int]:
+        piece = self._tokenizer.id_to_token(token)
+        if piece is None or len(piece) < 2 or piece.startswith("<"):
+            return [token]
+        cut = rng.randrange(1, len(piece))
+        halves = [self._tokenizer.token_to_id(piece[:cut]), self._tokenizer.token_to_id(piece[cut:])]
+        return [token] if None in halves else halves
+
+
+@lru_cache(maxsize=8)
+def load(path: Path) -> Tokens:
+    return Tokens(path)
+
+
+def _environment() -> jinja2.Environment:
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _refuse
+    return environment
+
+
+def _text(file: Path, directory: Path) -> str:
+    if not file.is_file():
+        raise SuiteError(
+            f"--tokenizer {directory}: no {file.name} there. It must be a local Hugging Face tokenizer directory "
+            "(tokenizer.json with chat_template.jinja, or a chat_template in tokenizer_config.json)."
+        )
+    return file.read_text(encoding="utf-8")
+
+
+def _template_text(path: Path) -> str:
+    if (path / "chat_template.jinja").is_file():
+        return (path / "chat_template.jinja").read_text(encoding="utf-8")
+    config = path / "tokenizer_config.json"
+    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config.is_file() else None
+    if not isinstance(template, str):
+        raise SuiteError(
+            f"--tokenizer {path}: no chat template. Prompts cannot be rendered without one; put it in chat_template.jinja "
+            "or under chat_template in tokenizer_config.json."
+        )
+    return template

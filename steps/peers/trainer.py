@@ -1,0 +1,218 @@
+"""The scripted trainer without I/O: a request goes in, a play comes out.
+
+Whoever carries the play (respx in process, Starlette over a socket) performs it to the letter and reports back what became of
+it. Rollouts are told apart by the id in the body, else by the key, else by a nonce anywhere in the body, so that a server
+that loses one of them is found out by a check and not by a hanging case.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+from steps.engine.trace import NOT_JSON, Request, Response, Trace, parse
+from steps.peers.oracle import Issued, assistant_message, sample
+from steps.peers.script import Ack, Cursor, Fault, Loss, Reply, Script
+from steps.peers.tokens import Tokens
+
+JSON = (("content-type", "application/json"),)
+NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")
+OFF_SCRIPT = Reply(text="The conversation has ended.")
+
+Kind = Literal["chat", "completed"]
+
+
+@dataclass(slots=True)
+class Enrolled:
+    """One rollout that the trainer plays its part in. `gate` gives the event that a held reply waits for."""
+
+    label: str
+    rollout_id: str
+    key: str | None
+    nonce: str
+    trace: Trace
+    tokens: Tokens
+    script: Script
+    gate: Callable[[str], asyncio.Event]
+    tools: Sequence[Any] | None = None
+    issued: list[Issued] = field(default_factory=list)
+    lines: Cursor = field(init=False)
+    acks: Cursor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = Cursor(self.script.lines)
+        self.acks = Cursor(self.script.acks)
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """How one request is to be answered, and where the outcome is to be recorded."""
+
+    response: Response
+    loss: Loss | None = None
+    drip: bool = False
+    delay_s: float = 0.0
+    hold: asyncio.Event | None = None
+    enrolled: Enrolled | None = None
+    exchange: int = -1
+    kind: Kind = "chat"
+
+    def delivered(self) -> None:
+        """Call just before the last byte is handed over: what follows on the wire comes after it."""
+        if self.enrolled is None:
+            return
+        good = 200 <= self.response.status < 300
+        self.enrolled.trace.close(self.exchange, self.response)
+        self._event({"chat": ("ChatAnswered", "ChatFailed"), "completed": ("CompletedAcked", "CompletedUnacked")}, good)
+
+    def failed(self) -> None:
+        """Call when the loss that the script asks for is carried out."""
+        if self.enrolled is not None:
+            self.enrolled.trace.close(self.exchange, fault=f"scripted: {self.loss}")
+            self._event({"chat": ("", "ChatFailed"), "completed": ("", "CompletedUnacked")}, good=False)
+
+    def abandoned(self) -> None:
+        """Call when the other side closed the connection before it had its answer."""
+        if self.enrolled is None:
+            return
+        self.enrolled.trace.close(self.exchange, fault="the server closed the connection before the answer")
+        if self.kind == "chat":
+            self.enrolled.trace.event(self.enrolled.label, "server", "ChatAbandoned", self.exchange)
+        else:
+            self.enrolled.trace.event(self.enrolled.label, "trainer", "CompletedUnacked", self.exchange)
+
+    def _event(self, names: dict[Kind, tuple[str, str]], good: bool) -> None:
+        if self.enrolled is not None:
+            name = names[self.kind][0 if good else 1]
+            self.enrolled.trace.event(self.enrolled.label, "trainer", name, self.exchange)
+
+
+class ScriptedTrainer:
+    """Answers for every enrolled rollout; what belongs to none is kept in `strays` and answered 404."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Enrolled] = {}
+        self._by_key: dict[str, Enrolled] = {}
+        self._by_nonce: dict[str, Enrolled] = {}
+        self.strays: list[Request] = []
+
+    def enroll(self, rollout: Enrolled) -> None:
+        self._by_id[rollout.rollout_id] = rollout
+        self._by_nonce[rollout.nonce] = rollout
+        if rollout.key:
+            self._by_key[rollout.key] = rollout
+
+    def receive(self, request: Request) -> Play:
+        """Decide on one request. Every request leaves its mark in a trace, or among the strays."""
+        kind = _kind(request.path)
+        body = parse(request.body)
+        rollout = self._whose(request, body)
+        if rollout is None or kind is None or request.method != "POST":
+            self.strays.append(request)
+            return Play(_error(404, f"no rollout is known for {request.method} {request.path}"))
+        n = rollout.trace.open(request, to_target=False, rollout=rollout.label)
+        name = "ChatAsked" if kind == "chat" else "CompletedPosted"
+        rollout.trace.event(rollout.label, "server", name, n)
+        return self._chat(rollout, n, body) if kind == "chat" else _ack(rollout, n)
+
+    def _whose(self, request: Request, body: Any) -> Enrolled | None:
+        named = body.get("rollout_id") if isinstance(body, dict) else None
+        if isinstance(named, str) and named in self._by_id:
+            return self._by_id[named]
+        key = (request.header("authorization") or "").removeprefix("Bearer ")
+        if key in self._by_key:
+            return self._by_key[key]
+        found = NONCE.search(request.body)
+        return self._by_nonce.get(found.group().decode()) if found else None
+
+    def _chat(self, rollout: Enrolled, n: int, body: Any) -> Play:
+        messages = body.get("messages") if isinstance(body, dict) else None
+        if body is NOT_JSON or not isinstance(messages, list):
+            return Play(_error(422, "messages: a list is required"), enrolled=rollout, exchange=n)
+        line = rollout.lines.take() or OFF_SCRIPT
+        if isinstance(line, Fault):
+            response = Response(line.status, (*JSON, *line.headers), _fault_body(line))
+            return Play(response, loss=line.loss, delay_s=line.delay_s, enrolled=rollout, exchange=n)
+        return self._generate(rollout, n, line, messages)
+
+    def _generate(self, rollout: Enrolled, n: int, line: Reply, messages: list[Any]) -> Play:
+        message = assistant_message(line, len(rollout.issued), rollout.nonce)
+        prompt = tuple(rollout.tokens.prompt_ids(messages, rollout.tools))
+        ids, logprobs = sample(rollout.tokens, line, messages, message, rollout.tools)
+        finish = line.finish or ("tool_calls" if message.get("tool_calls") else "stop")
+        lost = line.lost is not None
+        issued = Issued(n, prompt, ids, logprobs, message, finish, not line.odd, line.end_token, lost)
+        rollout.issued.append(issued)
+        response = Response(200, (("content-type", line.content_type),), _completion(rollout, issued, line))
+        hold = rollout.gate(line.hold) if line.hold else None
+        return Play(response, line.lost, line.drip, line.delay_s, hold, rollout, n)
+
+
+def _kind(path: str) -> Kind | None:
+    path = path.partition("?")[0]
+    if path.endswith("/chat/completions"):
+        return "chat"
+    return "completed" if path.endswith("/rollout/completed") else None
+
+
+def _ack(rollout: Enrolled, n: int) -> Play:
+    ack = rollout.acks.take() or Ack()
+    body = b"" if ack.status in (204, 304) else b'{"status":"ok"}'
+    return Play(
+        Response(ack.status, (*JSON, *ack.headers), body), ack.loss, enrolled=rollout, exchange=n, kind="completed"
+    )
+
+
+def _completion(rollout: Enrolled, issued: Issued, line: Reply) -> bytes:
+    reply: dict[str, Any] = {
+        "id": f"chatcmpl-{rollout.nonce}-{len(rollout.issued)}",
+        "object": "chat.completion",
+        "created": 1_700_000_000 + len(rollout.issued),
+        "model": "default",
+        "choices": [{"index": 0, "message": dict(issued.message), "finish_reason": issued.finish_reason}],
+        "usage": _usage(len(issued.prompt_ids), len(issued.token_ids)),
+        "prompt_token_ids": list(issued.prompt_ids),
+        "token_ids": list(issued.token_ids),
+        "logprobs": list(issued.logprobs),
+    }
+    for path in line.drop:
+        _descend(reply, path)[0].pop(_descend(reply, path)[1], None)
+    for path, value in line.put.items():
+        holder, key = _descend(reply, path)
+        holder[key] = value
+    return _dump(reply)
+
+
+def _usage(prompt: int, completion: int) -> dict[str, int]:
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def _descend(reply: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
+    holder: Any = reply
+    *steps, key = path.split(".")
+    for step in steps:
+        holder = holder[int(step)] if isinstance(holder, list) else holder[step]
+    return holder, key
+
+
+def _dump(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a lone surrogate, which only the escaped form can carry
+        import json
+
+        return json.dumps(value).encode()
+
+
+def _fault_body(line: Fault) -> bytes:
+    if line.body is not None:
+        return line.body
+    return _error(line.status, "scripted fault").body
+
+
+def _error(status: int, message: str) -> Response:
+    body = orjson.dumps({"error": {"message": message, "type": "scripted", "code": status}})
+    return Response(status, JSON, body)

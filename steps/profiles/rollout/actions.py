@@ -1,0 +1,288 @@
+"""What the suite does to a rollout server: one frozen value a verb. They drive; none of them judges."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from steps.engine.session import GaveUp, Session
+from steps.engine.trace import Headers, Request
+from steps.peers.script import Script
+from steps.peers.trainer import Enrolled
+from steps.profiles.rollout.bench import Bench, Live, live, lives
+from steps.profiles.rollout.given import START_PATH, Given, Wanted, compose
+
+RETRY_AFTER_S = 0.2  # how long to wait before asking a busy server again that does not say
+LONGEST_RETRY_AFTER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerSays:
+    """Give the trainer its part in a rollout."""
+
+    script: Script
+    rollout: str = ""
+
+    async def perform(self, session: Session) -> None:
+        part = live(session.state, self.rollout)
+        part.script = Script(part.script.lines + self.script.lines, part.script.acks + self.script.acks)
+
+
+@dataclass(frozen=True, slots=True)
+class StartWith:
+    """Say how the start request of a rollout differs from the ordinary one."""
+
+    wanted: Wanted
+    rollout: str = ""
+
+    async def perform(self, session: Session) -> None:
+        live(session.state, self.rollout).wanted = self.wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a rollout, or `copies` of it at once, each with an id, a key and numbers of its own.
+
+    `patient` waits and asks again when the server says 429, as a trainer would.
+    """
+
+    rollout: str = ""
+    copies: int = 1
+    patient: bool = True
+
+    async def perform(self, session: Session) -> None:
+        labels = [self.rollout] if self.copies == 1 else [f"{self.rollout}#{n + 1}" for n in range(self.copies)]
+        await asyncio.gather(*(self._one(session, label) for label in labels))
+
+    async def _one(self, session: Session, label: str) -> None:
+        origin = live(session.state, self.rollout)
+        part = origin if label == self.rollout else live(session.state, label)
+        part.wanted, part.script = origin.wanted, origin.script
+        enroll(session, part)
+        await ask(session, part, self.patient)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Send the start request once more, `times` times, together or one after the other; `change` is merged over it.
+
+    `new_id` gives the copies a rollout id of their own, as when a key is used twice.
+    """
+
+    rollout: str = ""
+    times: int = 1
+    together: bool = False
+    change: Mapping[str, Any] = field(default_factory=dict)
+
+    async def perform(self, session: Session) -> None:
+        part = live(session.state, self.rollout)
+        if part.given is None:
+            enroll(session, part)
+        work = [ask(session, part, True, self.change) for _ in range(self.times)]
+        if self.together:
+            await asyncio.gather(*work)
+            return
+        for one in work:
+            await one
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Wait until a rollout has ended: answered (sync), or its completion acknowledged (callback). Empty: all of them."""
+
+    rollout: str = ""
+
+    async def perform(self, session: Session) -> None:
+        parts = [live(session.state, self.rollout)] if self.rollout else list(lives(session.state).values())
+        await asyncio.gather(*(_ended(session, part) for part in parts if part.given is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Wait until a rollout has reported its end at least `times` times, acknowledged or not."""
+
+    rollout: str = ""
+    times: int = 1
+
+    async def perform(self, session: Session) -> None:
+        part = live(session.state, self.rollout)
+        if session.bench.dialect == "sync":
+            await _ended(session, part)
+            return
+        what = f"completion callback number {self.times}"
+        await session.until(lambda: _count(session, part, "CompletedPosted") >= self.times, what)
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrives:
+    """Wait for the n-th generation call of a rollout."""
+
+    nth: int
+    rollout: str = ""
+
+    async def perform(self, session: Session) -> None:
+        part = live(session.state, self.rollout)
+        what = f"generation call number {self.nth}"
+        await session.until(lambda: _count(session, part, "ChatAsked") >= self.nth, what)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let every reply go that the script holds under this name."""
+
+    name: str
+
+    async def perform(self, session: Session) -> None:
+        session.hold(self.name).set()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Any other request to the server. `key` replaces the target's key; an empty string sends none."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    headers: Headers = ()
+    key: str | None = None
+
+    async def perform(self, session: Session) -> None:
+        headers = self.headers + _authorization(session.bench, self.key)
+        await session.send(Request(self.method, self.path, headers, self.body), rollout="-")
+
+
+@dataclass(frozen=True, slots=True)
+class StartAs:
+    """Send the start request with these credentials instead of the target's key: a whole header value, or none."""
+
+    authorization: str | None
+    rollout: str = ""
+    raw: bytes | None = None
+
+    async def perform(self, session: Session) -> None:
+        part = live(session.state, self.rollout)
+        enroll(session, part)
+        if self.raw is not None:
+            part.wanted = replace(part.wanted, raw=self.raw)
+        headers = () if self.authorization is None else (("authorization", self.authorization),)
+        await ask(session, part, True, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class StopServer:
+    """Ask the server to end (SIGTERM) and wait until it has. Needs a case that has the target to itself."""
+
+    async def perform(self, session: Session) -> None:
+        await session.state["target"].stop()
+
+
+def enroll(session: Session, part: Live) -> Given:
+    """Make the trainer know a rollout before the server is told of it: a call may come before the answer does."""
+    bench: Bench = session.bench
+    tokenizer, name = bench.tokens_for(part.wanted)
+    nonce = bench.nonce()
+    number = int(nonce.rpartition("-")[2].rstrip("x"))
+    part.given = compose(bench.dialect, part.label, nonce, bench.trainer_url, name, part.wanted)
+    part.enrolled = Enrolled(
+        part.label,
+        part.given.rollout_id,
+        part.given.key,
+        nonce,
+        session.trace,
+        tokenizer,
+        bench.resolved(part.script, number % 89),
+        session.hold,
+        bench.tool_schemas(),
+    )
+    bench.trainer.enroll(part.enrolled)
+    return part.given
+
+
+async def ask(
+    session: Session, part: Live, patient: bool, change: Mapping[str, Any] | None = None, headers: Headers | None = None
+) -> None:
+    """Send a start request. The sync dialect answers at the end of the rollout, so nobody waits for it here."""
+    assert part.given is not None  # noqa: S101 - enrolled before, by every caller
+    body = part.wanted.raw if part.wanted.raw is not None else json.dumps({**part.given.body, **(change or {})}).encode()
+    fields = (("content-type", "application/json"), *(_authorization(session.bench, None) if headers is None else headers))
+    request = Request("POST", START_PATH[session.bench.dialect], fields, body)
+    asking = session.spawn(_asked(session, part.label, request, patient))
+    part.asking.append(asking)
+    if session.bench.dialect == "callback":
+        await asking
+    else:
+        await asyncio.sleep(0)
+
+
+async def _asked(session: Session, label: str, request: Request, patient: bool) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + session.patience_s * 6
+    while True:
+        n = await session.send(request, label, sent="StartSent")
+        response = session.trace.exchanges[n].response
+        if response is None or response.status != 429 or not patient or loop.time() > end:
+            break
+        await asyncio.sleep(_retry_after(response.header("retry-after")))
+    if response is None:
+        return
+    good = 200 if session.bench.dialect == "sync" else 202
+    if response.status == good:
+        session.trace.event(label, "server", "ResultReturned" if good == 200 else "StartAccepted", n)
+    elif _all_refused(session, label, good):
+        session.trace.event(label, "server", "StartRefused", n)
+
+
+def _all_refused(session: Session, label: str, good: int) -> bool:
+    starts = [e for e in session.trace.exchanges if e.to_target and e.rollout == label]
+    return all(start.response is not None and start.response.status != good for start in starts)
+
+
+def _retry_after(value: str | None) -> float:
+    try:
+        return min(max(float(value or RETRY_AFTER_S), 0.01), LONGEST_RETRY_AFTER_S)
+    except ValueError:
+        return RETRY_AFTER_S
+
+
+async def _ended(session: Session, part: Live) -> None:
+    if session.bench.dialect == "sync":
+        pending = [task for task in part.asking if not task.done()]
+        what = "the answer to POST /rollout"
+        await session.until(lambda: all(task.done() for task in pending), what) if pending else None
+        return
+    await session.until(lambda: _over(session, part), "an acknowledged POST /v1/rollout/completed")
+
+
+def _over(session: Session, part: Live) -> bool:
+    names = {event.name for event in session.trace.of(part.label)}
+    return "CompletedAcked" in names or ("StartRefused" in names and "StartAccepted" not in names)
+
+
+def _count(session: Session, part: Live, name: str) -> int:
+    return _count_label(session, part.label, name)
+
+
+def _count_label(session: Session, label: str, name: str) -> int:
+    return sum(event.name == name for event in session.trace.of(label))
+
+
+def _authorization(bench: Bench, key: str | None) -> Headers:
+    key = bench.target_key if key is None else key
+    return (("authorization", f"Bearer {key}"),) if key else ()
+
+
+__all__ = [
+    "Again",
+    "Ask",
+    "CallArrives",
+    "End",
+    "GaveUp",
+    "Release",
+    "Reported",
+    "Start",
+    "StartAs",
+    "StartWith",
+    "StopServer",
+    "TrainerSays",
+]

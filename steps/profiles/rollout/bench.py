@@ -1,0 +1,120 @@
+"""What the cases of a run share when they judge a rollout server, and what each of them keeps of its own rollouts."""
+
+import asyncio
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from steps.engine import card as cards
+from steps.engine.card import Card, Limits
+from steps.engine.findings import SuiteError
+from steps.peers import tokens
+from steps.peers.script import AnyCall, Call, Line, Reply, Script
+from steps.peers.trainer import Enrolled, ScriptedTrainer
+from steps.profiles.rollout.given import Given, Wanted
+
+SHIPPED_TOKENIZER = Path(__file__).parents[3] / "scenarios" / "tokenizer"
+CALCULATOR = ("add", "multiply", "subtract", "divide")
+
+
+@dataclass(slots=True)
+class Live:
+    """One rollout of a case while it runs."""
+
+    label: str
+    wanted: Wanted = field(default_factory=Wanted)
+    script: Script = field(default_factory=Script)
+    given: Given | None = None
+    enrolled: Enrolled | None = None
+    asking: list[asyncio.Task[Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Bench:
+    """`tools` are the tools that the target shows, by name; `trainer_url` where it finds the trainer."""
+
+    trainer: ScriptedTrainer
+    trainer_url: str
+    dialect: str
+    card: Card
+    limits: Limits
+    target_key: str | None
+    run: str
+    tokenizer: Path = SHIPPED_TOKENIZER
+    tokenizer_name: str | None = None
+    tools: Mapping[str, Any] = field(default_factory=dict)
+    counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def nonce(self) -> str:
+        """Unique in all runs: a server may remember the ids of an earlier one."""
+        return f"rc-{self.run}-{next(self.counter)}x"
+
+    def tokens_for(self, wanted: Wanted) -> tuple[tokens.Tokens, str]:
+        """The tokenizer of a rollout and the name by which the target is told of it."""
+        if wanted.tokenizer is None:
+            return tokens.load(self.tokenizer), self.tokenizer_name or str(self.tokenizer)
+        path = SHIPPED_TOKENIZER.with_name(f"tokenizer_{wanted.tokenizer}")
+        return tokens.load(path), str(path)
+
+    def usable_tools(self) -> list[cards.Tool]:
+        """The calls that a case may ask for: those of the card, else the calculator where the target shows it."""
+        if self.card.tools is not None:
+            return [tool for tool in self.card.tools if not tool.error]
+        if not all(name in self.tools for name in CALCULATOR[:1]):
+            return []
+        return [tool for tool in _calculator() if tool.name in self.tools]
+
+    def resolved(self, script: Script, number: int) -> Script:
+        """The script with every call of any tool made a call of one."""
+        lines = tuple(self._line(line, number) for line in script.lines)
+        return Script(lines, script.acks)
+
+    def _line(self, line: Line, number: int) -> Line:
+        if not isinstance(line, Reply) or not any(isinstance(call, AnyCall) for call in line.calls):
+            return line
+        from dataclasses import replace
+
+        return replace(line, calls=tuple(self._call(call, number) for call in line.calls))
+
+    def _call(self, call: Call | AnyCall, number: int) -> Call:
+        if isinstance(call, Call):
+            return call
+        tools = self.usable_tools()
+        if not tools:
+            raise SuiteError("this case calls a tool, and neither the card nor the target names one")
+        tool = tools[(call.nth - 1) % len(tools)]
+        arguments = dict(tool.arguments)
+        if self.card.tools is None:
+            # every rollout gets numbers of its own, so that a result which strays to another one is seen
+            arguments["a"] = arguments["a"] + number * arguments["b"]
+        return Call(tool.name, _text(arguments))
+
+    def tool_schemas(self) -> Sequence[Any] | None:
+        return list(self.tools.values()) or None
+
+
+def _calculator() -> list[cards.Tool]:
+    return [
+        cards.Tool(name="add", arguments={"a": 5, "b": 3}, result=8),
+        cards.Tool(name="multiply", arguments={"a": 8, "b": 12}, result=96),
+        cards.Tool(name="subtract", arguments={"a": 10, "b": 4}, result=6),
+        cards.Tool(name="divide", arguments={"a": 9, "b": 3}, result=3),
+    ]
+
+
+def _text(arguments: Mapping[str, Any]) -> str:
+    import json
+
+    return json.dumps(arguments)
+
+
+def lives(state: dict[str, Any]) -> dict[str, Live]:
+    """The rollouts of a session, by label."""
+    found: dict[str, Live] = state.setdefault("rollouts", {})
+    return found
+
+
+def live(state: dict[str, Any], label: str) -> Live:
+    return lives(state).setdefault(label, Live(label))

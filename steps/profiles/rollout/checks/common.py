@@ -1,0 +1,36 @@
+"""The two things that a check can say."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from steps.engine.compare import first, show
+from steps.engine.findings import Evidence, Finding, Held
+
+__all__ = ["absent_or_null", "broken", "first", "held", "number", "same", "show"]
+
+
+def held(requirement: str) -> Held:
+    return Held(f"ROLLOUT-{requirement}")
+
+
+def broken(requirement: str, said: str, saw: str, *exchanges: int, strict_only: bool = False) -> Finding:
+    return Finding(f"ROLLOUT-{requirement}", said, saw, exchanges, strict_only=strict_only)
+
+
+def same(requirement: str, said: Any, saw: Any, what: str, *exchanges: int) -> Evidence:
+    """Held when two JSON values are equal; a difference of null against absent counts in the strict reading only."""
+    difference = first(said, saw)
+    if difference is None:
+        return held(requirement)
+    saw_text = f"{difference.path or what}: {show(difference.saw)}"
+    said_text = f"{what}: {difference.path or 'the value'} is {show(difference.said)}"
+    return broken(requirement, said_text, saw_text, *exchanges, strict_only=difference.only_null)
+
+
+def absent_or_null(fields: Mapping[str, Any], name: str) -> bool:
+    return fields.get(name) is None
+
+
+def number(value: Any) -> float | None:
+    """A JSON number, or None; a boolean is none."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,90 @@
+"""The order of events: a walk through the lifecycle table. A disorder of ours is a `SuiteError`, never a finding."""
+
+from collections.abc import Iterator
+
+from contracts.lifecycle import OutOfOrder, advance
+from contracts.rollout.lifecycle import BREACHES, IDLE, TABLES
+from steps.engine.findings import Evidence, Finding, SuiteError
+from steps.engine.trace import Event
+from steps.profiles.rollout.checks.common import broken, held
+from steps.profiles.rollout.talk import Rollout, Talk
+
+
+def order(talk: Talk) -> Iterator[Evidence]:
+    for rollout in talk.rollouts.values():
+        if not restarted(rollout):
+            yield from _walk(rollout)
+
+
+def _walk(rollout: Rollout) -> Iterator[Evidence]:
+    table, state, broke = TABLES[rollout.dialect], IDLE, False
+    for event in rollout.events:
+        after = advance(table, state, event.role, event.name)
+        if isinstance(after, OutOfOrder):
+            if event.role == "trainer":
+                raise SuiteError(f"the suite's own trainer broke the order of events: {after}")
+            broke = True
+            yield _breach(rollout, after, event)
+        else:
+            state = after
+    if not broke:
+        yield from _kept(rollout)
+
+
+def _breach(rollout: Rollout, breach: OutOfOrder, event: Event) -> Finding:
+    requirement = BREACHES.get((breach.state, breach.event), "ROLLOUT-064")
+    allowed = ", ".join(breach.legal) or "nothing, it is final"
+    if requirement == "ROLLOUT-140" and (status := _odd_ack(rollout)):
+        return broken("138", f"no further completion after the answer {status}", f"another at +{event.at:.3f} s", event.exchange)
+    return Finding(
+        requirement,
+        f"in state {breach.state}: {allowed}",
+        f"{breach.event} at +{event.at:.3f} s",
+        (event.exchange,),
+        state=breach.state,
+    )
+
+
+def _odd_ack(rollout: Rollout) -> int | None:
+    statuses = [post.exchange.response.status for post in rollout.posts if post.acked and post.exchange.response]
+    return next((status for status in statuses if status != 200), None)
+
+
+def _kept(rollout: Rollout) -> Iterator[Evidence]:
+    names = {event.name for event in rollout.events}
+    if "StartRefused" in names:
+        yield held("042")
+        yield held("142")
+    if "ChatAsked" in names:
+        yield held("063")
+    if names & {"ResultReturned", "CompletedPosted"}:
+        yield held("064")
+    if "CompletedAcked" in names:
+        yield held("140")
+        if _odd_ack(rollout):
+            yield held("138")
+
+
+def restarted(rollout: Rollout) -> bool:
+    """Whether the server began the conversation anew after it had got somewhere: a second run under one id."""
+    return bool(restarts(rollout))
+
+
+def restarts(rollout: Rollout) -> list[int]:
+    """The exchanges of generation calls that begin the conversation anew."""
+    if len(rollout.starts) < 2:
+        return []
+    opening = rollout.chats[0].messages if rollout.chats else []
+    anew, generated = [], False
+    for n, chat in enumerate(rollout.chats):
+        retry = n > 0 and not rollout.chats[n - 1].delivered and not _in_flight(rollout, n)
+        if n > 0 and chat.messages == opening and (generated or not retry):
+            anew.append(chat.n)
+        generated = generated or chat.delivered
+    return anew
+
+
+def _in_flight(rollout: Rollout, n: int) -> bool:
+    """Whether the call before the n-th was still open when the n-th came."""
+    before, chat = rollout.chats[n - 1].exchange, rollout.chats[n].exchange
+    return before.ended is None or before.ended > chat.began

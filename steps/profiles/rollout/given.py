@@ -1,0 +1,115 @@
+"""The start request of one rollout: what the trainer asks, and what it will be recognised by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init"}
+_SAMPLING = {"sync": "sampling_params", "callback": "completion_params"}
+_KEY = {"sync": "callback_api_key", "callback": "api_key"}
+
+QUESTION = "Please calculate 5 plus 3."
+SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a case wants its start request to differ from the ordinary one.
+
+    `body` is merged over it: `sampling` and `key` stand for whatever the dialect calls them, `messages` replaces the
+    conversation. `without` removes keys. `rollout_id` may ask for a shape around a unique id: `before`, `after`, `length`.
+    `path` is appended to the trainer's address. `raw` replaces the whole body by these bytes.
+    """
+
+    body: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    rollout_id: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
+    raw: bytes | None = None
+    metadata_bytes: int | None = None
+    tokenizer: str | None = None
+    scheme: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One rollout as the suite started it. `key` is the trainer's key (None: none was given), `nonce` occurs in its text."""
+
+    label: str
+    dialect: str
+    rollout_id: str
+    key: str | None
+    nonce: str
+    base_url: str
+    body: Mapping[str, Any]
+    sampling: Mapping[str, Any]
+
+    @property
+    def messages(self) -> list[Any]:
+        messages = self.body.get("messages")
+        return messages if isinstance(messages, list) else []
+
+    @property
+    def path(self) -> str:
+        """The path under which the trainer's endpoints must be called, without a trailing slash."""
+        return "/" + self.base_url.split("://", 1)[-1].partition("/")[2].strip("/") if "/" in self.base_url[8:] else ""
+
+
+def compose(dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: str, wanted: Wanted) -> Given:
+    """The start request of a dialect, as a case wants it."""
+    key = f"tk-{nonce}-{label or 'it'}"
+    base_url = wanted.scheme + trainer_url.removeprefix("http") + wanted.path if wanted.scheme else trainer_url + wanted.path
+    body: dict[str, Any] = {
+        "rollout_id": _shaped(nonce, wanted.rollout_id),
+        "server_url": base_url,
+        "messages": _conversation(nonce),
+        _SAMPLING[dialect]: dict(SAMPLING),
+        "max_turns": 10,
+        "max_tokens_total": 8192,
+        _KEY[dialect]: key,
+    }
+    if dialect == "sync":
+        body["tokenizer_name"] = tokenizer
+    if wanted.metadata_bytes is not None:
+        body["metadata"] = _metadata(wanted.metadata_bytes)
+    for name, value in wanted.body.items():
+        _merge(body, dialect, name, value)
+    for name in wanted.without:
+        body.pop({"sampling": _SAMPLING[dialect], "key": _KEY[dialect]}.get(name, name), None)
+    rollout_id, sampling = body.get("rollout_id"), body.get(_SAMPLING[dialect])
+    return Given(
+        label,
+        dialect,
+        rollout_id if isinstance(rollout_id, str) else "",
+        body.get(_KEY[dialect]),
+        nonce,
+        base_url,
+        body,
+        sampling if isinstance(sampling, dict) else {},
+    )
+
+
+def _merge(body: dict[str, Any], dialect: str, name: str, value: Any) -> None:
+    if name == "sampling" and isinstance(value, Mapping):
+        body[_SAMPLING[dialect]] = {**body[_SAMPLING[dialect]], **value}
+    elif name == "only_sampling":
+        body[_SAMPLING[dialect]] = value
+    else:
+        body[{"key": _KEY[dialect], "sampling": _SAMPLING[dialect]}.get(name, name)] = value
+
+
+def _conversation(nonce: str) -> list[dict[str, str]]:
+    return [
+        {"role": "system", "content": f"You are a helpful calculator assistant. Session {nonce}."},
+        {"role": "user", "content": QUESTION},
+    ]
+
+
+def _shaped(nonce: str, shape: Mapping[str, Any]) -> str:
+    text = f"{shape.get('before', '')}{nonce}{shape.get('after', '')}"
+    return text + "i" * (int(shape.get("length", 0)) - len(text))
+
+
+def _metadata(size: int) -> dict[str, str]:
+    """Metadata whose compact JSON has exactly `size` bytes."""
+    return {"note": "m" * (size - len('{"note":""}'))}

@@ -1,0 +1,184 @@
+"""A trace read as rollouts: who asked what, what was issued, what came back. Pure; every check reads this and nothing else."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from steps.engine.card import Card, Limits
+from steps.engine.trace import NOT_JSON, Event, Exchange, Trace, parse
+from steps.peers.oracle import Issued
+from steps.peers.tokens import Tokens
+from steps.profiles.rollout.given import START_PATH, Given
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One generation call. `issued` is what the trainer generated for it, None when the script had a fault."""
+
+    exchange: Exchange
+    body: Any
+    issued: Issued | None
+    delivered: bool
+
+    @property
+    def n(self) -> int:
+        return self.exchange.n
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        return self.body if isinstance(self.body, dict) else {}
+
+    @property
+    def messages(self) -> list[Any]:
+        messages = self.fields.get("messages")
+        return messages if isinstance(messages, list) else []
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A request of ours to the target and its answer; `body` is parsed, `NOT_JSON` when it is none."""
+
+    exchange: Exchange
+    body: Any
+
+    @property
+    def n(self) -> int:
+        return self.exchange.n
+
+    @property
+    def status(self) -> int | None:
+        return self.exchange.response.status if self.exchange.response else None
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        return self.body if isinstance(self.body, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One completion callback; `acked` when it was answered with a 2xx."""
+
+    exchange: Exchange
+    body: Any
+    acked: bool
+
+    @property
+    def n(self) -> int:
+        return self.exchange.n
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        return self.body if isinstance(self.body, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Everything of one rollout, in order."""
+
+    given: Given
+    starts: tuple[Answer, ...]
+    chats: tuple[Chat, ...]
+    posts: tuple[Post, ...]
+    events: tuple[Event, ...]
+    tokens: Tokens
+    tools: Sequence[Any] | None
+    ended: bool
+    broken_script: bool = False
+
+    @property
+    def dialect(self) -> str:
+        return self.given.dialect
+
+    @property
+    def results(self) -> tuple[Answer | Post, ...]:
+        """Every terminal result, in order: 200 answers (sync) or completion callbacks."""
+        if self.dialect == "sync":
+            return tuple(start for start in self.starts if start.status == 200)
+        return self.posts
+
+    @property
+    def result(self) -> Answer | Post | None:
+        return self.results[0] if self.results else None
+
+    @property
+    def accepted(self) -> bool:
+        good = 200 if self.dialect == "sync" else 202
+        return any(start.status == good for start in self.starts)
+
+    @property
+    def refused(self) -> bool:
+        return bool(self.starts) and all(s.status is not None and 400 <= s.status < 500 for s in self.starts)
+
+    @property
+    def generated(self) -> tuple[Chat, ...]:
+        """The calls whose generation reached the server: the conversation as the trainer holds it."""
+        return tuple(chat for chat in self.chats if chat.issued is not None and chat.delivered)
+
+    def before(self, chat: Chat) -> Chat | None:
+        """The last generation that was delivered before this call."""
+        return next((c for c in reversed(self.generated) if c.n < chat.n), None)
+
+    def turns(self) -> Iterator[tuple[Chat, Chat]]:
+        """Each call with the delivered generation before it. A retry of a call is paired like the call."""
+        for chat in self.chats:
+            before = self.before(chat)
+            if before is not None:
+                yield before, chat
+
+    def is_error(self) -> bool:
+        return self.result is not None and self.result.fields.get("status") == "ERROR"
+
+    def is_completed(self) -> bool:
+        return self.result is not None and self.result.fields.get("status") == "COMPLETED"
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """One case: its rollouts by label, and the requests that belong to none."""
+
+    trace: Trace
+    dialect: str
+    rollouts: Mapping[str, Rollout]
+    others: tuple[Answer, ...]
+    card: Card
+    limits: Limits
+    tools: Mapping[str, Any]
+    log: str
+    target_key: str | None
+    health: tuple[Answer, ...] = ()
+    gave_up: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[str, ...] = field(default=())
+
+    @property
+    def it(self) -> Rollout:
+        """The rollout of a case that has one."""
+        return next(iter(self.rollouts.values()))
+
+
+def read_rollout(
+    trace: Trace, given: Given, issued: Sequence[Issued], tokens: Tokens, tools: Sequence[Any] | None
+) -> Rollout:
+    events = tuple(trace.of(given.label))
+    by_exchange = {item.exchange: item for item in issued}
+    delivered = {event.exchange for event in events if event.name == "ChatAnswered"}
+    acked = {event.exchange for event in events if event.name == "CompletedAcked"}
+    starts, chats, posts = [], [], []
+    for exchange in trace.exchanges:
+        if exchange.rollout != given.label:
+            continue
+        path = exchange.request.path.partition("?")[0]
+        if exchange.to_target:
+            if path == START_PATH[given.dialect]:
+                starts.append(answer(exchange))
+        elif path.endswith("/chat/completions"):
+            whole = by_exchange.get(exchange.n)
+            chats.append(Chat(exchange, parse(exchange.request.body), whole, exchange.n in delivered))
+        else:
+            posts.append(Post(exchange, parse(exchange.request.body), exchange.n in acked))
+    ended = any(event.name in ("ResultReturned", "CompletedPosted") for event in events)
+    return Rollout(given, tuple(starts), tuple(chats), tuple(posts), events, tokens, tools, ended)
+
+
+def answer(exchange: Exchange) -> Answer:
+    body = parse(exchange.response.body) if exchange.response else NOT_JSON
+    return Answer(exchange, body)
