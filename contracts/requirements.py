@@ -19,7 +19,7 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class CatalogueError(ValueError):
-    """A requirements file that cannot be used; the text names every entry that is wrong, and what to write instead."""
+    """A catalogue that cannot be used; the text names every entry that is wrong, and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,8 @@ def _problems(catalogue: _Catalogue) -> Iterator[str]:
         seen.add(entry.id)
         if not entry.id.startswith(prefix):
             yield f"{entry.id}: saw an id of another profile; write {prefix} and three digits"
-        if (entry.judged is None) == (entry.not_judged is None):
-            both = "neither" if entry.judged is None else "both"
-            yield f"{entry.id}: saw {both} of judged and not_judged; write one of them"
+        if (judges := (entry.judged is not None) + (entry.not_judged is not None)) != 1:
+            yield f"{entry.id}: saw {'both' if judges else 'neither'} of judged and not_judged; write one of them"
         word = entry.level.upper()
         if (words := set(re.findall(r"\b(?:MUST|SHOULD|MAY)\b", entry.sentence))) != {word}:
             saw = " and ".join(sorted(words)) or "no such word"
@@ -120,7 +119,7 @@ def _problems(catalogue: _Catalogue) -> Iterator[str]:
             ("topic", (entry.topic,), catalogue.topics),
             ("needs", entry.needs or (), catalogue.capabilities),
         ):
-            for name in set(names) - set(declared):
+            for name in sorted(set(names) - set(declared)):
                 yield f"{entry.id}: {field}: saw {name!r}; write one of {', '.join(declared)}"
 
 
@@ -142,10 +141,10 @@ def _explained(wrong: ValidationError, raw: Any) -> Iterator[str]:
             case ("requirements", int(number), *rest):
                 entry = raw["requirements"][number]
                 name = entry.get("id") if isinstance(entry, dict) else None
-                who, model = f"{name or f'entry {number + 1}'}: ", _Entry
+                who, known = f"{name or f'entry {number + 1}'}: ", _Entry.model_fields
             case rest:
-                who, model = "", _Catalogue
+                who, known = "", _Catalogue.model_fields
         key = ".".join(map(str, rest)) or "the file"
-        write = {**_WRITE, "extra_forbidden": f"one of {', '.join(model.model_fields)}"}
-        saw = _SAW.get(error["type"], repr(error["input"]))
-        yield f"{who}{key}: saw {saw}; write {write.get(error['type'], error['msg'])}"
+        write = {**_WRITE, "extra_forbidden": f"one of {', '.join(known)}"}
+        kind = error["type"]
+        yield f"{who}{key}: saw {_SAW.get(kind, repr(error['input']))}; write {write.get(kind, error['msg'])}"

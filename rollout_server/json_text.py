@@ -1,7 +1,7 @@
 """JSON text to values and back, without changing anything on the way.
 
-Reading is left to the standard library: a faster parser turns big integers into floats and refuses a lone surrogate, and both
-occur in text that a policy sampled. Writing takes the fast way first.
+Reading is left to the standard library: a faster parser turns big integers into floats and refuses a lone surrogate,
+and both occur in text that a policy sampled. Writing takes the fast way first.
 """
 
 import json
@@ -13,7 +13,7 @@ import orjson
 MAX_DEPTH = 128  # far deeper than any message, and shallow enough for every writer and template that recurses
 
 
-class NotJson(ValueError):
+class NotJsonError(ValueError):
     """The bytes are not JSON, or not JSON that can be carried on."""
 
 
@@ -22,9 +22,9 @@ def loads(data: bytes | str) -> Any:
     try:
         value = json.loads(data, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        raise NotJson("not valid JSON") from error
+        raise NotJsonError("not valid JSON") from error
     if _may_be_deep(data) and too_deep(value):
-        raise NotJson("nested too deeply")
+        raise NotJsonError("nested too deeply")
     return value
 
 

@@ -3,8 +3,9 @@
     | prompt of turn 1 | sampled 1 | inserted | sampled 2 | inserted | sampled 3
                                     ^ mask of call 2        ^ mask of call 3
 
-A mask covers exactly what this server inserted since the last sampled token: tool results, the template's scaffolding and
-the next generation prompt. The policy sampled none of it, so it is all zeros; the trainer knows its own tokens itself.
+A mask covers exactly what this server inserted since the last sampled token: tool results, the template's scaffolding
+and the next generation prompt. The policy sampled none of it, so it is all zeros; the trainer knows its own tokens
+itself.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """How many tokens a conversation is, by the tokenizer that the trainer named.
 
-Tokenizers come from a local directory or from the Hugging Face cache on this machine. Nothing is downloaded, no code of a
-tokenizer is run, and none is replaced by another: what cannot be loaded is the documented `tokenizer_error`. Only demo mode
-substitutes, and then the answer says so.
+Tokenizers come from a local directory or from the Hugging Face cache on this machine. Nothing is downloaded, no code of
+a tokenizer is run, and none is replaced by another: what cannot be loaded is the documented `tokenizer_error`. Only
+demo mode substitutes, and then the answer says so.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token")
 
 
-class NoTokenizer(Exception):
+class NoTokenizerError(Exception):
     """There is no usable tokenizer under that name on this machine."""
 
 
@@ -84,10 +84,10 @@ class Tokenizers:
 
 
 def load(name: str, revision: str | None = None) -> ChatTokenizer:
-    """Raises whatever is wrong with the files, or `NoTokenizer` when there are none."""
+    """Raises whatever is wrong with the files, or `NoTokenizerError` when there are none."""
     files = find(name, revision)
     if "tokenizer.json" not in files:
-        raise NoTokenizer("no tokenizer.json")
+        raise NoTokenizerError("no tokenizer.json")
     config = _config(files)
     tokenizer = Tokenizer.from_file(str(files["tokenizer.json"]))
     return ChatTokenizer(tokenizer, _environment().from_string(_template(files, config)), _special(config))
@@ -114,7 +114,7 @@ def _template(files: Mapping[str, Path], config: Mapping[str, Any]) -> str:
     if isinstance(template, list):  # several templates by name
         template = {entry["name"]: entry["template"] for entry in template}.get("default")
     if not isinstance(template, str):
-        raise NoTokenizer("no chat template")
+        raise NoTokenizerError("no chat template")
     return template
 
 

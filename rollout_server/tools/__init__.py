@@ -1,7 +1,8 @@
 """The tools of the agent: what they are called, what they accept, and what becomes of a call.
 
-A tool is a function with a JSON schema. To add one, write a module with a tuple named TOOLS and name it in ROLLOUT_TOOLS.
-Whatever goes wrong in a call is told to the policy as the content of its result ("Error: ..."), and the rollout goes on.
+A tool is a function with a JSON schema. To add one, write a module with a tuple named TOOLS and name it in
+ROLLOUT_TOOLS. Whatever goes wrong in a call is told to the policy as the content of its result ("Error: ..."), and the
+rollout goes on.
 """
 
 import asyncio
@@ -86,7 +87,7 @@ def read_arguments(arguments: Any) -> Any:
         return arguments
     try:
         return json_text.loads(arguments)
-    except json_text.NotJson as error:
+    except json_text.NotJsonError as error:
         raise ToolError("Invalid JSON arguments") from error
 
 

@@ -1,4 +1,5 @@
-"""A tool that takes its time, to show what happens to one that takes too much. Off unless it is named in ROLLOUT_TOOLS."""
+"""A tool that takes its time, to show what happens to one that takes too much. Off unless it is named in
+ROLLOUT_TOOLS."""
 
 import asyncio
 

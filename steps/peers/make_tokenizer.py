@@ -31,8 +31,8 @@ END_OF_TEXT, TURN_START, TURN_END = SPECIAL = ("<|endoftext|>", "<|im_start|>", 
 # Ordinary tokens, not special ones: decoding that skips special tokens must leave them for tool and reasoning parsers.
 MARKUP = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>")
 
-# Every digit, every '}' and every newline stands alone. Digits, so that a number has as many tokens as digits;
-# '}' and newline, because a guided decoder masks a token that crosses from the JSON of a tool call into its closing tag.
+# Every digit, every '}' and every newline stands alone. Digits, so that a number has as many tokens as digits; '}' and
+# newline, because a guided decoder masks a token that crosses from the JSON of a tool call into its closing tag.
 _PIECES = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"  # contractions
     r"|[^\r\n\p{L}\p{N}}]?\p{L}+"  # a word, with the one character before it
@@ -129,7 +129,7 @@ def _json(value: dict[str, Any]) -> str:
 
 def card(variant: Variant, tokenizer: Tokenizer, files: dict[str, str]) -> str:
     """The README of one directory."""
-    ids = "\n".join(f"| {tokenizer.token_to_id(token)} | `{token}` | {_kind(token)} |" for token in SPECIAL + MARKUP)
+    ids = "\n".join(f"- {tokenizer.token_to_id(token)} `{token}`, {_kind(token)}" for token in SPECIAL + MARKUP)
     hashes = "\n".join(f"{sha256(text.encode()).hexdigest()}  {name}" for name, text in sorted(files.items()))
     return _CARD.format(summary=variant.summary, vocabulary=VOCABULARY, ids=ids, hashes=hashes)
 
@@ -156,15 +156,13 @@ token a byte. It is not the tokenizer of any published model.
 
 ## Tokens
 
-| id | token | kind |
-| --- | --- | --- |
 {ids}
 
 A turn ends with `<|im_end|>`, the end-of-sequence token; `<|endoftext|>` pads. Nothing is put before or after a text,
 and nothing is normalised: decoding gives back every text exactly. Every digit 0 to 9, every `}}` and every newline is
 its own token.
 
-The text of any token in the table becomes that one token wherever it stands, also inside a message or a tool's output.
+The text of any token in this list becomes that one token wherever it stands, also inside a message or a tool's output.
 Special tokens vanish when decoding skips special tokens, added ones stay.
 
 ## Template

@@ -13,7 +13,8 @@ _counter = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """One generation as the trainer made it. `lost` generations never reached the server whole.
+    """One generation as the trainer made it. `lost` generations never reached the server whole;
+    the reply around a `tampered` one was changed by the script, so that what has to follow is for the case to say.
 
     prompt_ids, token_ids: token ids; logprobs: one negative float a token, no two alike in a run.
     """
@@ -27,6 +28,7 @@ class Issued:
     canonical: bool
     end_token: bool
     lost: bool
+    tampered: bool
 
     @property
     def calls(self) -> list[Any]:

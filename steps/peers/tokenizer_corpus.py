@@ -71,7 +71,7 @@ ERRORS = (
     "Error: division by zero", "Error: tool not found", "Error: invalid arguments", "Error: timed out after 30 seconds",
     "Traceback (most recent call last):\n  File \"main.py\", line 1\nValueError: expected a number",
 )  # fmt: skip
-WORDS = """
+_WORDS = """
 about after again air all also always and animal answer ask back because before begin between body book both boat
 build call carry change children city close cold color come could country cut dark day different does down draw earth
 eat end enough even every example eye face family far father feet few find fire first fish follow food form found
@@ -85,7 +85,8 @@ start state still stone stop story street strong study such summer sun table tak
 these thing think though thought three through time together took town tree true try turn under until use very voice
 wait walk want warm watch water way week well west what wheel when where which white while who wind winter with
 without wood word work world would write year young
-""".split()
+"""
+WORDS = tuple(_WORDS.split())
 
 
 def say(role: str, content: str | None, **more: Any) -> Message:

@@ -1,8 +1,8 @@
 """The chat template of the project's own tokenizer, in two variants, and how jinja2 renders it.
 
 The default variant preserves prefixes: what a model was shown and what it answered stay, letter for letter, at the
-start of every later rendering. The stripping variant forgets the reasoning of earlier turns, as some published templates
-do, so the same promise does not hold for it. Nothing here tokenizes or knows where the files are.
+start of every later rendering. The stripping variant forgets the reasoning of earlier turns, as some published
+templates do, so the same promise does not hold for it. Nothing here tokenizes or knows where the files are.
 """
 
 import json

@@ -143,8 +143,8 @@ class ScriptedTrainer:
         prompt = tuple(rollout.tokens.prompt_ids(messages, rollout.tools))
         ids, logprobs = sample(rollout.tokens, line, messages, message, rollout.tools)
         finish = line.finish or ("tool_calls" if message.get("tool_calls") else "stop")
-        lost = line.lost is not None
-        issued = Issued(n, prompt, ids, logprobs, message, finish, not line.odd, line.end_token, lost)
+        lost, tampered = line.lost is not None, bool(line.put or line.drop or line.message)
+        issued = Issued(n, prompt, ids, logprobs, message, finish, not line.odd, line.end_token, lost, tampered)
         rollout.issued.append(issued)
         response = Response(200, (("content-type", line.content_type),), _completion(rollout, issued, line))
         hold = rollout.gate(line.hold) if line.hold else None

@@ -1,0 +1,57 @@
+"""The last word on a rollout of the callback dialect.
+
+A rollout has one outcome, the outcome is encoded once, and these bytes are all that is ever posted. So a trainer that
+did not acknowledge may see the same result again, but never another one.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from rollout_server import json_text, outcome, trainer_client
+from rollout_server.errors import RolloutError
+from rollout_server.outcome import Outcome
+from rollout_server.start import Start
+from rollout_server.trainer_client import Answer
+
+if TYPE_CHECKING:
+    from rollout_server.service import Kit
+
+PATH = "/v1/rollout/completed"
+
+
+async def deliver(start: Start, result: Outcome, kit: "Kit") -> bool:
+    """Whether the trainer acknowledged. When it did not, there is nobody left to tell but the log."""
+    body = encode(result)
+    try:
+        answer = await post(start, body, kit)
+    except RolloutError as error:
+        return note(start, kit, "unreachable", error.category)
+    if acknowledged(answer):
+        return note(start, kit, "acknowledged", str(answer.status))
+    return note(start, kit, "refused", str(answer.status))
+
+
+def encode(result: Outcome) -> bytes:
+    return json_text.dumps(outcome.body(result))
+
+
+async def post(start: Start, body: bytes, kit: "Kit") -> Answer:
+    return await kit.trainer.post(
+        start.server_url + PATH,
+        body,
+        trainer_client.headers(start.api_key) | {"idempotency-key": hashlib.sha256(body).hexdigest()[:32]},
+        kit.completion_policy(),
+        kit.settings.completion_timeout_s,
+    )
+
+
+def acknowledged(answer: Answer) -> bool:
+    return 200 <= answer.status < 300
+
+
+def note(start: Start, kit: "Kit", result: str, detail: str) -> bool:
+    good = result == "acknowledged"
+    kit.metrics.completion(result)
+    log = kit.log.info if good else kit.log.error
+    log("completion_posted", rollout_id=start.rollout_id, result=result, detail=detail)
+    return good

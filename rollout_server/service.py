@@ -1,0 +1,191 @@
+"""The life of every rollout on this server: admitted, run, ended, reported; and what shutdown does to those that are
+not."""
+
+import asyncio
+import importlib
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from rollout_server import delivery, errors, limits, logs, outcome, retry, rollout
+from rollout_server.errors import RolloutError
+from rollout_server.metrics import Metrics
+from rollout_server.outcome import Outcome
+from rollout_server.registry import Registry
+from rollout_server.rollout import Rollout
+from rollout_server.settings import Settings
+from rollout_server.start import Dialect, Start
+from rollout_server.tokens import Tokenizers
+from rollout_server.tools import Toolbox
+from rollout_server.trainer_client import TrainerClient
+
+
+class StoppingError(Exception):
+    """The server is shutting down and starts nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What a rollout works with."""
+
+    settings: Settings
+    trainer: TrainerClient
+    tokenizers: Tokenizers
+    toolbox: Toolbox
+    metrics: Metrics
+    log: Any
+
+    def generation_policy(self, dialect: Dialect) -> retry.Policy:
+        s = self.settings
+        retries = s.sync_generation_retries if dialect == "sync" else s.generation_retries
+        return retry.Policy(retries, s.retry_base_s, s.retry_max_s)
+
+    def completion_policy(self) -> retry.Policy:
+        s = self.settings
+        return retry.Policy(s.completion_retries, s.retry_base_s, s.retry_max_s)
+
+
+class Service:
+    def __init__(self, kit: Kit) -> None:
+        self.kit = kit
+        self.agent: ModuleType = importlib.import_module(kit.settings.agent)
+        self.slots = limits.Slots(kit.settings.max_concurrent, kit.settings.max_queued)
+        self.registry = Registry(kit.settings.record_ttl_s, kit.settings.max_records)
+        self.runs: set[asyncio.Task[Outcome]] = set()
+        self.reports: set[asyncio.Task[None]] = set()
+        self.stopping = False
+        self._stopped: asyncio.Task[None] | None = None
+
+    @property
+    def active(self) -> int:
+        """Rollouts that are accepted and have not ended."""
+        return len(self.runs)
+
+    def launch(self, start: Start) -> "asyncio.Task[Outcome]":
+        """Admit a rollout and set it going. The task never fails; it is cancelled or has an outcome."""
+        if self.stopping:
+            raise StoppingError
+        self.slots.admit()
+        self.kit.metrics.started(start)
+        self.kit.log.info("rollout_started", rollout_id=start.rollout_id, dialect=start.dialect)
+        run = asyncio.ensure_future(self.conduct(start))
+        self.runs.add(run)
+        run.add_done_callback(self.runs.discard)
+        return run
+
+    def run_sync(self, start: Start) -> "asyncio.Task[Outcome]":
+        run = self.launch(start)
+        run.add_done_callback(lambda _: self.slots.leave())
+        return run
+
+    def accept(self, start: Start) -> dict[str, Any]:
+        """The body of the 202; for a start that came before, the same one again."""
+        known = self.registry.find(start, time.monotonic())
+        if known is not None:
+            return known.reply
+        run = self.launch(start)
+        reply = init_reply(start, self.kit.toolbox)
+        self.registry.add(start, reply)
+        report = asyncio.ensure_future(self.report(start, run))
+        self.reports.add(report)
+        report.add_done_callback(self.reports.discard)
+        return reply
+
+    async def report(self, start: Start, run: "asyncio.Task[Outcome]") -> None:
+        """The place in the queue is kept until here: results that nobody takes must not pile up without a limit."""
+        try:
+            await delivery.deliver(start, await run, self.kit)
+        finally:
+            self.registry.finish(start.rollout_id, time.monotonic())
+            self.slots.leave()
+
+    async def conduct(self, start: Start) -> Outcome:
+        """Run one rollout; however it goes, it has exactly one outcome."""
+        state = rollout.begin(start)
+        arrived = time.perf_counter()
+        try:
+            async with self.slots.slot():
+                self.kit.metrics.queued(time.perf_counter() - arrived)
+                result = await self.run(state)
+        except asyncio.CancelledError:
+            if not self.stopping:
+                raise  # the caller has gone, and there is nobody to tell
+            result = fail(state, errors.shutdown())
+        self.note(start, result)
+        return result
+
+    async def run(self, state: Rollout) -> Outcome:
+        state.tally = outcome.Tally()
+        self.say_substitute(state)
+        try:
+            reason = await self.within_deadline(state)
+            return outcome.completed(state.start, state.history, state.tally, reason, state.extra)
+        except RolloutError as error:
+            return fail(state, error)
+        except Exception as error:
+            self.kit.log.error("unexpected", rollout_id=state.start.rollout_id, error=logs.place(error))
+            return fail(state, errors.internal())
+
+    async def within_deadline(self, state: Rollout) -> str:
+        seconds = self.kit.settings.timeout_s
+        try:
+            async with asyncio.timeout(seconds) as deadline:
+                return str(await self.agent.run(state, self.kit))
+        except TimeoutError as error:
+            if deadline.expired():
+                raise errors.rollout_timeout(seconds) from error
+            raise
+
+    def say_substitute(self, state: Rollout) -> None:
+        used = self.kit.tokenizers.substitute
+        if used is not None and state.start.dialect == "sync":
+            state.extra["tokenizer_substituted"] = {"asked": state.start.tokenizer_name, "used": used.name}
+
+    def note(self, start: Start, result: Outcome) -> None:
+        self.kit.metrics.ended(start, result)
+        self.kit.log.info(
+            "rollout_ended",
+            rollout_id=start.rollout_id,
+            dialect=start.dialect,
+            status=result.status,
+            finish_reason=result.finish_reason,
+            error_category=result.error.category if result.error else None,
+            **result.metrics,
+        )
+
+    async def stop(self) -> None:
+        """Let rollouts end, then end them, then see that the trainers hear of it. Safe to call more than once."""
+        if self._stopped is None:
+            self.stopping = True
+            self._stopped = asyncio.ensure_future(self._stop())
+        await asyncio.shield(self._stopped)
+
+    async def _stop(self) -> None:
+        settings = self.kit.settings
+        await asyncio.sleep(0)  # a task that has not begun would be cancelled without an outcome
+        await settle(self.tasks(), settings.drain_s)
+        for run in list(self.runs):
+            run.cancel()
+        await settle(self.tasks(), settings.farewell_s)
+        for task in self.tasks():
+            task.cancel()
+        await settle(self.tasks(), None)
+
+    def tasks(self) -> set["asyncio.Task[Any]"]:
+        return {*self.runs, *self.reports}
+
+
+def fail(state: Rollout, error: RolloutError) -> Outcome:
+    return outcome.failed(state.start, state.history, state.tally, error, state.extra)
+
+
+def init_reply(start: Start, toolbox: Toolbox) -> dict[str, Any]:
+    return {"rollout_id": start.rollout_id, "tools": toolbox.describe()}
+
+
+async def settle(tasks: Iterable["asyncio.Future[Any]"], seconds: float | None) -> None:
+    waiting = set(tasks)
+    if waiting:
+        await asyncio.wait(waiting, timeout=seconds)

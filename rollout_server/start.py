@@ -1,0 +1,64 @@
+"""A start of either dialect, in one shape.
+
+The models of the contract have checked it by now. What goes back to the trainer (messages, sampling) is kept as it came
+in, not as a model would write it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from contracts.rollout import wire
+
+Dialect = Literal["sync", "callback"]
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    dialect: Dialect
+    rollout_id: str
+    server_url: str
+    messages: Sequence[Mapping[str, Any]]
+    sampling: Mapping[str, Any]
+    max_turns: int
+    max_tokens_total: int
+    metadata: Mapping[str, Any]
+    api_key: str | None
+    tokenizer_name: str = ""
+    tokenizer_revision: str | None = None
+    idempotency_key: str | None = None
+
+
+def from_sync(body: Body) -> Start:
+    request = wire.RolloutRequest.model_validate(body)
+    return Start(
+        dialect="sync",
+        sampling=body["sampling_params"],
+        api_key=request.callback_api_key,
+        tokenizer_name=request.tokenizer_name,
+        tokenizer_revision=request.tokenizer_revision,
+        **_common(request, body),
+    )
+
+
+def from_callback(body: Body) -> Start:
+    request = wire.InitRequest.model_validate(body)
+    return Start(
+        dialect="callback",
+        sampling=body["completion_params"],
+        api_key=request.api_key,
+        idempotency_key=request.idempotency_key,
+        **_common(request, body),
+    )
+
+
+def _common(request: wire.RolloutRequest | wire.InitRequest, body: Body) -> dict[str, Any]:
+    return {
+        "rollout_id": request.rollout_id,
+        "server_url": request.server_url,
+        "messages": body["messages"],
+        "max_turns": request.max_turns,
+        "max_tokens_total": request.max_tokens_total,
+        "metadata": request.metadata,
+    }

@@ -1,0 +1,84 @@
+"""Keys: each call carries its own rollout's key and no other, and no key shows up where anybody can read it."""
+
+from collections.abc import Iterator
+
+from steps.engine.findings import Evidence
+from steps.profiles.rollout.checks.common import broken, held, show
+from steps.profiles.rollout.talk import Chat, Post, Rollout, Talk
+
+SHORTEST_SECRET = 8  # a shorter key occurs in ordinary text
+
+
+def auth(talk: Talk) -> Iterator[Evidence]:
+    for rollout in talk.rollouts.values():
+        for chat in rollout.chats:
+            yield _carried(talk, rollout, chat, "166" if talk.dialect == "sync" else "168")
+        for post in rollout.posts:
+            yield _carried(talk, rollout, post, "143")
+
+
+def _carried(talk: Talk, rollout: Rollout, call: Chat | Post, requirement: str) -> Evidence:
+    key, seen = rollout.given.key, call.exchange.request.header("authorization")
+    if not key:
+        if seen is None or (key == "" and seen.strip() == "Bearer"):
+            return held("167")
+        return broken("167", "no Authorization header: no key was given", f"Authorization: {_masked(seen)}", call.n)
+    scheme, _, token = (seen or "").partition(" ")
+    if scheme.lower() == "bearer" and token == key:
+        return held(requirement)
+    if talk.target_key and token == talk.target_key:
+        return broken("177", "the trainer's key", "the key that the server asks of its own callers", call.n)
+    if token.startswith("tk-rc-"):
+        return broken("176", f"the key of this rollout, {_masked(key)}", f"the key of another, {_masked(token)}", call.n)
+    saw = "no Authorization header" if seen is None else f"Authorization: {_masked(seen)}"
+    return broken(requirement, f"Authorization: Bearer {_masked(key)}", saw, call.n)
+
+
+def secrets(talk: Talk) -> Iterator[Evidence]:
+    """No key in a body that the server writes, nor in its log."""
+    for rollout in talk.rollouts.values():
+        keys = [k for k in (rollout.given.key, talk.target_key) if isinstance(k, str) and len(k) >= SHORTEST_SECRET]
+        for key in keys:
+            leaks = [(where, n) for where, text, n in _written(talk, rollout) if key.encode() in text]
+            for where, n in leaks[:1]:
+                yield broken("175", "no key in anything that the server writes", f"{_masked(key)} in {where}", *n)
+            if not leaks and rollout.chats:
+                yield held("175")
+
+
+def _written(talk: Talk, rollout: Rollout) -> Iterator[tuple[str, bytes, tuple[int, ...]]]:
+    for answer in rollout.starts:
+        if answer.exchange.response is not None:
+            yield "an answer to us", answer.exchange.response.body, (answer.n,)
+    for call in (*rollout.chats, *rollout.posts):
+        yield "the body of a call to the trainer", call.exchange.request.body, (call.n,)
+    yield "the log of the server", talk.log.encode(), ()
+
+
+def isolation(talk: Talk) -> Iterator[Evidence]:
+    """Nothing of another rollout: every rollout's texts and ids carry a nonce of its own."""
+    from steps.peers.trainer import NONCE
+
+    for rollout in talk.rollouts.values():
+        own = rollout.given.nonce.encode()
+        strangers = 0
+        for call in (*rollout.chats, *rollout.posts, *(s for s in rollout.starts if s.status == 200)):
+            body = call.exchange.request.body if not call.exchange.to_target else _body(call)
+            foreign = next((found for found in NONCE.findall(body) if found != own), None)
+            if foreign is not None:
+                strangers += 1
+                saw = f"text of rollout {foreign.decode()} in a message of rollout {own.decode()}"
+                yield broken("159", "only messages of this rollout", saw, call.n)
+        if not strangers and len(talk.rollouts) > 1:
+            yield held("159")
+            yield held("176")
+
+
+def _body(call: object) -> bytes:
+    response = getattr(call, "exchange").response  # noqa: B009 - answers and calls share the attribute, not a type
+    return response.body if response is not None else b""
+
+
+def _masked(secret: str) -> str:
+    """Enough of a key to tell which one it is. Never the whole."""
+    return show(secret if len(secret) <= 4 else f"{secret[:7]}***")

@@ -1,0 +1,111 @@
+"""The arithmetic of a result: metrics that add up, and numbers that JSON has."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from steps.engine.findings import Evidence
+from steps.profiles.rollout.checks.common import broken, held, number, show
+from steps.profiles.rollout.checks.order import restarted
+from steps.profiles.rollout.checks.tools import following
+from steps.profiles.rollout.talk import Rollout, Talk
+
+ROUNDING_MS = 1.0  # latencies are rounded one by one, their sum is not
+
+
+def metrics(talk: Talk) -> Iterator[Evidence]:
+    for rollout in talk.rollouts.values():
+        result = rollout.result
+        if result is None or restarted(rollout):
+            continue
+        seen = result.fields.get("metrics")
+        if rollout.is_completed():
+            ok = isinstance(seen, dict)
+            yield held("132") if ok else broken("132", "metrics", f"metrics: {show(seen)}", result.n)
+        if isinstance(seen, dict) and all(chat.issued is None or not chat.issued.lost for chat in rollout.chats):
+            yield from _sums(rollout, seen, result.n)
+
+
+def _sums(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+    done = [chat.issued for chat in rollout.generated if chat.issued]
+    if any(issued.tampered for issued in done):
+        return
+    yield from _equals("130", "num_llm_calls", len(done), seen, n, "successful generations")
+    if rollout.is_completed():
+        yield from _equals("130", "response_tokens", sum(len(i.token_ids) for i in done), seen, n, "sampled tokens")
+        yield from _calls(rollout, seen, n)
+        yield from _context(rollout, seen, n)
+    yield from _latencies(seen, n)
+
+
+def _equals(requirement: str, name: str, said: int, seen: Mapping[str, Any], n: int, what: str) -> Iterator[Evidence]:
+    if seen.get(name) is None:
+        return
+    if number(seen[name]) == said:
+        yield held(requirement)
+    else:
+        yield broken(requirement, f"metrics.{name}: {said}, the {what}", f"metrics.{name}: {show(seen[name])}", n)
+
+
+def _calls(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+    executed = 0
+    for turn in rollout.generated:
+        inserted = following(rollout, turn)
+        calls = turn.issued.calls if turn.issued else []
+        if calls and inserted is None:
+            return  # whether the last tools ran shows only in the transcript
+        executed += len(calls)
+    if executed:
+        yield from _equals("109", "num_tool_calls", executed, seen, n, "tool calls")
+
+
+def _context(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+    value = number(seen.get("max_context_tokens"))
+    done = [chat.issued for chat in rollout.generated if chat.issued]
+    if seen.get("max_context_tokens") is None or not done:
+        return
+    low = max(len(issued.prompt_ids) for issued in done)
+    high = max(len(issued.prompt_ids) + len(issued.token_ids) for issued in done)
+    if value is not None and low <= value <= high:
+        yield held("131")
+    else:
+        said = f"metrics.max_context_tokens from {low} (longest prompt) to {high} (with its reply)"
+        yield broken("131", said, f"metrics.max_context_tokens: {show(seen['max_context_tokens'])}", n)
+
+
+def _latencies(seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+    names = ("total_latency_ms", "llm_latency_ms", "tool_latency_ms")
+    values = {name: number(seen[name]) for name in names if seen.get(name) is not None}
+    wrong = {name: seen[name] for name, value in values.items() if value is None or value < 0}
+    if wrong:
+        yield broken("130", "latencies are numbers, none negative", f"metrics: {show(wrong)}", n)
+        return
+    total, llm, tool = (values.get(name) or 0.0 for name in names)
+    if "total_latency_ms" in values and llm + tool > total * 1.01 + ROUNDING_MS:
+        yield broken("130", f"llm + tool latency at most the total {total:g} ms", f"{llm:g} + {tool:g} ms", n)
+    elif values:
+        yield held("130")
+
+
+def numbers(talk: Talk) -> Iterator[Evidence]:
+    """No NaN and no Infinity in anything that the server sends."""
+    for rollout in talk.rollouts.values():
+        for exchange in talk.trace.exchanges:
+            if exchange.rollout == rollout.given.label:
+                yield from _finite(exchange)
+
+
+def _finite(exchange: Any) -> Iterator[Evidence]:
+    body = exchange.request.body if not exchange.to_target else exchange.response.body if exchange.response else b""
+    if not any(word in body for word in (b"NaN", b"Infinity")):
+        if body:
+            yield held("133")
+        return
+    constants: list[str] = []
+    try:
+        json.loads(body, parse_constant=lambda word: constants.append(word) or math.nan)
+    except ValueError:
+        return
+    if constants:
+        yield broken("133", "finite numbers", f"the literal {constants[0]}", exchange.n)

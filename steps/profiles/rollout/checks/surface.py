@@ -1,0 +1,129 @@
+"""What the server shows of itself: health, and its tools."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from steps.engine.findings import Evidence
+from steps.profiles.rollout.checks.common import broken, held, show
+from steps.profiles.rollout.talk import Answer, Talk
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
+OPTIONAL = ("description", "enum", "parameters", "strict", "default", "items", "required", "properties")
+
+
+def surface(talk: Talk) -> Iterator[Evidence]:
+    for answer in talk.others:
+        path = answer.exchange.request.path.partition("?")[0]
+        if answer.exchange.request.method == "GET" and path == "/health":
+            yield _health(talk, answer)
+        elif answer.exchange.request.method == "GET" and path == "/tools" and talk.dialect == "sync":
+            yield from _listing(answer)
+    yield from _stable(talk)
+    if talk.dialect == "callback":
+        for rollout in talk.rollouts.values():
+            for start in rollout.starts:
+                if start.status == 202:
+                    yield from _tools(start, start.fields.get("tools"))
+                    yield from _nulls(start)
+
+
+def _health(talk: Talk, answer: Answer) -> Evidence:
+    requirement, status = ("001", answer.fields.get("status")) if talk.dialect == "sync" else ("002", answer.fields.get("status"))
+    good = status == "healthy" if talk.dialect == "sync" else isinstance(status, str) and status != ""
+    if answer.status == 200 and good:
+        return held(requirement)
+    said = '200 with status "healthy"' if talk.dialect == "sync" else "200 with a status, without credentials"
+    return broken(requirement, said, f"{answer.status or answer.exchange.fault}: {show(answer.fields or None)}", answer.n)
+
+
+def _listing(answer: Answer) -> Iterator[Evidence]:
+    tools = answer.fields.get("tools")
+    if answer.status != 200 or not isinstance(tools, list):
+        yield broken("005", "200 with a list under tools", f"{answer.status}: {show(answer.fields or None)}", answer.n)
+        return
+    names = [_function(tool).get("name") for tool in tools]
+    wrong = [tool for tool in tools if not isinstance(tool, dict) or tool.get("type") != "function" or not _function(tool).get("name")]
+    if wrong:
+        yield broken("005", 'entries with type "function" and a function.name', show(wrong[0]), answer.n)
+    elif len(set(names)) < len(names):
+        yield broken("005", "every name once", f"names {show(names)}", answer.n)
+    else:
+        yield held("005")
+    yield from _tools(answer, tools)
+
+
+def _stable(talk: Talk) -> Iterator[Evidence]:
+    listings = [a for a in talk.others if a.exchange.request.path == "/tools" and a.status == 200]
+    if talk.dialect != "sync" or len(listings) < 2:
+        return
+    if all(listing.body == listings[0].body for listing in listings[1:]):
+        yield held("006")
+    else:
+        yield broken("006", "the same tools in every answer", "two different lists", *(a.n for a in listings[:2]))
+
+
+def _tools(answer: Answer, tools: Any) -> Iterator[Evidence]:
+    if not isinstance(tools, list):
+        yield broken("009", "a list under tools", f"tools: {show(tools)}", answer.n)
+        return
+    for tool in tools:
+        name, parameters = _function(tool).get("name"), _function(tool).get("parameters")
+        if isinstance(name, str) and NAME.fullmatch(name):
+            yield held("013")
+        else:
+            yield broken("013", "a plain name", f"name: {show(name)}", answer.n)
+        if parameters is not None:
+            problem = schema_problem(parameters)
+            yield broken("011", "parameters: a valid object schema", f"{name}: {problem}", answer.n) if problem else held("011")
+
+
+def schema_problem(parameters: Any) -> str | None:
+    """What is wrong with the parameter schema of a tool."""
+    if not isinstance(parameters, Mapping) or parameters.get("type") != "object":
+        return f"type is {show(parameters.get('type') if isinstance(parameters, Mapping) else parameters)}, not object"
+    properties = parameters.get("properties")
+    if not isinstance(properties, Mapping):
+        return f"properties is {show(properties)}, not an object"
+    required = parameters.get("required") or []
+    unknown = [name for name in required if name not in properties] if isinstance(required, list) else [required]
+    if unknown:
+        return f"required names {show(unknown)}, which properties lacks"
+    cleaned = _without_nulls(parameters)  # a null member has a requirement of its own
+    try:
+        jsonschema_rs.meta.validate(cleaned)
+    except jsonschema_rs.ValidationError as error:
+        return f"not a JSON Schema: {error.message}"
+    return None
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def _nulls(start: Answer) -> Iterator[Evidence]:
+    found = next(_null_members(start.fields.get("tools"), "tools"), None)
+    if found:
+        yield broken("010", "absent optional members", f"{found}: null", start.n)
+    else:
+        yield held("010")
+
+
+def _null_members(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for n, item in enumerate(value):
+            yield from _null_members(item, f"{path}[{n}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if item is None and key in OPTIONAL:
+                yield f"{path}.{key}"
+            yield from _null_members(item, f"{path}.{key}")
+
+
+def _function(tool: Any) -> Mapping[str, Any]:
+    function = tool.get("function") if isinstance(tool, Mapping) else None
+    return function if isinstance(function, Mapping) else {}
