@@ -1,0 +1,167 @@
+"""Many cases on one loop: bounded, each with its own deadline, verdicts independent of what else is in flight.
+
+A case holds its place while it acts. Afterwards it only listens for what should not come, and gives the place to the next one.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol
+
+import httpx
+
+from steps.engine import http, targets
+from steps.engine.card import Card
+from steps.engine.cases import Case
+from steps.engine.findings import Evidence, Finding, Held, Judgement, SuiteError, Verdict, judge
+from steps.engine.outcome import Outcome
+from steps.engine.session import GaveUp, Pulse, Session
+from steps.engine.targets import Target
+from steps.engine.trace import Trace
+
+CASE_S = 120.0  # no case may take longer, whatever it waits for
+
+
+class Judged(Protocol):
+    """What a campaign needs of a profile and its peers."""
+
+    levels: dict[str, str]
+
+    def dialects_of(self, requirement: str) -> tuple[str, ...]: ...
+    def bench(self, case: Case) -> Any: ...
+    def lacks(self, case: Case) -> str | None: ...
+    def read(self, session: Session, case: Case) -> Any: ...
+    def invariants(self) -> tuple[Callable[[Any], Any], ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is judged: `level` is the weakest level that fails it, `strict` counts null against absent as a change."""
+
+    target: str
+    card: Card
+    level: str = "must"
+    strict: bool = False
+    jobs: int = 32
+
+
+@dataclass(slots=True)
+class Campaign:
+    """One run against one target. Use as an async context manager."""
+
+    options: Options
+    judged: Judged
+    rerun: Callable[[Case], str]
+    pulse: Pulse = field(default_factory=Pulse)
+    places: asyncio.Semaphore = field(init=False)
+    client: httpx.AsyncClient = field(init=False)
+    stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+    started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
+
+    async def __aenter__(self) -> "Campaign":
+        self.places = asyncio.Semaphore(self.options.jobs)
+        self.client = await self.stack.enter_async_context(http.client())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        await self.stack.aclose()
+
+    async def target(self, variant: str = "") -> Target:
+        """The running instance of the target that a variant asks for; started when first asked for."""
+        if variant not in self.started:
+            env = {**self.options.card.env, **(self.options.card.variants[variant].env if variant else {})}
+            entering = self.stack.enter_async_context(targets.running(self.options.target, env))
+            self.started[variant] = asyncio.ensure_future(entering)
+        return await asyncio.shield(self.started[variant])
+
+    async def play(self, case: Case) -> Outcome:
+        """Run and judge one case. Never raises for anything that the target does."""
+        lacking = self.judged.lacks(case)
+        if lacking:
+            return Outcome(case, Judgement(Verdict.SKIP, {}, (), lacking), None, 0.0, self.rerun(case))
+        began = time.monotonic()
+        trace = Trace()
+        try:
+            async with asyncio.timeout(CASE_S), self._instance(case) as target:
+                judgement = await self._played(case, target, trace)
+        except TimeoutError:
+            judgement = Judgement(Verdict.ERROR, {}, (), f"the case did not end within {CASE_S:g} s")
+        except SuiteError as error:
+            judgement = Judgement(Verdict.ERROR, {}, (), str(error))
+        return Outcome(case, judgement, trace, time.monotonic() - began, self.rerun(case))
+
+    @contextlib.asynccontextmanager
+    async def _instance(self, case: Case) -> AsyncIterator[Target]:
+        if not case.alone:
+            yield await self.target(case.variant)
+            return
+        card = self.options.card
+        env = {**card.env, **(card.variants[case.variant].env if case.variant else {})}
+        async with self.places, targets.running(self.options.target, env) as target:
+            yield target
+
+    async def _played(self, case: Case, target: Target, trace: Trace) -> Judgement:
+        card = self.options.card
+        place = contextlib.nullcontext() if case.alone else self.places
+        async with place:
+            trace.epoch = time.monotonic()
+            session = Session(target.base_url, self.client, trace, card.patience_s, card.settle_s, self.pulse)
+            session.bench, session.state["target"] = self.judged.bench(case), target
+            try:
+                await self._acted(case, session)
+            except BaseException:
+                await session.close()
+                raise
+        try:
+            await session.settle()
+            return self._judged(case, session)
+        finally:
+            await session.close()
+
+    async def _acted(self, case: Case, session: Session) -> None:
+        """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""
+        for step in case.actions:
+            try:
+                await step.what.perform(session)  # type: ignore[union-attr]
+            except GaveUp as silence:
+                label = getattr(step.what, "rollout", "")
+                session.state.setdefault("gave_up", []).append((label, str(silence)))
+                return
+
+    def _judged(self, case: Case, session: Session) -> Judgement:
+        talk = self.judged.read(session, case)
+        evidence: list[Evidence] = []
+        for step in case.expectations:
+            for item in step.what.judge(talk, case.requirements[0]):  # type: ignore[union-attr]
+                evidence.append(_placed(item, step))
+        for invariant in self.judged.invariants():
+            evidence += invariant(talk)
+        evidence += _silences(case, session, evidence)
+        return judge(self._counted(evidence, case), case.requirements, self.judged.levels, self.options.level)
+
+    def _counted(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
+        """Evidence that belongs to the dialect, with what only the strict reading counts set aside."""
+        kept: list[Evidence] = []
+        for item in evidence:
+            if isinstance(item, Finding) and item.strict_only and not self.options.strict:
+                kept.append(Held(item.requirement))
+            else:
+                kept.append(item)
+        return [item for item in kept if case.dialect in self.judged.dialects_of(item.requirement)]
+
+
+def _placed(item: Evidence, step: Any) -> Evidence:
+    from dataclasses import replace
+
+    return replace(item, at=step.at) if isinstance(item, Finding) and item.at is None else item
+
+
+def _silences(case: Case, session: Session, evidence: list[Evidence]) -> list[Evidence]:
+    """A case that waited in vain breaks its first requirement, unless something else already says why."""
+    if any(isinstance(item, Finding) for item in evidence):
+        return []
+    waited = session.state.get("gave_up", [])
+    return [Finding(case.requirements[0], what, f"nothing for {session.patience_s:g} s") for _, what in waited]

@@ -1,0 +1,151 @@
+"""How the system under test is reached: a URL, or a process that the suite starts and ends.
+
+A started target owns its process group, so that ending it ends whatever it started itself; nothing else is ever touched.
+"""
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+from steps.engine import http
+from steps.engine.findings import SuiteError
+
+READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is noticed at once
+ANSWER_S = 2.0  # a server that is there answers within this
+GRACE_S = 15.0  # how long a target may take to end after SIGTERM before it is killed
+
+
+@dataclass(slots=True)
+class Target:
+    """A running target. `log` is what a started one wrote; empty for a URL."""
+
+    base_url: str
+    process: asyncio.subprocess.Process | None = None
+    log_file: IO[bytes] | None = None
+    stopped: bool = field(default=False)
+
+    def log(self) -> str:
+        if self.log_file is None:
+            return ""
+        return Path(self.log_file.name).read_bytes().decode("utf-8", "replace")
+
+    async def stop(self) -> None:
+        """SIGTERM to the process group, SIGKILL after a grace. Does nothing to a URL or a second time."""
+        if self.process is None or self.stopped:
+            return
+        self.stopped = True
+        _signal(self.process.pid, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(GRACE_S):
+                await self.process.wait()
+        except TimeoutError:
+            pass
+        finally:
+            _signal(self.process.pid, signal.SIGKILL)
+            await self.process.wait()
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def command(spec: str, port: int) -> list[str] | None:
+    """The command that starts a target, None for a URL. Raises `SuiteError` for anything else."""
+    kind, _, rest = spec.partition(":")
+    if kind in ("http", "https"):
+        return None
+    if kind == "app" and rest.count(":") == 1:
+        options = ["--factory", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"]
+        return [sys.executable, "-m", "uvicorn", rest, *options, "--timeout-graceful-shutdown", "5"]
+    if kind == "cmd" and "{port}" in rest:
+        return [part.replace("{port}", str(port)) for part in shlex.split(rest)]
+    hint = "cmd: needs {port} somewhere in the command" if kind == "cmd" else f"seen: {spec!r}"
+    raise SuiteError(
+        f'--target: {hint}. Write http://host:port, app:module:factory, or cmd:"command with {{port}}".'
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(spec: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Target]:
+    """The target while it runs. A URL is taken as it is; a command is started, waited for, and ended."""
+    port = free_port()
+    words = command(spec, port)
+    if words is None:
+        yield Target(spec.rstrip("/"))
+        return
+    with tempfile.NamedTemporaryFile(prefix="rollout-conformance-", suffix=".log") as log:
+        process = await _start(words, env, log)
+        target = Target(f"http://127.0.0.1:{port}", process, log)
+        try:
+            await _ready(target, words)
+            yield target
+        finally:
+            await asyncio.shield(target.stop())
+
+
+async def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env={**os.environ, **(env or {})}
+        )
+    except OSError as error:
+        raise SuiteError(f"--target: cannot start {words[0]!r}: {error.strerror}") from error
+
+
+async def _ready(target: Target, words: list[str]) -> None:
+    """Wait until the target answers anything at all over HTTP."""
+    assert target.process is not None  # noqa: S101 - only started targets come here
+    loop = asyncio.get_running_loop()
+    end = loop.time() + READY_S
+    async with http.client() as client:
+        while loop.time() < end:
+            if target.process.returncode is not None:
+                raise SuiteError(_died(target, words))
+            with contextlib.suppress(httpx.HTTPError, OSError, TimeoutError):
+                async with asyncio.timeout(ANSWER_S):
+                    await client.get(f"{target.base_url}/health")
+                return
+            await asyncio.sleep(0.02)
+    raise SuiteError(f"--target: {shlex.join(words)} did not answer on {target.base_url} within {READY_S:g} s.{_tail(target)}")
+
+
+def _died(target: Target, words: list[str]) -> str:
+    code = target.process.returncode if target.process else None
+    return f"--target: {shlex.join(words)} ended with code {code} before it answered.{_tail(target)}"
+
+
+def _tail(target: Target) -> str:
+    lines = target.log().strip().splitlines()[-8:]
+    return "\nIts last words:\n  " + "\n  ".join(lines) if lines else " It wrote nothing."
+
+
+async def reachable(base_url: str) -> None:
+    """Raises `SuiteError` within two seconds when nothing answers HTTP at `base_url`."""
+    async with http.client() as client:
+        try:
+            async with asyncio.timeout(ANSWER_S * 0.9):
+                reply = await client.get(f"{base_url}/health")
+        except TimeoutError as error:
+            raise SuiteError(f"{base_url} accepts connections but does not answer GET /health. Is it the right port?") from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise SuiteError(f"{base_url} does not answer HTTP: {error or type(error).__name__}. Is the server running there?") from error
+    if "html" in reply.headers.get("content-type", ""):
+        raise SuiteError(f"{base_url}/health answers HTML ({reply.status_code}). This looks like a web page, not a rollout server.")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,61 @@
+"""What a profile is: one value that ties a contract to the peers, the capabilities and the invariants that judge it."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from contracts.requirements import Requirement
+from steps.engine.card import Card
+from steps.engine.cases import Case
+from steps.engine.findings import Evidence
+from steps.engine.session import Session
+
+Invariant = Callable[[Any], Iterable[Evidence]]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the run gives a profile to set up its peers with."""
+
+    target: str
+    card: Card
+    target_key: str | None
+    tokenizer: Path | None
+    tokenizer_name: str | None
+    listen: tuple[str, int]
+    run: str
+
+
+class Peers(Protocol):
+    """The peers of a run, once they serve."""
+
+    def bench(self, case: Case) -> Any:
+        """What the sessions of a case share; raises `SuiteError` when the case cannot be played."""
+
+    async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
+        """Look at the target; gives the dialects it shows."""
+
+    def lacks(self, case: Case) -> str | None:
+        """Why a case does not apply to this target, or None."""
+
+    @property
+    def tokenizer_hash(self) -> str: ...
+
+    @property
+    def strays(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`peers` is an async context manager factory; `read` turns a finished session into what the invariants judge."""
+
+    name: str
+    dialects: tuple[str, ...]
+    catalogue: Mapping[str, Requirement]
+    default_target: str
+    default_card: Path
+    peers: Callable[[Setting], Any]
+    read: Callable[[Session, Case], Any]
+    invariants: tuple[Invariant, ...]
+    smoke: Callable[[Setting], Awaitable[list[str]]] | None = None

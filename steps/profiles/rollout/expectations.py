@@ -1,0 +1,450 @@
+"""What a case may demand beyond the invariants: one frozen value a demand, judged on the whole talk, never awaiting.
+
+A demand that is not met accuses the first requirement of its case.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from steps.engine.compare import ABSENT, first, show
+from steps.engine.findings import Evidence, Finding, Held
+from steps.engine.trace import NOT_JSON
+from steps.profiles.rollout.checks.ending import looks_like_error
+from steps.profiles.rollout.checks.tools import following, gives
+from steps.profiles.rollout.talk import Answer, Rollout, Talk
+
+
+def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int) -> Evidence:
+    return Held(requirement) if ok else Finding(requirement, said, saw, exchanges)
+
+
+def _chosen(talk: Talk, label: str) -> list[Rollout]:
+    """The rollouts that a demand is about: the one named, with its copies, or all of them."""
+    return [r for name, r in talk.rollouts.items() if label in ("", name) or name.startswith(f"{label}#")]
+
+
+def _start_saw(start: Answer) -> str:
+    return f"{start.status}" if start.status is not None else str(start.exchange.fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Every start request is answered with one of these statuses and a JSON body, and nothing runs."""
+
+    statuses: tuple[int, ...] = (422, 400)
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        said = f"the start request refused with {' or '.join(map(str, self.statuses))} and a JSON body"
+        for rollout in _chosen(talk, self.rollout):
+            for start in rollout.starts:
+                ok = start.status in self.statuses and start.body is not NOT_JSON
+                saw = _start_saw(start) + (", a body that is not JSON" if start.body is NOT_JSON and start.status else "")
+                yield _verdict(requirement, ok, said, saw, start.n)
+
+
+@dataclass(frozen=True, slots=True)
+class LastRefused:
+    """The last start request, a repetition, is answered with one of these statuses."""
+
+    statuses: tuple[int, ...]
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        said = f"the repeated start answered {' or '.join(map(str, self.statuses))}"
+        for rollout in _chosen(talk, self.rollout):
+            last = rollout.starts[-1]
+            yield _verdict(requirement, last.status in self.statuses, said, _start_saw(last), last.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The start request is taken: 202 (callback), or 200 at the end (sync)."""
+
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(talk, self.rollout):
+            start = rollout.starts[-1]
+            yield _verdict(requirement, rollout.accepted, "the start request accepted", _start_saw(start), start.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The rollout ends COMPLETED; `reasons` are the finish reasons that are right (empty: any)."""
+
+    reasons: tuple[str, ...] = ()
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        reasons = f" with finish_reason {' or '.join(self.reasons)}" if self.reasons else ""
+        for rollout in _chosen(talk, self.rollout):
+            status, reason, n = _end(rollout)
+            ok = status == "COMPLETED" and (not self.reasons or reason in self.reasons)
+            yield _verdict(requirement, ok, f"COMPLETED{reasons}", _end_saw(rollout), *n)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The rollout ends ERROR. `categories` are the error categories that are right, `http_status` what it must name;
+    either is demanded only where the server gives the member (`strictly` demands them)."""
+
+    categories: tuple[str, ...] = ()
+    http_status: int | None = None
+    strictly: bool = False
+    not_categories: tuple[str, ...] = ()
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(talk, self.rollout):
+            status, _, n = _end(rollout)
+            if status != "ERROR":
+                yield Finding(requirement, "status ERROR", _end_saw(rollout), n)
+                continue
+            yield Held(requirement)
+            yield from self._members(rollout, requirement, n)
+
+    def _members(self, rollout: Rollout, requirement: str, n: tuple[int, ...]) -> Iterator[Evidence]:
+        extra = rollout.result.fields.get("extra_fields") if rollout.result else None
+        extra = extra if isinstance(extra, dict) else {}
+        category, status = extra.get("error_category"), extra.get("http_status")
+        if self.categories and (category is not None or self.strictly):
+            said = f"error_category {' or '.join(self.categories)}"
+            yield _verdict(requirement, category in self.categories, said, f"error_category {show(category)}", *n)
+        if category in self.not_categories:
+            yield Finding(requirement, f"not error_category {category}", f"error_category {show(category)}", n)
+        if self.http_status is not None and (status is not None or self.strictly):
+            said = f"http_status {self.http_status}"
+            yield _verdict(requirement, status == self.http_status, said, f"http_status {show(status)}", *n)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The rollout ends, in whichever way."""
+
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(talk, self.rollout):
+            status, _, n = _end(rollout)
+            ok = status in ("COMPLETED", "ERROR")
+            yield _verdict(requirement, ok, "a final result, COMPLETED or ERROR", _end_saw(rollout), *n)
+
+
+def _end(rollout: Rollout) -> tuple[Any, Any, tuple[int, ...]]:
+    result = rollout.result
+    if result is None:
+        return None, None, tuple(start.n for start in rollout.starts)
+    return result.fields.get("status"), result.fields.get("finish_reason"), (result.n,)
+
+
+def _end_saw(rollout: Rollout) -> str:
+    result = rollout.result
+    if result is None:
+        starts = ", ".join(_start_saw(start) for start in rollout.starts) or "no start request"
+        return f"no final result (start: {starts})"
+    parts = {k: result.fields.get(k) for k in ("status", "finish_reason", "error_message") if result.fields.get(k) is not None}
+    return ", ".join(f"{key} {show(value)}" for key, value in parts.items()) or show(result.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How many generation calls reach the trainer, retries included. `most` None: no upper bound."""
+
+    least: int
+    most: int | None = None
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        said = f"{self.least} generation call(s)" if self.least == self.most else f"{self.least} to {self.most or 'any number of'} generation calls"
+        for rollout in _chosen(talk, self.rollout):
+            seen = len(rollout.chats)
+            ok = self.least <= seen and (self.most is None or seen <= self.most)
+            yield _verdict(requirement, ok, said, f"{seen}", *(chat.n for chat in rollout.chats[-2:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Posts:
+    """How many completion callbacks arrive, repetitions included (callback dialect; held without evidence in sync)."""
+
+    least: int
+    most: int | None = None
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        if talk.dialect == "sync":
+            return
+        said = f"{self.least} completion(s)" if self.least == self.most else f"{self.least} to {self.most or 'any number of'} completions"
+        for rollout in _chosen(talk, self.rollout):
+            seen = len(rollout.posts)
+            ok = self.least <= seen and (self.most is None or seen <= self.most)
+            yield _verdict(requirement, ok, said, f"{seen}", *(post.n for post in rollout.posts[-2:]))
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResults:
+    """The contents of the tool messages of all turns, in order: a value, or `error` for a text that is no bare value."""
+
+    values: tuple[Any, ...]
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(talk, self.rollout):
+            seen = tool_contents(rollout)
+            if len(seen) != len(self.values):
+                yield Finding(requirement, f"{len(self.values)} tool message(s)", f"{len(seen)}: {show(seen)}")
+                continue
+            for want, content in zip(self.values, seen, strict=True):
+                ok = looks_like_error(content) if want == "error" else isinstance(content, str) and gives(content, want)
+                said = "a tool message that says it is an error" if want == "error" else f"a tool message that gives {show(want)}"
+                yield _verdict(requirement, ok, said, f"content: {show(content)}")
+
+
+def tool_contents(rollout: Rollout) -> list[Any]:
+    contents: list[Any] = []
+    for turn in rollout.generated:
+        for message in following(rollout, turn) or []:
+            if isinstance(message, dict) and message.get("role") == "tool":
+                contents.append(message.get("content"))
+    return contents
+
+
+@dataclass(frozen=True, slots=True)
+class ToolErrorPrefix:
+    """Error texts of tools begin with `Error:`."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in talk.rollouts.values():
+            for content in tool_contents(rollout):
+                if looks_like_error(content):
+                    yield _verdict(requirement, content.startswith("Error:"), "content begins with Error:", show(content))
+
+
+@dataclass(frozen=True, slots=True)
+class NoInternals:
+    """Tool messages show nothing of the server's source code."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        from steps.profiles.rollout.checks.ending import INTERNALS
+
+        for rollout in talk.rollouts.values():
+            for content in tool_contents(rollout):
+                found = INTERNALS.search(content) if isinstance(content, str) else None
+                yield _verdict(requirement, found is None, "an error text in the server's own words", show(content))
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Every generation call has these members with these values; a null value means null or absent."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(talk, self.rollout):
+            for chat in rollout.chats:
+                for name, value in self.fields.items():
+                    seen = chat.fields.get(name, ABSENT)
+                    ok = seen in (None, ABSENT) if value is None else first(value, seen) is None
+                    yield _verdict(requirement, ok, f"{name}: {show(value)}", f"{name}: {show(seen)}", chat.n)
+
+
+@dataclass(frozen=True, slots=True)
+class FinalContains:
+    """The final messages contain a message with these members, unchanged."""
+
+    message: Mapping[str, Any]
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(talk, self.rollout):
+            final = rollout.result.fields.get("final_messages") if rollout.result else None
+            final = final if isinstance(final, list) else []
+            ok = any(isinstance(m, dict) and all(m.get(k) == v for k, v in self.message.items()) for m in final)
+            yield _verdict(requirement, ok, f"a final message with {show(dict(self.message))}", show(final))
+
+
+@dataclass(frozen=True, slots=True)
+class FinalRoles:
+    """The roles of the final messages, in order."""
+
+    roles: tuple[str, ...]
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(talk, self.rollout):
+            final = rollout.result.fields.get("final_messages") if rollout.result else None
+            seen = tuple(m.get("role") if isinstance(m, dict) else None for m in final) if isinstance(final, list) else ()
+            yield _verdict(requirement, seen == self.roles, f"roles {show(list(self.roles))}", f"roles {show(list(seen))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The n-th other request of the case (default: every one) has one of these statuses, members, and headers."""
+
+    statuses: tuple[int, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    header: str | None = None
+    nth: int | None = None
+    json: bool = False
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        others = talk.others if self.nth is None else talk.others[self.nth - 1 : self.nth]
+        for answer in others:
+            yield from self._one(answer, requirement)
+
+    def _one(self, answer: Answer, requirement: str) -> Iterator[Evidence]:
+        asked = f"{answer.exchange.request.method} {answer.exchange.request.path}"
+        if self.statuses:
+            said = f"{asked} answered {' or '.join(map(str, self.statuses))}"
+            yield _verdict(requirement, answer.status in self.statuses, said, _start_saw(answer), answer.n)
+        for name, value in self.fields.items():
+            seen = answer.fields.get(name, ABSENT)
+            yield _verdict(requirement, first(value, seen) is None, f"{name}: {show(value)}", f"{name}: {show(seen)}", answer.n)
+        if self.json:
+            yield _verdict(requirement, answer.body is not NOT_JSON, f"{asked} answered with JSON", "no JSON", answer.n)
+        if self.header is not None and answer.exchange.response is not None:
+            seen = answer.exchange.response.header(self.header)
+            yield _verdict(requirement, seen is not None, f"a {self.header} header", "none", answer.n)
+
+
+@dataclass(frozen=True, slots=True)
+class StartHeader:
+    """The answer to the start request carries this header."""
+
+    header: str
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in talk.rollouts.values():
+            for start in rollout.starts:
+                if start.exchange.response is not None:
+                    seen = start.exchange.response.header(self.header)
+                    yield _verdict(requirement, seen is not None, f"a {self.header} header", "none", start.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Every start request or other request is answered within so many seconds."""
+
+    within_s: float
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for exchange in talk.trace.exchanges:
+            if not exchange.to_target or (talk.dialect == "sync" and exchange.rollout != "-"):
+                continue
+            took = (exchange.ended or talk.trace.now()) - exchange.began
+            said = f"{exchange.request.method} {exchange.request.path} answered within {self.within_s:g} s"
+            yield _verdict(requirement, took <= self.within_s and exchange.response is not None, said, f"{took:.2f} s", exchange.n)
+
+
+@dataclass(frozen=True, slots=True)
+class EndsWithin:
+    """The rollout's final result comes within this limit of the card, plus a margin, measured from its first generation call.
+
+    `limit` is one of `generation_timeout_s`, `rollout_timeout_s`, `tool_timeout_s`; the margin is as long again, at least 2 s.
+    """
+
+    limit: str
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        allowed = getattr(talk.limits, self.limit)
+        margin = max(2.0, allowed)
+        for rollout in _chosen(talk, self.rollout):
+            ends = [event.at for event in rollout.events if event.name in ("ResultReturned", "CompletedPosted")]
+            asked = [event.at for event in rollout.events if event.name in ("ChatAsked", "StartSent")]
+            said = f"a final result within {self.limit} {allowed:g} s and a margin of {margin:g} s"
+            if not ends or not asked:
+                yield Finding(requirement, said, _end_saw(rollout))
+                continue
+            took = ends[0] - asked[0]
+            yield _verdict(requirement, took <= allowed + margin, said, f"{took:.2f} s")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPresent:
+    """The result carries metrics, whatever its status."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in talk.rollouts.values():
+            metrics = rollout.result.fields.get("metrics") if rollout.result else None
+            yield _verdict(requirement, isinstance(metrics, dict), "metrics", f"metrics: {show(metrics)}")
+
+
+@dataclass(frozen=True, slots=True)
+class AtMostTogether:
+    """No more rollouts have a generation call open at one time than the card's `max_concurrent` says."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        allowed = talk.limits.max_concurrent or 0
+        spans = [(chat.exchange.began, chat.exchange.ended or talk.trace.now()) for r in talk.rollouts.values() for chat in r.chats]
+        most = max((sum(1 for b, e in spans if b <= at < e) for at, _ in spans), default=0)
+        yield _verdict(requirement, 0 < most <= allowed, f"at most {allowed} rollouts at once", f"{most}")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryDelays:
+    """Consecutive attempts of one generation wait no shorter than the one before (0.7 of it), and at most 30 s.
+
+    `least_s` demands a first delay of at least so long, as after `Retry-After`.
+    """
+
+    least_s: float = 0.0
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in talk.rollouts.values():
+            ends = [chat.exchange.ended or chat.exchange.began for chat in rollout.chats]
+            pairs = list(zip(rollout.chats, rollout.chats[1:], ends, strict=False))
+            gaps = [again.exchange.began - ended for chat, again, ended in pairs if not chat.delivered]
+            if not gaps:
+                continue
+            ok = gaps[0] >= self.least_s * 0.95 and max(gaps) <= 31 and all(b >= a * 0.7 for a, b in zip(gaps, gaps[1:], strict=False))
+            said = f"delays that do not shrink, at most 30 s, the first at least {self.least_s:g} s"
+            yield _verdict(requirement, ok, said, "delays of " + ", ".join(f"{gap:.3f} s" for gap in gaps))
+
+
+@dataclass(frozen=True, slots=True)
+class RetriesNamed:
+    """A retried generation call carries a header or a member that names the turn, equal in all its attempts."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in talk.rollouts.values():
+            for chat, again in zip(rollout.chats, rollout.chats[1:], strict=False):
+                if chat.delivered:
+                    continue
+                named = {name for name, _ in again.exchange.request.headers if "idempotency" in name or "turn" in name or "request-id" in name}
+                named |= {name for name in again.fields if "turn" in name or "idempotency" in name}
+                yield _verdict(requirement, bool(named), "an idempotency header or a turn index", "none", chat.n, again.n)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveReturns:
+    """`active_rollouts` of the health answers, where shown, is never negative and ends where it began.
+
+    `rises` demands that it was higher in between.
+    """
+
+    rises: bool = False
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        seen = [a.fields["active_rollouts"] for a in talk.others if isinstance(a.fields.get("active_rollouts"), int)]
+        if len(seen) < 2:
+            return
+        ok = min(seen) >= 0 and (not self.rises or max(seen) > 0)
+        yield _verdict(requirement, ok, "active_rollouts never negative" + (", and raised while one runs" if self.rises else ""), show(seen))
+
+
+@dataclass(frozen=True, slots=True)
+class SameOutcome:
+    """All rollouts of the case end alike: status, finish reason, roles and tool results."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        ends = {label: (_end(r)[0], _end(r)[1], _roles(r)) for label, r in talk.rollouts.items()}
+        distinct = set(ends.values())
+        yield _verdict(requirement, len(distinct) == 1, "the same outcome for every rollout", f"{len(distinct)} outcomes: {sorted(map(str, distinct))[:3]}")
+
+
+def _roles(rollout: Rollout) -> tuple[Any, ...]:
+    final = rollout.result.fields.get("final_messages") if rollout.result else None
+    return tuple(m.get("role") for m in final if isinstance(m, dict)) if isinstance(final, list) else ()

@@ -1,0 +1,133 @@
+"""Sets up one run: target, peers, dialects. Pytest and the command line both begin here, so that their verdicts are the same."""
+
+import contextlib
+import secrets
+import shlex
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contracts.requirements import Requirement
+from steps.engine import card as cards
+from steps.engine.campaign import Campaign, Options
+from steps.engine.card import Card
+from steps.engine.cases import Case
+from steps.engine.findings import SuiteError
+from steps.engine.session import Session
+from steps.engine.targets import reachable
+from steps.profiles.base import Peers, Profile, Setting
+from steps.profiles.rollout.profile import PROFILE as ROLLOUT
+
+PROFILES: dict[str, Profile] = {ROLLOUT.name: ROLLOUT}
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asked for; None stands for the profile's own choice."""
+
+    profile: str = "rollout"
+    dialect: str | None = None
+    target: str | None = None
+    card: Path | None = None
+    target_key: str | None = None
+    tokenizer: Path | None = None
+    tokenizer_name: str | None = None
+    listen: tuple[str, int] = ("127.0.0.1", 0)
+    level: str = "must"
+    strict: bool = False
+    jobs: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The profile and its peers, as a campaign sees them."""
+
+    profile: Profile
+    peers: Peers
+
+    @property
+    def levels(self) -> dict[str, str]:
+        return {name: requirement.level for name, requirement in self.profile.catalogue.items()}
+
+    def dialects_of(self, requirement: str) -> tuple[str, ...]:
+        known = self.profile.catalogue.get(requirement)
+        if known is None:
+            raise SuiteError(f"a check names {requirement}, which the catalogue does not have")
+        return known.dialects
+
+    def bench(self, case: Case) -> Any:
+        return self.peers.bench(case)
+
+    def lacks(self, case: Case) -> str | None:
+        return self.peers.lacks(case)
+
+    def read(self, session: Session, case: Case) -> Any:
+        return self.profile.read(session, case)
+
+    def invariants(self) -> tuple[Callable[[Any], Any], ...]:
+        return self.profile.invariants
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that is ready to play cases of these dialects."""
+
+    request: Request
+    profile: Profile
+    campaign: Campaign
+    peers: Peers
+    dialects: tuple[str, ...]
+    target: str
+
+    def mine(self, cases: Iterable[Case]) -> list[Case]:
+        return [case for case in cases if case.profile == self.profile.name and case.dialect in self.dialects]
+
+
+def profile_of(name: str) -> Profile:
+    if name not in PROFILES:
+        raise SuiteError(f"--profile {name}: there is no such profile. Known: {', '.join(PROFILES)}.")
+    return PROFILES[name]
+
+
+def card_of(request: Request, profile: Profile) -> Card:
+    if request.card is not None:
+        return cards.load(request.card)
+    return cards.load(profile.default_card) if request.target is None else Card.model_validate({})
+
+
+@contextlib.asynccontextmanager
+async def ready(request: Request) -> AsyncIterator[Run]:
+    """Start or reach the target, serve the peers, look which dialects there are. Raises `SuiteError` when that fails."""
+    profile = profile_of(request.profile)
+    card, target = card_of(request, profile), request.target or profile.default_target
+    wanted = (request.dialect,) if request.dialect else tuple(card.dialects) or profile.dialects
+    unknown = [dialect for dialect in wanted if dialect not in profile.dialects]
+    if unknown:
+        raise SuiteError(f"--dialect {unknown[0]}: profile {profile.name} has the dialects {', '.join(profile.dialects)}.")
+    setting = Setting(
+        target, card, request.target_key, request.tokenizer, request.tokenizer_name, request.listen, secrets.token_hex(4)
+    )
+    async with profile.peers(setting) as peers:
+        options = Options(target, card, request.level, request.strict, request.jobs)
+        async with Campaign(options, Judge(profile, peers), lambda case: rerun(request, case)) as campaign:
+            instance = await campaign.target()
+            await reachable(instance.base_url)
+            dialects = await peers.discover(instance.base_url, wanted)
+            yield Run(request, profile, campaign, peers, dialects, target)
+
+
+def rerun(request: Request, case: Case) -> str:
+    """The command that runs one case again against the same target."""
+    words = ["rollout-conformance", "run", "--profile", request.profile, "--dialect", case.dialect]
+    for option, value in (("--target", request.target), ("--card", request.card), ("--tokenizer", request.tokenizer)):
+        if value is not None:
+            words += [option, str(value)]
+    if request.target_key is not None:
+        words += ["--target-key", "..."]
+    return shlex.join([*words, "--case", case.name])
+
+
+def levels(catalogue: dict[str, Requirement]) -> dict[str, str]:
+    return {name: requirement.level for name, requirement in catalogue.items()}
