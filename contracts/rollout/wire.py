@@ -28,7 +28,8 @@ MAX_TOKENS_TOTAL = 1_000_000
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f?#\\]")
+_NOT_IN_URL = re.compile(r"[^!-~]|[?#\\]")
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:]+\]|[0-9A-Za-z._~-]+)(:[0-9]*)?")
 _NOT_IN_HEADER = re.compile(r"[^\x20-\x7e]")
 
 
@@ -63,7 +64,7 @@ def _rollout_id(value: Any) -> str:
 def _server_url(value: Any) -> str:
     """The base URL without its trailing slashes; whatever would change or leak when a path is appended is refused."""
     if _NOT_IN_URL.search(_text(value)):
-        raise ValueError("must not contain a query, a fragment, a backslash, spaces or control characters")
+        raise ValueError("must be printable ASCII without a query, a fragment, a backslash or spaces")
     scheme, host = _scheme_and_host(value)
     if scheme not in ("http", "https"):
         raise ValueError("must start with http:// or https://")
@@ -75,7 +76,7 @@ def _server_url(value: Any) -> str:
 def _scheme_and_host(url: str) -> tuple[str, str | None]:
     try:
         parts = urlsplit(url)
-        usable = parts.port != 0 and "@" not in parts.netloc  # a port out of range raises here
+        usable = parts.port != 0 and _HOST_AND_PORT.fullmatch(parts.netloc)  # a port out of range raises here
     except ValueError:
         return url.partition(":")[0].lower(), None
     return parts.scheme.lower(), parts.hostname if usable else None

@@ -1,0 +1,229 @@
+"""The command line: the same engine and the same verdicts as under pytest.
+
+Exit codes: 0 nothing required is broken, 1 findings, 2 could not judge (bad input, dead target, nothing executed).
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from steps import baseline, library, lint, serving, smoking
+from steps.engine import html, report
+from steps.engine.cases import Case
+from steps.engine.failure_text import collapse, finding_block, summary
+from steps.engine.findings import SuiteError, Verdict, counts
+from steps.engine.outcome import Outcome
+from steps.running import PROFILES, ROOT, Request, Run, profile_of, ready
+
+OK, FINDINGS, NO_JUDGEMENT = 0, 1, 2
+
+
+class _Address(click.ParamType):
+    name = "HOST:PORT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            self.fail(f"{value!r} is not HOST:PORT; write 127.0.0.1:0 for any free port", param, ctx)
+        return host, int(port)
+
+
+def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = [
+        click.option("--profile", default="rollout", show_default=True, help="What kind of system is judged."),
+        click.option("--dialect", default=None, help="Judge only this dialect; default: all that the target shows."),
+        click.option("--target", default=None, help="app:module:factory | http://host:port | cmd:'command with {port}'."),
+        click.option("--card", type=click.Path(path_type=Path), help="YAML file that describes the target."),
+        click.option("--target-key", default=None, help="Key to send to the target."),
+        click.option("--tokenizer", type=click.Path(path_type=Path), help="Local tokenizer directory for both sides."),
+        click.option("--tokenizer-name", default=None, help="The name by which the target knows that tokenizer."),
+        click.option("--listen", type=_Address(), default="127.0.0.1:0", show_default=True, help="Where our trainer listens."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rollout-conformance")
+def cli() -> None:
+    """Is this server fit to train on? If not: which requirement does it break, where, and how do I see it again?"""
+
+
+@cli.command()
+@_target_options
+@click.option("--case", "patterns", multiple=True, help="Only cases whose name, id, file or requirement matches (* allowed).")
+@click.option("--level", type=click.Choice(["must", "should", "may"]), default="must", show_default=True, help="Weakest level that fails the run.")
+@click.option("--nulls", type=click.Choice(["compat", "strict"]), default="compat", show_default=True, help="Whether null and absent are one.")
+@click.option("--backend", type=click.Choice(["scripted", "live"]), default="scripted", show_default=True, help="Who plays the model.")
+@click.option("--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the NDJSON report here.")
+@click.option("--baseline", "baseline_file", type=click.Path(path_type=Path), help="YAML list of known failures.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=32, show_default=True, help="Cases in flight at once.")
+def run(patterns: tuple[str, ...], report_file: Path | None, baseline_file: Path | None, nulls: str, backend: str, **options: Any) -> None:
+    """Judge a target by every case that applies to it."""
+    if backend == "live":
+        raise SuiteError("--backend live: this version has no live backend; leave the option out to judge with the scripted trainer.")
+    request = Request(strict=nulls == "strict", **options)
+    known = baseline.load(baseline_file)
+    cases = list(library.chosen(library.every(profile_of(request.profile).name), patterns))
+    if not cases:
+        raise SuiteError(f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint` lists them all.")
+    sys.exit(asyncio.run(_run(request, cases, known, report_file)))
+
+
+async def _run(request: Request, cases: list[Case], known: baseline.Baseline, report_file: Path | None) -> int:
+    async with ready(request) as judged:
+        mine = judged.mine(cases)
+        if report_file is None:
+            outcomes = await _play(judged, mine, lambda outcome: None)
+        else:
+            with report.ReportWriter.of_run(report_file, judged, mine) as writer:
+                outcomes = await _play(judged, mine, writer.result)
+    return _conclude(request, outcomes, known, len(mine))
+
+
+async def _play(judged: Run, cases: list[Case], done: Callable[[Outcome], None]) -> list[Outcome]:
+    """Play the cases, slow ones first, and report each as it ends; progress is shown on a terminal only."""
+    cases = sorted(cases, key=lambda case: -(2 * case.alone + bool(case.variant)))
+    outcomes: list[Outcome] = []
+    with click.progressbar(length=len(cases), label="judging", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        tasks = [asyncio.ensure_future(judged.campaign.play(case)) for case in cases]
+        try:
+            for task in asyncio.as_completed(tasks):
+                outcomes.append(await task)
+                done(outcomes[-1])
+                bar.update(1)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    return sorted(outcomes, key=lambda outcome: outcome.case.id)
+
+
+def _conclude(request: Request, outcomes: list[Outcome], known: baseline.Baseline, planned: int) -> int:
+    catalogue = profile_of(request.profile).catalogue
+    unexcused = [outcome for outcome in outcomes if known.excuses(outcome) is None]
+    groups = collapse(unexcused, catalogue)
+    for group in groups:
+        click.echo(finding_block(group) + "\n")
+    click.echo(summary(unexcused, catalogue, request.level))
+    stale = known.stale()
+    for line in stale:
+        click.echo(f"BASELINE  {line}")
+    executed = sum(outcome.judgement.verdict not in (Verdict.SKIP, Verdict.ERROR) for outcome in outcomes)
+    if executed == 0 or len(outcomes) != planned:
+        click.echo(f"Nothing was judged: {executed} of {planned} planned cases were executed.", err=True)
+        return NO_JUDGEMENT
+    if any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused) or stale:
+        return FINDINGS
+    return NO_JUDGEMENT if any(o.judgement.verdict is Verdict.ERROR for o in outcomes) else OK
+
+
+@cli.command()
+@_target_options
+def smoke(**options: Any) -> None:
+    """Is the target reachable and sane, before any talk of conformance?"""
+    sys.exit(asyncio.run(smoking.smoke(Request(**options), click.echo)))
+
+
+@cli.command("report")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Default: FILE with .html.")
+def report_command(file: Path, output: Path | None) -> None:
+    """Turn a report (run.ndjson) into one HTML file."""
+    output = output or file.with_suffix(".html")
+    output.write_text(html.render(report.read(file)), encoding="utf-8")
+    click.echo(str(output))
+
+
+@cli.command("lint")
+@click.option("--profile", default=None, help="Only this profile.")
+@click.option("--list", "listing", is_flag=True, help="List every case.")
+def lint_command(profile: str | None, listing: bool) -> None:
+    """Check cases, phrases and the catalogue without a target."""
+    problems = [line for name in PROFILES if profile in (None, name) for line in lint.problems(name)]
+    for line in problems:
+        click.echo(line)
+    for name in PROFILES:
+        if profile in (None, name) and not problems:
+            cases = library.every(name)
+            for case in cases if listing else []:
+                click.echo(f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}")
+            click.echo(f"{name}: {len(cases)} cases, nothing wrong")
+    sys.exit(FINDINGS if problems else OK)
+
+
+@cli.command()
+@click.argument("requirement")
+def explain(requirement: str) -> None:
+    """Say what a requirement demands, where it comes from and which cases judge it."""
+    for profile in PROFILES.values():
+        found = profile.catalogue.get(requirement.upper())
+        if found is not None:
+            click.echo(lint.explanation(found, library.every(profile.name)))
+            return
+    raise SuiteError(f"explain {requirement}: no such requirement. Ids look like {next(iter(PROFILES['rollout'].catalogue))}.")
+
+
+@cli.command()
+@click.option("--only", multiple=True, help="Only these mutants.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Mutants at once.")
+def mutants(only: tuple[str, ...], jobs: int) -> None:
+    """Run the suite against deliberately broken servers and print which case kills which."""
+    from steps import killing
+
+    sys.exit(asyncio.run(killing.matrix(only, jobs, click.echo)))
+
+
+@cli.group()
+def serve() -> None:
+    """Run a reference implementation."""
+
+
+@serve.command("rollout")
+@click.option("--host", envvar="ROLLOUT_SERVER_HOST", default="127.0.0.1", show_default=True)
+@click.option("--port", envvar="ROLLOUT_SERVER_PORT", type=click.IntRange(0, 65535), default=9000, show_default=True)
+@click.option("--demo", is_flag=True, help="Use the shipped tokenizer whatever name is asked, and say so in the answer.")
+def serve_rollout(host: str, port: int, demo: bool) -> None:
+    """The reference rollout server (sync and callback dialects)."""
+    serving.rollout(host, port, demo)
+
+
+@serve.command("trainer")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", envvar="MOCK_TRAINER_PORT", type=click.IntRange(0, 65535), default=9001, show_default=True)
+@click.option("--tokenizer", type=click.Path(path_type=Path), default=None, help="Local tokenizer directory.")
+def serve_trainer(host: str, port: int, tokenizer: Path | None) -> None:
+    """A mock trainer that answers any rollout server: it calls the calculator and reads out the result."""
+    serving.trainer(host, port, tokenizer)
+
+
+def main() -> None:
+    """Entry point: every error of ours becomes one message and exit code 2, every interruption a clean end."""
+    sys.path.insert(0, str(ROOT))
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(NO_JUDGEMENT)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted. The report, if one was asked for, is closed as aborted.", err=True)
+        sys.exit(130)
+    except SuiteError as error:
+        click.echo(f"rollout-conformance: {error}", err=True)
+        sys.exit(NO_JUDGEMENT)
+    except OSError as error:
+        click.echo(f"rollout-conformance: {error.filename or ''}: {error.strerror or error}", err=True)
+        sys.exit(NO_JUDGEMENT)
+
+
+if __name__ == "__main__":
+    main()

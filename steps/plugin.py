@@ -1,0 +1,311 @@
+"""The pytest face of the suite: `pytest features/` collects prose and YAML, and plays all of it on one event loop.
+
+It holds no judgement: an item waits for the verdict of its case and reports it.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from steps import baseline, library
+from steps.engine.cases import Case
+from steps.engine.failure_text import collapse, finding_block
+from steps.engine.findings import SuiteError, Verdict
+from steps.engine.outcome import Outcome
+from steps.engine.report import ReportWriter
+from steps.running import PROFILES, ROOT, Request, Run, profile_of, ready
+
+MARKERS = {
+    "unit": "one component",
+    "integration": "several components",
+    "e2e": "whole systems over sockets",
+    "pre_merge": "on every push",
+    "nightly": "every night: long or random",
+    "weekly": "every week: very long",
+    "stress": "many at once",
+    "benchmark": "measures",
+    "slow": "takes longer than a second",
+    "vllm": "needs a vLLM",
+    "requires_servers": "needs servers that somebody else started",
+    "kv_router": "KV-affinity routing",
+    "planner": "scaling advice",
+    "sync": "the sync dialect",
+    "callback": "the callback dialect",
+}
+_runner = pytest.StashKey["Player"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rollout-conformance")
+    group.addoption("--profile", default=None, help="judge only the cases of this profile")
+    group.addoption("--dialect", default=None, help="judge only this dialect")
+    group.addoption("--target", default=None, help="app:module:factory | http://host:port | cmd:'command with {port}'")
+    group.addoption("--card", default=None, type=Path, help="YAML file that describes the target")
+    group.addoption("--target-key", default=None, help="the key to send to the target")
+    group.addoption("--tokenizer", default=None, type=Path, help="local tokenizer directory that both sides use")
+    group.addoption("--tokenizer-name", default=None, help="the name by which the target knows that tokenizer")
+    group.addoption("--backend", default="scripted", choices=["scripted", "live"], help="who plays the model")
+    group.addoption("--report", default=None, type=Path, help="write the NDJSON report here")
+    group.addoption("--baseline", default=None, type=Path, help="YAML list of known failures with their reasons")
+    group.addoption("--level", default="must", choices=["must", "should", "may"], help="the weakest level that fails")
+    group.addoption("--nulls", default="compat", choices=["compat", "strict"], help="whether null and absent are one")
+    group.addoption("--in-flight", default=32, type=int, help="cases in flight at once")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, text in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {text}")
+    for profile in PROFILES.values():
+        for requirement in profile.catalogue.values():
+            config.addinivalue_line("markers", f"{requirement.id}: {requirement.sentence}")
+    config.args[:] = [widened for arg in config.args for widened in _widened(arg, config)]
+    config.stash[_runner] = Player(config)
+
+
+def _widened(arg: str, config: pytest.Config) -> Iterator[str]:
+    """`features/x.feature:12` names the scenario around line 12; a features folder brings its scenarios along."""
+    line = re.fullmatch(r"(.+\.feature):(\d+)", arg)
+    if line:
+        yield _scenario_at(Path(line[1]), int(line[2]))
+        return
+    yield arg
+    folder = (config.invocation_params.dir / arg).resolve()
+    if folder.is_dir() and "features" in folder.parts:
+        twin = Path(*("scenarios" if part == "features" else part for part in folder.parts))
+        if twin.is_dir() and str(twin) not in config.args:
+            yield str(twin)
+
+
+def _scenario_at(file: Path, line: int) -> str:
+    from steps.phrases.compile import compile_feature
+
+    try:
+        compiled = compile_feature(file.resolve(), profile_of(library.profile_in(file.resolve())).catalogue, ROOT)
+    except (SuiteError, OSError) as error:
+        raise pytest.UsageError(str(error)) from None
+    before = [one for one in compiled if one.line <= line]
+    if not before:
+        raise pytest.UsageError(f"{file}:{line}: no scenario stands there; the first begins in line {compiled[0].line}")
+    return f"{file}::{before[-1].name.partition('[')[0]}"
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.suffix == ".feature":
+        return FeatureFile.from_parent(parent, path=file_path)
+    if file_path.suffix == ".yaml" and any(file_path.is_relative_to(ROOT / "scenarios" / name) for name in PROFILES):
+        return ScenarioFile.from_parent(parent, path=file_path)
+    return None
+
+
+class CaseFile(pytest.File):
+    """A file of cases; one item a case and dialect."""
+
+    def collect(self) -> Iterator["CaseItem"]:
+        profile = profile_of(library.profile_in(self.path))
+        if self.config.option.profile not in (None, profile.name):
+            return
+        try:
+            pairs = list(self.cases(profile.catalogue))
+        except SuiteError as error:
+            raise self.CollectError(str(error)) from None
+        for case, story in pairs:
+            if self.config.option.dialect in (None, case.dialect):
+                yield CaseItem.from_parent(self, name=f"{case.name}[{case.dialect}]", case=case, story=story)
+
+    def cases(self, catalogue: Any) -> Iterable[tuple[Case, Any]]:
+        raise NotImplementedError
+
+
+class FeatureFile(CaseFile):
+    def cases(self, catalogue: Any) -> Iterable[tuple[Case, Any]]:
+        from steps.phrases.compile import compile_feature
+
+        return [(case, one) for one in compile_feature(self.path, catalogue, ROOT) for case in one.cases]
+
+
+class ScenarioFile(CaseFile):
+    def cases(self, catalogue: Any) -> Iterable[tuple[Case, Any]]:
+        return [(case, None) for case in library.load(self.path, catalogue)]
+
+
+class NotConformant(Exception):
+    """A case failed; carries its outcome."""
+
+
+class CaseItem(pytest.Item):
+    def __init__(self, *, case: Case, story: Any, **kw: Any) -> None:
+        super().__init__(**kw)
+        self.case, self.story = case, story
+        for mark in (*case.requirements, *sorted(case.tags), case.dialect):
+            self.add_marker(mark)
+
+    def runtest(self) -> None:
+        outcome = self.config.stash[_runner].verdict(self)
+        _tell_story(self, outcome)
+        judgement = outcome.judgement
+        if judgement.verdict is Verdict.SKIP:
+            pytest.skip(judgement.reason)
+        if judgement.verdict is Verdict.INCONCLUSIVE:
+            pytest.xfail(f"inconclusive: {judgement.reason}")
+        known = self.config.stash[_runner].baseline.excuses(outcome)
+        if known is not None:
+            pytest.xfail(f"known: {known}")
+        if judgement.verdict in (Verdict.FAIL, Verdict.ERROR):
+            raise NotConformant(outcome)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if not isinstance(excinfo.value, NotConformant):
+            return super().repr_failure(excinfo, style)
+        outcome: Outcome = excinfo.value.args[0]
+        if outcome.judgement.verdict is Verdict.ERROR:
+            return f"COULD NOT JUDGE  {outcome.case.at}\n  {outcome.judgement.reason}"
+        groups = collapse([outcome], profile_of(outcome.case.profile).catalogue)
+        return "\n\n".join(finding_block(group) for group in groups)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, self.case.at.line - 1, self.name
+
+
+def _tell_story(item: CaseItem, outcome: Outcome) -> None:
+    """Fire pytest-bdd's hooks, so that its reporters see the scenario. The verdict belongs to the last step."""
+    if item.story is None:
+        return
+    hook, scenario = item.config.hook, item.story.scenario
+    request = SimpleNamespace(node=item, config=item.config)
+    common = {"request": request, "feature": item.story.feature, "scenario": scenario}
+    hook.pytest_bdd_before_scenario(**common)
+    failed = outcome.judgement.verdict in (Verdict.FAIL, Verdict.ERROR)
+    lines = {finding.at.line for finding in outcome.judgement.findings if finding.at is not None}
+    broken = next((n for n, step in enumerate(scenario.steps) if step.line_number in lines), len(scenario.steps) - 1)
+    for n, step in enumerate(scenario.steps):
+        told = {**common, "step": step, "step_func": _tell_story}
+        hook.pytest_bdd_before_step(**told)
+        hook.pytest_bdd_before_step_call(**told, step_func_args={})
+        if failed and n == broken:
+            hook.pytest_bdd_step_error(**told, step_func_args={}, exception=NotConformant(outcome))
+            break
+        hook.pytest_bdd_after_step(**told, step_func_args={})
+    hook.pytest_bdd_after_scenario(**common)
+
+
+class Player:
+    """Plays every selected case when the first verdict is asked for, and hands the verdicts out in pytest's order."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.baseline = baseline.load(config.option.baseline)
+        self.loop: asyncio.Runner | None = None
+        self.runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
+        self.tasks: dict[str, asyncio.Task[Outcome]] = {}
+        self.outcomes: list[Outcome] = []
+        self.ending: asyncio.Event | None = None
+
+    def verdict(self, item: CaseItem) -> Outcome:
+        self.loop = self.loop or asyncio.Runner()
+        if item.nodeid not in self.tasks:
+            self.loop.run(self._launch([i for i in item.session.items if isinstance(i, CaseItem)]))
+        outcome = self.loop.run(self._wait(item))
+        self.outcomes.append(outcome)
+        return outcome
+
+    async def _wait(self, item: CaseItem) -> Outcome:
+        return await self.tasks[item.nodeid]
+
+    async def _launch(self, items: list[CaseItem]) -> None:
+        self.ending = asyncio.Event()
+        for name in dict.fromkeys(item.case.profile for item in items):
+            opened: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+            keeper = asyncio.ensure_future(self._keep(name, opened, self.ending))
+            try:
+                self.runs[name] = (await opened, keeper)
+            except SuiteError as error:
+                pytest.exit(str(error), returncode=2)
+        for item in sorted(items, key=lambda item: -_patience(item.case)):
+            self.tasks[item.nodeid] = asyncio.ensure_future(self._play(item.case))
+
+    async def _play(self, case: Case) -> Outcome:
+        run = self.runs[case.profile][0]
+        if case.dialect not in run.dialects:
+            from steps.engine.findings import Judgement
+
+            return Outcome(case, Judgement(Verdict.SKIP, {}, (), f"the target has no dialect {case.dialect}"), None, 0.0, "")
+        return await run.campaign.play(case)
+
+    async def _keep(self, name: str, opened: "asyncio.Future[Run]", ending: asyncio.Event) -> None:
+        """Holds a run open: what a task enters, the same task must leave."""
+        try:
+            async with ready(request_of(self.config, name)) as run:
+                opened.set_result(run)
+                await ending.wait()
+        except BaseException as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+
+    def close(self, interrupted: bool) -> None:
+        if self.loop is None:
+            return
+        self.loop.run(self._end())
+        self.loop.close()
+        report = self.config.option.report
+        if report is not None and self.runs:
+            run = next(iter(self.runs.values()))[0]
+            with ReportWriter.of_run(report, run, list(self._planned())) as writer:
+                for outcome in self.outcomes:
+                    writer.result(outcome)
+                writer.aborted = interrupted
+
+    def _planned(self) -> Iterator[Case]:
+        return (outcome.case for outcome in self.outcomes)
+
+    async def _end(self) -> None:
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        if self.ending is not None:
+            self.ending.set()
+        await asyncio.gather(*(keeper for _, keeper in self.runs.values()), return_exceptions=True)
+
+
+def _patience(case: Case) -> int:
+    """Cases with an instance of their own, or a configuration of their own, take longest: they begin first."""
+    return 2 * case.alone + bool(case.variant)
+
+
+def request_of(config: pytest.Config, profile: str) -> Request:
+    option = config.option
+    return Request(
+        profile,
+        option.dialect,
+        option.target,
+        option.card,
+        option.target_key,
+        option.tokenizer,
+        option.tokenizer_name,
+        level=option.level,
+        strict=option.nulls == "strict",
+        jobs=option.in_flight,
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    player = session.config.stash[_runner]
+    stale = player.baseline.stale() if player.outcomes else []
+    player.close(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+    if stale:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        session.config.stash[_stale] = stale
+
+
+_stale = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for line in config.stash.get(_stale, []):
+        terminalreporter.write_line(f"BASELINE  {line}")

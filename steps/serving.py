@@ -1,0 +1,52 @@
+"""`rollout-conformance serve`: the reference implementations, reached by name and never imported by the suite."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+import click
+import uvicorn
+
+from steps.engine.findings import SuiteError
+from steps.peers import served
+from steps.peers.improviser import Improviser
+from steps.peers.tokens import load
+from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
+
+APP = "rollout_server.app:create_app"
+
+
+def rollout(host: str, port: int, demo: bool) -> None:
+    """Serve the reference rollout server until interrupted."""
+    os.environ["ROLLOUT_SERVER_HOST"], os.environ["ROLLOUT_SERVER_PORT"] = host, str(port)
+    if demo:
+        os.environ["ROLLOUT_DEMO"] = "true"
+    _free(host, port, "ROLLOUT_SERVER_PORT")
+    click.echo(f"rollout server on http://{host}:{port or '(any)'}  API docs: /docs  stop: Ctrl-C", err=True)
+    uvicorn.run(APP, factory=True, host=host, port=port, log_level="warning", access_log=False)
+
+
+def trainer(host: str, port: int, tokenizer: Path | None) -> None:
+    """Serve the mock trainer until interrupted."""
+    _free(host, port, "MOCK_TRAINER_PORT")
+    asyncio.run(_trainer(host, port, load(tokenizer or SHIPPED_TOKENIZER)))
+
+
+async def _trainer(host: str, port: int, tokens: object) -> None:
+    async with served.serve(Improviser(tokens), host, port) as url:  # type: ignore[arg-type]
+        click.echo(f"mock trainer on {url}  stop: Ctrl-C", err=True)
+        await asyncio.Event().wait()
+
+
+def _free(host: str, port: int, variable: str) -> None:
+    """Raises `SuiteError` when a port is taken. Whoever holds it is left alone."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SuiteError(
+                f"cannot listen on {host}:{port}: {error.strerror}. Another program holds it, and is left alone. "
+                f"Choose another port with --port N or {variable}=N."
+            ) from error
