@@ -179,9 +179,9 @@ def refuse_shadowing(values: Any) -> Any:
     for key in SHADOWING:
         if key in values:
             raise ValueError(f"must not contain {key}: the rollout server sets it")
-    if values.get("stream"):
+    if values.get("stream") is not None and values["stream"] is not False:
         raise ValueError("must not ask for a stream: a generation is answered whole")
-    if values.get("n") not in (None, 1):
+    if values.get("n") is True or values.get("n") not in (None, 1):
         raise ValueError("must not ask for several choices: a rollout follows one")
     return values
 

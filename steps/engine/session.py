@@ -71,7 +71,7 @@ class Session:
 
     def _built(self, request: Request) -> httpx.Request:
         return self.client.build_request(
-            request.method, self.target + request.path, headers=list(request.headers), content=request.body
+            request.method, self.target + request.path, headers=_encoded(request), content=request.body
         )
 
     def beat(self) -> None:
@@ -147,6 +147,10 @@ class Session:
         for outcome in outcomes:
             if isinstance(outcome, SuiteError):
                 raise outcome
+
+
+def _encoded(request: Request) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in request.headers]
 
 
 def _lower(headers: httpx.Headers) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steps.peers.script import AnyCall, Call, Reply
+from steps.peers.script import AnyCall, Call, HangingCall, Reply
 from steps.peers.tokens import END_OF_TURN, Tokens
 
 _counter = itertools.count(1)
@@ -38,7 +38,7 @@ class Issued:
 
 def assistant_message(reply: Reply, turn: int, nonce: str) -> dict[str, Any]:
     """The assistant message of a reply, with ids made up where the script names none."""
-    message: dict[str, Any] = {"role": "assistant", "content": reply.text}
+    message: dict[str, Any] = {"role": "assistant", "content": "7" * reply.digits or reply.text}
     if reply.reasoning is not None:
         message["reasoning_content"] = reply.reasoning
     calls = [_call(call, f"call_{nonce}_{turn}_{n}") for n, call in enumerate(reply.calls)]
@@ -47,8 +47,8 @@ def assistant_message(reply: Reply, turn: int, nonce: str) -> dict[str, Any]:
     return message | dict(reply.message)
 
 
-def _call(call: Call | AnyCall, made_up: str) -> dict[str, Any]:
-    if isinstance(call, AnyCall):
+def _call(call: Call | AnyCall | HangingCall, made_up: str) -> dict[str, Any]:
+    if not isinstance(call, Call):
         raise TypeError("a call of any tool must be resolved to a tool of the card before it is played")
     arguments = call.arguments if isinstance(call.arguments, str) else dict(call.arguments)
     return {
@@ -79,3 +79,10 @@ def sample(
     if not reply.end_token and ids and ids[-1] == tokens.end_of_turn:
         ids = ids[:-1]
     return tuple(ids), tuple(-next(_counter) / 65536 for _ in ids)
+
+
+def sampled_by(tokens: Tokens, replies: Sequence[Any], tools: Sequence[Any] | None) -> int:
+    """How many tokens these replies will be together: what a reply samples does not depend on what came before it."""
+    opening = [{"role": "user", "content": "?"}]
+    messages = [(reply, assistant_message(reply, 0, "x")) for reply in replies if isinstance(reply, Reply)]
+    return sum(len(sample(tokens, reply, opening, message, tools)[0]) for reply, message in messages)

@@ -34,17 +34,22 @@ class AnyCall:
 
 
 @dataclass(frozen=True, slots=True)
+class HangingCall:
+    """The call of the card's tool that never returns of itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """One generation.
 
     `message` is merged into the assistant message and `put` into the reply (a key with a dot descends); `drop` removes keys
     of the reply. `odd` samples a non-canonical encoding. `end_token` keeps the end-of-turn token in `token_ids`. `lost`
     makes the generation happen and its answer fail on the way. `drip` sends the body in pieces of a few bytes. `hold` waits
-    until the case releases that name.
+    until the case releases that name. `digits` makes the text of so many digits, a token each. `close` ends the connection after it.
     """
 
     text: str | None = None
-    calls: tuple[Call | AnyCall, ...] = ()
+    calls: tuple[Call | AnyCall | HangingCall, ...] = ()
     reasoning: str | None = None
     finish: str | None = None
     message: Mapping[str, Any] = field(default_factory=dict)
@@ -54,6 +59,8 @@ class Reply:
     end_token: bool = True
     lost: Loss | None = None
     drip: bool = False
+    close: bool = False
+    digits: int = 0
     hold: str | None = None
     delay_s: float = 0.0
     content_type: str = "application/json"

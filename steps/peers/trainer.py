@@ -146,7 +146,8 @@ class ScriptedTrainer:
         lost, tampered = line.lost is not None, bool(line.put or line.drop or line.message)
         issued = Issued(n, prompt, ids, logprobs, message, finish, not line.odd, line.end_token, lost, tampered)
         rollout.issued.append(issued)
-        response = Response(200, (("content-type", line.content_type),), _completion(rollout, issued, line))
+        headers = (("content-type", line.content_type), *((("connection", "close"),) if line.close else ()))
+        response = Response(200, headers, _completion(rollout, issued, line))
         hold = rollout.gate(line.hold) if line.hold else None
         return Play(response, line.lost, line.drip, line.delay_s, hold, rollout, n)
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Headers, Request
+from steps.engine.trace import Headers, Request, Response
+from steps.peers.oracle import sampled_by
 from steps.peers.script import Script
+from steps.peers.tokens import Tokens
 from steps.peers.trainer import Enrolled
 from steps.profiles.rollout.bench import Bench, Live, live, lives
 from steps.profiles.rollout.given import START_PATH, Given, Wanted, compose
@@ -94,8 +96,11 @@ class End:
     rollout: str = ""
 
     async def perform(self, session: Session) -> None:
-        parts = [live(session.state, self.rollout)] if self.rollout else list(lives(session.state).values())
+        parts = [p for label, p in lives(session.state).items() if self._means(label)]
         await asyncio.gather(*(_ended(session, part) for part in parts if part.given is not None))
+
+    def _means(self, label: str) -> bool:
+        return self.rollout in ("", "all", label) or label.startswith(f"{self.rollout}#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +159,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class StartAs:
-    """Send the start request with these credentials instead of the target's key: a whole header value, or none."""
+    """Send the start request with these credentials instead of the target's key: a whole header value, or none.
 
-    authorization: str | None
+    `{key}` in it stands for the target's key; `length` sends a key of so many characters.
+    """
+
+    authorization: str | None = None
+    length: int = 0
     rollout: str = ""
     raw: bytes | None = None
 
@@ -165,7 +174,9 @@ class StartAs:
         enroll(session, part)
         if self.raw is not None:
             part.wanted = replace(part.wanted, raw=self.raw)
-        headers = () if self.authorization is None else (("authorization", self.authorization),)
+        value = "Bearer " + "k" * self.length if self.length else self.authorization
+        key = session.bench.target_key or ""
+        headers: Headers = () if value is None else (("authorization", value.replace("{key}", key)),)
         await ask(session, part, True, headers=headers)
 
 
@@ -183,7 +194,9 @@ def enroll(session: Session, part: Live) -> Given:
     tokenizer, name = bench.tokens_for(part.wanted)
     nonce = bench.nonce()
     number = int(nonce.rpartition("-")[2].rstrip("x"))
-    part.given = compose(bench.dialect, part.label, nonce, bench.trainer_url, name, part.wanted)
+    script = bench.resolved(part.script, number % 89)
+    wanted = _resolved(session, part.wanted, script, tokenizer)
+    part.given = compose(bench.dialect, part.label, nonce, bench.trainer_url, name, wanted)
     part.enrolled = Enrolled(
         part.label,
         part.given.rollout_id,
@@ -191,12 +204,28 @@ def enroll(session: Session, part: Live) -> Given:
         nonce,
         session.trace,
         tokenizer,
-        bench.resolved(part.script, number % 89),
+        script,
         session.hold,
         bench.tool_schemas(),
     )
     bench.trainer.enroll(part.enrolled)
     return part.given
+
+
+def _resolved(session: Session, wanted: Wanted, script: Script, tokenizer: Tokens) -> Wanted:
+    """The wishes with everything filled in that only a running case knows."""
+    body = dict(wanted.body)
+    if wanted.budget is not None:
+        first, more = wanted.budget
+        body["max_tokens_total"] = sampled_by(tokenizer, script.lines[:first], session.bench.tool_schemas()) + more
+    key = body.get("idempotency_key")
+    if isinstance(key, Mapping) and "unique" in key:
+        session.state.setdefault("unique", session.bench.nonce())
+        body["idempotency_key"] = f"{key['unique']}-{session.state['unique'].rstrip('x')}"
+    elif isinstance(key, Mapping) and "id_of" in key:
+        other = live(session.state, str(key["id_of"])).given
+        body["idempotency_key"] = other.rollout_id if other else ""
+    return replace(wanted, body=body)
 
 
 async def ask(
@@ -221,7 +250,7 @@ async def _asked(session: Session, label: str, request: Request, patient: bool) 
     while True:
         n = await session.send(request, label, sent="StartSent")
         response = session.trace.exchanges[n].response
-        if response is None or response.status != 429 or not patient or loop.time() > end:
+        if response is None or not _busy(response) or not patient or loop.time() > end:
             break
         await asyncio.sleep(_retry_after(response.header("retry-after")))
     if response is None:
@@ -231,6 +260,11 @@ async def _asked(session: Session, label: str, request: Request, patient: bool) 
         session.trace.event(label, "server", "ResultReturned" if good == 200 else "StartAccepted", n)
     elif _all_refused(session, label, good):
         session.trace.event(label, "server", "StartRefused", n)
+
+
+def _busy(response: Response) -> bool:
+    """Whether the server asks to come again: 429, or 503 with a time."""
+    return response.status == 429 or (response.status == 503 and response.header("retry-after") is not None)
 
 
 def _all_refused(session: Session, label: str, good: int) -> bool:

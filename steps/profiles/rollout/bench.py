@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from steps.engine import card as cards
 from steps.engine.card import Card, Limits
 from steps.engine.findings import SuiteError
 from steps.peers import tokens
-from steps.peers.script import AnyCall, Call, Line, Reply, Script
+from steps.peers.script import AnyCall, Call, HangingCall, Line, Reply, Script
 from steps.peers.trainer import Enrolled, ScriptedTrainer
 from steps.profiles.rollout.given import Given, Wanted
 
@@ -72,15 +73,17 @@ class Bench:
         return Script(lines, script.acks)
 
     def _line(self, line: Line, number: int) -> Line:
-        if not isinstance(line, Reply) or not any(isinstance(call, AnyCall) for call in line.calls):
+        if not isinstance(line, Reply) or all(isinstance(call, Call) for call in line.calls):
             return line
-        from dataclasses import replace
-
         return replace(line, calls=tuple(self._call(call, number) for call in line.calls))
 
-    def _call(self, call: Call | AnyCall, number: int) -> Call:
+    def _call(self, call: Call | AnyCall | HangingCall, number: int) -> Call:
         if isinstance(call, Call):
             return call
+        if isinstance(call, HangingCall):
+            if self.card.hanging_tool is None:
+                raise SuiteError("this case needs the card's hanging_tool, and the card names none")
+            return Call(self.card.hanging_tool.name, _text(self.card.hanging_tool.arguments))
         tools = self.usable_tools()
         if not tools:
             raise SuiteError("this case calls a tool, and neither the card nor the target names one")
@@ -105,8 +108,6 @@ def _calculator() -> list[cards.Tool]:
 
 
 def _text(arguments: Mapping[str, Any]) -> str:
-    import json
-
     return json.dumps(arguments)
 
 

@@ -39,7 +39,9 @@ class Refused:
         said = f"the start request refused with {' or '.join(map(str, self.statuses))} and a JSON body"
         for rollout in _chosen(talk, self.rollout):
             for start in rollout.starts:
-                ok = start.status in self.statuses and start.body is not NOT_JSON
+                # Frameworks differ on 400 and 422 for the same mistake; where one is right, so is the other.
+                allowed = {*self.statuses, 400} if 422 in self.statuses else set(self.statuses)
+                ok = start.status in allowed and start.body is not NOT_JSON
                 saw = _start_saw(start) + (", a body that is not JSON" if start.body is NOT_JSON and start.status else "")
                 yield _verdict(requirement, ok, said, saw, start.n)
 
@@ -184,7 +186,7 @@ class Posts:
 
 @dataclass(frozen=True, slots=True)
 class ToolResults:
-    """The contents of the tool messages of all turns, in order: a value, or `error` for a text that is no bare value."""
+    """The contents of the tool messages of all turns, in order: a value, `error` for a text that is no bare value, or a tuple of what is right."""
 
     values: tuple[Any, ...]
     rollout: str = ""
@@ -196,9 +198,13 @@ class ToolResults:
                 yield Finding(requirement, f"{len(self.values)} tool message(s)", f"{len(seen)}: {show(seen)}")
                 continue
             for want, content in zip(self.values, seen, strict=True):
-                ok = looks_like_error(content) if want == "error" else isinstance(content, str) and gives(content, want)
+                ok = any(_is(content, choice) for choice in (want if isinstance(want, tuple) else (want,)))
                 said = "a tool message that says it is an error" if want == "error" else f"a tool message that gives {show(want)}"
                 yield _verdict(requirement, ok, said, f"content: {show(content)}")
+
+
+def _is(content: Any, want: Any) -> bool:
+    return looks_like_error(content) if want == "error" else isinstance(content, str) and gives(content, want)
 
 
 def tool_contents(rollout: Rollout) -> list[Any]:
@@ -385,7 +391,7 @@ class AtMostTogether:
 
 @dataclass(frozen=True, slots=True)
 class RetryDelays:
-    """Consecutive attempts of one generation wait no shorter than the one before (0.7 of it), and at most 30 s.
+    """Consecutive attempts of one generation wait no shorter than the one before (half of it, for jitter), at most 30 s.
 
     `least_s` demands a first delay of at least so long, as after `Retry-After`.
     """
@@ -399,7 +405,7 @@ class RetryDelays:
             gaps = [again.exchange.began - ended for chat, again, ended in pairs if not chat.delivered]
             if not gaps:
                 continue
-            ok = gaps[0] >= self.least_s * 0.95 and max(gaps) <= 31 and all(b >= a * 0.7 for a, b in zip(gaps, gaps[1:], strict=False))
+            ok = gaps[0] >= self.least_s * 0.95 and max(gaps) <= 31 and all(b >= a * 0.5 for a, b in zip(gaps, gaps[1:], strict=False))
             said = f"delays that do not shrink, at most 30 s, the first at least {self.least_s:g} s"
             yield _verdict(requirement, ok, said, "delays of " + ", ".join(f"{gap:.3f} s" for gap in gaps))
 
@@ -448,3 +454,36 @@ class SameOutcome:
 def _roles(rollout: Rollout) -> tuple[Any, ...]:
     final = rollout.result.fields.get("final_messages") if rollout.result else None
     return tuple(m.get("role") for m in final if isinstance(m, dict)) if isinstance(final, list) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedOrRun:
+    """Every rollout of the case is either refused, or runs under its own id to an end of its own."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for label, rollout in talk.rollouts.items():
+            ok = rollout.refused or (bool(rollout.chats) and rollout.result is not None)
+            yield _verdict(requirement, ok, f"rollout {label} refused or run", _end_saw(rollout), *(s.n for s in rollout.starts))
+
+
+@dataclass(frozen=True, slots=True)
+class TruncatedCallNotRun:
+    """No tool message gives a value: the calls of the case were cut off."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in talk.rollouts.values():
+            ran = [content for content in tool_contents(rollout) if not looks_like_error(content)]
+            yield _verdict(requirement, not ran, "no result of a call that was cut off", f"content: {show(ran[:1])}")
+
+
+@dataclass(frozen=True, slots=True)
+class StartShowsNoKey:
+    """The answer to a refused start does not quote the trainer's key."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in talk.rollouts.values():
+            for start in rollout.starts:
+                key, response = rollout.given.key, start.exchange.response
+                if key and response is not None:
+                    said, saw = "no key in the answer", "the trainer's key, quoted"
+                    yield _verdict(requirement, key.encode() not in response.body, said, saw, start.n)

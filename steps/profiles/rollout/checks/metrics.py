@@ -8,10 +8,10 @@ from typing import Any
 from steps.engine.findings import Evidence
 from steps.profiles.rollout.checks.common import broken, held, number, show
 from steps.profiles.rollout.checks.order import restarted
-from steps.profiles.rollout.checks.tools import following
+from steps.profiles.rollout.checks.tools import following, result_of
 from steps.profiles.rollout.talk import Rollout, Talk
 
-ROUNDING_MS = 1.0  # latencies are rounded one by one, their sum is not
+CLOCKS_MS = 50.0  # three clocks, read one after the other on a busy machine
 
 
 def metrics(talk: Talk) -> Iterator[Evidence]:
@@ -24,19 +24,19 @@ def metrics(talk: Talk) -> Iterator[Evidence]:
             ok = isinstance(seen, dict)
             yield held("132") if ok else broken("132", "metrics", f"metrics: {show(seen)}", result.n)
         if isinstance(seen, dict) and all(chat.issued is None or not chat.issued.lost for chat in rollout.chats):
-            yield from _sums(rollout, seen, result.n)
+            yield from _sums(talk, rollout, seen, result.n)
 
 
-def _sums(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+def _sums(talk: Talk, rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
     done = [chat.issued for chat in rollout.generated if chat.issued]
     if any(issued.tampered for issued in done):
         return
     yield from _equals("130", "num_llm_calls", len(done), seen, n, "successful generations")
     if rollout.is_completed():
         yield from _equals("130", "response_tokens", sum(len(i.token_ids) for i in done), seen, n, "sampled tokens")
-        yield from _calls(rollout, seen, n)
+        yield from _calls(talk, rollout, seen, n)
         yield from _context(rollout, seen, n)
-    yield from _latencies(seen, n)
+    yield from _latencies(seen, n, any(len(issued.calls) > 1 for issued in done))
 
 
 def _equals(requirement: str, name: str, said: int, seen: Mapping[str, Any], n: int, what: str) -> Iterator[Evidence]:
@@ -48,16 +48,24 @@ def _equals(requirement: str, name: str, said: int, seen: Mapping[str, Any], n: 
         yield broken(requirement, f"metrics.{name}: {said}, the {what}", f"metrics.{name}: {show(seen[name])}", n)
 
 
-def _calls(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
-    executed = 0
+def _calls(talk: Talk, rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+    executed = known = 0
     for turn in rollout.generated:
         inserted = following(rollout, turn)
         calls = turn.issued.calls if turn.issued else []
         if calls and inserted is None:
             return  # whether the last tools ran shows only in the transcript
         executed += len(calls)
-    if executed:
-        yield from _equals("109", "num_tool_calls", executed, seen, n, "tool calls")
+        known += sum(result_of(talk, call) is not None for call in calls)
+    value = number(seen.get("num_tool_calls"))
+    if not executed or seen.get("num_tool_calls") is None:
+        return
+    # A call that never reached a tool, as one of an unknown name, may be counted or not.
+    if value is not None and known <= value <= executed:
+        yield held("109")
+    else:
+        said = f"metrics.num_tool_calls: {executed}, the tool calls"
+        yield broken("109", said, f"metrics.num_tool_calls: {show(seen['num_tool_calls'])}", n)
 
 
 def _context(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
@@ -74,7 +82,7 @@ def _context(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evid
         yield broken("131", said, f"metrics.max_context_tokens: {show(seen['max_context_tokens'])}", n)
 
 
-def _latencies(seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+def _latencies(seen: Mapping[str, Any], n: int, parallel: bool) -> Iterator[Evidence]:
     names = ("total_latency_ms", "llm_latency_ms", "tool_latency_ms")
     values = {name: number(seen[name]) for name in names if seen.get(name) is not None}
     wrong = {name: seen[name] for name, value in values.items() if value is None or value < 0}
@@ -82,7 +90,7 @@ def _latencies(seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
         yield broken("130", "latencies are numbers, none negative", f"metrics: {show(wrong)}", n)
         return
     total, llm, tool = (values.get(name) or 0.0 for name in names)
-    if "total_latency_ms" in values and llm + tool > total * 1.01 + ROUNDING_MS:
+    if "total_latency_ms" in values and not parallel and llm + tool > total + CLOCKS_MS:
         yield broken("130", f"llm + tool latency at most the total {total:g} ms", f"{llm:g} + {tool:g} ms", n)
     elif values:
         yield held("130")

@@ -34,6 +34,10 @@ def _address(rollout: Rollout, call: Any, path: str) -> Iterator[Evidence]:
         if rollout.given.path:
             yield held("027")
         return
+    if asked.startswith("/elsewhere"):
+        if call.exchange.request.header("authorization"):
+            yield broken("067", "a redirect not followed with the key", f"POST {asked} with Authorization", call.n)
+        return
     if "//" in asked:
         requirement = "025"
     elif rollout.given.path and not asked.startswith(rollout.given.path):
