@@ -66,6 +66,10 @@ class Judge:
     def read(self, session: Session, case: Case) -> Any:
         return self.profile.read(session, case)
 
+    @property
+    def by_invariants(self) -> frozenset[str]:
+        return self.profile.by_invariants
+
     def invariants(self) -> tuple[Callable[[Any], Any], ...]:
         return self.profile.invariants
 

@@ -28,8 +28,10 @@ CASE_S = 120.0  # no case may take longer, whatever it waits for
 class Judged(Protocol):
     """What a campaign needs of a profile and its peers."""
 
-    levels: dict[str, str]
-
+    @property
+    def levels(self) -> dict[str, str]: ...
+    @property
+    def by_invariants(self) -> frozenset[str]: ...
     def dialects_of(self, requirement: str) -> tuple[str, ...]: ...
     def bench(self, case: Case) -> Any: ...
     def lacks(self, case: Case) -> str | None: ...
@@ -137,6 +139,8 @@ class Campaign:
         for step in case.expectations:
             for item in step.what.judge(talk, case.requirements[0]):  # type: ignore[union-attr]
                 evidence.append(_placed(item, step))
+        if case.expectations and not any(isinstance(item, Finding) for item in evidence):
+            evidence += [Held(name) for name in case.requirements if name not in self.judged.by_invariants]
         for invariant in self.judged.invariants():
             evidence += invariant(talk)
         evidence += _silences(case, session, evidence)

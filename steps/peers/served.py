@@ -80,7 +80,7 @@ async def _perform(play: Play, scope: Scope, send: Send, gone: "asyncio.Future[N
         play.abandoned()
         return
     if play.loss is None:
-        await _answer(play, send)
+        await _answer(play, send, gone)
     else:
         await _lose(play, scope, send, gone)
 
@@ -93,7 +93,7 @@ async def _waited(play: Play, gone: "asyncio.Future[None]") -> bool:
     return not gone.done()
 
 
-async def _answer(play: Play, send: Send) -> None:
+async def _answer(play: Play, send: Send, gone: "asyncio.Future[None]") -> None:
     body = play.response.body
     await send(_start(play, len(body)))
     if play.drip:
@@ -101,6 +101,9 @@ async def _answer(play: Play, send: Send) -> None:
             await send({"type": "http.response.body", "body": body[at : at + DRIP_BYTES], "more_body": True})
             await asyncio.sleep(0)
         body = body[(max(len(body) - 1, 0) // DRIP_BYTES) * DRIP_BYTES :] if len(body) > DRIP_BYTES else body
+    if gone.done():
+        play.abandoned()
+        return
     play.delivered()
     await send({"type": "http.response.body", "body": body})
 

@@ -20,6 +20,7 @@ from steps.peers.tokens import Tokens
 
 JSON = (("content-type", "application/json"),)
 NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")
+HUNG_UP = "the server closed the connection before the answer"
 OFF_SCRIPT = Reply(text="The conversation has ended.")
 
 Kind = Literal["chat", "completed"]
@@ -78,7 +79,7 @@ class Play:
         """Call when the other side closed the connection before it had its answer."""
         if self.enrolled is None:
             return
-        self.enrolled.trace.close(self.exchange, fault="the server closed the connection before the answer")
+        self.enrolled.trace.close(self.exchange, fault=HUNG_UP)
         if self.kind == "chat":
             self.enrolled.trace.event(self.enrolled.label, "server", "ChatAbandoned", self.exchange)
         else:

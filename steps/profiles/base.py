@@ -58,4 +58,5 @@ class Profile:
     peers: Callable[[Setting], Any]
     read: Callable[[Session, Case], Any]
     invariants: tuple[Invariant, ...]
+    by_invariants: frozenset[str]
     smoke: Callable[[Setting], Awaitable[list[str]]] | None = None

@@ -12,7 +12,7 @@ from steps.engine import card as cards
 from steps.engine.card import Card, Limits
 from steps.engine.findings import SuiteError
 from steps.peers import tokens
-from steps.peers.script import AnyCall, Call, HangingCall, Line, Reply, Script
+from steps.peers.script import AnyCall, Call, Fault, HangingCall, Line, Script
 from steps.peers.trainer import Enrolled, ScriptedTrainer
 from steps.profiles.rollout.given import Given, Wanted
 
@@ -73,7 +73,11 @@ class Bench:
         return Script(lines, script.acks)
 
     def _line(self, line: Line, number: int) -> Line:
-        if not isinstance(line, Reply) or all(isinstance(call, Call) for call in line.calls):
+        if isinstance(line, Fault):
+            port = self.trainer_url.rpartition(":")[2]
+            headers = tuple((k, v.replace("{elsewhere}", f"http://localhost:{port}/elsewhere")) for k, v in line.headers)
+            return replace(line, headers=headers)
+        if all(isinstance(call, Call) for call in line.calls):
             return line
         return replace(line, calls=tuple(self._call(call, number) for call in line.calls))
 

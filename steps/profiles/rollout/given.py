@@ -54,7 +54,8 @@ class Given:
     @property
     def path(self) -> str:
         """The path under which the trainer's endpoints must be called, without a trailing slash."""
-        return "/" + self.base_url.split("://", 1)[-1].partition("/")[2].strip("/") if "/" in self.base_url[8:] else ""
+        path = self.base_url.partition("://")[2].partition("/")[2].strip("/")
+        return f"/{path}" if path else ""
 
 
 def compose(dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: str, wanted: Wanted) -> Given:

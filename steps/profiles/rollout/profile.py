@@ -19,6 +19,7 @@ from steps.peers.trainer import ScriptedTrainer
 from steps.profiles.base import Profile, Setting
 from steps.profiles.rollout.actions import End, Start, TrainerSays
 from steps.profiles.rollout.bench import SHIPPED_TOKENIZER, Bench, Live, lives
+from steps.profiles.rollout.checks import IDS
 from steps.profiles.rollout.checks.auth import auth, isolation, secrets
 from steps.profiles.rollout.checks.completion import completion, repetition
 from steps.profiles.rollout.checks.ending import ending, errors
@@ -210,4 +211,5 @@ PROFILE = Profile(
         order, requests, history, tools, mask, ending, errors, completion, repetition, auth, secrets, isolation, metrics,
         numbers, surface,
     ),
+    by_invariants=IDS,
 )

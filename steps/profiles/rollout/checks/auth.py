@@ -12,9 +12,19 @@ SHORTEST_SECRET = 8  # a shorter key occurs in ordinary text
 def auth(talk: Talk) -> Iterator[Evidence]:
     for rollout in talk.rollouts.values():
         for chat in rollout.chats:
+            yield _host(rollout, chat)
             yield _carried(talk, rollout, chat, "166" if talk.dialect == "sync" else "168")
         for post in rollout.posts:
             yield _carried(talk, rollout, post, "143")
+
+
+def _host(rollout: Rollout, chat: Chat) -> Evidence:
+    """A key goes to the host of server_url and to no other, not even one that a redirect names."""
+    host = rollout.given.base_url.partition("://")[2].partition("/")[0]
+    asked, key = chat.exchange.request.header("host") or "", chat.exchange.request.header("authorization")
+    if key is not None and asked.lower() != host.lower():
+        return broken("066", f"the key sent to {host} alone", f"the key sent to {asked}", chat.n)
+    return held("066")
 
 
 def _carried(talk: Talk, rollout: Rollout, call: Chat | Post, requirement: str) -> Evidence:

@@ -169,7 +169,7 @@ def _tail(rollout: Rollout, last: Chat, tail: list[Any], result: Answer | Post) 
             yield held(requirement)
         elif reason == "max_turns":
             yield broken("113", "the results of the last tools at the end", "final_messages ends with the calls", result.n)
-        else:
+        elif reason not in ("max_tokens", "length"):  # tools of a turn over the budget should not run
             yield broken("116", "no unanswered calls at the end", "final_messages ends with tool calls", result.n)
     else:
         yield held("116")
@@ -188,7 +188,9 @@ def _shape(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     else:
         saw = f"status: {show(fields.get('status'))}"
         yield broken("119", "status COMPLETED or ERROR", saw, result.n)
-    if "reward" in fields and fields["reward"] is not None:
+    if fields.get("reward") is None:
+        yield held("134")
+    else:
         finite = number(fields["reward"]) is not None
         yield held("134") if finite else broken("134", "a finite number", f"reward: {show(fields['reward'])}", result.n)
 
@@ -215,7 +217,11 @@ def _error(fields: Mapping[str, Any], message: Any, n: int) -> Iterator[Evidence
 
 def _transport(rollout: Rollout) -> Iterator[Evidence]:
     """A sync rollout that got as far as a generation call is answered 200, come what may."""
-    if rollout.dialect != "sync" or not rollout.chats or rollout.result is not None:
+    if rollout.dialect != "sync" or not rollout.chats:
+        return
+    if rollout.is_error():
+        yield held("125")
+    if rollout.result is not None:
         return
     for start in rollout.starts:
         if start.status is not None and start.status != 429:

@@ -31,7 +31,9 @@ def _sums(talk: Talk, rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iter
     done = [chat.issued for chat in rollout.generated if chat.issued]
     if any(issued.tampered for issued in done):
         return
-    yield from _equals("130", "num_llm_calls", len(done), seen, n, "successful generations")
+    # A last generation that reached a server whose time was up at that moment may count or not.
+    if rollout.is_completed() or not rollout.chats[-1:] or not rollout.chats[-1].delivered or seen.get("num_llm_calls") != len(done) - 1:
+        yield from _equals("130", "num_llm_calls", len(done), seen, n, "successful generations")
     if rollout.is_completed():
         yield from _equals("130", "response_tokens", sum(len(i.token_ids) for i in done), seen, n, "sampled tokens")
         yield from _calls(talk, rollout, seen, n)

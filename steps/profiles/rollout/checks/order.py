@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 from contracts.lifecycle import OutOfOrder, advance
-from contracts.rollout.lifecycle import BREACHES, IDLE, TABLES
+from contracts.rollout.lifecycle import BREACHES, FAULTED, IDLE, TABLES, WAITING
 from steps.engine.findings import Evidence, Finding, SuiteError
 from steps.engine.trace import Event
 from steps.profiles.rollout.checks.common import broken, held
+from steps.peers.trainer import HUNG_UP
 from steps.profiles.rollout.talk import Rollout, Talk
+
+TOGETHER_S = 0.5
 
 
 def order(talk: Talk) -> Iterator[Evidence]:
@@ -19,6 +22,8 @@ def order(talk: Talk) -> Iterator[Evidence]:
 def _walk(rollout: Rollout) -> Iterator[Evidence]:
     table, state, broke = TABLES[rollout.dialect], IDLE, False
     for event in rollout.events:
+        if state == WAITING and event.name == "ChatAsked" and _gave_up_before(rollout, event):
+            state = FAULTED
         after = advance(table, state, event.role, event.name)
         if isinstance(after, OutOfOrder):
             if event.role == "trainer":
@@ -29,6 +34,14 @@ def _walk(rollout: Rollout) -> Iterator[Evidence]:
             state = after
     if not broke:
         yield from _kept(rollout)
+
+
+def _gave_up_before(rollout: Rollout, event: Event) -> bool:
+    """Whether the call before was hung up at this moment: the end of one connection and the beginning of the next can be
+    heard in either order."""
+    before = [chat.exchange for chat in rollout.chats if chat.n < event.exchange]
+    last = before[-1] if before else None
+    return last is not None and last.fault == HUNG_UP and last.ended is not None and last.ended - event.at < TOGETHER_S
 
 
 def _breach(rollout: Rollout, breach: OutOfOrder, event: Event) -> Finding:
