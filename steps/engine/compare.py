@@ -36,9 +36,19 @@ def differences(said: Any, saw: Any, path: str = "") -> Iterator[Difference]:
 
 def first(said: Any, saw: Any, path: str = "") -> Difference | None:
     """The first difference that is more than null against absent, else the first of any kind."""
+    if _equal(said, saw):
+        return None
     found = list(differences(said, saw, path))
     real = next((d for d in found if not d.only_null), None)
     return real or (found[0] if found else None)
+
+
+def _equal(said: Any, saw: Any) -> bool:
+    """The quick answer for what is equal to the letter; a false one only means that the long way decides."""
+    try:
+        return orjson.dumps(said) == orjson.dumps(saw)
+    except TypeError:
+        return False
 
 
 def _members(said: dict[str, Any], saw: dict[str, Any], path: str) -> Iterator[Difference]:

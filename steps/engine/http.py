@@ -5,6 +5,9 @@ API stays the one that everybody knows. Idle connections are dropped after a sec
 because a request that meets a closing connection would look like a fault of the target.
 """
 
+import ssl
+from functools import lru_cache
+
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
@@ -17,8 +20,15 @@ def client(*, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncC
     return httpx.AsyncClient(transport=transport or _aiohttp(), timeout=None, follow_redirects=False, trust_env=False)
 
 
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    # Loading the certificates of the system takes longer than a whole case.
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def _aiohttp() -> AiohttpTransport:
     return AiohttpTransport(
+        verify=_tls(),
         client=lambda: aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -61,7 +61,7 @@ class Improviser(ScriptedTrainer):
     def _reply(self, body: dict[str, Any], messages: list[Any], reply: Reply, message: dict[str, Any]) -> dict[str, Any]:
         tools = body.get("tools") or None
         prompt = self.tokens.prompt_ids(messages, tools)
-        ids, logprobs = sample(self.tokens, reply, messages, message, tools)
+        ids, logprobs = sample(self.tokens, reply, message, tools)
         finish = "tool_calls" if reply.calls else "stop"
         whole = {
             "id": f"chatcmpl-mock-{self.answered}",

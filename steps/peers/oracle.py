@@ -9,6 +9,7 @@ from steps.peers.script import AnyCall, Call, HangingCall, Reply
 from steps.peers.tokens import END_OF_TURN, Tokens
 
 _counter = itertools.count(1)
+OPENING = ({"role": "user", "content": "?"},)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,10 @@ def completion_text(tokens: Tokens, messages: Sequence[Any], message: Mapping[st
 
 
 def sample(
-    tokens: Tokens, reply: Reply, messages: Sequence[Any], message: Mapping[str, Any], tools: Sequence[Any] | None
+    tokens: Tokens, reply: Reply, message: Mapping[str, Any], tools: Sequence[Any] | None
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Token ids and logprobs of one generation."""
-    text = completion_text(tokens, messages, message, tools)
+    """Token ids and logprobs of one generation. What a turn samples does not depend on the turns before it."""
+    text = completion_text(tokens, OPENING, message, tools)
     ids = tokens.odd_encoding(text, seed=len(text)) if reply.odd else tokens.encode(text)
     if not reply.end_token and ids and ids[-1] == tokens.end_of_turn:
         ids = ids[:-1]
@@ -82,7 +83,6 @@ def sample(
 
 
 def sampled_by(tokens: Tokens, replies: Sequence[Any], tools: Sequence[Any] | None) -> int:
-    """How many tokens these replies will be together: what a reply samples does not depend on what came before it."""
-    opening = [{"role": "user", "content": "?"}]
+    """How many tokens these replies will be together."""
     messages = [(reply, assistant_message(reply, 0, "x")) for reply in replies if isinstance(reply, Reply)]
-    return sum(len(sample(tokens, reply, opening, message, tools)[0]) for reply, message in messages)
+    return sum(len(sample(tokens, reply, message, tools)[0]) for reply, message in messages)

@@ -7,6 +7,7 @@ would inherit the mistakes of the judged.
 import hashlib
 import json
 import random
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from tokenizers import Tokenizer
 from steps.engine.findings import SuiteError
 
 END_OF_TURN = "<|im_end|>"
+START_OF_TURN = re.compile(r"(?=<\|im_start\|>)")
 
 
 def _tojson(value: Any, indent: int | None = None) -> str:
@@ -41,6 +43,8 @@ class Tokens:
         self._tokenizer = Tokenizer.from_str(_text(path / "tokenizer.json", path))
         self._template = _environment().from_string(_template_text(path))
         self.hash = hashlib.sha256((path / "tokenizer.json").read_bytes()).hexdigest()[:16]
+        self._bordered = self._tokenizer.token_to_id("<|im_start|>") is not None
+        self._cached = lru_cache(maxsize=8192)(self._encode)
         self.end_of_turn: int | None = self._tokenizer.token_to_id(END_OF_TURN)
 
     def render(self, messages: Sequence[Any], tools: Sequence[Any] | None = None, *, generation: bool = True) -> str:
@@ -53,7 +57,15 @@ class Tokens:
     def encode(self, text: str) -> list[int]:
         # A lone surrogate has no UTF-8 form; every tokenizer sees the replacement character in its place.
         clean = text.encode("utf-8", "replace").decode("utf-8")
-        return list(self._tokenizer.encode(clean, add_special_tokens=False).ids)
+        return [token for part in self._parts(clean) for token in self._cached(part)]
+
+    def _parts(self, text: str) -> list[str]:
+        """The turns of a rendered conversation. A special token is a border that no other token crosses, so turns can be
+        encoded one by one, and each of them once: a growing conversation would else cost the square of its length."""
+        return START_OF_TURN.split(text) if self._bordered else [text]
+
+    def _encode(self, part: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(part, add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))

@@ -142,7 +142,7 @@ class ScriptedTrainer:
     def _generate(self, rollout: Enrolled, n: int, line: Reply, messages: list[Any]) -> Play:
         message = assistant_message(line, len(rollout.issued), rollout.nonce)
         prompt = tuple(rollout.tokens.prompt_ids(messages, rollout.tools))
-        ids, logprobs = sample(rollout.tokens, line, messages, message, rollout.tools)
+        ids, logprobs = sample(rollout.tokens, line, message, rollout.tools)
         finish = line.finish or ("tool_calls" if message.get("tool_calls") else "stop")
         lost, tampered = line.lost is not None, bool(line.put or line.drop or line.message)
         issued = Issued(n, prompt, ids, logprobs, message, finish, not line.odd, line.end_token, lost, tampered)

@@ -1,0 +1,190 @@
+"""The report: one JSON object a line, written as the run goes; a report without its last line is no evidence.
+
+header, one case and one result line a case, footer.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from contracts.requirements import Requirement
+from steps.engine.cases import Case
+from steps.engine.findings import Finding, SuiteError, Verdict
+from steps.engine.outcome import Outcome
+from steps.engine.redaction import redacted
+from steps.engine.trace import Exchange, Trace
+
+LONGEST_BODY = 2000  # characters of a body that a finding keeps
+TYPES = ("header", "case", "result", "footer")
+
+
+def suite_version() -> str:
+    try:
+        return version("rollout-conformance")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class ReportWriter:
+    """Writes a report; left by an exception, it closes the file as aborted."""
+
+    def __init__(self, file: Path, header: Mapping[str, Any], catalogue: Mapping[str, Requirement], planned: Iterable[Case]) -> None:
+        self.file, self.header, self.catalogue, self.planned = file, dict(header), catalogue, list(planned)
+        self.verdicts: Counter[str] = Counter()
+        self.requirements: dict[str, str] = {}
+        self.aborted = False
+
+    @classmethod
+    def of_run(cls, file: Path, run: Any, planned: Iterable[Case]) -> "ReportWriter":
+        """The writer for a run that is ready."""
+        header = {
+            "profile": run.profile.name,
+            "dialects": list(run.dialects),
+            "target": redacted(run.target),
+            "tokenizer": run.peers.tokenizer_hash,
+            "nulls": "strict" if run.request.strict else "compat",
+            "level": run.request.level,
+        }
+        return cls(file, header, run.profile.catalogue, planned)
+
+    def __enter__(self) -> "ReportWriter":
+        self.stream: IO[str] = self.file.open("w", encoding="utf-8")
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._line({"type": "header", "suite": suite_version(), **self.header, "started": started})
+        for case in self.planned:
+            self._line(_case(case))
+        return self
+
+    def result(self, outcome: Outcome) -> None:
+        self.verdicts[outcome.judgement.verdict] += 1
+        for name, verdict in outcome.judgement.requirements.items():
+            if self.requirements.get(name) != Verdict.FAIL and not (verdict == Verdict.INCONCLUSIVE and name in self.requirements):
+                self.requirements[name] = verdict
+        self._line(_result(outcome, self.catalogue))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        seen = sum(self.verdicts.values())
+        skipped = self.verdicts[Verdict.SKIP]
+        totals = {
+            "planned": len(self.planned),
+            "executed": seen - skipped,
+            "skipped": skipped,
+            "not_run": len(self.planned) - seen,
+            "verdicts": dict(self.verdicts),
+            "requirements": dict(Counter(self.requirements.values())),
+        }
+        self._line({"type": "footer", **totals, "aborted": self.aborted or kind is not None})
+        self.stream.close()
+
+    def _line(self, value: Mapping[str, Any]) -> None:
+        self.stream.write(redacted(json.dumps(value, ensure_ascii=False)) + "\n")
+        self.stream.flush()
+
+
+def _case(case: Case) -> dict[str, Any]:
+    return {
+        "type": "case",
+        "id": case.id,
+        "name": case.name,
+        "dialect": case.dialect,
+        "at": str(case.at),
+        "requirements": list(case.requirements),
+    }
+
+
+def _result(outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str, Any]:
+    judged = outcome.judgement
+    return {
+        "type": "result",
+        "case": outcome.case.id,
+        "verdict": judged.verdict,
+        "reason": judged.reason,
+        "seconds": round(outcome.seconds, 4),
+        "requirements": [
+            {"id": name, "level": catalogue[name].level, "verdict": verdict} for name, verdict in judged.requirements.items()
+        ],
+        "findings": [_finding(finding, outcome, catalogue) for finding in judged.findings],
+    }
+
+
+def _finding(finding: Finding, outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str, Any]:
+    return {
+        "requirement": finding.requirement,
+        "level": catalogue[finding.requirement].level,
+        "said": finding.said,
+        "saw": finding.saw,
+        "state": finding.state,
+        "at": str(finding.at or outcome.case.at),
+        "strict_only": finding.strict_only,
+        "exchanges": _exchanges(finding, outcome.trace),
+        "rerun": outcome.rerun,
+    }
+
+
+def _exchanges(finding: Finding, trace: Trace | None) -> list[dict[str, Any]]:
+    if trace is None:
+        return []
+    return [_exchange(trace.exchanges[n]) for n in sorted(set(finding.exchanges)) if 0 <= n < len(trace.exchanges)]
+
+
+def _exchange(exchange: Exchange) -> dict[str, Any]:
+    response = exchange.response
+    return {
+        "n": exchange.n,
+        "direction": "to target" if exchange.to_target else "from target",
+        "method": exchange.request.method,
+        "path": exchange.request.path,
+        "at": round(exchange.began, 4),
+        "status": response.status if response else None,
+        "fault": exchange.fault,
+        "request_body": _cut(exchange.request.body),
+        "response_body": _cut(response.body) if response else None,
+    }
+
+
+def _cut(body: bytes) -> str:
+    text = redacted(body.decode("utf-8", "replace"))
+    return text if len(text) <= LONGEST_BODY else f"{text[:LONGEST_BODY]} ... ({len(text)} characters)"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report that was read back whole."""
+
+    header: dict[str, Any]
+    footer: dict[str, Any]
+    cases: list[dict[str, Any]] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
+
+
+def read(file: Path) -> Report:
+    """Read a report. Raises `SuiteError` for a line that is none, and for a report that was cut off: it proves nothing."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise SuiteError(f"{file}: cannot be read: {error.strerror}") from error
+    items = [_read_line(file, n, line) for n, line in enumerate(lines, 1)]
+    if not items or items[0]["type"] != "header":
+        raise SuiteError(f"{file}:1: a report begins with a header line; this file is not one")
+    if items[-1]["type"] != "footer":
+        raise SuiteError(f"{file}: no footer: the run died after {len(items)} lines. An aborted run is no evidence; run it again.")
+    if items[-1]["aborted"]:
+        raise SuiteError(f"{file}: the run was aborted with {items[-1]['not_run']} cases not run. It is no evidence; run it again.")
+    by_type = {kind: [item for item in items if item["type"] == kind] for kind in TYPES}
+    return Report(items[0], items[-1], by_type["case"], by_type["result"])
+
+
+def _read_line(file: Path, n: int, line: str) -> dict[str, Any]:
+    try:
+        item = json.loads(line)
+        if item["type"] in TYPES:
+            return dict(item)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise SuiteError(f"{file}:{n}: not a line of a report: {line[:80]!r}")
