@@ -1,6 +1,7 @@
 """The profile `rollout`: a rollout server is judged, the suite plays the trainer."""
 
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class RolloutPeers:
     tokenizer: Path
     benches: dict[tuple[str, str], Bench] = field(default_factory=dict)
     tools: dict[str, dict[str, Any]] = field(default_factory=dict)
+    counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     @property
     def tokenizer_hash(self) -> str:
@@ -67,7 +69,6 @@ class RolloutPeers:
         key = self.setting.target_key if self.setting.target_key is not None else card.key
         if variant and card.variants[variant].key is not None:
             key = card.variants[variant].key
-        first = next(iter(self.benches.values()), None)
         return Bench(
             self.trainer,
             self.trainer_url,
@@ -79,7 +80,7 @@ class RolloutPeers:
             self.tokenizer,
             self.setting.tokenizer_name or card.tokenizer_name,
             self.tools.get(dialect, {}),
-            **({"counter": first.counter} if first else {}),
+            self.counter,
         )
 
     def lacks(self, case: Case) -> str | None:

@@ -14,8 +14,10 @@ def auth(talk: Talk) -> Iterator[Evidence]:
         for chat in rollout.chats:
             yield _host(rollout, chat)
             yield _carried(talk, rollout, chat, "166" if talk.dialect == "sync" else "168")
+            yield from _borrowed(rollout, chat)
         for post in rollout.posts:
             yield _carried(talk, rollout, post, "143")
+            yield from _borrowed(rollout, post)
 
 
 def _host(rollout: Rollout, chat: Chat) -> Evidence:
@@ -42,6 +44,13 @@ def _carried(talk: Talk, rollout: Rollout, call: Chat | Post, requirement: str) 
         return broken("176", f"the key of this rollout, {_masked(key)}", f"the key of another, {_masked(token)}", call.n)
     saw = "no Authorization header" if seen is None else f"Authorization: {_masked(seen)}"
     return broken(requirement, f"Authorization: Bearer {_masked(key)}", saw, call.n)
+
+
+def _borrowed(rollout: Rollout, call: Chat | Post) -> Iterator[Evidence]:
+    """A rollout without a key that sends one has it from another."""
+    token = (call.exchange.request.header("authorization") or "").partition(" ")[2]
+    if not rollout.given.key and token.startswith("tk-rc-"):
+        yield broken("176", "no key of another rollout", f"the key {_masked(token)}", call.n)
 
 
 def secrets(talk: Talk) -> Iterator[Evidence]:
