@@ -15,14 +15,14 @@ from steps import baseline, library, lint, serving, smoking
 from steps.engine import html, report
 from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block, summary
-from steps.engine.findings import SuiteError, Verdict, counts
+from steps.engine.findings import SuiteError, Verdict
 from steps.engine.outcome import Outcome
 from steps.running import PROFILES, ROOT, Request, Run, profile_of, ready
 
 OK, FINDINGS, NO_JUDGEMENT = 0, 1, 2
 
 
-class _Address(click.ParamType):
+class _Address(click.ParamType[tuple[str, int]]):
     name = "HOST:PORT"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, int]:
@@ -38,12 +38,16 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--profile", default="rollout", show_default=True, help="What kind of system is judged."),
         click.option("--dialect", default=None, help="Judge only this dialect; default: all that the target shows."),
-        click.option("--target", default=None, help="app:module:factory | http://host:port | cmd:'command with {port}'."),
+        click.option(
+            "--target", default=None, help="app:module:factory | http://host:port | cmd:'command with {port}'."
+        ),
         click.option("--card", type=click.Path(path_type=Path), help="YAML file that describes the target."),
         click.option("--target-key", default=None, help="Key to send to the target."),
         click.option("--tokenizer", type=click.Path(path_type=Path), help="Local tokenizer directory for both sides."),
         click.option("--tokenizer-name", default=None, help="The name by which the target knows that tokenizer."),
-        click.option("--listen", type=_Address(), default="127.0.0.1:0", show_default=True, help="Where our trainer listens."),
+        click.option(
+            "--listen", type=_Address(), default="127.0.0.1:0", show_default=True, help="Where our trainer listens."
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -58,17 +62,48 @@ def cli() -> None:
 
 @cli.command()
 @_target_options
-@click.option("--case", "patterns", multiple=True, help="Only cases whose name, id, file or requirement matches (* allowed).")
-@click.option("--level", type=click.Choice(["must", "should", "may"]), default="must", show_default=True, help="Weakest level that fails the run.")
-@click.option("--nulls", type=click.Choice(["compat", "strict"]), default="compat", show_default=True, help="Whether null and absent are one.")
-@click.option("--backend", type=click.Choice(["scripted", "live"]), default="scripted", show_default=True, help="Who plays the model.")
-@click.option("--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the NDJSON report here.")
+@click.option(
+    "--case", "patterns", multiple=True, help="Only cases whose name, id, file or requirement matches (* allowed)."
+)
+@click.option(
+    "--level",
+    type=click.Choice(["must", "should", "may"]),
+    default="must",
+    show_default=True,
+    help="Weakest level that fails the run.",
+)
+@click.option(
+    "--nulls",
+    type=click.Choice(["compat", "strict"]),
+    default="compat",
+    show_default=True,
+    help="Whether null and absent are one.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["scripted", "live"]),
+    default="scripted",
+    show_default=True,
+    help="Who plays the model.",
+)
+@click.option(
+    "--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the NDJSON report here."
+)
 @click.option("--baseline", "baseline_file", type=click.Path(path_type=Path), help="YAML list of known failures.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=32, show_default=True, help="Cases in flight at once.")
-def run(patterns: tuple[str, ...], report_file: Path | None, baseline_file: Path | None, nulls: str, backend: str, **options: Any) -> None:
+def run(
+    patterns: tuple[str, ...],
+    report_file: Path | None,
+    baseline_file: Path | None,
+    nulls: str,
+    backend: str,
+    **options: Any,
+) -> None:
     """Judge a target by every case that applies to it."""
     if backend == "live":
-        raise SuiteError("--backend live: this version has no live backend; leave the option out to judge with the scripted trainer.")
+        raise SuiteError(
+            "--backend live: this version has no live backend; leave the option out to judge with the scripted trainer."
+        )
     request = Request(strict=nulls == "strict", **options)
     known = baseline.load(baseline_file)
     cases = list(library.chosen(library.every(profile_of(request.profile).name), patterns))
@@ -134,7 +169,9 @@ def smoke(**options: Any) -> None:
 
 @cli.command("report")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Default: FILE with .html.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Default: FILE with .html."
+)
 def report_command(file: Path, output: Path | None) -> None:
     """Turn a report (run.ndjson) into one HTML file."""
     output = output or file.with_suffix(".html")
@@ -168,7 +205,9 @@ def explain(requirement: str) -> None:
         if found is not None:
             click.echo(lint.explanation(found, library.every(profile.name)))
             return
-    raise SuiteError(f"explain {requirement}: no such requirement. Ids look like {next(iter(PROFILES['rollout'].catalogue))}.")
+    raise SuiteError(
+        f"explain {requirement}: no such requirement. Ids look like {next(iter(PROFILES['rollout'].catalogue))}."
+    )
 
 
 @cli.command()
@@ -189,7 +228,9 @@ def serve() -> None:
 @serve.command("rollout")
 @click.option("--host", envvar="ROLLOUT_SERVER_HOST", default="127.0.0.1", show_default=True)
 @click.option("--port", envvar="ROLLOUT_SERVER_PORT", type=click.IntRange(0, 65535), default=9000, show_default=True)
-@click.option("--demo", is_flag=True, help="Use the shipped tokenizer whatever name is asked, and say so in the answer.")
+@click.option(
+    "--demo", is_flag=True, help="Use the shipped tokenizer whatever name is asked, and say so in the answer."
+)
 def serve_rollout(host: str, port: int, demo: bool) -> None:
     """The reference rollout server (sync and callback dialects)."""
     serving.rollout(host, port, demo)

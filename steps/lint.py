@@ -39,7 +39,10 @@ def _uncovered(profile: str, cases: list[Case]) -> list[str]:
 
 def explanation(requirement: Requirement, cases: list[Case]) -> str:
     """A requirement in full, with the cases that are about it."""
-    lines = [f"{requirement.id}  {requirement.level.upper()}  ({', '.join(requirement.dialects)})", f"  {requirement.sentence}"]
+    lines = [
+        f"{requirement.id}  {requirement.level.upper()}  ({', '.join(requirement.dialects)})",
+        f"  {requirement.sentence}",
+    ]
     lines.append(f"  source    {requirement.source}")
     if requirement.judged:
         lines.append(f"  judged    {requirement.judged}")

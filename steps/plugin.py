@@ -233,7 +233,9 @@ class Player:
         if case.dialect not in run.dialects:
             from steps.engine.findings import Judgement
 
-            return Outcome(case, Judgement(Verdict.SKIP, {}, (), f"the target has no dialect {case.dialect}"), None, 0.0, "")
+            return Outcome(
+                case, Judgement(Verdict.SKIP, {}, (), f"the target has no dialect {case.dialect}"), None, 0.0, ""
+            )
         return await run.campaign.play(case)
 
     async def _keep(self, name: str, opened: "asyncio.Future[Run]", ending: asyncio.Event) -> None:

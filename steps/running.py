@@ -109,9 +109,17 @@ async def ready(request: Request) -> AsyncIterator[Run]:
     wanted = (request.dialect,) if request.dialect else tuple(card.dialects) or profile.dialects
     unknown = [dialect for dialect in wanted if dialect not in profile.dialects]
     if unknown:
-        raise SuiteError(f"--dialect {unknown[0]}: profile {profile.name} has the dialects {', '.join(profile.dialects)}.")
+        raise SuiteError(
+            f"--dialect {unknown[0]}: profile {profile.name} has the dialects {', '.join(profile.dialects)}."
+        )
     setting = Setting(
-        target, card, request.target_key, request.tokenizer, request.tokenizer_name, request.listen, secrets.token_hex(4)
+        target,
+        card,
+        request.target_key,
+        request.tokenizer,
+        request.tokenizer_name,
+        request.listen,
+        secrets.token_hex(4),
     )
     async with profile.peers(setting) as peers:
         options = Options(target, card, request.level, request.strict, request.jobs)

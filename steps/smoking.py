@@ -29,7 +29,11 @@ async def smoke(request: Request, say: Callable[[str], None]) -> int:
                     sane = False
                     say(f"            said {finding.said}; saw {finding.saw}")
             sane = sane and outcome.judgement.verdict is not Verdict.ERROR
-        say("The target is sane: judge it with `rollout-conformance run`." if sane else "The target is not ready to be judged.")
+        say(
+            "The target is sane: judge it with `rollout-conformance run`."
+            if sane
+            else "The target is not ready to be judged."
+        )
         return 0 if sane else 2
 
 

@@ -68,7 +68,9 @@ class Campaign:
         self.client = await self.stack.enter_async_context(http.client())
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         await self.stack.aclose()
 
     async def target(self, variant: str = "") -> Target:

@@ -30,7 +30,9 @@ class Limits(BaseModel):
     generation_timeout_s: float | None = Field(None, gt=0, description="gives up on one generation call after this")
     rollout_timeout_s: float | None = Field(None, gt=0, description="ends a rollout after this")
     tool_timeout_s: float | None = Field(None, gt=0, description="gives up on one tool after this")
-    max_concurrent: int | None = Field(None, gt=0, description="rollouts that run at once; more are queued or answered 429")
+    max_concurrent: int | None = Field(
+        None, gt=0, description="rollouts that run at once; more are queued or answered 429"
+    )
 
 
 class Variant(Limits):

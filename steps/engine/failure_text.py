@@ -43,7 +43,9 @@ def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) 
                 groups[key] = Group(catalogue[finding.requirement], finding, outcome)
             elif outcome not in (known.outcome, *known.others):
                 groups[key] = replace(known, others=(*known.others, outcome))
-    return sorted(groups.values(), key=lambda g: (list(WORDS).index(g.requirement.level), -len(g.others), g.requirement.id))
+    return sorted(
+        groups.values(), key=lambda g: (list(WORDS).index(g.requirement.level), -len(g.others), g.requirement.id)
+    )
 
 
 def finding_block(group: Group) -> str:
@@ -55,7 +57,9 @@ def finding_block(group: Group) -> str:
     if finding.state:
         lines += _field("state", finding.state)
     if finding.strict_only:
-        lines += _field("note", "counts in the strict reading only: null is taken for absent otherwise (--nulls compat)")
+        lines += _field(
+            "note", "counts in the strict reading only: null is taken for absent otherwise (--nulls compat)"
+        )
     lines += _field("case", f'{finding.at or case.at}  "{case.name}" [{case.dialect}]')
     if group.others:
         lines += _field("also", _also(group.others))
@@ -89,7 +93,11 @@ def exchange_lines(exchange: Exchange) -> list[str]:
     arrow = "->" if exchange.to_target else "<-"
     end = str(exchange.response.status) if exchange.response else exchange.fault or "no answer"
     head = f"#{exchange.n} {arrow} {exchange.request.method} {exchange.request.path}  +{exchange.began:.3f} s  => {end}"
-    return [head, *_body("sent", exchange.request.body), *_body("got", exchange.response.body if exchange.response else b"")]
+    return [
+        head,
+        *_body("sent", exchange.request.body),
+        *_body("got", exchange.response.body if exchange.response else b""),
+    ]
 
 
 def _body(name: str, body: bytes) -> list[str]:
@@ -102,12 +110,23 @@ def _body(name: str, body: bytes) -> list[str]:
 
 def summary(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str = "must") -> str:
     """Totals, what was skipped and why, what could not be judged, and one plain sentence."""
-    return "\n".join([*_totals(outcomes), *_skips(outcomes), *_silent(outcomes), *_errors(outcomes), "", sentence(outcomes, catalogue, level)])
+    return "\n".join(
+        [
+            *_totals(outcomes),
+            *_skips(outcomes),
+            *_silent(outcomes),
+            *_errors(outcomes),
+            "",
+            sentence(outcomes, catalogue, level),
+        ]
+    )
 
 
 def _totals(outcomes: Sequence[Outcome]) -> list[str]:
     found = Counter(outcome.judgement.verdict for outcome in outcomes)
-    return [f"{len(outcomes)} cases: " + ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict if found[verdict])]
+    return [
+        f"{len(outcomes)} cases: " + ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict if found[verdict])
+    ]
 
 
 def _skips(outcomes: Sequence[Outcome]) -> list[str]:

@@ -43,7 +43,9 @@ def _requirements(report: Report) -> str:
             known = worst.get(item["id"])
             if known is None or order.index(item["verdict"]) < order.index(known[1]):
                 worst[item["id"]] = (item["level"], item["verdict"])
-    rows = [[escape(name), escape(level.upper()), _verdict(verdict)] for name, (level, verdict) in sorted(worst.items())]
+    rows = [
+        [escape(name), escape(level.upper()), _verdict(verdict)] for name, (level, verdict) in sorted(worst.items())
+    ]
     return "<h2>Requirements</h2>" + _table(["requirement", "level", "verdict"], rows)
 
 
@@ -66,7 +68,10 @@ def _wire(finding: dict[str, Any]) -> str:
 
 
 def _cases(report: Report) -> str:
-    rows = [[escape(r["case"]), _verdict(r["verdict"]), escape(r["reason"]), f"{r['seconds']:.2f} s"] for r in report.results]
+    rows = [
+        [escape(r["case"]), _verdict(r["verdict"]), escape(r["reason"]), f"{r['seconds']:.2f} s"]
+        for r in report.results
+    ]
     return "<h2>Cases</h2>" + _table(["case", "verdict", "reason", "time"], rows)
 
 
@@ -76,4 +81,9 @@ def _verdict(verdict: str) -> str:
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
     top = "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>" if head else ""
-    return "<table>" + top + "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows) + "</table>"
+    return (
+        "<table>"
+        + top
+        + "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+        + "</table>"
+    )

@@ -34,5 +34,5 @@ def _aiohttp() -> AiohttpTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent",),
-        )
+        ),
     )

@@ -34,7 +34,9 @@ def suite_version() -> str:
 class ReportWriter:
     """Writes a report; left by an exception, it closes the file as aborted."""
 
-    def __init__(self, file: Path, header: Mapping[str, Any], catalogue: Mapping[str, Requirement], planned: Iterable[Case]) -> None:
+    def __init__(
+        self, file: Path, header: Mapping[str, Any], catalogue: Mapping[str, Requirement], planned: Iterable[Case]
+    ) -> None:
         self.file, self.header, self.catalogue, self.planned = file, dict(header), catalogue, list(planned)
         self.verdicts: Counter[str] = Counter()
         self.requirements: dict[str, str] = {}
@@ -64,7 +66,9 @@ class ReportWriter:
     def result(self, outcome: Outcome) -> None:
         self.verdicts[outcome.judgement.verdict] += 1
         for name, verdict in outcome.judgement.requirements.items():
-            if self.requirements.get(name) != Verdict.FAIL and not (verdict == Verdict.INCONCLUSIVE and name in self.requirements):
+            if self.requirements.get(name) != Verdict.FAIL and not (
+                verdict == Verdict.INCONCLUSIVE and name in self.requirements
+            ):
                 self.requirements[name] = verdict
         self._line(_result(outcome, self.catalogue))
 
@@ -107,7 +111,8 @@ def _result(outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str,
         "reason": judged.reason,
         "seconds": round(outcome.seconds, 4),
         "requirements": [
-            {"id": name, "level": catalogue[name].level, "verdict": verdict} for name, verdict in judged.requirements.items()
+            {"id": name, "level": catalogue[name].level, "verdict": verdict}
+            for name, verdict in judged.requirements.items()
         ],
         "findings": [_finding(finding, outcome, catalogue) for finding in judged.findings],
     }
@@ -173,9 +178,13 @@ def read(file: Path) -> Report:
     if not items or items[0]["type"] != "header":
         raise SuiteError(f"{file}:1: a report begins with a header line; this file is not one")
     if items[-1]["type"] != "footer":
-        raise SuiteError(f"{file}: no footer: the run died after {len(items)} lines. An aborted run is no evidence; run it again.")
+        raise SuiteError(
+            f"{file}: no footer: the run died after {len(items)} lines. An aborted run is no evidence; run it again."
+        )
     if items[-1]["aborted"]:
-        raise SuiteError(f"{file}: the run was aborted with {items[-1]['not_run']} cases not run. It is no evidence; run it again.")
+        raise SuiteError(
+            f"{file}: the run was aborted with {items[-1]['not_run']} cases not run. It is no evidence; run it again."
+        )
     by_type = {kind: [item for item in items if item["type"] == kind] for kind in TYPES}
     return Report(items[0], items[-1], by_type["case"], by_type["result"])
 

@@ -78,7 +78,7 @@ class Session:
         self.pulse.last = asyncio.get_running_loop().time()
 
     def spawn(self, work: Any) -> asyncio.Task[Any]:
-        task = asyncio.ensure_future(work)
+        task: asyncio.Task[Any] = asyncio.ensure_future(work)
         self.tasks.append(task)
         return task
 

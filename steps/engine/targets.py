@@ -72,9 +72,7 @@ def command(spec: str, port: int) -> list[str] | None:
     if kind == "cmd" and "{port}" in rest:
         return [part.replace("{port}", str(port)) for part in shlex.split(rest)]
     hint = "cmd: needs {port} somewhere in the command" if kind == "cmd" else f"seen: {spec!r}"
-    raise SuiteError(
-        f'--target: {hint}. Write http://host:port, app:module:factory, or cmd:"command with {{port}}".'
-    )
+    raise SuiteError(f'--target: {hint}. Write http://host:port, app:module:factory, or cmd:"command with {{port}}".')
 
 
 @contextlib.asynccontextmanager
@@ -98,7 +96,12 @@ async def running(spec: str, env: Mapping[str, str] | None = None) -> AsyncItera
 async def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
-            *words, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env={**os.environ, **(env or {})}
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, **(env or {})},
         )
     except OSError as error:
         raise SuiteError(f"--target: cannot start {words[0]!r}: {error.strerror}") from error
@@ -106,7 +109,7 @@ async def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]
 
 async def _ready(target: Target, words: list[str]) -> None:
     """Wait until the target answers anything at all over HTTP."""
-    assert target.process is not None  # noqa: S101 - only started targets come here
+    assert target.process is not None
     loop = asyncio.get_running_loop()
     end = loop.time() + READY_S
     async with http.client() as client:
@@ -118,7 +121,9 @@ async def _ready(target: Target, words: list[str]) -> None:
                     await client.get(f"{target.base_url}/health")
                 return
             await asyncio.sleep(0.02)
-    raise SuiteError(f"--target: {shlex.join(words)} did not answer on {target.base_url} within {READY_S:g} s.{_tail(target)}")
+    raise SuiteError(
+        f"--target: {shlex.join(words)} did not answer on {target.base_url} within {READY_S:g} s.{_tail(target)}"
+    )
 
 
 def _died(target: Target, words: list[str]) -> str:
@@ -138,11 +143,17 @@ async def reachable(base_url: str) -> None:
             async with asyncio.timeout(ANSWER_S * 0.9):
                 reply = await client.get(f"{base_url}/health")
         except TimeoutError as error:
-            raise SuiteError(f"{base_url} accepts connections but does not answer GET /health. Is it the right port?") from error
+            raise SuiteError(
+                f"{base_url} accepts connections but does not answer GET /health. Is it the right port?"
+            ) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise SuiteError(f"{base_url} does not answer HTTP: {error or type(error).__name__}. Is the server running there?") from error
+            raise SuiteError(
+                f"{base_url} does not answer HTTP: {error or type(error).__name__}. Is the server running there?"
+            ) from error
     if "html" in reply.headers.get("content-type", ""):
-        raise SuiteError(f"{base_url}/health answers HTML ({reply.status_code}). This looks like a web page, not a rollout server.")
+        raise SuiteError(
+            f"{base_url}/health answers HTML ({reply.status_code}). This looks like a web page, not a rollout server."
+        )
 
 
 def free_port() -> int:

@@ -58,7 +58,9 @@ class Improviser(ScriptedTrainer):
         message = assistant_message(reply, self.answered, "mock")
         return _play(200, self._reply(body, messages, reply, message))
 
-    def _reply(self, body: dict[str, Any], messages: list[Any], reply: Reply, message: dict[str, Any]) -> dict[str, Any]:
+    def _reply(
+        self, body: dict[str, Any], messages: list[Any], reply: Reply, message: dict[str, Any]
+    ) -> dict[str, Any]:
         tools = body.get("tools") or None
         prompt = self.tokens.prompt_ids(messages, tools)
         ids, logprobs = sample(self.tokens, reply, message, tools)
@@ -69,7 +71,11 @@ class Improviser(ScriptedTrainer):
             "created": 1_700_000_000 + self.answered,
             "model": body.get("model") or "default",
             "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
-            "usage": {"prompt_tokens": len(prompt), "completion_tokens": len(ids), "total_tokens": len(prompt) + len(ids)},
+            "usage": {
+                "prompt_tokens": len(prompt),
+                "completion_tokens": len(ids),
+                "total_tokens": len(prompt) + len(ids),
+            },
         }
         return whole | {"prompt_token_ids": prompt, "token_ids": ids, "logprobs": logprobs}
 

@@ -59,7 +59,9 @@ def _call(call: Call | AnyCall | HangingCall, made_up: str) -> dict[str, Any]:
     }
 
 
-def completion_text(tokens: Tokens, messages: Sequence[Any], message: Mapping[str, Any], tools: Sequence[Any] | None) -> str:
+def completion_text(
+    tokens: Tokens, messages: Sequence[Any], message: Mapping[str, Any], tools: Sequence[Any] | None
+) -> str:
     """The text that the model must have sampled for `message` to follow `messages`, the end-of-turn token included."""
     prompt = tokens.render(messages, tools)
     whole = tokens.render([*messages, message], tools, generation=False)

@@ -89,8 +89,8 @@ class Tokens:
         if piece is None or len(piece) < 2 or piece.startswith("<"):
             return [token]
         cut = rng.randrange(1, len(piece))
-        halves = [self._tokenizer.token_to_id(piece[:cut]), self._tokenizer.token_to_id(piece[cut:])]
-        return [token] if None in halves else halves
+        left, right = self._tokenizer.token_to_id(piece[:cut]), self._tokenizer.token_to_id(piece[cut:])
+        return [token] if left is None or right is None else [left, right]
 
 
 @lru_cache(maxsize=8)
@@ -99,7 +99,9 @@ def load(path: Path) -> Tokens:
 
 
 def _environment() -> jinja2.Environment:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _refuse
     return environment

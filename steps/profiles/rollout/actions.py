@@ -232,9 +232,14 @@ async def ask(
     session: Session, part: Live, patient: bool, change: Mapping[str, Any] | None = None, headers: Headers | None = None
 ) -> None:
     """Send a start request. The sync dialect answers at the end of the rollout, so nobody waits for it here."""
-    assert part.given is not None  # noqa: S101 - enrolled before, by every caller
-    body = part.wanted.raw if part.wanted.raw is not None else json.dumps({**part.given.body, **(change or {})}).encode()
-    fields = (("content-type", "application/json"), *(_authorization(session.bench, None) if headers is None else headers))
+    assert part.given is not None
+    body = (
+        part.wanted.raw if part.wanted.raw is not None else json.dumps({**part.given.body, **(change or {})}).encode()
+    )
+    fields = (
+        ("content-type", "application/json"),
+        *(_authorization(session.bench, None) if headers is None else headers),
+    )
     request = Request("POST", START_PATH[session.bench.dialect], fields, body)
     asking = session.spawn(_asked(session, part.label, request, patient))
     part.asking.append(asking)

@@ -75,7 +75,9 @@ class Bench:
     def _line(self, line: Line, number: int) -> Line:
         if isinstance(line, Fault):
             port = self.trainer_url.rpartition(":")[2]
-            headers = tuple((k, v.replace("{elsewhere}", f"http://localhost:{port}/elsewhere")) for k, v in line.headers)
+            headers = tuple(
+                (k, v.replace("{elsewhere}", f"http://localhost:{port}/elsewhere")) for k, v in line.headers
+            )
             return replace(line, headers=headers)
         if all(isinstance(call, Call) for call in line.calls):
             return line

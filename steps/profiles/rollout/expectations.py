@@ -42,7 +42,9 @@ class Refused:
                 # Frameworks differ on 400 and 422 for the same mistake; where one is right, so is the other.
                 allowed = {*self.statuses, 400} if 422 in self.statuses else set(self.statuses)
                 ok = start.status in allowed and start.body is not NOT_JSON
-                saw = _start_saw(start) + (", a body that is not JSON" if start.body is NOT_JSON and start.status else "")
+                saw = _start_saw(start) + (
+                    ", a body that is not JSON" if start.body is NOT_JSON and start.status else ""
+                )
                 yield _verdict(requirement, ok, said, saw, start.n)
 
 
@@ -146,7 +148,11 @@ def _end_saw(rollout: Rollout) -> str:
     if result is None:
         starts = ", ".join(_start_saw(start) for start in rollout.starts) or "no start request"
         return f"no final result (start: {starts})"
-    parts = {k: result.fields.get(k) for k in ("status", "finish_reason", "error_message") if result.fields.get(k) is not None}
+    parts = {
+        k: result.fields.get(k)
+        for k in ("status", "finish_reason", "error_message")
+        if result.fields.get(k) is not None
+    }
     return ", ".join(f"{key} {show(value)}" for key, value in parts.items()) or show(result.fields)
 
 
@@ -159,7 +165,11 @@ class Calls:
     rollout: str = ""
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        said = f"{self.least} generation call(s)" if self.least == self.most else f"{self.least} to {self.most or 'any number of'} generation calls"
+        said = (
+            f"{self.least} generation call(s)"
+            if self.least == self.most
+            else f"{self.least} to {self.most or 'any number of'} generation calls"
+        )
         for rollout in _chosen(talk, self.rollout):
             seen = len(rollout.chats)
             ok = self.least <= seen and (self.most is None or seen <= self.most)
@@ -177,7 +187,11 @@ class Posts:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         if talk.dialect == "sync":
             return
-        said = f"{self.least} completion(s)" if self.least == self.most else f"{self.least} to {self.most or 'any number of'} completions"
+        said = (
+            f"{self.least} completion(s)"
+            if self.least == self.most
+            else f"{self.least} to {self.most or 'any number of'} completions"
+        )
         for rollout in _chosen(talk, self.rollout):
             seen = len(rollout.posts)
             ok = self.least <= seen and (self.most is None or seen <= self.most)
@@ -199,7 +213,11 @@ class ToolResults:
                 continue
             for want, content in zip(self.values, seen, strict=True):
                 ok = any(_is(content, choice) for choice in (want if isinstance(want, tuple) else (want,)))
-                said = "a tool message that says it is an error" if want == "error" else f"a tool message that gives {show(want)}"
+                said = (
+                    "a tool message that says it is an error"
+                    if want == "error"
+                    else f"a tool message that gives {show(want)}"
+                )
                 yield _verdict(requirement, ok, said, f"content: {show(content)}")
 
 
@@ -224,7 +242,9 @@ class ToolErrorPrefix:
         for rollout in talk.rollouts.values():
             for content in tool_contents(rollout):
                 if looks_like_error(content):
-                    yield _verdict(requirement, content.startswith("Error:"), "content begins with Error:", show(content))
+                    yield _verdict(
+                        requirement, content.startswith("Error:"), "content begins with Error:", show(content)
+                    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +301,12 @@ class FinalRoles:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for rollout in _chosen(talk, self.rollout):
             final = rollout.result.fields.get("final_messages") if rollout.result else None
-            seen = tuple(m.get("role") if isinstance(m, dict) else None for m in final) if isinstance(final, list) else ()
-            yield _verdict(requirement, seen == self.roles, f"roles {show(list(self.roles))}", f"roles {show(list(seen))}")
+            seen = (
+                tuple(m.get("role") if isinstance(m, dict) else None for m in final) if isinstance(final, list) else ()
+            )
+            yield _verdict(
+                requirement, seen == self.roles, f"roles {show(list(self.roles))}", f"roles {show(list(seen))}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +331,9 @@ class Answered:
             yield _verdict(requirement, answer.status in self.statuses, said, _start_saw(answer), answer.n)
         for name, value in self.fields.items():
             seen = answer.fields.get(name, ABSENT)
-            yield _verdict(requirement, first(value, seen) is None, f"{name}: {show(value)}", f"{name}: {show(seen)}", answer.n)
+            yield _verdict(
+                requirement, first(value, seen) is None, f"{name}: {show(value)}", f"{name}: {show(seen)}", answer.n
+            )
         if self.json:
             yield _verdict(requirement, answer.body is not NOT_JSON, f"{asked} answered with JSON", "no JSON", answer.n)
         if self.header is not None and answer.exchange.response is not None:
@@ -341,7 +367,9 @@ class Prompt:
                 continue
             took = (exchange.ended or talk.trace.now()) - exchange.began
             said = f"{exchange.request.method} {exchange.request.path} answered within {self.within_s:g} s"
-            yield _verdict(requirement, took <= self.within_s and exchange.response is not None, said, f"{took:.2f} s", exchange.n)
+            yield _verdict(
+                requirement, took <= self.within_s and exchange.response is not None, said, f"{took:.2f} s", exchange.n
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +412,11 @@ class AtMostTogether:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         allowed = talk.limits.max_concurrent or 0
-        spans = [(chat.exchange.began, chat.exchange.ended or talk.trace.now()) for r in talk.rollouts.values() for chat in r.chats]
+        spans = [
+            (chat.exchange.began, chat.exchange.ended or talk.trace.now())
+            for r in talk.rollouts.values()
+            for chat in r.chats
+        ]
         most = max((sum(1 for b, e in spans if b <= at < e) for at, _ in spans), default=0)
         yield _verdict(requirement, 0 < most <= allowed, f"at most {allowed} rollouts at once", f"{most}")
 
@@ -405,7 +437,11 @@ class RetryDelays:
             gaps = [again.exchange.began - ended for chat, again, ended in pairs if not chat.delivered]
             if not gaps:
                 continue
-            ok = gaps[0] >= self.least_s * 0.95 and max(gaps) <= 31 and all(b >= a * 0.5 for a, b in zip(gaps, gaps[1:], strict=False))
+            ok = (
+                gaps[0] >= self.least_s * 0.95
+                and max(gaps) <= 31
+                and all(b >= a * 0.5 for a, b in zip(gaps, gaps[1:], strict=False))
+            )
             said = f"delays that do not shrink, at most 30 s, the first at least {self.least_s:g} s"
             yield _verdict(requirement, ok, said, "delays of " + ", ".join(f"{gap:.3f} s" for gap in gaps))
 
@@ -419,9 +455,15 @@ class RetriesNamed:
             for chat, again in zip(rollout.chats, rollout.chats[1:], strict=False):
                 if chat.delivered:
                     continue
-                named = {name for name, _ in again.exchange.request.headers if "idempotency" in name or "turn" in name or "request-id" in name}
+                named = {
+                    name
+                    for name, _ in again.exchange.request.headers
+                    if "idempotency" in name or "turn" in name or "request-id" in name
+                }
                 named |= {name for name in again.fields if "turn" in name or "idempotency" in name}
-                yield _verdict(requirement, bool(named), "an idempotency header or a turn index", "none", chat.n, again.n)
+                yield _verdict(
+                    requirement, bool(named), "an idempotency header or a turn index", "none", chat.n, again.n
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,7 +480,12 @@ class ActiveReturns:
         if len(seen) < 2:
             return
         ok = min(seen) >= 0 and (not self.rises or max(seen) > 0)
-        yield _verdict(requirement, ok, "active_rollouts never negative" + (", and raised while one runs" if self.rises else ""), show(seen))
+        yield _verdict(
+            requirement,
+            ok,
+            "active_rollouts never negative" + (", and raised while one runs" if self.rises else ""),
+            show(seen),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,7 +495,12 @@ class SameOutcome:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         ends = {label: (_end(r)[0], _end(r)[1], _roles(r)) for label, r in talk.rollouts.items()}
         distinct = set(ends.values())
-        yield _verdict(requirement, len(distinct) == 1, "the same outcome for every rollout", f"{len(distinct)} outcomes: {sorted(map(str, distinct))[:3]}")
+        yield _verdict(
+            requirement,
+            len(distinct) == 1,
+            "the same outcome for every rollout",
+            f"{len(distinct)} outcomes: {sorted(map(str, distinct))[:3]}",
+        )
 
 
 def _roles(rollout: Rollout) -> tuple[Any, ...]:
@@ -463,7 +515,9 @@ class RefusedOrRun:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for label, rollout in talk.rollouts.items():
             ok = rollout.refused or (bool(rollout.chats) and rollout.result is not None)
-            yield _verdict(requirement, ok, f"rollout {label} refused or run", _end_saw(rollout), *(s.n for s in rollout.starts))
+            yield _verdict(
+                requirement, ok, f"rollout {label} refused or run", _end_saw(rollout), *(s.n for s in rollout.starts)
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,9 @@ class Given:
 def compose(dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: str, wanted: Wanted) -> Given:
     """The start request of a dialect, as a case wants it."""
     key = f"tk-{nonce}-{label or 'it'}"
-    base_url = wanted.scheme + trainer_url.removeprefix("http") + wanted.path if wanted.scheme else trainer_url + wanted.path
+    base_url = (
+        wanted.scheme + trainer_url.removeprefix("http") + wanted.path if wanted.scheme else trainer_url + wanted.path
+    )
     body: dict[str, Any] = {
         "rollout_id": _shaped(nonce, wanted.rollout_id),
         "server_url": base_url,

@@ -130,7 +130,9 @@ class RolloutPeers:
         return tuple(shown)
 
     async def _shows(self, http: Any, base_url: str, dialect: str) -> bool:
-        reply = await http.post(f"{base_url}{START_PATH[dialect]}", content=b"{}", headers={"content-type": "application/json"})
+        reply = await http.post(
+            f"{base_url}{START_PATH[dialect]}", content=b"{}", headers={"content-type": "application/json"}
+        )
         return reply.status_code not in (404, 405, 501)
 
     async def _learn_tools(self, base_url: str, dialect: str) -> None:
@@ -178,7 +180,9 @@ async def peers(setting: Setting) -> AsyncIterator[RolloutPeers]:
 def read(session: Session, case: Case) -> Talk:
     """A finished session as the checks read it."""
     bench: Bench = session.bench
-    rollouts = {label: _rollout(session, part) for label, part in lives(session.state).items() if part.given is not None}
+    rollouts = {
+        label: _rollout(session, part) for label, part in lives(session.state).items() if part.given is not None
+    }
     others = tuple(answer(e) for e in session.trace.exchanges if e.to_target and e.rollout == "-")
     return Talk(
         session.trace,
@@ -209,8 +213,21 @@ PROFILE = Profile(
     peers=peers,
     read=read,
     invariants=(
-        order, requests, history, tools, mask, ending, errors, completion, repetition, auth, secrets, isolation, metrics,
-        numbers, surface,
+        order,
+        requests,
+        history,
+        tools,
+        mask,
+        ending,
+        errors,
+        completion,
+        repetition,
+        auth,
+        secrets,
+        isolation,
+        metrics,
+        numbers,
+        surface,
     ),
     by_invariants=IDS,
 )

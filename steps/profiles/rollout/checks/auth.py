@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from steps.engine.findings import Evidence
+from steps.peers.trainer import NONCE
 from steps.profiles.rollout.checks.common import broken, held, show
-from steps.profiles.rollout.talk import Chat, Post, Rollout, Talk
+from steps.profiles.rollout.talk import Answer, Chat, Post, Rollout, Talk
 
 SHORTEST_SECRET = 8  # a shorter key occurs in ordinary text
 
@@ -41,7 +42,9 @@ def _carried(talk: Talk, rollout: Rollout, call: Chat | Post, requirement: str) 
     if talk.target_key and token == talk.target_key:
         return broken("177", "the trainer's key", "the key that the server asks of its own callers", call.n)
     if token.startswith("tk-rc-"):
-        return broken("176", f"the key of this rollout, {_masked(key)}", f"the key of another, {_masked(token)}", call.n)
+        return broken(
+            "176", f"the key of this rollout, {_masked(key)}", f"the key of another, {_masked(token)}", call.n
+        )
     saw = "no Authorization header" if seen is None else f"Authorization: {_masked(seen)}"
     return broken(requirement, f"Authorization: Bearer {_masked(key)}", saw, call.n)
 
@@ -69,19 +72,20 @@ def _written(talk: Talk, rollout: Rollout) -> Iterator[tuple[str, bytes, tuple[i
     for answer in rollout.starts:
         if answer.exchange.response is not None:
             yield "an answer to us", answer.exchange.response.body, (answer.n,)
-    for call in (*rollout.chats, *rollout.posts):
+    calls: tuple[Chat | Post, ...] = (*rollout.chats, *rollout.posts)
+    for call in calls:
         yield "the body of a call to the trainer", call.exchange.request.body, (call.n,)
     yield "the log of the server", talk.log.encode(), ()
 
 
 def isolation(talk: Talk) -> Iterator[Evidence]:
     """Nothing of another rollout: every rollout's texts and ids carry a nonce of its own."""
-    from steps.peers.trainer import NONCE
-
     for rollout in talk.rollouts.values():
         own = rollout.given.nonce.encode()
         strangers = 0
-        for call in (*rollout.chats, *rollout.posts, *(s for s in rollout.starts if s.status == 200)):
+        results = (start for start in rollout.starts if start.status == 200)
+        calls: tuple[Chat | Post | Answer, ...] = (*rollout.chats, *rollout.posts, *results)
+        for call in calls:
             body = call.exchange.request.body if not call.exchange.to_target else _body(call)
             foreign = next((found for found in NONCE.findall(body) if found != own), None)
             if foreign is not None:
@@ -93,8 +97,8 @@ def isolation(talk: Talk) -> Iterator[Evidence]:
             yield held("176")
 
 
-def _body(call: object) -> bytes:
-    response = getattr(call, "exchange").response  # noqa: B009 - answers and calls share the attribute, not a type
+def _body(call: Chat | Post | Answer) -> bytes:
+    response = call.exchange.response
     return response.body if response is not None else b""
 
 

@@ -65,7 +65,9 @@ def _asked_id(start: Answer) -> str | None:
 def repetition(talk: Talk) -> Iterator[Evidence]:
     """A repeated start does not run again. In the sync dialect it may, and only that it did is noted."""
     for rollout in talk.rollouts.values():
-        same = [start for start in rollout.starts if _asked_id(start) == rollout.given.rollout_id and start.status != 429]
+        same = [
+            start for start in rollout.starts if _asked_id(start) == rollout.given.rollout_id and start.status != 429
+        ]
         if len(same) < 2 or not rollout.chats:
             continue
         anew = restarts(rollout)

@@ -90,7 +90,9 @@ def _budget(rollout: Rollout) -> Iterator[Evidence]:
 def _asks_on(rollout: Rollout) -> Iterator[Evidence]:
     for before, chat in rollout.turns():
         if before.issued and not before.issued.calls and not before.issued.tampered:
-            yield broken("112", "the end: the assistant asked for no tools", "another generation call", before.n, chat.n)
+            yield broken(
+                "112", "the end: the assistant asked for no tools", "another generation call", before.n, chat.n
+            )
             return
 
 
@@ -112,7 +114,7 @@ def _reason(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
 
 def _due(rollout: Rollout, last: Chat) -> Iterator[tuple[str, tuple[str, ...]]]:
     """(requirement, finish reasons that keep it) for an end after `last`, the most binding first."""
-    assert last.issued is not None  # noqa: S101 - only delivered generations come here
+    assert last.issued is not None
     spent = sampled_until(rollout, last) >= limit(rollout, "max_tokens_total", DEFAULT_TOKENS)
     used_up = len(rollout.generated) >= limit(rollout, "max_turns", DEFAULT_TURNS)
     if last.issued.finish_reason == "length":
@@ -126,7 +128,10 @@ def _due(rollout: Rollout, last: Chat) -> Iterator[tuple[str, tuple[str, ...]]]:
     elif _all_tokens(last) >= limit(rollout, "max_tokens_total", DEFAULT_TOKENS):
         yield "114", ("max_tokens",)  # counting the prompt as well: the other reading of the limit
     elif rollout.is_completed():
-        yield "114" if rollout.result and rollout.result.fields.get("finish_reason") == "max_tokens" else "113", ("(none yet)",)
+        yield (
+            "114" if rollout.result and rollout.result.fields.get("finish_reason") == "max_tokens" else "113",
+            ("(none yet)",),
+        )
 
 
 def _all_tokens(last: Chat) -> int:
@@ -152,7 +157,9 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         yield broken("115", f"final_messages[{known}] is the last assistant message", saw, last.n, result.n)
         return
     yield held("115")
-    yield same("117", last.issued.message, final[known], f"final_messages[{known}], the last assistant message", result.n)
+    yield same(
+        "117", last.issued.message, final[known], f"final_messages[{known}], the last assistant message", result.n
+    )
     yield from _tail(rollout, last, final[known + 1 :], result)
 
 
@@ -160,7 +167,9 @@ def _tail(rollout: Rollout, last: Chat, tail: list[Any], result: Answer | Post) 
     calls = last.issued.calls if last.issued else []
     roles = [message.get("role") if isinstance(message, dict) else None for message in tail]
     if roles not in ([], ["tool"] * len(calls)):
-        yield broken("117", f"after the last answer {len(calls)} tool message(s) or nothing", f"roles {show(roles)}", result.n)
+        yield broken(
+            "117", f"after the last answer {len(calls)} tool message(s) or nothing", f"roles {show(roles)}", result.n
+        )
         return
     if calls:
         reason = result.fields.get("finish_reason")
@@ -168,7 +177,9 @@ def _tail(rollout: Rollout, last: Chat, tail: list[Any], result: Answer | Post) 
         if tail:
             yield held(requirement)
         elif reason == "max_turns":
-            yield broken("113", "the results of the last tools at the end", "final_messages ends with the calls", result.n)
+            yield broken(
+                "113", "the results of the last tools at the end", "final_messages ends with the calls", result.n
+            )
         elif reason not in ("max_tokens", "length"):  # tools of a turn over the budget should not run
             yield broken("116", "no unanswered calls at the end", "final_messages ends with tool calls", result.n)
     else:
@@ -178,7 +189,9 @@ def _tail(rollout: Rollout, last: Chat, tail: list[Any], result: Answer | Post) 
 def _shape(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     fields = result.fields
     if rollout.given.rollout_id:
-        yield same("126", rollout.given.rollout_id, fields.get("rollout_id"), "rollout_id of the final result", result.n)
+        yield same(
+            "126", rollout.given.rollout_id, fields.get("rollout_id"), "rollout_id of the final result", result.n
+        )
     message = fields.get("error_message")
     if rollout.is_completed():
         ok = message is None
@@ -201,7 +214,9 @@ def _error(fields: Mapping[str, Any], message: Any, n: int) -> Iterator[Evidence
     else:
         yield broken("119", "an error_message that says what went wrong", f"error_message: {show(message)}", n)
     reason = fields.get("finish_reason")
-    yield held("121") if reason == "error" else broken("121", "finish_reason: error", f"finish_reason: {show(reason)}", n)
+    yield (
+        held("121") if reason == "error" else broken("121", "finish_reason: error", f"finish_reason: {show(reason)}", n)
+    )
     final = fields.get("final_messages")
     if isinstance(final, list):
         yield held("122")

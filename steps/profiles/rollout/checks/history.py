@@ -38,7 +38,12 @@ def _turn(before: Chat, chat: Chat) -> Iterator[Evidence]:
 
 def _answer(issued: Any, seen: Any, at: int, *exchanges: int) -> Evidence:
     if not isinstance(seen, dict) or seen.get("role") != issued.get("role"):
-        return broken("049", f"messages[{at}] is the assistant message {show(issued)}", f"messages[{at}]: {show(seen)}", *exchanges)
+        return broken(
+            "049",
+            f"messages[{at}] is the assistant message {show(issued)}",
+            f"messages[{at}]: {show(seen)}",
+            *exchanges,
+        )
     return same("049", issued, seen, f"messages[{at}], the assistant message as the trainer returned it", *exchanges)
 
 

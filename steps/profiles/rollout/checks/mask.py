@@ -65,7 +65,9 @@ def _length(value: Any, right: set[int], before: Chat, chat: Chat) -> Iterator[E
         yield broken("055", said, f"{len(value)} entries, {len(value) - min(right):+d}", before.n, chat.n)
         if len(value) - ones > max(right):
             surplus = len(value) - ones - max(right)
-            yield broken("058", "no zero on a sampled token", f"{surplus} zeros more than tokens inserted", before.n, chat.n)
+            yield broken(
+                "058", "no zero on a sampled token", f"{surplus} zeros more than tokens inserted", before.n, chat.n
+            )
     if ones:
         where = [n for n, entry in enumerate(value) if entry][:8]
         yield broken("057", "0 for every inserted token", f"{ones} ones, the first at {show(where)}", chat.n)
@@ -86,7 +88,12 @@ def _unsayable(rollout: Rollout) -> Iterator[Evidence]:
     """The server ended the rollout at a point where the next mask would have had a negative length."""
     last = rollout.generated[-1] if rollout.generated else None
     final = rollout.result.fields.get("final_messages") if rollout.result else None
-    if last is None or last.issued is None or not rollout.is_error() or not last.issued.message.get("reasoning_content"):
+    if (
+        last is None
+        or last.issued is None
+        or not rollout.is_error()
+        or not last.issued.message.get("reasoning_content")
+    ):
         return
     if isinstance(final, list) and last.issued.calls:
         yield held("059")

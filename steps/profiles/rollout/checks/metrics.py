@@ -32,7 +32,12 @@ def _sums(talk: Talk, rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iter
     if any(issued.tampered for issued in done):
         return
     # A last generation that reached a server whose time was up at that moment may count or not.
-    if rollout.is_completed() or not rollout.chats[-1:] or not rollout.chats[-1].delivered or seen.get("num_llm_calls") != len(done) - 1:
+    if (
+        rollout.is_completed()
+        or not rollout.chats[-1:]
+        or not rollout.chats[-1].delivered
+        or seen.get("num_llm_calls") != len(done) - 1
+    ):
         yield from _equals("130", "num_llm_calls", len(done), seen, n, "successful generations")
     if rollout.is_completed():
         yield from _equals("130", "response_tokens", sum(len(i.token_ids) for i in done), seen, n, "sampled tokens")
@@ -113,8 +118,13 @@ def _finite(exchange: Any) -> Iterator[Evidence]:
             yield held("133")
         return
     constants: list[str] = []
+
+    def constant(word: str) -> float:
+        constants.append(word)
+        return math.nan
+
     try:
-        json.loads(body, parse_constant=lambda word: constants.append(word) or math.nan)
+        json.loads(body, parse_constant=constant)
     except ValueError:
         return
     if constants:

@@ -6,8 +6,8 @@ from contracts.lifecycle import OutOfOrder, advance
 from contracts.rollout.lifecycle import BREACHES, FAULTED, IDLE, TABLES, WAITING
 from steps.engine.findings import Evidence, Finding, SuiteError
 from steps.engine.trace import Event
-from steps.profiles.rollout.checks.common import broken, held
 from steps.peers.trainer import HUNG_UP
+from steps.profiles.rollout.checks.common import broken, held
 from steps.profiles.rollout.talk import Rollout, Talk
 
 TOGETHER_S = 0.5
@@ -50,7 +50,9 @@ def _breach(rollout: Rollout, breach: OutOfOrder, event: Event) -> Finding:
     requirement = BREACHES.get((breach.state, breach.event), "ROLLOUT-064")
     allowed = ", ".join(breach.legal) or "nothing, it is final"
     if requirement == "ROLLOUT-140" and (status := _odd_ack(rollout)):
-        return broken("138", f"no further completion after the answer {status}", f"another at +{event.at:.3f} s", event.exchange)
+        return broken(
+            "138", f"no further completion after the answer {status}", f"another at +{event.at:.3f} s", event.exchange
+        )
     return Finding(
         requirement,
         f"in state {breach.state}: {allowed}",

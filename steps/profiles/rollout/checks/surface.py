@@ -31,12 +31,16 @@ def surface(talk: Talk) -> Iterator[Evidence]:
 
 
 def _health(talk: Talk, answer: Answer) -> Evidence:
-    requirement, status = ("001", answer.fields.get("status")) if talk.dialect == "sync" else ("002", answer.fields.get("status"))
+    requirement, status = (
+        ("001", answer.fields.get("status")) if talk.dialect == "sync" else ("002", answer.fields.get("status"))
+    )
     good = status == "healthy" if talk.dialect == "sync" else isinstance(status, str) and status != ""
     if answer.status == 200 and good:
         return held(requirement)
     said = '200 with status "healthy"' if talk.dialect == "sync" else "200 with a status, without credentials"
-    return broken(requirement, said, f"{answer.status or answer.exchange.fault}: {show(answer.fields or None)}", answer.n)
+    return broken(
+        requirement, said, f"{answer.status or answer.exchange.fault}: {show(answer.fields or None)}", answer.n
+    )
 
 
 def _listing(answer: Answer) -> Iterator[Evidence]:
@@ -45,7 +49,11 @@ def _listing(answer: Answer) -> Iterator[Evidence]:
         yield broken("005", "200 with a list under tools", f"{answer.status}: {show(answer.fields or None)}", answer.n)
         return
     names = [_function(tool).get("name") for tool in tools]
-    wrong = [tool for tool in tools if not isinstance(tool, dict) or tool.get("type") != "function" or not _function(tool).get("name")]
+    wrong = [
+        tool
+        for tool in tools
+        if not isinstance(tool, dict) or tool.get("type") != "function" or not _function(tool).get("name")
+    ]
     if wrong:
         yield broken("005", 'entries with type "function" and a function.name', show(wrong[0]), answer.n)
     elif len(set(names)) < len(names):
@@ -77,7 +85,11 @@ def _tools(answer: Answer, tools: Any) -> Iterator[Evidence]:
             yield broken("013", "a plain name", f"name: {show(name)}", answer.n)
         if parameters is not None:
             problem = schema_problem(parameters)
-            yield broken("011", "parameters: a valid object schema", f"{name}: {problem}", answer.n) if problem else held("011")
+            yield (
+                broken("011", "parameters: a valid object schema", f"{name}: {problem}", answer.n)
+                if problem
+                else held("011")
+            )
 
 
 def schema_problem(parameters: Any) -> str | None:

@@ -103,7 +103,9 @@ def _declared(declared: list[Tool], name: Any, arguments: dict[str, Any]) -> Any
 
 def calculated(name: Any, arguments: Mapping[str, Any]) -> float | None:
     """The calculator's answer to well-formed arguments, None where it has none."""
-    if set(arguments) != {"a", "b"} or any(isinstance(v, bool) or not isinstance(v, int | float) for v in arguments.values()):
+    if set(arguments) != {"a", "b"} or any(
+        isinstance(v, bool) or not isinstance(v, int | float) for v in arguments.values()
+    ):
         return None
     a, b = arguments["a"], arguments["b"]
     try:
@@ -125,4 +127,7 @@ def is_bare_number(content: Any) -> bool:
     """Whether a tool message is a number and nothing else: what an error must not look like."""
     if isinstance(content, int | float):
         return True
-    return isinstance(content, str) and re.fullmatch(r"\s*[-+]?(\d+(\.\d*)?([eE][-+]?\d+)?|nan|inf(inity)?)\s*", content.lower()) is not None
+    return (
+        isinstance(content, str)
+        and re.fullmatch(r"\s*[-+]?(\d+(\.\d*)?([eE][-+]?\d+)?|nan|inf(inity)?)\s*", content.lower()) is not None
+    )
