@@ -1,7 +1,7 @@
-"""The application: settings in, a Starlette app out. `rollout_server.app:create_app` is all that a server has to
-name."""
+"""The application: settings in, a Starlette app out. Every ASGI server can serve `rollout_server.app:create_app`."""
 
 import contextlib
+import gc
 import importlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rollout_server import endpoints, logs, tokens, trainer_client
+from rollout_server import endpoints, logs, shutdown, tokens, trainer_client
 from rollout_server.intake import Refusal
 from rollout_server.metrics import Metrics
 from rollout_server.service import Kit, Service
@@ -51,10 +51,23 @@ def create_app(*, settings: Settings | None = None, transport: httpx.AsyncBaseTr
     return app
 
 
+def spare_the_collector() -> None:
+    """Look for cycles less often, and not among what lives as long as the process.
+
+    A thousand running rollouts are a million live objects with hardly a cycle; at Python's own thresholds a third of the
+    time goes into walking them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 @contextlib.asynccontextmanager
 async def lifespan(service: Service, own_transport: httpx.AsyncBaseTransport | None) -> AsyncIterator[None]:
+    spare_the_collector()
     try:
-        yield
+        with shutdown.on_signal(service.begin_to_stop):
+            yield
     finally:
         await service.stop()
         if own_transport is not None:

@@ -1,5 +1,4 @@
-"""Who may start rollouts. The key of the server has nothing to do with the keys that trainers give for their
-callbacks."""
+"""Who may start rollouts. The server's key has nothing to do with the keys that trainers give for their callbacks."""
 
 import hmac
 

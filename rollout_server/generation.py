@@ -120,6 +120,8 @@ def where(error: ValidationError) -> str:
 
 def understand(raw: Mapping[str, Any], reply: wire.ChatReply, start: Start) -> Reply:
     message = raw["choices"][0]["message"]
+    if not json_text.is_finite(message):
+        raise errors.invalid_reply("its message has a number out of range")
     prompt, sampled = count_tokens(reply, start)
     return Reply(message, message.get("tool_calls") or (), reply.choices[0].finish_reason, prompt, sampled)
 

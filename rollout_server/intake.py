@@ -11,7 +11,7 @@ from rollout_server.settings import Settings
 from rollout_server.start import Start
 
 
-class Refusal(Exception):  # noqa: N818  it is an answer rather than an error
+class Refusal(Exception):
     def __init__(self, status: int, detail: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
         self.status = status
@@ -59,9 +59,12 @@ def too_large(limit: int) -> Refusal:
 
 def parse(body: bytes) -> Any:
     try:
-        return json_text.loads(body)
+        value = json_text.loads(body)
     except json_text.NotJsonError as error:
         raise Refusal(400, f"The body is {error}") from error
+    if not json_text.is_finite(value):
+        raise Refusal(400, "The body has a number out of range")
+    return value
 
 
 def validate(value: Any, build: Callable[[Any], Start]) -> Start:

@@ -5,7 +5,6 @@ and both occur in text that a policy sampled. Writing takes the fast way first.
 """
 
 import json
-import math
 from typing import Any, NoReturn
 
 import orjson
@@ -17,13 +16,21 @@ class NotJsonError(ValueError):
     """The bytes are not JSON, or not JSON that can be carried on."""
 
 
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse)
+
+
 def loads(data: bytes | str) -> Any:
-    """Parse JSON; NaN, infinities and absurd nesting are refused."""
+    """Parse JSON; NaN and absurd nesting are refused."""
     try:
-        value = json.loads(data, parse_constant=_refuse, parse_float=_finite)
+        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
+        value = _decoder.decode(text)
     except (ValueError, RecursionError) as error:
         raise NotJsonError("not valid JSON") from error
-    if _may_be_deep(data) and too_deep(value):
+    if _may_be_deep(text) and too_deep(value):
         raise NotJsonError("nested too deeply")
     return value
 
@@ -47,6 +54,15 @@ def size(value: Any) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
+def is_finite(value: Any) -> bool:
+    """False when a number such as 1e999 was too large for a float: it could not be written again."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
 def too_deep(value: Any) -> bool:
     level = [value]
     for _ in range(MAX_DEPTH):
@@ -61,19 +77,6 @@ def _children(value: Any) -> list[Any]:
     return [item for item in items if isinstance(item, dict | list)]
 
 
-def _may_be_deep(data: bytes | str) -> bool:
+def _may_be_deep(text: str) -> bool:
     # Counting brackets costs nothing beside parsing, and spares nearly every body the walk.
-    if isinstance(data, str):
-        return data.count("[") + data.count("{") > MAX_DEPTH
-    return data.count(b"[") + data.count(b"{") > MAX_DEPTH
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("a number out of range")
-    return value
+    return text.count("[") + text.count("{") > MAX_DEPTH

@@ -9,12 +9,11 @@ from typing import Any
 
 import structlog
 
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "off": 100}
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "off": 50}
 
 
 class _Stderr:
-    """Looks the stream up for each line, as it may be replaced; a log that cannot be written must not stop a
-    rollout."""
+    """Looks the stream up for each line, as it may be replaced. No rollout stops because a line cannot be written."""
 
     def msg(self, line: str) -> None:
         try:
@@ -40,8 +39,7 @@ def create(level: str) -> Any:
 
 
 def place(error: BaseException) -> str:
-    """The kind of an unexpected error and the line that it came from, without what it says: that may quote a
-    message."""
+    """The kind of an unexpected error and the line it came from, without what it says: that may quote a message."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

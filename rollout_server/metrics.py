@@ -23,7 +23,8 @@ class Metrics:
         self._seconds = Histogram("rollout_duration_seconds", "Without time in the queue", buckets=SECONDS, registry=r)
         self._queued = Histogram("rollout_queue_seconds", "Time in the queue", buckets=SECONDS, registry=r)
         self._llm = Counter("llm_requests", "Generations, by how they were answered", ["status"], registry=r)
-        self._tokens = Counter("llm_tokens", "Tokens, as reported by trainers", ["type"], registry=r)
+        tokens = Counter("llm_tokens", "Tokens, as reported by trainers", ["type"], registry=r)
+        self._prompt_tokens, self._response_tokens = tokens.labels("prompt"), tokens.labels("response")
         self._tools = Counter("tool_calls", "Tool calls", ["tool_name", "status"], registry=r)
         self._completions = Counter("completions", "Completion callbacks", ["result"], registry=r)
         self.count = 0
@@ -52,8 +53,8 @@ class Metrics:
         self._llm.labels(f"{status // 100}xx").inc()
 
     def llm_tokens(self, prompt: int, response: int) -> None:
-        self._tokens.labels("prompt").inc(prompt)
-        self._tokens.labels("response").inc(response)
+        self._prompt_tokens.inc(prompt)
+        self._response_tokens.inc(response)
 
     def tool(self, name: str, status: str) -> None:
         self._tools.labels(name, status).inc()

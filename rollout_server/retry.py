@@ -19,8 +19,7 @@ def should_retry(status: int | None) -> bool:
 
 
 def delay(policy: Policy, attempt: int, retry_after: str | None) -> float:
-    """Seconds before attempt number `attempt + 1`: doubling, or what the other side asks for, never beyond the
-    maximum."""
+    """Seconds before attempt number `attempt + 1`: doubling, or what the trainer asks for, up to the maximum."""
     own = policy.base_s * 2.0 ** min(attempt - 1, 32)
     return float(min(max(own, asked(retry_after)), policy.max_s))
 

@@ -1,5 +1,4 @@
-"""The life of every rollout on this server: admitted, run, ended, reported; and what shutdown does to those that are
-not."""
+"""The life of every rollout on this server: admitted, run, ended, reported; and shutdown, which ends the rest."""
 
 import asyncio
 import importlib
@@ -157,10 +156,14 @@ class Service:
 
     async def stop(self) -> None:
         """Let rollouts end, then end them, then see that the trainers hear of it. Safe to call more than once."""
-        if self._stopped is None:
-            self.stopping = True
-            self._stopped = asyncio.ensure_future(self._stop())
+        self.begin_to_stop()
+        assert self._stopped is not None
         await asyncio.shield(self._stopped)
+
+    def begin_to_stop(self) -> None:
+        self.stopping = True
+        if self._stopped is None:
+            self._stopped = asyncio.ensure_future(self._stop())
 
     async def _stop(self) -> None:
         settings = self.kit.settings

@@ -8,6 +8,7 @@ other.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import aiohttp
 import httpx
@@ -69,7 +70,7 @@ class TrainerClient:
     async def attempt(self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> Answer:
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._exchange(httpx.Request("POST", url, content=body, headers=dict(headers)))
+                return await self._exchange(httpx.Request("POST", parsed(url), content=body, headers=dict(headers)))
         except TimeoutError as error:
             raise errors.generation_timeout(timeout_s) from error
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
@@ -83,6 +84,11 @@ class TrainerClient:
             await response.aclose()
         headers = response.headers
         return Answer(response.status_code, headers.get("content-type", ""), headers.get("retry-after"), body)
+
+
+@lru_cache(maxsize=1024)  # parsing a URL costs more than the rest of the request, and trainers are few
+def parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
 
 
 async def read_capped(response: httpx.Response, limit: int) -> bytes:

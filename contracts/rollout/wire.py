@@ -273,13 +273,16 @@ class Usage(_Lenient):
 
 
 class ChatReply(_Lenient):
-    """What a rollout server needs of the trainer's answer; only the first choice counts."""
+    """What a rollout server needs of the trainer's answer; only the first choice counts.
+
+    In the callback dialect tokens are the trainer's own affair, and nobody here looks at them closely.
+    """
 
     choices: Annotated[list[Choice], BeforeValidator(_first), Field(min_length=1)]
     usage: Usage | None = None
-    token_ids: TokenIds | None = None
+    token_ids: Any = None
     logprobs: Any = None
-    prompt_token_ids: TokenIds | None = None
+    prompt_token_ids: Any = None
 
 
 class TokenChatReply(ChatReply):

@@ -50,9 +50,11 @@ class Toolbox:
         self.count = count
         if len(self.tools) != len(tools):
             raise ValueError("two tools have the same name")
+        self._described = [tool.describe() for tool in tools]
 
     def describe(self) -> list[dict[str, Any]]:
-        return [tool.describe() for tool in self.tools.values()]
+        """The same list each time: every remembered rollout refers to it."""
+        return self._described
 
 
 async def run_calls(box: Toolbox, calls: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

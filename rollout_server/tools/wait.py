@@ -1,5 +1,4 @@
-"""A tool that takes its time, to show what happens to one that takes too much. Off unless it is named in
-ROLLOUT_TOOLS."""
+"""A tool that takes its time, to show what becomes of one that takes too much. Off unless ROLLOUT_TOOLS names it."""
 
 import asyncio
 

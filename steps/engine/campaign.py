@@ -18,6 +18,7 @@ from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import Evidence, Finding, Held, Judgement, SuiteError, Verdict, judge
 from steps.engine.outcome import Outcome
+from steps.engine.places import Places
 from steps.engine.session import GaveUp, Pulse, Session
 from steps.engine.targets import Target
 from steps.engine.trace import Trace
@@ -58,13 +59,13 @@ class Campaign:
     judged: Judged
     rerun: Callable[[Case], str]
     pulse: Pulse = field(default_factory=Pulse)
-    places: asyncio.Semaphore = field(init=False)
+    places: Places = field(init=False)
     client: httpx.AsyncClient = field(init=False)
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
 
     async def __aenter__(self) -> "Campaign":
-        self.places = asyncio.Semaphore(self.options.jobs)
+        self.places = Places(self.options.jobs)
         self.client = await self.stack.enter_async_context(http.client())
         return self
 
@@ -89,8 +90,9 @@ class Campaign:
         began = time.monotonic()
         trace = Trace()
         try:
-            async with asyncio.timeout(CASE_S), self._instance(case) as target:
-                judgement = await self._played(case, target, trace)
+            async with self._instance(case) as target, self._place(case), asyncio.timeout(CASE_S):
+                session = await self._acted(case, target, trace)
+            judgement = await self._settled(case, session)
         except TimeoutError:
             judgement = Judgement(Verdict.ERROR, {}, (), f"the case did not end within {CASE_S:g} s")
         except SuiteError as error:
@@ -104,36 +106,38 @@ class Campaign:
             return
         card = self.options.card
         env = {**card.env, **(card.variants[case.variant].env if case.variant else {})}
-        async with self.places, targets.running(self.options.target, env) as target:
+        async with self.places.taken(1), targets.running(self.options.target, env) as target:
             yield target
 
-    async def _played(self, case: Case, target: Target, trace: Trace) -> Judgement:
+    def _place(self, case: Case) -> contextlib.AbstractAsyncContextManager[None]:
+        # A case with an instance of its own disturbs nobody; it took a place before the instance was started.
+        return contextlib.nullcontext() if case.alone else self.places.taken(_width(case))
+
+    async def _acted(self, case: Case, target: Target, trace: Trace) -> Session:
+        """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""
         card = self.options.card
-        place = contextlib.nullcontext() if case.alone else self.places
-        async with place:
-            trace.epoch = time.monotonic()
-            session = Session(target.base_url, self.client, trace, card.patience_s, card.settle_s, self.pulse)
-            session.bench, session.state["target"] = self.judged.bench(case), target
-            try:
-                await self._acted(case, session)
-            except BaseException:
-                await session.close()
-                raise
+        trace.epoch = time.monotonic()
+        session = Session(target.base_url, self.client, trace, card.patience_s, card.settle_s, self.pulse)
+        session.bench, session.state["target"] = self.judged.bench(case), target
+        session.busy = self.places.shrink
+        try:
+            for step in case.actions:
+                await step.what.perform(session)  # type: ignore[union-attr]
+        except GaveUp as silence:
+            session.state["gave_up"] = [(getattr(step.what, "rollout", ""), str(silence))]
+        except BaseException:
+            await session.close()
+            raise
+        if case.alone:
+            await session.settle()  # while its instance is still there to be listened to
+        return session
+
+    async def _settled(self, case: Case, session: Session) -> Judgement:
         try:
             await session.settle()
             return self._judged(case, session)
         finally:
             await session.close()
-
-    async def _acted(self, case: Case, session: Session) -> None:
-        """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""
-        for step in case.actions:
-            try:
-                await step.what.perform(session)  # type: ignore[union-attr]
-            except GaveUp as silence:
-                label = getattr(step.what, "rollout", "")
-                session.state.setdefault("gave_up", []).append((label, str(silence)))
-                return
 
     def _judged(self, case: Case, session: Session) -> Judgement:
         talk = self.judged.read(session, case)
@@ -157,6 +161,11 @@ class Campaign:
             else:
                 kept.append(item)
         return [item for item in kept if case.dialect in self.judged.dialects_of(item.requirement)]
+
+
+def _width(case: Case) -> int:
+    """How many rollouts a case has in flight at once, at most."""
+    return max(1, sum(int(getattr(step.what, "copies", 0)) for step in case.actions))
 
 
 def _placed(item: Evidence, step: Any) -> Evidence:

@@ -45,6 +45,7 @@ class Session:
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
     state: dict[str, Any] = field(default_factory=dict)
     bench: Any = None
+    busy: Callable[[], None] = lambda: None
 
     async def send(self, request: Request, rollout: str = "", deadline_s: float | None = None, sent: str = "") -> int:
         """Send one request to the target; returns the number of the exchange, whatever became of it.

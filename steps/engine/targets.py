@@ -34,10 +34,11 @@ class Target:
     process: asyncio.subprocess.Process | None = None
     log_file: IO[bytes] | None = None
     stopped: bool = field(default=False)
+    last_log: str = ""
 
     def log(self) -> str:
         if self.log_file is None:
-            return ""
+            return self.last_log
         return Path(self.log_file.name).read_bytes().decode("utf-8", "replace")
 
     async def stop(self) -> None:
@@ -91,6 +92,7 @@ async def running(spec: str, env: Mapping[str, str] | None = None) -> AsyncItera
             yield target
         finally:
             await asyncio.shield(target.stop())
+            target.last_log, target.log_file = target.log(), None
 
 
 async def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]) -> asyncio.subprocess.Process:

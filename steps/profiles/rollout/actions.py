@@ -241,15 +241,19 @@ async def ask(
         *(_authorization(session.bench, None) if headers is None else headers),
     )
     request = Request("POST", START_PATH[session.bench.dialect], fields, body)
-    asking = session.spawn(_asked(session, part.label, request, patient))
+    deferred = asyncio.Event()
+    asking = session.spawn(_asked(session, part.label, request, patient, deferred))
     part.asking.append(asking)
     if session.bench.dialect == "callback":
-        await asking
+        # A server that has no place now is asked again meanwhile; what the case does next may be what frees one.
+        waiting = asyncio.ensure_future(deferred.wait())
+        await asyncio.wait({asking, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
     else:
         await asyncio.sleep(0)
 
 
-async def _asked(session: Session, label: str, request: Request, patient: bool) -> None:
+async def _asked(session: Session, label: str, request: Request, patient: bool, deferred: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + session.patience_s * 6
     while True:
@@ -257,6 +261,8 @@ async def _asked(session: Session, label: str, request: Request, patient: bool) 
         response = session.trace.exchanges[n].response
         if response is None or not _busy(response) or not patient or loop.time() > end:
             break
+        session.busy()
+        deferred.set()
         await asyncio.sleep(_retry_after(response.header("retry-after")))
     if response is None:
         return

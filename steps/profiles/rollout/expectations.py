@@ -5,6 +5,7 @@ A demand that is not met accuses the first requirement of its case.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from steps.engine.compare import ABSENT, first, show
@@ -440,7 +441,7 @@ class RetryDelays:
             ok = (
                 gaps[0] >= self.least_s * 0.95
                 and max(gaps) <= 31
-                and all(b >= a * 0.5 for a, b in zip(gaps, gaps[1:], strict=False))
+                and all(b >= a * 0.5 for a, b in pairwise(gaps))
             )
             said = f"delays that do not shrink, at most 30 s, the first at least {self.least_s:g} s"
             yield _verdict(requirement, ok, said, "delays of " + ", ".join(f"{gap:.3f} s" for gap in gaps))

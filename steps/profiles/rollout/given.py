@@ -18,7 +18,8 @@ class Wanted:
 
     `body` is merged over it: `sampling` and `key` stand for whatever the dialect calls them, `messages` replaces the
     conversation. `without` removes keys. `rollout_id` may ask for a shape around a unique id: `before`, `after`, `length`.
-    `path` is appended to the trainer's address. `raw` replaces the whole body by these bytes. `budget` (n, k) sets max_tokens_total to what the first n replies sample, plus k.
+    `path` is appended to the trainer's address. `raw` replaces the whole body by these bytes. `budget`
+    (n, k) sets max_tokens_total to what the first n replies sample, plus k.
     An `idempotency_key` may be {unique: name} (one a case) or {id_of: label} (another rollout's id).
     """
 

@@ -14,6 +14,8 @@ TOKENS = ("response_mask", "token_ids", "prompt_token_ids")
 
 def requests(talk: Talk) -> Iterator[Evidence]:
     for rollout in talk.rollouts.values():
+        if rollout.refused and any(name not in SAMPLING for name in rollout.given.sampling):
+            yield held("036")
         for chat in rollout.chats:
             yield from _address(rollout, chat, "/v1/chat/completions")
             yield from _media(chat)
