@@ -236,7 +236,7 @@ class Player:
             return Outcome(
                 case, Judgement(Verdict.SKIP, {}, (), f"the target has no dialect {case.dialect}"), None, 0.0, ""
             )
-        return await run.campaign.play(case)
+        return await run.campaign.play(run.mine([case])[0])
 
     async def _keep(self, name: str, opened: "asyncio.Future[Run]", ending: asyncio.Event) -> None:
         """Holds a run open: what a task enters, the same task must leave."""

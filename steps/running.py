@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import shlex
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,9 @@ class Judge:
     def by_invariants(self) -> frozenset[str]:
         return self.profile.by_invariants
 
+    def excuse(self, case: Case, talk: Any) -> str | None:
+        return self.profile.excuse(case, talk)
+
     def invariants(self) -> tuple[Callable[[Any], Any], ...]:
         return self.profile.invariants
 
@@ -86,7 +89,11 @@ class Run:
     target: str
 
     def mine(self, cases: Iterable[Case]) -> list[Case]:
-        return [case for case in cases if case.profile == self.profile.name and case.dialect in self.dialects]
+        """The cases for this target. A variant that its card does not declare is the target as it is: whether that can be
+        judged is for the needs of the case to say."""
+        declared = self.campaign.options.card.variants
+        mine = (case for case in cases if case.profile == self.profile.name and case.dialect in self.dialects)
+        return [case if case.variant in declared else replace(case, variant="") for case in mine]
 
 
 def profile_of(name: str) -> Profile:

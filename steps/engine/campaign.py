@@ -37,6 +37,7 @@ class Judged(Protocol):
     def bench(self, case: Case) -> Any: ...
     def lacks(self, case: Case) -> str | None: ...
     def read(self, session: Session, case: Case) -> Any: ...
+    def excuse(self, case: Case, talk: Any) -> str | None: ...
     def invariants(self) -> tuple[Callable[[Any], Any], ...]: ...
 
 
@@ -117,7 +118,8 @@ class Campaign:
         """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""
         card = self.options.card
         trace.epoch = time.monotonic()
-        session = Session(target.base_url, self.client, trace, card.patience_s, card.settle_s, self.pulse)
+        patience = max(card.patience_s, card.limits(case.variant).longest() * 2)
+        session = Session(target.base_url, self.client, trace, patience, card.settle_s, self.pulse)
         session.bench, session.state["target"] = self.judged.bench(case), target
         session.busy = self.places.shrink
         try:
@@ -150,7 +152,9 @@ class Campaign:
         for invariant in self.judged.invariants():
             evidence += invariant(talk)
         evidence += _silences(case, session, evidence)
-        return judge(self._counted(evidence, case), case.requirements, self.judged.levels, self.options.level)
+        judgement = judge(self._counted(evidence, case), case.requirements, self.judged.levels, self.options.level)
+        excuse = self.judged.excuse(case, talk) if judgement.verdict is Verdict.FAIL else None
+        return Judgement(Verdict.INCONCLUSIVE, {}, (), excuse) if excuse else judgement
 
     def _counted(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
         """Evidence that belongs to the dialect, with what only the strict reading counts set aside."""

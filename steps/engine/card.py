@@ -35,6 +35,11 @@ class Limits(BaseModel):
     )
 
 
+    def longest(self) -> float:
+        """The longest that the target may be silent of its own right."""
+        return max(self.generation_timeout_s or 0.0, self.rollout_timeout_s or 0.0, self.tool_timeout_s or 0.0)
+
+
 class Variant(Limits):
     """The same target configured otherwise: more environment, other limits, perhaps another key."""
 

@@ -17,6 +17,7 @@ from steps.profiles.rollout.given import START_PATH, Given, Wanted, compose
 
 RETRY_AFTER_S = 0.2  # how long to wait before asking a busy server again that does not say
 LONGEST_RETRY_AFTER_S = 5.0
+MORE, MOST = 4, 128  # how far over the declared limit, and where a limit is too large to be reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class StartWith:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start a rollout, or `copies` of it at once, each with an id, a key and numbers of its own.
+    """Start a rollout, or `copies` of it at once, each with an id, a key and numbers of its own. No copies (0) stands for
+    some more than the target's declared limit.
 
     `patient` waits and asks again when the server says 429, as a trainer would.
     """
@@ -54,7 +56,8 @@ class Start:
     patient: bool = True
 
     async def perform(self, session: Session) -> None:
-        labels = [self.rollout] if self.copies == 1 else [f"{self.rollout}#{n + 1}" for n in range(self.copies)]
+        copies = self.copies or min((session.bench.limits.max_concurrent or 0) + MORE, MOST)
+        labels = [self.rollout] if copies == 1 else [f"{self.rollout}#{n + 1}" for n in range(copies)]
         await asyncio.gather(*(self._one(session, label) for label in labels))
 
     async def _one(self, session: Session, label: str) -> None:

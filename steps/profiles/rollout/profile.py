@@ -36,6 +36,18 @@ from steps.profiles.rollout.talk import Rollout, Talk, answer, read_rollout
 
 ROOT = Path(__file__).parents[3]
 SMOKE_PATIENCE_S = 10.0
+LACKS = {
+    "server_key": "no key of the target was given (--target-key)",
+    "no_server_key": "the target has a key, and the card no variant without one",
+    "calculator": "the target does not show the four tools of the calculator",
+    "tools": "neither the card nor the target names a tool that can be called",
+    "generation_timeout": "the card declares no generation_timeout_s",
+    "rollout_timeout": "the card declares no rollout_timeout_s",
+    "max_concurrent": "the card declares no max_concurrent",
+    "tool_timeout": "the card declares no tool_timeout_s with a hanging_tool",
+    "restart": "the suite cannot stop a target that it was only given the URL of",
+    "shipped_tokenizer": "the target uses a tokenizer of its own",
+}
 
 
 @dataclass(slots=True)
@@ -86,14 +98,12 @@ class RolloutPeers:
     def lacks(self, case: Case) -> str | None:
         """Why a case does not apply to this target."""
         card = self.setting.card
-        if case.variant and case.variant not in card.variants:
-            return f"the card declares no variant {case.variant!r}"
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
             return "the suite cannot start or stop a target that it is only given the URL of"
         limits = card.limits(case.variant)
         for need in sorted(case.needs):
             if not self._has(need, limits, case):
-                return f"{need} is neither declared by the card nor shown by the target"
+                return LACKS.get(need, f"{need} is neither declared by the card nor shown by the target")
         return None
 
     def _has(self, need: str, limits: Any, case: Case) -> bool:
@@ -104,6 +114,8 @@ class RolloutPeers:
             return card.tools is None and all(name in bench.tools for name in ("add", "subtract", "multiply", "divide"))
         if need == "server_key":
             return bench.target_key is not None
+        if need == "no_server_key":
+            return bench.target_key is None
         if need == "restart":
             return not self.setting.target.startswith("http")
         if need == "shipped_tokenizer":
@@ -204,6 +216,18 @@ def _rollout(session: Session, part: Live) -> Rollout:
     return read_rollout(session.trace, part.given, part.enrolled.issued, part.enrolled.tokens, part.enrolled.tools)
 
 
+def overdue(case: Case, talk: Talk) -> str | None:
+    """Why a failed case proves nothing: a deadline that the target declares passed while the suite kept it waiting."""
+    limits = [limit for limit in (talk.limits.generation_timeout_s, talk.limits.rollout_timeout_s) if limit is not None]
+    if not limits or case.needs & {"generation_timeout", "rollout_timeout", "tool_timeout"}:
+        return None
+    for rollout in talk.rollouts.values():
+        times = [event.at for event in rollout.events]
+        if rollout.is_error() and times and times[-1] - times[0] >= 0.9 * min(limits):
+            return f"the case took longer than a deadline of the target's own ({min(limits):g} s)"
+    return None
+
+
 PROFILE = Profile(
     name="rollout",
     dialects=("sync", "callback"),
@@ -230,4 +254,5 @@ PROFILE = Profile(
         surface,
     ),
     by_invariants=IDS,
+    excuse=overdue,
 )
