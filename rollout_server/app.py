@@ -5,6 +5,7 @@ import gc
 import importlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import ModuleType
 
 import httpx
 from starlette.applications import Starlette
@@ -19,7 +20,7 @@ from rollout_server.intake import Refusal
 from rollout_server.metrics import Metrics
 from rollout_server.service import Kit, Service
 from rollout_server.settings import Settings, SettingsError, load
-from rollout_server.tools import Tool, Toolbox
+from rollout_server.tools import Toolbox
 
 ROUTES = [
     Route("/health", endpoints.Health),
@@ -39,7 +40,7 @@ def create_app(*, settings: Settings | None = None, transport: httpx.AsyncBaseTr
     settings = settings or load()
     logs.quiet_libraries()
     carrier = transport or trainer_client.transport()
-    service = Service(create_kit(settings, carrier))
+    service = Service(create_kit(settings, carrier), load_agent(settings))
     add_gauges(service)
     app = Starlette(
         routes=ROUTES,
@@ -80,17 +81,25 @@ def create_kit(settings: Settings, transport: httpx.AsyncBaseTransport) -> Kit:
         settings=settings,
         trainer=trainer_client.TrainerClient(transport, settings.max_reply_bytes),
         tokenizers=tokens.Tokenizers(demo_tokenizer(settings)),
-        toolbox=Toolbox(load_tools(settings), settings.tool_timeout_s, metrics.tool),
+        toolbox=load_tools(settings, metrics),
         metrics=metrics,
         log=logs.create(settings.log_level),
     )
 
 
-def load_tools(settings: Settings) -> list[Tool]:
+def load_tools(settings: Settings, metrics: Metrics) -> Toolbox:
     try:
-        return [tool for name in settings.tools for tool in importlib.import_module(name).TOOLS]
-    except (ImportError, AttributeError) as error:
+        tools = [tool for name in settings.tools for tool in importlib.import_module(name).TOOLS]
+        return Toolbox(tools, settings.tool_timeout_s, metrics.tool)
+    except (ImportError, AttributeError, ValueError) as error:
         raise SettingsError(f"ROLLOUT_TOOLS: {error}; a tool module is importable and has a tuple TOOLS") from error
+
+
+def load_agent(settings: Settings) -> ModuleType:
+    try:
+        return importlib.import_module(settings.agent)
+    except ImportError as error:
+        raise SettingsError(f"ROLLOUT_AGENT: {error}; an agent module has a NAME and an async `run`") from error
 
 
 def demo_tokenizer(settings: Settings) -> Path | None:

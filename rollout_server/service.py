@@ -1,7 +1,6 @@
 """The life of every rollout on this server: admitted, run, ended, reported; and shutdown, which ends the rest."""
 
 import asyncio
-import importlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,9 +46,9 @@ class Kit:
 
 
 class Service:
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, agent: ModuleType) -> None:
         self.kit = kit
-        self.agent: ModuleType = importlib.import_module(kit.settings.agent)
+        self.agent = agent
         self.slots = limits.Slots(kit.settings.max_concurrent, kit.settings.max_queued)
         self.registry = Registry(kit.settings.record_ttl_s, kit.settings.max_records)
         self.runs: set[asyncio.Task[Outcome]] = set()

@@ -70,11 +70,14 @@ class Tokenizers:
         if key not in self._loaded:
             async with self._loading:
                 if key not in self._loaded:
-                    self._loaded[key] = await self._load(name, *key)
+                    self.keep(key, await self._load(name, *key))
         self._loaded.move_to_end(key)
+        return self._loaded[key]
+
+    def keep(self, key: tuple[str, str | None], tokenizer: ChatTokenizer) -> None:
+        self._loaded[key] = tokenizer
         while len(self._loaded) > KEPT:
             self._loaded.popitem(last=False)
-        return self._loaded[key]
 
     async def _load(self, asked: str, name: str, revision: str | None) -> ChatTokenizer:
         try:

@@ -38,6 +38,7 @@ class Request:
     level: str = "must"
     strict: bool = False
     jobs: int = 32
+    described: Card | None = None  # a card that is in no file
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ def profile_of(name: str) -> Profile:
 
 
 def card_of(request: Request, profile: Profile) -> Card:
+    if request.described is not None:
+        return request.described
     if request.card is not None:
         return cards.load(request.card)
     return cards.load(profile.default_card) if request.target is None else Card.model_validate({})

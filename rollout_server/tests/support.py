@@ -1,6 +1,7 @@
 """A trainer that answers from a list, and a way to call the server without a socket and without buffering."""
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
+from rollout_server import tokens
 from rollout_server.app import create_app
 from rollout_server.settings import Settings
 
@@ -25,7 +27,7 @@ def call(name: str = "add", arguments: Any = '{"a": 5, "b": 3}', id: str = "call
 
 
 def reply(content: str | None = "Done.", *calls: dict[str, Any], tokens: int = 4, **more: Any) -> dict[str, Any]:
-    """A generation; `usage` counts for the callback dialect, and the tokens are short enough for the sync one."""
+    """A generation. The trainer adds the `prompt_token_ids` of the conversation, unless `more` has others."""
     message = {"role": "assistant", "content": content} | ({"tool_calls": list(calls)} if calls else {})
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}
     return {
@@ -34,7 +36,6 @@ def reply(content: str | None = "Done.", *calls: dict[str, Any], tokens: int = 4
         "choices": [choice],
         "token_ids": list(range(tokens)),
         "logprobs": [-0.5] * tokens,
-        "prompt_token_ids": list(range(20)),
         "usage": {"prompt_tokens": 20, "completion_tokens": tokens},
         **more,
     }
@@ -80,7 +81,18 @@ async def perform(effect: Effect, request: httpx.Request) -> httpx.Response:
         raise effect
     if isinstance(effect, httpx.Response):  # a response can be read only once
         return httpx.Response(effect.status_code, headers=effect.headers, content=effect.content)
-    return httpx.Response(200, json=effect)
+    assert isinstance(effect, dict)
+    whole = {"prompt_token_ids": prompt_ids(request)} | effect
+    return httpx.Response(200, headers={"content-type": "application/json"}, content=json.dumps(whole).encode())
+
+
+@functools.cache
+def tokenizer() -> tokens.ChatTokenizer:
+    return tokens.load(TOKENIZER)
+
+
+def prompt_ids(request: httpx.Request) -> list[int]:
+    return list(range(tokenizer().count(tokenizer().render(json.loads(request.content)["messages"]))))
 
 
 async def hang(request: httpx.Request) -> httpx.Response:
@@ -180,5 +192,8 @@ def init(**changes: Any) -> dict[str, Any]:
 
 
 def serve(trainer: Trainer, **settings: Any) -> Caller:
+    """A server whose every pause is short, with the tokenizer at hand: no deadline of a test is spent on loading it."""
     quick: dict[str, Any] = {"log_level": "off", "retry_base_s": 0, "retry_max_s": 0, "drain_s": 0}
-    return Caller(create_app(settings=Settings(**(quick | settings)), transport=httpx.MockTransport(trainer)))
+    app = create_app(settings=Settings(**(quick | settings)), transport=httpx.MockTransport(trainer))
+    app.state.service.kit.tokenizers.keep((TOKENIZER, None), tokenizer())
+    return Caller(app)

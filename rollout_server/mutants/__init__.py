@@ -1,0 +1,25 @@
+"""Mutants: the reference server with exactly one planted defect each, so that the suite can be seen to find it.
+
+`ROLLOUT_MUTANT=name uvicorn rollout_server.mutants:create_app --factory` serves one. `python -m rollout_server.mutants` lists
+them, a JSON object a line. Never deploy one.
+"""
+
+import os
+
+from starlette.applications import Starlette
+
+from rollout_server.mutants import asking, ending, starting
+from rollout_server.mutants.mutant import Mutant
+
+ALL: dict[str, Mutant] = {m.name: m for module in (starting, asking, ending) for m in module.MUTANTS}
+
+
+def create_app() -> Starlette:
+    """The reference server with the defect that ROLLOUT_MUTANT names. Raises `LookupError` for a name that is none."""
+    name = os.environ.get("ROLLOUT_MUTANT", "")
+    if name not in ALL:
+        raise LookupError(f"ROLLOUT_MUTANT={name!r} names no mutant; there are {', '.join(ALL)}")
+    from rollout_server import app
+
+    ALL[name].patch()
+    return app.create_app()

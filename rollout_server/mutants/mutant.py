@@ -1,0 +1,50 @@
+"""What a mutant is, and the three ways to plant a defect: around a function, in what goes out, in what comes in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+BOTH = ("sync", "callback")
+SYNC = ("sync",)
+CALLBACK = ("callback",)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """`requirement` is what it breaks in these dialects; `companions` necessarily break with it."""
+
+    name: str
+    requirement: str
+    what: str
+    patch: Callable[[], None]
+    dialects: tuple[str, ...] = BOTH
+    companions: tuple[str, ...] = ()
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "requirement": f"ROLLOUT-{self.requirement}",
+            "companions": [f"ROLLOUT-{companion}" for companion in self.companions],
+            "dialects": list(self.dialects),
+            "what": self.what,
+        }
+
+
+def put(owner: Any, name: str, value: Any) -> Callable[[], None]:
+    """Replace an attribute."""
+    return lambda: setattr(owner, name, value)
+
+
+def around(owner: Any, name: str, change: Callable[..., Any]) -> Callable[[], None]:
+    """Replace a function by `change(original, *arguments)`."""
+
+    def patch() -> None:
+        original = getattr(owner, name)
+        setattr(owner, name, lambda *a, **k: change(original, *a, **k))
+
+    return patch
+
+
+def after(owner: Any, name: str, change: Callable[[Any], Any]) -> Callable[[], None]:
+    """Change what a function returns."""
+    return around(owner, name, lambda original, *a, **k: change(original(*a, **k)))
