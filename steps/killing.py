@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from steps import library
 from steps.engine import card as cards
@@ -75,14 +76,17 @@ async def listed(only: tuple[str, ...]) -> list[Planted]:
         sys.executable, "-m", LISTING, stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     out, _ = await process.communicate()
-    items = [json.loads(line) for line in out.splitlines()]
-    mutants = [Planted(**{k: tuple(v) if isinstance(v, list) else v for k, v in item.items()}) for item in items]
+    mutants = [_planted(json.loads(line)) for line in out.splitlines()]
     unknown = set(only) - {mutant.name for mutant in mutants}
     if unknown or not mutants:
         raise SuiteError(
             f"mutants: no mutant is called {', '.join(sorted(unknown)) or 'anything'}; run without --only to see all"
         )
     return [mutant for mutant in mutants if not only or mutant.name in only]
+
+
+def _planted(item: dict[str, Any]) -> Planted:
+    return Planted(item["name"], item["requirement"], tuple(item["companions"]), tuple(item["dialects"]), item["what"])
 
 
 async def matrix(only: tuple[str, ...], jobs: int, echo: Callable[[str], None]) -> int:

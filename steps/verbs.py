@@ -28,7 +28,9 @@ def line(model: LineModel) -> tuple[Line, ...]:
     reply = Reply(
         text=model.say if "say" in model.model_fields_set else model.text,
         calls=tuple(call(one, nth + 1) for nth, one in enumerate(written)),
-        **{name: getattr(model, name) for name in ("reasoning", "finish", "message", "put", "odd", "end_token", "lost")},
+        **{
+            name: getattr(model, name) for name in ("reasoning", "finish", "message", "put", "odd", "end_token", "lost")
+        },
         **{name: getattr(model, name) for name in ("drip", "close", "digits", "hold", "delay_s", "content_type")},
         drop=tuple(model.drop),
     )
@@ -46,7 +48,9 @@ def call(written: Any, nth: int) -> Call | AnyCall | HangingCall:
         ((name, arguments),) = written.items()
         if isinstance(arguments, Mapping):
             return Call(str(name), json.dumps(arguments, ensure_ascii=False))
-    raise ValueError(f"a call is any, hanging, {{tool: {{argument: value}}}} or {{name, arguments, id}}; seen: {written!r}")
+    raise ValueError(
+        f"a call is any, hanging, {{tool: {{argument: value}}}} or {{name, arguments, id}}; seen: {written!r}"
+    )
 
 
 def fault(written: int | str | Mapping[str, Any]) -> Fault:
@@ -77,7 +81,12 @@ def start_with(model: StartWishes, rollout: str = "") -> do.StartWith:
     written = dict(wishes(model))
     rollout_id = written.get("rollout_id")
     shape = written.pop("rollout_id") if isinstance(rollout_id, Mapping) else {}
-    own = {"path": model.path, "scheme": model.scheme, "tokenizer": model.tokenizer, "metadata_bytes": model.metadata_bytes}
+    own = {
+        "path": model.path,
+        "scheme": model.scheme,
+        "tokenizer": model.tokenizer,
+        "metadata_bytes": model.metadata_bytes,
+    }
     for name in (*own, "without", "raw"):
         written.pop(name, None)
     budget = written.get("max_tokens_total")
@@ -97,7 +106,11 @@ def _one(value: Any, key: str) -> dict[str, Any]:
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(_tuple(item) if isinstance(item, list) else item for item in value) if isinstance(value, list) else (value,)
+    return (
+        tuple(_tuple(item) if isinstance(item, list) else item for item in value)
+        if isinstance(value, list)
+        else (value,)
+    )
 
 
 def _ask(value: Any) -> do.Ask:
@@ -179,12 +192,16 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "ended": lambda v: want.Ended(**_one(v, "rollout")),
     "calls": _amount(want.Calls),
     "posts": _amount(want.Posts),
-    "tool_results": lambda v: want.ToolResults(_tuple(v)) if isinstance(v, list) else want.ToolResults(_tuple(v["values"]), v["rollout"]),
+    "tool_results": lambda v: (
+        want.ToolResults(_tuple(v)) if isinstance(v, list) else want.ToolResults(_tuple(v["values"]), v["rollout"])
+    ),
     "tool_error_prefix": lambda v: want.ToolErrorPrefix(),
     "no_internals": lambda v: want.NoInternals(),
     "sent": _sent,
     "final_contains": _message,
-    "final_roles": lambda v: want.FinalRoles(_tuple(v)) if isinstance(v, list) else want.FinalRoles(_tuple(v["roles"]), v["rollout"]),
+    "final_roles": lambda v: (
+        want.FinalRoles(_tuple(v)) if isinstance(v, list) else want.FinalRoles(_tuple(v["roles"]), v["rollout"])
+    ),
     "answered": _answered,
     "start_header": lambda v: want.StartHeader(str(v)),
     "prompt": lambda v: want.Prompt(**_one(v, "within_s")),
@@ -195,6 +212,7 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "retries_named": lambda v: want.RetriesNamed(),
     "active_returns": lambda v: want.ActiveReturns(**_one(v, "rises")),
     "same_outcome": lambda v: want.SameOutcome(),
+    "shown_tools_run": lambda v: want.ShownToolsRun(),
     "refused_or_run": lambda v: want.RefusedOrRun(),
     "truncated_call_not_run": lambda v: want.TruncatedCallNotRun(),
     "start_shows_no_key": lambda v: want.StartShowsNoKey(),

@@ -180,6 +180,11 @@ def _mended(original: Any, arguments: Any) -> Any:
             raise ToolError("Invalid JSON arguments") from None
 
 
+def _mend_cut_calls() -> None:
+    put(agent, "was_cut", lambda reply: False)()
+    around(tools, "read_arguments", _mended)()
+
+
 def _fatal(original: Any, *arguments: Any) -> Any:
     try:
         return original(*arguments)
@@ -224,6 +229,7 @@ MUTANTS = (
             "102",
             "081",
             "105",
+            "115",
         ),
     ),
     Mutant("past_rewritten", "048", "the first message changes later", _body(_rewritten), CALLBACK, ("117",)),
@@ -281,7 +287,38 @@ MUTANTS = (
         "a call after the end",
         around(agent, "run", _late),
         CALLBACK,
-        ("112", "114", "113", "065", "117", "148", "149", "151", "152", "154", "205", "166", "168"),
+        (
+            "112",
+            "114",
+            "113",
+            "065",
+            "117",
+            "148",
+            "149",
+            "151",
+            "152",
+            "154",
+            "205",
+            "033",
+            "048",
+            "069",
+            "078",
+            "079",
+            "093",
+            "097",
+            "098",
+            "101",
+            "109",
+            "111",
+            "115",
+            "130",
+            "131",
+            "159",
+            "160",
+            "203",
+            "166",
+            "168",
+        ),
     ),
     Mutant("one_more_turn", "065", "one turn too many", around(agent, "run", _one_more), BOTH, ("113", "033")),
     Mutant(
@@ -329,7 +366,7 @@ MUTANTS = (
         "cut_call_runs",
         "081",
         "a cut call is mended and run",
-        lambda: (setattr(agent, "was_cut", lambda reply: False), around(tools, "read_arguments", _mended)())[0],
+        _mend_cut_calls,
         BOTH,
         ("080",),
     ),
@@ -445,4 +482,5 @@ MUTANTS = (
 
 
 def _divide(run: Any) -> None:
-    calculator.TOOLS = tuple(replace(t, run=run) if t.name == "divide" else t for t in calculator.TOOLS)
+    made = tuple(replace(t, run=run) if t.name == "divide" else t for t in calculator.TOOLS)
+    put(calculator, "TOOLS", made)()

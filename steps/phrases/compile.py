@@ -214,9 +214,13 @@ def look_up(kind: str, text: str) -> list[tuple[StepFunctionContext, dict[str, A
     for context in step_function_context_registry.values():
         if context.type in (None, kind) and context.parser.is_matching(text):
             converters = context.converters
-            arguments = {k: converters.get(k, lambda v: v)(v) for k, v in (context.parser.parse_arguments(text) or {}).items()}
+            arguments = {k: _converted(converters, k, v) for k, v in (context.parser.parse_arguments(text) or {}).items()}
             found.append((context, arguments, tuple(inspect.signature(context.step_func).parameters)))
     return found
+
+
+def _converted(converters: Mapping[str, Callable[[str], Any]], name: str, value: str) -> Any:
+    return converters[name](value) if name in converters else value
 
 
 def phrases(kind: str | None = None) -> list[str]:

@@ -416,6 +416,11 @@ def same_outcome() -> Expectation:
     return _expect("same_outcome")
 
 
+@then("every tool that is shown has run, and no other")
+def shown_tools_run() -> Expectation:
+    return _expect("shown_tools_run")
+
+
 @then("each of them is refused or run")
 def refused_or_run() -> Expectation:
     return _expect("refused_or_run")

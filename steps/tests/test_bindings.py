@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from steps.engine import http
+from steps.engine.findings import SuiteError
 from steps.engine.trace import Trace
 from steps.peers import in_process, served, tokens
 from steps.peers.script import Ack, Call, Fault, Line, Reply, Script
@@ -104,7 +105,7 @@ def test_a_taken_port_is_told_as_such() -> None:
         trainer, _ = enrolled([])
         async with served.serve(trainer) as url:
             port = int(url.rpartition(":")[2])
-            with pytest.raises(served.SuiteError) as told:
+            with pytest.raises(SuiteError) as told:
                 async with served.serve(trainer, port=port):
                     pass
         return str(told.value)

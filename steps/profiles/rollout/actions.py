@@ -269,10 +269,11 @@ async def _asked(session: Session, label: str, request: Request, patient: bool, 
         await asyncio.sleep(_retry_after(response.header("retry-after")))
     if response is None:
         return
-    good = 200 if session.bench.dialect == "sync" else 202
-    if response.status == good:
-        session.trace.event(label, "server", "ResultReturned" if good == 200 else "StartAccepted", n)
-    elif _all_refused(session, label, good):
+    sync = session.bench.dialect == "sync"
+    # Any 2xx takes a rollout on; that it should have been a 202 is one breach, and not a reason to miss all others.
+    if response.status == 200 if sync else 200 <= response.status < 300:
+        session.trace.event(label, "server", "ResultReturned" if sync else "StartAccepted", n)
+    elif _all_refused(session, label):
         session.trace.event(label, "server", "StartRefused", n)
 
 
@@ -281,9 +282,9 @@ def _busy(response: Response) -> bool:
     return response.status == 429 or (response.status == 503 and response.header("retry-after") is not None)
 
 
-def _all_refused(session: Session, label: str, good: int) -> bool:
+def _all_refused(session: Session, label: str) -> bool:
     starts = [e for e in session.trace.exchanges if e.to_target and e.rollout == label]
-    return all(start.response is not None and start.response.status != good for start in starts)
+    return all(start.response is not None and not 200 <= start.response.status < 300 for start in starts)
 
 
 def _retry_after(value: str | None) -> float:

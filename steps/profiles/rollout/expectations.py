@@ -15,6 +15,8 @@ from steps.profiles.rollout.checks.ending import looks_like_error
 from steps.profiles.rollout.checks.tools import following, gives
 from steps.profiles.rollout.talk import Answer, Rollout, Talk
 
+CLOCKS_S = 0.25  # how late a busy machine may see a request
+
 
 def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int) -> Evidence:
     return Held(requirement) if ok else Finding(requirement, said, saw, exchanges)
@@ -441,7 +443,7 @@ class RetryDelays:
             ok = (
                 gaps[0] >= self.least_s * 0.95
                 and max(gaps) <= 31
-                and all(b >= a * 0.5 for a, b in pairwise(gaps))
+                and all(b >= a * 0.5 - CLOCKS_S for a, b in pairwise(gaps))
             )
             said = f"delays that do not shrink, at most 30 s, the first at least {self.least_s:g} s"
             yield _verdict(requirement, ok, said, "delays of " + ", ".join(f"{gap:.3f} s" for gap in gaps))
@@ -542,3 +544,20 @@ class StartShowsNoKey:
                 if key and response is not None:
                     said, saw = "no key in the answer", "the trainer's key, quoted"
                     yield _verdict(requirement, key.encode() not in response.body, said, saw, start.n)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownToolsRun:
+    """Each call of a tool that the target shows gives its value; a call of any other gives an error."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in talk.rollouts.values():
+            calls = [call["function"] for turn in rollout.generated if turn.issued for call in turn.issued.calls]
+            for function, content in zip(calls, tool_contents(rollout), strict=False):
+                shown = function["name"] in talk.tools
+                said = (
+                    f"{function['name']} is shown and runs"
+                    if shown
+                    else f"{function['name']} is not shown and does not run"
+                )
+                yield _verdict(requirement, looks_like_error(content) != shown, said, f"content: {show(content)}")

@@ -40,6 +40,7 @@ LACKS = {
     "server_key": "no key of the target was given (--target-key)",
     "no_server_key": "the target has a key, and the card no variant without one",
     "calculator": "the target does not show the four tools of the calculator",
+    "part_of_calculator": "the target shows no tool of the calculator",
     "tools": "neither the card nor the target names a tool that can be called",
     "generation_timeout": "the card declares no generation_timeout_s",
     "rollout_timeout": "the card declares no rollout_timeout_s",
@@ -112,6 +113,8 @@ class RolloutPeers:
             return bool(bench.usable_tools())
         if need == "calculator":
             return card.tools is None and all(name in bench.tools for name in ("add", "subtract", "multiply", "divide"))
+        if need == "part_of_calculator":
+            return card.tools is None and any(name in bench.tools for name in ("add", "subtract", "multiply", "divide"))
         if need == "server_key":
             return bench.target_key is not None
         if need == "no_server_key":

@@ -102,8 +102,7 @@ class Rollout:
 
     @property
     def accepted(self) -> bool:
-        good = 200 if self.dialect == "sync" else 202
-        return any(start.status == good for start in self.starts)
+        return any(start.status is not None and 200 <= start.status < 300 for start in self.starts)
 
     @property
     def refused(self) -> bool:

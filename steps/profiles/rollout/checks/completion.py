@@ -43,8 +43,8 @@ def _accepted(rollout: Rollout) -> Iterator[Evidence]:
             continue
         if start.status != 202:
             yield broken("007", "202", f"{start.status}", start.n)
-            continue
-        yield held("007")
+        else:
+            yield held("007")
         if not rollout.given.rollout_id:
             continue
         asked = _asked_id(start) or rollout.given.rollout_id
@@ -96,7 +96,7 @@ def _kind(rollout: Rollout, starts: list[Answer]) -> str:
 
 
 def _same_tools(starts: list[Answer]) -> Iterator[Evidence]:
-    replies = [start for start in starts if start.status == 202]
+    replies = [start for start in starts if start.status is not None and start.status < 300]
     if len(replies) < 2:
         return
     for reply in replies[1:]:

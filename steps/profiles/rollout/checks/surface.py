@@ -25,7 +25,7 @@ def surface(talk: Talk) -> Iterator[Evidence]:
     if talk.dialect == "callback":
         for rollout in talk.rollouts.values():
             for start in rollout.starts:
-                if start.status == 202:
+                if start.status is not None and 200 <= start.status < 300:
                     yield from _tools(start, start.fields.get("tools"))
                     yield from _nulls(start)
 

@@ -1,0 +1,94 @@
+"""Gherkin: the same values as YAML, and no mistake that pytest-bdd alone would pass over in silence."""
+
+from pathlib import Path
+
+import pytest
+
+from steps import scenario, verbs
+from steps.engine.cases import Case
+from steps.engine.findings import SuiteError
+from steps.phrases import rollout as vocabulary
+from steps.phrases.compile import compile_feature, phrases
+from steps.running import PROFILES
+
+CATALOGUE = PROFILES["rollout"].catalogue
+HEAD = "Feature: f\n\n  @ROLLOUT-112\n  Scenario: s\n"
+
+
+def feature(tmp_path: Path, text: str) -> list[Case]:
+    file = tmp_path / "rollout" / f"f{abs(hash(text))}.feature"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return [case for one in compile_feature(file, CATALOGUE, tmp_path) for case in one.cases]
+
+
+def yaml(tmp_path: Path, text: str) -> list[Case]:
+    file = tmp_path / "rollout" / "x.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return scenario.load(file, CATALOGUE, tmp_path)
+
+
+TWINS = [
+    (
+        '    Given the trainer calls any tool\n    And the trainer says "Done."\n    When the rollout is started\n'
+        '    And it has ended\n    Then it is completed because of "stop"\n    And there were 2 generation calls\n',
+        "trainer: [{call: any}, {say: Done.}]\n  expect: [{completed: stop}, {calls: 2}]",
+    ),
+    (
+        "    Given the start request has max_turns 0\n    When the rollout is started\n    And it has ended\n"
+        "    Then the start is refused with 422\n",
+        "start: {max_turns: 0}\n  expect: [{refused: 422}]",
+    ),
+    (
+        '    Given the trainer answers 503 2 times\n    And the trainer says "x" when "g" is released\n    When the rollout is started\n'
+        '    And generation call 3 has arrived\n    And "g" is released\n    And it has ended\n    Then it has failed\n',
+        "trainer: [{fail: {status: 503, times: 2}}, {say: x, hold: g}]\n"
+        "  steps: [start, {wait_for_call: 3}, {release: g}, end]\n  expect: [failed]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("prose", "data"), TWINS)
+def test_twins_are_equal_values(tmp_path: Path, prose: str, data: str) -> None:
+    told = feature(tmp_path, HEAD + prose)
+    written = yaml(tmp_path, f"cases:\n- name: s\n  requirements: [ROLLOUT-112]\n  {data}\n")
+    assert [case.steps for case in told] == [case.steps for case in written]
+    assert [case.needs for case in told] == [case.needs for case in written]
+
+
+def test_every_verb_has_a_phrase() -> None:
+    source = Path(vocabulary.__file__).read_text()
+    missing = [v for v in verbs.ACTIONS if f'_action("{v}"' not in source]
+    missing += [v for v in verbs.EXPECTATIONS if f'_expect("{v}"' not in source]
+    assert missing == []
+    assert len(phrases()) > 60
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "told"),
+    [
+        ("", ":1", "holds no feature"),
+        ("Feature: f\n", ":1", "no scenario"),
+        (HEAD + "    Given x\n      | a |\n      | b | c |\n", ":7", "not Gherkin"),
+        (HEAD + "    When the rollout is startet\n", ":5", "near: when the rollout is started"),
+        (HEAD + "    When it has ended\n  @ROLLOUT-112\n  Scenario: s\n    When it has ended\n", ":7", "the title 's' is taken by line 4"),
+        (HEAD.replace(": s", ": a::b") + "    When it has ended\n", ":4", "may not contain ::"),
+        (HEAD + "    When it has ended\n    Examples:\n      | a |\n      | 1 |\n", ":6", "Write Scenario Outline"),
+        (HEAD.replace("Scenario:", "Scenario Outline:") + "    When it has ended\n", ":4", "an outline without rows"),
+        (HEAD.replace("  @ROLLOUT-112\n", "") + "    When it has ended\n", ":3", "no requirement tag"),
+        (HEAD.replace("112", "912") + "    When it has ended\n", ":4", "no requirement ROLLOUT-912"),
+        (HEAD + "    Given the start request has max_turns ten\n", ":5", "not JSON: ten"),
+    ],
+)
+def test_a_mistake_is_told_where_it_is(tmp_path: Path, text: str, where: str, told: str) -> None:
+    with pytest.raises(SuiteError) as error:
+        feature(tmp_path, text)
+    assert f".feature{where}" in str(error.value)
+    assert told in str(error.value)
+
+
+def test_the_first_tag_is_the_one_that_is_accused(tmp_path: Path) -> None:
+    cases = feature(tmp_path, HEAD.replace("@ROLLOUT-112", "@ROLLOUT-130 @ROLLOUT-112 @nightly") + "    When it has ended\n")
+    assert cases[0].requirements == ("ROLLOUT-130", "ROLLOUT-112")
+    assert cases[0].tags == {"nightly"}

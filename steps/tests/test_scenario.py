@@ -1,0 +1,79 @@
+"""Scenario files: what is wrong is told with file:line:column and what to write instead."""
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+from steps import scenario, verbs
+from steps.engine import yaml_source
+from steps.engine.cases import Case
+from steps.engine.findings import SuiteError
+from steps.running import PROFILES, ROOT
+
+CATALOGUE = PROFILES["rollout"].catalogue
+GOOD = "cases:\n- name: a\n  requirements: [ROLLOUT-112]\n  trainer: [{say: Done.}]\n"
+
+
+def load(tmp_path: Path, text: str) -> list[Case]:
+    file = tmp_path / "rollout" / "x.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return scenario.load(file, CATALOGUE, tmp_path)
+
+
+def test_a_simple_case_starts_and_ends_in_both_dialects(tmp_path: Path) -> None:
+    cases = load(tmp_path, GOOD)
+    assert [case.dialect for case in cases] == ["sync", "callback"]
+    assert [type(step.what).__name__ for step in cases[0].steps] == ["TrainerSays", "Start", "End"]
+    assert str(cases[0].at) == "rollout/x.yaml:2"
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "told"),
+    [
+        ("", "rollout/x.yaml:1:1", "the file is empty"),
+        ("cases: [", "rollout/x.yaml:2:1", "not YAML"),
+        (GOOD + "  name: b\n", "rollout/x.yaml:5:3", "the key 'name' was already written in line 2"),
+        (GOOD + "  trainner: []\n", "rollout/x.yaml:5:3", "unknown key 'trainner'. Did you mean trainer"),
+        (GOOD + "- name: a\n  requirements: [ROLLOUT-112]\n", "rollout/x.yaml:5:3", "the name 'a' is taken by case 1"),
+        (GOOD.replace("112", "912"), "rollout/x.yaml:3:18", "no requirement 'ROLLOUT-912' in the catalogue. Near it: ROLLOUT-"),
+        (GOOD.replace("say: Done.", "say: x, fail: 503"), "rollout/x.yaml:4", "exactly one of say, call, calls, fail; seen: say, fail"),
+        (GOOD + "  expect: [completd]\n", "rollout/x.yaml:5:12", "unknown expectation 'completd'. Known and near: completed"),
+        (GOOD + "  steps: [strat]\n", "rollout/x.yaml:5:11", "unknown step 'strat'. Known and near: start"),
+        (GOOD + "  steps: [{start: {rolout: A}}]\n", "rollout/x.yaml:5:11", "unknown key 'rolout'"),
+        (GOOD.replace("say: Done.", "fail: explode"), "rollout/x.yaml:4", "'explode' is none of reset, stall, cut"),
+        (GOOD.replace("name: a", "name: a::b"), "rollout/x.yaml:2", "may not contain ::"),
+    ],
+)
+def test_a_mistake_is_told_where_it_is(tmp_path: Path, text: str, where: str, told: str) -> None:
+    with pytest.raises(SuiteError) as error:
+        load(tmp_path, text)
+    assert str(error.value).startswith(where)
+    assert told in str(error.value)
+
+
+def test_words_that_yaml_1_1_takes_for_something_else_are_words(tmp_path: Path) -> None:
+    case = load(tmp_path, GOOD + "  start: {metadata: {on: no, at: 12:30, id: 012}}\n")[0]
+    assert case.steps[0].what.wanted.body["metadata"] == {"on": "no", "at": "12:30", "id": "012"}  # type: ignore[union-attr]
+
+
+def test_a_file_that_is_not_utf8_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"cases: \xff")
+    with pytest.raises(SuiteError, match="is not UTF-8 text"):
+        scenario.load(tmp_path / "x.yaml", CATALOGUE, tmp_path)
+
+
+def test_the_schema_that_editors_use_is_the_one_of_the_model() -> None:
+    assert json.loads(scenario.SCHEMA.read_text()) == scenario.schema(), "run python -m steps.scenario"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "scenarios" / "rollout").glob("*.yaml")), ids=lambda f: f.stem)
+def test_every_shipped_file_fits_the_schema(file: Path) -> None:
+    jsonschema_rs.validate(scenario.schema(), yaml_source.read(file).value)
+
+
+def test_every_verb_is_used_by_a_shipped_case() -> None:
+    text = "\n".join(file.read_text() for file in (ROOT / "scenarios" / "rollout").glob("*.yaml"))
+    assert [verb for verb in {**verbs.ACTIONS, **verbs.EXPECTATIONS} if verb not in text] == []
