@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.requirements import Requirement
 from steps.engine import card as cards
+from steps.engine import redaction
 from steps.engine.campaign import Campaign, Options
 from steps.engine.card import Card
 from steps.engine.cases import Case
@@ -131,6 +132,8 @@ async def ready(request: Request) -> AsyncIterator[Run]:
         request.listen,
         secrets.token_hex(4),
     )
+    for secret in (request.target_key, card.key, *(variant.key for variant in card.variants.values())):
+        redaction.remember(secret)
     async with profile.peers(setting) as peers:
         options = Options(target, card, request.level, request.strict, request.jobs)
         async with Campaign(options, Judge(profile, peers), lambda case: rerun(request, case)) as campaign:

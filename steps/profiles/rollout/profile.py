@@ -1,5 +1,6 @@
 """The profile `rollout`: a rollout server is judged, the suite plays the trainer."""
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -7,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from contracts import requirements
 from steps.engine.cases import Case
@@ -36,6 +39,7 @@ from steps.profiles.rollout.talk import Rollout, Talk, answer, read_rollout
 
 ROOT = Path(__file__).parents[3]
 SMOKE_PATIENCE_S = 10.0
+ANSWER_S = 5.0  # an empty start request is refused at once
 LACKS = {
     "server_key": "no key of the target was given (--target-key)",
     "no_server_key": "the target has a key, and the card no variant without one",
@@ -131,8 +135,11 @@ class RolloutPeers:
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Which of the dialects the target shows. Raises `SuiteError` when it shows none."""
-        async with client() as http:
-            shown = [dialect for dialect in dialects if await self._shows(http, base_url, dialect)]
+        try:
+            async with client() as http, asyncio.timeout(ANSWER_S * len(dialects)):
+                shown = [dialect for dialect in dialects if await self._shows(http, base_url, dialect)]
+        except (TimeoutError, httpx.HTTPError) as error:
+            raise SuiteError(f"{base_url} answers /health but not an empty start request: {error or 'silence'}") from error
         if not shown:
             paths = " and ".join(f"POST {START_PATH[dialect]}" for dialect in dialects)
             raise SuiteError(
@@ -153,13 +160,18 @@ class RolloutPeers:
     async def _learn_tools(self, base_url: str, dialect: str) -> None:
         """The tools that the target shows: /tools (sync), or the 202 of a first rollout (callback)."""
         if dialect == "sync":
-            async with client() as http:
-                reply = await http.get(f"{base_url}/tools")
-            listed = _json(reply.content).get("tools")
+            listed = await self._listed(base_url)
         else:
             listed = await self._tools_of_a_rollout(base_url)
         named = [tool for tool in listed or [] if isinstance(tool, dict) and isinstance(tool.get("function"), dict)]
         self.tools[dialect] = {tool["function"].get("name", ""): tool for tool in named}
+
+    async def _listed(self, base_url: str) -> Any:
+        """What /tools lists; nothing when it does not answer, which a case will say."""
+        with contextlib.suppress(TimeoutError, httpx.HTTPError):
+            async with client() as http, asyncio.timeout(ANSWER_S):
+                return _json((await http.get(f"{base_url}/tools")).content).get("tools")
+        return None
 
     async def _tools_of_a_rollout(self, base_url: str) -> Any:
         async with client() as http:
