@@ -3,10 +3,10 @@
 import asyncio
 import os
 import socket
+import sys
 from pathlib import Path
 
 import click
-import uvicorn
 
 from steps.engine.findings import SuiteError
 from steps.peers import served
@@ -14,7 +14,7 @@ from steps.peers.improviser import Improviser
 from steps.peers.tokens import load
 from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
 
-APP = "rollout_server.app:create_app"
+SERVER = "rollout_server"
 
 
 def rollout(host: str, port: int, demo: bool) -> None:
@@ -24,7 +24,7 @@ def rollout(host: str, port: int, demo: bool) -> None:
         os.environ["ROLLOUT_DEMO"] = "true"
     _free(host, port, "ROLLOUT_SERVER_PORT")
     click.echo(f"rollout server on http://{host}:{port or '(any)'}  API docs: /docs  stop: Ctrl-C", err=True)
-    uvicorn.run(APP, factory=True, host=host, port=port, log_level="warning", access_log=False)
+    os.execv(sys.executable, [sys.executable, "-m", SERVER])  # noqa: S606 - our own module, in this very process
 
 
 def trainer(host: str, port: int, tokenizer: Path | None) -> None:

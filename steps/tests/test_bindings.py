@@ -50,7 +50,9 @@ def enrolled(lines: Sequence[Line], acks: Sequence[Ack] = ()) -> tuple[ScriptedT
     trainer, trace = ScriptedTrainer(), Trace()
     gate = asyncio.Event()
     script = Script(tuple(lines), tuple(acks))
-    trainer.enroll(Enrolled("", "r", None, "rc-00000000-1x", trace, tokens.load(SHIPPED_TOKENIZER), script, lambda _: gate))
+    trainer.enroll(
+        Enrolled("", "r", None, "rc-00000000-1x", trace, tokens.load(SHIPPED_TOKENIZER), script, lambda _: gate)
+    )
     return trainer, trace
 
 

@@ -18,7 +18,13 @@ from steps.running import PROFILES
 
 CATALOGUE = PROFILES["rollout"].catalogue
 LEVELS = {name: entry.level for name, entry in CATALOGUE.items()}
-FOUND = Finding("ROLLOUT-094", 'tool_call_id ["call_1"]', "tool_call_id [null]", (0,), at=Location("scenarios/rollout/tools.yaml", 9))
+FOUND = Finding(
+    "ROLLOUT-094",
+    'tool_call_id ["call_1"]',
+    "tool_call_id [null]",
+    (0,),
+    at=Location("scenarios/rollout/tools.yaml", 9),
+)
 
 
 def case(name: str) -> Case:
@@ -29,7 +35,13 @@ def outcome(name: str, *evidence: Finding | Held) -> Outcome:
     trace = Trace()
     key = b'{"api_key": "tk-rc-0123abcd-7x-it", "max_tokens": 512}'
     trace.close(trace.open(Request("POST", "/v1/chat/completions", (), key), to_target=False), Response(200, (), b"{}"))
-    return Outcome(case(name), judge(evidence, ("ROLLOUT-094",), LEVELS, "must"), trace, 0.25, f"rollout-conformance run --case {name}")
+    return Outcome(
+        case(name),
+        judge(evidence, ("ROLLOUT-094",), LEVELS, "must"),
+        trace,
+        0.25,
+        f"rollout-conformance run --case {name}",
+    )
 
 
 def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_again() -> None:
@@ -50,7 +62,9 @@ def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_
 
 
 def test_the_last_sentence_is_plain() -> None:
-    assert summary([outcome("a", FOUND)], CATALOGUE).endswith("Not fit to train on: 1 requirement(s) broken: ROLLOUT-094.")
+    assert summary([outcome("a", FOUND)], CATALOGUE).endswith(
+        "Not fit to train on: 1 requirement(s) broken: ROLLOUT-094."
+    )
     good = summary([outcome("a", Held("ROLLOUT-094"))], CATALOGUE)
     assert good.endswith("Nothing required is broken: 1 requirements were judged and kept.")
 
@@ -71,7 +85,14 @@ def test_triage(evidence: list[Finding | Held], verdict: Verdict) -> None:
 
 def test_a_report_is_read_back_whole(tmp_path: Path) -> None:
     file = tmp_path / "run.ndjson"
-    header = {"profile": "rollout", "dialects": ["sync"], "target": "x", "tokenizer": "h", "nulls": "compat", "level": "must"}
+    header = {
+        "profile": "rollout",
+        "dialects": ["sync"],
+        "target": "x",
+        "tokenizer": "h",
+        "nulls": "compat",
+        "level": "must",
+    }
     with report.ReportWriter(file, header, CATALOGUE, [case("a")]) as writer:
         writer.result(outcome("a", FOUND))
     read = report.read(file)
@@ -109,7 +130,12 @@ def test_secrets_are_masked_and_tokens_are_not(text: str, shown: str) -> None:
 
 
 def test_a_known_failure_is_excused_and_a_stale_entry_is_not() -> None:
-    known = Baseline([Entry(case="o*", requirement="ROLLOUT-094", reason="old agent"), Entry(requirement="ROLLOUT-001", reason="gone")])
+    known = Baseline(
+        [
+            Entry(case="o*", requirement="ROLLOUT-094", reason="old agent"),
+            Entry(requirement="ROLLOUT-001", reason="gone"),
+        ]
+    )
     assert known.excuses(outcome("one", FOUND)) == "old agent"
     assert known.excuses(outcome("two", FOUND)) is None
     assert [line.partition(" ")[0] for line in known.stale()] == ["ROLLOUT-001"]

@@ -72,7 +72,11 @@ def test_every_verb_has_a_phrase() -> None:
         ("Feature: f\n", ":1", "no scenario"),
         (HEAD + "    Given x\n      | a |\n      | b | c |\n", ":7", "not Gherkin"),
         (HEAD + "    When the rollout is startet\n", ":5", "near: when the rollout is started"),
-        (HEAD + "    When it has ended\n  @ROLLOUT-112\n  Scenario: s\n    When it has ended\n", ":7", "the title 's' is taken by line 4"),
+        (
+            HEAD + "    When it has ended\n  @ROLLOUT-112\n  Scenario: s\n    When it has ended\n",
+            ":7",
+            "the title 's' is taken by line 4",
+        ),
         (HEAD.replace(": s", ": a::b") + "    When it has ended\n", ":4", "may not contain ::"),
         (HEAD + "    When it has ended\n    Examples:\n      | a |\n      | 1 |\n", ":6", "Write Scenario Outline"),
         (HEAD.replace("Scenario:", "Scenario Outline:") + "    When it has ended\n", ":4", "an outline without rows"),
@@ -89,6 +93,8 @@ def test_a_mistake_is_told_where_it_is(tmp_path: Path, text: str, where: str, to
 
 
 def test_the_first_tag_is_the_one_that_is_accused(tmp_path: Path) -> None:
-    cases = feature(tmp_path, HEAD.replace("@ROLLOUT-112", "@ROLLOUT-130 @ROLLOUT-112 @nightly") + "    When it has ended\n")
+    cases = feature(
+        tmp_path, HEAD.replace("@ROLLOUT-112", "@ROLLOUT-130 @ROLLOUT-112 @nightly") + "    When it has ended\n"
+    )
     assert cases[0].requirements == ("ROLLOUT-130", "ROLLOUT-112")
     assert cases[0].tags == {"nightly"}

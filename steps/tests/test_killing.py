@@ -1,0 +1,53 @@
+"""The kill matrix: what counts as killed, what as an accident; and three mutants for real."""
+
+import asyncio
+
+import pytest
+
+from steps import killing
+from steps.engine.cases import Case
+from steps.engine.findings import Evidence, Finding, Held, Location, SuiteError, judge
+from steps.engine.outcome import Outcome
+
+MUTANT = killing.Planted("m", "ROLLOUT-094", ("ROLLOUT-093",), ("sync",), "what it does")
+LEVELS = {"ROLLOUT-093": "must", "ROLLOUT-094": "must", "ROLLOUT-095": "must"}
+
+
+def outcome(*evidence: Evidence) -> Outcome:
+    case = Case("c", "rollout", "sync", ("ROLLOUT-094",), (), Location("x.yaml", 1))
+    return Outcome(case, judge(evidence, ("ROLLOUT-094",), LEVELS, "may"), None, 0.0, "")
+
+
+def found(name: str) -> Finding:
+    return Finding(name, "said", "saw")
+
+
+def test_a_mutant_that_nothing_finds_survives() -> None:
+    kill = killing.judged(MUTANT, [outcome(Held("ROLLOUT-094"))])
+    assert not kill.killed
+    assert "SURVIVED" in kill.line()
+
+
+def test_a_mutant_is_killed_by_its_own_requirement() -> None:
+    kill = killing.judged(MUTANT, [outcome(found("ROLLOUT-094"), found("ROLLOUT-093"))])
+    assert kill.killed
+    assert kill.accidents == []
+    assert '"c" [sync]' in kill.line()
+
+
+def test_what_is_not_declared_is_an_accident() -> None:
+    kill = killing.judged(MUTANT, [outcome(found("ROLLOUT-095"))])
+    assert not kill.killed
+    assert kill.accidents == ["ROLLOUT-095"]
+
+
+def test_an_unknown_mutant_is_told() -> None:
+    with pytest.raises(SuiteError, match="no mutant is called nobody"):
+        asyncio.run(killing.listed(("nobody",)))
+
+
+@pytest.mark.slow
+def test_three_mutants_are_killed() -> None:
+    lines: list[str] = []
+    assert asyncio.run(killing.matrix(("mask_short", "respaced", "contradicts"), 2, lines.append)) == 0, lines
+    assert lines[-1] == "3 mutants of 3 requirements: 3 killed, 0 survived, 0 with undeclared findings"
