@@ -69,6 +69,10 @@ class Judge:
         return self.profile.read(session, case)
 
     @property
+    def echoed_by(self) -> frozenset[str]:
+        return self.profile.echoed_by
+
+    @property
     def by_invariants(self) -> frozenset[str]:
         return self.profile.by_invariants
 

@@ -33,6 +33,8 @@ class Judged(Protocol):
     def levels(self) -> dict[str, str]: ...
     @property
     def by_invariants(self) -> frozenset[str]: ...
+    @property
+    def echoed_by(self) -> frozenset[str]: ...
     def dialects_of(self, requirement: str) -> tuple[str, ...]: ...
     def bench(self, case: Case) -> Any: ...
     def lacks(self, case: Case) -> str | None: ...
@@ -151,6 +153,7 @@ class Campaign:
             evidence += [Held(name) for name in case.requirements if name not in self.judged.by_invariants]
         for invariant in self.judged.invariants():
             evidence += invariant(talk)
+        evidence = _unechoed(evidence, self.judged.echoed_by)
         evidence += _silences(case, session, evidence)
         judgement = judge(self._counted(evidence, case), case.requirements, self.judged.levels, self.options.level)
         excuse = self.judged.excuse(case, talk) if judgement.verdict is Verdict.FAIL else None
@@ -176,6 +179,13 @@ def _placed(item: Evidence, step: Any) -> Evidence:
     from dataclasses import replace
 
     return replace(item, at=step.at) if isinstance(item, Finding) and item.at is None else item
+
+
+def _unechoed(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
+    """Without the demands that only repeat what an invariant found: one breach, one accusation."""
+    if not any(isinstance(item, Finding) and not item.echo and item.requirement in by for item in evidence):
+        return evidence
+    return [item for item in evidence if not (isinstance(item, Finding) and item.echo)]
 
 
 def _silences(case: Case, session: Session, evidence: list[Evidence]) -> list[Evidence]:

@@ -46,7 +46,8 @@ class Finding:
     """One requirement broken once.
 
     `said` is what the requirement or the case demanded, `saw` what happened, both with values. `exchanges` are the numbers of
-    the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts.
+    the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts. An `echo`
+    is a demand that an invariant judges as well; it is dropped when that one has spoken.
     """
 
     requirement: str
@@ -56,6 +57,7 @@ class Finding:
     state: str | None = None
     at: Location | None = None
     strict_only: bool = False
+    echo: bool = False
 
 
 Evidence = Held | Finding

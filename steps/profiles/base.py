@@ -59,5 +59,6 @@ class Profile:
     read: Callable[[Session, Case], Any]
     invariants: tuple[Invariant, ...]
     by_invariants: frozenset[str]
+    echoed_by: frozenset[str]
     excuse: Callable[[Case, Any], str | None]
     smoke: Callable[[Setting], Awaitable[list[str]]] | None = None

@@ -89,7 +89,8 @@ class Completed:
         for rollout in _chosen(talk, self.rollout):
             status, reason, n = _end(rollout)
             ok = status == "COMPLETED" and (not self.reasons or reason in self.reasons)
-            yield _verdict(requirement, ok, f"COMPLETED{reasons}", _end_saw(rollout), *n)
+            said = f"COMPLETED{reasons}"
+            yield Held(requirement) if ok else Finding(requirement, said, _end_saw(rollout), n, echo=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,8 @@ def read(session: Session, case: Case) -> Talk:
 def _rollout(session: Session, part: Live) -> Rollout:
     if part.given is None or part.enrolled is None:
         raise SuiteError("a rollout was read before it was started")
-    return read_rollout(session.trace, part.given, part.enrolled.issued, part.enrolled.tokens, part.enrolled.tools)
+    enrolled, deadline = part.enrolled, session.bench.limits.generation_timeout_s
+    return read_rollout(session.trace, part.given, enrolled.issued, enrolled.tokens, enrolled.tools, deadline)
 
 
 def overdue(case: Case, talk: Talk) -> str | None:
@@ -269,5 +270,6 @@ PROFILE = Profile(
         surface,
     ),
     by_invariants=IDS,
+    echoed_by=frozenset({"ROLLOUT-112", "ROLLOUT-113", "ROLLOUT-114"}),
     excuse=overdue,
 )

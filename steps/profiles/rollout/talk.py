@@ -155,11 +155,19 @@ class Talk:
 
 
 def read_rollout(
-    trace: Trace, given: Given, issued: Sequence[Issued], tokens: Tokens, tools: Sequence[Any] | None
+    trace: Trace,
+    given: Given,
+    issued: Sequence[Issued],
+    tokens: Tokens,
+    tools: Sequence[Any] | None,
+    deadline_s: float | None = None,
 ) -> Rollout:
+    """The rollout `given` as its trace tells it. `deadline_s` is how long the server waits for one generation, where known."""
     events = tuple(trace.of(given.label))
     by_exchange = {item.exchange: item for item in issued}
     delivered = {event.exchange for event in events if event.name == "ChatAnswered"}
+    # An answer at the last moment of the server's own deadline may have come too late; only the server knows.
+    delivered -= {n for n in delivered if deadline_s is not None and _took(trace.exchanges[n]) > 0.8 * deadline_s}
     acked = {event.exchange for event in events if event.name == "CompletedAcked"}
     starts, chats, posts = [], [], []
     for exchange in trace.exchanges:
@@ -176,6 +184,10 @@ def read_rollout(
             posts.append(Post(exchange, parse(exchange.request.body), exchange.n in acked))
     ended = any(event.name in ("ResultReturned", "CompletedPosted") for event in events)
     return Rollout(given, tuple(starts), tuple(chats), tuple(posts), events, tokens, tools, ended)
+
+
+def _took(exchange: Exchange) -> float:
+    return (exchange.ended or exchange.began) - exchange.began
 
 
 def answer(exchange: Exchange) -> Answer:
