@@ -117,5 +117,5 @@ async def kill(mutant: Planted) -> Kill:
     )
     request = replace(Request(target=TARGET, level="may"), described=card)
     async with ready(request) as run:
-        cases = sorted(run.mine(library.every("rollout")), key=lambda case: -(2 * case.alone + bool(case.variant)))
+        cases = sorted(run.mine(library.every("rollout")), key=lambda case: -(2 * bool(case.variant) + case.alone))
         return judged(mutant, await asyncio.gather(*(run.campaign.play(case) for case in cases)))

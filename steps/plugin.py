@@ -276,7 +276,7 @@ class Player:
 
 def _patience(case: Case) -> int:
     """Cases with an instance of their own, or a configuration of their own, take longest: they begin first."""
-    return 2 * case.alone + bool(case.variant)
+    return 2 * bool(case.variant) + case.alone
 
 
 def request_of(config: pytest.Config, profile: str) -> Request:

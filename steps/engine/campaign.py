@@ -65,6 +65,7 @@ class Campaign:
     places: Places = field(init=False)
     client: httpx.AsyncClient = field(init=False)
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+    launching: asyncio.Lock = field(default_factory=asyncio.Lock)
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
 
     async def __aenter__(self) -> "Campaign":
@@ -81,9 +82,13 @@ class Campaign:
         """The running instance of the target that a variant asks for; started when first asked for."""
         if variant not in self.started:
             env = {**self.options.card.env, **(self.options.card.variants[variant].env if variant else {})}
-            entering = self.stack.enter_async_context(targets.running(self.options.target, env))
-            self.started[variant] = asyncio.ensure_future(entering)
+            self.started[variant] = asyncio.ensure_future(self._launched(self.stack, env))
         return await asyncio.shield(self.started[variant])
+
+    async def _launched(self, stack: contextlib.AsyncExitStack, env: dict[str, str]) -> Target:
+        """Start one instance after the other: several interpreters that start at once all start late."""
+        async with self.launching:
+            return await stack.enter_async_context(targets.running(self.options.target, env))
 
     async def play(self, case: Case) -> Outcome:
         """Run and judge one case. Never raises for anything that the target does."""
@@ -109,8 +114,8 @@ class Campaign:
             return
         card = self.options.card
         env = {**card.env, **(card.variants[case.variant].env if case.variant else {})}
-        async with self.places.taken(1), targets.running(self.options.target, env) as target:
-            yield target
+        async with self.places.taken(1), contextlib.AsyncExitStack() as stack:
+            yield await self._launched(stack, env)
 
     def _place(self, case: Case) -> contextlib.AbstractAsyncContextManager[None]:
         # A case with an instance of its own disturbs nobody; it took a place before the instance was started.
