@@ -40,7 +40,8 @@ class StartWith:
     rollout: str = ""
 
     async def perform(self, session: Session) -> None:
-        live(session.state, self.rollout).wanted = self.wanted
+        part = live(session.state, self.rollout)
+        part.wanted = part.wanted.and_also(self.wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The start request of one rollout: what the trainer asks, and what it will be recognised by."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init"}
@@ -32,6 +32,12 @@ class Wanted:
     tokenizer: str | None = None
     scheme: str = ""
     budget: tuple[int, int] | None = None
+
+    def and_also(self, more: "Wanted") -> "Wanted":
+        """Both wishes in one; where they differ, the later one counts."""
+        said = {f.name: getattr(more, f.name) for f in fields(more) if getattr(more, f.name) != getattr(Wanted(), f.name)}
+        merged = {"body": {**self.body, **more.body}, "without": (*self.without, *more.without)}
+        return replace(self, **{**said, **merged})
 
 
 @dataclass(frozen=True, slots=True)
