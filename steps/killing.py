@@ -49,7 +49,7 @@ class Kill:
     def accidents(self) -> list[str]:
         """Requirements that it does not break by its own description."""
         declared = {self.mutant.requirement, *self.mutant.companions}
-        return sorted(name for name in self.broken if name not in declared)
+        return [] if "*" in declared else sorted(name for name in self.broken if name not in declared)
 
     def line(self) -> str:
         how = f"{self.broken[self.mutant.requirement]:>3} x  {self.case}" if self.killed else "SURVIVED"

@@ -73,6 +73,10 @@ class Judge:
         return self.profile.echoed_by
 
     @property
+    def drowned_by(self) -> frozenset[str]:
+        return self.profile.drowned_by
+
+    @property
     def by_invariants(self) -> frozenset[str]:
         return self.profile.by_invariants
 

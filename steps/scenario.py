@@ -33,7 +33,9 @@ def load(file: Path, catalogue: Catalogue, root: Path = ROOT) -> list[Case]:
     cases: list[Case] = []
     for n, case in enumerate(model.cases):
         if case.name in names:
-            raise source.problem(("cases", n, "name"), f"the name {case.name!r} is taken by case {names[case.name] + 1} of this file")
+            raise source.problem(
+                ("cases", n, "name"), f"the name {case.name!r} is taken by case {names[case.name] + 1} of this file"
+            )
         names[case.name] = n
         cases += _Compiled(source, ("cases", n), case, catalogue, file.parent.name).cases()
     return cases
@@ -72,7 +74,8 @@ class _Compiled:
         if name not in self.catalogue:
             near = difflib.get_close_matches(name, self.catalogue, n=3)
             raise self.source.problem(
-                (*self.path, "requirements", n), f"no requirement {name!r} in the catalogue. Near it: {', '.join(near) or 'nothing'}."
+                (*self.path, "requirements", n),
+                f"no requirement {name!r} in the catalogue. Near it: {', '.join(near) or 'nothing'}.",
             )
         return self.catalogue[name]
 
@@ -107,11 +110,17 @@ class _Compiled:
         elif len(written) == 1:
             ((name, value),) = written.items()
         else:
-            raise self.source.problem(path, f"one {what} has one key; seen: {', '.join(written)}. Begin each with a dash.")
+            raise self.source.problem(
+                path, f"one {what} has one key; seen: {', '.join(written)}. Begin each with a dash."
+            )
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3)
-            raise self.source.problem(path, f"unknown {what} {name!r}. Known and near: {', '.join(near) or ', '.join(known)}.")
-        return self._step(self._try(lambda: known[name](value), path), path, f"{name}: {json.dumps(value, default=str)}")
+            raise self.source.problem(
+                path, f"unknown {what} {name!r}. Known and near: {', '.join(near) or ', '.join(known)}."
+            )
+        return self._step(
+            self._try(lambda: known[name](value), path), path, f"{name}: {json.dumps(value, default=str)}"
+        )
 
     def _step(self, what: Any, path: Path_, text: str) -> Step:
         return Step(what, self._at(path), text)
@@ -146,7 +155,12 @@ def schema() -> dict[str, Any]:
     made = ScenarioFile.model_json_schema()
     case = made["$defs"]["CaseModel"]["properties"]
     for key, known in (("steps", verbs.ACTIONS), ("expect", verbs.EXPECTATIONS)):
-        verb = {"type": "object", "properties": {name: {} for name in known}, "additionalProperties": False, "maxProperties": 1}
+        verb = {
+            "type": "object",
+            "properties": {name: {} for name in known},
+            "additionalProperties": False,
+            "maxProperties": 1,
+        }
         case[key]["items"] = {"anyOf": [{"enum": list(known)}, verb]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 

@@ -22,7 +22,9 @@ class Line(_Model):
     say: str | None = Field(None, description="a plain answer")
     call: Any = Field(None, description="any | hanging | {tool: {argument: value}} | {name, arguments, id}")
     calls: list[Any] | None = Field(None, description="several calls in one turn; the n-th `any` is the n-th tool")
-    fail: int | str | dict[str, Any] | None = Field(None, description="503 | reset | stall | not_json | {status, headers, body, ...}")
+    fail: int | str | dict[str, Any] | None = Field(
+        None, description="503 | reset | stall | not_json | {status, headers, body, ...}"
+    )
     text: str | None = Field(None, description="content beside the calls")
     reasoning: str | None = None
     finish: str | None = Field(None, description="finish_reason, where not the natural one")
@@ -44,7 +46,9 @@ class Line(_Model):
     def _one_kind(self) -> "Line":
         kinds = [name for name in ("say", "call", "calls", "fail") if name in self.model_fields_set]
         if len(kinds) != 1:
-            raise ValueError(f"a trainer's line has exactly one of say, call, calls, fail; seen: {', '.join(kinds) or 'none'}")
+            raise ValueError(
+                f"a trainer's line has exactly one of say, call, calls, fail; seen: {', '.join(kinds) or 'none'}"
+            )
         return self
 
 
@@ -77,7 +81,9 @@ class StartWishes(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     rollout_id: Any = Field(None, description="a literal value, or {before, after, length} around a unique id")
-    without: list[str] = Field(default_factory=list, description="members to leave out; `sampling` and `key` fit any dialect")
+    without: list[str] = Field(
+        default_factory=list, description="members to leave out; `sampling` and `key` fit any dialect"
+    )
     path: str = Field("", description="appended to the trainer's address")
     scheme: str = ""
     raw: str | None = Field(None, description="the whole body, as text")
@@ -86,7 +92,9 @@ class StartWishes(BaseModel):
     sampling: Any = Field(None, description="merged over the ordinary sampling")
     only_sampling: Any = Field(None, description="replaces the ordinary sampling")
     key: Any = Field(None, description="the trainer's key")
-    max_tokens_total: Any = Field(None, description="a value, or {sampled: n, plus: k}: what the first n replies sample, plus k")
+    max_tokens_total: Any = Field(
+        None, description="a value, or {sampled: n, plus: k}: what the first n replies sample, plus k"
+    )
 
 
 class Part(_Model):
@@ -101,7 +109,9 @@ class CaseModel(Part):
     """One case."""
 
     name: str = Field(min_length=1)
-    requirements: list[str] = Field(min_length=1, description="what the case is about; the first is what a failure accuses")
+    requirements: list[str] = Field(
+        min_length=1, description="what the case is about; the first is what a failure accuses"
+    )
     dialects: list[str] = Field(default_factory=list)
     tags: list[str] = Field(default_factory=list)
     needs: list[str] = Field(default_factory=list)

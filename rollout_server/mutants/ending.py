@@ -220,7 +220,7 @@ MUTANTS = (
     Mutant("no_context", "131", "the longest context is 0", _metrics(lambda m: {**m, "max_context_tokens": 0})),
     Mutant("tools_uncounted", "109", "tool calls are not counted", _metrics(lambda m: {**m, "num_tool_calls": 0})),
     Mutant("unmeasured", "132", "a result has no metrics", _if_completed(metrics=None)),
-    Mutant("reward_text", "134", "a reward is a text", _if_completed(reward="1.0")),
+    Mutant("reward_text", "134", "a reward is a text", _if_completed(reward="1.0"), CALLBACK),
     Mutant(
         "failure_unreported",
         "136",

@@ -11,7 +11,8 @@ CALLBACK = ("callback",)
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`requirement` is what it breaks in these dialects; `companions` necessarily break with it."""
+    """`requirement` is what it breaks in these dialects; `companions` necessarily break with it, `*` means that hardly anything
+    works without it."""
 
     name: str
     requirement: str
@@ -24,7 +25,7 @@ class Mutant:
         return {
             "name": self.name,
             "requirement": f"ROLLOUT-{self.requirement}",
-            "companions": [f"ROLLOUT-{companion}" for companion in self.companions],
+            "companions": [companion if companion == "*" else f"ROLLOUT-{companion}" for companion in self.companions],
             "dialects": list(self.dialects),
             "what": self.what,
         }

@@ -35,6 +35,8 @@ class Judged(Protocol):
     def by_invariants(self) -> frozenset[str]: ...
     @property
     def echoed_by(self) -> frozenset[str]: ...
+    @property
+    def drowned_by(self) -> frozenset[str]: ...
     def dialects_of(self, requirement: str) -> tuple[str, ...]: ...
     def bench(self, case: Case) -> Any: ...
     def lacks(self, case: Case) -> str | None: ...
@@ -158,7 +160,7 @@ class Campaign:
             evidence += [Held(name) for name in case.requirements if name not in self.judged.by_invariants]
         for invariant in self.judged.invariants():
             evidence += invariant(talk)
-        evidence = _unechoed(evidence, self.judged.echoed_by)
+        evidence = _undrowned(_unechoed(evidence, self.judged.echoed_by), self.judged.drowned_by)
         evidence += _silences(case, session, evidence)
         judgement = judge(self._counted(evidence, case), case.requirements, self.judged.levels, self.options.level)
         excuse = self.judged.excuse(case, talk) if judgement.verdict is Verdict.FAIL else None
@@ -191,6 +193,14 @@ def _unechoed(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
     if not any(isinstance(item, Finding) and not item.echo and item.requirement in by for item in evidence):
         return evidence
     return [item for item in evidence if not (isinstance(item, Finding) and item.echo)]
+
+
+def _undrowned(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
+    """A breach after which nothing in the trace means what it seems to is the only one that is told."""
+    cause = {item.requirement for item in evidence if isinstance(item, Finding)} & by
+    if not cause:
+        return evidence
+    return [item for item in evidence if not isinstance(item, Finding) or item.requirement in cause]
 
 
 def _silences(case: Case, session: Session, evidence: list[Evidence]) -> list[Evidence]:

@@ -34,7 +34,6 @@ class Limits(BaseModel):
         None, gt=0, description="rollouts that run at once; more are queued or answered 429"
     )
 
-
     def longest(self) -> float:
         """The longest that the target may be silent of its own right."""
         return max(self.generation_timeout_s or 0.0, self.rollout_timeout_s or 0.0, self.tool_timeout_s or 0.0)

@@ -121,8 +121,9 @@ class Session:
         """The gate that a scripted reply waits at until the case releases it."""
         return self.holds.setdefault(name, asyncio.Event())
 
-    async def settle(self) -> None:
-        """Listen on until nothing has happened in this case for `settle_s`."""
+    async def settle(self, for_s: float | None = None) -> None:
+        """Listen on until nothing has happened in this case for so long (`settle_s` unless told)."""
+        quiet_s = self.settle_s if for_s is None else for_s
         loop = asyncio.get_running_loop()
         last = loop.time()
 
@@ -133,7 +134,7 @@ class Session:
         self.trace.listeners.append(listener)
         try:
             end = last + self.patience_s
-            while (left := min(last + self.settle_s, end) - loop.time()) > 0:
+            while (left := min(last + quiet_s, end) - loop.time()) > 0:
                 await asyncio.sleep(left)
         finally:
             self.trace.listeners.remove(listener)

@@ -74,6 +74,10 @@ class Parser:
             self._retry = int(value)
 
     def _dispatch(self) -> SseEvent | None:
-        event = SseEvent("\n".join(self._data), self._event or "message", self._last_id, self._retry) if self._data else None
+        event = (
+            SseEvent("\n".join(self._data), self._event or "message", self._last_id, self._retry)
+            if self._data
+            else None
+        )
         self._clear()
         return event

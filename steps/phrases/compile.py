@@ -111,7 +111,9 @@ def _titles(path: Path, shown: str) -> Iterator[str]:
 class _Compiler:
     """One scenario of a file."""
 
-    def __init__(self, path: Path, shown: str, feature: Feature, template: ScenarioTemplate, catalogue: Mapping[str, Requirement]) -> None:
+    def __init__(
+        self, path: Path, shown: str, feature: Feature, template: ScenarioTemplate, catalogue: Mapping[str, Requirement]
+    ) -> None:
         self.path, self.shown, self.feature, self.template, self.catalogue = path, shown, feature, template, catalogue
 
     def all(self) -> Iterator[CompiledScenario]:
@@ -126,7 +128,9 @@ class _Compiler:
         tags = self._tags()
         known = [self._requirement(tag) for tag in tags if re.fullmatch(r"[A-Z]+-\d+", tag)]
         if not known:
-            raise SuiteError(f"{self.shown}:{self.template.line_number}: no requirement tag. Say what the scenario is about, as @ROLLOUT-048.")
+            raise SuiteError(
+                f"{self.shown}:{self.template.line_number}: no requirement tag. Say what the scenario is about, as @ROLLOUT-048."
+            )
         steps = tuple(self._ordered(step for gherkin in scenario.steps for step in self._steps(gherkin)))
         rest = [tag for tag in tags if not re.fullmatch(r"[A-Z]+-\d+", tag)]
         dialects = [d for d in DIALECTS if d in rest] or list(dict.fromkeys(d for r in known for d in r.dialects))
@@ -165,7 +169,9 @@ class _Compiler:
     def _requirement(self, tag: str) -> Requirement:
         if tag not in self.catalogue:
             near = ", ".join(difflib.get_close_matches(tag, self.catalogue, n=3)) or "nothing"
-            raise SuiteError(f"{self.shown}:{self.template.line_number}: no requirement {tag} in the catalogue. Near it: {near}.")
+            raise SuiteError(
+                f"{self.shown}:{self.template.line_number}: no requirement {tag} in the catalogue. Near it: {near}."
+            )
         return self.catalogue[tag]
 
     def _steps(self, gherkin: GherkinStep) -> Iterator[Step]:
@@ -178,7 +184,11 @@ class _Compiler:
         if "datatable" in parameters and gherkin.datatable is not None:
             arguments = {**arguments, "datatable": gherkin.datatable.raw()}
         try:
-            value = CallStep(context.step_func, tuple(arguments.items())) if "session" in parameters else context.step_func(**arguments)
+            value = (
+                CallStep(context.step_func, tuple(arguments.items()))
+                if "session" in parameters
+                else context.step_func(**arguments)
+            )
         except (ValueError, TypeError, KeyError, SuiteError) as error:
             raise SuiteError(f"{at}: {gherkin.keyword} {gherkin.name}: {error}") from None
         for what in value if isinstance(value, tuple) else (value,):
@@ -194,7 +204,9 @@ class _Compiler:
             names = " and ".join(context.step_func.__name__ for context, _, _ in found)
             raise SuiteError(f"{at}: {kind} {text}: two phrases fit, {names}; make one of them narrower")
         near = difflib.get_close_matches(text, phrases(kind), n=3, cutoff=0.3)
-        raise SuiteError(f"{at}: no phrase for: {kind} {text}\n" + "\n".join(f"    near: {kind} {phrase}" for phrase in near))
+        raise SuiteError(
+            f"{at}: no phrase for: {kind} {text}\n" + "\n".join(f"    near: {kind} {phrase}" for phrase in near)
+        )
 
     @staticmethod
     def _ordered(steps: Iterator[Step]) -> list[Step]:
@@ -214,7 +226,9 @@ def look_up(kind: str, text: str) -> list[tuple[StepFunctionContext, dict[str, A
     for context in step_function_context_registry.values():
         if context.type in (None, kind) and context.parser.is_matching(text):
             converters = context.converters
-            arguments = {k: _converted(converters, k, v) for k, v in (context.parser.parse_arguments(text) or {}).items()}
+            arguments = {
+                k: _converted(converters, k, v) for k, v in (context.parser.parse_arguments(text) or {}).items()
+            }
             found.append((context, arguments, tuple(inspect.signature(context.step_func).parameters)))
     return found
 
@@ -226,4 +240,7 @@ def _converted(converters: Mapping[str, Callable[[str], Any]], name: str, value:
 def phrases(kind: str | None = None) -> list[str]:
     """The phrases of a kind, with their parameters in angle brackets."""
     contexts = [c for c in step_function_context_registry.values() if kind is None or c.type in (None, kind)]
-    return [re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", c.parser.name).replace("(?:", "(") for c in contexts]
+    return [
+        re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", c.parser.name).replace("(?:", "(")
+        for c in contexts
+    ]

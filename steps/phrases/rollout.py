@@ -44,7 +44,9 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise ValueError(f"not JSON: {text}. Write numbers as they are, texts in double quotes, null, true or false") from None
+        raise ValueError(
+            f"not JSON: {text}. Write numbers as they are, texts in double quotes, null, true or false"
+        ) from None
 
 
 def _yaml(docstring: str) -> Any:
@@ -233,6 +235,11 @@ def released(name: str) -> Action:
     return _action("release", name)
 
 
+@when(parsers.re(r"nothing has been heard for (?P<seconds>[\d.]+) s"))
+def quiet(seconds: str) -> Action:
+    return _action("quiet", float(seconds))
+
+
 @when(parsers.re(r"it has reported its end (?P<times>\d+) times?"))
 def reported(times: str) -> Action:
     return _action("reported", int(times))
@@ -374,6 +381,11 @@ def start_header(name: str) -> Expectation:
 @then(parsers.re(r"every answer comes within (?P<seconds>[\d.]+) s"))
 def prompt(seconds: str) -> Expectation:
     return _expect("prompt", float(seconds))
+
+
+@then("every call that is not answered is given up in time")
+def gives_up_calls() -> Expectation:
+    return _expect("gives_up_calls")
 
 
 @then(parsers.re(r"it ends within its (?P<limit>\w+_timeout_s)"))

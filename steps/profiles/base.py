@@ -60,5 +60,6 @@ class Profile:
     invariants: tuple[Invariant, ...]
     by_invariants: frozenset[str]
     echoed_by: frozenset[str]
+    drowned_by: frozenset[str]
     excuse: Callable[[Case, Any], str | None]
     smoke: Callable[[Setting], Awaitable[list[str]]] | None = None

@@ -124,6 +124,16 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Wait until the case has heard nothing more for `for_s`: a server that tries again and again has given up."""
+
+    for_s: float = 0.5
+
+    async def perform(self, session: Session) -> None:
+        await session.settle(self.for_s)
+
+
+@dataclass(frozen=True, slots=True)
 class CallArrives:
     """Wait for the n-th generation call of a rollout."""
 

@@ -377,6 +377,23 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class GivesUpCalls:
+    """Every generation call that the trainer holds back is hung up within the card's `generation_timeout_s` and a margin of half
+    as long, at least half a second."""
+
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        allowed = talk.limits.generation_timeout_s or 300.0
+        margin = max(0.5, allowed / 2)
+        said = f"the connection of an unanswered call closed within {allowed:g} s and a margin of {margin:g} s"
+        for chat in (chat for rollout in _chosen(talk, self.rollout) for chat in rollout.chats if not chat.delivered):
+            ended = chat.exchange.ended if chat.exchange.ended is not None else talk.trace.now()
+            took = ended - chat.exchange.began
+            yield _verdict(requirement, took <= allowed + margin, said, f"it was held open for {took:.2f} s", chat.n)
+
+
+@dataclass(frozen=True, slots=True)
 class EndsWithin:
     """The rollout's final result comes within this limit of the card, plus a margin, measured from its first generation call.
 
@@ -472,24 +489,24 @@ class RetriesNamed:
 
 @dataclass(frozen=True, slots=True)
 class ActiveReturns:
-    """`active_rollouts` of the health answers, where shown, is never negative and ends where it began.
+    """`active_rollouts` of the health answers, where shown, is never negative.
 
-    `rises` demands that it was higher in between.
+    `rises` demands that it was more than 0 in between, `returns` that it ends where it began: for a case with an instance of
+    its own.
     """
 
     rises: bool = False
+    returns: bool = False
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         seen = [a.fields["active_rollouts"] for a in talk.others if isinstance(a.fields.get("active_rollouts"), int)]
         if len(seen) < 2:
             return
-        ok = min(seen) >= 0 and (not self.rises or max(seen) > 0)
-        yield _verdict(
-            requirement,
-            ok,
-            "active_rollouts never negative" + (", and raised while one runs" if self.rises else ""),
-            show(seen),
-        )
+        ok = min(seen) >= 0 and (not self.rises or max(seen) > 0) and (not self.returns or seen[-1] == seen[0])
+        said = "active_rollouts never negative"
+        said += ", and raised while one runs" if self.rises else ""
+        said += ", and at the end what it was at the start" if self.returns else ""
+        yield _verdict(requirement, ok, said, show(seen))
 
 
 @dataclass(frozen=True, slots=True)

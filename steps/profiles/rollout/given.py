@@ -35,7 +35,9 @@ class Wanted:
 
     def and_also(self, more: "Wanted") -> "Wanted":
         """Both wishes in one; where they differ, the later one counts."""
-        said = {f.name: getattr(more, f.name) for f in fields(more) if getattr(more, f.name) != getattr(Wanted(), f.name)}
+        said = {
+            f.name: getattr(more, f.name) for f in fields(more) if getattr(more, f.name) != getattr(Wanted(), f.name)
+        }
         merged = {"body": {**self.body, **more.body}, "without": (*self.without, *more.without)}
         return replace(self, **{**said, **merged})
 

@@ -139,7 +139,9 @@ class RolloutPeers:
             async with client() as http, asyncio.timeout(ANSWER_S * len(dialects)):
                 shown = [dialect for dialect in dialects if await self._shows(http, base_url, dialect)]
         except (TimeoutError, httpx.HTTPError) as error:
-            raise SuiteError(f"{base_url} answers /health but not an empty start request: {error or 'silence'}") from error
+            raise SuiteError(
+                f"{base_url} answers /health but not an empty start request: {error or 'silence'}"
+            ) from error
         if not shown:
             paths = " and ".join(f"POST {START_PATH[dialect]}" for dialect in dialects)
             raise SuiteError(
@@ -271,5 +273,6 @@ PROFILE = Profile(
     ),
     by_invariants=IDS,
     echoed_by=frozenset({"ROLLOUT-112", "ROLLOUT-113", "ROLLOUT-114"}),
+    drowned_by=frozenset({"ROLLOUT-063"}),
     excuse=overdue,
 )

@@ -107,9 +107,17 @@ def _reason(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         said = f"COMPLETED with finish_reason {' or '.join(reasons)}"
         if status == "COMPLETED" and reason in reasons:
             yield held(requirement)
+        elif status == "ERROR" and _was_retried(rollout, last):
+            yield broken("087" if rollout.dialect == "callback" else requirement, said, saw, last.n, result.n)
         else:
             yield broken(requirement, said, saw, last.n, result.n)
         return
+
+
+def _was_retried(rollout: Rollout, last: Chat) -> bool:
+    """Whether the call before `last` was one that failed: the same turn, asked once more."""
+    before = [chat for chat in rollout.chats if chat.n < last.n]
+    return bool(before) and not before[-1].delivered
 
 
 def _due(rollout: Rollout, last: Chat) -> Iterator[tuple[str, tuple[str, ...]]]:

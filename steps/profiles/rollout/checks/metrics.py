@@ -71,8 +71,16 @@ def _calls(talk: Talk, rollout: Rollout, seen: Mapping[str, Any], n: int) -> Ite
     if value is not None and known <= value <= executed:
         yield held("109")
     else:
-        said = f"metrics.num_tool_calls: {executed}, the tool calls"
-        yield broken("109", said, f"metrics.num_tool_calls: {show(seen['num_tool_calls'])}", n)
+        again = value is not None and value > executed and _retried_after_tools(rollout)
+        said = f"metrics.num_tool_calls: {executed}, the tool calls" + (
+            ", once each, also when a generation was retried" if again else ""
+        )
+        yield broken("111" if again else "109", said, f"metrics.num_tool_calls: {show(seen['num_tool_calls'])}", n)
+
+
+def _retried_after_tools(rollout: Rollout) -> bool:
+    first = next((chat.n for chat in rollout.generated if chat.issued and chat.issued.calls), None)
+    return first is not None and any(chat.n > first and not chat.delivered for chat in rollout.chats)
 
 
 def _context(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:

@@ -22,12 +22,20 @@ def surface(talk: Talk) -> Iterator[Evidence]:
         elif answer.exchange.request.method == "GET" and path == "/tools" and talk.dialect == "sync":
             yield from _listing(answer)
     yield from _stable(talk)
+    yield from _busy(talk)
     if talk.dialect == "callback":
         for rollout in talk.rollouts.values():
             for start in rollout.starts:
                 if start.status is not None and 200 <= start.status < 300:
                     yield from _tools(start, start.fields.get("tools"))
                     yield from _nulls(start)
+
+
+def _busy(talk: Talk) -> Iterator[Evidence]:
+    """Who is sent away for now is told for how long."""
+    for start in (start for rollout in talk.rollouts.values() for start in rollout.starts if start.status == 429):
+        if start.exchange.response is not None and not start.exchange.response.header("retry-after"):
+            yield broken("161", "429 with Retry-After", "429 without Retry-After", start.n)
 
 
 def _health(talk: Talk, answer: Answer) -> Evidence:
