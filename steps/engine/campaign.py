@@ -123,14 +123,19 @@ class Campaign:
         # A case with an instance of its own disturbs nobody; it took a place before the instance was started.
         return contextlib.nullcontext() if case.alone else self.places.taken(_width(case))
 
-    async def _acted(self, case: Case, target: Target, trace: Trace) -> Session:
-        """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""
+    def session(self, case: Case, target: Target, trace: Trace) -> Session:
+        """A session of this run against an instance of the target."""
         card = self.options.card
         trace.epoch = time.monotonic()
         patience = max(card.patience_s, card.limits(case.variant).longest() * 2)
         session = Session(target.base_url, self.client, trace, patience, card.settle_s, self.pulse)
         session.bench, session.state["target"] = self.judged.bench(case), target
         session.busy = self.places.shrink
+        return session
+
+    async def _acted(self, case: Case, target: Target, trace: Trace) -> Session:
+        """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""
+        session = self.session(case, target, trace)
         try:
             for step in case.actions:
                 await step.what.perform(session)  # type: ignore[union-attr]
@@ -146,11 +151,12 @@ class Campaign:
     async def _settled(self, case: Case, session: Session) -> Judgement:
         try:
             await session.settle()
-            return self._judged(case, session)
+            return self.judgement(case, session)
         finally:
             await session.close()
 
-    def _judged(self, case: Case, session: Session) -> Judgement:
+    def judgement(self, case: Case, session: Session) -> Judgement:
+        """What the trace of a session shows, as this case judges it."""
         talk = self.judged.read(session, case)
         evidence: list[Evidence] = []
         for step in case.expectations:

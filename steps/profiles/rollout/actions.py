@@ -210,12 +210,20 @@ def enroll(session: Session, part: Live) -> Given:
     number = int(nonce.rpartition("-")[2].rstrip("x"))
     script = bench.resolved(part.script, number % 89)
     wanted = _resolved(session, part.wanted, script, tokenizer)
-    part.given = compose(bench.dialect, part.label, nonce, bench.trainer_url, name, wanted)
+    given = compose(bench.dialect, part.label, nonce, bench.trainer_url, name, wanted)
+    enroll_as(session, part, given, tokenizer, script)
+    return given
+
+
+def enroll_as(session: Session, part: Live, given: Given, tokenizer: Tokens, script: Script) -> None:
+    """Make the trainer know the rollout `given`, and play `script` in it."""
+    bench: Bench = session.bench
+    part.given = given
     part.enrolled = Enrolled(
         part.label,
-        part.given.rollout_id,
-        part.given.key,
-        nonce,
+        given.rollout_id,
+        given.key,
+        given.nonce,
         session.trace,
         tokenizer,
         script,
@@ -223,7 +231,6 @@ def enroll(session: Session, part: Live) -> Given:
         bench.tool_schemas(),
     )
     bench.trainer.enroll(part.enrolled)
-    return part.given
 
 
 def _resolved(session: Session, wanted: Wanted, script: Script, tokenizer: Tokens) -> Wanted:
@@ -278,8 +285,12 @@ async def _asked(session: Session, label: str, request: Request, patient: bool, 
         session.busy()
         deferred.set()
         await asyncio.sleep(_retry_after(response.header("retry-after")))
-    if response is None:
-        return
+    if response is not None:
+        concluded(session, label, n, response)
+
+
+def concluded(session: Session, label: str, n: int, response: Response) -> None:
+    """Note what the answer to a start request means."""
     sync = session.bench.dialect == "sync"
     # Any 2xx takes a rollout on; that it should have been a 202 is one breach, and not a reason to miss all others.
     if response.status == 200 if sync else 200 <= response.status < 300:

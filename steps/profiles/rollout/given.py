@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init"}
-_SAMPLING = {"sync": "sampling_params", "callback": "completion_params"}
-_KEY = {"sync": "callback_api_key", "callback": "api_key"}
+SAMPLING_NAME = {"sync": "sampling_params", "callback": "completion_params"}
+KEY_NAME = {"sync": "callback_api_key", "callback": "api_key"}
 
 QUESTION = "Please calculate 5 plus 3."
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
@@ -77,10 +77,10 @@ def compose(dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: s
         "rollout_id": _shaped(nonce, wanted.rollout_id),
         "server_url": base_url,
         "messages": _conversation(nonce),
-        _SAMPLING[dialect]: dict(SAMPLING),
+        SAMPLING_NAME[dialect]: dict(SAMPLING),
         "max_turns": 10,
         "max_tokens_total": 8192,
-        _KEY[dialect]: key,
+        KEY_NAME[dialect]: key,
     }
     if dialect == "sync":
         body["tokenizer_name"] = tokenizer
@@ -89,13 +89,13 @@ def compose(dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: s
     for name, value in wanted.body.items():
         _merge(body, dialect, name, value)
     for name in wanted.without:
-        body.pop({"sampling": _SAMPLING[dialect], "key": _KEY[dialect]}.get(name, name), None)
-    rollout_id, sampling = body.get("rollout_id"), body.get(_SAMPLING[dialect])
+        body.pop({"sampling": SAMPLING_NAME[dialect], "key": KEY_NAME[dialect]}.get(name, name), None)
+    rollout_id, sampling = body.get("rollout_id"), body.get(SAMPLING_NAME[dialect])
     return Given(
         label,
         dialect,
         rollout_id if isinstance(rollout_id, str) else "",
-        body.get(_KEY[dialect]),
+        body.get(KEY_NAME[dialect]),
         nonce,
         base_url,
         body,
@@ -105,11 +105,11 @@ def compose(dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: s
 
 def _merge(body: dict[str, Any], dialect: str, name: str, value: Any) -> None:
     if name == "sampling" and isinstance(value, Mapping):
-        body[_SAMPLING[dialect]] = {**body[_SAMPLING[dialect]], **value}
+        body[SAMPLING_NAME[dialect]] = {**body[SAMPLING_NAME[dialect]], **value}
     elif name == "only_sampling":
-        body[_SAMPLING[dialect]] = value
+        body[SAMPLING_NAME[dialect]] = value
     else:
-        body[{"key": _KEY[dialect], "sampling": _SAMPLING[dialect]}.get(name, name)] = value
+        body[{"key": KEY_NAME[dialect], "sampling": SAMPLING_NAME[dialect]}.get(name, name)] = value
 
 
 def _conversation(nonce: str) -> list[dict[str, str]]:

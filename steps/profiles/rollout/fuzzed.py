@@ -1,0 +1,89 @@
+"""A start request that was generated and not written: it gets the trainer, and is judged like any other."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from steps.engine.session import GaveUp, Session
+from steps.engine.trace import Request, Response
+from steps.peers.script import AnyCall, Reply, Script
+from steps.profiles.rollout.actions import End, ask, concluded, enroll_as
+from steps.profiles.rollout.bench import Bench, live
+from steps.profiles.rollout.given import KEY_NAME, SAMPLING_NAME, START_PATH, Given
+
+LONGEST_ID = 200  # what is made unique has to stay within the 256 characters that an id may have
+SCRIPT = Script((Reply(calls=(AnyCall(1),)), Reply(text="Done.")))
+ABOUT = {"sync": ("ROLLOUT-119",), "callback": ("ROLLOUT-136",)}
+"""The requirement that a rollout which never ends breaks."""
+
+
+def is_start(dialect: str, method: str, path: str) -> bool:
+    return method.upper() == "POST" and path == START_PATH.get(dialect)
+
+
+def adopted(session: Session, body: Any) -> Any:
+    """The start request that is sent in place of `body`: its trainer is ours, its id unique, its tokenizer known.
+
+    What makes a request wrong stays as it is; one that names no trainer at all is left alone, because no rollout can come of it.
+    """
+    bench: Bench = session.bench
+    if not isinstance(body, Mapping) or not _is_address(body.get("server_url")):
+        return body
+    nonce = bench.nonce()
+    mine = {**body, "server_url": bench.trainer_url}
+    if isinstance(body.get("rollout_id"), str) and 0 < len(body["rollout_id"]) <= LONGEST_ID:
+        mine["rollout_id"] = f"{body['rollout_id']}-{nonce}"
+    tokenizer, name = bench.tokens_for(live(session.state, "").wanted)
+    if isinstance(body.get("tokenizer_name"), str) and body["tokenizer_name"]:
+        mine["tokenizer_name"] = name
+    part = live(session.state, "")
+    script = bench.resolved(SCRIPT, 0) if bench.usable_tools() else Script(SCRIPT.lines[1:])
+    enroll_as(session, part, _given(bench, mine, nonce), tokenizer, script)
+    return mine
+
+
+def _is_address(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and urlsplit(value).scheme in ("http", "https") and bool(urlsplit(value).hostname)
+    except ValueError:
+        return False
+
+
+def _given(bench: Bench, body: Mapping[str, Any], nonce: str) -> Given:
+    rollout_id, key = body.get("rollout_id"), body.get(KEY_NAME[bench.dialect])
+    sampling = body.get(SAMPLING_NAME[bench.dialect])
+    return Given(
+        "",
+        bench.dialect,
+        rollout_id if isinstance(rollout_id, str) else "",
+        key if isinstance(key, str) else None,
+        nonce,
+        bench.trainer_url,
+        body,
+        sampling if isinstance(sampling, dict) else {},
+    )
+
+
+def began(session: Session, request: Request, start: bool) -> int:
+    """Note that a request is on its way; gives the number of its exchange."""
+    n = session.trace.open(request, to_target=True, rollout="" if start else "-")
+    if start and live(session.state, "").given is not None:
+        session.trace.event("", "trainer", "StartSent", n)
+    return n
+
+
+async def ended(session: Session, n: int, request: Request, response: Response, start: bool) -> None:
+    """Note the answer, ask the same once more where the dialect must recognise it, and wait for the end of the rollout."""
+    session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
+    session.trace.close(n, response)
+    part = live(session.state, "")
+    if not start or part.given is None:
+        return
+    concluded(session, "", n, response)
+    if session.bench.dialect == "callback" and response.status == 202 and part.given.rollout_id:
+        try:
+            await ask(session, part, True)
+            await End().perform(session)
+        except GaveUp as silence:
+            session.state["gave_up"] = [("", str(silence))]
