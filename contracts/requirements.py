@@ -36,6 +36,11 @@ class Requirement:
     decision: str | None
     needs: tuple[str, ...]
 
+    @property
+    def fuzzed(self) -> bool:
+        """Whether generated requests judge it, and no written case."""
+        return (self.judged or "").startswith("fuzzing: ")
+
 
 def load(path: Path) -> dict[str, Requirement]:
     """The requirements in `path` by id, in the order of the file."""

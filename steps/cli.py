@@ -61,6 +61,7 @@ def cli() -> None:
 
 
 @cli.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @_target_options
 @click.option(
     "--case", "patterns", multiple=True, help="Only cases whose name, id, file or requirement matches (* allowed)."
@@ -92,6 +93,7 @@ def cli() -> None:
 @click.option("--baseline", "baseline_file", type=click.Path(path_type=Path), help="YAML list of known failures.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=32, show_default=True, help="Cases in flight at once.")
 def run(
+    files: tuple[Path, ...],
     patterns: tuple[str, ...],
     report_file: Path | None,
     baseline_file: Path | None,
@@ -99,14 +101,16 @@ def run(
     backend: str,
     **options: Any,
 ) -> None:
-    """Judge a target by every case that applies to it."""
+    """Judge a target by every case that applies to it, or by those in FILES: scenarios (.yaml) and features (.feature)."""
     if backend == "live":
         raise SuiteError(
             "--backend live: this version has no live backend; leave the option out to judge with the scripted trainer."
         )
     request = Request(strict=nulls == "strict", **options)
     known = baseline.load(baseline_file)
-    cases = list(library.chosen(library.every(profile_of(request.profile).name), patterns))
+    profile = profile_of(request.profile)
+    known_cases = library.among(files, profile.catalogue) if files else library.every(profile.name)
+    cases = list(library.chosen(known_cases, patterns))
     if not cases:
         raise SuiteError(f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint` lists them all.")
     sys.exit(asyncio.run(_run(request, cases, known, report_file)))

@@ -47,6 +47,11 @@ def every(profile: str, root: Path = ROOT) -> list[Case]:
     return cases
 
 
+def among(files: Iterable[Path], catalogue: Mapping[str, Requirement]) -> list[Case]:
+    """The cases of these files, wherever they stand. Raises `SuiteError` for the first mistake."""
+    return [case for file in files for case in load(file.resolve(), catalogue)]
+
+
 def chosen(cases: Iterable[Case], patterns: Iterable[str]) -> Iterator[Case]:
     """Cases whose name, id, file or requirement matches one of the patterns; all of them without a pattern."""
     patterns = tuple(patterns)

@@ -18,6 +18,7 @@ from steps.engine.failure_text import collapse, finding_block
 from steps.engine.findings import SuiteError, Verdict
 from steps.engine.outcome import Outcome
 from steps.engine.report import ReportWriter
+from steps.fuzzing import items
 from steps.running import PROFILES, ROOT, Request, Run, profile_of, ready
 
 MARKERS = {
@@ -54,6 +55,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--baseline", default=None, type=Path, help="YAML list of known failures with their reasons")
     group.addoption("--level", default="must", choices=["must", "should", "may"], help="the weakest level that fails")
     group.addoption("--nulls", default="compat", choices=["compat", "strict"], help="whether null and absent are one")
+    group.addoption("--contract", default=None, type=Path, help="fuzz the target by this OpenAPI file as well")
+    group.addoption("--fuzz-examples", default=None, type=int, help="generated requests an operation, at least")
+    group.addoption("--fuzz-seed", default=None, type=int, help="other generated requests than those of every run")
     group.addoption("--in-flight", default=32, type=int, help="cases in flight at once")
 
 
@@ -65,6 +69,11 @@ def pytest_configure(config: pytest.Config) -> None:
             config.addinivalue_line("markers", f"{requirement.id}: {requirement.sentence}")
     config.args[:] = [widened for arg in config.args for widened in _widened(arg, config)]
     config.stash[_runner] = Player(config)
+    config.stash[items.results] = {}
+    if config.option.contract is not None:
+        if not config.option.contract.is_file():
+            raise pytest.UsageError(f"--contract {config.option.contract}: there is no such file")
+        config.args.append(str(config.option.contract))
 
 
 def _widened(arg: str, config: pytest.Config) -> Iterator[str]:
@@ -99,7 +108,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return FeatureFile.from_parent(parent, path=file_path)
     if file_path.suffix == ".yaml" and any(file_path.is_relative_to(ROOT / "scenarios" / name) for name in PROFILES):
         return ScenarioFile.from_parent(parent, path=file_path)
+    if items.is_contract(file_path) and (
+        file_path.is_relative_to(ROOT / "contracts") or _given(file_path, parent.config)
+    ):
+        return items.ContractFile.from_parent(parent, path=file_path)
     return None
+
+
+def _given(file: Path, config: pytest.Config) -> bool:
+    return config.option.contract is not None and file == config.option.contract.resolve()
 
 
 class CaseFile(pytest.File):
@@ -311,3 +328,4 @@ _stale = pytest.StashKey[list[str]]()
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     for line in config.stash.get(_stale, []):
         terminalreporter.write_line(f"BASELINE  {line}")
+    items.summary(terminalreporter, config)

@@ -159,7 +159,8 @@ def rerun(request: Request, case: Case) -> str:
             words += [option, str(value)]
     if request.target_key is not None:
         words += ["--target-key", "..."]
-    return shlex.join([*words, "--case", case.name])
+    own = Path(case.at.file).is_absolute()  # written by somebody else than this project
+    return shlex.join([*words, case.at.file, "--case", case.name] if own else [*words, "--case", case.name])
 
 
 def levels(catalogue: dict[str, Requirement]) -> dict[str, str]:

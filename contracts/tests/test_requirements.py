@@ -37,7 +37,8 @@ def test_every_catalogue_loads(path: Path) -> None:
 
 def test_the_numbers_of_the_rollout_server_are_complete_and_in_order() -> None:
     trainer_side = {141, *range(178, 201)}
-    assert [*ROLLOUT] == [f"ROLLOUT-{n:03}" for n in range(1, 206) if n not in trainer_side]
+    numbers = [*(n for n in range(1, 206) if n not in trainer_side), *range(300, 304)]
+    assert [*ROLLOUT] == [f"ROLLOUT-{n:03}" for n in numbers]
 
 
 def test_a_requirement_without_a_judge_says_why() -> None:
@@ -46,13 +47,13 @@ def test_a_requirement_without_a_judge_says_why() -> None:
 
 
 def test_a_source_names_where_the_sentence_comes_from() -> None:
-    kinds = ("protocol: ", "observed defect: ", "purpose: ", "RFC ", "OpenAI chat API", "JSON Schema")
+    kinds = ("protocol: ", "observed defect: ", "purpose: ", "RFC ", "OpenAI chat API", "JSON Schema", "contract: ")
     assert [entry.id for entry in ROLLOUT.values() if not entry.source.startswith(kinds)] == []
 
 
 def test_a_judge_says_whether_it_looks_at_every_trace_or_needs_a_case() -> None:
     judged = [entry for entry in ROLLOUT.values() if entry.judged]
-    assert [entry.id for entry in judged if not (entry.judged or "").startswith(("every trace: ", "case: "))] == []
+    assert [entry.id for entry in judged if not (entry.judged or "").startswith(("every trace: ", "case: ", "fuzzing: "))] == []
 
 
 def test_what_only_one_dialect_has_is_asked_of_that_dialect_only() -> None:

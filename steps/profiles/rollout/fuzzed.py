@@ -1,5 +1,6 @@
 """A start request that was generated and not written: it gets the trainer, and is judged like any other."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,13 +8,24 @@ from urllib.parse import urlsplit
 
 from steps.engine.session import GaveUp, Session
 from steps.engine.trace import Request, Response
-from steps.peers.script import AnyCall, Reply, Script
+from steps.peers.script import AnyCall, Fault, Reply, Script
+from steps.peers.trainer import NONCE
 from steps.profiles.rollout.actions import End, ask, concluded, enroll_as
 from steps.profiles.rollout.bench import Bench, live
 from steps.profiles.rollout.given import KEY_NAME, SAMPLING_NAME, START_PATH, Given
 
+NONCE_TEXT = re.compile(NONCE.pattern.decode())
 LONGEST_ID = 200  # what is made unique has to stay within the 256 characters that an id may have
-SCRIPT = Script((Reply(calls=(AnyCall(1),)), Reply(text="Done.")))
+CALL, DONE = Reply(calls=(AnyCall(1),)), Reply(text="Done.")
+SCRIPTS = (
+    (CALL, DONE),
+    (Reply(calls=(AnyCall(1), AnyCall(2)), reasoning="Both at once."), Reply(text="Fertig: 5 · 3 \U0001f680")),
+    (replace(CALL, odd=True), replace(DONE, odd=True, message={"annotations": [{"note": None}]})),
+    (DONE,),
+    (CALL, CALL, CALL, DONE),
+    (CALL, Fault(503), DONE),
+)
+"""What the trainer plays, in turn: a generated request says nothing of it."""
 ABOUT = {"sync": ("ROLLOUT-119",), "callback": ("ROLLOUT-136",)}
 """The requirement that a rollout which never ends breaks."""
 
@@ -31,16 +43,27 @@ def adopted(session: Session, body: Any) -> Any:
     if not isinstance(body, Mapping) or not _is_address(body.get("server_url")):
         return body
     nonce = bench.nonce()
-    mine = {**body, "server_url": bench.trainer_url}
-    if isinstance(body.get("rollout_id"), str) and 0 < len(body["rollout_id"]) <= LONGEST_ID:
-        mine["rollout_id"] = f"{body['rollout_id']}-{nonce}"
+    mine = {**_without_nonces(body), "server_url": bench.trainer_url}
+    if isinstance(mine.get("rollout_id"), str) and 0 < len(mine["rollout_id"]) <= LONGEST_ID:
+        mine["rollout_id"] = f"{mine['rollout_id']}-{nonce}"
     tokenizer, name = bench.tokens_for(live(session.state, "").wanted)
     if isinstance(body.get("tokenizer_name"), str) and body["tokenizer_name"]:
         mine["tokenizer_name"] = name
     part = live(session.state, "")
-    script = bench.resolved(SCRIPT, 0) if bench.usable_tools() else Script(SCRIPT.lines[1:])
+    number = int(nonce.rpartition("-")[2].rstrip("x"))
+    script = Script(SCRIPTS[number % len(SCRIPTS)])
+    script = bench.resolved(script, number % 89) if bench.usable_tools() else Script((DONE,))
     enroll_as(session, part, _given(bench, mine, nonce), tokenizer, script)
     return mine
+
+
+def _without_nonces(value: Any) -> Any:
+    """Generators feed on what they have seen: an id of an earlier rollout in a text would look as if it had strayed."""
+    if isinstance(value, str):
+        return NONCE_TEXT.sub("rc-again", value)
+    if isinstance(value, Mapping):
+        return {_without_nonces(key): _without_nonces(inner) for key, inner in value.items()}
+    return [_without_nonces(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _is_address(value: Any) -> bool:

@@ -37,6 +37,8 @@ def _carried(talk: Talk, rollout: Rollout, call: Chat | Post, requirement: str) 
             return held("167")
         return broken("167", "no Authorization header: no key was given", f"Authorization: {_masked(seen)}", call.n)
     scheme, _, token = (seen or "").partition(" ")
+    if not (key.isascii() and key.isprintable() and key == key.strip()):
+        return held("167")  # no header can carry it; what a server makes of such a key is not agreed
     if scheme.lower() == "bearer" and token == key:
         return held(requirement)
     if talk.target_key and token == talk.target_key:

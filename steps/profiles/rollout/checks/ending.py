@@ -55,6 +55,8 @@ def _error_texts(rollout: Rollout) -> Iterator[tuple[str, int]]:
 
 def limit(rollout: Rollout, name: str, default: int) -> int:
     value = rollout.given.body.get(name, default)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # 1.0 is an integer to JSON Schema
     return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 

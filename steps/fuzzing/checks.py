@@ -1,0 +1,61 @@
+"""What a response may not be, whatever the request was: checks of our own beside those of schemathesis.
+
+A check raises `Broken` with the requirement, its sentence, and what was seen; schemathesis adds the request that shows it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from schemathesis.core.failures import Failure
+
+from contracts.requirements import Requirement
+from steps.engine.findings import Finding
+from steps.engine.redaction import redacted
+from steps.fuzzing.watch import Watch
+from steps.profiles.rollout.checks.ending import INTERNALS
+
+LEAK, SHOWN = "ROLLOUT-123", "ROLLOUT-175"
+
+
+class Broken(Failure):
+    """A requirement that a generated request showed to be broken."""
+
+
+def broken(operation: str, requirement: Requirement, said: str, saw: str) -> Broken:
+    return Broken(
+        operation=operation,
+        title=f"{requirement.id} {requirement.sentence}",
+        message=redacted(f"said  {said}\nsaw   {saw}"),
+        case_id=None,
+    )
+
+
+def rollout_invariants(watch: Watch, case: Any) -> None:
+    """What a generated request led to is judged like any case."""
+    found = watch.findings(case)
+    if found:
+        raise _told(case, found, watch.run.profile.catalogue)
+
+
+def no_internals(watch: Watch, response: Any, case: Any) -> None:
+    """An error says what was wrong with the request, in words that are not those of the server's inside."""
+    text = (response.content or b"").decode("utf-8", "replace") if response.status_code >= 400 else ""
+    shown = INTERNALS.search(text)
+    if shown:
+        requirement = watch.run.profile.catalogue[LEAK]
+        saw = f"{shown.group()!r} in {text[:300]}"
+        raise broken(case.operation.label, requirement, "an error in the server's own words", saw)
+
+
+def no_secrets(watch: Watch, response: Any, case: Any) -> None:
+    """The key that the server asks for is in none of its answers."""
+    key = watch.key
+    if key and key.encode() in (response.content or b""):
+        raise broken(case.operation.label, watch.run.profile.catalogue[SHOWN], "no key in a reply", "the target's key")
+
+
+def _told(case: Any, found: tuple[Finding, ...], catalogue: Mapping[str, Requirement]) -> Broken:
+    first = found[0]
+    others = sorted({f.requirement for f in found} - {first.requirement})
+    saw = first.saw + (f"\nalso  {', '.join(others)}" if others else "")
+    return broken(case.operation.label, catalogue[first.requirement], first.said, saw)

@@ -1,0 +1,140 @@
+"""A whole fuzz run: schemathesis' engine over one contract, and what it found as outcomes like those of any case.
+
+One outcome an operation and one for the links between them. A failed check is a finding of the requirement that it belongs to.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import schemathesis
+from schemathesis import engine
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events
+
+from steps.engine.cases import Case
+from steps.engine.findings import Evidence, Finding, Held, Judgement, Location, SuiteError, Verdict, judge
+from steps.engine.outcome import Outcome
+from steps.engine.redaction import redacted
+from steps.fuzzing import hooks
+from steps.fuzzing.checks import Broken
+from steps.fuzzing.contract import Contract
+from steps.fuzzing.watch import Watch
+from steps.running import ROOT
+
+CONFIG = ROOT / "schemathesis.toml"
+CONFORMS, ACCEPTS, REFUSES, NO_5XX = "ROLLOUT-300", "ROLLOUT-301", "ROLLOUT-302", "ROLLOUT-303"
+BY_CHECK = {
+    "not_a_server_error": NO_5XX,
+    "positive_data_acceptance": ACCEPTS,
+    "negative_data_rejection": REFUSES,
+    "missing_required_header": REFUSES,
+    "unsupported_method": "ROLLOUT-014",
+    "ignored_auth": "ROLLOUT-168",
+}
+"""The requirement that a check of schemathesis judges; every other one judges the contract."""
+MOST_OF_A_KIND = 3  # findings of one requirement that are kept for one operation
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is tried. `seed` None: what derandomized runs try, the same every time."""
+
+    max_examples: int = 50
+    seed: int | None = None
+    links: bool = True
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is known of one operation so far. `cases` are the requests that were sent."""
+
+    cases: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def fuzz(
+    contract: Contract, watch: Watch, plan: Plan, finished: Callable[[str, Tally], None] = lambda *_: None
+) -> dict[str, Tally]:
+    """Every operation of the contract, by label. Raises `SuiteError` when the target cannot be fuzzed at all."""
+    hooks.use(watch)
+    tallies: dict[str, Tally] = {f"{method} {path}": Tally() for method, path in contract.operations()}
+    try:
+        for event in engine.from_schema(_schema(contract, watch, plan)).execute():
+            if isinstance(event, events.FatalError):
+                raise SuiteError(f"{contract.shown}: schemathesis stopped: {redacted(str(event.exception))}")
+            if isinstance(event, events.NonFatalError):
+                raise SuiteError(f"{contract.shown}: {event.label}: {redacted(str(event.info))}")
+            if isinstance(event, events.ScenarioFinished):
+                _count(tallies, event)
+    finally:
+        hooks.use(None)
+    for label, tally in tallies.items():
+        finished(label, tally)
+    return tallies
+
+
+def _schema(contract: Contract, watch: Watch, plan: Plan) -> Any:
+    config = SchemathesisConfig.from_path(CONFIG)
+    config.update(seed=plan.seed if plan.seed is not None else 1, max_failures=None)
+    mine = config.projects.override
+    headers = {"Authorization": f"Bearer {watch.key}"} if watch.key else None
+    # What is found is noted and the run goes on: a breach of little weight must not hide what comes after it.
+    mine.update(base_url=watch.target.base_url, headers=headers, continue_on_failure=True)
+    mine.generation.update(max_examples=plan.max_examples, deterministic=plan.seed is None)
+    return schemathesis.openapi.from_dict(dict(contract.spec), config=config)
+
+
+def _count(tallies: dict[str, Tally], event: Any) -> None:
+    for case_id, node in event.recorder.cases.items():
+        label = node.value.operation.label
+        tally = tallies.setdefault(label, Tally())
+        tally.cases += 1
+        for check in event.recorder.checks.get(case_id, ()):
+            if check.failure_info is not None:
+                _add(tally, check, negative=_negative(node.value))
+
+
+def _negative(case: Any) -> bool:
+    return case.meta is not None and not case.meta.generation.mode.is_positive
+
+
+def _add(tally: Tally, check: Any, negative: bool) -> None:
+    failure = check.failure_info.failure
+    if check.name == "status_code_conformance" and getattr(failure, "status_code", 0) >= 500:
+        return  # not_a_server_error says it
+    if check.name == "response_schema_conformance" and negative:
+        return  # an answer to what should have been refused may show what was wrong with it
+    if isinstance(failure, Broken):
+        requirement = failure.title.partition(" ")[0]
+        said, _, saw = failure.message.removeprefix("said  ").partition("\nsaw   ")
+    else:
+        requirement = BY_CHECK.get(check.name, CONFORMS)
+        said, saw = f"{check.name}: {failure.title}", failure.message
+    strict_only = getattr(failure, "instance", ...) is None
+    if sum(f.requirement == requirement for f in tally.findings) < MOST_OF_A_KIND:
+        tally.findings.append(Finding(requirement, said, saw, strict_only=strict_only))
+        tally.commands.append(redacted(check.failure_info.code_sample))
+
+
+def outcome(contract: Contract, watch: Watch, label: str, tally: Tally, level: str) -> Outcome:
+    """One operation as a case: a pass when requests were sent and nothing counted was found."""
+    about = (CONFORMS,)
+    case = Case(f"generated {label}", "rollout", watch.dialect, about, (), Location(contract.shown, 1))
+    if not tally.cases:
+        return Outcome(case, Judgement(Verdict.INCONCLUSIVE, {}, (), "no request was generated"), None, 0.0, "")
+    levels = {name: requirement.level for name, requirement in watch.run.profile.catalogue.items()}
+    found = [f.requirement for f in tally.findings]
+    evidence: list[Evidence] = [*tally.findings, *(Held(name) for name in about if name not in found)]
+    return Outcome(case, judge(evidence, about, levels, level), None, tally.seconds, "\n".join(tally.commands))
+
+
+def outcomes(contract: Contract, watch: Watch, tallies: dict[str, Tally], level: str) -> Iterator[Outcome]:
+    for label, tally in tallies.items():
+        yield outcome(contract, watch, label, tally, level)
+
+
+__all__ = ["Plan", "Tally", "fuzz", "outcome", "outcomes", "time"]

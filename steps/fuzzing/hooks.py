@@ -1,0 +1,93 @@
+"""What `schemathesis.toml` names: the trainer in the loop and the checks of ours, for the plain command line too.
+
+A run of ours sets the watch; under `schemathesis run` the first request does, from the contract and the address that it is sent to.
+"""
+
+import atexit
+import os
+from typing import Any
+
+import schemathesis
+
+from steps.engine.card import Card
+from steps.fuzzing import checks
+from steps.fuzzing.background import Background
+from steps.fuzzing.contract import dialect_of
+from steps.fuzzing.watch import Watch
+from steps.running import Request
+
+KEY = "ROLLOUT_SERVER_KEY"
+_watch: list[Watch | None] = []
+
+
+def use(watch: Watch | None) -> None:
+    """Watch with this from now on; None watches nothing."""
+    _watch[:] = [watch]
+
+
+def stop() -> None:
+    """Forget the watch: the next request finds another."""
+    _watch.clear()
+
+
+def watching(case: Any) -> Watch | None:
+    if not _watch:
+        use(_begun(case))
+    return _watch[0]
+
+
+def _begun(case: Any) -> Watch | None:
+    """A watch for the plain command line. A contract of no dialect of ours is fuzzed without a trainer."""
+    schema = case.operation.schema
+    dialect = dialect_of(schema.raw_schema)
+    if dialect is None:
+        return None
+    background = Background()
+    background.__enter__()
+    atexit.register(background.__exit__)
+    key = os.environ.get(KEY) or None
+    target = str(schema.get_base_url()).rstrip("/")
+    request = Request(target=target, dialect=dialect, target_key=key, described=Card())
+    return Watch.over(request, dialect, str(schema.location or "contract"), background)
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    watch = watching(case)
+    if watch is not None:
+        watch.before(case)
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    watch = watching(case)
+    if watch is not None:
+        watch.after(case, response)
+
+
+@schemathesis.hook
+def after_network_error(context: Any, case: Any, request: Any) -> None:
+    watch = watching(case)
+    if watch is not None:
+        watch.lost(case)
+
+
+@schemathesis.check
+def rollout_invariants(context: Any, response: Any, case: Any) -> None:
+    watch = watching(case)
+    if watch is not None:
+        checks.rollout_invariants(watch, case)
+
+
+@schemathesis.check
+def no_internals(context: Any, response: Any, case: Any) -> None:
+    watch = watching(case)
+    if watch is not None:
+        checks.no_internals(watch, response, case)
+
+
+@schemathesis.check
+def no_secrets(context: Any, response: Any, case: Any) -> None:
+    watch = watching(case)
+    if watch is not None:
+        checks.no_secrets(watch, response, case)

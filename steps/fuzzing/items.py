@@ -1,0 +1,138 @@
+"""The pytest face of fuzzing: a contract file is a file of tests, one for each of its operations.
+
+`pytest contracts/` collects the contracts of the project, `--contract PATH` another one. The first item fuzzes the whole contract, each
+reports its own operation.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steps.engine.coverage import Coverage, lines
+from steps.engine.findings import Finding, SuiteError, Verdict
+from steps.engine.outcome import Outcome
+from steps.fuzzing import contract as contracts
+from steps.fuzzing.contract import Contract
+from steps.running import ROOT
+
+NIGHTLY_EXAMPLES, EXAMPLES = 1000, 50
+results = pytest.StashKey["dict[Path, Fuzzed]"]()
+
+
+class Fuzzed:
+    """What one run over a contract found: an outcome for each label, and what it exercised."""
+
+    def __init__(self, outcomes: dict[str, Outcome], coverage: Coverage, requests: int, run: Any) -> None:
+        self.outcomes, self.coverage, self.requests, self.run = outcomes, coverage, requests, run
+
+
+class Broken(Exception):
+    """An operation breaks its contract; carries its outcome."""
+
+
+def is_contract(file: Path) -> bool:
+    return file.suffix in (".yaml", ".yml", ".json") and file.name.startswith("openapi")
+
+
+class ContractFile(pytest.File):
+    """One contract; one item an operation."""
+
+    def collect(self) -> Iterator["OperationItem"]:
+        shown = self.path.relative_to(ROOT).as_posix() if self.path.is_relative_to(ROOT) else str(self.path)
+        try:
+            contract = contracts.load(self.path, shown)
+        except SuiteError as error:
+            raise self.CollectError(str(error)) from None
+        if self.config.option.dialect not in (None, contract.dialect):
+            return
+        for method, path in contract.operations():
+            yield OperationItem.from_parent(self, name=f"{method} {path}", contract=contract)
+
+
+class OperationItem(pytest.Item):
+    def __init__(self, *, contract: Contract, **kw: Any) -> None:
+        super().__init__(**kw)
+        self.contract = contract
+        if contract.dialect:
+            self.add_marker(contract.dialect)
+
+    def runtest(self) -> None:
+        known = self.config.stash[results]
+        if self.path not in known:
+            known[self.path] = run(self.contract, self.config)
+        outcome = known[self.path].outcomes[self.name]
+        if outcome.judgement.verdict is Verdict.FAIL:
+            raise Broken(outcome)
+        if outcome.judgement.verdict is Verdict.INCONCLUSIVE:
+            pytest.xfail(f"inconclusive: {outcome.judgement.reason}")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, SuiteError):
+            return f"COULD NOT JUDGE  {self.contract.shown}\n  {excinfo.value}"
+        if not isinstance(excinfo.value, Broken):
+            return super().repr_failure(excinfo, style)
+        outcome: Outcome = excinfo.value.args[0]
+        catalogue = self.config.stash[results][self.path].run.profile.catalogue
+        blocks = zip(outcome.judgement.findings, outcome.rerun.splitlines(), strict=False)
+        return "\n\n".join(block(finding, catalogue, command) for finding, command in blocks)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, self.name
+
+
+def block(finding: Finding, catalogue: Any, command: str) -> str:
+    """One finding for people: the requirement, said and saw, and the request that shows it."""
+    requirement = catalogue[finding.requirement]
+    saw = finding.saw.replace("\n", "\n        ")
+    head = f"{requirement.level.upper():<6}  {requirement.id}  {requirement.sentence}"
+    return f"{head}\n  said  {finding.said}\n  saw   {saw}\n  with  {command}"
+
+
+def run(contract: Contract, config: pytest.Config) -> Fuzzed:
+    """Fuzz one contract against the target of the session. Raises `SuiteError` when it cannot be done."""
+    from steps.fuzzing.background import Background
+    from steps.fuzzing.fuzz import Plan, fuzz, outcome
+    from steps.fuzzing.watch import Watch
+    from steps.plugin import request_of
+
+    if contract.dialect is None:
+        raise SuiteError(
+            f"{contract.shown}: none of its paths starts a rollout, so the trainer has no place in it. Write `x-dialect: sync` or "
+            f"`x-dialect: callback` at its top, or fuzz it with `schemathesis run {contract.shown} --url URL`."
+        )
+    request = replace(request_of(config, "rollout"), dialect=contract.dialect)
+    coverage = Coverage(contract.spec)
+    with Background() as background:
+        watch = Watch.over(request, contract.dialect, contract.shown, background)
+        watch.heard = lambda heard: coverage.add(heard.trace.exchanges) if heard.trace else None
+        tallies = fuzz(contract, watch, plan_of(config, Plan))
+        outcomes = {label: outcome(contract, watch, label, tally, request.level) for label, tally in tallies.items()}
+    return Fuzzed(outcomes, coverage, sum(tally.cases for tally in tallies.values()), watch.run)
+
+
+def plan_of(config: pytest.Config, plan: Any) -> Any:
+    """The same requests every time, unless the nightly marker or `--fuzz-seed` asks for others."""
+    import random
+
+    if config.option.fuzz_seed is None and "nightly" not in (config.option.markexpr or ""):
+        return plan(config.option.fuzz_examples or EXAMPLES)
+    seed = config.option.fuzz_seed if config.option.fuzz_seed is not None else random.SystemRandom().randrange(2**32)
+    config.option.fuzz_seed = seed  # one for all contracts of the run, and shown at its end
+    return plan(config.option.fuzz_examples or NIGHTLY_EXAMPLES, seed)
+
+
+def summary(reporter: Any, config: pytest.Config) -> None:
+    """What was exercised, at the end of a run that fuzzed."""
+    for file, fuzzed in config.stash.get(results, {}).items():
+        dialect = fuzzed.run.dialects[0] if fuzzed.run.dialects else "-"
+        reporter.section(f"{file.name} ({dialect}): {fuzzed.requests} generated requests", sep="-")
+        for line in lines(fuzzed.coverage, file.name, 5):
+            reporter.write_line(line)
+    if config.stash.get(results, {}):
+        seed = config.option.fuzz_seed
+        reporter.write_line(
+            f"seed: {'none, derandomized' if seed is None else f'{seed} (--fuzz-seed {seed} repeats it)'}"
+        )
