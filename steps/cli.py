@@ -109,7 +109,7 @@ def run(
     request = Request(strict=nulls == "strict", **options)
     known = baseline.load(baseline_file)
     profile = profile_of(request.profile)
-    known_cases = library.among(files, profile.catalogue) if files else library.every(profile.name)
+    known_cases = library.among(files, profile.name) if files else library.every(profile.name)
     cases = list(library.chosen(known_cases, patterns))
     if not cases:
         raise SuiteError(f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint` lists them all.")

@@ -1,6 +1,7 @@
 """Which cases there are: the feature files and the scenario files of a profile."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -47,9 +48,10 @@ def every(profile: str, root: Path = ROOT) -> list[Case]:
     return cases
 
 
-def among(files: Iterable[Path], catalogue: Mapping[str, Requirement]) -> list[Case]:
-    """The cases of these files, wherever they stand. Raises `SuiteError` for the first mistake."""
-    return [case for file in files for case in load(file.resolve(), catalogue)]
+def among(files: Iterable[Path], profile: str) -> list[Case]:
+    """The cases of these files as cases of a profile, wherever they stand. Raises `SuiteError` for the first mistake."""
+    catalogue = profile_of(profile).catalogue
+    return [replace(case, profile=profile) for file in files for case in load(file.resolve(), catalogue)]
 
 
 def chosen(cases: Iterable[Case], patterns: Iterable[str]) -> Iterator[Case]:

@@ -73,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.contract is not None:
         if not config.option.contract.is_file():
             raise pytest.UsageError(f"--contract {config.option.contract}: there is no such file")
-        config.args.append(str(config.option.contract))
+        config.args.append(str(config.option.contract.resolve()))
 
 
 def _widened(arg: str, config: pytest.Config) -> Iterator[str]:
@@ -106,17 +106,21 @@ def _scenario_at(file: Path, line: int) -> str:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if file_path.suffix == ".feature":
         return FeatureFile.from_parent(parent, path=file_path)
-    if file_path.suffix == ".yaml" and any(file_path.is_relative_to(ROOT / "scenarios" / name) for name in PROFILES):
-        return ScenarioFile.from_parent(parent, path=file_path)
-    if items.is_contract(file_path) and (
-        file_path.is_relative_to(ROOT / "contracts") or _given(file_path, parent.config)
-    ):
+    given = _given(file_path, parent.config)
+    named = parent.config.option.contract
+    contract = file_path == (named and named.resolve()) or items.is_contract(file_path)
+    if contract and (given or file_path.is_relative_to(ROOT / "contracts")):
         return items.ContractFile.from_parent(parent, path=file_path)
+    ours = any(file_path.is_relative_to(ROOT / "scenarios" / name) for name in PROFILES)
+    if file_path.suffix == ".yaml" and (ours or given):
+        return ScenarioFile.from_parent(parent, path=file_path)
     return None
 
 
 def _given(file: Path, config: pytest.Config) -> bool:
-    return config.option.contract is not None and file == config.option.contract.resolve()
+    """Whether a file was named on the command line, wherever it stands."""
+    named = (config.invocation_params.dir / arg.partition("::")[0] for arg in config.args)
+    return any(name.resolve() == file for name in named)
 
 
 class CaseFile(pytest.File):

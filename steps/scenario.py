@@ -27,7 +27,11 @@ SCHEMA = ROOT / "scenarios" / "scenario.schema.json"
 def load(file: Path, catalogue: Catalogue, root: Path = ROOT) -> list[Case]:
     """The cases of a file, one for each dialect. Raises `SuiteError` for the first mistake."""
     shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
-    source = yaml_source.read(file, shown)
+    return compiled(yaml_source.read(file, shown), catalogue, file.parent.name)
+
+
+def compiled(source: Source, catalogue: Catalogue, profile: str) -> list[Case]:
+    """The cases of a document that has been read. Raises `SuiteError` for the first mistake."""
     model = yaml_source.validated(ScenarioFile, source)
     names: dict[str, int] = {}
     cases: list[Case] = []
@@ -37,7 +41,7 @@ def load(file: Path, catalogue: Catalogue, root: Path = ROOT) -> list[Case]:
                 ("cases", n, "name"), f"the name {case.name!r} is taken by case {names[case.name] + 1} of this file"
             )
         names[case.name] = n
-        cases += _Compiled(source, ("cases", n), case, catalogue, file.parent.name).cases()
+        cases += _Compiled(source, ("cases", n), case, catalogue, profile).cases()
     return cases
 
 

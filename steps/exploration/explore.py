@@ -1,0 +1,169 @@
+"""Plays walks one after the other, shrinks the first that breaks something, and writes it down as a scenario."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from contracts.rollout.lifecycle import TABLES
+from steps import scenario
+from steps.engine import yaml_source
+from steps.engine.cases import Case
+from steps.engine.findings import Finding, SuiteError, Verdict
+from steps.engine.outcome import Outcome
+from steps.exploration.walk import walks
+from steps.fuzzing.background import Background
+from steps.running import Request, Run, ready
+
+PATIENCE_S = 2.0  # a shrinking walk that waits in vain is waited for often
+WALKS = 150
+
+
+@dataclass(slots=True)
+class Explored:
+    """What came of a dialect's walks. `outcome` and `document` are those of the smallest walk that failed, if one did."""
+
+    dialect: str
+    walks: int = 0
+    moves: int = 0
+    seconds: float = 0.0
+    outcome: Outcome | None = None
+    document: Mapping[str, Any] | None = None
+    flaky: int = 0
+    heard: list[Outcome] = field(default_factory=list)
+
+
+class _Failed(Exception):
+    """A walk broke something: what Hypothesis shrinks."""
+
+
+def explore(request: Request, dialect: str, examples: int = WALKS, number: int | None = None) -> Explored:
+    """Walk over the table of one dialect. The same walks every time, unless `number` seeds others.
+
+    Raises `SuiteError` when the target cannot be reached or judged.
+    """
+    with Background() as background:
+        run = background.enter(ready(replace(request, dialect=dialect)))
+        run.campaign.options = replace(run.campaign.options, card=_hasty(run))
+        explored, began = Explored(dialect), time.monotonic()
+        _search(explored, lambda case: background.call(run.campaign.play(case)), run, examples, number)
+        explored.seconds = time.monotonic() - began
+        return explored
+
+
+def _hasty(run: Run) -> Any:
+    card = run.campaign.options.card
+    return card.model_copy(
+        update={"patience_s": min(card.patience_s, PATIENCE_S), "settle_s": min(card.settle_s, 0.05)}
+    )
+
+
+def _search(explored: Explored, play: Callable[[Case], Outcome], run: Run, examples: int, number: int | None) -> None:
+    wanted: list[str] = []
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=number is None,
+        report_multiple_bugs=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(walks(explored.dialect, TABLES[explored.dialect]))
+    def walk(document: Mapping[str, Any]) -> None:
+        outcome = play(compiled(document, run))
+        explored.walks += 1
+        explored.moves += len(document["cases"][0]["steps"])
+        explored.heard.append(outcome)
+        broken = _broken(outcome, run)
+        if broken and (not wanted or wanted[0] in broken):
+            wanted[:] = wanted or [broken[0]]  # shrink towards the same breach, not to any other
+            explored.outcome, explored.document = outcome, document
+            raise _Failed
+
+    try:
+        (seed(number)(walk) if number is not None else walk)()
+    except _Failed:
+        pass
+    except Exception as error:
+        if type(error).__name__ not in ("Flaky", "FlakyFailure", "FlakyStrategyDefinition"):
+            raise
+        explored.flaky += 1  # it failed once and then did not: told, and kept as what it is
+    if explored.document is not None and explored.outcome is not None:
+        explored.document = _named(explored.document, explored.outcome, wanted[0])
+
+
+def _broken(outcome: Outcome, run: Run) -> list[str]:
+    if outcome.judgement.verdict is Verdict.ERROR:
+        raise SuiteError(f"a walk could not be judged: {outcome.judgement.reason}")
+    catalogue = run.profile.catalogue
+    found = (f for f in outcome.judgement.findings if not f.strict_only)
+    return [f.requirement for f in found if catalogue[f.requirement].level == "must"]
+
+
+def compiled(document: Mapping[str, Any], run: Run) -> Case:
+    """The case that a walk is."""
+    source = yaml_source.parse(text_of(document), "a walk")
+    (case,) = scenario.compiled(source, run.profile.catalogue, run.profile.name)
+    return case
+
+
+def _named(document: Mapping[str, Any], outcome: Outcome, requirement: str) -> dict[str, Any]:
+    """The same walk, about what it found, under a name of its own."""
+    (case,) = document["cases"]
+    finding = _finding(outcome, requirement)
+    digest = hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:8]
+    said = " ".join(finding.said.split())[:60] if finding else ""
+    return {"cases": [{**case, "name": f"found by exploration {digest}: {said}", "requirements": [requirement]}]}
+
+
+def _finding(outcome: Outcome, requirement: str) -> Finding | None:
+    return next((f for f in outcome.judgement.findings if f.requirement == requirement), None)
+
+
+class _Flow(yaml.SafeDumper):
+    """Steps and lines on one line each, as people write them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def text_of(document: Mapping[str, Any]) -> str:
+    """A scenario file as text: the case in block style, its lists' entries in flow style."""
+    (case,) = document["cases"]
+    lines = ["cases:"]
+    for n, (key, value) in enumerate(case.items()):
+        lines += _entry("- " if n == 0 else "  ", key, value)
+    return "\n".join(lines) + "\n"
+
+
+def _entry(lead: str, key: str, value: Any) -> list[str]:
+    if key == "rollouts":
+        return [f"{lead}{key}:", *(f"    {label}: {_inline(part)}" for label, part in value.items())]
+    return [f"{lead}{key}: {_inline(value)}"]
+
+
+def _inline(value: Any) -> str:
+    text = yaml.dump(value, Dumper=_Flow, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
+    return text.strip().removesuffix("\n...").strip()
+
+
+def save(explored: Explored, folder: Path) -> Path | None:
+    """Write the smallest failing walk into a folder; None when nothing failed."""
+    if explored.document is None:
+        return None
+    (case,) = explored.document["cases"]
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = case["name"].split()[3].rstrip(":")
+    file = folder / f"{case['requirements'][0].lower()}-{explored.dialect}-{digest}.yaml"
+    file.write_text(
+        "# yaml-language-server: $schema=scenario.schema.json\n" + text_of(explored.document), encoding="utf-8"
+    )
+    return file

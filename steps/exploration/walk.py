@@ -1,0 +1,154 @@
+"""Draws one walk over the lifecycle table: at every step one event that the table allows the trainer in the state of some rollout.
+
+The walk is a scenario when it is done, so that whatever it finds can be read, kept and run again without it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+
+from contracts.lifecycle import Table, advance, legal
+from steps.exploration.moves import ACKS, ANSWERS, FAULTS, LOST_ACKS, STARTS, Part, document, ends
+
+T = TypeVar("T")
+ABOUT = "ROLLOUT-046"  # every rollout that asks at all gives evidence for it
+MOST_ROLLOUTS, MOST_MOVES = 3, 14
+PROBES = ("/health",)
+
+
+@dataclass(slots=True)
+class Walk:
+    """`table` is the lifecycle of `dialect`; `pick` chooses one of several, the first being the simplest."""
+
+    dialect: str
+    table: Table
+    pick: Callable[[Sequence[Any]], Any]
+    parts: list[Part]
+    steps: list[Any]
+
+    def moves(self) -> list[tuple[Part, str]]:
+        """What the trainer may do next, in any rollout."""
+        return [
+            (part, event)
+            for part in self.parts
+            for role, event in legal(self.table, part.state)
+            if role == "trainer" and getattr(self, f"may_{event}", _never)(part)
+        ]
+
+    def make(self, part: Part, event: str) -> None:
+        getattr(self, f"do_{event}")(part)
+
+    def may_StartSent(self, part: Part) -> bool:  # noqa: N802 (the table's own name)
+        return part.state != "REFUSED"
+
+    def do_StartSent(self, part: Part) -> None:  # noqa: N802
+        if part.state != "IDLE":
+            self.steps.append({"again": {"rollout": part.label}})
+            return
+        part.start = self.pick(STARTS)
+        self.steps.append({"start": part.label})
+        self._after(part, "trainer", "StartSent")
+        self._asked(part)
+
+    def may_ChatAnswered(self, part: Part) -> bool:  # noqa: N802
+        return part.state == "WAITING"
+
+    def do_ChatAnswered(self, part: Part) -> None:  # noqa: N802
+        line = dict(self.pick(ANSWERS))
+        if not part.loose:
+            self.steps.append({"release": part.hold})
+            line["hold"] = part.hold
+        part.lines.append(line)
+        self._after(part, "trainer", "ChatAnswered")
+        if ends(line, part):
+            self._reported(part)
+        else:
+            self._asked(part)
+
+    def may_ChatFailed(self, part: Part) -> bool:  # noqa: N802
+        return part.state == "WAITING"
+
+    def do_ChatFailed(self, part: Part) -> None:  # noqa: N802
+        """What the server does next is free: it may ask again or end. The last line is for one that asks again."""
+        part.lines += [{"fail": self.pick(FAULTS)}, dict(self.pick(ANSWERS)), {"say": "Done."}]
+        part.loose, part.state = True, "OVER"
+
+    def may_CompletedAcked(self, part: Part) -> bool:  # noqa: N802
+        return part.state == "REPORTING"
+
+    def do_CompletedAcked(self, part: Part) -> None:  # noqa: N802
+        part.acks.append(self.pick(ACKS))
+        self._after(part, "trainer", "CompletedAcked")
+        self.steps.append({"end": part.label})
+
+    def may_CompletedUnacked(self, part: Part) -> bool:  # noqa: N802
+        return part.state == "REPORTING" and part.posts == 1
+
+    def do_CompletedUnacked(self, part: Part) -> None:  # noqa: N802
+        part.acks.append(self.pick(LOST_ACKS))
+        self._after(part, "trainer", "CompletedUnacked")
+        self._after(part, "server", "CompletedPosted")
+        part.posts += 1
+
+    def _asked(self, part: Part) -> None:
+        """The server's turn: it asks for the next generation."""
+        part.calls += 1
+        self._after(part, "server", "ChatAsked")
+        self.steps.append({"wait_for_call": {"nth": part.calls, "rollout": part.label}})
+
+    def _reported(self, part: Part) -> None:
+        """The server's turn: the rollout is over."""
+        if any(event == "ResultReturned" for _, event in legal(self.table, part.state)):
+            self._after(part, "server", "ResultReturned")
+            self.steps.append({"end": part.label})
+            return
+        self._after(part, "server", "CompletedPosted")
+        part.posts += 1
+        self.steps.append({"reported": {"times": 1, "rollout": part.label}})
+
+    def _after(self, part: Part, role: str, event: str) -> None:
+        after = advance(self.table, part.state, role, event)
+        assert isinstance(after, str), after
+        part.state = after
+
+    def close(self) -> None:
+        """Bring every rollout to its end."""
+        for part in self.parts:
+            if part.state == "WAITING":
+                part.lines.append({"say": "Done."})
+            elif part.state == "REPORTING":
+                part.acks.append(200)
+        self.steps.append({"end": "all"})
+
+
+def _never(part: Part) -> bool:
+    return False
+
+
+@st.composite
+def walks(draw: st.DrawFn, dialect: str, table: Table, most_moves: int = MOST_MOVES) -> dict[str, Any]:
+    """Scenario documents, one case each. Shrinks towards one rollout, few moves, plain answers."""
+    count = draw(st.integers(1, MOST_ROLLOUTS))
+    walk = Walk(
+        dialect,
+        _open_ended(table),
+        lambda some: draw(st.sampled_from(some)),
+        [Part(chr(97 + n)) for n in range(count)],
+        [],
+    )
+    for _ in range(draw(st.integers(1, most_moves))):
+        moves = [move for move in walk.moves() if move[0].state != "OVER"]
+        if not moves:
+            break
+        walk.make(*draw(st.sampled_from(moves)))
+        if draw(st.integers(0, 9)) == 9:
+            walk.steps.append({"get": draw(st.sampled_from(PROBES))})
+    walk.close()
+    return document(dialect, walk.parts, walk.steps, ABOUT, "a walk that was not written down")
+
+
+def _open_ended(table: Table) -> Table:
+    """The table with a state for rollouts that are left to themselves."""
+    return {role: {**rows, "OVER": {"StartSent": "OVER"} if role == "trainer" else {}} for role, rows in table.items()}
