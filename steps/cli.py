@@ -166,6 +166,40 @@ def _conclude(request: Request, outcomes: list[Outcome], known: baseline.Baselin
 
 @cli.command()
 @_target_options
+@click.option("--walks", type=click.IntRange(1), default=150, show_default=True, help="Walks a dialect.")
+@click.option("--seed", type=int, default=None, help="Other walks than those of every run.")
+@click.option(
+    "--save-scenario", type=click.Path(path_type=Path, file_okay=False), help="Keep what is found in this folder."
+)
+def explore(walks: int, seed: int | None, save_scenario: Path | None, **options: Any) -> None:
+    """Try orders of events that nobody wrote down, and pairs of faults; shrink what breaks something to a scenario."""
+    from steps.exploration.explore import campaign
+    from steps.exploration.explore import explore as walk
+    from steps.exploration.items import told
+
+    request = Request(**options)
+    found = False
+    for dialect in (request.dialect,) if request.dialect else asyncio.run(_dialects(request)):
+        for what, explored in (
+            ("pairs of faults", campaign(request, dialect, 1 if seed is None else seed)),
+            ("walks", walk(request, dialect, walks, seed)),
+        ):
+            if explored.outcome is not None:
+                found = True
+                click.echo(told(explored, save_scenario) + "\n")
+            flaky = ", one of them failed once and not again" if explored.flaky else ""
+            click.echo(f"{dialect}: {explored.walks} {what}, {explored.moves} steps in {explored.seconds:.1f} s{flaky}")
+    click.echo(f"seed: {'none, the same walks every time' if seed is None else seed}")
+    sys.exit(FINDINGS if found else OK)
+
+
+async def _dialects(request: Request) -> tuple[str, ...]:
+    async with ready(request) as judged:
+        return judged.dialects
+
+
+@cli.command()
+@_target_options
 def smoke(**options: Any) -> None:
     """Is the target reachable and sane, before any talk of conformance?"""
     sys.exit(asyncio.run(smoking.smoke(Request(**options), click.echo)))

@@ -19,7 +19,9 @@ from steps.engine.findings import SuiteError, Verdict
 from steps.engine.outcome import Outcome
 from steps.engine.report import ReportWriter
 from steps.fuzzing import items
-from steps.running import PROFILES, ROOT, Request, Run, profile_of, ready
+from steps.options import pytest_addoption as pytest_addoption
+from steps.options import request_of
+from steps.running import PROFILES, ROOT, Run, profile_of, ready
 
 MARKERS = {
     "unit": "one component",
@@ -39,26 +41,6 @@ MARKERS = {
     "callback": "the callback dialect",
 }
 _runner = pytest.StashKey["Player"]()
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("rollout-conformance")
-    group.addoption("--profile", default=None, help="judge only the cases of this profile")
-    group.addoption("--dialect", default=None, help="judge only this dialect")
-    group.addoption("--target", default=None, help="app:module:factory | http://host:port | cmd:'command with {port}'")
-    group.addoption("--card", default=None, type=Path, help="YAML file that describes the target")
-    group.addoption("--target-key", default=None, help="the key to send to the target")
-    group.addoption("--tokenizer", default=None, type=Path, help="local tokenizer directory that both sides use")
-    group.addoption("--tokenizer-name", default=None, help="the name by which the target knows that tokenizer")
-    group.addoption("--backend", default="scripted", choices=["scripted", "live"], help="who plays the model")
-    group.addoption("--report", default=None, type=Path, help="write the NDJSON report here")
-    group.addoption("--baseline", default=None, type=Path, help="YAML list of known failures with their reasons")
-    group.addoption("--level", default="must", choices=["must", "should", "may"], help="the weakest level that fails")
-    group.addoption("--nulls", default="compat", choices=["compat", "strict"], help="whether null and absent are one")
-    group.addoption("--contract", default=None, type=Path, help="fuzz the target by this OpenAPI file as well")
-    group.addoption("--fuzz-examples", default=None, type=int, help="generated requests an operation, at least")
-    group.addoption("--fuzz-seed", default=None, type=int, help="other generated requests than those of every run")
-    group.addoption("--in-flight", default=32, type=int, help="cases in flight at once")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -298,22 +280,6 @@ class Player:
 def _patience(case: Case) -> int:
     """Cases with an instance of their own, or a configuration of their own, take longest: they begin first."""
     return 2 * bool(case.variant) + case.alone
-
-
-def request_of(config: pytest.Config, profile: str) -> Request:
-    option = config.option
-    return Request(
-        profile,
-        option.dialect,
-        option.target,
-        option.card,
-        option.target_key,
-        option.tokenizer,
-        option.tokenizer_name,
-        level=option.level,
-        strict=option.nulls == "strict",
-        jobs=option.in_flight,
-    )
 
 
 @pytest.hookimpl(trylast=True)

@@ -8,10 +8,12 @@ import os
 
 from starlette.applications import Starlette
 
-from rollout_server.mutants import asking, channel, ending, lasting, starting
+from rollout_server.mutants import asking, channel, ending, lasting, orders, starting
 from rollout_server.mutants.mutant import Mutant
 
-ALL: dict[str, Mutant] = {m.name: m for module in (starting, asking, channel, lasting, ending) for m in module.MUTANTS}
+ALL: dict[str, Mutant] = {
+    m.name: m for module in (starting, asking, channel, lasting, ending, orders) for m in module.MUTANTS
+}
 
 
 def create_app() -> Starlette:

@@ -1,5 +1,6 @@
 """Plays walks one after the other, shrinks the first that breaks something, and writes it down as a scenario."""
 
+import contextlib
 import hashlib
 import json
 import time
@@ -11,14 +12,16 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from contracts.rollout.lifecycle import TABLES
 from steps import scenario
 from steps.engine import yaml_source
+from steps.engine.background import Background
 from steps.engine.cases import Case
 from steps.engine.findings import Finding, SuiteError, Verdict
 from steps.engine.outcome import Outcome
+from steps.exploration.faults import pairs
+from steps.exploration.moves import unlabelled
+from steps.exploration.reduce import reduced
 from steps.exploration.walk import walks
-from steps.fuzzing.background import Background
 from steps.running import Request, Run, ready
 
 PATIENCE_S = 2.0  # a shrinking walk that waits in vain is waited for often
@@ -57,6 +60,23 @@ def explore(request: Request, dialect: str, examples: int = WALKS, number: int |
         return explored
 
 
+def campaign(request: Request, dialect: str, number: int = 1) -> Explored:
+    """Play every pair of faults. Raises `SuiteError` when the target cannot be reached or judged."""
+    with Background() as background:
+        run = background.enter(ready(replace(request, dialect=dialect)))
+        run.campaign.options = replace(run.campaign.options, card=_hasty(run))
+        explored, began = Explored(dialect), time.monotonic()
+        for document in pairs(dialect, number):
+            outcome = background.call(run.campaign.play(compiled(document, run)))
+            explored.walks += 1
+            explored.moves += len(document["cases"][0]["steps"])
+            explored.heard.append(outcome)
+            if (broken := _broken(outcome, run)) and explored.document is None:
+                explored.outcome, explored.document = outcome, _named(document, outcome, broken[0])
+        explored.seconds = time.monotonic() - began
+        return explored
+
+
 def _hasty(run: Run) -> Any:
     card = run.campaign.options.card
     return card.model_copy(
@@ -76,7 +96,7 @@ def _search(explored: Explored, play: Callable[[Case], Outcome], run: Run, examp
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(walks(explored.dialect, TABLES[explored.dialect]))
+    @given(walks(explored.dialect, run.profile.tables[explored.dialect]))
     def walk(document: Mapping[str, Any]) -> None:
         outcome = play(compiled(document, run))
         explored.walks += 1
@@ -89,15 +109,31 @@ def _search(explored: Explored, play: Callable[[Case], Outcome], run: Run, examp
             raise _Failed
 
     try:
-        (seed(number)(walk) if number is not None else walk)()
-    except _Failed:
-        pass
+        with contextlib.suppress(_Failed):
+            (seed(number)(walk) if number is not None else walk)()
     except Exception as error:
         if type(error).__name__ not in ("Flaky", "FlakyFailure", "FlakyStrategyDefinition"):
             raise
         explored.flaky += 1  # it failed once and then did not: told, and kept as what it is
     if explored.document is not None and explored.outcome is not None:
+        _reduce(explored, play, run, wanted[0])
         explored.document = _named(explored.document, explored.outcome, wanted[0])
+
+
+def _reduce(explored: Explored, play: Callable[[Case], Outcome], run: Run, requirement: str) -> None:
+    def fails(document: Mapping[str, Any]) -> bool:
+        try:
+            outcome = play(compiled(document, run))
+        except SuiteError:
+            return False  # a piece was taken away that another one needs
+        explored.walks += 1
+        if requirement not in _broken(outcome, run):
+            return False
+        explored.outcome = outcome
+        return True
+
+    assert explored.document is not None
+    explored.document = unlabelled(reduced(explored.document, fails))
 
 
 def _broken(outcome: Outcome, run: Run) -> list[str]:

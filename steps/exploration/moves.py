@@ -14,6 +14,7 @@ Line = dict[str, Any]
 ANSWERS: tuple[Line, ...] = (
     {"say": "Done."},
     {"call": "any"},
+    {"call": "any"},
     {"calls": ["any", "any"]},
     {"call": "any", "odd": True},
     {"call": "any", "reasoning": "One step at a time."},
@@ -22,7 +23,8 @@ ANSWERS: tuple[Line, ...] = (
 FAULTS: tuple[Any, ...] = (503, "reset", 429, "cut", 500, 400)
 ACKS: tuple[Any, ...] = (200, 204)
 LOST_ACKS: tuple[Any, ...] = (503, "reset", 500)
-STARTS: tuple[dict[str, Any], ...] = ({}, {"max_turns": 2}, {"max_turns": 1})
+STARTS: tuple[dict[str, Any], ...] = ({}, {}, {}, {"max_turns": 2}, {"max_turns": 1})
+WEIGHTS = {"ChatAnswered": 3}  # a walk that goes on is worth more than one that ends early
 
 
 @dataclass(slots=True)
@@ -61,11 +63,19 @@ def document(dialect: str, parts: list[Part], steps: list[Any], requirement: str
     """The scenario file that a walk is."""
     rollouts = {part.label: _part(part) for part in parts if part.calls or part.state != "IDLE"}
     case: dict[str, Any] = {"name": name, "requirements": [requirement], "dialects": [dialect]}
-    if len(rollouts) == 1:
-        ((label, only),) = rollouts.items()
-        return {"cases": [{**case, **only, "steps": [_unlabelled(step, label) for step in steps], "expect": ["ended"]}]}
     expect = [{"ended": label} for label in rollouts]
-    return {"cases": [{**case, "rollouts": rollouts, "steps": steps, "expect": expect}]}
+    return unlabelled({"cases": [{**case, "rollouts": rollouts, "steps": steps, "expect": expect}]})
+
+
+def unlabelled(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The same scenario; one with a single rollout does not name it."""
+    (case,) = document["cases"]
+    if len(case.get("rollouts", ())) != 1:
+        return dict(document)
+    ((label, only),) = case["rollouts"].items()
+    rest = {key: value for key, value in case.items() if key not in ("rollouts", "steps", "expect")}
+    own = [_unlabelled(step, label) for step in case["steps"]]
+    return {"cases": [{**rest, **only, "steps": own, "expect": ["ended"]}]}
 
 
 def _part(part: Part) -> dict[str, Any]:
@@ -78,7 +88,7 @@ def _unlabelled(step: Any, label: str) -> Any:
     if not isinstance(step, Mapping):
         return step
     ((verb, value),) = step.items()
-    if value == label:
+    if value in (label, "all"):
         return verb
     if not isinstance(value, Mapping):
         return step

@@ -9,9 +9,9 @@ from typing import Any
 
 import schemathesis
 
+from steps.engine.background import Background
 from steps.engine.card import Card
 from steps.fuzzing import checks
-from steps.fuzzing.background import Background
 from steps.fuzzing.contract import dialect_of
 from steps.fuzzing.watch import Watch
 from steps.running import Request

@@ -14,8 +14,10 @@ import pytest
 from steps.engine.coverage import Coverage, lines
 from steps.engine.findings import Finding, SuiteError, Verdict
 from steps.engine.outcome import Outcome
+from steps.exploration.items import ExplorationItem
 from steps.fuzzing import contract as contracts
 from steps.fuzzing.contract import Contract
+from steps.options import request_of, seed_of
 from steps.running import ROOT
 
 NIGHTLY_EXAMPLES, EXAMPLES = 1000, 50
@@ -40,7 +42,7 @@ def is_contract(file: Path) -> bool:
 class ContractFile(pytest.File):
     """One contract; one item an operation."""
 
-    def collect(self) -> Iterator["OperationItem"]:
+    def collect(self) -> Iterator[pytest.Item]:
         shown = self.path.relative_to(ROOT).as_posix() if self.path.is_relative_to(ROOT) else str(self.path)
         try:
             contract = contracts.load(self.path, shown)
@@ -50,14 +52,17 @@ class ContractFile(pytest.File):
             return
         for method, path in contract.operations():
             yield OperationItem.from_parent(self, name=f"{method} {path}", contract=contract)
+        if contract.dialect:
+            for name, pairs in (("walks over the lifecycle", False), ("pairs of faults", True)):
+                yield ExplorationItem.from_parent(self, name=name, dialect=contract.dialect, pairs=pairs)
 
 
 class OperationItem(pytest.Item):
     def __init__(self, *, contract: Contract, **kw: Any) -> None:
         super().__init__(**kw)
         self.contract = contract
-        if contract.dialect:
-            self.add_marker(contract.dialect)
+        for mark in ("nightly", *((contract.dialect,) if contract.dialect else ())):
+            self.add_marker(mark)
 
     def runtest(self) -> None:
         known = self.config.stash[results]
@@ -93,10 +98,9 @@ def block(finding: Finding, catalogue: Any, command: str) -> str:
 
 def run(contract: Contract, config: pytest.Config) -> Fuzzed:
     """Fuzz one contract against the target of the session. Raises `SuiteError` when it cannot be done."""
-    from steps.fuzzing.background import Background
+    from steps.engine.background import Background
     from steps.fuzzing.fuzz import Plan, fuzz, outcome
     from steps.fuzzing.watch import Watch
-    from steps.plugin import request_of
 
     if contract.dialect is None:
         raise SuiteError(
@@ -114,14 +118,8 @@ def run(contract: Contract, config: pytest.Config) -> Fuzzed:
 
 
 def plan_of(config: pytest.Config, plan: Any) -> Any:
-    """The same requests every time, unless the nightly marker or `--fuzz-seed` asks for others."""
-    import random
-
-    if config.option.fuzz_seed is None and "nightly" not in (config.option.markexpr or ""):
-        return plan(config.option.fuzz_examples or EXAMPLES)
-    seed = config.option.fuzz_seed if config.option.fuzz_seed is not None else random.SystemRandom().randrange(2**32)
-    config.option.fuzz_seed = seed  # one for all contracts of the run, and shown at its end
-    return plan(config.option.fuzz_examples or NIGHTLY_EXAMPLES, seed)
+    seed = seed_of(config)
+    return plan(config.option.fuzz_examples or (EXAMPLES if seed is None else NIGHTLY_EXAMPLES), seed)
 
 
 def summary(reporter: Any, config: pytest.Config) -> None:

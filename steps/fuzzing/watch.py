@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from steps.engine.background import Background
 from steps.engine.cases import Case
 from steps.engine.findings import Finding, Judgement, Location
 from steps.engine.outcome import Outcome
 from steps.engine.session import Session
 from steps.engine.targets import Target
 from steps.engine.trace import Request, Response, Trace
-from steps.fuzzing.background import Background
 from steps.profiles.rollout import fuzzed
 from steps.running import Request as RunRequest
 from steps.running import Run, ready

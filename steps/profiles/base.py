@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from contracts.lifecycle import Table
 from contracts.requirements import Requirement
 from steps.engine.card import Card
 from steps.engine.cases import Case
@@ -48,13 +49,15 @@ class Peers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`peers` is an async context manager factory; `read` turns a finished session into what the invariants judge."""
+    """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
+    session into what the invariants judge."""
 
     name: str
     dialects: tuple[str, ...]
     catalogue: Mapping[str, Requirement]
     default_target: str
     default_card: Path
+    tables: Mapping[str, Table]
     peers: Callable[[Setting], Any]
     read: Callable[[Session, Case], Any]
     invariants: tuple[Invariant, ...]

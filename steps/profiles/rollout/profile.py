@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from contracts import requirements
+from contracts.rollout.lifecycle import TABLES
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.http import client
@@ -252,6 +253,7 @@ PROFILE = Profile(
     catalogue=requirements.load(ROOT / "contracts" / "rollout" / "requirements.yaml"),
     default_target="app:rollout_server.app:create_app",
     default_card=ROOT / "scenarios" / "cards" / "reference.yaml",
+    tables=TABLES,
     peers=peers,
     read=read,
     invariants=(

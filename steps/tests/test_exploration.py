@@ -1,0 +1,91 @@
+"""Walks and pairs are scenarios like any other, every pair occurs, and what is found can be kept and run alone."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from steps import library, scenario
+from steps.engine import card as cards
+from steps.engine import yaml_source
+from steps.exploration.explore import explore, save, text_of
+from steps.exploration.faults import ASPECTS, pairs
+from steps.exploration.moves import unlabelled
+from steps.exploration.reduce import reduced
+from steps.exploration.walk import walks
+from steps.profiles.rollout.profile import PROFILE
+from steps.running import Request
+
+MUTANTS = "app:rollout_server.mutants:create_app"
+
+
+def compiled(document: Any) -> list[Any]:
+    return scenario.compiled(yaml_source.parse(text_of(document), "a walk"), PROFILE.catalogue, "rollout")
+
+
+@pytest.mark.parametrize("dialect", PROFILE.dialects)
+def test_every_walk_is_a_scenario(dialect: str) -> None:
+    @settings(max_examples=60, deadline=None, database=None, derandomize=True)
+    @given(walks(dialect, PROFILE.tables[dialect]))
+    def check(document: Any) -> None:
+        (case,) = compiled(document)
+        assert case.dialect == dialect
+        assert case.expectations
+
+    check()
+
+
+@pytest.mark.parametrize("dialect", PROFILE.dialects)
+def test_every_pair_of_faults_occurs(dialect: str) -> None:
+    documents = list(pairs(dialect))
+    assert all(compiled(document) for document in documents)
+    names = [document["cases"][0]["name"] for document in documents]
+    for (one, ones), (two, twos) in itertools.combinations(ASPECTS.items(), 2):
+        for a, b in itertools.product(ones, twos):
+            wanted = [
+                f"{aspect.replace('_', ' ')} {value}" for aspect, value in ((one, a), (two, b)) if value is not None
+            ]
+            assert any(all(text in name for text in wanted) for name in names), (one, a, two, b)
+
+
+def test_other_numbers_pair_otherwise() -> None:
+    assert list(pairs("sync", 1)) == list(pairs("sync", 1)) != list(pairs("sync", 2))
+
+
+def test_a_scenario_is_reduced_to_what_it_needs() -> None:
+    part = {"trainer": [{"say": "Done."}]}
+    steps = [{"start": "a"}, {"again": {"rollout": "a"}}, {"start": "b"}, {"again": {"rollout": "b"}}, {"end": "all"}]
+    expect = [{"ended": "a"}, {"ended": "b"}]
+    document = {"cases": [{"name": "n", "rollouts": {"a": part, "b": part}, "steps": steps, "expect": expect}]}
+    small = reduced(document, lambda d: {"again": {"rollout": "b"}} in d["cases"][0]["steps"])
+    (case,) = unlabelled(small)["cases"]
+    assert case == {"name": "n", **part, "steps": ["start", "again", "end"], "expect": ["ended"]}
+
+
+def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path: Path) -> None:
+    card = cards.load(PROFILE.default_card)
+    card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "changes_its_mind"}})
+    request = Request(target=MUTANTS, described=card)
+    explored = explore(request, "callback", 150)
+    file = save(explored, tmp_path)
+    assert file is not None
+    (case,) = library.among([file], "rollout")
+    assert case.requirements == ("ROLLOUT-137",)
+    assert "again" in file.read_text()
+    assert len(case.actions) <= 8
+    assert verdict_of(case, request) == "fail"
+    assert verdict_of(case, Request()) == "pass"
+
+
+def verdict_of(case: Any, request: Request) -> str:
+    import asyncio
+
+    from steps.running import ready
+
+    async def play() -> str:
+        async with ready(request) as run:
+            return str((await run.campaign.play(case)).judgement.verdict)
+
+    return asyncio.run(play())

@@ -1,0 +1,90 @@
+"""A contract that cannot be fuzzed says why; generated rollouts are judged; coverage counts what was exercised."""
+
+from pathlib import Path
+
+import pytest
+
+from steps.engine import card as cards
+from steps.engine import yaml_source
+from steps.engine.background import Background
+from steps.engine.coverage import Coverage, lines
+from steps.engine.findings import SuiteError
+from steps.engine.trace import Exchange, Request, Response
+from steps.fuzzing import contract as contracts
+from steps.fuzzing.fuzz import Plan, fuzz, outcome
+from steps.fuzzing.watch import Watch
+from steps.profiles.rollout.profile import PROFILE
+from steps.running import ROOT
+from steps.running import Request as RunRequest
+
+HEAD = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths:\n"
+OPERATION = "  /x:\n    post:\n      requestBody: {content: {application/json: {schema: %s}}}\n      responses: {'200': {description: ok}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("paths: {}\n", "this is no OpenAPI 3 document: `openapi` is no such key"),
+        ("openapi: 3.1.0\npaths: {}\n", "the contract has no `paths`"),
+        ("openapi: [3.1.0\n", "c.yaml:2:1"),
+        (HEAD + OPERATION % "{$ref: '#/components/schemas/Gone'}", "#/components/schemas/Gone leads nowhere"),
+        (
+            HEAD
+            + OPERATION % "{type: string}"
+            + "components: {schemas: {S: {type: integer, minimum: 3, maximum: 2}}}\n",
+            "minimum 3 is more than maximum 2",
+        ),
+        (
+            HEAD
+            + OPERATION % "{type: string}"
+            + "components:\n  schemas:\n    S: {properties: {a: {}}, required: [b], additionalProperties: false}\n",
+            "components.schemas.S.required: b is required, and additionalProperties: false forbids it",
+        ),
+        (HEAD + OPERATION % "{type: integer}, example: three", "refused by its own schema"),
+    ],
+)
+def test_a_contract_that_cannot_be_fuzzed_says_where_and_why(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    with pytest.raises(SuiteError) as told:
+        contracts.load(file, "c.yaml")
+    assert said in str(told.value)
+    assert str(told.value).startswith("c.yaml:")
+
+
+def fuzzed(mutant: str, dialect: str = "sync") -> dict[str, set[str]]:
+    """The requirements that generated requests show to be broken, by operation."""
+    contract = contracts.load(ROOT / f"contracts/rollout/openapi.{dialect}.yaml", f"openapi.{dialect}.yaml")
+    card = cards.load(PROFILE.default_card)
+    card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": mutant}})
+    request = RunRequest(target="app:rollout_server.mutants:create_app", dialect=dialect, described=card)
+    with Background() as background:
+        watch = Watch.over(request, dialect, contract.shown, background)
+        tallies = fuzz(contract, watch, Plan(max_examples=10))
+        assert all(outcome(contract, watch, label, tally, "must").judgement for label, tally in tallies.items())
+    return {label: {f.requirement for f in tally.findings} for label, tally in tallies.items()}
+
+
+def test_a_defect_of_the_loop_is_found_by_generated_starts() -> None:
+    assert fuzzed("cool") == {"GET /health": set(), "GET /tools": set(), "POST /rollout": {"ROLLOUT-051"}}
+
+
+def test_a_defect_of_the_surface_is_found_by_the_contract() -> None:
+    assert fuzzed("health_word")["GET /health"] == {"ROLLOUT-001", "ROLLOUT-300"}
+
+
+def test_coverage_counts_statuses_members_values_and_boundaries() -> None:
+    body = "{type: object, properties: {n: {type: integer, minimum: 1}, kind: {enum: [a, b]}}}"
+    spec = yaml_source.parse(HEAD + OPERATION % body, "c.yaml").value
+    coverage = Coverage(spec)
+    assert coverage.table() == [
+        ("POST /x", "status", 0, 1),
+        ("POST /x", "member", 0, 2),
+        ("POST /x", "value", 0, 2),
+        ("POST /x", "boundary", 0, 1),
+    ]
+    request = Request("POST", "/x", (), b'{"n": 1, "kind": "a"}')
+    coverage.add([Exchange(0, True, "", request, 0.0, Response(200, (), b"{}"))])
+    assert [row[2] for row in coverage.table()] == [1, 2, 1, 1]
+    assert [point.what for point in coverage.missing()] == ["request.kind = 'b'"]
+    assert "  never exercised: 1 of 6" in list(lines(coverage, "c.yaml"))
