@@ -250,12 +250,19 @@ def explain(requirement: str) -> None:
 
 @cli.command()
 @click.option("--only", multiple=True, help="Only these mutants.")
+@click.option(
+    "--by",
+    "methods",
+    multiple=True,
+    type=click.Choice(["cases", "fuzzing", "exploration"]),
+    help="Hunt by this method; may be repeated. Default: each mutant by the one that it names.",
+)
 @click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Mutants at once.")
-def mutants(only: tuple[str, ...], jobs: int) -> None:
+def mutants(only: tuple[str, ...], methods: tuple[str, ...], jobs: int) -> None:
     """Run the suite against deliberately broken servers and print which case kills which."""
     from steps import killing
 
-    sys.exit(asyncio.run(killing.matrix(only, jobs, click.echo)))
+    sys.exit(asyncio.run(killing.matrix(only, methods, jobs, click.echo)))
 
 
 @cli.group()

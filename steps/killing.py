@@ -6,6 +6,7 @@ The mutants are reached as processes, like any target: the judge shares no code 
 import asyncio
 import json
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -13,61 +14,77 @@ from typing import Any
 
 from steps import library
 from steps.engine import card as cards
+from steps.engine.background import Background
 from steps.engine.findings import SuiteError
 from steps.engine.outcome import Outcome
 from steps.running import ROOT, Request, profile_of, ready
 
 TARGET = "app:rollout_server.mutants:create_app"
 LISTING = "rollout_server.mutants"
+BY_FUZZING = ("ROLLOUT-300", "ROLLOUT-301", "ROLLOUT-302", "ROLLOUT-303")  # the contract breaks along with much else
 
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A mutant as it describes itself."""
+    """A mutant as it describes itself; `by` is the method that has to find it."""
 
     name: str
     requirement: str
     companions: tuple[str, ...]
     dialects: tuple[str, ...]
     what: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """What one method found in one mutant: how often each requirement was broken, and where its own first showed."""
+
+    method: str
+    broken: Counter[str]
+    where: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """What the suite found in one mutant: how often each requirement was broken, and the case that showed its own first."""
+    """What the suite found in one mutant, method by method."""
 
     mutant: Planted
-    broken: Counter[str]
-    case: str | None
-    errors: int = 0
+    hunts: tuple[Hunt, ...]
 
     @property
     def killed(self) -> bool:
-        return self.broken[self.mutant.requirement] > 0
+        return any(hunt.broken[self.mutant.requirement] for hunt in self.hunts)
 
     @property
     def accidents(self) -> list[str]:
         """Requirements that it does not break by its own description."""
-        declared = {self.mutant.requirement, *self.mutant.companions}
-        return [] if "*" in declared else sorted(name for name in self.broken if name not in declared)
+        declared = {self.mutant.requirement, *self.mutant.companions, *BY_FUZZING}
+        found = {name for hunt in self.hunts for name in hunt.broken}
+        return [] if "*" in declared else sorted(found - declared)
 
     def line(self) -> str:
-        how = f"{self.broken[self.mutant.requirement]:>3} x  {self.case}" if self.killed else "SURVIVED"
+        told = [self._told(hunt) for hunt in self.hunts]
+        how = "  ".join(told) if self.killed else f"SURVIVED {', '.join(hunt.method for hunt in self.hunts)}"
         extra = f"   also, undeclared: {', '.join(self.accidents)}" if self.accidents else ""
         return f"{self.mutant.requirement}  {self.mutant.name:<24} {how}{extra}"
 
+    def _told(self, hunt: Hunt) -> str:
+        times = hunt.broken[self.mutant.requirement]
+        found = f"{times:>3} x  {hunt.where}" if times else "  -"
+        return found if len(self.hunts) == 1 and hunt.method == "cases" else f"{hunt.method} {found}"
 
-def judged(mutant: Planted, outcomes: Iterable[Outcome]) -> Kill:
+
+def judged(mutant: Planted, method: str, outcomes: Iterable[Outcome]) -> Hunt:
     """The findings of a whole run against one mutant, counted."""
     broken: Counter[str] = Counter()
-    case, errors = None, 0
+    where = None
     for outcome in outcomes:
         found = {finding.requirement for finding in outcome.judgement.findings if not finding.strict_only}
         broken.update(found)
-        errors += outcome.judgement.verdict == "error"
-        if case is None and mutant.requirement in found:
-            case = f'"{outcome.case.name}" [{outcome.case.dialect}]'
-    return Kill(mutant, broken, case, errors)
+        if where is None and mutant.requirement in found:
+            where = f'"{outcome.case.name}" [{outcome.case.dialect}]'
+    return Hunt(method, broken, where)
 
 
 async def listed(only: tuple[str, ...]) -> list[Planted]:
@@ -86,36 +103,82 @@ async def listed(only: tuple[str, ...]) -> list[Planted]:
 
 
 def _planted(item: dict[str, Any]) -> Planted:
-    return Planted(item["name"], item["requirement"], tuple(item["companions"]), tuple(item["dialects"]), item["what"])
+    companions, dialects = tuple(item["companions"]), tuple(item["dialects"])
+    return Planted(item["name"], item["requirement"], companions, dialects, item["what"], item["by"])
 
 
-async def matrix(only: tuple[str, ...], jobs: int, echo: Callable[[str], None]) -> int:
-    """Exit code 0 when every mutant is killed by its own requirement and by nothing undeclared, else 1."""
+async def matrix(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, echo: Callable[[str], None]) -> int:
+    """Hunt every mutant by `methods`, or each by its own where none is named.
+
+    Exit code 0 when every mutant is killed by its own requirement and by nothing undeclared, else 1.
+    """
     gate = asyncio.Semaphore(jobs)
     kills: list[Kill] = []
 
     async def one(mutant: Planted) -> None:
         async with gate:
-            kills.append(await kill(mutant))
+            kills.append(Kill(mutant, tuple([await hunt(mutant, method) for method in methods or (mutant.by,)])))
             echo(kills[-1].line())
 
     await asyncio.gather(*(one(mutant) for mutant in await listed(only)))
-    good = [k for k in kills if k.killed and not k.accidents]
-    echo(
+    for line in _totals(kills, methods):
+        echo(line)
+    return 0 if all(k.killed and not k.accidents for k in kills) else 1
+
+
+def _totals(kills: list[Kill], methods: tuple[str, ...]) -> Iterable[str]:
+    for method in methods if len(methods) > 1 else ():
+        mine = [hunt.broken[k.mutant.requirement] > 0 for k in kills for hunt in k.hunts if hunt.method == method]
+        yield f"{method}: {sum(mine)} of {len(mine)} killed"
+    yield (
         f"{len(kills)} mutants of {len({k.mutant.requirement for k in kills})} requirements: {sum(k.killed for k in kills)} killed, "
         f"{sum(not k.killed for k in kills)} survived, {sum(bool(k.accidents) for k in kills)} with undeclared findings"
     )
-    return 0 if len(good) == len(kills) else 1
 
 
-async def kill(mutant: Planted) -> Kill:
-    """Run every case of the mutant's dialects against it."""
-    profile = profile_of("rollout")
-    card = cards.load(profile.default_card)
-    card = card.model_copy(
-        update={"env": {**card.env, "ROLLOUT_MUTANT": mutant.name}, "dialects": list(mutant.dialects)}
-    )
-    request = replace(Request(target=TARGET, level="may"), described=card)
+async def hunt(mutant: Planted, method: str) -> Hunt:
+    request = _request(mutant)
+    if method == "cases":
+        return judged(mutant, method, await _by_cases(request))
+    work = _by_fuzzing if method == "fuzzing" else _by_exploration
+    return judged(mutant, method, await asyncio.to_thread(work, mutant, request))
+
+
+def _request(mutant: Planted) -> Request:
+    card = cards.load(profile_of("rollout").default_card)
+    env = {**card.env, "ROLLOUT_MUTANT": mutant.name}
+    card = card.model_copy(update={"env": env, "dialects": list(mutant.dialects)})
+    return replace(Request(target=TARGET, level="may"), described=card)
+
+
+async def _by_cases(request: Request) -> list[Outcome]:
     async with ready(request) as run:
         cases = sorted(run.mine(library.every("rollout")), key=lambda case: -(2 * bool(case.variant) + case.alone))
-        return judged(mutant, await asyncio.gather(*(run.campaign.play(case) for case in cases)))
+        return await asyncio.gather(*(run.campaign.play(case) for case in cases))
+
+
+_one_at_a_time = threading.Lock()  # the hooks of schemathesis are global
+
+
+def _by_fuzzing(mutant: Planted, request: Request) -> list[Outcome]:
+    from steps.fuzzing import contract as contracts
+    from steps.fuzzing.fuzz import Plan, fuzz, outcome
+    from steps.fuzzing.watch import Watch
+
+    heard: list[Outcome] = []
+    for dialect in mutant.dialects:
+        file = ROOT / "contracts" / "rollout" / f"openapi.{dialect}.yaml"
+        contract = contracts.load(file, file.name)
+        with _one_at_a_time, Background() as background:
+            watch = Watch.over(replace(request, dialect=dialect), dialect, contract.shown, background)
+            watch.heard = heard.append
+            tallies = fuzz(contract, watch, Plan())
+            heard += [outcome(contract, watch, label, tally, "may") for label, tally in tallies.items()]
+    return heard
+
+
+def _by_exploration(mutant: Planted, request: Request) -> list[Outcome]:
+    from steps.exploration.explore import campaign, explore
+
+    explored = [found for d in mutant.dialects for found in (campaign(request, d), explore(request, d))]
+    return [outcome for found in explored for outcome in found.heard]

@@ -53,7 +53,9 @@ def test_a_source_names_where_the_sentence_comes_from() -> None:
 
 def test_a_judge_says_whether_it_looks_at_every_trace_or_needs_a_case() -> None:
     judged = [entry for entry in ROLLOUT.values() if entry.judged]
-    assert [entry.id for entry in judged if not (entry.judged or "").startswith(("every trace: ", "case: ", "fuzzing: "))] == []
+    assert [
+        entry.id for entry in judged if not (entry.judged or "").startswith(("every trace: ", "case: ", "fuzzing: "))
+    ] == []
 
 
 def test_what_only_one_dialect_has_is_asked_of_that_dialect_only() -> None:

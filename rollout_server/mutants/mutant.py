@@ -12,7 +12,7 @@ CALLBACK = ("callback",)
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """`requirement` is what it breaks in these dialects; `companions` necessarily break with it, `*` means that hardly anything
-    works without it."""
+    works without it. `by` is the method that finds it: written cases, or only generated requests or explored orders."""
 
     name: str
     requirement: str
@@ -20,6 +20,7 @@ class Mutant:
     patch: Callable[[], None]
     dialects: tuple[str, ...] = BOTH
     companions: tuple[str, ...] = ()
+    by: str = "cases"
 
     def described(self) -> dict[str, Any]:
         return {
@@ -28,6 +29,7 @@ class Mutant:
             "companions": [companion if companion == "*" else f"ROLLOUT-{companion}" for companion in self.companions],
             "dialects": list(self.dialects),
             "what": self.what,
+            "by": self.by,
         }
 
 

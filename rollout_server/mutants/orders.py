@@ -81,9 +81,16 @@ MUTANTS = (
         _forgets_after_two_turns,
         CALLBACK,
         ("136", "137", "140"),
+        "exploration",
     ),
     Mutant(
-        "changes_its_mind", "137", "a start repeated before the ack changes the result", _changes_its_mind, CALLBACK
+        "changes_its_mind",
+        "137",
+        "a start repeated before the ack changes the result",
+        _changes_its_mind,
+        CALLBACK,
+        (),
+        "exploration",
     ),
     Mutant(
         "stops_after_a_retry", "113", "turns used up after a retry look like an end", _stops_after_a_retry, CALLBACK

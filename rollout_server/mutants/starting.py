@@ -191,7 +191,29 @@ def _wide(original: Any, self: Any, running: int, waiting: int) -> None:
     original(self, 1000, waiting)
 
 
+def _trips_over_roles(original: Any, value: Any, build: Any) -> Any:
+    for message in value.get("messages") or () if isinstance(value, dict) else ():
+        if isinstance(message, dict) and isinstance(message.get("role"), dict):
+            raise RuntimeError("planted")
+    return original(value, build)
+
+
 MUTANTS = (
+    Mutant(
+        "counts_in_words",
+        "300",
+        "health counts in text",
+        after(endpoints, "health", lambda h: {**h, "active_rollouts": str(h.get("active_rollouts", 0))}),
+        CALLBACK,
+        by="fuzzing",
+    ),
+    Mutant(
+        "trips_over_roles",
+        "303",
+        "a role that is an object is a 500",
+        around(intake, "validate", _trips_over_roles),
+        by="fuzzing",
+    ),
     Mutant("health_word", "001", "health says ok", after(endpoints, "health", lambda h: {**h, "status": "ok"}), SYNC),
     Mutant("health_empty", "002", "health has no status", after(endpoints, "health", lambda h: {}), CALLBACK, ("003",)),
     Mutant(

@@ -9,7 +9,7 @@ from steps.engine.cases import Case
 from steps.engine.findings import Evidence, Finding, Held, Location, SuiteError, judge
 from steps.engine.outcome import Outcome
 
-MUTANT = killing.Planted("m", "ROLLOUT-094", ("ROLLOUT-093",), ("sync",), "what it does")
+MUTANT = killing.Planted("m", "ROLLOUT-094", ("ROLLOUT-093",), ("sync",), "what it does", "cases")
 LEVELS = {"ROLLOUT-093": "must", "ROLLOUT-094": "must", "ROLLOUT-095": "must"}
 
 
@@ -23,20 +23,22 @@ def found(name: str) -> Finding:
 
 
 def test_a_mutant_that_nothing_finds_survives() -> None:
-    kill = killing.judged(MUTANT, [outcome(Held("ROLLOUT-094"))])
+    kill = killing.Kill(MUTANT, (killing.judged(MUTANT, "cases", [outcome(Held("ROLLOUT-094"))]),))
     assert not kill.killed
     assert "SURVIVED" in kill.line()
 
 
 def test_a_mutant_is_killed_by_its_own_requirement() -> None:
-    kill = killing.judged(MUTANT, [outcome(found("ROLLOUT-094"), found("ROLLOUT-093"))])
+    kill = killing.Kill(
+        MUTANT, (killing.judged(MUTANT, "cases", [outcome(found("ROLLOUT-094"), found("ROLLOUT-093"))]),)
+    )
     assert kill.killed
     assert kill.accidents == []
     assert '"c" [sync]' in kill.line()
 
 
 def test_what_is_not_declared_is_an_accident() -> None:
-    kill = killing.judged(MUTANT, [outcome(found("ROLLOUT-095"))])
+    kill = killing.Kill(MUTANT, (killing.judged(MUTANT, "cases", [outcome(found("ROLLOUT-095"))]),))
     assert not kill.killed
     assert kill.accidents == ["ROLLOUT-095"]
 
@@ -49,5 +51,5 @@ def test_an_unknown_mutant_is_told() -> None:
 @pytest.mark.slow
 def test_three_mutants_are_killed() -> None:
     lines: list[str] = []
-    assert asyncio.run(killing.matrix(("mask_short", "respaced", "contradicts"), 2, lines.append)) == 0, lines
+    assert asyncio.run(killing.matrix(("mask_short", "respaced", "contradicts"), (), 2, lines.append)) == 0, lines
     assert lines[-1] == "3 mutants of 3 requirements: 3 killed, 0 survived, 0 with undeclared findings"
