@@ -129,7 +129,7 @@ async def _run(request: Request, cases: list[Case], known: baseline.Baseline, re
 
 async def _play(judged: Run, cases: list[Case], done: Callable[[Outcome], None]) -> list[Outcome]:
     """Play the cases, slow ones first, and report each as it ends; progress is shown on a terminal only."""
-    cases = sorted(cases, key=lambda case: -(2 * bool(case.variant) + case.alone))
+    cases = judged.ordered(cases)
     outcomes: list[Outcome] = []
     with click.progressbar(length=len(cases), label="judging", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         tasks = [asyncio.ensure_future(judged.campaign.play(case)) for case in cases]

@@ -153,7 +153,7 @@ def _request(mutant: Planted) -> Request:
 
 async def _by_cases(request: Request) -> list[Outcome]:
     async with ready(request) as run:
-        cases = sorted(run.mine(library.every("rollout")), key=lambda case: -(2 * bool(case.variant) + case.alone))
+        cases = run.ordered(run.mine(library.every("rollout")))
         return await asyncio.gather(*(run.campaign.play(case) for case in cases))
 
 

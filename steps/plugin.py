@@ -228,8 +228,10 @@ class Player:
                 self.runs[name] = (await opened, keeper)
             except SuiteError as error:
                 pytest.exit(str(error), returncode=2)
-        for item in sorted(items, key=lambda item: -_patience(item.case)):
-            self.tasks[item.nodeid] = asyncio.ensure_future(self._play(item.case))
+        for name, (run, _) in self.runs.items():
+            mine = {item.case.id: item for item in items if item.case.profile == name}
+            for case in run.ordered(item.case for item in mine.values()):
+                self.tasks[mine[case.id].nodeid] = asyncio.ensure_future(self._play(case))
 
     async def _play(self, case: Case) -> Outcome:
         run = self.runs[case.profile][0]
@@ -275,11 +277,6 @@ class Player:
         if self.ending is not None:
             self.ending.set()
         await asyncio.gather(*(keeper for _, keeper in self.runs.values()), return_exceptions=True)
-
-
-def _patience(case: Case) -> int:
-    """Cases with an instance of their own, or a configuration of their own, take longest: they begin first."""
-    return 2 * bool(case.variant) + case.alone
 
 
 @pytest.hookimpl(trylast=True)

@@ -106,6 +106,20 @@ class Run:
         return [case if case.variant in declared else replace(case, variant="") for case in mine]
 
 
+    def ordered(self, cases: Iterable[Case]) -> list[Case]:
+        """The cases in the order in which they should begin: first those that wait longest for what they are about.
+
+        That is a deadline of their configuration, then the start of an instance of their own.
+        """
+        card = self.campaign.options.card
+
+        def patience(case: Case) -> tuple[float, int]:
+            waits = card.limits(case.variant).longest() if case.variant in card.variants else 0.0
+            return waits, 2 * bool(case.variant) + case.alone
+
+        return sorted(cases, key=patience, reverse=True)
+
+
 def profile_of(name: str) -> Profile:
     if name not in PROFILES:
         raise SuiteError(f"--profile {name}: there is no such profile. Known: {', '.join(PROFILES)}.")

@@ -64,14 +64,13 @@ class Campaign:
     judged: Judged
     rerun: Callable[[Case], str]
     pulse: Pulse = field(default_factory=Pulse)
-    places: Places = field(init=False)
+    places: dict[str, Places] = field(default_factory=dict)
     client: httpx.AsyncClient = field(init=False)
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
-    launching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    launching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
 
     async def __aenter__(self) -> "Campaign":
-        self.places = Places(self.options.jobs)
         self.client = await self.stack.enter_async_context(http.client())
         return self
 
@@ -116,12 +115,16 @@ class Campaign:
             return
         card = self.options.card
         env = {**card.env, **(card.variants[case.variant].env if case.variant else {})}
-        async with self.places.taken(1), contextlib.AsyncExitStack() as stack:
+        async with contextlib.AsyncExitStack() as stack:
             yield await self._launched(stack, env)
 
     def _place(self, case: Case) -> contextlib.AbstractAsyncContextManager[None]:
-        # A case with an instance of its own disturbs nobody; it took a place before the instance was started.
-        return contextlib.nullcontext() if case.alone else self.places.taken(_width(case))
+        # A case with an instance of its own disturbs nobody.
+        return contextlib.nullcontext() if case.alone else self._places(case.variant).taken(_width(case))
+
+    def _places(self, variant: str) -> Places:
+        """Every instance has room of its own: those with short deadlines must not stand in line behind the others."""
+        return self.places.setdefault(variant, Places(self.options.jobs))
 
     def session(self, case: Case, target: Target, trace: Trace) -> Session:
         """A session of this run against an instance of the target."""
@@ -130,7 +133,7 @@ class Campaign:
         patience = max(card.patience_s, card.limits(case.variant).longest() * 2)
         session = Session(target.base_url, self.client, trace, patience, card.settle_s, self.pulse)
         session.bench, session.state["target"] = self.judged.bench(case), target
-        session.busy = self.places.shrink
+        session.busy = self._places(case.variant).shrink
         return session
 
     async def _acted(self, case: Case, target: Target, trace: Trace) -> Session:
