@@ -1,15 +1,16 @@
-"""The last word on a rollout of the callback dialect.
+"""The last word on a rollout of the callback and the routed dialect.
 
-A rollout has one outcome, the outcome is encoded once, and these bytes are all that is ever posted. So a trainer that
+A rollout has one outcome, each report of it is encoded once, and these bytes are all that is ever posted. So a trainer that
 did not acknowledge may see the same result again, but never another one.
 """
 
 import hashlib
 from typing import TYPE_CHECKING
 
-from rollout_server import json_text, outcome, trainer_client
+from rollout_server import json_text, outcome, routed, trainer_client
 from rollout_server.errors import RolloutError
 from rollout_server.outcome import Outcome
+from rollout_server.routed import Report
 from rollout_server.start import Start
 from rollout_server.trainer_client import Answer
 
@@ -21,9 +22,17 @@ PATH = "/v1/rollout/completed"
 
 async def deliver(start: Start, result: Outcome, kit: "Kit") -> bool:
     """Whether the trainer acknowledged. When it did not, there is nobody left to tell but the log."""
-    body = encode(result)
+    if start.routes is None:
+        return await send(start, Report(start.server_url + PATH, start.api_key, outcome.body(result)), kit)
+    told = await send(start, routed.completion(start, result), kit)
+    sample = routed.grade(start, result)
+    return told and (sample is None or await send(start, sample, kit))
+
+
+async def send(start: Start, report: Report, kit: "Kit") -> bool:
+    body = encode(report)
     try:
-        answer = await post(start, body, kit)
+        answer = await post(report, body, kit)
     except RolloutError as error:
         return note(start, kit, "unreachable", error.category)
     if acknowledged(answer):
@@ -31,15 +40,15 @@ async def deliver(start: Start, result: Outcome, kit: "Kit") -> bool:
     return note(start, kit, "refused", str(answer.status))
 
 
-def encode(result: Outcome) -> bytes:
-    return json_text.dumps(outcome.body(result))
+def encode(report: Report) -> bytes:
+    return json_text.dumps(report.body)
 
 
-async def post(start: Start, body: bytes, kit: "Kit") -> Answer:
+async def post(report: Report, body: bytes, kit: "Kit") -> Answer:
     return await kit.trainer.post(
-        start.server_url + PATH,
+        report.url,
         body,
-        trainer_client.headers(start.api_key) | {"idempotency-key": hashlib.sha256(body).hexdigest()[:32]},
+        trainer_client.headers(report.key) | {"idempotency-key": hashlib.sha256(body).hexdigest()[:32]},
         kit.completion_policy(),
         kit.settings.completion_timeout_s,
     )

@@ -7,7 +7,8 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rollout_server import docs, intake, json_text, limits, outcome, start
+from contracts.rollout.wire_routed import CancelRequest
+from rollout_server import docs, intake, json_text, limits, outcome, routed, start
 from rollout_server.intake import Refusal
 from rollout_server.registry import ConflictError
 from rollout_server.service import Service, StoppingError
@@ -42,14 +43,39 @@ class Tools(HTTPEndpoint):
         return json_response({"tools": service_of(request).kit.toolbox.describe()})
 
 
-class SyncRollout(HTTPEndpoint):
+class Rollout(HTTPEndpoint):
+    """Two dialects share this path; the body says which one it is."""
+
     async def post(self, request: Request) -> Response:
         service = service_of(request)
-        asked = await intake.read_start(request, service.kit.settings, start.from_sync)
+        asked = await intake.read_start(request, service.kit.settings, from_either)
+        if asked.routes is not None:
+            return json_response(launch(lambda: service.accept(asked)), 202)
         run = launch(lambda: service.run_sync(asked))
         if await hung_up(request, run):
             return Response(status_code=499)  # nobody reads it; the number is for the log
         return json_response(outcome.body(run.result()))
+
+
+def from_either(body: Any) -> start.Start:
+    return routed.from_routed(body) if routed.is_routed(body) else start.from_sync(body)
+
+
+class RolloutStatus(HTTPEndpoint):
+    async def get(self, request: Request) -> Response:
+        service = service_of(request)
+        intake.authorize(request, service.kit.settings)
+        rollout_id = request.path_params["rollout_id"]
+        standing = service.board.of(rollout_id)
+        known = {"rollout_id": rollout_id, "status": standing or "unknown"}
+        return json_response(known, 200 if standing else 404)
+
+
+class RolloutCancel(HTTPEndpoint):
+    async def post(self, request: Request) -> Response:
+        service = service_of(request)
+        asked = await intake.read(request, service.kit.settings, CancelRequest.model_validate)
+        return json_response({"results": service.cancel(asked)})
 
 
 class CallbackInit(HTTPEndpoint):

@@ -17,6 +17,7 @@ Category = Literal[
     "timeout",
     "tool_error",
     "shutdown",
+    "cancelled",
     "internal_error",
 ]
 
@@ -82,6 +83,10 @@ def tools_failed() -> RolloutError:
 
 def shutdown() -> RolloutError:
     return RolloutError("shutdown", "The rollout server shut down before the rollout ended")
+
+
+def cancelled() -> RolloutError:
+    return RolloutError("cancelled", "The rollout was cancelled")
 
 
 def internal() -> RolloutError:

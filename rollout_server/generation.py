@@ -17,7 +17,6 @@ from rollout_server.trainer_client import Answer
 if TYPE_CHECKING:
     from rollout_server.service import Kit
 
-PATH = "/v1/chat/completions"
 DEFAULTS = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 512, "logprobs": True}
 
 
@@ -61,7 +60,9 @@ def align(rollout: Rollout, turn: mask.Turn) -> None:
 
 def chat_body(rollout: Rollout, prompt: int) -> dict[str, Any]:
     """The request; sampling values go out as they came in, known or not."""
-    body = {"model": "default", "messages": rollout.history, "rollout_id": rollout.start.rollout_id}
+    body = {"model": "default", "messages": rollout.history}
+    if rollout.start.dialect != "routed":  # its URL says whose it is
+        body["rollout_id"] = rollout.start.rollout_id
     body |= sampling(rollout.start)
     return body | {"response_mask": mask.mask_for(rollout.last, prompt)} if rollout.start.dialect == "sync" else body
 
@@ -74,7 +75,7 @@ def sampling(start: Start) -> dict[str, Any]:
 async def send(rollout: Rollout, request: Mapping[str, Any], kit: "Kit") -> Answer:
     start, settings = rollout.start, kit.settings
     answer = await kit.trainer.post(
-        start.server_url + PATH,
+        start.chat_url,
         json_text.dumps(request),
         trainer_client.headers(start.api_key) | {"idempotency-key": rollout.turn_key()},
         kit.generation_policy(start.dialect),

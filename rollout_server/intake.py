@@ -1,7 +1,7 @@
 """From an HTTP request to a valid start, or a refusal that says what is wrong without repeating what was sent."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
@@ -9,6 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from rollout_server import auth, json_text
 from rollout_server.settings import Settings
 from rollout_server.start import Start
+
+T = TypeVar("T")
 
 
 class Refusal(Exception):
@@ -20,12 +22,16 @@ class Refusal(Exception):
 
 
 async def read_start(request: Request, settings: Settings, build: Callable[[Any], Start]) -> Start:
+    start = await read(request, settings, build)
+    check_metadata(start, settings.max_metadata_bytes)
+    return start
+
+
+async def read(request: Request, settings: Settings, build: Callable[[Any], T]) -> T:
     """Credentials first: a stranger learns nothing about what a valid body looks like."""
     authorize(request, settings)
     value = parse(await read_body(request, settings.max_body_bytes))
-    start = validate(value, build)
-    check_metadata(start, settings.max_metadata_bytes)
-    return start
+    return validate(value, build)
 
 
 def authorize(request: Request, settings: Settings) -> None:
@@ -67,7 +73,7 @@ def parse(body: bytes) -> Any:
     return value
 
 
-def validate(value: Any, build: Callable[[Any], Start]) -> Start:
+def validate(value: Any, build: Callable[[Any], T]) -> T:
     try:
         return build(value)
     except ValidationError as error:

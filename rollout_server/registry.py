@@ -106,6 +106,7 @@ def fingerprint(start: Start) -> bytes:
             start.max_tokens_total,
             start.metadata,
             start.api_key,
+            [start.routes.completion, start.routes.grader, start.routes.key] if start.routes else None,
         ]
     )
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from rollout_server import delivery, errors, limits, logs, outcome, retry, rollout
+from contracts.rollout.wire_routed import CancelRequest, Disposition
+from rollout_server import delivery, errors, limits, logs, outcome, retry, rollout, routed
+from rollout_server.board import Board, Standing
 from rollout_server.errors import RolloutError
 from rollout_server.metrics import Metrics
 from rollout_server.outcome import Outcome
@@ -53,6 +55,9 @@ class Service:
         self.registry = Registry(kit.settings.record_ttl_s, kit.settings.max_records)
         self.runs: set[asyncio.Task[Outcome]] = set()
         self.reports: set[asyncio.Task[None]] = set()
+        self.board = Board(kit.settings.max_records)
+        self.by_id: dict[str, asyncio.Task[Outcome]] = {}  # what a cancellation can reach
+        self.cancelled: set[str] = set()
         self.stopping = False
         self._stopped: asyncio.Task[None] | None = None
 
@@ -68,6 +73,7 @@ class Service:
         self.slots.admit()
         self.kit.metrics.started(start)
         self.kit.log.info("rollout_started", rollout_id=start.rollout_id, dialect=start.dialect)
+        self.put(start, "queued")
         run = asyncio.ensure_future(self.conduct(start))
         self.runs.add(run)
         run.add_done_callback(self.runs.discard)
@@ -84,7 +90,10 @@ class Service:
         if known is not None:
             return known.reply
         run = self.launch(start)
-        reply = init_reply(start, self.kit.toolbox)
+        if start.routes is not None:
+            self.by_id[start.rollout_id] = run
+            run.add_done_callback(lambda _: self.by_id.pop(start.rollout_id, None))
+        reply = reply_to(start, self.kit.toolbox)
         self.registry.add(start, reply)
         report = asyncio.ensure_future(self.report(start, run))
         self.reports.add(report)
@@ -94,25 +103,58 @@ class Service:
     async def report(self, start: Start, run: "asyncio.Task[Outcome]") -> None:
         """The place in the queue is kept until here: results that nobody takes must not pile up without a limit."""
         try:
-            await delivery.deliver(start, await run, self.kit)
+            result = await run
+            if start.routes is not None:
+                self.put(start, "grading" if routed.grade(start, result) else routed.status_of(result))
+            await delivery.deliver(start, result, self.kit)
+            self.put(start, routed.status_of(result))
         finally:
+            self.cancelled.discard(start.rollout_id)
             self.registry.finish(start.rollout_id, time.monotonic())
             self.slots.leave()
 
     async def conduct(self, start: Start) -> Outcome:
         """Run one rollout; however it goes, it has exactly one outcome."""
         state = rollout.begin(start)
+        budget_s = agent_budget(start)
+        if budget_s is not None and budget_s <= 0:
+            result = fail(state, errors.rollout_timeout(budget_s))
+            self.note(start, result)
+            return result
         arrived = time.perf_counter()
         try:
-            async with self.slots.slot():
+            async with asyncio.timeout(budget_s) as budget, self.slots.slot():
                 self.kit.metrics.queued(time.perf_counter() - arrived)
+                self.put(start, "running")
                 result = await self.run(state)
+        except TimeoutError:
+            assert budget.expired()
+            result = fail(state, errors.rollout_timeout(budget_s or 0.0))
         except asyncio.CancelledError:
-            if not self.stopping:
+            if start.rollout_id in self.cancelled:
+                self.cancelled.discard(start.rollout_id)
+                result = fail(state, errors.cancelled())
+            elif self.stopping:
+                result = fail(state, errors.shutdown())
+            else:
                 raise  # the caller has gone, and there is nobody to tell
-            result = fail(state, errors.shutdown())
         self.note(start, result)
         return result
+
+    def put(self, start: Start, standing: Standing) -> None:
+        if start.routes is not None:
+            self.board.put(start.rollout_id, standing)
+
+    def cancel(self, request: CancelRequest) -> dict[str, Disposition]:
+        """End what is meant, and say of each id what it was. Its terminal report follows like that of any other."""
+        results = {name: self.board.disposition(name) for name in self.board.meant(request)}
+        for name, disposition in results.items():
+            run = self.by_id.get(name)
+            if disposition != "not_found" and run is not None:
+                self.cancelled.add(name)
+                # Not at once: a task that is cancelled before its first step has no outcome to report.
+                asyncio.get_running_loop().call_soon(run.cancel)
+        return results
 
     async def run(self, state: Rollout) -> Outcome:
         state.tally = outcome.Tally()
@@ -183,7 +225,14 @@ def fail(state: Rollout, error: RolloutError) -> Outcome:
     return outcome.failed(state.start, state.history, state.tally, error, state.extra)
 
 
-def init_reply(start: Start, toolbox: Toolbox) -> dict[str, Any]:
+def agent_budget(start: Start) -> float | None:
+    """Seconds from the start request, the time in the queue among them; zero or less is over at once."""
+    return start.routes.agent_timeout_s if start.routes is not None else None
+
+
+def reply_to(start: Start, toolbox: Toolbox) -> dict[str, Any]:
+    if start.routes is not None:
+        return {"rollout_id": start.rollout_id}
     return {"rollout_id": start.rollout_id, "tools": toolbox.describe()}
 
 

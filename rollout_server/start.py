@@ -1,4 +1,4 @@
-"""A start of either dialect, in one shape.
+"""A start of any dialect, in one shape.
 
 The models of the contract have checked it by now. What goes back to the trainer (messages, sampling) is kept as it came
 in, not as a model would write it.
@@ -10,8 +10,21 @@ from typing import Any, Literal
 
 from contracts.rollout import wire
 
-Dialect = Literal["sync", "callback"]
+Dialect = Literal["sync", "callback", "routed"]
 Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Where a routed rollout reports, with which key, and what it was given besides. Times are in seconds."""
+
+    completion: str
+    grader: str | None
+    key: str | None
+    label: str | None
+    agent_timeout_s: float | None
+    grader_timeout_s: float | None
+    extra: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,11 @@ class Start:
     tokenizer_name: str = ""
     tokenizer_revision: str | None = None
     idempotency_key: str | None = None
+    routes: Routes | None = None
+
+    @property
+    def chat_url(self) -> str:
+        return self.server_url + ("/chat/completions" if self.routes else "/v1/chat/completions")
 
 
 def from_sync(body: Body) -> Start:

@@ -105,7 +105,6 @@ class Run:
         mine = (case for case in cases if case.profile == self.profile.name and case.dialect in self.dialects)
         return [case if case.variant in declared else replace(case, variant="") for case in mine]
 
-
     def ordered(self, cases: Iterable[Case]) -> list[Case]:
         """The cases in the order in which they should begin: first those that wait longest for what they are about.
 

@@ -126,6 +126,15 @@ def _start_as(value: Any) -> do.StartAs:
     return do.StartAs(**given, raw=raw.encode() if raw is not None else None)
 
 
+def _cancel(value: Any) -> do.Cancel:
+    given = dict(value) if isinstance(value, Mapping) else {"rollouts": value} if value is not None else {}
+    if "rollouts" in given:
+        given["rollouts"] = _tuple(given["rollouts"])
+    if "raw" in given:
+        given["raw"] = str(given["raw"]).encode()
+    return do.Cancel(**given)
+
+
 ACTIONS: Mapping[str, Callable[[Any], Action]] = {
     "start": lambda v: do.Start(**_one(v, "rollout")),
     "end": lambda v: do.End(**_one(v, "rollout")),
@@ -137,6 +146,8 @@ ACTIONS: Mapping[str, Callable[[Any], Action]] = {
     "get": lambda v: do.Ask("GET", str(v)),
     "ask": _ask,
     "start_as": _start_as,
+    "cancel": _cancel,
+    "status": lambda v: do.AskStatus(**_one(v, "rollout")),
     "stop_server": lambda v: do.StopServer(),
 }
 
@@ -184,6 +195,13 @@ def _sent(value: Any) -> want.Sent:
     return want.Sent(**value) if set(value) <= {"fields", "rollout"} else want.Sent(value)
 
 
+def _disposed(value: Any) -> want.Disposed:
+    given = _one(value, "dispositions")
+    for name in ("dispositions", "rollouts"):
+        given[name] = _tuple(given.get(name, []))
+    return want.Disposed(**given)
+
+
 EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "refused": _statuses(want.Refused),
     "last_refused": _statuses(want.LastRefused),
@@ -213,6 +231,11 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "retry_delays": lambda v: want.RetryDelays(**_one(v, "least_s")),
     "retries_named": lambda v: want.RetriesNamed(),
     "active_returns": lambda v: want.ActiveReturns(**_one(v, "rises")),
+    "standing": _statuses(want.Standing),
+    "disposed": _disposed,
+    "cancel_refused": lambda v: want.CancelRefused(),
+    "ends": _statuses(want.Ends),
+    "reply_names_it": lambda v: want.ReplyNames(),
     "same_outcome": lambda v: want.SameOutcome(),
     "shown_tools_run": lambda v: want.ShownToolsRun(),
     "refused_or_run": lambda v: want.RefusedOrRun(),

@@ -7,7 +7,7 @@ again is a retry and legal. Late ends of given-up calls are legal anywhere: they
 
 from contracts.lifecycle import Table
 
-IDLE, STARTED, WAITING, FAULTED, REPORTING, UNREPORTED, DONE, REFUSED = (
+IDLE, STARTED, WAITING, FAULTED, REPORTING, UNREPORTED, DONE, GRADING, UNGRADED, GRADED, REFUSED = (
     "IDLE",
     "STARTED",
     "WAITING",
@@ -15,6 +15,9 @@ IDLE, STARTED, WAITING, FAULTED, REPORTING, UNREPORTED, DONE, REFUSED = (
     "REPORTING",
     "UNREPORTED",
     "DONE",
+    "GRADING",
+    "UNGRADED",
+    "GRADED",
     "REFUSED",
 )
 
@@ -76,7 +79,40 @@ CALLBACK: Table = {
     },
 }
 
-TABLES: dict[str, Table] = {"sync": SYNC, "callback": CALLBACK}
+# Two reports instead of one: the completion, and after it, when the rollout succeeded, the graded sample. A cancellation may come
+# at any time; what is cancelled still has its terminal report.
+ROUTED: Table = {
+    "trainer": {
+        IDLE: {"StartSent": STARTED},
+        STARTED: _stay(STARTED, "StartSent", "CancelSent", *_LATE),
+        WAITING: {"ChatAnswered": STARTED, "ChatFailed": FAULTED, **_stay(WAITING, "StartSent", "CancelSent")},
+        FAULTED: _stay(FAULTED, "StartSent", "CancelSent", *_LATE),
+        REPORTING: {
+            "CompletedAcked": DONE,
+            "CompletedUnacked": UNREPORTED,
+            **_stay(REPORTING, "StartSent", "CancelSent", *_LATE),
+        },
+        UNREPORTED: _stay(UNREPORTED, "StartSent", "CancelSent", "CompletedUnacked", *_LATE),
+        DONE: _stay(DONE, "StartSent", "CancelSent", "CompletedUnacked", *_LATE),
+        GRADING: {
+            "GradedAcked": GRADED,
+            "GradedUnacked": UNGRADED,
+            **_stay(GRADING, "StartSent", "CancelSent", *_LATE),
+        },
+        UNGRADED: _stay(UNGRADED, "StartSent", "CancelSent", "GradedUnacked", *_LATE),
+        GRADED: _stay(GRADED, "StartSent", "CancelSent", "GradedUnacked", *_LATE),
+        REFUSED: {"StartSent": STARTED},
+    },
+    "server": {
+        **CALLBACK["server"],
+        DONE: {"GradedPosted": GRADING, **_stay(DONE, "StartAccepted", "ChatAbandoned")},
+        GRADING: _stay(GRADING, "StartAccepted", "ChatAbandoned"),
+        UNGRADED: {"GradedPosted": GRADING, **_stay(UNGRADED, "StartAccepted", "ChatAbandoned")},
+        GRADED: _stay(GRADED, "StartAccepted", "ChatAbandoned"),
+    },
+}
+
+TABLES: dict[str, Table] = {"sync": SYNC, "callback": CALLBACK, "routed": ROUTED}
 
 # Which requirement is broken when the server emits the event in the state.
 BREACHES: dict[tuple[str, str], str] = {
@@ -90,6 +126,18 @@ BREACHES: dict[tuple[str, str], str] = {
     ("IDLE", "CompletedPosted"): "ROLLOUT-142",
     ("DONE", "CompletedPosted"): "ROLLOUT-140",
     ("REPORTING", "CompletedPosted"): "ROLLOUT-137",
+    ("GRADING", "ChatAsked"): "ROLLOUT-064",
+    ("UNGRADED", "ChatAsked"): "ROLLOUT-064",
+    ("GRADED", "ChatAsked"): "ROLLOUT-064",
+    ("GRADING", "CompletedPosted"): "ROLLOUT-140",
+    ("UNGRADED", "CompletedPosted"): "ROLLOUT-140",
+    ("GRADED", "CompletedPosted"): "ROLLOUT-140",
+    ("STARTED", "GradedPosted"): "ROLLOUT-147",
+    ("WAITING", "GradedPosted"): "ROLLOUT-147",
+    ("FAULTED", "GradedPosted"): "ROLLOUT-147",
+    ("REPORTING", "GradedPosted"): "ROLLOUT-147",
+    ("UNREPORTED", "GradedPosted"): "ROLLOUT-147",
+    ("GRADED", "GradedPosted"): "ROLLOUT-147",
     ("WAITING", "StartRefused"): "ROLLOUT-042",
     ("FAULTED", "StartRefused"): "ROLLOUT-042",
     ("REPORTING", "StartRefused"): "ROLLOUT-142",

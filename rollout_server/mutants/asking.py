@@ -251,7 +251,14 @@ MUTANTS = (
         _mask(lambda m, last, prompt: [0] * prompt if last is None else m),
         SYNC,
     ),
-    Mutant("mask_short", "055", "a mask is one too short", _mask(lambda m, last, prompt: m[:-1] if m else m), SYNC),
+    Mutant(
+        "mask_short",
+        "055",
+        "a mask is one too short",
+        _mask(lambda m, last, prompt: m[:-1] if m else m),
+        SYNC,
+        ("060",),
+    ),
     Mutant(
         "mask_of_twos", "056", "a mask has other values", _mask(lambda m, last, prompt: [2] * len(m) if m else m), SYNC
     ),

@@ -62,9 +62,8 @@ async def _twice(original: Any, asked: Any, result: Any, kit: Any) -> bool:
     return bool(await original(asked, result, kit))
 
 
-async def _keyless(asked: Any, body: bytes, kit: Any) -> Any:
-    url, headers = asked.server_url + delivery.PATH, trainer_client.headers(None)
-    return await kit.trainer.post(url, body, headers, kit.completion_policy(), 5)
+async def _keyless(report: Any, body: bytes, kit: Any) -> Any:
+    return await kit.trainer.post(report.url, body, trainer_client.headers(None), kit.completion_policy(), 5)
 
 
 async def _drops(self: Any) -> None:
@@ -167,7 +166,7 @@ MUTANTS = (
         "http_500",
         "125",
         "a failed rollout is answered 500",
-        put(endpoints.SyncRollout, "post", _http_500),
+        put(endpoints.Rollout, "post", _http_500),
         SYNC,
         (
             "062",

@@ -54,7 +54,7 @@ def _unbounded_calls() -> None:
     original = trainer_client.TrainerClient.attempt
 
     async def attempt(self: Any, url: str, body: bytes, headers: Any, timeout_s: float) -> Any:
-        return await original(self, url, body, headers, 3600.0 if url.endswith(generation.PATH) else timeout_s)
+        return await original(self, url, body, headers, 3600.0 if url.endswith("/chat/completions") else timeout_s)
 
     put(trainer_client.TrainerClient, "attempt", attempt)()
 

@@ -23,7 +23,15 @@ NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")
 HUNG_UP = "the server closed the connection before the answer"
 OFF_SCRIPT = Reply(text="The conversation has ended.")
 
-Kind = Literal["chat", "completed"]
+# What a request of each kind is called, and what its answer is, good or not.
+ASKED = {"chat": "ChatAsked", "completed": "CompletedPosted", "graded": "GradedPosted"}
+ANSWERED = {
+    "chat": ("ChatAnswered", "ChatFailed"),
+    "completed": ("CompletedAcked", "CompletedUnacked"),
+    "graded": ("GradedAcked", "GradedUnacked"),
+}
+
+Kind = Literal["chat", "completed", "graded"]
 
 
 @dataclass(slots=True)
@@ -67,13 +75,13 @@ class Play:
             return
         good = 200 <= self.response.status < 300
         self.enrolled.trace.close(self.exchange, self.response)
-        self._event({"chat": ("ChatAnswered", "ChatFailed"), "completed": ("CompletedAcked", "CompletedUnacked")}, good)
+        self._event(good)
 
     def failed(self) -> None:
         """Call when the loss that the script asks for is carried out."""
         if self.enrolled is not None:
             self.enrolled.trace.close(self.exchange, fault=f"scripted: {self.loss}")
-            self._event({"chat": ("", "ChatFailed"), "completed": ("", "CompletedUnacked")}, good=False)
+            self._event(good=False)
 
     def abandoned(self) -> None:
         """Call when the other side closed the connection before it had its answer."""
@@ -83,11 +91,11 @@ class Play:
         if self.kind == "chat":
             self.enrolled.trace.event(self.enrolled.label, "server", "ChatAbandoned", self.exchange)
         else:
-            self.enrolled.trace.event(self.enrolled.label, "trainer", "CompletedUnacked", self.exchange)
+            self._event(good=False)
 
-    def _event(self, names: dict[Kind, tuple[str, str]], good: bool) -> None:
+    def _event(self, good: bool) -> None:
         if self.enrolled is not None:
-            name = names[self.kind][0 if good else 1]
+            name = ANSWERED[self.kind][0 if good else 1]
             self.enrolled.trace.event(self.enrolled.label, "trainer", name, self.exchange)
 
 
@@ -115,9 +123,8 @@ class ScriptedTrainer:
             self.strays.append(request)
             return Play(_error(404, f"no rollout is known for {request.method} {request.path}"))
         n = rollout.trace.open(request, to_target=False, rollout=rollout.label)
-        name = "ChatAsked" if kind == "chat" else "CompletedPosted"
-        rollout.trace.event(rollout.label, "server", name, n)
-        return self._chat(rollout, n, body) if kind == "chat" else _ack(rollout, n)
+        rollout.trace.event(rollout.label, "server", ASKED[kind], n)
+        return self._chat(rollout, n, body) if kind == "chat" else _ack(rollout, n, kind)
 
     def _whose(self, request: Request, body: Any) -> Enrolled | None:
         named = body.get("rollout_id") if isinstance(body, dict) else None
@@ -126,7 +133,7 @@ class ScriptedTrainer:
         key = (request.header("authorization") or "").removeprefix("Bearer ")
         if key in self._by_key:
             return self._by_key[key]
-        found = NONCE.search(request.body)
+        found = NONCE.search(request.path.encode()) or NONCE.search(request.body)
         return self._by_nonce.get(found.group().decode()) if found else None
 
     def _chat(self, rollout: Enrolled, n: int, body: Any) -> Play:
@@ -157,15 +164,15 @@ def _kind(path: str) -> Kind | None:
     path = path.partition("?")[0]
     if path.endswith("/chat/completions"):
         return "chat"
+    if path.endswith("/rollout/graded"):
+        return "graded"
     return "completed" if path.endswith("/rollout/completed") else None
 
 
-def _ack(rollout: Enrolled, n: int) -> Play:
+def _ack(rollout: Enrolled, n: int, kind: Kind) -> Play:
     ack = rollout.acks.take() or Ack()
     body = b"" if ack.status in (204, 304) else b'{"status":"ok"}'
-    return Play(
-        Response(ack.status, (*JSON, *ack.headers), body), ack.loss, enrolled=rollout, exchange=n, kind="completed"
-    )
+    return Play(Response(ack.status, (*JSON, *ack.headers), body), ack.loss, enrolled=rollout, exchange=n, kind=kind)
 
 
 def _completion(rollout: Enrolled, issued: Issued, line: Reply) -> bytes:

@@ -1,13 +1,15 @@
 """What the suite does to a rollout server: one frozen value a verb. They drive; none of them judges."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Headers, Request, Response
+from steps.engine.trace import Headers, Request, Response, parse
 from steps.peers.oracle import sampled_by
 from steps.peers.script import Script
 from steps.peers.tokens import Tokens
@@ -195,6 +197,66 @@ class StartAs:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancel:
+    """Cancel rollouts (routed dialect): those named, those whose id begins with `prefix`, or `everything` there is.
+
+    `prefix` may be `ours`: what all ids of this case's rollout begin with. `raw` replaces the body.
+    """
+
+    rollouts: tuple[str, ...] = ()
+    prefix: str = ""
+    everything: bool = False
+    raw: bytes | None = None
+
+    async def perform(self, session: Session) -> None:
+        labels = self.rollouts or tuple(lives(session.state))
+        givens = [part.given for label in labels if (part := live(session.state, label)).given is not None]
+        for given in givens:
+            if given is not None:
+                session.trace.event(given.label, "trainer", "CancelSent", len(session.trace.exchanges))
+        headers = (("content-type", "application/json"), *_authorization(session.bench, None))
+        body = self.raw if self.raw is not None else json.dumps(self._body(givens)).encode()
+        await session.send(Request("POST", "/rollout/cancel", headers, body), rollout="-")
+
+    def _body(self, givens: list[Any]) -> dict[str, Any]:
+        ids = [given.rollout_id for given in givens]
+        if self.everything:
+            return {"all": True}
+        if self.prefix:
+            return {"prefix": _shared(ids) if self.prefix == "ours" else self.prefix}
+        return {"rollout_ids": ids}
+
+
+def _shared(ids: list[str]) -> str:
+    """What all of these begin with."""
+    return "".join(
+        column[0] for column in itertools.takewhile(lambda some: len(set(some)) == 1, zip(*ids, strict=False))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    """Ask where a rollout stands (routed dialect), under its own id or `under` another."""
+
+    rollout: str = ""
+    under: str = ""
+
+    async def perform(self, session: Session) -> None:
+        given = live(session.state, self.rollout).given
+        name = self.under or (_shown_id(session, self.rollout) or (given.rollout_id if given else ""))
+        path = f"/rollout/{quote(name, safe='')}/status"
+        await session.send(Request("GET", path, _authorization(session.bench, None)), rollout="-")
+
+
+def _shown_id(session: Session, label: str) -> str:
+    """The id that the answer to a start request shows, for one that was sent without."""
+    starts = [e for e in session.trace.exchanges if e.to_target and e.rollout == label and e.response is not None]
+    body = parse(starts[-1].response.body) if starts and starts[-1].response else None
+    shown = body.get("rollout_id") if isinstance(body, dict) else None
+    return shown if isinstance(shown, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
 class StopServer:
     """Ask the server to end (SIGTERM) and wait until it has. Needs a case that has the target to itself."""
 
@@ -265,7 +327,7 @@ async def ask(
     deferred = asyncio.Event()
     asking = session.spawn(_asked(session, part.label, request, patient, deferred))
     part.asking.append(asking)
-    if session.bench.dialect == "callback":
+    if session.bench.dialect != "sync":
         # A server that has no place now is asked again meanwhile; what the case does next may be what frees one.
         waiting = asyncio.ensure_future(deferred.wait())
         await asyncio.wait({asking, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -322,12 +384,29 @@ async def _ended(session: Session, part: Live) -> None:
         what = "the answer to POST /rollout"
         await session.until(lambda: all(task.done() for task in pending), what) if pending else None
         return
-    await session.until(lambda: _over(session, part), "an acknowledged POST /v1/rollout/completed")
+    what = (
+        "an acknowledged completion"
+        if session.bench.dialect == "routed"
+        else "an acknowledged POST /v1/rollout/completed"
+    )
+    await session.until(lambda: _over(session, part), what)
 
 
 def _over(session: Session, part: Live) -> bool:
     names = {event.name for event in session.trace.of(part.label)}
+    if session.bench.dialect == "routed" and "CompletedAcked" in names and _owes_a_grade(session, part):
+        return "GradedAcked" in names
     return "CompletedAcked" in names or ("StartRefused" in names and "StartAccepted" not in names)
+
+
+def _owes_a_grade(session: Session, part: Live) -> bool:
+    """Whether a graded sample follows the completion: somebody asked for it, and the rollout succeeded."""
+    assert part.given is not None
+    posts = [session.trace.exchanges[e.exchange] for e in session.trace.of(part.label) if e.name == "CompletedPosted"]
+    body = parse(posts[0].request.body) if posts else None
+    return (
+        bool(part.given.body.get("grader_callback_url")) and isinstance(body, dict) and body.get("status") == "success"
+    )
 
 
 def _count(session: Session, part: Live, name: str) -> int:

@@ -88,7 +88,8 @@ class Completed:
         reasons = f" with finish_reason {' or '.join(self.reasons)}" if self.reasons else ""
         for rollout in _chosen(talk, self.rollout):
             status, reason, n = _end(rollout)
-            ok = status == "COMPLETED" and (not self.reasons or reason in self.reasons)
+            unsaid = rollout.dialect == "routed" and reason is None  # no member of the dialect says it
+            ok = status == "COMPLETED" and (not self.reasons or unsaid or reason in self.reasons)
             said = f"COMPLETED{reasons}"
             yield Held(requirement) if ok else Finding(requirement, said, _end_saw(rollout), n, echo=True)
 
@@ -507,6 +508,89 @@ class ActiveReturns:
         said += ", and raised while one runs" if self.rises else ""
         said += ", and at the end what it was at the start" if self.returns else ""
         yield _verdict(requirement, ok, said, show(seen))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The n-th answer to a status request shows one of these statuses (routed dialect). 0 stands for the last."""
+
+    statuses: tuple[str, ...]
+    nth: int = 0
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        asked = [a for a in talk.others if a.exchange.request.path.endswith("/status")]
+        said = f"200 with status {' or '.join(self.statuses)}"
+        if not asked or len(asked) < self.nth:
+            yield Finding(requirement, said, f"{len(asked)} status request(s) in this case")
+            return
+        answer = asked[self.nth - 1]
+        shown = answer.fields.get("status")
+        ok = shown in self.statuses and (answer.status == 200 or (answer.status == 404 and "unknown" in self.statuses))
+        unknown = answer.status == 404 and "unknown" in self.statuses  # whatever its body says
+        yield _verdict(requirement, ok or unknown, said, f"{answer.status}: status {show(shown)}", answer.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Disposed:
+    """The n-th cancellation gives each of these rollouts one of these dispositions; `others` that of ids nobody started."""
+
+    dispositions: tuple[str, ...]
+    rollouts: tuple[str, ...] = ()
+    nth: int = 1
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        asked = [a for a in talk.others if a.exchange.request.path == "/rollout/cancel"]
+        said = f"a disposition {' or '.join(self.dispositions)}"
+        if len(asked) < self.nth:
+            yield Finding(requirement, said, f"{len(asked)} cancellation(s) in this case")
+            return
+        answer = asked[self.nth - 1]
+        results = answer.fields.get("results")
+        results = results if isinstance(results, dict) else answer.fields
+        for label, rollout in talk.rollouts.items():
+            if self.rollouts and label not in self.rollouts:
+                continue
+            shown = results.get(rollout.given.rollout_id)
+            saw = f"{answer.status}: {rollout.given.rollout_id}: {show(shown)}"
+            yield _verdict(requirement, shown in self.dispositions, said, saw, answer.n)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRefused:
+    """Every cancellation of the case is answered 422 or 400 with a JSON body."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for answer in (a for a in talk.others if a.exchange.request.path == "/rollout/cancel"):
+            ok = answer.status in (400, 422) and answer.body is not NOT_JSON
+            yield _verdict(requirement, ok, "422 and a JSON body", f"{answer.status}", answer.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The rollout's completion says one of these statuses, in the words of the routed dialect."""
+
+    statuses: tuple[str, ...]
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        said = f"a completion with status {' or '.join(self.statuses)}"
+        for rollout in _chosen(talk, self.rollout):
+            seen = [post.fields.get("said_status") for post in rollout.posts]
+            ok = bool(seen) and all(status in self.statuses for status in seen)
+            yield _verdict(requirement, ok, said, f"completions: {show(seen)}", *(post.n for post in rollout.posts[:3]))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyNames:
+    """The 202 says under which id the rollout runs (routed dialect)."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for rollout in talk.rollouts.values():
+            shown = [start.fields.get("rollout_id") for start in rollout.starts]
+            ok = all(isinstance(name, str) and name for name in shown)
+            yield _verdict(
+                requirement, ok, "a rollout_id in the 202", f"rollout_id: {show(shown)}", rollout.starts[0].n
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init"}
-SAMPLING_NAME = {"sync": "sampling_params", "callback": "completion_params"}
-KEY_NAME = {"sync": "callback_api_key", "callback": "api_key"}
+START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init", "routed": "/rollout"}
+SAMPLING_NAME = {"sync": "sampling_params", "callback": "completion_params", "routed": ""}
+KEY_NAME = {"sync": "callback_api_key", "callback": "api_key", "routed": "llm_api_key"}
 
 QUESTION = "Please calculate 5 plus 3."
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
@@ -56,8 +56,14 @@ class Given:
     sampling: Mapping[str, Any]
 
     @property
+    def report_key(self) -> str | None:
+        """The key that the reports of the end carry."""
+        key = self.body.get("controller_api_key") if self.dialect == "routed" else self.key
+        return key if isinstance(key, str) else None
+
+    @property
     def messages(self) -> list[Any]:
-        messages = self.body.get("messages")
+        messages = self.body.get("initial_messages" if self.dialect == "routed" else "messages")
         return messages if isinstance(messages, list) else []
 
     @property
@@ -69,6 +75,8 @@ class Given:
 
 def compose(dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: str, wanted: Wanted) -> Given:
     """The start request of a dialect, as a case wants it."""
+    if dialect == "routed":
+        return _routed(label, nonce, trainer_url, wanted)
     key = f"tk-{nonce}-{label or 'it'}"
     base_url = (
         wanted.scheme + trainer_url.removeprefix("http") + wanted.path if wanted.scheme else trainer_url + wanted.path
@@ -101,6 +109,29 @@ def compose(dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: s
         body,
         sampling if isinstance(sampling, dict) else {},
     )
+
+
+def _routed(label: str, nonce: str, trainer_url: str, wanted: Wanted) -> Given:
+    """The URLs say whose they are: each of them has the nonce in it."""
+    base_url = f"{trainer_url}{wanted.path}/of/{nonce}"
+    body: dict[str, Any] = {
+        "rollout_id": _shaped(nonce, wanted.rollout_id),
+        "initial_messages": _conversation(nonce),
+        "chat_completions_url": f"{base_url}/v1",
+        "completion_callback_url": f"{base_url}/v1/rollout/completed",
+        "grader_callback_url": f"{base_url}/v1/rollout/graded",
+        "llm_api_key": f"tk-{nonce}-{label or 'it'}",
+        "controller_api_key": f"ck-{nonce}-{label or 'it'}",
+        "label": "8",
+    }
+    for name, value in wanted.body.items():
+        body[{"key": "llm_api_key", "messages": "initial_messages"}.get(name, name)] = value
+    for name in wanted.without:
+        body.pop({"key": "llm_api_key", "messages": "initial_messages"}.get(name, name), None)
+    # Without a key of its own the model is asked with the controller's (ROLLOUT-210).
+    key = body.get("llm_api_key") if body.get("llm_api_key") is not None else body.get("controller_api_key")
+    rollout_id = body.get("rollout_id")
+    return Given(label, "routed", rollout_id if isinstance(rollout_id, str) else "", key, nonce, base_url, body, {})
 
 
 def _merge(body: dict[str, Any], dialect: str, name: str, value: Any) -> None:

@@ -33,6 +33,7 @@ from steps.profiles.rollout.checks.mask import mask
 from steps.profiles.rollout.checks.metrics import metrics, numbers
 from steps.profiles.rollout.checks.order import order
 from steps.profiles.rollout.checks.requests import requests
+from steps.profiles.rollout.checks.routed import routed
 from steps.profiles.rollout.checks.surface import surface
 from steps.profiles.rollout.checks.tools import tools
 from steps.profiles.rollout.given import START_PATH
@@ -155,14 +156,24 @@ class RolloutPeers:
         return tuple(shown)
 
     async def _shows(self, http: Any, base_url: str, dialect: str) -> bool:
-        reply = await http.post(
-            f"{base_url}{START_PATH[dialect]}", content=b"{}", headers={"content-type": "application/json"}
-        )
+        """`sync` and `routed` share a path: the one has /tools beside it, the other /rollout/cancel."""
+        if not await self._has_path(http, "POST", base_url + START_PATH[dialect]):
+            return False
+        if dialect == "callback":
+            return True
+        routed = await self._has_path(http, "POST", f"{base_url}/rollout/cancel")
+        if dialect == "routed":
+            return routed
+        return not routed or await self._has_path(http, "GET", f"{base_url}/tools")
+
+    async def _has_path(self, http: Any, method: str, url: str) -> bool:
+        headers = {"content-type": "application/json"}
+        reply = await http.request(method, url, content=b"{}" if method == "POST" else b"", headers=headers)
         return reply.status_code not in (404, 405, 501)
 
     async def _learn_tools(self, base_url: str, dialect: str) -> None:
         """The tools that the target shows: /tools (sync), or the 202 of a first rollout (callback)."""
-        if dialect == "sync":
+        if dialect in ("sync", "routed"):
             listed = await self._listed(base_url)
         else:
             listed = await self._tools_of_a_rollout(base_url)
@@ -249,7 +260,7 @@ def overdue(case: Case, talk: Talk) -> str | None:
 
 PROFILE = Profile(
     name="rollout",
-    dialects=("sync", "callback"),
+    dialects=("sync", "callback", "routed"),
     catalogue=requirements.load(ROOT / "contracts" / "rollout" / "requirements.yaml"),
     default_target="app:rollout_server.app:create_app",
     default_card=ROOT / "scenarios" / "cards" / "reference.yaml",
@@ -265,6 +276,7 @@ PROFILE = Profile(
         ending,
         errors,
         completion,
+        routed,
         repetition,
         auth,
         secrets,

@@ -1,7 +1,7 @@
 """A trace read as rollouts: who asked what, what was issued, what came back. Pure; every check reads this and nothing else."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steps.engine.card import Card, Limits
@@ -79,6 +79,7 @@ class Rollout:
     starts: tuple[Answer, ...]
     chats: tuple[Chat, ...]
     posts: tuple[Post, ...]
+    grades: tuple[Post, ...]
     events: tuple[Event, ...]
     tokens: Tokens
     tools: Sequence[Any] | None
@@ -98,7 +99,16 @@ class Rollout:
 
     @property
     def result(self) -> Answer | Post | None:
+        """The first terminal result. In the routed dialect what the graded sample shows is part of it."""
+        if self.dialect == "routed" and self.posts:
+            graded = self.grades[0].fields if self.grades else {}
+            return replace(self.posts[0], body={**self.posts[0].fields, **sample_of(graded)})
         return self.results[0] if self.results else None
+
+    @property
+    def shown(self) -> bool:
+        """Whether the server had the occasion to show the conversation: in the routed dialect a graded sample does."""
+        return self.dialect != "routed" or bool(self.grades)
 
     @property
     def accepted(self) -> bool:
@@ -168,8 +178,8 @@ def read_rollout(
     delivered = {event.exchange for event in events if event.name == "ChatAnswered"}
     # An answer at the last moment of the server's own deadline may have come too late; only the server knows.
     delivered -= {n for n in delivered if deadline_s is not None and _took(trace.exchanges[n]) > 0.8 * deadline_s}
-    acked = {event.exchange for event in events if event.name == "CompletedAcked"}
-    starts, chats, posts = [], [], []
+    acked = {event.exchange for event in events if event.name in ("CompletedAcked", "GradedAcked")}
+    starts, chats, posts, grades = [], [], [], []
     for exchange in trace.exchanges:
         if exchange.rollout != given.label:
             continue
@@ -181,9 +191,42 @@ def read_rollout(
             whole = by_exchange.get(exchange.n)
             chats.append(Chat(exchange, parse(exchange.request.body), whole, exchange.n in delivered))
         else:
-            posts.append(Post(exchange, parse(exchange.request.body), exchange.n in acked))
+            body = parse(exchange.request.body)
+            if path.endswith("/graded"):
+                grades.append(Post(exchange, body, exchange.n in acked))
+            else:
+                body = completion_of(body) if given.dialect == "routed" else body
+                posts.append(Post(exchange, body, exchange.n in acked))
     ended = any(event.name in ("ResultReturned", "CompletedPosted") for event in events)
-    return Rollout(given, tuple(starts), tuple(chats), tuple(posts), events, tokens, tools, ended)
+    return Rollout(given, tuple(starts), tuple(chats), tuple(posts), tuple(grades), events, tokens, tools, ended)
+
+
+STATUS = {"success": "COMPLETED", "failure": "ERROR", "cancelled": "ERROR"}
+
+
+def completion_of(body: Any) -> Any:
+    """A completion of the routed dialect in the words of the others; `said_status` keeps its own."""
+    if not isinstance(body, dict):
+        return body
+    said = body.get("extra_fields")
+    extra: dict[str, Any] = said if isinstance(said, dict) else {}
+    category = {} if body.get("err_category") is None else {"error_category": body["err_category"]}
+    return {
+        "rollout_id": body.get("rollout_id"),
+        "said_status": body.get("status"),
+        "status": STATUS.get(str(body.get("status")), body.get("status")),
+        "error_message": body.get("err_message"),
+        "finish_reason": extra.get("finish_reason"),
+        "extra_fields": {**extra, **category},
+    }
+
+
+def sample_of(graded: Mapping[str, Any]) -> dict[str, Any]:
+    """What a graded sample shows of the rollout: its messages, metrics and reward."""
+    sample = graded.get("sample")
+    if not isinstance(sample, dict):
+        return {}
+    return {"final_messages": sample.get("messages"), "metrics": sample.get("metrics"), "reward": sample.get("reward")}
 
 
 def _took(exchange: Exchange) -> float:

@@ -7,6 +7,7 @@ from steps.peers.trainer import NONCE
 from steps.profiles.rollout.checks.common import broken, held, show
 from steps.profiles.rollout.talk import Answer, Chat, Post, Rollout, Talk
 
+CARRIED = {"sync": "166", "callback": "168", "routed": "210"}
 SHORTEST_SECRET = 8  # a shorter key occurs in ordinary text
 
 
@@ -14,10 +15,10 @@ def auth(talk: Talk) -> Iterator[Evidence]:
     for rollout in talk.rollouts.values():
         for chat in rollout.chats:
             yield _host(rollout, chat)
-            yield _carried(talk, rollout, chat, "166" if talk.dialect == "sync" else "168")
+            yield _carried(talk, rollout, chat, CARRIED[talk.dialect])
             yield from _borrowed(rollout, chat)
-        for post in rollout.posts:
-            yield _carried(talk, rollout, post, "143")
+        for post in (*rollout.posts, *rollout.grades):
+            yield _carried(talk, rollout, post, "212" if talk.dialect == "routed" else "143")
             yield from _borrowed(rollout, post)
 
 
@@ -31,7 +32,8 @@ def _host(rollout: Rollout, chat: Chat) -> Evidence:
 
 
 def _carried(talk: Talk, rollout: Rollout, call: Chat | Post, requirement: str) -> Evidence:
-    key, seen = rollout.given.key, call.exchange.request.header("authorization")
+    key = rollout.given.report_key if isinstance(call, Post) else rollout.given.key
+    seen = call.exchange.request.header("authorization")
     if not key:
         if seen is None or (key == "" and seen.strip() == "Bearer"):
             return held("167")

@@ -9,10 +9,12 @@ from steps.profiles.rollout.talk import Answer, Rollout, Talk
 
 
 def completion(talk: Talk) -> Iterator[Evidence]:
-    if talk.dialect != "callback":
+    if talk.dialect == "sync":
         return
     for rollout in talk.rollouts.values():
         yield from _one_result(rollout)
+        if talk.dialect == "routed":
+            continue
         yield from _owed(talk, rollout)
         yield from _accepted(rollout)
 

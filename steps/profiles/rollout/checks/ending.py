@@ -28,7 +28,7 @@ def ending(talk: Talk) -> Iterator[Evidence]:
             yield from _shape(rollout, rollout.result)
             if not restarted(rollout):
                 yield from _reason(rollout, rollout.result)
-            if rollout.is_completed() and not restarted(rollout):
+            if rollout.is_completed() and not restarted(rollout) and rollout.shown:
                 yield from _transcript(rollout, rollout.result)
         yield from _transport(rollout)
 
@@ -107,10 +107,11 @@ def _reason(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     saw = f"status {show(status)}, finish_reason {show(reason)}"
     for requirement, reasons in _due(rollout, last):
         said = f"COMPLETED with finish_reason {' or '.join(reasons)}"
-        if status == "COMPLETED" and reason in reasons:
+        unsaid = rollout.dialect == "routed" and reason is None  # no member of the dialect says it
+        if status == "COMPLETED" and (reason in reasons or unsaid):
             yield held(requirement)
         elif status == "ERROR" and _was_retried(rollout, last):
-            yield broken("087" if rollout.dialect == "callback" else requirement, said, saw, last.n, result.n)
+            yield broken("087" if rollout.dialect != "sync" else requirement, said, saw, last.n, result.n)
         else:
             yield broken(requirement, said, saw, last.n, result.n)
         return

@@ -50,7 +50,7 @@ def _answer(issued: Any, seen: Any, at: int, *exchanges: int) -> Evidence:
 def _retries(rollout: Rollout) -> Iterator[Evidence]:
     """A call after one that got no generation is the same call again."""
     for first, again in zip(rollout.chats, rollout.chats[1:], strict=False):
-        if first.delivered or rollout.dialect != "callback":
+        if first.delivered or rollout.dialect == "sync":
             continue
         if first.exchange.request.body == again.exchange.request.body:
             yield held("086")

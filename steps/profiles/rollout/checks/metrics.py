@@ -17,7 +17,7 @@ CLOCKS_MS = 50.0  # three clocks, read one after the other on a busy machine
 def metrics(talk: Talk) -> Iterator[Evidence]:
     for rollout in talk.rollouts.values():
         result = rollout.result
-        if result is None or restarted(rollout):
+        if result is None or restarted(rollout) or not rollout.shown:
             continue
         seen = result.fields.get("metrics")
         if rollout.is_completed():

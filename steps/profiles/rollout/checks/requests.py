@@ -102,7 +102,7 @@ def _shape(rollout: Rollout, chat: Chat) -> Iterator[Evidence]:
         yield broken("053", "one choice", f"n: {show(chat.fields['n'])}", chat.n)
     else:
         yield held("053")
-    if rollout.dialect == "callback":
+    if rollout.dialect != "sync":
         sent = [name for name in TOKENS if not absent_or_null(chat.fields, name)]
         if sent:
             yield broken("061", "no mask and no token ids", f"{sent[0]}: {show(chat.fields[sent[0]])}", chat.n)
