@@ -127,7 +127,7 @@ def _start_as(value: Any) -> do.StartAs:
 
 
 def _cancel(value: Any) -> do.Cancel:
-    given = dict(value) if isinstance(value, Mapping) else {"rollouts": value} if value is not None else {}
+    given = _one(value, "rollouts") if value else {}
     if "rollouts" in given:
         given["rollouts"] = _tuple(given["rollouts"])
     if "raw" in given:
@@ -197,8 +197,7 @@ def _sent(value: Any) -> want.Sent:
 
 def _disposed(value: Any) -> want.Disposed:
     given = _one(value, "dispositions")
-    for name in ("dispositions", "rollouts"):
-        given[name] = _tuple(given.get(name, []))
+    given["dispositions"] = _tuple(given.get("dispositions", []))
     return want.Disposed(**given)
 
 

@@ -532,26 +532,23 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Disposed:
-    """The n-th cancellation gives each of these rollouts one of these dispositions; `others` that of ids nobody started."""
+    """The first cancellation gives every rollout of the case, or the id `under` that nobody started, one of these dispositions."""
 
     dispositions: tuple[str, ...]
-    rollouts: tuple[str, ...] = ()
-    nth: int = 1
+    under: str = ""
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         asked = [a for a in talk.others if a.exchange.request.path == "/rollout/cancel"]
         said = f"a disposition {' or '.join(self.dispositions)}"
-        if len(asked) < self.nth:
-            yield Finding(requirement, said, f"{len(asked)} cancellation(s) in this case")
+        if not asked:
+            yield Finding(requirement, said, "no cancellation in this case")
             return
-        answer = asked[self.nth - 1]
+        answer = asked[0]
         results = answer.fields.get("results")
         results = results if isinstance(results, dict) else answer.fields
-        for label, rollout in talk.rollouts.items():
-            if self.rollouts and label not in self.rollouts:
-                continue
-            shown = results.get(rollout.given.rollout_id)
-            saw = f"{answer.status}: {rollout.given.rollout_id}: {show(shown)}"
+        for name in [self.under] if self.under else [r.given.rollout_id for r in talk.rollouts.values()]:
+            shown = results.get(name)
+            saw = f"{answer.status}: {name}: {show(shown)}"
             yield _verdict(requirement, shown in self.dispositions, said, saw, answer.n)
 
 
