@@ -1,4 +1,4 @@
-"""The API description: the hand-written contracts of both dialects, as one OpenAPI document and as one page.
+"""The API description: the hand-written contracts of all dialects, as one OpenAPI document and as one page.
 
 The contracts are read as files. A server that is shipped without them still runs, and says so here.
 """
@@ -13,7 +13,7 @@ import yaml
 from rollout_server import docs_page
 
 PACKAGE = "contracts.rollout"
-DIALECTS = ("sync", "callback")
+DIALECTS = ("sync", "callback", "routed")
 METHODS = ("get", "post")
 
 Document = dict[str, Any]
@@ -26,13 +26,13 @@ def page() -> bytes:
 
 @functools.cache
 def document() -> Document:
-    """Both dialects in one; where they describe the same path, the sync dialect's description stands."""
+    """All dialects in one; where they describe the same path, the first description stands."""
     whole: Document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Rollout server",
             "version": "1.0.0",
-            "description": "Both dialects of the rollout protocol.",
+            "description": "The dialects of the rollout protocol.",
         },
         "paths": {},
         "components": {},
@@ -66,7 +66,7 @@ def with_security(part: Document) -> Document:
 
 
 def renamed(value: Any, prefix: str) -> Any:
-    """References to components, led to the names that these have among those of both dialects."""
+    """References to components, led to the names that these have among those of all dialects."""
     if isinstance(value, list):
         return [renamed(item, prefix) for item in value]
     if not isinstance(value, dict):

@@ -37,8 +37,6 @@ MARKERS = {
     "requires_servers": "needs servers that somebody else started",
     "kv_router": "KV-affinity routing",
     "planner": "scaling advice",
-    "sync": "the sync dialect",
-    "callback": "the callback dialect",
 }
 _runner = pytest.StashKey["Player"]()
 
@@ -47,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, text in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {text}")
     for profile in PROFILES.values():
+        for dialect in profile.dialects:
+            config.addinivalue_line("markers", f"{dialect}: the {dialect} dialect")
         for requirement in profile.catalogue.values():
             config.addinivalue_line("markers", f"{requirement.id}: {requirement.sentence}")
     config.args[:] = [widened for arg in config.args for widened in _widened(arg, config)]

@@ -3,6 +3,7 @@
 What the dialects share stands in wire.py. Source of the shapes: openapi.routed.yaml.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, WithJsonSchema, model_validator
@@ -14,9 +15,12 @@ TERMINAL = ("success", "failure", "cancelled")
 Disposition = Literal["cancelled_queued", "cancelled_running", "not_found"]
 
 
+_MORE_THAN_DOTS = re.compile(r"[^\s.]")
+
+
 def _segment(value: str) -> str:
     """An id is a part of a path: /rollout/{id}/status."""
-    if value in (".", "..") or any(sign in value for sign in "/\\?#%"):
+    if any(sign in value for sign in "/\\?#%") or not _MORE_THAN_DOTS.search(value):
         raise ValueError("must be usable as one segment of a path")
     return value
 
@@ -72,7 +76,7 @@ class CancelRequest(BaseModel):
 
 
 class StatusReply(_Lenient):
-    rollout_id: Text
+    rollout_id: Text | None = None
     status: Status
 
 

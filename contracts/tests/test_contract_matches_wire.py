@@ -20,15 +20,17 @@ from pydantic import BaseModel, ValidationError
 from schemathesis.generation import GenerationMode
 
 from contracts.rollout import wire
+from contracts.rollout import wire_routed as routed
 
 Place = tuple[str | int, ...]
 FILES = Path(__file__).parents[1] / "rollout"
 CONTRACT = {
     dialect: yaml.load((FILES / f"openapi.{dialect}.yaml").read_text(), Loader=yaml.CSafeLoader)
-    for dialect in ("sync", "callback")
+    for dialect in ("sync", "callback", "routed")
 }
 
 STARTS: list[tuple[str, type[BaseModel]]] = [("sync", wire.RolloutRequest), ("callback", wire.InitRequest)]
+CONTROL: list[tuple[str, type[BaseModel]]] = [("routed", routed.RoutedRequest), ("routed", routed.CancelRequest)]
 ASKED: list[tuple[str, type[BaseModel]]] = [("sync", wire.MaskedChatRequest), ("callback", wire.ChatRequest)]
 ANSWERED: list[tuple[str, type[BaseModel]]] = [
     ("sync", wire.ToolsReply),
@@ -37,8 +39,12 @@ ANSWERED: list[tuple[str, type[BaseModel]]] = [
     ("callback", wire.InitReply),
     ("callback", wire.ChatReply),
     ("callback", wire.CompletedRequest),
+    ("routed", routed.StatusReply),
+    ("routed", routed.CancelReply),
+    ("routed", routed.CompletionCallback),
+    ("routed", routed.GraderCallback),
 ]
-EXACT = STARTS + ASKED
+EXACT = STARTS + ASKED + CONTROL
 EVERY = EXACT + ANSWERED
 
 CONVERSATION: list[Any] = [
@@ -85,6 +91,21 @@ FULL: dict[type[BaseModel], dict[str, Any]] = {
         "messages": CONVERSATION,
         "response_mask": [0, 1, 0],
     },
+    routed.RoutedRequest: {
+        "rollout_id": "step-41",
+        "initial_messages": CONVERSATION,
+        "chat_completions_url": "http://localhost:9001/v1",
+        "completion_callback_url": "http://localhost:9001/completed",
+        "grader_callback_url": "http://localhost:9001/graded",
+        "controller_api_key": "a key",
+        "llm_api_key": "another key",
+        "label": "8",
+        "metadata": {"step": 41},
+        "agent_timeout_sec": 600,
+        "grader_timeout_sec": 1.5,
+        "extra_fields": {},
+    },
+    routed.CancelRequest: {"rollout_ids": ["step-41"]},
     wire.ChatRequest: {**SAMPLING, "model": "default", "rollout_id": "test-rollout-123", "messages": CONVERSATION},
 }
 NUMBERS: list[Any] = [0, 1, -1, 2, 2.0, 2.1, 100, 101, 12.5, 32768, 32769, 1_000_000, 1_000_001, 2**53, 1e300]

@@ -15,7 +15,7 @@ from contracts.requirements import load
 FILES = Path(__file__).parents[1] / "rollout"
 DIALECTS = {
     name: yaml.load((FILES / f"openapi.{name}.yaml").read_text(), Loader=yaml.CSafeLoader)
-    for name in ("sync", "callback")
+    for name in ("sync", "callback", "routed")
 }
 each = pytest.mark.parametrize("dialect", DIALECTS)
 
@@ -30,6 +30,7 @@ def test_the_document_is_openapi(dialect: str) -> None:
     [
         ("sync", ["GET /health", "GET /tools", "POST /rollout"]),
         ("callback", ["GET /health", "GET /platform/health", "POST /v1/rollout/init"]),
+        ("routed", ["POST /rollout", "GET /rollout/{rollout_id}/status", "POST /rollout/cancel"]),
     ],
 )
 def test_the_server_has_these_operations(dialect: str, operations: list[str]) -> None:
@@ -76,9 +77,14 @@ def test_every_schema_is_used(dialect: str) -> None:
     assert [name for name in DIALECTS[dialect]["components"]["schemas"] if f'schemas/{name}"' not in text] == []
 
 
-def test_what_both_dialects_have_is_the_same_in_both() -> None:
-    sync, callback = (document["components"]["schemas"] for document in DIALECTS.values())
+def test_what_several_dialects_have_is_the_same_in_all() -> None:
+    sync, callback, routed = (document["components"]["schemas"] for document in DIALECTS.values())
     assert {name for name in sync if name in callback and sync[name] != callback[name]} == {"Health", "Tool"}
+    assert {name for name in routed if name in callback and routed[name] != callback[name]} == {
+        "ChatRequest",
+        "RolloutId",
+        "ServerUrl",
+    }
 
 
 def examples(media: dict[str, Any]) -> Iterator[Any]:

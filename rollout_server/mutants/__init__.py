@@ -8,11 +8,11 @@ import os
 
 from starlette.applications import Starlette
 
-from rollout_server.mutants import asking, channel, ending, lasting, orders, starting
+from rollout_server.mutants import asking, channel, ending, lasting, orders, routed, starting
 from rollout_server.mutants.mutant import Mutant
 
 ALL: dict[str, Mutant] = {
-    m.name: m for module in (starting, asking, channel, lasting, ending, orders) for m in module.MUTANTS
+    m.name: m for module in (starting, asking, channel, lasting, ending, routed, orders) for m in module.MUTANTS
 }
 
 

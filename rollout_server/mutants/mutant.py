@@ -7,6 +7,7 @@ from typing import Any
 BOTH = ("sync", "callback")
 SYNC = ("sync",)
 CALLBACK = ("callback",)
+ROUTED = ("routed",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,9 +169,10 @@ class Campaign:
             evidence += [Held(name) for name in case.requirements if name not in self.judged.by_invariants]
         for invariant in self.judged.invariants():
             evidence += invariant(talk)
+        evidence = self._counted(evidence, case)
         evidence = _undrowned(_unechoed(evidence, self.judged.echoed_by), self.judged.drowned_by)
         evidence += _silences(case, session, evidence)
-        judgement = judge(self._counted(evidence, case), case.requirements, self.judged.levels, self.options.level)
+        judgement = judge(evidence, case.requirements, self.judged.levels, self.options.level)
         excuse = self.judged.excuse(case, talk) if judgement.verdict is Verdict.FAIL else None
         return Judgement(Verdict.INCONCLUSIVE, {}, (), excuse) if excuse else judgement
 

@@ -56,7 +56,7 @@ def _case(dialect: str, n: int, chosen: dict[str, Any]) -> dict[str, Any]:
         "steps": list(_steps(dialect, chosen)),
         "expect": ["ended"],
     }
-    if dialect == "callback":
+    if dialect != "sync":
         case["acks"] = [chosen["ack"], 200]
     return {key: value for key, value in case.items() if value != {}}
 
@@ -78,7 +78,7 @@ def _steps(dialect: str, chosen: dict[str, Any]) -> Iterator[Any]:
             yield {"wait_for_call": 1}
             yield "again"
         yield {"release": "it"}
-    if chosen["again"] == "unacknowledged" and alone and dialect == "callback":
+    if chosen["again"] == "unacknowledged" and alone and dialect != "sync":
         yield {"reported": 1}
         yield "again"
     yield {"end": "all"}

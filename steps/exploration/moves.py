@@ -88,6 +88,8 @@ def _unlabelled(step: Any, label: str) -> Any:
     if not isinstance(step, Mapping):
         return step
     ((verb, value),) = step.items()
+    if verb == "cancel":
+        return {verb: ""}
     if value in (label, "all"):
         return verb
     if not isinstance(value, Mapping):

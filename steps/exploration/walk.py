@@ -13,8 +13,8 @@ from contracts.lifecycle import Table, advance, legal
 from steps.exploration.moves import ACKS, ANSWERS, FAULTS, LOST_ACKS, STARTS, WEIGHTS, Part, document, ends
 
 T = TypeVar("T")
-ABOUT = "ROLLOUT-046"  # every rollout that asks at all gives evidence for it
-MOST_ROLLOUTS, MOST_STEPS = 3, 30
+ABOUT = "ROLLOUT-045"  # every rollout that asks at all gives evidence for it
+MOST_ROLLOUTS, MOST_STEPS, MOST_ACKS = 3, 30, 3
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Walk:
         if part.state != "IDLE":
             self.steps.append({"again": {"rollout": part.label}})
             return
-        part.start = self.pick(STARTS)
+        part.start = self.pick(STARTS if self.dialect != "routed" else STARTS[:1])
         self.steps.append({"start": part.label})
         self._after(part, "trainer", "StartSent")
         self._asked(part)
@@ -84,7 +84,10 @@ class Walk:
     def do_CompletedAcked(self, part: Part) -> None:  # noqa: N802
         part.acks.append(self.pick(ACKS))
         self._after(part, "trainer", "CompletedAcked")
-        self.steps.append({"end": part.label})
+        if ("server", "GradedPosted") in legal(self.table, part.state):
+            self._after(part, "server", "GradedPosted")
+        else:
+            self.steps.append({"end": part.label})
 
     def may_CompletedUnacked(self, part: Part) -> bool:  # noqa: N802
         return part.state == "REPORTING" and part.posts == 1
@@ -94,6 +97,32 @@ class Walk:
         self._after(part, "trainer", "CompletedUnacked")
         self._after(part, "server", "CompletedPosted")
         part.posts += 1
+
+    def may_GradedAcked(self, part: Part) -> bool:  # noqa: N802
+        return True
+
+    def do_GradedAcked(self, part: Part) -> None:  # noqa: N802
+        part.acks.append(self.pick(ACKS))
+        self._after(part, "trainer", "GradedAcked")
+        self.steps.append({"end": part.label})
+
+    def may_GradedUnacked(self, part: Part) -> bool:  # noqa: N802
+        return part.state == "GRADING" and len(part.acks) < MOST_ACKS
+
+    def do_GradedUnacked(self, part: Part) -> None:  # noqa: N802
+        part.acks.append(self.pick(LOST_ACKS))
+        self._after(part, "trainer", "GradedUnacked")
+        self._after(part, "server", "GradedPosted")
+
+    def may_CancelSent(self, part: Part) -> bool:  # noqa: N802
+        return True
+
+    def do_CancelSent(self, part: Part) -> None:  # noqa: N802
+        """What runs is over, whatever the trainer may answer to the call that is out; what has ended stays as it is."""
+        self.steps.append({"cancel": part.label})
+        if part.state == "WAITING":
+            part.lines.append({"call": "any", "hold": part.hold})
+            part.state = "OVER"
 
     def _asked(self, part: Part) -> None:
         """The server's turn: it asks for the next generation."""
@@ -121,7 +150,7 @@ class Walk:
         for part in self.parts:
             if part.state == "WAITING":
                 part.lines.append({"say": "Done."})
-            elif part.state == "REPORTING":
+            elif part.state in ("REPORTING", "GRADING"):
                 part.acks.append(200)
         self.steps.append({"end": "all"})
 

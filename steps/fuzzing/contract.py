@@ -33,6 +33,8 @@ class Contract:
 
 def dialect_of(spec: Mapping[str, Any]) -> str | None:
     """Which dialect of the profile `rollout` a contract describes: it says so in `x-dialect`, or its paths do."""
+    if "/rollout/cancel" in (spec.get("paths") or {}):
+        return "routed"
     if isinstance(spec.get("x-dialect"), str):
         return str(spec["x-dialect"])
     paths = spec.get("paths") or {}

@@ -130,10 +130,13 @@ class ScriptedTrainer:
         named = body.get("rollout_id") if isinstance(body, dict) else None
         if isinstance(named, str) and named in self._by_id:
             return self._by_id[named]
+        routed = NONCE.search(request.path.encode())
+        if routed and routed.group().decode() in self._by_nonce:
+            return self._by_nonce[routed.group().decode()]
         key = (request.header("authorization") or "").removeprefix("Bearer ")
         if key in self._by_key:
             return self._by_key[key]
-        found = NONCE.search(request.path.encode()) or NONCE.search(request.body)
+        found = NONCE.search(request.body)
         return self._by_nonce.get(found.group().decode()) if found else None
 
     def _chat(self, rollout: Enrolled, n: int, body: Any) -> Play:

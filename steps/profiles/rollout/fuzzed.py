@@ -26,7 +26,20 @@ SCRIPTS = (
     (CALL, Fault(503), DONE),
 )
 """What the trainer plays, in turn: a generated request says nothing of it."""
-ABOUT = {"sync": ("ROLLOUT-119",), "callback": ("ROLLOUT-136",)}
+ADDRESSES = {
+    "sync": ("server_url",),
+    "callback": ("server_url",),
+    "routed": ("chat_completions_url", "completion_callback_url", "grader_callback_url"),
+}
+ENDPOINTS = {
+    "server_url": "",
+    "chat_completions_url": "/v1",
+    "completion_callback_url": "/v1/rollout/completed",
+    "grader_callback_url": "/v1/rollout/graded",
+}
+"""Which members of a start request say where the trainer is, those without which there is none first; and where it is."""
+
+ABOUT = {"sync": ("ROLLOUT-119",), "callback": ("ROLLOUT-136",), "routed": ("ROLLOUT-213",)}
 """The requirement that a rollout which never ends breaks."""
 
 
@@ -40,10 +53,13 @@ def adopted(session: Session, body: Any) -> Any:
     What makes a request wrong stays as it is; one that names no trainer at all is left alone, because no rollout can come of it.
     """
     bench: Bench = session.bench
-    if not isinstance(body, Mapping) or not _is_address(body.get("server_url")):
+    addresses = ADDRESSES[bench.dialect]
+    if not isinstance(body, Mapping) or not all(_is_address(body.get(name)) for name in addresses[:2]):
         return body
     nonce = bench.nonce()
-    mine = {**_without_nonces(body), "server_url": bench.trainer_url}
+    base_url = bench.trainer_url + (f"/of/{nonce}" if bench.dialect == "routed" else "")
+    ours = {name: base_url + ENDPOINTS[name] for name in addresses if _is_address(body.get(name))}
+    mine = {**_without_nonces(body), **ours}
     if isinstance(mine.get("rollout_id"), str) and 0 < len(mine["rollout_id"]) <= LONGEST_ID:
         mine["rollout_id"] = f"{mine['rollout_id']}-{nonce}"
     tokenizer, name = bench.tokens_for(live(session.state, "").wanted)
@@ -53,7 +69,7 @@ def adopted(session: Session, body: Any) -> Any:
     number = int(nonce.rpartition("-")[2].rstrip("x"))
     script = Script(SCRIPTS[number % len(SCRIPTS)])
     script = bench.resolved(script, number % 89) if bench.usable_tools() else Script((DONE,))
-    enroll_as(session, part, _given(bench, mine, nonce), tokenizer, script)
+    enroll_as(session, part, _given(bench, mine, nonce, base_url), tokenizer, script)
     return mine
 
 
@@ -73,8 +89,10 @@ def _is_address(value: Any) -> bool:
         return False
 
 
-def _given(bench: Bench, body: Mapping[str, Any], nonce: str) -> Given:
+def _given(bench: Bench, body: Mapping[str, Any], nonce: str, base_url: str) -> Given:
     rollout_id, key = body.get("rollout_id"), body.get(KEY_NAME[bench.dialect])
+    if bench.dialect == "routed" and key is None:
+        key = body.get("controller_api_key")
     sampling = body.get(SAMPLING_NAME[bench.dialect])
     return Given(
         "",
@@ -82,7 +100,7 @@ def _given(bench: Bench, body: Mapping[str, Any], nonce: str) -> Given:
         rollout_id if isinstance(rollout_id, str) else "",
         key if isinstance(key, str) else None,
         nonce,
-        bench.trainer_url,
+        base_url,
         body,
         sampling if isinstance(sampling, dict) else {},
     )
@@ -104,9 +122,10 @@ async def ended(session: Session, n: int, request: Request, response: Response, 
     if not start or part.given is None:
         return
     concluded(session, "", n, response)
-    if session.bench.dialect == "callback" and response.status == 202 and part.given.rollout_id:
+    if session.bench.dialect != "sync" and response.status == 202:
         try:
-            await ask(session, part, True)
+            if session.bench.dialect == "callback" and part.given.rollout_id:
+                await ask(session, part, True)
             await End().perform(session)
         except GaveUp as silence:
             session.state["gave_up"] = [("", str(silence))]
