@@ -265,6 +265,31 @@ def started_anonymously() -> Action:
     return _action("start_as")
 
 
+@when("it is cancelled")
+def cancelled() -> Action:
+    return _action("cancel")
+
+
+@when("everything is cancelled")
+def all_cancelled() -> Action:
+    return _action("cancel", {"everything": True})
+
+
+@when(parsers.re(r"(?P<body>\{.*\}) is sent as a cancellation"))
+def cancelled_with(body: str) -> Action:
+    return _action("cancel", {"raw": body})
+
+
+@when("its status is asked")
+def status_asked() -> Action:
+    return _action("status")
+
+
+@when(parsers.re(r'the status of "(?P<name>[^"]+)" is asked'))
+def status_asked_of(name: str) -> Action:
+    return _action("status", {"under": name})
+
+
 @when("the server is stopped")
 def stopped() -> Action:
     return _action("stop_server")
@@ -441,6 +466,31 @@ def refused_or_run() -> Expectation:
 @then("no call that was cut off has run")
 def truncated_call_not_run() -> Expectation:
     return _expect("truncated_call_not_run")
+
+
+@then(parsers.re(r"its status is (?P<statuses>\w+(?: or \w+)*)"))
+def standing(statuses: str) -> Expectation:
+    return _expect("standing", statuses.split(" or "))
+
+
+@then(parsers.re(r"the cancellation says (?P<dispositions>\w+(?: or \w+)*)"))
+def disposed(dispositions: str) -> Expectation:
+    return _expect("disposed", dispositions.split(" or "))
+
+
+@then("the cancellation is refused")
+def cancel_refused() -> Expectation:
+    return _expect("cancel_refused")
+
+
+@then(parsers.re(r"its end is reported as (?P<statuses>\w+(?: or \w+)*)"))
+def ends(statuses: str) -> Expectation:
+    return _expect("ends", statuses.split(" or "))
+
+
+@then("the reply says under which id it runs")
+def reply_names_it() -> Expectation:
+    return _expect("reply_names_it")
 
 
 @then("the answer to the start shows no key")

@@ -23,9 +23,9 @@ def load(tmp_path: Path, text: str) -> list[Case]:
     return scenario.load(file, CATALOGUE, tmp_path)
 
 
-def test_a_simple_case_starts_and_ends_in_both_dialects(tmp_path: Path) -> None:
+def test_a_simple_case_starts_and_ends_in_every_dialect(tmp_path: Path) -> None:
     cases = load(tmp_path, GOOD)
-    assert [case.dialect for case in cases] == ["sync", "callback"]
+    assert [case.dialect for case in cases] == ["sync", "callback", "routed"]
     assert [type(step.what).__name__ for step in cases[0].steps] == ["TrainerSays", "Start", "End"]
     assert str(cases[0].at) == "rollout/x.yaml:2"
 
