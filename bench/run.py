@@ -35,7 +35,7 @@ TURNS = 2
 
 async def suite() -> list[str]:
     async with ready(Request()) as run:
-        cases = sorted(run.mine(library.every("rollout")), key=lambda case: -(2 * bool(case.variant) + case.alone))
+        cases = run.ordered(run.mine(library.every("rollout")))
         began, cpu = time.perf_counter(), time.process_time()
         outcomes = await asyncio.gather(*(run.campaign.play(case) for case in cases))
         took, busy = time.perf_counter() - began, time.process_time() - cpu

@@ -93,7 +93,7 @@ class Service:
         if start.routes is not None:
             self.by_id[start.rollout_id] = run
             run.add_done_callback(lambda _: self.by_id.pop(start.rollout_id, None))
-        reply = reply_to(start, self.kit.toolbox)
+        reply = init_reply(start, self.kit.toolbox)
         self.registry.add(start, reply)
         report = asyncio.ensure_future(self.report(start, run))
         self.reports.add(report)
@@ -230,7 +230,7 @@ def agent_budget(start: Start) -> float | None:
     return start.routes.agent_timeout_s if start.routes is not None else None
 
 
-def reply_to(start: Start, toolbox: Toolbox) -> dict[str, Any]:
+def init_reply(start: Start, toolbox: Toolbox) -> dict[str, Any]:
     if start.routes is not None:
         return {"rollout_id": start.rollout_id}
     return {"rollout_id": start.rollout_id, "tools": toolbox.describe()}
