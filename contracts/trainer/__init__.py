@@ -1,0 +1,1 @@
+"""What is true of a trainer: the other end of the rollout protocol."""
