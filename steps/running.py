@@ -19,8 +19,9 @@ from steps.engine.session import Session
 from steps.engine.targets import reachable
 from steps.profiles.base import Peers, Profile, Setting
 from steps.profiles.rollout.profile import PROFILE as ROLLOUT
+from steps.profiles.trainer.profile import PROFILE as TRAINER
 
-PROFILES: dict[str, Profile] = {ROLLOUT.name: ROLLOUT}
+PROFILES: dict[str, Profile] = {ROLLOUT.name: ROLLOUT, TRAINER.name: TRAINER}
 ROOT = Path(__file__).parents[1]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from contracts.requirements import Requirement
-from steps import verbs
+from steps import trainer_scenario, verbs
 from steps.engine import yaml_source
 from steps.engine.cases import Case, Step
 from steps.engine.findings import Location
@@ -27,7 +27,10 @@ SCHEMA = ROOT / "scenarios" / "scenario.schema.json"
 def load(file: Path, catalogue: Catalogue, root: Path = ROOT) -> list[Case]:
     """The cases of a file, one for each dialect. Raises `SuiteError` for the first mistake."""
     shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
-    return compiled(yaml_source.read(file, shown), catalogue, file.parent.name)
+    source = yaml_source.read(file, shown)
+    if any(name.startswith("TRAINER-") for name in catalogue):
+        return trainer_scenario.compiled(source, catalogue)
+    return compiled(source, catalogue, file.parent.name)
 
 
 def compiled(source: Source, catalogue: Catalogue, profile: str) -> list[Case]:

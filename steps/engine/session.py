@@ -47,14 +47,16 @@ class Session:
     bench: Any = None
     busy: Callable[[], None] = lambda: None
 
-    async def send(self, request: Request, rollout: str = "", deadline_s: float | None = None, sent: str = "") -> int:
+    async def send(
+        self, request: Request, rollout: str = "", deadline_s: float | None = None, sent: str = "", by: str = "trainer"
+    ) -> int:
         """Send one request to the target; returns the number of the exchange, whatever became of it.
 
-        `sent` names the event that the sending is, for requests that have a meaning in the protocol.
+        `sent` names the event that the sending is, for requests that have a meaning in the protocol; `by` is the role played.
         """
         n = self.trace.open(request, to_target=True, rollout=rollout)
         if sent:
-            self.trace.event(rollout, "trainer", sent, n)
+            self.trace.event(rollout, by, sent, n)
         try:
             async with asyncio.timeout(deadline_s or self.patience_s * MOST_PATIENCE):
                 reply = await self.client.send(self._built(request))

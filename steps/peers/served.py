@@ -9,7 +9,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
@@ -17,7 +17,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from steps.engine.findings import SuiteError
 from steps.engine.trace import Request
-from steps.peers.trainer import Play, ScriptedTrainer
+
+
+class Peer(Protocol):
+    """What can be served: a script that decides on one request, and a play that says how the answer is given."""
+
+    def receive(self, request: Request) -> Any: ...
+
 
 STALL_S = 120.0  # a stalled body outlives every deadline that a target may reasonably have, yet not the run
 DRIP_BYTES = 7
@@ -42,7 +48,7 @@ class _Cuttable(HttpToolsProtocol):
 class TrainerApp:
     """The ASGI face of a scripted trainer. Raw ASGI, because a response that breaks off is no `Response`."""
 
-    def __init__(self, trainer: ScriptedTrainer) -> None:
+    def __init__(self, trainer: Peer) -> None:
         self.trainer = trainer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +79,7 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _perform(play: Play, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
+async def _perform(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
     if play.loss == "stall":
         play.failed()  # nothing more will come: from now on the server may give up and ask again
     if (play.hold or play.delay_s) and not await _waited(play, gone):
@@ -85,7 +91,7 @@ async def _perform(play: Play, scope: Scope, send: Send, gone: "asyncio.Future[N
         await _lose(play, scope, send, gone)
 
 
-async def _waited(play: Play, gone: "asyncio.Future[None]") -> bool:
+async def _waited(play: Any, gone: "asyncio.Future[None]") -> bool:
     """Wait as the script says; False when the server hung up meanwhile."""
     wait: asyncio.Future[Any] = asyncio.ensure_future(play.hold.wait() if play.hold else asyncio.sleep(play.delay_s))
     await asyncio.wait({wait, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -93,7 +99,7 @@ async def _waited(play: Play, gone: "asyncio.Future[None]") -> bool:
     return not gone.done()
 
 
-async def _answer(play: Play, send: Send, gone: "asyncio.Future[None]") -> None:
+async def _answer(play: Any, send: Send, gone: "asyncio.Future[None]") -> None:
     body = play.response.body
     await send(_start(play, len(body)))
     if play.drip:
@@ -108,7 +114,7 @@ async def _answer(play: Play, send: Send, gone: "asyncio.Future[None]") -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _lose(play: Play, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
+async def _lose(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
     transport = _transports.get(tuple(scope["client"]))
     if play.loss != "reset":
         await send(_start(play, len(play.response.body) or 1))
@@ -123,7 +129,7 @@ async def _lose(play: Play, scope: Scope, send: Send, gone: "asyncio.Future[None
         transport.abort() if play.loss == "reset" else transport.close()
 
 
-def _start(play: Play, length: int) -> dict[str, Any]:
+def _start(play: Any, length: int) -> dict[str, Any]:
     headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in play.response.headers]
     if play.response.status not in (204, 304):
         headers.append((b"content-length", str(length).encode()))
@@ -131,7 +137,7 @@ def _start(play: Play, length: int) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def serve(trainer: ScriptedTrainer, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serve(trainer: Peer, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve a scripted trainer; gives its base URL. Raises `SuiteError` when the address cannot be had."""
     listener = _listen(host, port)
     # uvicorn reports a response that breaks off as an error of the application; here it is the point.

@@ -1,0 +1,133 @@
+"""The scripted rollout server without I/O: what the suite plays when a trainer is judged.
+
+Every rollout has an address of its own (`.../of/<nonce>`), so that whatever the trainer sends is told apart by its path. What the host
+asks of the trainer is not here: the case does that, in its own order.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from steps.engine.trace import Request, Response, Trace, parse
+
+JSON = (("content-type", "application/json"),)
+PLACE = re.compile(r"^/of/([^/]+)(/.*)$")
+
+Kind = Literal["tools", "start"]
+
+
+@dataclass(frozen=True, slots=True)
+class StartAnswer:
+    """How one start request is answered instead of being accepted."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Hosted:
+    """One rollout that the suite hosts. `tools` are what it shows; `refusals` are used up before a start is accepted.
+
+    `result` is what answers the blocked start of the sync dialect once `ended` is set.
+    """
+
+    label: str
+    nonce: str
+    dialect: str
+    trace: Trace
+    tools: Sequence[Any]
+    refusals: list[StartAnswer] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    body: dict[str, Any] = field(default_factory=dict)
+    result: bytes = b"{}"
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def key(self) -> str | None:
+        """The key that the trainer issued for this rollout, None when it issued none."""
+        key = self.body.get("callback_api_key" if self.dialect == "sync" else "api_key")
+        return key if isinstance(key, str) and key else None
+
+
+@dataclass(slots=True)
+class HostPlay:
+    """One answer of the host; the binding performs it and reports back."""
+
+    answer: Response
+    hosted: Hosted | None = None
+    exchange: int = -1
+    event: str = ""
+    hold: asyncio.Event | None = None
+    loss: None = None
+    drip: bool = False
+    delay_s: float = 0.0
+
+    @property
+    def response(self) -> Response:
+        """A blocked start is answered by whatever its rollout came to."""
+        if self.hold is not None and self.hosted is not None:
+            return Response(200, JSON, self.hosted.result)
+        return self.answer
+
+    def delivered(self) -> None:
+        if self.hosted is not None:
+            self.hosted.trace.close(self.exchange, self.response)
+            self.hosted.trace.event(self.hosted.label, "server", self.event, self.exchange)
+
+    def failed(self) -> None:
+        """Nothing that the host sends breaks off."""
+
+    def abandoned(self) -> None:
+        if self.hosted is not None:
+            self.hosted.trace.close(self.exchange, fault="the trainer closed the connection before the answer")
+
+
+class ScriptedHost:
+    """Answers for every rollout that it hosts; everything else is kept in `strays` and answered 404."""
+
+    def __init__(self) -> None:
+        self._by_nonce: dict[str, Hosted] = {}
+        self.strays: list[Request] = []
+
+    def host(self, rollout: Hosted) -> None:
+        self._by_nonce[rollout.nonce] = rollout
+
+    def receive(self, request: Request) -> HostPlay:
+        place = PLACE.match(request.path.partition("?")[0])
+        hosted = self._by_nonce.get(place[1]) if place else None
+        kind = _kind(request.method, place[2], hosted.dialect) if place and hosted else None
+        if hosted is None or kind is None:
+            self.strays.append(request)
+            return HostPlay(Response(404, JSON, b'{"detail": "Not found"}'))
+        n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
+        hosted.trace.event(hosted.label, "trainer", "ToolsAsked" if kind == "tools" else "StartPosted", n)
+        return _tools(hosted, n) if kind == "tools" else _start(hosted, n, request)
+
+
+def _kind(method: str, path: str, dialect: str) -> Kind | None:
+    if (method, path) == ("GET", "/tools") and dialect == "sync":
+        return "tools"
+    start = "/rollout" if dialect == "sync" else "/v1/rollout/init"
+    return "start" if (method, path) == ("POST", start) else None
+
+
+def _tools(hosted: Hosted, n: int) -> HostPlay:
+    body = json.dumps({"tools": list(hosted.tools)}).encode()
+    return HostPlay(Response(200, JSON, body), hosted, n, "ToolsAnswered")
+
+
+def _start(hosted: Hosted, n: int, request: Request) -> HostPlay:
+    hosted.starts.append(n)
+    body = parse(request.body)
+    hosted.body = body if isinstance(body, dict) else {}
+    if hosted.refusals:
+        refusal = hosted.refusals.pop(0)
+        answer = Response(refusal.status, (*JSON, *refusal.headers), b'{"detail": "scripted"}')
+        return HostPlay(answer, hosted, n, "StartRefused")
+    if hosted.dialect == "sync":
+        return HostPlay(Response(200, JSON), hosted, n, "ResultReturned", hold=hosted.ended)
+    reply = {"rollout_id": hosted.body.get("rollout_id"), "tools": list(hosted.tools)}
+    return HostPlay(Response(202, JSON, json.dumps(reply).encode()), hosted, n, "StartAccepted")

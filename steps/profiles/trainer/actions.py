@@ -1,0 +1,300 @@
+"""What the suite does to a trainer, as its rollout server: one frozen value a verb. They drive; none of them judges."""
+
+import asyncio
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from steps.engine.session import GaveUp, Session
+from steps.engine.trace import NOT_JSON, Headers, Request, parse
+from steps.peers.host import Hosted, StartAnswer
+from steps.profiles.trainer.live import QUESTIONS, Bench, Call, Live, calculator, inserted, live, lives
+
+SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
+PAUSE_S = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Enroll:
+    """Have the trainer start a rollout at our server, and wait for its start request.
+
+    `tools` are the names that our server shows of the calculator; `refuse` how it answers the first starts; `change` is merged over the
+    control request. `wait` False does not wait for the start to be accepted.
+    """
+
+    rollout: str = ""
+    tools: tuple[str, ...] = ("add", "subtract", "multiply")
+    refuse: tuple[StartAnswer, ...] = ()
+    change: Mapping[str, Any] = field(default_factory=dict)
+    wait: bool = True
+
+    async def perform(self, session: Session) -> None:
+        bench: Bench = session.bench
+        part = live(session.state, self.rollout)
+        nonce = bench.nonce()
+        shown = [tool for tool in calculator() if tool["function"]["name"] in self.tools]
+        part.rollout_id = nonce
+        part.hosted = Hosted(part.label, nonce, bench.dialect, session.trace, shown, list(self.refuse))
+        bench.host.host(part.hosted)
+        part.messages = [
+            {"role": "system", "content": f"You are a helpful calculator assistant. Session {nonce}."},
+            {"role": "user", "content": QUESTIONS[0]},
+        ]
+        body = {
+            "rollout_id": nonce,
+            "dialect": bench.dialect,
+            "server_url": f"{bench.host_url}/of/{nonce}",
+            "messages": part.messages,
+            "sampling_params": dict(SAMPLING),
+            "max_turns": 10,
+            "max_tokens_total": 8192,
+            **self.change,
+        }
+        headers = (("content-type", "application/json"), *_control(bench))
+        part.asked = await session.send(Request("POST", "/rollouts", headers, json.dumps(body).encode()), "-")
+        if self.wait and _status(session, part.asked) in (200, 201, 202):
+            await session.until(lambda: _accepted(part), "the start request of the trainer")
+            part.history = list(part.hosted.body.get("messages") or part.messages)
+
+
+def _accepted(part: Live) -> bool:
+    return part.hosted is not None and bool(part.hosted.starts) and not part.hosted.refusals and bool(part.hosted.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Ask for a generation: the next turn, unless told otherwise.
+
+    `mask`: right, missing, null, short, long, two, negative, text, half, given (sync). `history`: right, rewritten, cut, dropped,
+    arguments, swapped. `key`: right, none, wrong, latin, or other:LABEL. `under`: another rollout_id. `retry` sends the newest right
+    call again; `together` as many at once. `change` is merged over the body.
+    """
+
+    rollout: str = ""
+    mask: str = "right"
+    history: str = "right"
+    key: str = "right"
+    under: str = ""
+    retry: bool = False
+    together: int = 1
+    change: Mapping[str, Any] = field(default_factory=dict)
+
+    async def perform(self, session: Session) -> None:
+        part = live(session.state, self.rollout)
+        right = [call for call in part.calls if call.right and call.retry is None]
+        retried = right[-1].n if self.retry and right else None
+        body = dict(right[-1].body) if self.retry and right else self._body(session, part)
+        await asyncio.gather(*(self._ask(session, part, body, retried if n == 0 else -1) for n in range(self.together)))
+
+    def is_right(self) -> bool:
+        wanted = (self.mask, self.history, self.key, self.under, dict(self.change)) == (
+            "right",
+            "right",
+            "right",
+            "",
+            {},
+        )
+        return wanted or (self.mask == "right" and self.history == "right" and self.key == "right" and not self.under)
+
+    def _body(self, session: Session, part: Live) -> dict[str, Any]:
+        bench: Bench = session.bench
+        messages = _bent(part.history, self.history)
+        body: dict[str, Any] = {
+            "model": "default",
+            "messages": messages,
+            "rollout_id": self.under or part.rollout_id,
+            **SAMPLING,
+            "stop": None,
+        }
+        if bench.dialect == "sync" and self.mask != "missing":
+            body["response_mask"] = _wrong(self.mask, _mask(bench, part))
+        return {**body, **self.change}
+
+    async def _ask(self, session: Session, part: Live, body: Mapping[str, Any], retry: int | None) -> None:
+        headers = (("content-type", "application/json"), *_key(session, part, self.key))
+        request = Request("POST", "/v1/chat/completions", headers, json.dumps(body).encode())
+        n = await session.send(request, part.label, sent="ChatAsked", by="server")
+        part.calls.append(Call(n, body, self.is_right(), retry))
+        good = _status(session, n) == 200
+        session.trace.event(part.label, "trainer", "ChatAnswered" if good else "ChatRefused", n)
+        if good and self.is_right() and retry is None:
+            _adopt(session, part, n, body)
+
+
+def _adopt(session: Session, part: Live, n: int, body: Mapping[str, Any]) -> None:
+    """The reply becomes part of the conversation, and what follows it is put behind it."""
+    exchange = session.trace.exchanges[n]
+    reply = parse(exchange.response.body) if exchange.response else NOT_JSON
+    try:
+        message = reply["choices"][0]["message"]
+    except (TypeError, KeyError, IndexError):
+        return
+    if not isinstance(message, dict):
+        return
+    tools = part.hosted.tools if part.hosted else ()
+    ids, prompt = reply.get("token_ids"), reply.get("prompt_token_ids")
+    part.prompt = (
+        len(prompt) if isinstance(prompt, list) else len(session.bench.tokens.prompt_ids(body["messages"], tools))
+    )
+    part.sampled = len(ids) if isinstance(ids, list) else 0
+    turn = sum(call.right and call.retry is None for call in part.calls)
+    part.history = [*body["messages"], message, *inserted(message, turn)]
+
+
+def _mask(bench: Bench, part: Live) -> list[int] | None:
+    """One zero for every token that stands behind the sampled ones of the newest turn; None before the first."""
+    if not part.prompt:
+        return None
+    tools = part.hosted.tools if part.hosted else ()
+    whole = len(bench.tokens.prompt_ids(part.history, tools))
+    return [0] * max(0, whole - part.prompt - part.sampled) or None
+
+
+def _wrong(how: str, mask: list[int] | None) -> Any:
+    zeros = mask or [0]
+    bent: dict[str, Any] = {
+        "right": mask,
+        "null": None,
+        "short": zeros[:-1] or None,
+        "long": [*zeros, 0],
+        "two": [2, *zeros[1:]],
+        "negative": [-1, *zeros[1:]],
+        "text": ["0", *zeros[1:]],
+        "half": [0.5, *zeros[1:]],
+        "given": [0, 0],
+    }
+    return bent[how]
+
+
+def _bent(history: list[Any], how: str) -> list[Any]:
+    messages = copy.deepcopy(history)
+    if how == "rewritten":
+        messages[1]["content"] = "Please calculate 1 plus 1."
+    elif how == "cut":
+        messages = messages[:1]
+    elif how == "dropped":
+        messages = [message for message in messages if message.get("role") != "assistant"]
+    elif how == "swapped":
+        messages[0], messages[1] = messages[1], messages[0]
+    elif how == "arguments":
+        for message in messages:
+            for call in message.get("tool_calls") or ():
+                call["function"]["arguments"] = call["function"]["arguments"].replace("}", " }")
+    elif how == "reply":
+        for message in messages:
+            if message.get("role") == "assistant":
+                message["content"] = "Something else."
+    return messages
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Report the end: the completion (callback), or the answer to the blocked start (sync). `again` repeats the newest as it was."""
+
+    rollout: str = ""
+    status: str = "COMPLETED"
+    key: str = "right"
+    under: str = ""
+    again: bool = False
+
+    async def perform(self, session: Session) -> None:
+        part = live(session.state, self.rollout)
+        body = json.dumps(_result(part, self.status, self.under)).encode()
+        if session.bench.dialect == "sync":
+            assert part.hosted is not None
+            part.hosted.result = body
+            part.hosted.ended.set()
+            await session.until(lambda: _has(session, part, "ResultReturned"), "the trainer to read the result")
+            return
+        if self.again and part.posts:
+            body = session.trace.exchanges[part.posts[-1]].request.body
+        headers = (("content-type", "application/json"), *_key(session, part, self.key))
+        n = await session.send(Request("POST", "/v1/rollout/completed", headers, body), part.label)
+        part.posts.append(n)
+        session.trace.event(part.label, "server", "CompletedPosted", n)
+        good = (_status(session, n) or 500) < 300
+        session.trace.event(part.label, "trainer", "CompletedAcked" if good else "CompletedRefused", n)
+
+
+def _result(part: Live, status: str, under: str) -> dict[str, Any]:
+    failed = {"error_message": "The agent failed.", "finish_reason": "error"} if status == "ERROR" else {}
+    return {
+        "rollout_id": under or part.rollout_id,
+        "status": status,
+        "final_messages": part.history,
+        "finish_reason": "stop",
+        "metrics": {"num_llm_calls": len(part.calls), "num_tool_calls": 0},
+        "extra_fields": {},
+        **failed,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Read the trainer's record of a rollout; `ended` waits until it is no longer running. `under` asks for another id."""
+
+    rollout: str = ""
+    ended: bool = False
+    under: str = ""
+
+    async def perform(self, session: Session) -> None:
+        part = live(session.state, self.rollout)
+        path = f"/rollouts/{self.under or part.rollout_id}"
+        end = asyncio.get_running_loop().time() + session.patience_s
+        while True:
+            n = await session.send(Request("GET", path, _control(session.bench)), "-")
+            if not self.ended or _record_status(session, n) != "running":
+                break
+            if asyncio.get_running_loop().time() > end:
+                part.records.append(n)
+                raise GaveUp("the record to show an end")
+            await asyncio.sleep(PAUSE_S)
+        part.records.append(n)
+
+
+@dataclass(frozen=True, slots=True)
+class StartsArrive:
+    """Wait for the n-th start request of a rollout."""
+
+    nth: int
+    rollout: str = ""
+
+    async def perform(self, session: Session) -> None:
+        part = live(session.state, self.rollout)
+        await session.until(lambda: _starts(part) >= self.nth, f"start request number {self.nth}")
+
+
+def _starts(part: Live) -> int:
+    return len(part.hosted.starts) if part.hosted else 0
+
+
+def _record_status(session: Session, n: int) -> Any:
+    exchange = session.trace.exchanges[n]
+    body = parse(exchange.response.body) if exchange.response else None
+    return body.get("status") if isinstance(body, dict) else None
+
+
+def _has(session: Session, part: Live, name: str) -> bool:
+    return any(event.name == name for event in session.trace.of(part.label))
+
+
+def _status(session: Session, n: int) -> int | None:
+    response = session.trace.exchanges[n].response
+    return response.status if response else None
+
+
+def _control(bench: Bench) -> Headers:
+    return (("authorization", f"Bearer {bench.target_key}"),) if bench.target_key else ()
+
+
+def _key(session: Session, part: Live, how: str) -> Headers:
+    issued = part.hosted.key if part.hosted else None
+    if how.startswith("other:"):
+        other = lives(session.state)[how.removeprefix("other:")].hosted
+        issued = other.key if other else None
+    if how == "none" or (how == "right" and issued is None):
+        return ()
+    value = {"wrong": f"{issued}x", "latin": "schl\u00fcssel"}.get(how, issued)
+    return (("authorization", f"Bearer {value}"),)

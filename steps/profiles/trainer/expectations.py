@@ -1,0 +1,245 @@
+"""What a case may demand of a trainer beyond the invariants: frozen values, judged on the whole talk, never awaiting.
+
+A demand that is not met accuses the first requirement of its case.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from steps.engine.compare import first, show
+from steps.engine.findings import Evidence, Finding, Held
+from steps.profiles.trainer.live import Live, Talk
+
+Statuses = tuple[int | str, ...]
+
+
+def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int) -> Evidence:
+    return Held(requirement) if ok else Finding(requirement, said, saw, exchanges)
+
+
+def _chosen(talk: Talk, label: str) -> list[Live]:
+    return [live for name, live in talk.rollouts.items() if label in ("", name)]
+
+
+def _fits(status: int | None, wanted: Any) -> bool:
+    """200 is 200, 4xx any of its class, a list any of it."""
+    if isinstance(wanted, tuple | list):
+        return any(_fits(status, one) for one in wanted)
+    if isinstance(wanted, str):
+        return status is not None and wanted.endswith("xx") and status // 100 == int(wanted[0])
+    return bool(status == wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """The generation calls of a rollout are answered with these statuses, in the order in which they were made."""
+
+    statuses: tuple[Any, ...]
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for live in _chosen(talk, self.rollout):
+            seen = [talk.answer(call.n)[0] for call in live.calls]
+            ok = len(seen) == len(self.statuses) and all(map(_fits, seen, self.statuses))
+            told = " ".join(" or ".join(map(str, s)) if isinstance(s, tuple | list) else str(s) for s in self.statuses)
+            yield _verdict(
+                requirement, ok, f"generation calls answered {told}", f"{show(seen)}", *(c.n for c in live.calls[:6])
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Acks:
+    """The completions of a rollout are answered with these statuses; `alike` demands equal bodies."""
+
+    statuses: tuple[Any, ...]
+    alike: bool = False
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for live in _chosen(talk, self.rollout):
+            answers = [talk.answer(n) for n in live.posts]
+            seen = [status for status, _ in answers]
+            ok = len(seen) == len(self.statuses) and all(map(_fits, seen, self.statuses))
+            yield _verdict(
+                requirement, ok, f"completions answered {show(list(self.statuses))}", show(seen), *live.posts
+            )
+            if self.alike:
+                bodies = [body for _, body in answers]
+                yield _verdict(
+                    requirement,
+                    all(b == bodies[0] for b in bodies),
+                    "the same answer each time",
+                    show(bodies),
+                    *live.posts,
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Controlled:
+    """The control request, and every reading of the record, is answered with one of these statuses."""
+
+    statuses: tuple[Any, ...]
+    rollout: str = ""
+    record: bool = False
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for live in _chosen(talk, self.rollout):
+            numbers = live.records if self.record else [live.asked]
+            for n in (n for n in numbers if n >= 0):
+                status = talk.answer(n)[0]
+                yield _verdict(
+                    requirement, _fits(status, self.statuses), f"answered {show(list(self.statuses))}", f"{status}", n
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class SameReplies:
+    """Every call that repeats another one was answered as that one: message, ids and logprobs."""
+
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for live in _chosen(talk, self.rollout):
+            groups: dict[str, list[Any]] = {}
+            for call in live.calls:
+                status, body = talk.answer(call.n)
+                if call.right:
+                    groups.setdefault(show(call.body), []).append((call.n, status, _said(body)))
+            for same in (group for group in groups.values() if len(group) > 1):
+                for n, status, said in same[1:]:
+                    difference = first(same[0][2], said)
+                    saw = f"{status}" if status != 200 else str(difference)
+                    yield _verdict(
+                        requirement,
+                        status == 200 and difference is None,
+                        "the same reply as before",
+                        saw,
+                        same[0][0],
+                        n,
+                    )
+
+
+def _said(body: Any) -> dict[str, Any]:
+    choices = body.get("choices") if isinstance(body, dict) else None
+    message = choices[0].get("message") if isinstance(choices, list) and choices else None
+    return {"message": message, "token_ids": body.get("token_ids"), "logprobs": body.get("logprobs")}
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """The newest record of a rollout: how many `turns`, which `status`, which status its `result` has."""
+
+    turns: int | None = None
+    status: tuple[str, ...] = ()
+    result: str | None = None
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for live in _chosen(talk, self.rollout):
+            record = talk.record(live)
+            n = live.records[-1:] or [0]
+            turns = record.get("turns")
+            if self.turns is not None:
+                seen = len(turns) if isinstance(turns, list) else None
+                yield _verdict(requirement, seen == self.turns, f"{self.turns} turn(s) in the record", f"{seen}", *n)
+            if self.status:
+                said = f"status {' or '.join(self.status)} in the record"
+                yield _verdict(requirement, record.get("status") in self.status, said, show(record.get("status")), *n)
+            if self.result is not None:
+                result = record.get("result")
+                seen = result.get("status") if isinstance(result, dict) else None
+                yield _verdict(
+                    requirement, seen == self.result, f"the result {self.result} in the record", show(seen), *n
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """How many start requests arrived, and, where told, how long the second waited for (seconds)."""
+
+    least: int = 1
+    most: int = 1
+    after_s: float = 0.0
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for live in _chosen(talk, self.rollout):
+            starts = [talk.exchange(n) for n in (live.hosted.starts if live.hosted else ())]
+            ok = self.least <= len(starts) <= self.most
+            yield _verdict(
+                requirement,
+                ok,
+                f"{self.least} to {self.most} start request(s)",
+                f"{len(starts)}",
+                *(s.n for s in starts),
+            )
+            if self.after_s and len(starts) > 1:
+                waited = starts[1].began - (starts[0].ended or starts[0].began)
+                yield _verdict(
+                    requirement,
+                    waited >= self.after_s * 0.9,
+                    f"{self.after_s:g} s before the second",
+                    f"{waited:.2f} s",
+                    starts[1].n,
+                )
+                same = (
+                    starts[0].request.body == starts[1].request.body
+                    or first(_json(starts[0]), _json(starts[1])) is None
+                )
+                yield _verdict(requirement, same, "the same start request again", "another body", starts[1].n)
+
+
+def _json(exchange: Any) -> Any:
+    from steps.engine.trace import parse
+
+    return parse(exchange.request.body)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsInPrompts:
+    """The prompts of a rollout name the tools that its server showed, and none of those of another rollout in the case."""
+
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for live in _chosen(talk, self.rollout):
+            mine = {tool["function"]["name"] for tool in (live.hosted.tools if live.hosted else ())}
+            others = {t["function"]["name"] for o in talk.rollouts.values() if o.hosted for t in o.hosted.tools} - mine
+            for text, n in _prompts(talk, live):
+                missing = sorted(name for name in mine if f"{name}(" not in text and f'"{name}"' not in text)
+                strange = sorted(name for name in others if f"{name}(" in text)
+                saw = f"without {', '.join(missing) or 'none'}, with {', '.join(strange) or 'none'} of another rollout"
+                yield _verdict(
+                    requirement, not missing and not strange, f"{', '.join(sorted(mine))} in the prompt", saw, n
+                )
+
+
+def _prompts(talk: Talk, live: Live) -> Iterator[tuple[str, int]]:
+    turns = talk.record(live).get("turns")
+    if isinstance(turns, list) and turns:
+        yield talk.tokens.decode(turns[0].get("prompt_token_ids", [])), live.records[-1]
+    for call, body in talk.replies(live):
+        if isinstance(body.get("prompt_token_ids"), list):
+            yield talk.tokens.decode(body["prompt_token_ids"]), call.n
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The first start request has these members."""
+
+    fields: tuple[str, ...]
+    rollout: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for live in _chosen(talk, self.rollout):
+            body = live.hosted.body if live.hosted else {}
+            missing = [name for name in self.fields if body.get(name) is None]
+            n = live.hosted.starts[:1] if live.hosted else []
+            yield _verdict(
+                requirement,
+                not missing,
+                f"{', '.join(self.fields)} in the start request",
+                f"no {', '.join(missing)}",
+                *n,
+            )

@@ -1,0 +1,136 @@
+"""What the sessions of a trainer's cases share, and one rollout of a case while it runs and after."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from steps.engine.card import Card, Limits
+from steps.engine.trace import NOT_JSON, Exchange, Trace, parse
+from steps.peers.host import Hosted, ScriptedHost
+from steps.peers.tokens import Tokens
+
+QUESTIONS = ("Please calculate 5 plus 3.", "Please calculate 9 minus 4.", "Please calculate 6 times 7.")
+RESULTS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One generation call that the suite made. `right` when nothing in it was made wrong on purpose; `retry` names an earlier one."""
+
+    n: int
+    body: Mapping[str, Any]
+    right: bool
+    retry: int | None = None
+
+
+@dataclass(slots=True)
+class Live:
+    """`history` is the conversation as the rollout server holds it; `prompt` and `sampled` count the tokens of the newest turn."""
+
+    label: str
+    rollout_id: str = ""
+    hosted: Hosted | None = None
+    messages: list[Any] = field(default_factory=list)
+    history: list[Any] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    prompt: int = 0
+    sampled: int = 0
+    asked: int = -1
+    posts: list[int] = field(default_factory=list)
+    records: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Bench:
+    """`host_url` is where the trainer finds the rollout server that the suite plays."""
+
+    host: ScriptedHost
+    host_url: str
+    dialect: str
+    card: Card
+    limits: Limits
+    target_key: str | None
+    run: str
+    tokens: Tokens
+    counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def nonce(self) -> str:
+        return f"rc-{self.run}-{next(self.counter)}x"
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """One case as the checks read it."""
+
+    trace: Trace
+    dialect: str
+    rollouts: Mapping[str, Live]
+    tokens: Tokens
+    target_key: str | None
+    gave_up: tuple[tuple[str, str], ...] = ()
+
+    def answer(self, n: int) -> tuple[int | None, Any]:
+        """(status, parsed body) of an exchange; a body that is no object is {}."""
+        exchange = self.trace.exchanges[n]
+        if exchange.response is None:
+            return None, {}
+        body = parse(exchange.response.body)
+        return exchange.response.status, {} if body is NOT_JSON or not isinstance(body, dict) else body
+
+    def exchange(self, n: int) -> Exchange:
+        return self.trace.exchanges[n]
+
+    def replies(self, live: Live) -> list[tuple[Call, Mapping[str, Any]]]:
+        """The right calls that were answered 200, retries left out, with what was answered."""
+        answered = [(call, *self.answer(call.n)) for call in live.calls if call.right and call.retry is None]
+        return [(call, body) for call, status, body in answered if status == 200]
+
+    def record(self, live: Live, nth: int = -1) -> Mapping[str, Any]:
+        """What the trainer showed of a rollout, {} where it was not asked or did not say."""
+        if len(live.records) < abs(nth if nth < 0 else nth + 1):
+            return {}
+        status, body = self.answer(live.records[nth])
+        return body if status == 200 else {}
+
+
+def lives(state: dict[str, Any]) -> dict[str, Live]:
+    found: dict[str, Live] = state.setdefault("rollouts", {})
+    return found
+
+
+def live(state: dict[str, Any], label: str) -> Live:
+    return lives(state).setdefault(label, Live(label))
+
+
+def calculator() -> list[dict[str, Any]]:
+    numbers = {
+        "type": "object",
+        "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
+        "required": ["a", "b"],
+    }
+    return [
+        {"type": "function", "function": {"name": name, "description": f"{name} two numbers", "parameters": numbers}}
+        for name in RESULTS
+    ]
+
+
+def inserted(reply: Mapping[str, Any], turn: int) -> list[dict[str, Any]]:
+    """What a rollout server puts behind a reply: a result for every call, or the next question."""
+    calls: Sequence[Any] = reply.get("tool_calls") or ()
+    if not calls:
+        return [{"role": "user", "content": QUESTIONS[turn % len(QUESTIONS)]}]
+    return [{"role": "tool", "content": _result(call), "tool_call_id": call.get("id")} for call in calls]
+
+
+def _result(call: Any) -> str:
+    function = call.get("function", {}) if isinstance(call, Mapping) else {}
+    arguments = parse(str(function.get("arguments", "")).encode())
+    try:
+        return str(RESULTS[str(function.get("name"))](arguments["a"], arguments["b"]))
+    except (KeyError, TypeError):
+        return "Error: no such tool, or not its arguments"

@@ -1,0 +1,114 @@
+"""The profile `trainer`: a trainer is judged, the suite plays the rollout server."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from contracts import requirements
+from contracts.trainer.lifecycle import TABLES
+from steps.engine.cases import Case
+from steps.engine.findings import SuiteError
+from steps.engine.http import client
+from steps.engine.session import Session
+from steps.peers import served, tokens
+from steps.peers.host import ScriptedHost
+from steps.peers.tokens import Tokens
+from steps.profiles.base import Profile, Setting
+from steps.profiles.trainer.checks import IDS, leaks, order, records, replies
+from steps.profiles.trainer.live import Bench, Talk, lives
+
+ROOT = Path(__file__).parents[3]
+TOKENIZER = ROOT / "scenarios" / "tokenizer"
+NEEDS = {
+    "record": "the card does not declare the capability `record`: GET /rollouts/{rollout_id}",
+    "tool_calls": "the card does not declare the capability `tool_calls`: a policy that calls a calculator",
+    "timeout": "the card does not declare the capability `timeout`: `timeout_s` in the control request",
+    "key": "the card does not declare the capability `key`: a key for each rollout",
+}
+
+
+@dataclass(slots=True)
+class TrainerPeers:
+    """The rollout server of a run, and what is told of the target by its card."""
+
+    setting: Setting
+    host: ScriptedHost
+    host_url: str
+    tokens: Tokens
+    benches: dict[str, Bench]
+
+    @property
+    def tokenizer_hash(self) -> str:
+        return self.tokens.hash
+
+    @property
+    def strays(self) -> int:
+        return len(self.host.strays)
+
+    def bench(self, case: Case) -> Bench:
+        if case.dialect not in self.benches:
+            self.benches[case.dialect] = self._bench(case)
+        return self.benches[case.dialect]
+
+    def _bench(self, case: Case) -> Bench:
+        setting, card = self.setting, self.setting.card
+        key = setting.target_key if setting.target_key is not None else card.key
+        others = list(self.benches.values())
+        bench = Bench(
+            self.host, self.host_url, case.dialect, card, card.limits(""), key or None, setting.run, self.tokens
+        )
+        if others:
+            bench.counter = others[0].counter
+        return bench
+
+    async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
+        """A trainer shows its dialects to nobody; what is asked for is judged. Raises `SuiteError` when it is no trainer."""
+        try:
+            async with client() as http:
+                reply = await http.post(f"{base_url}/v1/chat/completions", content=b"{}", timeout=5)
+        except httpx.HTTPError as error:
+            raise SuiteError(f"{base_url} does not answer POST /v1/chat/completions: {error}") from error
+        if reply.status_code in (404, 405) and b"rollout" not in reply.content:
+            raise SuiteError(f"{base_url} has no POST /v1/chat/completions ({reply.status_code}). Is this a trainer?")
+        return dialects
+
+    def lacks(self, case: Case) -> str | None:
+        for need in sorted(case.needs):
+            if need not in self.setting.card.capabilities:
+                return NEEDS.get(need, f"{need} is not declared by the card")
+        return None
+
+
+@contextlib.asynccontextmanager
+async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
+    """Serve the rollout server for a run."""
+    host = ScriptedHost()
+    path = setting.tokenizer or (Path(setting.card.tokenizer) if setting.card.tokenizer else TOKENIZER)
+    async with served.serve(host, *setting.listen) as url:
+        yield TrainerPeers(setting, host, url, tokens.load(path), {})
+
+
+def read(session: Session, case: Case) -> Talk:
+    bench: Bench = session.bench
+    gave_up = tuple(session.state.get("gave_up", ()))
+    return Talk(session.trace, case.dialect, lives(session.state), bench.tokens, bench.target_key, gave_up)
+
+
+PROFILE = Profile(
+    name="trainer",
+    dialects=("sync", "callback"),
+    catalogue=requirements.load(ROOT / "contracts" / "trainer" / "requirements.yaml"),
+    default_target="app:rollout_server.trainer.app:create_app",
+    default_card=ROOT / "scenarios" / "cards" / "trainer.yaml",
+    tables=TABLES,
+    peers=peers,
+    read=read,
+    invariants=(order, replies, records, leaks),
+    by_invariants=IDS,
+    echoed_by=frozenset(),
+    drowned_by=frozenset(),
+    excuse=lambda case, talk: None,
+)
