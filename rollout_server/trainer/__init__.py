@@ -1,0 +1,1 @@
+"""The reference trainer: asks rollout servers for rollouts, answers their generation calls, and keeps every token."""

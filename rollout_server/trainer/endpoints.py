@@ -1,0 +1,116 @@
+"""The HTTP face of the trainer: one class for each path, so that a wrong method is answered with every right one."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import SecretStr, ValidationError
+from starlette.endpoints import HTTPEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
+
+from contracts.trainer import wire
+from rollout_server import auth, intake, json_text
+from rollout_server.trainer import refusals, start
+from rollout_server.trainer.service import Service
+from rollout_server.trainer.session import Session
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json_text.dumps(value), status, dict(headers or {}), "application/json")
+
+
+def service_of(request: Request) -> Service:
+    return cast(Service, request.app.state.service)
+
+
+class Health(HTTPEndpoint):
+    async def get(self, request: Request) -> Response:
+        return json_response({"status": "healthy"})
+
+
+class Rollouts(HTTPEndpoint):
+    async def post(self, request: Request) -> Response:
+        service = service_of(request)
+        check_control(request)
+        body = await read(request)
+        session = service.start(read_start(body, own_url(request), request))
+        return json_response({"rollout_id": session.rollout_id}, 202)
+
+
+class Rollout(HTTPEndpoint):
+    async def get(self, request: Request) -> Response:
+        check_control(request)
+        return json_response(service_of(request).book.find(request.path_params["rollout_id"]).record())
+
+
+class ChatCompletions(HTTPEndpoint):
+    async def post(self, request: Request) -> Response:
+        body = await read(request)
+        session = routed(request, body)
+        validate(wire.ChatRequest, body if session.dialect == "sync" else without_mask(body))
+        return json_response(await service_of(request).answer(session, body))
+
+
+class Completed(HTTPEndpoint):
+    async def post(self, request: Request) -> Response:
+        body = await read(request)
+        session = routed(request, body)
+        validate(wire.Completed, body)
+        return json_response(service_of(request).complete(session, body))
+
+
+async def read(request: Request) -> dict[str, Any]:
+    """The body as a JSON object. Raises a refusal: 400, 413 or 422."""
+    body = intake.parse(await intake.read_body(request, service_of(request).kit.settings.body_limit))
+    if not isinstance(body, dict):
+        raise refusals.not_an_object()
+    return body
+
+
+def validate(model: Any, body: Mapping[str, Any]) -> None:
+    try:
+        model.model_validate(body)
+    except ValidationError as error:
+        raise refusals.invalid(error) from error
+
+
+def read_start(body: Mapping[str, Any], own: str, request: Request) -> start.Start:
+    settings = service_of(request).kit.settings
+    try:
+        return start.read(body, own, settings.tokenizer_name or str(settings.tokenizer.resolve()))
+    except ValidationError as error:
+        raise refusals.invalid(error) from error
+
+
+def routed(request: Request, body: Mapping[str, Any]) -> Session:
+    """The session that a rollout server means. Raises a refusal: 404 for none, 401 without its key."""
+    rollout_id = body.get("rollout_id")
+    if not isinstance(rollout_id, str):
+        raise refusals.no_id()
+    session = service_of(request).book.find(rollout_id)
+    check_key(request, session.key)
+    return session
+
+
+def without_mask(body: Mapping[str, Any]) -> dict[str, Any]:
+    """In the callback dialect it is a member like any other that nobody knows."""
+    return {name: value for name, value in body.items() if name != "response_mask"}
+
+
+def check_key(request: Request, key: str | None) -> None:
+    if not auth.is_allowed(request, key):
+        raise refusals.unauthorized()
+
+
+def check_control(request: Request) -> None:
+    check_key(request, secret(service_of(request).kit.settings.control_key))
+
+
+def secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None
+
+
+def own_url(request: Request) -> str:
+    """Where rollout servers find this trainer: as configured, else as the caller found it."""
+    configured = service_of(request).kit.settings.public_url
+    return configured or f"{request.url.scheme}://{request.headers.get('host', '')}"

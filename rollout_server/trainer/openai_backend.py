@@ -1,0 +1,144 @@
+"""A backend behind the chat API of OpenAI that also returns token ids, such as vLLM (`return_token_ids`, `logprobs`).
+
+What it does not return is not made up: without ids and logprobs for every sampled token there is no generation, but a 502 that says
+what to switch on.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from contracts.rollout.wire import Message, Number, Text, TokenIds
+from rollout_server.trainer import refusals
+from rollout_server.trainer.backend import Generated, Task
+from rollout_server.trainer.client import Answer, Ask, Client, NoAnswerError
+from rollout_server.trainer.refusals import RefusedError
+from rollout_server.trainer.tokens import ChatTokens
+
+# Members of a generation call that are the trainer's own to say. Everything else, such as `seed`, is the caller's and goes along.
+OURS = ("messages", "rollout_id", "response_mask", "model", "stream", "n", "tools", "logprobs", "return_token_ids")
+NO_IDS = (
+    "The backend returned no token ids; it must be a vLLM of 0.10.2 or later, which has return_token_ids, "
+    "without a proxy that drops unknown members"
+)
+NO_LOGPROBS = (
+    "The backend did not return one logprob for each token; it must allow logprobs (vLLM: --max-logprobs above 0)"
+)
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Sampled(_Lenient):
+    logprob: Number
+
+
+class Logprobs(_Lenient):
+    content: list[Sampled] | None = None
+
+
+class Choice(_Lenient):
+    message: Message
+    finish_reason: Text | None = None
+    token_ids: TokenIds | None = None
+    logprobs: Logprobs | None = None
+
+
+class Completion(_Lenient):
+    choices: list[Choice]
+    prompt_token_ids: TokenIds | None = None
+
+
+class OpenAi:
+    """`url` is the base URL, with or without `/v1`. `timeout_s` is for one generation, in seconds."""
+
+    def __init__(
+        self, client: Client, tokens: ChatTokens, url: str, key: str | None, model: str, timeout_s: float
+    ) -> None:
+        self._client = client
+        self._tokens = tokens
+        self._url = url.removesuffix("/v1") + "/v1/chat/completions"
+        self._key = key
+        self._model = model
+        self._timeout_s = timeout_s
+
+    async def generate(self, task: Task) -> Generated:
+        ask = Ask("POST", self._url, body(task, self._model), self._key)
+        try:
+            answer = await self._client.send(ask, self._timeout_s)
+        except NoAnswerError as error:
+            raise no_answer(error) from error
+        raw = accepted(answer)
+        return read(raw, task, self._tokens)
+
+
+def body(task: Task, model: str) -> dict[str, Any]:
+    sampling = {name: value for name, value in task.sampling.items() if name not in OURS and value is not None}
+    tools = {"tools": list(task.tools)} if task.tools else {}
+    ours = {"model": model, "messages": list(task.messages), "logprobs": True, "return_token_ids": True}
+    return sampling | tools | ours
+
+
+def no_answer(error: NoAnswerError) -> RefusedError:
+    if error.trouble == "timeout":
+        return refusals.backend(504, "backend_timeout", "The backend did not answer in time")
+    if error.trouble == "too_long":
+        return refusals.backend(502, "backend_reply", "The answer of the backend is too long")
+    return refusals.backend(503, "backend_unreachable", "The backend cannot be reached")
+
+
+def accepted(answer: Answer) -> Any:
+    """The body of a 200. Raises `RefusedError`: 503 when the backend is busy, which passes, else 502."""
+    if answer.status in (429, 503):
+        raise refusals.backend(503, "backend_busy", f"The backend is busy (HTTP {answer.status})")
+    if answer.status != 200:
+        raise refusals.backend(502, "backend_error", f"The backend did not generate (HTTP {answer.status})")
+    return answer.json()
+
+
+def read(raw: Any, task: Task, tokens: ChatTokens) -> Generated:
+    """Raises `RefusedError` 502 for a reply that lacks anything."""
+    try:
+        choice, prompt_ids = first(Completion.model_validate(raw))
+    except ValidationError as error:
+        raise refusals.backend(502, "backend_reply", "The answer of the backend is no chat completion") from error
+    if not choice.token_ids or prompt_ids is None:
+        raise refusals.backend(502, "backend_without_ids", NO_IDS)
+    logprobs = [entry.logprob for entry in (choice.logprobs and choice.logprobs.content) or ()]
+    if len(logprobs) != len(choice.token_ids):
+        raise refusals.backend(502, "backend_without_logprobs", NO_LOGPROBS)
+    return Generated(
+        message=message(raw["choices"][0]["message"], task),
+        finish_reason=choice.finish_reason or "stop",
+        prompt_token_ids=tuple(prompt_ids),
+        token_ids=tuple(choice.token_ids),
+        logprobs=tuple(logprobs),
+        text=tokens.decode(choice.token_ids),
+    )
+
+
+def first(completion: Completion) -> tuple[Choice, Sequence[int] | None]:
+    if not completion.choices or completion.choices[0].message.role != "assistant":
+        raise refusals.backend(502, "backend_reply", "The answer of the backend holds no assistant message")
+    return completion.choices[0], completion.prompt_token_ids
+
+
+def message(raw: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """The message without the members that a backend leaves null, and with ids of tool calls that occur once."""
+    kept = {name: value for name, value in raw.items() if value is not None}
+    used = {call["id"] for m in task.messages for call in m.get("tool_calls") or ()}
+    calls = []
+    for n, call in enumerate(kept.pop("tool_calls", [])):
+        name = call["id"] if call["id"] not in used else f"call_{task.turn}_{n}_{call['id']}"[:256]
+        used.add(name)
+        calls.append({**call, "id": name, "type": "function", "function": function(call["function"])})
+    return {"content": None, **kept} | ({"tool_calls": calls} if calls else {})
+
+
+def function(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Some engines give the arguments as an object; OpenAI has them as a text."""
+    arguments = raw["arguments"]
+    return {**raw, "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments)}

@@ -1,0 +1,121 @@
+"""One rollout as the trainer knows it: what may be asked of it next, and what became of it. It decides and does not wait.
+
+running -> COMPLETED | ERROR | TIMEOUT, once. A generation call is new, or the same as the one that is open, or the same as the last
+one that was answered, or it is refused.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rollout_server import json_text
+from rollout_server.trainer import history, refusals
+from rollout_server.trainer.backend import Generated
+from rollout_server.trainer.prompt import Prompt
+from rollout_server.trainer.trajectory import Trajectory, Turn, grown
+
+Status = Literal["running", "COMPLETED", "ERROR", "TIMEOUT"]
+Message = Mapping[str, Any]
+Reply = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A generation that is being made, for a body with this digest."""
+
+    digest: bytes
+    reply: "asyncio.Task[Reply]"
+
+
+@dataclass(slots=True)
+class Session:
+    """`messages` is the conversation up to the last reply; `tools` are None until they are known."""
+
+    rollout_id: str
+    dialect: str
+    key: str
+    messages: Sequence[Message]
+    tools: Sequence[Message] | None = None
+    trajectory: Trajectory = field(default_factory=Trajectory)
+    status: Status = "running"
+    finish_reason: str | None = None
+    error_message: str | None = None
+    result: Mapping[str, Any] | None = None
+    open: Open | None = None
+    last: tuple[bytes, Reply] | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def turns(self) -> int:
+        return len(self.trajectory.turns)
+
+    def know(self, tools: Sequence[Message]) -> None:
+        self.tools = tools
+        self.ready.set()
+
+    def check_running(self) -> None:
+        if self.status != "running":
+            raise refusals.ended()
+
+    def repeated(self, digest: bytes) -> Reply | None:
+        """The stored reply, when this is the last call again."""
+        return self.last[1] if self.last and self.last[0] == digest else None
+
+    def joined(self, digest: bytes) -> "asyncio.Task[Reply] | None":
+        """The generation to wait for, when this is the open call again. Raises `RefusedError` 409 when another one is open."""
+        if self.open is not None and self.open.digest != digest:
+            raise refusals.busy()
+        return self.open.reply if self.open else None
+
+    def check_history(self, messages: Sequence[Message]) -> None:
+        history.check(self.messages, messages, turns=self.turns)
+
+    def commit(self, digest: bytes, messages: Sequence[Message], made: Generated, prompt: Prompt, reply: Reply) -> None:
+        """A generation becomes part of the rollout. Raises `RefusedError` 409 when the rollout ended in the meantime."""
+        self.check_running()
+        turn = Turn(made.prompt_token_ids, made.token_ids, made.logprobs)
+        self.trajectory = grown(self.trajectory, turn, prompt.text + made.text, prompt.inserted)
+        self.messages = [*messages, made.message]
+        self.last = (digest, reply)
+
+    def end(
+        self,
+        status: Status,
+        *,
+        finish_reason: str | None = None,
+        error_message: str | None = None,
+        result: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """The first end stays. False when there was one before."""
+        if self.status != "running":
+            return False
+        self.status, self.finish_reason, self.error_message, self.result = status, finish_reason, error_message, result
+        self.ended.set()
+        self.ready.set()
+        return True
+
+    def record(self) -> dict[str, Any]:
+        past = self.trajectory
+        drift = past.drift
+        return {
+            "rollout_id": self.rollout_id,
+            "dialect": self.dialect,
+            "status": self.status,
+            "finish_reason": self.finish_reason,
+            "error_message": self.error_message,
+            "turns": [turn.shown() for turn in past.turns],
+            "token_ids": list(past.token_ids),
+            "response_mask": list(past.response_mask),
+            "logprobs": list(past.logprobs),
+            "drift": drift
+            and {"turn": drift.turn, "position": drift.position, "expected": drift.expected, "seen": drift.seen},
+            "result": self.result,
+        }
+
+
+def digest(body: Any) -> bytes:
+    """Equal for bodies that say the same."""
+    return hashlib.sha256(json_text.canonical(body)).digest()

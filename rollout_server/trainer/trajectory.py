@@ -1,0 +1,74 @@
+"""The tokens of one rollout, in the order in which the policy saw and sampled them. Values only; a new turn makes a new one.
+
+| prompt of turn 1 | sampled 1 | inserted | sampled 2 | inserted | sampled 3
+  0 0 0 0 0 0 0 0    1 1 1 1 1   0 0 0 0    1 1 1 1 1   0 0 0 0    1 1 1 1 1    response mask
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One generation: ids of the whole prompt, ids that were sampled, one logprob for each of the latter."""
+
+    prompt_token_ids: Ids
+    token_ids: Ids
+    logprobs: tuple[float, ...]
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "prompt_token_ids": list(self.prompt_token_ids),
+            "token_ids": list(self.token_ids),
+            "logprobs": list(self.logprobs),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Where a prompt first left the trajectory: turns count from 1, positions from 0; `seen` is None at the end of the prompt."""
+
+    turn: int
+    position: int
+    expected: int
+    seen: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """`text` is what the ids stand for. `token_ids`, `response_mask` and `logprobs` are equally long."""
+
+    text: str = ""
+    token_ids: Ids = ()
+    response_mask: Ids = ()
+    logprobs: tuple[float, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    drift: Drift | None = None
+
+
+def grown(before: Trajectory, turn: Turn, text: str, spliced: Sequence[int]) -> Trajectory:
+    """The trajectory after one more turn; `spliced` is what was inserted, for a prompt that left the trajectory."""
+    drift = drifted(before, turn.prompt_token_ids)
+    inserted = tuple(spliced) if drift else turn.prompt_token_ids[len(before.token_ids) :]
+    none = (0.0,) * len(inserted)
+    return Trajectory(
+        text=text,
+        token_ids=before.token_ids + inserted + turn.token_ids,
+        response_mask=before.response_mask + (0,) * len(inserted) + (1,) * len(turn.token_ids),
+        logprobs=before.logprobs + none + turn.logprobs,
+        turns=(*before.turns, turn),
+        drift=before.drift or drift,
+    )
+
+
+def drifted(before: Trajectory, prompt: Ids) -> Drift | None:
+    """The first place where the prompt does not go on from the trajectory."""
+    if prompt[: len(before.token_ids)] == before.token_ids:
+        return None
+    pairs = enumerate(zip(before.token_ids, prompt, strict=False))
+    position = next((n for n, (old, new) in pairs if old != new), len(prompt))
+    seen = prompt[position] if position < len(prompt) else None
+    return Drift(len(before.turns) + 1, position, before.token_ids[position], seen)
