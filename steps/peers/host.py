@@ -41,6 +41,7 @@ class Hosted:
     tools: Sequence[Any]
     refusals: list[StartAnswer] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
+    accepted: bool = False
     body: dict[str, Any] = field(default_factory=dict)
     result: bytes = b"{}"
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -127,6 +128,7 @@ def _start(hosted: Hosted, n: int, request: Request) -> HostPlay:
         refusal = hosted.refusals.pop(0)
         answer = Response(refusal.status, (*JSON, *refusal.headers), b'{"detail": "scripted"}')
         return HostPlay(answer, hosted, n, "StartRefused")
+    hosted.accepted = True
     if hosted.dialect == "sync":
         return HostPlay(Response(200, JSON), hosted, n, "ResultReturned", hold=hosted.ended)
     reply = {"rollout_id": hosted.body.get("rollout_id"), "tools": list(hosted.tools)}

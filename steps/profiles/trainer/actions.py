@@ -60,7 +60,7 @@ class Enroll:
 
 
 def _accepted(part: Live) -> bool:
-    return part.hosted is not None and bool(part.hosted.starts) and not part.hosted.refusals and bool(part.hosted.body)
+    return part.hosted is not None and part.hosted.accepted
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 A demand that is not met accuses the first requirement of its case.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +106,7 @@ class SameReplies:
             for call in live.calls:
                 status, body = talk.answer(call.n)
                 if call.right:
-                    groups.setdefault(show(call.body), []).append((call.n, status, _said(body)))
+                    groups.setdefault(json.dumps(call.body, sort_keys=True), []).append((call.n, status, _said(body)))
             for same in (group for group in groups.values() if len(group) > 1):
                 for n, status, said in same[1:]:
                     difference = first(same[0][2], said)
