@@ -258,11 +258,12 @@ def explain(requirement: str) -> None:
     help="Hunt by this method; may be repeated. Default: each mutant by the one that it names.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Mutants at once.")
-def mutants(only: tuple[str, ...], methods: tuple[str, ...], jobs: int) -> None:
+@click.option("--profile", default="rollout", show_default=True, help="Which reference is broken.")
+def mutants(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, profile: str) -> None:
     """Run the suite against deliberately broken servers and print which case kills which."""
     from steps import killing
 
-    sys.exit(asyncio.run(killing.matrix(only, methods, jobs, click.echo)))
+    sys.exit(asyncio.run(killing.matrix(only, methods, jobs, click.echo, profile)))
 
 
 @cli.group()

@@ -19,8 +19,8 @@ from steps.engine.findings import SuiteError
 from steps.engine.outcome import Outcome
 from steps.running import ROOT, Request, profile_of, ready
 
-TARGET = "app:rollout_server.mutants:create_app"
-LISTING = "rollout_server.mutants"
+LISTING = {"rollout": "rollout_server.mutants", "trainer": "rollout_server.trainer.mutants"}
+VARIABLE = {"rollout": "ROLLOUT_MUTANT", "trainer": "TRAINER_MUTANT"}
 BY_FUZZING = ("ROLLOUT-300", "ROLLOUT-301", "ROLLOUT-302", "ROLLOUT-303")  # the contract breaks along with much else
 
 
@@ -87,10 +87,12 @@ def judged(mutant: Planted, method: str, outcomes: Iterable[Outcome]) -> Hunt:
     return Hunt(method, broken, where)
 
 
-async def listed(only: tuple[str, ...]) -> list[Planted]:
+async def listed(only: tuple[str, ...], profile: str = "rollout") -> list[Planted]:
     """The mutants there are, or those named. Raises `SuiteError` for a name that is none."""
+    if profile not in LISTING:
+        raise SuiteError(f"--profile {profile}: it has no mutants. Known: {', '.join(LISTING)}.")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", LISTING, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        sys.executable, "-m", LISTING[profile], stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     out, _ = await process.communicate()
     mutants = [_planted(json.loads(line)) for line in out.splitlines()]
@@ -107,7 +109,13 @@ def _planted(item: dict[str, Any]) -> Planted:
     return Planted(item["name"], item["requirement"], companions, dialects, item["what"], item["by"])
 
 
-async def matrix(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, echo: Callable[[str], None]) -> int:
+async def matrix(
+    only: tuple[str, ...],
+    methods: tuple[str, ...],
+    jobs: int,
+    echo: Callable[[str], None],
+    profile: str = "rollout",
+) -> int:
     """Hunt every mutant by `methods`, or each by its own where none is named.
 
     Exit code 0 when every mutant is killed by its own requirement and by nothing undeclared, else 1.
@@ -117,10 +125,11 @@ async def matrix(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, ech
 
     async def one(mutant: Planted) -> None:
         async with gate:
-            kills.append(Kill(mutant, tuple([await hunt(mutant, method) for method in methods or (mutant.by,)])))
+            hunts = [await hunt(mutant, method, profile) for method in methods or (mutant.by,)]
+            kills.append(Kill(mutant, tuple(hunts)))
             echo(kills[-1].line())
 
-    await asyncio.gather(*(one(mutant) for mutant in await listed(only)))
+    await asyncio.gather(*(one(mutant) for mutant in await listed(only, profile)))
     for line in _totals(kills, methods):
         echo(line)
     return 0 if all(k.killed and not k.accidents for k in kills) else 1
@@ -136,24 +145,25 @@ def _totals(kills: list[Kill], methods: tuple[str, ...]) -> Iterable[str]:
     )
 
 
-async def hunt(mutant: Planted, method: str) -> Hunt:
-    request = _request(mutant)
+async def hunt(mutant: Planted, method: str, profile: str = "rollout") -> Hunt:
+    request = _request(mutant, profile)
     if method == "cases":
         return judged(mutant, method, await _by_cases(request))
     work = _by_fuzzing if method == "fuzzing" else _by_exploration
     return judged(mutant, method, await asyncio.to_thread(work, mutant, request))
 
 
-def _request(mutant: Planted) -> Request:
-    card = cards.load(profile_of("rollout").default_card)
-    env = {**card.env, "ROLLOUT_MUTANT": mutant.name}
+def _request(mutant: Planted, profile: str) -> Request:
+    card = cards.load(profile_of(profile).default_card)
+    env = {**card.env, VARIABLE[profile]: mutant.name}
     card = card.model_copy(update={"env": env, "dialects": list(mutant.dialects)})
-    return replace(Request(target=TARGET, level="may"), described=card)
+    target = f"app:{LISTING[profile]}:create_app"
+    return replace(Request(profile=profile, target=target, level="may"), described=card)
 
 
 async def _by_cases(request: Request) -> list[Outcome]:
     async with ready(request) as run:
-        cases = run.ordered(run.mine(library.every("rollout")))
+        cases = run.ordered(run.mine(library.every(request.profile)))
         return await asyncio.gather(*(run.campaign.play(case) for case in cases))
 
 

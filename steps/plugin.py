@@ -110,7 +110,9 @@ class CaseFile(pytest.File):
 
     def collect(self) -> Iterator["CaseItem"]:
         profile = profile_of(library.profile_in(self.path))
-        if self.config.option.profile not in (None, profile.name):
+        option = self.config.option
+        # A target is of one kind; without a word it is a rollout server.
+        if (option.profile or ("rollout" if option.target else profile.name)) != profile.name:
             return
         try:
             pairs = list(self.cases(profile.catalogue))

@@ -14,7 +14,7 @@ from steps.engine.redaction import redacted
 from steps.fuzzing.watch import Watch
 from steps.profiles.rollout.checks.ending import INTERNALS
 
-LEAK, SHOWN = "ROLLOUT-123", "ROLLOUT-175"
+LEAK, SHOWN = {"rollout": "ROLLOUT-123", "trainer": "TRAINER-300"}, {"rollout": "ROLLOUT-175", "trainer": "TRAINER-194"}
 
 
 class Broken(Failure):
@@ -42,7 +42,7 @@ def no_internals(watch: Watch, response: Any, case: Any) -> None:
     text = (response.content or b"").decode("utf-8", "replace") if response.status_code >= 400 else ""
     shown = INTERNALS.search(text)
     if shown:
-        requirement = watch.run.profile.catalogue[LEAK]
+        requirement = watch.run.profile.catalogue[LEAK[watch.run.profile.name]]
         saw = f"{shown.group()!r} in {text[:300]}"
         raise broken(case.operation.label, requirement, "an error in the server's own words", saw)
 
@@ -51,7 +51,12 @@ def no_secrets(watch: Watch, response: Any, case: Any) -> None:
     """The key that the server asks for is in none of its answers."""
     key = watch.key
     if key and key.encode() in (response.content or b""):
-        raise broken(case.operation.label, watch.run.profile.catalogue[SHOWN], "no key in a reply", "the target's key")
+        raise broken(
+            case.operation.label,
+            watch.run.profile.catalogue[SHOWN[watch.run.profile.name]],
+            "no key in a reply",
+            "the target's key",
+        )
 
 
 def _told(case: Any, found: tuple[Finding, ...], catalogue: Mapping[str, Requirement]) -> Broken:

@@ -24,6 +24,7 @@ class Contract:
     shown: str
     spec: Mapping[str, Any]
     dialect: str | None
+    profile: str = "rollout"
 
     def operations(self) -> list[tuple[str, str]]:
         """(method, path), in the order of the file."""
@@ -54,7 +55,8 @@ def load(file: Path, shown: str = "") -> Contract:
         raise source.problem((), "the contract has no `paths`: there is nothing to ask for.")
     for path, problem in _contradictions(spec):
         raise source.problem(path, problem)
-    return Contract(file, shown or str(file), spec, dialect_of(spec))
+    profile = str(spec.get("x-profile", "rollout"))
+    return Contract(file, shown or str(file), spec, dialect_of(spec), profile)
 
 
 def _contradictions(spec: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:

@@ -24,14 +24,14 @@ from steps.fuzzing.watch import Watch
 from steps.running import ROOT
 
 CONFIG = ROOT / "schemathesis.toml"
-CONFORMS, ACCEPTS, REFUSES, NO_5XX = "ROLLOUT-300", "ROLLOUT-301", "ROLLOUT-302", "ROLLOUT-303"
+CONFORMS, ACCEPTS, REFUSES, NO_5XX = "300", "301", "302", "303"
 BY_CHECK = {
     "not_a_server_error": NO_5XX,
     "positive_data_acceptance": ACCEPTS,
     "negative_data_rejection": REFUSES,
     "missing_required_header": REFUSES,
-    "unsupported_method": "ROLLOUT-014",
-    "ignored_auth": "ROLLOUT-168",
+    "unsupported_method": "014",
+    "ignored_auth": "169",
 }
 """The requirement that a check of schemathesis judges; every other one judges the contract."""
 MOST_OF_A_KIND = 3  # findings of one requirement that are kept for one operation
@@ -69,7 +69,7 @@ def fuzz(
             if isinstance(event, events.NonFatalError):
                 raise SuiteError(f"{contract.shown}: {event.label}: {redacted(str(event.info))}")
             if isinstance(event, events.ScenarioFinished):
-                _count(tallies, event)
+                _count(tallies, event, contract.profile.upper())
     finally:
         hooks.use(None)
     for label, tally in tallies.items():
@@ -88,21 +88,21 @@ def _schema(contract: Contract, watch: Watch, plan: Plan) -> Any:
     return schemathesis.openapi.from_dict(dict(contract.spec), config=config)
 
 
-def _count(tallies: dict[str, Tally], event: Any) -> None:
+def _count(tallies: dict[str, Tally], event: Any, prefix: str) -> None:
     for case_id, node in event.recorder.cases.items():
         label = node.value.operation.label
         tally = tallies.setdefault(label, Tally())
         tally.cases += 1
         for check in event.recorder.checks.get(case_id, ()):
             if check.failure_info is not None:
-                _add(tally, check, negative=_negative(node.value))
+                _add(tally, check, prefix, negative=_negative(node.value))
 
 
 def _negative(case: Any) -> bool:
     return case.meta is not None and not case.meta.generation.mode.is_positive
 
 
-def _add(tally: Tally, check: Any, negative: bool) -> None:
+def _add(tally: Tally, check: Any, prefix: str, negative: bool) -> None:
     failure = check.failure_info.failure
     if check.name == "status_code_conformance" and getattr(failure, "status_code", 0) >= 500:
         return  # not_a_server_error says it
@@ -112,7 +112,8 @@ def _add(tally: Tally, check: Any, negative: bool) -> None:
         requirement = failure.title.partition(" ")[0]
         said, _, saw = failure.message.removeprefix("said  ").partition("\nsaw   ")
     else:
-        requirement = BY_CHECK.get(check.name, CONFORMS)
+        number = BY_CHECK.get(check.name, CONFORMS)
+        requirement = f"{prefix}-{number if prefix == 'ROLLOUT' or number[0] == '3' else CONFORMS}"
         said, saw = f"{check.name}: {failure.title}", failure.message
     strict_only = getattr(failure, "instance", ...) is None
     if sum(f.requirement == requirement for f in tally.findings) < MOST_OF_A_KIND:
@@ -122,8 +123,8 @@ def _add(tally: Tally, check: Any, negative: bool) -> None:
 
 def outcome(contract: Contract, watch: Watch, label: str, tally: Tally, level: str) -> Outcome:
     """One operation as a case: a pass when requests were sent and nothing counted was found."""
-    about = (CONFORMS,)
-    case = Case(f"generated {label}", "rollout", watch.dialect, about, (), Location(contract.shown, 1))
+    about = (f"{contract.profile.upper()}-{CONFORMS}",)
+    case = Case(f"generated {label}", contract.profile, watch.dialect, about, (), Location(contract.shown, 1))
     if not tally.cases:
         return Outcome(case, Judgement(Verdict.INCONCLUSIVE, {}, (), "no request was generated"), None, 0.0, "")
     levels = {name: requirement.level for name, requirement in watch.run.profile.catalogue.items()}

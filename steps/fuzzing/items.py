@@ -48,11 +48,13 @@ class ContractFile(pytest.File):
             contract = contracts.load(self.path, shown)
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
-        if self.config.option.dialect not in (None, contract.dialect):
+        option = self.config.option
+        profile = option.profile or ("rollout" if option.target else contract.profile)
+        if option.dialect not in (None, contract.dialect) or profile != contract.profile:
             return
         for method, path in contract.operations():
             yield OperationItem.from_parent(self, name=f"{method} {path}", contract=contract)
-        if contract.dialect:
+        if contract.dialect and contract.profile == "rollout":
             for name, pairs in (("walks over the lifecycle", False), ("pairs of faults", True)):
                 yield ExplorationItem.from_parent(self, name=name, dialect=contract.dialect, pairs=pairs)
 
@@ -107,7 +109,7 @@ def run(contract: Contract, config: pytest.Config) -> Fuzzed:
             f"{contract.shown}: none of its paths starts a rollout, so the trainer has no place in it. Write `x-dialect: sync` or "
             f"`x-dialect: callback` at its top, or fuzz it with `schemathesis run {contract.shown} --url URL`."
         )
-    request = replace(request_of(config, "rollout"), dialect=contract.dialect)
+    request = replace(request_of(config, contract.profile), dialect=contract.dialect)
     coverage = Coverage(contract.spec)
     with Background() as background:
         watch = Watch.over(request, contract.dialect, contract.shown, background)

@@ -7,7 +7,7 @@ run.
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,7 +65,7 @@ class Watch:
     def before(self, case: Any) -> None:
         """Put the trainer into a start request, and note that it is on its way."""
         method, path = case.method.upper(), case.formatted_path
-        start = fuzzed.is_start(self.dialect, method, path)
+        start = self.run.profile.name == "rollout" and fuzzed.is_start(self.dialect, method, path)
         self.background.call(self._before(case, f"{method} {path}", start))
 
     async def _before(self, generated: Any, name: str, start: bool) -> None:
@@ -73,8 +73,11 @@ class Watch:
         session = self.run.campaign.session(case, self.target, Trace())
         if start:
             generated.body = fuzzed.adopted(session, generated.body)
+        elif self.run.profile.name == "trainer" and generated.path == "/rollouts":
+            generated.body = _at_home(session, generated.body)
         method, _, path = name.partition(" ")
-        n = fuzzed.began(session, Request(method, path), start)
+        begin = fuzzed.began if self.run.profile.name == "rollout" else _began
+        n = begin(session, Request(method, path), start)
         self.under_way[generated.id] = Watched(case, session, start, n, time.monotonic())
 
     def after(self, case: Any, response: Any) -> None:
@@ -96,7 +99,14 @@ class Watch:
             response.content or b"",
         )
         try:
-            await fuzzed.ended(session, watched.exchange, _sent(response.request), answer, watched.start)
+            sent = _sent(response.request)
+            if self.run.profile.name == "rollout":
+                await fuzzed.ended(session, watched.exchange, sent, answer, watched.start)
+            else:
+                session.trace.exchanges[watched.exchange] = replace(
+                    session.trace.exchanges[watched.exchange], request=sent
+                )
+                session.trace.close(watched.exchange, answer)
             return self.run.campaign.judgement(watched.case, session)
         finally:
             await session.close()
@@ -123,6 +133,17 @@ class Watch:
     def _outcome(self, watched: Watched, judgement: Judgement) -> Outcome:
         seconds = time.monotonic() - watched.began
         return Outcome(watched.case, judgement, watched.session.trace, seconds, "")
+
+
+def _at_home(session: Session, body: Any) -> Any:
+    """A control request that names our server, where it has to name one: nothing is sent to an address that was made up."""
+    if isinstance(body, dict) and str(body.get("server_url", "")).lower().startswith("http"):
+        return {**body, "server_url": f"{session.bench.host_url}/of/{session.bench.nonce()}"}
+    return body
+
+
+def _began(session: Session, request: Request, start: bool) -> int:
+    return session.trace.open(request, to_target=True, rollout="-")
 
 
 def _sent(request: Any) -> Request:
