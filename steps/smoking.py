@@ -7,6 +7,8 @@ from steps.engine.findings import Finding, Location, Verdict
 from steps.peers.script import Reply, Script
 from steps.profiles.rollout.actions import End, Start, TrainerSays
 from steps.profiles.rollout.expectations import Completed
+from steps.profiles.trainer.actions import Enroll, Generate
+from steps.profiles.trainer.expectations import Replies
 from steps.running import Request, ready
 
 HERE = Location("smoke", 1)
@@ -19,9 +21,10 @@ async def smoke(request: Request, say: Callable[[str], None]) -> int:
         say(f"dialects    {', '.join(run.dialects)}")
         sane = True
         for dialect in run.dialects:
-            case = _hello(dialect)
+            case = _hello(run.profile.name, dialect)
             bench = run.peers.bench(case)
-            say(f"tools       {dialect}: {', '.join(bench.tools) or 'none shown'}")
+            if run.profile.name == "rollout":
+                say(f"tools       {dialect}: {', '.join(bench.tools) or 'none shown'}")
             outcome = await run.campaign.play(case)
             say(f"rollout     {dialect}: {_word(outcome.judgement.verdict)} in {outcome.seconds:.2f} s")
             for finding in outcome.judgement.findings:
@@ -37,7 +40,11 @@ async def smoke(request: Request, say: Callable[[str], None]) -> int:
         return 0 if sane else 2
 
 
-def _hello(dialect: str) -> Case:
+def _hello(profile: str, dialect: str) -> Case:
+    """The plainest conversation there is."""
+    if profile == "trainer":
+        asked = tuple(Step(what, HERE) for what in (Enroll(), Generate(), Replies((200,))))
+        return Case("hello", profile, dialect, ("TRAINER-178",), asked, HERE)
     said = TrainerSays(Script((Reply(text="Hello."),)))
     steps = tuple(Step(what, HERE) for what in (said, Start(), End(), Completed()))
     return Case("hello", "rollout", dialect, ("ROLLOUT-112",), steps, HERE)

@@ -1,6 +1,6 @@
 """What a profile is: one value that ties a contract to the peers, the capabilities and the invariants that judge it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,4 +65,3 @@ class Profile:
     echoed_by: frozenset[str]
     drowned_by: frozenset[str]
     excuse: Callable[[Case, Any], str | None]
-    smoke: Callable[[Setting], Awaitable[list[str]]] | None = None

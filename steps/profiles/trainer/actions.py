@@ -14,6 +14,8 @@ from steps.profiles.trainer.live import QUESTIONS, Bench, Call, Live, calculator
 
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
 PAUSE_S = 0.03
+MASKS = ("right", "missing", "null", "short", "long", "two", "negative", "text", "half")
+HISTORIES = ("right", "rewritten", "cut", "dropped", "swapped", "arguments", "reply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,7 @@ def _accepted(part: Live) -> bool:
 class Generate:
     """Ask for a generation: the next turn, unless told otherwise.
 
-    `mask`: right, missing, null, short, long, two, negative, text, half, given (sync). `history`: right, rewritten, cut, dropped,
-    arguments, swapped. `key`: right, none, wrong, latin, or other:LABEL. `under`: another rollout_id. `retry` sends the newest right
+    `mask` is one of MASKS (sync), `history` one of HISTORIES. `key`: right, none, wrong, latin, or other:LABEL. `under`: another rollout_id. `retry` sends the newest right
     call again; `together` as many at once. `change` is merged over the body.
     """
 
@@ -80,6 +81,11 @@ class Generate:
     retry: bool = False
     together: int = 1
     change: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, known in (("mask", MASKS), ("history", HISTORIES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
 
     async def perform(self, session: Session) -> None:
         part = live(session.state, self.rollout)
@@ -163,7 +169,6 @@ def _wrong(how: str, mask: list[int] | None) -> Any:
         "negative": [-1, *zeros[1:]],
         "text": ["0", *zeros[1:]],
         "half": [0.5, *zeros[1:]],
-        "given": [0, 0],
     }
     return bent[how]
 

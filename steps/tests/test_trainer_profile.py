@@ -1,0 +1,167 @@
+"""The judge of trainers: its invariants against small traces, right ones and wrong ones, and what a bad scenario is told."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steps import library
+from steps.engine.findings import Finding, SuiteError
+from steps.engine.trace import Request, Response, Trace
+from steps.peers import tokens
+from steps.peers.host import Hosted
+from steps.peers.oracle import completion_text
+from steps.profiles.trainer.checks import leaks, order, records, replies
+from steps.profiles.trainer.live import Call, Live, Talk, calculator
+from steps.profiles.trainer.profile import PROFILE, TOKENIZER
+
+TOKENS = tokens.load(TOKENIZER)
+QUESTION = [{"role": "user", "content": "Please calculate 5 plus 3."}]
+CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 5, "b": 3}'}}
+
+
+def reply(message: dict[str, Any] | None = None, **other: Any) -> dict[str, Any]:
+    """A right reply to QUESTION; `other` changes its members."""
+    message = message or {"role": "assistant", "content": "The result is 8."}
+    ids = TOKENS.encode(completion_text(TOKENS, QUESTION, message, calculator()))
+    prompt = TOKENS.prompt_ids(QUESTION, calculator())
+    sums = {"prompt_tokens": len(prompt), "completion_tokens": len(ids), "total_tokens": len(prompt) + len(ids)}
+    return {
+        "id": "chatcmpl-1",
+        "created": 1,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": sums,
+        "token_ids": ids,
+        "logprobs": [-0.5] * len(ids),
+        "prompt_token_ids": prompt,
+        **other,
+    }
+
+
+def talk(body: Any, status: int = 200, record: Any = None) -> Talk:
+    trace = Trace()
+    live = Live("", "r1", Hosted("", "r1", "sync", trace, calculator()), QUESTION, QUESTION)
+    n = trace.open(Request("POST", "/v1/chat/completions"), to_target=True)
+    trace.close(n, Response(status, (), json.dumps(body).encode()))
+    live.calls.append(Call(n, {"messages": QUESTION}, True))
+    if record is not None:
+        at = trace.open(Request("GET", "/rollouts/r1"), to_target=True)
+        trace.close(at, Response(200, (), json.dumps(record).encode()))
+        live.records.append(at)
+    return Talk(trace, "sync", {"": live}, TOKENS, None)
+
+
+def broken(evidence: Iterator[Any]) -> set[str]:
+    return {item.requirement for item in evidence if isinstance(item, Finding)}
+
+
+def test_a_right_reply_breaks_nothing() -> None:
+    assert broken(replies(talk(reply()))) == set()
+    assert broken(replies(talk(reply({"role": "assistant", "content": None, "tool_calls": [CALL]})))) == set()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "requirement"),
+    [
+        ({"id": ""}, "TRAINER-179"),
+        ({"created": "now"}, "TRAINER-179"),
+        ({"choices": []}, "TRAINER-179"),
+        ({"usage": None}, "TRAINER-181"),
+        ({"usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 3}}, "TRAINER-181"),
+        ({"token_ids": None}, "TRAINER-180"),
+        ({"logprobs": [-0.5]}, "TRAINER-180"),
+        ({"prompt_token_ids": [1, 2, 3]}, "TRAINER-183"),
+    ],
+)
+def test_a_wrong_reply_breaks_its_requirement(wrong: dict[str, Any], requirement: str) -> None:
+    assert broken(replies(talk(reply(**wrong)))) == {requirement}
+
+
+def test_ids_of_the_content_alone_are_found_out() -> None:
+    message = {"role": "assistant", "content": "I'll calculate.", "tool_calls": [CALL]}
+    ids = TOKENS.encode("I'll calculate.")
+    wrong = reply(message, token_ids=ids, logprobs=[-0.5] * len(ids))
+    assert broken(replies(talk(wrong))) == {"TRAINER-182"}
+
+
+@pytest.mark.parametrize(
+    "call", [{**CALL, "id": ""}, {**CALL, "type": "tool"}, {**CALL, "function": {"name": "add", "arguments": {"a": 5}}}]
+)
+def test_a_call_that_openai_would_not_make_is_found_out(call: dict[str, Any]) -> None:
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    assert "TRAINER-200" in broken(replies(talk(reply(message))))
+
+
+TURNS = [
+    {"prompt_token_ids": [1, 2], "token_ids": [3], "logprobs": [-0.5]},
+    {"prompt_token_ids": [1, 2, 3, 4], "token_ids": [5], "logprobs": [-0.5]},
+]
+RECORD = {
+    "status": "running",
+    "turns": TURNS,
+    "token_ids": [1, 2, 3, 4, 5],
+    "response_mask": [0, 0, 1, 0, 1],
+    "logprobs": [0.0, 0.0, -0.5, 0.0, -0.5],
+    "drift": None,
+}
+
+
+def test_a_right_record_breaks_nothing() -> None:
+    assert broken(records(talk(reply(), record=RECORD))) == set()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "requirement"),
+    [
+        ({"response_mask": [0, 0, 1, 1, 1]}, "TRAINER-188"),
+        ({"response_mask": [0, 0, 1, 0]}, "TRAINER-188"),
+        ({"logprobs": [0.0, -1.0, -0.5, 0.0, -0.5]}, "TRAINER-188"),
+        ({"turns": [TURNS[0], {**TURNS[1], "prompt_token_ids": [1, 2, 9, 4]}]}, "TRAINER-189"),
+    ],
+)
+def test_a_wrong_record_breaks_its_requirement(wrong: dict[str, Any], requirement: str) -> None:
+    assert broken(records(talk(reply(), record={**RECORD, **wrong}))) == {requirement}
+
+
+def test_drift_that_is_shown_is_no_breach() -> None:
+    turns = [TURNS[0], {**TURNS[1], "prompt_token_ids": [1, 2, 9, 4]}]
+    drift = {"turn": 2, "position": 2, "expected": 3, "seen": 9}
+    assert broken(records(talk(reply(), record={**RECORD, "turns": turns, "drift": drift}))) == set()
+
+
+def test_a_start_before_the_tools_is_out_of_order() -> None:
+    case = talk(reply())
+    case.trace.event("", "trainer", "StartPosted", 0)
+    assert broken(order(case)) == {"TRAINER-196"}
+
+
+def test_an_error_that_shows_its_inside_is_found() -> None:
+    assert broken(leaks(talk({"error": 'File "/x.py", line 3'}, status=500))) == {"TRAINER-300"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  steps: [enrol]\n",
+            "x.yaml:4:11: cases.0.steps.0: unknown verb 'enrol'",
+        ),
+        ("cases:\n- name: a\n  requirements: [TRAINER-999]\n  steps: [enroll]\n", "no requirement 'TRAINER-999'"),
+        (
+            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  steps: [{generate: {mask: wrong, histroy: cut}}]\n",
+            "unknown key 'histroy'",
+        ),
+        (
+            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  trainer: []\n  steps: [enroll]\n",
+            "unknown key 'trainer'",
+        ),
+        ("cases:\n- name: a\n  requirements: [TRAINER-178]\n", "steps"),
+    ],
+)
+def test_a_bad_scenario_is_told_where_and_what(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(SuiteError) as error:
+        library.among([tmp_path / "x.yaml"], PROFILE.name)
+    assert told in str(error.value)
