@@ -157,6 +157,10 @@ def test_an_error_that_shows_its_inside_is_found() -> None:
             "cases:\n- name: a\n  requirements: [TRAINER-178]\n  trainer: []\n  steps: [enroll]\n",
             "unknown key 'trainer'",
         ),
+        (
+            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  steps: [{generate: {mask: wide}}]\n",
+            "mask: 'wide' is none of",
+        ),
         ("cases:\n- name: a\n  requirements: [TRAINER-178]\n", "steps"),
     ],
 )

@@ -69,8 +69,8 @@ def _accepted(part: Live) -> bool:
 class Generate:
     """Ask for a generation: the next turn, unless told otherwise.
 
-    `mask` is one of MASKS (sync), `history` one of HISTORIES. `key`: right, none, wrong, latin, or other:LABEL. `under`: another rollout_id. `retry` sends the newest right
-    call again; `together` as many at once. `change` is merged over the body.
+    `mask` is one of MASKS (sync), `history` one of HISTORIES. `key`: right, none, wrong, latin, or other:LABEL. `under`: another
+    rollout_id. `retry` sends the newest right call again; `together` as many at once. `change` is merged over the body.
     """
 
     rollout: str = ""
