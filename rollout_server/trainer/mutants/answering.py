@@ -64,7 +64,8 @@ def _content_only(tokens: Any, messages: Any, message: dict[str, Any], tools: An
 
 def _no_end(original: Any, tokens: Any, *rest: Any) -> str:
     text: str = original(tokens, *rest)
-    return text.removesuffix(str(tokens.end_of_turn))
+    end: str = tokens.end_of_turn
+    return text.removesuffix(end)
 
 
 def _find_or_open(original: Any, self: Any, rollout_id: str) -> Session:
