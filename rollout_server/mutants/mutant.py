@@ -22,12 +22,15 @@ class Mutant:
     dialects: tuple[str, ...] = BOTH
     companions: tuple[str, ...] = ()
     by: str = "cases"
+    profile: str = "ROLLOUT"
 
     def described(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "requirement": f"ROLLOUT-{self.requirement}",
-            "companions": [companion if companion == "*" else f"ROLLOUT-{companion}" for companion in self.companions],
+            "requirement": f"{self.profile}-{self.requirement}",
+            "companions": [
+                companion if companion == "*" else f"{self.profile}-{companion}" for companion in self.companions
+            ],
             "dialects": list(self.dialects),
             "what": self.what,
             "by": self.by,

@@ -91,6 +91,12 @@ def busy() -> RefusedError:
     return RefusedError(409, "generation_running", "Another generation of this rollout is running")
 
 
+def not_ready() -> RefusedError:
+    return RefusedError(
+        503, "tools_unknown", "The tools of this rollout are not known yet", headers={"Retry-After": "1"}
+    )
+
+
 def no_report() -> RefusedError:
     return RefusedError(409, "wrong_dialect", "A rollout of the sync dialect ends with the answer to its start request")
 

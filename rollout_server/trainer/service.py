@@ -70,11 +70,19 @@ class Service:
 
     async def _generate(self, session: Session, body: Mapping[str, Any], asked: bytes) -> dict[str, Any]:
         try:
-            await session.ready.wait()  # the end of the rollout sets it at the latest
+            await self._tools_known(session)
             session.check_running()
             return await self._sample(session, body, asked)
         finally:
             session.open = None
+
+    async def _tools_known(self, session: Session) -> None:
+        """A call that overtakes the answer to the start request waits for it: the tools are part of the prompt."""
+        try:
+            async with asyncio.timeout(self.kit.settings.ready_timeout_s):
+                await session.ready.wait()
+        except TimeoutError as error:
+            raise refusals.not_ready() from error
 
     async def _sample(self, session: Session, body: Mapping[str, Any], asked: bytes) -> dict[str, Any]:
         messages = body["messages"]
