@@ -6,8 +6,10 @@ A case holds its place while it acts. Afterwards it only listens for what should
 import asyncio
 import contextlib
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -106,6 +108,11 @@ class Campaign:
             judgement = Judgement(Verdict.ERROR, {}, (), f"the case did not end within {CASE_S:g} s")
         except SuiteError as error:
             judgement = Judgement(Verdict.ERROR, {}, (), str(error))
+        except Exception as error:  # whatever trips the suite is the suite's own fault, and of this case alone
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(at.filename).name}:{at.lineno}"
+            told = f"the suite itself failed: {type(error).__name__}: {error} ({where})"
+            judgement = Judgement(Verdict.ERROR, {}, (), told)
         return Outcome(case, judgement, trace, time.monotonic() - began, self.rerun(case))
 
     @contextlib.asynccontextmanager

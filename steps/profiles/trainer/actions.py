@@ -186,7 +186,7 @@ def _bent(history: list[Any], how: str) -> list[Any]:
     elif how == "arguments":
         for message in messages:
             for call in message.get("tool_calls") or ():
-                call["function"]["arguments"] = call["function"]["arguments"].replace("}", " }")
+                call["function"]["arguments"] = str(call["function"]["arguments"]).replace("}", " }")
     elif how == "reply":
         for message in messages:
             if message.get("role") == "assistant":

@@ -10,7 +10,7 @@ from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.trace import NOT_JSON, parse
 from steps.peers.oracle import completion_text
-from steps.peers.tokens import Tokens
+from steps.peers.tokens import END_OF_TURN, Tokens
 from steps.profiles.trainer.live import Call, Live, Talk
 
 IDS = frozenset(f"TRAINER-{n}" for n in (179, 180, 181, 182, 183, 188, 189, 196, 200))
@@ -116,7 +116,10 @@ def _tokens(talk: Talk, live: Live, call: Call, body: Mapping[str, Any]) -> Iter
         yield held(180)
     tools = live.hosted.tools if live.hosted else ()
     message, messages = body["choices"][0]["message"], call.body["messages"]
-    yield _same_text(182, talk.tokens, ids, completion_text(talk.tokens, messages, message, tools), "token_ids", call.n)
+    said = completion_text(talk.tokens, messages, message, tools)
+    if body["choices"][0]["finish_reason"] == "length":
+        said = said.removesuffix(END_OF_TURN)  # a turn that was cut off has no end
+    yield _same_text(182, talk.tokens, ids, said, "token_ids", call.n)
     yield _same_text(183, talk.tokens, prompt, talk.tokens.render(messages, tools), "prompt_token_ids", call.n)
 
 
@@ -126,7 +129,7 @@ def _same_text(number: int, tokens: Tokens, ids: list[int], said: str, name: str
         saw = tokens.decode(ids)
     except (OverflowError, ValueError, TypeError):
         return broken(number, f"{name} of the tokenizer", f"{name}: {show(ids)}", n)
-    one, two = (re.sub(r"\s+", "", text).removesuffix("<|im_end|>") for text in (said, saw))
+    one, two = (re.sub(r"\s+", "", text) for text in (said, saw))
     if one == two:
         return held(number)
     at = next((k for k, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
