@@ -59,13 +59,11 @@ def _half_a_prompt(made: Any) -> Any:
 
 
 def _content_only(tokens: Any, messages: Any, message: dict[str, Any], tools: Any) -> str:
-    return str(message["content"]) + tokens.end_of_turn
+    return f"{message['content']}{tokens.end_of_turn}"
 
 
 def _no_end(original: Any, tokens: Any, *rest: Any) -> str:
-    text: str = original(tokens, *rest)
-    end: str = tokens.end_of_turn
-    return text.removesuffix(end)
+    return str(original(tokens, *rest)).removesuffix(tokens.end_of_turn)
 
 
 def _find_or_open(original: Any, self: Any, rollout_id: str) -> Session:
