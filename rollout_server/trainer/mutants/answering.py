@@ -115,7 +115,13 @@ def _untyped(original: Any, *arguments: Any) -> dict[str, Any]:
 
 
 MUTANTS = (
-    mutant("refuses_nulls", "178", "a call with a null is refused", around(endpoints, "validate", _no_nulls)),
+    mutant(
+        "refuses_nulls",
+        "178",
+        "a call with a null is refused",
+        around(endpoints, "validate", _no_nulls),
+        companions=("*",),
+    ),
     mutant(
         "refuses_more", "178", "a call with an unknown member is refused", around(endpoints, "validate", _knows_no_more)
     ),
@@ -125,6 +131,7 @@ MUTANTS = (
         "179",
         "the reply has the role of the user",
         _choice(lambda c: {**c, "message": {**c["message"], "role": "user"}}),
+        companions=("*",),
     ),
     mutant("no_created", "179", "the completion does not say when", after(reply, "body", _without("created"))),
     mutant("short_logprobs", "180", "a logprob is missing", _tokens(_rounded), SYNC),
@@ -150,12 +157,12 @@ MUTANTS = (
         "the ids leave out the tool calls",
         put(prompt, "sampled_text", _content_only),
         SYNC,
-        ("189",),
+        ("178", "183", "189", "200"),
     ),
     mutant(
         "no_end_of_turn", "182", "the ids leave out the end of the turn", around(prompt, "sampled_text", _no_end), SYNC
     ),
-    mutant("half_a_prompt", "183", "the prompt is told without its end", _shown(_half_a_prompt), SYNC, ("181", "189")),
+    mutant("half_a_prompt", "183", "the prompt is told without its end", _shown(_half_a_prompt), SYNC, ("*",)),
     mutant(
         "opens_for_anybody",
         "184",
@@ -168,6 +175,7 @@ MUTANTS = (
         "184",
         "an unknown id is answered 403",
         put(refusals, "unknown", lambda: RefusedError(403, "unknown_rollout", "No")),
+        companions=("193",),
     ),
     mutant(
         "one_session",

@@ -183,10 +183,16 @@ MUTANTS = (
         every(
             method(BuiltIn, "generate", _samples_oddly), around(prompt, "build", _encodes_again), _grown(_hides_drift)
         ),
-        companions=("188", "183", "185"),
+        companions=("*",),
     ),
     mutant("no_retries", "190", "a retry is refused", put(Session, "repeated", lambda self, digest: None)),
-    mutant("counts_retries", "190", "a retry is one turn more", method(Session, "repeated", _counts_again)),
+    mutant(
+        "counts_retries",
+        "190",
+        "a retry is one turn more",
+        method(Session, "repeated", _counts_again),
+        companions=("189",),
+    ),
     mutant("joins_nobody", "190", "a retry of an open call is refused", put(Session, "joined", _joins_nobody)),
     mutant(
         "numbered_acks", "191", "every acknowledgement is another", method(Service, "complete", _numbered), CALLBACK
