@@ -257,17 +257,24 @@ class Player:
             opened.set_exception(error)
 
     def close(self, interrupted: bool) -> None:
-        if self.loop is None:
-            return
-        self.loop.run(self._end())
-        self.loop.close()
-        report = self.config.option.report
-        if report is not None and self.runs:
-            run = next(iter(self.runs.values()))[0]
-            with ReportWriter.of_run(report, run, list(self._planned())) as writer:
-                for outcome in self.outcomes:
-                    writer.result(outcome)
-                writer.aborted = interrupted
+        if self.loop is not None:
+            self.loop.run(self._end())
+            self.loop.close()
+        fuzzed = list(self.config.stash[items.results].values())
+        for one in fuzzed:
+            one.also(self.outcomes)
+            self.outcomes += one.outcomes.values()
+        if self.config.option.report is not None and (self.runs or fuzzed):
+            self._report([run for run, _ in self.runs.values()] + [one.run for one in fuzzed], fuzzed, interrupted)
+
+    def _report(self, runs: list[Run], fuzzed: list[items.Fuzzed], interrupted: bool) -> None:
+        with ReportWriter.of_run(self.config.option.report, runs[0], list(self._planned())) as writer:
+            writer.catalogue = {name: entry for run in runs for name, entry in run.profile.catalogue.items()}
+            for outcome in self.outcomes:
+                writer.result(outcome)
+            for one in fuzzed:
+                writer.coverage(one.shown, one.coverage)
+            writer.aborted = interrupted
 
     def _planned(self) -> Iterator[Case]:
         return (outcome.case for outcome in self.outcomes)

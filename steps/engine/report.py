@@ -1,6 +1,6 @@
 """The report: one JSON object a line, written as the run goes; a report without its last line is no evidence.
 
-header, one case and one result line a case, footer.
+header, one case and one result line a case, one coverage line a contract that was fuzzed, footer.
 """
 
 import json
@@ -15,13 +15,14 @@ from typing import IO, Any
 
 from contracts.requirements import Requirement
 from steps.engine.cases import Case
+from steps.engine.coverage import Coverage
 from steps.engine.findings import Finding, SuiteError, Verdict
 from steps.engine.outcome import Outcome
 from steps.engine.redaction import redacted
 from steps.engine.trace import Exchange, Trace
 
 LONGEST_BODY = 2000  # characters of a body that a finding keeps
-TYPES = ("header", "case", "result", "footer")
+TYPES = ("header", "case", "result", "coverage", "footer")
 
 
 def suite_version() -> str:
@@ -71,6 +72,12 @@ class ReportWriter:
             ):
                 self.requirements[name] = verdict
         self._line(_result(outcome, self.catalogue))
+
+    def coverage(self, contract: str, coverage: Coverage) -> None:
+        """What the run exercised of a contract, and by name what it did not."""
+        table = [{"operation": o, "kind": k, "exercised": seen, "of": all_} for o, k, seen, all_ in coverage.table()]
+        missing = [f"{point.operation}  {point.kind}  {point.what}" for point in coverage.missing()]
+        self._line({"type": "coverage", "contract": contract, "table": table, "never_exercised": missing})
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         seen = sum(self.verdicts.values())

@@ -4,7 +4,7 @@
 reports its own operation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,24 @@ results = pytest.StashKey["dict[Path, Fuzzed]"]()
 class Fuzzed:
     """What one run over a contract found: an outcome for each label, and what it exercised."""
 
-    def __init__(self, outcomes: dict[str, Outcome], coverage: Coverage, requests: int, run: Any) -> None:
-        self.outcomes, self.coverage, self.requests, self.run = outcomes, coverage, requests, run
+    def __init__(
+        self, contract: Contract, outcomes: dict[str, Outcome], coverage: Coverage, requests: int, run: Any
+    ) -> None:
+        self.contract, self.outcomes, self.coverage, self.requests, self.run = (
+            contract,
+            outcomes,
+            coverage,
+            requests,
+            run,
+        )
+        self.shown = contract.shown
+
+    def also(self, outcomes: Iterable[Outcome]) -> None:
+        """Count what written cases of the same dialect exercised."""
+        for outcome in outcomes:
+            mine = (outcome.case.profile, outcome.case.dialect) == (self.contract.profile, self.contract.dialect)
+            if mine and outcome.trace is not None:
+                self.coverage.add(outcome.trace.exchanges)
 
 
 class Broken(Exception):
@@ -116,7 +132,7 @@ def run(contract: Contract, config: pytest.Config) -> Fuzzed:
         watch.heard = lambda heard: coverage.add(heard.trace.exchanges) if heard.trace else None
         tallies = fuzz(contract, watch, plan_of(config, Plan))
         outcomes = {label: outcome(contract, watch, label, tally, request.level) for label, tally in tallies.items()}
-    return Fuzzed(outcomes, coverage, sum(tally.cases for tally in tallies.values()), watch.run)
+    return Fuzzed(contract, outcomes, coverage, sum(tally.cases for tally in tallies.values()), watch.run)
 
 
 def plan_of(config: pytest.Config, plan: Any) -> Any:
