@@ -4,6 +4,7 @@ Exit codes: 0 nothing required is broken, 1 findings, 2 could not judge (bad inp
 """
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -294,6 +295,8 @@ def serve_trainer(host: str, port: int, tokenizer: Path | None) -> None:
 def main() -> None:
     """Entry point: every error of ours becomes one message and exit code 2, every interruption a clean end."""
     sys.path.insert(0, str(ROOT))
+    # An interruption leaves waiting tasks behind, and that is no news.
+    logging.getLogger("asyncio").addFilter(lambda record: "was destroyed but it is pending" not in record.getMessage())
     try:
         cli(standalone_mode=False)
     except click.exceptions.Exit as leaving:

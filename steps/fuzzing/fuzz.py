@@ -4,7 +4,7 @@ One outcome an operation and one for the links between them. A failed check is a
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,24 +56,26 @@ class Tally:
     seconds: float = 0.0
 
 
-def fuzz(
-    contract: Contract, watch: Watch, plan: Plan, finished: Callable[[str, Tally], None] = lambda *_: None
-) -> dict[str, Tally]:
-    """Every operation of the contract, by label. Raises `SuiteError` when the target cannot be fuzzed at all."""
+def fuzz(contract: Contract, watch: Watch, plan: Plan, into: dict[str, Tally] | None = None) -> dict[str, Tally]:
+    """Every operation of the contract, by label; `into` holds what is known so far when the run is interrupted.
+
+    Raises `SuiteError` when the target cannot be fuzzed at all, `KeyboardInterrupt` when somebody stops it.
+    """
     hooks.use(watch)
-    tallies: dict[str, Tally] = {f"{method} {path}": Tally() for method, path in contract.operations()}
+    tallies = {} if into is None else into
+    tallies |= {f"{method} {path}": Tally() for method, path in contract.operations()}
     try:
         for event in engine.from_schema(_schema(contract, watch, plan)).execute():
             if isinstance(event, events.FatalError):
                 raise SuiteError(f"{contract.shown}: schemathesis stopped: {redacted(str(event.exception))}")
             if isinstance(event, events.NonFatalError):
                 raise SuiteError(f"{contract.shown}: {event.label}: {redacted(str(event.info))}")
+            if isinstance(event, events.Interrupted):
+                raise KeyboardInterrupt
             if isinstance(event, events.ScenarioFinished):
                 _count(tallies, event, contract.profile.upper())
     finally:
         hooks.use(None)
-    for label, tally in tallies.items():
-        finished(label, tally)
     return tallies
 
 

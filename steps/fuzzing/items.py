@@ -85,7 +85,7 @@ class OperationItem(pytest.Item):
     def runtest(self) -> None:
         known = self.config.stash[results]
         if self.path not in known:
-            known[self.path] = run(self.contract, self.config)
+            run(self.contract, self.config)
         outcome = known[self.path].outcomes[self.name]
         if outcome.judgement.verdict is Verdict.FAIL:
             raise Broken(outcome)
@@ -117,7 +117,7 @@ def block(finding: Finding, catalogue: Any, command: str) -> str:
 def run(contract: Contract, config: pytest.Config) -> Fuzzed:
     """Fuzz one contract against the target of the session. Raises `SuiteError` when it cannot be done."""
     from steps.engine.background import Background
-    from steps.fuzzing.fuzz import Plan, fuzz, outcome
+    from steps.fuzzing.fuzz import Plan, Tally, fuzz, outcome
     from steps.fuzzing.watch import Watch
 
     if contract.dialect is None:
@@ -130,9 +130,14 @@ def run(contract: Contract, config: pytest.Config) -> Fuzzed:
     with Background() as background:
         watch = Watch.over(request, contract.dialect, contract.shown, background)
         watch.heard = lambda heard: coverage.add(heard.trace.exchanges) if heard.trace else None
-        tallies = fuzz(contract, watch, plan_of(config, Plan))
-        outcomes = {label: outcome(contract, watch, label, tally, request.level) for label, tally in tallies.items()}
-    return Fuzzed(contract, outcomes, coverage, sum(tally.cases for tally in tallies.values()), watch.run)
+        tallies: dict[str, Tally] = {}
+        try:
+            fuzz(contract, watch, plan_of(config, Plan), tallies)
+        finally:  # what is known of an interrupted run belongs into its report
+            outcomes = {label: outcome(contract, watch, label, t, request.level) for label, t in tallies.items()}
+            fuzzed = Fuzzed(contract, outcomes, coverage, sum(t.cases for t in tallies.values()), watch.run)
+            config.stash[results][contract.file] = fuzzed
+    return fuzzed
 
 
 def plan_of(config: pytest.Config, plan: Any) -> Any:
