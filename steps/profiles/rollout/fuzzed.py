@@ -15,6 +15,7 @@ from steps.profiles.rollout.bench import Bench, live
 from steps.profiles.rollout.given import KEY_NAME, SAMPLING_NAME, START_PATH, Given
 
 NONCE_TEXT = re.compile(NONCE.pattern.decode())
+LEAST_S = 30.0
 LONGEST_ID = 200  # what is made unique has to stay within the 256 characters that an id may have
 CALL, DONE = Reply(calls=(AnyCall(1),)), Reply(text="Done.")
 SCRIPTS = (
@@ -62,6 +63,9 @@ def adopted(session: Session, body: Any) -> Any:
     mine = {**_without_nonces(body), **ours}
     if isinstance(mine.get("rollout_id"), str) and 0 < len(mine["rollout_id"]) <= LONGEST_ID:
         mine["rollout_id"] = f"{mine['rollout_id']}-{nonce}"
+    seconds = mine.get("agent_timeout_sec")
+    if isinstance(seconds, float) and 0 < seconds < LEAST_S:
+        mine["agent_timeout_sec"] = LEAST_S  # less would be a race; no time at all is none
     tokenizer, name = bench.tokens_for(live(session.state, "").wanted)
     if isinstance(body.get("tokenizer_name"), str) and body["tokenizer_name"]:
         mine["tokenizer_name"] = name
