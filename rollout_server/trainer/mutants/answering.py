@@ -58,6 +58,11 @@ def _half_a_prompt(made: Any) -> Any:
     return replace(made, prompt_token_ids=made.prompt_token_ids[:-2])
 
 
+def _another_prompt(made: Any) -> Any:
+    first, *ids = made.prompt_token_ids
+    return replace(made, prompt_token_ids=(first + 1, *ids))
+
+
 def _content_only(tokens: Any, messages: Any, message: dict[str, Any], tools: Any) -> str:
     return f"{message['content']}{tokens.end_of_turn}"
 
@@ -161,6 +166,9 @@ MUTANTS = (
     ),
     mutant(
         "no_end_of_turn", "182", "the ids leave out the end of the turn", around(prompt, "sampled_text", _no_end), SYNC
+    ),
+    mutant(
+        "another_prompt", "183", "the first id of the prompt is told wrong", _shown(_another_prompt), SYNC, ("189",)
     ),
     mutant("half_a_prompt", "183", "the prompt is told without its end", _shown(_half_a_prompt), SYNC, ("*",)),
     mutant(

@@ -69,11 +69,10 @@ def _shifted(original: Any, before: Trajectory, turn: Turn, text: str, spliced: 
     return replace(after, response_mask=before.response_mask + mine[1:] + mine[:1])
 
 
-def _odd_ids(self: Any, text: str) -> list[int]:
-    """The sampled text letter by letter, up to the end of the turn: same text, other ids."""
-    end = text.rfind(self.end_of_turn)
-    letters = [token for letter in text[:end] for token in self._tokenizer.encode(letter, add_special_tokens=False).ids]
-    return letters + list(self._tokenizer.encode(text[end:], add_special_tokens=False).ids)
+def _odd_ids(tokens: Any, text: str) -> list[int]:
+    """The first word of the sampled text letter by letter: same text, other ids."""
+    word = text[: text.find(" ") + 1]
+    return [id for letter in word for id in tokens.encode(letter)] + list(tokens.encode(text[len(word) :]))
 
 
 async def _samples_oddly(original: Any, self: Any, task: Any) -> Any:
@@ -183,7 +182,7 @@ MUTANTS = (
         every(
             method(BuiltIn, "generate", _samples_oddly), around(prompt, "build", _encodes_again), _grown(_hides_drift)
         ),
-        companions=("*",),
+        companions=("183", "185", "188"),
     ),
     mutant("no_retries", "190", "a retry is refused", put(Session, "repeated", lambda self, digest: None)),
     mutant(
