@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from steps import library
@@ -21,7 +22,9 @@ from steps.running import ROOT, Request, profile_of, ready
 
 LISTING = {"rollout": "rollout_server.mutants", "trainer": "rollout_server.trainer.mutants"}
 VARIABLE = {"rollout": "ROLLOUT_MUTANT", "trainer": "TRAINER_MUTANT"}
-BY_FUZZING = ("ROLLOUT-300", "ROLLOUT-301", "ROLLOUT-302", "ROLLOUT-303")  # the contract breaks along with much else
+BY_FUZZING = tuple(
+    f"{profile.upper()}-{n}" for profile in LISTING for n in range(300, 304)
+)  # the contract breaks along with much else
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +180,19 @@ def _by_fuzzing(mutant: Planted, request: Request) -> list[Outcome]:
 
     heard: list[Outcome] = []
     for dialect in mutant.dialects:
-        file = ROOT / "contracts" / "rollout" / f"openapi.{dialect}.yaml"
-        contract = contracts.load(file, file.name)
+        contract = contracts.load(file := contract_file(request.profile, dialect), file.name)
         with _one_at_a_time, Background() as background:
             watch = Watch.over(replace(request, dialect=dialect), dialect, contract.shown, background)
             watch.heard = heard.append
             tallies = fuzz(contract, watch, Plan())
             heard += [outcome(contract, watch, label, tally, "may") for label, tally in tallies.items()]
     return heard
+
+
+def contract_file(profile: str, dialect: str) -> Path:
+    """The contract of a dialect, or the one that all dialects of a profile share."""
+    own = ROOT / "contracts" / profile / f"openapi.{dialect}.yaml"
+    return own if own.is_file() else own.with_name("openapi.yaml")
 
 
 def _by_exploration(mutant: Planted, request: Request) -> list[Outcome]:

@@ -1,6 +1,10 @@
 """The contract of the trainer: valid OpenAPI, its examples are valid, and the models of the reference read the same."""
 
+import functools
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +151,24 @@ def test_every_breach_is_illegal_somewhere(state: str, event: str) -> None:
 def test_a_late_call_may_only_be_refused() -> None:
     assert str(advance(TABLES["sync"], LATE, "trainer", "ChatAnswered")).endswith("in LATE: ChatRefused")
     assert isinstance(advance(TABLES["callback"], REFUSED, "trainer", "ChatAnswered"), OutOfOrder)
+
+
+@functools.cache
+def planted() -> list[dict[str, Any]]:
+    """The mutants of the reference, as another process lists them: contracts share no code with it."""
+    command = [sys.executable, "-m", "rollout_server.trainer.mutants"]
+    out = subprocess.run(command, capture_output=True, check=True, timeout=60, cwd=FILES.parents[1]).stdout  # noqa: S603
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_every_must_has_a_mutant() -> None:
+    broken = {mutant["requirement"] for mutant in planted()}
+    assert [id for id, entry in KNOWN.items() if entry.level == "must" and entry.judged and id not in broken] == []
+
+
+def test_a_mutant_breaks_what_there_is() -> None:
+    for mutant in planted():
+        assert {mutant["requirement"], *mutant["companions"]} - {"*"} <= set(KNOWN), mutant["name"]
+        assert set(mutant["dialects"]) & set(KNOWN[mutant["requirement"]].dialects), mutant["name"]
+    names = [mutant["name"] for mutant in planted()]
+    assert len(names) == len(set(names))

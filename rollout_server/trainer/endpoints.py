@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
+from contracts.rollout.wire import ServerUrl
 from contracts.trainer import wire
 from rollout_server import auth, intake, json_text
 from rollout_server.trainer import refusals, start
 from rollout_server.trainer.service import Service
 from rollout_server.trainer.session import Session
+
+_url: TypeAdapter[str] = TypeAdapter(ServerUrl)
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -111,6 +114,13 @@ def secret(value: SecretStr | None) -> str | None:
 
 
 def own_url(request: Request) -> str:
-    """Where rollout servers find this trainer: as configured, else as the caller found it."""
+    """Where rollout servers find this trainer: as configured, else as the caller found it. Raises a refusal 400."""
     configured = service_of(request).kit.settings.public_url
-    return configured or f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return configured or called_as(request)
+
+
+def called_as(request: Request) -> str:
+    try:
+        return _url.validate_python(f"{request.url.scheme}://{request.headers.get('host', '')}")
+    except ValidationError as error:
+        raise refusals.no_host() from error

@@ -67,6 +67,10 @@ def no_id() -> RefusedError:
     return RefusedError(422, "invalid_body", "rollout_id: a text is required", param="rollout_id")
 
 
+def no_host() -> RefusedError:
+    return RefusedError(400, "invalid_host", "Host: rollout servers could not be told where this trainer is")
+
+
 def unauthorized() -> RefusedError:
     return RefusedError(401, "invalid_api_key", "Invalid or missing API key", headers={"WWW-Authenticate": "Bearer"})
 

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     tools_timeout_s: Seconds = 30  # the list of tools is static at its server
     ready_timeout_s: Seconds = 10  # how long a generation call waits for the answer to the start request
     max_active: Annotated[int, Field(ge=1)] = 1024
-    max_records: Annotated[int, Field(ge=1)] = 10_000  # of ended rollouts; a turn of 1k tokens takes about 50 KB
+    max_records: Annotated[int, Field(ge=1)] = 1024  # of ended rollouts; one of ten turns and 5k tokens takes 0.6 MB
 
     body_limit: Annotated[int, Field(ge=1)] = 16 * 2**20
     reply_limit: Annotated[int, Field(ge=1)] = 64 * 2**20

@@ -72,6 +72,18 @@ def test_what_the_callback_dialect_sends() -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize("host", [[], [(b"host", b"a/b?c")], [(b"host", b"user@a")]], ids=["none", "a query", "a user"])
+def test_a_host_that_is_no_address_is_refused(host: list[tuple[bytes, bytes]]) -> None:
+    async def scenario() -> None:
+        b = bench("callback")
+        body = {"dialect": "callback", "server_url": "http://rollouts.test", "messages": [USER]}
+        response = await b.caller.post("/rollouts", body, headers=host)
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_host")
+        assert b.server.requests == []
+
+    play(scenario)
+
+
 @each
 def test_the_prompt_has_the_tools_of_this_rollout(dialect: str) -> None:
     async def scenario() -> None:

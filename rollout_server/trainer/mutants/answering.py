@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from contracts.trainer import wire
-from rollout_server.mutants.mutant import SYNC, after, around, put
-from rollout_server.trainer import endpoints, mask, policy, prompt, refusals, reply
+from rollout_server.mutants.mutant import CALLBACK, SYNC, after, around, put
+from rollout_server.trainer import endpoints, mask, policy, prompt, refusals, reply, start
 from rollout_server.trainer.book import Book
 from rollout_server.trainer.mutants.planting import method, mutant
 from rollout_server.trainer.refusals import RefusedError
@@ -119,7 +119,34 @@ def _untyped(original: Any, *arguments: Any) -> dict[str, Any]:
     return _without("type")(original(*arguments))  # type: ignore[no-any-return]
 
 
+def _few_turns(original: Any, body: dict[str, Any], *rest: Any) -> Any:
+    if isinstance(body.get("max_turns"), int | float) and body["max_turns"] > 50:
+        raise RefusedError(422, "invalid_body", "max_turns: too many", param="max_turns")
+    return original(body, *rest)
+
+
+async def _trips_over_lists(original: Any, request: Any) -> dict[str, Any]:
+    try:
+        return await original(request)  # type: ignore[no-any-return]
+    except RefusedError as error:
+        raise RuntimeError("planted") from error
+
+
+async def _health_ok(self: Any, request: Any) -> Any:
+    return endpoints.json_response({"status": "ok"})
+
+
 MUTANTS = (
+    mutant("health_ok", "300", "health says ok", put(endpoints.Health, "get", _health_ok), CALLBACK, by="fuzzing"),
+    mutant("few_turns", "301", "100 turns are too many", around(start, "read", _few_turns), CALLBACK, by="fuzzing"),
+    mutant(
+        "trips_over_lists",
+        "303",
+        "a body that is a list is a 500",
+        around(endpoints, "read", _trips_over_lists),
+        CALLBACK,
+        by="fuzzing",
+    ),
     mutant(
         "refuses_nulls",
         "178",

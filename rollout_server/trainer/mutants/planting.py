@@ -14,8 +14,9 @@ def mutant(
     patch: Callable[[], None],
     dialects: tuple[str, ...] = BOTH,
     companions: tuple[str, ...] = (),
+    by: str = "cases",
 ) -> Mutant:
-    return Mutant(name, requirement, what, patch, dialects, companions, profile="TRAINER")
+    return Mutant(name, requirement, what, patch, dialects, companions, by, profile="TRAINER")
 
 
 def method(owner: Any, name: str, change: Callable[..., Any]) -> Callable[[], None]:
