@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from rollout_server.mutants.mutant import BOTH, Mutant, around, put
-from rollout_server.trainer.refusals import RefusedError
+from rollout_server.mutants.mutant import BOTH, Mutant
 
 
 def mutant(
@@ -37,6 +36,3 @@ def every(*patches: Callable[[], None]) -> Callable[[], None]:
             one()
 
     return patch
-
-
-__all__ = ["RefusedError", "around", "every", "method", "mutant", "put"]
