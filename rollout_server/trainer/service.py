@@ -1,7 +1,7 @@
 """The trainer at work: opens sessions, has rollouts started, answers generation calls, takes results."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,7 @@ class Service:
             mask.check(body.get("response_mask"), lengths, turns=session.turns)
         return Task(session.rollout_id, session.turns, body["messages"], tools, next_prompt, body)
 
-    def _lengths(self, session: Session, next_prompt: Prompt) -> Any:
+    def _lengths(self, session: Session, next_prompt: Prompt) -> Iterator[int]:
         return prompt.insertions(self.kit.tokens, session.trajectory, next_prompt, session.messages, session.tools)
 
     def complete(self, session: Session, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class Service:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def off_loop(messages: Sequence[Any], work: Any) -> Any:
+async def off_loop(messages: Sequence[Any], work: Callable[[], Task]) -> Task:
     """Long conversations are rendered and encoded in a thread; the event loop has other rollouts to answer."""
     return await asyncio.to_thread(work) if size(messages) > LONG_TEXT else work()
 
