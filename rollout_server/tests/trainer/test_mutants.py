@@ -20,5 +20,6 @@ def test_a_name_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_all_can_be_planted() -> None:
     """In a process of its own, which is spoilt for everything else."""
-    done = subprocess.run([sys.executable, "-c", PLANT_ALL], capture_output=True, text=True, timeout=60, check=False)
+    command = [sys.executable, "-c", PLANT_ALL]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
     assert (done.stdout, done.stderr) == (f"{len(mutants.ALL)}\n", "")
