@@ -33,6 +33,7 @@ class RolloutServer:
     answers: list[httpx.Response | Exception] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
     result: "asyncio.Future[dict[str, Any]] | None" = None
+    first: Callable[[], Awaitable[Any]] | None = None  # done before a start request is answered
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -43,6 +44,8 @@ class RolloutServer:
             if isinstance(answer, Exception):
                 raise answer
             return answer
+        if self.first:
+            await self.first()
         body = json.loads(request.content)
         if request.url.path == "/rollout":
             self.result = asyncio.get_running_loop().create_future()

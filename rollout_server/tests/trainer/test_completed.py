@@ -119,3 +119,26 @@ def test_the_control_key_opens_the_control_api_and_nothing_else(dialect: str) ->
         assert (await b.caller.get("/health")).status_code == 200
 
     play(scenario)
+
+
+def test_a_result_may_overtake_the_202() -> None:
+    async def scenario() -> None:
+        b = bench("callback")
+        b.server.first = b.finish
+        await b.start(rollout_id=ID)
+        await b.end()
+        assert (await b.record())["status"] == "COMPLETED"
+
+    play(scenario)
+
+
+@each
+def test_a_trainer_that_stops_ends_its_rollouts(dialect: str) -> None:
+    async def scenario() -> None:
+        b = bench(dialect)
+        await b.open()
+        await b.caller.app.state.service.stop()
+        record = await b.record()
+        assert (record["status"], record["error_message"]) == ("ERROR", "The trainer failed")
+
+    play(scenario)

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rollout_server.tests.trainer.support import CHAT_TOKENS, ID, TOOLS, USER, bench, play, results
+from rollout_server.trainer.settings import SHIPPED_TOKENIZER
 
 each = pytest.mark.parametrize("dialect", ["sync", "callback"])
 GARBLED = {"role": "user", "content": "Please calculate 5 plus 4."}
@@ -357,5 +360,45 @@ def test_a_wrong_member_is_named(dialect: str, change: dict[str, Any], named: st
         assert code(response) == (422, "invalid_body")
         assert response.json()["error"]["message"].startswith(f"{named}: ")
         assert (await b.record())["turns"] == []
+
+    play(scenario)
+
+
+def test_without_an_id_there_is_nothing_to_route_by() -> None:
+    async def scenario() -> None:
+        b = bench("sync")
+        response = await b.caller.post("/v1/chat/completions", {"messages": [USER]})
+        assert (code(response), response.json()["error"]["param"]) == ((422, "invalid_body"), "rollout_id")
+
+    play(scenario)
+
+
+def test_a_conversation_that_the_template_refuses(tmp_path: Path) -> None:
+    """The template of another model, which has no place for tools."""
+    shutil.copy(SHIPPED_TOKENIZER / "tokenizer.json", tmp_path)
+    (tmp_path / "chat_template.jinja").write_text("{{ raise_exception('no tools, please') }}")
+
+    async def scenario() -> None:
+        b = bench("sync", tokenizer=tmp_path)
+        await b.open()
+        response = await b.ask([USER])
+        assert code(response) == (422, "unrenderable")
+        assert "please" not in response.text
+        assert (await b.record())["status"] == "running"
+
+    play(scenario)
+
+
+def test_a_long_conversation_leaves_the_event_loop_free() -> None:
+    async def scenario() -> None:
+        b = bench("sync")
+        long = {"role": "user", "content": "Please calculate 5 plus 3. " + "And tell me a story. " * 5000}
+        await b.open(messages=[long])
+        asking = asyncio.ensure_future(b.ask([long]))
+        while b.session().open is None:
+            await asyncio.sleep(0)
+        assert (await b.caller.get("/health")).status_code == 200
+        assert not asking.done()
+        assert (await asking).json()["choices"][0]["message"]["tool_calls"]
 
     play(scenario)

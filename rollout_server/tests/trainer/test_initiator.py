@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from rollout_server.tests.trainer.support import ID, USER, RolloutServer, bench, play, tool
-from rollout_server.trainer.initiator import pause
+from rollout_server.trainer.initiator import KEPT_TOOLS, pause
 from rollout_server.trainer.settings import SHIPPED_TOKENIZER, Settings, SettingsError, load
 
 each = pytest.mark.parametrize("dialect", ["sync", "callback"])
@@ -333,3 +333,24 @@ def test_a_tokenizer_that_is_none_is_named(tmp_path: Any) -> None:
     with pytest.raises(ValueError, match=r"^TRAINER_TOKENIZER: no usable tokenizer in"):
         bench("sync", tokenizer=tmp_path)
     assert Settings().tokenizer == SHIPPED_TOKENIZER
+
+
+def test_an_answer_that_is_too_long_is_the_end() -> None:
+    async def scenario() -> None:
+        b = bench("callback", RolloutServer(answers=[httpx.Response(202, content=b"x" * 2000)]), reply_limit=1000)
+        await b.start(rollout_id=ID)
+        await b.end()
+        assert (await b.record())["error_message"] == "The answer of the rollout server is too long"
+
+    play(scenario)
+
+
+def test_the_tools_of_many_servers_are_not_kept_for_ever() -> None:
+    async def scenario() -> None:
+        b = bench("sync")
+        initiator = b.caller.app.state.service.kit.initiator
+        for n in range(KEPT_TOOLS + 2):
+            assert await initiator.tools_of(f"http://server-{n}.test") == b.server.tools
+        assert len(initiator._tools) == len(initiator._asking) == KEPT_TOOLS
+
+    play(scenario)
