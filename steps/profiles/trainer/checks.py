@@ -120,6 +120,16 @@ def _tokens(talk: Talk, live: Live, call: Call, body: Mapping[str, Any]) -> Iter
     if body["choices"][0]["finish_reason"] == "length":
         said = said.removesuffix(END_OF_TURN)  # a turn that was cut off has no end
     yield _same_text(182, talk.tokens, ids, said, "token_ids", call.n)
+    opening = not any(isinstance(m, dict) and m.get("role") == "assistant" for m in messages)
+    canonical = talk.tokens.prompt_ids(messages, tools) if opening else prompt
+    if prompt != canonical:  # nothing was sampled yet, so there is one right encoding
+        at = next(
+            (k for k, (a, b) in enumerate(zip(prompt, canonical, strict=False)) if a != b),
+            min(len(prompt), len(canonical)),
+        )
+        saw = f"{len(prompt)} ids, another one at {at}"
+        yield broken(183, f"the {len(canonical)} ids of the conversation with its tools", saw, call.n)
+        return
     yield _same_text(183, talk.tokens, prompt, talk.tokens.render(messages, tools), "prompt_token_ids", call.n)
 
 
