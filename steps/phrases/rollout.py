@@ -54,7 +54,7 @@ def _yaml(docstring: str) -> Any:
 
 
 def _list(text: str) -> list[Any]:
-    return [part if part == "error" else _json(part) for part in text.replace(" and ", ", ").split(", ")]
+    return [part if part in ("error", "huge") else _json(part) for part in text.replace(" and ", ", ").split(", ")]
 
 
 def _numbers(text: str) -> list[int]:

@@ -3,6 +3,7 @@
 A demand that is not met accuses the first requirement of its case.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -205,7 +206,10 @@ class Posts:
 
 @dataclass(frozen=True, slots=True)
 class ToolResults:
-    """The contents of the tool messages of all turns, in order: a value, `error` for a text that is no bare value, or a tuple of what is right."""
+    """The contents of the tool messages of all turns, in order: a value, `error`, or a tuple of what is right.
+
+    `error` is a text that is no bare value; `huge` a number that no float can hold, written out.
+    """
 
     values: tuple[Any, ...]
     rollout: str = ""
@@ -218,16 +222,20 @@ class ToolResults:
                 continue
             for want, content in zip(self.values, seen, strict=True):
                 ok = any(_is(content, choice) for choice in (want if isinstance(want, tuple) else (want,)))
-                said = (
-                    "a tool message that says it is an error"
-                    if want == "error"
-                    else f"a tool message that gives {show(want)}"
-                )
-                yield _verdict(requirement, ok, said, f"content: {show(content)}")
+                yield _verdict(requirement, ok, f"a tool message that {_described(want)}", f"content: {show(content)}")
+
+
+def _described(want: Any) -> str:
+    if isinstance(want, tuple):
+        return " or ".join(_described(choice) for choice in want)
+    words = {"error": "says it is an error", "huge": "gives the exact number"}
+    return words.get(str(want)) or f"gives {show(want)}"
 
 
 def _is(content: Any, want: Any) -> bool:
-    return looks_like_error(content) if want == "error" else isinstance(content, str) and gives(content, want)
+    if want == "error":
+        return looks_like_error(content)
+    return isinstance(content, str) and gives(content, math.inf if want == "huge" else want)
 
 
 def tool_contents(rollout: Rollout) -> list[Any]:

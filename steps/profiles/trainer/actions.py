@@ -10,7 +10,7 @@ from typing import Any
 from steps.engine.session import GaveUp, Session
 from steps.engine.trace import NOT_JSON, Headers, Request, parse
 from steps.peers.host import Hosted, StartAnswer
-from steps.profiles.trainer.live import QUESTIONS, Bench, Call, Live, calculator, inserted, live, lives
+from steps.profiles.trainer.live import QUESTIONS, Bench, Call, Live, calculator, inserted, insertions, live, lives
 
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
 PAUSE_S = 0.03
@@ -115,7 +115,7 @@ class Generate:
             "stop": None,
         }
         if bench.dialect == "sync" and self.mask != "missing":
-            body["response_mask"] = _wrong(self.mask, _mask(bench, part))
+            body["response_mask"] = _wrong(self.mask, insertions(bench.tokens, part))
         return {**body, **self.change}
 
     async def _ask(self, session: Session, part: Live, body: Mapping[str, Any], retry: int | None) -> None:
@@ -141,6 +141,7 @@ def _adopt(session: Session, part: Live, n: int, body: Mapping[str, Any]) -> Non
         return
     tools = part.hosted.tools if part.hosted else ()
     ids, prompt = reply.get("token_ids"), reply.get("prompt_token_ids")
+    part.answered = len(body["messages"]) + 1
     part.prompt = (
         len(prompt) if isinstance(prompt, list) else len(session.bench.tokens.prompt_ids(body["messages"], tools))
     )
@@ -149,22 +150,15 @@ def _adopt(session: Session, part: Live, n: int, body: Mapping[str, Any]) -> Non
     part.history = [*body["messages"], message, *inserted(message, turn)]
 
 
-def _mask(bench: Bench, part: Live) -> list[int] | None:
-    """One zero for every token that stands behind the sampled ones of the newest turn; None before the first."""
-    if not part.prompt:
-        return None
-    tools = part.hosted.tools if part.hosted else ()
-    whole = len(bench.tokens.prompt_ids(part.history, tools))
-    return [0] * max(0, whole - part.prompt - part.sampled) or None
-
-
-def _wrong(how: str, mask: list[int] | None) -> Any:
+def _wrong(how: str, lengths: tuple[int, ...]) -> Any:
+    """A mask with one thing wrong. `lengths` are the right ones, the first as the rule has it; none before the first reply."""
+    mask = [0] * lengths[0] if lengths and lengths[0] > 0 else None
     zeros = mask or [0]
     bent: dict[str, Any] = {
         "right": mask,
         "null": None,
-        "short": zeros[:-1] or None,
-        "long": [*zeros, 0],
+        "short": [0] * (min(lengths, default=1) - 1) or None,
+        "long": [0] * (max(lengths, default=1) + 1),
         "two": [2, *zeros[1:]],
         "negative": [-1, *zeros[1:]],
         "text": ["0", *zeros[1:]],

@@ -8,7 +8,7 @@ from typing import Any
 from steps.engine.card import Card, Limits
 from steps.engine.trace import NOT_JSON, Exchange, Trace, parse
 from steps.peers.host import Hosted, ScriptedHost
-from steps.peers.tokens import Tokens
+from steps.peers.tokens import END_OF_TURN, Tokens
 
 QUESTIONS = ("Please calculate 5 plus 3.", "Please calculate 9 minus 4.", "Please calculate 6 times 7.")
 RESULTS: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -30,7 +30,8 @@ class Call:
 
 @dataclass(slots=True)
 class Live:
-    """`history` is the conversation as the rollout server holds it; `prompt` and `sampled` count the tokens of the newest turn."""
+    """`history` is the conversation as the rollout server holds it; its first `answered` messages end with the newest reply, which
+    the policy made of `sampled` tokens behind `prompt` others."""
 
     label: str
     rollout_id: str = ""
@@ -38,6 +39,7 @@ class Live:
     messages: list[Any] = field(default_factory=list)
     history: list[Any] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    answered: int = 0
     prompt: int = 0
     sampled: int = 0
     asked: int = -1
@@ -134,3 +136,24 @@ def _result(call: Any) -> str:
         return str(RESULTS[str(function.get("name"))](arguments["a"], arguments["b"]))
     except (KeyError, TypeError):
         return "Error: no such tool, or not its arguments"
+
+
+def insertions(tokens: Tokens, part: Live) -> tuple[int, ...]:
+    """The lengths that a response mask may have now, () before the first reply.
+
+    What was inserted is the text behind the reply. Where the sampled ids are not the canonical ones of their text, other readings
+    differ from it: by how much the prompt grew since the one before, which either side may have counted, less what was sampled.
+    """
+    if not part.answered:
+        return ()
+    tools = part.hosted.tools if part.hosted else ()
+    whole = tokens.render(part.history, tools)
+    before = len(tokens.prompt_ids(part.history[: part.answered - 1], tools))
+    grown = [len(tokens.encode(whole)) - prompt - part.sampled for prompt in (before, part.prompt)]
+    return *_behind(tokens, part, tools, whole), *grown
+
+
+def _behind(tokens: Tokens, part: Live, tools: Sequence[Any], whole: str) -> tuple[int, ...]:
+    head, end, _ = tokens.render(part.history[: part.answered], tools, generation=False).rpartition(END_OF_TURN)
+    known = head + end
+    return (len(tokens.encode(whole[len(known) :])),) if end and whole.startswith(known) else ()
