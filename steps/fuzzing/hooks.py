@@ -8,6 +8,8 @@ import os
 from typing import Any
 
 import schemathesis
+from requests import PreparedRequest
+from requests.auth import AuthBase
 
 from steps.engine.background import Background
 from steps.engine.card import Card
@@ -51,11 +53,24 @@ def _begun(case: Any) -> Watch | None:
     return Watch.over(request, dialect, str(schema.location or "contract"), background)
 
 
+class _Bearer(AuthBase):
+    """The key of one request; as a header it would give way to the key of the whole run."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     watch = watching(case)
     if watch is not None:
-        watch.before(case)
+        key = watch.before(case)
+        if key is not None:
+            kwargs["auth"] = _Bearer(key)
 
 
 @schemathesis.hook

@@ -7,7 +7,7 @@ run.
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +18,6 @@ from steps.engine.outcome import Outcome
 from steps.engine.session import Session
 from steps.engine.targets import Target
 from steps.engine.trace import Request, Response, Trace
-from steps.profiles.rollout import fuzzed
 from steps.running import Request as RunRequest
 from steps.running import Run, ready
 
@@ -62,23 +61,21 @@ class Watch:
         bench = self.run.peers.bench(self._case("", False))
         return str(bench.target_key) if bench.target_key else None
 
-    def before(self, case: Any) -> None:
-        """Put the trainer into a start request, and note that it is on its way."""
+    def before(self, case: Any) -> str | None:
+        """Put our peer into the request, and note that it is on its way; gives the key that it needs for that, None for the run's."""
         method, path = case.method.upper(), case.formatted_path
-        start = self.run.profile.name == "rollout" and fuzzed.is_start(self.dialect, method, path)
-        self.background.call(self._before(case, f"{method} {path}", start))
+        start = self.run.profile.fuzzed.is_start(self.dialect, method, path)
+        key: str | None = self.background.call(self._before(case, f"{method} {path}", start))
+        return key
 
-    async def _before(self, generated: Any, name: str, start: bool) -> None:
+    async def _before(self, generated: Any, name: str, start: bool) -> str | None:
         case = self._case(name, start)
         session = self.run.campaign.session(case, self.target, Trace())
-        if start:
-            generated.body = fuzzed.adopted(session, generated.body)
-        elif self.run.profile.name == "trainer" and generated.path == "/rollouts":
-            generated.body = _at_home(session, generated.body)
+        key = await self.run.profile.fuzzed.adopt(session, generated)
         method, _, path = name.partition(" ")
-        begin = fuzzed.began if self.run.profile.name == "rollout" else _began
-        n = begin(session, Request(method, path), start)
+        n = self.run.profile.fuzzed.began(session, Request(method, path), start)
         self.under_way[generated.id] = Watched(case, session, start, n, time.monotonic())
+        return key
 
     def after(self, case: Any, response: Any) -> None:
         """Judge what came of a request."""
@@ -100,13 +97,7 @@ class Watch:
         )
         try:
             sent = _sent(response.request)
-            if self.run.profile.name == "rollout":
-                await fuzzed.ended(session, watched.exchange, sent, answer, watched.start)
-            else:
-                session.trace.exchanges[watched.exchange] = replace(
-                    session.trace.exchanges[watched.exchange], request=sent
-                )
-                session.trace.close(watched.exchange, answer)
+            await self.run.profile.fuzzed.ended(session, watched.exchange, sent, answer, watched.start)
             return self.run.campaign.judgement(watched.case, session)
         finally:
             await session.close()
@@ -127,23 +118,12 @@ class Watch:
         return tuple(counted)
 
     def _case(self, name: str, start: bool) -> Case:
-        about = fuzzed.ABOUT[self.dialect] if start else ()
+        about = self.run.profile.fuzzed.about(self.dialect, start)
         return Case(f"generated {name}", self.run.profile.name, self.dialect, about, (), Location(self.contract, 1))
 
     def _outcome(self, watched: Watched, judgement: Judgement) -> Outcome:
         seconds = time.monotonic() - watched.began
         return Outcome(watched.case, judgement, watched.session.trace, seconds, "")
-
-
-def _at_home(session: Session, body: Any) -> Any:
-    """A control request that names our server, where it has to name one: nothing is sent to an address that was made up."""
-    if isinstance(body, dict) and str(body.get("server_url", "")).lower().startswith("http"):
-        return {**body, "server_url": f"{session.bench.host_url}/of/{session.bench.nonce()}"}
-    return body
-
-
-def _began(session: Session, request: Request, start: bool) -> int:
-    return session.trace.open(request, to_target=True, rollout="-")
 
 
 def _sent(request: Any) -> Request:

@@ -11,6 +11,7 @@ from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import Evidence
 from steps.engine.session import Session
+from steps.engine.trace import Request, Response
 
 Invariant = Callable[[Any], Iterable[Evidence]]
 
@@ -47,6 +48,24 @@ class Peers(Protocol):
     def strays(self) -> int: ...
 
 
+class Fuzzed(Protocol):
+    """How generated requests meet rollouts: a module of the profile. `generated` is a case of schemathesis."""
+
+    def about(self, dialect: str, start: bool) -> tuple[str, ...]:
+        """The requirements that a silence breaks."""
+
+    def is_start(self, dialect: str, method: str, path: str) -> bool: ...
+
+    async def adopt(self, session: Session, generated: Any) -> str | None:
+        """Change what is sent, where it must be for a rollout to come of it; gives the key to send with it, None for the run's."""
+
+    def began(self, session: Session, request: Request, start: bool) -> int:
+        """Note that the request is on its way; gives the number of its exchange."""
+
+    async def ended(self, session: Session, n: int, request: Request, response: Response, start: bool) -> None:
+        """Note the answer, and see the rollout to its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
@@ -65,3 +84,4 @@ class Profile:
     echoed_by: frozenset[str]
     drowned_by: frozenset[str]
     excuse: Callable[[Case, Any], str | None]
+    fuzzed: Fuzzed

@@ -44,8 +44,18 @@ ABOUT = {"sync": ("ROLLOUT-119",), "callback": ("ROLLOUT-136",), "routed": ("ROL
 """The requirement that a rollout which never ends breaks."""
 
 
+def about(dialect: str, start: bool) -> tuple[str, ...]:
+    return ABOUT[dialect] if start else ()
+
+
 def is_start(dialect: str, method: str, path: str) -> bool:
     return method.upper() == "POST" and path == START_PATH.get(dialect)
+
+
+async def adopt(session: Session, generated: Any) -> None:
+    """Put the trainer into a start request of schemathesis."""
+    if is_start(session.bench.dialect, generated.method, generated.formatted_path):
+        generated.body = adopted(session, generated.body)
 
 
 def adopted(session: Session, body: Any) -> Any:

@@ -22,6 +22,7 @@ from steps.peers import served, tokens
 from steps.peers.script import Reply, Script
 from steps.peers.trainer import ScriptedTrainer
 from steps.profiles.base import Profile, Setting
+from steps.profiles.rollout import fuzzed
 from steps.profiles.rollout.actions import End, Start, TrainerSays
 from steps.profiles.rollout.bench import SHIPPED_TOKENIZER, Bench, Live, lives
 from steps.profiles.rollout.checks import IDS
@@ -289,4 +290,5 @@ PROFILE = Profile(
     echoed_by=frozenset({"ROLLOUT-112", "ROLLOUT-113", "ROLLOUT-114"}),
     drowned_by=frozenset({"ROLLOUT-063"}),
     excuse=overdue,
+    fuzzed=fuzzed,
 )

@@ -17,6 +17,7 @@ from steps.peers import served, tokens
 from steps.peers.host import ScriptedHost
 from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
+from steps.profiles.trainer import fuzzed
 from steps.profiles.trainer.checks import IDS, leaks, order, records, replies
 from steps.profiles.trainer.live import Bench, Talk, lives
 
@@ -111,4 +112,5 @@ PROFILE = Profile(
     echoed_by=frozenset(),
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
+    fuzzed=fuzzed,
 )
