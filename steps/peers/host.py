@@ -14,6 +14,7 @@ from typing import Any, Literal
 from steps.engine.trace import Request, Response, Trace, parse
 
 JSON = (("content-type", "application/json"),)
+HERE = "here"
 PLACE = re.compile(r"^/of/([^/]+)(/.*)$")
 
 Kind = Literal["tools", "start"]
@@ -21,7 +22,7 @@ Kind = Literal["tools", "start"]
 
 @dataclass(frozen=True, slots=True)
 class StartAnswer:
-    """How one start request is answered instead of being accepted."""
+    """How one start request is answered instead of being accepted. A header that is `HERE` names the request's own path."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -29,7 +30,8 @@ class StartAnswer:
 
 @dataclass(slots=True)
 class Hosted:
-    """One rollout that the suite hosts. `tools` are what it shows; `refusals` are used up before a start is accepted.
+    """One rollout that the suite hosts. `tools` are what it shows; `refusals` are used up before a start is accepted. Two rollouts at
+    one server have one `nonce`, and are told apart by the `rollout_id` of the start request.
 
     `result` is what answers the blocked start of the sync dialect once `ended` is set.
     """
@@ -39,6 +41,7 @@ class Hosted:
     dialect: str
     trace: Trace
     tools: Sequence[Any]
+    rollout_id: str = ""
     refusals: list[StartAnswer] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     accepted: bool = False
@@ -90,15 +93,15 @@ class ScriptedHost:
     """Answers for every rollout that it hosts; everything else is kept in `strays` and answered 404."""
 
     def __init__(self) -> None:
-        self._by_nonce: dict[str, Hosted] = {}
+        self._by_nonce: dict[str, list[Hosted]] = {}
         self.strays: list[Request] = []
 
     def host(self, rollout: Hosted) -> None:
-        self._by_nonce[rollout.nonce] = rollout
+        self._by_nonce.setdefault(rollout.nonce, []).append(rollout)
 
     def receive(self, request: Request) -> HostPlay:
         place = PLACE.match(request.path.partition("?")[0])
-        hosted = self._by_nonce.get(place[1]) if place else None
+        hosted = _meant(self._by_nonce.get(place[1], []), request) if place else None
         kind = _kind(request.method, place[2], hosted.dialect) if place and hosted else None
         if hosted is None or kind is None:
             self.strays.append(request)
@@ -106,6 +109,13 @@ class ScriptedHost:
         n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
         hosted.trace.event(hosted.label, "trainer", "ToolsAsked" if kind == "tools" else "StartPosted", n)
         return _tools(hosted, n) if kind == "tools" else _start(hosted, n, request)
+
+
+def _meant(there: Sequence[Hosted], request: Request) -> Hosted | None:
+    """The rollout of one server that a request is about; the first where the request does not say."""
+    body = parse(request.body) if len(there) > 1 and request.method == "POST" else None
+    named = body.get("rollout_id") if isinstance(body, dict) else None
+    return next((hosted for hosted in there if hosted.rollout_id == named), there[0] if there else None)
 
 
 def _kind(method: str, path: str, dialect: str) -> Kind | None:
@@ -126,7 +136,8 @@ def _start(hosted: Hosted, n: int, request: Request) -> HostPlay:
     hosted.body = body if isinstance(body, dict) else {}
     if hosted.refusals:
         refusal = hosted.refusals.pop(0)
-        answer = Response(refusal.status, (*JSON, *refusal.headers), b'{"detail": "scripted"}')
+        headers = tuple((name, request.path if value == HERE else value) for name, value in refusal.headers)
+        answer = Response(refusal.status, (*JSON, *headers), b'{"detail": "scripted"}')
         return HostPlay(answer, hosted, n, "StartRefused")
     hosted.accepted = True
     if hosted.dialect == "sync":

@@ -15,7 +15,7 @@ from steps.profiles.trainer.live import QUESTIONS, Bench, Call, Live, calculator
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
 PAUSE_S = 0.03
 MASKS = ("right", "missing", "null", "short", "long", "two", "negative", "text", "half")
-HISTORIES = ("right", "rewritten", "cut", "dropped", "swapped", "arguments", "reply")
+HISTORIES = ("right", "rewritten", "cut", "back", "dropped", "swapped", "arguments", "reply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Enroll:
     """Have the trainer start a rollout at our server, and wait for its start request.
 
     `tools` are the names that our server shows of the calculator; `refuse` how it answers the first starts; `change` is merged over the
-    control request. `wait` False does not wait for the start to be accepted.
+    control request. `wait` False does not wait for the start to be accepted. `beside` names a rollout whose server this one shares.
     """
 
     rollout: str = ""
@@ -31,14 +31,16 @@ class Enroll:
     refuse: tuple[StartAnswer, ...] = ()
     change: Mapping[str, Any] = field(default_factory=dict)
     wait: bool = True
+    beside: str = ""
 
     async def perform(self, session: Session) -> None:
         bench: Bench = session.bench
         part = live(session.state, self.rollout)
         nonce = bench.nonce()
+        place = live(session.state, self.beside).rollout_id if self.beside else nonce
         shown = [tool for tool in calculator() if tool["function"]["name"] in self.tools]
-        part.rollout_id = nonce
-        part.hosted = Hosted(part.label, nonce, bench.dialect, session.trace, shown, list(self.refuse))
+        part.rollout_id, part.beside = nonce, self.beside
+        part.hosted = Hosted(part.label, place, bench.dialect, session.trace, shown, nonce, list(self.refuse))
         bench.host.host(part.hosted)
         part.messages = [
             {"role": "system", "content": f"You are a helpful calculator assistant. Session {nonce}."},
@@ -47,7 +49,7 @@ class Enroll:
         body = {
             "rollout_id": nonce,
             "dialect": bench.dialect,
-            "server_url": f"{bench.host_url}/of/{nonce}",
+            "server_url": f"{bench.host_url}/of/{place}",
             "messages": part.messages,
             "sampling_params": dict(SAMPLING),
             "max_turns": 10,
@@ -173,6 +175,9 @@ def _bent(history: list[Any], how: str) -> list[Any]:
         messages[1]["content"] = "Please calculate 1 plus 1."
     elif how == "cut":
         messages = messages[:1]
+    elif how == "back":
+        ends = [n for n, message in enumerate(messages) if message.get("role") == "assistant"]
+        messages = messages[: ends[0] + 1] if ends else messages
     elif how == "dropped":
         messages = [message for message in messages if message.get("role") != "assistant"]
     elif how == "swapped":

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from contracts.lifecycle import OutOfOrder, advance
-from contracts.trainer.lifecycle import BREACHES, IDLE, TABLES
+from contracts.trainer.lifecycle import BREACHES, IDLE, TABLES, TOLD
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.trace import NOT_JSON, parse
@@ -209,7 +209,8 @@ def _masked(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evi
 def order(talk: Talk) -> Iterator[Evidence]:
     """The trainer's own moves, by the lifecycle table. What the suite does wrong on purpose is no disorder of the trainer."""
     for live in talk.rollouts.values():
-        table, state = TABLES[talk.dialect], IDLE
+        table = TABLES[talk.dialect]
+        state = TOLD if talk.dialect == "sync" and live.beside else IDLE  # the tools of a server are asked for once
         for event in talk.trace.of(live.label):
             after = advance(table, state, event.role, event.name)
             if isinstance(after, str):

@@ -45,6 +45,7 @@ class Live:
     asked: int = -1
     posts: list[int] = field(default_factory=list)
     records: list[int] = field(default_factory=list)
+    beside: str = ""
 
 
 @dataclass(slots=True)
