@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from steps import baseline, library, lint, serving, smoking
-from steps.engine import html, report
+from steps.engine import html, report, stopping
 from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block, summary
 from steps.engine.findings import SuiteError, Verdict
@@ -295,6 +295,7 @@ def serve_trainer(host: str, port: int, tokenizer: Path | None) -> None:
 def main() -> None:
     """Entry point: every error of ours becomes one message and exit code 2, every interruption a clean end."""
     sys.path.insert(0, str(ROOT))
+    stopping.as_interruption()
     # An interruption leaves waiting tasks behind, and that is no news.
     logging.getLogger("asyncio").addFilter(lambda record: "was destroyed but it is pending" not in record.getMessage())
     try:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from steps import baseline, library
+from steps.engine import stopping
 from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block
 from steps.engine.findings import SuiteError, Verdict
@@ -42,6 +43,7 @@ _runner = pytest.StashKey["Player"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    stopping.as_interruption()
     for name, text in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {text}")
     for profile in PROFILES.values():

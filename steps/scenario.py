@@ -21,7 +21,6 @@ from steps.scenario_model import CaseModel, Part, ScenarioFile
 
 Catalogue = Mapping[str, Requirement]
 ROOT = Path(__file__).parents[1]
-SCHEMA = ROOT / "scenarios" / "scenario.schema.json"
 
 
 def load(file: Path, catalogue: Catalogue, root: Path = ROOT) -> list[Case]:
@@ -61,9 +60,9 @@ class _Compiled:
         for dialect in dialects:
             about = tuple(r.id for r in known if dialect in r.dialects)
             if about:
-                yield self._case(dialect, about, steps)
+                yield self._case(dialect, about, steps, frozenset(need for r in known for need in r.needs))
 
-    def _case(self, dialect: str, about: tuple[str, ...], steps: tuple[Step, ...]) -> Case:
+    def _case(self, dialect: str, about: tuple[str, ...], steps: tuple[Step, ...], needs: frozenset[str]) -> Case:
         return Case(
             self.model.name,
             self.profile,
@@ -72,7 +71,7 @@ class _Compiled:
             steps,
             self.source.at((*self.path, "name")),
             frozenset(self.model.tags),
-            needs_of(steps) | frozenset(self.model.needs),
+            needs_of(steps) | frozenset(self.model.needs) | needs,
             self.model.variant,
             self.model.alone,
         )
@@ -162,15 +161,15 @@ def schema() -> dict[str, Any]:
     made = ScenarioFile.model_json_schema()
     case = made["$defs"]["CaseModel"]["properties"]
     for key, known in (("steps", verbs.ACTIONS), ("expect", verbs.EXPECTATIONS)):
-        verb = {
-            "type": "object",
-            "properties": {name: {} for name in known},
-            "additionalProperties": False,
-            "maxProperties": 1,
-        }
-        case[key]["items"] = {"anyOf": [{"enum": list(known)}, verb]}
+        case[key]["items"] = yaml_source.verbs_schema(known)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
+SCHEMAS: Mapping[Path, Callable[[], dict[str, Any]]] = {
+    ROOT / "scenarios" / "scenario.schema.json": schema,
+    ROOT / "scenarios" / "trainer.schema.json": trainer_scenario.schema,
+}
+
 if __name__ == "__main__":
-    SCHEMA.write_text(json.dumps(schema(), indent=1) + "\n", encoding="utf-8")
+    for file, made in SCHEMAS.items():
+        file.write_text(json.dumps(made(), indent=1) + "\n", encoding="utf-8")

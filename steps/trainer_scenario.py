@@ -34,6 +34,15 @@ class TrainerFile(BaseModel):
     cases: list[TrainerCase] = Field(min_length=1)
 
 
+def schema() -> dict[str, Any]:
+    """The JSON schema of a scenario file, with the verbs that a step and an expectation may be."""
+    made = TrainerFile.model_json_schema()
+    case = made["$defs"]["TrainerCase"]["properties"]
+    for key, known in (("steps", vocabulary.ACTIONS), ("expect", vocabulary.EXPECTATIONS)):
+        case[key]["items"] = yaml_source.verbs_schema(known)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
 def compiled(source: Source, catalogue: Mapping[str, Requirement]) -> list[Case]:
     """The cases of a document, one for each dialect. Raises `SuiteError` with file:line for the first mistake."""
     model = yaml_source.validated(TrainerFile, source)

@@ -23,11 +23,11 @@ from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 from contracts.requirements import Requirement
 from steps.engine.cases import Action, Case, Expectation, Step
 from steps.engine.findings import Location, SuiteError
-from steps.phrases import rollout  # noqa: F401 - importing it registers its phrases
+from steps.phrases import rollout, trainer  # noqa: F401 - importing them registers their phrases
 from steps.scenario import needs_of
 
 PREFIX = re.compile(r'for rollout "(?P<label>[\w-]+)", (?P<rest>.+)')
-DIALECTS = ("sync", "callback")
+DIALECTS = ("sync", "callback", "routed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,17 @@ class _Compiler:
         for dialect in dialects:
             about = tuple(r.id for r in known if dialect in r.dialects)
             if about:
-                yield self._case(name, dialect, about, steps, rest)
+                yield self._case(name, dialect, known, about, steps, rest)
 
-    def _case(self, name: str, dialect: str, about: tuple[str, ...], steps: tuple[Step, ...], tags: list[str]) -> Case:
+    def _case(
+        self,
+        name: str,
+        dialect: str,
+        known: list[Requirement],
+        about: tuple[str, ...],
+        steps: tuple[Step, ...],
+        tags: list[str],
+    ) -> Case:
         def after(word: str) -> list[str]:
             return [tag.partition(":")[2] for tag in tags if tag.startswith(f"{word}:")]
 
@@ -151,7 +159,7 @@ class _Compiler:
             steps,
             Location(self.shown, self.template.line_number),
             frozenset(tag for tag in tags if ":" not in tag and tag not in (*DIALECTS, "alone")),
-            needs_of(steps) | frozenset(after("needs")),
+            needs_of(steps) | frozenset(after("needs")) | frozenset(need for r in known for need in r.needs),
             next(iter(after("variant")), ""),
             "alone" in tags,
         )

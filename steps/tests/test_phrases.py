@@ -1,14 +1,18 @@
 """Gherkin: the same values as YAML, and no mistake that pytest-bdd alone would pass over in silence."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from steps import scenario, verbs
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
-from steps.phrases import rollout as vocabulary
+from steps.phrases import rollout as of_rollout
+from steps.phrases import trainer as of_trainer
 from steps.phrases.compile import compile_feature, phrases
+from steps.profiles.trainer import vocabulary
 from steps.running import PROFILES
 
 CATALOGUE = PROFILES["rollout"].catalogue
@@ -57,10 +61,53 @@ def test_twins_are_equal_values(tmp_path: Path, prose: str, data: str) -> None:
     assert [case.needs for case in told] == [case.needs for case in written]
 
 
-def test_every_verb_has_a_phrase() -> None:
-    source = Path(vocabulary.__file__).read_text()
-    missing = [v for v in verbs.ACTIONS if f'_action("{v}"' not in source]
-    missing += [v for v in verbs.EXPECTATIONS if f'_expect("{v}"' not in source]
+TRAINER_TWINS = [
+    (
+        '    When for rollout "a", the trainer enrolls the rollout at a server with the tools add and subtract\n'
+        '    And for rollout "b", the trainer enrolls the rollout at the server of "a"\n'
+        '    And for rollout "a", the next turn is asked for with the key of "b"\n'
+        '    Then for rollout "a", the turn is answered 401\n',
+        "steps: [{enroll: {rollout: a, tools: [add, subtract]}}, {enroll: {rollout: b, beside: a}},"
+        ' {generate: {rollout: a, key: "other:b"}}]\n  expect: [{replies: {statuses: 401, rollout: a}}]',
+    ),
+    (
+        "    When the trainer enrolls the rollout at a server that first answers 429 with Retry-After 0.2\n"
+        "    And the next turn is asked for with a short mask\n    And the same turn is asked for again\n"
+        "    And the rollout comes to its end as ERROR\n    And its record is read after the end\n"
+        "    Then the turns are answered 422, 4xx and 200\n    And the record shows TIMEOUT or ERROR\n"
+        "    And the server was started 2 times\n",
+        'steps: [{enroll: {refuse: [{status: 429, headers: {retry-after: "0.2"}}]}}, {generate: {mask: short}},'
+        " {generate: {retry: true}}, {complete: {status: ERROR}}, {record: {ended: true}}]\n"
+        "  expect: [{replies: [422, 4xx, 200]}, {shows: {status: [TIMEOUT, ERROR]}}, {starts: {least: 2, most: 2}}]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("prose", "data"), TRAINER_TWINS)
+def test_twins_of_a_trainer_are_equal_values(tmp_path: Path, prose: str, data: str) -> None:
+    catalogue = PROFILES["trainer"].catalogue
+    folder = tmp_path / "trainer"
+    folder.mkdir()
+    (folder / "s.feature").write_text(HEAD.replace("ROLLOUT-112", "TRAINER-188") + prose, encoding="utf-8")
+    (folder / "s.yaml").write_text(f"cases:\n- name: s\n  requirements: [TRAINER-188]\n  {data}\n", encoding="utf-8")
+    told = [case for one in compile_feature(folder / "s.feature", catalogue, tmp_path) for case in one.cases]
+    written = scenario.load(folder / "s.yaml", catalogue, tmp_path)
+    assert [(c.dialect, c.needs, [s.what for s in c.steps]) for c in told] == [
+        (c.dialect, c.needs, [s.what for s in c.steps]) for c in written
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "actions", "expectations"),
+    [
+        (of_rollout, verbs.ACTIONS, verbs.EXPECTATIONS),
+        (of_trainer, vocabulary.ACTIONS, vocabulary.EXPECTATIONS),
+    ],
+)
+def test_every_verb_has_a_phrase(told: ModuleType, actions: Iterable[str], expectations: Iterable[str]) -> None:
+    source = Path(str(told.__file__)).read_text()
+    missing = [v for v in actions if f'_action("{v}"' not in source]
+    missing += [v for v in expectations if f'_expect("{v}"' not in source]
     assert missing == []
     assert len(phrases()) > 60
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from steps import scenario, verbs
+from steps import scenario, trainer_scenario, verbs
 from steps.engine import yaml_source
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
@@ -77,13 +77,18 @@ def test_a_file_that_is_not_utf8_is_told_as_such(tmp_path: Path) -> None:
         scenario.load(tmp_path / "x.yaml", CATALOGUE, tmp_path)
 
 
-def test_the_schema_that_editors_use_is_the_one_of_the_model() -> None:
-    assert json.loads(scenario.SCHEMA.read_text()) == scenario.schema(), "run python -m steps.scenario"
+SHIPPED = [(folder, file) for folder in PROFILES for file in sorted((ROOT / "scenarios" / folder).glob("*.yaml"))]
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "scenarios" / "rollout").glob("*.yaml")), ids=lambda f: f.stem)
-def test_every_shipped_file_fits_the_schema(file: Path) -> None:
-    jsonschema_rs.validate(scenario.schema(), yaml_source.read(file).value)
+def test_the_schemas_that_editors_use_are_those_of_the_models() -> None:
+    for file, made in scenario.SCHEMAS.items():
+        assert json.loads(file.read_text()) == made(), "run python -m steps.scenario"
+
+
+@pytest.mark.parametrize(("profile", "file"), SHIPPED, ids=[f"{folder}-{file.stem}" for folder, file in SHIPPED])
+def test_every_shipped_file_fits_the_schema(profile: str, file: Path) -> None:
+    schema = {"rollout": scenario.schema, "trainer": trainer_scenario.schema}[profile]
+    jsonschema_rs.validate(schema(), yaml_source.read(file).value)
 
 
 def test_every_verb_is_used_by_a_shipped_case() -> None:
