@@ -7,6 +7,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block, summary
 from steps.engine.findings import SuiteError, Verdict
 from steps.engine.outcome import Outcome
+from steps.live import divergence
+from steps.live.backend import BOTH, LIVE, SCRIPTED
+from steps.live.divergence import Played
 from steps.running import PROFILES, ROOT, Request, Run, profile_of, ready
 
 OK, FINDINGS, NO_JUDGEMENT = 0, 1, 2
@@ -83,10 +87,13 @@ def cli() -> None:
 )
 @click.option(
     "--backend",
-    type=click.Choice(["scripted", "live"]),
     default="scripted",
     show_default=True,
-    help="Who plays the model.",
+    metavar="scripted|live|both|replay:DIR",
+    help="Who plays the model; both compares.",
+)
+@click.option(
+    "--record", type=click.Path(path_type=Path, file_okay=False), help="Keep what a live model said in this folder."
 )
 @click.option(
     "--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the NDJSON report here."
@@ -99,14 +106,9 @@ def run(
     report_file: Path | None,
     baseline_file: Path | None,
     nulls: str,
-    backend: str,
     **options: Any,
 ) -> None:
     """Judge a target by every case that applies to it, or by those in FILES: scenarios (.yaml) and features (.feature)."""
-    if backend == "live":
-        raise SuiteError(
-            "--backend live: this version has no live backend; leave the option out to judge with the scripted trainer."
-        )
     request = Request(strict=nulls == "strict", **options)
     known = baseline.load(baseline_file)
     profile = profile_of(request.profile)
@@ -114,7 +116,30 @@ def run(
     cases = list(library.chosen(known_cases, patterns))
     if not cases:
         raise SuiteError(f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint` lists them all.")
+    if request.backend == BOTH:
+        sys.exit(asyncio.run(_both(request, cases, report_file)))
     sys.exit(asyncio.run(_run(request, cases, known, report_file)))
+
+
+async def _both(request: Request, cases: list[Case], report_file: Path | None) -> int:
+    """The same cases by script and live; says whether to deploy."""
+    cases = [case for case in cases if case.live is not None]
+    if not cases:
+        raise SuiteError(
+            "--backend both: none of these cases says what it demands of a live model (`live:` in its file)."
+        )
+    played: list[Played] = []
+    for name in (SCRIPTED, LIVE):
+        one = replace(request, backend=name, record=request.record if name == LIVE else None)
+        async with ready(one) as judged:
+            outcomes = await _play(judged, judged.mine(cases), lambda outcome: None)
+            played.append(divergence.of_run(judged, outcomes))
+    found = divergence.compared(played[0], played[1])
+    for line in divergence.lines(found, profile_of(request.profile).catalogue):
+        click.echo(line)
+    if report_file is not None:
+        divergence.write(report_file, found)
+    return divergence.exit_code(found)
 
 
 async def _run(request: Request, cases: list[Case], known: baseline.Baseline, report_file: Path | None) -> int:

@@ -17,7 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--target-key", default=None, help="the key to send to the target")
     group.addoption("--tokenizer", default=None, type=Path, help="local tokenizer directory that both sides use")
     group.addoption("--tokenizer-name", default=None, help="the name by which the target knows that tokenizer")
-    group.addoption("--backend", default="scripted", choices=["scripted", "live"], help="who plays the model")
+    group.addoption("--backend", default="scripted", metavar="scripted|live|replay:DIR", help="who plays the model")
+    group.addoption("--record", default=None, type=Path, metavar="DIR", help="keep what a live model said here")
     group.addoption("--report", default=None, type=Path, help="write the NDJSON report here")
     group.addoption("--baseline", default=None, type=Path, help="YAML list of known failures with their reasons")
     group.addoption("--level", default="must", choices=["must", "should", "may"], help="the weakest level that fails")
@@ -43,6 +44,8 @@ def request_of(config: pytest.Config, profile: str) -> Request:
         level=option.level,
         strict=option.nulls == "strict",
         jobs=option.in_flight,
+        backend=option.backend,
+        record=option.record,
     )
 
 

@@ -6,6 +6,7 @@ It holds no judgement: an item waits for the verdict of its case and reports it.
 import asyncio
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from steps.engine.findings import SuiteError, Verdict
 from steps.engine.outcome import Outcome
 from steps.engine.report import ReportWriter
 from steps.fuzzing import items
+from steps.live.engine import Wish
 from steps.options import pytest_addoption as pytest_addoption
 from steps.options import request_of
 from steps.running import PROFILES, ROOT, Run, profile_of, ready
@@ -34,7 +36,7 @@ MARKERS = {
     "stress": "many at once",
     "benchmark": "measures",
     "slow": "takes longer than a second",
-    "vllm": "needs a vLLM",
+    "vllm": "can be played with a real model: `--backend live -m vllm`",
     "requires_servers": "needs servers that somebody else started",
     "kv_router": "KV-affinity routing",
     "planner": "scaling advice",
@@ -148,7 +150,8 @@ class CaseItem(pytest.Item):
     def __init__(self, *, case: Case, story: Any, **kw: Any) -> None:
         super().__init__(**kw)
         self.case, self.story = case, story
-        for mark in (*case.requirements, *sorted(case.tags), case.dialect):
+        live = ("vllm",) if case.live is not None else ()
+        for mark in (*case.requirements, *sorted(case.tags), case.dialect, *live):
             self.add_marker(mark)
 
     def runtest(self) -> None:
@@ -250,13 +253,18 @@ class Player:
     async def _keep(self, name: str, opened: "asyncio.Future[Run]", ending: asyncio.Event) -> None:
         """Holds a run open: what a task enters, the same task must leave."""
         try:
-            async with ready(request_of(self.config, name)) as run:
+            async with ready(replace(request_of(self.config, name), wish=self._engine())) as run:
                 opened.set_result(run)
                 await ending.wait()
         except BaseException as error:
             if opened.done():
                 raise
             opened.set_exception(error)
+
+    def _engine(self) -> Wish | None:
+        """The engine that another profile of this session has started already: one is enough."""
+        found = next((run.engine for run, _ in self.runs.values() if run.engine is not None), None)
+        return Wish(found.base_url, found.model, found.key) if found and self.config.option.record is None else None
 
     def close(self, interrupted: bool) -> None:
         if self.loop is not None:

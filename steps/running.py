@@ -1,7 +1,6 @@
 """Sets up one run: target, peers, dialects. Pytest and the command line both begin here, so that their verdicts are the same."""
 
 import contextlib
-import secrets
 import shlex
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
@@ -17,6 +16,11 @@ from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.session import Session
 from steps.engine.targets import reachable
+from steps.live import backend
+from steps.live.backend import SCRIPTED, Asked
+from steps.live.engine import TOKENIZER, Wish
+from steps.live.openai import Engine
+from steps.peers import tokens
 from steps.profiles.base import Peers, Profile, Setting
 from steps.profiles.rollout.profile import PROFILE as ROLLOUT
 from steps.profiles.trainer.profile import PROFILE as TRAINER
@@ -41,6 +45,9 @@ class Request:
     strict: bool = False
     jobs: int = 32
     described: Card | None = None  # a card that is in no file
+    backend: str = SCRIPTED
+    record: Path | None = None
+    wish: Wish | None = None  # the engine of a live run; default: what the environment says
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,7 @@ class Run:
     peers: Peers
     dialects: tuple[str, ...]
     target: str
+    engine: Engine | None = None
 
     def mine(self, cases: Iterable[Case]) -> list[Case]:
         """The cases for this target. A variant that its card does not declare is the target as it is: whether that can be
@@ -145,24 +153,29 @@ async def ready(request: Request) -> AsyncIterator[Run]:
         raise SuiteError(
             f"--dialect {unknown[0]}: profile {profile.name} has the dialects {', '.join(profile.dialects)}."
         )
-    setting = Setting(
-        target,
-        card,
-        request.target_key,
-        request.tokenizer,
-        request.tokenizer_name,
-        request.listen,
-        secrets.token_hex(4),
-    )
     for secret in (request.target_key, card.key, *(variant.key for variant in card.variants.values())):
         redaction.remember(secret)
-    async with profile.peers(setting) as peers:
-        options = Options(target, card, request.level, request.strict, request.jobs)
-        async with Campaign(options, Judge(profile, peers), lambda case: rerun(request, case)) as campaign:
+    asked = Asked(request.backend, _tokenizer_hash(request, card), profile.name, request.record, request.wish)
+    async with backend.opened(asked) as model:
+        if model.engine is not None:
+            card = card.model_copy(update={"env": {**card.env, **profile.target_env(model.engine)}})
+        wish = (request.target_key, request.tokenizer, request.tokenizer_name, request.listen)
+        setting = Setting(target, card, *wish, model.run, model.engine)
+        async with profile.peers(setting) as peers, _campaign(request, profile, setting, peers) as campaign:
             instance = await campaign.target()
             await reachable(instance.base_url)
             dialects = await peers.discover(instance.base_url, wanted)
-            yield Run(request, profile, campaign, peers, dialects, target)
+            yield Run(request, profile, campaign, peers, dialects, target, model.engine)
+
+
+def _campaign(request: Request, profile: Profile, setting: Setting, peers: Peers) -> Campaign:
+    live = setting.engine is not None
+    options = Options(setting.target, setting.card, request.level, request.strict, request.jobs, live)
+    return Campaign(options, Judge(profile, peers), lambda case: rerun(request, case))
+
+
+def _tokenizer_hash(request: Request, card: Card) -> str:
+    return tokens.load(request.tokenizer or (Path(card.tokenizer) if card.tokenizer else TOKENIZER)).hash
 
 
 def rerun(request: Request, case: Case) -> str:
@@ -173,6 +186,8 @@ def rerun(request: Request, case: Case) -> str:
             words += [option, str(value)]
     if request.target_key is not None:
         words += ["--target-key", "..."]
+    if request.backend != SCRIPTED:
+        words += ["--backend", request.backend]
     own = Path(case.at.file).is_absolute()  # written by somebody else than this project
     return shlex.join([*words, case.at.file, "--case", case.name] if own else [*words, "--case", case.name])
 

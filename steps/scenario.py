@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from contracts.requirements import Requirement
 from steps import trainer_scenario, verbs
 from steps.engine import yaml_source
-from steps.engine.cases import Case, Step
-from steps.engine.findings import Location
+from steps.engine.cases import Case, Live, Step
+from steps.engine.findings import Location, SuiteError
 from steps.engine.yaml_source import Path_, Source
 from steps.peers.script import Reply, Script
 from steps.profiles.rollout.actions import End, Start, TrainerSays
@@ -56,13 +56,16 @@ class _Compiled:
     def cases(self) -> Iterator[Case]:
         known = [self._known(name, n) for n, name in enumerate(self.model.requirements)]
         steps = tuple(self._steps())
+        live = self._live(steps)
         dialects = self.model.dialects or list(dict.fromkeys(d for r in known for d in r.dialects))
         for dialect in dialects:
             about = tuple(r.id for r in known if dialect in r.dialects)
             if about:
-                yield self._case(dialect, about, steps, frozenset(need for r in known for need in r.needs))
+                yield self._case(dialect, about, steps, frozenset(need for r in known for need in r.needs), live)
 
-    def _case(self, dialect: str, about: tuple[str, ...], steps: tuple[Step, ...], needs: frozenset[str]) -> Case:
+    def _case(
+        self, dialect: str, about: tuple[str, ...], steps: tuple[Step, ...], needs: frozenset[str], live: Live | None
+    ) -> Case:
         return Case(
             self.model.name,
             self.profile,
@@ -74,7 +77,25 @@ class _Compiled:
             needs_of(steps) | frozenset(self.model.needs) | needs,
             self.model.variant,
             self.model.alone,
+            live,
         )
+
+    def _live(self, steps: tuple[Step, ...]) -> Live | None:
+        """What the case demands of a live model. What only a script can do to a reply is refused here, not there."""
+        said = self.model.live
+        if said is False:
+            return None
+        bent = next((step for step in steps if isinstance(step.what, TrainerSays) and _bends(step.what.script)), None)
+        if bent is not None:
+            told = "a live model cannot be made to answer so; leave `live` out, or this line"
+            raise SuiteError(f"{bent.at}: {told}")
+        if said is True:
+            return Live()
+        path = (*self.path, "live", "expect")
+        expect = said.expect and tuple(
+            self._verb(written, verbs.EXPECTATIONS, (*path, n), "expectation") for n, written in enumerate(said.expect)
+        )
+        return Live(None if said.expect is None else tuple(expect or ()), said.runs, said.least or said.runs)
 
     def _known(self, name: str, n: int) -> Requirement:
         if name not in self.catalogue:
@@ -148,6 +169,14 @@ def _plain(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"the key {error} is missing"
     return str(error).replace("__init__() ", "").replace("got an unexpected keyword argument", "unknown key")
+
+
+def _bends(script: Script) -> bool:
+    """Whether a reply is made what no model would be asked for: changed, cut short, or spelled in other ids."""
+    plain = Reply()
+    replies = [line for line in script.lines if isinstance(line, Reply)]
+    names = ("message", "put", "drop", "odd", "finish", "end_token", "digits", "content_type")
+    return any(getattr(line, name) != getattr(plain, name) for line in replies for name in names)
 
 
 def needs_of(steps: tuple[Step, ...]) -> frozenset[str]:

@@ -105,6 +105,20 @@ class Part(_Model):
     acks: list[int | Losses | Acknowledgement] = Field(default_factory=list)
 
 
+class LiveModel(_Model):
+    """What a case demands when a real model generates. Sampled content is judged in several runs, never on one draw."""
+
+    expect: list[str | dict[str, Any]] | None = Field(None, description="instead of the case's own expectations")
+    runs: int = Field(1, ge=1, le=100)
+    least: int | None = Field(None, ge=1, description="how many of the runs have to hold; default: all")
+
+    @model_validator(mode="after")
+    def _fewer(self) -> "LiveModel":
+        if self.least is not None and self.least > self.runs:
+            raise ValueError(f"least is {self.least}, and there are only {self.runs} runs")
+        return self
+
+
 class CaseModel(Part):
     """One case."""
 
@@ -120,6 +134,9 @@ class CaseModel(Part):
     rollouts: dict[str, Part] = Field(default_factory=dict)
     steps: list[str | dict[str, Any]] = Field(default_factory=list, description="default: start, end")
     expect: list[str | dict[str, Any]] = Field(default_factory=list)
+    live: bool | LiveModel = Field(
+        False, description="true: all expectations hold whatever a real model says; or what holds instead"
+    )
 
     @model_validator(mode="after")
     def _either(self) -> "CaseModel":

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.requirements import Requirement
 from steps.engine import yaml_source
-from steps.engine.cases import Case, Step
+from steps.engine.cases import Case, Live, Step
 from steps.engine.yaml_source import Path_, Source
 from steps.profiles.trainer import vocabulary
 
@@ -26,6 +26,7 @@ class TrainerCase(BaseModel):
     needs: list[str] = Field(default_factory=list)
     steps: list[str | dict[str, Any]] = Field(min_length=1)
     expect: list[str | dict[str, Any]] = Field(default_factory=list)
+    live: bool = Field(True, description="whether all expectations hold whatever a real model says")
 
 
 class TrainerFile(BaseModel):
@@ -63,9 +64,11 @@ def _cases(source: Source, path: Path_, case: TrainerCase, catalogue: Mapping[st
     for dialect in case.dialects or list(dict.fromkeys(d for r in known for d in r.dialects)):
         about = tuple(r.id for r in known if dialect in r.dialects)
         needs = frozenset({*case.needs, *(need for r in known for need in r.needs)})
-        at = source.at((*path, "name"))
+        at, live = source.at((*path, "name")), Live() if case.live else None
         if about:
-            yield Case(case.name, "trainer", dialect, about, (*actions, *demands), at, frozenset(case.tags), needs)
+            yield Case(
+                case.name, "trainer", dialect, about, (*actions, *demands), at, frozenset(case.tags), needs, live=live
+            )
 
 
 def _known(source: Source, path: Path_, name: str, catalogue: Mapping[str, Requirement]) -> Requirement:

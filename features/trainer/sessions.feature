@@ -1,3 +1,4 @@
+@live
 Feature: A conversation that belongs to one rollout
   Servers retry, lose answers and come late. What the trainer has on record must be what the policy was shown.
 

@@ -1,3 +1,4 @@
+@live
 Feature: What a trainer does with tokens
   Nothing is trained on that the policy did not sample, and nothing that it sampled is lost.
 

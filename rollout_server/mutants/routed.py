@@ -203,7 +203,7 @@ MUTANTS = (
         "a cancellation is not reported",
         _unsent("cancelled"),
         ROUTED,
-        ("213", "222", "223", "216", "219", "225", "226", "227", "147", "137"),
+        ("213", "222", "223", "216", "219", "225", "226", "227", "147", "137", "164"),
     ),
     Mutant(
         "routed_prefix",
@@ -234,7 +234,7 @@ MUTANTS = (
         "an agent has all the time",
         put(service, "agent_budget", lambda start: None),
         ROUTED,
-        ("213",),
+        ("213", "064", "146"),
     ),
     Mutant("routed_odd_times", "229", "a time may be a text", _incoming(_no_odd_times), ROUTED),
     Mutant(

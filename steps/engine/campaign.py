@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from steps.engine import http, targets
+from steps.engine import http, sampled, targets
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import Evidence, Finding, Held, Judgement, SuiteError, Verdict, judge
@@ -26,6 +26,9 @@ from steps.engine.targets import Target
 from steps.engine.trace import Trace
 
 CASE_S = 120.0  # no case may take longer, whatever it waits for
+LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
+LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
+SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a live model (`live:` in its file)"
 
 
 class Judged(Protocol):
@@ -49,13 +52,17 @@ class Judged(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a run is judged: `level` is the weakest level that fails it, `strict` counts null against absent as a change."""
+    """How a run is judged: `level` is the weakest level that fails it, `strict` counts null against absent as a change.
+
+    `live` when a real model generates: only cases that say what they demand then are played.
+    """
 
     target: str
     card: Card
     level: str = "must"
     strict: bool = False
     jobs: int = 32
+    live: bool = False
 
 
 @dataclass(slots=True)
@@ -95,17 +102,23 @@ class Campaign:
 
     async def play(self, case: Case) -> Outcome:
         """Run and judge one case. Never raises for anything that the target does."""
-        lacking = self.judged.lacks(case)
+        lacking = self.judged.lacks(case) or (SCRIPT_BOUND if self.options.live and case.live is None else None)
         if lacking:
             return Outcome(case, Judgement(Verdict.SKIP, {}, (), lacking), None, 0.0, self.rerun(case))
+        if not self.options.live or case.live is None:
+            return await self._once(case)
+        return sampled.verdict(case, [await self._once(case.on_live()) for _ in range(case.live.runs)])
+
+    async def _once(self, case: Case) -> Outcome:
         began = time.monotonic()
         trace = Trace()
+        most_s = LIVE_CASE_S if self.options.live else CASE_S
         try:
-            async with self._instance(case) as target, self._place(case), asyncio.timeout(CASE_S):
+            async with self._instance(case) as target, self._place(case), asyncio.timeout(most_s):
                 session = await self._acted(case, target, trace)
             judgement = await self._settled(case, session)
         except TimeoutError:
-            judgement = Judgement(Verdict.ERROR, {}, (), f"the case did not end within {CASE_S:g} s")
+            judgement = Judgement(Verdict.ERROR, {}, (), f"the case did not end within {most_s:g} s")
         except SuiteError as error:
             judgement = Judgement(Verdict.ERROR, {}, (), str(error))
         except Exception as error:  # whatever trips the suite is the suite's own fault, and of this case alone
@@ -138,7 +151,9 @@ class Campaign:
         card = self.options.card
         trace.epoch = time.monotonic()
         patience = max(card.patience_s, card.limits(case.variant).longest() * 2)
+        patience += LIVE_PATIENCE_S if self.options.live else 0.0
         session = Session(target.base_url, self.client, trace, patience, card.settle_s, self.pulse)
+        session.state["sampled"] = case.live is not None and case.live.runs > 1
         session.bench, session.state["target"] = self.judged.bench(case), target
         session.busy = self._places(case.variant).shrink
         return session

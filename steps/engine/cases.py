@@ -4,7 +4,7 @@ Prose and YAML both compile to these values; nothing further down knows which of
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 from steps.engine.findings import Evidence, Location
@@ -34,11 +34,24 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """What a case demands when a real model generates: its own expectations where `expectations` is None, else these.
+
+    It is played `runs` times, each sampled anew if there are several, and holds when at least `least` of them do.
+    """
+
+    expectations: tuple[Step, ...] | None = None
+    runs: int = 1
+    least: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One scenario in one dialect. `requirements[0]` is what a failed expectation accuses.
 
     `needs` are capabilities without which the case is skipped; `variant` names a differently configured instance of the
-    target; `alone` asks for an instance that no other case uses, because this one will stop it.
+    target; `alone` asks for an instance that no other case uses, because this one will stop it. Without `live` the case is about
+    a script, and not played when a real model generates.
     """
 
     name: str
@@ -51,6 +64,13 @@ class Case:
     needs: frozenset[str] = frozenset()
     variant: str = ""
     alone: bool = False
+    live: Live | None = None
+
+    def on_live(self) -> "Case":
+        """The case with what it demands when a real model generates."""
+        if self.live is None or self.live.expectations is None:
+            return self
+        return replace(self, steps=(*self.actions, *self.live.expectations))
 
     @property
     def id(self) -> str:

@@ -77,22 +77,31 @@ def command(spec: str, port: int) -> list[str] | None:
 
 
 @contextlib.asynccontextmanager
-async def running(spec: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Target]:
-    """The target while it runs. A URL is taken as it is; a command is started, waited for, and ended."""
+async def running(
+    spec: str, env: Mapping[str, str] | None = None, ready_s: float = READY_S, keep_log: Path | None = None
+) -> AsyncIterator[Target]:
+    """The target while it runs. A URL is taken as it is; a command is started, waited for, and ended.
+
+    What it writes goes to `keep_log`, which stays, or to a file that goes with it.
+    """
     port = free_port()
     words = command(spec, port)
     if words is None:
         yield Target(spec.rstrip("/"))
         return
-    with tempfile.NamedTemporaryFile(prefix="rollout-conformance-", suffix=".log") as log:
+    with _log(keep_log) as log:
         process = await _start(words, env, log)
         target = Target(f"http://127.0.0.1:{port}", process, log)
         try:
-            await _ready(target, words)
+            await _ready(target, words, ready_s)
             yield target
         finally:
             await asyncio.shield(target.stop())
             target.last_log, target.log_file = target.log(), None
+
+
+def _log(keep: Path | None) -> contextlib.AbstractContextManager[IO[bytes]]:
+    return keep.open("w+b") if keep else tempfile.NamedTemporaryFile(prefix="rollout-conformance-", suffix=".log")
 
 
 async def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]) -> asyncio.subprocess.Process:
@@ -109,11 +118,11 @@ async def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]
         raise SuiteError(f"--target: cannot start {words[0]!r}: {error.strerror}") from error
 
 
-async def _ready(target: Target, words: list[str]) -> None:
+async def _ready(target: Target, words: list[str], ready_s: float) -> None:
     """Wait until the target answers anything at all over HTTP."""
     assert target.process is not None
     loop = asyncio.get_running_loop()
-    end = loop.time() + READY_S
+    end = loop.time() + ready_s
     async with http.client() as client:
         while loop.time() < end:
             if target.process.returncode is not None:
@@ -124,7 +133,7 @@ async def _ready(target: Target, words: list[str]) -> None:
                 return
             await asyncio.sleep(0.02)
     raise SuiteError(
-        f"--target: {shlex.join(words)} did not answer on {target.base_url} within {READY_S:g} s.{_tail(target)}"
+        f"--target: {shlex.join(words)} did not answer on {target.base_url} within {ready_s:g} s.{_tail(target)}"
     )
 
 

@@ -47,6 +47,7 @@ class Enrolled:
     script: Script
     gate: Callable[[str], asyncio.Event]
     tools: Sequence[Any] | None = None
+    sampled: bool = False
     issued: list[Issued] = field(default_factory=list)
     lines: Cursor = field(init=False)
     acks: Cursor = field(init=False)
@@ -100,13 +101,17 @@ class Play:
 
 
 class ScriptedTrainer:
-    """Answers for every enrolled rollout; what belongs to none is kept in `strays` and answered 404."""
+    """Answers for every enrolled rollout; what belongs to none is kept in `strays` and answered 404.
+
+    `troubles` says of a rollout, by its nonce, why it cannot be judged: a script never fails, an engine does.
+    """
 
     def __init__(self) -> None:
         self._by_id: dict[str, Enrolled] = {}
         self._by_key: dict[str, Enrolled] = {}
         self._by_nonce: dict[str, Enrolled] = {}
         self.strays: list[Request] = []
+        self.troubles: dict[str, str] = {}
 
     def enroll(self, rollout: Enrolled) -> None:
         self._by_id[rollout.rollout_id] = rollout
@@ -121,7 +126,7 @@ class ScriptedTrainer:
         rollout = self._whose(request, body)
         if rollout is None or kind is None or request.method != "POST":
             self.strays.append(request)
-            return Play(_error(404, f"no rollout is known for {request.method} {request.path}"))
+            return Play(error(404, f"no rollout is known for {request.method} {request.path}"))
         n = rollout.trace.open(request, to_target=False, rollout=rollout.label)
         rollout.trace.event(rollout.label, "server", ASKED[kind], n)
         return self._chat(rollout, n, body) if kind == "chat" else _ack(rollout, n, kind)
@@ -142,7 +147,7 @@ class ScriptedTrainer:
     def _chat(self, rollout: Enrolled, n: int, body: Any) -> Play:
         messages = body.get("messages") if isinstance(body, dict) else None
         if body is NOT_JSON or not isinstance(messages, list):
-            return Play(_error(422, "messages: a list is required"), enrolled=rollout, exchange=n)
+            return Play(error(422, "messages: a list is required"), enrolled=rollout, exchange=n)
         line = rollout.lines.take() or OFF_SCRIPT
         if isinstance(line, Fault):
             response = Response(line.status, (*JSON, *line.headers), _fault_body(line))
@@ -158,7 +163,7 @@ class ScriptedTrainer:
         issued = Issued(n, prompt, ids, logprobs, message, finish, not line.odd, line.end_token, lost, tampered)
         rollout.issued.append(issued)
         headers = (("content-type", line.content_type), *((("connection", "close"),) if line.close else ()))
-        response = Response(200, headers, _completion(rollout, issued, line))
+        response = Response(200, headers, completion(rollout, issued, line))
         hold = rollout.gate(line.hold) if line.hold else None
         return Play(response, line.lost, line.drip, line.delay_s, hold, rollout, n)
 
@@ -178,7 +183,8 @@ def _ack(rollout: Enrolled, n: int, kind: Kind) -> Play:
     return Play(Response(ack.status, (*JSON, *ack.headers), body), ack.loss, enrolled=rollout, exchange=n, kind=kind)
 
 
-def _completion(rollout: Enrolled, issued: Issued, line: Reply) -> bytes:
+def completion(rollout: Enrolled, issued: Issued, line: Reply) -> bytes:
+    """The body of a generation, with what the script changes of it."""
     reply: dict[str, Any] = {
         "id": f"chatcmpl-{rollout.nonce}-{len(rollout.issued)}",
         "object": "chat.completion",
@@ -222,9 +228,10 @@ def _dump(value: Any) -> bytes:
 def _fault_body(line: Fault) -> bytes:
     if line.body is not None:
         return line.body
-    return _error(line.status, "scripted fault").body
+    return error(line.status, "scripted fault").body
 
 
-def _error(status: int, message: str) -> Response:
+def error(status: int, message: str) -> Response:
+    """An error in the form that OpenAI gives it."""
     body = orjson.dumps({"error": {"message": message, "type": "scripted", "code": status}})
     return Response(status, JSON, body)

@@ -21,7 +21,7 @@ from pytest_bdd.parser import Step as GherkinStep
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
 from contracts.requirements import Requirement
-from steps.engine.cases import Action, Case, Expectation, Step
+from steps.engine.cases import Action, Case, Expectation, Live, Step
 from steps.engine.findings import Location, SuiteError
 from steps.phrases import rollout, trainer  # noqa: F401 - importing them registers their phrases
 from steps.scenario import needs_of
@@ -158,10 +158,11 @@ class _Compiler:
             about,
             steps,
             Location(self.shown, self.template.line_number),
-            frozenset(tag for tag in tags if ":" not in tag and tag not in (*DIALECTS, "alone")),
+            frozenset(tag for tag in tags if ":" not in tag and tag not in (*DIALECTS, "alone", "live")),
             needs_of(steps) | frozenset(after("needs")) | frozenset(need for r in known for need in r.needs),
             next(iter(after("variant")), ""),
             "alone" in tags,
+            _live(tags),
         )
 
     def _tags(self) -> list[str]:
@@ -219,6 +220,13 @@ class _Compiler:
     @staticmethod
     def _ordered(steps: Iterator[Step]) -> list[Step]:
         return list(steps)
+
+
+def _live(tags: list[str]) -> Live | None:
+    """`@live`: every Then holds whatever a real model says; `@live:invariants`: the Thens are about the script alone."""
+    if "live:invariants" in tags:
+        return Live(())
+    return Live() if "live" in tags else None
 
 
 def _named(what: Any, label: str) -> Any:

@@ -12,13 +12,14 @@ from steps.engine.cases import Case
 from steps.engine.findings import Evidence
 from steps.engine.session import Session
 from steps.engine.trace import Request, Response
+from steps.live.openai import Engine
 
 Invariant = Callable[[Any], Iterable[Evidence]]
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the run gives a profile to set up its peers with."""
+    """What the run gives a profile to set up its peers with. `engine` is the one that generates; without it the script does."""
 
     target: str
     card: Card
@@ -27,6 +28,7 @@ class Setting:
     tokenizer_name: str | None
     listen: tuple[str, int]
     run: str
+    engine: Engine | None = None
 
 
 class Peers(Protocol):
@@ -69,7 +71,7 @@ class Fuzzed(Protocol):
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
-    session into what the invariants judge."""
+    session into what the invariants judge; `target_env` tells a target that the suite starts of the engine."""
 
     name: str
     dialects: tuple[str, ...]
@@ -85,3 +87,4 @@ class Profile:
     drowned_by: frozenset[str]
     excuse: Callable[[Case, Any], str | None]
     fuzzed: Fuzzed
+    target_env: Callable[[Engine], Mapping[str, str]] = lambda engine: {}

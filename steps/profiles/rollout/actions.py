@@ -291,6 +291,7 @@ def enroll_as(session: Session, part: Live, given: Given, tokenizer: Tokens, scr
         script,
         session.hold,
         bench.tool_schemas(),
+        bool(session.state.get("sampled")),
     )
     bench.trainer.enroll(part.enrolled)
 

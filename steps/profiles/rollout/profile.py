@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from steps.engine.findings import SuiteError
 from steps.engine.http import client
 from steps.engine.session import GaveUp, Session
 from steps.engine.trace import Trace
+from steps.live.trainer import LiveTrainer, stable_number
 from steps.peers import served, tokens
 from steps.peers.script import Reply, Script
 from steps.peers.trainer import ScriptedTrainer
@@ -69,6 +70,7 @@ class RolloutPeers:
     benches: dict[tuple[str, str], Bench] = field(default_factory=dict)
     tools: dict[str, dict[str, Any]] = field(default_factory=dict)
     counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    counters: dict[str, "itertools.count[int]"] = field(default_factory=dict)
 
     @property
     def tokenizer_hash(self) -> str:
@@ -82,7 +84,11 @@ class RolloutPeers:
         place = (case.dialect, case.variant)
         if place not in self.benches:
             self.benches[place] = self._bench(case.dialect, case.variant)
-        return self.benches[place]
+        if self.setting.engine is None:
+            return self.benches[place]
+        # A recorded session is asked for word for word: the names of a case must not depend on what else runs.
+        counter = self.counters.setdefault(case.id, itertools.count(stable_number(case.id)))
+        return replace(self.benches[place], counter=counter)
 
     def _bench(self, dialect: str, variant: str) -> Bench:
         card = self.setting.card
@@ -109,7 +115,10 @@ class RolloutPeers:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
             return "the suite cannot start or stop a target that it is only given the URL of"
         limits = card.limits(case.variant)
+        engine = self.setting.engine
         for need in sorted(case.needs):
+            if engine is not None and need in engine.lacks:
+                return engine.lacks[need]
             if not self._has(need, limits, case):
                 return LACKS.get(need, f"{need} is neither declared by the card nor shown by the target")
         return None
@@ -212,11 +221,19 @@ def _json(body: bytes) -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def peers(setting: Setting) -> AsyncIterator[RolloutPeers]:
     """Serve the trainer for a run."""
-    trainer = ScriptedTrainer()
     tokenizer = setting.tokenizer or (Path(setting.card.tokenizer) if setting.card.tokenizer else SHIPPED_TOKENIZER)
     tokens.load(tokenizer)
-    async with served.serve(trainer, *setting.listen) as url:
+    async with _trainer(setting) as trainer, served.serve(trainer, *setting.listen) as url:
         yield RolloutPeers(setting, trainer, url, tokenizer)
+
+
+@contextlib.asynccontextmanager
+async def _trainer(setting: Setting) -> AsyncIterator[ScriptedTrainer]:
+    if setting.engine is None:
+        yield ScriptedTrainer()
+        return
+    async with client() as http:
+        yield LiveTrainer(http, setting.engine)
 
 
 def read(session: Session, case: Case) -> Talk:
@@ -243,6 +260,8 @@ def read(session: Session, case: Case) -> Talk:
 def _rollout(session: Session, part: Live) -> Rollout:
     if part.given is None or part.enrolled is None:
         raise SuiteError("a rollout was read before it was started")
+    if part.given.nonce in session.bench.trainer.troubles:
+        raise SuiteError(session.bench.trainer.troubles[part.given.nonce])
     enrolled, deadline = part.enrolled, session.bench.limits.generation_timeout_s
     return read_rollout(session.trace, part.given, enrolled.issued, enrolled.tokens, enrolled.tools, deadline)
 

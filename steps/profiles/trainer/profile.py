@@ -1,8 +1,9 @@
 """The profile `trainer`: a trainer is judged, the suite plays the rollout server."""
 
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,8 @@ from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.http import client
 from steps.engine.session import Session
+from steps.live.openai import Engine
+from steps.live.trainer import stable_number
 from steps.peers import served, tokens
 from steps.peers.host import ScriptedHost
 from steps.peers.tokens import Tokens
@@ -40,6 +43,7 @@ class TrainerPeers:
     host_url: str
     tokens: Tokens
     benches: dict[str, Bench]
+    counters: dict[str, "itertools.count[int]"] = field(default_factory=dict)
 
     @property
     def tokenizer_hash(self) -> str:
@@ -52,7 +56,11 @@ class TrainerPeers:
     def bench(self, case: Case) -> Bench:
         if case.dialect not in self.benches:
             self.benches[case.dialect] = self._bench(case)
-        return self.benches[case.dialect]
+        if self.setting.engine is None:
+            return self.benches[case.dialect]
+        # A recorded session is asked for word for word: the names of a case must not depend on what else runs.
+        counter = self.counters.setdefault(case.id, itertools.count(stable_number(case.id)))
+        return replace(self.benches[case.dialect], counter=counter)
 
     def _bench(self, case: Case) -> Bench:
         setting, card = self.setting, self.setting.card
@@ -77,7 +85,10 @@ class TrainerPeers:
         return dialects
 
     def lacks(self, case: Case) -> str | None:
+        engine = self.setting.engine
         for need in sorted(case.needs):
+            if engine is not None and need in engine.lacks:
+                return engine.lacks[need]
             if need not in self.setting.card.capabilities:
                 return NEEDS.get(need, f"{need} is not declared by the card")
         return None
@@ -90,6 +101,12 @@ async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
     path = setting.tokenizer or (Path(setting.card.tokenizer) if setting.card.tokenizer else TOKENIZER)
     async with served.serve(host, *setting.listen) as url:
         yield TrainerPeers(setting, host, url, tokens.load(path), {})
+
+
+def target_env(engine: Engine) -> dict[str, str]:
+    """How the reference trainer is told of the engine."""
+    key = {"TRAINER_BACKEND_KEY": engine.key} if engine.key else {}
+    return {"TRAINER_BACKEND_URL": engine.base_url, "TRAINER_MODEL": engine.model, **key}
 
 
 def read(session: Session, case: Case) -> Talk:
@@ -113,4 +130,5 @@ PROFILE = Profile(
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
+    target_env=target_env,
 )

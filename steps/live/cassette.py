@@ -1,0 +1,185 @@
+"""A live session kept, and played again without an engine: what was asked, word for word, and what came back.
+
+The tape lies between whoever asks and the engine, as a server of its own, so that it does not matter which profile asks. A request that
+the tape does not know is an error: something asks otherwise than when it was recorded, and what an engine would say is not made up.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from steps.engine import http
+from steps.engine.findings import SuiteError
+from steps.engine.redaction import redacted
+from steps.engine.trace import NOT_JSON, Request, Response, parse
+from steps.live.openai import ANSWER_S, Engine
+from steps.peers import served
+
+VERSION = 1
+KEPT = ("content-type",)  # headers of an answer that mean something later
+
+
+@dataclass(slots=True)
+class Answering:
+    """An answer under way. The binding waits for `hold`."""
+
+    response: Response = field(default_factory=lambda: Response(502, (), b""))
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
+    loss: None = None
+    drip: bool = False
+    delay_s: float = 0.0
+    task: "asyncio.Task[None] | None" = None
+
+    def delivered(self) -> None:
+        """Nothing is to be noted: the request was, when it came."""
+
+    def failed(self) -> None:
+        """A tape loses nothing."""
+
+    def abandoned(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+
+
+def key(request: Request) -> str:
+    """What a request is known by: method, path and the JSON of its body, however that is spaced."""
+    body = parse(request.body)
+    said = request.body.decode("utf-8", "replace") if body is NOT_JSON else json.dumps(body, sort_keys=True)
+    return sha256(f"{request.method} {request.path}\n{redacted(said)}".encode()).hexdigest()
+
+
+class Recorder:
+    """Passes every request on to the engine, and writes down what was said."""
+
+    def __init__(self, client: httpx.AsyncClient, engine: Engine, file: Path, header: Mapping[str, Any]) -> None:
+        self.client, self.engine = client, engine
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file.open("w", encoding="utf-8")
+        self._write({"type": "header", "version": VERSION, **header})
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def receive(self, request: Request) -> Answering:
+        play = Answering()
+        play.task = asyncio.ensure_future(self._pass_on(play, request))
+        self._tasks.add(play.task)
+        play.task.add_done_callback(self._tasks.discard)
+        return play
+
+    async def _pass_on(self, play: Answering, request: Request) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                url = self.engine.base_url + request.path
+                reply = await self.client.request(
+                    request.method, url, content=request.body, headers=self.engine.headers
+                )
+            headers = tuple((name, reply.headers[name]) for name in KEPT if name in reply.headers)
+            play.response = Response(reply.status_code, headers, reply.content)
+            self._write(_entry(request, play.response))
+        except (TimeoutError, httpx.HTTPError, OSError) as error:
+            text = json.dumps({"error": {"message": f"the engine did not answer: {error or type(error).__name__}"}})
+            play.response = Response(504, (("content-type", "application/json"),), text.encode())
+        finally:
+            play.hold.set()
+
+    def _write(self, entry: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _entry(request: Request, response: Response) -> dict[str, Any]:
+    return {
+        "type": "exchange",
+        "key": key(request),
+        "request": {"method": request.method, "path": request.path, "body": _text(request.body)},
+        "response": {"status": response.status, "headers": dict(response.headers), "body": _text(response.body)},
+    }
+
+
+def _text(body: bytes) -> str:
+    return redacted(body.decode("utf-8", "surrogateescape"))
+
+
+class Replayer:
+    """Answers from a tape. The same request asked again gets the answers in their order, and from then on the last one."""
+
+    def __init__(self, file: Path) -> None:
+        self.header, entries = _read(file)
+        self._answers: dict[str, deque[Response]] = defaultdict(deque)
+        for entry in entries:
+            answer = entry["response"]
+            body = answer["body"].encode("utf-8", "surrogateescape")
+            self._answers[entry["key"]].append(Response(answer["status"], tuple(answer["headers"].items()), body))
+
+    def receive(self, request: Request) -> Answering:
+        play = Answering()
+        play.hold.set()
+        answers = self._answers.get(key(request))
+        play.response = _unknown(request) if not answers else answers.popleft() if len(answers) > 1 else answers[0]
+        return play
+
+
+def _unknown(request: Request) -> Response:
+    told = (
+        f"the cassette has no answer to this {request.method} {request.path}: it was not asked so when it was recorded"
+    )
+    return Response(404, (("content-type", "application/json"),), json.dumps({"error": {"message": told}}).encode())
+
+
+def _read(file: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    if not file.is_file():
+        raise SuiteError(
+            f"--backend replay:{file.parent}: there is no {file.name}. Record one with --backend live --record {file.parent}."
+        )
+    try:
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()]
+        header, *entries = lines
+        if header["type"] != "header" or header["version"] != VERSION:
+            raise ValueError(f"its version is {header.get('version')}, this suite reads {VERSION}")
+        return header, [entry for entry in entries if entry["type"] == "exchange"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise SuiteError(f"{file}: is no cassette that can be read ({error}). Record it anew.") from error
+
+
+@contextlib.asynccontextmanager
+async def recording(engine: Engine, file: Path, tokenizer: str, run: str) -> AsyncIterator[Engine]:
+    """The engine behind a tape that runs. `run` names the run: a replay has to ask under the same names."""
+    header = {
+        "tokenizer": tokenizer,
+        "model": engine.model,
+        "engine": engine.version,
+        "run": run,
+        "lacks": dict(engine.lacks),
+    }
+    async with http.client() as client:
+        recorder = Recorder(client, engine, file, header)
+        try:
+            async with served.serve(recorder) as url:
+                yield replace(engine, base_url=url, key=None)
+        finally:
+            recorder.close()
+
+
+@contextlib.asynccontextmanager
+async def replaying(file: Path, tokenizer: str) -> AsyncIterator[tuple[Engine, str]]:
+    """The engine on a tape, and the name of the run that was recorded. Raises `SuiteError` for a tape of another tokenizer."""
+    replayer = Replayer(file)
+    header = replayer.header
+    if header.get("tokenizer") != tokenizer:
+        raise SuiteError(
+            f"{file}: was recorded with the tokenizer {header.get('tokenizer')}, this run has {tokenizer}. The ids mean other "
+            "texts. Give the tokenizer of the recording with --tokenizer, or record anew."
+        )
+    async with served.serve(replayer) as url:
+        engine = Engine(url, header["model"], None, header.get("engine", ""), str(file), header.get("lacks", {}))
+        yield engine, str(header["run"])

@@ -1,0 +1,95 @@
+"""The engine of a live run: the one that the user names, else vLLM with the tiny model, started and ended by the suite."""
+
+import contextlib
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from steps.engine import redaction, targets
+from steps.engine.findings import SuiteError
+from steps.live.openai import Engine, looked_at
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+MODEL, TOKENIZER = SCENARIOS / "model", SCENARIOS / "tokenizer"
+NAME = "tiny"
+READY_S = 240.0  # a cold start reads two gigabytes of libraries
+HOME = Path(".vllm")
+MISSING = (
+    "--backend live: no vLLM is installed, and VLLM_BACKEND_URL names no running one. Either start an engine and set "
+    "VLLM_BACKEND_URL (and VLLM_MODEL_NAME), or install vLLM for this machine's CPU, which takes some minutes and 3 GB:\n"
+    "    python -m steps.live.install .vllm\n"
+    "An installed one is found in .vllm/, on PATH, or where VLLM_EXECUTABLE says."
+)
+# The tiny model is deterministic in float32 only, and its tool calls must not be stretched by blanks.
+FLAGS = (
+    "--enable-auto-tool-choice --tool-call-parser hermes --exclude-tools-when-tool-choice-none --max-model-len 4096 "
+    "--max-num-seqs 128 --dtype float32 --enforce-eager --distributed-executor-backend uni --disable-uvicorn-access-log "
+    "--structured-outputs-config.backend xgrammar --structured-outputs-config.disable_any_whitespace true"
+)
+ENV: Mapping[str, str] = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # else the executor in the same process is replaced by another
+    "TORCHDYNAMO_DISABLE": "1",  # else the first request with logprobs compiles for ten seconds
+    "VLLM_LOGGING_LEVEL": "WARNING",
+}
+OFFLINE: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the environment asks for. A `model` without a `url` is started instead of the tiny one: a path, or a name of the hub."""
+
+    url: str | None = None
+    model: str | None = None
+    key: str | None = None
+    executable: str | None = None
+
+    @classmethod
+    def from_environment(cls) -> "Wish":
+        names = ("VLLM_BACKEND_URL", "VLLM_MODEL_NAME", "VLLM_API_KEY", "VLLM_EXECUTABLE")
+        wish = cls(*(os.environ.get(name) or None for name in names))
+        redaction.remember(wish.key)
+        return wish
+
+
+@contextlib.asynccontextmanager
+async def running(wish: Wish) -> AsyncIterator[Engine]:
+    """Raises `SuiteError` when there is no engine, or none that can be judged with."""
+    if wish.url is not None:
+        yield await looked_at(wish.url, wish.model, wish.key)
+        return
+    executable = found(wish.executable)
+    log = Path(tempfile.gettempdir()) / f"rollout-conformance-vllm-{os.getpid()}.log"
+    env = {**ENV, **({} if wish.model else OFFLINE), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    try:
+        async with targets.running(f"cmd:{shlex.join(command(executable, wish.model))}", env, READY_S, log) as server:
+            yield await looked_at(server.base_url, wish.model or NAME, None, str(log))
+    except SuiteError as error:
+        if "ended with code" in str(error) or "did not answer" in str(error):
+            raise SuiteError(f"vLLM did not start: {error}\nIts whole log: {log}") from error
+        raise
+
+
+def found(named: str | None) -> str:
+    """The vLLM to start. Raises `SuiteError` with the command that installs one."""
+    places = [named] if named else [str(HOME / "bin" / "vllm"), shutil.which("vllm")]
+    for place in places:
+        if place and Path(place).is_file():
+            return str(Path(place).absolute())
+    raise SuiteError(f"VLLM_EXECUTABLE={named}: there is no such file" if named else MISSING)
+
+
+def command(executable: str, model: str | None) -> list[str]:
+    """How vLLM is started: `{port}` is still to be filled in."""
+    if model is None:
+        words = ["serve", str(MODEL), "--tokenizer", str(TOKENIZER), "--served-model-name", NAME, *FLAGS.split()]
+    else:
+        words = ["serve", model, "--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+    more = shlex.split(os.environ.get("VLLM_EXTRA_ARGS", ""))
+    return [executable, *words, "--host", "127.0.0.1", "--port", "{port}", *more]
