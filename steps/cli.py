@@ -19,12 +19,16 @@ from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block, summary
 from steps.engine.findings import SuiteError, Verdict
 from steps.engine.outcome import Outcome
-from steps.live import divergence
+from steps.live import divergence, engine
 from steps.live.backend import BOTH, LIVE, SCRIPTED
-from steps.live.divergence import Played
+from steps.live.divergence import Divergence, Played
+from steps.live.engine import Wish
+from steps.live.openai import Engine
+from steps.profiles.chat.profile import PROFILE as CHAT_PROFILE
 from steps.running import PROFILES, ROOT, Request, Run, profile_of, ready
 
 OK, FINDINGS, NO_JUDGEMENT = 0, 1, 2
+CHAT = CHAT_PROFILE.name
 
 
 class _Address(click.ParamType[tuple[str, int]]):
@@ -122,24 +126,48 @@ def run(
 
 
 async def _both(request: Request, cases: list[Case], report_file: Path | None) -> int:
-    """The same cases by script and live; says whether to deploy."""
-    cases = [case for case in cases if case.live is not None]
-    if not cases:
+    """The same cases by script and live, and the engine itself by its own profile; says whether to deploy."""
+    if request.record is not None:
+        raise SuiteError("--record keeps one live session, and both is two runs: write --backend live.")
+    judged = {request.profile: cases, CHAT: [] if request.profile == CHAT else library.every(CHAT)}
+    if not any(case.live is not None for case in cases):
         raise SuiteError(
             "--backend both: none of these cases says what it demands of a live model (`live:` in its file)."
         )
-    played: list[Played] = []
-    for name in (SCRIPTED, LIVE):
-        one = replace(request, backend=name, record=request.record if name == LIVE else None)
-        async with ready(one) as judged:
-            outcomes = await _play(judged, judged.mine(cases), lambda outcome: None)
-            played.append(divergence.of_run(judged, outcomes))
-    found = divergence.compared(played[0], played[1])
-    for line in divergence.lines(found, profile_of(request.profile).catalogue):
+    async with engine.running(Wish.from_environment()) as model:
+        wish = Wish(model.base_url, model.model, model.key)
+        parts = [
+            await _compared(
+                _request_of(request, profile, model, wish), [case for case in some if case.live is not None]
+            )
+            for profile, some in judged.items()
+            if some
+        ]
+    found = divergence.together(parts)
+    for line in divergence.lines(found):
         click.echo(line)
     if report_file is not None:
         divergence.write(report_file, found)
     return divergence.exit_code(found)
+
+
+def _request_of(request: Request, profile: str, model: Engine, wish: Wish) -> Request:
+    """The engine is judged as what it is, whatever the target of the run; what only its card knows counts for the tiny model alone."""
+    if profile == request.profile:
+        return replace(request, wish=wish)
+    card = profile_of(profile).default_card if model.model == engine.NAME else None
+    return Request(
+        profile=profile, card=card, tokenizer=request.tokenizer, level=request.level, jobs=request.jobs, wish=wish
+    )
+
+
+async def _compared(request: Request, cases: list[Case]) -> Divergence:
+    played: list[Played] = []
+    for name in (SCRIPTED, LIVE):
+        async with ready(replace(request, backend=name)) as judged:
+            outcomes = await _play(judged, judged.mine(cases), lambda outcome: None)
+            played.append(divergence.of_run(judged, outcomes))
+    return divergence.compared(played[0], played[1])
 
 
 async def _run(request: Request, cases: list[Case], known: baseline.Baseline, report_file: Path | None) -> int:

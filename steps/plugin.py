@@ -35,6 +35,7 @@ MARKERS = {
     "weekly": "every week: very long",
     "stress": "many at once",
     "benchmark": "measures",
+    "exclusive": "no other case is played at the same time",
     "slow": "takes longer than a second",
     "vllm": "can be played with a real model: `--backend live -m vllm`",
     "requires_servers": "needs servers that somebody else started",

@@ -22,10 +22,11 @@ from steps.live.engine import TOKENIZER, Wish
 from steps.live.openai import Engine
 from steps.peers import tokens
 from steps.profiles.base import Peers, Profile, Setting
+from steps.profiles.chat.profile import PROFILE as CHAT
 from steps.profiles.rollout.profile import PROFILE as ROLLOUT
 from steps.profiles.trainer.profile import PROFILE as TRAINER
 
-PROFILES: dict[str, Profile] = {ROLLOUT.name: ROLLOUT, TRAINER.name: TRAINER}
+PROFILES: dict[str, Profile] = {ROLLOUT.name: ROLLOUT, TRAINER.name: TRAINER, CHAT.name: CHAT}
 ROOT = Path(__file__).parents[1]
 
 
@@ -157,6 +158,8 @@ async def ready(request: Request) -> AsyncIterator[Run]:
         redaction.remember(secret)
     asked = Asked(request.backend, _tokenizer_hash(request, card), profile.name, request.record, request.wish)
     async with backend.opened(asked) as model:
+        if model.engine is not None and profile.live_target is not None:
+            target = request.target or profile.live_target(model.engine)
         if model.engine is not None:
             card = card.model_copy(update={"env": {**card.env, **profile.target_env(model.engine)}})
         wish = (request.target_key, request.tokenizer, request.tokenizer_name, request.listen)

@@ -1,6 +1,7 @@
 """Scenario files: YAML in, cases out; every mistake is told with file:line:column and what to write instead."""
 
 import difflib
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from contracts.requirements import Requirement
-from steps import trainer_scenario, verbs
+from steps import verb_scenario, verbs
 from steps.engine import yaml_source
 from steps.engine.cases import Case, Live, Step
 from steps.engine.findings import Location, SuiteError
@@ -27,8 +28,9 @@ def load(file: Path, catalogue: Catalogue, root: Path = ROOT) -> list[Case]:
     """The cases of a file, one for each dialect. Raises `SuiteError` for the first mistake."""
     shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
     source = yaml_source.read(file, shown)
-    if any(name.startswith("TRAINER-") for name in catalogue):
-        return trainer_scenario.compiled(source, catalogue)
+    profile = next(iter(catalogue)).partition("-")[0].lower()
+    if profile in verb_scenario.VOCABULARIES:
+        return verb_scenario.compiled(source, catalogue, profile)
     return compiled(source, catalogue, file.parent.name)
 
 
@@ -196,7 +198,10 @@ def schema() -> dict[str, Any]:
 
 SCHEMAS: Mapping[Path, Callable[[], dict[str, Any]]] = {
     ROOT / "scenarios" / "scenario.schema.json": schema,
-    ROOT / "scenarios" / "trainer.schema.json": trainer_scenario.schema,
+    **{
+        ROOT / "scenarios" / f"{profile}.schema.json": functools.partial(verb_scenario.schema, profile)
+        for profile in verb_scenario.VOCABULARIES
+    },
 }
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ def finding_block(group: Group) -> str:
     head = f"{WORDS[group.requirement.level]}  {group.requirement.id} {group.requirement.level.upper()}  {group.requirement.sentence}"
     lines = textwrap.wrap(head, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
     lines += _field("said", finding.said) + _field("saw", finding.saw)
+    if finding.ignored:
+        lines += _field("note", "accepted, and ignored: nobody is told that what was asked for has no effect")
     if finding.state:
         lines += _field("state", finding.state)
     if finding.strict_only:

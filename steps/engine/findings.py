@@ -18,8 +18,10 @@ class Verdict(StrEnum):
     ERROR = "error"
     SKIP = "skip"
     INCONCLUSIVE = "inconclusive"
+    IGNORED = "ignored"  # of a requirement only: a parameter was accepted and had no effect
 
 
+BROKEN = (Verdict.FAIL, Verdict.IGNORED)
 LEVELS = ("must", "should", "may")
 
 
@@ -47,7 +49,8 @@ class Finding:
 
     `said` is what the requirement or the case demanded, `saw` what happened, both with values. `exchanges` are the numbers of
     the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts. An `echo`
-    is a demand that an invariant judges as well; it is dropped when that one has spoken.
+    is a demand that an invariant judges as well; it is dropped when that one has spoken. `ignored` when what was asked for was accepted
+    and had no effect.
     """
 
     requirement: str
@@ -58,6 +61,7 @@ class Finding:
     at: Location | None = None
     strict_only: bool = False
     echo: bool = False
+    ignored: bool = False
 
 
 Evidence = Held | Finding
@@ -78,8 +82,8 @@ def requirement_verdicts(evidence: Iterable[Evidence], about: Iterable[str]) -> 
     verdicts = dict.fromkeys(about, Verdict.INCONCLUSIVE)
     for item in evidence:
         if isinstance(item, Finding):
-            verdicts[item.requirement] = Verdict.FAIL
-        elif verdicts.get(item.requirement) is not Verdict.FAIL:
+            verdicts[item.requirement] = Verdict.IGNORED if item.ignored else Verdict.FAIL
+        elif verdicts.get(item.requirement) not in BROKEN:
             verdicts[item.requirement] = Verdict.PASS
     return verdicts
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 from contracts.requirements import Requirement
 from steps.engine.cases import Case
 from steps.engine.coverage import Coverage
-from steps.engine.findings import Finding, SuiteError, Verdict
+from steps.engine.findings import BROKEN, Finding, SuiteError, Verdict
 from steps.engine.outcome import Outcome
 from steps.engine.redaction import redacted
 from steps.engine.trace import Exchange, Trace
@@ -67,7 +67,7 @@ class ReportWriter:
     def result(self, outcome: Outcome) -> None:
         self.verdicts[outcome.judgement.verdict] += 1
         for name, verdict in outcome.judgement.requirements.items():
-            if self.requirements.get(name) != Verdict.FAIL and not (
+            if self.requirements.get(name) not in BROKEN and not (
                 verdict == Verdict.INCONCLUSIVE and name in self.requirements
             ):
                 self.requirements[name] = verdict

@@ -24,6 +24,7 @@ from steps.live.openai import ANSWER_S, Engine
 from steps.peers import served
 
 VERSION = 1
+LACKS = {"unbuffered": "a cassette gives a stream at once"}
 KEPT = ("content-type",)  # headers of an answer that mean something later
 
 
@@ -165,7 +166,7 @@ async def recording(engine: Engine, file: Path, tokenizer: str, run: str) -> Asy
         recorder = Recorder(client, engine, file, header)
         try:
             async with served.serve(recorder) as url:
-                yield replace(engine, base_url=url, key=None)
+                yield replace(engine, base_url=url, key=None, lacks={**engine.lacks, **LACKS})
         finally:
             recorder.close()
 
@@ -181,5 +182,5 @@ async def replaying(file: Path, tokenizer: str) -> AsyncIterator[tuple[Engine, s
             "texts. Give the tokenizer of the recording with --tokenizer, or record anew."
         )
     async with served.serve(replayer) as url:
-        engine = Engine(url, header["model"], None, header.get("engine", ""), str(file), header.get("lacks", {}))
+        engine = Engine(url, header["model"], None, header.get("engine", ""), str(file), {**header["lacks"], **LACKS})
         yield engine, str(header["run"])

@@ -6,15 +6,14 @@ an error in the logic, with no need of a model to see it. Everything else is und
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from contracts.requirements import Requirement
 from steps.engine.cases import Case
-from steps.engine.findings import Verdict
+from steps.engine.findings import BROKEN, Verdict
 from steps.engine.outcome import Outcome
 from steps.engine.redaction import redacted
 from steps.engine.trace import Trace
@@ -83,9 +82,25 @@ class Divergence:
 
 def compared(mock: Played, live: Played, allowed: shapes.Allowed | None = None) -> Divergence:
     allowed = allowed or shapes.mask()
-    names = [name for name in mock.outcomes if name in live.outcomes]
+    names = [
+        name for name, one in mock.outcomes.items() if name in live.outcomes and not _skipped(one, live.outcomes[name])
+    ]
     cases = tuple(_case(mock.outcomes[name], live.outcomes[name], allowed) for name in names)
     return Divergence(cases, live, _requirements(cases, mock, live))
+
+
+def together(parts: Sequence[Divergence]) -> Divergence:
+    """The comparisons of several profiles as one."""
+    drifts = tuple(drift for part in parts for drift in part.live.drifts)
+    texts = tuple(text for part in parts for text in part.live.texts)
+    live = Played({}, parts[0].live.model, drifts, texts)
+    requirements = {name: kind_ for part in parts for name, kind_ in part.requirements.items()}
+    return Divergence(tuple(one for part in parts for one in part.cases), live, requirements)
+
+
+def _skipped(*outcomes: Outcome) -> bool:
+    """Whether a capability is missing on either side: there is nothing to compare then."""
+    return any(one.judgement.verdict is Verdict.SKIP for one in outcomes)
 
 
 def _case(mock: Outcome, live: Outcome, allowed: shapes.Allowed) -> Compared:
@@ -97,11 +112,11 @@ def _case(mock: Outcome, live: Outcome, allowed: shapes.Allowed) -> Compared:
 
 
 def kind(mock: Verdict, live: Verdict) -> Kind:
-    if mock is Verdict.FAIL:
+    if mock in BROKEN:
         return Kind.LOGIC
     if (mock, live) == (Verdict.PASS, Verdict.PASS):
         return Kind.SAFE
-    return Kind.CRITICAL if (mock, live) == (Verdict.PASS, Verdict.FAIL) else Kind.UNDECIDED
+    return Kind.CRITICAL if mock is Verdict.PASS and live in BROKEN else Kind.UNDECIDED
 
 
 def _requirements(cases: Iterable[Compared], mock: Played, live: Played) -> dict[str, Kind]:
@@ -140,7 +155,7 @@ def exit_code(found: Divergence) -> int:
     return 2 if broken or not kinds[Kind.SAFE] else 0
 
 
-def lines(found: Divergence, catalogue: Mapping[str, Requirement]) -> Iterator[str]:
+def lines(found: Divergence) -> Iterator[str]:
     """The report for people."""
     for kind_ in (Kind.LOGIC, Kind.CRITICAL, Kind.UNDECIDED):
         of_kind = [one for one in found.cases if one.kind is kind_]

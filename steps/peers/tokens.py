@@ -67,8 +67,9 @@ class Tokens:
     def _encode(self, part: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(part, add_special_tokens=False).ids)
 
-    def decode(self, ids: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
+    def decode(self, ids: Sequence[int], *, special: bool = True) -> str:
+        """The text of these ids, special tokens in it or left out."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=not special))
 
     def prompt_ids(self, messages: Sequence[Any], tools: Sequence[Any] | None = None) -> list[int]:
         return self.encode(self.render(messages, tools))

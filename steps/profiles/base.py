@@ -71,7 +71,8 @@ class Fuzzed(Protocol):
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
-    session into what the invariants judge; `target_env` tells a target that the suite starts of the engine."""
+    session into what the invariants judge; `target_env` tells a target that the suite starts of the engine,
+    `live_target` what is judged on an engine when no target is named."""
 
     name: str
     dialects: tuple[str, ...]
@@ -88,3 +89,4 @@ class Profile:
     excuse: Callable[[Case, Any], str | None]
     fuzzed: Fuzzed
     target_env: Callable[[Engine], Mapping[str, str]] = lambda engine: {}
+    live_target: Callable[[Engine], str] | None = None

@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from steps import scenario, trainer_scenario, verbs
+from steps import scenario, verb_scenario, verbs
 from steps.engine import yaml_source
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
@@ -87,8 +87,8 @@ def test_the_schemas_that_editors_use_are_those_of_the_models() -> None:
 
 @pytest.mark.parametrize(("profile", "file"), SHIPPED, ids=[f"{folder}-{file.stem}" for folder, file in SHIPPED])
 def test_every_shipped_file_fits_the_schema(profile: str, file: Path) -> None:
-    schema = {"rollout": scenario.schema, "trainer": trainer_scenario.schema}[profile]
-    jsonschema_rs.validate(schema(), yaml_source.read(file).value)
+    schema = scenario.schema() if profile == "rollout" else verb_scenario.schema(profile)
+    jsonschema_rs.validate(schema, yaml_source.read(file).value)
 
 
 def test_every_verb_is_used_by_a_shipped_case() -> None:

@@ -1,4 +1,4 @@
-"""Scenario files of the profile `trainer`: the same frame as any other, with a vocabulary of its own."""
+"""Scenario files of the profiles whose cases are plain lists of verbs: one frame, and a vocabulary for each."""
 
 import difflib
 import json
@@ -11,11 +11,14 @@ from contracts.requirements import Requirement
 from steps.engine import yaml_source
 from steps.engine.cases import Case, Live, Step
 from steps.engine.yaml_source import Path_, Source
-from steps.profiles.trainer import vocabulary
+from steps.profiles.chat import vocabulary as chat
+from steps.profiles.trainer import vocabulary as trainer
+
+VOCABULARIES: Mapping[str, Any] = {"trainer": trainer, "chat": chat}
 
 
-class TrainerCase(BaseModel):
-    """One case. `steps` are what the rollout server does, in order; `expect` what must come of it."""
+class VerbCase(BaseModel):
+    """One case. `steps` are what the suite does, in order; `expect` what must come of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,35 +32,39 @@ class TrainerCase(BaseModel):
     live: bool = Field(True, description="whether all expectations hold whatever a real model says")
 
 
-class TrainerFile(BaseModel):
+class VerbFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cases: list[TrainerCase] = Field(min_length=1)
+    cases: list[VerbCase] = Field(min_length=1)
 
 
-def schema() -> dict[str, Any]:
+def schema(profile: str) -> dict[str, Any]:
     """The JSON schema of a scenario file, with the verbs that a step and an expectation may be."""
-    made = TrainerFile.model_json_schema()
-    case = made["$defs"]["TrainerCase"]["properties"]
+    vocabulary = VOCABULARIES[profile]
+    made = VerbFile.model_json_schema()
+    case = made["$defs"]["VerbCase"]["properties"]
     for key, known in (("steps", vocabulary.ACTIONS), ("expect", vocabulary.EXPECTATIONS)):
         case[key]["items"] = yaml_source.verbs_schema(known)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
-def compiled(source: Source, catalogue: Mapping[str, Requirement]) -> list[Case]:
+def compiled(source: Source, catalogue: Mapping[str, Requirement], profile: str) -> list[Case]:
     """The cases of a document, one for each dialect. Raises `SuiteError` with file:line for the first mistake."""
-    model = yaml_source.validated(TrainerFile, source)
+    model = yaml_source.validated(VerbFile, source)
     names: set[str] = set()
     cases: list[Case] = []
     for n, case in enumerate(model.cases):
         if case.name in names:
             raise source.problem(("cases", n, "name"), f"the name {case.name!r} is taken by another case of this file")
         names.add(case.name)
-        cases += _cases(source, ("cases", n), case, catalogue)
+        cases += _cases(source, ("cases", n), case, catalogue, profile)
     return cases
 
 
-def _cases(source: Source, path: Path_, case: TrainerCase, catalogue: Mapping[str, Requirement]) -> Iterator[Case]:
+def _cases(
+    source: Source, path: Path_, case: VerbCase, catalogue: Mapping[str, Requirement], profile: str
+) -> Iterator[Case]:
+    vocabulary = VOCABULARIES[profile]
     known = [_known(source, (*path, "requirements", n), name, catalogue) for n, name in enumerate(case.requirements)]
     actions = [_step(source, (*path, "steps", n), w, vocabulary.ACTIONS) for n, w in enumerate(case.steps)]
     demands = [_step(source, (*path, "expect", n), w, vocabulary.EXPECTATIONS) for n, w in enumerate(case.expect)]
@@ -67,7 +74,7 @@ def _cases(source: Source, path: Path_, case: TrainerCase, catalogue: Mapping[st
         at, live = source.at((*path, "name")), Live() if case.live else None
         if about:
             yield Case(
-                case.name, "trainer", dialect, about, (*actions, *demands), at, frozenset(case.tags), needs, live=live
+                case.name, profile, dialect, about, (*actions, *demands), at, frozenset(case.tags), needs, live=live
             )
 
 

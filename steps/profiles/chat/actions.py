@@ -1,0 +1,193 @@
+"""What the suite asks of an engine: one frozen value a verb. They drive; none of them judges."""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from steps.engine.session import Session
+from steps.engine.sse import Parser
+from steps.engine.trace import Request, Response, parse
+from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
+
+CHAT = "/v1/chat/completions"
+SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256, "logprobs": True, "return_token_ids": True}
+CALCULATOR = ("add", "subtract", "multiply", "divide")
+GAUGE = re.compile(r"^(vllm:\w+?)(?:\{[^}]*\})? ([-+.\deE]+|NaN)$", re.M)
+PATIENCE_S = 5.0
+RESULTS: Mapping[str, Any] = {"add": int.__add__, "subtract": int.__sub__, "multiply": int.__mul__}
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask for a chat completion and keep the reply as `name`; `times` of them as name#1, name#2, ..., each with its own `seed`
+    where `seeds` says so.
+
+    The conversation is `messages`, or the one question `ask`, or that of the reply `after` with what it said, what its tools gave and
+    then `ask`. `tools` are names of the calculator; `change` is merged over the body, `without` removed from it. A stream is left after
+    `leave_after` chunks, where that is above 0. `rewritten` says that the history is such as the engine would not have given it.
+    `longer_than_it_takes` asks with more tokens than the engine says that it takes.
+    """
+
+    name: str = "it"
+    ask: str = ""
+    messages: tuple[Mapping[str, Any], ...] = ()
+    after: str = ""
+    tools: tuple[str, ...] = ()
+    stream: bool = False
+    change: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    times: int = 1
+    seeds: bool = False
+    leave_after: int = 0
+    rewritten: bool = False
+    longer_than_it_takes: bool = False
+
+    async def perform(self, session: Session) -> None:
+        names = [self.name] if self.times == 1 else [f"{self.name}#{n + 1}" for n in range(self.times)]
+        await asyncio.gather(*(self._one(session, name, n) for n, name in enumerate(names)))
+
+    async def _one(self, session: Session, name: str, nth: int) -> None:
+        body = self._body(session) | ({"seed": 1000 + nth} if self.seeds else {})
+        replies: dict[str, Reply] = session.state.setdefault("replies", {})
+        replies[name] = await (_streamed if body.get("stream") else _whole)(session, self, name, body)
+
+    def _body(self, session: Session) -> dict[str, Any]:
+        bench: Bench = session.bench
+        body: dict[str, Any] = {"model": bench.model, "messages": self._messages(session), **SAMPLING}
+        if self.tools:
+            body["tools"] = [_tool(name) for name in self.tools]
+        if self.stream:
+            body["stream"] = True
+        body |= self.change
+        return {name: value for name, value in body.items() if name not in self.without}
+
+    def _messages(self, session: Session) -> list[Any]:
+        earlier = session.state.get("replies", {}).get(self.after) if self.after else None
+        messages = list(self.messages)
+        if self.longer_than_it_takes:
+            messages.append({"role": "user", "content": "the sea " * session.bench.context})
+        if earlier is not None and earlier.choices:
+            messages = [*earlier.request["messages"], _again(earlier.choices[0].message)]
+            messages += [_result(call) for call in earlier.choices[0].calls]
+        return messages + ([{"role": "user", "content": self.ask}] if self.ask else [])
+
+
+def _again(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message as a client gives it back: without what the engine left null."""
+    return {"role": "assistant", "content": None, **{k: v for k, v in message.items() if v is not None and v != []}}
+
+
+def _result(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = call.get("function") or {}
+    arguments = parse(str(function.get("arguments", "")).encode())
+    try:
+        told = str(RESULTS[str(function.get("name"))](arguments["a"], arguments["b"]))
+    except (KeyError, TypeError):
+        told = "Error: no such tool, or not its arguments"
+    return {"role": "tool", "content": told, "tool_call_id": call.get("id")}
+
+
+def _tool(name: str) -> dict[str, Any]:
+    numbers = {"a": {"type": "number"}, "b": {"type": "number"}}
+    parameters = {"type": "object", "properties": numbers, "required": ["a", "b"]}
+    return {
+        "type": "function",
+        "function": {"name": name, "description": f"{name} two numbers", "parameters": parameters},
+    }
+
+
+def _request(session: Session, body: Mapping[str, Any]) -> Request:
+    key = session.bench.key
+    headers = (("content-type", "application/json"), *((("authorization", f"Bearer {key}"),) if key else ()))
+    return Request("POST", CHAT, headers, json.dumps(body).encode())
+
+
+async def _whole(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
+    n = await session.send(_request(session, body), rollout="-")
+    response = session.trace.exchanges[n].response
+    answer = parse(response.body) if response else None
+    return Reply(name, n, body, response.status if response else None, answer, rewritten=ask.rewritten)
+
+
+async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
+    """Read a stream as it arrives, or some of it. What breaks off is a reply without an end."""
+    request = _request(session, body)
+    n = session.trace.open(request, to_target=True, rollout="-")
+    chunks: list[Chunk] = []
+    raw, status = b"", None
+    try:
+        async with (
+            asyncio.timeout(session.patience_s * 4),
+            session.client.stream(
+                "POST", session.target + CHAT, content=request.body, headers=dict(request.headers)
+            ) as reply,
+        ):
+            status = reply.status_code
+            parser = Parser()
+            async for piece in reply.aiter_raw():
+                raw += piece
+                chunks += [Chunk(session.trace.now(), _data(event.data)) for event in parser.feed(piece)]
+                if 0 < ask.leave_after <= len(chunks):
+                    break
+        session.trace.close(n, Response(status, (), raw))
+    except (TimeoutError, httpx.HTTPError, OSError) as error:
+        session.trace.close(n, fault=f"{type(error).__name__}: {error}")
+    session.beat()
+    whole = put_together(chunks) if status == 200 else parse(raw)
+    return Reply(name, n, body, status, whole, tuple(chunks), bool(ask.leave_after), ask.rewritten)
+
+
+def _data(text: str) -> Any:
+    return DONE if text == DONE else parse(text.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a request of any kind and keep its answer as `name`. `raw` is the body as text."""
+
+    path: str
+    method: str = "GET"
+    raw: str = ""
+    name: str = "it"
+
+    async def perform(self, session: Session) -> None:
+        key = session.bench.key
+        headers = (("content-type", "application/json"), *((("authorization", f"Bearer {key}"),) if key else ()))
+        n = await session.send(Request(self.method, self.path, headers, self.raw.encode()), rollout="-")
+        response = session.trace.exchanges[n].response
+        body = parse(response.body) if response else None
+        reply = Reply(self.name, n, {}, response.status if response else None, body)
+        session.state.setdefault("replies", {})[self.name] = reply
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Read /metrics, again and again until no request runs or the patience is over; keep the readings as `name`."""
+
+    name: str = "it"
+    idle: bool = True
+
+    async def perform(self, session: Session) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + PATIENCE_S
+        while True:
+            n = await session.send(Request("GET", "/metrics", ()), rollout="-")
+            response = session.trace.exchanges[n].response
+            found = gauges(response.body.decode("utf-8", "replace") if response else "")
+            if not self.idle or not found.get("vllm:num_requests_running") or loop.time() > end:
+                break
+            await asyncio.sleep(0.02)
+        session.state.setdefault("gauges", {})[self.name] = found
+
+
+def gauges(text: str) -> dict[str, float]:
+    """The values of vLLM's own metrics, summed over their labels."""
+    found: dict[str, float] = {}
+    for name, value in GAUGE.findall(text):
+        found[name] = found.get(name, 0.0) + float(value)
+    return found

@@ -1,0 +1,267 @@
+"""What holds for every reply of an engine, whatever was asked: pure functions over the replies of a case."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from steps.engine.compare import show
+from steps.engine.findings import Evidence, Finding, Held
+from steps.engine.trace import NOT_JSON
+from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
+
+BROKEN_LETTER = "\ufffd"
+IDS = frozenset(f"CHAT-{n:03}" for n in (2, 10, 11, 12, 20, 21, 22, 23, 24, 25, 26, 38, 51, 52))
+
+
+def held(number: int) -> Held:
+    return Held(f"CHAT-{number:03}")
+
+
+def broken(number: int, said: str, saw: str, *exchanges: int) -> Finding:
+    return Finding(f"CHAT-{number:03}", said, saw, exchanges)
+
+
+def good(talk: Talk) -> Iterator[Reply]:
+    return (reply for reply in talk.replies.values() if reply.good and reply.request)
+
+
+def shape(talk: Talk) -> Iterator[Evidence]:
+    """A reply is a chat completion."""
+    for reply in good(talk):
+        if reply.streamed:
+            continue
+        body = reply.fields
+        wrong = {
+            name: body.get(name)
+            for name, right in (
+                ("object", body.get("object") == "chat.completion"),
+                ("id", isinstance(body.get("id"), str) and body.get("id")),
+                ("created", isinstance(body.get("created"), int) and not isinstance(body.get("created"), bool)),
+                ("model", isinstance(body.get("model"), str)),
+                ("choices", bool(reply.choices)),
+            )
+            if not right
+        }
+        yield broken(2, "object, id, created, model and choices", show(wrong), reply.n) if wrong else held(2)
+
+
+def counting(talk: Talk) -> Iterator[Evidence]:
+    """Usage adds up, and counts what was sampled."""
+    for reply in good(talk):
+        usage = reply.fields.get("usage")
+        if not isinstance(usage, Mapping):
+            continue
+        prompt, sampled, total = (usage.get(f"{name}_tokens") for name in ("prompt", "completion", "total"))
+        if isinstance(prompt, int) and isinstance(sampled, int) and prompt + sampled == total:
+            yield held(10)
+        else:
+            yield broken(10, "total_tokens = prompt_tokens + completion_tokens", show(usage), reply.n)
+        ids = [choice.ids for choice in reply.choices]
+        known = [len(one) for one in ids if one is not None]
+        if known and len(known) == len(ids):
+            yield from _equal(11, "completion_tokens", sum(known), sampled, reply)
+        if reply.prompt_ids is not None:
+            yield from _equal(12, "prompt_tokens", len(reply.prompt_ids), prompt, reply)
+
+
+def _equal(number: int, name: str, said: int, saw: Any, reply: Reply) -> Iterator[Evidence]:
+    yield held(number) if said == saw else broken(number, f"{name}: {said}", f"{name}: {show(saw)}", reply.n)
+
+
+def tokens(talk: Talk) -> Iterator[Evidence]:
+    """The ids are the message, and each has its logprob."""
+    for reply in good(talk):
+        if not reply.request.get("return_token_ids"):
+            continue
+        for choice in reply.choices:
+            if choice.ids is None:
+                yield broken(20, "token_ids, because return_token_ids is true", "none", reply.n)
+                continue
+            yield from _whole(talk, reply, choice, choice.ids)
+            yield from _logprobs(talk, reply, choice, choice.ids)
+
+
+def _whole(talk: Talk, reply: Reply, choice: Choice, ids: tuple[int, ...]) -> Iterator[Evidence]:
+    if talk.tokens is None:
+        return
+    text, end = talk.tokens.decode(ids), talk.tokens.end_of_turn
+    ended = choice.finish in ("stop", "tool_calls") and not _stopped_by_string(reply, choice)
+    if ended and end is not None and end not in ids:
+        yield broken(20, f"the end of the turn ({end}) among the ids", f"they end with {list(ids[-4:])}", reply.n)
+        return
+    yield held(20)
+    parts = [choice.content.strip(), *(name for name, _ in functions(choice))]
+    # A sampled special token is left out of the content; half a letter is shown in ways of the engine's own.
+    plain = talk.tokens.decode(ids, special=False)
+    missing = next(
+        (part for part in parts if part not in text and part not in plain and BROKEN_LETTER not in part), None
+    )
+    if _stopped_by_string(reply, choice) or missing is None:
+        yield held(21)
+    else:
+        yield broken(21, f"ids that decode to {show(missing)}", show(text), reply.n)
+    for _, arguments in functions(choice):
+        if _is_json(arguments):
+            ok = arguments in text
+            yield held(22) if ok else broken(22, f"arguments as sampled: {show(text)}", show(arguments), reply.n)
+
+
+def _stopped_by_string(reply: Reply, choice: Choice) -> bool:
+    return bool(reply.request.get("stop")) and choice.finish == "stop"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def _logprobs(talk: Talk, reply: Reply, choice: Choice, ids: tuple[int, ...]) -> Iterator[Evidence]:
+    if not reply.request.get("logprobs"):
+        return
+    entries = choice.logprobs
+    if entries is None or len(entries) != len(ids):
+        yield broken(23, f"{len(ids)} logprobs for {len(ids)} ids", f"{len(entries or ())}", reply.n)
+        return
+    strange = next((n for n, pair in enumerate(zip(entries, ids, strict=True)) if _foreign(talk, *pair)), None)
+    if strange is None:
+        yield held(23)
+    else:
+        said = f"logprob {strange} is of {show(talk.tokens.decode([ids[strange]]) if talk.tokens else '')}"
+        yield broken(23, said, f"it says it is of {show(entries[strange].get('token'))}", reply.n)
+    values = [entry.get("logprob") for entry in entries]
+    wrong = [v for v in values if not isinstance(v, int | float) or not math.isfinite(v) or v > 0]
+    yield broken(24, "finite logprobs, none above 0", show(wrong[:3]), reply.n) if wrong else held(24)
+
+
+def _foreign(talk: Talk, entry: Mapping[str, Any], token: int) -> bool:
+    """Whether an entry names the text of another token. What is no ASCII, or markup, engines spell in ways of their own."""
+    if talk.tokens is None:
+        return False
+    text, told = talk.tokens.decode([token]), entry.get("token")
+    plain = text.isascii() and not text.startswith("<|") and isinstance(told, str) and told.isascii() and told != ""
+    return plain and told != text
+
+
+def prompts(talk: Talk) -> Iterator[Evidence]:
+    """The prompt is that of the template, and each turn's begins with what was there before."""
+    for reply in good(talk):
+        if reply.prompt_ids is None:
+            continue
+        if talk.tokens is not None and not reply.rewritten and "tool_choice" not in reply.request:
+            yield from _rendered(talk, reply, reply.prompt_ids)
+        before = _before(talk, reply)
+        if before is not None and before.prompt_ids is not None and before.choices[0].ids is not None:
+            yield from _extends(talk, before, reply)
+
+
+def _rendered(talk: Talk, reply: Reply, ids: tuple[int, ...]) -> Iterator[Evidence]:
+    assert talk.tokens is not None
+    ours = tuple(talk.tokens.prompt_ids(reply.request["messages"], reply.request.get("tools")))
+    if ours == ids:
+        yield held(25)
+    else:
+        yield broken(25, *_place(talk, ours, ids), reply.n)
+
+
+def _place(talk: Talk, ours: tuple[int, ...], theirs: tuple[int, ...]) -> tuple[str, str]:
+    """The first position that differs, with the ids and the texts around it, ours and theirs."""
+    at = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
+    around = slice(max(0, at - 3), at + 9)
+    told = [
+        f"{list(part[around])} {show(talk.tokens.decode(part[around]) if talk.tokens else '')}"
+        for part in (ours, theirs)
+    ]
+    return f"position {at} of {len(ours)}: {told[0]}", f"position {at} of {len(theirs)}: {told[1]}"
+
+
+def _before(talk: Talk, reply: Reply) -> Reply | None:
+    """The reply that this one goes on from: its messages and what it said are the beginning of the conversation."""
+    found = None
+    for other in good(talk):
+        messages = other.request["messages"]
+        longer = len(reply.request["messages"]) > len(messages)
+        if other.n < reply.n and longer and reply.request["messages"][: len(messages)] == messages and other.choices:
+            answer = reply.request["messages"][len(messages)]
+            if answer.get("role") == "assistant" and answer.get("content") == other.choices[0].message.get("content"):
+                found = other if found is None or len(messages) > len(found.request["messages"]) else found
+    return found
+
+
+def _extends(talk: Talk, before: Reply, reply: Reply) -> Iterator[Evidence]:
+    whole = (before.prompt_ids or ()) + (before.choices[0].ids or ())
+    now = reply.prompt_ids or ()
+    if now[: len(whole)] == whole:
+        yield held(26)
+    else:
+        yield broken(26, *_place(talk, whole, now), before.n, reply.n)
+
+
+def endings(talk: Talk) -> Iterator[Evidence]:
+    """A turn ends as its finish_reason says."""
+    for reply in good(talk):
+        named = isinstance(reply.request.get("tool_choice"), Mapping)
+        for choice in reply.choices:
+            right = _right_endings(talk, reply, choice)
+            if choice.finish in right or (named and choice.calls and choice.finish == "stop"):
+                yield held(38)
+            else:
+                yield broken(38, f"finish_reason {' or '.join(sorted(right))}", show(choice.finish), reply.n)
+
+
+def _right_endings(talk: Talk, reply: Reply, choice: Choice) -> set[str]:
+    most = reply.request.get("max_completion_tokens") or reply.request.get("max_tokens")
+    end = talk.tokens.end_of_turn if talk.tokens else None
+    if choice.ids is not None and end is not None and isinstance(most, int):
+        cut = len(choice.ids) >= most and end not in choice.ids and not _ends_in_stop(talk, reply, choice)
+        if cut:
+            return {"length"}
+        return {"tool_calls"} if choice.calls else {"stop"}
+    return {"tool_calls", "length"} if choice.calls else {"stop", "length"}
+
+
+def _ends_in_stop(talk: Talk, reply: Reply, choice: Choice) -> bool:
+    stops = reply.request.get("stop") or []
+    text = talk.tokens.decode(choice.ids or ()) if talk.tokens else ""
+    return any(stop in text for stop in ([stops] if isinstance(stops, str) else stops))
+
+
+def streams(talk: Talk) -> Iterator[Evidence]:
+    """A stream has one beginning and one end."""
+    for reply in good(talk):
+        if not reply.streamed:
+            continue
+        data = [chunk.data for chunk in reply.chunks]
+        finishes = _count(data, lambda part: part.get("finish_reason") is not None)
+        if data.count(DONE) == 1 and data[-1] == DONE and finishes == len(reply.choices) and reply.choices:
+            yield held(51)
+        else:
+            saw = f"{finishes} finish_reason(s), {data.count(DONE)} [DONE], last: {show(data[-1] if data else None)}"
+            yield broken(51, "one finish_reason a choice, then data: [DONE]", saw, reply.n)
+        yield from _constant(reply, [chunk for chunk in data if isinstance(chunk, Mapping)], data)
+
+
+def _constant(reply: Reply, chunks: list[Mapping[str, Any]], data: list[Any]) -> Iterator[Evidence]:
+    odd = [part for part in data if part is NOT_JSON]
+    names = {name: {show(chunk.get(name)) for chunk in chunks} for name in ("id", "model", "created")}
+    changing = {name: sorted(values) for name, values in names.items() if len(values) > 1}
+    roles = _count(data, lambda part: bool((part.get("delta") or {}).get("role")))
+    if odd or changing or roles != max(1, len(reply.choices)):
+        saw = (
+            f"role {roles} time(s)"
+            + (f", {show(changing)}" if changing else "")
+            + (", a chunk that is no JSON" if odd else "")
+        )
+        yield broken(52, "the role once, and id, model and created the same in all chunks", saw, reply.n)
+    else:
+        yield held(52)
+
+
+def _count(data: list[Any], wanted: Any) -> int:
+    parts = [part for chunk in data if isinstance(chunk, Mapping) for part in chunk.get("choices") or []]
+    return sum(bool(wanted(part)) for part in parts)
+
+
+__all__ = ["IDS", "counting", "endings", "prompts", "shape", "streams", "tokens"]

@@ -1,0 +1,304 @@
+"""What a case may demand of replies: one frozen value a demand, judged on the whole case.
+
+`ignored` is said of a parameter that was accepted without any effect: a breach of its own kind, because nobody is told.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from steps.engine.compare import show
+from steps.engine.findings import Evidence, Finding, Held
+from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
+
+TOGETHER_S = 0.1  # a stream that takes less than this shows nothing
+
+
+def verdict(requirement: str, ok: bool, said: str, saw: str, *replies: Reply, ignored: bool = False) -> Evidence:
+    numbers = tuple(reply.n for reply in replies)
+    return Held(requirement) if ok else Finding(requirement, said, saw, numbers, ignored=ignored)
+
+
+def first(reply: Reply) -> Choice:
+    return reply.choices[0] if reply.choices else Choice({})
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Each of these replies has one of the statuses; 200 where nothing is said."""
+
+    of: str = "it"
+    statuses: tuple[int, ...] = (200,)
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            said = f"{' or '.join(map(str, self.statuses))}"
+            yield verdict(
+                requirement, reply.status in self.statuses, said, f"{reply.status}: {show(reply.body)}", reply
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A 4xx with an error object that has a text message."""
+
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            error = reply.fields.get("error")
+            message = error.get("message") if isinstance(error, Mapping) else None
+            ok = reply.status is not None and 400 <= reply.status < 500 and isinstance(message, str) and bool(message)
+            yield verdict(requirement, ok, "a 4xx with error.message", f"{reply.status}: {show(reply.body)}", reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list of models, each with an id."""
+
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            data = reply.fields.get("data")
+            models = [one.get("id") for one in data if isinstance(one, Mapping)] if isinstance(data, list) else []
+            ok = bool(models) and all(isinstance(name, str) and name for name in models)
+            yield verdict(requirement, ok, "data: a list of models, each with an id", show(reply.body), reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """These replies are of one text, or of the same ids, whether they were streamed or not."""
+
+    of: tuple[str, ...]
+    by: str = "ids"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in talk.named(name)]
+        shown = [_sample(first(reply), self.by) for reply in replies]
+        differing = next((n for n, one in enumerate(shown) if one != shown[0]), None)
+        if differing is None:
+            yield Held(requirement)
+        else:
+            said = f"{replies[differing].name} as {replies[0].name}: {show(shown[0])}"
+            yield Finding(requirement, said, show(shown[differing]), (replies[0].n, replies[differing].n))
+
+
+def _sample(choice: Choice, by: str) -> Any:
+    if by == "ids":
+        return list(choice.ids) if choice.ids is not None else None
+    calls = [{"name": name, "arguments": arguments} for name, arguments in functions(choice)]
+    return {"content": choice.content, "calls": calls, "finish": choice.finish}
+
+
+@dataclass(frozen=True, slots=True)
+class NotAllAlike:
+    """Of these samples not all are the same. A model that has only one answer decides nothing: greedy is compared with them too."""
+
+    of: str
+    greedy: str = ""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        replies = talk.named(self.of)
+        samples = {first(reply).ids for reply in replies}
+        if len(samples) > 1:
+            yield Held(requirement)
+        elif not self.greedy or samples != {first(reply).ids for reply in talk.named(self.greedy)}:
+            said = f"{len(replies)} samples under {len(replies)} seeds, not all alike"
+            yield Finding(
+                requirement, said, f"all are {show(first(replies[0]).content)}", (replies[0].n,), ignored=True
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """`cut` is the beginning of `full` before the first `at`, which `full` holds."""
+
+    full: str
+    cut: str
+    at: str
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        full, cut = talk.named(self.full)[0], talk.named(self.cut)[0]
+        if self.at not in first(full).content:
+            return  # the model never says it: nothing was decided
+        said = first(full).content.partition(self.at)[0]
+        saw = first(cut).content
+        ok = saw.rstrip() == said.rstrip() and first(cut).finish == "stop"
+        shown = f"{show(saw)}, finish_reason {show(first(cut).finish)}"
+        yield verdict(
+            requirement, ok, f"{show(said)}, finish_reason stop", shown, full, cut, ignored=saw == first(full).content
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The reply was cut after `tokens` tokens, and says so."""
+
+    of: str
+    tokens: int
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            usage = reply.fields.get("usage") or {}
+            count = len(first(reply).ids or ()) or usage.get("completion_tokens")
+            ok = count == self.tokens and first(reply).finish == "length"
+            saw = f"{count} tokens, finish_reason {show(first(reply).finish)}"
+            more = isinstance(count, int) and count > self.tokens
+            yield verdict(requirement, ok, f"{self.tokens} tokens, finish_reason length", saw, reply, ignored=more)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """As many choices as were asked for, numbered."""
+
+    of: str
+    count: int
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            indices = sorted(str(choice.raw.get("index")) for choice in reply.choices)
+            ok = indices == [str(n) for n in range(self.count)]
+            said = f"choices 0 to {self.count - 1}"
+            yield verdict(requirement, ok, said, f"choices {', '.join(indices)}", reply, ignored=len(indices) == 1)
+
+
+@dataclass(frozen=True, slots=True)
+class TopLogprobs:
+    """Each entry has `count` alternatives, best first; one more where the sampled token is none of them."""
+
+    of: str
+    count: int
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            entries = first(reply).logprobs or []
+            found = [entry.get("top_logprobs") or [] for entry in entries]
+            values = [self._best(entry, tops) for entry, tops in zip(entries, found, strict=True)]
+            ok = bool(entries) and all(len(tops) in (self.count, self.count + 1) for tops in found)
+            ordered = all(some == sorted(some, reverse=True) for some in values)
+            saw = f"{sorted({len(tops) for tops in found})} alternatives" + ("" if ordered else ", not best first")
+            yield verdict(
+                requirement, ok and ordered, f"{self.count} alternatives, best first", saw, reply, ignored=not ok
+            )
+
+    def _best(self, entry: Mapping[str, Any], tops: list[Any]) -> list[float]:
+        """The logprobs of the alternatives, the sampled token left out where it is one too many."""
+        more = len(tops) > self.count
+        return [float(one["logprob"]) for one in tops if not (more and one.get("token") == entry.get("token"))]
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The reply calls these tools, in this order; `any` is whatever tool. None at all where the tuple is empty."""
+
+    names: tuple[str, ...]
+    of: str = "it"
+    ignored: bool = False
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            called = [name for name, _ in functions(first(reply))]
+            ok = len(called) == len(self.names) and all(
+                w in ("any", c) for w, c in zip(self.names, called, strict=False)
+            )
+            whole = all(_is_call(call) for call in first(reply).calls)
+            said = f"calls of {', '.join(self.names)}, each with an id and JSON arguments" if self.names else "no call"
+            saw = f"{show(first(reply).calls)}, content {show(first(reply).content)}"
+            yield verdict(requirement, ok and whole, said, saw, reply, ignored=self.ignored and not ok)
+
+
+def _is_call(call: Mapping[str, Any]) -> bool:
+    function = call.get("function")
+    try:
+        arguments = json.loads(function["arguments"]) if isinstance(function, Mapping) else None
+    except (ValueError, TypeError, KeyError):
+        return False
+    return isinstance(arguments, dict) and isinstance(call.get("id"), str) and bool(call["id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """The content of the reply holds this text."""
+
+    text: str
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            saw = f"content: {show(first(reply).content)}"
+            yield verdict(
+                requirement, self.text in first(reply).content, f"{show(self.text)} in the content", saw, reply
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PromptHolds:
+    """The prompt that the engine made holds this text."""
+
+    text: str
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            if talk.tokens is None or reply.prompt_ids is None:
+                continue
+            prompt = talk.tokens.decode(reply.prompt_ids)
+            yield verdict(requirement, self.text in prompt, f"a prompt with {show(self.text)}", show(prompt), reply)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageChunk:
+    """The stream ends with one chunk of usage and no choices, or, where none was asked for, has none."""
+
+    sent: bool
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            chunks = [chunk.data for chunk in reply.chunks if isinstance(chunk.data, Mapping)]
+            with_usage = [chunk for chunk in chunks if chunk.get("usage") is not None]
+            last = bool(chunks) and with_usage == chunks[-1:] and not chunks[-1].get("choices")
+            said = "usage in one last chunk without choices" if self.sent else "no usage"
+            saw = f"usage in {len(with_usage)} of {len(chunks)} chunks"
+            ok = last if self.sent else not with_usage
+            yield verdict(requirement, ok, said, saw, reply, ignored=self.sent and not with_usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrives:
+    """The chunks of a stream arrive one by one. A stream that is over in a moment shows nothing."""
+
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            times = [chunk.at for chunk in reply.chunks if chunk.data != DONE]
+            began = talk.trace.exchanges[reply.n].began
+            if len(times) < 3 or times[-1] - began < TOGETHER_S:
+                continue
+            share = (times[-1] - times[0]) / (times[-1] - began)
+            saw = f"the first after {times[0] - began:.3f} s, the last after {times[-1] - began:.3f} s"
+            yield verdict(requirement, share > 0.25, f"{len(times)} chunks one after the other", saw, reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """Between two readings of /metrics, the second taken when all was to be quiet, at most `tokens` tokens were sampled."""
+
+    before: str
+    after: str
+    tokens: int
+    gauge: str = field(default="vllm:num_requests_running")
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        before, after = talk.gauges.get(self.before, {}), talk.gauges.get(self.after, {})
+        if self.gauge not in after:
+            return
+        running = after[self.gauge]
+        counter = "vllm:generation_tokens_total"
+        sampled = after.get(counter, 0.0) - before.get(counter, 0.0)
+        ok = running == 0 and sampled <= self.tokens
+        said = f"no running request, at most {self.tokens} tokens sampled"
+        yield verdict(requirement, ok, said, f"{running:g} running, {sampled:g} tokens sampled")

@@ -1,0 +1,196 @@
+"""The profile `chat`: an engine behind the chat API of OpenAI is judged, the suite is its client."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from contracts import requirements
+from steps.engine.cases import Case
+from steps.engine.findings import SuiteError
+from steps.engine.http import client
+from steps.engine.session import Session
+from steps.engine.trace import parse
+from steps.live.openai import Engine
+from steps.peers import tokens
+from steps.peers.tokens import Tokens
+from steps.profiles.base import Profile, Setting
+from steps.profiles.chat import checks
+from steps.profiles.chat.actions import CHAT
+from steps.profiles.chat.checks import IDS
+from steps.profiles.chat.replies import Bench, Talk
+
+ROOT = Path(__file__).parents[3]
+TOKENIZER = ROOT / "scenarios" / "tokenizer"
+LOOK_S = 10.0
+OF_THE_MODEL = ("calculates", "knows_france")
+LACKS = {
+    "tokenizer": "the tokenizer of the model is not known (--tokenizer DIR)",
+    "calculates": "the card does not declare the capability `calculates`: a model that calls a calculator",
+    "knows_france": "the card does not declare the capability `knows_france`",
+    "token_ids": "the engine returns no token ids",
+    "logprobs": "the engine returns no logprobs",
+    "tools": "the engine does not take tools",
+    "streaming": "the engine does not stream",
+    "unbuffered": "a cassette gives a stream at once",
+    "metrics": "the engine shows no vllm:num_requests_running at /metrics",
+}
+
+
+@dataclass(slots=True)
+class ChatPeers:
+    """No peer is played here; what was learnt of the engine. `shown` are the capabilities that it showed."""
+
+    setting: Setting
+    tokens: Tokens | None
+    key: str | None
+    model: str = ""
+    context: int = 200_000  # more than this is said by no engine that does not say so
+    shown: set[str] = field(default_factory=set)
+
+    @property
+    def tokenizer_hash(self) -> str:
+        return self.tokens.hash if self.tokens else "unknown"
+
+    @property
+    def strays(self) -> int:
+        return 0
+
+    def bench(self, case: Case) -> Bench:
+        return Bench(self.model, self.key, self.tokens, self.setting.card, self.context)
+
+    def lacks(self, case: Case) -> str | None:
+        engine = self.setting.engine
+        for need in sorted(case.needs):
+            if engine is not None and need in engine.lacks:
+                return engine.lacks[need]
+            if not self._has(need):
+                return LACKS.get(need, f"{need} is excluded by the card")
+        return None
+
+    def _has(self, need: str) -> bool:
+        """A model's own talents are declared; what engines commonly have is there unless the card says `no_NAME`."""
+        declared = self.setting.card.capabilities
+        if need == "tokenizer":
+            return self.tokens is not None
+        if need in OF_THE_MODEL:
+            return need in declared
+        if need in ("token_ids", "logprobs", "tools", "streaming", "metrics"):
+            return need in self.shown and f"no_{need}" not in declared
+        return f"no_{need}" not in declared
+
+    async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
+        """Look at the engine. Raises `SuiteError` when there is none."""
+        try:
+            async with client() as http, asyncio.timeout(LOOK_S * 3):
+                await self._look(http, base_url)
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+            raise SuiteError(f"{base_url} does not answer as an engine: {error or type(error).__name__}") from error
+        return dialects
+
+    async def _look(self, http: Any, base_url: str) -> None:
+        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {self.key}"} if self.key else {})
+        listed = await http.get(f"{base_url}/v1/models", headers=headers)
+        if listed.status_code in (401, 403):
+            raise SuiteError(f"{base_url} asks for a key ({listed.status_code}): give it with --target-key")
+        body = parse(listed.content)
+        data = body.get("data") if isinstance(body, dict) else None
+        models = {str(one.get("id")): one for one in data if isinstance(one, dict)} if isinstance(data, list) else {}
+        self.model = self.setting.engine.model if self.setting.engine else next(iter(models), "default")
+        self.context = models.get(self.model, {}).get("max_model_len") or self.context
+        hello = {"model": self.model, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4}
+        probes: dict[str, dict[str, Any]] = {
+            "token_ids": {"return_token_ids": True},
+            "logprobs": {"logprobs": True},
+            "tools": {"tools": [{"type": "function", "function": {"name": "add"}}]},
+            "streaming": {"stream": True},
+        }
+        for name, more in probes.items():
+            reply = await http.post(f"{base_url}{CHAT}", json={**hello, **more}, headers=headers)
+            if name == "token_ids" and reply.status_code != 200:
+                raise SuiteError(f"{base_url}{CHAT} answers {reply.status_code} to a greeting: {reply.text[:200]}")
+            if reply.status_code == 200 and _shows(name, reply):
+                self.shown.add(name)
+        shown = await http.get(f"{base_url}/metrics")
+        if shown.status_code == 200 and "vllm:num_requests_running" in shown.text:
+            self.shown.add("metrics")
+
+
+def _shows(name: str, reply: Any) -> bool:
+    if name == "streaming":
+        return "text/event-stream" in reply.headers.get("content-type", "")
+    body = parse(reply.content)
+    try:
+        choice = body["choices"][0]
+    except (KeyError, IndexError, TypeError):
+        return False
+    if name == "token_ids":
+        return isinstance(choice.get("token_ids"), list)
+    return bool(choice.get("logprobs")) if name == "logprobs" else True
+
+
+@contextlib.asynccontextmanager
+async def peers(setting: Setting) -> AsyncIterator[ChatPeers]:
+    card = setting.card
+    named = setting.tokenizer or (Path(card.tokenizer) if card.tokenizer else None)
+    known = (
+        tokens.load(named) if named else tokens.load(TOKENIZER) if "shipped_tokenizer" in card.capabilities else None
+    )
+    key = setting.target_key if setting.target_key is not None else card.key
+    if key is None and setting.engine is not None:
+        key = setting.engine.key
+    yield ChatPeers(setting, known, key)
+
+
+def read(session: Session, case: Case) -> Talk:
+    gave_up = tuple(session.state.get("gave_up", ()))
+    return Talk(
+        session.trace, session.state.get("replies", {}), session.state.get("gauges", {}), session.bench, gave_up
+    )
+
+
+class _Unfuzzed:
+    """Engines are not fuzzed by a contract of ours: their own OpenAPI file says what they take."""
+
+    def about(self, dialect: str, start: bool) -> tuple[str, ...]:
+        return ()
+
+    def is_start(self, dialect: str, method: str, path: str) -> bool:
+        return False
+
+    async def adopt(self, session: Session, generated: Any) -> str | None:
+        return None
+
+    def began(self, session: Session, request: Any, start: bool) -> int:
+        return session.trace.open(request, to_target=True, rollout="-")
+
+    async def ended(self, session: Session, n: int, request: Any, response: Any, start: bool) -> None:
+        session.trace.close(n, response)
+
+
+def on_engine(engine: Engine) -> str:
+    """A live run without a target judges the engine itself."""
+    return engine.base_url
+
+
+PROFILE = Profile(
+    name="chat",
+    dialects=("openai",),
+    catalogue=requirements.load(ROOT / "contracts" / "chat" / "requirements.yaml"),
+    default_target="app:rollout_server.engine.app:create_app",
+    default_card=ROOT / "scenarios" / "cards" / "engine.yaml",
+    tables={},
+    peers=peers,
+    read=read,
+    invariants=(checks.shape, checks.counting, checks.tokens, checks.prompts, checks.endings, checks.streams),
+    by_invariants=IDS,
+    echoed_by=frozenset(),
+    drowned_by=frozenset(),
+    excuse=lambda case, talk: None,
+    fuzzed=_Unfuzzed(),
+    live_target=on_engine,
+)
