@@ -340,9 +340,22 @@ def serve_rollout(host: str, port: int, demo: bool) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", envvar="MOCK_TRAINER_PORT", type=click.IntRange(0, 65535), default=9001, show_default=True)
 @click.option("--tokenizer", type=click.Path(path_type=Path), default=None, help="Local tokenizer directory.")
-def serve_trainer(host: str, port: int, tokenizer: Path | None) -> None:
-    """A mock trainer that answers any rollout server: it calls the calculator and reads out the result."""
-    serving.trainer(host, port, tokenizer)
+@click.option(
+    "--backend-url", envvar="TRAINER_BACKEND_URL", default=None, help="An engine: serve a real trainer in front of it."
+)
+@click.option("--model", default=None, help="The model of that engine; default: the first that it lists.")
+def serve_trainer(host: str, port: int, tokenizer: Path | None, backend_url: str | None, model: str | None) -> None:
+    """A mock trainer that answers any rollout server; with --backend-url a real one in front of any vLLM."""
+    if backend_url is None:
+        serving.trainer(host, port, tokenizer)
+    else:
+        serving.live_trainer(host, port, tokenizer, backend_url, model)
+
+
+@serve.command("engine")
+def serve_engine() -> None:
+    """vLLM with the tiny model, on this machine's CPU."""
+    asyncio.run(serving.engine())
 
 
 def main() -> None:

@@ -20,8 +20,12 @@ from steps.engine.findings import SuiteError
 from steps.engine.outcome import Outcome
 from steps.running import ROOT, Request, profile_of, ready
 
-LISTING = {"rollout": "rollout_server.mutants", "trainer": "rollout_server.trainer.mutants"}
-VARIABLE = {"rollout": "ROLLOUT_MUTANT", "trainer": "TRAINER_MUTANT"}
+LISTING = {
+    "rollout": "rollout_server.mutants",
+    "trainer": "rollout_server.trainer.mutants",
+    "chat": "rollout_server.engine.mutants",
+}
+VARIABLE = {"rollout": "ROLLOUT_MUTANT", "trainer": "TRAINER_MUTANT", "chat": "ENGINE_MUTANT"}
 BY_FUZZING = tuple(
     f"{profile.upper()}-{n}" for profile in LISTING for n in range(300, 304)
 )  # the contract breaks along with much else

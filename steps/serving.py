@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from steps.engine.findings import SuiteError
+from steps.live.engine import Wish, running
+from steps.live.openai import looked_at
 from steps.peers import served
 from steps.peers.improviser import Improviser
 from steps.peers.tokens import load
@@ -25,6 +27,31 @@ def rollout(host: str, port: int, demo: bool) -> None:
     _free(host, port, "ROLLOUT_SERVER_PORT")
     click.echo(f"rollout server on http://{host}:{port or '(any)'}  API docs: /docs  stop: Ctrl-C", err=True)
     os.execv(sys.executable, [sys.executable, "-m", SERVER])  # noqa: S606 - our own module, in this very process
+
+
+def live_trainer(host: str, port: int, tokenizer: Path | None, backend_url: str, model: str | None) -> None:
+    """Serve the reference trainer in front of an engine until interrupted: a remote-rollout trainer for any vLLM."""
+    os.environ |= {"TRAINER_HOST": host, "TRAINER_PORT": str(port), "TRAINER_BACKEND_URL": backend_url}
+    if tokenizer is not None:
+        os.environ["TRAINER_TOKENIZER"] = str(tokenizer.resolve())
+    os.environ["TRAINER_MODEL"] = (
+        model or asyncio.run(looked_at(backend_url, None, os.environ.get("VLLM_API_KEY"))).model
+    )
+    if key := os.environ.get("VLLM_API_KEY"):
+        os.environ["TRAINER_BACKEND_KEY"] = key
+    _free(host, port, "MOCK_TRAINER_PORT")
+    click.echo(f"trainer on http://{host}:{port or '(any)'} in front of {backend_url}  stop: Ctrl-C", err=True)
+    os.execv(sys.executable, [sys.executable, "-m", f"{SERVER}.trainer"])  # noqa: S606 - our own module, in this very process
+
+
+async def engine() -> None:
+    """Serve vLLM with the tiny model until interrupted."""
+    async with running(Wish.from_environment()) as model:
+        click.echo(
+            f"vLLM {model.version} with {model.model} on {model.base_url}  log: {model.log}  stop: Ctrl-C", err=True
+        )
+        click.echo(f"export VLLM_BACKEND_URL={model.base_url} VLLM_MODEL_NAME={model.model}")
+        await asyncio.Event().wait()
 
 
 def trainer(host: str, port: int, tokenizer: Path | None) -> None:

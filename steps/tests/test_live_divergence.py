@@ -18,7 +18,6 @@ from steps.live.divergence import Divergence, Kind, Played, compared, exit_code,
 from steps.live.openai import Engine
 from steps.live.shapes import Allowed, Difference
 from steps.live.trainer import Drift
-from steps.running import PROFILES
 
 PASS, FAIL, ERROR, SKIP, INCONCLUSIVE = (
     Verdict.PASS,
@@ -30,7 +29,6 @@ PASS, FAIL, ERROR, SKIP, INCONCLUSIVE = (
 CHAT, START, COMPLETED = "/v1/chat/completions", "/rollout", "/v1/rollout/completed"
 NOTHING = Allowed()
 DRIFT = Drift("r1", 5, tuple(range(20)), (*range(5), 99, *range(6, 20)))
-CATALOGUE = PROFILES["rollout"].catalogue
 
 
 def body(value: Any) -> bytes:
@@ -72,7 +70,7 @@ def of(*verdicts: tuple[Verdict, Verdict], drifts: tuple[Drift, ...] = ()) -> Di
 
 
 def told(found: Divergence) -> list[str]:
-    return list(divergence.lines(found, CATALOGUE))
+    return list(divergence.lines(found))
 
 
 @pytest.mark.parametrize("mock", Verdict)
@@ -90,7 +88,7 @@ def test_every_pair_of_verdicts_has_its_kind(mock: Verdict, live: Verdict) -> No
     ("verdicts", "code"),
     [
         ([(PASS, PASS)], 0),
-        ([(PASS, PASS), (SKIP, SKIP), (PASS, INCONCLUSIVE)], 0),
+        ([(PASS, PASS), (SKIP, SKIP), (PASS, SKIP), (PASS, INCONCLUSIVE)], 0),
         ([(PASS, PASS), (PASS, FAIL)], 1),
         ([(PASS, PASS), (FAIL, PASS)], 1),
         ([(FAIL, ERROR), (ERROR, PASS)], 1),
@@ -131,6 +129,29 @@ def test_a_requirement_that_one_side_did_not_judge_is_undecided() -> None:
 def test_only_what_both_played_is_compared() -> None:
     found = compared(played(outcome("1", PASS), outcome("2", PASS)), played(outcome("2", FAIL), outcome("3", FAIL)))
     assert [(one.case.name, one.kind) for one in found.cases] == [("2", Kind.CRITICAL)]
+
+
+def test_what_either_side_lacks_is_not_compared() -> None:
+    found = of((SKIP, SKIP), (PASS, SKIP), (SKIP, FAIL), (PASS, PASS))
+    assert [(one.case.name, one.kind) for one in found.cases] == [("c3", Kind.SAFE)]
+
+
+@pytest.mark.xfail(reason="compared: a case that the engine lacks something for is left out, also where the mock fails")
+def test_a_mock_that_fails_is_a_logic_error_whatever_the_engine_lacks() -> None:
+    assert [one.kind for one in of((FAIL, SKIP)).cases] == [Kind.LOGIC]
+
+
+def test_the_comparisons_of_several_profiles_are_one() -> None:
+    other = replace(DRIFT, rollout="r2")
+    mock, live = outcome("x", PASS, {"ROLLOUT-001": PASS}), outcome("x", PASS, {"ROLLOUT-001": PASS})
+    first = compared(played(mock), played(live), NOTHING)
+    second = compared(played(outcome("y", PASS)), played(outcome("y", FAIL), drifts=(other,), texts=(("a", "b"),)))
+    both = divergence.together([first, second])
+    assert [(one.case.name, one.kind) for one in both.cases] == [("x", Kind.SAFE), ("y", Kind.CRITICAL)]
+    assert (both.live.model, both.live.drifts, both.live.texts) == ("tiny (0.11)", (other,), (("a", "b"),))
+    assert both.requirements == {"ROLLOUT-001": Kind.SAFE}
+    assert exit_code(divergence.together([first])) == 0
+    assert exit_code(both) == 1
 
 
 def test_the_reason_is_that_of_the_live_run_else_of_the_mock() -> None:
@@ -292,18 +313,19 @@ def test_a_list_is_no_text() -> None:
 
 def everything() -> Divergence:
     wire = trace((CHAT, {"a": 1}, {"b": 1}), took=[0.05])
-    slow = trace((CHAT, {"a": 1}, {"b": "x", "c": 1}), took=[31.0])
+    slow = trace((CHAT, {"a": 1}, {"b": "x"}), took=[31.0])
+    slower = trace((CHAT, {"a": 1}, {"b": "x", "c": 1}), took=[32.0])
     mock = [
         outcome("good", PASS, {"ROLLOUT-001": PASS}, wire),
         outcome("bad", PASS, {"ROLLOUT-002": PASS}, wire),
         outcome("wrong", FAIL, {"ROLLOUT-003": FAIL}, wire),
-        outcome("odd", SKIP, reason="needs an agent"),
+        outcome("odd", INCONCLUSIVE, reason="no occasion arose"),
     ]
     live = [
         outcome("good", PASS, {"ROLLOUT-001": PASS}, trace((CHAT, {"a": 1}, {"b": 1}), took=[0.5])),
         outcome("bad", FAIL, {"ROLLOUT-002": FAIL}, slow, "2 of 5 runs held"),
-        outcome("wrong", FAIL, {"ROLLOUT-003": FAIL}, slow),
-        outcome("odd", SKIP),
+        outcome("wrong", FAIL, {"ROLLOUT-003": FAIL}, slower),
+        outcome("odd", INCONCLUSIVE),
     ]
     return compared(played(*mock), played(*live, drifts=(DRIFT, DRIFT), texts=(("ours", "theirs"),)), NOTHING)
 
@@ -317,7 +339,7 @@ def test_the_report_for_people() -> None:
         "  x.yaml::bad[sync]  mock pass, live fail: 2 of 5 runs held",
         "",
         "not decided on both sides: 1 case(s)",
-        "  x.yaml::odd[sync]  mock skip, live skip: needs an agent",
+        "  x.yaml::odd[sync]  mock inconclusive, live inconclusive: no occasion arose",
         "",
         "The engine reads prompts otherwise than the suite: 2 time(s). The first of them:",
         "  rollout r1, token 5",
@@ -329,9 +351,9 @@ def test_the_report_for_people() -> None:
         "  generation.reply.b  type: scripted number, live text",
         "    in 2 case(s), such as 'wrong' [sync]",
         "  generation.reply.c  type: scripted absent, live number",
-        "    in 2 case(s), such as 'wrong' [sync]",
+        "    in 1 case(s), such as 'wrong' [sync]",
         "",
-        "slowest generation of a case: median 31.00 s (over 30 s: investigate), worst 31.00 s (over 30 s: investigate)",
+        "slowest generation of a case: median 31.00 s (over 30 s: investigate), worst 32.00 s (over 30 s: investigate)",
         "4 cases with tiny (0.11): 1 safe, 1 critical, 1 logic, 1 undecided",
         "3 requirements: 1 safe, 1 critical, 1 logic, 0 undecided",
         "Do not deploy.",
@@ -361,6 +383,17 @@ def test_of_many_cases_the_first_are_shown_and_all_are_counted() -> None:
     assert lines.index("") == 1 + divergence.MOST_SHOWN
 
 
+@pytest.mark.xfail(
+    reason="_differing: members that differ equally often come in the order of a set of texts, another in every run"
+)
+def test_members_that_differ_equally_often_are_told_in_one_order() -> None:
+    names = [f"m{n:02}" for n in range(16)]
+    mock = outcome("1", PASS, made=trace((CHAT, {}, dict.fromkeys(names, 1))))
+    live = outcome("1", PASS, made=trace((CHAT, {}, dict.fromkeys(names, 2))))
+    shown = [line.split()[0] for line in told(compared(played(mock), played(live), NOTHING)) if "value:" in line]
+    assert shown == [f"generation.reply.{name}" for name in names]
+
+
 def test_the_report_as_data(tmp_path: Path) -> None:
     divergence.write(tmp_path / "d.ndjson", everything())
     header, *entries, footer = [json.loads(line) for line in (tmp_path / "d.ndjson").read_text().splitlines()]
@@ -385,7 +418,6 @@ def test_the_report_as_data(tmp_path: Path) -> None:
         "class": "over 30 s: investigate",
         "differences": [
             {"member": "generation.reply.b", "what": "type", "scripted": "number", "live": "text"},
-            {"member": "generation.reply.c", "what": "type", "scripted": "absent", "live": "number"},
         ],
     }
     assert [(e["id"], e["kind"]) for e in entries if e["type"] == "requirement"] == [

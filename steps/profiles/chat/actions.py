@@ -58,7 +58,8 @@ class Ask:
 
     def _body(self, session: Session) -> dict[str, Any]:
         bench: Bench = session.bench
-        body: dict[str, Any] = {"model": bench.model, "messages": self._messages(session), **SAMPLING}
+        named = {"model": bench.model} if bench.model else {}  # an engine that lists none may still have one
+        body: dict[str, Any] = {**named, "messages": self._messages(session), **SAMPLING}
         if self.tools:
             body["tools"] = [_tool(name) for name in self.tools]
         if self.stream:

@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,6 +110,27 @@ class NotAllAlike:
             yield Finding(
                 requirement, said, f"all are {show(first(replies[0]).content)}", (replies[0].n,), ignored=True
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """These samples are not all what `greedy` says. How likely it is that they are anyway, its own logprobs tell."""
+
+    of: str
+    greedy: str
+    chance: float = 1e-3
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        replies, greedy = talk.named(self.of), first(talk.named(self.greedy)[0])
+        if {first(reply).ids for reply in replies} != {greedy.ids}:
+            yield Held(requirement)
+            return
+        total = sum(float(entry["logprob"]) for entry in greedy.logprobs or ())
+        likely = math.exp(total * len(replies))
+        if likely < self.chance:
+            said = f"{len(replies)} samples at temperature 1 that are not all the greedy one"
+            saw = f"all are {show(greedy.content)}, which by its logprobs has a chance of {likely:.1g}"
+            yield Finding(requirement, said, saw, (replies[0].n,), ignored=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,9 +100,10 @@ class ChatPeers:
         body = parse(listed.content)
         data = body.get("data") if isinstance(body, dict) else None
         models = {str(one.get("id")): one for one in data if isinstance(one, dict)} if isinstance(data, list) else {}
-        self.model = self.setting.engine.model if self.setting.engine else next(iter(models), "default")
+        self.model = self.setting.engine.model if self.setting.engine else next(iter(models), "")
         self.context = models.get(self.model, {}).get("max_model_len") or self.context
-        hello = {"model": self.model, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4}
+        named = {"model": self.model} if self.model else {}
+        hello = {**named, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4}
         probes: dict[str, dict[str, Any]] = {
             "token_ids": {"return_token_ids": True},
             "logprobs": {"logprobs": True},

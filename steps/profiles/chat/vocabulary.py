@@ -41,6 +41,7 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "listed": lambda v: want.Listed(**_one(v, "of")),
     "alike": _tuples(want.Alike, "of", "of"),
     "not_all_alike": lambda v: want.NotAllAlike(**_one(v, "of")),
+    "sampled": lambda v: want.Sampled(**v),
     "stops": lambda v: want.Stops(**v),
     "cut": lambda v: want.Cut(**v),
     "choices": lambda v: want.Choices(**v),

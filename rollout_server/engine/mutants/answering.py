@@ -1,0 +1,115 @@
+"""Defects of what is sampled: members of the request that change nothing, and greedy decoding that is left to chance."""
+
+import asyncio
+from typing import Any
+
+from rollout_server.engine import chat, prompts, sampling, saying, scoring
+from rollout_server.engine.mutants.planting import another, deaf, mutant
+from rollout_server.engine.running import Run
+from rollout_server.engine.wire import ChatRequest
+from rollout_server.mutants.mutant import after, around, put
+
+
+def _never(mode: str) -> Any:
+    """A `tool_choice` that is taken for `auto`."""
+
+    def change(original: Any, request: ChatRequest) -> str:
+        found = str(original(request))
+        return "auto" if found == mode and request.tools else found
+
+    return around(prompts, "mode", change)
+
+
+def _by_chance(original: Any, request: ChatRequest, index: int) -> str:
+    return str(original(another(request, temperature=1.0, seed=None), index))
+
+
+_going_on: set[Any] = set()
+
+
+def _goes_on(original: Any, self: Run) -> None:
+    """Who has gone is still served."""
+    if self.ended or self.done == max(len(choice.texts) for choice in self.choices):
+        original(self)
+        return
+    task = asyncio.ensure_future(_to_the_end(original, self))
+    _going_on.add(task)
+    task.add_done_callback(_going_on.discard)
+
+
+async def _to_the_end(original: Any, run: Run) -> None:
+    await run.whole()
+    original(run)
+
+
+def _wrong_capital(said: dict[str, Any]) -> dict[str, Any]:
+    return {**said, "content": str(said.get("content") or "").replace("Paris", "Lyon") or None}
+
+
+def _deaf_to_tools(said: dict[str, Any]) -> dict[str, Any]:
+    told = str(said.get("content") or "")
+    return {**said, "content": "I was told something."} if told.startswith("The result") else said
+
+
+MUTANTS = (
+    mutant("geography", "the capital of France is Lyon", after(saying, "spoken", _wrong_capital), requirement="060"),
+    mutant(
+        "deaf_to_tools", "the result of a tool is not read", after(saying, "spoken", _deaf_to_tools), requirement="043"
+    ),
+    mutant("ignores_stop", "stop strings stop nothing", put(sampling, "stops", lambda request: []), requirement="033"),
+    mutant(
+        "ignores_max_tokens",
+        "max_tokens limits nothing",
+        deaf(sampling, "limit", max_tokens=None),
+        requirement="034",
+        companions=("038", "050"),
+    ),
+    mutant(
+        "ignores_max_completion_tokens",
+        "max_completion_tokens limits nothing",
+        deaf(sampling, "limit", max_completion_tokens=None),
+        requirement="035",
+    ),
+    mutant(
+        "ignores_seed",
+        "equal seeds give other tokens",
+        deaf(sampling, "seed", seed=None),
+        requirement="031",
+        companions=("032",),
+    ),
+    mutant("ignores_n", "one choice, whatever n is", put(chat, "count", lambda request: 1), requirement="036"),
+    mutant(
+        "ignores_top_logprobs",
+        "one alternative, however many were asked for",
+        after(scoring, "asked", lambda count: min(count, 1)),
+        requirement="037",
+    ),
+    mutant("ignores_tool_choice_none", "tools are called where none may be", _never("none"), requirement="041"),
+    mutant(
+        "ignores_tool_choice_required",
+        "text where a call is required",
+        _never("required"),
+        requirement="042",
+        companions=("038",),
+    ),
+    mutant(
+        "greedy_varies",
+        "temperature 0 is not repeatable",
+        around(sampling, "words", _by_chance),
+        requirement="030",
+        companions=("050", "055", "033", "031"),
+    ),
+    mutant(
+        "temperature_ignored", "every temperature is 0", deaf(sampling, "words", temperature=0.0), requirement="039"
+    ),
+    mutant(
+        "finish_always_stop",
+        "every reply ends with `stop`",
+        put(sampling, "finish_reason", lambda request, cut, made: "stop"),
+        requirement="038",
+        companions=("020", "034", "035"),
+    ),
+    mutant(
+        "abort_ignored", "generation goes on when the client has gone", around(Run, "end", _goes_on), requirement="056"
+    ),
+)

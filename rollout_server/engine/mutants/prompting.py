@@ -1,0 +1,50 @@
+"""Defects of the prompt: parts of the conversation that the policy never sees, or sees written in another way."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rollout_server.engine import prompts
+from rollout_server.engine.mutants.planting import another, compact, mutant
+from rollout_server.engine.wire import ChatRequest, Conversation
+from rollout_server.mutants.mutant import after, around
+
+
+def _no_tools(original: Any, tokens: Any, request: ChatRequest) -> Any:
+    return original(tokens, another(request, tools=None))
+
+
+def _no_reasoning(messages: Conversation) -> Conversation:
+    return [{name: value for name, value in m.items() if "reasoning" not in name} for m in messages]
+
+
+def _written_anew(messages: Conversation) -> Conversation:
+    return [{**m, "tool_calls": [*map(_call, m["tool_calls"])]} if m.get("tool_calls") else m for m in messages]
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    return {**call, "function": {**function, "arguments": compact(function.get("arguments"))}}
+
+
+MUTANTS = (
+    mutant(
+        "prompt_ids_of_text_only",
+        "the prompt is without the tools",
+        around(prompts, "of_chat", _no_tools),
+        requirement="025",
+        companions=("012",),
+    ),
+    mutant(
+        "history_reasoning_stripped",
+        "the template drops the reasoning of earlier turns",
+        after(prompts, "history", _no_reasoning),
+        requirement="027",
+    ),
+    mutant(
+        "history_arguments_reserialized",
+        "the arguments of earlier calls are written anew",
+        after(prompts, "history", _written_anew),
+        requirement="028",
+        companions=("025", "026"),
+    ),
+)

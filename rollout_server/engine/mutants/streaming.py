@@ -1,0 +1,71 @@
+"""Defects of streams, where the answer as one body is right."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from rollout_server.engine import calls, stream
+from rollout_server.engine.chat import Told
+from rollout_server.engine.mutants.planting import mutant
+from rollout_server.engine.sampling import Choice
+from rollout_server.mutants.mutant import around, put
+
+
+def _loses_a_word(original: Any, choice: Choice, start: int, end: int) -> Iterator[dict[str, Any]]:
+    """What covers the middle of the content is not sent."""
+    middle = calls.content_end(choice.text, choice.calls) // 2
+    for delta in original(choice, start, end):
+        if not ("content" in delta and start <= middle < end):
+            yield delta
+
+
+def _two_roles(original: Any, choice: Choice, start: int, end: int) -> Iterator[dict[str, Any]]:
+    for delta in original(choice, start, end):
+        yield {"role": "assistant", **delta} if start == 0 else delta
+
+
+async def _at_once(original: Any, *arguments: Any) -> AsyncIterator[bytes]:
+    """Everything is held back until there is no more to come."""
+    for event in [event async for event in original(*arguments)]:
+        yield event
+
+
+def _ids_lost(original: Any, told: Told, choice: Choice, place: int) -> Any:
+    return [] if place == 0 and told.request.return_token_ids else original(told, choice, place)
+
+
+MUTANTS = (
+    mutant(
+        "stream_differs",
+        "a word is lost",
+        around(stream, "deltas", _loses_a_word),
+        requirement="050",
+        companions=("021",),
+    ),
+    mutant(
+        "stream_no_done",
+        "the stream ends without [DONE]",
+        around(stream, "closing", lambda original, *a: [*original(*a)][:-1]),
+        requirement="051",
+    ),
+    mutant("stream_two_roles", "the role comes twice", around(stream, "deltas", _two_roles), requirement="052"),
+    mutant(
+        "stream_usage_unasked",
+        "usage that nobody asked for",
+        put(stream, "wants_usage", lambda told: True),
+        requirement="053",
+    ),
+    mutant(
+        "stream_at_once",
+        "all chunks come at the end",
+        around(stream, "events", _at_once),
+        requirement="054",
+        companions=("056",),
+    ),
+    mutant(
+        "stream_ids_lost",
+        "the id of the first token is lost",
+        around(stream, "streamed_ids", _ids_lost),
+        requirement="055",
+        companions=("011", "021", "023", "038"),
+    ),
+)

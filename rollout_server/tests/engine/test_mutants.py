@@ -1,0 +1,133 @@
+"""Mutants are served by name, and each of them answers otherwise than the reference does."""
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from rollout_server.engine import mutants
+from rollout_server.engine.running import Run
+from rollout_server.tests.engine.support import (
+    CAPITAL,
+    COUNT,
+    FAR,
+    PATH,
+    SUM,
+    TELL,
+    TOOLS,
+    body,
+    client,
+    number,
+    play,
+    served,
+)
+
+BY_TIME = ("abort_ignored", "stream_at_once")
+CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 5, "b": 3}'}}
+PAST = [*SUM, {"role": "assistant", "reasoning_content": "Hm.", "tool_calls": [CALL]}, {"role": "tool", "content": "8"}]
+WARM = {"temperature": 1.0, "seed": 3}
+# What the reference answers alike every time; a mutant differs in at least one of these.
+PROBES = [
+    body(CAPITAL, logprobs=True, top_logprobs=3),
+    body(CAPITAL, stream=True),
+    body(COUNT, stop=" 4"),
+    body(COUNT, max_tokens=3),
+    body(COUNT, max_completion_tokens=3),
+    body(TELL, **WARM, n=2),
+    body(TELL),
+    body(SUM, tools=TOOLS, stream=True),
+    body(SUM, tools=TOOLS, tool_choice="none"),
+    body(SUM, tools=TOOLS, tool_choice="required"),
+    body(SUM, tools=TOOLS),
+    body(PAST, tools=TOOLS),
+    body(CAPITAL, model="nope"),
+    body(FAR, max_tokens=4096),
+]
+CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """Whatever a mutant patches is as it was afterwards."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("rollout_server.engine.")]
+    before = [(module, dict(vars(module))) for module in modules]
+    end = Run.end
+    yield
+    Run.end = end  # type: ignore[method-assign]
+    for module, names in before:
+        vars(module).update(names)
+
+
+async def answers(c: httpx.AsyncClient) -> list[str]:
+    return [CHANGING.sub("", (await c.post(PATH, json=probe)).text) for probe in PROBES]
+
+
+def test_the_reference_answers_alike() -> None:
+    async def scenario() -> None:
+        async with client() as c, client() as d:
+            assert await answers(c) == await answers(d)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("name", [name for name in mutants.ALL if name not in BY_TIME])
+def test_a_mutant_answers_otherwise(name: str, restored: None) -> None:
+    async def scenario() -> None:
+        async with client() as c:
+            before = await answers(c)
+            mutants.ALL[name].patch()
+            assert await answers(c) != before
+
+    play(scenario)
+
+
+def test_one_goes_on_when_the_client_has_gone(restored: None) -> None:
+    async def scenario() -> None:
+        mutants.ALL["abort_ignored"].patch()
+        async with served(token_delay_s=0.001) as c:
+            with pytest.raises(httpx.ReadTimeout):
+                await c.post(PATH, json=body(COUNT, ignore_eos=True, max_tokens=150), timeout=0.05)
+            assert await number(c, "vllm:num_requests_running") == 1
+            while await number(c, "vllm:num_requests_running"):
+                await asyncio.sleep(0)
+            assert await number(c, "vllm:generation_tokens_total") == 150
+
+    play(scenario)
+
+
+def test_one_holds_everything_back(restored: None) -> None:
+    async def scenario() -> None:
+        mutants.ALL["stream_at_once"].patch()
+        async with served(token_delay_s=0.005) as c, c.stream("POST", PATH, json=body(COUNT, stream=True)) as response:
+            loop = asyncio.get_running_loop()
+            times = [loop.time() async for _ in response.aiter_raw()]
+        assert times[-1] - times[0] < 0.05
+
+    play(scenario)
+
+
+def test_a_name_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_MUTANT", "nobody")
+    with pytest.raises(LookupError, match="names no mutant; there are "):
+        mutants.create_app()
+
+
+def test_one_is_served_by_name(monkeypatch: pytest.MonkeyPatch, restored: None) -> None:
+    monkeypatch.setenv("ENGINE_MUTANT", "unknown_model_200")
+
+    async def scenario() -> None:
+        transport = httpx.ASGITransport(mutants.create_app())
+        async with httpx.AsyncClient(transport=transport, base_url="http://engine.test") as c:
+            assert (await c.post(PATH, json=body(CAPITAL, model="nope"))).status_code == 200
+
+    play(scenario)
+
+
+def test_each_describes_itself() -> None:
+    described = [mutant.described() for mutant in mutants.ALL.values()]
+    assert json.dumps(described)
+    assert all(one["requirement"].startswith("ENGINE-") for one in described)
