@@ -18,7 +18,7 @@ import httpx
 from steps.engine import http, sampled, targets
 from steps.engine.card import Card
 from steps.engine.cases import Case
-from steps.engine.findings import Evidence, Finding, Held, Judgement, SuiteError, Verdict, judge
+from steps.engine.findings import Evidence, Finding, Held, Judgement, SuiteError, Verdict, counts, judge
 from steps.engine.outcome import Outcome
 from steps.engine.places import Places
 from steps.engine.session import GaveUp, Pulse, Session
@@ -108,7 +108,11 @@ class Campaign:
             return Outcome(case, Judgement(Verdict.SKIP, {}, (), lacking), None, 0.0, self.rerun(case))
         if not self.options.live or case.live is None:
             return await self._once(case)
-        return sampled.verdict(case, [await self._once(case.on_live()) for _ in range(case.live.runs)])
+        played = [await self._once(case.on_live()) for _ in range(case.live.runs)]
+        return sampled.verdict(case, played, self._counts)
+
+    def _counts(self, requirement: str) -> bool:
+        return counts(self.judged.levels[requirement], self.options.level)
 
     async def _once(self, case: Case) -> Outcome:
         began = time.monotonic()

@@ -4,7 +4,7 @@ What an invariant finds counts in every run: no draw excuses a broken protocol. 
 many runs as it says, and the verdict says how much that proves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import NormalDist
 
@@ -15,11 +15,14 @@ from steps.engine.outcome import Outcome
 CONFIDENCE = 0.95
 
 
-def verdict(case: Case, outcomes: Sequence[Outcome]) -> Outcome:
-    """One outcome for all runs; that of the run that decides, with the count as its reason."""
+def verdict(
+    case: Case, outcomes: Sequence[Outcome], counted: Callable[[str], bool] = lambda requirement: True
+) -> Outcome:
+    """One outcome for all runs; that of the run that decides, with the count as its reason. `counted` says of a requirement whether its
+    breach fails the run."""
     if len(outcomes) == 1 or case.live is None:
         return replace(outcomes[0], case=case)
-    decisive = next((one for one in outcomes if _is_beyond_doubt(one.judgement)), None)
+    decisive = next((one for one in outcomes if _is_beyond_doubt(one.judgement, counted)), None)
     if decisive is not None:
         return replace(decisive, case=case)
     held = [one for one in outcomes if one.judgement.verdict is Verdict.PASS]
@@ -31,9 +34,11 @@ def verdict(case: Case, outcomes: Sequence[Outcome]) -> Outcome:
     return replace(shown, case=case, judgement=judgement, seconds=sum(one.seconds for one in outcomes))
 
 
-def _is_beyond_doubt(judgement: Judgement) -> bool:
+def _is_beyond_doubt(judgement: Judgement, counted: Callable[[str], bool]) -> bool:
     """An error of ours, or a breach that is none of content: invariants name no line of the case."""
-    broken = judgement.verdict is Verdict.FAIL and any(_is_invariant(f) for f in judgement.findings)
+    broken = judgement.verdict is Verdict.FAIL and any(
+        _is_invariant(f) and counted(f.requirement) for f in judgement.findings
+    )
     return broken or judgement.verdict is Verdict.ERROR
 
 

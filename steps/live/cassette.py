@@ -24,6 +24,7 @@ from steps.live.openai import ANSWER_S, Engine
 from steps.peers import served
 
 VERSION = 1
+END = {"type": "footer"}
 LACKS = {"unbuffered": "a cassette gives a stream at once"}
 KEPT = ("content-type",)  # headers of an answer that mean something later
 
@@ -62,8 +63,11 @@ class Recorder:
 
     def __init__(self, client: httpx.AsyncClient, engine: Engine, file: Path, header: Mapping[str, Any]) -> None:
         self.client, self.engine = client, engine
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file.open("w", encoding="utf-8")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._file = file.open("w", encoding="utf-8")
+        except OSError as error:
+            raise SuiteError(f"--record {file.parent}: cannot write there: {error.strerror}") from error
         self._write({"type": "header", "version": VERSION, **header})
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -91,10 +95,11 @@ class Recorder:
             play.hold.set()
 
     def _write(self, entry: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self._file.write(json.dumps(entry) + "\n")
         self._file.flush()
 
     def close(self) -> None:
+        self._write(END)
         self._file.close()
 
 
@@ -117,10 +122,8 @@ class Replayer:
     def __init__(self, file: Path) -> None:
         self.header, entries = _read(file)
         self._answers: dict[str, deque[Response]] = defaultdict(deque)
-        for entry in entries:
-            answer = entry["response"]
-            body = answer["body"].encode("utf-8", "surrogateescape")
-            self._answers[entry["key"]].append(Response(answer["status"], tuple(answer["headers"].items()), body))
+        for asked, answer in entries:
+            self._answers[asked].append(answer)
 
     def receive(self, request: Request) -> Answering:
         play = Answering()
@@ -137,17 +140,25 @@ def _unknown(request: Request) -> Response:
     return Response(404, (("content-type", "application/json"),), json.dumps({"error": {"message": told}}).encode())
 
 
-def _read(file: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _response(written: Mapping[str, Any]) -> Response:
+    body = written["body"].encode("utf-8", "surrogateescape")
+    return Response(written["status"], tuple(written["headers"].items()), body)
+
+
+def _read(file: Path) -> tuple[dict[str, Any], list[tuple[str, Response]]]:
     if not file.is_file():
         raise SuiteError(
             f"--backend replay:{file.parent}: there is no {file.name}. Record one with --backend live --record {file.parent}."
         )
     try:
-        lines = [json.loads(line) for line in file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()]
-        header, *entries = lines
+        header, *entries = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         if header["type"] != "header" or header["version"] != VERSION:
             raise ValueError(f"its version is {header.get('version')}, this suite reads {VERSION}")
-        return header, [entry for entry in entries if entry["type"] == "exchange"]
+        if not entries or entries[-1] != END:
+            raise ValueError("it has no end: the recording was broken off")
+        if missing := {"tokenizer", "model", "run", "lacks"} - set(header):
+            raise ValueError(f"its header lacks {', '.join(sorted(missing))}")
+        return header, [(entry["key"], _response(entry["response"])) for entry in entries[:-1]]
     except (ValueError, KeyError, TypeError) as error:
         raise SuiteError(f"{file}: is no cassette that can be read ({error}). Record it anew.") from error
 

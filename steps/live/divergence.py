@@ -1,7 +1,8 @@
 """Where mock and live disagree, case by case: the verdicts of both, what differs on the wire, how long the model took.
 
 Both pass: safe to deploy. The mock passes and live fails: critical, the mock has drifted or the integration is broken. The mock fails:
-an error in the logic, with no need of a model to see it. Everything else is undecided, and counted.
+an error in the logic, with no need of a model to see it. Everything else is undecided, and counted; what
+either side has no capability for is left out.
 """
 
 import json
@@ -99,8 +100,9 @@ def together(parts: Sequence[Divergence]) -> Divergence:
 
 
 def _skipped(*outcomes: Outcome) -> bool:
-    """Whether a capability is missing on either side: there is nothing to compare then."""
-    return any(one.judgement.verdict is Verdict.SKIP for one in outcomes)
+    """Whether a capability is missing on either side: there is nothing to compare then, unless the mock fails."""
+    verdicts = [one.judgement.verdict for one in outcomes]
+    return Verdict.SKIP in verdicts and verdicts[0] not in BROKEN
 
 
 def _case(mock: Outcome, live: Outcome, allowed: shapes.Allowed) -> Compared:
@@ -137,7 +139,7 @@ def slowest(trace: Trace | None) -> float | None:
     took = [
         exchange.ended - exchange.began
         for exchange in (trace.exchanges if trace else ())
-        if exchange.ended is not None and exchange.request.path.endswith("/chat/completions")
+        if exchange.ended is not None and exchange.request.path.partition("?")[0].endswith("/chat/completions")
     ]
     return max(took, default=None)
 
@@ -196,7 +198,7 @@ def _drifted(live: Played) -> Iterator[str]:
 
 
 def _differing(cases: Iterable[Compared]) -> Iterator[str]:
-    seen = Counter(difference for one in cases for difference in {_key(d) for d in one.differences})
+    seen = Counter(difference for one in cases for difference in dict.fromkeys(_key(d) for d in one.differences))
     example = {_key(d): (d, one.case) for one in cases for d in one.differences}
     if seen:
         yield "Members that differ live, beyond what scenarios/divergence.yaml allows:"

@@ -69,7 +69,7 @@ async def running(wish: Wish) -> AsyncIterator[Engine]:
     env = {**ENV, **({} if wish.model else OFFLINE), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     try:
         async with targets.running(f"cmd:{shlex.join(command(executable, wish.model))}", env, READY_S, log) as server:
-            yield await looked_at(server.base_url, wish.model or NAME, None, str(log))
+            yield await looked_at(server.base_url, wish.model or NAME, wish.key, str(log))
     except SuiteError as error:
         if "ended with code" in str(error) or "did not answer" in str(error):
             raise SuiteError(f"vLLM did not start: {error}\nIts whole log: {log}") from error

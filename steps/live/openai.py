@@ -59,7 +59,7 @@ async def ask(
             return await client.post(url, content=json.dumps(body).encode(), headers=engine.headers)
     except TimeoutError as error:
         raise EngineError(f"the engine at {engine.base_url} did not answer within {within_s:g} s") from error
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
         raise EngineError(
             f"the engine at {engine.base_url} broke off: {error or type(error).__name__}. Its log says why{_log(engine)}."
         ) from error
@@ -78,27 +78,37 @@ def read(raw: Any, engine: Engine) -> Generation:
     """Raises `EngineError` for a reply that is no chat completion with ids and logprobs."""
     try:
         choice = raw["choices"][0]
-        message, finish = choice["message"], choice.get("finish_reason")
-    except (TypeError, KeyError, IndexError, AttributeError) as error:
+        message, finish = dict(choice["message"]), choice.get("finish_reason")
+    except (TypeError, KeyError, IndexError, AttributeError, ValueError) as error:
         shown = "no JSON" if raw is NOT_JSON else str(raw)[:200]
+        told = f"{engine.base_url} answered 200 with something that is no chat completion: {shown}"
+        raise EngineError(told) from error
+    ids, prompt = _ids(choice.get("token_ids")), _ids(raw.get("prompt_token_ids"))
+    if ids is None or prompt is None:
+        says = f"; this one says it is {engine.version}" if engine.version else ""
         raise EngineError(
-            f"{engine.base_url} answered 200 with something that is no chat completion: {shown}"
-        ) from error
-    ids, prompt = choice.get("token_ids"), raw.get("prompt_token_ids")
-    if not isinstance(ids, list) or not isinstance(prompt, list):
-        raise EngineError(
-            f"{engine.base_url} returned no token ids although return_token_ids was true. vLLM has them from {OLD} on"
-            f"{f'; this one says it is {engine.version}' if engine.version else ''}. If it is newer, a proxy in between drops "
-            "unknown members: point VLLM_BACKEND_URL at the engine itself."
+            f"{engine.base_url} returned no token ids although return_token_ids was true. vLLM has them from {OLD} on{says}. If it "
+            "is newer, a proxy in between drops unknown members: point VLLM_BACKEND_URL at the engine itself."
         )
-    entries = ((choice.get("logprobs") or {}).get("content")) or []
-    logprobs = tuple(float(entry["logprob"]) for entry in entries)
+    logprobs = _logprobs(choice.get("logprobs"))
     if len(logprobs) != len(ids):
         raise EngineError(
             f"{engine.base_url} returned {len(logprobs)} logprobs for {len(ids)} token ids. Start it with --max-logprobs 1 or "
             "more, and without a proxy that drops them."
         )
-    return Generation(message, str(finish or "stop"), tuple(prompt), tuple(ids), logprobs, raw)
+    return Generation(message, str(finish or "stop"), prompt, ids, logprobs, raw)
+
+
+def _ids(value: Any) -> tuple[int, ...] | None:
+    good = isinstance(value, list) and all(type(one) is int and one >= 0 for one in value)
+    return tuple(value) if good else None
+
+
+def _logprobs(value: Any) -> tuple[float, ...]:
+    """Those that are numbers: what is none is missing."""
+    entries = value.get("content") if isinstance(value, dict) else None
+    found = [one.get("logprob") for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+    return tuple(float(one) for one in found if isinstance(one, int | float) and not isinstance(one, bool))
 
 
 def refusal(reply: httpx.Response, engine: Engine) -> str:
@@ -106,7 +116,8 @@ def refusal(reply: httpx.Response, engine: Engine) -> str:
     text = _message(reply)
     status = reply.status_code
     if status in (401, 403):
-        return f"{engine.base_url} answered {status}: it asks for a key. Set VLLM_API_KEY."
+        wrong = "it refuses the key in VLLM_API_KEY" if engine.key else "it asks for a key. Set VLLM_API_KEY"
+        return f"{engine.base_url} answered {status}: {wrong}."
     if status == 404 and "model" in text.lower():
         return f"{engine.base_url} does not serve the model {engine.model!r}: {text}. Set VLLM_MODEL_NAME."
     if status in (429, 503):
@@ -148,7 +159,7 @@ async def _version(client: httpx.AsyncClient, base_url: str) -> str:
     try:
         async with asyncio.timeout(LOOK_S):
             body = parse((await client.get(f"{base_url}/version")).content)
-    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError):
+    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError):
         return ""
     return str(body.get("version", "")) if isinstance(body, dict) else ""
 
@@ -157,14 +168,15 @@ async def _models(client: httpx.AsyncClient, engine: Engine) -> list[str]:
     try:
         async with asyncio.timeout(LOOK_S):
             reply = await client.get(f"{engine.base_url}/v1/models", headers=engine.headers)
-    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
         raise SuiteError(
             f"VLLM_BACKEND_URL: no engine answers at {engine.base_url} ({error or type(error).__name__}). Start one there, or "
             "leave the variable out and the suite starts vLLM with its tiny model."
         ) from error
     body = parse(reply.content)
     listed = body.get("data") if isinstance(body, dict) else None
-    names = [str(one["id"]) for one in listed or [] if isinstance(one, dict) and "id" in one]
+    rows = listed if isinstance(listed, list) else []
+    names = [str(one["id"]) for one in rows if isinstance(one, dict) and "id" in one]
     if reply.status_code != 200:
         raise SuiteError(refusal(reply, engine))
     if not names:
@@ -180,5 +192,7 @@ async def _lacks(client: httpx.AsyncClient, engine: Engine) -> dict[str, str]:
     reply = await ask(client, engine, body)
     if reply.status_code == 200:
         return {}
+    if reply.status_code not in (400, 404, 422, 501):
+        raise EngineError(refusal(reply, engine))
     why = "the engine does not call tools (vLLM: --enable-auto-tool-choice --tool-call-parser NAME)"
     return {"tools": why, "tool_calls": why, "calculator": why, "part_of_calculator": why}

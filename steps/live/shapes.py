@@ -39,6 +39,20 @@ class Difference:
     live: str
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a list or an object without members is: it has a type and no value."""
+
+    what: str
+
+    @property
+    def kind(self) -> str:
+        return "object" if self.what == "empty object" else "list"
+
+    def __str__(self) -> str:
+        return self.what
+
+
 def mask(file: Path = MASK) -> Allowed:
     """Raises `SuiteError` with file:line for what does not fit."""
     return yaml_source.validated(Allowed, yaml_source.read(file))
@@ -75,10 +89,12 @@ def _name(exchange: Exchange) -> str:
 
 def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
+        if not value:
+            yield path, Shape("empty object")
         for name, inner in value.items():
             yield from _walk(f"{path}.{name}", inner)
     elif isinstance(value, list):
-        yield path, f"list of {_type(value[0])}" if value else "empty list"
+        yield path, Shape(f"list of {_type(value[0])}" if value else "empty list")
         for inner in value[:50]:
             yield from _walk(f"{path}[]", inner)
     else:
@@ -86,6 +102,8 @@ def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _type(value: Any) -> str:
+    if isinstance(value, Shape):
+        return value.kind
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -110,7 +128,7 @@ def _difference(path: str, ours: list[Any] | None, theirs: list[Any] | None, all
         return Difference(path, "type", *(" or ".join(sorted(one)) for one in types))
     if ours is None or theirs is None or _any(path, allowed.values) or ours[0] == theirs[0]:
         return None
-    return Difference(path, "value", show(ours[0]), show(theirs[0]))
+    return Difference(path, "value", *(str(v) if isinstance(v, Shape) else show(v) for v in (ours[0], theirs[0])))
 
 
 def _any(path: str, patterns: Iterable[str]) -> bool:

@@ -92,8 +92,9 @@ class LiveTrainer(ScriptedTrainer):
             await asyncio.sleep(line.delay_s)
             made = await openai.generate(self.client, self.engine, self._body(rollout, play.exchange, messages))
             self._issue(play, line, messages, made)
-        except SuiteError as trouble:
-            self.troubles.setdefault(rollout.nonce, str(trouble))
+        except Exception as trouble:  # whatever trips here is no fault of the server that waits for the answer
+            told = str(trouble) if isinstance(trouble, SuiteError) else f"{type(trouble).__name__}: {trouble}"
+            self.troubles.setdefault(rollout.nonce, told)
             play.response = error(502, "the engine did not generate")
         finally:
             play.hold.set()

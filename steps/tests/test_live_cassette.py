@@ -30,7 +30,7 @@ ANSWERS = (
 )
 Said = tuple[int, str | None, bytes]
 Ask = tuple[str, str, bytes]
-HEADER = {"type": "header", "version": 1, "tokenizer": "hash", "model": "tiny", "run": "0123abcd"}
+HEADER = {"type": "header", "version": 1, "tokenizer": "hash", "model": "tiny", "run": "0123abcd", "lacks": {}}
 
 
 def chat(*bodies: Any) -> list[Ask]:
@@ -142,7 +142,7 @@ def test_an_engine_that_dies_is_504_and_not_on_the_tape(tape: Path) -> None:
     ((status, _, body),) = recorded(FakeEngine(loss="reset"), tape, chat({"n": 1}))
     assert status == 504
     assert "the engine did not answer" in json.loads(body)["error"]["message"]
-    assert len(tape.read_text().splitlines()) == 1
+    assert len(tape.read_text().splitlines()) == 2  # header and footer
 
 
 def test_secrets_are_not_on_the_tape(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +188,7 @@ def test_a_tape_that_is_not_there_is_told_how_to_record(tape: Path) -> None:
         (json.dumps({**HEADER, "version": 2}), "its version is 2, this suite reads 1"),
         (json.dumps({**HEADER, "type": "report"}), "no cassette that can be read"),
         (json.dumps({"type": "header"}), "no cassette that can be read"),
+        (json.dumps(HEADER), "it has no end: the recording was broken off"),
         (json.dumps(HEADER) + '\n"exchange"', "no cassette that can be read"),
         (json.dumps(HEADER) + "\n{}", "no cassette that can be read"),
     ],
@@ -210,9 +211,6 @@ def test_a_tape_that_was_torn_is_refused(tape: Path) -> None:
         opened(tape)
 
 
-@pytest.mark.xfail(
-    reason="replaying: members of the header and of entries are used as if they were there", raises=KeyError
-)
 @pytest.mark.parametrize(
     "text",
     [
@@ -227,7 +225,6 @@ def test_a_tape_that_lacks_members_is_refused(tmp_path: Path, text: str) -> None
         opened(file)
 
 
-@pytest.mark.xfail(reason="_read: splitlines() also splits at U+2028 and its like, which the tape holds as they are")
 @pytest.mark.parametrize("end", ["\u2028", "\u2029", "\u0085"])
 def test_every_character_can_be_taped(tape: Path, end: str) -> None:
     asks = chat(json.dumps({"text": f"a{end}b"}, ensure_ascii=False).encode())
@@ -235,7 +232,6 @@ def test_every_character_can_be_taped(tape: Path, end: str) -> None:
     assert replayed(tape, asks) == first
 
 
-@pytest.mark.xfail(reason="_write: the file refuses what _text makes of bytes that are no UTF-8", raises=UnicodeError)
 def test_every_byte_can_be_taped(tape: Path) -> None:
     async def run() -> Response:
         async with wired(FakeEngine((of(200, b"\xff\xfe\x00"),))) as engine:

@@ -136,7 +136,6 @@ def test_what_either_side_lacks_is_not_compared() -> None:
     assert [(one.case.name, one.kind) for one in found.cases] == [("c3", Kind.SAFE)]
 
 
-@pytest.mark.xfail(reason="compared: a case that the engine lacks something for is left out, also where the mock fails")
 def test_a_mock_that_fails_is_a_logic_error_whatever_the_engine_lacks() -> None:
     assert [one.kind for one in of((FAIL, SKIP)).cases] == [Kind.LOGIC]
 
@@ -216,7 +215,7 @@ def differences(scripted: Any, live: Any, allowed: Allowed = NOTHING, path: str 
         (
             {"a": [1]},
             {"a": []},
-            [("a", "value", '"list of number"', '"empty list"'), ("a[]", "type", "number", "absent")],
+            [("a", "value", "list of number", "empty list"), ("a[]", "type", "number", "absent")],
         ),
     ],
 )
@@ -261,7 +260,7 @@ def test_the_names_of_a_run_are_no_difference() -> None:
 
 def test_the_status_is_a_member() -> None:
     one, other = trace((CHAT, {}, {})), trace((CHAT, {}, {}))
-    other.exchanges[0] = replace(other.exchanges[0], response=Response(503))
+    other.exchanges[0] = replace(other.exchanges[0], response=Response(503, body=b"{}"))
     assert shapes.differences(one, other, NOTHING) == (Difference("generation.status", "value", "200", "503"),)
 
 
@@ -301,12 +300,10 @@ def test_a_mask_that_does_not_fit_is_told_with_its_place(tmp_path: Path, text: s
         shapes.mask(tmp_path / "m.yaml")
 
 
-@pytest.mark.xfail(reason="_walk: an object without members leaves no mark")
 def test_an_empty_object_is_there() -> None:
     assert differences({"a": {}}, {}) != []
 
 
-@pytest.mark.xfail(reason="_walk: the mark of a list is a text, so a list and a text are of one type")
 def test_a_list_is_no_text() -> None:
     assert differences({"a": "x"}, {"a": []}) == [("a", "type", "text", "list")]
 
@@ -383,9 +380,6 @@ def test_of_many_cases_the_first_are_shown_and_all_are_counted() -> None:
     assert lines.index("") == 1 + divergence.MOST_SHOWN
 
 
-@pytest.mark.xfail(
-    reason="_differing: members that differ equally often come in the order of a set of texts, another in every run"
-)
 def test_members_that_differ_equally_often_are_told_in_one_order() -> None:
     names = [f"m{n:02}" for n in range(16)]
     mock = outcome("1", PASS, made=trace((CHAT, {}, dict.fromkeys(names, 1))))

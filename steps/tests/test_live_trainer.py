@@ -239,9 +239,6 @@ SURPRISES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.xfail(
-    reason="_answer: only a SuiteError is a trouble; else the server gets a 500 and is blamed for what follows"
-)
 @pytest.mark.parametrize("what", SURPRISES)
 def test_a_surprise_is_a_trouble_too(what: str) -> None:
     async def run() -> None:
