@@ -167,6 +167,7 @@ def lines(found: Divergence) -> Iterator[str]:
             yield ""
     yield from _drifted(found.live)
     yield from _differing(found.cases)
+    yield from _requirements_apart(found)
     yield from _slow(found.cases)
     yield from _totals(found)
 
@@ -212,6 +213,15 @@ def _differing(cases: Iterable[Compared]) -> Iterator[str]:
 
 def _key(difference: Difference) -> tuple[str, str]:
     return difference.member, difference.what
+
+
+def _requirements_apart(found: Divergence) -> Iterator[str]:
+    """Requirements that hold by script and not live, where no case fails for it: they are no MUST, or not counted."""
+    failing = any(one.kind is Kind.CRITICAL for one in found.cases)
+    apart = sorted(name for name, kind_ in found.requirements.items() if kind_ is Kind.CRITICAL)
+    if apart and not failing:
+        yield f"Held by script and not live, below the level of the run: {', '.join(apart)}"
+        yield ""
 
 
 def _slow(cases: Iterable[Compared]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
+LEAST_SHARE = 0.1  # of the time of a stream, between its first and its last chunk; the rest may be the prompt's
 TOGETHER_S = 0.1  # a stream that takes less than this shows nothing
 
 
@@ -302,7 +303,7 @@ class Arrives:
                 continue
             share = (times[-1] - times[0]) / (times[-1] - began)
             saw = f"the first after {times[0] - began:.3f} s, the last after {times[-1] - began:.3f} s"
-            yield verdict(requirement, share > 0.25, f"{len(times)} chunks one after the other", saw, reply)
+            yield verdict(requirement, share > LEAST_SHARE, f"{len(times)} chunks one after the other", saw, reply)
 
 
 @dataclass(frozen=True, slots=True)
