@@ -77,6 +77,7 @@ MUTANTS = (
         requirement="031",
         companions=("032",),
     ),
+    mutant("one_seed", "every seed is the same one", deaf(sampling, "seed", seed=1), requirement="032"),
     mutant("ignores_n", "one choice, whatever n is", put(chat, "count", lambda request: 1), requirement="036"),
     mutant(
         "ignores_top_logprobs",
