@@ -15,7 +15,7 @@ from steps.engine.trace import Request, Response, parse
 from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
 
 CHAT = "/v1/chat/completions"
-SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256, "logprobs": True, "return_token_ids": True}
+SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
 CALCULATOR = ("add", "subtract", "multiply", "divide")
 GAUGE = re.compile(r"^(vllm:\w+?)(?:\{[^}]*\})? ([-+.\deE]+|NaN)$", re.M)
 PATIENCE_S = 5.0
@@ -59,9 +59,9 @@ class Ask:
     def _body(self, session: Session) -> dict[str, Any]:
         bench: Bench = session.bench
         named = {"model": bench.model} if bench.model else {}  # an engine that lists none may still have one
-        body: dict[str, Any] = {**named, "messages": self._messages(session), **SAMPLING}
+        body: dict[str, Any] = {**named, "messages": self._messages(session), **SAMPLING, **bench.wanted}
         if self.tools:
-            body["tools"] = [_tool(name) for name in self.tools]
+            body["tools"] = [tool(name) for name in self.tools]
         if self.stream:
             body["stream"] = True
         body |= self.change
@@ -93,7 +93,7 @@ def _result(call: Mapping[str, Any]) -> dict[str, Any]:
     return {"role": "tool", "content": told, "tool_call_id": call.get("id")}
 
 
-def _tool(name: str) -> dict[str, Any]:
+def tool(name: str) -> dict[str, Any]:
     numbers = {"a": {"type": "number"}, "b": {"type": "number"}}
     parameters = {"type": "object", "properties": numbers, "required": ["a", "b"]}
     return {
@@ -108,6 +108,13 @@ def _request(session: Session, body: Mapping[str, Any]) -> Request:
     return Request("POST", CHAT, headers, json.dumps(body).encode())
 
 
+def _key(key: str | None, how: str) -> tuple[tuple[str, str], ...]:
+    if how == "none" or key is None:
+        return ()
+    value = {"wrong": "rc-no-such-key", "latin": "schl\u00fcssel", "small": key.swapcase()}.get(how, key)
+    return (("authorization", f"Bearer {value}"),)
+
+
 async def _whole(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
     n = await session.send(_request(session, body), rollout="-")
     response = session.trace.exchanges[n].response
@@ -120,7 +127,7 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
     request = _request(session, body)
     n = session.trace.open(request, to_target=True, rollout="-")
     chunks: list[Chunk] = []
-    raw, status = b"", None
+    raw, status, kind = b"", None, ""
     try:
         async with (
             asyncio.timeout(session.patience_s * 4),
@@ -135,12 +142,13 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
                 chunks += [Chunk(session.trace.now(), _data(event.data)) for event in parser.feed(piece)]
                 if 0 < ask.leave_after <= len(chunks):
                     break
-        session.trace.close(n, Response(status, (), raw))
+        kind = reply.headers.get("content-type", "")
+        session.trace.close(n, Response(status, (("content-type", kind),), raw))
     except (TimeoutError, httpx.HTTPError, OSError) as error:
         session.trace.close(n, fault=f"{type(error).__name__}: {error}")
     session.beat()
     whole = put_together(chunks) if status == 200 else parse(raw)
-    return Reply(name, n, body, status, whole, tuple(chunks), bool(ask.leave_after), ask.rewritten)
+    return Reply(name, n, body, status, whole, tuple(chunks), bool(ask.leave_after), ask.rewritten, kind, raw)
 
 
 def _data(text: str) -> Any:
@@ -149,20 +157,23 @@ def _data(text: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a request of any kind and keep its answer as `name`. `raw` is the body as text."""
+    """Send a request of any kind and keep its answer as `name`. `raw` is the body as text, `key` the one sent: right, none, wrong, latin
+    or small (in other letters)."""
 
     path: str
     method: str = "GET"
     raw: str = ""
     name: str = "it"
+    key: str = "right"
 
     async def perform(self, session: Session) -> None:
-        key = session.bench.key
-        headers = (("content-type", "application/json"), *((("authorization", f"Bearer {key}"),) if key else ()))
+        headers = (("content-type", "application/json"), *_key(session.bench.key, self.key))
         n = await session.send(Request(self.method, self.path, headers, self.raw.encode()), rollout="-")
         response = session.trace.exchanges[n].response
         body = parse(response.body) if response else None
-        reply = Reply(self.name, n, {}, response.status if response else None, body)
+        reply = Reply(
+            self.name, n, {}, response.status if response else None, body, raw=response.body if response else b""
+        )
         session.state.setdefault("replies", {})[self.name] = reply
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
+from steps.engine.leaks import LEAKS
 from steps.engine.trace import NOT_JSON
 from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
+WRONG_KEY = "rc-no-such-key"
 BROKEN_LETTER = "\ufffd"
-IDS = frozenset(f"CHAT-{n:03}" for n in (2, 10, 11, 12, 20, 21, 22, 23, 24, 25, 26, 38, 51, 52))
+IDS = frozenset(f"CHAT-{n:03}" for n in (2, 5, 7, 10, 11, 12, 20, 21, 22, 23, 24, 25, 26, 38, 51, 52, 57, 58))
 
 
 def held(number: int) -> Held:
@@ -82,6 +84,32 @@ def tokens(talk: Talk) -> Iterator[Evidence]:
             yield from _logprobs(talk, reply, choice, choice.ids)
 
 
+def logprobs(talk: Talk) -> Iterator[Evidence]:
+    """Where an engine shows no ids, its logprobs have to be those of what it says."""
+    for reply in good(talk):
+        for choice in reply.choices:
+            if choice.ids is None and reply.request.get("logprobs"):
+                yield from _of_the_text(reply, choice)
+
+
+def _of_the_text(reply: Reply, choice: Choice) -> Iterator[Evidence]:
+    entries = choice.logprobs or []
+    yield from _probabilities(reply, entries)
+    told = "".join(str(entry.get("token")) for entry in entries)
+    written = [entry.get("bytes") for entry in entries]
+    if all(isinstance(one, list) for one in written):
+        told = bytes(b for one in written for b in one or () if isinstance(b, int) and 0 <= b < 256).decode(
+            "utf-8", "replace"
+        )
+    if choice.calls or choice.finish != "stop" or reply.request.get("stop"):
+        return
+    ok = told.strip().startswith(choice.content.strip()) and choice.content.strip() != ""
+    if ok or not choice.content.strip():
+        yield held(23)
+    else:
+        yield broken(23, f"tokens that are the content: {show(choice.content)}", show(told), reply.n)
+
+
 def _whole(talk: Talk, reply: Reply, choice: Choice, ids: tuple[int, ...]) -> Iterator[Evidence]:
     if talk.tokens is None:
         return
@@ -131,6 +159,10 @@ def _logprobs(talk: Talk, reply: Reply, choice: Choice, ids: tuple[int, ...]) ->
     else:
         said = f"logprob {strange} is of {show(talk.tokens.decode([ids[strange]]) if talk.tokens else '')}"
         yield broken(23, said, f"it says it is of {show(entries[strange].get('token'))}", reply.n)
+    yield from _probabilities(reply, entries)
+
+
+def _probabilities(reply: Reply, entries: list[Mapping[str, Any]]) -> Iterator[Evidence]:
     values = [entry.get("logprob") for entry in entries]
     wrong = [v for v in values if not isinstance(v, int | float) or not math.isfinite(v) or v > 0]
     yield broken(24, "finite logprobs, none above 0", show(wrong[:3]), reply.n) if wrong else held(24)
@@ -214,6 +246,10 @@ def endings(talk: Talk) -> Iterator[Evidence]:
 def _right_endings(talk: Talk, reply: Reply, choice: Choice) -> set[str]:
     most = reply.request.get("max_completion_tokens") or reply.request.get("max_tokens")
     end = talk.tokens.end_of_turn if talk.tokens else None
+    usage = reply.fields.get("usage")
+    sampled = usage.get("completion_tokens") if isinstance(usage, Mapping) and len(reply.choices) == 1 else None
+    if choice.ids is None and isinstance(sampled, int) and isinstance(most, int) and sampled < most:
+        return {"tool_calls"} if choice.calls else {"stop"}
     if choice.ids is not None and end is not None and isinstance(most, int):
         cut = len(choice.ids) >= most and end not in choice.ids and not _ends_in_stop(talk, reply, choice)
         if cut:
@@ -228,11 +264,31 @@ def _ends_in_stop(talk: Talk, reply: Reply, choice: Choice) -> bool:
     return any(stop in text for stop in ([stops] if isinstance(stops, str) else stops))
 
 
+def errors(talk: Talk) -> Iterator[Evidence]:
+    """An error shows neither the inside of the engine nor a key; nor does anything else show a key."""
+    keys = [key for key in (talk.bench.key, WRONG_KEY) if key]
+    for reply in talk.replies.values():
+        text = reply.raw.decode("utf-8", "replace") if reply.raw else json.dumps(reply.body, default=str)
+        if reply.status is not None and reply.status >= 400:
+            found = LEAKS.search(text)
+            yield (
+                broken(5, "an error in the engine's own words", f"{found.group()!r} in {text[:200]}", reply.n)
+                if found
+                else held(5)
+            )
+        if talk.bench.key is not None:
+            shown = next((key for key in keys if key in text), None)
+            yield broken(7, "no key in an answer", f"a key in {text[:60]} ...", reply.n) if shown else held(7)
+
+
 def streams(talk: Talk) -> Iterator[Evidence]:
     """A stream has one beginning and one end."""
     for reply in good(talk):
         if not reply.streamed:
             continue
+        ok = reply.kind.partition(";")[0].strip().lower() == "text/event-stream"
+        yield held(57) if ok else broken(57, "content-type: text/event-stream", f"content-type: {reply.kind}", reply.n)
+        yield from _pieces(reply)
         data = [chunk.data for chunk in reply.chunks]
         finishes = _count(data, lambda part: part.get("finish_reason") is not None)
         if data.count(DONE) == 1 and data[-1] == DONE and finishes == len(reply.choices) and reply.choices:
@@ -241,6 +297,29 @@ def streams(talk: Talk) -> Iterator[Evidence]:
             saw = f"{finishes} finish_reason(s), {data.count(DONE)} [DONE], last: {show(data[-1] if data else None)}"
             yield broken(51, "one finish_reason a choice, then data: [DONE]", saw, reply.n)
         yield from _constant(reply, [chunk for chunk in data if isinstance(chunk, Mapping)], data)
+
+
+def _pieces(reply: Reply) -> Iterator[Evidence]:
+    """Each piece of a call says of which; its id and its name come once."""
+    parts = [
+        piece
+        for chunk in reply.chunks
+        if isinstance(chunk.data, Mapping)
+        for part in chunk.data.get("choices") or []
+        for piece in (part.get("delta") or {}).get("tool_calls") or []
+        if isinstance(piece, Mapping)
+    ]
+    if not parts:
+        return
+    lost = [piece for piece in parts if not isinstance(piece.get("index"), int)]
+    ids = [(piece.get("index"), piece["id"]) for piece in parts if piece.get("id")]
+    names = [piece.get("index") for piece in parts if (piece.get("function") or {}).get("name")]
+    indices = {piece.get("index") for piece in parts}
+    if not lost and len(dict(ids)) == len(set(ids)) == len(indices) == len(names):
+        yield held(58)
+    else:
+        saw = f"{len(lost)} piece(s) without an index, ids {show(ids)}, names for {show(names)}"
+        yield broken(58, "an index in each piece, one id and one name a call", saw, reply.n)
 
 
 def _constant(reply: Reply, chunks: list[Mapping[str, Any]], data: list[Any]) -> Iterator[Evidence]:
@@ -264,4 +343,4 @@ def _count(data: list[Any], wanted: Any) -> int:
     return sum(bool(wanted(part)) for part in parts)
 
 
-__all__ = ["IDS", "counting", "endings", "prompts", "shape", "streams", "tokens"]
+__all__ = ["IDS", "counting", "endings", "errors", "logprobs", "prompts", "shape", "streams", "tokens"]

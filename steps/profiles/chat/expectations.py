@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from steps.engine.compare import show
@@ -88,8 +89,8 @@ class Alike:
 
 
 def _sample(choice: Choice, by: str) -> Any:
-    if by == "ids":
-        return list(choice.ids) if choice.ids is not None else None
+    if by == "ids" and choice.ids is not None:
+        return list(choice.ids)
     calls = [{"name": name, "arguments": arguments} for name, arguments in functions(choice)]
     return {"content": choice.content, "calls": calls, "finish": choice.finish}
 
@@ -103,10 +104,10 @@ class NotAllAlike:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         replies = talk.named(self.of)
-        samples = {first(reply).ids for reply in replies}
+        samples = {_text(first(reply)) for reply in replies}
         if len(samples) > 1:
             yield Held(requirement)
-        elif not self.greedy or samples != {first(reply).ids for reply in talk.named(self.greedy)}:
+        elif not self.greedy or samples != {_text(first(reply)) for reply in talk.named(self.greedy)}:
             said = f"{len(replies)} samples under {len(replies)} seeds, not all alike"
             yield Finding(
                 requirement, said, f"all are {show(first(replies[0]).content)}", (replies[0].n,), ignored=True
@@ -123,15 +124,103 @@ class Sampled:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         replies, greedy = talk.named(self.of), first(talk.named(self.greedy)[0])
-        if {first(reply).ids for reply in replies} != {greedy.ids}:
+        if {_text(first(reply)) for reply in replies} != {_text(greedy)}:
             yield Held(requirement)
             return
-        total = sum(float(entry["logprob"]) for entry in greedy.logprobs or ())
-        likely = math.exp(total * len(replies))
+        likely = _likely(greedy, len(replies))
         if likely < self.chance:
             said = f"{len(replies)} samples at temperature 1 that are not all the greedy one"
             saw = f"all are {show(greedy.content)}, which by its logprobs has a chance of {likely:.1g}"
             yield Finding(requirement, said, saw, (replies[0].n,), ignored=True)
+
+
+def _text(choice: Choice) -> str:
+    """What tells two samples apart: their text, and their calls."""
+    return json.dumps(_sample(choice, "text"))
+
+
+def _likely(choice: Choice, times: int) -> float:
+    """How likely it is, by its own logprobs, that this choice is sampled so many times; 1 where it has none."""
+    entries = choice.logprobs or []
+    values = [entry.get("logprob") for entry in entries]
+    total = sum(float(v) for v in values if isinstance(v, int | float) and math.isfinite(v))
+    return math.exp(min(0.0, total) * times)
+
+
+@dataclass(frozen=True, slots=True)
+class Varied:
+    """The choices of one reply are sampled each for itself: not all are the same, unless that was likely."""
+
+    of: str = "it"
+    chance: float = 1e-3
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            if len({_text(choice) for choice in reply.choices}) > 1:
+                yield Held(requirement)
+            elif len(reply.choices) > 1 and _likely(first(reply), len(reply.choices) - 1) < self.chance:
+                saw = f"all {len(reply.choices)} are {show(first(reply).content)}"
+                yield Finding(requirement, "choices that are sampled each for itself", saw, (reply.n,))
+
+
+@dataclass(frozen=True, slots=True)
+class Grows:
+    """Each of these replies counts more prompt tokens than the one before: nothing of the conversation is left out."""
+
+    of: tuple[str, ...]
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in talk.named(name)]
+        counts = [(reply.fields.get("usage") or {}).get("prompt_tokens") for reply in replies]
+        known = [count for count in counts if isinstance(count, int)]
+        if len(known) < len(counts) or len(known) < 2:
+            return
+        ok = all(a < b for a, b in pairwise(known))
+        yield verdict(requirement, ok, "prompt_tokens that grow with the conversation", show(counts), *replies)
+
+
+@dataclass(frozen=True, slots=True)
+class SameUsage:
+    """These replies count the same."""
+
+    of: tuple[str, ...]
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in talk.named(name)]
+        names = ("prompt_tokens", "completion_tokens", "total_tokens")
+        usages = [{n: (reply.fields.get("usage") or {}).get(n) for n in names} for reply in replies]
+        if all(any(usage.values()) for usage in usages):
+            yield verdict(requirement, usages[0] == usages[-1], show(usages[0]), show(usages[-1]), *replies)
+
+
+@dataclass(frozen=True, slots=True)
+class IsJson:
+    """The content is a JSON object."""
+
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            content = first(reply).content
+            try:
+                ok = isinstance(json.loads(content), dict)
+            except ValueError:
+                ok = first(reply).finish == "length"  # cut in the middle of what may be one
+            yield verdict(requirement, ok, "content that is a JSON object", show(content), reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A word of one conversation is in the replies of no other."""
+
+    word: str
+    of: tuple[str, ...]
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in (reply for name in self.of for reply in talk.named(name)):
+            text = json.dumps([choice.raw for choice in reply.choices], default=str)
+            said = f"no {show(self.word)}: another conversation said it"
+            yield verdict(requirement, self.word not in text, said, show(first(reply).content), reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +315,13 @@ class Calls:
             ok = len(called) == len(self.names) and all(
                 w in ("any", c) for w, c in zip(self.names, called, strict=False)
             )
-            whole = all(_is_call(call) for call in first(reply).calls)
-            said = f"calls of {', '.join(self.names)}, each with an id and JSON arguments" if self.names else "no call"
+            ids = [str(call.get("id")) for call in first(reply).calls]
+            whole = all(_is_call(call) for call in first(reply).calls) and len(set(ids)) == len(ids)
+            said = (
+                f"calls of {', '.join(self.names)}, each with an id of its own and JSON arguments"
+                if self.names
+                else "no call"
+            )
             saw = f"{show(first(reply).calls)}, content {show(first(reply).content)}"
             yield verdict(requirement, ok and whole, said, saw, reply, ignored=self.ignored and not ok)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,18 +21,44 @@ from steps.peers import tokens
 from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
 from steps.profiles.chat import checks
-from steps.profiles.chat.actions import CHAT
+from steps.profiles.chat.actions import CHAT, tool
 from steps.profiles.chat.checks import IDS
 from steps.profiles.chat.replies import Bench, Talk
 
 ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
 LOOK_S = 10.0
-OF_THE_MODEL = ("calculates", "knows_france")
+TO_BE_SHOWN = ("token_ids", "logprobs", "tools", "streaming", "metrics", "calculates", "knows_france", "json")
+ADD = tool("add")
+PROBES: dict[str, dict[str, Any]] = {
+    "": {},
+    "token_ids": {"return_token_ids": True},
+    "logprobs": {"logprobs": True},
+    "tools": {"tools": [ADD]},
+    "streaming": {"stream": True},
+    "calculates": {
+        "tools": [ADD],
+        "messages": [{"role": "user", "content": "Please calculate 5 plus 3."}],
+        "max_tokens": 128,
+        "temperature": 0,
+    },
+    "knows_france": {
+        "messages": [{"role": "user", "content": "In one word, can you provide me the capital of France?"}],
+        "temperature": 0,
+    },
+    "json": {
+        "messages": [{"role": "user", "content": "Give me a JSON object."}],
+        "response_format": {"type": "json_object"},
+        "max_tokens": 128,
+        "temperature": 0,
+    },
+}
 LACKS = {
     "tokenizer": "the tokenizer of the model is not known (--tokenizer DIR)",
-    "calculates": "the card does not declare the capability `calculates`: a model that calls a calculator",
-    "knows_france": "the card does not declare the capability `knows_france`",
+    "calculates": "the model does not call a calculator when it is asked to calculate",
+    "knows_france": "the model does not know the capital of France",
+    "json": "the model gives no JSON object when `response_format` asks for one",
+    "key": "no key of the target was given (--target-key)",
     "token_ids": "the engine returns no token ids",
     "logprobs": "the engine returns no logprobs",
     "tools": "the engine does not take tools",
@@ -61,7 +88,12 @@ class ChatPeers:
         return 0
 
     def bench(self, case: Case) -> Bench:
-        return Bench(self.model, self.key, self.tokens, self.setting.card, self.context)
+        return Bench(self.model, self.key, self.tokens, self.setting.card, self.context, frozenset(self._all()))
+
+    def _all(self) -> set[str]:
+        """What was shown, and what the card declares."""
+        declared = set(self.setting.card.capabilities)
+        return {name for name in self.shown | declared if f"no_{name}" not in declared}
 
     def lacks(self, case: Case) -> str | None:
         engine = self.setting.engine
@@ -74,14 +106,13 @@ class ChatPeers:
 
     def _has(self, need: str) -> bool:
         """A model's own talents are declared; what engines commonly have is there unless the card says `no_NAME`."""
-        declared = self.setting.card.capabilities
         if need == "tokenizer":
             return self.tokens is not None
-        if need in OF_THE_MODEL:
-            return need in declared
-        if need in ("token_ids", "logprobs", "tools", "streaming", "metrics"):
-            return need in self.shown and f"no_{need}" not in declared
-        return f"no_{need}" not in declared
+        if need == "key":
+            return self.key is not None
+        if need in TO_BE_SHOWN:
+            return need in self._all()
+        return f"no_{need}" not in self.setting.card.capabilities
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Look at the engine. Raises `SuiteError` when there is none."""
@@ -103,16 +134,10 @@ class ChatPeers:
         self.model = self.setting.engine.model if self.setting.engine else next(iter(models), "")
         self.context = models.get(self.model, {}).get("max_model_len") or self.context
         named = {"model": self.model} if self.model else {}
-        hello = {**named, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4}
-        probes: dict[str, dict[str, Any]] = {
-            "token_ids": {"return_token_ids": True},
-            "logprobs": {"logprobs": True},
-            "tools": {"tools": [{"type": "function", "function": {"name": "add"}}]},
-            "streaming": {"stream": True},
-        }
-        for name, more in probes.items():
+        hello = {**named, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 16}
+        for name, more in PROBES.items():
             reply = await http.post(f"{base_url}{CHAT}", json={**hello, **more}, headers=headers)
-            if name == "token_ids" and reply.status_code != 200:
+            if not more and reply.status_code != 200:
                 raise SuiteError(f"{base_url}{CHAT} answers {reply.status_code} to a greeting: {reply.text[:200]}")
             if reply.status_code == 200 and _shows(name, reply):
                 self.shown.add(name)
@@ -122,8 +147,9 @@ class ChatPeers:
 
 
 def _shows(name: str, reply: Any) -> bool:
+    """What a server has it has, however badly: what is wrong with it is for the cases to say."""
     if name == "streaming":
-        return "text/event-stream" in reply.headers.get("content-type", "")
+        return "data:" in reply.text
     body = parse(reply.content)
     try:
         choice = body["choices"][0]
@@ -131,7 +157,13 @@ def _shows(name: str, reply: Any) -> bool:
         return False
     if name == "token_ids":
         return isinstance(choice.get("token_ids"), list)
-    return bool(choice.get("logprobs")) if name == "logprobs" else True
+    if name == "logprobs":
+        return bool(choice.get("logprobs"))
+    message = choice.get("message") or {}
+    said = str(message.get("content") or "")
+    if name == "calculates":
+        return "add" in json.dumps(message.get("tool_calls") or [])
+    return {"knows_france": "paris" in said.lower(), "json": said.strip().startswith("{")}.get(name, True)
 
 
 @contextlib.asynccontextmanager
@@ -142,7 +174,7 @@ async def peers(setting: Setting) -> AsyncIterator[ChatPeers]:
         tokens.load(named) if named else tokens.load(TOKENIZER) if "shipped_tokenizer" in card.capabilities else None
     )
     key = setting.target_key if setting.target_key is not None else card.key
-    if key is None and setting.engine is not None:
+    if setting.engine is not None and setting.target_key is None:
         key = setting.engine.key
     yield ChatPeers(setting, known, key)
 
@@ -187,7 +219,16 @@ PROFILE = Profile(
     tables={},
     peers=peers,
     read=read,
-    invariants=(checks.shape, checks.counting, checks.tokens, checks.prompts, checks.endings, checks.streams),
+    invariants=(
+        checks.shape,
+        checks.counting,
+        checks.tokens,
+        checks.prompts,
+        checks.endings,
+        checks.streams,
+        checks.errors,
+        checks.logprobs,
+    ),
     by_invariants=IDS,
     echoed_by=frozenset(),
     drowned_by=frozenset(),

@@ -23,7 +23,7 @@ class Chunk:
 class Reply:
     """One answer. `body` is the chat completion, or what the chunks amount to; `left` when we hung up before its end.
 
-    `rewritten` when the history was made such as no engine would have given it.
+    `rewritten` when the history was made such as no engine would have given it. `kind` is the content type of a stream.
     """
 
     name: str
@@ -34,6 +34,8 @@ class Reply:
     chunks: tuple[Chunk, ...] = ()
     left: bool = False
     rewritten: bool = False
+    kind: str = "application/json"
+    raw: bytes = b""
 
     @property
     def good(self) -> bool:
@@ -153,14 +155,21 @@ def _add_call(calls: list[dict[str, Any]], part: Mapping[str, Any]) -> None:
 
 @dataclass(slots=True)
 class Bench:
-    """What the cases of a run share. `tokens` is None where the suite does not have the model's tokenizer; `context` counts the tokens
-    that the engine takes."""
+    """What the cases of a run share. `shown` are the capabilities of the engine, `context` how many tokens it takes; `tokens` is None
+    where the suite does not have the model's tokenizer."""
 
     model: str
     key: str | None
     tokens: Tokens | None
     card: Card
     context: int
+    shown: frozenset[str] = frozenset()
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What is asked for with every reply, where the engine has it: a strict one refuses members that it does not know."""
+        names = {"logprobs": "logprobs", "token_ids": "return_token_ids"}
+        return {member: True for capability, member in names.items() if capability in self.shown}
 
 
 @dataclass(frozen=True, slots=True)

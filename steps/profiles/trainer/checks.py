@@ -8,15 +8,13 @@ from contracts.lifecycle import OutOfOrder, advance
 from contracts.trainer.lifecycle import BREACHES, IDLE, TABLES, TOLD
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
+from steps.engine.leaks import LEAKS
 from steps.engine.trace import NOT_JSON, parse
 from steps.peers.oracle import completion_text
 from steps.peers.tokens import END_OF_TURN, Tokens
 from steps.profiles.trainer.live import Call, Live, Talk
 
 IDS = frozenset(f"TRAINER-{n}" for n in (179, 180, 181, 182, 183, 188, 189, 196, 200))
-LEAKS = re.compile(
-    r"Traceback \(most recent|File \\?\"[^\"]+\", line \d+|/site-packages/|/[\w./-]+\.py\b|<class '|object at 0x|errors\.pydantic\.dev"
-)
 
 
 def held(number: int) -> Held:
