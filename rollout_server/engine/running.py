@@ -43,11 +43,14 @@ class Run:
             self.metrics.ended()
 
 
+MEDIA_TYPE = "text/event-stream"
+
+
 class Streamed(StreamingResponse):
     """Server-sent events of a run, which ends with them: by the last one, or because the client has gone."""
 
     def __init__(self, run: Run, events: AsyncIterator[bytes]) -> None:
-        super().__init__(events, media_type="text/event-stream", headers={"cache-control": "no-cache"})
+        super().__init__(events, media_type=MEDIA_TYPE, headers={"cache-control": "no-cache"})
         self._run = run
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -40,9 +40,13 @@ def opening(told: Told, run: Run) -> Iterator[dict[str, Any]]:
 
 def closing(told: Told, run: Run) -> Iterator[bytes]:
     if wants_usage(told):
-        usage = chat.usage(told, run.choices)
+        usage = counted(told, run)
         yield event({**told.head("chat.completion.chunk"), "choices": [], "usage": usage})
     yield DONE
+
+
+def counted(told: Told, run: Run) -> dict[str, Any]:
+    return chat.usage(told, run.choices)
 
 
 def wants_usage(told: Told) -> bool:

@@ -8,6 +8,7 @@ from rollout_server.engine.mutants.planting import another, deaf, mutant
 from rollout_server.engine.running import Run
 from rollout_server.engine.wire import ChatRequest
 from rollout_server.mutants.mutant import after, around, put
+from rollout_server.trainer import policy
 
 
 def _never(mode: str) -> Any:
@@ -51,7 +52,30 @@ def _deaf_to_tools(said: dict[str, Any]) -> dict[str, Any]:
     return {**said, "content": "I was told something."} if told.startswith("The result") else said
 
 
+def _first_heard(original: Any, request: ChatRequest, words: str) -> dict[str, Any]:
+    """A cache that knows no callers: what was once to be repeated is repeated to all."""
+    question = saying.asked(request)
+    if question.startswith("Repeat after me:"):
+        _heard.append(question)
+        return policy.say(next((other for other in reversed(_heard) if other != question), question))
+    return dict(original(request, words))
+
+
+_heard: list[str] = []
+
 MUTANTS = (
+    mutant(
+        "no_json",
+        "response_format is ignored",
+        put(saying, "formatted", lambda request, content: content),
+        requirement="044",
+    ),
+    mutant(
+        "leaky_cache",
+        "what one caller said is told to others",
+        around(saying, "message", _first_heard),
+        requirement="061",
+    ),
     mutant("geography", "the capital of France is Lyon", after(saying, "spoken", _wrong_capital), requirement="060"),
     mutant(
         "deaf_to_tools", "the result of a tool is not read", after(saying, "spoken", _deaf_to_tools), requirement="043"
@@ -75,7 +99,7 @@ MUTANTS = (
         "equal seeds give other tokens",
         deaf(sampling, "seed", seed=None),
         requirement="031",
-        companions=("032",),
+        companions=("032", "050"),
     ),
     mutant("one_seed", "every seed is the same one", deaf(sampling, "seed", seed=1), requirement="032"),
     mutant("ignores_n", "one choice, whatever n is", put(chat, "count", lambda request: 1), requirement="036"),
@@ -98,10 +122,14 @@ MUTANTS = (
         "temperature 0 is not repeatable",
         around(sampling, "words", _by_chance),
         requirement="030",
-        companions=("050", "055", "033", "031"),
+        companions=("050", "055", "033", "031", "059"),
     ),
     mutant(
-        "temperature_ignored", "every temperature is 0", deaf(sampling, "words", temperature=0.0), requirement="039"
+        "temperature_ignored",
+        "every temperature is 0",
+        deaf(sampling, "words", temperature=0.0),
+        requirement="039",
+        companions=("036",),
     ),
     mutant(
         "finish_always_stop",

@@ -26,7 +26,19 @@ def _call(call: Mapping[str, Any]) -> dict[str, Any]:
     return {**call, "function": {**function, "arguments": compact(function.get("arguments"))}}
 
 
+def _last_only(messages: Conversation) -> Conversation:
+    """Only the system message and the last one are read."""
+    return [m for m in messages[:-1] if m.get("role") == "system"] + list(messages[-1:])
+
+
 MUTANTS = (
+    mutant(
+        "last_message_only",
+        "earlier turns are not read",
+        after(prompts, "history", _last_only),
+        requirement="013",
+        companions=("025", "026", "027", "028", "043"),
+    ),
     mutant(
         "prompt_ids_of_text_only",
         "the prompt is without the tools",

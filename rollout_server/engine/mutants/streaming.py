@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from rollout_server.engine import calls, stream
+from rollout_server.engine import calls, running, stream
 from rollout_server.engine.chat import Told
 from rollout_server.engine.mutants.planting import mutant
 from rollout_server.engine.sampling import Choice
-from rollout_server.mutants.mutant import around, put
+from rollout_server.mutants.mutant import after, around, put
 
 
 def _loses_a_word(original: Any, choice: Choice, start: int, end: int) -> Iterator[dict[str, Any]]:
@@ -33,7 +33,33 @@ def _ids_lost(original: Any, told: Told, choice: Choice, place: int) -> Any:
     return [] if place == 0 and told.request.return_token_ids else original(told, choice, place)
 
 
+def _named_again(original: Any, choice: Any, start: int, end: int) -> Any:
+    """Each fragment of a call brings another id."""
+    for delta in original(choice, start, end):
+        calls = delta.get("tool_calls")
+        yield {**delta, "tool_calls": [{**call, "id": f"call_{start}"} for call in calls]} if calls else delta
+
+
+def _typed_as_json() -> None:
+    running.MEDIA_TYPE = "application/json"
+
+
+def _last_token_only(usage: Any) -> Any:
+    return {**usage, "completion_tokens": 1, "total_tokens": usage["prompt_tokens"] + 1}
+
+
 MUTANTS = (
+    mutant("stream_as_json", "a stream says it is JSON", _typed_as_json, requirement="057"),
+    mutant(
+        "usage_of_the_last",
+        "a stream counts one token",
+        after(stream, "counted", _last_token_only),
+        requirement="059",
+        companions=("011",),
+    ),
+    mutant(
+        "ids_change", "each piece of a call has another id", around(stream, "deltas", _named_again), requirement="058"
+    ),
     mutant(
         "stream_differs",
         "a word is lost",

@@ -45,6 +45,10 @@ PROBES = [
     body(SUM, tools=TOOLS),
     body(PAST, tools=TOOLS),
     body(CAPITAL, model="nope"),
+    body(CAPITAL, stream=True, stream_options={"include_usage": True}),
+    body(CAPITAL, response_format={"type": "json_object"}),
+    body([{"role": "user", "content": "Repeat after me: one"}]),
+    body([{"role": "user", "content": "Repeat after me: two"}]),
     body(FAR, max_tokens=4096),
 ]
 CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')
@@ -63,8 +67,10 @@ def restored() -> Iterator[None]:
 
 
 async def answers(c: httpx.AsyncClient) -> list[str]:
-    listed = CHANGING.sub("", (await c.get("/v1/models")).text)
-    return [listed, *[CHANGING.sub("", (await c.post(PATH, json=probe)).text) for probe in PROBES]]
+    replies = [await c.get("/v1/models"), *[await c.post(PATH, json=probe) for probe in PROBES]]
+    async with client(key="right") as locked:
+        replies.append(await locked.post(PATH, json=PROBES[0], headers={"authorization": "Bearer wrong"}))
+    return [reply.headers.get("content-type", "") + CHANGING.sub("", reply.text) for reply in replies]
 
 
 def test_the_reference_answers_alike() -> None:
