@@ -63,8 +63,19 @@ def counting(talk: Talk) -> Iterator[Evidence]:
         known = [len(one) for one in ids if one is not None]
         if known and len(known) == len(ids):
             yield from _equal(11, "completion_tokens", sum(known), sampled, reply)
+        elif isinstance(sampled, int):
+            yield from _about(reply, sampled)
         if reply.prompt_ids is not None:
             yield from _equal(12, "prompt_tokens", len(reply.prompt_ids), prompt, reply)
+
+
+def _about(reply: Reply, sampled: int) -> Iterator[Evidence]:
+    """Without ids the logprobs count the tokens; whether the end of the turn is one of them is the engine's own affair."""
+    counts = [len(choice.logprobs) for choice in reply.choices if choice.logprobs]
+    if len(counts) == len(reply.choices) and counts:
+        ok = abs(sampled - sum(counts)) <= len(counts)
+        said = f"completion_tokens: {sum(counts)}, one more or less for each of {len(counts)} choice(s)"
+        yield held(11) if ok else broken(11, said, f"completion_tokens: {sampled}", reply.n)
 
 
 def _equal(number: int, name: str, said: int, saw: Any, reply: Reply) -> Iterator[Evidence]:
@@ -264,6 +275,43 @@ def _ends_in_stop(talk: Talk, reply: Reply, choice: Choice) -> bool:
     return any(stop in text for stop in ([stops] if isinstance(stops, str) else stops))
 
 
+def calls(talk: Talk) -> Iterator[Evidence]:
+    """A call has an id that no earlier call of its conversation has."""
+    for reply in good(talk):
+        earlier = {
+            call.get("id")
+            for message in reply.request["messages"]
+            if isinstance(message, Mapping)
+            for call in message.get("tool_calls") or ()
+        }
+        for choice in reply.choices:
+            again = [call.get("id") for call in choice.calls if call.get("id") in earlier]
+            if again:
+                yield broken(40, "an id that no earlier call of the conversation has", show(again[0]), reply.n)
+
+
+def alternatives(talk: Talk) -> Iterator[Evidence]:
+    """A token has one logprob: that of its entry is that which it has among the alternatives, and greedy takes the best."""
+    for reply in good(talk):
+        for choice in reply.choices:
+            for entry in choice.logprobs or ():
+                tops = [one for one in entry.get("top_logprobs") or () if isinstance(one, Mapping)]
+                same = [one.get("logprob") for one in tops if one.get("token") == entry.get("token")]
+                value = entry.get("logprob")
+                if same and isinstance(value, int | float) and not any(_close(value, one) for one in same):
+                    yield broken(
+                        37,
+                        f"logprob {same[0]} for {show(entry.get('token'))}, as among the alternatives",
+                        str(value),
+                        reply.n,
+                    )
+                    break
+
+
+def _close(a: float, b: Any) -> bool:
+    return isinstance(b, int | float) and abs(a - b) <= 1e-4 + 1e-3 * abs(a)
+
+
 def errors(talk: Talk) -> Iterator[Evidence]:
     """An error shows neither the inside of the engine nor a key; nor does anything else show a key."""
     keys = [key for key in (talk.bench.key, WRONG_KEY) if key]
@@ -327,13 +375,17 @@ def _constant(reply: Reply, chunks: list[Mapping[str, Any]], data: list[Any]) ->
     names = {name: {show(chunk.get(name)) for chunk in chunks} for name in ("id", "model", "created")}
     changing = {name: sorted(values) for name, values in names.items() if len(values) > 1}
     roles = _count(data, lambda part: bool((part.get("delta") or {}).get("role")))
-    if odd or changing or roles != max(1, len(reply.choices)):
-        saw = (
-            f"role {roles} time(s)"
-            + (f", {show(changing)}" if changing else "")
-            + (", a chunk that is no JSON" if odd else "")
+    kinds = {chunk.get("object") for chunk in chunks} - {"chat.completion.chunk"}
+    if odd or changing or kinds or roles != max(1, len(reply.choices)):
+        told = [f"role {roles} time(s)", *(f"{name} {values}" for name, values in changing.items())]
+        told += [f"object {show(one)}" for one in kinds] + (["a chunk that is no JSON"] if odd else [])
+        saw = ", ".join(told)
+        yield broken(
+            52,
+            "the role once; object chat.completion.chunk; id, model and created the same in all chunks",
+            saw,
+            reply.n,
         )
-        yield broken(52, "the role once, and id, model and created the same in all chunks", saw, reply.n)
     else:
         yield held(52)
 
@@ -343,4 +395,16 @@ def _count(data: list[Any], wanted: Any) -> int:
     return sum(bool(wanted(part)) for part in parts)
 
 
-__all__ = ["IDS", "counting", "endings", "errors", "logprobs", "prompts", "shape", "streams", "tokens"]
+__all__ = [
+    "IDS",
+    "alternatives",
+    "calls",
+    "counting",
+    "endings",
+    "errors",
+    "logprobs",
+    "prompts",
+    "shape",
+    "streams",
+    "tokens",
+]

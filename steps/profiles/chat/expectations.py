@@ -14,6 +14,7 @@ from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
+LEAST_SAMPLES = 8
 LEAST_SHARE = 0.1  # of the time of a stream, between its first and its last chunk; the rest may be the prompt's
 TOGETHER_S = 0.1  # a stream that takes less than this shows nothing
 
@@ -149,18 +150,32 @@ def _likely(choice: Choice, times: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Varied:
-    """The choices of one reply are sampled each for itself: not all are the same, unless that was likely."""
+    """The choices of one reply are sampled each for itself: not all are the same, unless that was likely.
+
+    How likely it was, their logprobs tell, or the samples `beside` of the same question: where nearly all of those differ, many choices
+    that are all the same were not sampled.
+    """
 
     of: str = "it"
+    beside: str = ""
     chance: float = 1e-3
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
             if len({_text(choice) for choice in reply.choices}) > 1:
                 yield Held(requirement)
-            elif len(reply.choices) > 1 and _likely(first(reply), len(reply.choices) - 1) < self.chance:
+            elif len(reply.choices) > 1 and self._chance(talk, reply) < self.chance:
                 saw = f"all {len(reply.choices)} are {show(first(reply).content)}"
                 yield Finding(requirement, "choices that are sampled each for itself", saw, (reply.n,))
+
+    def _chance(self, talk: Talk, reply: Reply) -> float:
+        again = len(reply.choices) - 1
+        others = [_text(first(other)) for other in talk.named(self.beside)] if self.beside else []
+        if len(others) >= LEAST_SAMPLES:
+            # at most so much of all samples is of one text, as far as these tell (the rule of three where all differ)
+            share = max(max(others.count(one) for one in set(others)), 3) / len(others)
+            return float(min(share**again, _likely(first(reply), again)))
+        return _likely(first(reply), again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,12 +303,19 @@ class TopLogprobs:
             entries = first(reply).logprobs or []
             found = [entry.get("top_logprobs") or [] for entry in entries]
             values = [self._best(entry, tops) for entry, tops in zip(entries, found, strict=True)]
-            ok = bool(entries) and all(len(tops) in (self.count, self.count + 1) for tops in found)
+            ok = bool(entries) and all(self._counts(entry, tops) for entry, tops in zip(entries, found, strict=True))
             ordered = all(some == sorted(some, reverse=True) for some in values)
             saw = f"{sorted({len(tops) for tops in found})} alternatives" + ("" if ordered else ", not best first")
             yield verdict(
                 requirement, ok and ordered, f"{self.count} alternatives, best first", saw, reply, ignored=not ok
             )
+
+    def _counts(self, entry: Mapping[str, Any], tops: list[Any]) -> bool:
+        """One more is right where the sampled token is none of the best."""
+        if len(tops) == self.count + 1:
+            own = [float(one["logprob"]) for one in tops if one.get("token") == entry.get("token")]
+            return bool(own) and min(own) <= min(float(one["logprob"]) for one in tops)
+        return len(tops) == self.count
 
     def _best(self, entry: Mapping[str, Any], tops: list[Any]) -> list[float]:
         """The logprobs of the alternatives, the sampled token left out where it is one too many."""
@@ -318,7 +340,7 @@ class Calls:
             ids = [str(call.get("id")) for call in first(reply).calls]
             whole = all(_is_call(call) for call in first(reply).calls) and len(set(ids)) == len(ids)
             said = (
-                f"calls of {', '.join(self.names)}, each with an id of its own and JSON arguments"
+                f"calls of {', '.join(self.names)}, each of type function, with an id of its own and JSON arguments"
                 if self.names
                 else "no call"
             )
@@ -332,7 +354,8 @@ def _is_call(call: Mapping[str, Any]) -> bool:
         arguments = json.loads(function["arguments"]) if isinstance(function, Mapping) else None
     except (ValueError, TypeError, KeyError):
         return False
-    return isinstance(arguments, dict) and isinstance(call.get("id"), str) and bool(call["id"])
+    named = isinstance(call.get("id"), str) and bool(call["id"]) and call.get("type") == "function"
+    return isinstance(arguments, dict) and named
 
 
 @dataclass(frozen=True, slots=True)
