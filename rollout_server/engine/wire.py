@@ -12,6 +12,8 @@ Objects = list[dict[str, Any]]
 
 
 def messages(value: Objects) -> Objects:
+    if not value:
+        raise ValueError("there has to be a message")
     for message in value:
         if not isinstance(message.get("role"), str):
             raise ValueError("each message needs a role")

@@ -122,7 +122,7 @@ MUTANTS = (
         "temperature 0 is not repeatable",
         around(sampling, "words", _by_chance),
         requirement="030",
-        companions=("050", "055", "033", "031", "059"),
+        companions=("050", "055", "033", "031", "059", "014"),
     ),
     mutant(
         "temperature_ignored",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rollout_server.engine import prompts
+from rollout_server.engine import checks, errors, prompts, saying
 from rollout_server.engine.mutants.planting import another, compact, mutant
 from rollout_server.engine.wire import ChatRequest, Conversation
 from rollout_server.mutants.mutant import after, around
@@ -31,7 +31,25 @@ def _last_only(messages: Conversation) -> Conversation:
     return [m for m in messages[:-1] if m.get("role") == "system"] + list(messages[-1:])
 
 
+def _no_null(original: Any, request: ChatRequest, settings: Any) -> None:
+    if any(m.get("content") is None for m in request.messages):
+        raise errors.bad("the content of a message is a text", "messages")
+    original(request, settings)
+
+
+def _deaf_to_parts(original: Any, request: ChatRequest) -> str:
+    return "" if isinstance(request.messages[-1].get("content"), list) else str(original(request))
+
+
 MUTANTS = (
+    mutant("partless", "content in parts is not read", around(saying, "asked", _deaf_to_parts), requirement="014"),
+    mutant(
+        "no_null_content",
+        "null is no content",
+        around(checks, "check", _no_null),
+        requirement="015",
+        companions=("026", "043", "022", "025", "027", "028", "040"),
+    ),
     mutant(
         "last_message_only",
         "earlier turns are not read",

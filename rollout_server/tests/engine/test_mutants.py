@@ -48,6 +48,7 @@ PROBES = [
     body(CAPITAL, stream=True, stream_options={"include_usage": True}),
     body(CAPITAL, response_format={"type": "json_object"}),
     body([{"role": "user", "content": "Repeat after me: one"}]),
+    body([{"role": "user", "content": [{"type": "text", "text": "Count from 1 to 5."}]}]),
     body([{"role": "user", "content": "Repeat after me: two"}]),
     body(FAR, max_tokens=4096),
 ]

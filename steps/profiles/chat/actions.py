@@ -111,7 +111,9 @@ def _request(session: Session, body: Mapping[str, Any]) -> Request:
 def _key(key: str | None, how: str) -> tuple[tuple[str, str], ...]:
     if how == "none" or key is None:
         return ()
-    value = {"wrong": "rc-no-such-key", "latin": "schl\u00fcssel", "small": key.swapcase()}.get(how, key)
+    value = {"wrong": "rc-no-such-key", "latin": "schl\u00fcssel", "small": key.swapcase(), "longer": f"{key}x"}.get(
+        how, key
+    )
     return (("authorization", f"Bearer {value}"),)
 
 
@@ -158,7 +160,7 @@ def _data(text: str) -> Any:
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send a request of any kind and keep its answer as `name`. `raw` is the body as text, `key` the one sent: right, none, wrong, latin
-    or small (in other letters)."""
+    small (in other letters) or longer (by one)."""
 
     path: str
     method: str = "GET"

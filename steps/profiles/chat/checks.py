@@ -11,6 +11,7 @@ from steps.engine.leaks import LEAKS
 from steps.engine.trace import NOT_JSON
 from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
+IN_SECONDS = 100_000_000_000  # a `created` beyond this is in milliseconds
 WRONG_KEY = "rc-no-such-key"
 BROKEN_LETTER = "\ufffd"
 IDS = frozenset(f"CHAT-{n:03}" for n in (2, 5, 7, 10, 11, 12, 20, 21, 22, 23, 24, 25, 26, 38, 51, 52, 57, 58))
@@ -39,13 +40,17 @@ def shape(talk: Talk) -> Iterator[Evidence]:
             for name, right in (
                 ("object", body.get("object") == "chat.completion"),
                 ("id", isinstance(body.get("id"), str) and body.get("id")),
-                ("created", isinstance(body.get("created"), int) and not isinstance(body.get("created"), bool)),
+                ("created", type(body.get("created")) is int and body["created"] < IN_SECONDS),
                 ("model", isinstance(body.get("model"), str)),
                 ("choices", bool(reply.choices)),
             )
             if not right
         }
-        yield broken(2, "object, id, created, model and choices", show(wrong), reply.n) if wrong else held(2)
+        yield broken(2, "object, id, created in seconds, model and choices", show(wrong), reply.n) if wrong else held(2)
+    names = [reply.fields.get("id") for reply in good(talk) if isinstance(reply.fields.get("id"), str)]
+    if len(set(names)) < len(names):
+        again = next(name for name in names if names.count(name) > 1)
+        yield broken(2, "an id of its own for every reply", f"{show(again)} for {names.count(again)} replies")
 
 
 def counting(talk: Talk) -> Iterator[Evidence]:
@@ -91,6 +96,8 @@ def tokens(talk: Talk) -> Iterator[Evidence]:
             if choice.ids is None:
                 yield broken(20, "token_ids, because return_token_ids is true", "none", reply.n)
                 continue
+            if reply.prompt_ids is None:
+                yield broken(20, "prompt_token_ids, because return_token_ids is true", "none", reply.n)
             yield from _whole(talk, reply, choice, choice.ids)
             yield from _logprobs(talk, reply, choice, choice.ids)
 
@@ -298,6 +305,14 @@ def alternatives(talk: Talk) -> Iterator[Evidence]:
                 tops = [one for one in entry.get("top_logprobs") or () if isinstance(one, Mapping)]
                 same = [one.get("logprob") for one in tops if one.get("token") == entry.get("token")]
                 value = entry.get("logprob")
+                if tops and not same and reply.request.get("temperature") == 0:
+                    yield broken(
+                        37,
+                        f"{show(entry.get('token'))} among the alternatives: greedy takes the best",
+                        show(tops),
+                        reply.n,
+                    )
+                    break
                 if same and isinstance(value, int | float) and not any(_close(value, one) for one in same):
                     yield broken(
                         37,

@@ -92,8 +92,35 @@ class Alike:
 def _sample(choice: Choice, by: str) -> Any:
     if by == "ids" and choice.ids is not None:
         return list(choice.ids)
-    calls = [{"name": name, "arguments": arguments} for name, arguments in functions(choice)]
+    # Where no ids say what was sampled, the spacing of arguments is the engine's own affair.
+    calls = [
+        {"name": name, "arguments": arguments if choice.ids else _read(arguments)}
+        for name, arguments in functions(choice)
+    ]
     return {"content": choice.content, "calls": calls, "finish": choice.finish}
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeOrRefused:
+    """The reply says what another one says, or there is none but a 4xx."""
+
+    of: str
+    like: str
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        reply, other = talk.named(self.of)[0], talk.named(self.like)[0]
+        if reply.status is not None and 400 <= reply.status < 500:
+            yield Held(requirement)
+            return
+        said, saw = _sample(first(other), "text"), _sample(first(reply), "text")
+        yield verdict(requirement, said == saw, f"{show(said)}, or a 4xx", f"{reply.status}: {show(saw)}", other, reply)
+
+
+def _read(arguments: str) -> Any:
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +236,31 @@ class SameUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class SameLogprobs:
+    """These replies give their tokens the same logprobs, as nearly as batches of other sizes allow."""
+
+    of: tuple[str, ...]
+    within: float = 0.1
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in talk.named(name)]
+        values = [_values(first(reply)) for reply in replies]
+        if not all(values):
+            return
+        pairs = list(zip(values[0], values[-1], strict=False))
+        far = next((n for n, (a, b) in enumerate(pairs) if abs(a - b) > self.within), None)
+        ok = far is None and len(values[0]) == len(values[-1])
+        at = far or 0
+        said, saw = (f"{len(some)} logprobs, number {at}: {some[at]:g}" for some in (values[0], values[-1]))
+        yield verdict(requirement, ok, said, saw, *replies)
+
+
+def _values(choice: Choice) -> list[float]:
+    found = [entry.get("logprob") for entry in choice.logprobs or ()]
+    return [float(value) for value in found if isinstance(value, int | float)]
+
+
+@dataclass(frozen=True, slots=True)
 class IsJson:
     """The content is a JSON object."""
 
@@ -297,9 +349,13 @@ class TopLogprobs:
 
     of: str
     count: int
+    or_refused: bool = False
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
+            if self.or_refused and reply.status is not None and 400 <= reply.status < 500:
+                yield Held(requirement)
+                continue
             entries = first(reply).logprobs or []
             found = [entry.get("top_logprobs") or [] for entry in entries]
             values = [self._best(entry, tops) for entry, tops in zip(entries, found, strict=True)]
@@ -374,6 +430,22 @@ class Says:
 
 
 @dataclass(frozen=True, slots=True)
+class BothTold:
+    """Where two calls were made, the answer holds both results. A model that makes one call at a time decides nothing."""
+
+    calls: str
+    of: str
+    results: tuple[str, ...] = ("8", "42")
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        asked, told = talk.named(self.calls)[0], talk.named(self.of)[0]
+        if len(first(asked).calls) == len(self.results) and not first(told).calls:
+            saw = first(told).content
+            ok = all(result in saw for result in self.results)
+            yield verdict(requirement, ok, f"{' and '.join(self.results)} in the content", show(saw), told)
+
+
+@dataclass(frozen=True, slots=True)
 class PromptHolds:
     """The prompt that the engine made holds this text."""
 
@@ -399,7 +471,7 @@ class UsageChunk:
         for reply in talk.named(self.of):
             chunks = [chunk.data for chunk in reply.chunks if isinstance(chunk.data, Mapping)]
             with_usage = [chunk for chunk in chunks if chunk.get("usage") is not None]
-            last = bool(chunks) and with_usage == chunks[-1:] and not chunks[-1].get("choices")
+            last = bool(chunks) and with_usage == chunks[-1:] and chunks[-1].get("choices") == []
             said = "usage in one last chunk without choices" if self.sent else "no usage"
             saw = f"usage in {len(with_usage)} of {len(chunks)} chunks"
             ok = last if self.sent else not with_usage
