@@ -352,6 +352,14 @@ def serve_trainer(host: str, port: int, tokenizer: Path | None, backend_url: str
         serving.live_trainer(host, port, tokenizer, backend_url, model)
 
 
+@serve.command("chat")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", envvar="ROUTER_PORT", type=click.IntRange(0, 65535), default=9002, show_default=True)
+def serve_chat(host: str, port: int) -> None:
+    """The reference router in front of engines; ROUTER_BACKENDS and ROUTER_KEYS say which, and who may ask."""
+    serving.router(host, port)
+
+
 @serve.command("engine")
 def serve_engine() -> None:
     """vLLM with the tiny model, on this machine's CPU."""

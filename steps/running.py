@@ -24,9 +24,10 @@ from steps.peers import tokens
 from steps.profiles.base import Peers, Profile, Setting
 from steps.profiles.chat.profile import PROFILE as CHAT
 from steps.profiles.rollout.profile import PROFILE as ROLLOUT
+from steps.profiles.router.profile import PROFILE as ROUTER
 from steps.profiles.trainer.profile import PROFILE as TRAINER
 
-PROFILES: dict[str, Profile] = {ROLLOUT.name: ROLLOUT, TRAINER.name: TRAINER, CHAT.name: CHAT}
+PROFILES: dict[str, Profile] = {profile.name: profile for profile in (ROLLOUT, TRAINER, CHAT, ROUTER)}
 ROOT = Path(__file__).parents[1]
 
 
@@ -164,11 +165,20 @@ async def ready(request: Request) -> AsyncIterator[Run]:
             card = card.model_copy(update={"env": {**card.env, **profile.target_env(model.engine)}})
         wish = (request.target_key, request.tokenizer, request.tokenizer_name, request.listen)
         setting = Setting(target, card, *wish, model.run, model.engine)
-        async with profile.peers(setting) as peers, _campaign(request, profile, setting, peers) as campaign:
+        async with (
+            profile.peers(setting) as peers,
+            _campaign(request, profile, placed(setting, peers), peers) as campaign,
+        ):
             instance = await campaign.target()
             await reachable(instance.base_url)
             dialects = await peers.discover(instance.base_url, wanted)
             yield Run(request, profile, campaign, peers, dialects, target, model.engine)
+
+
+def placed(setting: Setting, peers: Peers) -> Setting:
+    """The setting with what only served peers know: where they are, in the environment of a target that the suite starts."""
+    place = getattr(peers, "placed", None)
+    return replace(setting, card=place(setting.card)) if place else setting
 
 
 def _campaign(request: Request, profile: Profile, setting: Setting, peers: Peers) -> Campaign:

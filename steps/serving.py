@@ -44,6 +44,14 @@ def live_trainer(host: str, port: int, tokenizer: Path | None, backend_url: str,
     os.execv(sys.executable, [sys.executable, "-m", f"{SERVER}.trainer"])  # noqa: S606 - our own module, in this very process
 
 
+def router(host: str, port: int) -> None:
+    """Serve the reference router until interrupted. Its engines and keys are named by ROUTER_ variables."""
+    _free(host, port, "ROUTER_PORT")
+    click.echo(f"router on http://{host}:{port or '(any)'}  stop: Ctrl-C", err=True)
+    words = ["-m", f"{SERVER}.chat", "--host", host, "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - our own module, in this very process
+
+
 async def engine() -> None:
     """Serve vLLM with the tiny model until interrupted."""
     async with running(Wish.from_environment()) as model:

@@ -12,9 +12,10 @@ from steps.engine import yaml_source
 from steps.engine.cases import Case, Live, Step
 from steps.engine.yaml_source import Path_, Source
 from steps.profiles.chat import vocabulary as chat
+from steps.profiles.router import vocabulary as router
 from steps.profiles.trainer import vocabulary as trainer
 
-VOCABULARIES: Mapping[str, Any] = {"trainer": trainer, "chat": chat}
+VOCABULARIES: Mapping[str, Any] = {"trainer": trainer, "chat": chat, "router": router}
 
 
 class VerbCase(BaseModel):
@@ -27,6 +28,7 @@ class VerbCase(BaseModel):
     dialects: list[str] = Field(default_factory=list)
     tags: list[str] = Field(default_factory=list)
     needs: list[str] = Field(default_factory=list)
+    alone: bool = Field(False, description="on an instance of the target that no other case uses")
     steps: list[str | dict[str, Any]] = Field(min_length=1)
     expect: list[str | dict[str, Any]] = Field(default_factory=list)
     live: bool = Field(True, description="whether all expectations hold whatever a real model says")
@@ -74,7 +76,16 @@ def _cases(
         at, live = source.at((*path, "name")), Live() if case.live else None
         if about:
             yield Case(
-                case.name, profile, dialect, about, (*actions, *demands), at, frozenset(case.tags), needs, live=live
+                case.name,
+                profile,
+                dialect,
+                about,
+                (*actions, *demands),
+                at,
+                frozenset(case.tags),
+                needs,
+                alone=case.alone,
+                live=live,
             )
 
 

@@ -85,7 +85,9 @@ async def _perform(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[No
     if (play.hold or play.delay_s) and not await _waited(play, gone):
         play.abandoned()
         return
-    if play.loss is None:
+    if getattr(play, "pieces", ()):
+        await _paced(play, scope, send, gone)
+    elif play.loss is None:
         await _answer(play, send, gone)
     else:
         await _lose(play, scope, send, gone)
@@ -97,6 +99,25 @@ async def _waited(play: Any, gone: "asyncio.Future[None]") -> bool:
     await asyncio.wait({wait, gone}, return_when=asyncio.FIRST_COMPLETED)
     wait.cancel()
     return not gone.done()
+
+
+async def _paced(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
+    """A stream, piece by piece; one that dies takes its connection with it."""
+    headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in play.response.headers]
+    await send({"type": "http.response.start", "status": play.response.status, "headers": headers})
+    for piece in play.pieces:
+        if gone.done():
+            play.abandoned()
+            return
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await asyncio.wait({gone}, timeout=play.pace_s)
+    if play.dies:
+        play.failed()
+        if (transport := _transports.get(tuple(scope["client"]))) is not None:
+            transport.abort()
+        return
+    play.delivered()
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _answer(play: Any, send: Send, gone: "asyncio.Future[None]") -> None:

@@ -30,6 +30,7 @@ class Ask:
     The conversation is `messages`, or the one question `ask`, or that of the reply `after` with what it said, what its tools gave and
     then `ask`. `tools` are names of the calculator; `change` is merged over the body, `without` removed from it. A stream is left after
     `leave_after` chunks, where that is above 0. `rewritten` says that the history is such as the engine would not have given it.
+    `headers` are sent besides.
     `longer_than_it_takes` asks with more tokens than the engine says that it takes.
     """
 
@@ -46,6 +47,7 @@ class Ask:
     leave_after: int = 0
     rewritten: bool = False
     longer_than_it_takes: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def perform(self, session: Session) -> None:
         names = [self.name] if self.times == 1 else [f"{self.name}#{n + 1}" for n in range(self.times)]
@@ -69,7 +71,9 @@ class Ask:
 
     def _messages(self, session: Session) -> list[Any]:
         earlier = session.state.get("replies", {}).get(self.after) if self.after else None
-        messages = list(self.messages)
+        name = session.state.get("session_name")
+        messages: list[Any] = [{"role": "system", "content": f"Session {name}."}] if name else []
+        messages += self.messages
         if self.longer_than_it_takes:
             messages.append({"role": "user", "content": "the sea " * session.bench.context})
         if earlier is not None and earlier.choices:
@@ -102,9 +106,13 @@ def tool(name: str) -> dict[str, Any]:
     }
 
 
-def _request(session: Session, body: Mapping[str, Any]) -> Request:
+def _request(session: Session, body: Mapping[str, Any], more: Mapping[str, str]) -> Request:
     key = session.bench.key
-    headers = (("content-type", "application/json"), *((("authorization", f"Bearer {key}"),) if key else ()))
+    mine = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {}), **more}
+    headers = tuple(
+        (name.lower(), value.replace("{session}", str(session.state.get("session_name"))))
+        for name, value in mine.items()
+    )
     return Request("POST", CHAT, headers, json.dumps(body).encode())
 
 
@@ -118,7 +126,7 @@ def _key(key: str | None, how: str) -> tuple[tuple[str, str], ...]:
 
 
 async def _whole(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
-    n = await session.send(_request(session, body), rollout="-")
+    n = await session.send(_request(session, body, ask.headers), rollout="-")
     response = session.trace.exchanges[n].response
     answer = parse(response.body) if response else None
     return Reply(name, n, body, response.status if response else None, answer, rewritten=ask.rewritten)
@@ -126,7 +134,7 @@ async def _whole(session: Session, ask: Ask, name: str, body: Mapping[str, Any])
 
 async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
     """Read a stream as it arrives, or some of it. What breaks off is a reply without an end."""
-    request = _request(session, body)
+    request = _request(session, body, ask.headers)
     n = session.trace.open(request, to_target=True, rollout="-")
     chunks: list[Chunk] = []
     raw, status, kind = b"", None, ""
@@ -159,7 +167,7 @@ def _data(text: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a request of any kind and keep its answer as `name`. `raw` is the body as text, `key` the one sent: right, none, wrong, latin
+    """Send a request of any kind and keep its answer as `name`. `raw` is the body as text, `key` the one sent: right, none, wrong, latin,
     small (in other letters) or longer (by one)."""
 
     path: str
@@ -167,10 +175,14 @@ class Send:
     raw: str = ""
     name: str = "it"
     key: str = "right"
+    size: int = 0
 
     async def perform(self, session: Session) -> None:
+        raw = self.raw.replace("{session}", str(session.state.get("session_name"))).encode()
         headers = (("content-type", "application/json"), *_key(session.bench.key, self.key))
-        n = await session.send(Request(self.method, self.path, headers, self.raw.encode()), rollout="-")
+        n = await session.send(
+            Request(self.method, self.path, headers, raw + b" " * max(0, self.size - len(raw))), rollout="-"
+        )
         response = session.trace.exchanges[n].response
         body = parse(response.body) if response else None
         reply = Reply(

@@ -19,7 +19,7 @@ from steps.engine.trace import parse
 from steps.live.openai import Engine
 from steps.peers import tokens
 from steps.peers.tokens import Tokens
-from steps.profiles.base import Profile, Setting
+from steps.profiles.base import Profile, Setting, Unfuzzed
 from steps.profiles.chat import checks
 from steps.profiles.chat.actions import CHAT, tool
 from steps.profiles.chat.checks import IDS
@@ -186,25 +186,6 @@ def read(session: Session, case: Case) -> Talk:
     )
 
 
-class _Unfuzzed:
-    """Engines are not fuzzed by a contract of ours: their own OpenAPI file says what they take."""
-
-    def about(self, dialect: str, start: bool) -> tuple[str, ...]:
-        return ()
-
-    def is_start(self, dialect: str, method: str, path: str) -> bool:
-        return False
-
-    async def adopt(self, session: Session, generated: Any) -> str | None:
-        return None
-
-    def began(self, session: Session, request: Any, start: bool) -> int:
-        return session.trace.open(request, to_target=True, rollout="-")
-
-    async def ended(self, session: Session, n: int, request: Any, response: Any, start: bool) -> None:
-        session.trace.close(n, response)
-
-
 def on_engine(engine: Engine) -> str:
     """A live run without a target judges the engine itself."""
     return engine.base_url
@@ -235,6 +216,6 @@ PROFILE = Profile(
     echoed_by=frozenset(),
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
-    fuzzed=_Unfuzzed(),
+    fuzzed=Unfuzzed(),
     live_target=on_engine,
 )

@@ -52,8 +52,7 @@ class Reply:
 
     @property
     def prompt_ids(self) -> tuple[int, ...] | None:
-        ids = self.fields.get("prompt_token_ids")
-        return tuple(ids) if isinstance(ids, list) else None
+        return _ids(self.fields.get("prompt_token_ids"))
 
     @property
     def streamed(self) -> bool:
@@ -87,14 +86,19 @@ class Choice:
 
     @property
     def ids(self) -> tuple[int, ...] | None:
-        ids = self.raw.get("token_ids")
-        return tuple(ids) if isinstance(ids, list) else None
+        return _ids(self.raw.get("token_ids"))
 
     @property
     def logprobs(self) -> list[Mapping[str, Any]] | None:
         held = self.raw.get("logprobs")
         content = held.get("content") if isinstance(held, Mapping) else None
         return [entry for entry in content if isinstance(entry, Mapping)] if isinstance(content, list) else None
+
+
+def _ids(value: Any) -> tuple[int, ...] | None:
+    """Token ids; what is no list of them is none at all."""
+    good = isinstance(value, list) and all(type(one) is int and one >= 0 for one in value)
+    return tuple(value) if good else None
 
 
 def functions(choice: Choice) -> Iterator[tuple[str, str]]:
@@ -181,6 +185,7 @@ class Talk:
     gauges: Mapping[str, Mapping[str, float]]
     bench: Bench
     gave_up: tuple[tuple[str, str], ...] = field(default=())
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tokens(self) -> Tokens | None:

@@ -1,0 +1,42 @@
+"""`python -m rollout_server.chat --port N`: serve until told to stop. Everything else is configured by ROUTER_ variables."""
+
+import argparse
+import math
+import sys
+
+import uvicorn
+
+from rollout_server.chat.app import create_app
+from rollout_server.chat.settings import SettingsError, load
+
+
+def main() -> int:
+    options = arguments()
+    try:
+        settings = load(**{name: value for name, value in vars(options).items() if value is not None})
+        app = create_app(settings=settings)
+    except SettingsError as error:
+        sys.stderr.write(f"router: {error}\n")
+        return 2
+    # Clients keep their connections between two requests for longer than the five seconds that are the default.
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=math.ceil(settings.drain_s),
+    )
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m rollout_server.chat", description="The reference chat router.")
+    parser.add_argument("--host", help="default: ROUTER_HOST, else 127.0.0.1")
+    parser.add_argument("--port", type=int, help="0 for any; default: ROUTER_PORT, else 9003")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,27 @@
+"""Mutants: the reference router with exactly one planted defect each, so that the suite can be seen to find it.
+
+`ROUTER_MUTANT=name uvicorn rollout_server.chat.mutants:create_app --factory` serves one. `python -m
+rollout_server.chat.mutants` lists them, a JSON object a line. Never deploy one.
+"""
+
+import os
+
+from starlette.applications import Starlette
+
+from rollout_server.chat.mutants import choosing, counting, entering, passing, remembering, streaming
+from rollout_server.mutants.mutant import Mutant
+
+ALL: dict[str, Mutant] = {
+    m.name: m for module in (passing, entering, counting, choosing, streaming, remembering) for m in module.MUTANTS
+}
+
+
+def create_app() -> Starlette:
+    """The reference router with the defect that ROUTER_MUTANT names. Raises `LookupError` for a name that is none."""
+    name = os.environ.get("ROUTER_MUTANT", "")
+    if name not in ALL:
+        raise LookupError(f"ROUTER_MUTANT={name!r} names no mutant; there are {', '.join(ALL)}")
+    from rollout_server.chat import app
+
+    ALL[name].patch()
+    return app.create_app()

@@ -1,0 +1,64 @@
+"""Defects of limits and budgets: requests and tokens counted wrongly, or for the wrong key."""
+
+import asyncio
+import math
+from typing import Any
+
+from rollout_server.chat import buckets, keys, kit, planner, records
+from rollout_server.chat.buckets import Bucket, Taken
+from rollout_server.chat.kit import Kit
+from rollout_server.chat.mutants.planting import mutant
+from rollout_server.chat.run import Run
+from rollout_server.chat.usage import Tally
+from rollout_server.mutants.mutant import around, put
+
+RACE_S = 0.05  # between looking and taking
+
+
+def _racy(self: Bucket, now: float) -> Taken:
+    self.refill(now)
+    allowed = self.level >= 1
+    if allowed:
+        asyncio.get_running_loop().call_later(RACE_S, _take, self)
+    return self.taken(allowed)
+
+
+def _take(bucket: Bucket) -> None:
+    bucket.level = max(0.0, bucket.level - 1)
+
+
+async def _streams_are_free(original: Any, self: Run, status: int, outcome: str) -> None:
+    if self.asked.streams:
+        self.tally = Tally()
+    await original(self, status, outcome)
+
+
+def _unbounded(self: Kit) -> None:
+    self.running += 1
+
+
+MUTANTS = (
+    mutant("limit_racy", "requests at the same time get the same token", put(Bucket, "take", _racy), "RTR-38"),
+    mutant(
+        "limit_starves",
+        "who asks often never gets a token again",
+        put(buckets, "refilled", lambda level, rps, burst, s: min(burst, level + math.floor(s) * rps)),
+        "RTR-35",
+    ),
+    mutant("limit_never_refills", "a burst, and no more", put(buckets, "refilled", lambda level, *_: level), "RTR-34"),
+    mutant(
+        "remaining_negative", "less than none remain", put(buckets, "remaining", lambda x: math.floor(x) - 1), "RTR-37"
+    ),
+    mutant("retry_after_zero", "try again at once", put(buckets, "retry_after", lambda *_: 0), "RTR-33"),
+    mutant("limits_shared", "all keys take from one bucket", put(kit, "name_of", lambda _: "all"), "RTR-36"),
+    mutant("budget_unchecked", "a budget never ends", put(keys, "check_budget", lambda _: None), "RTR-29"),
+    mutant(
+        "budget_not_counted",
+        "tokens are not taken from the budget",
+        around(records, "finish", lambda original, record_id, key, values, tokens: original(record_id, key, values, 0)),
+        "RTR-29",
+    ),
+    mutant("budget_ignored_in_streams", "streams are free", around(Run, "end", _streams_are_free), "RTR-29"),
+    mutant("overload_unlimited", "any number of requests runs", put(Kit, "enter", _unbounded), "DYN-49"),
+    mutant("planner_always_holds", "no advice is ever given", put(planner, "advice", lambda *_: "hold"), "DYN-60"),
+)

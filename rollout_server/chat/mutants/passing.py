@@ -1,0 +1,95 @@
+"""Defects of what passes through: members lost on the way there or back, and errors that say too much or the wrong thing."""
+
+from typing import Any
+
+from starlette.responses import PlainTextResponse, Response
+
+from rollout_server.chat import app, errors, frame, relay, routing, service
+from rollout_server.chat.errors import RouterError
+from rollout_server.chat.mutants.planting import answering, mutant
+from rollout_server.mutants.mutant import after, around, put
+
+KNOWN = {"model", "messages", "prompt", "max_tokens", "temperature", "stream", "stream_options"}
+ANSWERED = {"id", "object", "created", "model", "choices", "usage"}
+
+
+def _known(original: Any, body: dict[str, Any]) -> bytes:
+    return bytes(original({name: value for name, value in body.items() if name in KNOWN}))
+
+
+def _truthy(original: Any, body: dict[str, Any]) -> bytes:
+    return bytes(original({name: value for name, value in body.items() if value or value is None}))
+
+
+def _typed(answer: dict[str, Any]) -> dict[str, Any]:
+    choices = [
+        {**c, "message": _plain_message(c["message"])} if "message" in c else c for c in answer.get("choices", [])
+    ]
+    return {name: choices if name == "choices" else value for name, value in answer.items() if name in ANSWERED}
+
+
+def _plain_message(message: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in message.items() if name in ("role", "content")}
+
+
+def _halved(answer: dict[str, Any]) -> dict[str, Any]:
+    usage = answer.get("usage") or {}
+    return {**answer, "usage": {**usage, "total_tokens": usage.get("total_tokens", 0) // 2}}
+
+
+def _twice(answer: dict[str, Any]) -> dict[str, Any]:
+    return {**answer, "choices": [*answer["choices"], *answer["choices"]]}
+
+
+async def _told(original: Any, run: Any, found: Any, *arguments: Any) -> Any:
+    try:
+        return await original(run, found, *arguments)
+    except RouterError as error:
+        error.message = f"POST {found[0].backend.spec.url} failed: {error.message}"
+        raise
+
+
+def _text(error: RouterError) -> Response:
+    return PlainTextResponse(error.message, error.status, error.headers)
+
+
+def _plain() -> None:
+    put(app, "refused", _text)()
+    put(frame, "refused", _text)()
+
+
+def _flat(error: RouterError) -> dict[str, Any]:
+    return {"error": error.message, "code": error.code}
+
+
+def _always_502(failures: Any) -> RouterError:
+    return RouterError(502, "backend_error", "The backends of this model failed")
+
+
+MUTANTS = (
+    mutant("drops_unknown_fields", "only some members reach the backend", around(relay, "payload", _known), "RTR-49"),
+    mutant("drops_zero_values", "0, false and empty members are lost", around(relay, "payload", _truthy), "RTR-49"),
+    mutant("drops_response_fields", "only some members come back", answering(_typed), "RTR-50"),
+    mutant("model_renamed", "the answer names another model", answering(lambda a: {**a, "model": "router"}), "RTR-03"),
+    mutant("choices_doubled", "two choices instead of one", answering(_twice), "RTR-03"),
+    mutant("usage_sum_off", "total_tokens is no sum", answering(_halved), "RTR-04"),
+    mutant("no_routing_headers", "nobody learns which backend it was", put(service, "headers", lambda _: {}), "RTR-05"),
+    mutant(
+        "backend_4xx_as_502",
+        "what the client did wrong is told as a failure of the backends",
+        put(routing, "is_failure", lambda status: status >= 300),
+        "RTR-28",
+    ),
+    mutant("error_shows_backend", "errors tell where the backend is", around(relay, "open_first", _told), "RTR-27"),
+    mutant("error_plain_text", "errors are text", _plain, "RTR-22", ("*",)),
+    mutant("error_flat", "errors are not in the envelope", put(errors, "envelope", _flat), "RTR-23", ("*",)),
+    mutant(
+        "timeout_as_502", "no difference between silence and failure", put(errors, "unserved", _always_502), "RTR-26"
+    ),
+    mutant(
+        "decision_always_primary",
+        "a failover is called PRIMARY",
+        after(routing, "choices", lambda found: [routing.Choice(one.backend, "PRIMARY") for one in found]),
+        "RTR-39",
+    ),
+)

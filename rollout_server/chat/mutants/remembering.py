@@ -1,0 +1,61 @@
+"""Defects of memory: answers, records and the state store."""
+
+from typing import Any
+
+from rollout_server.chat import endpoints, entrance, replay
+from rollout_server.chat.ledger import Ledger
+from rollout_server.chat.mutants.planting import mutant
+from rollout_server.chat.replay import Name, Replays, Slot
+from rollout_server.chat.store import Store, StoreDownError
+from rollout_server.mutants.mutant import around, put
+
+
+def _of_everybody(original: Any, key_id: str, *arguments: Any) -> Name | None:
+    name: Name | None = original("anybody", *arguments)
+    return name
+
+
+def _no_waiting(original: Any, self: Replays, name: Name, digest: bytes, now: float) -> tuple[Slot, bool]:
+    slot, is_new = original(self, name, digest, now)
+    return slot, is_new or slot.answer is None
+
+
+def _lenient(original: Any, self: Ledger, settings: Any) -> None:
+    original(self, settings)
+    self._required = False
+
+
+async def _for_good(original: Any, self: Store, work: Any) -> Any:
+    if getattr(self, "_gave_up", False):
+        raise StoreDownError("gone")
+    try:
+        return await original(self, work)
+    except StoreDownError:
+        self._gave_up = True  # type: ignore[attr-defined]
+        raise
+
+
+async def _unrecorded(self: Ledger, asked: Any) -> str:
+    return "nowhere"
+
+
+MUTANTS = (
+    mutant("replay_runs_again", "the same request runs twice", put(replay, "name_of", lambda *_: None), "RTR-47"),
+    mutant("replay_across_keys", "answers of others are given", around(replay, "name_of", _of_everybody), "RTR-47"),
+    mutant("duplicates_not_held", "duplicates run side by side", around(Replays, "enter", _no_waiting), "RTR-47"),
+    mutant("audit_missing", "requests leave no record", put(Ledger, "begin", _unrecorded), "RTR-46"),
+    mutant(
+        "audit_without_tokens",
+        "records have no tokens",
+        around(endpoints, "record", lambda o, row: o({**row, "prompt_tokens": 0, "completion_tokens": 0})),
+        "RTR-48",
+    ),
+    mutant(
+        "request_id_made_anew",
+        "the id of a request is not echoed",
+        put(entrance, "request_id", lambda _: "req-0"),
+        "RTR-19",
+    ),
+    mutant("served_without_state", "no store, no records, but answers", around(Ledger, "__init__", _lenient), "RTR-32"),
+    mutant("state_lost_for_good", "a store that was away stays away", around(Store, "do", _for_good), "RTR-54"),
+)

@@ -1,0 +1,130 @@
+"""Ask the backends in turn until one answers. Until then the client has seen nothing, so the next one may be tried."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rollout_server import json_text
+from rollout_server.chat import affinity, errors, health, kit, routing, upstream, usage
+from rollout_server.chat.checks import Asked
+from rollout_server.chat.errors import Failure
+from rollout_server.chat.kit import Kit
+from rollout_server.chat.routing import Choice
+from rollout_server.chat.run import Run
+from rollout_server.chat.upstream import FailedError, Reply
+
+
+@dataclass(slots=True)
+class Opened:
+    """A backend that answers: with everything, or with the first part of a stream."""
+
+    choice: Choice
+    reply: Reply
+    body: bytes = b""
+    chunks: AsyncIterator[bytes] | None = None
+
+    def close(self) -> None:
+        self.choice.backend.running -= 1
+        self.reply.close()
+
+
+async def choices(kit_: Kit, asked: Asked) -> list[Choice]:
+    """Raises `RouterError` when no backend has the model."""
+    found = routing.serving(kit_.fleet.backends, asked.model)
+    if not found:
+        async with kit_.learning:
+            await health.learn(kit_.fleet, kit_.upstream)
+        found = routing.serving(kit_.fleet.backends, asked.model)
+    if not found:
+        raise missing(kit_)
+    return routing.choices(found, preferred(kit_, asked), kit.draw)
+
+
+def missing(kit_: Kit) -> errors.RouterError:
+    """A model that a silent backend may have is not unknown."""
+    silent = any(backend.models is None for backend in kit_.fleet.backends)
+    return errors.unserved(["connect"]) if silent else errors.unknown_model()
+
+
+def preferred(kit_: Kit, asked: Asked) -> str | None:
+    return kit_.affinity.find(boundaries(kit_, asked))
+
+
+def boundaries(kit_: Kit, asked: Asked) -> list[bytes]:
+    return affinity.boundaries(asked.key.org, asked.body) if kit_.settings.affinity else []
+
+
+async def open_first(run: Run, found: Sequence[Choice], body: Mapping[str, Any], streams: bool) -> Opened:
+    """The first answer that is one. Raises `RouterError` when every backend failed."""
+    failures: list[Failure] = []
+    for choice in found:
+        try:
+            opened = await open_one(run, choice, payload(body), streams)
+        except FailedError as error:
+            run.tried(choice, error.failure)
+            run.kit.fleet.failed(choice.backend, gone=error.failure == "connect")
+            failures.append(error.failure)
+            continue
+        run.tried(choice, "answered")
+        run.kit.fleet.answered(choice.backend)
+        return opened
+    raise errors.unserved(failures)
+
+
+def payload(body: Mapping[str, Any]) -> bytes:
+    """Everything the client sent, written once more."""
+    return json_text.dumps(body)
+
+
+async def open_one(run: Run, choice: Choice, body: bytes, streams: bool) -> Opened:
+    backend = choice.backend
+    backend.running += 1
+    reply = None
+    try:
+        headers = upstream.headers(run.asked.request_id, streams)
+        reply = await run.kit.upstream.ask(backend, run.asked.path, body, headers)
+        if routing.is_failure(reply.status):
+            raise FailedError("status")
+        opened = Opened(choice, reply)
+        if reply.status < 300 and reply.content_type.lower().startswith("text/event-stream"):
+            opened.chunks = await begun(reply.chunks())
+        else:
+            opened.body = await reply.whole(run.kit.settings.reply_limit)
+            check_answer(reply.status, opened.body)
+    except BaseException:
+        backend.running -= 1
+        if reply is not None:
+            reply.close()
+        raise
+    return opened
+
+
+async def begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks, of which there is at least one."""
+    first = await anext(chunks, None)
+    if first is None:
+        raise FailedError("invalid")
+    return preceded(first, chunks)
+
+
+async def preceded(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in chunks:
+        yield chunk
+
+
+def check_answer(status: int, body: bytes) -> None:
+    """A success is a JSON object; anything else comes from something that is no backend."""
+    if status < 300 and not isinstance(parsed(body), dict):
+        raise FailedError("invalid")
+
+
+def parsed(body: bytes) -> Any:
+    try:
+        return json_text.loads(body)
+    except json_text.NotJsonError:
+        return None
+
+
+def asking(run: Run, wish: usage.Wish | None) -> dict[str, Any]:
+    return usage.asking(run.asked.body, wish) if wish else dict(run.asked.body)

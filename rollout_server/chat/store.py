@@ -1,0 +1,127 @@
+"""The state store: one transaction at a time over SQLAlchemy, on SQLite or PostgreSQL. It may go and come back."""
+
+import asyncio
+import shutil
+import tempfile
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import AsyncAdaptedQueuePool, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from rollout_server.chat import tables
+from rollout_server.chat.settings import SettingsError
+
+CONNECTIONS = 10  # of a server such as PostgreSQL; each is held for one short transaction
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+
+
+class StoreDownError(Exception):
+    """Nothing was read or written."""
+
+
+class Store:
+    """`prepare` fills the tables whenever the store comes, the first time or once more."""
+
+    def __init__(self, url: str | None, timeout_s: float, prepare: Work[None]) -> None:
+        self._own = Path(tempfile.gettempdir()) / f"router-{uuid.uuid4().hex}" if url is None else None
+        self._url = parsed(url) if url else URL.create("sqlite+aiosqlite", database=f"{self._own}/state.db")
+        self._missing = self._own  # a folder that is made once: when it goes, the store has gone
+        self._timeout_s = timeout_s
+        self._prepare = prepare
+        self._ready = False
+        self._file: tuple[int, int] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._turns = asyncio.Semaphore(1 if is_sqlite(self._url) else CONNECTIONS)
+        self._engine = created(self._url)
+
+    async def do(self, work: Work[T]) -> T:
+        """The result of `work` in a transaction. It is finished even when the caller is cancelled meanwhile."""
+        task = asyncio.create_task(self._transaction(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # it was told to whoever waits, if anybody does
+
+    async def _transaction(self, work: Work[T]) -> T:
+        try:
+            # Waiting for one's turn is no fault of the store, so it is not timed.
+            async with self._turns, asyncio.timeout(self._timeout_s):
+                await self._look_for_file()
+                async with self._engine.begin() as connection:
+                    if not self._ready:
+                        await connection.run_sync(tables.metadata.create_all)
+                        await self._prepare(connection)
+                    result = await work(connection)
+            self._ready = True
+            self._file = identity(self._url)
+            return result
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            self._ready = False
+            raise StoreDownError(type(error).__name__) from None
+
+    async def _look_for_file(self) -> None:
+        """SQLite goes on writing into a file that was taken away. Here that is the loss of the store, as it should be."""
+        if self._file is not None and self._file != identity(self._url):
+            self._file, self._ready = None, False
+            await self._engine.dispose()
+        if self._missing is not None:
+            self._missing.mkdir(mode=0o700)
+            self._missing = None
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._engine.dispose()
+        if self._own is not None:
+            shutil.rmtree(self._own, ignore_errors=True)
+
+
+def parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        raise SettingsError("ROUTER_STATE: it is not a URL of SQLAlchemy") from None
+
+
+def created(url: URL) -> AsyncEngine:
+    try:
+        if not is_sqlite(url):
+            return create_async_engine(url, pool_pre_ping=True, pool_size=CONNECTIONS, max_overflow=0)
+        # One connection: SQLite writes one transaction at a time anyway, and a database in memory lives in its connection.
+        engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
+        event.listen(engine.sync_engine, "connect", with_log)
+        return engine
+    except (SQLAlchemyError, NoSuchModuleError, ImportError) as error:
+        raise SettingsError(f"ROUTER_STATE: no driver for it ({type(error).__name__})") from None
+
+
+def is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def with_log(connection: Any, _: Any) -> None:
+    """A log that is written ahead: a transaction need not wait for the disk, and after a crash the file is whole."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def identity(url: URL) -> tuple[int, int] | None:
+    if not is_sqlite(url) or not url.database or url.database == ":memory:":
+        return None
+    try:
+        found = Path(url.database).stat()
+    except OSError:
+        return (0, 0)  # no file has these
+    return (found.st_dev, found.st_ino)

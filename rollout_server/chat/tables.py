@@ -1,0 +1,40 @@
+"""What the state store holds. Nothing of a conversation, and of a key only its hash."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table
+
+metadata = MetaData()
+
+keys = Table(
+    "router_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("org", String(128), nullable=False),
+    Column("name", String(128)),
+    Column("scopes", String(128), nullable=False),
+    Column("rps", Float),
+    Column("burst", Integer),
+    Column("budget_tokens", BigInteger),
+    Column("expires_at", Float),
+    Column("spent_tokens", BigInteger, nullable=False, default=0),
+    Column("revoked", Boolean, nullable=False, default=False),
+)
+
+requests = Table(
+    "router_requests",
+    metadata,
+    Column("record_id", String(36), primary_key=True),
+    Column("request_id", String(128), nullable=False, index=True),
+    Column("org", String(128), nullable=False),
+    Column("key_id", String(32), nullable=False),
+    Column("path", String(64), nullable=False),
+    Column("model", String(256), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("backend", String(64)),
+    Column("decision", String(16)),
+    Column("status", Integer),  # none: it runs, or the router was killed meanwhile
+    Column("outcome", String(32)),
+    Column("prompt_tokens", BigInteger),
+    Column("completion_tokens", BigInteger),
+    Column("latency_ms", Float),
+)

@@ -1,0 +1,48 @@
+"""What the engines behind the router do, and what the client asks: frozen values. The client's verbs are those of the profile `chat`."""
+
+import asyncio
+from dataclasses import dataclass
+
+from steps.engine.session import Session
+from steps.peers.backends import BackendLine, Plan
+from steps.profiles.chat.actions import Ask
+from steps.profiles.router.bench import RouterBench
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Give the engines their script: each request plays the next line, whichever engine gets it; the last one is played on."""
+
+    lines: tuple[BackendLine, ...] = (BackendLine(),)
+
+    async def perform(self, session: Session) -> None:
+        bench: RouterBench = session.bench
+        plan = Plan(bench.nonce(), session.trace, self.lines)
+        bench.backends.enroll(plan)
+        session.state["plan"] = plan
+        session.state["session_name"] = plan.nonce
+
+
+@dataclass(frozen=True, slots=True)
+class Hangs:
+    """Wait until an engine notices that the router has hung up, or until the patience is over."""
+
+    within_s: float = 3.0
+
+    async def perform(self, session: Session) -> None:
+        plan: Plan = session.state["plan"]
+        end = asyncio.get_running_loop().time() + self.within_s
+        while not plan.left and not plan.finished and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class AskMany:
+    """Ask `times` times, one after the other."""
+
+    times: int
+    name: str = "many"
+
+    async def perform(self, session: Session) -> None:
+        for n in range(self.times):
+            await Ask(name=f"{self.name}#{n + 1}", ask="Hello!").perform(session)

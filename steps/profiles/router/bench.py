@@ -1,0 +1,20 @@
+"""What the cases of a run share when they judge a router."""
+
+import itertools
+from dataclasses import dataclass, field
+
+from steps.peers.backends import Backends
+from steps.profiles.chat.replies import Bench
+
+
+@dataclass(slots=True)
+class RouterBench(Bench):
+    """`ports` are those of the engines: no answer may show them."""
+
+    backends: Backends = field(default_factory=Backends)
+    ports: tuple[str, ...] = ()
+    run: str = "00000000"
+    counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def nonce(self) -> str:
+        return f"rc-{self.run}-{next(self.counter)}x"

@@ -1,0 +1,36 @@
+"""What holds for every answer of a router: nothing of the engines behind it is shown, no key, and each error is one."""
+
+import json
+from collections.abc import Iterator
+
+from steps.engine.findings import Evidence, Finding, Held
+from steps.engine.leaks import LEAKS
+from steps.profiles.chat.checks import WRONG_KEY
+from steps.profiles.chat.replies import Talk
+from steps.profiles.router.bench import RouterBench
+
+IDS = frozenset({"ROUTER-009", "ROUTER-010"})
+SECRET = "rc-engine-internals"
+
+
+def shown(talk: Talk) -> Iterator[Evidence]:
+    bench = talk.bench
+    assert isinstance(bench, RouterBench)
+    for reply in talk.replies.values():
+        text = reply.raw.decode("utf-8", "replace") if reply.raw else json.dumps(reply.body, default=str)
+        if reply.status is not None and reply.status >= 500:
+            places = [f":{port}" for port in bench.ports] + [SECRET]
+            place = next((one for one in places if one in text), None) or (
+                m.group() if (m := LEAKS.search(text)) else None
+            )
+            saw = f"{place!r} in {text[:200]}"
+            yield (
+                Finding("ROUTER-009", "an error in the router's own words", saw, (reply.n,))
+                if place
+                else Held("ROUTER-009")
+            )
+        keys = [key for key in (bench.key, WRONG_KEY) if key]
+        if any(key in text for key in keys):
+            yield Finding("ROUTER-010", "no key in an answer", "a key", (reply.n,))
+        else:
+            yield Held("ROUTER-010")

@@ -1,0 +1,195 @@
+"""What a case may demand of a router: one frozen value a demand, judged on what the client got and what reached the engines."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import comb
+from typing import Any
+
+from steps.engine.compare import show
+from steps.engine.findings import Evidence, Finding, Held
+from steps.engine.trace import parse
+from steps.peers.backends import Plan
+from steps.profiles.chat.expectations import first, verdict
+from steps.profiles.chat.replies import DONE, Talk
+
+ADDED = ("stream_options", "model", "user")  # what a router may set on its own account
+OWN = ("id", "created", "model", "system_fingerprint", "provider")
+
+
+def plan(talk: Talk) -> Plan:
+    found: Plan = talk.extra["plan"]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class BackendCalls:
+    """So many requests reached the engines, at `engines` different ones where that is said."""
+
+    least: int
+    most: int
+    engines: int = 0
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        asked = [name for name, _ in plan(talk).asked]
+        wanted = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
+        said = f"{wanted} request(s) to the engines" + (f", {self.engines} of them" if self.engines else "")
+        ok = self.least <= len(asked) <= self.most and (not self.engines or len(set(asked)) >= self.engines)
+        yield Held(requirement) if ok else Finding(requirement, said, f"{len(asked)}: {', '.join(asked) or 'none'}")
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """Every member that the client sent reached the engine as it was."""
+
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        reply, asked = talk.named(self.of)[0], plan(talk).asked
+        if not asked:
+            yield Finding(requirement, "a request at an engine", "none", (reply.n,))
+            return
+        body = parse(asked[0][1].body)
+        got: Mapping[str, Any] = body if isinstance(body, dict) else {}
+        sent = {name: value for name, value in reply.request.items() if name not in ADDED}
+        lost = {
+            name: got.get(name, "absent")
+            for name, value in sent.items()
+            if name not in got or not _same(value, got[name])
+        }
+        yield verdict(requirement, not lost, show({name: sent[name] for name in lost} or sent), show(lost), reply)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equal as JSON: 0 and 0.0 are one number, false and 0 are not."""
+    return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True) or (
+        type(a) is not bool and type(b) is not bool and a == b
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The reply holds these members as the engine gave them."""
+
+    members: tuple[tuple[str, Any], ...]
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            whole = reply.fields if not reply.streamed else _first_chunk(reply.chunks)
+            lost = {
+                name: whole.get(name, "absent") for name, value in self.members if not _same(whole.get(name), value)
+            }
+            yield verdict(requirement, not lost, show(dict(self.members)), show(lost), reply)
+
+
+def _first_chunk(chunks: Any) -> Mapping[str, Any]:
+    return next((chunk.data for chunk in chunks if isinstance(chunk.data, Mapping)), {})
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A stream whose engine died does not look like one that ended: no finish_reason of success, no [DONE] after it."""
+
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            data = [chunk.data for chunk in reply.chunks]
+            finish = first(reply).finish
+            told = any(isinstance(one, Mapping) and one.get("error") for one in data)
+            ok = finish is None and (DONE not in data or told)
+            saw = f"finish_reason {show(finish)}, {'[DONE]' if DONE in data else 'no [DONE]'}, content {show(first(reply).content)}"
+            yield verdict(requirement, ok, "an error, or a connection that breaks off", saw, reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The reply says all of this text once: nothing lost, nothing doubled."""
+
+    text: str
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            saw = first(reply).content
+            yield verdict(requirement, saw == self.text, show(self.text), show(saw), reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The client is told with one of these statuses, in an error object, and nothing of the engines is shown."""
+
+    statuses: tuple[int, ...] = (502, 503, 504)
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            error = reply.fields.get("error")
+            message = error.get("message") if isinstance(error, Mapping) else error
+            ok = reply.status in self.statuses and isinstance(message, str) and bool(message)
+            said = f"{' or '.join(map(str, self.statuses))} with an error message"
+            yield verdict(requirement, ok, said, f"{reply.status}: {show(reply.body)}", reply)
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    """The engine was left by the router before it had said all."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        found = plan(talk)
+        if not found.asked:
+            return
+        saw = "it went on to the end" if found.finished else "it still waits"
+        yield Held(requirement) if found.left else Finding(requirement, "an engine that is left at once", saw)
+
+
+@dataclass(frozen=True, slots=True)
+class HasHeader:
+    """The answer has this header."""
+
+    name: str
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            response = talk.trace.exchanges[reply.n].response
+            value = response.header(self.name.lower()) if response else None
+            yield verdict(requirement, bool(value), f"the header {self.name}", show(value), reply)
+
+
+@dataclass(frozen=True, slots=True)
+class SameReply:
+    """These replies are one and the same, byte for byte in what they say."""
+
+    of: tuple[str, ...]
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in talk.named(name)]
+        odd = next((reply for reply in replies if reply.body != replies[0].body), None)
+        yield (
+            Held(requirement)
+            if odd is None
+            else verdict(requirement, False, show(replies[0].body), show(odd.body), replies[0], odd)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Requests go to every engine: with equal weights none is spared by chance (one in a thousand)."""
+
+    engines: int = 2
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        counts = Counter(name for name, _ in plan(talk).asked)
+        total = sum(counts.values())
+        least = min(counts.values()) if len(counts) >= self.engines else 0
+        # how likely it is that fair coins give so few, for two engines
+        likely = 2 * sum(comb(total, k) for k in range(least + 1)) / 2**total if total else 1.0
+        said = f"{total} requests over {self.engines} engines of one weight"
+        yield (
+            Held(requirement)
+            if likely >= 1e-3
+            else Finding(requirement, said, f"{dict(counts)}, which has a chance of {likely:.1g}")
+        )

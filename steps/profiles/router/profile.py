@@ -1,0 +1,141 @@
+"""The profile `router`: a router in front of engines is judged, the suite is its client and plays the engines behind it."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from contracts import requirements
+from steps.engine.card import Card
+from steps.engine.cases import Case
+from steps.engine.findings import SuiteError
+from steps.engine.http import client
+from steps.engine.session import Session
+from steps.peers import served
+from steps.peers.backends import MODEL, Backend, Backends
+from steps.profiles.base import Profile, Setting, Unfuzzed
+from steps.profiles.chat.actions import CHAT
+from steps.profiles.chat.replies import Talk
+from steps.profiles.router.bench import RouterBench
+from steps.profiles.router.checks import IDS, shown
+
+ROOT = Path(__file__).parents[3]
+NAMES = ("a", "b")
+LOOK_S = 20.0
+LACKS = {
+    "key": "no key of the target was given (--target-key)",
+    "idempotency_key": "the card does not declare the capability `idempotency_key`: a repeated request is answered once",
+    "body_limit": "the card does not declare the capability `body_limit`: a megabyte, and no byte more",
+    "timeout": "the card does not declare the capability `timeout`: an engine that is silent is given up within its patience",
+}
+
+
+@dataclass(slots=True)
+class RouterPeers:
+    """The engines of a run, once they serve. `urls` by name."""
+
+    setting: Setting
+    backends: Backends
+    urls: dict[str, str]
+    counters: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def tokenizer_hash(self) -> str:
+        return "none"
+
+    @property
+    def strays(self) -> int:
+        return 0
+
+    def placed(self, card: Card) -> Card:
+        """The card with the addresses of the engines in its environment: {engine_a}, {engine_b}."""
+
+        def fill(env: dict[str, str]) -> dict[str, str]:
+            filled = {}
+            for name, value in env.items():
+                for engine, url in self.urls.items():
+                    value = value.replace(f"{{engine_{engine}}}", url)
+                filled[name] = value
+            return filled
+
+        variants = {
+            name: variant.model_copy(update={"env": fill(variant.env)}) for name, variant in card.variants.items()
+        }
+        return card.model_copy(update={"env": fill(card.env), "variants": variants})
+
+    def bench(self, case: Case) -> RouterBench:
+        card, key = self.setting.card, self.setting.target_key
+        ports = tuple(url.rpartition(":")[2] for url in self.urls.values())
+        bench = RouterBench(MODEL, key if key is not None else card.key, None, card, 4096)
+        return replace(bench, backends=self.backends, ports=ports, run=self.setting.run, counter=self.counters)
+
+    def lacks(self, case: Case) -> str | None:
+        if case.alone and self.setting.target.startswith("http"):
+            return "the suite cannot start a target that it is only given the URL of"
+        for need in sorted(case.needs):
+            has = (self.bench(case).key is not None) if need == "key" else need in self.setting.card.capabilities
+            if not has:
+                return LACKS.get(need, f"{need} is not declared by the card")
+        return None
+
+    async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
+        """Whether a greeting reaches an engine of ours. Raises `SuiteError` when it does not: nothing could be judged."""
+        key = self.setting.target_key if self.setting.target_key is not None else self.setting.card.key
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        hello = {"model": MODEL, "messages": [{"role": "user", "content": "Hello!"}]}
+        try:
+            async with client() as http, asyncio.timeout(LOOK_S):
+                reply = await http.post(f"{base_url}{CHAT}", json=hello, headers=headers)
+        except (TimeoutError, httpx.HTTPError) as error:
+            raise SuiteError(f"{base_url}{CHAT} does not answer: {error or type(error).__name__}") from error
+        if reply.status_code in (401, 403):
+            raise SuiteError(f"{base_url} asks for a key ({reply.status_code}): give it with --target-key")
+        if reply.status_code != 200:
+            places = ", ".join(self.urls.values())
+            raise SuiteError(
+                f"{base_url}{CHAT} answers {reply.status_code} to a greeting. Is it configured for the engines that the suite plays "
+                f"({places}, model {MODEL})? Write {{engine_a}} and {{engine_b}} into the env of its card. It said: {reply.text[:200]}"
+            )
+        return dialects
+
+
+@contextlib.asynccontextmanager
+async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
+    """Serve the engines for a run. With `--listen HOST:PORT` the second one is at the next port."""
+    backends = Backends()
+    host, port = setting.listen
+    async with contextlib.AsyncExitStack() as stack:
+        urls = {}
+        for n, name in enumerate(NAMES):
+            place = (host, port + n if port else 0)
+            urls[name] = await stack.enter_async_context(served.serve(Backend(name, backends), *place))
+        yield RouterPeers(setting, backends, urls)
+
+
+def read(session: Session, case: Case) -> Talk:
+    gave_up = tuple(session.state.get("gave_up", ()))
+    state: dict[str, Any] = session.state
+    return Talk(session.trace, state.get("replies", {}), state.get("gauges", {}), session.bench, gave_up, state)
+
+
+PROFILE = Profile(
+    name="router",
+    dialects=("openai",),
+    catalogue=requirements.load(ROOT / "contracts" / "router" / "requirements.yaml"),
+    default_target="app:rollout_server.chat.app:create_app",
+    default_card=ROOT / "scenarios" / "cards" / "router.yaml",
+    tables={},
+    peers=peers,
+    read=read,
+    invariants=(shown,),
+    by_invariants=IDS,
+    echoed_by=frozenset(),
+    drowned_by=frozenset(),
+    excuse=lambda case, talk: None,
+    fuzzed=Unfuzzed(),
+)
