@@ -1,5 +1,6 @@
 """Keys, spending and records on top of the state store, and what becomes of them while it is away."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,9 @@ from rollout_server.chat.store import Store, StoreDownError, Work
 T = TypeVar("T")
 
 
+FRESH_S = 0.5  # how long another process may revoke a key unheard
+
+
 class Ledger:
     """With `state_required` nothing is served without the store. Otherwise keys that are known are, without records."""
 
@@ -23,9 +27,13 @@ class Ledger:
         self.store = Store(url, settings.state_timeout_s, records.seed(rows))
         self._required = settings.state_required
         self._known = {row["hash"]: keys.from_row(row) for row in rows}
+        self._fresh: dict[str, tuple[Key, float]] = {}
         self._unbooked: Counter[str] = Counter()  # tokens by key, spent while the store was away
 
     async def key(self, hashed: str) -> Key | None:
+        fresh = self._fresh.get(hashed)
+        if fresh is not None and fresh[1] > time.monotonic():
+            return replace(fresh[0], spent_tokens=fresh[0].spent_tokens + self._unbooked[fresh[0].id])
         try:
             found = await self.store.do(records.find_key(hashed))
         except StoreDownError:
@@ -35,6 +43,8 @@ class Ledger:
         if found is None:
             return None
         self._known[hashed] = found
+        if found.budget_tokens is None:  # what a budget still holds is read anew for every request
+            self._fresh[hashed] = (found, time.monotonic() + FRESH_S)
         return replace(found, spent_tokens=found.spent_tokens + self._unbooked[found.id])
 
     async def keys(self) -> Sequence[Key]:
@@ -49,6 +59,7 @@ class Ledger:
     async def revoke(self, key_id: str) -> None:
         if not await self._needed(records.revoke_key(key_id)):
             raise errors.no_such("key")
+        self._fresh.clear()
         self._known = {hashed: key for hashed, key in self._known.items() if key.id != key_id}
 
     async def request(self, org: str, request_id: str) -> dict[str, Any]:

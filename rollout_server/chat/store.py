@@ -1,4 +1,4 @@
-"""The state store: one transaction at a time over SQLAlchemy, on SQLite or PostgreSQL. It may go and come back."""
+"""The state store: one transaction at a time for all who wait, over SQLAlchemy, on SQLite or PostgreSQL. It may go and come back."""
 
 import asyncio
 import shutil
@@ -22,6 +22,9 @@ T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 
 
+MOST_TOGETHER = 64  # works in one transaction
+
+
 class StoreDownError(Exception):
     """Nothing was read or written."""
 
@@ -37,23 +40,46 @@ class Store:
         self._prepare = prepare
         self._ready = False
         self._file: tuple[int, int] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._writer: asyncio.Task[None] | None = None
         self._turns = asyncio.Semaphore(1 if is_sqlite(self._url) else CONNECTIONS)
         self._engine = created(self._url)
 
     async def do(self, work: Work[T]) -> T:
-        """The result of `work` in a transaction. It is finished even when the caller is cancelled meanwhile."""
-        task = asyncio.create_task(self._transaction(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
+        """The result of `work` in a transaction. It is finished even when the caller is cancelled meanwhile.
 
-    def _forget(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # it was told to whoever waits, if anybody does
+        What arrives while a transaction runs goes into the next one together: a commit costs more than what it commits.
+        """
+        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        result.add_done_callback(heard)
+        self._waiting.append((work, result))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        return await asyncio.shield(result)
 
-    async def _transaction(self, work: Work[T]) -> T:
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+            try:
+                results = await self._transaction([work for work, _ in batch])
+            except StoreDownError as error:
+                await self._one_by_one(batch, error)
+            else:
+                for (_, waiting), result in zip(batch, results, strict=True):
+                    waiting.set_result(result)
+
+    async def _one_by_one(self, batch: list[tuple[Work[Any], "asyncio.Future[Any]"]], error: StoreDownError) -> None:
+        """What was refused together is tried alone, so that one statement that fails fails for one caller."""
+        for work, waiting in batch:
+            if len(batch) == 1:
+                waiting.set_exception(error)
+                continue
+            try:
+                waiting.set_result((await self._transaction([work]))[0])
+            except StoreDownError as own:
+                waiting.set_exception(own)
+
+    async def _transaction(self, works: list[Work[Any]]) -> list[Any]:
         try:
             # Waiting for one's turn is no fault of the store, so it is not timed.
             async with self._turns, asyncio.timeout(self._timeout_s):
@@ -62,10 +88,10 @@ class Store:
                     if not self._ready:
                         await connection.run_sync(tables.metadata.create_all)
                         await self._prepare(connection)
-                    result = await work(connection)
+                    results = [await work(connection) for work in works]
             self._ready = True
             self._file = identity(self._url)
-            return result
+            return results
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             self._ready = False
             raise StoreDownError(type(error).__name__) from None
@@ -80,10 +106,17 @@ class Store:
             self._missing = None
 
     async def close(self) -> None:
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._writer is not None:
+            await asyncio.gather(self._writer, return_exceptions=True)
         await self._engine.dispose()
         if self._own is not None:
             shutil.rmtree(self._own, ignore_errors=True)
+
+
+def heard(result: "asyncio.Future[Any]") -> None:
+    """An error is told to whoever waits, if anybody still does."""
+    if not result.cancelled():
+        result.exception()
 
 
 def parsed(url: str) -> URL:
