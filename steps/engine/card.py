@@ -51,6 +51,9 @@ class Card(Limits):
 
     dialects: list[str] = Field(default_factory=list, description="which dialects to judge; default: those it shows")
     key: str | None = Field(None, description="the key the target asks of its callers; better given as --target-key")
+    keys: dict[str, str] = Field(
+        default_factory=dict, description="more keys that the target knows, by what they are for: limited, poor, other"
+    )
     tokenizer: str | None = Field(None, description="a local tokenizer directory, relative to the card")
     tokenizer_name: str | None = Field(None, description="the name by which the target knows that tokenizer")
     tools: list[Tool] | None = Field(None, description="calls to ask for; default: the calculator, where it is shown")

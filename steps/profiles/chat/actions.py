@@ -15,6 +15,7 @@ from steps.engine.trace import Request, Response, parse
 from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
 
 CHAT = "/v1/chat/completions"
+SESSION = "{session}"  # in a body, a path or a header: the name of the case's own session
 SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
 CALCULATOR = ("add", "subtract", "multiply", "divide")
 GAUGE = re.compile(r"^(vllm:\w+?)(?:\{[^}]*\})? ([-+.\deE]+|NaN)$", re.M)
@@ -30,7 +31,7 @@ class Ask:
     The conversation is `messages`, or the one question `ask`, or that of the reply `after` with what it said, what its tools gave and
     then `ask`. `tools` are names of the calculator; `change` is merged over the body, `without` removed from it. A stream is left after
     `leave_after` chunks, where that is above 0. `rewritten` says that the history is such as the engine would not have given it.
-    `headers` are sent besides.
+    `headers` are sent besides; `key` is one of those of `Send`.
     `longer_than_it_takes` asks with more tokens than the engine says that it takes.
     """
 
@@ -48,6 +49,7 @@ class Ask:
     rewritten: bool = False
     longer_than_it_takes: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    key: str = "right"
 
     async def perform(self, session: Session) -> None:
         names = [self.name] if self.times == 1 else [f"{self.name}#{n + 1}" for n in range(self.times)]
@@ -106,19 +108,21 @@ def tool(name: str) -> dict[str, Any]:
     }
 
 
-def _request(session: Session, body: Mapping[str, Any], more: Mapping[str, str]) -> Request:
-    key = session.bench.key
-    mine = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {}), **more}
+def _request(session: Session, body: Mapping[str, Any], ask: Ask) -> Request:
+    mine = {"content-type": "application/json", **dict(_key(session.bench, ask.key)), **ask.headers}
     headers = tuple(
-        (name.lower(), value.replace("{session}", str(session.state.get("session_name"))))
-        for name, value in mine.items()
+        (name.lower(), value.replace(SESSION, str(session.state.get("session_name")))) for name, value in mine.items()
     )
     return Request("POST", CHAT, headers, json.dumps(body).encode())
 
 
-def _key(key: str | None, how: str) -> tuple[tuple[str, str], ...]:
+def _key(bench: Bench, how: str) -> tuple[tuple[str, str], ...]:
+    """The header of a key, by what is to be wrong with it or by its name on the card; `x_right` in the header X-API-Key."""
+    key = bench.card.keys.get(how, bench.key)
     if how == "none" or key is None:
         return ()
+    if how == "x_right":
+        return (("x-api-key", key),)
     value = {"wrong": "rc-no-such-key", "latin": "schl\u00fcssel", "small": key.swapcase(), "longer": f"{key}x"}.get(
         how, key
     )
@@ -126,7 +130,7 @@ def _key(key: str | None, how: str) -> tuple[tuple[str, str], ...]:
 
 
 async def _whole(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
-    n = await session.send(_request(session, body, ask.headers), rollout="-")
+    n = await session.send(_request(session, body, ask), rollout="-")
     response = session.trace.exchanges[n].response
     answer = parse(response.body) if response else None
     return Reply(name, n, body, response.status if response else None, answer, rewritten=ask.rewritten)
@@ -134,7 +138,7 @@ async def _whole(session: Session, ask: Ask, name: str, body: Mapping[str, Any])
 
 async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
     """Read a stream as it arrives, or some of it. What breaks off is a reply without an end."""
-    request = _request(session, body, ask.headers)
+    request = _request(session, body, ask)
     n = session.trace.open(request, to_target=True, rollout="-")
     chunks: list[Chunk] = []
     raw, status, kind = b"", None, ""
@@ -176,12 +180,19 @@ class Send:
     name: str = "it"
     key: str = "right"
     size: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def perform(self, session: Session) -> None:
-        raw = self.raw.replace("{session}", str(session.state.get("session_name"))).encode()
-        headers = (("content-type", "application/json"), *_key(session.bench.key, self.key))
+        raw = self.raw.replace(SESSION, str(session.state.get("session_name"))).encode()
+        headers = (("content-type", "application/json"), *_key(session.bench, self.key), *self.headers.items())
         n = await session.send(
-            Request(self.method, self.path, headers, raw + b" " * max(0, self.size - len(raw))), rollout="-"
+            Request(
+                self.method,
+                self.path.replace(SESSION, str(session.state.get("session_name"))),
+                headers,
+                raw + b" " * max(0, self.size - len(raw)),
+            ),
+            rollout="-",
         )
         response = session.trace.exchanges[n].response
         body = parse(response.body) if response else None

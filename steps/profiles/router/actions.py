@@ -38,11 +38,29 @@ class Hangs:
 
 @dataclass(frozen=True, slots=True)
 class AskMany:
-    """Ask `times` times, one after the other."""
+    """Ask `times` times, one after the other or all together."""
 
     times: int
     name: str = "many"
+    key: str = "right"
+    together: bool = False
 
     async def perform(self, session: Session) -> None:
-        for n in range(self.times):
-            await Ask(name=f"{self.name}#{n + 1}", ask="Hello!").perform(session)
+        asks = [
+            Ask(name=f"{self.name}#{n + 1}", ask="Hello!", key=self.key).perform(session) for n in range(self.times)
+        ]
+        if self.together:
+            await asyncio.gather(*asks)
+            return
+        for ask in asks:
+            await ask
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let so many seconds pass: a limit is about time."""
+
+    seconds: float
+
+    async def perform(self, session: Session) -> None:
+        await asyncio.sleep(self.seconds)

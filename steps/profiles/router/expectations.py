@@ -127,10 +127,64 @@ class Failed:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
             error = reply.fields.get("error")
-            message = error.get("message") if isinstance(error, Mapping) else error
+            message = error.get("message") if isinstance(error, Mapping) else None
             ok = reply.status in self.statuses and isinstance(message, str) and bool(message)
             said = f"{' or '.join(map(str, self.statuses))} with an error message"
             yield verdict(requirement, ok, said, f"{reply.status}: {show(reply.body)}", reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """Of these requests at most `most` are served and at least one is a 429 that says when to come again; only those served reach an
+    engine."""
+
+    of: str
+    most: int
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        replies = talk.named(self.of)
+        served = [reply for reply in replies if reply.status == 200]
+        busy = [reply for reply in replies if reply.status == 429]
+        statuses = show([reply.status for reply in replies])
+        ok = 0 < len(served) <= self.most and len(served) + len(busy) == len(replies) and bool(busy)
+        yield verdict(requirement, ok, f"1 to {self.most} answers, 429 for the others", statuses, *replies[:1])
+        for reply in busy:
+            response = talk.trace.exchanges[reply.n].response
+            after = response.header("retry-after") if response else None
+            whole = after is not None and after.isdigit() and int(after) >= 1
+            yield verdict(
+                requirement, whole, "Retry-After: whole seconds, 1 or more", f"Retry-After: {show(after)}", reply
+            )
+            left = response.header("x-ratelimit-remaining") if response else None
+            if left is not None and left.lstrip("-").isdigit():
+                yield verdict(requirement, int(left) >= 0, "X-RateLimit-Remaining: 0 or more", left, reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """At least `least` of these replies have one of the statuses, and no reply has another than those and 200."""
+
+    of: str
+    statuses: tuple[int, ...]
+    least: int = 1
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        seen = [reply.status for reply in talk.named(self.of)]
+        ok = sum(status in self.statuses for status in seen) >= self.least and all(
+            s in (200, *self.statuses) for s in seen
+        )
+        said = f"{self.least} or more of {' or '.join(map(str, self.statuses))}, else 200"
+        yield verdict(requirement, ok, said, show(seen), talk.named(self.of)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyEngine:
+    """All requests of the case went to one engine."""
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        counts = Counter(name for name, _ in plan(talk).asked)
+        ok = len(counts) == 1
+        yield Held(requirement) if ok else Finding(requirement, "one engine for all", f"{dict(counts)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ ACTIONS: Mapping[str, Callable[[Any], Action]] = {
     **chat.ACTIONS,
     "engines": _play,
     "ask_many": lambda v: do.AskMany(**(v if isinstance(v, Mapping) else {"times": v})),
+    "pause": lambda v: do.Pause(float(v)),
     "hung_up": lambda v: do.Hangs(**(v or {})),
 }
 
@@ -62,5 +63,8 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "left": lambda v: want.HungUp(),
     "same_reply": lambda v: want.SameReply(tuple(v)),
     "header": lambda v: want.HasHeader(**(v if isinstance(v, Mapping) else {"name": v})),
+    "limited": lambda v: want.Limited(**v),
+    "some": lambda v: want.Some(**{**v, "statuses": tuple(v["statuses"])}),
+    "only_engine": lambda v: want.OnlyEngine(),
     "spread": lambda v: want.Spread(**(v or {})),
 }
