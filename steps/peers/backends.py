@@ -163,7 +163,7 @@ def _stream(line: BackendLine, usage: bool) -> Iterator[bytes]:
 
     yield chunk({"role": "assistant", "content": ""})
     for n, word in enumerate(line.say.split()):
-        yield chunk({"content": f" {word}" if n else word})
+        yield chunk({"content": f" {word}" if n else word, "rc_word": n})
     yield chunk({}, "stop")
     if usage:
         count = len(line.say.split())

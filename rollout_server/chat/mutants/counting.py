@@ -38,27 +38,27 @@ def _unbounded(self: Kit) -> None:
 
 
 MUTANTS = (
-    mutant("limit_racy", "requests at the same time get the same token", put(Bucket, "take", _racy), "RTR-38"),
+    mutant("limit_racy", "requests at the same time get the same token", put(Bucket, "take", _racy), "019"),
     mutant(
         "limit_starves",
         "who asks often never gets a token again",
         put(buckets, "refilled", lambda level, rps, burst, s: min(burst, level + math.floor(s) * rps)),
-        "RTR-35",
+        "019",
     ),
-    mutant("limit_never_refills", "a burst, and no more", put(buckets, "refilled", lambda level, *_: level), "RTR-34"),
+    mutant("limit_never_refills", "a burst, and no more", put(buckets, "refilled", lambda level, *_: level), "019"),
     mutant(
-        "remaining_negative", "less than none remain", put(buckets, "remaining", lambda x: math.floor(x) - 1), "RTR-37"
+        "remaining_negative", "less than none remain", put(buckets, "remaining", lambda x: math.floor(x) - 1), "019"
     ),
-    mutant("retry_after_zero", "try again at once", put(buckets, "retry_after", lambda *_: 0), "RTR-33"),
-    mutant("limits_shared", "all keys take from one bucket", put(kit, "name_of", lambda _: "all"), "RTR-36"),
-    mutant("budget_unchecked", "a budget never ends", put(keys, "check_budget", lambda _: None), "RTR-29"),
+    mutant("retry_after_zero", "try again at once", put(buckets, "retry_after", lambda *_: 0), "019"),
+    mutant("limits_shared", "all keys take from one bucket", put(kit, "name_of", lambda _: "all"), "020"),
+    mutant("budget_unchecked", "a budget never ends", put(keys, "check_budget", lambda _: None), "021"),
     mutant(
         "budget_not_counted",
         "tokens are not taken from the budget",
         around(records, "finish", lambda original, record_id, key, values, tokens: original(record_id, key, values, 0)),
-        "RTR-29",
+        "021",
     ),
-    mutant("budget_ignored_in_streams", "streams are free", around(Run, "end", _streams_are_free), "RTR-29"),
-    mutant("overload_unlimited", "any number of requests runs", put(Kit, "enter", _unbounded), "DYN-49"),
-    mutant("planner_always_holds", "no advice is ever given", put(planner, "advice", lambda *_: "hold"), "DYN-60"),
+    mutant("budget_ignored_in_streams", "streams are free", around(Run, "end", _streams_are_free), "021"),
+    mutant("overload_unlimited", "any number of requests runs", put(Kit, "enter", _unbounded), ""),
+    mutant("planner_always_holds", "no advice is ever given", put(planner, "advice", lambda *_: "hold"), ""),
 )

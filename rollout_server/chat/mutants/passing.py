@@ -67,29 +67,27 @@ def _always_502(failures: Any) -> RouterError:
 
 
 MUTANTS = (
-    mutant("drops_unknown_fields", "only some members reach the backend", around(relay, "payload", _known), "RTR-49"),
-    mutant("drops_zero_values", "0, false and empty members are lost", around(relay, "payload", _truthy), "RTR-49"),
-    mutant("drops_response_fields", "only some members come back", answering(_typed), "RTR-50"),
-    mutant("model_renamed", "the answer names another model", answering(lambda a: {**a, "model": "router"}), "RTR-03"),
-    mutant("choices_doubled", "two choices instead of one", answering(_twice), "RTR-03"),
-    mutant("usage_sum_off", "total_tokens is no sum", answering(_halved), "RTR-04"),
-    mutant("no_routing_headers", "nobody learns which backend it was", put(service, "headers", lambda _: {}), "RTR-05"),
+    mutant("drops_unknown_fields", "only some members reach the backend", around(relay, "payload", _known), "001"),
+    mutant("drops_zero_values", "0, false and empty members are lost", around(relay, "payload", _truthy), "001"),
+    mutant("drops_response_fields", "only some members come back", answering(_typed), "002"),
+    mutant("model_renamed", "the answer names another model", answering(lambda a: {**a, "model": "router"}), "002"),
+    mutant("choices_doubled", "two choices instead of one", answering(_twice), "002"),
+    mutant("usage_sum_off", "total_tokens is no sum", answering(_halved), "002"),
+    mutant("no_routing_headers", "nobody learns which backend it was", put(service, "headers", lambda _: {}), "018"),
     mutant(
         "backend_4xx_as_502",
         "what the client did wrong is told as a failure of the backends",
         put(routing, "is_failure", lambda status: status >= 300),
-        "RTR-28",
+        "004",
     ),
-    mutant("error_shows_backend", "errors tell where the backend is", around(relay, "open_first", _told), "RTR-27"),
-    mutant("error_plain_text", "errors are text", _plain, "RTR-22", ("*",)),
-    mutant("error_flat", "errors are not in the envelope", put(errors, "envelope", _flat), "RTR-23", ("*",)),
-    mutant(
-        "timeout_as_502", "no difference between silence and failure", put(errors, "unserved", _always_502), "RTR-26"
-    ),
+    mutant("error_shows_backend", "errors tell where the backend is", around(relay, "open_first", _told), "009"),
+    mutant("error_plain_text", "errors are text", _plain, "012", ("*",)),
+    mutant("error_flat", "errors are not in the envelope", put(errors, "envelope", _flat), "012", ("*",)),
+    mutant("timeout_as_502", "no difference between silence and failure", put(errors, "unserved", _always_502), ""),
     mutant(
         "decision_always_primary",
         "a failover is called PRIMARY",
         after(routing, "choices", lambda found: [routing.Choice(one.backend, "PRIMARY") for one in found]),
-        "RTR-39",
+        "",
     ),
 )

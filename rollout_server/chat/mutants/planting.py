@@ -8,14 +8,17 @@ from rollout_server.chat.relay import Opened
 from rollout_server.mutants.mutant import Mutant
 
 DIALECTS = ("openai",)
+TESTS = "tests"
 
 
 def mutant(
     name: str, what: str, patch: Callable[[], None], requirement: str, companions: tuple[str, ...] = ()
 ) -> Mutant:
-    """`requirement` is a number of the dossier of seed systems, RTR-xx of its part A or DYN-xx of its part D."""
-    profile, _, number = requirement.partition("-")
-    return Mutant(name, number, what, patch, DIALECTS, companions, profile=profile)
+    """`requirement` is a number of contracts/router/requirements.yaml; empty for what a black box with two engines cannot see, or is not
+    asked to, and the tests of the router alone find."""
+    return Mutant(
+        name, requirement or "000", what, patch, DIALECTS, companions, "cases" if requirement else TESTS, "ROUTER"
+    )
 
 
 def answering(change: Callable[[dict[str, Any]], Any]) -> Callable[[], None]:

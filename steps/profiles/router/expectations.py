@@ -90,18 +90,25 @@ def _first_chunk(chunks: Any) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A stream whose engine died does not look like one that ended: no finish_reason of success, no [DONE] after it."""
+    """A stream whose engine died does not look like one that ended: no finish_reason, and an error event or a connection that breaks.
+
+    Where `or_whole` is given, the rest may also have come from another engine: all of that text, once, and its end.
+    """
 
     of: str = "it"
+    or_whole: str = ""
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
             data = [chunk.data for chunk in reply.chunks]
-            finish = first(reply).finish
+            finish, content = first(reply).finish, first(reply).content
             told = any(isinstance(one, Mapping) and one.get("error") for one in data)
-            ok = finish is None and (DONE not in data or told)
-            saw = f"finish_reason {show(finish)}, {'[DONE]' if DONE in data else 'no [DONE]'}, content {show(first(reply).content)}"
-            yield verdict(requirement, ok, "an error, or a connection that breaks off", saw, reply)
+            broke = talk.trace.exchanges[reply.n].fault is not None
+            whole = bool(self.or_whole) and content == self.or_whole and finish is not None
+            ok = whole or (finish is None and (told or (broke and DONE not in data)))
+            saw = f"finish_reason {show(finish)}, {'[DONE]' if DONE in data else 'no [DONE]'}, content {show(content)}"
+            saw += "" if told or broke else ", and no sign that anything is missing"
+            yield verdict(requirement, ok, "an error event, or a connection that breaks off", saw, reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,25 @@ class Whole:
         for reply in talk.named(self.of):
             saw = first(reply).content
             yield verdict(requirement, saw == self.text, show(self.text), show(saw), reply)
+
+
+@dataclass(frozen=True, slots=True)
+class DeltasKept:
+    """The pieces of a stream still have the member that the engine gave each of them, and nobody knows."""
+
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            parts = [
+                part
+                for chunk in reply.chunks
+                if isinstance(chunk.data, Mapping)
+                for part in chunk.data.get("choices") or []
+            ]
+            deltas = [part.get("delta") or {} for part in parts]
+            lost = [delta for delta in deltas if delta.get("content") and "rc_word" not in delta]
+            yield verdict(requirement, not lost, "rc_word in every piece, as the engine gave it", show(lost[:2]), reply)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ LOOK_S = 20.0
 LACKS = {
     "key": "no key of the target was given (--target-key)",
     "limited": "the card names no key `limited`: one request a second, a burst of three",
+    "limited_too": "the card names no key `limited_too`: of the same limits as `limited`",
     "poor": "the card names no key `poor`: a budget of twenty tokens",
     "other": "the card names no key `other`: of another organisation, without limits",
     "x_api_key": "the card does not declare the capability `x_api_key`",
