@@ -236,13 +236,21 @@ class Player:
                 self.runs[name] = (await opened, keeper)
             except SuiteError as error:
                 pytest.exit(str(error), returncode=2)
+        before: list[asyncio.Task[Outcome]] = []
         for name, (run, _) in self.runs.items():
             mine = {item.case.id: item for item in items if item.case.profile == name}
-            for case in run.ordered(item.case for item in mine.values()):
-                self.tasks[mine[case.id].nodeid] = asyncio.ensure_future(self._play(case))
+            begun = {
+                mine[case.id].nodeid: asyncio.ensure_future(self._play(case, tuple(before)))
+                for case in run.ordered(item.case for item in mine.values())
+            }
+            self.tasks |= begun
+            before += begun.values()
 
-    async def _play(self, case: Case) -> Outcome:
+    async def _play(self, case: Case, before: tuple["asyncio.Task[Outcome]", ...] = ()) -> Outcome:
+        """`before` are the cases of other profiles: on one engine they go first, because what is measured there is meant to be alone."""
         run = self.runs[case.profile][0]
+        if run.engine is not None and before:
+            await asyncio.wait(before)
         if case.dialect not in run.dialects:
             from steps.engine.findings import Judgement
 
