@@ -189,10 +189,13 @@ class Campaign:
         """What the trace of a session shows, as this case judges it."""
         talk = self.judged.read(session, case)
         evidence: list[Evidence] = []
+        spoke = bool(case.expectations)
         for step in case.expectations:
-            for item in step.what.judge(talk, case.requirements[0]):  # type: ignore[union-attr]
-                evidence.append(_placed(item, step))
-        if case.expectations and not any(isinstance(item, Finding) for item in evidence):
+            said = [_placed(item, step) for item in step.what.judge(talk, case.requirements[0])]  # type: ignore[union-attr]
+            spoke = spoke and bool(said)
+            evidence += said
+        # A demand that could not be decided says nothing, and then nothing is held for it either.
+        if spoke and not any(isinstance(item, Finding) for item in evidence):
             evidence += [Held(name) for name in case.requirements if name not in self.judged.by_invariants]
         for invariant in self.judged.invariants():
             evidence += invariant(talk)

@@ -82,7 +82,8 @@ def requirement_verdicts(evidence: Iterable[Evidence], about: Iterable[str]) -> 
     verdicts = dict.fromkeys(about, Verdict.INCONCLUSIVE)
     for item in evidence:
         if isinstance(item, Finding):
-            verdicts[item.requirement] = Verdict.IGNORED if item.ignored else Verdict.FAIL
+            known = verdicts.get(item.requirement)
+            verdicts[item.requirement] = Verdict.IGNORED if item.ignored and known is not Verdict.FAIL else Verdict.FAIL
         elif verdicts.get(item.requirement) not in BROKEN:
             verdicts[item.requirement] = Verdict.PASS
     return verdicts

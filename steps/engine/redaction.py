@@ -18,7 +18,7 @@ def remember(secret: str | None) -> None:
 
 def redacted(text: str) -> str:
     """The text with every known or recognisable secret masked. Field names like max_tokens stay: they are no secrets."""
-    for secret in _given:
+    for secret in sorted(_given, key=len, reverse=True):  # one may begin another
         text = text.replace(secret, MASK)
     text = MEMBERS.sub(rf'\1"{MASK}"', OWN_KEYS.sub(MASK, text))
     return BEARER.sub(rf"\g<1>{MASK}", text)

@@ -122,7 +122,7 @@ def kind(mock: Verdict, live: Verdict) -> Kind:
 
 
 def _requirements(cases: Iterable[Compared], mock: Played, live: Played) -> dict[str, Kind]:
-    """Each requirement that both runs judged: the worst of what its cases say."""
+    """Each requirement that either run judged: the worst of what its cases say."""
     worst = [Kind.UNDECIDED, Kind.SAFE, Kind.CRITICAL, Kind.LOGIC]
     found: dict[str, Kind] = {}
     for one in cases:

@@ -17,7 +17,6 @@ from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
 CHAT = "/v1/chat/completions"
 SESSION = "{session}"  # in a body, a path or a header: the name of the case's own session
 SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
-CALCULATOR = ("add", "subtract", "multiply", "divide")
 GAUGE = re.compile(r"^(vllm:\w+?)(?:\{[^}]*\})? ([-+.\deE]+|NaN)$", re.M)
 PATIENCE_S = 5.0
 RESULTS: Mapping[str, Any] = {"add": int.__add__, "subtract": int.__sub__, "multiply": int.__mul__}

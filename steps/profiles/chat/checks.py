@@ -9,6 +9,7 @@ from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.leaks import LEAKS
 from steps.engine.trace import NOT_JSON
+from steps.live.trainer import first_difference
 from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
 IN_SECONDS = 100_000_000_000  # a `created` beyond this is in milliseconds
@@ -218,7 +219,7 @@ def _rendered(talk: Talk, reply: Reply, ids: tuple[int, ...]) -> Iterator[Eviden
 
 def _place(talk: Talk, ours: tuple[int, ...], theirs: tuple[int, ...]) -> tuple[str, str]:
     """The first position that differs, with the ids and the texts around it, ours and theirs."""
-    at = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
+    at = first_difference(ours, theirs)
     around = slice(max(0, at - 3), at + 9)
     told = [
         f"{list(part[around])} {show(talk.tokens.decode(part[around]) if talk.tokens else '')}"
@@ -408,18 +409,3 @@ def _constant(reply: Reply, chunks: list[Mapping[str, Any]], data: list[Any]) ->
 def _count(data: list[Any], wanted: Any) -> int:
     parts = [part for chunk in data if isinstance(chunk, Mapping) for part in chunk.get("choices") or []]
     return sum(bool(wanted(part)) for part in parts)
-
-
-__all__ = [
-    "IDS",
-    "alternatives",
-    "calls",
-    "counting",
-    "endings",
-    "errors",
-    "logprobs",
-    "prompts",
-    "shape",
-    "streams",
-    "tokens",
-]

@@ -15,7 +15,6 @@ from steps.profiles.chat.expectations import first, verdict
 from steps.profiles.chat.replies import DONE, Talk
 
 ADDED = ("stream_options", "model", "user")  # what a router may set on its own account
-OWN = ("id", "created", "model", "system_fingerprint", "provider")
 
 
 def plan(talk: Talk) -> Plan:
