@@ -8,6 +8,7 @@ import orjson
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
 
+EXACT = 2**53
 LONGEST = 160  # characters of a value that a message shows; the trace has the rest
 
 
@@ -69,7 +70,17 @@ def _items(said: list[Any], saw: list[Any], path: str) -> Iterator[Difference]:
 def _same(said: Any, saw: Any) -> bool:
     if isinstance(said, bool) or isinstance(saw, bool):
         return said is saw
-    return bool(said == saw)
+    return bool(said == saw) or (_rounded(said, saw) and _rounded(saw, said))
+
+
+def _rounded(one: Any, other: Any) -> bool:
+    """Beyond 2^53 JSON promises no more than the nearest double (RFC 8259, section 6)."""
+    if not isinstance(one, int | float) or not isinstance(other, int | float) or abs(one) <= EXACT:
+        return False
+    try:
+        return float(one) == float(other)
+    except OverflowError:
+        return False
 
 
 def _nothing(value: Any) -> bool:

@@ -3,6 +3,7 @@
 Nothing here judges or does I/O. Headers are kept with lower-case names; bodies are the bytes as they were.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic
@@ -100,8 +101,16 @@ class Trace:
         return (event for event in self.events if event.rollout == rollout)
 
 
+HUGE = re.compile(rb"\d{19}")
+
+
 def parse(body: bytes) -> Any:
-    """The JSON value of a body, or `NOT_JSON`. Lone surrogates and NaN, which orjson refuses, are tried with the standard parser."""
+    """The JSON value of a body, or `NOT_JSON`.
+
+    The standard parser reads what orjson refuses (lone surrogates, NaN) and what it would round (integers beyond 64 bits).
+    """
+    if HUGE.search(body):
+        return _lenient(body)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -8,7 +8,7 @@ from steps.engine import card as cards
 from steps.engine import yaml_source
 from steps.engine.background import Background
 from steps.engine.coverage import Coverage, lines
-from steps.engine.findings import SuiteError
+from steps.engine.findings import Finding, SuiteError
 from steps.engine.trace import Exchange, Request, Response
 from steps.fuzzing import contract as contracts
 from steps.fuzzing.fuzz import Plan, fuzz, outcome
@@ -52,8 +52,8 @@ def test_a_contract_that_cannot_be_fuzzed_says_where_and_why(tmp_path: Path, tex
     assert str(told.value).startswith("c.yaml:")
 
 
-def fuzzed(mutant: str, dialect: str = "sync") -> dict[str, set[str]]:
-    """The requirements that generated requests show to be broken, by operation."""
+def fuzzed(mutant: str, dialect: str = "sync") -> dict[str, dict[str, tuple[Finding, str]]]:
+    """The MUSTs that generated requests show to be broken, by operation, each with how it was shown and the request that showed it."""
     contract = contracts.load(ROOT / f"contracts/rollout/openapi.{dialect}.yaml", f"openapi.{dialect}.yaml")
     card = cards.load(PROFILE.default_card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": mutant}})
@@ -62,15 +62,30 @@ def fuzzed(mutant: str, dialect: str = "sync") -> dict[str, set[str]]:
         watch = Watch.over(request, dialect, contract.shown, background)
         tallies = fuzz(contract, watch, Plan(max_examples=10))
         assert all(outcome(contract, watch, label, tally, "must").judgement for label, tally in tallies.items())
-    return {label: {f.requirement for f in tally.findings} for label, tally in tallies.items()}
+    return {
+        label: {
+            f.requirement: (f, command) for f, command in zip(tally.findings, tally.commands, strict=True) if _must(f)
+        }
+        for label, tally in tallies.items()
+    }
+
+
+def _must(finding: Finding) -> bool:
+    return PROFILE.catalogue[finding.requirement].level == "must" and not finding.strict_only
 
 
 def test_a_defect_of_the_loop_is_found_by_generated_starts() -> None:
-    assert fuzzed("cool") == {"GET /health": set(), "GET /tools": set(), "POST /rollout": {"ROLLOUT-051"}}
+    found = fuzzed("cool")
+    assert {label: set(broken) for label, broken in found.items()} == {
+        "GET /health": set(),
+        "GET /tools": set(),
+        "POST /rollout": {"ROLLOUT-051"},
+    }, found
 
 
 def test_a_defect_of_the_surface_is_found_by_the_contract() -> None:
-    assert fuzzed("health_word")["GET /health"] == {"ROLLOUT-001", "ROLLOUT-300"}
+    found = fuzzed("health_word")["GET /health"]
+    assert set(found) == {"ROLLOUT-001", "ROLLOUT-300"}, found
 
 
 def test_coverage_counts_statuses_members_values_and_boundaries() -> None:

@@ -40,6 +40,8 @@ ENDPOINTS = {
 }
 """Which members of a start request say where the trainer is, those without which there is none first; and where it is."""
 
+KEYS = ("callback_api_key", "api_key", "llm_api_key", "controller_api_key")
+
 ABOUT = {"sync": ("ROLLOUT-119",), "callback": ("ROLLOUT-136",), "routed": ("ROLLOUT-213",)}
 """The requirement that a rollout which never ends breaks."""
 
@@ -59,7 +61,7 @@ async def adopt(session: Session, generated: Any) -> None:
 
 
 def adopted(session: Session, body: Any) -> Any:
-    """The start request that is sent in place of `body`: its trainer is ours, its id unique, its tokenizer known.
+    """The start request that is sent in place of `body`: its trainer is ours, its id and its keys unique, its tokenizer known.
 
     What makes a request wrong stays as it is; one that names no trainer at all is left alone, because no rollout can come of it.
     """
@@ -73,6 +75,9 @@ def adopted(session: Session, body: Any) -> Any:
     mine = {**_without_nonces(body), **ours}
     if isinstance(mine.get("rollout_id"), str) and 0 < len(mine["rollout_id"]) <= LONGEST_ID:
         mine["rollout_id"] = f"{mine['rollout_id']}-{nonce}"
+    for name in KEYS:
+        if isinstance(mine.get(name), str) and mine[name]:
+            mine[name] = f"{mine[name]}-key-of-{nonce}"  # "00000000" stands in many a log without being a key
     seconds = mine.get("agent_timeout_sec")
     if isinstance(seconds, float) and 0 < seconds < LEAST_S:
         mine["agent_timeout_sec"] = LEAST_S  # less would be a race; no time at all is none
