@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from steps.engine.findings import SuiteError
 
 END_OF_TURN = "<|im_end|>"
+MOST = 2**31  # no tokenizer has an id beyond this
 START_OF_TURN = re.compile(r"(?=<\|im_start\|>)")
 
 
@@ -68,8 +69,9 @@ class Tokens:
         return tuple(self._tokenizer.encode(part, add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int], *, special: bool = True) -> str:
-        """The text of these ids, special tokens in it or left out."""
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=not special))
+        """The text of these ids, special tokens in it or left out. What is no id has no text."""
+        known = [one for one in ids if type(one) is int and 0 <= one < MOST]
+        return str(self._tokenizer.decode(known, skip_special_tokens=not special))
 
     def prompt_ids(self, messages: Sequence[Any], tools: Sequence[Any] | None = None) -> list[int]:
         return self.encode(self.render(messages, tools))

@@ -1,7 +1,6 @@
 """What holds for every reply of an engine, whatever was asked: pure functions over the replies of a case."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,9 +9,10 @@ from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.leaks import LEAKS
 from steps.engine.trace import NOT_JSON
 from steps.live.trainer import first_difference
-from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
+from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions, mapping, mappings
 
 IN_SECONDS = 100_000_000_000  # a `created` beyond this is in milliseconds
+BIG = 2**53  # no probability has a logarithm below minus this
 WRONG_KEY = "rc-no-such-key"
 BROKEN_LETTER = "\ufffd"
 IDS = frozenset(f"CHAT-{n:03}" for n in (2, 5, 7, 10, 11, 12, 20, 21, 22, 23, 24, 25, 26, 38, 51, 52, 57, 58))
@@ -57,8 +57,8 @@ def shape(talk: Talk) -> Iterator[Evidence]:
 def counting(talk: Talk) -> Iterator[Evidence]:
     """Usage adds up, and counts what was sampled."""
     for reply in good(talk):
-        usage = reply.fields.get("usage")
-        if not isinstance(usage, Mapping):
+        usage = reply.usage
+        if not usage:
             continue
         prompt, sampled, total = (usage.get(f"{name}_tokens") for name in ("prompt", "completion", "total"))
         if isinstance(prompt, int) and isinstance(sampled, int) and prompt + sampled == total:
@@ -117,7 +117,7 @@ def _of_the_text(reply: Reply, choice: Choice) -> Iterator[Evidence]:
     told = "".join(str(entry.get("token")) for entry in entries)
     written = [entry.get("bytes") for entry in entries]
     if all(isinstance(one, list) for one in written):
-        told = bytes(b for one in written for b in one or () if isinstance(b, int) and 0 <= b < 256).decode(
+        told = bytes(b for one in written for b in one or () if type(b) is int and 0 <= b < 256).decode(
             "utf-8", "replace"
         )
     if choice.calls or choice.finish != "stop" or reply.request.get("stop"):
@@ -183,8 +183,12 @@ def _logprobs(talk: Talk, reply: Reply, choice: Choice, ids: tuple[int, ...]) ->
 
 def _probabilities(reply: Reply, entries: list[Mapping[str, Any]]) -> Iterator[Evidence]:
     values = [entry.get("logprob") for entry in entries]
-    wrong = [v for v in values if not isinstance(v, int | float) or not math.isfinite(v) or v > 0]
+    wrong = [value for value in values if not _is_logprob(value)]
     yield broken(24, "finite logprobs, none above 0", show(wrong[:3]), reply.n) if wrong else held(24)
+
+
+def _is_logprob(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -BIG < value <= 0
 
 
 def _foreign(talk: Talk, entry: Mapping[str, Any], token: int) -> bool:
@@ -265,8 +269,7 @@ def endings(talk: Talk) -> Iterator[Evidence]:
 def _right_endings(talk: Talk, reply: Reply, choice: Choice) -> set[str]:
     most = reply.request.get("max_completion_tokens") or reply.request.get("max_tokens")
     end = talk.tokens.end_of_turn if talk.tokens else None
-    usage = reply.fields.get("usage")
-    sampled = usage.get("completion_tokens") if isinstance(usage, Mapping) and len(reply.choices) == 1 else None
+    sampled = reply.usage.get("completion_tokens") if len(reply.choices) == 1 else None
     if choice.ids is None and isinstance(sampled, int) and isinstance(most, int) and sampled < most:
         return {"tool_calls"} if choice.calls else {"stop"}
     if choice.ids is not None and end is not None and isinstance(most, int):
@@ -287,13 +290,12 @@ def calls(talk: Talk) -> Iterator[Evidence]:
     """A call has an id that no earlier call of its conversation has."""
     for reply in good(talk):
         earlier = {
-            call.get("id")
-            for message in reply.request["messages"]
-            if isinstance(message, Mapping)
-            for call in message.get("tool_calls") or ()
+            str(call.get("id"))
+            for message in mappings(reply.request["messages"])
+            for call in mappings(message.get("tool_calls"))
         }
         for choice in reply.choices:
-            again = [call.get("id") for call in choice.calls if call.get("id") in earlier]
+            again = [call.get("id") for call in choice.calls if str(call.get("id")) in earlier]
             if again:
                 yield broken(40, "an id that no earlier call of the conversation has", show(again[0]), reply.n)
 
@@ -303,7 +305,7 @@ def alternatives(talk: Talk) -> Iterator[Evidence]:
     for reply in good(talk):
         for choice in reply.choices:
             for entry in choice.logprobs or ():
-                tops = [one for one in entry.get("top_logprobs") or () if isinstance(one, Mapping)]
+                tops = mappings(entry.get("top_logprobs"))
                 same = [one.get("logprob") for one in tops if one.get("token") == entry.get("token")]
                 value = entry.get("logprob")
                 if tops and not same and reply.request.get("temperature") == 0:
@@ -332,7 +334,7 @@ def errors(talk: Talk) -> Iterator[Evidence]:
     """An error shows neither the inside of the engine nor a key; nor does anything else show a key."""
     keys = [key for key in (talk.bench.key, WRONG_KEY) if key]
     for reply in talk.replies.values():
-        text = reply.raw.decode("utf-8", "replace") if reply.raw else json.dumps(reply.body, default=str)
+        text = reply.shown
         if reply.status is not None and reply.status >= 400:
             found = LEAKS.search(text)
             yield (
@@ -353,32 +355,25 @@ def streams(talk: Talk) -> Iterator[Evidence]:
         ok = reply.kind.partition(";")[0].strip().lower() == "text/event-stream"
         yield held(57) if ok else broken(57, "content-type: text/event-stream", f"content-type: {reply.kind}", reply.n)
         yield from _pieces(reply)
-        data = [chunk.data for chunk in reply.chunks]
-        finishes = _count(data, lambda part: part.get("finish_reason") is not None)
+        data = reply.data
+        finishes = sum(part.get("finish_reason") is not None for part in reply.parts)
         if data.count(DONE) == 1 and data[-1] == DONE and finishes == len(reply.choices) and reply.choices:
             yield held(51)
         else:
             saw = f"{finishes} finish_reason(s), {data.count(DONE)} [DONE], last: {show(data[-1] if data else None)}"
             yield broken(51, "one finish_reason a choice, then data: [DONE]", saw, reply.n)
-        yield from _constant(reply, [chunk for chunk in data if isinstance(chunk, Mapping)], data)
+        yield from _constant(reply)
 
 
 def _pieces(reply: Reply) -> Iterator[Evidence]:
     """Each piece of a call says of which; its id and its name come once."""
-    parts = [
-        piece
-        for chunk in reply.chunks
-        if isinstance(chunk.data, Mapping)
-        for part in chunk.data.get("choices") or []
-        for piece in (part.get("delta") or {}).get("tool_calls") or []
-        if isinstance(piece, Mapping)
-    ]
+    parts = reply.pieces
     if not parts:
         return
     lost = [piece for piece in parts if not isinstance(piece.get("index"), int)]
-    ids = [(piece.get("index"), piece["id"]) for piece in parts if piece.get("id")]
-    names = [piece.get("index") for piece in parts if (piece.get("function") or {}).get("name")]
-    indices = {piece.get("index") for piece in parts}
+    ids = [(show(piece.get("index")), show(piece["id"])) for piece in parts if piece.get("id")]
+    names = [show(piece.get("index")) for piece in parts if mapping(piece.get("function")).get("name")]
+    indices = {show(piece.get("index")) for piece in parts}
     if not lost and len(dict(ids)) == len(set(ids)) == len(indices) == len(names):
         yield held(58)
     else:
@@ -386,26 +381,17 @@ def _pieces(reply: Reply) -> Iterator[Evidence]:
         yield broken(58, "an index in each piece, one id and one name a call", saw, reply.n)
 
 
-def _constant(reply: Reply, chunks: list[Mapping[str, Any]], data: list[Any]) -> Iterator[Evidence]:
-    odd = [part for part in data if part is NOT_JSON]
+def _constant(reply: Reply) -> Iterator[Evidence]:
+    chunks = [chunk for chunk in reply.data if isinstance(chunk, Mapping)]
+    odd = [part for part in reply.data if part is NOT_JSON]
     names = {name: {show(chunk.get(name)) for chunk in chunks} for name in ("id", "model", "created")}
     changing = {name: sorted(values) for name, values in names.items() if len(values) > 1}
-    roles = _count(data, lambda part: bool((part.get("delta") or {}).get("role")))
-    kinds = {chunk.get("object") for chunk in chunks} - {"chat.completion.chunk"}
+    roles = sum(bool(mapping(part.get("delta")).get("role")) for part in reply.parts)
+    kinds = {show(chunk.get("object")) for chunk in chunks} - {'"chat.completion.chunk"'}
     if odd or changing or kinds or roles != max(1, len(reply.choices)):
         told = [f"role {roles} time(s)", *(f"{name} {values}" for name, values in changing.items())]
-        told += [f"object {show(one)}" for one in kinds] + (["a chunk that is no JSON"] if odd else [])
-        saw = ", ".join(told)
-        yield broken(
-            52,
-            "the role once; object chat.completion.chunk; id, model and created the same in all chunks",
-            saw,
-            reply.n,
-        )
+        told += [f"object {one}" for one in kinds] + (["a chunk that is no JSON"] if odd else [])
+        said = "the role once; object chat.completion.chunk; id, model and created the same in all chunks"
+        yield broken(52, said, ", ".join(told), reply.n)
     else:
         yield held(52)
-
-
-def _count(data: list[Any], wanted: Any) -> int:
-    parts = [part for chunk in data if isinstance(chunk, Mapping) for part in chunk.get("choices") or []]
-    return sum(bool(wanted(part)) for part in parts)

@@ -12,10 +12,11 @@ from typing import Any
 
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
-from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
+from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions, mapping, mappings
 
 LEAST_SAMPLES = 8
 LEAST_SHARE = 0.1  # of the time of a stream, between its first and its last chunk; the rest may be the prompt's
+BIG = 2**53
 TOGETHER_S = 0.1  # a stream that takes less than this shows nothing
 
 
@@ -51,8 +52,7 @@ class Refused:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            error = reply.fields.get("error")
-            message = error.get("message") if isinstance(error, Mapping) else None
+            message = mapping(reply.fields.get("error")).get("message")
             ok = reply.status is not None and 400 <= reply.status < 500 and isinstance(message, str) and bool(message)
             yield verdict(requirement, ok, "a 4xx with error.message", f"{reply.status}: {show(reply.body)}", reply)
 
@@ -65,8 +65,7 @@ class Listed:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            data = reply.fields.get("data")
-            models = [one.get("id") for one in data if isinstance(one, Mapping)] if isinstance(data, list) else []
+            models = [one.get("id") for one in mappings(reply.fields.get("data"))]
             ok = bool(models) and all(isinstance(name, str) and name for name in models)
             yield verdict(requirement, ok, "data: a list of models, each with an id", show(reply.body), reply)
 
@@ -170,8 +169,7 @@ def _text(choice: Choice) -> str:
 def _likely(choice: Choice, times: int) -> float:
     """How likely it is, by its own logprobs, that this choice is sampled so many times; 1 where it has none."""
     entries = choice.logprobs or []
-    values = [entry.get("logprob") for entry in entries]
-    total = sum(float(v) for v in values if isinstance(v, int | float) and math.isfinite(v))
+    total = sum(value for value in map(_logprob, entries) if math.isfinite(value))
     return math.exp(min(0.0, total) * times)
 
 
@@ -213,7 +211,7 @@ class Grows:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         replies = [reply for name in self.of for reply in talk.named(name)]
-        counts = [(reply.fields.get("usage") or {}).get("prompt_tokens") for reply in replies]
+        counts = [reply.usage.get("prompt_tokens") for reply in replies]
         known = [count for count in counts if isinstance(count, int)]
         if len(known) < len(counts) or len(known) < 2:
             return
@@ -230,7 +228,7 @@ class SameUsage:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         replies = [reply for name in self.of for reply in talk.named(name)]
         names = ("prompt_tokens", "completion_tokens", "total_tokens")
-        usages = [{n: (reply.fields.get("usage") or {}).get(n) for n in names} for reply in replies]
+        usages = [{n: reply.usage.get(n) for n in names} for reply in replies]
         if all(any(usage.values()) for usage in usages):
             yield verdict(requirement, usages[0] == usages[-1], show(usages[0]), show(usages[-1]), *replies)
 
@@ -256,8 +254,13 @@ class SameLogprobs:
 
 
 def _values(choice: Choice) -> list[float]:
-    found = [entry.get("logprob") for entry in choice.logprobs or ()]
-    return [float(value) for value in found if isinstance(value, int | float)]
+    return [value for value in map(_logprob, choice.logprobs or ()) if value > -math.inf]
+
+
+def _logprob(entry: Mapping[str, Any]) -> float:
+    """What is no logprob is less likely than anything."""
+    value = entry.get("logprob")
+    return value if isinstance(value, float) else float(value) if type(value) is int and abs(value) < BIG else -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +323,7 @@ class Cut:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            usage = reply.fields.get("usage") or {}
-            count = len(first(reply).ids or ()) or usage.get("completion_tokens")
+            count = len(first(reply).ids or ()) or reply.usage.get("completion_tokens")
             ok = count == self.tokens and first(reply).finish == "length"
             saw = f"{count} tokens, finish_reason {show(first(reply).finish)}"
             more = isinstance(count, int) and count > self.tokens
@@ -357,7 +359,7 @@ class TopLogprobs:
                 yield Held(requirement)
                 continue
             entries = first(reply).logprobs or []
-            found = [entry.get("top_logprobs") or [] for entry in entries]
+            found = [mappings(entry.get("top_logprobs")) for entry in entries]
             values = [self._best(entry, tops) for entry, tops in zip(entries, found, strict=True)]
             ok = bool(entries) and all(self._counts(entry, tops) for entry, tops in zip(entries, found, strict=True))
             ordered = all(some == sorted(some, reverse=True) for some in values)
@@ -369,14 +371,14 @@ class TopLogprobs:
     def _counts(self, entry: Mapping[str, Any], tops: list[Any]) -> bool:
         """One more is right where the sampled token is none of the best."""
         if len(tops) == self.count + 1:
-            own = [float(one["logprob"]) for one in tops if one.get("token") == entry.get("token")]
-            return bool(own) and min(own) <= min(float(one["logprob"]) for one in tops)
+            own = [_logprob(one) for one in tops if one.get("token") == entry.get("token")]
+            return bool(own) and min(own) <= min(_logprob(one) for one in tops)
         return len(tops) == self.count
 
     def _best(self, entry: Mapping[str, Any], tops: list[Any]) -> list[float]:
         """The logprobs of the alternatives, the sampled token left out where it is one too many."""
         more = len(tops) > self.count
-        return [float(one["logprob"]) for one in tops if not (more and one.get("token") == entry.get("token"))]
+        return [_logprob(one) for one in tops if not (more and one.get("token") == entry.get("token"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,7 +471,7 @@ class UsageChunk:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            chunks = [chunk.data for chunk in reply.chunks if isinstance(chunk.data, Mapping)]
+            chunks = [data for data in reply.data if isinstance(data, Mapping)]
             with_usage = [chunk for chunk in chunks if chunk.get("usage") is not None]
             last = bool(chunks) and with_usage == chunks[-1:] and chunks[-1].get("choices") == []
             said = "usage in one last chunk without choices" if self.sent else "no usage"

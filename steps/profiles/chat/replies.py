@@ -1,5 +1,6 @@
 """What an engine answered: whole replies, and streams put together to what they amount to. Pure."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,27 @@ from steps.engine.trace import Trace
 from steps.peers.tokens import Tokens
 
 DONE = "[DONE]"
+WHOLE = ("id", "model", "created", "usage", "prompt_token_ids")
+MOST = 1024  # choices, or calls of a choice, that a stream is put together from; a number beyond that is no place
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """A server may say anything: what is no object has no members."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; none where there is no list."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def place(value: Any) -> int:
+    """The index of a choice or a call; what is none counts as the first."""
+    return value if type(value) is int and 0 <= value < MOST else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +65,35 @@ class Reply:
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        return self.body if isinstance(self.body, Mapping) else {}
+        return mapping(self.body)
 
     @property
     def choices(self) -> list["Choice"]:
-        listed = self.fields.get("choices")
-        return [Choice(one) for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+        return [Choice(one) for one in mappings(self.fields.get("choices"))]
+
+    @property
+    def usage(self) -> Mapping[str, Any]:
+        return mapping(self.fields.get("usage"))
+
+    @property
+    def data(self) -> list[Any]:
+        """What the events of a stream hold, `DONE` and what is no JSON among it."""
+        return [chunk.data for chunk in self.chunks]
+
+    @property
+    def parts(self) -> list[Mapping[str, Any]]:
+        """The choices of all chunks of a stream, in the order in which they came."""
+        return [part for data in self.data for part in mappings(mapping(data).get("choices"))]
+
+    @property
+    def pieces(self) -> list[Mapping[str, Any]]:
+        """The pieces of calls of all chunks of a stream."""
+        return [piece for part in self.parts for piece in mappings(mapping(part.get("delta")).get("tool_calls"))]
+
+    @property
+    def shown(self) -> str:
+        """All that was answered, as text."""
+        return self.raw.decode("utf-8", "replace") if self.raw else json.dumps(self.body, default=str)
 
     @property
     def prompt_ids(self) -> tuple[int, ...] | None:
@@ -67,18 +112,15 @@ class Choice:
 
     @property
     def message(self) -> Mapping[str, Any]:
-        message = self.raw.get("message")
-        return message if isinstance(message, Mapping) else {}
+        return mapping(self.raw.get("message"))
 
     @property
     def content(self) -> str:
-        content = self.message.get("content")
-        return content if isinstance(content, str) else ""
+        return text(self.message.get("content"))
 
     @property
     def calls(self) -> list[Mapping[str, Any]]:
-        calls = self.message.get("tool_calls")
-        return [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
+        return mappings(self.message.get("tool_calls"))
 
     @property
     def finish(self) -> Any:
@@ -90,9 +132,8 @@ class Choice:
 
     @property
     def logprobs(self) -> list[Mapping[str, Any]] | None:
-        held = self.raw.get("logprobs")
-        content = held.get("content") if isinstance(held, Mapping) else None
-        return [entry for entry in content if isinstance(entry, Mapping)] if isinstance(content, list) else None
+        content = mapping(self.raw.get("logprobs")).get("content")
+        return mappings(content) if isinstance(content, list) else None
 
 
 def _ids(value: Any) -> tuple[int, ...] | None:
@@ -113,15 +154,10 @@ def put_together(chunks: Sequence[Chunk]) -> dict[str, Any]:
     """What a stream amounts to, in the form of a reply. Members of chunks that cannot be read are left out."""
     whole: dict[str, Any] = {"object": "chat.completion", "choices": []}
     choices: dict[int, dict[str, Any]] = {}
-    for chunk in chunks:
-        if not isinstance(chunk.data, Mapping):
-            continue
-        for name in ("id", "model", "created", "usage", "prompt_token_ids"):
-            if chunk.data.get(name) is not None:
-                whole[name] = chunk.data[name]
-        for part in chunk.data.get("choices") or []:
-            if isinstance(part, Mapping):
-                _add(choices.setdefault(int(part.get("index") or 0), _empty(part)), part)
+    for data in (mapping(chunk.data) for chunk in chunks):
+        whole |= {name: data[name] for name in WHOLE if data.get(name) is not None}
+        for part in mappings(data.get("choices")):
+            _add(choices.setdefault(place(part.get("index")), _empty(part)), part)
     whole["choices"] = [choices[index] for index in sorted(choices)]
     return whole
 
@@ -131,30 +167,29 @@ def _empty(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _add(choice: dict[str, Any], part: Mapping[str, Any]) -> None:
-    delta: Mapping[str, Any] = part.get("delta") or {}
-    message = choice["message"]
+    delta, message = mapping(part.get("delta")), choice["message"]
     message["role"] = delta.get("role") or message["role"]
     for name in ("content", "reasoning", "reasoning_content"):
         if isinstance(delta.get(name), str):
             message[name] = (message.get(name) or "") + delta[name]
-    for call in delta.get("tool_calls") or []:
+    for call in mappings(delta.get("tool_calls")):
         _add_call(message.setdefault("tool_calls", []), call)
     choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
     if isinstance(part.get("token_ids"), list):
         choice["token_ids"] = choice.get("token_ids", []) + part["token_ids"]
-    content = (part.get("logprobs") or {}).get("content")
+    content = mapping(part.get("logprobs")).get("content")
     if isinstance(content, list):
         choice.setdefault("logprobs", {"content": []})["content"] += content
 
 
 def _add_call(calls: list[dict[str, Any]], part: Mapping[str, Any]) -> None:
-    index = int(part.get("index") or 0)
+    index = place(part.get("index"))
     while len(calls) <= index:
         calls.append({"id": None, "type": "function", "function": {"name": "", "arguments": ""}})
     calls[index]["id"] = part.get("id") or calls[index]["id"]
-    function: Mapping[str, Any] = part.get("function") or {}
+    function = mapping(part.get("function"))
     for name in ("name", "arguments"):
-        calls[index]["function"][name] += function.get(name) or ""
+        calls[index]["function"][name] += text(function.get(name))
 
 
 @dataclass(slots=True)

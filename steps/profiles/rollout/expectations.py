@@ -604,12 +604,12 @@ class SameOutcome:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         ends = {label: (_end(r)[0], _end(r)[1], _roles(r)) for label, r in talk.rollouts.items()}
-        distinct = set(ends.values())
+        distinct = {repr(end) for end in ends.values()}
         yield _verdict(
             requirement,
             len(distinct) == 1,
             "the same outcome for every rollout",
-            f"{len(distinct)} outcomes: {sorted(map(str, distinct))[:3]}",
+            f"{len(distinct)} outcomes: {sorted(distinct)[:3]}",
         )
 
 

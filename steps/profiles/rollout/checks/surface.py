@@ -108,7 +108,7 @@ def schema_problem(parameters: Any) -> str | None:
     if not isinstance(properties, Mapping):
         return f"properties is {show(properties)}, not an object"
     required = parameters.get("required") or []
-    unknown = [name for name in required if name not in properties] if isinstance(required, list) else [required]
+    unknown = [name for name in required if name not in list(properties)] if isinstance(required, list) else [required]
     if unknown:
         return f"required names {show(unknown)}, which properties lacks"
     cleaned = _without_nulls(parameters)  # a null member has a requirement of its own
