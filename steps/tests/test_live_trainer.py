@@ -14,10 +14,10 @@ from steps.engine.trace import Request, Response, Trace
 from steps.live.openai import Engine
 from steps.live.trainer import LiveTrainer, first_difference, said, stable_number
 from steps.peers import served, tokens
+from steps.peers.calculator import tools
 from steps.peers.script import Ack, Fault, Line, Reply, Script
 from steps.peers.trainer import Enrolled
 from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
-from steps.profiles.trainer.live import calculator
 from steps.tests.test_live_openai import URL, FakeEngine, completion, of, refused, wired
 
 TOKENS = tokens.load(SHIPPED_TOKENIZER)
@@ -103,7 +103,7 @@ def test_ids_that_no_encoder_gives_and_a_turn_that_was_cut_off_are_known_as_such
 def test_the_engine_is_asked_for_what_the_server_asks_greedily() -> None:
     async def run(sampled: bool) -> dict[str, Any]:
         fake = FakeEngine((generated(),))
-        async with playing(fake, tools=calculator(), sampled=sampled) as played:
+        async with playing(fake, tools=tools(), sampled=sampled) as played:
             await played.ask(
                 temperature=0.7, top_p=0.9, max_tokens=5, stop=None, n=3, metadata={"a": 1}, model="default"
             )
@@ -111,7 +111,7 @@ def test_the_engine_is_asked_for_what_the_server_asks_greedily() -> None:
 
     body = asyncio.run(run(sampled=False))
     assert (body["temperature"], body["top_p"], body["max_tokens"], body["model"]) == (0.0, 0.9, 5, "tiny")
-    assert (body["messages"], body["tools"]) == (QUESTION, calculator())
+    assert (body["messages"], body["tools"]) == (QUESTION, tools())
     assert {"stop", "n", "metadata", "rollout_id"}.isdisjoint(body)
     assert asyncio.run(run(sampled=True))["temperature"] == 0.7
 

@@ -11,10 +11,11 @@ from steps import library
 from steps.engine.findings import Finding, SuiteError
 from steps.engine.trace import Request, Response, Trace
 from steps.peers import tokens
+from steps.peers.calculator import tools
 from steps.peers.host import Hosted
 from steps.peers.oracle import completion_text
 from steps.profiles.trainer.checks import leaks, order, records, replies
-from steps.profiles.trainer.live import Call, Live, Talk, calculator
+from steps.profiles.trainer.live import Call, Live, Talk
 from steps.profiles.trainer.profile import PROFILE, TOKENIZER
 
 TOKENS = tokens.load(TOKENIZER)
@@ -25,8 +26,8 @@ CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "argumen
 def reply(message: dict[str, Any] | None = None, **other: Any) -> dict[str, Any]:
     """A right reply to QUESTION; `other` changes its members."""
     message = message or {"role": "assistant", "content": "The result is 8."}
-    ids = TOKENS.encode(completion_text(TOKENS, QUESTION, message, calculator()))
-    prompt = TOKENS.prompt_ids(QUESTION, calculator())
+    ids = TOKENS.encode(completion_text(TOKENS, QUESTION, message, tools()))
+    prompt = TOKENS.prompt_ids(QUESTION, tools())
     sums = {"prompt_tokens": len(prompt), "completion_tokens": len(ids), "total_tokens": len(prompt) + len(ids)}
     return {
         "id": "chatcmpl-1",
@@ -42,7 +43,7 @@ def reply(message: dict[str, Any] | None = None, **other: Any) -> dict[str, Any]
 
 def talk(body: Any, status: int = 200, record: Any = None) -> Talk:
     trace = Trace()
-    live = Live("", "r1", Hosted("", "r1", "sync", trace, calculator()), QUESTION, QUESTION)
+    live = Live("", "r1", Hosted("", "r1", "sync", trace, tools()), QUESTION, QUESTION)
     n = trace.open(Request("POST", "/v1/chat/completions"), to_target=True)
     trace.close(n, Response(status, (), json.dumps(body).encode()))
     live.calls.append(Call(n, {"messages": QUESTION}, True))

@@ -12,6 +12,7 @@ import httpx
 from steps.engine.session import Session
 from steps.engine.sse import Parser
 from steps.engine.trace import Request, Response, parse
+from steps.peers import calculator
 from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
 
 CHAT = "/v1/chat/completions"
@@ -19,7 +20,6 @@ SESSION = "{session}"  # in a body, a path or a header: the name of the case's o
 SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
 GAUGE = re.compile(r"^(vllm:\w+?)(?:\{[^}]*\})? ([-+.\deE]+|NaN)$", re.M)
 PATIENCE_S = 5.0
-RESULTS: Mapping[str, Any] = {"add": int.__add__, "subtract": int.__sub__, "multiply": int.__mul__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Ask:
         named = {"model": bench.model} if bench.model else {}  # an engine that lists none may still have one
         body: dict[str, Any] = {**named, "messages": self._messages(session), **SAMPLING, **bench.wanted}
         if self.tools:
-            body["tools"] = [tool(name) for name in self.tools]
+            body["tools"] = [calculator.tool(name) for name in self.tools]
         if self.stream:
             body["stream"] = True
         body |= self.change
@@ -79,32 +79,13 @@ class Ask:
             messages.append({"role": "user", "content": "the sea " * session.bench.context})
         if earlier is not None and earlier.choices:
             messages = [*earlier.request["messages"], _again(earlier.choices[0].message)]
-            messages += [_result(call) for call in earlier.choices[0].calls]
+            messages += calculator.told(earlier.choices[0].calls)
         return messages + ([{"role": "user", "content": self.ask}] if self.ask else [])
 
 
 def _again(message: Mapping[str, Any]) -> dict[str, Any]:
     """A message as a client gives it back: without what the engine left null."""
     return {"role": "assistant", "content": None, **{k: v for k, v in message.items() if v is not None and v != []}}
-
-
-def _result(call: Mapping[str, Any]) -> dict[str, Any]:
-    function = call.get("function") or {}
-    arguments = parse(str(function.get("arguments", "")).encode())
-    try:
-        told = str(RESULTS[str(function.get("name"))](arguments["a"], arguments["b"]))
-    except (KeyError, TypeError):
-        told = "Error: no such tool, or not its arguments"
-    return {"role": "tool", "content": told, "tool_call_id": call.get("id")}
-
-
-def tool(name: str) -> dict[str, Any]:
-    numbers = {"a": {"type": "number"}, "b": {"type": "number"}}
-    parameters = {"type": "object", "properties": numbers, "required": ["a", "b"]}
-    return {
-        "type": "function",
-        "function": {"name": name, "description": f"{name} two numbers", "parameters": parameters},
-    }
 
 
 def _request(session: Session, body: Mapping[str, Any], ask: Ask) -> Request:

@@ -7,9 +7,10 @@ from typing import Any
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.leaks import LEAKS
+from steps.engine.reading import mapping, mappings
 from steps.engine.trace import NOT_JSON
 from steps.live.trainer import first_difference
-from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions, mapping, mappings
+from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
 IN_SECONDS = 100_000_000_000  # a `created` beyond this is in milliseconds
 BIG = 2**53  # no probability has a logarithm below minus this

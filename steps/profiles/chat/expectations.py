@@ -12,7 +12,8 @@ from typing import Any
 
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
-from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions, mapping, mappings
+from steps.engine.reading import mapping, mappings
+from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
 LEAST_SAMPLES = 8
 LEAST_SHARE = 0.1  # of the time of a stream, between its first and its last chunk; the rest may be the prompt's

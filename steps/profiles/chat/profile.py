@@ -17,11 +17,11 @@ from steps.engine.http import client
 from steps.engine.session import Session
 from steps.engine.trace import parse
 from steps.live.openai import Engine
-from steps.peers import tokens
+from steps.peers import calculator, tokens
 from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting, Unfuzzed
 from steps.profiles.chat import checks
-from steps.profiles.chat.actions import CHAT, tool
+from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.checks import IDS
 from steps.profiles.chat.replies import Bench, Talk
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
 LOOK_S = 10.0
 TO_BE_SHOWN = ("token_ids", "logprobs", "tools", "streaming", "metrics", "calculates", "knows_france", "json")
-ADD = tool("add")
+ADD = calculator.tool("add")
 PROBES: dict[str, dict[str, Any]] = {
     "": {},
     "token_ids": {"return_token_ids": True},

@@ -6,26 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from steps.engine.card import Card
+from steps.engine.reading import mapping, mappings, text
 from steps.engine.trace import Trace
 from steps.peers.tokens import Tokens
 
 DONE = "[DONE]"
 WHOLE = ("id", "model", "created", "usage", "prompt_token_ids")
 MOST = 1024  # choices, or calls of a choice, that a stream is put together from; a number beyond that is no place
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """A server may say anything: what is no object has no members."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def mappings(value: Any) -> list[Mapping[str, Any]]:
-    """The objects of a list; none where there is no list."""
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-
-
-def text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def place(value: Any) -> int:

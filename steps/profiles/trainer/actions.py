@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from steps.engine.reading import listed, mapping, mappings
 from steps.engine.session import GaveUp, Session
-from steps.engine.trace import NOT_JSON, Headers, Request, parse
+from steps.engine.trace import Headers, Request, parse
+from steps.peers import calculator
 from steps.peers.host import Hosted, StartAnswer
-from steps.profiles.trainer.live import QUESTIONS, Bench, Call, Live, calculator, inserted, insertions, live, lives
+from steps.profiles.trainer.live import QUESTIONS, Bench, Call, Live, inserted, insertions, live, lives, sound
 
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
 PAUSE_S = 0.03
@@ -38,7 +40,7 @@ class Enroll:
         part = live(session.state, self.rollout)
         nonce = bench.nonce()
         place = live(session.state, self.beside).rollout_id if self.beside else nonce
-        shown = [tool for tool in calculator() if tool["function"]["name"] in self.tools]
+        shown = [tool for tool in calculator.tools() if tool["function"]["name"] in self.tools]
         part.rollout_id, part.beside = nonce, self.beside
         part.hosted = Hosted(part.label, place, bench.dialect, session.trace, shown, nonce, list(self.refuse))
         bench.host.host(part.hosted)
@@ -60,7 +62,8 @@ class Enroll:
         part.asked = await session.send(Request("POST", "/rollouts", headers, json.dumps(body).encode()), "-")
         if self.wait and _status(session, part.asked) in (200, 201, 202):
             await session.until(lambda: _accepted(part), "the start request of the trainer")
-            part.history = list(part.hosted.body.get("messages") or part.messages)
+            sent = listed(part.hosted.body.get("messages"))
+            part.history = sent if len(sent) >= len(part.messages) and all(map(sound, sent)) else part.messages
 
 
 def _accepted(part: Live) -> bool:
@@ -134,12 +137,9 @@ class Generate:
 def _adopt(session: Session, part: Live, n: int, body: Mapping[str, Any]) -> None:
     """The reply becomes part of the conversation, and what follows it is put behind it."""
     exchange = session.trace.exchanges[n]
-    reply = parse(exchange.response.body) if exchange.response else NOT_JSON
-    try:
-        message = reply["choices"][0]["message"]
-    except (TypeError, KeyError, IndexError):
-        return
-    if not isinstance(message, dict):
+    reply = mapping(parse(exchange.response.body) if exchange.response else None)
+    message = next((choice.get("message") for choice in mappings(reply.get("choices"))), None)
+    if not isinstance(message, dict) or not sound(message):
         return
     tools = part.hosted.tools if part.hosted else ()
     ids, prompt = reply.get("token_ids"), reply.get("prompt_token_ids")

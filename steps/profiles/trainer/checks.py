@@ -9,10 +9,11 @@ from contracts.trainer.lifecycle import BREACHES, IDLE, TABLES, TOLD
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.leaks import LEAKS
+from steps.engine.reading import listed, mapping, mappings
 from steps.engine.trace import NOT_JSON, parse
 from steps.peers.oracle import completion_text
 from steps.peers.tokens import END_OF_TURN, Tokens
-from steps.profiles.trainer.live import Call, Live, Talk
+from steps.profiles.trainer.live import Call, Live, Talk, sound
 
 IDS = frozenset(f"TRAINER-{n}" for n in (179, 180, 181, 182, 183, 188, 189, 196, 200))
 
@@ -35,7 +36,7 @@ def replies(talk: Talk) -> Iterator[Evidence]:
                 continue
             yield from _usage(talk, call, body)
             yield from _calls(call, body)
-            if talk.dialect == "sync":
+            if talk.dialect == "sync" and sound(body["choices"][0]["message"]):
                 yield from _tokens(talk, live, call, body)
 
 
@@ -79,9 +80,10 @@ def _usage(talk: Talk, call: Call, body: Mapping[str, Any]) -> Iterator[Evidence
 
 
 def _calls(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
-    known = {c.get("id") for m in call.body["messages"] if isinstance(m, dict) for c in m.get("tool_calls") or ()}
+    known = {show(c.get("id")) for m in call.body["messages"] for c in mappings(mapping(m).get("tool_calls"))}
     message = body["choices"][0]["message"]
-    for made in message.get("tool_calls") or ():
+    calls = message.get("tool_calls") or []
+    for made in calls if isinstance(calls, list) else [calls]:
         function = made.get("function") if isinstance(made, dict) else None
         arguments = function.get("arguments") if isinstance(function, dict) else None
         name = made.get("id") if isinstance(made, dict) else None
@@ -91,11 +93,11 @@ def _calls(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
             yield broken(
                 200, "an id, type function, and arguments that are a text with a JSON object", show(made), call.n
             )
-        elif name in known:
+        elif show(name) in known:
             yield broken(200, "an id that is unique in the conversation", f"id {show(name)} once more", call.n)
         else:
             yield held(200)
-        known.add(name)
+        known.add(show(name))
 
 
 def _tokens(talk: Talk, live: Live, call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
@@ -160,8 +162,8 @@ def records(talk: Talk) -> Iterator[Evidence]:
 
 def _prefix(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evidence]:
     for k in range(1, len(turns)):
-        before = [*turns[k - 1].get("prompt_token_ids", ()), *turns[k - 1].get("token_ids", ())]
-        prompt = list(turns[k].get("prompt_token_ids", ()))
+        before = [*listed(turns[k - 1].get("prompt_token_ids")), *listed(turns[k - 1].get("token_ids"))]
+        prompt = listed(turns[k].get("prompt_token_ids"))
         if prompt[: len(before)] == before:
             yield held(189)
             continue
@@ -182,10 +184,10 @@ def _masked(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evi
     assert isinstance(ids, list)
     assert isinstance(mask, list)
     assert isinstance(logprobs, list)
-    right = [0] * (len(turns[-1]["prompt_token_ids"]) + len(turns[-1]["token_ids"]))
-    for turn in turns:
-        start = len(turn["prompt_token_ids"])
-        right[start : start + len(turn["token_ids"])] = [1] * len(turn["token_ids"])
+    counts = [(len(listed(turn.get("prompt_token_ids"))), len(listed(turn.get("token_ids")))) for turn in turns]
+    right = [0] * sum(counts[-1])
+    for start, sampled in counts:
+        right[start : start + sampled] = [1] * sampled
     if not len(ids) == len(mask) == len(logprobs):
         yield broken(
             188, "token_ids, response_mask and logprobs of one length", f"{len(ids)}, {len(mask)}, {len(logprobs)}", n
@@ -195,7 +197,7 @@ def _masked(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evi
         yield broken(
             188,
             f"{sum(right)} ones of {len(right)}, where the turns were sampled",
-            f"{sum(mask)} ones of {len(mask)}, the first difference at {at}",
+            f"{mask.count(1)} ones of {len(mask)}, the first difference at {at}",
             n,
         )
     elif any(value != 0 for value, one in zip(logprobs, mask, strict=True) if not one):

@@ -4,12 +4,13 @@ A demand that is not met accuses the first requirement of its case.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from steps.engine.compare import first, show
 from steps.engine.findings import Evidence, Finding, Held
+from steps.engine.reading import listed, mappings
 from steps.profiles.trainer.live import Live, Talk
 
 Statuses = tuple[int | str, ...]
@@ -121,9 +122,8 @@ class SameReplies:
                     )
 
 
-def _said(body: Any) -> dict[str, Any]:
-    choices = body.get("choices") if isinstance(body, dict) else None
-    message = choices[0].get("message") if isinstance(choices, list) and choices else None
+def _said(body: Mapping[str, Any]) -> dict[str, Any]:
+    message = next((choice.get("message") for choice in mappings(body.get("choices"))), None)
     return {"message": message, "token_ids": body.get("token_ids"), "logprobs": body.get("logprobs")}
 
 
@@ -217,9 +217,8 @@ class ToolsInPrompts:
 
 
 def _prompts(talk: Talk, live: Live) -> Iterator[tuple[str, int]]:
-    turns = talk.record(live).get("turns")
-    if isinstance(turns, list) and turns:
-        yield talk.tokens.decode(turns[0].get("prompt_token_ids", [])), live.records[-1]
+    for turn in mappings(talk.record(live).get("turns"))[:1]:
+        yield talk.tokens.decode(listed(turn.get("prompt_token_ids"))), live.records[-1]
     for call, body in talk.replies(live):
         if isinstance(body.get("prompt_token_ids"), list):
             yield talk.tokens.decode(body["prompt_token_ids"]), call.n

@@ -13,9 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from contracts.rollout import wire
 from steps.engine.session import GaveUp, Session
 from steps.engine.trace import Request, Response
+from steps.peers import calculator
 from steps.peers.host import Hosted
 from steps.profiles.trainer.actions import Complete, Enroll
-from steps.profiles.trainer.live import Bench, calculator, live
+from steps.profiles.trainer.live import Bench, live
 
 START, CHAT, COMPLETED = "/rollouts", "/v1/chat/completions", "/v1/rollout/completed"
 ROLLOUT_ID: TypeAdapter[Any] = TypeAdapter(wire.RolloutId)
@@ -60,7 +61,7 @@ def _at_home(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _brief(session: Session, nonce: str, dialect: str) -> Hosted:
     """A server that ends the rollout as soon as it is started."""
-    hosted = Hosted("-", nonce, dialect, session.trace, calculator())
+    hosted = Hosted("-", nonce, dialect, session.trace, calculator.tools())
     hosted.result = json.dumps({"rollout_id": nonce, "status": "ERROR", "error_message": "Not run."}).encode()
     hosted.ended.set()
     return hosted

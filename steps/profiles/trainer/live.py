@@ -1,21 +1,18 @@
 """What the sessions of a trainer's cases share, and one rollout of a case while it runs and after."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from steps.engine.card import Card, Limits
-from steps.engine.trace import NOT_JSON, Exchange, Trace, parse
+from steps.engine.reading import mapping, mappings
+from steps.engine.trace import Exchange, Trace, parse
+from steps.peers import calculator
 from steps.peers.host import Hosted, ScriptedHost
 from steps.peers.tokens import END_OF_TURN, Tokens
 
 QUESTIONS = ("Please calculate 5 plus 3.", "Please calculate 9 minus 4.", "Please calculate 6 times 7.")
-RESULTS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "add": lambda a, b: a + b,
-    "subtract": lambda a, b: a - b,
-    "multiply": lambda a, b: a * b,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ class Talk:
         if exchange.response is None:
             return None, {}
         body = parse(exchange.response.body)
-        return exchange.response.status, {} if body is NOT_JSON or not isinstance(body, dict) else body
+        return exchange.response.status, mapping(body)
 
     def exchange(self, n: int) -> Exchange:
         return self.trace.exchanges[n]
@@ -110,33 +107,20 @@ def live(state: dict[str, Any], label: str) -> Live:
     return lives(state).setdefault(label, Live(label))
 
 
-def calculator() -> list[dict[str, Any]]:
-    numbers = {
-        "type": "object",
-        "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
-        "required": ["a", "b"],
-    }
-    return [
-        {"type": "function", "function": {"name": name, "description": f"{name} two numbers", "parameters": numbers}}
-        for name in RESULTS
-    ]
+def sound(message: Any) -> bool:
+    """Whether a template can render a message: its content is a text or null, its calls are calls with texts as arguments."""
+    if not isinstance(message, Mapping) or not isinstance(message.get("content"), str | None):
+        return False
+    calls = message.get("tool_calls")
+    functions = [mapping(call.get("function")) for call in mappings(calls)]
+    named = all(isinstance(f.get("name"), str) and isinstance(f.get("arguments"), str) for f in functions)
+    return named and (calls is None or (isinstance(calls, list) and len(calls) == len(functions)))
 
 
 def inserted(reply: Mapping[str, Any], turn: int) -> list[dict[str, Any]]:
     """What a rollout server puts behind a reply: a result for every call, or the next question."""
-    calls: Sequence[Any] = reply.get("tool_calls") or ()
-    if not calls:
-        return [{"role": "user", "content": QUESTIONS[turn % len(QUESTIONS)]}]
-    return [{"role": "tool", "content": _result(call), "tool_call_id": call.get("id")} for call in calls]
-
-
-def _result(call: Any) -> str:
-    function = call.get("function", {}) if isinstance(call, Mapping) else {}
-    arguments = parse(str(function.get("arguments", "")).encode())
-    try:
-        return str(RESULTS[str(function.get("name"))](arguments["a"], arguments["b"]))
-    except (KeyError, TypeError):
-        return "Error: no such tool, or not its arguments"
+    calls = mappings(reply.get("tool_calls"))
+    return calculator.told(calls) or [{"role": "user", "content": QUESTIONS[turn % len(QUESTIONS)]}]
 
 
 def insertions(tokens: Tokens, part: Live) -> tuple[int, ...]:

@@ -1,0 +1,45 @@
+"""The calculator of the suite, where it is the one who runs tools: as a chat request declares it, and what its calls give."""
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from steps.engine.reading import mapping
+from steps.engine.trace import parse
+
+OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+}
+NUMBERS = {"a": {"type": "number"}, "b": {"type": "number"}}
+
+
+def tool(name: str) -> dict[str, Any]:
+    """One operation as `tools` of a chat request has it."""
+    parameters = {"type": "object", "properties": NUMBERS, "required": ["a", "b"]}
+    return {
+        "type": "function",
+        "function": {"name": name, "description": f"{name} two numbers", "parameters": parameters},
+    }
+
+
+def tools() -> list[dict[str, Any]]:
+    """All of it."""
+    return [tool(name) for name in OPERATIONS]
+
+
+def told(calls: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The tool messages that follow a message with these calls."""
+    return [{"role": "tool", "content": result(call), "tool_call_id": call.get("id")} for call in calls]
+
+
+def result(call: Mapping[str, Any]) -> str:
+    """What one call gives. A call that makes no sense gives a text that says so."""
+    function = mapping(call.get("function"))
+    operation = OPERATIONS.get(str(function.get("name")))
+    arguments = mapping(parse(str(function.get("arguments", "")).encode("utf-8", "replace")))
+    numbers = [arguments.get(name) for name in ("a", "b")]
+    if operation is None or not all(type(number) in (int, float) for number in numbers):
+        return "Error: no such tool, or not its arguments"
+    return str(operation(*numbers))
