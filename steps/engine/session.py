@@ -154,7 +154,7 @@ class Session:
 
 
 def _encoded(request: Request) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in request.headers]
+    return [(name.encode("utf-8", "replace"), value.encode("utf-8", "replace")) for name, value in request.headers]
 
 
 def _lower(headers: httpx.Headers) -> tuple[tuple[str, str], ...]:

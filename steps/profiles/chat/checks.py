@@ -261,7 +261,7 @@ def endings(talk: Talk) -> Iterator[Evidence]:
         named = isinstance(reply.request.get("tool_choice"), Mapping)
         for choice in reply.choices:
             right = _right_endings(talk, reply, choice)
-            if choice.finish in right or (named and choice.calls and choice.finish == "stop"):
+            if choice.finish in sorted(right) or (named and choice.calls and choice.finish == "stop"):
                 yield held(38)
             else:
                 yield broken(38, f"finish_reason {' or '.join(sorted(right))}", show(choice.finish), reply.n)

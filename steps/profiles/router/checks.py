@@ -1,6 +1,5 @@
 """What holds for every answer of a router: nothing of the engines behind it is shown, no key, and each error is one."""
 
-import json
 from collections.abc import Iterator
 
 from steps.engine.findings import Evidence, Finding, Held
@@ -17,7 +16,7 @@ def shown(talk: Talk) -> Iterator[Evidence]:
     bench = talk.bench
     assert isinstance(bench, RouterBench)
     for reply in talk.replies.values():
-        text = reply.raw.decode("utf-8", "replace") if reply.raw else json.dumps(reply.body, default=str)
+        text = reply.shown
         if reply.status is not None and reply.status >= 500:
             places = [f":{port}" for port in bench.ports] + [SECRET]
             place = next((one for one in places if one in text), None) or (

@@ -9,6 +9,7 @@ from typing import Any
 
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
+from steps.engine.reading import mapping, mappings
 from steps.engine.trace import parse
 from steps.peers.backends import Plan
 from steps.profiles.chat.expectations import first, verdict
@@ -76,15 +77,11 @@ class Returned:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            whole = reply.fields if not reply.streamed else _first_chunk(reply.chunks)
+            whole = reply.fields if not reply.streamed else next(iter(mappings(reply.data)), {})
             lost = {
                 name: whole.get(name, "absent") for name, value in self.members if not _same(whole.get(name), value)
             }
             yield verdict(requirement, not lost, show(dict(self.members)), show(lost), reply)
-
-
-def _first_chunk(chunks: Any) -> Mapping[str, Any]:
-    return next((chunk.data for chunk in chunks if isinstance(chunk.data, Mapping)), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ class Unfinished:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            data = [chunk.data for chunk in reply.chunks]
+            data = reply.data
             finish, content = first(reply).finish, first(reply).content
             told = any(isinstance(one, Mapping) and one.get("error") for one in data)
             broke = talk.trace.exchanges[reply.n].fault is not None
@@ -131,13 +128,7 @@ class DeltasKept:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            parts = [
-                part
-                for chunk in reply.chunks
-                if isinstance(chunk.data, Mapping)
-                for part in chunk.data.get("choices") or []
-            ]
-            deltas = [part.get("delta") or {} for part in parts]
+            deltas = [mapping(part.get("delta")) for part in reply.parts]
             lost = [delta for delta in deltas if delta.get("content") and "rc_word" not in delta]
             yield verdict(requirement, not lost, "rc_word in every piece, as the engine gave it", show(lost[:2]), reply)
 

@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema_rs
 
 from steps.engine.findings import Evidence
+from steps.engine.reading import text
 from steps.profiles.rollout.checks.common import broken, held, show
 from steps.profiles.rollout.talk import Answer, Talk
 
@@ -60,7 +61,7 @@ def _listing(answer: Answer) -> Iterator[Evidence]:
     wrong = [
         tool
         for tool in tools
-        if not isinstance(tool, dict) or tool.get("type") != "function" or not _function(tool).get("name")
+        if not isinstance(tool, dict) or tool.get("type") != "function" or not text(_function(tool).get("name"))
     ]
     if wrong:
         yield broken("005", 'entries with type "function" and a function.name', show(wrong[0]), answer.n)
