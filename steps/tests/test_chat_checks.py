@@ -27,7 +27,9 @@ def body(message: dict[str, Any], finish: str, tools: Any = ()) -> dict[str, Any
     message = {"role": "assistant", **message}
     prompt = TOKENS.prompt_ids(QUESTION, tools)
     ids = TOKENS.encode(completion_text(TOKENS, QUESTION, message, tools))
-    entries = [{"token": TOKENS.decode([one]), "logprob": -0.5, "bytes": None, "top_logprobs": []} for one in ids]
+    entries: list[dict[str, Any]] = [
+        {"token": TOKENS.decode([one]), "logprob": -0.5, "bytes": None, "top_logprobs": []} for one in ids
+    ]
     choice = {"index": 0, "message": message, "finish_reason": finish}
     return {
         "id": "chatcmpl-1",
@@ -60,7 +62,10 @@ def asked(**more: Any) -> dict[str, Any]:
 def chunks() -> list[Any]:
     """The same answer as a stream: the role, two pieces, the end."""
     head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "m"}
-    deltas = [({"role": "assistant", "content": ""}, None), ({"content": "Five plus"}, None)]
+    deltas: list[tuple[dict[str, str], str | None]] = [
+        ({"role": "assistant", "content": ""}, None),
+        ({"content": "Five plus"}, None),
+    ]
     deltas += [({"content": " three is 8."}, None), ({}, "stop")]
     return [
         *({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": end}]} for delta, end in deltas),
@@ -104,8 +109,7 @@ def test_what_is_right_holds() -> None:
 
 
 def test_a_stream_that_is_right_holds() -> None:
-    for data, more in ((chunks(), {}), (call_chunks(), {"tools": TOOLS})):
-        found = judged(streamed(data, **more))
+    for found in (judged(streamed(chunks())), judged(streamed(call_chunks(), tools=TOOLS))):
         assert not found["broken"]
         assert {"CHAT-051", "CHAT-052", "CHAT-057"} <= found["held"]
 
