@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from contracts import requirements
+from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.http import client
@@ -86,6 +87,9 @@ class ChatPeers:
     @property
     def strays(self) -> int:
         return 0
+
+    def placed(self, card: Card) -> Card:
+        return card
 
     def bench(self, case: Case) -> Bench:
         return Bench(self.model, self.key, self.tokens, self.setting.card, self.context, frozenset(self._all()))
