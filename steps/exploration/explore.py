@@ -26,6 +26,7 @@ from steps.running import Request, Run, ready
 
 PATIENCE_S = 2.0  # a shrinking walk that waits in vain is waited for often
 WALKS = 150
+ONE_IN = 8  # walks for one that ends with the server: it needs an instance of its own
 
 
 @dataclass(slots=True)
@@ -55,9 +56,17 @@ def explore(request: Request, dialect: str, examples: int = WALKS, number: int |
         run = background.enter(ready(replace(request, dialect=dialect)))
         run.campaign.options = replace(run.campaign.options, card=_hasty(run))
         explored, began = Explored(dialect), time.monotonic()
-        _search(explored, lambda case: background.call(run.campaign.play(case)), run, examples, number)
+        for stops in (False, True) if _may_stop(run) else (False,):
+            if explored.outcome is None:
+                many = max(1, examples // ONE_IN) if stops else examples
+                _search(explored, lambda case: background.call(run.campaign.play(case)), run, many, number, stops)
         explored.seconds = time.monotonic() - began
         return explored
+
+
+def _may_stop(run: Run) -> bool:
+    """Whether the suite started the target itself, and the dialect says what is owed when it is stopped."""
+    return not run.target.startswith("http") and run.dialects[0] != "sync"
 
 
 def campaign(request: Request, dialect: str, number: int = 1) -> Explored:
@@ -84,7 +93,14 @@ def _hasty(run: Run) -> Any:
     )
 
 
-def _search(explored: Explored, play: Callable[[Case], Outcome], run: Run, examples: int, number: int | None) -> None:
+def _search(
+    explored: Explored,
+    play: Callable[[Case], Outcome],
+    run: Run,
+    examples: int,
+    number: int | None,
+    stops: bool = False,
+) -> None:
     wanted: list[str] = []
 
     @settings(
@@ -96,7 +112,7 @@ def _search(explored: Explored, play: Callable[[Case], Outcome], run: Run, examp
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(walks(explored.dialect, run.profile.tables[explored.dialect]))
+    @given(walks(explored.dialect, run.profile.tables[explored.dialect], stops=stops))
     def walk(document: Mapping[str, Any]) -> None:
         outcome = play(compiled(document, run))
         explored.walks += 1
