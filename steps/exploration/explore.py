@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +42,21 @@ class Explored:
     document: Mapping[str, Any] | None = None
     flaky: int = 0
     heard: list[Outcome] = field(default_factory=list)
+    skips: Counter[str] = field(default_factory=Counter)
+
+    def hear(self, document: Mapping[str, Any], outcome: Outcome) -> None:
+        """Count a walk that was played, or the reason why it does not apply to this target."""
+        self.walks += 1
+        if outcome.judgement.verdict is Verdict.SKIP:
+            self.skips[outcome.judgement.reason] += 1
+        else:
+            self.moves += len(document["cases"][0]["steps"])
+        self.heard.append(outcome)
+
+    @property
+    def unjudged(self) -> str | None:
+        """Why nothing at all was explored, if so."""
+        return next(iter(self.skips)) if self.walks == self.skips.total() > 0 else None
 
 
 class _Failed(Exception):
@@ -77,9 +93,7 @@ def campaign(request: Request, dialect: str, number: int = 1) -> Explored:
         explored, began = Explored(dialect), time.monotonic()
         for document in pairs(dialect, number):
             outcome = background.call(run.campaign.play(compiled(document, run)))
-            explored.walks += 1
-            explored.moves += len(document["cases"][0]["steps"])
-            explored.heard.append(outcome)
+            explored.hear(document, outcome)
             if (broken := _broken(outcome, run)) and explored.document is None:
                 explored.outcome, explored.document = outcome, _named(document, outcome, broken[0])
         explored.seconds = time.monotonic() - began
@@ -115,9 +129,7 @@ def _search(
     @given(walks(explored.dialect, run.profile.tables[explored.dialect], stops=stops))
     def walk(document: Mapping[str, Any]) -> None:
         outcome = play(compiled(document, run))
-        explored.walks += 1
-        explored.moves += len(document["cases"][0]["steps"])
-        explored.heard.append(outcome)
+        explored.hear(document, outcome)
         broken = _broken(outcome, run)
         if broken and (not wanted or wanted[0] in broken):
             wanted[:] = wanted or [broken[0]]  # shrink towards the same breach, not to any other
