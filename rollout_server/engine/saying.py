@@ -22,7 +22,7 @@ def message(request: ChatRequest, words: str) -> dict[str, Any]:
     """The next message of the assistant, with `words` of its own choice."""
     if (mode := prompts.mode(request)) in ("required", "named"):
         return forced(request, mode)
-    said = spoken(request)
+    said = one_by_one(request, spoken(request))
     content = said["content"]
     if words:
         content = words if content == policy.NOTHING else f"{content} {words}"
@@ -36,6 +36,13 @@ def spoken(request: ChatRequest) -> dict[str, Any]:
     if count := COUNT.search(question):
         return policy.say(counted(*(int(digits[:9]) for digits in count.groups())))
     return policy.reply(request.messages, prompts.shown(request), "call")
+
+
+def one_by_one(request: ChatRequest, said: dict[str, Any]) -> dict[str, Any]:
+    """Where calls may not be parallel, the first of several is the only one."""
+    if request.parallel_tool_calls is False and said.get("tool_calls"):
+        return said | {"tool_calls": said["tool_calls"][:1]}
+    return said
 
 
 def asked(request: ChatRequest) -> str:
