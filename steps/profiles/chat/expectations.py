@@ -535,19 +535,26 @@ class UsageChunk:
 
 @dataclass(frozen=True, slots=True)
 class Arrives:
-    """The chunks of a stream arrive one by one. A stream that is over in a moment shows nothing."""
+    """The chunks of a stream arrive one by one. A stream that is over in a moment shows nothing.
+
+    Where the case asks several times, once is enough: on a busy machine it may be us who read late.
+    """
 
     of: str = "it"
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        late = []
         for reply in talk.named(self.of):
             times = [chunk.at for chunk in reply.chunks if chunk.data != DONE]
             began = talk.trace.exchanges[reply.n].began
             if len(times) < 3 or times[-1] - began < TOGETHER_S:
                 continue
-            share = (times[-1] - times[0]) / (times[-1] - began)
+            if (times[-1] - times[0]) / (times[-1] - began) > LEAST_SHARE:
+                yield Held(requirement)
+                return
             saw = f"the first after {times[0] - began:.3f} s, the last after {times[-1] - began:.3f} s"
-            yield verdict(requirement, share > LEAST_SHARE, f"{len(times)} chunks one after the other", saw, reply)
+            late.append((f"{len(times)} chunks one after the other", saw, (reply.n,)))
+        yield from (Finding(requirement, *one) for one in late[:1])
 
 
 @dataclass(frozen=True, slots=True)
