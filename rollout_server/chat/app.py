@@ -21,13 +21,13 @@ from rollout_server.intake import Refusal
 FIRST_LOOK_S = 2.0  # what the backends get to introduce themselves before requests are taken
 
 ROUTES = [
+    Route("/v1/chat/completions", endpoints.ChatCompletions),  # first, as it is asked for all the time
+    Route("/v1/completions", endpoints.Completions),
     Route("/health", endpoints.Health),
     Route("/v1/status/healthz", endpoints.Health),
     Route("/v1/status/readyz", endpoints.Ready),
     Route("/metrics", endpoints.Metrics),
     Route("/v1/models", endpoints.Models),
-    Route("/v1/chat/completions", endpoints.ChatCompletions),
-    Route("/v1/completions", endpoints.Completions),
     Route("/v1/audit/requests/{request_id}", endpoints.Audit),
     Route("/v1/admin/routing/backends", admin.Backends),
     Route("/v1/admin/routing/backends/{name}/degrade", admin.Degrade),

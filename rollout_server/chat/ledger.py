@@ -24,7 +24,7 @@ from rollout_server.chat.tables import Work
 T = TypeVar("T")
 
 FRESH_S = 0.5  # how long another process may revoke a key, or spend its budget, unheard
-WRITE_S = 0.05  # how long records and spending are collected: a commit costs more than what it commits
+WRITE_S = 0.2  # how long records and spending are collected: a commit costs more than what it commits
 AGAIN_S = 0.5  # after the store was not there
 
 

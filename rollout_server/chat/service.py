@@ -62,7 +62,8 @@ class Keeping:
 
 async def fresh(kit: Kit, asked: Asked, keeping: Keeping) -> Response:
     keys.check_budget(asked.key)
-    found = await relay.choices(kit, asked)
+    hashes = relay.boundaries(kit, asked)
+    found = await relay.choices(kit, asked, hashes)
     kit.enter()
     run = Run(kit, asked)
     try:
@@ -71,7 +72,7 @@ async def fresh(kit: Kit, asked: Asked, keeping: Keeping) -> Response:
         wish = usage.wish(asked.body, migrates) if asked.streams else None
         opened = await relay.open_first(run, found, relay.asking(run, wish), asked.streams)
         run.decided(opened.choice)
-        kit.affinity.remember(relay.boundaries(kit, asked), opened.choice.backend.name)
+        kit.affinity.remember(hashes, opened.choice.backend.name)
         if opened.chunks is None:
             return whole(run, opened, keeping)
         rest = [choice for choice in found if choice.backend is not opened.choice.backend]
@@ -89,7 +90,7 @@ async def fresh(kit: Kit, asked: Asked, keeping: Keeping) -> Response:
 
 def whole(run: Run, opened: Opened, keeping: Keeping) -> Response:
     opened.close()
-    run.tally.saw(relay.parsed(opened.body))
+    run.tally.saw(opened.answer)
     answer = Answer(opened.reply.status, opened.body, opened.reply.content_type, headers(opened))
     keeping.answer = answer
     run.end(answer.status, "answered" if answer.status < 400 else "refused")

@@ -33,7 +33,7 @@ class Reply:
 
     async def whole(self, limit: int) -> bytes:
         body = bytearray()
-        async for chunk in self.chunks():
+        while chunk := await self._chunk():
             body += chunk
             if len(body) > limit:
                 raise FailedError("invalid")
@@ -41,17 +41,20 @@ class Reply:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """As they come. Raises `FailedError` when the backend dies, or is silent for too long."""
-        while True:
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    chunk = await self._response.content.readany()
-            except TimeoutError:
-                raise FailedError("timeout") from None
-            except RESET:
-                raise FailedError("connect") from None
-            if not chunk:
-                return
+        while chunk := await self._chunk():
             yield chunk
+
+    async def _chunk(self) -> bytes:
+        content = self._response.content
+        try:
+            if (come := content.read_nowait()) or content.is_eof():  # nearly always: a short answer comes with its head
+                return come
+            async with asyncio.timeout(self._timeout_s):
+                return await content.readany()
+        except TimeoutError:
+            raise FailedError("timeout") from None
+        except RESET:
+            raise FailedError("connect") from None
 
     def close(self) -> None:
         """Of an answer that was read to its end the connection is kept; otherwise it is cut."""
