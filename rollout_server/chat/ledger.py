@@ -57,7 +57,9 @@ class Ledger:
         return self._current(known) if known else None
 
     def _current(self, known: Known) -> Key:
-        """With what this process spent since."""
+        """With what this process spent since, where it matters."""
+        if known.key.budget_tokens is None:
+            return known.key
         since = self.book.spent(known.key.id) - known.booked
         return replace(known.key, spent_tokens=known.key.spent_tokens + since) if since else known.key
 

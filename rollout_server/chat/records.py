@@ -81,6 +81,7 @@ def opened(asked: Asked) -> Row:
         "path": asked.path,
         "model": storable(asked.model)[:256],
         "created_at": time.time(),
+        "trace_id": asked.trace.id if asked.trace else None,
     }
 
 

@@ -82,7 +82,7 @@ async def open_one(run: Run, choice: Choice, body: bytes, streams: bool) -> Open
     backend.running += 1
     reply = None
     try:
-        headers = upstream.headers(run.asked.request_id, streams)
+        headers = upstream.headers(run.asked, streams)
         reply = await run.kit.upstream.ask(backend, run.asked.path, body, headers)
         if routing.is_failure(reply.status):
             raise FailedError("status")

@@ -69,4 +69,6 @@ class Run:
     def _log(self, values: dict[str, object]) -> None:
         """Ids, counts and times. The name of the model is one that a backend listed."""
         asked = {"request_id": self.asked.request_id, "org": self.asked.key.org, "key_id": self.asked.key.id}
+        if self.asked.trace:
+            asked["trace_id"] = self.asked.trace.id
         self.kit.log.info("request", **asked, model=self.asked.model, tries=self.attempts, **values)

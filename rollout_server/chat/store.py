@@ -43,10 +43,11 @@ class Store:
         self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._engine = created(self._url)
+        self._path = file_of(self._url)
 
     def is_there(self) -> bool:
         """As far as that is known without asking: the last transaction succeeded, and a file is still the same."""
-        return self._ready and self._file == identity(self._url)
+        return self._ready and self._file == identity(self._path)
 
     async def do(self, work: Work[T]) -> T:
         """The result of `work` in a transaction. It is finished even when the caller is cancelled meanwhile.
@@ -99,12 +100,12 @@ class Store:
             self._ready = False
             raise StoreDownError(type(error).__name__) from None
         self._ready = True
-        self._file = identity(self._url)
+        self._file = identity(self._path)
         return results
 
     async def _look_for_file(self) -> None:
         """SQLite goes on writing into a file that was taken away. Here that is the loss of the store, as it should be."""
-        if self._file is not None and self._file != identity(self._url):
+        if self._file is not None and self._file != identity(self._path):
             self._file, self._ready = None, False
             await self._engine.dispose()
         if self._missing is not None:
@@ -156,11 +157,15 @@ def with_log(connection: Any, _: Any) -> None:
     cursor.close()
 
 
-def identity(url: URL) -> tuple[int, int] | None:
-    if not is_sqlite(url) or not url.database or url.database == ":memory:":
+def file_of(url: URL) -> str | None:
+    return url.database if is_sqlite(url) and url.database != ":memory:" else None
+
+
+def identity(path: str | None) -> tuple[int, int] | None:
+    if not path:
         return None
     try:
-        found = os.stat(url.database)
+        found = os.stat(path)
     except OSError:
         return (0, 0)  # no file has these
     return (found.st_dev, found.st_ino)

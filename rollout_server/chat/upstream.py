@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 
 from rollout_server import json_text
+from rollout_server.chat.checks import Asked
 from rollout_server.chat.errors import Failure
 from rollout_server.chat.fleet import Backend
 
@@ -126,11 +127,12 @@ def credentials(backend: Backend) -> dict[str, str]:
     return {"Authorization": f"Bearer {backend.spec.key.get_secret_value()}"} if backend.spec.key else {}
 
 
-def headers(request_id: str, streams: bool) -> dict[str, str]:
+def headers(asked: Asked, streams: bool) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
         "Accept": "text/event-stream" if streams else "application/json",
         "Accept-Encoding": "identity",
         "User-Agent": "reference-router",
-        "X-Request-Id": request_id,
+        "X-Request-Id": asked.request_id,
+        **(asked.trace.headers if asked.trace else {}),
     }
