@@ -201,7 +201,7 @@ def test_a_store_in_memory() -> None:
 
 def test_a_crowd_waits_for_the_store() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
-        answers = await asyncio.gather(*(c.ask() for _ in range(200)))
+        answers = await asyncio.gather(*(c.ask() for _ in range(100)))
         assert {answer.status_code for answer in answers} == {200}
 
     play_with(scenario, Fake("a"), state_timeout_s=0.5)
