@@ -8,6 +8,7 @@ from steps.peers.backends import BackendLine
 from steps.profiles.chat import vocabulary as chat
 from steps.profiles.router import actions as do
 from steps.profiles.router import expectations as want
+from steps.profiles.router import spreading
 
 
 def _line(written: Any) -> BackendLine:
@@ -67,5 +68,6 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "limited": lambda v: want.Limited(**v),
     "some": lambda v: want.Some(**{**v, "statuses": tuple(v["statuses"])}),
     "only_engine": lambda v: want.OnlyEngine(),
+    "share": lambda v: spreading.Share(**v),
     "spread": lambda v: want.Spread(**(v or {})),
 }
