@@ -6,6 +6,7 @@ from typing import Any
 
 from rollout_server import json_text
 from rollout_server.chat import affinity, errors, health, kit, routing, upstream, usage
+from rollout_server.chat.affinity import Boundary
 from rollout_server.chat.checks import Asked
 from rollout_server.chat.errors import Failure
 from rollout_server.chat.kit import Kit
@@ -47,10 +48,13 @@ def missing(kit_: Kit) -> errors.RouterError:
 
 
 def preferred(kit_: Kit, asked: Asked) -> str | None:
-    return kit_.affinity.find(boundaries(kit_, asked))
+    """The backend that has the beginning in its cache, unless so much runs there that another one is quicker without it."""
+    name = kit_.affinity.find(boundaries(kit_, asked))
+    known = kit_.fleet.by_name.get(name) if name else None
+    return name if known is not None and known.running < kit_.settings.backend_capacity else None
 
 
-def boundaries(kit_: Kit, asked: Asked) -> list[bytes]:
+def boundaries(kit_: Kit, asked: Asked) -> list[Boundary]:
     return affinity.boundaries(asked.key.org, asked.body) if kit_.settings.affinity else []
 
 

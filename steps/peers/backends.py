@@ -24,7 +24,7 @@ SSE = (("content-type", "text/event-stream"),)
 class BackendLine:
     """How one request is answered. `put` is merged over the reply; a stream goes at `pace_s` a chunk and breaks off after `dies_after`,
     falls silent after `stalls_after` or tells of an error after `fails_after`. `hold` waits until the case lets go; `size` makes the
-    answer so many bytes long; `zipped` packs it where the router said that it may be.
+    answer so many bytes long; `zipped` packs it where the router said that it may be. A `plain` stream has no member that nobody knows.
     """
 
     say: str = WORDS
@@ -37,6 +37,7 @@ class BackendLine:
     stalls_after: int = 0
     fails_after: int = 0
     spaces: Literal["before", "after"] = "before"
+    plain: bool = False
     hold: bool = False
     size: int = 0
     zipped: bool = False
@@ -166,7 +167,9 @@ def _answer(plan: Plan, line: BackendLine, request: Request) -> BackendPlay:
 
 def _stream(plan: Plan, line: BackendLine, asked: Asked, hold: asyncio.Event | None) -> BackendPlay:
     pieces = (
-        talking.flood(asked, line.size) if line.size else list(talking.stream(asked, asked.rest(line.say), line.put))
+        talking.flood(asked, line.size)
+        if line.size
+        else list(talking.stream(asked, asked.rest(line.say), line.put, line.plain))
     )
     cut = line.dies_after or line.stalls_after or line.fails_after
     is_cut = 0 < cut < len(pieces)

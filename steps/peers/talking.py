@@ -75,13 +75,13 @@ def event(value: Mapping[str, Any]) -> bytes:
     return b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
-def stream(asked: Asked, said: str, put: Mapping[str, Any]) -> Iterator[bytes]:
-    """The events of a stream. Each piece tells its number, as a member that nobody knows."""
+def stream(asked: Asked, said: str, put: Mapping[str, Any], plain: bool = False) -> Iterator[bytes]:
+    """The events of a stream. Each piece tells its number, as a member that nobody knows, unless it is to be plain."""
     words = PIECES[asked.spaces].findall(said)
     if not asked.text:
         yield _chunk(asked, put, {"role": "assistant", "content": ""}, 0)
     for n, word in enumerate(words):
-        yield _chunk(asked, put, {"content": word, "rc_word": n}, n + 1)
+        yield _chunk(asked, put, {"content": word} | ({} if plain else {"rc_word": n}), n + 1)
     yield _chunk(asked, put, {}, len(words), "stop")
     if asked.usage:
         yield event({**_head(asked), **put, "choices": [], "usage": usage(len(words))})

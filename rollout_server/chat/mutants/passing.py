@@ -49,7 +49,7 @@ async def _told(original: Any, run: Any, found: Any, *arguments: Any) -> Any:
         raise
 
 
-def _text(error: RouterError) -> Response:
+def _text(error: RouterError, request_id: str | None = None) -> Response:
     return PlainTextResponse(error.message, error.status, error.headers)
 
 
@@ -58,7 +58,7 @@ def _plain() -> None:
     put(frame, "refused", _text)()
 
 
-def _flat(error: RouterError) -> dict[str, Any]:
+def _flat(error: RouterError, request_id: str | None = None) -> dict[str, Any]:
     return {"error": error.message, "code": error.code}
 
 

@@ -23,7 +23,7 @@ from steps.profiles.base import Profile, Setting, Unfuzzed
 from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.replies import Talk
 from steps.profiles.router.bench import RouterBench
-from steps.profiles.router.checks import IDS, shown
+from steps.profiles.router.checks import IDS, kept, shown
 from steps.profiles.router.lacks import LACKS, URL_ONLY
 
 ROOT = Path(__file__).parents[3]
@@ -134,7 +134,7 @@ PROFILE = Profile(
     tables={},
     peers=peers,
     read=read,
-    invariants=(shown,),
+    invariants=(shown, kept),
     by_invariants=IDS,
     echoed_by=frozenset(),
     drowned_by=frozenset(),
