@@ -62,13 +62,27 @@ def _flat(error: RouterError, request_id: str | None = None) -> dict[str, Any]:
     return {"error": error.message, "code": error.code}
 
 
+def _known_of_prompts(original: Any, body: dict[str, Any]) -> bytes:
+    return bytes(original({n: v for n, v in body.items() if n in KNOWN or "prompt" not in body}))
+
+
 def _always_502(failures: Any) -> RouterError:
     return RouterError(502, "backend_error", "The backends of this model failed")
 
 
 MUTANTS = (
-    mutant("drops_unknown_fields", "only some members reach the backend", around(relay, "payload", _known), "001"),
-    mutant("drops_zero_values", "0, false and empty members are lost", around(relay, "payload", _truthy), "001"),
+    mutant(
+        "drops_unknown_fields", "only some members reach the backend", around(relay, "payload", _known), "001", ("048",)
+    ),
+    mutant(
+        "drops_zero_values", "0, false and empty members are lost", around(relay, "payload", _truthy), "001", ("048",)
+    ),
+    mutant(
+        "prompts_lose_members",
+        "of plain completions only some members reach the backend",
+        around(relay, "payload", _known_of_prompts),
+        "048",
+    ),
     mutant("drops_response_fields", "only some members come back", answering(_typed), "002"),
     mutant("model_renamed", "the answer names another model", answering(lambda a: {**a, "model": "router"}), "002"),
     mutant("choices_doubled", "two choices instead of one", answering(_twice), "002"),
@@ -83,11 +97,11 @@ MUTANTS = (
     mutant("error_shows_backend", "errors tell where the backend is", around(relay, "open_first", _told), "009"),
     mutant("error_plain_text", "errors are text", _plain, "012", ("*",)),
     mutant("error_flat", "errors are not in the envelope", put(errors, "envelope", _flat), "012", ("*",)),
-    mutant("timeout_as_502", "no difference between silence and failure", put(errors, "unserved", _always_502), ""),
+    mutant("timeout_as_502", "no difference between silence and failure", put(errors, "unserved", _always_502), "060"),
     mutant(
         "decision_always_primary",
         "a failover is called PRIMARY",
         after(routing, "choices", lambda found: [routing.Choice(one.backend, "PRIMARY") for one in found]),
-        "",
+        "061",
     ),
 )
