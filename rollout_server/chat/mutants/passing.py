@@ -72,7 +72,11 @@ def _always_502(failures: Any) -> RouterError:
 
 MUTANTS = (
     mutant(
-        "drops_unknown_fields", "only some members reach the backend", around(relay, "payload", _known), "001", ("048",)
+        "drops_unknown_fields",
+        "only some members reach the backend",
+        around(relay, "payload", _known),
+        "001",
+        ("036", "048"),
     ),
     mutant(
         "drops_zero_values", "0, false and empty members are lost", around(relay, "payload", _truthy), "001", ("048",)
@@ -83,16 +87,23 @@ MUTANTS = (
         around(relay, "payload", _known_of_prompts),
         "048",
     ),
-    mutant("drops_response_fields", "only some members come back", answering(_typed), "002"),
+    mutant("drops_response_fields", "only some members come back", answering(_typed), "002", ("048",)),
     mutant("model_renamed", "the answer names another model", answering(lambda a: {**a, "model": "router"}), "002"),
-    mutant("choices_doubled", "two choices instead of one", answering(_twice), "002"),
+    mutant("choices_doubled", "two choices instead of one", answering(_twice), "002", ("048",)),
     mutant("usage_sum_off", "total_tokens is no sum", answering(_halved), "002"),
-    mutant("no_routing_headers", "nobody learns which backend it was", put(service, "headers", lambda _: {}), "018"),
+    mutant(
+        "no_routing_headers",
+        "nobody learns which backend it was",
+        put(service, "headers", lambda _: {}),
+        "018",
+        ("054", "061"),
+    ),
     mutant(
         "backend_4xx_as_502",
         "what the client did wrong is told as a failure of the backends",
         put(routing, "is_failure", lambda status: status >= 300),
         "004",
+        ("048", "054"),
     ),
     mutant("error_shows_backend", "errors tell where the backend is", around(relay, "open_first", _told), "009"),
     mutant("error_plain_text", "errors are text", _plain, "012", ("*",)),

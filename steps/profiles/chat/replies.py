@@ -79,8 +79,8 @@ class Reply:
 
     @property
     def shown(self) -> str:
-        """All that was answered, as text."""
-        return self.raw.decode("utf-8", "replace") if self.raw else json.dumps(self.body, default=str)
+        """All that was answered, as text; nothing of a body that is none."""
+        return self.raw.decode("utf-8", "replace") if self.raw else json.dumps(self.body, default=lambda _: "")
 
     @property
     def prompt_ids(self) -> tuple[int, ...] | None:

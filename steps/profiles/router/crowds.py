@@ -77,7 +77,8 @@ class Refill:
 
 @dataclass(frozen=True, slots=True)
 class Dawdle:
-    """Ask for a stream and read nothing of it until the engine has said all, or can say no more; then ask `other`, and hang up."""
+    """Ask for a stream and read nothing of it until the engine has said all, or can say no more; then ask for the stream `other`, and hang
+    up."""
 
     name: str = "slow"
     other: str = "other"
@@ -96,7 +97,7 @@ class Dawdle:
             ):
                 await _stands_still(plan)
                 session.state["poured"] = bool(plan.finished)
-                await Ask(name=self.other, ask="Hello!").perform(session)
+                await Ask(name=self.other, ask="Hello!", stream=True).perform(session)
                 session.trace.close(n, Response(reply.status_code))
         except (TimeoutError, httpx.HTTPError, OSError) as error:
             session.trace.close(n, fault=f"{type(error).__name__}: {error}")
