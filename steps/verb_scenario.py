@@ -28,6 +28,7 @@ class VerbCase(BaseModel):
     dialects: list[str] = Field(default_factory=list)
     tags: list[str] = Field(default_factory=list)
     needs: list[str] = Field(default_factory=list)
+    variant: str = Field("", description="on the instance of the target that the card configures under this name")
     alone: bool = Field(False, description="on an instance of the target that no other case uses")
     steps: list[str | dict[str, Any]] = Field(min_length=1)
     expect: list[str | dict[str, Any]] = Field(default_factory=list)
@@ -84,7 +85,8 @@ def _cases(
                 at,
                 frozenset(case.tags),
                 needs,
-                alone=case.alone,
+                case.variant,
+                case.alone,
                 live=live,
             )
 

@@ -90,15 +90,15 @@ async def watch(made: Kit) -> None:
 
 async def on_router_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RouterError)
-    return refused(error)
+    return refused(error, request.state.request_id)
 
 
 async def on_refusal(request: Request, error: Exception) -> Response:
     """The shared reading of bodies refuses in words of its own."""
     assert isinstance(error, Refusal)
-    return refused(errors.of_status(error.status, str(error.detail), error.headers))
+    return refused(errors.of_status(error.status, str(error.detail), error.headers), request.state.request_id)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return refused(errors.of_status(error.status_code, error.detail, error.headers))
+    return refused(errors.of_status(error.status_code, error.detail, error.headers), request.state.request_id)

@@ -40,9 +40,11 @@ class RouterError(Exception):
         self.headers = dict(headers or {})
 
 
-def envelope(error: RouterError) -> dict[str, Any]:
+def envelope(error: RouterError, request_id: str | None = None) -> dict[str, Any]:
+    """With the id of the request, where it has one: what a user copies into a question is the body and not the headers."""
     kind = TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
-    return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
+    named = {"request_id": request_id} if request_id else {}
+    return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code, **named}}
 
 
 def of_status(status: int, message: str, headers: Mapping[str, str] | None = None) -> RouterError:

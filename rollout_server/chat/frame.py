@@ -40,7 +40,7 @@ class Framed:
             # Told here and not by the server, whose log would quote what a request was about.
             self.kit.log.error("unexpected", request_id=state["request_id"], error=logs.place(error))
             if not begun:
-                await refused(errors.internal())(scope, receive, framed)
+                await refused(errors.internal(), state["request_id"])(scope, receive, framed)
 
     def label(self, scope: Scope) -> str:
         """The path as the routes have it. Unknown paths share one label, or a scanner would fill the registry."""

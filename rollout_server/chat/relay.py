@@ -6,6 +6,7 @@ from typing import Any
 
 from rollout_server import json_text
 from rollout_server.chat import affinity, errors, health, kit, routing, upstream, usage
+from rollout_server.chat.affinity import Boundary
 from rollout_server.chat.checks import Asked
 from rollout_server.chat.errors import Failure
 from rollout_server.chat.kit import Kit
@@ -29,7 +30,7 @@ class Opened:
         self.reply.close()
 
 
-async def choices(kit_: Kit, asked: Asked, hashes: Sequence[bytes]) -> list[Choice]:
+async def choices(kit_: Kit, asked: Asked, hashes: Sequence[Boundary]) -> list[Choice]:
     """Raises `RouterError` when no backend has the model."""
     found = routing.serving(kit_.fleet.backends, asked.model)
     if not found:
@@ -47,11 +48,14 @@ def missing(kit_: Kit) -> errors.RouterError:
     return errors.unserved(["connect"]) if silent else errors.unknown_model()
 
 
-def preferred(kit_: Kit, hashes: Sequence[bytes]) -> str | None:
-    return kit_.affinity.find(hashes)
+def preferred(kit_: Kit, hashes: Sequence[Boundary]) -> str | None:
+    """The backend that has the beginning in its cache, unless so much runs there that another one is quicker without it."""
+    name = kit_.affinity.find(hashes)
+    known = kit_.fleet.by_name.get(name) if name else None
+    return name if known is not None and known.running < kit_.settings.backend_capacity else None
 
 
-def boundaries(kit_: Kit, asked: Asked) -> list[bytes]:
+def boundaries(kit_: Kit, asked: Asked) -> list[Boundary]:
     return affinity.boundaries(asked.key.org, asked.body) if kit_.settings.affinity else []
 
 

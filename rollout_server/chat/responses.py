@@ -22,8 +22,8 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
     return Response(json_text.dumps(value), status, headers, "application/json")
 
 
-def refused(error: RouterError) -> Response:
-    return json_response(errors.envelope(error), error.status, error.headers)
+def refused(error: RouterError, request_id: str | None = None) -> Response:
+    return json_response(errors.envelope(error, request_id), error.status, error.headers)
 
 
 def answered(answer: Answer) -> Response:

@@ -5,24 +5,27 @@ like any engine would.
 """
 
 import asyncio
+import gzip
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from steps.engine.reading import mapping
 from steps.engine.trace import Request, Response, Trace, parse
+from steps.peers import talking
+from steps.peers.talking import MODEL, NONCE, WORDS, Asked
 
 JSON = (("content-type", "application/json"),)
 SSE = (("content-type", "text/event-stream"),)
-NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")
-MODEL = "rc-model"
-WORDS = "One two three four five six seven eight nine ten."
 
 
 @dataclass(frozen=True, slots=True)
 class BackendLine:
-    """How one request is answered. `put` is merged over the reply; a stream goes at `pace_s` a chunk and breaks off after `dies_after`."""
+    """How one request is answered. `put` is merged over the reply; a stream goes at `pace_s` a chunk and breaks off after `dies_after`,
+    falls silent after `stalls_after` or tells of an error after `fails_after`. `hold` waits until the case lets go; `size` makes the
+    answer so many bytes long; `zipped` packs it where the router said that it may be. A `plain` stream has no member that nobody knows.
+    """
 
     say: str = WORDS
     status: int = 200
@@ -31,12 +34,21 @@ class BackendLine:
     delay_s: float = 0.0
     pace_s: float = 0.0
     dies_after: int = 0
+    stalls_after: int = 0
+    fails_after: int = 0
+    spaces: Literal["before", "after"] = "before"
+    plain: bool = False
+    hold: bool = False
+    size: int = 0
+    zipped: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
     put: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Plan:
-    """What the engines do in one case, and what reached them. `asked` are (backend, request); `left` those whose router hung up."""
+    """What the engines do in one case, and what reached them. `asked` are (backend, request); `left` those whose router hung up; `gone`
+    the engines that are dead for this case; `sent` the bytes of streams that the router took; `freed` when the case let go."""
 
     nonce: str
     trace: Trace
@@ -44,9 +56,17 @@ class Plan:
     asked: list[tuple[str, Request]] = field(default_factory=list)
     left: list[float] = field(default_factory=list)
     finished: list[float] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    freed: float | None = None
+    sent: int = 0
 
     def take(self) -> BackendLine:
         return self.lines[min(len(self.asked) - 1, len(self.lines) - 1)]
+
+    def let_go(self) -> None:
+        self.freed = self.trace.now()
+        self.gate.set()
 
 
 @dataclass(slots=True)
@@ -60,6 +80,7 @@ class BackendPlay:
     pieces: Sequence[bytes] = ()
     pace_s: float = 0.0
     dies: bool = False
+    stalls: bool = False
     hold: asyncio.Event | None = None
     drip: bool = False
 
@@ -74,12 +95,18 @@ class BackendPlay:
         if self.plan is not None:
             self.plan.left.append(self.plan.trace.now())
 
+    def passed(self, piece: bytes) -> None:
+        if self.plan is not None:
+            self.plan.sent += len(piece)
+
 
 class Backends:
-    """What all engines share: the plans."""
+    """What all engines share: the plans, which engines are `down`, and the requests for an answer that belong to no case."""
 
     def __init__(self) -> None:
         self.plans: dict[str, Plan] = {}
+        self.down: set[str] = set()
+        self.strays: list[Request] = []
 
     def enroll(self, plan: Plan) -> None:
         self.plans[plan.nonce] = plan
@@ -87,7 +114,7 @@ class Backends:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One engine, by name."""
+    """One engine, by name. It has the model that all have, and one of its own."""
 
     name: str
     all: Backends
@@ -95,78 +122,60 @@ class Backend:
     def receive(self, request: Request) -> BackendPlay:
         found = NONCE.search(request.body)
         plan = self.all.plans.get(found.group().decode()) if found else None
+        if self.name in self.all.down or (plan is not None and self.name in plan.gone):
+            return BackendPlay(Response(503, JSON, b"{}"), loss="reset")
         if plan is None or request.method != "POST":
-            return BackendPlay(_aside(request))
+            if request.method == "POST":
+                self.all.strays.append(request)
+            return BackendPlay(self._aside(request))
         plan.asked.append((self.name, request))
-        return _answer(plan, plan.take(), parse(request.body))
+        return _answer(plan, plan.take(), request)
 
-
-def _aside(request: Request) -> Response:
-    path = request.path.partition("?")[0]
-    if path.endswith("/models"):
-        listed = {
-            "object": "list",
-            "data": [{"id": MODEL, "object": "model", "created": 1, "owned_by": "rc", "max_model_len": 4096}],
-        }
-        return Response(200, JSON, json.dumps(listed).encode())
-    return (
-        Response(200, JSON, b"{}")
-        if request.method == "GET"
-        else Response(200, JSON, json.dumps(_completion("Hello.", {})).encode())
-    )
-
-
-def _answer(plan: Plan, line: BackendLine, body: Any) -> BackendPlay:
-    if line.loss is not None:
-        return BackendPlay(Response(200, JSON, b"{}"), plan, line.loss, line.delay_s)
-    if line.status != 200:
-        told = line.body or json.dumps(
-            {"error": {"message": f"scripted {line.status}", "type": "scripted", "code": line.status}}
+    def _aside(self, request: Request) -> Response:
+        path = request.path.partition("?")[0]
+        if path.endswith("/models"):
+            return Response(200, JSON, json.dumps(talking.listed((MODEL, own_model(self.name)))).encode())
+        hello = (
+            {}
+            if request.method == "GET"
+            else talking.whole(Asked(text=not path.endswith("/chat/completions")), "Hello.")
         )
-        return BackendPlay(Response(line.status, JSON, told.encode()), plan, delay_s=line.delay_s)
-    if isinstance(body, dict) and body.get("stream"):
-        options = body.get("stream_options")
-        pieces = list(_stream(line, bool(isinstance(options, dict) and options.get("include_usage"))))
-        dies = 0 < line.dies_after < len(pieces)
-        pieces = pieces[: line.dies_after] if dies else pieces
-        return BackendPlay(Response(200, SSE, b""), plan, None, line.delay_s, pieces, line.pace_s, dies)
-    return BackendPlay(
-        Response(200, JSON, json.dumps(_completion(line.say, line.put)).encode()), plan, delay_s=line.delay_s
+        return Response(200, JSON, json.dumps(hello).encode())
+
+
+def own_model(name: str) -> str:
+    return f"{MODEL}-{name}"
+
+
+def _answer(plan: Plan, line: BackendLine, request: Request) -> BackendPlay:
+    more = tuple((name.lower(), value) for name, value in line.headers.items())
+    hold = plan.gate if line.hold else None
+    if line.loss is not None:
+        return BackendPlay(Response(200, JSON, b"{}"), plan, line.loss, line.delay_s, hold=hold)
+    if line.status != 200:
+        told = line.body or json.dumps(talking.error(line.status))
+        return BackendPlay(Response(line.status, JSON + more, told.encode()), plan, delay_s=line.delay_s, hold=hold)
+    asked = talking.asked(mapping(parse(request.body)), request.path, line.spaces)
+    if asked.stream:
+        return _stream(plan, line, asked, hold)
+    said = asked.rest("x" * line.size if line.size else line.say)
+    body = json.dumps({**talking.whole(asked, said), **line.put}).encode()
+    if line.zipped and "gzip" in (request.header("accept-encoding") or ""):
+        body, more = gzip.compress(body), (*more, ("content-encoding", "gzip"))
+    return BackendPlay(Response(200, JSON + more, body), plan, delay_s=line.delay_s, hold=hold)
+
+
+def _stream(plan: Plan, line: BackendLine, asked: Asked, hold: asyncio.Event | None) -> BackendPlay:
+    pieces = (
+        talking.flood(asked, line.size)
+        if line.size
+        else list(talking.stream(asked, asked.rest(line.say), line.put, line.plain))
     )
-
-
-def _completion(text: str, put: Mapping[str, Any]) -> dict[str, Any]:
-    count = len(text.split())
-    return {
-        "id": f"chatcmpl-{abs(hash(text)) % 10**9}",
-        "object": "chat.completion",
-        "created": 1_700_000_000,
-        "model": MODEL,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count},
-        **put,
-    }
-
-
-def _stream(line: BackendLine, usage: bool) -> Iterator[bytes]:
-    head = {
-        "id": "chatcmpl-rc",
-        "object": "chat.completion.chunk",
-        "created": 1_700_000_000,
-        "model": MODEL,
-        **line.put,
-    }
-
-    def chunk(delta: Mapping[str, Any], finish: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return b"data: " + json.dumps({**head, "choices": [choice]}).encode() + b"\n\n"
-
-    yield chunk({"role": "assistant", "content": ""})
-    for n, word in enumerate(line.say.split()):
-        yield chunk({"content": f" {word}" if n else word, "rc_word": n})
-    yield chunk({}, "stop")
-    if usage:
-        count = len(line.say.split())
-        told = {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
-        yield b"data: " + json.dumps({**head, "choices": [], "usage": told}).encode() + b"\n\n"
-    yield b"data: [DONE]\n\n"
+    cut = line.dies_after or line.stalls_after or line.fails_after
+    is_cut = 0 < cut < len(pieces)
+    if is_cut:
+        pieces = pieces[:cut]
+    if is_cut and line.fails_after:
+        pieces.append(talking.event(talking.error(500)))
+    dies, stalls = bool(is_cut and line.dies_after), bool(is_cut and line.stalls_after)
+    return BackendPlay(Response(200, SSE, b""), plan, None, line.delay_s, pieces, line.pace_s, dies, stalls, hold)

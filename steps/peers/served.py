@@ -110,7 +110,12 @@ async def _paced(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None
             play.abandoned()
             return
         await send({"type": "http.response.body", "body": piece, "more_body": True})
+        play.passed(piece)
         await asyncio.wait({gone}, timeout=play.pace_s)
+    if play.stalls:
+        await asyncio.wait({gone}, timeout=STALL_S)
+        play.abandoned()
+        return
     if play.dies:
         play.failed()
         if (transport := _transports.get(tuple(scope["client"]))) is not None:

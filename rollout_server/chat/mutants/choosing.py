@@ -1,8 +1,9 @@
-"""Defects of the choice of a backend."""
+"""Defects of the choice of a backend, and of what is known of each."""
 
 from typing import Any
 
-from rollout_server.chat import relay, routing, weights
+from rollout_server.chat import affinity, endpoints, relay, routing, weights
+from rollout_server.chat.affinity import Affinity
 from rollout_server.chat.fleet import Backend, Fleet
 from rollout_server.chat.mutants.planting import mutant
 from rollout_server.mutants.mutant import after, around, put
@@ -21,11 +22,53 @@ def _said_only(original: Any, self: Fleet, name: str, reason: str | None) -> Bac
     return Backend(self.get(name).spec, self.get(name).models, degraded=True, reason=reason)
 
 
+def _weightless(original: Any, items: Any, draw: float) -> Any:
+    return _unweighted(items, draw) if any(item.weight == 0 for item in items) else original(items, draw)
+
+
+def _models_of_first(original: Any, self: Fleet) -> Any:
+    return list((self.backends[0].models or {}).values()) if self.backends else original(self)
+
+
+def _everybody_alike(original: Any, self: Affinity, known: Any) -> str | None:
+    found: str | None = original(self, known)
+    return found or next(iter(self._known.values()), None)
+
+
+def _for_good(original: Any, self: Fleet, backend: Backend) -> None:
+    if backend.up is not False:
+        original(self, backend)
+
+
+def _alone_with_its_cache(found: Any) -> Any:
+    return found[:1] if found and found[0].decision == "AFFINITY" else found
+
+
 MUTANTS = (
-    mutant("weights_ignored", "every backend gets as much", put(weights, "pick", _unweighted), ""),
-    mutant("heaviest_only", "the backend with most weight gets all", put(weights, "pick", _heaviest), "017", ("026",)),
+    mutant("weights_ignored", "every backend gets as much", put(weights, "pick", _unweighted), "028", ("029",)),
+    mutant(
+        "heaviest_only", "the backend with most weight gets all", put(weights, "pick", _heaviest), "017", ("026", "028")
+    ),
     mutant("failover_missing", "one backend is tried", after(routing, "choices", lambda found: found[:1]), "003"),
     mutant("degraded_still_used", "the state of a backend is no matter", put(routing, "is_fit", lambda _: True), "026"),
     mutant("degrade_forgotten", "an operator is told what is not done", around(Fleet, "degrade", _said_only), "026"),
-    mutant("affinity_ignored", "conversations wander", put(relay, "preferred", lambda *_: None), ""),
+    mutant("affinity_ignored", "conversations wander", put(relay, "preferred", lambda *_: None), "032", ("033",)),
+    mutant("weightless_used", "no weight is some weight", around(weights, "pick", _weightless), "029"),
+    mutant("models_of_first", "one backend's models are all", around(Fleet, "models", _models_of_first), "030"),
+    mutant("model_anywhere", "any backend has any model", put(routing, "serving", lambda all_, _: list(all_)), "031"),
+    mutant(
+        "long_beginnings_forgotten",
+        "only whole conversations are remembered",
+        put(affinity, "kept", lambda said: list(said[-1:])),
+        "033",
+    ),
+    mutant("affinity_for_all", "one backend gets all conversations", around(Affinity, "find", _everybody_alike), "034"),
+    mutant(
+        "affinity_without_failover",
+        "who has the cache is asked alone",
+        after(routing, "choices", _alone_with_its_cache),
+        "035",
+    ),
+    mutant("down_for_good", "a backend that was down stays so", around(Fleet, "answered", _for_good), "047", ("046",)),
+    mutant("ready_without_backend", "ready for nothing", put(endpoints, "has_backend", lambda _: True), "046"),
 )

@@ -60,6 +60,6 @@ MUTANTS = (
         "021",
     ),
     mutant("budget_ignored_in_streams", "streams are free", around(Run, "end", _streams_are_free), "021"),
-    mutant("overload_unlimited", "any number of requests runs", put(Kit, "enter", _unbounded), ""),
-    mutant("planner_always_holds", "no advice is ever given", put(planner, "advice", lambda *_: "hold"), ""),
+    mutant("overload_unlimited", "any number of requests runs", put(Kit, "enter", _unbounded), "037"),
+    mutant("planner_always_holds", "no advice is ever given", put(planner, "advice", lambda *_: "hold"), "039"),
 )

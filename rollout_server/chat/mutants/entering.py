@@ -69,6 +69,11 @@ def _with_key(endpoint: Any) -> Callable[[], None]:
     return put(endpoint, "get", get)
 
 
+def _admins_only(original: Any, key: Key, scope: str) -> None:
+    if scope == "admin":
+        original(key, scope)
+
+
 def _raw_json(body: bytes) -> Any:
     return json.loads(body)
 
@@ -96,27 +101,29 @@ MUTANTS = (
         "revoked_still_valid",
         "a revoked key goes on to be valid",
         around(keys, "is_valid", lambda o, key, now: o(key and replace(key, revoked=False), now)),
-        "",
+        "050",
     ),
     mutant(
         "expired_still_valid",
         "a key that has expired goes on to be valid",
         around(keys, "is_valid", lambda o, key, now: o(key and replace(key, expires_at=None), now)),
-        "",
+        "050",
     ),
     mutant("any_key_valid", "whatever is shown is a key", around(Ledger, "key", _anybody), "011", ("022",)),
-    mutant("backend_before_auth", "a stranger reaches a backend", around(entrance, "read_asked", _backend_first), ""),
+    mutant(
+        "backend_before_auth", "a stranger reaches a backend", around(entrance, "read_asked", _backend_first), "011"
+    ),
     mutant(
         "bearer_not_counted", "no limit for a Bearer", around(entrance, "authenticate", _free_bearer), "019", ("021",)
     ),
     mutant("bearer_wins", "Authorization is read first", around(credentials, "presented", _bearer_first), "022"),
     mutant("auth_after_body", "strangers learn about bodies", put(entrance, "read_asked", _body_first), "011"),
-    mutant("signature_unchecked", "any signature is good", put(credentials, "signs", lambda *_: True), ""),
-    mutant("admin_needs_no_scope", "every key may operate", put(keys, "check_scope", lambda *_: None), "025"),
+    mutant("signature_unchecked", "any signature is good", put(credentials, "signs", lambda *_: True), "064"),
+    mutant("admin_needs_no_scope", "every key may operate", put(keys, "check_scope", lambda *_: None), "025", ("051",)),
+    mutant("any_scope_generates", "an operator's key generates", around(keys, "check_scope", _admins_only), "051"),
     mutant("audit_of_any_org", "records of others are shown", put(records, "is_own", lambda _: true()), "027"),
     mutant("metrics_need_key", "no numbers without a key", _with_key(endpoints.Metrics), "023"),
     mutant("health_needs_key", "no health without a key", _with_key(endpoints.Health), "023"),
-    mutant("ready_without_backend", "ready for nothing", put(endpoints, "has_backend", lambda _: True), ""),
     mutant(
         "body_limit_off_by_one",
         "the last byte of a body is one too many",
@@ -126,7 +133,7 @@ MUTANTS = (
     mutant("bad_json_500", "what is no JSON is an error of the server", put(intake, "parse", _raw_json), "012"),
     mutant("model_unchecked", "a request without a model", put(checks, "check_model", lambda _: None), "012"),
     mutant("messages_unchecked", "a chat of no messages", put(checks, "check_messages", lambda _: None), "012"),
-    mutant("prompt_unchecked", "a completion of nothing", put(checks, "check_prompt", lambda _: None), ""),
+    mutant("prompt_unchecked", "a completion of nothing", put(checks, "check_prompt", lambda _: None), "049"),
     mutant(
         "unknown_model_500",
         "an unknown model is an error",

@@ -50,7 +50,7 @@ async def _told(original: Any, run: Any, found: Any, *arguments: Any) -> Any:
         raise
 
 
-def _text(error: RouterError) -> Response:
+def _text(error: RouterError, request_id: str | None = None) -> Response:
     return PlainTextResponse(error.message, error.status, error.headers)
 
 
@@ -59,7 +59,7 @@ def _plain() -> None:
     put(frame, "refused", _text)()
 
 
-def _flat(error: RouterError) -> dict[str, Any]:
+def _flat(error: RouterError, request_id: str | None = None) -> dict[str, Any]:
     return {"error": error.message, "code": error.code}
 
 
@@ -71,23 +71,48 @@ def _patient(original: Any, self: Upstream, timeout_s: float, connect_timeout_s:
     original(self, timeout_s + 3600, connect_timeout_s)
 
 
+def _known_of_prompts(original: Any, body: dict[str, Any]) -> bytes:
+    return bytes(original({n: v for n, v in body.items() if n in KNOWN or "prompt" not in body}))
+
+
 def _always_502(failures: Any) -> RouterError:
     return RouterError(502, "backend_error", "The backends of this model failed")
 
 
 MUTANTS = (
-    mutant("drops_unknown_fields", "only some members reach the backend", around(relay, "payload", _known), "001"),
-    mutant("drops_zero_values", "0, false and empty members are lost", around(relay, "payload", _truthy), "001"),
-    mutant("drops_response_fields", "only some members come back", answering(_typed), "002"),
+    mutant(
+        "drops_unknown_fields",
+        "only some members reach the backend",
+        around(relay, "payload", _known),
+        "001",
+        ("036", "048"),
+    ),
+    mutant(
+        "drops_zero_values", "0, false and empty members are lost", around(relay, "payload", _truthy), "001", ("048",)
+    ),
+    mutant(
+        "prompts_lose_members",
+        "of plain completions only some members reach the backend",
+        around(relay, "payload", _known_of_prompts),
+        "048",
+    ),
+    mutant("drops_response_fields", "only some members come back", answering(_typed), "002", ("048",)),
     mutant("model_renamed", "the answer names another model", answering(lambda a: {**a, "model": "router"}), "002"),
-    mutant("choices_doubled", "two choices instead of one", answering(_twice), "002"),
+    mutant("choices_doubled", "two choices instead of one", answering(_twice), "002", ("048",)),
     mutant("usage_sum_off", "total_tokens is no sum", answering(_halved), "002"),
-    mutant("no_routing_headers", "nobody learns which backend it was", put(service, "headers", lambda _: {}), "018"),
+    mutant(
+        "no_routing_headers",
+        "nobody learns which backend it was",
+        put(service, "headers", lambda _: {}),
+        "018",
+        ("054", "061"),
+    ),
     mutant(
         "backend_4xx_as_502",
         "what the client did wrong is told as a failure of the backends",
         put(routing, "is_failure", lambda status: status >= 300),
         "004",
+        ("048", "054"),
     ),
     mutant("error_shows_backend", "errors tell where the backend is", around(relay, "open_first", _told), "009"),
     mutant("error_plain_text", "errors are text", _plain, "012", ("*",)),
@@ -100,11 +125,11 @@ MUTANTS = (
         ("006",),
     ),
     mutant("silence_waited_for", "a silent engine is never given up", around(Upstream, "__init__", _patient), "006"),
-    mutant("timeout_as_502", "no difference between silence and failure", put(errors, "unserved", _always_502), ""),
+    mutant("timeout_as_502", "no difference between silence and failure", put(errors, "unserved", _always_502), "060"),
     mutant(
         "decision_always_primary",
         "a failover is called PRIMARY",
         after(routing, "choices", lambda found: [routing.Choice(one.backend, "PRIMARY") for one in found]),
-        "",
+        "061",
     ),
 )

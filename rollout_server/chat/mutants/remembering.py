@@ -41,20 +41,21 @@ async def _unrecorded(self: Ledger, asked: Any) -> None:
 
 MUTANTS = (
     mutant("replay_runs_again", "the same request runs twice", put(replay, "name_of", lambda *_: None), "016"),
-    mutant("replay_across_keys", "answers of others are given", around(replay, "name_of", _of_everybody), ""),
+    mutant("replay_across_keys", "answers of others are given", around(replay, "name_of", _of_everybody), "062"),
     mutant("duplicates_not_held", "duplicates run side by side", around(Replays, "enter", _no_waiting), "016"),
-    mutant("audit_missing", "requests leave no record", put(Ledger, "begin", _unrecorded), "027"),
+    mutant("audit_missing", "requests leave no record", put(Ledger, "begin", _unrecorded), "027", ("063",)),
     mutant(
         "audit_without_tokens",
         "records have no tokens",
         around(endpoints, "record", lambda o, row: o({**row, "prompt_tokens": 0, "completion_tokens": 0})),
-        "",
+        "063",
     ),
     mutant(
         "request_id_made_anew",
         "the id of a request is not echoed",
         put(entrance, "request_id", lambda _: "req-0"),
-        "",
+        "042",
+        ("027", "063"),
     ),
     mutant("served_without_state", "no store, no records, but answers", around(Ledger, "__init__", _lenient), ""),
     mutant("state_lost_for_good", "a store that was away stays away", around(Store, "do", _for_good), ""),

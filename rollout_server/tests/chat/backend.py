@@ -24,6 +24,7 @@ class Fake:
     name: str
     models: tuple[str, ...] = ("toy",)
     status: int = 200
+    retry_after: str | None = None
     answer: bytes | None = None  # instead of a chat.completion
     pause_s: float = 0.0  # before an answer, and between two chunks
     words: list[str] = field(default_factory=lambda: list(WORDS))
@@ -66,7 +67,8 @@ class Fake:
         self.bodies.append(body)
         self.headers.append(dict(request.headers))
         if self.status != 200:
-            return JSONResponse({"error": {"message": f"secret of {self.name}", "code": self.status}}, self.status)
+            told = {"error": {"message": f"secret of {self.name}", "code": self.status}}
+            return JSONResponse(told, self.status, {"retry-after": self.retry_after} if self.retry_after else None)
         if body.get("stream"):
             return StreamingResponse(self.events(body), media_type="text/event-stream")
         if await self.leaves(request):

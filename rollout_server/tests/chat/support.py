@@ -121,7 +121,8 @@ def error(response: httpx.Response) -> dict[str, Any]:
     assert response.headers["content-type"] == "application/json"
     value = response.json()
     assert set(value) == {"error"}
-    assert set(value["error"]) == {"message", "type", "param", "code"}
+    assert set(value["error"]) == {"message", "type", "param", "code", "request_id"}
+    assert value["error"]["request_id"] == response.headers["x-request-id"]
     return dict(value["error"])
 
 

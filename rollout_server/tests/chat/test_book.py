@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from rollout_server.chat import book, records
+from rollout_server.chat import keys as router_keys
 from rollout_server.chat import ledger as ledgers
 from rollout_server.chat.book import Book
 from rollout_server.chat.store import Store, StoreDownError, created, parsed
@@ -102,7 +103,7 @@ def test_every_token_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert found.spent_tokens >= keys[0].spent_tokens
         return found.spent_tokens
 
-    hashed = ledgers.keys.digest(KEY.encode())
+    hashed = router_keys.digest(KEY.encode())
     keys = ({"key": KEY, "budget_tokens": 10**6}, {"key": ADMIN, "scopes": ["admin"]})
     play_with(scenario, Fake("a"), keys=keys)
 
@@ -168,7 +169,7 @@ def test_numbers_that_no_store_can_keep() -> None:
         for member, value in (("budget_tokens", 2**63), ("burst", 2**31), ("org", "a\0b"), ("name", "\0")):
             answer = await c.admin("POST", "/keys", json={"org": "x", "rps": 1, member: value})
             assert (answer.status_code, error(answer)["param"]) == (400, member)
-        fakes[0].usage = lambda _: dict.fromkeys(("prompt_tokens", "completion_tokens"), 10**30)  # type: ignore[method-assign]
+        fakes[0].usage = lambda _: dict.fromkeys(("prompt_tokens", "completion_tokens"), 10**30)  # type: ignore[method-assign, assignment]
         await c.ask(headers={"x-request-id": "huge"})
         assert (await c.kit.ledger.request("one", "huge"))["prompt_tokens"] == 2**40
 

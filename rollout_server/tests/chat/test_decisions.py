@@ -114,6 +114,13 @@ def test_who_begins_alike(body: dict[str, Any], org: str, found: str | None) -> 
     assert known.find(affinity.boundaries(org, body)) == found
 
 
+@pytest.mark.parametrize(("letters", "found"), [(affinity.LONG, "x"), (affinity.LONG // 2, None)])
+def test_a_long_beginning_is_remembered(letters: int, found: str | None) -> None:
+    known = affinity.Affinity(10)
+    known.remember(affinity.boundaries("one", talk("a" * letters, "b", "c")), "x")
+    assert known.find(affinity.boundaries("one", talk("a" * letters, "d"))) == found
+
+
 def test_the_least_recently_used_is_forgotten() -> None:
     known = affinity.Affinity(2)
     hashes = [affinity.boundaries("one", talk(text)) for text in "abc"]

@@ -142,6 +142,16 @@ def test_a_conversation_stays_where_it_is_cached() -> None:
     play_with(scenario, affinity=True)
 
 
+def test_a_full_backend_is_not_waited_for() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        first = (await c.ask()).headers["x-routing-backend"]
+        c.kit.fleet.get(first).running = c.kit.settings.backend_capacity
+        assert (await c.ask()).headers["x-routing-decision"] == "PRIMARY"
+        c.kit.fleet.get(first).running = 0
+
+    play_with(scenario, affinity=True, backend_capacity=1)
+
+
 def test_probes_notice_who_comes_and_goes() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         assert (await c.get("/v1/status/readyz")).status_code == 200

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from rollout_server.chat import mutants
+from rollout_server.tests.chat import test_crowds as crowds
 from rollout_server.tests.chat import test_decisions as decisions
 from rollout_server.tests.chat import test_failover as failover
+from rollout_server.tests.chat import test_headers as headers
 from rollout_server.tests.chat import test_limits as limits
 from rollout_server.tests.chat import test_passing as passing
 from rollout_server.tests.chat import test_refusals as refusals
@@ -120,6 +122,10 @@ def migrates() -> None:
     streams.test_another_backend_goes_on_where_that_was_asked_for({})
 
 
+def migrates_with_usage() -> None:
+    streams.test_another_backend_goes_on_where_that_was_asked_for({"stream_options": streams.USAGE})
+
+
 FAILING: dict[str, Callable[[], None]] = {
     "drops_unknown_fields": passing.test_every_member_reaches_the_backend,
     "drops_zero_values": passing.test_every_member_reaches_the_backend,
@@ -190,6 +196,35 @@ FAILING: dict[str, Callable[[], None]] = {
     "duplicates_not_held": state.test_duplicates_wait_for_the_first,
     "audit_missing": lambda: state.test_a_request_is_on_record(False),
     "audit_without_tokens": lambda: state.test_a_request_is_on_record(False),
+    "weightless_used": crowds.test_no_weight_is_no_share,
+    "models_of_first": failover.test_the_models_of_all,
+    "model_anywhere": refusals.test_an_unknown_model,
+    "long_beginnings_forgotten": lambda: decisions.test_a_long_beginning_is_remembered(5000, "x"),
+    "affinity_for_all": failover.test_a_conversation_stays_where_it_is_cached,
+    "affinity_without_failover": crowds.test_who_has_the_cache_may_fail,
+    "down_for_good": crowds.test_who_was_down_is_well_again,
+    "any_scope_generates": crowds.test_a_key_of_an_operator_generates_nothing,
+    "prompts_lose_members": headers.test_a_plain_completion_reaches_the_backend_whole,
+    "migration_loses_spaces": migrates,
+    "migration_counts_a_part": migrates_with_usage,
+    "keys_passed_on": headers.test_no_backend_gets_a_key,
+    "hop_headers_passed_on": headers.test_headers_of_one_connection_stay_on_it,
+    "packed_untold": lambda: headers.test_an_answer_is_packed_as_it_says("gzip"),
+    "retry_after_lost": headers.test_when_to_come_again_is_told,
+    "head_fails": lambda: headers.test_methods_without_a_body("HEAD", "/health", 200),
+    "backend_gets_other_id": lambda: refusals.test_request_ids("abc-1", True),
+    "errors_without_id": stranger,
+    "any_id_taken": lambda: refusals.test_request_ids("a b", False),
+    "places_lost_by_streams": lambda: streams.test_who_leaves_ends_the_work_of_the_backend(True),
+    "places_lost_by_errors": crowds.test_a_failure_of_all_gives_its_place_back,
+    "overload_untold": limits.test_more_than_can_run_is_refused,
+    "slow_reader_stops_all": crowds.test_a_backend_waits_for_a_reader_and_nobody_else_does,
+    "stream_poured": crowds.test_a_backend_waits_for_a_reader_and_nobody_else_does,
+    "reply_unbounded": crowds.test_an_answer_without_an_end_is_given_up,
+    "streams_end_at_once": crowds.test_what_runs_may_end,
+    "numbers_stand_still": crowds.test_numbers_count_and_name_nothing,
+    "refusals_served": crowds.test_numbers_count_and_name_nothing,
+    "numbers_name_paths": crowds.test_numbers_count_and_name_nothing,
     "request_id_made_anew": lambda: refusals.test_request_ids("abc-1", True),
 }
 WITH_A_FOLDER = {

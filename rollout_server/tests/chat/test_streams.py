@@ -107,7 +107,7 @@ def test_another_backend_goes_on_where_that_was_asked_for(more: dict[str, Any]) 
         assert second.get("max_tokens") == (47 if "max_tokens" in more else None)
         usage = [event["usage"] for event in events[:-1] if "usage" in event]
         assert bool(usage) is ("stream_options" in more)
-        assert all(u["total_tokens"] == u["prompt_tokens"] + u["completion_tokens"] for u in usage)
+        assert usage[-1:] in ([], [fakes[0].usage(7)])
         assert "router_migrations_total 1.0" in (await c.get("/metrics")).text
 
     play_with(scenario, weights=[1, 0])

@@ -16,6 +16,7 @@ from steps.peers import calculator
 from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
 
 CHAT = "/v1/chat/completions"
+COMPLETIONS = "/v1/completions"
 SESSION = "{session}"  # in a body, a path or a header: the name of the case's own session
 SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
 GAUGE = re.compile(r"^(vllm:\w+?)(?:\{[^}]*\})? ([-+.\deE]+|NaN)$", re.M)
@@ -31,7 +32,8 @@ class Ask:
     then `ask`. `tools` are names of the calculator; `change` is merged over the body, `without` removed from it. A stream is left after
     `leave_after` chunks, where that is above 0. `rewritten` says that the history is such as the engine would not have given it.
     `headers` are sent besides; `key` is one of those of `Send`.
-    `longer_than_it_takes` asks with more tokens than the engine says that it takes.
+    `longer_than_it_takes` asks with more tokens than the engine says that it takes. With a `prompt` it is a plain completion that is asked
+    for.
     """
 
     name: str = "it"
@@ -49,26 +51,36 @@ class Ask:
     longer_than_it_takes: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str = "right"
+    prompt: str = ""
+
+    @property
+    def path(self) -> str:
+        return COMPLETIONS if self.prompt else CHAT
 
     async def perform(self, session: Session) -> None:
         names = [self.name] if self.times == 1 else [f"{self.name}#{n + 1}" for n in range(self.times)]
         await asyncio.gather(*(self._one(session, name, n) for n, name in enumerate(names)))
 
     async def _one(self, session: Session, name: str, nth: int) -> None:
-        body = self._body(session) | ({"seed": 1000 + nth} if self.seeds else {})
+        body = self.body(session) | ({"seed": 1000 + nth} if self.seeds else {})
         replies: dict[str, Reply] = session.state.setdefault("replies", {})
         replies[name] = await (_streamed if body.get("stream") else _whole)(session, self, name, body)
 
-    def _body(self, session: Session) -> dict[str, Any]:
+    def body(self, session: Session) -> dict[str, Any]:
         bench: Bench = session.bench
         named = {"model": bench.model} if bench.model else {}  # an engine that lists none may still have one
-        body: dict[str, Any] = {**named, "messages": self._messages(session), **SAMPLING, **bench.wanted}
+        asked = {"prompt": self._prompt(session)} if self.prompt else {"messages": self._messages(session)}
+        body: dict[str, Any] = {**named, **asked, **SAMPLING, **bench.wanted}
         if self.tools:
             body["tools"] = [calculator.tool(name) for name in self.tools]
         if self.stream:
             body["stream"] = True
         body |= self.change
         return {name: value for name, value in body.items() if name not in self.without}
+
+    def _prompt(self, session: Session) -> str:
+        name = session.state.get("session_name")
+        return f"Session {name}. {self.prompt}" if name else self.prompt
 
     def _messages(self, session: Session) -> list[Any]:
         earlier = session.state.get("replies", {}).get(self.after) if self.after else None
@@ -88,12 +100,12 @@ def _again(message: Mapping[str, Any]) -> dict[str, Any]:
     return {"role": "assistant", "content": None, **{k: v for k, v in message.items() if v is not None and v != []}}
 
 
-def _request(session: Session, body: Mapping[str, Any], ask: Ask) -> Request:
+def request_of(session: Session, body: Mapping[str, Any], ask: Ask) -> Request:
     mine = {"content-type": "application/json", **dict(_key(session.bench, ask.key)), **ask.headers}
     headers = tuple(
         (name.lower(), value.replace(SESSION, str(session.state.get("session_name")))) for name, value in mine.items()
     )
-    return Request("POST", CHAT, headers, json.dumps(body).encode())
+    return Request("POST", ask.path, headers, json.dumps(body).encode())
 
 
 def _key(bench: Bench, how: str) -> tuple[tuple[str, str], ...]:
@@ -110,7 +122,7 @@ def _key(bench: Bench, how: str) -> tuple[tuple[str, str], ...]:
 
 
 async def _whole(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
-    n = await session.send(_request(session, body, ask), rollout="-")
+    n = await session.send(request_of(session, body, ask), rollout="-")
     response = session.trace.exchanges[n].response
     answer = parse(response.body) if response else None
     return Reply(name, n, body, response.status if response else None, answer, rewritten=ask.rewritten)
@@ -118,7 +130,7 @@ async def _whole(session: Session, ask: Ask, name: str, body: Mapping[str, Any])
 
 async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
     """Read a stream as it arrives, or some of it. What breaks off is a reply without an end."""
-    request = _request(session, body, ask)
+    request = request_of(session, body, ask)
     n = session.trace.open(request, to_target=True, rollout="-")
     chunks: list[Chunk] = []
     raw, status, kind = b"", None, ""
@@ -126,7 +138,7 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
         async with (
             asyncio.timeout(session.patience_s * 4),
             session.client.stream(
-                "POST", session.target + CHAT, content=request.body, headers=dict(request.headers)
+                "POST", session.target + ask.path, content=request.body, headers=dict(request.headers)
             ) as reply,
         ):
             status = reply.status_code
@@ -137,7 +149,8 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
                 if 0 < ask.leave_after <= len(chunks):
                     break
         kind = reply.headers.get("content-type", "")
-        session.trace.close(n, Response(status, (("content-type", kind),), raw))
+        told = tuple((header.lower(), value) for header, value in reply.headers.multi_items())
+        session.trace.close(n, Response(status, told, raw))
     except (TimeoutError, httpx.HTTPError, OSError) as error:
         session.trace.close(n, fault=f"{type(error).__name__}: {error}")
     session.beat()
@@ -164,7 +177,11 @@ class Send:
 
     async def perform(self, session: Session) -> None:
         raw = self.raw.replace(SESSION, str(session.state.get("session_name"))).encode()
-        headers = (("content-type", "application/json"), *_key(session.bench, self.key), *self.headers.items())
+        mine = {"content-type": "application/json", **dict(_key(session.bench, self.key)), **self.headers}
+        headers = tuple(
+            (name.lower(), value.replace(SESSION, str(session.state.get("session_name"))))
+            for name, value in mine.items()
+        )
         n = await session.send(
             Request(
                 self.method,

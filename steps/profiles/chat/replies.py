@@ -79,8 +79,8 @@ class Reply:
 
     @property
     def shown(self) -> str:
-        """All that was answered, as text."""
-        return self.raw.decode("utf-8", "replace") if self.raw else json.dumps(self.body, default=str)
+        """All that was answered, as text; nothing of a body that is none."""
+        return self.raw.decode("utf-8", "replace") if self.raw else json.dumps(self.body, default=lambda _: "")
 
     @property
     def prompt_ids(self) -> tuple[int, ...] | None:
@@ -103,7 +103,8 @@ class Choice:
 
     @property
     def content(self) -> str:
-        return text(self.message.get("content"))
+        """Of a plain completion its text."""
+        return text(self.message.get("content")) or text(self.raw.get("text"))
 
     @property
     def calls(self) -> list[Mapping[str, Any]]:
@@ -159,6 +160,8 @@ def _add(choice: dict[str, Any], part: Mapping[str, Any]) -> None:
     for name in ("content", "reasoning", "reasoning_content"):
         if isinstance(delta.get(name), str):
             message[name] = (message.get(name) or "") + delta[name]
+    if isinstance(part.get("text"), str):
+        message["content"] = (message.get("content") or "") + part["text"]
     for call in mappings(delta.get("tool_calls")):
         _add_call(message.setdefault("tool_calls", []), call)
     choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]

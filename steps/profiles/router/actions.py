@@ -19,7 +19,7 @@ class Play:
         bench: RouterBench = session.bench
         plan = Plan(bench.nonce(), session.trace, self.lines)
         bench.backends.enroll(plan)
-        session.state["plan"] = plan
+        session.state["plan"], session.state["strays"] = plan, len(bench.backends.strays)
         session.state["session_name"] = plan.nonce
 
 

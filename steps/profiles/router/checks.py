@@ -1,14 +1,16 @@
-"""What holds for every answer of a router: nothing of the engines behind it is shown, no key, and each error is one."""
+"""What holds for every answer of a router, that nothing of the engines behind it is shown and no key; and for every request at an engine,
+that it brings no key of a client."""
 
 from collections.abc import Iterator
 
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.leaks import LEAKS
+from steps.peers.backends import Plan
 from steps.profiles.chat.checks import WRONG_KEY
 from steps.profiles.chat.replies import Talk
 from steps.profiles.router.bench import RouterBench
 
-IDS = frozenset({"ROUTER-009", "ROUTER-010"})
+IDS = frozenset({"ROUTER-009", "ROUTER-010", "ROUTER-052"})
 SECRET = "rc-engine-internals"
 
 
@@ -33,3 +35,15 @@ def shown(talk: Talk) -> Iterator[Evidence]:
             yield Finding("ROUTER-010", "no key in an answer", "a key", (reply.n,))
         else:
             yield Held("ROUTER-010")
+
+
+def kept(talk: Talk) -> Iterator[Evidence]:
+    """A key opens the router and nothing else: whoever runs an engine must not get to know it."""
+    plan: Plan | None = talk.extra.get("plan")
+    keys = {key for key in (talk.bench.key, *talk.bench.card.keys.values()) if key}
+    if plan is None or not keys:
+        return
+    for engine, request in plan.asked:
+        found = [name for name, value in request.headers if any(key in value for key in keys)]
+        said = "no key of a client at an engine"
+        yield Finding("ROUTER-052", said, f"one in {found[0]!r} at engine {engine}") if found else Held("ROUTER-052")

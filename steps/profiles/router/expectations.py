@@ -195,12 +195,18 @@ class Some:
 
 @dataclass(frozen=True, slots=True)
 class OnlyEngine:
-    """All requests of the case went to one engine."""
+    """All requests of the case went to one engine, to this one where it is named."""
+
+    name: str = ""
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         counts = Counter(name for name, _ in plan(talk).asked)
-        ok = len(counts) == 1
-        yield Held(requirement) if ok else Finding(requirement, "one engine for all", f"{dict(counts)}")
+        ok = len(counts) == 1 and self.name in ("", *counts)
+        yield (
+            Held(requirement)
+            if ok
+            else Finding(requirement, f"one engine for all{self.name and ', ' + self.name}", f"{dict(counts)}")
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,29 +17,19 @@ from steps.engine.findings import SuiteError
 from steps.engine.http import client
 from steps.engine.session import Session
 from steps.peers import served
-from steps.peers.backends import MODEL, Backend, Backends
+from steps.peers.backends import Backend, Backends
+from steps.peers.talking import MODEL
 from steps.profiles.base import Profile, Setting, Unfuzzed
 from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.replies import Talk
 from steps.profiles.router.bench import RouterBench
-from steps.profiles.router.checks import IDS, shown
+from steps.profiles.router.checks import IDS, kept, shown
+from steps.profiles.router.lacks import LACKS, URL_ONLY
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("a", "b")
+MORTAL = ("c", "d")  # the engines of instances whose cases take engines down: the others are shared by all cases
 LOOK_S = 20.0
-LACKS = {
-    "key": "no key of the target was given (--target-key)",
-    "limited": "the card names no key `limited`: one request a second, a burst of three",
-    "limited_too": "the card names no key `limited_too`: of the same limits as `limited`",
-    "poor": "the card names no key `poor`: a budget of twenty tokens",
-    "other": "the card names no key `other`: of another organisation, without limits",
-    "x_api_key": "the card does not declare the capability `x_api_key`",
-    "admin": "the card does not declare the capability `admin`: the paths under /v1/admin/routing",
-    "audit": "the card does not declare the capability `audit`: GET /v1/audit/requests/{request_id}",
-    "idempotency_key": "the card does not declare the capability `idempotency_key`: a repeated request is answered once",
-    "body_limit": "the card does not declare the capability `body_limit`: a megabyte, and no byte more",
-    "timeout": "the card does not declare the capability `timeout`: an engine that is silent is given up within its patience",
-}
 
 
 @dataclass(slots=True)
@@ -60,7 +50,8 @@ class RouterPeers:
         return 0
 
     def placed(self, card: Card) -> Card:
-        """The card with the addresses of the engines in its environment: {engine_a}, {engine_b}."""
+        """The card with the addresses of the engines in its environment: {engine_a}, {engine_b}, and those that die: {engine_c},
+        {engine_d}."""
 
         def fill(env: dict[str, str]) -> dict[str, str]:
             filled = {}
@@ -82,14 +73,17 @@ class RouterPeers:
         return replace(bench, backends=self.backends, ports=ports, run=self.setting.run, counter=self.counters)
 
     def lacks(self, case: Case) -> str | None:
-        if case.alone and self.setting.target.startswith("http"):
-            return "the suite cannot start a target that it is only given the URL of"
-        for need in sorted(case.needs):
-            shown = self.bench(case).key is not None if need == "key" else need in self.setting.card.capabilities
-            has = shown or need in self.setting.card.keys
-            if not has:
-                return LACKS.get(need, f"{need} is not declared by the card")
-        return None
+        if (case.alone or case.variant) and self.setting.target.startswith("http"):
+            return URL_ONLY
+        lacking = next((need for need in sorted(case.needs) if not self._has(case, need)), None)
+        return LACKS.get(lacking, f"{lacking} is not declared by the card") if lacking else None
+
+    def _has(self, case: Case, need: str) -> bool:
+        """What the card declares, or shows by a key or a variant of that name."""
+        card = self.setting.card
+        if need == "key":
+            return self.bench(case).key is not None
+        return need in card.capabilities or need in card.keys or need in card.variants
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Whether a greeting reaches an engine of ours. Raises `SuiteError` when it does not: nothing could be judged."""
@@ -104,7 +98,7 @@ class RouterPeers:
         if reply.status_code in (401, 403):
             raise SuiteError(f"{base_url} asks for a key ({reply.status_code}): give it with --target-key")
         if reply.status_code != 200:
-            places = ", ".join(self.urls.values())
+            places = ", ".join(self.urls[name] for name in NAMES)
             raise SuiteError(
                 f"{base_url}{CHAT} answers {reply.status_code} to a greeting. Is it configured for the engines that the suite plays "
                 f"({places}, model {MODEL})? Write {{engine_a}} and {{engine_b}} into the env of its card. It said: {reply.text[:200]}"
@@ -114,12 +108,12 @@ class RouterPeers:
 
 @contextlib.asynccontextmanager
 async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
-    """Serve the engines for a run. With `--listen HOST:PORT` the second one is at the next port."""
+    """Serve the engines for a run. With `--listen HOST:PORT` the others are at the next ports."""
     backends = Backends()
     host, port = setting.listen
     async with contextlib.AsyncExitStack() as stack:
         urls = {}
-        for n, name in enumerate(NAMES):
+        for n, name in enumerate(NAMES + MORTAL):
             place = (host, port + n if port else 0)
             urls[name] = await stack.enter_async_context(served.serve(Backend(name, backends), *place))
         yield RouterPeers(setting, backends, urls)
@@ -140,7 +134,7 @@ PROFILE = Profile(
     tables={},
     peers=peers,
     read=read,
-    invariants=(shown,),
+    invariants=(shown, kept),
     by_invariants=IDS,
     echoed_by=frozenset(),
     drowned_by=frozenset(),

@@ -7,7 +7,21 @@ from steps.engine.cases import Action, Expectation
 from steps.peers.backends import BackendLine
 from steps.profiles.chat import vocabulary as chat
 from steps.profiles.router import actions as do
+from steps.profiles.router import conversations, crowds, limits, operating, operators, passing, spreading
 from steps.profiles.router import expectations as want
+
+
+def _one(kind: Callable[..., Any], key: str, *tuples: str) -> Callable[[Any], Any]:
+    """`verb: x` is short for `verb: {key: x}`; no value at all is the verb's own default. Members named in `tuples` are lists."""
+
+    def verb(value: Any) -> Any:
+        given = dict(value) if isinstance(value, Mapping) else {} if value is None else {key: value}
+        for name in tuples:
+            if name in given:
+                given[name] = tuple(given[name]) if isinstance(given[name], list) else (given[name],)
+        return kind(**given)
+
+    return verb
 
 
 def _line(written: Any) -> BackendLine:
@@ -50,6 +64,20 @@ ACTIONS: Mapping[str, Callable[[Any], Action]] = {
     "ask_many": lambda v: do.AskMany(**(v if isinstance(v, Mapping) else {"times": v})),
     "pause": lambda v: do.Pause(float(v)),
     "hung_up": lambda v: do.Hangs(**(v or {})),
+    "crowd": _one(crowds.Crowd, "times"),
+    "let_go": lambda v: crowds.LetGo(),
+    "refill": _one(crowds.Refill, "times"),
+    "dawdle": _one(crowds.Dawdle, "name"),
+    "converse": _one(conversations.Converse, "times"),
+    "last_dies": lambda v: conversations.LastDies(),
+    "engines_down": _one(conversations.Engines, "down", "down"),
+    "await": _one(conversations.Await, "path", "statuses"),
+    "ask_until": _one(conversations.AskUntil, "engine"),
+    "stop": lambda v: conversations.Stop(),
+    "make_key": _one(operators.MakeKey, "name", "scopes"),
+    "revoke": _one(operators.Revoke, "of"),
+    "ask_with": _one(operators.AskWith, "of"),
+    "signed": _one(operators.Signed, "name"),
 }
 
 EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
@@ -66,6 +94,27 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "header": lambda v: want.HasHeader(**(v if isinstance(v, Mapping) else {"name": v})),
     "limited": lambda v: want.Limited(**v),
     "some": lambda v: want.Some(**{**v, "statuses": tuple(v["statuses"])}),
-    "only_engine": lambda v: want.OnlyEngine(),
+    "only_engine": _one(want.OnlyEngine, "name"),
+    "share": lambda v: spreading.Share(**v),
+    "nothing_at": _one(spreading.Nothing, "engine"),
+    "asked": _one(spreading.AskedOf, "engine"),
+    "together": _one(spreading.Together, "of"),
+    "elsewhere": lambda v: spreading.Elsewhere(**v),
+    "lists": _one(spreading.Lists, "models", "models"),
+    "shed": _one(limits.Shed, "places"),
+    "held_back": lambda v: limits.HeldBack(),
+    "not_passed": _one(passing.NotPassed, "headers", "headers"),
+    "same_id": _one(passing.SameId, "of"),
+    "safe_id": _one(passing.SafeId, "of"),
+    "id_at_engine": _one(passing.IdAtEngine, "of"),
+    "id_in_error": _one(passing.IdInError, "of"),
+    "header_is": _one(passing.HeaderIs, "name", "values"),
+    "framed": _one(passing.Framed, "of"),
+    "member": _one(passing.Member, "member", "one_of", "none_of"),
+    "joined": _one(passing.Joined, "text"),
+    "counted": lambda v: operating.Counted(**v),
+    "told_apart": lambda v: operating.ToldApart(**v),
+    "discreet": _one(operating.Discreet, "of"),
+    "no_strays": lambda v: operating.NoStrays(),
     "spread": lambda v: want.Spread(**(v or {})),
 }

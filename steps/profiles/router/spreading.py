@@ -1,0 +1,114 @@
+"""What a case may demand of the choice of an engine: shares, and who gets what."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import comb
+
+from steps.engine.compare import show
+from steps.engine.findings import Evidence, Finding, Held
+from steps.engine.reading import mapping, mappings
+from steps.engine.trace import parse
+from steps.profiles.chat.expectations import verdict
+from steps.profiles.chat.replies import Talk
+from steps.profiles.router.expectations import plan
+
+RARE = 1e-4  # of right routers, so many are accused by chance
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Of all requests of the case the engine gets about `share`: not so few nor so many that chance gives them once in ten thousand."""
+
+    engine: str
+    share: float
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        counts = Counter(name for name, _ in plan(talk).asked)
+        total, got = sum(counts.values()), counts[self.engine]
+        least, most = bounds(total, self.share)
+        said = f"{least} to {most} of {total} requests at engine {self.engine}, whose share is {self.share:.0%}"
+        yield Held(requirement) if least <= got <= most else Finding(requirement, said, f"{dict(counts)}")
+
+
+def bounds(total: int, share: float) -> tuple[int, int]:
+    """The counts that a draw of this share gives, but for one in ten thousand."""
+    likely = [comb(total, k) * share**k * (1 - share) ** (total - k) for k in range(total + 1)]
+    least = next(k for k in range(total + 1) if sum(likely[: k + 1]) > RARE / 2)
+    most = next(k for k in range(total, -1, -1) if sum(likely[k:]) > RARE / 2)
+    return least, most
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """This engine gets no request of the case, and another one does."""
+
+    engine: str
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        counts = Counter(name for name, _ in plan(talk).asked)
+        said = f"every request at another engine than {self.engine}"
+        ok = bool(counts) and self.engine not in counts
+        yield Held(requirement) if ok else Finding(requirement, said, f"{dict(counts)}")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOf:
+    """This engine got a request of the case."""
+
+    engine: str
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        counts = Counter(name for name, _ in plan(talk).asked)
+        said = f"a request at engine {self.engine}"
+        yield Held(requirement) if self.engine in counts else Finding(requirement, said, f"{dict(counts)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """All requests of these conversations went to the engine that had the first one."""
+
+    of: str = "talk"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        engines = served_by(talk, self.of)
+        said = f"one engine for {len(engines)} requests that begin alike"
+        ok = len(set(engines)) == 1
+        yield Held(requirement) if ok else Finding(requirement, said, f"they went to {', '.join(engines) or 'none'}")
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The request `of` was answered by another engine than the request `than`."""
+
+    of: str
+    than: str
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        before, after = served_by(talk, self.than), served_by(talk, self.of)
+        ok = bool(before) and bool(after) and after[-1] != before[-1]
+        saw = f"before {', '.join(before) or 'none'}, after {', '.join(after) or 'none'}"
+        yield Held(requirement) if ok else Finding(requirement, "another engine for what goes on", saw)
+
+
+def served_by(talk: Talk, name: str) -> list[str]:
+    """The engine that each of these requests reached last, as far as it reached one."""
+    bodies = [talk.trace.exchanges[reply.n].request.body for reply in talk.named(name)]
+    questions = [mapping(parse(body)).get("messages") for body in bodies]
+    reached = [(engine, mapping(parse(request.body)).get("messages")) for engine, request in plan(talk).asked]
+    found = [[engine for engine, messages in reached if messages == question] for question in questions]
+    return [engines[-1] for engines in found if engines]
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The list of models holds all of these, each once."""
+
+    models: tuple[str, ...]
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for reply in talk.named(self.of):
+            names = [one.get("id") for one in mappings(reply.fields.get("data"))]
+            ok = all(names.count(name) == 1 for name in self.models)
+            yield verdict(requirement, ok, f"each once: {', '.join(self.models)}", show(names), reply)
