@@ -94,23 +94,31 @@ def given_history(how: str, docstring: str, before: Actions) -> Action:
     return _action("chat", {"name": new(before), "messages": _yaml(docstring), "rewritten": True, **of_question(how)})
 
 
-@when(parsers.re(rf"{ASKED} asked the same{HOW}"))
+@when(parsers.re(rf"{ASKED} asked the same(?: again)?{HOW}"))
 def asked_the_same(how: str, before: Actions) -> Action:
     return _from(_last(before), new(before), of_question(how))
 
 
 @when(parsers.re(rf'{ASKED} then asked "(?P<text>[^"]*)"{HOW}'))
 def then_asked(text: str, how: str, before: Actions) -> Action:
-    return _gone_on(before, {"ask": text, **of_question(how)})
+    return _gone_on(_last(before), before, {"ask": text, **of_question(how)})
+
+
+@when(parsers.re(rf'after (?P<who>the \w+), {ASKED} asked "(?P<text>[^"]*)"{HOW}'))
+def asked_after(who: str, text: str, how: str, before: Actions) -> Action:
+    name = one(who, before)
+    earlier = next((action for action in before if isinstance(action, Ask) and action.name == name), None)
+    if earlier is None:
+        raise ValueError(f"{who} is no answer to a question, and no conversation goes on from there")
+    return _gone_on(earlier, before, {"ask": text, **of_question(how)})
 
 
 @when(parsers.re(rf"{ASKED} given what its tools say{HOW}"))
 def given_results(how: str, before: Actions) -> Action:
-    return _gone_on(before, {"ask": "", **of_question(how)})
+    return _gone_on(_last(before), before, {"ask": "", **of_question(how)})
 
 
-def _gone_on(before: Actions, given: dict[str, Any]) -> Action:
-    last = _last(before)
+def _gone_on(last: Ask, before: Actions, given: dict[str, Any]) -> Action:
     if last.times > 1:
         raise ValueError(f"the question before was asked {last.times} times: which of the answers goes on is not clear")
     return _from(last, new(before), {"after": last.name, "messages": [], "longer_than_it_takes": False, **given})

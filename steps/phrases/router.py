@@ -123,8 +123,13 @@ def calls_between(least: str, most: str) -> Expectation:
     return _expect("backend_calls", {"least": int(least), "most": int(most)})
 
 
+@then(parsers.re(r"the engines were asked (?P<count>\d+) times, both of them"))
+def calls_of_both(count: str) -> Expectation:
+    return _expect("backend_calls", {"least": int(count), "most": int(count), "engines": 2})
+
+
 @then(parsers.re(r"the engines were asked (?P<least>\d+) to (?P<most>\d+) times, both of them"))
-def calls_of_both(least: str, most: str) -> Expectation:
+def calls_of_both_between(least: str, most: str) -> Expectation:
     return _expect("backend_calls", {"least": int(least), "most": int(most), "engines": 2})
 
 
