@@ -2,7 +2,7 @@
 Feature: Conversations that branch, break off and begin alike
   Trees of rollouts share their beginnings, and engines share what they have computed for them.
 
-  @CHAT-026 @kv_router
+  @CHAT-026
   Scenario: Two branches of one conversation begin with the same turn
     When the engine is asked "Hello!"
     And after the first, it is asked "Who are you?"
@@ -25,7 +25,7 @@ Feature: Conversations that branch, break off and begin alike
     Then all are answered
     And each prompt is longer than the one before
 
-  @CHAT-061 @kv_router @stress
+  @CHAT-061 @stress
   Scenario: Conversations with one beginning have ends of their own
     When the engine is asked in this conversation 3 times at once:
       | system    | You are a careful assistant, and you repeat what you are told. |

@@ -1,8 +1,8 @@
-@e2e @pre_merge @live
+@e2e @pre_merge
 Feature: The capital of France
   The smallest question that shows at once whether an engine understands, obeys and ends.
 
-  @CHAT-060 @vllm
+  @CHAT-060 @vllm @live
   Scenario: One word for one question
     When the engine is asked "In one word, can you provide me the capital of France?"
     And it is asked the same again
@@ -19,7 +19,7 @@ Feature: The capital of France
     Then the second says "Paris"
     And "Paris" is nowhere in the first and the third
 
-  @CHAT-060 @stress
+  @CHAT-060 @stress @live
   Scenario: One word for ten clients at once
     When the engine is asked "In one word, can you provide me the capital of France?" 10 times at once
     Then it is answered

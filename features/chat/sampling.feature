@@ -28,7 +28,7 @@ Feature: What is asked for is done
     And it is asked the same under 6 seeds
     Then both sampled the same tokens
 
-  @CHAT-030 @kv_router
+  @CHAT-030
   Scenario: A prompt from the cache is the same prompt
     When the engine is asked "Count from 1 to 20."
     And it is asked the same again
