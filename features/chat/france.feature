@@ -6,10 +6,14 @@ Feature: The capital of France
   Scenario: One word for one question
     When the engine is asked "In one word, can you provide me the capital of France?"
     And it is asked the same again
+    Then both are answered
+    And both say "Paris"
+
+  @CHAT-050 @vllm @live
+  Scenario: One word in one stream
+    When the engine is asked "In one word, can you provide me the capital of France?"
     And it is asked the same as a stream
-    Then all are answered
-    And all say "Paris"
-    And all say the same
+    Then both say the same
 
   @CHAT-060 @CHAT-061
   Scenario: One word in the midst of another conversation

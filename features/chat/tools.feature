@@ -51,4 +51,3 @@ Feature: Tools
     When the engine is asked "Hello!" with the tools add, subtract and multiply
     And it is asked the same as a stream
     Then both call no tool
-    And both say the same
