@@ -16,15 +16,13 @@ Feature: The capital of France
       object: chat.completion
       usage: {prompt_tokens: 7, completion_tokens: 1, total_tokens: 8}
       """
-    And the first has the header X-Routing-Backend
     And the engines were asked 2 times
 
-  @ROUTER-003 @ROUTER-018
-  Scenario Outline: One word, and who said it, when one engine <trouble>
+  @ROUTER-003
+  Scenario Outline: One word all the same, when the engines <trouble> once
     Given the engines <trouble>, then say "Paris"
     When the router is asked "In one word, can you provide me the capital of France?"
     Then it says "Paris", all of it and once
-    And it has the header X-Routing-Backend
     And the engines were asked 2 times, both of them
 
     Examples:
@@ -39,3 +37,9 @@ Feature: The capital of France
     Then it is answered
     And it says "Paris", all of it and once
     And the engines were asked 20 times
+
+  @ROUTER-018
+  Scenario: Each of ten answers says who gave it
+    Given the engines say "Paris"
+    When the router is asked "In one word, can you provide me the capital of France?" 10 times at once
+    Then it has the header X-Routing-Backend
