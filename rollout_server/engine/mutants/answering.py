@@ -131,7 +131,7 @@ MUTANTS = (
         "max_tokens limits nothing",
         deaf(sampling, "limit", max_tokens=None),
         requirement="034",
-        companions=("038", "050"),
+        companions=("035", "038", "050"),
     ),
     mutant(
         "ignores_max_completion_tokens",
