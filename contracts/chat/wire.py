@@ -95,7 +95,7 @@ class StreamOptions(_Open):
 
 class NamedSchema(_Open):
     name: Text
-    body: Annotated[Object | None, Field(alias="schema")] = None
+    body: Annotated[Object, Field(alias="schema")]
 
 
 class PlainFormat(_Open):

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from contracts.chat.wire import HOTTEST, MOST_TOP_LOGPROBS
 from rollout_server.engine import errors, sampling
 from rollout_server.engine.errors import EngineError
 from rollout_server.engine.settings import Settings
 from rollout_server.engine.wire import ChatRequest, Named
 
-MOST_TOP_LOGPROBS = 20  # the default of vLLM
+MOST_CHOICES = 128  # OpenAI's; without a limit one request could take all there is
 
 
 def check(request: ChatRequest, settings: Settings) -> None:
@@ -32,10 +33,14 @@ def complaints(request: ChatRequest, settings: Settings) -> Iterator[EngineError
 def of_sampling(request: ChatRequest) -> Iterator[EngineError]:
     if request.temperature is not None and request.temperature < 0:
         yield errors.bad(f"temperature must be non-negative, got {request.temperature}.", "temperature")
+    if request.temperature is not None and request.temperature > HOTTEST:
+        yield errors.bad(f"temperature must be in [0, {HOTTEST:g}], got {request.temperature}.", "temperature")
     if request.top_p is not None and not 0 < request.top_p <= 1:
         yield errors.bad(f"top_p must be in (0, 1], got {request.top_p}.", "top_p")
     if request.n is not None and request.n < 1:
         yield errors.bad(f"n must be at least 1, got {request.n}.", "n")
+    if request.n is not None and request.n > MOST_CHOICES:
+        yield errors.bad(f"n must be at most {MOST_CHOICES}, got {request.n}.", "n")
     if (request.n or 1) > 1 and sampling.is_greedy(request):
         yield errors.bad(f"n must be 1 when using greedy sampling, got {request.n}.", "n")
 

@@ -19,8 +19,8 @@ from steps.engine.trace import parse
 from steps.live.openai import Engine
 from steps.peers import tokens
 from steps.peers.tokens import Tokens
-from steps.profiles.base import Profile, Setting, Unfuzzed
-from steps.profiles.chat import checks
+from steps.profiles.base import Profile, Setting
+from steps.profiles.chat import checks, fuzzed
 from steps.profiles.chat.actions import CHAT, tool
 from steps.profiles.chat.checks import IDS
 from steps.profiles.chat.replies import Bench, Talk
@@ -216,6 +216,6 @@ PROFILE = Profile(
     echoed_by=frozenset(),
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
-    fuzzed=Unfuzzed(),
+    fuzzed=fuzzed,
     live_target=on_engine,
 )
