@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from schemathesis.generation import GenerationMode
 
 from contracts.chat import wire
+from contracts.chat.lifecycle import BREACHES, CHOICE, REQUEST, STREAM
+from contracts.lifecycle import advance, check, legal, states
 from contracts.requirements import load
 from contracts.tests.test_contract_matches_wire import named, neighbours, reads, repeatable
 from contracts.tests.test_openapi import examples, mappings
@@ -190,3 +192,48 @@ def test_one_wrong_member_is_wrong_for_both(model: type[BaseModel]) -> None:
     changed = list(neighbours(FULL[model]))
     assert [what for what, body in changed if judge.is_valid(body) != reads(model, body)] == []
     assert any(not judge.is_valid(body) for _, body in changed)
+
+
+TABLES = {"REQUEST": REQUEST, "CHOICE": CHOICE, "STREAM": STREAM}
+STORIES = [
+    ("REQUEST", ["Answered"], "ANSWERED"),
+    ("REQUEST", ["Opened", "Ended"], "ANSWERED"),
+    ("REQUEST", ["Opened", "BrokenOff"], "LOST"),
+    ("REQUEST", ["Refused"], "REFUSED"),
+    ("CHOICE", ["RoleSaid", "PieceSaid", "PieceSaid", "EndSaid"], "ENDED"),
+    ("CHOICE", ["RoleSaid", "EndSaid"], "ENDED"),
+    ("STREAM", ["ChunkSaid", "AllEnded", "UsageSaid", "DoneSaid"], "DONE"),
+    ("STREAM", ["AllEnded", "DoneSaid"], "DONE"),
+    ("STREAM", ["ChunkSaid", "ErrorSaid", "DoneSaid"], "FAILED"),
+    ("STREAM", ["ChunkSaid", "BrokenOff"], "BROKEN"),
+]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_table_is_sound(name: str) -> None:
+    assert check(TABLES[name]) == []
+
+
+@pytest.mark.parametrize(("name", "events", "end"), STORIES)
+def test_a_story_ends_where_it_should(name: str, events: list[str], end: str) -> None:
+    state = states(TABLES[name])[0]
+    for event in events:
+        after = advance(TABLES[name], state, "engine", event)
+        assert isinstance(after, str), after
+        state = after
+    assert state == end
+
+
+@pytest.mark.parametrize("name", ["REQUEST", "STREAM"])
+def test_a_client_may_leave_whatever_is_not_over(name: str) -> None:
+    table = TABLES[name]
+    may = {state for state in states(table) if ("client", "Left") in legal(table, state)}
+    assert may == ({"ASKED", "OPENED"} if name == "REQUEST" else {"OPEN", "SAID", "COUNTED"})
+
+
+@pytest.mark.parametrize(("state", "event"), BREACHES)
+def test_every_breach_is_illegal_and_known(state: str, event: str) -> None:
+    table = CHOICE if state in states(CHOICE) else STREAM
+    assert ("engine", event) not in legal(table, state)
+    assert any(event in row for row in table["engine"].values()), "an event that no state knows"
+    assert BREACHES[state, event] in KNOWN

@@ -42,7 +42,9 @@ def _begun(case: Any) -> Watch | None:
     """A watch for the plain command line. A contract of no dialect of ours is fuzzed without a trainer."""
     schema = case.operation.schema
     dialect, profile = dialect_of(schema.raw_schema), profile_of(schema.raw_schema)
-    if dialect is None or profile == "router":  # the engines of a router that somebody else started are not ours to play
+    if (
+        dialect is None or profile == "router"
+    ):  # the engines of a router that somebody else started are not ours to play
         return None
     background = Background()
     background.__enter__()

@@ -10,7 +10,8 @@ from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.leaks import LEAKS
 from steps.engine.trace import NOT_JSON
 from steps.live.trainer import first_difference
-from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
+from steps.profiles.chat.order import walked
+from steps.profiles.chat.replies import Choice, Reply, Talk, functions
 
 IN_SECONDS = 100_000_000_000  # a `created` beyond this is in milliseconds
 WRONG_KEY = "rc-no-such-key"
@@ -353,14 +354,14 @@ def streams(talk: Talk) -> Iterator[Evidence]:
         ok = reply.kind.partition(";")[0].strip().lower() == "text/event-stream"
         yield held(57) if ok else broken(57, "content-type: text/event-stream", f"content-type: {reply.kind}", reply.n)
         yield from _pieces(reply)
-        data = [chunk.data for chunk in reply.chunks]
-        finishes = _count(data, lambda part: part.get("finish_reason") is not None)
-        if data.count(DONE) == 1 and data[-1] == DONE and finishes == len(reply.choices) and reply.choices:
+        life = walked(reply.chunks)
+        disorder = life.of("CHAT-051")
+        if life.ended and not disorder:
             yield held(51)
         else:
-            saw = f"{finishes} finish_reason(s), {data.count(DONE)} [DONE], last: {show(data[-1] if data else None)}"
+            saw = "; ".join([*disorder[:2], *([] if life.ended else [life.shown()])])
             yield broken(51, "one finish_reason a choice, then data: [DONE]", saw, reply.n)
-        yield from _constant(reply, [chunk for chunk in data if isinstance(chunk, Mapping)], data)
+        yield from _constant(reply, [chunk.data for chunk in reply.chunks], life.of("CHAT-052"))
 
 
 def _pieces(reply: Reply) -> Iterator[Evidence]:
@@ -386,26 +387,21 @@ def _pieces(reply: Reply) -> Iterator[Evidence]:
         yield broken(58, "an index in each piece, one id and one name a call", saw, reply.n)
 
 
-def _constant(reply: Reply, chunks: list[Mapping[str, Any]], data: list[Any]) -> Iterator[Evidence]:
+def _constant(reply: Reply, data: list[Any], disorder: list[str]) -> Iterator[Evidence]:
     odd = [part for part in data if part is NOT_JSON]
+    chunks = [chunk for chunk in data if isinstance(chunk, Mapping)]
     names = {name: {show(chunk.get(name)) for chunk in chunks} for name in ("id", "model", "created")}
     changing = {name: sorted(values) for name, values in names.items() if len(values) > 1}
-    roles = _count(data, lambda part: bool((part.get("delta") or {}).get("role")))
     kinds = {chunk.get("object") for chunk in chunks} - {"chat.completion.chunk"}
-    if odd or changing or kinds or roles != max(1, len(reply.choices)):
-        told = [f"role {roles} time(s)", *(f"{name} {values}" for name, values in changing.items())]
+    if odd or changing or kinds or disorder:
+        told = [*disorder[:2], *(f"{name} {values}" for name, values in changing.items())]
         told += [f"object {show(one)}" for one in kinds] + (["a chunk that is no JSON"] if odd else [])
         saw = ", ".join(told)
         yield broken(
             52,
-            "the role once; object chat.completion.chunk; id, model and created the same in all chunks",
+            "the role once, first; object chat.completion.chunk; id, model and created the same in all chunks",
             saw,
             reply.n,
         )
     else:
         yield held(52)
-
-
-def _count(data: list[Any], wanted: Any) -> int:
-    parts = [part for chunk in data if isinstance(chunk, Mapping) for part in chunk.get("choices") or []]
-    return sum(bool(wanted(part)) for part in parts)

@@ -125,7 +125,7 @@ async def ended(session: Session, n: int, request: Request, response: Response, 
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)
     body = parse(request.body) if request.path.partition("?")[0] == CHAT else None
-    session.state["replies"] = {"it": reply(n, body if is_request(body) else {}, response)}
+    session.state["replies"] = {"it": reply(n, body if isinstance(body, dict) and is_request(body) else {}, response)}
 
 
 def reply(n: int, body: Mapping[str, Any], response: Response) -> Reply:

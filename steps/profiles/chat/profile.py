@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from contracts import requirements
+from contracts.chat.lifecycle import STREAM
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.http import client
@@ -197,7 +198,7 @@ PROFILE = Profile(
     catalogue=requirements.load(ROOT / "contracts" / "chat" / "requirements.yaml"),
     default_target="app:rollout_server.engine.app:create_app",
     default_card=ROOT / "scenarios" / "cards" / "engine.yaml",
-    tables={},
+    tables={"openai": STREAM},
     peers=peers,
     read=read,
     invariants=(
