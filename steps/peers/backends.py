@@ -98,7 +98,8 @@ class Backend:
         if plan is None or request.method != "POST":
             return BackendPlay(_aside(request))
         plan.asked.append((self.name, request))
-        return _answer(plan, plan.take(), parse(request.body))
+        speak = TEXT if request.path.partition("?")[0].endswith("/v1/completions") else CHAT
+        return _answer(plan, plan.take(), parse(request.body), speak)
 
 
 def _aside(request: Request) -> Response:
@@ -112,11 +113,11 @@ def _aside(request: Request) -> Response:
     return (
         Response(200, JSON, b"{}")
         if request.method == "GET"
-        else Response(200, JSON, json.dumps(_completion("Hello.", {})).encode())
+        else Response(200, JSON, json.dumps(_completion("Hello.", {}, CHAT)).encode())
     )
 
 
-def _answer(plan: Plan, line: BackendLine, body: Any) -> BackendPlay:
+def _answer(plan: Plan, line: BackendLine, body: Any, speak: "Speech") -> BackendPlay:
     if line.loss is not None:
         return BackendPlay(Response(200, JSON, b"{}"), plan, line.loss, line.delay_s)
     if line.status != 200:
@@ -126,45 +127,65 @@ def _answer(plan: Plan, line: BackendLine, body: Any) -> BackendPlay:
         return BackendPlay(Response(line.status, JSON, told.encode()), plan, delay_s=line.delay_s)
     if isinstance(body, dict) and body.get("stream"):
         options = body.get("stream_options")
-        pieces = list(_stream(line, bool(isinstance(options, dict) and options.get("include_usage"))))
+        pieces = list(_stream(line, bool(isinstance(options, dict) and options.get("include_usage")), speak))
         dies = 0 < line.dies_after < len(pieces)
         pieces = pieces[: line.dies_after] if dies else pieces
         return BackendPlay(Response(200, SSE, b""), plan, None, line.delay_s, pieces, line.pace_s, dies)
     return BackendPlay(
-        Response(200, JSON, json.dumps(_completion(line.say, line.put)).encode()), plan, delay_s=line.delay_s
+        Response(200, JSON, json.dumps(_completion(line.say, line.put, speak)).encode()), plan, delay_s=line.delay_s
     )
 
 
-def _completion(text: str, put: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What replies and chunks of one path are called, and where their text stands."""
+
+    whole: str
+    chunk: str
+    is_chat: bool
+
+    def said(self, text: str) -> dict[str, Any]:
+        return {"message": {"role": "assistant", "content": text}} if self.is_chat else {"text": text}
+
+    def piece(self, text: str, **more: Any) -> dict[str, Any]:
+        return {"delta": {"content": text, **more}} if self.is_chat else {"text": text, **more}
+
+
+CHAT = Speech("chat.completion", "chat.completion.chunk", is_chat=True)
+TEXT = Speech("text_completion", "text_completion", is_chat=False)
+
+
+def _completion(text: str, put: Mapping[str, Any], speak: Speech) -> dict[str, Any]:
     count = len(text.split())
     return {
         "id": f"chatcmpl-{abs(hash(text)) % 10**9}",
-        "object": "chat.completion",
+        "object": speak.whole,
         "created": 1_700_000_000,
         "model": MODEL,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "choices": [{"index": 0, **speak.said(text), "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count},
         **put,
     }
 
 
-def _stream(line: BackendLine, usage: bool) -> Iterator[bytes]:
+def _stream(line: BackendLine, usage: bool, speak: Speech) -> Iterator[bytes]:
     head = {
         "id": "chatcmpl-rc",
-        "object": "chat.completion.chunk",
+        "object": speak.chunk,
         "created": 1_700_000_000,
         "model": MODEL,
         **line.put,
     }
 
-    def chunk(delta: Mapping[str, Any], finish: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    def chunk(piece: Mapping[str, Any], finish: str | None = None) -> bytes:
+        choice = {"index": 0, **piece, "finish_reason": finish}
         return b"data: " + json.dumps({**head, "choices": [choice]}).encode() + b"\n\n"
 
-    yield chunk({"role": "assistant", "content": ""})
+    if speak.is_chat:
+        yield chunk(speak.piece("", role="assistant"))
     for n, word in enumerate(line.say.split()):
-        yield chunk({"content": f" {word}" if n else word, "rc_word": n})
-    yield chunk({}, "stop")
+        yield chunk(speak.piece(f" {word}" if n else word, rc_word=n))
+    yield chunk({"delta": {}} if speak.is_chat else {"text": ""}, "stop")
     if usage:
         count = len(line.say.split())
         told = {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}

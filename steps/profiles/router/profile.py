@@ -18,9 +18,10 @@ from steps.engine.http import client
 from steps.engine.session import Session
 from steps.peers import served
 from steps.peers.backends import MODEL, Backend, Backends
-from steps.profiles.base import Profile, Setting, Unfuzzed
+from steps.profiles.base import Profile, Setting
 from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.replies import Talk
+from steps.profiles.router import fuzzed
 from steps.profiles.router.bench import RouterBench
 from steps.profiles.router.checks import IDS, shown
 
@@ -145,5 +146,5 @@ PROFILE = Profile(
     echoed_by=frozenset(),
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
-    fuzzed=Unfuzzed(),
+    fuzzed=fuzzed,
 )
