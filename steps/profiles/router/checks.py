@@ -8,9 +8,11 @@ from steps.engine.leaks import LEAKS
 from steps.profiles.chat.checks import WRONG_KEY
 from steps.profiles.chat.replies import Talk
 from steps.profiles.router.bench import RouterBench
+from steps.profiles.router.expectations import PassedOn
 
 IDS = frozenset({"ROUTER-009", "ROUTER-010"})
 SECRET = "rc-engine-internals"
+GENERATED = "generated"  # the reply to a request that nobody wrote
 
 
 def shown(talk: Talk) -> Iterator[Evidence]:
@@ -34,3 +36,10 @@ def shown(talk: Talk) -> Iterator[Evidence]:
             yield Finding("ROUTER-010", "no key in an answer", "a key", (reply.n,))
         else:
             yield Held("ROUTER-010")
+
+
+def passed_on(talk: Talk) -> Iterator[Evidence]:
+    """Whatever was generated reached an engine as it was; what a written case sends is for the case to judge."""
+    plan = talk.extra.get("plan")
+    if GENERATED in talk.replies and plan is not None and plan.asked:
+        yield from PassedOn(GENERATED).judge(talk, "ROUTER-001")

@@ -16,8 +16,8 @@ from steps.peers.backends import MODEL, NONCE, BackendLine, Plan
 from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.fuzzed import about, began, is_start
 from steps.profiles.chat.fuzzed import reply as read
-from steps.profiles.chat.replies import Reply
 from steps.profiles.router.bench import RouterBench
+from steps.profiles.router.checks import GENERATED
 
 TEXT, ADMIN = "/v1/completions", "/v1/admin"
 BACKENDS, KEYS = f"{ADMIN}/routing/backends", f"{ADMIN}/keys"
@@ -132,8 +132,7 @@ async def ended(session: Session, n: int, request: Request, response: Response, 
     """Note the answer, and put back the engine that was taken out."""
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)
-    body = parse(request.body) if request.path.partition("?")[0] == CHAT else None
-    known: Reply = read(n, body if isinstance(body, dict) else {}, response)
-    session.state["replies"] = {"generated": known}
+    body = parse(request.body) if request.path.partition("?")[0] in (CHAT, TEXT) else None
+    session.state["replies"] = {GENERATED: read(n, body if isinstance(body, dict) else {}, response)}
     if session.state.get("degraded"):
         await _ask(session, "POST", HEAL.format(name=session.state["degraded"]))

@@ -23,7 +23,7 @@ from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.replies import Talk
 from steps.profiles.router import fuzzed
 from steps.profiles.router.bench import RouterBench
-from steps.profiles.router.checks import IDS, shown
+from steps.profiles.router.checks import IDS, passed_on, shown
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("a", "b")
@@ -141,7 +141,7 @@ PROFILE = Profile(
     tables={},
     peers=peers,
     read=read,
-    invariants=(shown,),
+    invariants=(shown, passed_on),
     by_invariants=IDS,
     echoed_by=frozenset(),
     drowned_by=frozenset(),
