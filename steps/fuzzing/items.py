@@ -151,8 +151,9 @@ def summary(reporter: Any, config: pytest.Config) -> None:
     """What was exercised, at the end of a run that fuzzed."""
     for file, fuzzed in config.stash.get(results, {}).items():
         dialect = fuzzed.run.dialects[0] if fuzzed.run.dialects else "-"
-        reporter.section(f"{file.name} ({dialect}): {fuzzed.requests} generated requests", sep="-")
-        for line in lines(fuzzed.coverage, file.name, 5):
+        name = f"{file.parent.name}/{file.name}"  # four contracts have one name
+        reporter.section(f"{name} ({dialect}): {fuzzed.requests} generated requests", sep="-")
+        for line in lines(fuzzed.coverage, name, 5):
             reporter.write_line(line)
     if config.stash.get(results, {}):
         seed = config.option.fuzz_seed

@@ -8,11 +8,13 @@ import os
 
 from starlette.applications import Starlette
 
-from rollout_server.chat.mutants import choosing, counting, entering, passing, remembering, streaming
+from rollout_server.chat.mutants import choosing, counting, describing, entering, passing, remembering, streaming
 from rollout_server.mutants.mutant import Mutant
 
 ALL: dict[str, Mutant] = {
-    m.name: m for module in (passing, entering, counting, choosing, streaming, remembering) for m in module.MUTANTS
+    m.name: m
+    for module in (passing, entering, counting, choosing, streaming, remembering, describing)
+    for m in module.MUTANTS
 }
 
 

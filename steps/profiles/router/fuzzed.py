@@ -91,7 +91,7 @@ def _new_key(body: Mapping[str, Any], nonce: str) -> dict[str, Any]:
     mine = dict(body)
     if isinstance(mine.get("key"), str) and len(mine["key"]) >= 16:
         mine["key"] = f"{mine['key']}-{nonce}"
-    if mine.get("rps") is None and type(mine.get("burst")) is int and mine["burst"] >= 1:
+    if mine.get("rps") is None and type(mine.get("burst")) in (int, float) and mine["burst"] >= 1:
         del mine["burst"]
     return mine
 
