@@ -6,12 +6,15 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
+from contracts.rollout.wire import Integer, Number
+
 PREFIX = "ROUTER_"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]  # it goes into headers, paths and labels
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pause = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 STORABLE = r"^[^\x00]*$"  # PostgreSQL keeps no text with a NUL
+MOST = 2**63 - 1  # what the state store can keep
 AllowedScope = Literal["inference", "admin"]
 
 
@@ -42,11 +45,11 @@ class Limits(BaseModel):
 
     org: Annotated[str, Field(pattern=STORABLE, min_length=1, max_length=128)]
     scopes: Annotated[tuple[AllowedScope, ...], Field(min_length=1)] = ("inference",)
-    rps: Seconds | None = None
-    burst: Annotated[int, Field(ge=1, lt=2**31)] | None = None
-    budget_tokens: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    rps: Annotated[Number, Field(gt=0)] | None = None
+    burst: Annotated[Integer, Field(ge=1, lt=2**31)] | None = None
+    budget_tokens: Annotated[Integer, Field(ge=0, le=MOST)] | None = None
     name: Annotated[str, Field(pattern=STORABLE, max_length=128)] | None = None
-    expires_at: Annotated[float, Field(allow_inf_nan=False)] | None = None  # seconds since 1970
+    expires_at: Number | None = None  # seconds since 1970
 
     @model_validator(mode="after")
     def _burst_refills(self) -> Self:

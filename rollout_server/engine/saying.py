@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rollout_server.engine import prompts
-from rollout_server.engine.filling import filled
+from rollout_server.engine.filling import smallest
 from rollout_server.engine.wire import ChatRequest, Named
 from rollout_server.trainer import policy
 
@@ -60,7 +60,7 @@ def formatted(request: ChatRequest, content: str) -> str:
     if form is None or form.type == "text":
         return content
     if form.type == "json_schema" and form.json_schema:
-        return json.dumps(filled(form.json_schema.body, numbers(request)), ensure_ascii=False)
+        return json.dumps(smallest(form.json_schema.body, numbers(request)), ensure_ascii=False)
     return json.dumps({"answer": content}, ensure_ascii=False)
 
 
@@ -79,7 +79,7 @@ def name(request: ChatRequest) -> str | None:
 
 def made_up(request: ChatRequest, tool: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Arguments for a tool that nobody asked for: numbers as they were said, whatever the schema wants else."""
-    value = filled(tool["function"].get("parameters") or {"type": "object"}, numbers(request))
+    value = smallest(tool["function"].get("parameters") or {"type": "object"}, numbers(request))
     return tool["function"]["name"], value if isinstance(value, dict) else {}
 
 

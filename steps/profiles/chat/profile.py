@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from contracts import requirements
+from contracts.chat.lifecycle import STREAM
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
@@ -20,8 +21,8 @@ from steps.engine.trace import parse
 from steps.live.openai import Engine
 from steps.peers import calculator, tokens
 from steps.peers.tokens import Tokens
-from steps.profiles.base import Profile, Setting, Unfuzzed
-from steps.profiles.chat import checks
+from steps.profiles.base import Profile, Setting
+from steps.profiles.chat import checks, fuzzed
 from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.checks import IDS
 from steps.profiles.chat.replies import Bench, Talk
@@ -203,7 +204,7 @@ PROFILE = Profile(
     catalogue=requirements.load(ROOT / "contracts" / "chat" / "requirements.yaml"),
     default_target="app:rollout_server.engine.app:create_app",
     default_card=ROOT / "scenarios" / "cards" / "engine.yaml",
-    tables={},
+    tables={"openai": STREAM},
     peers=peers,
     read=read,
     invariants=(
@@ -222,6 +223,6 @@ PROFILE = Profile(
     echoed_by=frozenset(),
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
-    fuzzed=Unfuzzed(),
+    fuzzed=fuzzed,
     live_target=on_engine,
 )
