@@ -36,5 +36,9 @@ def data(event: bytes) -> bytes | None:
     return b"\n".join(line.removeprefix(b" ") for line in lines) if lines else None
 
 
+def is_done(event: bytes) -> bool:
+    return DONE in event and data(event) == DONE
+
+
 def event(value: object) -> bytes:
     return b"data: " + json_text.dumps(value) + b"\n\n"

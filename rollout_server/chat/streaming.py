@@ -49,15 +49,28 @@ class Stream:
         splitter = sse.Splitter()
         assert self.opened.chunks is not None
         async for chunk in self.opened.chunks:
-            for event in splitter.feed(chunk):
-                if sse.data(event) == sse.DONE:
-                    self.finished = True
-                    self.run.end(200, "answered")  # before the end is told: then it is on record
-                    yield event
-                elif (passed := self._passed(event)) is not None:
-                    yield passed
+            passed, lost = self._of_chunk(splitter.feed(chunk))
+            if passed:
+                yield passed
+            if lost is not None:
+                raise lost
             if splitter.size > MAX_EVENT:
                 raise FailedError("invalid")
+
+    def _of_chunk(self, events: list[bytes]) -> tuple[bytes, LostError | None]:
+        """What came together goes on together: a write for each event would cost more than all the rest."""
+        passed = bytearray()
+        for event in events:
+            if sse.is_done(event):
+                self.finished = True
+                self.run.end(200, "answered")  # before the end is told: then it is on record
+                passed += event
+                continue
+            try:
+                passed += self._passed(event) or b""
+            except LostError as error:
+                return bytes(passed), error
+        return bytes(passed), None
 
     def _passed(self, event: bytes) -> bytes | None:
         """The bytes as they came, unless something in them is not for the client."""

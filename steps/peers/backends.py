@@ -24,7 +24,8 @@ SSE = (("content-type", "text/event-stream"),)
 class BackendLine:
     """How one request is answered. `put` is merged over the reply; a stream goes at `pace_s` a chunk and breaks off after `dies_after`,
     falls silent after `stalls_after` or tells of an error after `fails_after`. `hold` waits until the case lets go; `size` makes the
-    answer so many bytes long; `zipped` packs it where the router said that it may be. A `plain` stream has no member that nobody knows.
+    answer so many bytes long; `zipped` packs it where the router said that it may be. A `plain` stream has no member that nobody knows,
+    a `torn` one is sent in pieces that end in the middle of events and of letters. `index` is that of the choice of a stream.
     """
 
     say: str = WORDS
@@ -38,17 +39,28 @@ class BackendLine:
     fails_after: int = 0
     spaces: Literal["before", "after"] = "before"
     plain: bool = False
+    torn: bool = False
+    index: int = 0
     hold: bool = False
     size: int = 0
     zipped: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     put: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def cut(self) -> int:
+        """After how many events a stream is not what it should be, 0 where it comes to its end."""
+        return self.dies_after or self.stalls_after or self.fails_after
+
 
 @dataclass(slots=True)
 class Plan:
-    """What the engines do in one case, and what reached them. `asked` are (backend, request); `left` those whose router hung up; `gone`
-    the engines that are dead for this case; `sent` the bytes of streams that the router took; `freed` when the case let go."""
+    """What the engines do in one case, and what reached them.
+
+    `asked` are (backend, request); `left` those whose router hung up; `gone` the engines that are dead for this case; `sent` the bytes
+    of streams that the router took; `freed` when the case let go; `told` what was said to its end: a reply as its value, a stream as the
+    list of its events.
+    """
 
     nonce: str
     trace: Trace
@@ -60,6 +72,7 @@ class Plan:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     freed: float | None = None
     sent: int = 0
+    told: list[Any] = field(default_factory=list)
 
     def take(self) -> BackendLine:
         return self.lines[min(len(self.asked) - 1, len(self.lines) - 1)]
@@ -83,10 +96,12 @@ class BackendPlay:
     stalls: bool = False
     hold: asyncio.Event | None = None
     drip: bool = False
+    told: Any = None
 
     def delivered(self) -> None:
         if self.plan is not None:
             self.plan.finished.append(self.plan.trace.now())
+            self.plan.told += [] if self.told is None else [self.told]
 
     def failed(self) -> None:
         """What breaks off does so on purpose."""
@@ -159,23 +174,28 @@ def _answer(plan: Plan, line: BackendLine, request: Request) -> BackendPlay:
     if asked.stream:
         return _stream(plan, line, asked, hold)
     said = asked.rest("x" * line.size if line.size else line.say)
-    body = json.dumps({**talking.whole(asked, said), **line.put}).encode()
+    answer = {**talking.whole(asked, said), **line.put}
+    body = talking.encoded(answer)
     if line.zipped and "gzip" in (request.header("accept-encoding") or ""):
         body, more = gzip.compress(body), (*more, ("content-encoding", "gzip"))
-    return BackendPlay(Response(200, JSON + more, body), plan, delay_s=line.delay_s, hold=hold)
+    return BackendPlay(Response(200, JSON + more, body), plan, delay_s=line.delay_s, hold=hold, told=answer)
 
 
 def _stream(plan: Plan, line: BackendLine, asked: Asked, hold: asyncio.Event | None) -> BackendPlay:
     pieces = (
         talking.flood(asked, line.size)
         if line.size
-        else list(talking.stream(asked, asked.rest(line.say), line.put, line.plain))
+        else list(talking.stream(asked, asked.rest(line.say), line.put, line.plain, line.index))
     )
-    cut = line.dies_after or line.stalls_after or line.fails_after
-    is_cut = 0 < cut < len(pieces)
+    is_cut = 0 < line.cut < len(pieces)
     if is_cut:
-        pieces = pieces[:cut]
+        pieces = pieces[: line.cut]
     if is_cut and line.fails_after:
         pieces.append(talking.event(talking.error(500)))
+    told = None if is_cut else [talking.decoded(piece) for piece in pieces]
+    if line.torn:
+        pieces = talking.torn(pieces)
     dies, stalls = bool(is_cut and line.dies_after), bool(is_cut and line.stalls_after)
-    return BackendPlay(Response(200, SSE, b""), plan, None, line.delay_s, pieces, line.pace_s, dies, stalls, hold)
+    return BackendPlay(
+        Response(200, SSE, b""), plan, None, line.delay_s, pieces, line.pace_s, dies, stalls, hold, told=told
+    )

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +13,9 @@ NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")
 WORDS = "One two three four five six seven eight nine ten."
 PIECES = {"before": re.compile(r"\s*\S+"), "after": re.compile(r"\s*\S+\s*")}  # where the space between two words goes
 PROMPT_TOKENS = 7
+TORN_BYTES = 7
+DONE = "[DONE]"
+END = f"data: {DONE}\n\n".encode()
 FLOOD_BYTES = 65_536  # of one piece: few events, so that what is measured is the flow and not the parsing of it
 
 
@@ -72,26 +75,43 @@ def whole(asked: Asked, said: str) -> dict[str, Any]:
 
 
 def event(value: Mapping[str, Any]) -> bytes:
-    return b"data: " + json.dumps(value).encode() + b"\n\n"
+    return b"data: " + encoded(value) + b"\n\n"
 
 
-def stream(asked: Asked, said: str, put: Mapping[str, Any], plain: bool = False) -> Iterator[bytes]:
+def encoded(value: Any) -> bytes:
+    """As engines write it: letters of all kinds as they are."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def decoded(piece: bytes) -> Any:
+    """The value of an event, or what stands there as text."""
+    said = piece.removeprefix(b"data: ").strip()
+    return DONE if said == DONE.encode() else json.loads(said)
+
+
+def torn(pieces: Sequence[bytes]) -> list[bytes]:
+    """The same bytes, cut where no event ends; where there are letters of several bytes, in the middle of those."""
+    flow = b"".join(pieces)
+    return [flow[at : at + TORN_BYTES] for at in range(0, len(flow), TORN_BYTES)]
+
+
+def stream(asked: Asked, said: str, put: Mapping[str, Any], plain: bool = False, index: int = 0) -> Iterator[bytes]:
     """The events of a stream. Each piece tells its number, as a member that nobody knows, unless it is to be plain."""
     words = PIECES[asked.spaces].findall(said)
     if not asked.text:
-        yield _chunk(asked, put, {"role": "assistant", "content": ""}, 0)
+        yield _chunk(asked, put, {"role": "assistant", "content": ""}, 0, index=index)
     for n, word in enumerate(words):
-        yield _chunk(asked, put, {"content": word} | ({} if plain else {"rc_word": n}), n + 1)
-    yield _chunk(asked, put, {}, len(words), "stop")
+        yield _chunk(asked, put, {"content": word} | ({} if plain else {"rc_word": n}), n + 1, index=index)
+    yield _chunk(asked, put, {}, len(words), "stop", index)
     if asked.usage:
         yield event({**_head(asked), **put, "choices": [], "usage": usage(len(words))})
-    yield b"data: [DONE]\n\n"
+    yield END
 
 
 def flood(asked: Asked, size: int) -> list[bytes]:
     """A stream of about so many bytes, of one piece over and over."""
     piece = _chunk(asked, {}, {"content": "x" * FLOOD_BYTES}, 1)
-    return [piece] * (size // FLOOD_BYTES) + [_chunk(asked, {}, {}, 1, "stop"), b"data: [DONE]\n\n"]
+    return [piece] * (size // FLOOD_BYTES) + [_chunk(asked, {}, {}, 1, "stop"), END]
 
 
 def _head(asked: Asked) -> dict[str, Any]:
@@ -100,10 +120,15 @@ def _head(asked: Asked) -> dict[str, Any]:
 
 
 def _chunk(
-    asked: Asked, put: Mapping[str, Any], delta: Mapping[str, Any], count: int, finish: str | None = None
+    asked: Asked,
+    put: Mapping[str, Any],
+    delta: Mapping[str, Any],
+    count: int,
+    finish: str | None = None,
+    index: int = 0,
 ) -> bytes:
     told = {**delta, "text": delta.get("content", "")} if asked.text else {"delta": delta}
     told = {name: value for name, value in told.items() if not asked.text or name != "content"}
-    choice = {"index": 0, **told, "finish_reason": finish}
+    choice = {"index": index, **told, "finish_reason": finish}
     each = {"usage": usage(count)} if asked.each else {}
     return event({**_head(asked), **put, "choices": [choice], **each})

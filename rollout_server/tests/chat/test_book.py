@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from rollout_server.chat import book, records
-from rollout_server.chat import keys as router_keys
+from rollout_server.chat import book, keys, records
 from rollout_server.chat import ledger as ledgers
 from rollout_server.chat.book import Book
 from rollout_server.chat.store import Store, StoreDownError, created, parsed
@@ -97,15 +96,15 @@ def test_every_token_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert sorted(key["spent_tokens"] for key in listed) == [0, 600]
 
     async def known(c: Caller) -> int:
-        keys = [key for key in await c.kit.ledger.keys() if key.budget_tokens]
+        (written,) = (key for key in await c.kit.ledger.keys() if key.budget_tokens)
         found = await c.kit.ledger.key(hashed)
         assert found is not None
-        assert found.spent_tokens >= keys[0].spent_tokens
+        assert found.spent_tokens >= written.spent_tokens
         return found.spent_tokens
 
-    hashed = router_keys.digest(KEY.encode())
-    keys = ({"key": KEY, "budget_tokens": 10**6}, {"key": ADMIN, "scopes": ["admin"]})
-    play_with(scenario, Fake("a"), keys=keys)
+    hashed = keys.digest(KEY.encode())
+    given = ({"key": KEY, "budget_tokens": 10**6}, {"key": ADMIN, "scopes": ["admin"]})
+    play_with(scenario, Fake("a"), keys=given)
 
 
 def test_routers_with_one_store_share_a_budget(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -169,7 +168,7 @@ def test_numbers_that_no_store_can_keep() -> None:
         for member, value in (("budget_tokens", 2**63), ("burst", 2**31), ("org", "a\0b"), ("name", "\0")):
             answer = await c.admin("POST", "/keys", json={"org": "x", "rps": 1, member: value})
             assert (answer.status_code, error(answer)["param"]) == (400, member)
-        fakes[0].usage = lambda _: dict.fromkeys(("prompt_tokens", "completion_tokens"), 10**30)  # type: ignore[method-assign, assignment]
+        fakes[0].usage = lambda completion: dict.fromkeys(("prompt_tokens", "completion_tokens"), 10**30)  # type: ignore[method-assign]
         await c.ask(headers={"x-request-id": "huge"})
         assert (await c.kit.ledger.request("one", "huge"))["prompt_tokens"] == 2**40
 

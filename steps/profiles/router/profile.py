@@ -26,6 +26,7 @@ from steps.profiles.router import fuzzed
 from steps.profiles.router.bench import RouterBench
 from steps.profiles.router.checks import IDS, kept, passed_on, shown
 from steps.profiles.router.lacks import LACKS, URL_ONLY
+from steps.profiles.router.whole import came_back
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("a", "b")
@@ -135,7 +136,7 @@ PROFILE = Profile(
     tables={},
     peers=peers,
     read=read,
-    invariants=(shown, kept, passed_on),
+    invariants=(shown, kept, passed_on, came_back),
     by_invariants=IDS,
     echoed_by=frozenset(),
     drowned_by=frozenset(),
