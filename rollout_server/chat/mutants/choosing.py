@@ -47,9 +47,19 @@ def _alone_with_its_cache(found: Any) -> Any:
 MUTANTS = (
     mutant("weights_ignored", "every backend gets as much", put(weights, "pick", _unweighted), "028", ("029",)),
     mutant(
-        "heaviest_only", "the backend with most weight gets all", put(weights, "pick", _heaviest), "017", ("026", "028")
+        "heaviest_only",
+        "the backend with most weight gets all",
+        put(weights, "pick", _heaviest),
+        "017",
+        ("026", "028", "034"),
     ),
-    mutant("failover_missing", "one backend is tried", after(routing, "choices", lambda found: found[:1]), "003"),
+    mutant(
+        "failover_missing",
+        "one backend is tried",
+        after(routing, "choices", lambda found: found[:1]),
+        "003",
+        ("035", "036", "047", "048", "061"),
+    ),
     mutant("degraded_still_used", "the state of a backend is no matter", put(routing, "is_fit", lambda _: True), "026"),
     mutant("degrade_forgotten", "an operator is told what is not done", around(Fleet, "degrade", _said_only), "026"),
     mutant("affinity_ignored", "conversations wander", put(relay, "preferred", lambda *_: None), "032", ("033",)),
