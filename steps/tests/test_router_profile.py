@@ -5,6 +5,7 @@ import json
 import pytest
 
 from steps.peers import talking
+from steps.profiles.chat import vocabulary as chat
 from steps.profiles.chat.replies import Reply
 from steps.profiles.router import operating, spreading, vocabulary
 from steps.running import ROOT
@@ -58,5 +59,5 @@ def test_the_pieces_of_a_stream_are_its_text(path: str, spaces: str) -> None:
 
 def test_every_verb_about_a_router_is_used_by_a_shipped_case() -> None:
     text = "\n".join(file.read_text() for file in (ROOT / "scenarios" / "router").glob("*.yaml"))
-    own = {*vocabulary.ACTIONS, *vocabulary.EXPECTATIONS} - {*vocabulary.chat.ACTIONS, *vocabulary.chat.EXPECTATIONS}
+    own = {*vocabulary.ACTIONS, *vocabulary.EXPECTATIONS} - {*chat.ACTIONS, *chat.EXPECTATIONS}
     assert [verb for verb in sorted(own) if verb not in text] == []
