@@ -155,7 +155,7 @@ async def main() -> None:
         routed = {"ROUTER_BACKENDS": json.dumps([{"name": "a", "url": engine.base_url}]), "ROUTER_KEYS": keys}
         async with (
             targets.running(f"{here} proxy {{port}}", {"UPSTREAM": engine.base_url}) as bare,
-            targets.running("app:rollout_server.chat.app:create_app", routed) as router,
+            targets.running(f"cmd:{sys.executable} -m rollout_server.chat --port {{port}}", routed) as router,
             litellm(engine.base_url) as other,
         ):
             places = {

@@ -68,7 +68,7 @@ def parse(body: bytes) -> Any:
         value = json_text.loads(body)
     except json_text.NotJsonError as error:
         raise Refusal(400, f"The body is {error}") from error
-    if not json_text.is_finite(value):
+    if json_text.may_be_infinite(body) and not json_text.is_finite(value):
         raise Refusal(400, "The body has a number out of range")
     return value
 

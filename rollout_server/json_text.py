@@ -5,6 +5,7 @@ and both occur in text that a policy sampled. Writing takes the fast way first.
 """
 
 import json
+import re
 from typing import Any, NoReturn
 
 import orjson
@@ -19,6 +20,8 @@ class NotJsonError(ValueError):
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
+
+_HUGE = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{200}")  # an exponent of two digits needs so many before it
 
 _decoder = json.JSONDecoder(parse_constant=_refuse)
 
@@ -45,7 +48,10 @@ def dumps(value: Any) -> bytes:
 
 def canonical(value: Any) -> bytes:
     """The same bytes for equal values, whatever the order of keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def size(value: Any) -> int:
@@ -61,6 +67,11 @@ def is_finite(value: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def may_be_infinite(text: bytes) -> bool:
+    """Whether anything in it looks like a number of more than 300 digits. A search costs nothing beside writing it all once more."""
+    return _HUGE.search(text) is not None
 
 
 def too_deep(value: Any) -> bool:

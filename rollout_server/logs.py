@@ -9,6 +9,8 @@ from typing import Any
 
 import structlog
 
+from rollout_server import json_text
+
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "off": 50}
 
 
@@ -24,6 +26,11 @@ class _Stderr:
     debug = info = warning = error = critical = msg
 
 
+def _written(line: Any, **_: Any) -> str:
+    """A third of the time that the standard library takes, which a server that logs each request notices."""
+    return json_text.dumps(line).decode()
+
+
 def create(level: str) -> Any:
     """A logger of its own for each server, so that two in one process do not share settings."""
     return structlog.wrap_logger(
@@ -31,7 +38,7 @@ def create(level: str) -> Any:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_written),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         cache_logger_on_first_use=True,

@@ -232,7 +232,7 @@ def explore(walks: int, seed: int | None, save_scenario: Path | None, **options:
     from steps.exploration.items import told
 
     request = Request(**options)
-    found = False
+    found = judged = False
     for dialect in (request.dialect,) if request.dialect else asyncio.run(_dialects(request)):
         for what, explored in (
             ("pairs of faults", campaign(request, dialect, 1 if seed is None else seed)),
@@ -243,8 +243,13 @@ def explore(walks: int, seed: int | None, save_scenario: Path | None, **options:
                 click.echo(told(explored, save_scenario) + "\n")
             flaky = ", one of them failed once and not again" if explored.flaky else ""
             click.echo(f"{dialect}: {explored.walks} {what}, {explored.moves} steps in {explored.seconds:.1f} s{flaky}")
+            for reason, times in explored.skips.items():
+                click.echo(f"  skipped {times}: {reason}")
+            judged = judged or explored.unjudged is None
     click.echo(f"seed: {'none, the same walks every time' if seed is None else seed}")
-    sys.exit(FINDINGS if found else OK)
+    if not judged:
+        click.echo("Nothing was judged: every walk was skipped.", err=True)
+    sys.exit(FINDINGS if found else OK if judged else NO_JUDGEMENT)
 
 
 async def _dialects(request: Request) -> tuple[str, ...]:

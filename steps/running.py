@@ -161,13 +161,11 @@ async def ready(request: Request) -> AsyncIterator[Run]:
     async with backend.opened(asked) as model:
         if model.engine is not None and profile.live_target is not None:
             target = request.target or profile.live_target(model.engine)
-        if model.engine is not None:
-            card = card.model_copy(update={"env": {**card.env, **profile.target_env(model.engine)}})
         wish = (request.target_key, request.tokenizer, request.tokenizer_name, request.listen)
         setting = Setting(target, card, *wish, model.run, model.engine)
         async with (
             profile.peers(setting) as peers,
-            _campaign(request, profile, placed(setting, peers), peers) as campaign,
+            _campaign(request, profile, setting, peers) as campaign,
         ):
             instance = await campaign.target()
             await reachable(instance.base_url)
@@ -175,15 +173,9 @@ async def ready(request: Request) -> AsyncIterator[Run]:
             yield Run(request, profile, campaign, peers, dialects, target, model.engine)
 
 
-def placed(setting: Setting, peers: Peers) -> Setting:
-    """The setting with what only served peers know: where they are, in the environment of a target that the suite starts."""
-    place = getattr(peers, "placed", None)
-    return replace(setting, card=place(setting.card)) if place else setting
-
-
 def _campaign(request: Request, profile: Profile, setting: Setting, peers: Peers) -> Campaign:
     live = setting.engine is not None
-    options = Options(setting.target, setting.card, request.level, request.strict, request.jobs, live)
+    options = Options(setting.target, peers.placed(setting.card), request.level, request.strict, request.jobs, live)
     return Campaign(options, Judge(profile, peers), lambda case: rerun(request, case))
 
 

@@ -38,6 +38,7 @@ class VerbCase(BaseModel):
 class VerbFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    tags: list[str] = Field(default_factory=list, description="of every case of this file")
     cases: list[VerbCase] = Field(min_length=1)
 
 
@@ -60,12 +61,17 @@ def compiled(source: Source, catalogue: Mapping[str, Requirement], profile: str)
         if case.name in names:
             raise source.problem(("cases", n, "name"), f"the name {case.name!r} is taken by another case of this file")
         names.add(case.name)
-        cases += _cases(source, ("cases", n), case, catalogue, profile)
+        cases += _cases(source, ("cases", n), case, catalogue, profile, frozenset((*model.tags, *case.tags)))
     return cases
 
 
 def _cases(
-    source: Source, path: Path_, case: VerbCase, catalogue: Mapping[str, Requirement], profile: str
+    source: Source,
+    path: Path_,
+    case: VerbCase,
+    catalogue: Mapping[str, Requirement],
+    profile: str,
+    tags: frozenset[str],
 ) -> Iterator[Case]:
     vocabulary = VOCABULARIES[profile]
     known = [_known(source, (*path, "requirements", n), name, catalogue) for n, name in enumerate(case.requirements)]
@@ -83,7 +89,7 @@ def _cases(
                 about,
                 (*actions, *demands),
                 at,
-                frozenset(case.tags),
+                tags,
                 needs,
                 case.variant,
                 case.alone,

@@ -1,6 +1,7 @@
 """`python -m rollout_server.chat --port N`: serve until told to stop. Everything else is configured by ROUTER_ variables."""
 
 import argparse
+import gc
 import math
 import sys
 
@@ -18,6 +19,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"router: {error}\n")
         return 2
+    collect_rarely()
     # Clients keep their connections between two requests for longer than the five seconds that are the default.
     uvicorn.run(
         app,
@@ -29,6 +31,14 @@ def main() -> int:
         timeout_graceful_shutdown=math.ceil(settings.drain_s),
     )
     return 0
+
+
+def collect_rarely() -> None:
+    """What was made until now lives as long as the process, and requests leave few cycles behind: looking for them took an eighth of
+    the time of each request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def arguments() -> argparse.Namespace:

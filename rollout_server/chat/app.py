@@ -21,13 +21,13 @@ from rollout_server.intake import Refusal
 FIRST_LOOK_S = 2.0  # what the backends get to introduce themselves before requests are taken
 
 ROUTES = [
+    Route("/v1/chat/completions", endpoints.ChatCompletions),  # first, as it is asked for all the time
+    Route("/v1/completions", endpoints.Completions),
     Route("/health", endpoints.Health),
     Route("/v1/status/healthz", endpoints.Health),
     Route("/v1/status/readyz", endpoints.Ready),
     Route("/metrics", endpoints.Metrics),
     Route("/v1/models", endpoints.Models),
-    Route("/v1/chat/completions", endpoints.ChatCompletions),
-    Route("/v1/completions", endpoints.Completions),
     Route("/v1/audit/requests/{request_id}", endpoints.Audit),
     Route("/v1/admin/routing/backends", admin.Backends),
     Route("/v1/admin/routing/backends/{name}/degrade", admin.Degrade),
@@ -58,6 +58,7 @@ def create_app(*, settings: Settings | None = None) -> Starlette:
 def add_gauges(made: Kit) -> None:
     made.metrics.gauge("router_running", "Routed requests that run now", lambda: made.running)
     made.metrics.gauge("router_backends_usable", "Backends that take requests", lambda: len(made.fleet.usable()))
+    made.metrics.gauge("router_records_waiting", "Records not yet stored", lambda: made.ledger.book.waiting)
     made.metrics.backends({backend.name: backend for backend in made.fleet.backends})
 
 
@@ -73,7 +74,8 @@ async def lifespan(made: Kit) -> AsyncIterator[None]:
         made.stop()
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-        await made.ledger.store.close()
+        if lost := await made.ledger.close():
+            made.log.error("records_lost", count=lost, reason="the state store is away")
         await made.upstream.close()
 
 

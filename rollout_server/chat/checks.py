@@ -6,6 +6,7 @@ from typing import Any
 
 from rollout_server.chat import errors
 from rollout_server.chat.keys import Key
+from rollout_server.chat.trace import Trace
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
@@ -18,6 +19,7 @@ class Asked:
     raw: bytes
     request_id: str
     key: Key
+    trace: Trace | None = None
 
     @property
     def model(self) -> str:
@@ -28,7 +30,7 @@ class Asked:
         return self.body.get("stream") is True
 
 
-def asked(path: str, body: Any, raw: bytes, request_id: str, key: Key) -> Asked:
+def asked(path: str, body: Any, raw: bytes, request_id: str, key: Key, trace: Trace | None = None) -> Asked:
     """Raises `RouterError` 400 that names the member."""
     if not isinstance(body, dict):
         raise errors.invalid(None, "The body must be a JSON object")
@@ -41,7 +43,7 @@ def asked(path: str, body: Any, raw: bytes, request_id: str, key: Key) -> Asked:
         raise errors.invalid("stream", "stream must be a boolean")
     if not isinstance(body.get("stream_options"), dict | None):
         raise errors.invalid("stream_options", "stream_options must be an object")
-    return Asked(path, body, raw, request_id, key)
+    return Asked(path, body, raw, request_id, key, trace)
 
 
 def check_model(model: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from starlette.requests import Request
 
 from rollout_server import intake
-from rollout_server.chat import checks, credentials, errors, keys
+from rollout_server.chat import checks, credentials, errors, keys, trace
 from rollout_server.chat.buckets import Taken
 from rollout_server.chat.checks import Asked
 from rollout_server.chat.keys import Key
@@ -67,7 +67,7 @@ async def read_asked(request: Request, path: str) -> Asked:
     admit(request, key)
     raw = await read_body(request)
     check_signature(request, raw)
-    return checks.asked(path, intake.parse(raw), raw, request.state.request_id, key)
+    return checks.asked(path, intake.parse(raw), raw, request.state.request_id, key, trace.of(request.headers))
 
 
 async def read_body(request: Request) -> bytes:

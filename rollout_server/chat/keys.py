@@ -65,7 +65,7 @@ def check_budget(key: Key) -> None:
 def row(limits: Limits, hashed: str) -> dict[str, Any]:
     """As the state store keeps it."""
     known = limits.model_dump(include=set(Limits.model_fields) - {"scopes"})
-    return {"id": id_of(hashed), "hash": hashed, "scopes": " ".join(limits.scopes), **known}
+    return {"id": id_of(hashed), "hash": hashed, "scopes": " ".join(dict.fromkeys(limits.scopes)), **known}
 
 
 def from_row(values: Mapping[str, Any]) -> Key:

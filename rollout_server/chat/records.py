@@ -3,14 +3,18 @@
 import time
 import uuid
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollout_server.chat import keys, tables
+from rollout_server.chat.book import Batch, Row
+from rollout_server.chat.checks import Asked
 from rollout_server.chat.keys import Key
-from rollout_server.chat.store import Work
+from rollout_server.chat.tables import Work
 
 
 def seed(rows: Sequence[dict[str, Any]]) -> Work[None]:
@@ -66,27 +70,51 @@ def revoke_key(key_id: str) -> Work[bool]:
     return work
 
 
-def begin(key: Key, request_id: str, path: str, model: str) -> tuple[str, Work[None]]:
-    record_id = str(uuid.uuid4())
-    row = {"record_id": record_id, "request_id": request_id, "org": key.org, "key_id": key.id, "path": path}
+def opened(asked: Asked) -> Row:
+    """The record of a request that runs."""
+    return {
+        **dict.fromkeys(c.name for c in tables.requests.columns),
+        "record_id": str(uuid.uuid4()),
+        "request_id": asked.request_id,
+        "org": asked.key.org,
+        "key_id": asked.key.id,
+        "path": asked.path,
+        "model": storable(asked.model)[:256],
+        "created_at": time.time(),
+        "trace_id": asked.trace.id if asked.trace else None,
+    }
+
+
+def storable(value: str) -> str:
+    """What every store takes as text: no half of a surrogate pair, and no NUL, which PostgreSQL refuses."""
+    return value.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
+def write(batch: Batch) -> Work[None]:
+    """Records are whole, so that writing one again is harmless and its last state wins."""
 
     async def work(connection: AsyncConnection) -> None:
-        await connection.execute(insert(tables.requests).values(**row, model=model[:256], created_at=time.time()))
-
-    return record_id, work
-
-
-def finish(record_id: str, key: Key, values: dict[str, Any], tokens: int) -> Work[None]:
-    """The end of a record and the tokens of its key, both or neither."""
-
-    async def work(connection: AsyncConnection) -> None:
-        mine = tables.requests.c.record_id == record_id
-        await connection.execute(update(tables.requests).where(mine).values(**values))
-        if tokens:
-            spent = tables.keys.c.spent_tokens + tokens
-            await connection.execute(update(tables.keys).where(tables.keys.c.id == key.id).values(spent_tokens=spent))
+        if batch.rows:
+            await connection.execute(upsert(connection.dialect.name), list(batch.rows.values()))
+        if batch.owed:
+            owed = [{"owing": key_id, "tokens": tokens} for key_id, tokens in sorted(batch.owed.items())]
+            await connection.execute(SPEND, owed)
 
     return work
+
+
+SPEND = (
+    update(tables.keys)
+    .where(tables.keys.c.id == bindparam("owing"))
+    .values(spent_tokens=tables.keys.c.spent_tokens + bindparam("tokens"))
+)
+
+
+@cache
+def upsert(dialect: str) -> Any:
+    statement: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect](tables.requests)
+    new = {c.name: statement.excluded[c.name] for c in tables.requests.columns if not c.primary_key}
+    return statement.on_conflict_do_update(index_elements=["record_id"], set_=new)
 
 
 def find_request(org: str, request_id: str) -> Work[dict[str, Any] | None]:

@@ -22,6 +22,7 @@ class Opened:
     choice: Choice
     reply: Reply
     body: bytes = b""
+    answer: Any = None  # what the body says, if it is JSON
     chunks: AsyncIterator[bytes] | None = None
 
     def close(self) -> None:
@@ -29,7 +30,7 @@ class Opened:
         self.reply.close()
 
 
-async def choices(kit_: Kit, asked: Asked) -> list[Choice]:
+async def choices(kit_: Kit, asked: Asked, hashes: Sequence[Boundary]) -> list[Choice]:
     """Raises `RouterError` when no backend has the model."""
     found = routing.serving(kit_.fleet.backends, asked.model)
     if not found:
@@ -38,7 +39,7 @@ async def choices(kit_: Kit, asked: Asked) -> list[Choice]:
         found = routing.serving(kit_.fleet.backends, asked.model)
     if not found:
         raise missing(kit_)
-    return routing.choices(found, preferred(kit_, asked), kit.draw)
+    return routing.choices(found, preferred(kit_, hashes), kit.draw)
 
 
 def missing(kit_: Kit) -> errors.RouterError:
@@ -47,9 +48,9 @@ def missing(kit_: Kit) -> errors.RouterError:
     return errors.unserved(["connect"]) if silent else errors.unknown_model()
 
 
-def preferred(kit_: Kit, asked: Asked) -> str | None:
+def preferred(kit_: Kit, hashes: Sequence[Boundary]) -> str | None:
     """The backend that has the beginning in its cache, unless so much runs there that another one is quicker without it."""
-    name = kit_.affinity.find(boundaries(kit_, asked))
+    name = kit_.affinity.find(hashes)
     known = kit_.fleet.by_name.get(name) if name else None
     return name if known is not None and known.running < kit_.settings.backend_capacity else None
 
@@ -85,7 +86,7 @@ async def open_one(run: Run, choice: Choice, body: bytes, streams: bool) -> Open
     backend.running += 1
     reply = None
     try:
-        headers = upstream.headers(run.asked.request_id, streams)
+        headers = upstream.headers(run.asked, streams)
         reply = await run.kit.upstream.ask(backend, run.asked.path, body, headers)
         if routing.is_failure(reply.status):
             raise FailedError("status")
@@ -94,7 +95,8 @@ async def open_one(run: Run, choice: Choice, body: bytes, streams: bool) -> Open
             opened.chunks = await begun(reply.chunks())
         else:
             opened.body = await reply.whole(run.kit.settings.reply_limit)
-            check_answer(reply.status, opened.body)
+            opened.answer = parsed(opened.body)
+            check_answer(reply.status, opened.answer)
     except BaseException:
         backend.running -= 1
         if reply is not None:
@@ -117,9 +119,9 @@ async def preceded(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[
         yield chunk
 
 
-def check_answer(status: int, body: bytes) -> None:
+def check_answer(status: int, answer: Any) -> None:
     """A success is a JSON object; anything else comes from something that is no backend."""
-    if status < 300 and not isinstance(parsed(body), dict):
+    if status < 300 and not isinstance(answer, dict):
         raise FailedError("invalid")
 
 

@@ -62,14 +62,28 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> 
 
 async def until_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
     """The result, or none when the client went away first; then the work is cancelled, and has ended when this returns."""
-    working, leaving = asyncio.create_task(work), asyncio.create_task(gone(receive))
+    working, left = asyncio.current_task(), False
+    assert working is not None
+
+    def leave(leaving: asyncio.Task[None]) -> None:
+        nonlocal left
+        left = not leaving.cancelled()
+        if left:
+            working.cancel()
+
+    leaving = asyncio.create_task(gone(receive))
+    leaving.add_done_callback(leave)
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
+        return await work
+    except asyncio.CancelledError:
+        if not left or working.cancelling() > 1:
+            raise  # somebody else wants it to end
+        return None
     finally:
-        working.cancel()
+        leaving.remove_done_callback(leave)
         leaving.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+        if left:
+            working.uncancel()
 
 
 async def gone(receive: Receive) -> None:

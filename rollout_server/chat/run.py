@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+from rollout_server.chat.book import Row
 from rollout_server.chat.checks import Asked
 from rollout_server.chat.kit import Kit
 from rollout_server.chat.routing import Choice
@@ -13,7 +14,7 @@ from rollout_server.chat.usage import Tally
 class Run:
     kit: Kit
     asked: Asked
-    record_id: str = ""
+    row: Row | None = None
     tally: Tally = field(default_factory=Tally)
     choice: Choice | None = None
     started: float = field(default_factory=time.monotonic)
@@ -22,7 +23,7 @@ class Run:
 
     async def begin(self) -> None:
         self.tally.prompt_bytes = len(self.asked.raw)
-        self.record_id = await self.kit.ledger.begin(self.asked)
+        self.row = await self.kit.ledger.begin(self.asked)
 
     def tried(self, choice: Choice, outcome: str) -> None:
         self.attempts.append({"backend": choice.backend.name, "outcome": outcome})
@@ -42,7 +43,7 @@ class Run:
             }
         )
 
-    async def end(self, status: int, outcome: str) -> None:
+    def end(self, status: int, outcome: str) -> None:
         if self.ended:
             return
         self.ended = True
@@ -50,10 +51,9 @@ class Run:
         self.tally.settle()
         seconds = time.monotonic() - self.started
         self.kit.metrics.ended(outcome, seconds, self.tally.prompt, self.tally.completion)
-        known = await self.kit.ledger.finish(
-            self.record_id, self.asked.key, self._values(status, outcome, seconds), self.tally.total
-        )
-        self._log(status, outcome, seconds, known)
+        values = self._values(status, outcome, seconds)
+        self.kit.ledger.finish(self.row, self.asked.key, values, self.tally.total)
+        self._log(values)
 
     def _values(self, status: int, outcome: str, seconds: float) -> dict[str, object]:
         return {
@@ -66,8 +66,9 @@ class Run:
             "latency_ms": round(seconds * 1000, 3),
         }
 
-    def _log(self, status: int, outcome: str, seconds: float, recorded: bool) -> None:
+    def _log(self, values: dict[str, object]) -> None:
         """Ids, counts and times. The name of the model is one that a backend listed."""
-        values = self._values(status, outcome, seconds)
         asked = {"request_id": self.asked.request_id, "org": self.asked.key.org, "key_id": self.asked.key.id}
-        self.kit.log.info("request", **asked, model=self.asked.model, recorded=recorded, tries=self.attempts, **values)
+        if self.asked.trace:
+            asked["trace_id"] = self.asked.trace.id
+        self.kit.log.info("request", **asked, model=self.asked.model, tries=self.attempts, **values)

@@ -62,7 +62,8 @@ class Keeping:
 
 async def fresh(kit: Kit, asked: Asked, keeping: Keeping) -> Response:
     keys.check_budget(asked.key)
-    found = await relay.choices(kit, asked)
+    hashes = relay.boundaries(kit, asked)
+    found = await relay.choices(kit, asked, hashes)
     kit.enter()
     run = Run(kit, asked)
     try:
@@ -71,28 +72,28 @@ async def fresh(kit: Kit, asked: Asked, keeping: Keeping) -> Response:
         wish = usage.wish(asked.body, migrates) if asked.streams else None
         opened = await relay.open_first(run, found, relay.asking(run, wish), asked.streams)
         run.decided(opened.choice)
-        kit.affinity.remember(relay.boundaries(kit, asked), opened.choice.backend.name)
+        kit.affinity.remember(hashes, opened.choice.backend.name)
         if opened.chunks is None:
-            return await whole(run, opened, keeping)
+            return whole(run, opened, keeping)
         rest = [choice for choice in found if choice.backend is not opened.choice.backend]
         progress = continuation.Progress() if migrates else None
         assert wish is not None
         keeping.goes_on = True
         return streamed(Stream(run, opened, wish, rest, progress), keeping)
     except RouterError as error:
-        await run.end(error.status, error.code)
+        run.end(error.status, error.code)
         raise
     finally:
         if not keeping.goes_on:
-            await run.end(GONE, "client_gone")  # unless it ended before
+            run.end(GONE, "client_gone")  # unless it ended before
 
 
-async def whole(run: Run, opened: Opened, keeping: Keeping) -> Response:
+def whole(run: Run, opened: Opened, keeping: Keeping) -> Response:
     opened.close()
-    run.tally.saw(relay.parsed(opened.body))
+    run.tally.saw(opened.answer)
     answer = Answer(opened.reply.status, opened.body, opened.reply.content_type, headers(opened))
     keeping.answer = answer
-    await run.end(answer.status, "answered" if answer.status < 400 else "refused")
+    run.end(answer.status, "answered" if answer.status < 400 else "refused")
     return answered(answer)
 
 
@@ -116,6 +117,6 @@ def streamed(stream: Stream, keeping: Keeping) -> Response:
         if stream.finished and len(keeping.body) <= MAX_KEPT:
             keeping.answer = Answer(200, bytes(keeping.body), "text/event-stream", told)
         keeping.release()
-        await stream.run.end(GONE, "client_gone")
+        stream.run.end(GONE, "client_gone")
 
     return Streamed(events(), told, end)

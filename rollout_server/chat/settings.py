@@ -6,11 +6,15 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
+from contracts.rollout.wire import Integer, Number
+
 PREFIX = "ROUTER_"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]  # it goes into headers, paths and labels
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pause = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+STORABLE = r"^[^\x00]*$"  # PostgreSQL keeps no text with a NUL
+MOST = 2**63 - 1  # what the state store can keep
 AllowedScope = Literal["inference", "admin"]
 
 
@@ -39,13 +43,13 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    org: Annotated[str, Field(min_length=1, max_length=128)]
+    org: Annotated[str, Field(pattern=STORABLE, min_length=1, max_length=128)]
     scopes: Annotated[tuple[AllowedScope, ...], Field(min_length=1)] = ("inference",)
-    rps: Seconds | None = None
-    burst: Count | None = None
-    budget_tokens: Annotated[int, Field(ge=0)] | None = None
-    name: Annotated[str, Field(max_length=128)] | None = None
-    expires_at: Annotated[float, Field(allow_inf_nan=False)] | None = None  # seconds since 1970
+    rps: Annotated[Number, Field(gt=0)] | None = None
+    burst: Annotated[Integer, Field(ge=1, lt=2**31)] | None = None
+    budget_tokens: Annotated[Integer, Field(ge=0, le=MOST)] | None = None
+    name: Annotated[str, Field(pattern=STORABLE, max_length=128)] | None = None
+    expires_at: Number | None = None  # seconds since 1970
 
     @model_validator(mode="after")
     def _burst_refills(self) -> Self:
@@ -82,7 +86,10 @@ class Settings(BaseSettings):
     replay_s: Seconds = 600
     replay_entries: Count = 1000
 
-    state: SecretStr | None = None  # a URL of SQLAlchemy; none: a temporary file
+    # A URL of SQLAlchemy: sqlite+aiosqlite:////var/lib/router/state.db (one router), or postgresql+asyncpg://user:password@host/database
+    # (several share keys, budgets and records; `pip install rollout-conformance[postgres]`). The user must be allowed to create
+    # tables the first time. None: a temporary file that goes with the process.
+    state: SecretStr | None = None
     state_required: bool = True
     state_timeout_s: Seconds = 2
     drain_s: Pause = 10.0  # what running requests get to end by themselves

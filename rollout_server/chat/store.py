@@ -1,26 +1,24 @@
 """The state store: one transaction at a time for all who wait, over SQLAlchemy, on SQLite or PostgreSQL. It may go and come back."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import AsyncAdaptedQueuePool, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from rollout_server.chat import tables
+from rollout_server.chat import records, tables
+from rollout_server.chat.book import Book
 from rollout_server.chat.settings import SettingsError
-
-CONNECTIONS = 10  # of a server such as PostgreSQL; each is held for one short transaction
+from rollout_server.chat.tables import Work
 
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[T]]
-
 
 MOST_TOGETHER = 64  # works in one transaction
 
@@ -30,20 +28,26 @@ class StoreDownError(Exception):
 
 
 class Store:
-    """`prepare` fills the tables whenever the store comes, the first time or once more."""
+    """`prepare` fills the tables whenever the store comes, the first time or once more. Every transaction writes what waits in the
+    book before it does anything else, so whoever reads finds what was done before."""
 
-    def __init__(self, url: str | None, timeout_s: float, prepare: Work[None]) -> None:
+    def __init__(self, url: str | None, timeout_s: float, prepare: Work[None], book: Book) -> None:
         self._own = Path(tempfile.gettempdir()) / f"router-{uuid.uuid4().hex}" if url is None else None
         self._url = parsed(url) if url else URL.create("sqlite+aiosqlite", database=f"{self._own}/state.db")
         self._missing = self._own  # a folder that is made once: when it goes, the store has gone
         self._timeout_s = timeout_s
         self._prepare = prepare
+        self._book = book
         self._ready = False
         self._file: tuple[int, int] | None = None
         self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
         self._writer: asyncio.Task[None] | None = None
-        self._turns = asyncio.Semaphore(1 if is_sqlite(self._url) else CONNECTIONS)
         self._engine = created(self._url)
+        self._path = file_of(self._url)
+
+    def is_there(self) -> bool:
+        """As far as that is known without asking: the last transaction succeeded, and a file is still the same."""
+        return self._ready and self._file == identity(self._path)
 
     async def do(self, work: Work[T]) -> T:
         """The result of `work` in a transaction. It is finished even when the caller is cancelled meanwhile.
@@ -80,25 +84,28 @@ class Store:
                 waiting.set_exception(own)
 
     async def _transaction(self, works: list[Work[Any]]) -> list[Any]:
+        batch = self._book.take()
         try:
-            # Waiting for one's turn is no fault of the store, so it is not timed.
-            async with self._turns, asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s):
                 await self._look_for_file()
                 async with self._engine.begin() as connection:
                     if not self._ready:
-                        await connection.run_sync(tables.metadata.create_all)
+                        await connection.run_sync(tables.create)
                         await self._prepare(connection)
+                    await records.write(batch)(connection)
                     results = [await work(connection) for work in works]
-            self._ready = True
-            self._file = identity(self._url)
-            return results
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except Exception as error:
+            # Whatever it is: drivers raise errors of their own, SQLAlchemy wraps only some of them, and nobody may wait for ever.
+            self._book.give_back(batch)
             self._ready = False
             raise StoreDownError(type(error).__name__) from None
+        self._ready = True
+        self._file = identity(self._path)
+        return results
 
     async def _look_for_file(self) -> None:
         """SQLite goes on writing into a file that was taken away. Here that is the loss of the store, as it should be."""
-        if self._file is not None and self._file != identity(self._url):
+        if self._file is not None and self._file != identity(self._path):
             self._file, self._ready = None, False
             await self._engine.dispose()
         if self._missing is not None:
@@ -129,7 +136,7 @@ def parsed(url: str) -> URL:
 def created(url: URL) -> AsyncEngine:
     try:
         if not is_sqlite(url):
-            return create_async_engine(url, pool_pre_ping=True, pool_size=CONNECTIONS, max_overflow=0)
+            return create_async_engine(url, pool_pre_ping=True, pool_size=1, max_overflow=0)
         # One connection: SQLite writes one transaction at a time anyway, and a database in memory lives in its connection.
         engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
         event.listen(engine.sync_engine, "connect", with_log)
@@ -150,11 +157,15 @@ def with_log(connection: Any, _: Any) -> None:
     cursor.close()
 
 
-def identity(url: URL) -> tuple[int, int] | None:
-    if not is_sqlite(url) or not url.database or url.database == ":memory:":
+def file_of(url: URL) -> str | None:
+    return url.database if is_sqlite(url) and url.database != ":memory:" else None
+
+
+def identity(path: str | None) -> tuple[int, int] | None:
+    if not path:
         return None
     try:
-        found = Path(url.database).stat()
+        found = os.stat(path)
     except OSError:
         return (0, 0)  # no file has these
     return (found.st_dev, found.st_ino)

@@ -41,7 +41,7 @@ class Stream:
             except LostError:
                 self.run.tried(self.opened.choice, "lost")
             if not await self._migrated():
-                await self.run.end(200, "interrupted")
+                self.run.end(200, "interrupted")
                 yield broken()
                 return
 
@@ -52,7 +52,7 @@ class Stream:
             for event in splitter.feed(chunk):
                 if sse.data(event) == sse.DONE:
                     self.finished = True
-                    await self.run.end(200, "answered")  # before the end is told: then it is on record
+                    self.run.end(200, "answered")  # before the end is told: then it is on record
                     yield event
                 elif (passed := self._passed(event)) is not None:
                     yield passed

@@ -1,6 +1,14 @@
 """What the state store holds. Nothing of a conversation, and of a key only its hash."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Float, Integer, MetaData, String, Table, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]  # inside a transaction
+LOCK = 0x726F7574  # of PostgreSQL: "rout", the same number in every router
 
 metadata = MetaData()
 
@@ -37,4 +45,18 @@ requests = Table(
     Column("prompt_tokens", BigInteger),
     Column("completion_tokens", BigInteger),
     Column("latency_ms", Float),
+    Column("trace_id", String(32)),
 )
+
+
+def create(connection: Connection) -> None:
+    """The tables as they are above, also where an earlier version made them. Routers that start together take turns."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    metadata.create_all(connection)
+    for table in metadata.sorted_tables:
+        known = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                kind = column.type.compile(connection.dialect)
+                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 
 from rollout_server import json_text
+from rollout_server.chat.checks import Asked
 from rollout_server.chat.errors import Failure
 from rollout_server.chat.fleet import Backend
 
@@ -33,7 +34,7 @@ class Reply:
 
     async def whole(self, limit: int) -> bytes:
         body = bytearray()
-        async for chunk in self.chunks():
+        while chunk := await self._chunk():
             body += chunk
             if len(body) > limit:
                 raise FailedError("invalid")
@@ -41,17 +42,20 @@ class Reply:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """As they come. Raises `FailedError` when the backend dies, or is silent for too long."""
-        while True:
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    chunk = await self._response.content.readany()
-            except TimeoutError:
-                raise FailedError("timeout") from None
-            except RESET:
-                raise FailedError("connect") from None
-            if not chunk:
-                return
+        while chunk := await self._chunk():
             yield chunk
+
+    async def _chunk(self) -> bytes:
+        content = self._response.content
+        try:
+            if (come := content.read_nowait()) or content.is_eof():  # nearly always: a short answer comes with its head
+                return come
+            async with asyncio.timeout(self._timeout_s):
+                return await content.readany()
+        except TimeoutError:
+            raise FailedError("timeout") from None
+        except RESET:
+            raise FailedError("connect") from None
 
     def close(self) -> None:
         """Of an answer that was read to its end the connection is kept; otherwise it is cut."""
@@ -123,11 +127,12 @@ def credentials(backend: Backend) -> dict[str, str]:
     return {"Authorization": f"Bearer {backend.spec.key.get_secret_value()}"} if backend.spec.key else {}
 
 
-def headers(request_id: str, streams: bool) -> dict[str, str]:
+def headers(asked: Asked, streams: bool) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
         "Accept": "text/event-stream" if streams else "application/json",
         "Accept-Encoding": "identity",
         "User-Agent": "reference-router",
-        "X-Request-Id": request_id,
+        "X-Request-Id": asked.request_id,
+        **(asked.trace.headers if asked.trace else {}),
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+MOST = 2**40  # more than any answer has; what a backend says must not overflow the state store
 BYTES_PER_TOKEN = 4  # of ordinary text; only for answers of which the backend never said how long they are
 
 
@@ -36,7 +37,7 @@ class Tally:
 
 def count(usage: Mapping[str, Any], name: str) -> int:
     value = usage.get(name)
-    return value if isinstance(value, int) and value > 0 else 0
+    return min(value, MOST) if isinstance(value, int) and value > 0 else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,18 @@
 """Which well-formed requests are refused, and with which sentence. The sentences are those of vLLM."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from rollout_server.engine import errors, sampling
+import jsonschema_rs
+
+from contracts.chat.wire import HOTTEST, MOST_TOP_LOGPROBS
+from rollout_server.engine import errors, prompts, sampling
 from rollout_server.engine.errors import EngineError
 from rollout_server.engine.settings import Settings
 from rollout_server.engine.wire import ChatRequest, Named
 
-MOST_TOP_LOGPROBS = 20  # the default of vLLM
+DRAFT = "https://json-schema.org/draft/2020-12/schema"  # whatever draft a client names, nobody goes and fetches it
+MOST_CHOICES = 128  # OpenAI's; without a limit one request could take all there is
 
 
 def check(request: ChatRequest, settings: Settings) -> None:
@@ -27,15 +32,20 @@ def complaints(request: ChatRequest, settings: Settings) -> Iterator[EngineError
     yield from of_lengths(request, settings)
     yield from of_output(request)
     yield from of_tools(request)
+    yield from of_schemas(request)
 
 
 def of_sampling(request: ChatRequest) -> Iterator[EngineError]:
     if request.temperature is not None and request.temperature < 0:
         yield errors.bad(f"temperature must be non-negative, got {request.temperature}.", "temperature")
+    if request.temperature is not None and request.temperature > HOTTEST:
+        yield errors.bad(f"temperature must be in [0, {HOTTEST:g}], got {request.temperature}.", "temperature")
     if request.top_p is not None and not 0 < request.top_p <= 1:
         yield errors.bad(f"top_p must be in (0, 1], got {request.top_p}.", "top_p")
     if request.n is not None and request.n < 1:
         yield errors.bad(f"n must be at least 1, got {request.n}.", "n")
+    if request.n is not None and request.n > MOST_CHOICES:
+        yield errors.bad(f"n must be at most {MOST_CHOICES}, got {request.n}.", "n")
     if (request.n or 1) > 1 and sampling.is_greedy(request):
         yield errors.bad(f"n must be 1 when using greedy sampling, got {request.n}.", "n")
 
@@ -69,6 +79,20 @@ def of_tools(request: ChatRequest) -> Iterator[EngineError]:
     if isinstance(choice, Named) and choice.function.name not in names(request):
         sentence = f"The tool specified in `tool_choice` ({choice.function.name}) does not match any of `tools`."
         yield errors.bad(sentence, "tool_choice")
+
+
+def of_schemas(request: ChatRequest) -> Iterator[EngineError]:
+    """What a reply is held to has to be a schema. Of tools it is where one has to be called; else the policy writes what it likes."""
+    form = request.response_format
+    if form is not None and form.json_schema is not None and not is_schema(form.json_schema.body):
+        yield errors.bad("The schema of `response_format` is not a JSON Schema.", "response_format")
+    forced = request.tools if prompts.mode(request) in ("required", "named") else None
+    if not all(is_schema(tool["function"].get("parameters") or {}) for tool in forced or ()):
+        yield errors.bad("The `parameters` of a tool are not a JSON Schema.", "tools")
+
+
+def is_schema(value: Any) -> bool:
+    return isinstance(value, dict) and jsonschema_rs.meta.is_valid({**value, "$schema": DRAFT})
 
 
 def names(request: ChatRequest) -> set[str]:

@@ -10,6 +10,7 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
+from contracts.chat import wire as law
 from rollout_server import auth, intake, json_text
 from rollout_server.engine import chat, checks, errors, prompts, running, stream
 from rollout_server.engine.running import Streamed
@@ -59,7 +60,7 @@ def models(settings: Settings) -> dict[str, Any]:
 class Tokenize(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         engine = engine_of(request)
-        asked = await read(request, TokenizeRequest)
+        asked = shaped(TokenizeRequest, await read(request))
         checks.check_model(asked.model, engine.settings)
         ids = prompts.of_tokenize(engine.tokens, asked)
         longest = engine.settings.max_model_len
@@ -70,7 +71,9 @@ class ChatCompletions(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         check_key(request)
         engine = engine_of(request)
-        told = engine.told(await read(request, ChatRequest), answer_id(request))
+        body = await read(request)
+        told = engine.told(shaped(ChatRequest, body), answer_id(request))
+        shaped(law.ChatRequest, body)  # the sentences of vLLM come first; what they let pass, the contract may refuse
         run = engine.run(told)
         if told.request.stream:
             return Streamed(run, stream.events(told, run))
@@ -85,11 +88,15 @@ def answer_id(request: Request) -> str:
     return f"chatcmpl-{request.headers.get('x-request-id') or uuid.uuid4().hex}"
 
 
-async def read(request: Request, model: type[Model]) -> Model:
-    """The body as one of the requests. Raises `EngineError` 400, or a refusal."""
+async def read(request: Request) -> Any:
+    """The body as JSON. Raises `EngineError` 400, or a refusal."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise errors.malformed("Unsupported Media Type: Only 'application/json' is allowed")
-    body = intake.parse(await intake.read_body(request, engine_of(request).settings.body_limit))
+    return intake.parse(await intake.read_body(request, engine_of(request).settings.body_limit))
+
+
+def shaped(model: type[Model], body: Any) -> Model:
+    """The body as one of the requests. Raises `EngineError` 400."""
     try:
         return model.model_validate(body)
     except ValidationError as error:

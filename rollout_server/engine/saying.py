@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rollout_server.engine import prompts
-from rollout_server.engine.filling import filled
+from rollout_server.engine.filling import smallest
 from rollout_server.engine.wire import ChatRequest, Named
 from rollout_server.trainer import policy
 
@@ -22,7 +22,7 @@ def message(request: ChatRequest, words: str) -> dict[str, Any]:
     """The next message of the assistant, with `words` of its own choice."""
     if (mode := prompts.mode(request)) in ("required", "named"):
         return forced(request, mode)
-    said = spoken(request)
+    said = one_by_one(request, spoken(request))
     content = said["content"]
     if words:
         content = words if content == policy.NOTHING else f"{content} {words}"
@@ -36,6 +36,13 @@ def spoken(request: ChatRequest) -> dict[str, Any]:
     if count := COUNT.search(question):
         return policy.say(counted(*(int(digits[:9]) for digits in count.groups())))
     return policy.reply(request.messages, prompts.shown(request), "call")
+
+
+def one_by_one(request: ChatRequest, said: dict[str, Any]) -> dict[str, Any]:
+    """Where calls may not be parallel, the first of several is the only one."""
+    if request.parallel_tool_calls is False and said.get("tool_calls"):
+        return said | {"tool_calls": said["tool_calls"][:1]}
+    return said
 
 
 def asked(request: ChatRequest) -> str:
@@ -53,7 +60,7 @@ def formatted(request: ChatRequest, content: str) -> str:
     if form is None or form.type == "text":
         return content
     if form.type == "json_schema" and form.json_schema:
-        return json.dumps(filled(form.json_schema.body, numbers(request)), ensure_ascii=False)
+        return json.dumps(smallest(form.json_schema.body, numbers(request)), ensure_ascii=False)
     return json.dumps({"answer": content}, ensure_ascii=False)
 
 
@@ -72,7 +79,7 @@ def name(request: ChatRequest) -> str | None:
 
 def made_up(request: ChatRequest, tool: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Arguments for a tool that nobody asked for: numbers as they were said, whatever the schema wants else."""
-    value = filled(tool["function"].get("parameters") or {"type": "object"}, numbers(request))
+    value = smallest(tool["function"].get("parameters") or {"type": "object"}, numbers(request))
     return tool["function"]["name"], value if isinstance(value, dict) else {}
 
 

@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
-from rollout_server import agent, rollout, trainer_client
+from rollout_server import agent, delivery, rollout, trainer_client
 from rollout_server.mutants.mutant import CALLBACK, Mutant, around, put
 from rollout_server.registry import Registry
 from rollout_server.rollout import Rollout
+from rollout_server.service import Service
 from rollout_server.trainer_client import TrainerClient
 
 _running: dict[str, Rollout] = {}
@@ -56,6 +57,29 @@ def _changes_its_mind() -> None:
     put(Registry, "with_id", _noted)()
 
 
+def _forgets_what_was_asked_again() -> None:
+    """A rollout whose start came once more is not told of when the server ends."""
+    again: set[str] = set()
+    ending: list[bool] = []
+
+    def noted(self: Any, asked: Any) -> Any:
+        record = self._by_id.get(asked.rollout_id)
+        if record is not None:
+            again.add(asked.rollout_id)
+        return record
+
+    def begun(original: Any, self: Any) -> None:
+        ending.append(True)
+        original(self)
+
+    async def deliver(original: Any, start: Any, result: Any, kit: Any) -> bool:
+        return False if ending and start.rollout_id in again else bool(await original(start, result, kit))
+
+    put(Registry, "with_id", noted)()
+    around(Service, "begin_to_stop", begun)()
+    around(delivery, "deliver", deliver)()
+
+
 def _stops_after_a_retry() -> None:
     """A rollout that met a fault and used up its turns says that it came to a natural end."""
 
@@ -88,6 +112,15 @@ MUTANTS = (
         "137",
         "a start repeated before the ack changes the result",
         _changes_its_mind,
+        CALLBACK,
+        (),
+        "exploration",
+    ),
+    Mutant(
+        "forgets_at_the_end",
+        "144",
+        "a start that was repeated is forgotten at shutdown",
+        _forgets_what_was_asked_again,
         CALLBACK,
         (),
         "exploration",

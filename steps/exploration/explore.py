@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from steps.running import Request, Run, ready
 
 PATIENCE_S = 2.0  # a shrinking walk that waits in vain is waited for often
 WALKS = 150
+ONE_IN = 8  # walks for one that ends with the server: it needs an instance of its own
 
 
 @dataclass(slots=True)
@@ -40,6 +42,21 @@ class Explored:
     document: Mapping[str, Any] | None = None
     flaky: int = 0
     heard: list[Outcome] = field(default_factory=list)
+    skips: Counter[str] = field(default_factory=Counter)
+
+    def hear(self, document: Mapping[str, Any], outcome: Outcome) -> None:
+        """Count a walk that was played, or the reason why it does not apply to this target."""
+        self.walks += 1
+        if outcome.judgement.verdict is Verdict.SKIP:
+            self.skips[outcome.judgement.reason] += 1
+        else:
+            self.moves += len(document["cases"][0]["steps"])
+        self.heard.append(outcome)
+
+    @property
+    def unjudged(self) -> str | None:
+        """Why nothing at all was explored, if so."""
+        return next(iter(self.skips)) if self.walks == self.skips.total() > 0 else None
 
 
 class _Failed(Exception):
@@ -55,9 +72,17 @@ def explore(request: Request, dialect: str, examples: int = WALKS, number: int |
         run = background.enter(ready(replace(request, dialect=dialect)))
         run.campaign.options = replace(run.campaign.options, card=_hasty(run))
         explored, began = Explored(dialect), time.monotonic()
-        _search(explored, lambda case: background.call(run.campaign.play(case)), run, examples, number)
+        for stops in (False, True) if _may_stop(run) else (False,):
+            if explored.outcome is None:
+                many = max(1, examples // ONE_IN) if stops else examples
+                _search(explored, lambda case: background.call(run.campaign.play(case)), run, many, number, stops)
         explored.seconds = time.monotonic() - began
         return explored
+
+
+def _may_stop(run: Run) -> bool:
+    """Whether the suite started the target itself, and the dialect says what is owed when it is stopped."""
+    return not run.target.startswith("http") and run.dialects[0] != "sync"
 
 
 def campaign(request: Request, dialect: str, number: int = 1) -> Explored:
@@ -68,9 +93,7 @@ def campaign(request: Request, dialect: str, number: int = 1) -> Explored:
         explored, began = Explored(dialect), time.monotonic()
         for document in pairs(dialect, number):
             outcome = background.call(run.campaign.play(compiled(document, run)))
-            explored.walks += 1
-            explored.moves += len(document["cases"][0]["steps"])
-            explored.heard.append(outcome)
+            explored.hear(document, outcome)
             if (broken := _broken(outcome, run)) and explored.document is None:
                 explored.outcome, explored.document = outcome, _named(document, outcome, broken[0])
         explored.seconds = time.monotonic() - began
@@ -84,7 +107,14 @@ def _hasty(run: Run) -> Any:
     )
 
 
-def _search(explored: Explored, play: Callable[[Case], Outcome], run: Run, examples: int, number: int | None) -> None:
+def _search(
+    explored: Explored,
+    play: Callable[[Case], Outcome],
+    run: Run,
+    examples: int,
+    number: int | None,
+    stops: bool = False,
+) -> None:
     wanted: list[str] = []
 
     @settings(
@@ -96,12 +126,10 @@ def _search(explored: Explored, play: Callable[[Case], Outcome], run: Run, examp
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(walks(explored.dialect, run.profile.tables[explored.dialect]))
+    @given(walks(explored.dialect, run.profile.tables[explored.dialect], stops=stops))
     def walk(document: Mapping[str, Any]) -> None:
         outcome = play(compiled(document, run))
-        explored.walks += 1
-        explored.moves += len(document["cases"][0]["steps"])
-        explored.heard.append(outcome)
+        explored.hear(document, outcome)
         broken = _broken(outcome, run)
         if broken and (not wanted or wanted[0] in broken):
             wanted[:] = wanted or [broken[0]]  # shrink towards the same breach, not to any other

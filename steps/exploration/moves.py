@@ -67,6 +67,12 @@ def document(dialect: str, parts: list[Part], steps: list[Any], requirement: str
     return unlabelled({"cases": [{**case, "rollouts": rollouts, "steps": steps, "expect": expect}]})
 
 
+def alone(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The same scenario on an instance of its own, which it may stop."""
+    (case,) = document["cases"]
+    return {"cases": [{"name": case["name"], "needs": ["restart"], "alone": True, **case}]}
+
+
 def unlabelled(document: Mapping[str, Any]) -> dict[str, Any]:
     """The same scenario; one with a single rollout does not name it."""
     (case,) = document["cases"]

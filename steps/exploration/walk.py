@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from contracts.lifecycle import Table, advance, legal
-from steps.exploration.moves import ACKS, ANSWERS, FAULTS, LOST_ACKS, STARTS, WEIGHTS, Part, document, ends
+from steps.exploration.moves import ACKS, ANSWERS, FAULTS, LOST_ACKS, STARTS, WEIGHTS, Part, alone, document, ends
 
 T = TypeVar("T")
 ABOUT = "ROLLOUT-045"  # every rollout that asks at all gives evidence for it
+STOPPED = "ROLLOUT-144"  # what a server owes that is asked to stop
 MOST_ROLLOUTS, MOST_STEPS, MOST_ACKS = 3, 30, 3
 
 
@@ -145,6 +146,19 @@ class Walk:
         assert isinstance(after, str), after
         part.state = after
 
+    def may_stop(self) -> bool:
+        """Whether each rollout has a report to give, or has given all: between two reports the next one is the server's own affair."""
+        return self.dialect != "sync" and all(part.state not in ("DONE", "GRADING", "UNGRADED") for part in self.parts)
+
+    def stop(self) -> None:
+        """The server is asked to end in the middle of everything. No reply comes any more, and every trainer must be told."""
+        for part in self.parts:
+            if part.state == "WAITING":
+                part.lines.append({"say": "Never.", "hold": part.hold})
+            elif part.state == "REPORTING":
+                part.acks.append(200)
+        self.steps.append("stop_server")
+
     def close(self) -> None:
         """Bring every rollout to its end."""
         for part in self.parts:
@@ -160,8 +174,13 @@ def _never(part: Part) -> bool:
 
 
 @st.composite
-def walks(draw: st.DrawFn, dialect: str, table: Table, most_steps: int = MOST_STEPS) -> dict[str, Any]:
-    """Scenario documents, one case each. Shrinks towards one rollout, few moves, plain answers."""
+def walks(
+    draw: st.DrawFn, dialect: str, table: Table, most_steps: int = MOST_STEPS, stops: bool = False
+) -> dict[str, Any]:
+    """Scenario documents, one case each. Shrinks towards one rollout, few moves, plain answers.
+
+    With `stops` they end with the end of the server, wherever that is possible, and are about what it owes then.
+    """
     walk = Walk(dialect, _open_ended(table), lambda some: draw(st.sampled_from(some)), [Part("a")], [])
     walk.make(walk.parts[0], "StartSent")
     # One flag a move, zero for the end: what is not needed can be cut out of the middle when a walk is shrunk.
@@ -170,6 +189,9 @@ def walks(draw: st.DrawFn, dialect: str, table: Table, most_steps: int = MOST_ST
         if not moves:
             break
         walk.make(*draw(st.sampled_from(moves)))
+    if stops and walk.may_stop():
+        walk.stop()
+        return alone(document(dialect, walk.parts, walk.steps, STOPPED, "a walk that ends with the server"))
     walk.close()
     return document(dialect, walk.parts, walk.steps, ABOUT, "a walk that was not written down")
 

@@ -14,7 +14,8 @@ from steps.engine.redaction import redacted
 from steps.fuzzing.watch import Watch
 from steps.profiles.rollout.checks.ending import INTERNALS
 
-LEAK, SHOWN = {"rollout": "ROLLOUT-123", "trainer": "TRAINER-300"}, {"rollout": "ROLLOUT-175", "trainer": "TRAINER-194"}
+LEAK = {"rollout": "ROLLOUT-123", "trainer": "TRAINER-300", "chat": "CHAT-005", "router": "ROUTER-009"}
+SHOWN = {"rollout": "ROLLOUT-175", "trainer": "TRAINER-194", "chat": "CHAT-007", "router": "ROUTER-010"}
 
 
 class Broken(Failure):

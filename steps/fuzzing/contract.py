@@ -42,6 +42,11 @@ def dialect_of(spec: Mapping[str, Any]) -> str | None:
     return next((dialect for dialect, starts in STARTS.items() if any(path in paths for path in starts)), None)
 
 
+def profile_of(spec: Mapping[str, Any]) -> str:
+    """The kind of system that a contract describes."""
+    return str(spec.get("x-profile", "rollout"))
+
+
 def load(file: Path, shown: str = "") -> Contract:
     """Raises `SuiteError` with file:line for a file that does not parse, is no OpenAPI 3, or contradicts itself."""
     source = yaml_source.read(file, shown or str(file))
@@ -55,8 +60,7 @@ def load(file: Path, shown: str = "") -> Contract:
         raise source.problem((), "the contract has no `paths`: there is nothing to ask for.")
     for path, problem in _contradictions(spec):
         raise source.problem(path, problem)
-    profile = str(spec.get("x-profile", "rollout"))
-    return Contract(file, shown or str(file), spec, dialect_of(spec), profile)
+    return Contract(file, shown or str(file), spec, dialect_of(spec), profile_of(spec))
 
 
 def _contradictions(spec: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
@@ -126,4 +130,4 @@ def _items(value: Any) -> list[tuple[Any, Any]]:
     return list(enumerate(value)) if isinstance(value, list) else []
 
 
-__all__ = ["Contract", "Source", "SuiteError", "dialect_of", "load", "resolved"]
+__all__ = ["Contract", "Source", "SuiteError", "dialect_of", "load", "profile_of", "resolved"]

@@ -30,10 +30,15 @@ BY_CHECK = {
     "positive_data_acceptance": ACCEPTS,
     "negative_data_rejection": REFUSES,
     "missing_required_header": REFUSES,
-    "unsupported_method": "014",
-    "ignored_auth": "169",
 }
 """The requirement that a check of schemathesis judges; every other one judges the contract."""
+OWN = {
+    "ROLLOUT": {"unsupported_method": "014", "ignored_auth": "169"},
+    "CHAT": {"ignored_auth": "006"},
+    "ROUTER": {"unsupported_method": "024", "ignored_auth": "011"},
+}
+"""The same for checks that judge what a profile has a requirement of its own for."""
+GATEWAY = (502, 504)  # what is behind a target may fail; a rollout server has nothing behind it that it answers for
 MOST_OF_A_KIND = 3  # findings of one requirement that are kept for one operation
 
 
@@ -106,16 +111,19 @@ def _negative(case: Any) -> bool:
 
 def _add(tally: Tally, check: Any, prefix: str, negative: bool) -> None:
     failure = check.failure_info.failure
-    if check.name == "status_code_conformance" and getattr(failure, "status_code", 0) >= 500:
+    status = getattr(failure, "status_code", 0)
+    if check.name == "status_code_conformance" and status >= 500:
         return  # not_a_server_error says it
+    if check.name == "not_a_server_error" and status in GATEWAY and prefix != "ROLLOUT":
+        return
     if check.name == "response_schema_conformance" and negative:
         return  # an answer to what should have been refused may show what was wrong with it
     if isinstance(failure, Broken):
         requirement = failure.title.partition(" ")[0]
         said, _, saw = failure.message.removeprefix("said  ").partition("\nsaw   ")
     else:
-        number = BY_CHECK.get(check.name, CONFORMS)
-        requirement = f"{prefix}-{number if prefix == 'ROLLOUT' or number[0] == '3' else CONFORMS}"
+        number = OWN.get(prefix, {}).get(check.name) or BY_CHECK.get(check.name, CONFORMS)
+        requirement = f"{prefix}-{number}"
         said, saw = f"{check.name}: {failure.title}", failure.message
     strict_only = getattr(failure, "instance", ...) is None
     if sum(f.requirement == requirement for f in tally.findings) < MOST_OF_A_KIND:

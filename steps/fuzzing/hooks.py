@@ -14,7 +14,7 @@ from requests.auth import AuthBase
 from steps.engine.background import Background
 from steps.engine.card import Card
 from steps.fuzzing import checks
-from steps.fuzzing.contract import dialect_of
+from steps.fuzzing.contract import dialect_of, profile_of
 from steps.fuzzing.watch import Watch
 from steps.running import Request
 
@@ -41,15 +41,17 @@ def watching(case: Any) -> Watch | None:
 def _begun(case: Any) -> Watch | None:
     """A watch for the plain command line. A contract of no dialect of ours is fuzzed without a trainer."""
     schema = case.operation.schema
-    dialect = dialect_of(schema.raw_schema)
-    if dialect is None:
+    dialect, profile = dialect_of(schema.raw_schema), profile_of(schema.raw_schema)
+    if (
+        dialect is None or profile == "router"
+    ):  # the engines of a router that somebody else started are not ours to play
         return None
     background = Background()
     background.__enter__()
     atexit.register(background.__exit__)
     key = os.environ.get(KEY) or None
     target = str(schema.get_base_url()).rstrip("/")
-    request = Request(target=target, dialect=dialect, target_key=key, described=Card())
+    request = Request(profile=profile, target=target, dialect=dialect, target_key=key, described=Card())
     return Watch.over(request, dialect, str(schema.location or "contract"), background)
 
 

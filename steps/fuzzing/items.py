@@ -21,6 +21,7 @@ from steps.options import request_of, seed_of
 from steps.running import ROOT
 
 NIGHTLY_EXAMPLES, EXAMPLES = 1000, 50
+SHARED = 250  # examples that the operations of a contract with many share, so that it takes no longer than the others
 results = pytest.StashKey["dict[Path, Fuzzed]"]()
 
 
@@ -132,7 +133,7 @@ def run(contract: Contract, config: pytest.Config) -> Fuzzed:
         watch.heard = lambda heard: coverage.add(heard.trace.exchanges) if heard.trace else None
         tallies: dict[str, Tally] = {}
         try:
-            fuzz(contract, watch, plan_of(config, Plan), tallies)
+            fuzz(contract, watch, plan_of(config, Plan, len(contract.operations())), tallies)
         finally:  # what is known of an interrupted run belongs into its report
             outcomes = {label: outcome(contract, watch, label, t, request.level) for label, t in tallies.items()}
             fuzzed = Fuzzed(contract, outcomes, coverage, sum(t.cases for t in tallies.values()), watch.run)
@@ -140,17 +141,19 @@ def run(contract: Contract, config: pytest.Config) -> Fuzzed:
     return fuzzed
 
 
-def plan_of(config: pytest.Config, plan: Any) -> Any:
+def plan_of(config: pytest.Config, plan: Any, operations: int) -> Any:
     seed = seed_of(config)
-    return plan(config.option.fuzz_examples or (EXAMPLES if seed is None else NIGHTLY_EXAMPLES), seed)
+    few = min(EXAMPLES, SHARED // operations)
+    return plan(config.option.fuzz_examples or (few if seed is None else NIGHTLY_EXAMPLES), seed)
 
 
 def summary(reporter: Any, config: pytest.Config) -> None:
     """What was exercised, at the end of a run that fuzzed."""
     for file, fuzzed in config.stash.get(results, {}).items():
         dialect = fuzzed.run.dialects[0] if fuzzed.run.dialects else "-"
-        reporter.section(f"{file.name} ({dialect}): {fuzzed.requests} generated requests", sep="-")
-        for line in lines(fuzzed.coverage, file.name, 5):
+        name = f"{file.parent.name}/{file.name}"  # four contracts have one name
+        reporter.section(f"{name} ({dialect}): {fuzzed.requests} generated requests", sep="-")
+        for line in lines(fuzzed.coverage, name, 5):
             reporter.write_line(line)
     if config.stash.get(results, {}):
         seed = config.option.fuzz_seed

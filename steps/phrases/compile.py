@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pytest_bdd.exceptions import GherkinParseError, StepError
@@ -23,11 +24,17 @@ from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 from contracts.requirements import Requirement
 from steps.engine.cases import Action, Case, Expectation, Live, Step
 from steps.engine.findings import Location, SuiteError
-from steps.phrases import rollout, trainer  # noqa: F401 - importing them registers their phrases
+from steps.phrases import chat, rollout, router, trainer  # importing them registers their phrases
 from steps.scenario import needs_of
 
 PREFIX = re.compile(r'for rollout "(?P<label>[\w-]+)", (?P<rest>.+)')
 DIALECTS = ("sync", "callback", "routed")
+OURS: Mapping[str, tuple[ModuleType, ...]] = {
+    "rollout": (rollout,),
+    "trainer": (trainer,),
+    "chat": (chat,),
+    "router": (chat, router),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,7 @@ class _Compiler:
         self, path: Path, shown: str, feature: Feature, template: ScenarioTemplate, catalogue: Mapping[str, Requirement]
     ) -> None:
         self.path, self.shown, self.feature, self.template, self.catalogue = path, shown, feature, template, catalogue
+        self.profile = next(iter(catalogue)).partition("-")[0].lower()
 
     def all(self) -> Iterator[CompiledScenario]:
         rows = [(f"[{'-'.join(row.values())}]", row) for table in self.template.examples for row in table.as_contexts()]
@@ -131,7 +139,7 @@ class _Compiler:
             raise SuiteError(
                 f"{self.shown}:{self.template.line_number}: no requirement tag. Say what the scenario is about, as @ROLLOUT-048."
             )
-        steps = tuple(self._ordered(step for gherkin in scenario.steps for step in self._steps(gherkin)))
+        steps = tuple(self._all_steps(scenario))
         rest = [tag for tag in tags if not re.fullmatch(r"[A-Z]+-\d+", tag)]
         dialects = [d for d in DIALECTS if d in rest] or list(dict.fromkeys(d for r in known for d in r.dialects))
         for dialect in dialects:
@@ -183,15 +191,26 @@ class _Compiler:
             )
         return self.catalogue[tag]
 
-    def _steps(self, gherkin: GherkinStep) -> Iterator[Step]:
+    def _all_steps(self, scenario: Scenario) -> list[Step]:
+        steps: list[Step] = []
+        for gherkin in scenario.steps:
+            steps += self._steps(gherkin, tuple(step.what for step in steps if isinstance(step.what, Action)))
+        return steps
+
+    def _steps(self, gherkin: GherkinStep, before: tuple[Action, ...]) -> Iterator[Step]:
         at = Location(self.shown, gherkin.line_number)
         prefix = PREFIX.fullmatch(gherkin.name)
         text, label = (prefix["rest"], prefix["label"]) if prefix else (gherkin.name, "")
         context, arguments, parameters = self._looked_up(gherkin.type, text, at)
-        if "docstring" in parameters:
-            arguments = {**arguments, "docstring": gherkin.docstring or ""}
-        if "datatable" in parameters and gherkin.datatable is not None:
-            arguments = {**arguments, "datatable": gherkin.datatable.raw()}
+        table = gherkin.datatable and gherkin.datatable.raw()
+        for name, below, what in (("docstring", gherkin.docstring, "text block"), ("datatable", table, "table")):
+            if (below is not None) != (name in parameters):
+                told = f"takes no {what}" if below is not None else f"needs a {what} below it"
+                raise SuiteError(f"{at}: {gherkin.keyword} {gherkin.name}: this sentence {told}")
+            if name in parameters:
+                arguments = {**arguments, name: below}
+        if "before" in parameters:
+            arguments = {**arguments, "before": before}
         try:
             value = (
                 CallStep(context.step_func, tuple(arguments.items()))
@@ -206,20 +225,16 @@ class _Compiler:
             yield Step(_named(what, label), at, f"{gherkin.keyword} {gherkin.name}")
 
     def _looked_up(self, kind: str, text: str, at: Location) -> Any:
-        found = look_up(kind, text)
+        found = look_up(kind, text, self.profile)
         if len(found) == 1:
             return found[0]
         if found:
             names = " and ".join(context.step_func.__name__ for context, _, _ in found)
             raise SuiteError(f"{at}: {kind} {text}: two phrases fit, {names}; make one of them narrower")
-        near = difflib.get_close_matches(text, phrases(kind), n=3, cutoff=0.3)
+        near = difflib.get_close_matches(text, phrases(kind, self.profile), n=3, cutoff=0.3)
         raise SuiteError(
             f"{at}: no phrase for: {kind} {text}\n" + "\n".join(f"    near: {kind} {phrase}" for phrase in near)
         )
-
-    @staticmethod
-    def _ordered(steps: Iterator[Step]) -> list[Step]:
-        return list(steps)
 
 
 def _live(tags: list[str]) -> Live | None:
@@ -236,11 +251,11 @@ def _named(what: Any, label: str) -> Any:
 
 
 @functools.cache
-def look_up(kind: str, text: str) -> list[tuple[StepFunctionContext, dict[str, Any], tuple[str, ...]]]:
-    """Every phrase that fits, with its arguments and parameters."""
+def look_up(kind: str, text: str, profile: str) -> list[tuple[StepFunctionContext, dict[str, Any], tuple[str, ...]]]:
+    """Every phrase of a profile that fits, with its arguments and parameters."""
     found = []
-    for context in step_function_context_registry.values():
-        if context.type in (None, kind) and context.parser.is_matching(text):
+    for context in _known(kind, profile):
+        if context.parser.is_matching(text):
             converters = context.converters
             arguments = {
                 k: _converted(converters, k, v) for k, v in (context.parser.parse_arguments(text) or {}).items()
@@ -253,10 +268,19 @@ def _converted(converters: Mapping[str, Callable[[str], Any]], name: str, value:
     return converters[name](value) if name in converters else value
 
 
-def phrases(kind: str | None = None) -> list[str]:
+def _known(kind: str | None, profile: str) -> Iterator[StepFunctionContext]:
+    """The phrases of a profile, and those that a user wrote. One sentence may mean something else in another profile."""
+    foreign = {
+        module.__name__ for modules in OURS.values() for module in modules if module not in OURS.get(profile, ())
+    }
+    for context in step_function_context_registry.values():
+        if (kind is None or context.type in (None, kind)) and context.step_func.__module__ not in foreign:
+            yield context
+
+
+def phrases(kind: str | None, profile: str) -> list[str]:
     """The phrases of a kind, with their parameters in angle brackets."""
-    contexts = [c for c in step_function_context_registry.values() if kind is None or c.type in (None, kind)]
     return [
         re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", c.parser.name).replace("(?:", "(")
-        for c in contexts
+        for c in _known(kind, profile)
     ]

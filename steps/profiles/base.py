@@ -34,6 +34,9 @@ class Setting:
 class Peers(Protocol):
     """The peers of a run, once they serve."""
 
+    def placed(self, card: Card) -> Card:
+        """The card as a target is started with it: its environment says where the peers are, where that must be told beforehand."""
+
     def bench(self, case: Case) -> Any:
         """What the sessions of a case share; raises `SuiteError` when the case cannot be played."""
 
@@ -90,8 +93,7 @@ class Unfuzzed:
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
-    session into what the invariants judge; `target_env` tells a target that the suite starts of the engine,
-    `live_target` what is judged on an engine when no target is named."""
+    session into what the invariants judge; `live_target` says what is judged on an engine when no target is named."""
 
     name: str
     dialects: tuple[str, ...]
@@ -107,5 +109,4 @@ class Profile:
     drowned_by: frozenset[str]
     excuse: Callable[[Case, Any], str | None]
     fuzzed: Fuzzed
-    target_env: Callable[[Engine], Mapping[str, str]] = lambda engine: {}
     live_target: Callable[[Engine], str] | None = None

@@ -25,16 +25,22 @@ def compiled(document: Any) -> list[Any]:
     return scenario.compiled(yaml_source.parse(text_of(document), "a walk"), PROFILE.catalogue, "rollout")
 
 
+@pytest.mark.parametrize("stops", [False, True])
 @pytest.mark.parametrize("dialect", PROFILE.dialects)
-def test_every_walk_is_a_scenario(dialect: str) -> None:
+def test_every_walk_is_a_scenario(dialect: str, stops: bool) -> None:
+    stopped = set()
+
     @settings(max_examples=60, deadline=None, database=None, derandomize=True)
-    @given(walks(dialect, PROFILE.tables[dialect]))
+    @given(walks(dialect, PROFILE.tables[dialect], stops=stops))
     def check(document: Any) -> None:
         (case,) = compiled(document)
         assert case.dialect == dialect
         assert case.expectations
+        assert case.alone == ("restart" in case.needs) == (case.requirements == ("ROLLOUT-144",))
+        stopped.add(case.alone)
 
     check()
+    assert (True in stopped) == (stops and dialect != "sync")
 
 
 @pytest.mark.parametrize("dialect", PROFILE.dialects)

@@ -13,6 +13,8 @@ from steps.engine.trace import Exchange, Request, Response
 from steps.fuzzing import contract as contracts
 from steps.fuzzing.fuzz import Plan, fuzz, outcome
 from steps.fuzzing.watch import Watch
+from steps.profiles.chat.fuzzed import HELLO, adopted
+from steps.profiles.chat.profile import PROFILE as CHAT
 from steps.profiles.rollout.profile import PROFILE
 from steps.running import ROOT
 from steps.running import Request as RunRequest
@@ -86,6 +88,47 @@ def test_a_defect_of_the_loop_is_found_by_generated_starts() -> None:
 def test_a_defect_of_the_surface_is_found_by_the_contract() -> None:
     found = fuzzed("health_word")["GET /health"]
     assert set(found) == {"ROLLOUT-001", "ROLLOUT-300"}, found
+
+
+def test_a_defect_of_the_chunks_of_a_stream_is_found_by_the_contract() -> None:
+    contract = contracts.load(ROOT / "contracts" / "chat" / "openapi.yaml", "openapi.yaml")
+    card = cards.load(CHAT.default_card)
+    card = card.model_copy(update={"env": {**card.env, "ENGINE_MUTANT": "created_as_text"}})
+    request = RunRequest(
+        profile="chat", target="app:rollout_server.engine.mutants:create_app", dialect="openai", described=card
+    )
+    with Background() as background:
+        tallies = fuzz(contract, Watch.over(request, "openai", contract.shown, background), Plan(max_examples=5))
+    found = {label: {f.requirement for f in tally.findings} for label, tally in tallies.items()}
+    assert found == {"GET /v1/models": set(), "POST /v1/chat/completions": {"CHAT-300"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ({"model": "x"}, {"model": "m", "max_tokens": 8}),
+        ({"model": 5}, {"model": 5, "max_tokens": 8}),
+        ({"max_tokens": 999, "n": 99}, {"model": "m", "max_tokens": 8, "n": 3}),
+        ({"max_tokens": "999"}, {"model": "m", "max_tokens": "999"}),
+        ({"n": 2, "temperature": 0}, {"model": "m", "max_tokens": 8, "temperature": 0}),
+        ({"top_logprobs": 3, "stream_options": {}, "tool_choice": "auto"}, {"model": "m", "max_tokens": 8}),
+        ({"top_logprobs": 99}, {"model": "m", "max_tokens": 8, "top_logprobs": 99}),
+        (
+            {"tools": [{"function": {"name": "a"}}], "tool_choice": {"function": {"name": "b"}}},
+            {
+                "model": "m",
+                "max_tokens": 8,
+                "tools": [{"function": {"name": "a"}}],
+                "tool_choice": {"function": {"name": "a"}},
+            },
+        ),
+    ],
+    ids=str,
+)
+def test_a_generated_request_is_made_answerable_and_what_is_wrong_stays_wrong(body: object, sent: object) -> None:
+    assert isinstance(body, dict)
+    assert isinstance(sent, dict)
+    assert adopted("m", {**HELLO, **body}) == {**HELLO, **sent}
 
 
 def test_coverage_counts_statuses_members_values_and_boundaries() -> None:

@@ -94,3 +94,23 @@ def test_every_shipped_file_fits_the_schema(profile: str, file: Path) -> None:
 def test_every_verb_is_used_by_a_shipped_case() -> None:
     text = "\n".join(file.read_text() for file in (ROOT / "scenarios" / "rollout").glob("*.yaml"))
     assert [verb for verb in {**verbs.ACTIONS, **verbs.EXPECTATIONS} if verb not in text] == []
+
+
+@pytest.mark.parametrize("profile", verb_scenario.VOCABULARIES)
+def test_every_verb_of_the_other_profiles_is_used_by_a_shipped_case(profile: str) -> None:
+    shown = ("router", "chat") if profile == "router" else (profile,)  # a router is asked what an engine is asked
+    files = [file for name in shown for file in (ROOT / "scenarios" / name).glob("*.yaml")]
+    cases = [case for file in files for case in yaml_source.read(file).value["cases"]]
+    used = {
+        one if isinstance(one, str) else next(iter(one)) for c in cases for one in (*c["steps"], *c.get("expect", ()))
+    }
+    known = verb_scenario.VOCABULARIES[profile]
+    assert {*known.ACTIONS, *known.EXPECTATIONS} - used == set()
+
+
+def test_tags_of_a_file_are_those_of_all_its_cases(tmp_path: Path) -> None:
+    case = "- name: {}\n  requirements: [CHAT-001]\n  steps: [{{send: /v1/models}}]\n"
+    text = f"tags: [unit]\ncases:\n{case.format('a')}{case.format('b')}  tags: [stress]\n"
+    (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
+    cases = scenario.load(tmp_path / "x.yaml", PROFILES["chat"].catalogue, tmp_path)
+    assert [case.tags for case in cases] == [{"unit"}, {"unit", "stress"}]

@@ -13,6 +13,7 @@ from rollout_server.chat.mutants import (
     choosing,
     counting,
     crowding,
+    describing,
     entering,
     passing,
     remembering,
@@ -23,7 +24,18 @@ from rollout_server.mutants.mutant import Mutant
 
 ALL: dict[str, Mutant] = {
     m.name: m
-    for module in (passing, entering, counting, choosing, streaming, remembering, carrying, crowding, watching)
+    for module in (
+        passing,
+        entering,
+        counting,
+        choosing,
+        streaming,
+        remembering,
+        carrying,
+        crowding,
+        describing,
+        watching,
+    )
     for m in module.MUTANTS
 }
 

@@ -4,7 +4,8 @@ import asyncio
 import math
 from typing import Any
 
-from rollout_server.chat import buckets, keys, kit, planner, records
+from rollout_server.chat import buckets, keys, kit, planner
+from rollout_server.chat.book import Book
 from rollout_server.chat.buckets import Bucket, Taken
 from rollout_server.chat.kit import Kit
 from rollout_server.chat.mutants.planting import mutant
@@ -27,10 +28,10 @@ def _take(bucket: Bucket) -> None:
     bucket.level = max(0.0, bucket.level - 1)
 
 
-async def _streams_are_free(original: Any, self: Run, status: int, outcome: str) -> None:
+def _streams_are_free(original: Any, self: Run, status: int, outcome: str) -> None:
     if self.asked.streams:
         self.tally = Tally()
-    await original(self, status, outcome)
+    original(self, status, outcome)
 
 
 def _unbounded(self: Kit) -> None:
@@ -55,7 +56,7 @@ MUTANTS = (
     mutant(
         "budget_not_counted",
         "tokens are not taken from the budget",
-        around(records, "finish", lambda original, record_id, key, values, tokens: original(record_id, key, values, 0)),
+        put(Book, "spend", lambda *_: None),
         "021",
     ),
     mutant("budget_ignored_in_streams", "streams are free", around(Run, "end", _streams_are_free), "021"),

@@ -86,7 +86,16 @@ def _silent(original: Any, status: int, message: str, headers: Any = None) -> An
     return original(status, message)
 
 
+async def _key_told(original: Any, request: Request, scope: str | None) -> Any:
+    try:
+        return await original(request, scope)
+    except RouterError as error:
+        error.message += f": {(credentials.presented(request) or b'none').decode('latin-1')}"
+        raise
+
+
 MUTANTS = (
+    mutant("key_in_refusal", "the key is quoted", around(entrance, "authenticate", _key_told), "010"),
     mutant("key_bytes_500", "a key outside ASCII is an error", around(credentials, "presented", _text), "011"),
     mutant(
         "revoked_still_valid",

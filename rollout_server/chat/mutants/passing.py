@@ -7,6 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 from rollout_server.chat import app, errors, frame, relay, routing, service
 from rollout_server.chat.errors import RouterError
 from rollout_server.chat.mutants.planting import answering, mutant
+from rollout_server.chat.upstream import Upstream
 from rollout_server.mutants.mutant import after, around, put
 
 KNOWN = {"model", "messages", "prompt", "max_tokens", "temperature", "stream", "stream_options"}
@@ -62,6 +63,14 @@ def _flat(error: RouterError, request_id: str | None = None) -> dict[str, Any]:
     return {"error": error.message, "code": error.code}
 
 
+def _internal(failures: Any) -> RouterError:
+    return errors.internal()
+
+
+def _patient(original: Any, self: Upstream, timeout_s: float, connect_timeout_s: float) -> None:
+    original(self, timeout_s + 3600, connect_timeout_s)
+
+
 def _known_of_prompts(original: Any, body: dict[str, Any]) -> bytes:
     return bytes(original({n: v for n, v in body.items() if n in KNOWN or "prompt" not in body}))
 
@@ -108,6 +117,14 @@ MUTANTS = (
     mutant("error_shows_backend", "errors tell where the backend is", around(relay, "open_first", _told), "009"),
     mutant("error_plain_text", "errors are text", _plain, "012", ("*",)),
     mutant("error_flat", "errors are not in the envelope", put(errors, "envelope", _flat), "012", ("*",)),
+    mutant(
+        "unserved_as_500",
+        "failed engines are an error of the router",
+        put(errors, "unserved", _internal),
+        "005",
+        ("006",),
+    ),
+    mutant("silence_waited_for", "a silent engine is never given up", around(Upstream, "__init__", _patient), "006"),
     mutant("timeout_as_502", "no difference between silence and failure", put(errors, "unserved", _always_502), "060"),
     mutant(
         "decision_always_primary",

@@ -12,13 +12,16 @@ TESTS = "tests"
 
 
 def mutant(
-    name: str, what: str, patch: Callable[[], None], requirement: str, companions: tuple[str, ...] = ()
+    name: str,
+    what: str,
+    patch: Callable[[], None],
+    requirement: str,
+    companions: tuple[str, ...] = (),
+    by: str = "cases",
 ) -> Mutant:
     """`requirement` is a number of contracts/router/requirements.yaml; empty for what a black box with two engines cannot see, or is not
     asked to, and the tests of the router alone find."""
-    return Mutant(
-        name, requirement or "000", what, patch, DIALECTS, companions, "cases" if requirement else TESTS, "ROUTER"
-    )
+    return Mutant(name, requirement or "000", what, patch, DIALECTS, companions, by if requirement else TESTS, "ROUTER")
 
 
 def answering(change: Callable[[dict[str, Any]], Any]) -> Callable[[], None]:

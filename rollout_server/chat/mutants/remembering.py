@@ -35,8 +35,8 @@ async def _for_good(original: Any, self: Store, work: Any) -> Any:
         raise
 
 
-async def _unrecorded(self: Ledger, asked: Any) -> str:
-    return "nowhere"
+async def _unrecorded(self: Ledger, asked: Any) -> None:
+    return None
 
 
 MUTANTS = (

@@ -8,11 +8,11 @@ import os
 
 from starlette.applications import Starlette
 
-from rollout_server.engine.mutants import answering, prompting, refusing, streaming, telling
+from rollout_server.engine.mutants import answering, describing, prompting, refusing, streaming, telling
 from rollout_server.mutants.mutant import Mutant
 
 ALL: dict[str, Mutant] = {
-    m.name: m for module in (answering, telling, prompting, streaming, refusing) for m in module.MUTANTS
+    m.name: m for module in (answering, telling, prompting, streaming, refusing, describing) for m in module.MUTANTS
 }
 
 

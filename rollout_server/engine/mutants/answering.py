@@ -1,6 +1,7 @@
 """Defects of what is sampled: members of the request that change nothing, and greedy decoding that is left to chance."""
 
 import asyncio
+import json
 from typing import Any
 
 from rollout_server.engine import chat, prompts, sampling, saying, scoring
@@ -63,7 +64,51 @@ def _first_heard(original: Any, request: ChatRequest, words: str) -> dict[str, A
 
 _heard: list[str] = []
 
+
+def _any_object(original: Any, request: ChatRequest, content: str) -> str:
+    """A schema that is taken for the wish for any object."""
+    form = request.response_format
+    if form is not None and form.type == "json_schema":
+        return json.dumps({"answer": content})
+    return str(original(request, content))
+
+
+def _first_parts(messages: Any) -> Any:
+    """Of a message in parts the first one is read."""
+    return [{**m, "content": m["content"][:1]} if isinstance(m.get("content"), list) else m for m in messages]
+
+
+def _one_system_message(messages: Any) -> Any:
+    """A system message that does not come first is dropped."""
+    return [message for n, message in enumerate(messages) if n == 0 or message.get("role") != "system"]
+
+
 MUTANTS = (
+    mutant(
+        "any_object",
+        "a JSON schema is taken for any object",
+        around(saying, "formatted", _any_object),
+        requirement="045",
+    ),
+    mutant(
+        "calls_at_once",
+        "parallel_tool_calls is ignored",
+        put(saying, "one_by_one", lambda request, said: said),
+        requirement="046",
+    ),
+    mutant(
+        "first_part",
+        "only the first part of a message is read",
+        after(prompts, "history", _first_parts),
+        requirement="014",
+    ),
+    mutant(
+        "one_system_message",
+        "a system message in the middle is dropped",
+        after(prompts, "history", _one_system_message),
+        requirement="013",
+        companions=("025",),
+    ),
     mutant(
         "no_json",
         "response_format is ignored",
@@ -86,7 +131,7 @@ MUTANTS = (
         "max_tokens limits nothing",
         deaf(sampling, "limit", max_tokens=None),
         requirement="034",
-        companions=("038", "050"),
+        companions=("035", "038", "050"),
     ),
     mutant(
         "ignores_max_completion_tokens",

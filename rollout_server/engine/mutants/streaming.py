@@ -65,7 +65,7 @@ MUTANTS = (
         "a word is lost",
         around(stream, "deltas", _loses_a_word),
         requirement="050",
-        companions=("021",),
+        companions=("021", "026"),
     ),
     mutant(
         "stream_no_done",
@@ -92,6 +92,6 @@ MUTANTS = (
         "the id of the first token is lost",
         around(stream, "streamed_ids", _ids_lost),
         requirement="055",
-        companions=("011", "021", "023", "038"),
+        companions=("011", "021", "023", "026", "038"),
     ),
 )

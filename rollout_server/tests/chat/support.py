@@ -1,15 +1,22 @@
-"""A router and its backends, each behind a socket of its own."""
+"""A router and its backends, each behind a socket of its own.
+
+`ROUTER_TEST_STATE` names a state store, such as postgresql+asyncpg://user@127.0.0.1/test, that the tests are to use instead of temporary
+files. They empty it.
+"""
 
 import asyncio
 import contextlib
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import httpx
 import uvicorn
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from rollout_server.chat import tables
 from rollout_server.chat.app import create_app
 from rollout_server.chat.kit import Kit
 from rollout_server.chat.settings import BackendSpec, KeySpec, Settings
@@ -17,6 +24,7 @@ from rollout_server.tests.chat.backend import Fake
 from rollout_server.tests.support import DEADLINE_S
 
 PATH = "/v1/chat/completions"
+STATE = os.environ.get("ROUTER_TEST_STATE")
 KEY, OTHER, ADMIN = "key-of-one", "key-of-another", "key-of-an-operator"
 HI = [{"role": "user", "content": "What is the capital of France?"}]
 KEYS = (
@@ -66,7 +74,7 @@ def configured(fakes: list[Fake], **settings: Any) -> Settings:
     weights = settings.pop("weights", [1] * len(fakes))
     specs = [BackendSpec(name=f.name, url=f.url, weight=w) for f, w in zip(fakes, weights, strict=True)]
     keys = [KeySpec(**{"org": "one", **key}) for key in settings.pop("keys", KEYS)]
-    given = {"log_level": "off", "health_interval_s": 0, "affinity": False, **settings}
+    given = {"log_level": "off", "health_interval_s": 0, "affinity": False, "state": STATE, **settings}
     return Settings(backends=tuple(specs), keys=tuple(keys), **given)
 
 
@@ -118,6 +126,14 @@ def error(response: httpx.Response) -> dict[str, Any]:
     return dict(value["error"])
 
 
+async def empty_state() -> None:
+    if STATE:
+        engine = create_async_engine(STATE)
+        async with engine.begin() as connection:
+            await connection.run_sync(tables.metadata.drop_all)
+        await engine.dispose()
+
+
 async def until(condition: Callable[[], Any]) -> None:
     while not condition():
         await asyncio.sleep(0.001)
@@ -126,6 +142,7 @@ async def until(condition: Callable[[], Any]) -> None:
 def play(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     async def whole_of_it() -> None:
         async with asyncio.timeout(DEADLINE_S):
+            await empty_state()
             await scenario()
 
     asyncio.run(whole_of_it())

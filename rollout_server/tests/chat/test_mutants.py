@@ -29,6 +29,20 @@ def public_paths() -> None:
     play_with(scenario, Fake("a"))
 
 
+def told_healthy() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        assert (await c.get("/health")).json()["status"] == "healthy"
+
+    play_with(scenario, Fake("a"))
+
+
+def no_decisions() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        assert (await c.admin("GET", "/routing/decisions?limit=0")).status_code == 400
+
+    play_with(scenario, Fake("a"))
+
+
 def not_ready() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         await c.admin("POST", "/routing/backends/a/degrade")
@@ -138,8 +152,11 @@ FAILING: dict[str, Callable[[], None]] = {
     "error_shows_backend": lambda: failover.test_all_failed({"status": 500}, 502, "backend_error"),
     "error_plain_text": stranger,
     "error_flat": stranger,
+    "unserved_as_500": lambda: failover.test_all_failed({"status": 500}, 502, "backend_error"),
+    "silence_waited_for": lambda: failover.test_another_one_answers({"pause_s": 9.0}, False),
     "timeout_as_502": lambda: failover.test_all_failed({"pause_s": 9.0}, 504, "backend_timeout"),
     "decision_always_primary": lambda: failover.test_another_one_answers({"status": 500}, False),
+    "key_in_refusal": lambda: refusals.test_no_valid_key({"x-api-key": "nobody"}, refusals.GOOD),
     "key_bytes_500": odd_key,
     "revoked_still_valid": limits.test_a_key_is_created_used_and_revoked,
     "expired_still_valid": expired,
@@ -159,6 +176,10 @@ FAILING: dict[str, Callable[[], None]] = {
     "model_unchecked": missing("model"),
     "messages_unchecked": missing("messages"),
     "prompt_unchecked": lambda: refusals.test_a_prompt("", 400),
+    "prompt_one_text": lambda: refusals.test_a_prompt(["a", "b"], 200),
+    "prompt_list_500": lambda: refusals.test_a_prompt(["a", "b"], 200),
+    "health_word": told_healthy,
+    "limit_unread": no_decisions,
     "unknown_model_500": refusals.test_an_unknown_model,
     "wrong_method_404": method,
     "no_allow_header": method,
@@ -266,7 +287,9 @@ def test_a_mutant_fails_with_its_state(name: str, restored: None, tmp_path: Path
         WITH_A_FOLDER[name](tmp_path)
 
 
-@pytest.mark.parametrize("test", [public_paths, not_ready, well_formed, rich_deltas, busy, two_keys_alike])
+@pytest.mark.parametrize(
+    "test", [public_paths, told_healthy, no_decisions, not_ready, well_formed, rich_deltas, busy, two_keys_alike]
+)
 def test_the_reference_passes(test: Callable[[], None]) -> None:
     test()
 

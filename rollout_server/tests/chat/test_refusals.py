@@ -37,6 +37,7 @@ def test_no_valid_key(headers: dict[str, Any], content: bytes) -> None:
         response = await c.post(PATH, content=content, headers=headers)
         assert (response.status_code, error(response)["code"]) == (401, "invalid_api_key")
         assert response.headers["www-authenticate"] == "Bearer"
+        assert not any(part in response.text for part in ("nobody", KEY, KEY.upper(), "gone"))
         assert fakes[0].calls == 0
 
     old = {"key": "gone", "expires_at": time.time() - 1}

@@ -1,12 +1,14 @@
 """What is kept: records, repeated answers, and what happens when the state store goes away and comes back."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rollout_server.tests.chat.backend import Fake
+from rollout_server.tests.chat.removable import noticed, of_folder, removable
 from rollout_server.tests.chat.support import KEY, OTHER, Caller, backends, error, play, play_with, routed, until
 
 
@@ -106,41 +108,86 @@ def test_answers_are_forgotten() -> None:
 
 
 def test_the_store_goes_and_comes_back(tmp_path: Path) -> None:
-    folder, away = tmp_path / "state", tmp_path / "away"
-    folder.mkdir()
+    async def scenario() -> None:
+        async with removable(tmp_path) as store, backends(Fake("a")) as fakes, routed(fakes, state=store.url) as c:
+            await c.ask(headers={"x-request-id": "r"})
+            await audit(c, "r")
+            await store.take_away()
+            await noticed(c)
+            for answer in (await c.ask(), await audit(c, "r"), await c.admin("GET", "/keys")):
+                assert (answer.status_code, error(answer)["code"]) == (503, "state_unavailable")
+                assert int(answer.headers["retry-after"]) >= 1
+                assert str(tmp_path) not in answer.text
+            assert fakes[0].calls == 1
+            ready = await c.get("/v1/status/readyz")
+            assert (ready.status_code, ready.json()["components"]["state"]) == (503, "unhealthy")
+            assert (await c.get("/health")).status_code == 200
+            await store.give_back()
+            assert (await c.ask()).status_code == 200
+            assert (await audit(c, "r")).status_code == 200
+            assert (await c.get("/v1/status/readyz")).status_code == 200
 
-    async def scenario(c: Caller, fakes: list[Fake]) -> None:
-        await c.ask(headers={"x-request-id": "r"})
-        folder.rename(away)
-        for answer in (await c.ask(), await audit(c, "r"), await c.admin("GET", "/keys")):
-            assert (answer.status_code, error(answer)["code"]) == (503, "state_unavailable")
-            assert str(tmp_path) not in answer.text
-        assert fakes[0].calls == 1
-        ready = await c.get("/v1/status/readyz")
-        assert (ready.status_code, ready.json()["components"]["state"]) == (503, "unhealthy")
-        assert (await c.get("/health")).status_code == 200
-        away.rename(folder)
-        assert (await c.ask()).status_code == 200
-        assert (await audit(c, "r")).status_code == 200
-        assert (await c.get("/v1/status/readyz")).status_code == 200
+    play(scenario)
 
-    play_with(scenario, Fake("a"), state=f"sqlite+aiosqlite:///{folder}/state.db")
+
+def test_a_file_that_has_gone_is_missed_at_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        store = of_folder(tmp_path)
+        async with backends(Fake("a")) as fakes, routed(fakes, state=store.url) as c:
+            assert (await c.ask()).status_code == 200
+            await store.take_away()
+            assert (await c.ask()).status_code == 503
+            assert fakes[0].calls == 1
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_runs_when_the_store_goes_is_on_record_when_it_is_back(stream: bool, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        fake = Fake("a", pause_s=0.05)
+        async with removable(tmp_path) as store, backends(fake) as fakes, routed(fakes, state=store.url) as c:
+            asking = asyncio.create_task(c.ask(stream=stream, headers={"x-request-id": "r"}))
+            await until(lambda: fake.running)
+            await store.take_away()
+            await noticed(c)
+            assert (await asking).status_code == 200
+            assert (await c.get("/v1/status/readyz")).status_code == 503
+            await store.give_back()
+            record = (await audit(c, "r")).json()
+            assert (record["status"], record["total_tokens"]) == (200, 12)
+
+    play(scenario)
 
 
 def test_a_store_that_is_not_required(tmp_path: Path) -> None:
     folder = tmp_path / "state"
 
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
-        assert (await c.ask()).status_code == 200  # it never was there
+        assert (await c.ask(headers={"x-request-id": "r"})).status_code == 200  # it never was there
         assert (await c.ask(key="nobody")).status_code == 401
         assert (await c.get("/v1/status/readyz")).status_code == 200
         folder.mkdir()
         assert (await c.ask(key=OTHER)).status_code == 200
         assert (await c.ask()).status_code == 402  # what was spent meanwhile is known
+        assert (await audit(c, "r")).json()["status"] == 200  # and what was done is on record
 
     url = f"sqlite+aiosqlite:///{folder}/state.db"
     keys = ({"key": KEY, "budget_tokens": 12}, {"key": OTHER})
     play_with(scenario, Fake("a"), state=url, state_required=False, keys=keys)
+
+
+def test_a_router_that_ends_without_its_store_says_what_is_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        for _ in range(3):
+            assert (await c.ask()).status_code == 200
+
+    url = f"sqlite+aiosqlite:///{tmp_path}/nowhere/state.db"
+    play_with(scenario, Fake("a"), state=url, state_required=False, log_level="error")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert {"event": "records_lost", "count": 3}.items() <= json.loads(line).items()
 
 
 def test_a_store_in_memory() -> None:
@@ -154,7 +201,7 @@ def test_a_store_in_memory() -> None:
 
 def test_a_crowd_waits_for_the_store() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
-        answers = await asyncio.gather(*(c.ask() for _ in range(200)))
+        answers = await asyncio.gather(*(c.ask() for _ in range(100)))
         assert {answer.status_code for answer in answers} == {200}
 
     play_with(scenario, Fake("a"), state_timeout_s=0.5)
@@ -169,9 +216,11 @@ def test_what_is_kept_outlives_the_router(tmp_path: Path) -> None:
                 await c.ask(headers={"x-request-id": "r"})
                 keys = (await c.admin("GET", "/keys")).json()["data"]
                 await c.admin("DELETE", f"/keys/{next(key['id'] for key in keys if key['org'] == 'another')}")
+                await c.ask(headers={"x-request-id": "last"})
             assert KEY.encode() not in (tmp_path / "state.db").read_bytes()
             async with routed(fakes, state=url) as c:
-                assert (await audit(c, "r")).json()["status"] == 200
+                for name in ("r", "last"):
+                    assert (await audit(c, name)).json()["status"] == 200
                 assert (await c.ask(key=OTHER)).status_code == 401
 
     play(scenario)

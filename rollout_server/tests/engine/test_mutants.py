@@ -51,6 +51,9 @@ PROBES = [
     body([{"role": "user", "content": [{"type": "text", "text": "Count from 1 to 5."}]}]),
     body([{"role": "user", "content": "Repeat after me: two"}]),
     body(FAR, max_tokens=4096),
+    body(CAPITAL, seed=None),
+    body(CAPITAL, max_tokens="12"),
+    body([{"role": "oracle", "content": "In one word, can you provide me the capital of France?"}]),
 ]
 CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')
 

@@ -8,6 +8,11 @@ from rollout_server.engine.settings import Settings, SettingsError, load
 from rollout_server.tests.engine.support import CAPITAL, PATH, TOOLS, client, play
 
 JSON = {"content-type": "application/json"}
+NOT_A_SCHEMA = {"function": {"name": "f", "parameters": {"properties": 5}}}
+
+
+def held_to(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}}
 
 
 @pytest.mark.parametrize(
@@ -33,6 +38,16 @@ JSON = {"content-type": "application/json"}
         ({"messages": [{"content": "no role"}]}, 400, "a role"),
         ({"messages": [{"role": "user", "content": ["text"]}]}, 400, "a list of parts"),
         ({"messages": "hi"}, 400, "body.messages"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "body.messages.0.content"),
+        ({"temperature": 2.5}, 400, "temperature must be in [0, 2]"),
+        ({"n": 129}, 400, "n must be at most 128"),
+        ({"max_tokens": "12"}, 400, "body.max_tokens"),
+        ({"stream": 1}, 400, "body.stream: must be a boolean"),
+        ({"stop": ["a", "b", "c", "d", "e"]}, 400, "body.stop"),
+        (held_to({"anyOf": [5]}), 400, "is not a JSON Schema"),
+        (held_to({"$ref": "#"}), 400, "fits into a reply"),
+        (held_to({"type": "array", "minItems": 10**9}), 400, "fits into a reply"),
+        ({"tools": [NOT_A_SCHEMA], "tool_choice": "required"}, 400, "not a JSON Schema"),
     ],
     ids=str,
 )

@@ -145,7 +145,7 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
             parser = Parser()
             async for piece in reply.aiter_raw():
                 raw += piece
-                chunks += [Chunk(session.trace.now(), _data(event.data)) for event in parser.feed(piece)]
+                chunks += [Chunk(session.trace.now(), event_data(event.data)) for event in parser.feed(piece)]
                 if 0 < ask.leave_after <= len(chunks):
                     break
         kind = reply.headers.get("content-type", "")
@@ -158,7 +158,7 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
     return Reply(name, n, body, status, whole, tuple(chunks), bool(ask.leave_after), ask.rewritten, kind, raw)
 
 
-def _data(text: str) -> Any:
+def event_data(text: str) -> Any:
     return DONE if text == DONE else parse(text.encode())
 
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import jsonschema_rs
+
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.reading import mapping, mappings
+from steps.engine.trace import NOT_JSON, parse
 from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
 LEAST_SAMPLES = 8
@@ -281,6 +284,55 @@ class IsJson:
 
 
 @dataclass(frozen=True, slots=True)
+class Fits:
+    """The content is JSON that fits this schema (JSON text), or the request was refused."""
+
+    schema: str
+    of: str = "it"
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        valid = jsonschema_rs.validator_for(json.loads(self.schema))
+        for reply in talk.named(self.of):
+            refused = reply.status is not None and 400 <= reply.status < 500
+            content, cut = first(reply).content, first(reply).finish == "length"
+            value = parse(content.encode("utf-8", "replace"))
+            fits = refused or (cut if value is NOT_JSON else valid.is_valid(value))
+            yield verdict(requirement, fits, f"content that fits {self.schema}", show(content), reply, ignored=not fits)
+
+
+@dataclass(frozen=True, slots=True)
+class MoreThan:
+    """The reply is not the one to a part of the question, unless the whole question in other forms leads to that as well."""
+
+    of: str
+    part: str
+    wholes: tuple[str, ...]
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        reply, part = talk.named(self.of)[0], talk.named(self.part)[0]
+        wholes = [talk.named(name)[0] for name in self.wholes]
+        if not reply.good or any(_text(first(part)) == _text(first(whole)) for whole in wholes):
+            return
+        said = f"an answer to all of it, such as {show(first(wholes[0]).content)}"
+        same = _text(first(reply)) == _text(first(part))
+        yield verdict(requirement, not same, said, f"that to its first part, {show(first(reply).content)}", reply)
+
+
+@dataclass(frozen=True, slots=True)
+class OneCall:
+    """At most one call, where the same question led to several when they were allowed."""
+
+    of: str
+    beside: str
+
+    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        for several, reply in zip(talk.named(self.beside), talk.named(self.of), strict=True):
+            if len(first(several).calls) > 1 and reply.status == 200:
+                count = len(first(reply).calls)
+                yield verdict(requirement, count < 2, "at most one call", f"{count} calls", reply, ignored=count > 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Apart:
     """A word of one conversation is in the replies of no other."""
 
@@ -483,19 +535,26 @@ class UsageChunk:
 
 @dataclass(frozen=True, slots=True)
 class Arrives:
-    """The chunks of a stream arrive one by one. A stream that is over in a moment shows nothing."""
+    """The chunks of a stream arrive one by one. A stream that is over in a moment shows nothing.
+
+    Where the case asks several times, once is enough: on a busy machine it may be us who read late.
+    """
 
     of: str = "it"
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+        late = []
         for reply in talk.named(self.of):
             times = [chunk.at for chunk in reply.chunks if chunk.data != DONE]
             began = talk.trace.exchanges[reply.n].began
             if len(times) < 3 or times[-1] - began < TOGETHER_S:
                 continue
-            share = (times[-1] - times[0]) / (times[-1] - began)
+            if (times[-1] - times[0]) / (times[-1] - began) > LEAST_SHARE:
+                yield Held(requirement)
+                return
             saw = f"the first after {times[0] - began:.3f} s, the last after {times[-1] - began:.3f} s"
-            yield verdict(requirement, share > LEAST_SHARE, f"{len(times)} chunks one after the other", saw, reply)
+            late.append((f"{len(times)} chunks one after the other", saw, (reply.n,)))
+        yield from (Finding(requirement, *one) for one in late[:1])
 
 
 @dataclass(frozen=True, slots=True)

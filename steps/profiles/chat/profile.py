@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 
 from contracts import requirements
+from contracts.chat.lifecycle import STREAM
+from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.http import client
@@ -19,8 +21,8 @@ from steps.engine.trace import parse
 from steps.live.openai import Engine
 from steps.peers import calculator, tokens
 from steps.peers.tokens import Tokens
-from steps.profiles.base import Profile, Setting, Unfuzzed
-from steps.profiles.chat import checks
+from steps.profiles.base import Profile, Setting
+from steps.profiles.chat import checks, fuzzed
 from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.checks import IDS
 from steps.profiles.chat.replies import Bench, Talk
@@ -87,6 +89,9 @@ class ChatPeers:
     def strays(self) -> int:
         return 0
 
+    def placed(self, card: Card) -> Card:
+        return card
+
     def bench(self, case: Case) -> Bench:
         return Bench(self.model, self.key, self.tokens, self.setting.card, self.context, frozenset(self._all()))
 
@@ -137,6 +142,8 @@ class ChatPeers:
         hello = {**named, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 16}
         for name, more in PROBES.items():
             reply = await http.post(f"{base_url}{CHAT}", json={**hello, **more}, headers=headers)
+            if not more and reply.status_code in (400, 404) and self.model and self.model in reply.text:
+                return  # it lists a model that it does not know: that is for the cases to say
             if not more and reply.status_code != 200:
                 raise SuiteError(f"{base_url}{CHAT} answers {reply.status_code} to a greeting: {reply.text[:200]}")
             if reply.status_code == 200 and _shows(name, reply):
@@ -197,7 +204,7 @@ PROFILE = Profile(
     catalogue=requirements.load(ROOT / "contracts" / "chat" / "requirements.yaml"),
     default_target="app:rollout_server.engine.app:create_app",
     default_card=ROOT / "scenarios" / "cards" / "engine.yaml",
-    tables={},
+    tables={"openai": STREAM},
     peers=peers,
     read=read,
     invariants=(
@@ -216,6 +223,6 @@ PROFILE = Profile(
     echoed_by=frozenset(),
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
-    fuzzed=Unfuzzed(),
+    fuzzed=fuzzed,
     live_target=on_engine,
 )

@@ -195,6 +195,11 @@ class Bench:
     shown: frozenset[str] = frozenset()
 
     @property
+    def target_key(self) -> str | None:
+        """The same key by the name that the benches of all profiles have for it."""
+        return self.key
+
+    @property
     def wanted(self) -> dict[str, Any]:
         """What is asked for with every reply, where the engine has it: a strict one refuses members that it does not know."""
         names = {"logprobs": "logprobs", "token_ids": "return_token_ids"}

@@ -1,5 +1,6 @@
 """The YAML keys of a case about an engine, and what they stand for."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,6 +49,9 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "same_usage": _tuples(want.SameUsage, "of", "of"),
     "same_logprobs": _tuples(want.SameLogprobs, "of", "of"),
     "is_json": lambda v: want.IsJson(**_one(v, "of")),
+    "fits": lambda v: want.Fits(json.dumps(v)),
+    "more_than": lambda v: want.MoreThan(**{**v, "wholes": tuple(v["wholes"])}),
+    "one_call": lambda v: want.OneCall(**v),
     "apart": _tuples(want.Apart, "word", "of"),
     "stops": lambda v: want.Stops(**v),
     "cut": lambda v: want.Cut(**v),

@@ -13,6 +13,7 @@ import httpx
 
 from contracts import requirements
 from contracts.rollout.lifecycle import TABLES
+from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.http import client
@@ -79,6 +80,9 @@ class RolloutPeers:
     @property
     def strays(self) -> int:
         return len(self.trainer.strays)
+
+    def placed(self, card: Card) -> Card:
+        return card
 
     def bench(self, case: Case) -> Bench:
         place = (case.dialect, case.variant)

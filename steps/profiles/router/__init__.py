@@ -4,5 +4,6 @@ What the suite does: actions.py the engines' script and plain requests · crowds
 conversations.py what begins alike, and engines that go and come · operators.py keys and signatures.
 What a case may demand: expectations.py passing and failing · passing.py headers, ids and bodies · spreading.py who gets what · limits.py who is
 sent away · operating.py numbers. checks.py is what holds for every trace.
-vocabulary.py the YAML keys · lacks.py why a case is skipped · profile.py the profile itself
+vocabulary.py the YAML keys · lacks.py why a case is skipped · fuzzed.py what a generated request needs ·
+profile.py the profile itself
 """

@@ -9,9 +9,11 @@ from steps.peers.backends import Plan
 from steps.profiles.chat.checks import WRONG_KEY
 from steps.profiles.chat.replies import Talk
 from steps.profiles.router.bench import RouterBench
+from steps.profiles.router.expectations import PassedOn
 
 IDS = frozenset({"ROUTER-009", "ROUTER-010", "ROUTER-052"})
 SECRET = "rc-engine-internals"
+GENERATED = "generated"  # the reply to a request that nobody wrote
 
 
 def shown(talk: Talk) -> Iterator[Evidence]:
@@ -47,3 +49,10 @@ def kept(talk: Talk) -> Iterator[Evidence]:
         found = [name for name, value in request.headers if any(key in value for key in keys)]
         said = "no key of a client at an engine"
         yield Finding("ROUTER-052", said, f"one in {found[0]!r} at engine {engine}") if found else Held("ROUTER-052")
+
+
+def passed_on(talk: Talk) -> Iterator[Evidence]:
+    """Whatever was generated reached an engine as it was; what a written case sends is for the case to judge."""
+    plan = talk.extra.get("plan")
+    if GENERATED in talk.replies and plan is not None and plan.asked:
+        yield from PassedOn(GENERATED).judge(talk, "ROUTER-001")

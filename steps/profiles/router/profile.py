@@ -19,11 +19,12 @@ from steps.engine.session import Session
 from steps.peers import served
 from steps.peers.backends import Backend, Backends
 from steps.peers.talking import MODEL
-from steps.profiles.base import Profile, Setting, Unfuzzed
+from steps.profiles.base import Profile, Setting
 from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.replies import Talk
+from steps.profiles.router import fuzzed
 from steps.profiles.router.bench import RouterBench
-from steps.profiles.router.checks import IDS, kept, shown
+from steps.profiles.router.checks import IDS, kept, passed_on, shown
 from steps.profiles.router.lacks import LACKS, URL_ONLY
 
 ROOT = Path(__file__).parents[3]
@@ -134,10 +135,10 @@ PROFILE = Profile(
     tables={},
     peers=peers,
     read=read,
-    invariants=(shown, kept),
+    invariants=(shown, kept, passed_on),
     by_invariants=IDS,
     echoed_by=frozenset(),
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
-    fuzzed=Unfuzzed(),
+    fuzzed=fuzzed,
 )

@@ -10,11 +10,11 @@ import httpx
 
 from contracts import requirements
 from contracts.trainer.lifecycle import TABLES
+from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.http import client
 from steps.engine.session import Session
-from steps.live.openai import Engine
 from steps.live.trainer import stable_number
 from steps.peers import served, tokens
 from steps.peers.host import ScriptedHost
@@ -73,6 +73,15 @@ class TrainerPeers:
             bench.counter = others[0].counter
         return bench
 
+    def placed(self, card: Card) -> Card:
+        """A trainer on a live engine is told of it as the reference trainer is."""
+        engine = self.setting.engine
+        if engine is None:
+            return card
+        key = {"TRAINER_BACKEND_KEY": engine.key} if engine.key else {}
+        told = {"TRAINER_BACKEND_URL": engine.base_url, "TRAINER_MODEL": engine.model, **key}
+        return card.model_copy(update={"env": {**card.env, **told}})
+
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """A trainer shows its dialects to nobody; what is asked for is judged. Raises `SuiteError` when it is no trainer."""
         try:
@@ -103,12 +112,6 @@ async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
         yield TrainerPeers(setting, host, url, tokens.load(path), {})
 
 
-def target_env(engine: Engine) -> dict[str, str]:
-    """How the reference trainer is told of the engine."""
-    key = {"TRAINER_BACKEND_KEY": engine.key} if engine.key else {}
-    return {"TRAINER_BACKEND_URL": engine.base_url, "TRAINER_MODEL": engine.model, **key}
-
-
 def read(session: Session, case: Case) -> Talk:
     bench: Bench = session.bench
     gave_up = tuple(session.state.get("gave_up", ()))
@@ -130,5 +133,4 @@ PROFILE = Profile(
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
-    target_env=target_env,
 )

@@ -1,0 +1,265 @@
+"""The invariants of replies and streams, each shown to hold for what is right and to find one thing that is wrong."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from steps.engine.card import Card
+from steps.engine.findings import Finding, Held
+from steps.engine.trace import NOT_JSON, Trace
+from steps.peers import calculator, tokens
+from steps.peers.oracle import completion_text
+from steps.profiles.chat.profile import PROFILE, TOKENIZER
+from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, Talk, put_together
+
+TOKENS = tokens.load(TOKENIZER)
+QUESTION = [{"role": "user", "content": "Please calculate 5 plus 3."}]
+TOOLS = [calculator.tool("add")]
+CALL = {"id": "call-1", "type": "function", "function": {"name": "add", "arguments": '{"a": 5, "b": 3}'}}
+BENCH = Bench("m", "the-key-of-the-suite", TOKENS, Card(), 4096)
+Change = Callable[[Any], Any]
+
+
+def body(message: dict[str, Any], finish: str, tools: Any = ()) -> dict[str, Any]:
+    """A whole reply as a correct engine gives it: every id, logprob and count belongs to the message."""
+    message = {"role": "assistant", **message}
+    prompt = TOKENS.prompt_ids(QUESTION, tools)
+    ids = TOKENS.encode(completion_text(TOKENS, QUESTION, message, tools))
+    entries: list[dict[str, Any]] = [
+        {"token": TOKENS.decode([one]), "logprob": -0.5, "bytes": None, "top_logprobs": []} for one in ids
+    ]
+    choice = {"index": 0, "message": message, "finish_reason": finish}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": "m",
+        "choices": [{**choice, "logprobs": {"content": entries}, "token_ids": ids}],
+        "prompt_token_ids": prompt,
+        "usage": {
+            "prompt_tokens": len(prompt),
+            "completion_tokens": len(ids),
+            "total_tokens": len(prompt) + len(ids),
+        },
+    }
+
+
+def said() -> dict[str, Any]:
+    return body({"content": "Five plus three is 8."}, "stop")
+
+
+def called() -> dict[str, Any]:
+    return body({"content": None, "tool_calls": [CALL]}, "tool_calls", TOOLS)
+
+
+def asked(**more: Any) -> dict[str, Any]:
+    wishes = {"max_tokens": 256, "temperature": 0, "logprobs": True, "return_token_ids": True}
+    return {"model": "m", "messages": QUESTION, **wishes, **more}
+
+
+def chunks() -> list[Any]:
+    """The same answer as a stream: the role, two pieces, the end."""
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "m"}
+    deltas: list[tuple[dict[str, str], str | None]] = [
+        ({"role": "assistant", "content": ""}, None),
+        ({"content": "Five plus"}, None),
+    ]
+    deltas += [({"content": " three is 8."}, None), ({}, "stop")]
+    return [
+        *({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": end}]} for delta, end in deltas),
+        DONE,
+    ]
+
+
+def call_chunks() -> list[Any]:
+    pieces = [
+        {"index": 0, "id": "call-1", "type": "function", "function": {"name": "add", "arguments": ""}},
+        {"index": 0, "function": {"arguments": '{"a": 5, "b": 3}'}},
+    ]
+    data = chunks()
+    for n, piece in enumerate(pieces, start=1):
+        data[n]["choices"][0]["delta"] = {"tool_calls": [piece]}
+    data[3]["choices"][0]["finish_reason"] = "tool_calls"
+    return data
+
+
+def streamed(data: list[Any], kind: str = "text/event-stream", **more: Any) -> Reply:
+    events = tuple(Chunk(n / 10, one) for n, one in enumerate(data))
+    wishes = {"model": "m", "messages": QUESTION, "max_tokens": 256, "stream": True, **more}
+    return Reply("it", 0, wishes, 200, put_together(events), events, kind=kind)
+
+
+def judged(*replies: Reply, bench: Bench = BENCH) -> dict[str, set[str]]:
+    """The requirements that these replies hold and break, by all invariants of the profile."""
+    talk = Talk(Trace(), {f"it#{reply.n}": reply for reply in replies}, {}, bench)
+    evidence = [one for invariant in PROFILE.invariants for one in invariant(talk)]
+    found = {one.requirement for one in evidence if isinstance(one, Finding)}
+    return {"broken": found, "held": {one.requirement for one in evidence if isinstance(one, Held)} - found}
+
+
+def test_what_is_right_holds() -> None:
+    whole = judged(Reply("it", 0, asked(), 200, said()))
+    assert not whole["broken"]
+    assert {f"CHAT-{n:03}" for n in (2, 10, 11, 12, 20, 21, 23, 24, 25, 38)} <= whole["held"]
+    call = judged(Reply("it", 0, asked(tools=TOOLS), 200, called()))
+    assert not call["broken"]
+    assert "CHAT-022" in call["held"]
+
+
+def test_a_stream_that_is_right_holds() -> None:
+    for found in (judged(streamed(chunks())), judged(streamed(call_chunks(), tools=TOOLS))):
+        assert not found["broken"]
+        assert {"CHAT-051", "CHAT-052", "CHAT-057"} <= found["held"]
+
+
+def at(*path: Any, be: Any) -> Change:
+    """A copy in which one place is something else; `be` may be a function of what stood there."""
+
+    def change(whole: Any) -> Any:
+        whole = deepcopy(whole)
+        inner = whole
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = be(inner[path[-1]]) if callable(be) else be
+        return whole
+
+    return change
+
+
+MESSAGE, ENTRIES = ("choices", 0, "message"), ("choices", 0, "logprobs", "content")
+WRONG_REPLIES: list[tuple[str, Change, set[int]]] = [
+    ("created in milliseconds", at("created", be=1_700_000_000_000), {2}),
+    ("created is a text", at("created", be="now"), {2}),
+    ("an object of another kind", at("object", be="chat.completion.chunk"), {2}),
+    ("no id", at("id", be=None), {2}),
+    ("no choices", at("choices", be=[]), {2}),
+    ("choices that are no list", at("choices", be={"0": {}}), {2}),
+    ("a total that is no sum", at("usage", "total_tokens", be=lambda n: n + 1), {10}),
+    ("one sampled token too many", at("usage", be=lambda u: _usage(u, sampled=1)), {11}),
+    ("one prompt token too few", at("usage", be=lambda u: _usage(u, prompt=-1)), {12}),
+    ("no ids", at("choices", 0, "token_ids", be=None), {20}),
+    ("ids that are texts", at("choices", 0, "token_ids", be=["a"]), {20}),
+    ("no ids of the prompt", at("prompt_token_ids", be=None), {20}),
+    ("the end of the turn left out", at("choices", 0, be=lambda c: _shorter(c)), {11, 20}),
+    ("another text than its ids", at(*MESSAGE, "content", be="Five plus three is 9."), {21}),
+    ("one logprob less", at(*ENTRIES, be=lambda e: e[:-1]), {23}),
+    ("logprobs shifted by one", at(*ENTRIES, be=lambda e: [*e[1:], e[0]]), {23}),
+    ("a logprob above 0", at(*ENTRIES, 0, "logprob", be=0.5), {24}),
+    ("a logprob that is none", at(*ENTRIES, 0, "logprob", be=None), {24}),
+    ("a logprob without bounds", at(*ENTRIES, 0, "logprob", be=-1e308), {24}),
+    ("a prompt of another template", at("prompt_token_ids", be=lambda ids: [ids[0], *ids]), {12, 25}),
+    ("cut where nothing was cut", at("choices", 0, "finish_reason", be="length"), {38}),
+    ("an end of no kind", at("choices", 0, "finish_reason", be=["stop"]), {38}),
+]
+
+
+def _usage(usage: dict[str, int], prompt: int = 0, sampled: int = 0) -> dict[str, int]:
+    counts = {
+        "prompt_tokens": usage["prompt_tokens"] + prompt,
+        "completion_tokens": usage["completion_tokens"] + sampled,
+    }
+    return {**counts, "total_tokens": sum(counts.values())}
+
+
+def _shorter(choice: dict[str, Any]) -> dict[str, Any]:
+    entries = choice["logprobs"]["content"][:-1]
+    return {**choice, "token_ids": choice["token_ids"][:-1], "logprobs": {"content": entries}}
+
+
+def numbers(names: set[int]) -> set[str]:
+    return {f"CHAT-{n:03}" for n in names}
+
+
+@pytest.mark.parametrize(("what", "change", "wanted"), WRONG_REPLIES, ids=[what for what, *_ in WRONG_REPLIES])
+def test_what_is_wrong_with_a_reply_is_named(what: str, change: Change, wanted: set[int]) -> None:
+    assert judged(Reply("it", 0, asked(), 200, change(said())))["broken"] == numbers(wanted)
+
+
+def test_arguments_that_were_written_anew_are_found() -> None:
+    spaced = at(*MESSAGE, "tool_calls", 0, "function", "arguments", be='{"a":5,"b":3}')(called())
+    assert judged(Reply("it", 0, asked(tools=TOOLS), 200, spaced))["broken"] == {"CHAT-022"}
+
+
+def test_an_id_of_an_earlier_call_is_found() -> None:
+    history = [*QUESTION, {"role": "assistant", "content": None, "tool_calls": [CALL]}]
+    wishes = {"model": "m", "messages": history, "tools": TOOLS}
+    answer = {**called(), "prompt_token_ids": None}
+    assert "CHAT-040" in judged(Reply("it", 0, wishes, 200, answer))["broken"]
+
+
+def test_an_id_that_two_replies_share_is_found() -> None:
+    assert judged(*(Reply("it", n, asked(), 200, said()) for n in range(2)))["broken"] == {"CHAT-002"}
+
+
+def test_a_prompt_that_does_not_go_on_from_the_turn_before_is_found() -> None:
+    before = Reply("it", 0, asked(), 200, said())
+    history = [*QUESTION, {"role": "assistant", "content": "Five plus three is 8."}, *QUESTION]
+    prompt = [*before.fields["prompt_token_ids"], 1, *before.choices[0].ids[1:]]  # type: ignore[index]
+    after = Reply("it", 1, asked(messages=history), 200, {**said(), "id": "chatcmpl-2", "prompt_token_ids": prompt})
+    assert "CHAT-026" in judged(before, after)["broken"]
+
+
+WRONG_STREAMS: list[tuple[str, Change, set[int]]] = [
+    ("no [DONE]", lambda data: data[:-1], {51}),
+    ("[DONE] twice", lambda data: [*data, DONE], {51}),
+    ("something after [DONE]", lambda data: [*data, data[1]], {51}),
+    ("no end", lambda data: [*data[:3], DONE], {38, 51}),
+    ("two ends", lambda data: [*data[:4], data[3], DONE], {51}),
+    ("the role twice", lambda data: [data[0], *data], {52}),
+    ("no role", lambda data: data[1:], {52}),
+    ("another id", at(2, "id", be="chatcmpl-2"), {52}),
+    ("another model", at(2, "model", be="n"), {52}),
+    ("a reply's object", at(1, "object", be="chat.completion"), {52}),
+    ("a chunk that is no JSON", lambda data: [*data[:2], NOT_JSON, *data[2:]], {52}),
+    ("choices of no kind", at(0, "choices", be=7), {52}),
+    ("a delta of no kind", at(0, "choices", 0, "delta", be="x"), {52}),
+]
+
+
+@pytest.mark.parametrize(("what", "change", "wanted"), WRONG_STREAMS, ids=[what for what, *_ in WRONG_STREAMS])
+def test_what_is_wrong_with_a_stream_is_named(what: str, change: Change, wanted: set[int]) -> None:
+    assert judged(streamed(change(chunks())))["broken"] == numbers(wanted)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        at(2, "choices", 0, "delta", "tool_calls", 0, "index", be=None),
+        at(2, "choices", 0, "delta", "tool_calls", 0, be=lambda piece: {**piece, "id": "call-2"}),
+        at(2, "choices", 0, "delta", "tool_calls", 0, "function", be=lambda f: {**f, "name": "add"}),
+        at(2, "choices", 0, "delta", "tool_calls", 0, "index", be=[0]),
+    ],
+    ids=["no index", "another id", "the name twice", "an index of no kind"],
+)
+def test_a_piece_of_a_call_that_has_no_place_is_found(change: Change) -> None:
+    assert "CHAT-058" in judged(streamed(change(call_chunks()), tools=TOOLS))["broken"]
+
+
+def test_a_stream_says_what_it_is() -> None:
+    assert judged(streamed(chunks(), kind="application/json"))["broken"] == {"CHAT-057"}
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "wanted"),
+    [
+        (400, '{"error": {"message": "no such model"}}', set()),
+        (500, 'Traceback (most recent call last):\n  File "/srv/app.py", line 3', {"CHAT-005"}),
+        (401, '{"error": {"message": "the-key-of-the-suite is unknown"}}', {"CHAT-007"}),
+        (200, '{"echo": "the-key-of-the-suite"}', {"CHAT-007"}),
+    ],
+)
+def test_an_answer_shows_neither_its_inside_nor_a_key(status: int, text: str, wanted: set[str]) -> None:
+    assert judged(Reply("it", 0, {}, status, None, raw=text.encode()))["broken"] == wanted
+
+
+@pytest.mark.parametrize("index", [10**12, -1, "x", None, [0], True], ids=repr)
+def test_an_index_out_of_all_bounds_is_no_place(index: Any) -> None:
+    """A stream may name a choice or a call that cannot be; putting it together takes no more memory for that."""
+    data = call_chunks()
+    data[1]["choices"][0]["index"] = index
+    data[2]["choices"][0]["delta"]["tool_calls"][0]["index"] = index
+    whole = put_together([Chunk(0.0, one) for one in data])
+    assert len(whole["choices"]) == 1
+    assert len(whole["choices"][0]["message"]["tool_calls"]) == 1

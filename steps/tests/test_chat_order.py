@@ -1,0 +1,88 @@
+"""A stream is walked through the table of the contract: what is out of order is told with the state and with what was legal there."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.chat.lifecycle import CHOICE, ENDED, NEW, SPEAKING
+from contracts.lifecycle import advance
+from steps.profiles.chat.order import walked
+from steps.profiles.chat.replies import DONE, Chunk
+
+DELTAS: dict[str, dict[str, Any]] = {
+    "RoleSaid": {"delta": {"role": "assistant", "content": ""}},
+    "PieceSaid": {"delta": {"content": "a"}},
+    "EndSaid": {"delta": {}, "finish_reason": "stop"},
+}
+USAGE: dict[str, Any] = {"choices": [], "usage": {"total_tokens": 1}}
+ERROR: dict[str, Any] = {"error": {"message": "no more"}}
+
+
+def said(event: str, index: int = 0) -> dict[str, Any]:
+    return {"choices": [{"index": index, **DELTAS[event]}]}
+
+
+ROLE, PIECE, END = said("RoleSaid"), said("PieceSaid"), said("EndSaid")
+
+
+def life(*data: Any) -> Any:
+    return walked([Chunk(0.0, one) for one in data])
+
+
+@pytest.mark.parametrize(
+    ("data", "requirement", "told"),
+    [
+        (
+            (PIECE, END, DONE),
+            "CHAT-052",
+            "chunk 0, choice 0: PieceSaid while NEW; legal for the engine in NEW: RoleSaid",
+        ),
+        ((ROLE, ROLE, END, DONE), "CHAT-052", "chunk 1, choice 0: RoleSaid while SPEAKING"),
+        ((ROLE, END, PIECE, DONE), "CHAT-051", "PieceSaid while ENDED; legal for the engine in ENDED: nothing"),
+        ((ROLE, END, END, DONE), "CHAT-051", "EndSaid while ENDED"),
+        ((ROLE, PIECE, DONE), "CHAT-051", "chunk 2: DoneSaid while OPEN; legal for the engine in OPEN: AllEnded"),
+        ((ROLE, END, DONE, DONE), "CHAT-051", "chunk 3: DoneSaid while DONE"),
+        ((ROLE, END, DONE, USAGE), "CHAT-051", "chunk 3: UsageSaid while DONE"),
+        ((ROLE, USAGE, END, DONE), "CHAT-053", "chunk 1: UsageSaid while OPEN"),
+        ((ROLE, ERROR, PIECE), "CHAT-051", "chunk 2: ChunkSaid while FAILED; legal for the engine in FAILED: DoneSaid"),
+    ],
+)
+def test_a_disorder_is_told_with_what_was_legal(data: tuple[Any, ...], requirement: str, told: str) -> None:
+    found = life(*data)
+    assert [name for name, _ in found.breaches] == [requirement], found.breaches
+    assert told in found.breaches[0][1]
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ((ROLE, END), "the stream ends in SAID; legal there: AllEnded, BrokenOff, ChunkSaid, DoneSaid"),
+        ((ROLE, PIECE), "the stream ends in OPEN, choice 0 without a finish_reason; legal there: AllEnded"),
+        ((ROLE, ERROR, DONE), "the stream ends in FAILED, choice 0 without a finish_reason; legal there: DoneSaid"),
+        ((USAGE, DONE), "the stream ends in OPEN, without a choice"),
+    ],
+)
+def test_a_stream_that_did_not_say_all_is_told_with_its_state(data: tuple[Any, ...], shown: str) -> None:
+    found = life(*data)
+    assert not found.ended
+    assert found.shown().startswith(shown), found.shown()
+
+
+@settings(max_examples=100, derandomize=True, database=None, deadline=None)
+@given(st.data())
+def test_any_walk_over_the_table_of_a_choice_is_in_order_whatever_stands_between(drawn: st.DataObject) -> None:
+    """Choices side by side, each as its table has it; then, perhaps, usage; then the end."""
+    states = dict.fromkeys(range(drawn.draw(st.integers(1, 3))), NEW)
+    data: list[Any] = []
+    while (open_ := [index for index, state in states.items() if state != ENDED]) and len(data) < 40:
+        index = drawn.draw(st.sampled_from(open_))
+        event = drawn.draw(st.sampled_from(sorted(CHOICE["engine"][states[index]])))
+        states[index] = str(advance(CHOICE, states[index], "engine", event))
+        data.append(said(event, index))
+    data += [said("EndSaid", index) for index, state in states.items() if state == SPEAKING]
+    data += [USAGE, DONE] if drawn.draw(st.booleans()) else [DONE]
+    found = life(*data)
+    assert found.breaches == []
+    assert found.ended, found.shown()
