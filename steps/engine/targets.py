@@ -6,6 +6,7 @@ A started target owns its process group, so that ending it ends whatever it star
 import asyncio
 import contextlib
 import os
+import random
 import shlex
 import signal
 import socket
@@ -24,6 +25,7 @@ from steps.engine.findings import SuiteError
 READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is noticed at once
 ANSWER_S = 2.0  # a server that is there answers within this
 GRACE_S = 15.0  # how long a target may take to end after SIGTERM before it is killed
+PORTS, TRIES = range(20_000, 32_000), 50
 
 
 @dataclass(slots=True)
@@ -168,6 +170,15 @@ async def reachable(base_url: str) -> None:
 
 
 def free_port() -> int:
+    """A port that nobody listens on, below those that the system gives away by itself.
+
+    A target takes it a moment later. One of the others would by then be the own end of some connection, now and then, or a server of
+    another run; and whatever that answers would be taken for the target.
+    """
+    for port in random.SystemRandom().sample(PORTS, TRIES):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

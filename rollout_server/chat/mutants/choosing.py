@@ -51,10 +51,14 @@ MUTANTS = (
         "the backend with most weight gets all",
         put(weights, "pick", _heaviest),
         "017",
-        ("025", "026", "028"),
+        ("025", "026", "028", "034"),
     ),
     mutant(
-        "failover_missing", "one backend is tried", after(routing, "choices", lambda found: found[:1]), "003", ("004",)
+        "failover_missing",
+        "one backend is tried",
+        after(routing, "choices", lambda found: found[:1]),
+        "003",
+        ("004", "035", "036", "047", "048", "061"),
     ),
     mutant("degraded_still_used", "the state of a backend is no matter", put(routing, "is_fit", lambda _: True), "026"),
     mutant("degrade_forgotten", "an operator is told what is not done", around(Fleet, "degrade", _said_only), "026"),

@@ -71,13 +71,13 @@ def _hasty(original: Any, self: Stream, event: bytes) -> bytes | None:
 
 
 MUTANTS = (
-    mutant("places_lost_by_streams", "who leaves keeps a place", around(Stream, "close", _place_kept), "038", ("039",)),
+    mutant("places_lost_by_streams", "who leaves keeps a place", around(Stream, "close", _place_kept), "038", ("040",)),
     mutant(
         "places_lost_by_errors",
         "a failure of all backends keeps a place",
         around(service, "fresh", _place_kept_by_errors),
         "038",
-        ("039",),
+        ("040",),
     ),
     mutant(
         "overload_untold", "nobody learns when to come again", around(errors, "overloaded", _silent_overload), "037"

@@ -122,9 +122,15 @@ MUTANTS = (
         "failed engines are an error of the router",
         put(errors, "unserved", _internal),
         "005",
-        ("006",),
+        ("006", "031", "059", "060"),
     ),
-    mutant("silence_waited_for", "a silent engine is never given up", around(Upstream, "__init__", _patient), "006"),
+    mutant(
+        "silence_waited_for",
+        "a silent engine is never given up",
+        around(Upstream, "__init__", _patient),
+        "006",
+        ("060", "007"),
+    ),
     mutant("timeout_as_502", "no difference between silence and failure", put(errors, "unserved", _always_502), "060"),
     mutant(
         "decision_always_primary",

@@ -52,7 +52,11 @@ def _from_the_start(body: Any, progress: Any) -> dict[str, Any]:
 
 MUTANTS = (
     mutant(
-        "stream_buffered", "everything is held back to the end", around(Stream, "events", _at_once), "014", ("008",)
+        "stream_buffered",
+        "everything is held back to the end",
+        around(Stream, "events", _at_once),
+        "014",
+        ("008", "058"),
     ),
     mutant(
         "stream_done_invented",
@@ -61,7 +65,7 @@ MUTANTS = (
         "007",
     ),
     mutant("stream_cut_silently", "nothing tells that it broke", put(target, "broken", lambda: b": \n\n"), "007"),
-    mutant("failover_after_bytes", "text comes twice", put(Stream, "_migrated", _over_again), "007"),
+    mutant("failover_after_bytes", "text comes twice", put(Stream, "_migrated", _over_again), "007", ("036",)),
     mutant("migration_repeats", "what was said is asked for again", put(continuation, "body", _from_the_start), "036"),
     mutant(
         "migration_loses_spaces",
@@ -78,5 +82,11 @@ MUTANTS = (
     mutant("disconnect_ignored", "the backend works for nobody", put(responses, "until_gone", _deaf), "008"),
     mutant("drops_stream_fields", "only some members of deltas come", around(Stream, "_passed", _plain), "002"),
     mutant("usage_chunk_shown", "usage that nobody asked for", put(usage, "shown", lambda chunk, _: chunk), "015"),
-    mutant("usage_chunk_lost", "usage that was asked for is lost", put(usage, "shown", _without_usage), "015"),
+    mutant(
+        "usage_chunk_lost",
+        "usage that was asked for is lost",
+        put(usage, "shown", _without_usage),
+        "015",
+        ("036", "048"),
+    ),
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from steps.engine.session import Session
+from steps.engine.session import MOST_PATIENCE, Session
 from steps.engine.trace import Response
 from steps.peers.backends import BackendLine, Plan
 from steps.profiles.chat.actions import Ask, request_of
@@ -90,7 +90,7 @@ class Dawdle:
         plan: Plan = session.state["plan"]
         try:
             async with (
-                asyncio.timeout(session.patience_s * 4),
+                asyncio.timeout(session.patience_s * MOST_PATIENCE),
                 session.client.stream(
                     "POST", session.target + ask.path, content=asked.body, headers=dict(asked.headers)
                 ) as reply,
