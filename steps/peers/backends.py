@@ -31,7 +31,7 @@ class BackendLine:
     say: str = WORDS
     status: int = 200
     body: str = ""
-    loss: Literal["reset", "stall"] | None = None
+    loss: Literal["reset", "stall", "cut"] | None = None
     delay_s: float = 0.0
     pace_s: float = 0.0
     dies_after: int = 0
@@ -88,7 +88,7 @@ class BackendPlay:
 
     response: Response
     plan: Plan | None = None
-    loss: Literal["reset", "stall"] | None = None
+    loss: Literal["reset", "stall", "cut"] | None = None
     delay_s: float = 0.0
     pieces: Sequence[bytes] = ()
     pace_s: float = 0.0
@@ -165,7 +165,7 @@ def own_model(name: str) -> str:
 def _answer(plan: Plan, line: BackendLine, request: Request) -> BackendPlay:
     more = tuple((name.lower(), value) for name, value in line.headers.items())
     hold = plan.gate if line.hold else None
-    if line.loss is not None:
+    if line.loss in ("reset", "stall"):
         return BackendPlay(Response(200, JSON, b"{}"), plan, line.loss, line.delay_s, hold=hold)
     if line.status != 200:
         told = line.body or json.dumps(talking.error(line.status))
@@ -178,7 +178,7 @@ def _answer(plan: Plan, line: BackendLine, request: Request) -> BackendPlay:
     body = talking.encoded(answer)
     if line.zipped and "gzip" in (request.header("accept-encoding") or ""):
         body, more = gzip.compress(body), (*more, ("content-encoding", "gzip"))
-    return BackendPlay(Response(200, JSON + more, body), plan, delay_s=line.delay_s, hold=hold, told=answer)
+    return BackendPlay(Response(200, JSON + more, body), plan, delay_s=line.delay_s, hold=hold, told=answer, loss=line.loss)
 
 
 def _stream(plan: Plan, line: BackendLine, asked: Asked, hold: asyncio.Event | None) -> BackendPlay:

@@ -27,8 +27,8 @@ def _one(kind: Callable[..., Any], key: str, *tuples: str) -> Callable[[Any], An
 def _line(written: Any) -> BackendLine:
     if isinstance(written, int):
         return BackendLine(status=written)
-    if written in ("reset", "stall"):
-        return BackendLine(loss="reset" if written == "reset" else "stall")
+    if written in ("reset", "stall", "cut"):
+        return BackendLine(loss=written)
     if isinstance(written, str):
         return BackendLine(say=written)
     return BackendLine(**written)
