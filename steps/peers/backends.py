@@ -178,7 +178,9 @@ def _answer(plan: Plan, line: BackendLine, request: Request) -> BackendPlay:
     body = talking.encoded(answer)
     if line.zipped and "gzip" in (request.header("accept-encoding") or ""):
         body, more = gzip.compress(body), (*more, ("content-encoding", "gzip"))
-    return BackendPlay(Response(200, JSON + more, body), plan, delay_s=line.delay_s, hold=hold, told=answer, loss=line.loss)
+    return BackendPlay(
+        Response(200, JSON + more, body), plan, delay_s=line.delay_s, hold=hold, told=answer, loss=line.loss
+    )
 
 
 def _stream(plan: Plan, line: BackendLine, asked: Asked, hold: asyncio.Event | None) -> BackendPlay:

@@ -278,7 +278,7 @@ def _right_endings(talk: Talk, reply: Reply, choice: Choice) -> set[str]:
     if choice.ids is None and isinstance(sampled, int) and isinstance(most, int) and sampled < most:
         return {"tool_calls"} if choice.calls else {"stop"}
     if choice.ids is not None and end is not None and isinstance(most, int):
-        ended = end in choice.ids and not reply.request.get("ignore_eos")
+        ended = end in choice.ids and reply.request.get("ignore_eos") is not True
         cut = len(choice.ids) >= most and not ended and not _ends_in_stop(talk, reply, choice)
         if cut:
             return {"length"}

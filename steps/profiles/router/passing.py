@@ -7,7 +7,7 @@ from typing import Any
 
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.reading import mapping, text
+from steps.engine.reading import listed, mapping, text
 from steps.profiles.chat.expectations import first, verdict
 from steps.profiles.chat.replies import DONE, Reply, Talk
 from steps.profiles.router.expectations import plan
@@ -127,7 +127,7 @@ class Framed:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of the answer is one of these values, or none of those."""
+    """A member of the answer, wherever in it, is one of these values, or none of those."""
 
     member: str
     one_of: tuple[Any, ...] = ()
@@ -136,10 +136,18 @@ class Member:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            value = reply.fields.get(self.member, "absent")
+            value = next(_named(reply.body, self.member), "absent")
             ok = (not self.one_of or value in self.one_of) and value not in ("absent", *self.none_of)
             said = f"{self.member}: {show(self.one_of) if self.one_of else 'none of ' + show(self.none_of)}"
             yield verdict(requirement, ok, said, show(value), reply)
+
+
+def _named(value: Any, name: str) -> Iterator[Any]:
+    """Whatever stands under this name, the outermost first."""
+    if name in mapping(value):
+        yield value[name]
+    for inner in mapping(value).values() if isinstance(value, Mapping) else listed(value):
+        yield from _named(inner, name)
 
 
 @dataclass(frozen=True, slots=True)
