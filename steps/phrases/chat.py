@@ -322,3 +322,20 @@ def freed(tokens: str, before: Actions) -> Expectation:
             f"two readings are compared, and there are {len(found)}. Before and after: its metrics are read"
         )
     return _expect("freed", {"before": found[-2], "after": found[-1], "tokens": int(tokens)})
+
+
+@then(parsers.re(rf"{WHO} fits? this schema, or (?:is|are) refused:"))
+def fits(who: str, docstring: str, before: Actions) -> Expectations:
+    schema = yaml_source.parse(docstring, "the text block").value
+    return tuple(_expect("fits", {"schema": schema, "of": name}) for name in named(who, before))
+
+
+@then(parsers.re(r"(?P<who>the \w+) makes at most one call, where (?P<beside>the \w+) makes several"))
+def one_call(who: str, beside: str, before: Actions) -> Expectation:
+    return _expect("one_call", {"of": one(who, before), "beside": one(beside, before)})
+
+
+@then(parsers.re(r"(?P<who>the \w+) is no answer to (?P<part>the \w+) alone, as (?P<wholes>the .+) (?:is|are) none"))
+def more_than(who: str, part: str, wholes: str, before: Actions) -> Expectation:
+    names = list(named(wholes, before))
+    return _expect("more_than", {"of": one(who, before), "part": one(part, before), "wholes": names})

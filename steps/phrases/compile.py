@@ -24,7 +24,7 @@ from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 from contracts.requirements import Requirement
 from steps.engine.cases import Action, Case, Expectation, Live, Step
 from steps.engine.findings import Location, SuiteError
-from steps.phrases import chat, rollout, router, trainer  # importing them registers their phrases
+from steps.phrases import chat, operating, rollout, router, trainer  # importing them registers their phrases
 from steps.scenario import needs_of
 
 PREFIX = re.compile(r'for rollout "(?P<label>[\w-]+)", (?P<rest>.+)')
@@ -33,7 +33,7 @@ OURS: Mapping[str, tuple[ModuleType, ...]] = {
     "rollout": (rollout,),
     "trainer": (trainer,),
     "chat": (chat,),
-    "router": (chat, router),
+    "router": (chat, router, operating),
 }
 
 

@@ -9,14 +9,18 @@ from typing import Any
 from steps.engine.cases import Action
 from steps.profiles.chat.actions import Ask, Measure, Send
 from steps.profiles.router.actions import AskMany
+from steps.profiles.router.conversations import AskUntil, Await, Converse
+from steps.profiles.router.crowds import Crowd, Dawdle, Refill
+from steps.profiles.router.operators import AskWith, Signed
 
+KEPT = Ask | Send | AskMany | Crowd | Refill | Dawdle | Converse | Await | AskUntil | AskWith | Signed
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 WHO = r"(?P<who>it|both|all|the [a-z]+(?:, the [a-z]+)*(?: and the [a-z]+)?)"
 
 
 def asked(before: Sequence[Action]) -> list[str]:
     """The names of the replies so far. Several of one question share theirs."""
-    return [one.name for one in before if isinstance(one, Ask | Send | AskMany)]
+    return [one.other if isinstance(one, Dawdle) else one.name for one in before if isinstance(one, KEPT)]
 
 
 def new(before: Sequence[Action]) -> str:

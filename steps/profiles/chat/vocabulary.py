@@ -49,7 +49,7 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "same_usage": _tuples(want.SameUsage, "of", "of"),
     "same_logprobs": _tuples(want.SameLogprobs, "of", "of"),
     "is_json": lambda v: want.IsJson(**_one(v, "of")),
-    "fits": lambda v: want.Fits(json.dumps(v)),
+    "fits": lambda v: want.Fits(json.dumps(v["schema"]), v.get("of", "it")),
     "more_than": lambda v: want.MoreThan(**{**v, "wholes": tuple(v["wholes"])}),
     "one_call": lambda v: want.OneCall(**v),
     "apart": _tuples(want.Apart, "word", "of"),
