@@ -60,7 +60,7 @@ Feature: What is asked for is done
     And it is asked "Count from 1 to 20." as a stream with max_completion_tokens 3 without max_tokens
     Then the second says what the first says, or is refused
 
-  @CHAT-034 @vllm @needs:metrics
+  @CHAT-034 @vllm @needs:ignore_eos
   Scenario: A length that was ordered is delivered
     Load generators ask for so many tokens and no fewer.
     When the engine is asked "Hello!" with max_tokens 40 and ignore_eos true

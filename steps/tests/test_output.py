@@ -121,6 +121,7 @@ def test_a_report_that_was_cut_off_is_no_evidence(tmp_path: Path) -> None:
     ("text", "shown"),
     [
         ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ('{"got": "{\\"told\\":\\"Bearer abc\\"}"}', '{"got": "{\\"told\\":\\"Bearer ***\\"}"}'),
         ('{"callback_api_key": "x\\"y"}', '{"callback_api_key": "***"}'),
         ('{"max_tokens": 5, "token_ids": [1]}', '{"max_tokens": 5, "token_ids": [1]}'),
     ],

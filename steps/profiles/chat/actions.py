@@ -154,7 +154,7 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
     except (TimeoutError, httpx.HTTPError, OSError) as error:
         session.trace.close(n, fault=f"{type(error).__name__}: {error}")
     session.beat()
-    whole = put_together(chunks) if status == 200 else parse(raw)
+    whole = put_together(chunks) if status == 200 else parse(raw) if raw else None
     return Reply(name, n, body, status, whole, tuple(chunks), bool(ask.leave_after), ask.rewritten, kind, raw)
 
 

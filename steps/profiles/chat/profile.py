@@ -30,7 +30,7 @@ from steps.profiles.chat.replies import Bench, Talk
 ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
 LOOK_S = 10.0
-TO_BE_SHOWN = ("token_ids", "logprobs", "tools", "streaming", "metrics", "calculates", "knows_france", "json")
+TO_BE_SHOWN = ("token_ids", "logprobs", "tools", "streaming", "metrics", "calculates", "knows_france", "json", "ignore_eos")
 ADD = calculator.tool("add")
 PROBES: dict[str, dict[str, Any]] = {
     "": {},
@@ -61,6 +61,7 @@ LACKS = {
     "knows_france": "the model does not know the capital of France",
     "json": "the engine refuses `response_format`",
     "key": "no key of the target was given (--target-key)",
+    "ignore_eos": "the card does not declare the capability `ignore_eos`: an engine that samples on behind the end when it is told to",
     "token_ids": "the engine returns no token ids",
     "logprobs": "the engine returns no logprobs",
     "tools": "the engine does not take tools",
