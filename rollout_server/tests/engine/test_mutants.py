@@ -30,6 +30,8 @@ BY_TIME = ("abort_ignored", "stream_at_once")
 CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 5, "b": 3}'}}
 PAST = [*SUM, {"role": "assistant", "reasoning_content": "Hm.", "tool_calls": [CALL]}, {"role": "tool", "content": "8"}]
 WARM = {"temperature": 1.0, "seed": 3}
+SCHEMA = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
+BOTH = [{"role": "user", "content": "Please calculate 5 plus 3 and 6 plus 7."}]
 # What the reference answers alike every time; a mutant differs in at least one of these.
 PROBES = [
     body(CAPITAL, logprobs=True, top_logprobs=3),
@@ -53,6 +55,17 @@ PROBES = [
     body(FAR, max_tokens=4096),
     body(CAPITAL, seed=None),
     body(CAPITAL, max_tokens="12"),
+    body(CAPITAL, response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}),
+    body(BOTH, tools=TOOLS, parallel_tool_calls=False),
+    body(
+        [
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "Hello! "}, {"type": "text", "text": "Count from 1 to 5."}],
+            }
+        ]
+    ),
+    body([*SUM, {"role": "assistant", "content": "8"}, {"role": "system", "content": "Be kind."}, *SUM]),
     body([{"role": "oracle", "content": "In one word, can you provide me the capital of France?"}]),
 ]
 CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')
