@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Level = Literal["must", "should", "may"]
 LEVELS: tuple[Level, ...] = get_args(Level)
+# Which part of the suite finds evidence: a check of every trace, the expectations of a written case, generated requests, exploration.
+Method = Literal["invariant", "case", "fuzzing", "exploration"]
 
 
 class CatalogueError(ValueError):
@@ -30,7 +32,9 @@ class Requirement:
     dialects: tuple[str, ...]
     topic: str
     source: str
+    why: str | None
     judged: str | None
+    judged_by: tuple[Method, ...]
     not_judged: str | None
     accepts: tuple[str, ...]
     decision: str | None
@@ -39,7 +43,7 @@ class Requirement:
     @property
     def fuzzed(self) -> bool:
         """Whether generated requests judge it, and no written case."""
-        return (self.judged or "").startswith("fuzzing: ")
+        return self.judged_by == ("fuzzing",)
 
 
 def load(path: Path) -> dict[str, Requirement]:
@@ -85,14 +89,23 @@ class _Entry(_Strict):
     dialects: Texts
     topic: Text
     source: Text
+    why: Text | None = None
     judged: Text | None = None
+    judged_by: Annotated[tuple[Method, ...], Field(min_length=1)] | None = None
     not_judged: Text | None = None
     accepts: Texts | None = None
     decision: Text | None = None
     needs: Texts | None = None
 
     def frozen(self) -> Requirement:
-        return Requirement(**{**dict(self), "accepts": self.accepts or (), "needs": self.needs or ()})
+        return Requirement(
+            **{
+                **dict(self),
+                "judged_by": self.judged_by or (),
+                "accepts": self.accepts or (),
+                "needs": self.needs or (),
+            }
+        )
 
 
 class _Catalogue(_Strict):
@@ -115,6 +128,8 @@ def _problems(catalogue: _Catalogue) -> Iterator[str]:
             yield f"{entry.id}: saw an id of another profile; write {prefix} and three digits"
         if (judges := (entry.judged is not None) + (entry.not_judged is not None)) != 1:
             yield f"{entry.id}: saw {'both' if judges else 'neither'} of judged and not_judged; write one of them"
+        if (entry.judged is None) != (entry.judged_by is None):
+            yield f"{entry.id}: saw one of judged and judged_by without the other; write both"
         word = entry.level.upper()
         if (words := set(re.findall(r"\b(?:MUST|SHOULD|MAY)\b", entry.sentence))) != {word}:
             saw = " and ".join(sorted(words)) or "no such word"

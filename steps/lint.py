@@ -43,9 +43,11 @@ def explanation(requirement: Requirement, cases: list[Case]) -> str:
         f"{requirement.id}  {requirement.level.upper()}  ({', '.join(requirement.dialects)})",
         f"  {requirement.sentence}",
     ]
+    if requirement.why:
+        lines.append(f"  why       {requirement.why}")
     lines.append(f"  source    {requirement.source}")
     if requirement.judged:
-        lines.append(f"  judged    {requirement.judged}")
+        lines.append(f"  judged    by {' and '.join(requirement.judged_by)}: {requirement.judged}")
     if requirement.not_judged:
         lines.append(f"  not judged: {requirement.not_judged}")
     lines += [f"  accepts   {outcome}" for outcome in requirement.accepts]

@@ -2,7 +2,7 @@
 
 import contextlib
 import shlex
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from steps.engine import redaction
 from steps.engine.campaign import Campaign, Options
 from steps.engine.card import Card
 from steps.engine.cases import Case
-from steps.engine.findings import SuiteError
+from steps.engine.findings import Cause, Evidence, SuiteError
 from steps.engine.session import Session
 from steps.engine.targets import reachable
 from steps.live import backend
@@ -90,11 +90,18 @@ class Judge:
     def by_invariants(self) -> frozenset[str]:
         return self.profile.by_invariants
 
+    @property
+    def at_any_level(self) -> frozenset[str]:
+        return self.profile.at_any_level
+
+    def cause(self, case: Case, talk: Any) -> Cause | None:
+        return self.profile.cause(case, talk)
+
     def excuse(self, case: Case, talk: Any) -> str | None:
         return self.profile.excuse(case, talk)
 
-    def invariants(self) -> tuple[Callable[[Any], Any], ...]:
-        return self.profile.invariants
+    def checked(self, talk: Any) -> Iterable[Evidence]:
+        return self.profile.checked(talk)
 
 
 @dataclass(slots=True)

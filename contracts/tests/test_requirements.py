@@ -21,7 +21,8 @@ requirements:
   dialects: [sync]
   topic: start
   source: "purpose: to begin"
-  judged: "case: it begins"
+  judged: it begins
+  judged_by: [case]
 """
 
 
@@ -51,11 +52,8 @@ def test_a_source_names_where_the_sentence_comes_from() -> None:
     assert [entry.id for entry in ROLLOUT.values() if not entry.source.startswith(kinds)] == []
 
 
-def test_a_judge_says_whether_it_looks_at_every_trace_or_needs_a_case() -> None:
-    judged = [entry for entry in ROLLOUT.values() if entry.judged]
-    assert [
-        entry.id for entry in judged if not (entry.judged or "").startswith(("every trace: ", "case: ", "fuzzing: "))
-    ] == []
+def test_what_is_judged_says_by_what() -> None:
+    assert [entry.id for entry in ROLLOUT.values() if bool(entry.judged) != bool(entry.judged_by)] == []
 
 
 def test_what_only_one_dialect_has_is_asked_of_that_dialect_only() -> None:
@@ -76,7 +74,9 @@ def test_an_entry_becomes_a_frozen_value(file: Path) -> None:
             dialects=("sync",),
             topic="start",
             source="purpose: to begin",
-            judged="case: it begins",
+            why=None,
+            judged="it begins",
+            judged_by=("case",),
             not_judged=None,
             accepts=(),
             decision=None,
@@ -109,7 +109,7 @@ WRONG = {
     "other word": ("MUST", "SHOULD", "saw SHOULD at level must; write MUST and no other of these words"),
     "no word": ("MUST", "must", "saw no such word at level must; write MUST and no other of these words"),
     "two words": ("begin.", "begin and MAY stop.", "saw MAY and MUST at level must; write MUST"),
-    "no judge": ('  judged: "case: it begins"\n', "", "saw neither of judged and not_judged; write one of them"),
+    "no judge": ("  judged: it begins\n", "", "saw neither of judged and not_judged; write one of them"),
     "two judges": (MORE, "  not_judged: too dark\n", "saw both of judged and not_judged; write one of them"),
 }
 
@@ -136,8 +136,8 @@ BROKEN = {
     ),
     "unknown section": (SMALL + "extras: {}\n", ": extras: saw a key that does not exist; write one of profile, words"),
     "not a mapping": ("- a\n", ": the file: saw ['a']; write "),
-    "same key twice": (SMALL + "  level: may\n", ":13: the key 'level' appears twice in one mapping; write it once"),
-    "not YAML": (SMALL + "  source: 'open\n", ":14: found unexpected end of stream"),
+    "same key twice": (SMALL + "  level: may\n", ":14: the key 'level' appears twice in one mapping; write it once"),
+    "not YAML": (SMALL + "  source: 'open\n", ":15: found unexpected end of stream"),
 }
 
 

@@ -7,8 +7,8 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ import httpx
 from steps.engine import http, sampled, targets
 from steps.engine.card import Card
 from steps.engine.cases import Case
-from steps.engine.findings import Evidence, Finding, Held, Judgement, SuiteError, Verdict, counts, judge
+from steps.engine.findings import LEVELS, Cause, Evidence, Finding, Held, Judgement, SuiteError, Verdict, counts, judge
 from steps.engine.outcome import Outcome
 from steps.engine.places import Places
 from steps.engine.session import GaveUp, Pulse, Session
@@ -43,12 +43,15 @@ class Judged(Protocol):
     def echoed_by(self) -> frozenset[str]: ...
     @property
     def drowned_by(self) -> frozenset[str]: ...
+    @property
+    def at_any_level(self) -> frozenset[str]: ...
     def dialects_of(self, requirement: str) -> tuple[str, ...]: ...
     def bench(self, case: Case) -> Any: ...
     def lacks(self, case: Case) -> str | None: ...
     def read(self, session: Session, case: Case) -> Any: ...
+    def cause(self, case: Case, talk: Any) -> Cause | None: ...
     def excuse(self, case: Case, talk: Any) -> str | None: ...
-    def invariants(self) -> tuple[Callable[[Any], Any], ...]: ...
+    def checked(self, talk: Any) -> Iterable[Evidence]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,9 @@ class Campaign:
     def judgement(self, case: Case, session: Session) -> Judgement:
         """What the trace of a session shows, as this case judges it."""
         talk = self.judged.read(session, case)
+        cause = self.judged.cause(case, talk)
+        if cause is not None:
+            return self._resting(case, talk, cause)
         evidence: list[Evidence] = []
         spoke = bool(case.expectations)
         for step in case.expectations:
@@ -197,14 +203,30 @@ class Campaign:
         # A demand that could not be decided says nothing, and then nothing is held for it either.
         if spoke and not any(isinstance(item, Finding) for item in evidence):
             evidence += [Held(name) for name in case.requirements if name not in self.judged.by_invariants]
-        for invariant in self.judged.invariants():
-            evidence += invariant(talk)
-        evidence = self._counted(evidence, case)
+        evidence = self._counted([*evidence, *self.judged.checked(talk)], case)
         evidence = _undrowned(_unechoed(evidence, self.judged.echoed_by), self.judged.drowned_by)
         evidence += _silences(case, session, evidence)
-        judgement = judge(evidence, case.requirements, self.judged.levels, self.options.level)
+        judgement = judge(self._capped(evidence, case), case.requirements, self.judged.levels, self.options.level)
         excuse = self.judged.excuse(case, talk) if judgement.verdict is Verdict.FAIL else None
         return Judgement(Verdict.INCONCLUSIVE, {}, (), excuse) if excuse else judgement
+
+    def _resting(self, case: Case, talk: Any, cause: Cause) -> Judgement:
+        """What is left to judge of a case whose rollout or request ended otherwise: that end, and what was seen before it."""
+        before = [item for item in self._counted([*self.judged.checked(talk)], case) if _precedes(item, cause)]
+        evidence = self._capped([*([cause.finding] if cause.finding else []), *before], case)
+        judgement = judge(evidence, case.requirements, self.judged.levels, self.options.level)
+        verdict = judgement.verdict if judgement.verdict is Verdict.FAIL or cause.finding else Verdict.INCONCLUSIVE
+        return replace(judgement, verdict=verdict, reason=cause.reason, unjudged=len(case.expectations))
+
+    def _capped(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
+        """A case about a SHOULD may ask for more than servers owe; what that leads to counts no more than the SHOULD itself."""
+        cap = min((self.judged.levels[name] for name in case.requirements), key=LEVELS.index)
+        return [
+            replace(item, cap=cap)
+            if isinstance(item, Finding) and item.requirement not in self.judged.at_any_level
+            else item
+            for item in evidence
+        ]
 
     def _counted(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
         """Evidence that belongs to the dialect, with what only the strict reading counts set aside."""
@@ -224,9 +246,12 @@ def _width(case: Case) -> int:
     return max(1, sum(int(getattr(step.what, "copies", 0)) for step in case.actions))
 
 
-def _placed(item: Evidence, step: Any) -> Evidence:
-    from dataclasses import replace
+def _precedes(item: Evidence, cause: Cause) -> bool:
+    """Whether evidence was seen before the case went wrong, and so does not rest on it."""
+    return isinstance(item, Finding) and bool(item.exchanges) and max(item.exchanges) < cause.since
 
+
+def _placed(item: Evidence, step: Any) -> Evidence:
     return replace(item, at=step.at) if isinstance(item, Finding) and item.at is None else item
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from contracts.requirements import Requirement
 from steps.engine.compare import show
-from steps.engine.findings import Finding, Verdict, counts
+from steps.engine.findings import LEVELS, Finding, Verdict, counts
 from steps.engine.outcome import Outcome
 from steps.engine.redaction import redacted
 from steps.engine.trace import Exchange, parse
@@ -31,6 +31,10 @@ class Group:
     outcome: Outcome
     others: tuple[Outcome, ...] = ()
 
+    @property
+    def level(self) -> str:
+        return self.finding.level({self.requirement.id: self.requirement.level})
+
 
 def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) -> list[Group]:
     """Findings of the same requirement and the same shape, whatever their numbers and ids, are one group."""
@@ -42,17 +46,27 @@ def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) 
             if known is None:
                 groups[key] = Group(catalogue[finding.requirement], finding, outcome)
             elif outcome not in (known.outcome, *known.others):
-                groups[key] = replace(known, others=(*known.others, outcome))
-    return sorted(
-        groups.values(), key=lambda g: (list(WORDS).index(g.requirement.level), -len(g.others), g.requirement.id)
-    )
+                groups[key] = _joined(known, finding, outcome, catalogue)
+    return sorted(groups.values(), key=lambda g: (list(WORDS).index(g.level), -len(g.others), g.requirement.id))
+
+
+def _joined(known: Group, finding: Finding, outcome: Outcome, catalogue: Mapping[str, Requirement]) -> Group:
+    """The group with one more case. The gravest is the one that is shown: a case about a SHOULD may have come first."""
+    levels = {known.requirement.id: known.requirement.level}
+    if LEVELS.index(finding.level(levels)) < LEVELS.index(known.level):
+        return replace(known, finding=finding, outcome=outcome, others=(*known.others, known.outcome))
+    return replace(known, others=(*known.others, outcome))
 
 
 def finding_block(group: Group) -> str:
     """A finding as the terminal shows it."""
     finding, case = group.finding, group.outcome.case
-    head = f"{WORDS[group.requirement.level]}  {group.requirement.id} {group.requirement.level.upper()}  {group.requirement.sentence}"
+    head = (
+        f"{WORDS[group.level]}  {group.requirement.id} {group.requirement.level.upper()}  {group.requirement.sentence}"
+    )
     lines = textwrap.wrap(head, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
+    if group.requirement.why:
+        lines += _field("why", group.requirement.why)
     lines += _field("said", finding.said) + _field("saw", finding.saw)
     if finding.ignored:
         lines += _field("note", "accepted, and ignored: nobody is told that what was asked for has no effect")
@@ -117,6 +131,7 @@ def summary(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], l
             *_totals(outcomes),
             *_skips(outcomes),
             *_silent(outcomes),
+            *_resting(outcomes),
             *_errors(outcomes),
             "",
             sentence(outcomes, catalogue, level),
@@ -141,6 +156,13 @@ def _silent(outcomes: Sequence[Outcome]) -> list[str]:
     return [f"  inconclusive {count}: {reason}" for reason, count in reasons.most_common()]
 
 
+def _resting(outcomes: Sequence[Outcome]) -> list[str]:
+    resting = [o for o in outcomes if o.judgement.unjudged]
+    demands = sum(o.judgement.unjudged for o in resting)
+    why = "what they rest on ended otherwise (see above)"
+    return [f"  not judged {demands} expectation(s) of {len(resting)} case(s): {why}"] if resting else []
+
+
 def _errors(outcomes: Sequence[Outcome]) -> list[str]:
     broken = [outcome for outcome in outcomes if outcome.judgement.verdict is Verdict.ERROR]
     return [f'  could not judge {o.case.at} "{o.case.name}" [{o.case.dialect}]: {o.judgement.reason}' for o in broken]
@@ -158,5 +180,6 @@ def sentence(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], 
 
 
 def broken_requirements(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement], level: str) -> list[str]:
-    found = {f.requirement for o in outcomes for f in o.judgement.findings if not f.strict_only}
-    return sorted(name for name in found if counts(catalogue[name].level, level))
+    levels = {name: requirement.level for name, requirement in catalogue.items()}
+    found = (f for o in outcomes for f in o.judgement.findings if not f.strict_only)
+    return sorted({f.requirement for f in found if counts(f.level(levels), level)})

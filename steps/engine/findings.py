@@ -50,7 +50,7 @@ class Finding:
     `said` is what the requirement or the case demanded, `saw` what happened, both with values. `exchanges` are the numbers of
     the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts. An `echo`
     is a demand that an invariant judges as well; it is dropped when that one has spoken. `ignored` when what was asked for was accepted
-    and had no effect.
+    and had no effect. `cap` is the strongest level that the finding counts at, where a case about a weaker requirement brought it about.
     """
 
     requirement: str
@@ -62,9 +62,28 @@ class Finding:
     strict_only: bool = False
     echo: bool = False
     ignored: bool = False
+    cap: str | None = None
+
+    def level(self, levels: Mapping[str, str]) -> str:
+        """The level of its requirement, or the cap where that is weaker."""
+        return max(levels[self.requirement], self.cap or LEVELS[0], key=LEVELS.index)
 
 
 Evidence = Held | Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a rollout or a request ended otherwise than its case gives reason for; what rests on that end is not judged.
+
+    `finding` is the requirement that this end breaks; None when it proves nothing about the target (it was full, say), and then the case
+    is inconclusive for `reason`. `since` is the first exchange that may be a consequence: what an earlier one shows is judged all the
+    same.
+    """
+
+    reason: str
+    finding: Finding | None = None
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +94,7 @@ class Judgement:
     requirements: Mapping[str, Verdict]
     findings: tuple[Finding, ...] = ()
     reason: str = ""
+    unjudged: int = 0  # expectations that rest on a rollout or a request which ended otherwise
 
 
 def requirement_verdicts(evidence: Iterable[Evidence], about: Iterable[str]) -> dict[str, Verdict]:
@@ -97,7 +117,7 @@ def judge(evidence: Iterable[Evidence], about: tuple[str, ...], levels: Mapping[
     evidence = tuple(evidence)
     verdicts = requirement_verdicts(evidence, about)
     findings = tuple(item for item in evidence if isinstance(item, Finding))
-    counted = [f for f in findings if counts(levels[f.requirement], fails_on)]
+    counted = [f for f in findings if counts(f.level(levels), fails_on)]
     silent = [name for name in about if verdicts[name] is Verdict.INCONCLUSIVE]
     if counted:
         return Judgement(Verdict.FAIL, verdicts, findings)

@@ -128,7 +128,7 @@ def _result(outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str,
 def _finding(finding: Finding, outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str, Any]:
     return {
         "requirement": finding.requirement,
-        "level": catalogue[finding.requirement].level,
+        "level": finding.level({finding.requirement: catalogue[finding.requirement].level}),
         "said": finding.said,
         "saw": finding.saw,
         "state": finding.state,

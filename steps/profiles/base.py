@@ -1,6 +1,6 @@
 """What a profile is: one value that ties a contract to the peers, the capabilities and the invariants that judge it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,12 +9,17 @@ from contracts.lifecycle import Table
 from contracts.requirements import Requirement
 from steps.engine.card import Card
 from steps.engine.cases import Case
-from steps.engine.findings import Evidence
+from steps.engine.findings import Cause, Evidence, SuiteError
 from steps.engine.session import Session
 from steps.engine.trace import Request, Response
 from steps.live.openai import Engine
 
 Invariant = Callable[[Any], Iterable[Evidence]]
+
+
+def no_cause(case: Case, view: Any) -> Cause | None:
+    """Of a profile that knows no end which others rest on."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,9 @@ class Unfuzzed:
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
-    session into what the invariants judge; `live_target` says what is judged on an engine when no target is named."""
+    session into what the invariants judge; `live_target` says what is judged on an engine when no target is named. `cause` finds
+    what ended a case otherwise than it gives reason for. What breaks a requirement of `at_any_level` (a leaked key, say) is as grave in a case
+    about a weaker requirement."""
 
     name: str
     dialects: tuple[str, ...]
@@ -104,9 +111,27 @@ class Profile:
     peers: Callable[[Setting], Any]
     read: Callable[[Session, Case], Any]
     invariants: tuple[Invariant, ...]
-    by_invariants: frozenset[str]
     echoed_by: frozenset[str]
     drowned_by: frozenset[str]
     excuse: Callable[[Case, Any], str | None]
     fuzzed: Fuzzed
     live_target: Callable[[Engine], str] | None = None
+    cause: Callable[[Case, Any], Cause | None] = no_cause
+    at_any_level: frozenset[str] = frozenset()
+
+    @property
+    def by_invariants(self) -> frozenset[str]:
+        """The requirements that only an invariant can find kept: the expectations of a case merely bring the occasion."""
+        return frozenset(
+            r.id for r in self.catalogue.values() if "invariant" in r.judged_by and "case" not in r.judged_by
+        )
+
+    def checked(self, view: Any) -> Iterator[Evidence]:
+        """What the invariants find. Raises `SuiteError` for a requirement that the catalogue does not give them to judge."""
+        for item in (item for invariant in self.invariants for item in invariant(view)):
+            known = self.catalogue.get(item.requirement)
+            if known is None or "invariant" not in known.judged_by:
+                raise SuiteError(
+                    f"an invariant judges {item.requirement}, and the catalogue does not say so in `judged_by`"
+                )
+            yield item

@@ -17,7 +17,6 @@ IN_SECONDS = 100_000_000_000  # a `created` beyond this is in milliseconds
 BIG = 2**53  # no probability has a logarithm below minus this
 WRONG_KEY = "rc-no-such-key"
 BROKEN_LETTER = "\ufffd"
-IDS = frozenset(f"CHAT-{n:03}" for n in (2, 5, 7, 10, 11, 12, 20, 21, 22, 23, 24, 25, 26, 38, 51, 52, 57, 58))
 
 
 def held(number: int) -> Held:

@@ -24,13 +24,22 @@ from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
 from steps.profiles.chat import checks, fuzzed
 from steps.profiles.chat.actions import CHAT
-from steps.profiles.chat.checks import IDS
 from steps.profiles.chat.replies import Bench, Talk
 
 ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
 LOOK_S = 10.0
-TO_BE_SHOWN = ("token_ids", "logprobs", "tools", "streaming", "metrics", "calculates", "knows_france", "json", "ignore_eos")
+TO_BE_SHOWN = (
+    "token_ids",
+    "logprobs",
+    "tools",
+    "streaming",
+    "metrics",
+    "calculates",
+    "knows_france",
+    "json",
+    "ignore_eos",
+)
 ADD = calculator.tool("add")
 PROBES: dict[str, dict[str, Any]] = {
     "": {},
@@ -220,7 +229,6 @@ PROFILE = Profile(
         checks.streams,
         checks.errors,
     ),
-    by_invariants=IDS,
     echoed_by=frozenset(),
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,

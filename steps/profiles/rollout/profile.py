@@ -27,7 +27,6 @@ from steps.profiles.base import Profile, Setting
 from steps.profiles.rollout import fuzzed
 from steps.profiles.rollout.actions import End, Start, TrainerSays
 from steps.profiles.rollout.bench import SHIPPED_TOKENIZER, Bench, Live, lives
-from steps.profiles.rollout.checks import IDS
 from steps.profiles.rollout.checks.auth import auth, isolation, secrets
 from steps.profiles.rollout.checks.completion import completion, repetition
 from steps.profiles.rollout.checks.ending import ending, errors
@@ -309,7 +308,6 @@ PROFILE = Profile(
         numbers,
         surface,
     ),
-    by_invariants=IDS,
     echoed_by=frozenset({"ROLLOUT-112", "ROLLOUT-113", "ROLLOUT-114"}),
     drowned_by=frozenset({"ROLLOUT-063"}),
     excuse=overdue,

@@ -11,7 +11,6 @@ from steps.profiles.chat.replies import Talk
 from steps.profiles.router.bench import RouterBench
 from steps.profiles.router.expectations import PassedOn
 
-IDS = frozenset({"ROUTER-009", "ROUTER-010", "ROUTER-052"})
 SECRET = "rc-engine-internals"
 GENERATED = "generated"  # the reply to a request that nobody wrote
 

@@ -24,7 +24,7 @@ from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.replies import Talk
 from steps.profiles.router import fuzzed
 from steps.profiles.router.bench import RouterBench
-from steps.profiles.router.checks import IDS, kept, passed_on, shown
+from steps.profiles.router.checks import kept, passed_on, shown
 from steps.profiles.router.lacks import LACKS, URL_ONLY
 from steps.profiles.router.whole import came_back
 
@@ -137,7 +137,6 @@ PROFILE = Profile(
     peers=peers,
     read=read,
     invariants=(shown, kept, passed_on, came_back),
-    by_invariants=IDS,
     echoed_by=frozenset(),
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,

@@ -15,8 +15,6 @@ from steps.peers.oracle import completion_text
 from steps.peers.tokens import END_OF_TURN, Tokens
 from steps.profiles.trainer.live import Call, Live, Talk, sound
 
-IDS = frozenset(f"TRAINER-{n}" for n in (179, 180, 181, 182, 183, 188, 189, 196, 200))
-
 
 def held(number: int) -> Held:
     return Held(f"TRAINER-{number}")

@@ -21,7 +21,7 @@ from steps.peers.host import ScriptedHost
 from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
 from steps.profiles.trainer import fuzzed
-from steps.profiles.trainer.checks import IDS, leaks, order, records, replies
+from steps.profiles.trainer.checks import leaks, order, records, replies
 from steps.profiles.trainer.live import Bench, Talk, lives
 
 ROOT = Path(__file__).parents[3]
@@ -128,7 +128,6 @@ PROFILE = Profile(
     peers=peers,
     read=read,
     invariants=(order, replies, records, leaks),
-    by_invariants=IDS,
     echoed_by=frozenset(),
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
