@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from steps import baseline, library, lint, serving, smoking
-from steps.engine import html, report, stopping
+from steps.engine import causes, html, report, stopping
 from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block, summary
 from steps.engine.findings import SuiteError, Verdict
@@ -200,7 +200,8 @@ async def _play(judged: Run, cases: list[Case], done: Callable[[Outcome], None])
 
 
 def _conclude(request: Request, outcomes: list[Outcome], known: baseline.Baseline, planned: int) -> int:
-    catalogue = profile_of(request.profile).catalogue
+    profile = profile_of(request.profile)
+    catalogue, outcomes = profile.catalogue, causes.joined(outcomes, profile.ends_by_itself)
     unexcused = [outcome for outcome in outcomes if known.excuses(outcome) is None]
     groups = collapse(unexcused, catalogue)
     for group in groups:

@@ -4,7 +4,19 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from rollout_server import agent, delivery, endpoints, errors, intake, outcome, retry, service, start, trainer_client
+from rollout_server import (
+    agent,
+    delivery,
+    endpoints,
+    errors,
+    generation,
+    intake,
+    outcome,
+    retry,
+    service,
+    start,
+    trainer_client,
+)
 from rollout_server.mutants.mutant import BOTH, CALLBACK, SYNC, Mutant, after, around, put
 from rollout_server.service import Kit, Service
 
@@ -45,6 +57,12 @@ async def _http_500(self: Any, request: Any) -> Any:
     asked = await intake.read_start(request, own.kit.settings, start.from_sync)
     result = await endpoints.launch(lambda: own.run_sync(asked))
     return endpoints.json_response(outcome.body(result), 500 if result.error else 200)
+
+
+def _fails_after_tools(original: Any, rollout: Any, prompt: int) -> Any:
+    if any(message.get("role") == "tool" for message in rollout.history):
+        raise errors.RolloutError("internal_error", "Negative token count")
+    return original(rollout, prompt)
 
 
 async def _silent(original: Any, asked: Any, result: Any, kit: Any) -> bool:
@@ -151,6 +169,13 @@ MUTANTS = (
         ("110", "113", "116", "112", "093", "095", "109", "115"),
     ),
     Mutant("first_changed", "118", "the first message changes in the end", _result(_headless), BOTH, ("031",)),
+    Mutant(
+        "fails_after_tools",
+        "231",
+        "every rollout ends in ERROR once its tools have run",
+        around(generation, "chat_body", _fails_after_tools),
+        companions=("*",),
+    ),
     Mutant("no_reason", "119", "an error without a message", _if_error(error_message="")),
     Mutant("chatty", "120", "a message although nothing failed", _if_completed(error_message="none")),
     Mutant("reasonless", "121", "an error has no finish_reason", _if_error(finish_reason=None)),

@@ -110,12 +110,19 @@ class Campaign:
         if lacking:
             return Outcome(case, Judgement(Verdict.SKIP, {}, (), lacking), None, 0.0, self.rerun(case))
         if not self.options.live or case.live is None:
-            return await self._once(case)
+            return await self._certain(case)
         played = [await self._once(case.on_live()) for _ in range(case.live.runs)]
         return sampled.verdict(case, played, self._counts)
 
     def _counts(self, requirement: str) -> bool:
         return counts(self.judged.levels[requirement], self.options.level)
+
+    async def _certain(self, case: Case) -> Outcome:
+        """The outcome of a case; of one that the other cases of the run may have got in the way of, with the target to itself."""
+        outcome = await self._once(case)
+        if outcome.judgement.cause is None or not outcome.judgement.cause.alone:
+            return outcome
+        return await self._once(replace(case, tags=case.tags | {"exclusive"}))
 
     async def _once(self, case: Case) -> Outcome:
         began = time.monotonic()
@@ -173,6 +180,7 @@ class Campaign:
             for step in case.actions:
                 await step.what.perform(session)  # type: ignore[union-attr]
         except GaveUp as silence:
+            session.state["crowded"] = max(0, self._places(case.variant).used - _width(case))
             session.state["gave_up"] = [(getattr(step.what, "rollout", ""), str(silence))]
         except BaseException:
             await session.close()
@@ -216,7 +224,7 @@ class Campaign:
         evidence = self._capped([*([cause.finding] if cause.finding else []), *before], case)
         judgement = judge(evidence, case.requirements, self.judged.levels, self.options.level)
         verdict = judgement.verdict if judgement.verdict is Verdict.FAIL or cause.finding else Verdict.INCONCLUSIVE
-        return replace(judgement, verdict=verdict, reason=cause.reason, unjudged=len(case.expectations))
+        return replace(judgement, verdict=verdict, reason=cause.reason, unjudged=len(case.expectations), cause=cause)
 
     def _capped(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
         """A case about a SHOULD may ask for more than servers owe; what that leads to counts no more than the SHOULD itself."""

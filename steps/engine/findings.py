@@ -78,12 +78,13 @@ class Cause:
 
     `finding` is the requirement that this end breaks; None when it proves nothing about the target (it was full, say), and then the case
     is inconclusive for `reason`. `since` is the first exchange that may be a consequence: what an earlier one shows is judged all the
-    same.
+    same. `alone` when other cases of the run may be why: the case is played once more with the target to itself, and judged by that.
     """
 
     reason: str
     finding: Finding | None = None
     since: int = 0
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ class Judgement:
     requirements: Mapping[str, Verdict]
     findings: tuple[Finding, ...] = ()
     reason: str = ""
-    unjudged: int = 0  # expectations that rest on a rollout or a request which ended otherwise
+    unjudged: int = 0  # expectations that rest on `cause`
+    cause: Cause | None = None
 
 
 def requirement_verdicts(evidence: Iterable[Evidence], about: Iterable[str]) -> dict[str, Verdict]:

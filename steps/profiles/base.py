@@ -99,7 +99,8 @@ class Unfuzzed:
 class Profile:
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
     session into what the invariants judge; `live_target` says what is judged on an engine when no target is named. `cause` finds
-    what ended a case otherwise than it gives reason for. What breaks a requirement of `at_any_level` (a leaked key, say) is as grave in a case
+    what ended a case otherwise than it gives reason for; `ends_by_itself` is accused where one such end shows in cases about several
+    requirements. What breaks a requirement of `at_any_level` (a leaked key, say) is as grave in a case
     about a weaker requirement."""
 
     name: str
@@ -117,6 +118,7 @@ class Profile:
     fuzzed: Fuzzed
     live_target: Callable[[Engine], str] | None = None
     cause: Callable[[Case, Any], Cause | None] = no_cause
+    ends_by_itself: str | None = None
     at_any_level: frozenset[str] = frozenset()
 
     @property

@@ -145,7 +145,12 @@ class CallArrives:
     async def perform(self, session: Session) -> None:
         part = live(session.state, self.rollout)
         what = f"generation call number {self.nth}"
-        await session.until(lambda: _count(session, part, "ChatAsked") >= self.nth, what)
+        await session.until(lambda: self._came(session, part) or _finished(session, part), what)
+        if not self._came(session, part):
+            raise GaveUp(what)
+
+    def _came(self, session: Session, part: Live) -> bool:
+        return _count(session, part, "ChatAsked") >= self.nth
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +403,13 @@ def _over(session: Session, part: Live) -> bool:
     if session.bench.dialect == "routed" and "CompletedAcked" in names and _owes_a_grade(session, part):
         return "GradedAcked" in names
     return "CompletedAcked" in names or ("StartRefused" in names and "StartAccepted" not in names)
+
+
+def _finished(session: Session, part: Live) -> bool:
+    """Whether nothing more can come of a rollout: it was refused, or has its result."""
+    if session.bench.dialect == "sync":
+        return bool(part.asking) and all(task.done() for task in part.asking)
+    return _over(session, part)
 
 
 def _owes_a_grade(session: Session, part: Live) -> bool:

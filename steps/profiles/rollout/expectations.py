@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from steps.engine.compare import ABSENT, first, show
 from steps.engine.findings import Evidence, Finding, Held
@@ -36,6 +36,8 @@ def _start_saw(start: Answer) -> str:
 class Refused:
     """Every start request is answered with one of these statuses and a JSON body, and nothing runs."""
 
+    admits: ClassVar = ("refused",)
+
     statuses: tuple[int, ...] = (422, 400)
     rollout: str = ""
 
@@ -55,6 +57,8 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class LastRefused:
     """The last start request, a repetition, is answered with one of these statuses."""
+
+    admits: ClassVar = ("refused",)
 
     statuses: tuple[int, ...]
     rollout: str = ""
@@ -82,6 +86,8 @@ class Accepted:
 class Completed:
     """The rollout ends COMPLETED; `reasons` are the finish reasons that are right (empty: any)."""
 
+    demands_completion: ClassVar = True
+
     reasons: tuple[str, ...] = ()
     rollout: str = ""
 
@@ -99,6 +105,8 @@ class Completed:
 class Failed:
     """The rollout ends ERROR. `categories` are the error categories that are right, `http_status` what it must name;
     either is demanded only where the server gives the member (`strictly` demands them)."""
+
+    admits: ClassVar = ("error",)
 
     categories: tuple[str, ...] = ()
     http_status: int | None = None
@@ -132,6 +140,8 @@ class Failed:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The rollout ends, in whichever way."""
+
+    admits: ClassVar = ("error",)
 
     rollout: str = ""
 
@@ -358,6 +368,8 @@ class Answered:
 class StartHeader:
     """The answer to the start request carries this header."""
 
+    admits: ClassVar = ("refused",)
+
     header: str
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
@@ -390,6 +402,8 @@ class GivesUpCalls:
     """Every generation call that the trainer holds back is hung up within the card's `generation_timeout_s` and a margin of half
     as long, at least half a second."""
 
+    admits: ClassVar = ("error",)
+
     rollout: str = ""
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
@@ -408,6 +422,8 @@ class EndsWithin:
 
     `limit` is one of `generation_timeout_s`, `rollout_timeout_s`, `tool_timeout_s`; the margin is as long again, at least 2 s.
     """
+
+    admits: ClassVar = ("error",)
 
     limit: str
     rollout: str = ""
@@ -429,6 +445,8 @@ class EndsWithin:
 @dataclass(frozen=True, slots=True)
 class MetricsPresent:
     """The result carries metrics, whatever its status."""
+
+    admits: ClassVar = ("error",)
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for rollout in talk.rollouts.values():
@@ -504,6 +522,8 @@ class ActiveReturns:
     its own.
     """
 
+    admits: ClassVar = ("error",)
+
     rises: bool = False
     returns: bool = False
 
@@ -577,6 +597,14 @@ class Ends:
     statuses: tuple[str, ...]
     rollout: str = ""
 
+    @property
+    def admits(self) -> tuple[str, ...]:
+        return () if self.statuses == ("success",) else ("error",)
+
+    @property
+    def demands_completion(self) -> bool:
+        return self.statuses == ("success",)
+
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         said = f"a completion with status {' or '.join(self.statuses)}"
         for rollout in _chosen(talk, self.rollout):
@@ -602,6 +630,8 @@ class ReplyNames:
 class SameOutcome:
     """All rollouts of the case end alike: status, finish reason, roles and tool results."""
 
+    admits: ClassVar = ("error",)
+
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         ends = {label: (_end(r)[0], _end(r)[1], _roles(r)) for label, r in talk.rollouts.items()}
         distinct = {repr(end) for end in ends.values()}
@@ -622,6 +652,8 @@ def _roles(rollout: Rollout) -> tuple[Any, ...]:
 class RefusedOrRun:
     """Every rollout of the case is either refused, or runs under its own id to an end of its own."""
 
+    admits: ClassVar = ("refused", "error")
+
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for label, rollout in talk.rollouts.items():
             ok = rollout.refused or (bool(rollout.chats) and rollout.result is not None)
@@ -634,6 +666,8 @@ class RefusedOrRun:
 class TruncatedCallNotRun:
     """No tool message gives a value: the calls of the case were cut off."""
 
+    admits: ClassVar = ("error",)
+
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for rollout in talk.rollouts.values():
             ran = [content for content in tool_contents(rollout) if not looks_like_error(content)]
@@ -643,6 +677,8 @@ class TruncatedCallNotRun:
 @dataclass(frozen=True, slots=True)
 class StartShowsNoKey:
     """The answer to a refused start does not quote the trainer's key."""
+
+    admits: ClassVar = ("refused",)
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for rollout in talk.rollouts.values():

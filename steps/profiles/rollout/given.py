@@ -54,6 +54,7 @@ class Given:
     base_url: str
     body: Mapping[str, Any]
     sampling: Mapping[str, Any]
+    wanted: Wanted = field(default_factory=Wanted)
 
     @property
     def report_key(self) -> str | None:
@@ -108,6 +109,7 @@ def compose(dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: s
         base_url,
         body,
         sampling if isinstance(sampling, dict) else {},
+        wanted,
     )
 
 
@@ -131,7 +133,9 @@ def _routed(label: str, nonce: str, trainer_url: str, wanted: Wanted) -> Given:
     # Without a key of its own the model is asked with the controller's (ROLLOUT-210).
     key = body.get("llm_api_key") if body.get("llm_api_key") is not None else body.get("controller_api_key")
     rollout_id = body.get("rollout_id")
-    return Given(label, "routed", rollout_id if isinstance(rollout_id, str) else "", key, nonce, base_url, body, {})
+    return Given(
+        label, "routed", rollout_id if isinstance(rollout_id, str) else "", key, nonce, base_url, body, {}, wanted
+    )
 
 
 def _merge(body: dict[str, Any], dialect: str, name: str, value: Any) -> None:

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from steps.engine.session import GaveUp, Session
 from steps.engine.trace import Trace
 from steps.live.trainer import LiveTrainer, stable_number
 from steps.peers import served, tokens
-from steps.peers.script import Reply, Script
+from steps.peers.script import Fault, Reply, Script
 from steps.peers.trainer import ScriptedTrainer
 from steps.profiles.base import Profile, Setting
 from steps.profiles.rollout import fuzzed
 from steps.profiles.rollout.actions import End, Start, TrainerSays
 from steps.profiles.rollout.bench import SHIPPED_TOKENIZER, Bench, Live, lives
+from steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
 from steps.profiles.rollout.checks.auth import auth, isolation, secrets
 from steps.profiles.rollout.checks.completion import completion, repetition
 from steps.profiles.rollout.checks.ending import ending, errors
@@ -257,6 +259,7 @@ def read(session: Session, case: Case) -> Talk:
         session.state["target"].log(),
         bench.target_key,
         gave_up=tuple(session.state.get("gave_up", ())),
+        crowded=int(session.state.get("crowded", 0)),
     )
 
 
@@ -266,7 +269,8 @@ def _rollout(session: Session, part: Live) -> Rollout:
     if part.given.nonce in session.bench.trainer.troubles:
         raise SuiteError(session.bench.trainer.troubles[part.given.nonce])
     enrolled, deadline = part.enrolled, session.bench.limits.generation_timeout_s
-    return read_rollout(session.trace, part.given, enrolled.issued, enrolled.tokens, enrolled.tools, deadline)
+    fault = any(isinstance(line, Fault) or line.lost for line in enrolled.script.lines)
+    return read_rollout(session.trace, part.given, enrolled.issued, enrolled.tokens, enrolled.tools, deadline, fault)
 
 
 def overdue(case: Case, talk: Talk) -> str | None:
@@ -281,10 +285,11 @@ def overdue(case: Case, talk: Talk) -> str | None:
     return None
 
 
+CATALOGUE = requirements.load(ROOT / "contracts" / "rollout" / "requirements.yaml")
 PROFILE = Profile(
     name="rollout",
     dialects=("sync", "callback", "routed"),
-    catalogue=requirements.load(ROOT / "contracts" / "rollout" / "requirements.yaml"),
+    catalogue=CATALOGUE,
     default_target="app:rollout_server.app:create_app",
     default_card=ROOT / "scenarios" / "cards" / "reference.yaml",
     tables=TABLES,
@@ -311,5 +316,7 @@ PROFILE = Profile(
     echoed_by=frozenset({"ROLLOUT-112", "ROLLOUT-113", "ROLLOUT-114"}),
     drowned_by=frozenset({"ROLLOUT-063"}),
     excuse=overdue,
+    cause=partial(cause, CATALOGUE),
+    ends_by_itself=ENDS_BY_ITSELF,
     fuzzed=fuzzed,
 )

@@ -73,7 +73,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Everything of one rollout, in order."""
+    """Everything of one rollout, in order. `scripted_fault` when the trainer was to fail in it, whether or not it came to that."""
 
     given: Given
     starts: tuple[Answer, ...]
@@ -84,7 +84,7 @@ class Rollout:
     tokens: Tokens
     tools: Sequence[Any] | None
     ended: bool
-    broken_script: bool = False
+    scripted_fault: bool = False
 
     @property
     def dialect(self) -> str:
@@ -143,7 +143,8 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """One case: its rollouts by label, and the requests that belong to none."""
+    """One case: its rollouts by label, and the requests that belong to none. `crowded` is how many other rollouts of the run were in
+    flight when the case waited in vain."""
 
     trace: Trace
     dialect: str
@@ -156,6 +157,7 @@ class Talk:
     target_key: str | None
     health: tuple[Answer, ...] = ()
     gave_up: tuple[tuple[str, str], ...] = ()
+    crowded: int = 0
     secrets: tuple[str, ...] = field(default=())
 
     @property
@@ -171,6 +173,7 @@ def read_rollout(
     tokens: Tokens,
     tools: Sequence[Any] | None,
     deadline_s: float | None = None,
+    scripted_fault: bool = False,
 ) -> Rollout:
     """The rollout `given` as its trace tells it. `deadline_s` is how long the server waits for one generation, where known."""
     events = tuple(trace.of(given.label))
@@ -198,7 +201,9 @@ def read_rollout(
                 body = completion_of(body) if given.dialect == "routed" else body
                 posts.append(Post(exchange, body, exchange.n in acked))
     ended = any(event.name in ("ResultReturned", "CompletedPosted") for event in events)
-    return Rollout(given, tuple(starts), tuple(chats), tuple(posts), tuple(grades), events, tokens, tools, ended)
+    return Rollout(
+        given, tuple(starts), tuple(chats), tuple(posts), tuple(grades), events, tokens, tools, ended, scripted_fault
+    )
 
 
 STATUS = {"success": "COMPLETED", "failure": "ERROR", "cancelled": "ERROR"}

@@ -1,0 +1,110 @@
+"""Why a rollout ended otherwise than its case gives reason for. What a case demands of a rollout that failed by itself is not judged.
+
+Pure. A case gives reason for an end by a fault of the trainer, by what it changes in a reply, by stopping or cancelling, or by an
+expectation that admits the end.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from contracts.requirements import Requirement
+from steps.engine.cases import Case
+from steps.engine.compare import show
+from steps.engine.findings import Cause, Finding
+from steps.profiles.rollout.actions import StopServer
+from steps.profiles.rollout.given import Wanted
+from steps.profiles.rollout.talk import Answer, Rollout, Talk
+
+ENDS_BY_ITSELF = "ROLLOUT-231"
+FULL = (429, 503)
+SHOWN = 200  # characters of a body
+
+
+def cause(catalogue: Mapping[str, Requirement], case: Case, talk: Talk) -> Cause | None:
+    """The first end in the trace that the case gives no reason for."""
+    found = [one for rollout in talk.rollouts.values() for one in _of(_accused(catalogue, case), case, talk, rollout)]
+    return min(found, key=lambda one: one.since) if found else None
+
+
+def _accused(catalogue: Mapping[str, Requirement], case: Case) -> str:
+    """The requirement of the case, where its own expectations judge it; what an invariant judges is not shown broken by an early end."""
+    about = case.requirements[0]
+    return about if "case" in catalogue[about].judged_by else ENDS_BY_ITSELF
+
+
+def _of(accused: str, case: Case, talk: Talk, rollout: Rollout) -> Iterator[Cause]:
+    admitted, demanded = _expected(case, rollout)
+    if not rollout.chats and rollout.starts and not rollout.accepted:
+        if "refused" not in admitted and (demanded or rollout.given.wanted == Wanted()):
+            yield _not_begun(accused, talk, rollout)
+    elif (
+        rollout.is_error()
+        and not _ended_by_case(case, talk, rollout)
+        and _by_itself(rollout, admitted, demanded or bool(talk.gave_up))
+    ):
+        yield _failed(accused, rollout)
+    elif talk.gave_up and talk.crowded and rollout.accepted and not rollout.chats and rollout.result is None:
+        reason = (
+            f"a rollout was accepted and had not begun after {talk.trace.now():.0f} s, while {talk.crowded} others of this run were in "
+            "flight: the target runs fewer at once"
+        )
+        yield Cause(reason, since=len(talk.trace.exchanges), alone=True)
+
+
+def _expected(case: Case, rollout: Rollout) -> tuple[set[str], bool]:
+    """The ends that the expectations about this rollout admit, and whether one of them demands that it completes."""
+    label, admitted, demanded = rollout.given.label, set[str](), False
+    for step in case.expectations:
+        name = getattr(step.what, "rollout", "")
+        if name in ("", label) or label.startswith(f"{name}#"):
+            admitted |= set(getattr(step.what, "admits", ()))
+            demanded = demanded or bool(getattr(step.what, "demands_completion", False))
+    return admitted, demanded
+
+
+def _ended_by_case(case: Case, talk: Talk, rollout: Rollout) -> bool:
+    """Whether the case cancelled the rollout or stopped the server. What follows a wait in vain was not performed."""
+    stopped = not talk.gave_up and any(isinstance(step.what, StopServer) for step in case.actions)
+    return stopped or any(event.name == "CancelSent" for event in rollout.events)
+
+
+def _by_itself(rollout: Rollout, admitted: set[str], demanded: bool) -> bool:
+    """`demanded`: the case rests on the rollout completing, or waited for something of it in vain."""
+    if demanded:
+        return True
+    if "error" in admitted:  # for the fault in its script, and it did not come to that
+        return rollout.scripted_fault and not _provoked(rollout)
+    return not _provoked(rollout)
+
+
+def _provoked(rollout: Rollout) -> bool:
+    """Whether the script gives reason for an ERROR: a call that failed, or a reply that no trainer would give."""
+    return rollout.given.wanted != Wanted() or any(
+        not chat.delivered
+        or chat.issued is None
+        or chat.issued.tampered
+        or chat.issued.finish_reason not in ("stop", "tool_calls")
+        for chat in rollout.chats
+    )
+
+
+def _not_begun(accused: str, talk: Talk, rollout: Rollout) -> Cause:
+    last = rollout.starts[-1]
+    if last.status in FULL:
+        reason = f"the target answered {last.status} to the start by itself, for as long as it was asked"
+        return Cause(reason, since=last.n, alone=talk.crowded > 0)
+    saw = f"the start was answered {last.status}: {_body(last)}" if last.status else f"the start: {last.exchange.fault}"
+    return Cause(saw, Finding(accused, "the start accepted, and the rollout run", saw, (last.n,)), last.n)
+
+
+def _failed(accused: str, rollout: Rollout) -> Cause:
+    result = rollout.result
+    assert result is not None
+    saw = f"the rollout ended in ERROR: {show(result.fields.get('error_message'))}"
+    before = [chat.n for chat in rollout.chats]
+    said = "COMPLETED: no generation call failed, and no limit was reached"
+    return Cause(saw, Finding(accused, said, saw, (*before[-1:], result.n)), max([*before, result.n]))
+
+
+def _body(answer: Answer) -> str:
+    response = answer.exchange.response
+    return response.body[:SHOWN].decode("utf-8", "replace") if response else ""
