@@ -177,6 +177,7 @@ async def ready(request: Request) -> AsyncIterator[Run]:
             instance = await campaign.target()
             await reachable(instance.base_url)
             dialects = await peers.discover(instance.base_url, wanted)
+            campaign.limit(await peers.capacity(instance.base_url, dialects, request.jobs))
             yield Run(request, profile, campaign, peers, dialects, target, model.engine)
 
 

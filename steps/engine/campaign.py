@@ -161,6 +161,11 @@ class Campaign:
         """Every instance has room of its own: those with short deadlines must not stand in line behind the others."""
         return self.places.setdefault(variant, Places(self.options.jobs))
 
+    def limit(self, capacity: int | None) -> None:
+        """Never have more rollouts in flight at the target than it runs at once."""
+        if capacity is not None:
+            self.places[""] = Places(min(self.options.jobs, capacity))
+
     def session(self, case: Case, target: Target, trace: Trace) -> Session:
         """A session of this run against an instance of the target."""
         card = self.options.card

@@ -48,6 +48,9 @@ class Peers(Protocol):
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Look at the target; gives the dialects it shows."""
 
+    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
+        """How many rollouts or requests the target takes at once, where that is fewer than `jobs`."""
+
     def lacks(self, case: Case) -> str | None:
         """Why a case does not apply to this target, or None."""
 

@@ -129,6 +129,9 @@ class ChatPeers:
             return need in self._all()
         return f"no_{need}" not in self.setting.card.capabilities
 
+    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
+        return None
+
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Look at the engine. Raises `SuiteError` when there is none."""
         try:

@@ -28,6 +28,7 @@ from steps.profiles.base import Profile, Setting
 from steps.profiles.rollout import fuzzed
 from steps.profiles.rollout.actions import End, Start, TrainerSays
 from steps.profiles.rollout.bench import SHIPPED_TOKENIZER, Bench, Live, lives
+from steps.profiles.rollout.capacity import measured
 from steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
 from steps.profiles.rollout.checks.auth import auth, isolation, secrets
 from steps.profiles.rollout.checks.completion import completion, repetition
@@ -149,6 +150,12 @@ class RolloutPeers:
         if need in ("generation_timeout", "rollout_timeout"):
             return getattr(limits, f"{need}_s") is not None
         return limits.max_concurrent is not None if need == "max_concurrent" else need in card.capabilities
+
+    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
+        """What the card declares, else what is seen. An engine that generates has a say in it, and is not asked for this."""
+        if self.setting.card.max_concurrent is not None or self.setting.engine is not None:
+            return self.setting.card.max_concurrent
+        return await measured(base_url, self._bench(dialects[0], ""), jobs, self.setting.card.patience_s)
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Which of the dialects the target shows. Raises `SuiteError` when it shows none."""

@@ -87,6 +87,9 @@ class RouterPeers:
             return self.bench(case).key is not None
         return need in card.capabilities or need in card.keys or need in card.variants
 
+    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
+        return None
+
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Whether a greeting reaches an engine of ours. Raises `SuiteError` when it does not: nothing could be judged."""
         key = self.setting.target_key if self.setting.target_key is not None else self.setting.card.key

@@ -82,6 +82,9 @@ class TrainerPeers:
         told = {"TRAINER_BACKEND_URL": engine.base_url, "TRAINER_MODEL": engine.model, **key}
         return card.model_copy(update={"env": {**card.env, **told}})
 
+    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
+        return None
+
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """A trainer shows its dialects to nobody; what is asked for is judged. Raises `SuiteError` when it is no trainer."""
         try:
