@@ -15,10 +15,12 @@ from typing import Any, Protocol
 
 import httpx
 
-from steps.engine import http, sampled, targets
+from steps.engine import doubt, http, sampled, targets
 from steps.engine.card import Card
 from steps.engine.cases import Case
+from steps.engine.doubt import Doubts
 from steps.engine.findings import LEVELS, Cause, Evidence, Finding, Held, Judgement, SuiteError, Verdict, counts, judge
+from steps.engine.lateness import Lateness
 from steps.engine.outcome import Outcome
 from steps.engine.places import Places
 from steps.engine.session import GaveUp, Pulse, Session
@@ -28,6 +30,7 @@ from steps.engine.trace import Trace
 CASE_S = 120.0  # no case may take longer, whatever it waits for
 LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
+EXCLUSIVE = "exclusive"  # the tag of a case that nobody else may be in flight beside
 LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
 SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a live model (`live:` in its file)"
 
@@ -82,10 +85,20 @@ class Campaign:
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     launching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
+    doubts: Doubts = field(default_factory=Doubts)
+    lateness: Lateness = field(init=False)
 
     async def __aenter__(self) -> "Campaign":
         self.client = await self.stack.enter_async_context(http.client())
+        self.lateness = Lateness(self._slower)
+        watching = asyncio.ensure_future(self.lateness.watch())
+        self.stack.callback(watching.cancel)
         return self
+
+    def _slower(self) -> None:
+        """Fewer cases at once: the suite cannot keep up with those in flight."""
+        for places in self.places.values():
+            places.shrink()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
@@ -118,14 +131,20 @@ class Campaign:
         return counts(self.judged.levels[requirement], self.options.level)
 
     async def _certain(self, case: Case) -> Outcome:
-        """The outcome of a case; of one that the other cases of the run may have got in the way of, with the target to itself."""
+        """The outcome of a case; of one that does not prove what it says, another one that was obtained with the target to itself."""
         outcome = await self._once(case)
-        if outcome.judgement.cause is None or not outcome.judgement.cause.alone:
-            return outcome
-        return await self._once(replace(case, tags=case.tags | {"exclusive"}))
+        for _ in range(doubt.PLAYS):
+            why = self.doubts.about(outcome)
+            if why is None:
+                return outcome
+            if not self.doubts.may_ask_again():
+                break
+            outcome = replace(await self._once(replace(case, tags=case.tags | {EXCLUSIVE})), case=case)
+        why = self.doubts.about(outcome)
+        return outcome if why is None else doubt.unproved(outcome, why)
 
     async def _once(self, case: Case) -> Outcome:
-        began = time.monotonic()
+        began, began_on_loop = time.monotonic(), asyncio.get_running_loop().time()
         trace = Trace()
         most_s = LIVE_CASE_S if self.options.live else CASE_S
         try:
@@ -141,7 +160,9 @@ class Campaign:
             where = f"{Path(at.filename).name}:{at.lineno}"
             told = f"the suite itself failed: {type(error).__name__}: {error} ({where})"
             judgement = Judgement(Verdict.ERROR, {}, (), told)
-        return Outcome(case, judgement, trace, time.monotonic() - began, self.rerun(case))
+        late_s = self.lateness.worst(began_on_loop)
+        alone = EXCLUSIVE in case.tags or case.alone
+        return Outcome(case, judgement, trace, time.monotonic() - began, self.rerun(case), late_s, alone)
 
     @contextlib.asynccontextmanager
     async def _instance(self, case: Case) -> AsyncIterator[Target]:
@@ -254,7 +275,7 @@ class Campaign:
 
 def _width(case: Case) -> int:
     """How many rollouts a case has in flight at once, at most. An exclusive one measures, and wants nobody beside it."""
-    if "exclusive" in case.tags:
+    if EXCLUSIVE in case.tags:
         return EVERYTHING
     return max(1, sum(int(getattr(step.what, "copies", 0)) for step in case.actions))
 
@@ -288,4 +309,5 @@ def _silences(case: Case, session: Session, evidence: list[Evidence]) -> list[Ev
     if any(isinstance(item, Finding) for item in evidence):
         return []
     waited = session.state.get("gave_up", [])
-    return [Finding(case.requirements[0], what, f"nothing for {session.patience_s:g} s") for _, what in waited]
+    saw = f"nothing for {session.patience_s:g} s"
+    return [Finding(case.requirements[0], what, saw, timing=True) for _, what in waited]

@@ -50,7 +50,8 @@ class Finding:
     `said` is what the requirement or the case demanded, `saw` what happened, both with values. `exchanges` are the numbers of
     the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts. An `echo`
     is a demand that an invariant judges as well; it is dropped when that one has spoken. `ignored` when what was asked for was accepted
-    and had no effect. `cap` is the strongest level that the finding counts at, where a case about a weaker requirement brought it about.
+    and had no effect. `timing` when only
+    the clock says so. `cap` is the strongest level that the finding counts at, where a case about a weaker requirement brought it about.
     """
 
     requirement: str
@@ -63,6 +64,7 @@ class Finding:
     echo: bool = False
     ignored: bool = False
     cap: str | None = None
+    timing: bool = False
 
     def level(self, levels: Mapping[str, str]) -> str:
         """The level of its requirement, or the cap where that is weaker."""

@@ -9,10 +9,13 @@ from steps.engine.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An executed, skipped or errored case. `seconds` is wall time; `rerun` the command that runs it again."""
+    """An executed, skipped or errored case. `seconds` is wall time; `rerun` the command that runs it again. `late_s` is by how much the
+    suite itself was late meanwhile; `alone` when no other case was in flight."""
 
     case: Case
     judgement: Judgement
     trace: Trace | None
     seconds: float
     rerun: str
+    late_s: float = 0.0
+    alone: bool = False

@@ -19,8 +19,8 @@ from steps.profiles.rollout.talk import Answer, Rollout, Talk
 CLOCKS_S = 0.25  # how late a busy machine may see a request
 
 
-def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int) -> Evidence:
-    return Held(requirement) if ok else Finding(requirement, said, saw, exchanges)
+def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int, timing: bool = False) -> Evidence:
+    return Held(requirement) if ok else Finding(requirement, said, saw, exchanges, timing=timing)
 
 
 def _chosen(talk: Talk, label: str) -> list[Rollout]:
@@ -393,7 +393,12 @@ class Prompt:
             took = (exchange.ended or talk.trace.now()) - exchange.began
             said = f"{exchange.request.method} {exchange.request.path} answered within {self.within_s:g} s"
             yield _verdict(
-                requirement, took <= self.within_s and exchange.response is not None, said, f"{took:.2f} s", exchange.n
+                requirement,
+                took <= self.within_s and exchange.response is not None,
+                said,
+                f"{took:.2f} s",
+                exchange.n,
+                timing=True,
             )
 
 
@@ -413,7 +418,9 @@ class GivesUpCalls:
         for chat in (chat for rollout in _chosen(talk, self.rollout) for chat in rollout.chats if not chat.delivered):
             ended = chat.exchange.ended if chat.exchange.ended is not None else talk.trace.now()
             took = ended - chat.exchange.began
-            yield _verdict(requirement, took <= allowed + margin, said, f"it was held open for {took:.2f} s", chat.n)
+            yield _verdict(
+                requirement, took <= allowed + margin, said, f"it was held open for {took:.2f} s", chat.n, timing=True
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,10 +443,10 @@ class EndsWithin:
             asked = [event.at for event in rollout.events if event.name in ("ChatAsked", "StartSent")]
             said = f"a final result within {self.limit} {allowed:g} s and a margin of {margin:g} s"
             if not ends or not asked:
-                yield Finding(requirement, said, _end_saw(rollout))
+                yield Finding(requirement, said, _end_saw(rollout), timing=True)
                 continue
             took = ends[0] - asked[0]
-            yield _verdict(requirement, took <= allowed + margin, said, f"{took:.2f} s")
+            yield _verdict(requirement, took <= allowed + margin, said, f"{took:.2f} s", timing=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,7 +498,7 @@ class RetryDelays:
                 and all(b >= a * 0.5 - CLOCKS_S for a, b in pairwise(gaps))
             )
             said = f"delays that do not shrink, at most 30 s, the first at least {self.least_s:g} s"
-            yield _verdict(requirement, ok, said, "delays of " + ", ".join(f"{gap:.3f} s" for gap in gaps))
+            yield _verdict(requirement, ok, said, "delays of " + ", ".join(f"{gap:.3f} s" for gap in gaps), timing=True)
 
 
 @dataclass(frozen=True, slots=True)

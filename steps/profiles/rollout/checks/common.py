@@ -13,8 +13,10 @@ def held(requirement: str) -> Held:
     return Held(f"ROLLOUT-{requirement}")
 
 
-def broken(requirement: str, said: str, saw: str, *exchanges: int, strict_only: bool = False) -> Finding:
-    return Finding(f"ROLLOUT-{requirement}", said, saw, exchanges, strict_only=strict_only)
+def broken(
+    requirement: str, said: str, saw: str, *exchanges: int, strict_only: bool = False, timing: bool = False
+) -> Finding:
+    return Finding(f"ROLLOUT-{requirement}", said, saw, exchanges, strict_only=strict_only, timing=timing)
 
 
 def same(requirement: str, said: Any, saw: Any, what: str, *exchanges: int) -> Evidence:

@@ -36,7 +36,7 @@ def _owed(talk: Talk, rollout: Rollout) -> Iterator[Evidence]:
     waited = any(label == rollout.given.label for label, _ in talk.gave_up)
     if rollout.accepted and not rollout.posts and waited:
         said = "POST /v1/rollout/completed for every accepted rollout"
-        yield broken("136", said, f"none within {talk.trace.now():.1f} s", rollout.starts[0].n)
+        yield broken("136", said, f"none within {talk.trace.now():.1f} s", rollout.starts[0].n, timing=True)
 
 
 def _accepted(rollout: Rollout) -> Iterator[Evidence]:

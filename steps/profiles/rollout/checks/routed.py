@@ -40,7 +40,7 @@ def _reported(talk: Talk, rollout: Rollout) -> Iterator[Evidence]:
         yield held("213")
     elif rollout.accepted and any(label == rollout.given.label for label, _ in talk.gave_up):
         said = "POST {completion_callback_url} for every accepted rollout"
-        yield broken("213", said, f"none within {talk.trace.now():.1f} s", rollout.starts[0].n)
+        yield broken("213", said, f"none within {talk.trace.now():.1f} s", rollout.starts[0].n, timing=True)
 
 
 def _status(post: Post) -> Iterator[Evidence]:
@@ -66,7 +66,7 @@ def _graded(talk: Talk, rollout: Rollout) -> Iterator[Evidence]:
         yield held("215")
     elif wanted and rollout.is_completed() and any(label == rollout.given.label for label, _ in talk.gave_up):
         said = "POST {grader_callback_url} after a success"
-        yield broken("215", said, f"none within {talk.trace.now():.1f} s", rollout.posts[0].n)
+        yield broken("215", said, f"none within {talk.trace.now():.1f} s", rollout.posts[0].n, timing=True)
     for again in rollout.grades[1:]:
         difference = first(rollout.grades[0].body, again.body)
         if difference is not None:
