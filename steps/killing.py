@@ -8,13 +8,14 @@ import json
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from steps import library
 from steps.engine import card as cards
+from steps.engine import causes
 from steps.engine.background import Background
 from steps.engine.findings import SuiteError
 from steps.engine.outcome import Outcome
@@ -90,16 +91,21 @@ class Kill:
         return found if len(self.hunts) == 1 and hunt.method == "cases" else f"{hunt.method} {found}"
 
 
-def judged(mutant: Planted, method: str, outcomes: Iterable[Outcome]) -> Hunt:
-    """The findings of a whole run against one mutant, counted."""
+def judged(mutant: Planted, method: str, outcomes: Sequence[Outcome], accused: str | None = None) -> Hunt:
+    """The findings of a whole run against one mutant, counted. Where one cause shows in many cases, `accused` counts for all of them; the
+    mutant's own requirement counts as well where a case about it was ended so."""
     broken: Counter[str] = Counter()
     where = None
-    for outcome in outcomes:
-        found = {finding.requirement for finding in outcome.judgement.findings if not finding.strict_only}
+    for outcome, common in zip(outcomes, causes.joined(outcomes, accused), strict=True):
+        found = _found(common) | (_found(outcome) & {mutant.requirement})
         broken.update(found)
         if where is None and mutant.requirement in found:
             where = f'"{outcome.case.name}" [{outcome.case.dialect}]'
     return Hunt(method, broken, where)
+
+
+def _found(outcome: Outcome) -> set[str]:
+    return {finding.requirement for finding in outcome.judgement.findings if not finding.strict_only}
 
 
 async def listed(only: tuple[str, ...], profile: str = "rollout") -> list[Planted]:
@@ -167,7 +173,7 @@ def _totals(kills: list[Kill], methods: tuple[str, ...]) -> Iterable[str]:
 async def hunt(mutant: Planted, method: str, profile: str = "rollout") -> Hunt:
     request = _request(mutant, profile)
     if method == "cases":
-        return judged(mutant, method, await _by_cases(request))
+        return judged(mutant, method, await _by_cases(request), profile_of(profile).ends_by_itself)
     work = _by_fuzzing if method == "fuzzing" else _by_exploration
     return judged(mutant, method, await asyncio.to_thread(work, mutant, request))
 

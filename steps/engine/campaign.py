@@ -132,23 +132,25 @@ class Campaign:
 
     async def _certain(self, case: Case) -> Outcome:
         """The outcome of a case; of one that does not prove what it says, another one that was obtained with the target to itself."""
+        limit_s = self.options.card.limits(case.variant).shortest()
         outcome = await self._once(case)
         for _ in range(doubt.PLAYS):
-            why = self.doubts.about(outcome)
+            why = self.doubts.about(outcome, limit_s)
             if why is None:
                 return outcome
             if not self.doubts.may_ask_again():
                 break
             outcome = replace(await self._once(replace(case, tags=case.tags | {EXCLUSIVE})), case=case)
-        why = self.doubts.about(outcome)
+        why = self.doubts.about(outcome, limit_s)
         return outcome if why is None else doubt.unproved(outcome, why)
 
     async def _once(self, case: Case) -> Outcome:
-        began, began_on_loop = time.monotonic(), asyncio.get_running_loop().time()
+        began = since = time.monotonic()
         trace = Trace()
         most_s = LIVE_CASE_S if self.options.live else CASE_S
         try:
             async with self._instance(case) as target, self._place(case), asyncio.timeout(most_s):
+                since = time.monotonic()
                 session = await self._acted(case, target, trace)
             judgement = await self._settled(case, session)
         except TimeoutError:
@@ -160,7 +162,7 @@ class Campaign:
             where = f"{Path(at.filename).name}:{at.lineno}"
             told = f"the suite itself failed: {type(error).__name__}: {error} ({where})"
             judgement = Judgement(Verdict.ERROR, {}, (), told)
-        late_s = self.lateness.worst(began_on_loop)
+        late_s = self.lateness.worst(since)
         alone = EXCLUSIVE in case.tags or case.alone
         return Outcome(case, judgement, trace, time.monotonic() - began, self.rerun(case), late_s, alone)
 

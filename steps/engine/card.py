@@ -34,6 +34,11 @@ class Limits(BaseModel):
         None, gt=0, description="rollouts that run at once; more are queued or answered 429"
     )
 
+    def shortest(self) -> float | None:
+        """The shortest of the limits in seconds, None where none is declared."""
+        limits = (self.generation_timeout_s, self.rollout_timeout_s, self.tool_timeout_s)
+        return min((limit for limit in limits if limit is not None), default=None)
+
     def longest(self) -> float:
         """The longest that the target may be silent of its own right."""
         return max(self.generation_timeout_s or 0.0, self.rollout_timeout_s or 0.0, self.tool_timeout_s or 0.0)

@@ -6,11 +6,12 @@ The loop that plays the cases also plays the peers, so that whatever is late on 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 
 TICK_S = 0.05
 NOTED_S = 0.1  # less is told by no deadline
 KEPT = 4096
-LATE_S = 0.25  # more than this can make a deadline of a second be missed
+TOO_LATE_S = 0.25  # more than this can make a deadline of a second be missed
 
 
 class Lateness:
@@ -23,21 +24,20 @@ class Lateness:
 
     async def watch(self) -> None:
         """Until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
-            self.due = loop.time() + TICK_S
+            self.due = monotonic() + TICK_S
             await asyncio.sleep(TICK_S)
-            self._note(loop.time())
+            self._note(monotonic())
 
     def _note(self, now: float) -> None:
         late = now - self.due
         if late > NOTED_S:
             self.noted.append((now, late))
-        if late > LATE_S:
+        if late > TOO_LATE_S:
             self.busy()
 
     def worst(self, since: float) -> float:
-        """By how many seconds the loop was late at most after `since` (loop time), the present moment included."""
-        now = asyncio.get_running_loop().time()
+        """By how many seconds the loop was late at most after `since` (monotonic time), the present moment included."""
+        now = monotonic()
         seen = [late for at, late in reversed(self.noted) if at >= since]
         return max([0.0, now - self.due, *seen]) if self.due else 0.0

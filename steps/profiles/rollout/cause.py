@@ -15,6 +15,7 @@ from steps.profiles.rollout.given import Wanted
 from steps.profiles.rollout.talk import Answer, Rollout, Talk
 
 ENDS_BY_ITSELF = "ROLLOUT-231"
+RESULTS = {"callback": "ROLLOUT-136", "routed": "ROLLOUT-213"}  # a result for every rollout that was accepted
 FULL = (429, 503)
 SHOWN = 200  # characters of a body
 
@@ -42,12 +43,13 @@ def _of(accused: str, case: Case, talk: Talk, rollout: Rollout) -> Iterator[Caus
         and _by_itself(rollout, admitted, demanded or bool(talk.gave_up))
     ):
         yield _failed(accused, rollout)
-    elif talk.gave_up and talk.crowded and rollout.accepted and not rollout.chats and rollout.result is None:
-        reason = (
-            f"a rollout was accepted and had not begun after {talk.trace.now():.0f} s, while {talk.crowded} others of this run were in "
-            "flight: the target runs fewer at once"
-        )
-        yield Cause(reason, since=len(talk.trace.exchanges), alone=True)
+    elif talk.gave_up and rollout.result is None and rollout.starts and not _held(rollout):
+        yield _silent(accused, talk, rollout)
+
+
+def _held(rollout: Rollout) -> bool:
+    """Whether it is the trainer that keeps the rollout waiting."""
+    return bool(rollout.chats) and rollout.chats[-1].exchange.ended is None
 
 
 def _expected(case: Case, rollout: Rollout) -> tuple[set[str], bool]:
@@ -103,6 +105,18 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
     before = [chat.n for chat in rollout.chats]
     said = "COMPLETED: no generation call failed, and no limit was reached"
     return Cause(saw, Finding(accused, said, saw, (*before[-1:], result.n)), max([*before, result.n]))
+
+
+def _silent(accused: str, talk: Talk, rollout: Rollout) -> Cause:
+    """A rollout that came to no end while the case waited. One that had not even begun may have waited for a place."""
+    if talk.crowded and rollout.accepted and not rollout.chats:
+        reason = f"the rollout was accepted and did not begin while {talk.crowded} others of this run were in flight"
+        return Cause(reason, since=len(talk.trace.exchanges), alone=True)
+    _, what = talk.gave_up[0]
+    requirement = RESULTS.get(rollout.dialect, accused) if accused == ENDS_BY_ITSELF else accused
+    saw = f"none within {talk.patience_s:g} s of silence"
+    last = max([start.n for start in rollout.starts] + [chat.n for chat in rollout.chats])
+    return Cause(f"{what}: {saw}", Finding(requirement, what, saw, (last,), timing=True), last + 1)
 
 
 def _body(answer: Answer) -> str:

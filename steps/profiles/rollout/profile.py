@@ -267,6 +267,7 @@ def read(session: Session, case: Case) -> Talk:
         bench.target_key,
         gave_up=tuple(session.state.get("gave_up", ())),
         crowded=int(session.state.get("crowded", 0)),
+        patience_s=session.patience_s,
     )
 
 

@@ -158,6 +158,7 @@ class Talk:
     health: tuple[Answer, ...] = ()
     gave_up: tuple[tuple[str, str], ...] = ()
     crowded: int = 0
+    patience_s: float = 0.0
     secrets: tuple[str, ...] = field(default=())
 
     @property
