@@ -52,6 +52,14 @@ def test_a_source_names_where_the_sentence_comes_from() -> None:
     assert [entry.id for entry in ROLLOUT.values() if not entry.source.startswith(kinds)] == []
 
 
+LONGEST_WHY = 140
+
+
+def test_each_requirement_of_the_rollout_server_says_why_in_one_line() -> None:
+    whys = {id: entry.why or "" for id, entry in ROLLOUT.items()}
+    assert [id for id, why in whys.items() if not 0 < len(why) <= LONGEST_WHY or "\n" in why] == []
+
+
 def test_what_is_judged_says_by_what() -> None:
     assert [entry.id for entry in ROLLOUT.values() if bool(entry.judged) != bool(entry.judged_by)] == []
 
