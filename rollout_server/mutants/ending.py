@@ -134,7 +134,6 @@ MUTANTS = (
             lambda b: {**b, "final_messages": b["final_messages"][:-1]} if b["finish_reason"] == "max_tokens" else b
         ),
         BOTH,
-        ("110",),
     ),
     Mutant(
         "afterword",
@@ -148,7 +147,7 @@ MUTANTS = (
             )
         ),
         BOTH,
-        ("110", "113", "116", "112", "093", "095", "109", "115"),
+        ("113", "116", "112", "093", "095", "109", "115"),
     ),
     Mutant("first_changed", "118", "the first message changes in the end", _result(_headless), BOTH, ("031",)),
     Mutant("no_reason", "119", "an error without a message", _if_error(error_message="")),
