@@ -14,7 +14,7 @@ def _result(change: Any) -> Any:
     return after(outcome, "body", lambda body: change(dict(body)))
 
 
-def _if_error(**members: Any) -> Any:
+def if_error(**members: Any) -> Any:
     return _result(lambda b: {**b, **members} if b["status"] == "ERROR" else b)
 
 
@@ -150,17 +150,17 @@ MUTANTS = (
         ("113", "116", "112", "093", "095", "109", "115"),
     ),
     Mutant("first_changed", "118", "the first message changes in the end", _result(_headless), BOTH, ("031",)),
-    Mutant("no_reason", "119", "an error without a message", _if_error(error_message="")),
+    Mutant("no_reason", "119", "an error without a message", if_error(error_message="")),
     Mutant("chatty", "120", "a message although nothing failed", _if_completed(error_message="none")),
-    Mutant("reasonless", "121", "an error has no finish_reason", _if_error(finish_reason=None)),
-    Mutant("no_transcript", "122", "an error has no list of messages", _if_error(final_messages=None)),
+    Mutant("reasonless", "121", "an error has no finish_reason", if_error(finish_reason=None)),
+    Mutant("no_transcript", "122", "an error has no list of messages", if_error(final_messages=None)),
     Mutant(
         "leaky",
         "123",
         "an error shows a stack trace",
-        _if_error(error_message='Traceback (most recent call last): File "/srv/agent.py", line 7'),
+        if_error(error_message='Traceback (most recent call last): File "/srv/agent.py", line 7'),
     ),
-    Mutant("uncategorised", "124", "an error has no category", _if_error(extra_fields={}), BOTH, ("089",)),
+    Mutant("uncategorised", "124", "an error has no category", if_error(extra_fields={}), BOTH, ("089",)),
     Mutant(
         "http_500",
         "125",
