@@ -44,7 +44,7 @@ def test_the_numbers_of_the_rollout_server_are_complete_and_in_order() -> None:
 
 def test_a_requirement_without_a_judge_says_why() -> None:
     silent = [id for id, entry in ROLLOUT.items() if entry.not_judged]
-    assert silent == ["ROLLOUT-012", "ROLLOUT-016", "ROLLOUT-039"]
+    assert silent == [f"ROLLOUT-{n:03}" for n in (12, 16, 39, 43, 92, 157, 171)]
 
 
 def test_a_source_names_where_the_sentence_comes_from() -> None:

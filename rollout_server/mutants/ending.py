@@ -47,6 +47,14 @@ async def _http_500(self: Any, request: Any) -> Any:
     return endpoints.json_response(outcome.body(result), 500 if result.error else 200)
 
 
+async def _runs_tools_all_the_same(original: Any, rollout: Any, kit: Any) -> str:
+    reason = str(await original(rollout, kit))
+    calls = rollout.history[-1].get("tool_calls")
+    if reason == "max_tokens" and calls:
+        rollout.history = agent.with_results(rollout.history, await agent.run_tools(rollout, calls, kit))
+    return reason
+
+
 async def _silent(original: Any, asked: Any, result: Any, kit: Any) -> bool:
     return True if result.error else bool(await original(asked, result, kit))
 
@@ -125,6 +133,12 @@ MUTANTS = (
         "the limit itself is not enough",
         put(agent, "out_of_budget", lambda r: r.tally.response_tokens > r.start.max_tokens_total),
         BOTH,
+    ),
+    Mutant(
+        "tools_over_budget",
+        "110",
+        "tools run after the budget is used up",
+        around(agent, "run", _runs_tools_all_the_same),
     ),
     Mutant(
         "last_words_lost",
