@@ -13,7 +13,7 @@ def problems(profile: str) -> list[str]:
         cases = library.every(profile)
     except SuiteError as error:
         return str(error).splitlines()
-    return [*_twice(cases), *_uncovered(profile, cases)]
+    return [*_twice(cases), *_uncovered(profile, cases), *_misjudged(profile, cases)]
 
 
 def _twice(cases: list[Case]) -> list[str]:
@@ -35,6 +35,25 @@ def _uncovered(profile: str, cases: list[Case]) -> list[str]:
         for dialect in entry.dialects
         if (entry.id, dialect) not in judged
     ]
+
+
+def _misjudged(profile: str, cases: list[Case]) -> list[str]:
+    """Where the cases and `judged_by` of the catalogue do not agree."""
+    about: dict[str, Case] = {}
+    for case in cases:
+        for name in case.requirements:
+            about.setdefault(name, case)
+    file = f"contracts/{profile}/requirements.yaml"
+    found = []
+    for entry in profile_of(profile).catalogue.values():
+        if "case" in entry.judged_by and entry.id not in about:
+            found.append(f"{file}: {entry.id}: judged_by names case, and no case is about it; write one, or not_judged")
+        elif entry.id in about and not {"case", "invariant"} & set(entry.judged_by):
+            says = "it is not_judged" if entry.not_judged else f"judged_by is [{', '.join(entry.judged_by)}]"
+            found.append(
+                f"{about[entry.id].at}: a case about {entry.id}, of which {file} says that {says}; add case there"
+            )
+    return found
 
 
 def explanation(requirement: Requirement, cases: list[Case]) -> str:

@@ -2,7 +2,7 @@
 Feature: A trainer that fails
   What fails at the trainer must never look like something that the policy did.
 
-  @ROLLOUT-119 @ROLLOUT-083
+  @ROLLOUT-083 @ROLLOUT-119
   Scenario Outline: A refusal with <status> fails the rollout at once
     Given the trainer answers <status> for ever
     When the rollout is started

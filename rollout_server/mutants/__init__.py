@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from rollout_server.mutants import asking, channel, ending, lasting, orders, routed, starting
 from rollout_server.mutants.mutant import Mutant
+from rollout_server.mutants.variants import VARIANTS
 
 ALL: dict[str, Mutant] = {
     m.name: m for module in (starting, asking, channel, lasting, ending, routed, orders) for m in module.MUTANTS
@@ -17,11 +18,11 @@ ALL: dict[str, Mutant] = {
 
 
 def create_app() -> Starlette:
-    """The reference server with the defect that ROLLOUT_MUTANT names. Raises `LookupError` for a name that is none."""
+    """The reference server with the defect, or the freedom, that ROLLOUT_MUTANT names. Raises `LookupError` for a name that is none."""
     name = os.environ.get("ROLLOUT_MUTANT", "")
-    if name not in ALL:
-        raise LookupError(f"ROLLOUT_MUTANT={name!r} names no mutant; there are {', '.join(ALL)}")
+    if name not in ALL and name not in VARIANTS:
+        raise LookupError(f"ROLLOUT_MUTANT={name!r} names no mutant; there are {', '.join((*ALL, *VARIANTS))}")
     from rollout_server import app
 
-    ALL[name].patch()
+    (ALL[name].patch if name in ALL else VARIANTS[name])()
     return app.create_app()

@@ -55,8 +55,8 @@ async def _hedged(original: Any, rollout: Any, request: Any, kit: Any) -> Any:
     raise answers[0] if isinstance(answers[0], RolloutError) else errors.internal()
 
 
-async def _follows(original: Any, self: Any, url: str, body: bytes, headers: Any, timeout_s: float) -> Any:
-    """Ask as ever; where the answer names another place, ask there with the same headers."""
+async def _follows(change: Any, original: Any, self: Any, url: str, body: bytes, headers: Any, timeout_s: float) -> Any:
+    """Ask as ever; where the answer names another place, ask there with `change(headers)`."""
     places: list[str] = []
 
     class Watching(httpx.AsyncBaseTransport):
@@ -68,12 +68,16 @@ async def _follows(original: Any, self: Any, url: str, body: bytes, headers: Any
 
     watching = TrainerClient(Watching(), self._max_reply_bytes)
     answer = await original(watching, url, body, headers, timeout_s)
-    return await original(self, places[0], body, headers, timeout_s) if places else answer
+    return await original(self, places[0], body, change(headers), timeout_s) if places else answer
 
 
-def _follow_redirects() -> None:
+def follow_redirects(change: Any = dict) -> None:
     original = TrainerClient.attempt
-    put(TrainerClient, "attempt", lambda *arguments: _follows(original, *arguments))()
+    put(TrainerClient, "attempt", lambda *arguments: _follows(change, original, *arguments))()
+
+
+def without_key(headers: Any) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name != "authorization"}
 
 
 async def _no_patience_with_drips(response: httpx.Response, limit: int) -> bytes:
@@ -136,7 +140,7 @@ MUTANTS = (
         after(trainer_client, "headers", lambda headers: {**headers, "content-type": "text/plain"}),
     ),
     Mutant("hedges", "063", "each call is made twice at once", around(generation, "send", _hedged), CALLBACK, ("*",)),
-    Mutant("follows", "066", "a redirect is followed with the key", _follow_redirects, BOTH, ("067",)),
+    Mutant("follows", "066", "a redirect is followed with the key", follow_redirects, BOTH, ("067",)),
     Mutant(
         "null_content",
         "070",

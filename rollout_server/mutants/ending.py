@@ -26,7 +26,7 @@ def _result(change: Any) -> Any:
     return after(outcome, "body", lambda body: change(dict(body)))
 
 
-def _if_error(**members: Any) -> Any:
+def if_error(**members: Any) -> Any:
     return _result(lambda b: {**b, **members} if b["status"] == "ERROR" else b)
 
 
@@ -63,6 +63,14 @@ def _fails_after_tools(original: Any, rollout: Any, prompt: int) -> Any:
     if any(message.get("role") == "tool" for message in rollout.history):
         raise errors.RolloutError("internal_error", "Negative token count")
     return original(rollout, prompt)
+
+
+async def _runs_tools_all_the_same(original: Any, rollout: Any, kit: Any) -> str:
+    reason = str(await original(rollout, kit))
+    calls = rollout.history[-1].get("tool_calls")
+    if reason == "max_tokens" and calls:
+        rollout.history = agent.with_results(rollout.history, await agent.run_tools(rollout, calls, kit))
+    return reason
 
 
 async def _silent(original: Any, asked: Any, result: Any, kit: Any) -> bool:
@@ -145,6 +153,12 @@ MUTANTS = (
         BOTH,
     ),
     Mutant(
+        "tools_over_budget",
+        "110",
+        "tools run after the budget is used up",
+        around(agent, "run", _runs_tools_all_the_same),
+    ),
+    Mutant(
         "last_words_lost",
         "115",
         "the reply that reached the limit is missing",
@@ -152,7 +166,6 @@ MUTANTS = (
             lambda b: {**b, "final_messages": b["final_messages"][:-1]} if b["finish_reason"] == "max_tokens" else b
         ),
         BOTH,
-        ("110",),
     ),
     Mutant(
         "afterword",
@@ -166,7 +179,7 @@ MUTANTS = (
             )
         ),
         BOTH,
-        ("110", "113", "116", "112", "093", "095", "109", "115"),
+        ("113", "116", "112", "093", "095", "109", "115"),
     ),
     Mutant("first_changed", "118", "the first message changes in the end", _result(_headless), BOTH, ("031",)),
     Mutant(
@@ -176,17 +189,17 @@ MUTANTS = (
         around(generation, "chat_body", _fails_after_tools),
         companions=("*",),
     ),
-    Mutant("no_reason", "119", "an error without a message", _if_error(error_message="")),
+    Mutant("no_reason", "119", "an error without a message", if_error(error_message="")),
     Mutant("chatty", "120", "a message although nothing failed", _if_completed(error_message="none")),
-    Mutant("reasonless", "121", "an error has no finish_reason", _if_error(finish_reason=None)),
-    Mutant("no_transcript", "122", "an error has no list of messages", _if_error(final_messages=None)),
+    Mutant("reasonless", "121", "an error has no finish_reason", if_error(finish_reason=None)),
+    Mutant("no_transcript", "122", "an error has no list of messages", if_error(final_messages=None)),
     Mutant(
         "leaky",
         "123",
         "an error shows a stack trace",
-        _if_error(error_message='Traceback (most recent call last): File "/srv/agent.py", line 7'),
+        if_error(error_message='Traceback (most recent call last): File "/srv/agent.py", line 7'),
     ),
-    Mutant("uncategorised", "124", "an error has no category", _if_error(extra_fields={}), BOTH, ("089",)),
+    Mutant("uncategorised", "124", "an error has no category", if_error(extra_fields={}), BOTH, ("089",)),
     Mutant(
         "http_500",
         "125",

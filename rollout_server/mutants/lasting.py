@@ -37,6 +37,30 @@ async def _busy_health(self: Any, request: Any) -> Response:
     return endpoints.json_response(endpoints.health(service))
 
 
+_arrived: dict[str, float] = {}
+
+
+async def _noting_arrival(original: Any, self: Any, asked: Any) -> Any:
+    _arrived[asked.rollout_id] = time.monotonic()
+    return await original(self, asked)
+
+
+async def _with_the_queue(self: Any, state: Any) -> str:
+    """The rollout's deadline counts from its start, the time in the queue included."""
+    allowed = self.kit.settings.timeout_s
+    waited = time.monotonic() - _arrived[state.start.rollout_id]
+    try:
+        async with asyncio.timeout(allowed - waited):
+            return str(await self.agent.run(state, self.kit))
+    except TimeoutError as error:
+        raise errors.rollout_timeout(allowed) from error
+
+
+def _deadline_from_arrival() -> None:
+    _method(Service, "conduct", _noting_arrival)()
+    put(Service, "within_deadline", _with_the_queue)()
+
+
 async def _waits_for_ever(self: Any, state: Any) -> str:
     return str(await self.agent.run(state, self.kit))
 
@@ -213,6 +237,7 @@ MUTANTS = (
         CALLBACK,
         ("129", "136"),
     ),
+    Mutant("queues_on_time", "163", "the time in the queue counts", _deadline_from_arrival),
     Mutant(
         "reports_refusals",
         "142",

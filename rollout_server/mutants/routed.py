@@ -17,7 +17,7 @@ def _answers_200(original: Any, value: Any, status: int = 200, headers: Any = No
     return original(value, 200 if set(value) == {"rollout_id"} else status, headers)
 
 
-def _incoming(change: Any) -> Any:
+def incoming(change: Any) -> Any:
     """Change the body of a routed start before it is read."""
     return around(routed, "from_routed", lambda original, body: original(change(dict(body))))
 
@@ -43,7 +43,7 @@ def _own_key(original: Any, body: Any) -> Any:
     return replace(start, api_key=start.routes.key)
 
 
-def _completions(change: Any) -> Any:
+def completions(change: Any) -> Any:
     def changed(report: Any) -> Any:
         return replace(report, body={**report.body, **change(report.body)})
 
@@ -133,12 +133,12 @@ MUTANTS = (
         "routed_any_id",
         "207",
         "an id may have slashes",
-        _incoming(_dashes),
+        incoming(_dashes),
         ROUTED,
         ("020", "126", "209", "217", "018"),
     ),
     Mutant(
-        "routed_wants_id", "208", "a start without an id is refused", _incoming(_wants_an_id), ROUTED, ("209", "218")
+        "routed_wants_id", "208", "a start without an id is refused", incoming(_wants_an_id), ROUTED, ("209", "218")
     ),
     Mutant(
         "routed_own_key",
@@ -159,7 +159,7 @@ MUTANTS = (
         "routed_shouts",
         "214",
         "a status is in capitals",
-        _completions(lambda b: {"status": b["status"].upper()}),
+        completions(lambda b: {"status": b["status"].upper()}),
         ROUTED,
         ("*",),
     ),
@@ -236,7 +236,7 @@ MUTANTS = (
         ROUTED,
         ("213", "064", "146"),
     ),
-    Mutant("routed_odd_times", "229", "a time may be a text", _incoming(_no_odd_times), ROUTED),
+    Mutant("routed_odd_times", "229", "a time may be a text", incoming(_no_odd_times), ROUTED),
     Mutant(
         "routed_removed",
         "135",

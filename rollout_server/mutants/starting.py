@@ -139,7 +139,7 @@ def _tools_in_turns() -> None:
     setattr(tools.Toolbox, "describe", describe)  # noqa: B010 - mypy forbids the plain assignment to a method
 
 
-def _described(change: Any) -> Any:
+def described(change: Any) -> Any:
     return after(tools.Tool, "describe", lambda tool: {**tool, "function": change(dict(tool["function"]))})
 
 
@@ -249,14 +249,14 @@ MUTANTS = (
         "tool_nulls",
         "010",
         "absent members of tools are null",
-        _described(lambda f: {**f, "parameters": {**f["parameters"], "enum": None}}),
+        described(lambda f: {**f, "parameters": {**f["parameters"], "enum": None}}),
         CALLBACK,
     ),
     Mutant(
         "schema_untyped",
         "011",
         "parameters are no object schema",
-        _described(lambda f: {**f, "parameters": {**f["parameters"], "required": ["z"]}}),
+        described(lambda f: {**f, "parameters": {**f["parameters"], "required": ["z"]}}),
     ),
     Mutant(
         "platform_open",

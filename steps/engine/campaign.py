@@ -258,7 +258,7 @@ class Campaign:
         """A case about a SHOULD may ask for more than servers owe; what that leads to counts no more than the SHOULD itself."""
         cap = min((self.judged.levels[name] for name in case.requirements), key=LEVELS.index)
         return [
-            replace(item, cap=cap)
+            replace(item, cap=max(cap, item.cap or cap, key=LEVELS.index))
             if isinstance(item, Finding) and item.requirement not in self.judged.at_any_level
             else item
             for item in evidence

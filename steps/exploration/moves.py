@@ -64,13 +64,16 @@ def document(dialect: str, parts: list[Part], steps: list[Any], requirement: str
     rollouts = {part.label: _part(part) for part in parts if part.calls or part.state != "IDLE"}
     case: dict[str, Any] = {"name": name, "requirements": [requirement], "dialects": [dialect]}
     expect = [{"ended": label} for label in rollouts]
+    if any("cancel" in step for step in steps if isinstance(step, Mapping)):
+        case["needs"] = ["cancel"]
     return unlabelled({"cases": [{**case, "rollouts": rollouts, "steps": steps, "expect": expect}]})
 
 
 def alone(document: Mapping[str, Any]) -> dict[str, Any]:
     """The same scenario on an instance of its own, which it may stop."""
     (case,) = document["cases"]
-    return {"cases": [{"name": case["name"], "needs": ["restart"], "alone": True, **case}]}
+    own = {"name": case["name"], "needs": ["restart", *case.get("needs", ())], "alone": True}
+    return {"cases": [{**own, **case, **own}]}
 
 
 def unlabelled(document: Mapping[str, Any]) -> dict[str, Any]:

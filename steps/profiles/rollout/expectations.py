@@ -230,6 +230,8 @@ class ToolResults:
             if len(seen) != len(self.values):
                 yield Finding(requirement, f"{len(self.values)} tool message(s)", f"{len(seen)}: {show(seen)}")
                 continue
+            if not seen:
+                yield Held(requirement)
             for want, content in zip(self.values, seen, strict=True):
                 ok = any(_is(content, choice) for choice in (want if isinstance(want, tuple) else (want,)))
                 yield _verdict(requirement, ok, f"a tool message that {_described(want)}", f"content: {show(content)}")

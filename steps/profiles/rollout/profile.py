@@ -42,6 +42,7 @@ from steps.profiles.rollout.checks.routed import routed
 from steps.profiles.rollout.checks.surface import surface
 from steps.profiles.rollout.checks.tools import tools
 from steps.profiles.rollout.given import START_PATH
+from steps.profiles.rollout.shown import capabilities
 from steps.profiles.rollout.talk import Rollout, Talk, answer, read_rollout
 
 ROOT = Path(__file__).parents[3]
@@ -59,6 +60,8 @@ LACKS = {
     "tool_timeout": "the card declares no tool_timeout_s with a hanging_tool",
     "restart": "the suite cannot stop a target that it was only given the URL of",
     "shipped_tokenizer": "the target uses a tokenizer of its own",
+    "status": "the target shows no status of a rollout of its own but `unknown`, and the card does not declare status",
+    "cancel": "the target gives no disposition for {\"rollout_ids\": [id]}, and the card does not declare cancel",
 }
 
 
@@ -72,6 +75,7 @@ class RolloutPeers:
     tokenizer: Path
     benches: dict[tuple[str, str], Bench] = field(default_factory=dict)
     tools: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shown: frozenset[str] = frozenset()
     counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     counters: dict[str, "itertools.count[int]"] = field(default_factory=dict)
 
@@ -149,7 +153,7 @@ class RolloutPeers:
             return limits.tool_timeout_s is not None and card.hanging_tool is not None
         if need in ("generation_timeout", "rollout_timeout"):
             return getattr(limits, f"{need}_s") is not None
-        return limits.max_concurrent is not None if need == "max_concurrent" else need in card.capabilities
+        return limits.max_concurrent is not None if need == "max_concurrent" else need in (*card.capabilities, *self.shown)
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
         """What the card declares, else what is seen. An engine that generates has a say in it, and is not asked for this."""
@@ -174,6 +178,8 @@ class RolloutPeers:
             )
         for dialect in shown:
             await self._learn_tools(base_url, dialect)
+        if "routed" in shown and not {"status", "cancel"} <= set(self.setting.card.capabilities):
+            self.shown = await capabilities(base_url, self._bench("routed", ""), SMOKE_PATIENCE_S)
         self.benches.clear()
         return tuple(shown)
 

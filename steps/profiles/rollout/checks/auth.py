@@ -15,11 +15,20 @@ def auth(talk: Talk) -> Iterator[Evidence]:
     for rollout in talk.rollouts.values():
         for chat in rollout.chats:
             yield _host(rollout, chat)
-            yield _carried(talk, rollout, chat, CARRIED[talk.dialect])
-            yield from _borrowed(rollout, chat)
+            if not _left_out(rollout, chat):
+                yield _carried(talk, rollout, chat, CARRIED[talk.dialect])
+                yield from _borrowed(rollout, chat)
         for post in (*rollout.posts, *rollout.grades):
             yield _carried(talk, rollout, post, "212" if talk.dialect == "routed" else "143")
             yield from _borrowed(rollout, post)
+
+
+def _left_out(rollout: Rollout, chat: Chat) -> bool:
+    """Whether a call followed a redirect and left its key behind, as ROLLOUT-067 wants."""
+    request = chat.exchange.request
+    host = rollout.given.base_url.partition("://")[2].partition("/")[0]
+    redirected = request.path.startswith("/elsewhere") or (request.header("host") or host).lower() != host.lower()
+    return redirected and request.header("authorization") is None
 
 
 def _host(rollout: Rollout, chat: Chat) -> Evidence:

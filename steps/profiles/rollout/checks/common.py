@@ -1,12 +1,13 @@
 """The two things that a check can say."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from steps.engine.compare import first, show
 from steps.engine.findings import Evidence, Finding, Held
 
-__all__ = ["absent_or_null", "broken", "first", "held", "number", "same", "show"]
+__all__ = ["absent_or_null", "broken", "first", "held", "number", "same", "should", "show"]
 
 
 def held(requirement: str) -> Held:
@@ -17,6 +18,11 @@ def broken(
     requirement: str, said: str, saw: str, *exchanges: int, strict_only: bool = False, timing: bool = False
 ) -> Finding:
     return Finding(f"ROLLOUT-{requirement}", said, saw, exchanges, strict_only=strict_only, timing=timing)
+
+
+def should(item: Evidence) -> Evidence:
+    """A breach that counts as a SHOULD at most."""
+    return replace(item, cap="should") if isinstance(item, Finding) else item
 
 
 def same(requirement: str, said: Any, saw: Any, what: str, *exchanges: int) -> Evidence:

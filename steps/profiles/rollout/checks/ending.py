@@ -163,7 +163,10 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         yield same("118", rollout.given.messages, final[:opening], "final_messages", result.n)
     middle = same("117", last.messages[opening:], final[opening:known], f"final_messages[{opening}:{known}]", result.n)
     yield middle
-    if len(final) <= known or not isinstance(final[known], dict) or final[known].get("role") != "assistant":
+    role = final[known].get("role") if len(final) > known and isinstance(final[known], dict) else None
+    if last.issued.tampered and role not in (None, "assistant", "tool"):
+        return  # the reply itself had that role (ROLLOUT-077)
+    if role != "assistant":
         saw = f"final_messages has {len(final)} messages, the last one {show(final[-1] if final else None)}"
         yield broken("115", f"final_messages[{known}] is the last assistant message", saw, last.n, result.n)
         return

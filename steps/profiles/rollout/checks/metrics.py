@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from steps.engine.findings import Evidence
-from steps.profiles.rollout.checks.common import broken, held, number, show
+from steps.profiles.rollout.checks.common import broken, held, number, should, show
 from steps.profiles.rollout.checks.order import restarted
 from steps.profiles.rollout.checks.tools import following, result_of
 from steps.profiles.rollout.talk import Rollout, Talk
@@ -24,7 +24,9 @@ def metrics(talk: Talk) -> Iterator[Evidence]:
             ok = isinstance(seen, dict)
             yield held("132") if ok else broken("132", "metrics", f"metrics: {show(seen)}", result.n)
         if isinstance(seen, dict) and all(chat.issued is None or not chat.issued.lost for chat in rollout.chats):
-            yield from _sums(talk, rollout, seen, result.n)
+            sums = _sums(talk, rollout, seen, result.n)
+            # The metrics of a failed rollout describe no sample.
+            yield from sums if rollout.is_completed() else map(should, sums)
 
 
 def _sums(talk: Talk, rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:

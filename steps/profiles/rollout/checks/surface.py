@@ -12,7 +12,8 @@ from steps.profiles.rollout.checks.common import broken, held, show
 from steps.profiles.rollout.talk import Answer, Talk
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
-OPTIONAL = ("description", "enum", "parameters", "strict", "default", "items", "required", "properties")
+OPTIONAL = ("description", "enum", "parameters", "strict", "items", "required", "properties")
+VALUES = ("default", "const", "enum", "examples")  # what stands below them is data, and null is a value of it
 
 
 def surface(talk: Talk) -> Iterator[Evidence]:
@@ -142,7 +143,8 @@ def _null_members(value: Any, path: str) -> Iterator[str]:
         for key, item in value.items():
             if item is None and key in OPTIONAL:
                 yield f"{path}.{key}"
-            yield from _null_members(item, f"{path}.{key}")
+            if key not in VALUES:
+                yield from _null_members(item, f"{path}.{key}")
 
 
 def _function(tool: Any) -> Mapping[str, Any]:

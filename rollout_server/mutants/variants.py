@@ -1,0 +1,88 @@
+"""Right variants: the reference server with a freedom that every server has, so that the suite can be seen to leave it alone.
+
+Each is served like a mutant, by its name in ROLLOUT_MUTANT, and none is listed among them.
+"""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+from starlette.responses import Response
+
+from rollout_server import endpoints, generation, intake, retry, tools
+from rollout_server.mutants import channel, ending, routed, starting
+from rollout_server.mutants.mutant import around, put
+
+
+def _python_words(original: Any, tool: Any, arguments: Any) -> Any:
+    """The sentence of a language runtime is an error text like any other."""
+    complaint = original(tool, arguments)
+    if complaint is None or not isinstance(arguments, dict):
+        return complaint
+    return f"{tool.name}() missing 1 required positional argument: 'a'"
+
+
+def _any_role(original: Any, raw: Any, start: Any) -> Any:
+    """A message is kept whatever its role is."""
+    checked = copy.deepcopy(raw)
+    for choice in (checked.get("choices") or ()) if isinstance(checked, dict) else ():
+        if isinstance(choice, dict) and isinstance(choice.get("message"), dict):
+            choice["message"]["role"] = "assistant"
+    return original(checked, start)
+
+
+def _around_member(name: str, stand_in: Any) -> Any:
+    """Check a start with `stand_in(value)` in the place of a member, and run it with the member as it was sent."""
+
+    def validate(original: Any, value: Any, build: Any) -> Any:
+        sent = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(sent, str) or not sent:
+            return original(value, build)
+        return replace(original({**value, name: stand_in(sent)}, build), **{name: sent})
+
+    return around(intake, "validate", validate)
+
+
+def _with_null_defaults(function: dict[str, Any]) -> dict[str, Any]:
+    parameters = function["parameters"]
+    properties = {name: {**schema, "default": None} for name, schema in parameters["properties"].items()}
+    return {**function, "parameters": {**parameters, "properties": properties}}
+
+
+def _time_in_digits(body: dict[str, Any]) -> dict[str, Any]:
+    seconds = body.get("agent_timeout_sec")
+    digits = isinstance(seconds, str) and seconds.isdigit()
+    return {**body, "agent_timeout_sec": float(seconds)} if digits else body
+
+
+async def _unknown(self: Any, request: Any) -> Response:
+    return endpoints.json_response({"rollout_id": request.path_params["rollout_id"], "status": "unknown"})
+
+
+async def _no_dispositions(self: Any, request: Any) -> Response:
+    return endpoints.json_response({"dispositions": {}})
+
+
+def _knows_nothing() -> None:
+    put(endpoints.RolloutStatus, "get", _unknown)()
+    put(endpoints.RolloutCancel, "post", _no_dispositions)()
+
+
+def _other_category(completion: dict[str, Any]) -> dict[str, Any]:
+    failed = completion["status"] == "failure"
+    return {"err_category": "http_error", "extra_fields": {}} if failed else {}
+
+
+VARIANTS = {
+    "python_words": around(tools, "check_arguments", _python_words),
+    "keeps_any_role": around(generation, "check", _any_role),
+    "follows_without_key": lambda: channel.follow_redirects(channel.without_key),
+    "null_defaults": starting.described(_with_null_defaults),
+    "any_id": _around_member("rollout_id", lambda sent: "x"),
+    "repeats_conflicts": around(retry, "should_retry", lambda original, status: original(status) or status == 409),
+    "failures_unmeasured": ending.if_error(metrics={"total_latency_ms": 0, "llm_latency_ms": 302, "num_llm_calls": 0}),
+    "query_kept": _around_member("server_url", lambda sent: sent.partition("?")[0]),
+    "knows_nothing": _knows_nothing,
+    "time_in_digits": routed.incoming(_time_in_digits),
+    "other_category": routed.completions(_other_category),
+}

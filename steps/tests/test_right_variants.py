@@ -1,0 +1,80 @@
+"""Freedoms that every server has are not accused: right variants of the reference server, each with the cases that concern it."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from steps import library
+from steps.engine import card as cards
+from steps.engine.findings import Verdict
+from steps.engine.outcome import Outcome
+from steps.profiles.rollout.profile import PROFILE
+from steps.running import Request, ready
+
+ONLY_ROUTED = ("routed",)
+BOTH = ("sync", "callback")
+CONTROL = tuple(f"ROLLOUT-{n}" for n in range(216, 228))
+
+
+@dataclass(frozen=True, slots=True)
+class Freedom:
+    """`about` names the requirements whose cases are played; `found` is everything that may be found, as (requirement, level)."""
+
+    dialects: tuple[str, ...]
+    about: tuple[str, ...]
+    found: frozenset[tuple[str, str]] = frozenset()
+
+
+def numbered(*numbers: int) -> tuple[str, ...]:
+    return tuple(f"ROLLOUT-{n:03}" for n in numbers)
+
+
+def should(number: int) -> frozenset[tuple[str, str]]:
+    return frozenset({(f"ROLLOUT-{number:03}", "should")})
+
+
+FREEDOMS = {
+    "python_words": Freedom(BOTH, numbered(97, 100)),
+    "keeps_any_role": Freedom((*BOTH, "routed"), numbered(77), should(77)),
+    "follows_without_key": Freedom((*BOTH, "routed"), numbered(67)),
+    "null_defaults": Freedom(("callback",), numbered(10, 11)),
+    "any_id": Freedom(BOTH, numbered(18, 19, 20, 21), should(19)),
+    "repeats_conflicts": Freedom(("callback",), numbered(83, 119)),
+    "failures_unmeasured": Freedom(BOTH, numbered(130), should(130)),
+    "query_kept": Freedom(("callback",), numbered(26), should(26)),
+    "knows_nothing": Freedom(ONLY_ROUTED, (*CONTROL, "ROLLOUT-164", "ROLLOUT-213")),
+    "time_in_digits": Freedom(ONLY_ROUTED, numbered(229)),
+    "other_category": Freedom(ONLY_ROUTED, numbered(83, 88, 90, 119, 124)),
+}
+
+
+async def played(name: str, freedom: Freedom) -> list[Outcome]:
+    card = cards.load(PROFILE.default_card)
+    known = [capability for capability in card.capabilities if capability not in ("status", "cancel")]
+    change = {"env": {**card.env, "ROLLOUT_MUTANT": name}, "dialects": list(freedom.dialects), "capabilities": known}
+    target = "app:rollout_server.mutants:create_app"
+    async with ready(Request(target=target, described=card.model_copy(update=change))) as run:
+        about = set(freedom.about)
+        cases = [case for case in run.mine(library.every("rollout")) if about & set(case.requirements)]
+        return await asyncio.gather(*(run.campaign.play(case) for case in cases))
+
+
+@pytest.mark.parametrize(("name", "freedom"), FREEDOMS.items(), ids=FREEDOMS.keys())
+def test_a_freedom_is_not_accused(name: str, freedom: Freedom) -> None:
+    outcomes = asyncio.run(played(name, freedom))
+    levels = {id: entry.level for id, entry in PROFILE.catalogue.items()}
+    found = {
+        (f.requirement, f.level(levels))
+        for outcome in outcomes
+        for f in outcome.judgement.findings
+        if not f.strict_only
+    }
+    assert found == freedom.found
+    verdicts = {outcome.judgement.verdict for outcome in outcomes}
+    assert Verdict.PASS in verdicts
+    assert verdicts <= {Verdict.PASS, Verdict.SKIP}, [
+        (outcome.case.id, outcome.judgement.reason)
+        for outcome in outcomes
+        if outcome.judgement.verdict is not Verdict.PASS
+    ]
