@@ -14,8 +14,7 @@ DEFAULT_MIB = 64
 LARGE = MIB  # smaller bodies are not counted
 SPARE = 32 * MIB  # beside a body of unknown length, which may become as large as the limit
 WAIT_S = 20.0  # for room, before a case is called one that could not be judged
-HEAD = 4096  # of a body beyond the limit, to show
-KEPT = 64 * 1024  # of a body, once its case was judged
+KEPT = 64 * 1024  # of a body beyond the limit, and of any other once its case was judged
 
 
 class Cut(bytes):

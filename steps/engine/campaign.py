@@ -131,6 +131,7 @@ class Campaign:
             where = f"{Path(at.filename).name}:{at.lineno}"
             told = f"the suite itself failed: {type(error).__name__}: {error} ({where})"
             judgement = Judgement(Verdict.ERROR, {}, (), told)
+        trace.trim()
         return Outcome(case, judgement, trace, time.monotonic() - began, self.rerun(case))
 
     @contextlib.asynccontextmanager

@@ -8,11 +8,12 @@ that loses one of them is found out by a check and not by a hanging case.
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import orjson
 
+from steps.engine import bodies
 from steps.engine.trace import NotJson, Request, Response, Trace, parse
 from steps.peers.oracle import Issued, assistant_message, sample
 from steps.peers.script import Ack, Cursor, Fault, Loss, Reply, Script
@@ -125,7 +126,7 @@ class ScriptedTrainer:
         body = parse(request.body)
         rollout = self._whose(request, body)
         if rollout is None or kind is None or request.method != "POST":
-            self.strays.append(request)
+            self.strays.append(replace(request, body=bodies.ends(request.body)))
             return Play(error(404, f"no rollout is known for {request.method} {request.path}"))
         n = rollout.trace.open(request, to_target=False, rollout=rollout.label)
         rollout.trace.event(rollout.label, "server", ASKED[kind], n)

@@ -366,7 +366,8 @@ def streams(talk: Talk) -> Iterator[Evidence]:
         if life.ended and not disorder:
             yield held(51)
         else:
-            saw = "; ".join([*disorder[:2], *([] if life.ended else [life.shown()])])
+            fault = [reply.fault] if reply.fault else []
+            saw = "; ".join([*disorder[:2], *fault, *([] if life.ended else [life.shown()])])
             yield broken(51, "one finish_reason a choice, then data: [DONE]", saw, reply.n)
         yield from _constant(reply, life.of("CHAT-052"))
 
@@ -395,7 +396,7 @@ def _constant(reply: Reply, disorder: list[str]) -> Iterator[Evidence]:
     kinds = {show(chunk.get("object")) for chunk in chunks} - {'"chat.completion.chunk"'}
     if odd or changing or kinds or disorder:
         told = [*disorder[:2], *(f"{name} {values}" for name, values in changing.items())]
-        told += [f"object {one}" for one in kinds] + (["a chunk that is no JSON"] if odd else [])
+        told += [f"object {one}" for one in kinds] + ([f"a chunk that is {odd[0]!r}"] if odd else [])
         said = "the role once, first; object chat.completion.chunk; id, model and created the same in all chunks"
         yield broken(52, said, ", ".join(told), reply.n)
     else:
