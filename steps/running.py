@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from contracts.requirements import Requirement
-from steps.engine import card as cards
 from steps.engine import bodies, redaction
+from steps.engine import card as cards
 from steps.engine.campaign import Campaign, Options
 from steps.engine.card import Card
 from steps.engine.cases import Case

@@ -176,7 +176,7 @@ async def _unpacked(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
     unpacker = None
     async for piece in stream:
         unpacker = unpacker or _unpacker(piece)
-        while piece:
+        while piece and not unpacker.eof:
             yield unpacker.decompress(piece, UNPACKED_AT_ONCE)
             piece = unpacker.unconsumed_tail
     if unpacker is not None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,9 +15,9 @@ from contracts.rollout.lifecycle import TABLES
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
-from steps.engine.http import client
+from steps.engine.http import client, transport_fault
 from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Trace
+from steps.engine.trace import Trace, parse
 from steps.live.trainer import LiveTrainer, stable_number
 from steps.peers import served, tokens
 from steps.peers.script import Reply, Script
@@ -155,9 +154,12 @@ class RolloutPeers:
             async with client() as http, asyncio.timeout(ANSWER_S * len(dialects)):
                 shown = [dialect for dialect in dialects if await self._shows(http, base_url, dialect)]
         except (TimeoutError, httpx.HTTPError) as error:
-            raise SuiteError(
-                f"{base_url} answers /health but not an empty start request: {error or 'silence'}"
-            ) from error
+            seen = (
+                transport_fault(error)
+                if isinstance(error, httpx.HTTPError)
+                else "it is silent, or its answer has no end"
+            )
+            raise SuiteError(f"{base_url} answers /health but not an empty start request: {seen}") from error
         if not shown:
             paths = " and ".join(f"POST {START_PATH[dialect]}" for dialect in dialects)
             raise SuiteError(
@@ -215,10 +217,7 @@ class RolloutPeers:
 
 
 def _json(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return {}
+    value = parse(body)
     return value if isinstance(value, dict) else {}
 
 

@@ -47,9 +47,7 @@ def _health(talk: Talk, answer: Answer) -> Evidence:
     if answer.status == 200 and good:
         return held(requirement)
     said = '200 with status "healthy"' if talk.dialect == "sync" else "200 with a status, without credentials"
-    return broken(
-        requirement, said, f"{answer.status or answer.exchange.fault}: {show(answer.body)}", answer.n
-    )
+    return broken(requirement, said, f"{answer.status or answer.exchange.fault}: {show(answer.body)}", answer.n)
 
 
 def _listing(answer: Answer) -> Iterator[Evidence]:
