@@ -4,6 +4,7 @@ Exit codes: 0 nothing required is broken, 1 findings, 2 could not judge (bad inp
 """
 
 import asyncio
+import io
 import logging
 import sys
 from collections.abc import Callable
@@ -104,6 +105,14 @@ def cli() -> None:
 )
 @click.option("--baseline", "baseline_file", type=click.Path(path_type=Path), help="YAML list of known failures.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=32, show_default=True, help="Cases in flight at once.")
+@click.option(
+    "--max-body",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    metavar="MIB",
+    help="No body of the target is read beyond this.",
+)
 def run(
     files: tuple[Path, ...],
     patterns: tuple[str, ...],
@@ -375,6 +384,9 @@ def serve_engine() -> None:
 def main() -> None:
     """Entry point: every error of ours becomes one message and exit code 2, every interruption a clean end."""
     sys.path.insert(0, str(ROOT))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a target may send half a character, which no encoding can write
+            stream.reconfigure(errors="backslashreplace")
     stopping.as_interruption()
     # An interruption leaves waiting tasks behind, and that is no news.
     logging.getLogger("asyncio").addFilter(lambda record: "was destroyed but it is pending" not in record.getMessage())

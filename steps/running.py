@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from contracts.requirements import Requirement
+from steps.engine import bodies, redaction
 from steps.engine import card as cards
-from steps.engine import redaction
 from steps.engine.campaign import Campaign, Options
 from steps.engine.card import Card
 from steps.engine.cases import Case
@@ -49,6 +49,7 @@ class Request:
     described: Card | None = None  # a card that is in no file
     backend: str = SCRIPTED
     record: Path | None = None
+    max_body: int | None = None  # MiB; no body of a target is read beyond it
     wish: Wish | None = None  # the engine of a live run; default: what the environment says
 
 
@@ -154,6 +155,7 @@ def card_of(request: Request, profile: Profile) -> Card:
 @contextlib.asynccontextmanager
 async def ready(request: Request) -> AsyncIterator[Run]:
     """Start or reach the target, serve the peers, look which dialects there are. Raises `SuiteError` when that fails."""
+    bodies.allow(request.max_body)
     profile = profile_of(request.profile)
     card, target = card_of(request, profile), request.target or profile.default_target
     wanted = (request.dialect,) if request.dialect else tuple(card.dialects) or profile.dialects

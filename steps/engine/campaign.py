@@ -162,6 +162,7 @@ class Campaign:
             where = f"{Path(at.filename).name}:{at.lineno}"
             told = f"the suite itself failed: {type(error).__name__}: {error} ({where})"
             judgement = Judgement(Verdict.ERROR, {}, (), told)
+        trace.trim()
         late_s = self.lateness.worst(since)
         alone = EXCLUSIVE in case.tags or case.alone
         return Outcome(case, judgement, trace, time.monotonic() - began, self.rerun(case), late_s, alone)

@@ -4,7 +4,10 @@ The parser holds what is incomplete. It judges nothing; a stream that ends in th
 """
 
 import codecs
+import re
 from dataclasses import dataclass
+
+ENDS = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +21,13 @@ class SseEvent:
 
 
 class Parser:
-    """Feed it chunks, split anywhere; it gives the events that they complete."""
+    """Feed it chunks, split anywhere; it gives the events that they complete, in time that grows with what it was fed."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._text = ""
+        self._begun: list[str] = []  # the pieces of a line without its end
         self._first = True
+        self._after_cr = False
         self._last_id = ""
         self._clear()
 
@@ -32,29 +36,31 @@ class Parser:
         if self._first and text:
             self._first = False
             text = text.removeprefix("\ufeff")
-        self._text += text
-        return [event for line in self._lines() if (event := self._line(line)) is not None]
+        return [event for line in self._lines(text) if (event := self._line(line)) is not None]
 
     def eof(self) -> bool:
         """Whether the stream ended cleanly: an event without its blank line is discarded, as the standard says."""
-        return not (self._text or self._data or self._event)
+        return not (self._begun or self._data or self._event)
 
     def _clear(self) -> None:
         self._data: list[str] = []
         self._event = ""
         self._retry: int | None = None
 
-    def _lines(self) -> list[str]:
-        """Whole lines; a CR at the end may be half of a CRLF and waits."""
-        lines: list[str] = []
-        while True:
-            ends = [at for at in (self._text.find("\r"), self._text.find("\n")) if at >= 0]
-            if not ends or (self._text[min(ends)] == "\r" and min(ends) + 1 == len(self._text)):
-                return lines
-            at = min(ends)
-            width = 2 if self._text.startswith("\r\n", at) else 1
-            lines.append(self._text[:at])
-            self._text = self._text[at + width :]
+    def _lines(self, text: str) -> list[str]:
+        """The lines that the text ends; a LF right after a CR belongs to it, wherever the chunks were split."""
+        if not text:
+            return []
+        after_cr, self._after_cr = self._after_cr, text.endswith("\r")
+        if after_cr:
+            text = text.removeprefix("\n")
+        first, *others = ENDS.split(text)
+        if not others:
+            self._begun += [first] if first else []
+            return []
+        lines = ["".join((*self._begun, first)), *others]
+        self._begun = [rest] if (rest := lines.pop()) else []
+        return lines
 
     def _line(self, line: str) -> SseEvent | None:
         if not line:

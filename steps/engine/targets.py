@@ -125,17 +125,21 @@ async def _ready(target: Target, words: list[str], ready_s: float) -> None:
     assert target.process is not None
     loop = asyncio.get_running_loop()
     end = loop.time() + ready_s
+    seen = ""
     async with http.client() as client:
         while loop.time() < end:
             if target.process.returncode is not None:
                 raise SuiteError(_died(target, words))
-            with contextlib.suppress(httpx.HTTPError, OSError, TimeoutError):
-                async with asyncio.timeout(ANSWER_S):
-                    await client.get(f"{target.base_url}/health")
-                return
+            try:
+                async with asyncio.timeout(ANSWER_S), client.stream("GET", f"{target.base_url}/health"):
+                    return
+            except TimeoutError:
+                seen = ": it accepts connections and is silent"
+            except (httpx.HTTPError, OSError) as error:
+                seen = f": {http.transport_fault(error)}"
             await asyncio.sleep(0.02)
     raise SuiteError(
-        f"--target: {shlex.join(words)} did not answer on {target.base_url} within {ready_s:g} s.{_tail(target)}"
+        f"--target: {shlex.join(words)} did not answer on {target.base_url} within {ready_s:g} s{seen}.{_tail(target)}"
     )
 
 
@@ -151,22 +155,34 @@ def _tail(target: Target) -> str:
 
 async def reachable(base_url: str) -> None:
     """Raises `SuiteError` within two seconds when nothing answers HTTP at `base_url`."""
-    async with http.client() as client:
-        try:
-            async with asyncio.timeout(ANSWER_S * 0.9):
-                reply = await client.get(f"{base_url}/health")
-        except TimeoutError as error:
-            raise SuiteError(
-                f"{base_url} accepts connections but does not answer GET /health. Is it the right port?"
-            ) from error
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise SuiteError(
-                f"{base_url} does not answer HTTP: {error or type(error).__name__}. Is the server running there?"
-            ) from error
+    status: int | None = None
+    try:
+        async with (
+            http.client() as client,
+            asyncio.timeout(ANSWER_S * 0.9),
+            client.stream("GET", f"{base_url}/health") as reply,
+        ):
+            status = reply.status_code
+            await http.whole(reply)
+    except TimeoutError as error:
+        seen = (
+            "does not answer GET /health" if status is None else f"answers GET /health with {status} and no end of body"
+        )
+        raise SuiteError(f"{base_url} accepts connections but {seen}. Is it the right port?") from error
+    except http.TooLarge as error:
+        raise SuiteError(f"{base_url}/health answers with {error}. This does not look like a health check.") from error
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        raise SuiteError(_unreachable(base_url, http.transport_fault(error))) from error
     if "html" in reply.headers.get("content-type", ""):
         raise SuiteError(
             f"{base_url}/health answers HTML ({reply.status_code}). This looks like a web page, not a rollout server."
         )
+
+
+def _unreachable(base_url: str, fault: str) -> str:
+    if fault.startswith("does not speak HTTP"):
+        return f"{base_url} {fault}. Is it the right port, and http or https as the server has it?"
+    return f"{base_url} does not answer HTTP: {fault}. Is the server running there?"
 
 
 def free_port() -> int:

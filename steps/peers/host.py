@@ -8,9 +8,10 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from steps.engine import bodies
 from steps.engine.trace import Request, Response, Trace, parse
 
 JSON = (("content-type", "application/json"),)
@@ -104,7 +105,7 @@ class ScriptedHost:
         hosted = _meant(self._by_nonce.get(place[1], []), request) if place else None
         kind = _kind(request.method, place[2], hosted.dialect) if place and hosted else None
         if hosted is None or kind is None:
-            self.strays.append(request)
+            self.strays.append(replace(request, body=bodies.ends(request.body)))
             return HostPlay(Response(404, JSON, b'{"detail": "Not found"}'))
         n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
         hosted.trace.event(hosted.label, "trainer", "ToolsAsked" if kind == "tools" else "StartPosted", n)

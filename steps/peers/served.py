@@ -15,8 +15,10 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from steps.engine import bodies
+from steps.engine.bodies import Cut
 from steps.engine.findings import SuiteError
-from steps.engine.trace import Request
+from steps.engine.trace import Headers, Request
 
 
 class Peer(Protocol):
@@ -54,7 +56,9 @@ class TrainerApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        play = self.trainer.receive(await _read(scope, receive))
+        request = await _read(scope, receive)
+        send = _closing(send) if isinstance(request.body, Cut) else send
+        play = self.trainer.receive(request)
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             await _perform(play, scope, send, gone)
@@ -63,15 +67,40 @@ class TrainerApp:
 
 
 async def _read(scope: Scope, receive: Receive) -> Request:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
     headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
+    body = await _body(headers, receive)
     raw = scope["raw_path"].decode("latin-1")
     query = scope["query_string"].decode("latin-1")
     return Request(scope["method"], f"{raw}?{query}" if query else raw, headers, body)
+
+
+async def _body(headers: Headers, receive: Receive) -> bytes:
+    """The body of a request; of one beyond the limit only the beginning, and the rest is not read."""
+    said = dict(headers).get("content-length", "")
+    gauge = bodies.Gauge(int(said) if said.isascii() and said.isdigit() else None)
+    body, more = bytearray(), True
+    try:
+        while more:
+            message = await receive()
+            piece = message.get("body", b"")
+            if not await gauge.fits(len(piece)):
+                return Cut(body[: bodies.KEPT], bodies.beyond())
+            body += piece
+            more = message.get("more_body", False)
+    finally:
+        gauge.close()
+    return bodies.kept(body)
+
+
+def _closing(send: Send) -> Send:
+    """The same, and the connection ends with the answer: the rest of the request is still in it."""
+
+    async def closing(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return closing
 
 
 async def _disconnected(receive: Receive) -> None:

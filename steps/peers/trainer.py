@@ -8,12 +8,13 @@ that loses one of them is found out by a check and not by a hanging case.
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import orjson
 
-from steps.engine.trace import NOT_JSON, Request, Response, Trace, parse
+from steps.engine import bodies
+from steps.engine.trace import NotJson, Request, Response, Trace, parse
 from steps.peers.oracle import Issued, assistant_message, sample
 from steps.peers.script import Ack, Cursor, Fault, Loss, Reply, Script
 from steps.peers.tokens import Tokens
@@ -125,7 +126,7 @@ class ScriptedTrainer:
         body = parse(request.body)
         rollout = self._whose(request, body)
         if rollout is None or kind is None or request.method != "POST":
-            self.strays.append(request)
+            self.strays.append(replace(request, body=bodies.ends(request.body)))
             return Play(error(404, f"no rollout is known for {request.method} {request.path}"))
         n = rollout.trace.open(request, to_target=False, rollout=rollout.label)
         rollout.trace.event(rollout.label, "server", ASKED[kind], n)
@@ -146,7 +147,7 @@ class ScriptedTrainer:
 
     def _chat(self, rollout: Enrolled, n: int, body: Any) -> Play:
         messages = body.get("messages") if isinstance(body, dict) else None
-        if body is NOT_JSON or not isinstance(messages, list):
+        if isinstance(body, NotJson) or not isinstance(messages, list):
             return Play(error(422, "messages: a list is required"), enrolled=rollout, exchange=n)
         line = rollout.lines.take() or OFF_SCRIPT
         if isinstance(line, Fault):

@@ -1,6 +1,7 @@
 """What the suite asks of an engine: one frozen value a verb. They drive; none of them judges."""
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -9,9 +10,11 @@ from typing import Any
 
 import httpx
 
+from steps.engine import bodies
+from steps.engine.http import headers, transport_fault
 from steps.engine.session import Session
 from steps.engine.sse import Parser
-from steps.engine.trace import Request, Response, parse
+from steps.engine.trace import Headers, NotJson, Request, Response, parse
 from steps.peers import calculator
 from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
 
@@ -21,6 +24,7 @@ SESSION = "{session}"  # in a body, a path or a header: the name of the case's o
 SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
 GAUGE = re.compile(r"^(vllm:\w+?)(?:\{[^}]*\})? ([-+.\deE]+|NaN)$", re.M)
 PATIENCE_S = 5.0
+SPARE_EVENTS, MOST_EVENTS = 1000, 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +128,22 @@ def _key(bench: Bench, how: str) -> tuple[tuple[str, str], ...]:
 async def _whole(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
     n = await session.send(request_of(session, body, ask), rollout="-")
     response = session.trace.exchanges[n].response
-    answer = parse(response.body) if response else None
+    answer = answered(session, n)
     return Reply(name, n, body, response.status if response else None, answer, rewritten=ask.rewritten)
+
+
+def answered(session: Session, n: int) -> Any:
+    """What exchange `n` was answered, as JSON; a `NotJson` with the reason when it was not, or not with JSON."""
+    exchange = session.trace.exchanges[n]
+    return parse(exchange.response.body) if exchange.response else NotJson(exchange.fault or "no answer")
 
 
 async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
     """Read a stream as it arrives, or some of it. What breaks off is a reply without an end."""
     request = request_of(session, body, ask)
     n = session.trace.open(request, to_target=True, rollout="-")
-    chunks: list[Chunk] = []
-    raw, status, kind = b"", None, ""
+    read = _Reading(most=most_events(body, session.bench))
+    fault = None
     try:
         async with (
             asyncio.timeout(session.patience_s * 4),
@@ -141,21 +151,63 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
                 "POST", session.target + ask.path, content=request.body, headers=dict(request.headers)
             ) as reply,
         ):
-            status = reply.status_code
-            parser = Parser()
+            read.status, read.headers = reply.status_code, headers(reply)
             async for piece in reply.aiter_raw():
-                raw += piece
-                chunks += [Chunk(session.trace.now(), event_data(event.data)) for event in parser.feed(piece)]
-                if 0 < ask.leave_after <= len(chunks):
+                read.add(piece, session.trace.now())
+                if 0 < ask.leave_after <= len(read.chunks):
                     break
-        kind = reply.headers.get("content-type", "")
-        told = tuple((header.lower(), value) for header, value in reply.headers.multi_items())
-        session.trace.close(n, Response(status, told, raw))
-    except (TimeoutError, httpx.HTTPError, OSError) as error:
-        session.trace.close(n, fault=f"{type(error).__name__}: {error}")
+    except TimeoutError:
+        fault = f"no end within {session.patience_s * 4:g} s"
+    except _Endless as error:
+        fault = str(error)
+    except (httpx.HTTPError, OSError) as error:
+        fault = transport_fault(error)
+    raw = bodies.kept(read.raw)
+    session.trace.close(n, None if fault else Response(read.status or 0, read.headers, raw), fault)
     session.beat()
-    whole = put_together(chunks) if status == 200 else parse(raw) if raw else None
-    return Reply(name, n, body, status, whole, tuple(chunks), bool(ask.leave_after), ask.rewritten, kind, raw)
+    kind = next((value for header, value in read.headers if header == "content-type"), "")
+    whole = _meaning(read, raw, fault)
+    return Reply(
+        name, n, body, read.status, whole, tuple(read.chunks), bool(ask.leave_after), ask.rewritten, kind, raw, fault
+    )
+
+
+class _Endless(Exception):
+    """A stream of more events than can have been asked for."""
+
+
+def most_events(body: Mapping[str, Any], bench: Bench) -> int:
+    """How many events of a stream are read: a few for each token that may be sampled."""
+    asked = [body.get(name) for name in ("max_tokens", "max_completion_tokens")]
+    tokens = next((one for one in asked if type(one) is int and one > 0), bench.context)
+    choices = body.get("n")
+    return SPARE_EVENTS + min(4 * tokens * (choices if type(choices) is int and choices > 0 else 1), MOST_EVENTS)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A stream while it is read."""
+
+    most: int
+    status: int | None = None
+    headers: Headers = ()
+    raw: bytearray = field(default_factory=bytearray)
+    chunks: list[Chunk] = field(default_factory=list)
+    parser: Parser = field(default_factory=Parser)
+
+    def add(self, piece: bytes, at: float) -> None:
+        self.raw += piece
+        self.chunks += [Chunk(at, event_data(event.data)) for event in self.parser.feed(piece)]
+        if len(self.chunks) > self.most:
+            seen = len(self.chunks)
+            del self.chunks[SPARE_EVENTS:], self.raw[bodies.KEPT :]
+            raise _Endless(f"a stream of more than {self.most} events ({seen} were read)")
+
+
+def _meaning(read: _Reading, raw: bytes, fault: str | None) -> Any:
+    if read.status == 200:
+        return put_together(read.chunks)
+    return parse(raw) if raw else NotJson(fault or "it is empty")
 
 
 def event_data(text: str) -> Any:
@@ -192,10 +244,8 @@ class Send:
             rollout="-",
         )
         response = session.trace.exchanges[n].response
-        body = parse(response.body) if response else None
-        reply = Reply(
-            self.name, n, {}, response.status if response else None, body, raw=response.body if response else b""
-        )
+        body, raw_answer = answered(session, n), response.body if response else b""
+        reply = Reply(self.name, n, {}, response.status if response else None, body, raw=raw_answer)
         session.state.setdefault("replies", {})[self.name] = reply
 
 
@@ -223,5 +273,6 @@ def gauges(text: str) -> dict[str, float]:
     """The values of vLLM's own metrics, summed over their labels."""
     found: dict[str, float] = {}
     for name, value in GAUGE.findall(text):
-        found[name] = found.get(name, 0.0) + float(value)
+        with contextlib.suppress(ValueError):  # letters of a number that are none
+            found[name] = found.get(name, 0.0) + float(value)
     return found

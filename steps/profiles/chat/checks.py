@@ -8,7 +8,7 @@ from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.leaks import LEAKS
 from steps.engine.reading import mapping, mappings
-from steps.engine.trace import NOT_JSON
+from steps.engine.trace import NotJson
 from steps.live.trainer import first_difference
 from steps.profiles.chat.order import walked
 from steps.profiles.chat.replies import Choice, Reply, Talk, functions
@@ -365,7 +365,8 @@ def streams(talk: Talk) -> Iterator[Evidence]:
         if life.ended and not disorder:
             yield held(51)
         else:
-            saw = "; ".join([*disorder[:2], *([] if life.ended else [life.shown()])])
+            fault = [reply.fault] if reply.fault else []
+            saw = "; ".join([*disorder[:2], *fault, *([] if life.ended else [life.shown()])])
             yield broken(51, "one finish_reason a choice, then data: [DONE]", saw, reply.n)
         yield from _constant(reply, life.of("CHAT-052"))
 
@@ -388,13 +389,13 @@ def _pieces(reply: Reply) -> Iterator[Evidence]:
 
 def _constant(reply: Reply, disorder: list[str]) -> Iterator[Evidence]:
     chunks = [chunk for chunk in reply.data if isinstance(chunk, Mapping)]
-    odd = [part for part in reply.data if part is NOT_JSON]
+    odd = [part for part in reply.data if isinstance(part, NotJson)]
     names = {name: {show(chunk.get(name)) for chunk in chunks} for name in ("id", "model", "created")}
     changing = {name: sorted(values) for name, values in names.items() if len(values) > 1}
     kinds = {show(chunk.get("object")) for chunk in chunks} - {'"chat.completion.chunk"'}
     if odd or changing or kinds or disorder:
         told = [*disorder[:2], *(f"{name} {values}" for name, values in changing.items())]
-        told += [f"object {one}" for one in kinds] + (["a chunk that is no JSON"] if odd else [])
+        told += [f"object {one}" for one in kinds] + ([f"a chunk that is {odd[0]!r}"] if odd else [])
         said = "the role once, first; object chat.completion.chunk; id, model and created the same in all chunks"
         yield broken(52, said, ", ".join(told), reply.n)
     else:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from contracts.chat.lifecycle import STREAM
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
-from steps.engine.http import client
+from steps.engine.http import client, transport_fault
+from steps.engine.reading import listed, mapping
 from steps.engine.session import Session
 from steps.engine.trace import parse
 from steps.live.openai import Engine
@@ -29,6 +30,7 @@ from steps.profiles.chat.replies import Bench, Talk
 ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
 LOOK_S = 10.0
+MOST_CONTEXT = 4_000_000  # tokens; what an engine lists beyond that is no length of a prompt that could be sent
 TO_BE_SHOWN = (
     "token_ids",
     "logprobs",
@@ -138,7 +140,9 @@ class ChatPeers:
             async with client() as http, asyncio.timeout(LOOK_S * 3):
                 await self._look(http, base_url)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SuiteError(f"{base_url} does not answer as an engine: {error or type(error).__name__}") from error
+            silent = isinstance(error, TimeoutError)
+            seen = f"no end of its answers within {LOOK_S * 3:g} s" if silent else transport_fault(error)
+            raise SuiteError(f"{base_url} does not answer as an engine: {seen}") from error
         return dialects
 
     async def _look(self, http: Any, base_url: str) -> None:
@@ -150,7 +154,8 @@ class ChatPeers:
         data = body.get("data") if isinstance(body, dict) else None
         models = {str(one.get("id")): one for one in data if isinstance(one, dict)} if isinstance(data, list) else {}
         self.model = self.setting.engine.model if self.setting.engine else next(iter(models), "")
-        self.context = models.get(self.model, {}).get("max_model_len") or self.context
+        takes = models.get(self.model, {}).get("max_model_len")
+        self.context = takes if type(takes) is int and 0 < takes <= MOST_CONTEXT else self.context
         named = {"model": self.model} if self.model else {}
         hello = {**named, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 16}
         for name, more in PROBES.items():
@@ -170,16 +175,15 @@ def _shows(name: str, reply: Any) -> bool:
     """What a server has it has, however badly: what is wrong with it is for the cases to say."""
     if name == "streaming":
         return "data:" in reply.text
-    body = parse(reply.content)
-    try:
-        choice = body["choices"][0]
-    except (KeyError, IndexError, TypeError):
+    choices = listed(mapping(parse(reply.content)).get("choices"))
+    if not choices or not isinstance(choices[0], Mapping):
         return False
+    choice = choices[0]
     if name == "token_ids":
         return isinstance(choice.get("token_ids"), list)
     if name == "logprobs":
         return bool(choice.get("logprobs"))
-    message = choice.get("message") or {}
+    message = mapping(choice.get("message"))
     said = str(message.get("content") or "")
     if name == "calculates":
         return "add" in json.dumps(message.get("tool_calls") or [])

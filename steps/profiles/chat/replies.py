@@ -45,6 +45,7 @@ class Reply:
     rewritten: bool = False
     kind: str = "application/json"
     raw: bytes = b""
+    fault: str | None = None  # why a stream was not read to its end
 
     @property
     def good(self) -> bool:

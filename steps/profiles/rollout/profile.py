@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,9 +16,9 @@ from contracts.rollout.lifecycle import TABLES
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
-from steps.engine.http import client
+from steps.engine.http import client, transport_fault
 from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Trace
+from steps.engine.trace import Trace, parse
 from steps.live.trainer import LiveTrainer, stable_number
 from steps.peers import served, tokens
 from steps.peers.script import Fault, Reply, Script
@@ -61,7 +60,7 @@ LACKS = {
     "restart": "the suite cannot stop a target that it was only given the URL of",
     "shipped_tokenizer": "the target uses a tokenizer of its own",
     "status": "the target shows no status of a rollout of its own but `unknown`, and the card does not declare status",
-    "cancel": "the target gives no disposition for {\"rollout_ids\": [id]}, and the card does not declare cancel",
+    "cancel": 'the target gives no disposition for {"rollout_ids": [id]}, and the card does not declare cancel',
 }
 
 
@@ -153,7 +152,9 @@ class RolloutPeers:
             return limits.tool_timeout_s is not None and card.hanging_tool is not None
         if need in ("generation_timeout", "rollout_timeout"):
             return getattr(limits, f"{need}_s") is not None
-        return limits.max_concurrent is not None if need == "max_concurrent" else need in (*card.capabilities, *self.shown)
+        return (
+            limits.max_concurrent is not None if need == "max_concurrent" else need in (*card.capabilities, *self.shown)
+        )
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
         """What the card declares, else what is seen. An engine that generates has a say in it, and is not asked for this."""
@@ -167,9 +168,12 @@ class RolloutPeers:
             async with client() as http, asyncio.timeout(ANSWER_S * len(dialects)):
                 shown = [dialect for dialect in dialects if await self._shows(http, base_url, dialect)]
         except (TimeoutError, httpx.HTTPError) as error:
-            raise SuiteError(
-                f"{base_url} answers /health but not an empty start request: {error or 'silence'}"
-            ) from error
+            seen = (
+                transport_fault(error)
+                if isinstance(error, httpx.HTTPError)
+                else "it is silent, or its answer has no end"
+            )
+            raise SuiteError(f"{base_url} answers /health but not an empty start request: {seen}") from error
         if not shown:
             paths = " and ".join(f"POST {START_PATH[dialect]}" for dialect in dialects)
             raise SuiteError(
@@ -229,10 +233,7 @@ class RolloutPeers:
 
 
 def _json(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return {}
+    value = parse(body)
     return value if isinstance(value, dict) else {}
 
 

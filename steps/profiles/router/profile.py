@@ -14,7 +14,7 @@ from contracts import requirements
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
-from steps.engine.http import client
+from steps.engine.http import client, transport_fault
 from steps.engine.session import Session
 from steps.peers import served
 from steps.peers.backends import Backend, Backends
@@ -99,7 +99,9 @@ class RouterPeers:
             async with client() as http, asyncio.timeout(LOOK_S):
                 reply = await http.post(f"{base_url}{CHAT}", json=hello, headers=headers)
         except (TimeoutError, httpx.HTTPError) as error:
-            raise SuiteError(f"{base_url}{CHAT} does not answer: {error or type(error).__name__}") from error
+            silent = isinstance(error, TimeoutError)
+            seen = f"no end of its answer within {LOOK_S:g} s" if silent else transport_fault(error)
+            raise SuiteError(f"{base_url}{CHAT} does not answer: {seen}") from error
         if reply.status_code in (401, 403):
             raise SuiteError(f"{base_url} asks for a key ({reply.status_code}): give it with --target-key")
         if reply.status_code != 200:

@@ -1,5 +1,6 @@
 """The profile `trainer`: a trainer is judged, the suite plays the rollout server."""
 
+import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from contracts.trainer.lifecycle import TABLES
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
-from steps.engine.http import client
+from steps.engine.http import client, transport_fault
 from steps.engine.session import Session
 from steps.live.trainer import stable_number
 from steps.peers import served, tokens
@@ -26,6 +27,7 @@ from steps.profiles.trainer.live import Bench, Talk, lives
 
 ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
+LOOK_S = 5.0
 NEEDS = {
     "record": "the card does not declare the capability `record`: GET /rollouts/{rollout_id}",
     "tool_calls": "the card does not declare the capability `tool_calls`: a policy that calls a calculator",
@@ -88,10 +90,11 @@ class TrainerPeers:
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """A trainer shows its dialects to nobody; what is asked for is judged. Raises `SuiteError` when it is no trainer."""
         try:
-            async with client() as http:
-                reply = await http.post(f"{base_url}/v1/chat/completions", content=b"{}", timeout=5)
-        except httpx.HTTPError as error:
-            raise SuiteError(f"{base_url} does not answer POST /v1/chat/completions: {error}") from error
+            async with client() as http, asyncio.timeout(LOOK_S):
+                reply = await http.post(f"{base_url}/v1/chat/completions", content=b"{}")
+        except (TimeoutError, httpx.HTTPError) as error:
+            shown = transport_fault(error) if isinstance(error, httpx.HTTPError) else f"no answer within {LOOK_S:g} s"
+            raise SuiteError(f"{base_url} does not answer POST /v1/chat/completions: {shown}") from error
         if reply.status_code in (404, 405) and b"rollout" not in reply.content:
             raise SuiteError(f"{base_url} has no POST /v1/chat/completions ({reply.status_code}). Is this a trainer?")
         return dialects
