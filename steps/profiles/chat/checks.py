@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from steps.engine import leaks
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.leaks import LEAKS
 from steps.engine.reading import mapping, mappings
 from steps.engine.trace import NOT_JSON
 from steps.live.trainer import first_difference
@@ -342,15 +342,21 @@ def errors(talk: Talk) -> Iterator[Evidence]:
     for reply in talk.replies.values():
         text = reply.shown
         if reply.status is not None and reply.status >= 400:
-            found = LEAKS.search(text)
+            found = leaks.leaked(text, leaks.GENERAL, sent(talk, reply))
             yield (
-                broken(5, "an error in the engine's own words", f"{found.group()!r} in {text[:200]}", reply.n)
+                broken(5, "an error in the engine's own words", leaks.excerpt(text, found), reply.n)
                 if found
                 else held(5)
             )
         if talk.bench.key is not None:
             shown = next((key for key in keys if key in text), None)
             yield broken(7, "no key in an answer", f"a key in {text[:60]} ...", reply.n) if shown else held(7)
+
+
+def sent(talk: Talk, reply: Reply) -> leaks.Sent:
+    """What the request said that a reply is the answer to."""
+    exchanges = talk.trace.exchanges[reply.n : reply.n + 1]
+    return leaks.Sent(part for one in exchanges for part in leaks.of_request(one.request))
 
 
 def streams(talk: Talk) -> Iterator[Evidence]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from steps.engine import leaks
 from steps.engine.compare import ABSENT, first, show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.trace import NOT_JSON
+from steps.profiles.rollout.checks.auth import quotes
 from steps.profiles.rollout.checks.ending import looks_like_error
 from steps.profiles.rollout.checks.tools import following, gives
 from steps.profiles.rollout.talk import Answer, Rollout, Talk
@@ -262,15 +264,15 @@ class ToolErrorPrefix:
 
 @dataclass(frozen=True, slots=True)
 class NoInternals:
-    """Tool messages show nothing of the server's source code."""
+    """Tool messages show nothing of the server's source code. The name of an exception or of a tool is no source code."""
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        from steps.profiles.rollout.checks.ending import INTERNALS
-
         for rollout in talk.rollouts.values():
+            sent = leaks.Sent(chat.exchange.response.body for chat in rollout.chats if chat.exchange.response is not None)
             for content in tool_contents(rollout):
-                found = INTERNALS.search(content) if isinstance(content, str) else None
-                yield _verdict(requirement, found is None, "an error text in the server's own words", show(content))
+                found = leaks.leaked(content, leaks.SOURCE, sent) if isinstance(content, str) else None
+                saw = leaks.excerpt(content, found) if found else show(content)
+                yield _verdict(requirement, found is None, "an error text without source code", saw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -642,15 +644,16 @@ class TruncatedCallNotRun:
 
 @dataclass(frozen=True, slots=True)
 class StartShowsNoKey:
-    """The answer to a refused start does not quote the trainer's key."""
+    """The answer to a refused start does not show the trainer's key, unless it only gives the request back to its sender."""
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for rollout in talk.rollouts.values():
             for start in rollout.starts:
                 key, response = rollout.given.key, start.exchange.response
                 if key and response is not None:
-                    said, saw = "no key in the answer", "the trainer's key, quoted"
-                    yield _verdict(requirement, key.encode() not in response.body, said, saw, start.n)
+                    said, saw = "no key in the answer", "the trainer's key"
+                    ok = key.encode() not in response.body or quotes(start, key.encode())
+                    yield _verdict(requirement, ok, said, saw, start.n)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,15 @@
 """How a rollout ends: status, finish reason, the transcript, and what an error may say."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from steps.engine import leaks
 from steps.engine.findings import Evidence
 from steps.profiles.rollout.checks.common import broken, held, number, same, show
 from steps.profiles.rollout.checks.order import restarted
 from steps.profiles.rollout.checks.tools import is_bare_number
 from steps.profiles.rollout.talk import Answer, Chat, Post, Rollout, Talk
 
-# Text that only a program's inside produces. A parser's own sentence about bad JSON is not among it: it says nothing of the
-# server.
-INTERNALS = re.compile(
-    r"Traceback \(most recent|File \"[^\"]+\", line \d+|/site-packages/|/[\w./-]+\.py\b|\w+\.py:\d+|<class '|object at 0x"
-    r"|errors\.pydantic\.dev|pydantic|validation errors? for \w+|list index out of range|has no attribute '"
-    r"|positional argument|unexpected keyword argument|'NoneType'|\bKeyError\b|\bAttributeError\b|\bTypeError\b"
-    r"|\bIndexError\b|\bValueError\b|\bhttpx\.\w+|\baiohttp\.\w+|\burllib3?\.\w+|\brequests\.exceptions|<locals>|__\w+__"
-)
 DEFAULT_TURNS, DEFAULT_TOKENS = 10, 8192
 
 
@@ -34,14 +26,22 @@ def ending(talk: Talk) -> Iterator[Evidence]:
 
 
 def errors(talk: Talk) -> Iterator[Evidence]:
-    """Nothing that the server says of a failure shows its inside."""
+    """Nothing that the server says of a failure shows its inside. What the suite itself sent to it may come back."""
     for rollout in talk.rollouts.values():
+        sent = leaks.Sent(_sent(rollout))
         for text, n in _error_texts(rollout):
-            found = INTERNALS.search(text)
+            found = leaks.leaked(text, leaks.STRICT, sent)
             if found:
-                yield broken("123", "an error in the server's own words", f"{found.group()!r} in {show(text)}", n)
+                yield broken("123", "an error in the server's own words", leaks.excerpt(text, found), n)
             else:
                 yield held("123")
+
+
+def _sent(rollout: Rollout) -> Iterator[bytes]:
+    """Everything that a rollout's server was sent: its starts, and the answers to its generation calls."""
+    for start in rollout.starts:
+        yield from leaks.of_request(start.exchange.request)
+    yield from (chat.exchange.response.body for chat in rollout.chats if chat.exchange.response is not None)
 
 
 def _error_texts(rollout: Rollout) -> Iterator[tuple[str, int]]:
