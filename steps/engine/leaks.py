@@ -13,7 +13,9 @@ from functools import cached_property
 
 from steps.engine.trace import Request
 
-MOST_LOOKED_UP = 16  # different matches of one text that are looked for in what was sent, each of which reads all of that
+MOST_LOOKED_UP = (
+    16  # different matches of one text that are looked for in what was sent, each of which reads all of that
+)
 AROUND = 80  # characters before and behind a finding that are shown with it
 ESCAPES = (("\\n", "\n"), ("\\t", "\t"), ('\\"', '"'), ("\\/", "/"), ("\\\\", "\\"))
 
@@ -64,13 +66,17 @@ STRICT: Signs = (
     _sign("requests.exceptions"),
     _sign("validation error", r"\b\d{1,6} validation errors? for [\w.\[\],-]{1,100}\n"),
     _sign("input_value=", r"\[type=\w{1,60}, input_value="),
-    _sign("Error", r"\b(?:Attribute|Index|Key|Name|Type|Value)Error(?:[:(\"']|\Z)"),  # as Python prints one, not as a word of prose
+    _sign(
+        "Error", r"\b(?:Attribute|Index|Key|Name|Type|Value)Error(?:[:(\"']|\Z)"
+    ),  # as Python prints one, not as a word of prose
     _sign("list index out of range"),
     _sign("has no attribute '"),
     _sign("positional argument", r"\brequired positional argument|\bpositional arguments? but \d"),
     _sign("unexpected keyword argument '"),
     _sign("'NoneType'"),
-    _sign("__", r"\b__(?:init|main|call|class|dict|name|module|file|doc|new|enter|exit|aenter|aexit|getattr|getitem)__\b"),
+    _sign(
+        "__", r"\b__(?:init|main|call|class|dict|name|module|file|doc|new|enter|exit|aenter|aexit|getattr|getitem)__\b"
+    ),
 )
 """Also the names of libraries, and the texts of exceptions."""
 

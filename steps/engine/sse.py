@@ -6,6 +6,8 @@ The parser holds what is incomplete. It judges nothing; a stream that ends in th
 import codecs
 from dataclasses import dataclass
 
+LONGEST_RETRY = 15  # digits; Python reads no number of thousands of them
+
 
 @dataclass(frozen=True, slots=True)
 class SseEvent:
@@ -22,8 +24,9 @@ class Parser:
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._text = ""
+        self._begun: list[str] = []  # pieces of a line that has no end yet: joined once, however small the chunks are
         self._first = True
+        self._half = False  # whether the last sign was a CR: an LF behind it belongs to the same end of a line
         self._last_id = ""
         self._clear()
 
@@ -32,29 +35,29 @@ class Parser:
         if self._first and text:
             self._first = False
             text = text.removeprefix("\ufeff")
-        self._text += text
-        return [event for line in self._lines() if (event := self._line(line)) is not None]
+        return [event for line in self._lines(text) if (event := self._line(line)) is not None]
 
     def eof(self) -> bool:
         """Whether the stream ended cleanly: an event without its blank line is discarded, as the standard says."""
-        return not (self._text or self._data or self._event)
+        return not (self._begun or self._data or self._event)
 
     def _clear(self) -> None:
         self._data: list[str] = []
         self._event = ""
         self._retry: int | None = None
 
-    def _lines(self) -> list[str]:
-        """Whole lines; a CR at the end may be half of a CRLF and waits."""
-        lines: list[str] = []
-        while True:
-            ends = [at for at in (self._text.find("\r"), self._text.find("\n")) if at >= 0]
-            if not ends or (self._text[min(ends)] == "\r" and min(ends) + 1 == len(self._text)):
-                return lines
-            at = min(ends)
-            width = 2 if self._text.startswith("\r\n", at) else 1
-            lines.append(self._text[:at])
-            self._text = self._text[at + width :]
+    def _lines(self, text: str) -> list[str]:
+        """The lines that a text completes. A CR ends a line at once: whether an LF follows does not change it."""
+        if not text:
+            return []
+        text, self._half = text.removeprefix("\n") if self._half else text, text.endswith("\r")
+        *whole, rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        if whole:
+            whole[0] = "".join([*self._begun, whole[0]])
+            self._begun = []
+        if rest:
+            self._begun.append(rest)
+        return whole
 
     def _line(self, line: str) -> SseEvent | None:
         if not line:
@@ -70,7 +73,7 @@ class Parser:
             self._event = value
         elif name == "id" and "\0" not in value:
             self._last_id = value
-        elif name == "retry" and value.isascii() and value.isdigit():
+        elif name == "retry" and value.isascii() and value.isdigit() and len(value) <= LONGEST_RETRY:
             self._retry = int(value)
 
     def _dispatch(self) -> SseEvent | None:

@@ -47,7 +47,9 @@ def no_internals(watch: Watch, response: Any, case: Any) -> None:
     shown = leaks.leaked(text, INSIDE[name], leaks.Sent(leaks.of_request(sent(response.request))))
     if shown:
         requirement = watch.run.profile.catalogue[LEAK[name]]
-        raise broken(case.operation.label, requirement, "an error in the server's own words", leaks.excerpt(text, shown))
+        raise broken(
+            case.operation.label, requirement, "an error in the server's own words", leaks.excerpt(text, shown)
+        )
 
 
 def no_secrets(watch: Watch, response: Any, case: Any) -> None:

@@ -268,7 +268,9 @@ class NoInternals:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for rollout in talk.rollouts.values():
-            sent = leaks.Sent(chat.exchange.response.body for chat in rollout.chats if chat.exchange.response is not None)
+            sent = leaks.Sent(
+                chat.exchange.response.body for chat in rollout.chats if chat.exchange.response is not None
+            )
             for content in tool_contents(rollout):
                 found = leaks.leaked(content, leaks.SOURCE, sent) if isinstance(content, str) else None
                 saw = leaks.excerpt(content, found) if found else show(content)
