@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 
+from steps.engine.trace import NotJson
+
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
 
 EXACT = 2**53
@@ -89,10 +91,10 @@ def _nothing(value: Any) -> bool:
 
 def show(value: Any) -> str:
     """A value as a reader of JSON would write it, cut in the middle when it is long."""
-    if value is ABSENT:
-        return "absent"
+    if value is ABSENT or isinstance(value, NotJson):
+        return repr(value)
     try:
-        text = orjson.dumps(value).decode()
+        text = orjson.dumps(value, default=repr, option=orjson.OPT_PASSTHROUGH_DATACLASS).decode()
     except TypeError:
         text = repr(value)
     if len(text) <= LONGEST:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from steps.engine.trace import NOT_JSON, Exchange, parse
+from steps.engine.trace import Exchange, NotJson, parse
 
 METHODS = ("get", "put", "post", "delete", "patch")
 BOUNDS = {"minimum": None, "maximum": None, "minLength": len, "maxLength": len, "minItems": len, "maxItems": len}
@@ -182,7 +182,7 @@ def _documented(operation: Operation, status: int) -> str | None:
 
 def _value_points(spec: Mapping[str, Any], schema: Any, value: Any, at: str, depth: int) -> Iterator[tuple[str, str]]:
     schema = resolve(spec, schema)
-    if not isinstance(schema, Mapping) or value is NOT_JSON or depth > DEEPEST:
+    if not isinstance(schema, Mapping) or isinstance(value, NotJson) or depth > DEEPEST:
         return
     if value in (schema.get("enum") or ()):
         yield "value", f"{at} = {value!r}"

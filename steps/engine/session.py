@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from steps.engine import http
 from steps.engine.findings import SuiteError
 from steps.engine.trace import Event, Request, Response, Trace
 
@@ -59,18 +60,27 @@ class Session:
             self.trace.event(rollout, by, sent, n)
         try:
             async with asyncio.timeout(deadline_s or self.patience_s * MOST_PATIENCE):
-                reply = await self.client.send(self._built(request))
-            response = Response(reply.status_code, _lower(reply.headers), reply.content)
+                response = await self._answer(request)
             self.trace.close(n, response)
         except TimeoutError:
             self.trace.close(n, fault=f"no answer within {deadline_s or self.patience_s * MOST_PATIENCE:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            self.trace.close(n, fault=f"{type(error).__name__}: {error}")
+            self.trace.close(n, fault=http.transport_fault(error))
+        except SuiteError as error:
+            self.trace.close(n, fault=f"not read by the suite: {error}")
+            raise
         except asyncio.CancelledError:
             self.trace.close(n, fault="given up by the suite")
             raise
         self.beat()
         return n
+
+    async def _answer(self, request: Request) -> Response:
+        reply = await self.client.send(self._built(request), stream=True)
+        try:
+            return Response(reply.status_code, http.headers(reply), await http.whole(reply))
+        finally:
+            await reply.aclose()
 
     def _built(self, request: Request) -> httpx.Request:
         return self.client.build_request(
@@ -155,7 +165,3 @@ class Session:
 
 def _encoded(request: Request) -> list[tuple[bytes, bytes]]:
     return [(name.encode("utf-8", "replace"), value.encode("utf-8", "replace")) for name, value in request.headers]
-
-
-def _lower(headers: httpx.Headers) -> tuple[tuple[str, str], ...]:
-    return tuple((key.decode("latin-1").lower(), value.decode("latin-1")) for key, value in headers.raw)

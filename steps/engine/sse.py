@@ -4,8 +4,10 @@ The parser holds what is incomplete. It judges nothing; a stream that ends in th
 """
 
 import codecs
+import re
 from dataclasses import dataclass
 
+ENDS = re.compile(r"\r\n|\r|\n")
 LONGEST_RETRY = 15  # digits; Python reads no number of thousands of them
 
 
@@ -20,13 +22,13 @@ class SseEvent:
 
 
 class Parser:
-    """Feed it chunks, split anywhere; it gives the events that they complete."""
+    """Feed it chunks, split anywhere; it gives the events that they complete, in time that grows with what it was fed."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._begun: list[str] = []  # pieces of a line that has no end yet: joined once, however small the chunks are
+        self._begun: list[str] = []  # the pieces of a line without its end
         self._first = True
-        self._half = False  # whether the last sign was a CR: an LF behind it belongs to the same end of a line
+        self._after_cr = False
         self._last_id = ""
         self._clear()
 
@@ -47,17 +49,19 @@ class Parser:
         self._retry: int | None = None
 
     def _lines(self, text: str) -> list[str]:
-        """The lines that a text completes. A CR ends a line at once: whether an LF follows does not change it."""
+        """The lines that the text ends; a LF right after a CR belongs to it, wherever the chunks were split."""
         if not text:
             return []
-        text, self._half = text.removeprefix("\n") if self._half else text, text.endswith("\r")
-        *whole, rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        if whole:
-            whole[0] = "".join([*self._begun, whole[0]])
-            self._begun = []
-        if rest:
-            self._begun.append(rest)
-        return whole
+        after_cr, self._after_cr = self._after_cr, text.endswith("\r")
+        if after_cr:
+            text = text.removeprefix("\n")
+        first, *others = ENDS.split(text)
+        if not others:
+            self._begun += [first] if first else []
+            return []
+        lines = ["".join((*self._begun, first)), *others]
+        self._begun = [rest] if (rest := lines.pop()) else []
+        return lines
 
     def _line(self, line: str) -> SseEvent | None:
         if not line:

@@ -3,17 +3,15 @@
 Nothing here judges or does I/O. Headers are kept with lower-case names; bodies are the bytes as they were.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import Any
 
-import orjson
+from steps.engine import bodies
+from steps.engine.json_text import NotJson as NotJson
+from steps.engine.json_text import parse as parse
 
 Headers = tuple[tuple[str, str], ...]
-
-NOT_JSON: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,27 +98,16 @@ class Trace:
     def of(self, rollout: str) -> Iterator[Event]:
         return (event for event in self.events if event.rollout == rollout)
 
+    def trim(self) -> None:
+        """Keep of every body what a reader needs: called when the case was judged, so that a long run stays small."""
+        for n, exchange in enumerate(self.exchanges):
+            if len(exchange.request.body) > bodies.KEPT:
+                exchange = replace(
+                    exchange, request=replace(exchange.request, body=bodies.ends(exchange.request.body))
+                )
+            if exchange.response is not None and len(exchange.response.body) > bodies.KEPT:
+                exchange = replace(
+                    exchange, response=replace(exchange.response, body=bodies.ends(exchange.response.body))
+                )
+            self.exchanges[n] = exchange
 
-HUGE = re.compile(rb"\d{19}")
-
-
-def parse(body: bytes) -> Any:
-    """The JSON value of a body, or `NOT_JSON`.
-
-    The standard parser reads what orjson refuses (lone surrogates, NaN) and what it would round (integers beyond 64 bits).
-    """
-    if HUGE.search(body):
-        return _lenient(body)
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return _lenient(body)
-
-
-def _lenient(body: bytes) -> Any:
-    import json
-
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return NOT_JSON

@@ -19,7 +19,7 @@ import httpx
 from steps.engine import http
 from steps.engine.findings import SuiteError
 from steps.engine.redaction import redacted
-from steps.engine.trace import NOT_JSON, Request, Response, parse
+from steps.engine.trace import NotJson, Request, Response, parse
 from steps.live.openai import ANSWER_S, Engine
 from steps.peers import served
 
@@ -54,7 +54,7 @@ class Answering:
 def key(request: Request) -> str:
     """What a request is known by: method, path and the JSON of its body, however that is spaced."""
     body = parse(request.body)
-    said = request.body.decode("utf-8", "replace") if body is NOT_JSON else json.dumps(body, sort_keys=True)
+    said = request.body.decode("utf-8", "replace") if isinstance(body, NotJson) else json.dumps(body, sort_keys=True)
     return sha256(f"{request.method} {request.path}\n{redacted(said)}".encode()).hexdigest()
 
 

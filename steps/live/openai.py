@@ -10,7 +10,7 @@ import httpx
 
 from steps.engine import http
 from steps.engine.findings import SuiteError
-from steps.engine.trace import NOT_JSON, parse
+from steps.engine.trace import NotJson, parse
 
 ANSWER_S = 120.0  # one generation, on two cores that also do something else
 LOOK_S = 10.0
@@ -80,7 +80,7 @@ def read(raw: Any, engine: Engine) -> Generation:
         choice = raw["choices"][0]
         message, finish = dict(choice["message"]), choice.get("finish_reason")
     except (TypeError, KeyError, IndexError, AttributeError, ValueError) as error:
-        shown = "no JSON" if raw is NOT_JSON else str(raw)[:200]
+        shown = "no JSON" if isinstance(raw, NotJson) else str(raw)[:200]
         told = f"{engine.base_url} answered 200 with something that is no chat completion: {shown}"
         raise EngineError(told) from error
     ids, prompt = _ids(choice.get("token_ids")), _ids(raw.get("prompt_token_ids"))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from steps.engine import yaml_source
 from steps.engine.compare import show
-from steps.engine.trace import NOT_JSON, Exchange, Trace, parse
+from steps.engine.trace import Exchange, NotJson, Trace, parse
 from steps.peers.trainer import NONCE
 
 MASK = Path(__file__).parents[2] / "scenarios" / "divergence.yaml"
@@ -69,8 +69,8 @@ def leaves(trace: Trace) -> dict[str, list[Any]]:
         bodies = {"request": exchange.request.body, "reply": exchange.response.body if exchange.response else b""}
         bodies = {side: NONCE.sub(b"rc-N", raw) for side, raw in bodies.items()}  # every run has names of its own
         for side, raw in bodies.items():
-            body = parse(raw) if raw else NOT_JSON
-            if body is not NOT_JSON:
+            body = parse(raw) if raw else NotJson("it is empty")
+            if not isinstance(body, NotJson):
                 for path, value in _walk(f"{name}.{side}", body):
                     found.setdefault(path, []).append(value)
         if exchange.response is not None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
-from steps.engine.trace import NOT_JSON, Request, Response, Trace, parse
+from steps.engine.trace import NotJson, Request, Response, Trace, parse
 from steps.peers.oracle import Issued, assistant_message, sample
 from steps.peers.script import Ack, Cursor, Fault, Loss, Reply, Script
 from steps.peers.tokens import Tokens
@@ -146,7 +146,7 @@ class ScriptedTrainer:
 
     def _chat(self, rollout: Enrolled, n: int, body: Any) -> Play:
         messages = body.get("messages") if isinstance(body, dict) else None
-        if body is NOT_JSON or not isinstance(messages, list):
+        if isinstance(body, NotJson) or not isinstance(messages, list):
             return Play(error(422, "messages: a list is required"), enrolled=rollout, exchange=n)
         line = rollout.lines.take() or OFF_SCRIPT
         if isinstance(line, Fault):

@@ -18,6 +18,7 @@ from steps.engine import card as cards
 from steps.engine import trace
 from steps.engine.findings import Verdict
 from steps.engine.outcome import Outcome
+from steps.engine.trace import NotJson
 from steps.running import PROFILES, Request, ready
 
 OFTEN = 0.15
@@ -62,7 +63,7 @@ def mangling(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
         def parse(body: bytes) -> Any:
             value = real(body)
-            return mangled(value, rng) if value is not trace.NOT_JSON and rng.random() < OFTEN else value
+            return mangled(value, rng) if not isinstance(value, NotJson) and rng.random() < OFTEN else value
 
         for name, module in list(sys.modules.items()):
             if name.startswith("steps.") and getattr(module, "parse", None) is real:

@@ -8,7 +8,7 @@ import pytest
 
 from steps.engine.card import Card
 from steps.engine.findings import Finding, Held
-from steps.engine.trace import NOT_JSON, Trace
+from steps.engine.trace import NotJson, Trace
 from steps.peers import calculator, tokens
 from steps.peers.oracle import completion_text
 from steps.profiles.chat.profile import PROFILE, TOKENIZER
@@ -212,7 +212,7 @@ WRONG_STREAMS: list[tuple[str, Change, set[int]]] = [
     ("another id", at(2, "id", be="chatcmpl-2"), {52}),
     ("another model", at(2, "model", be="n"), {52}),
     ("a reply's object", at(1, "object", be="chat.completion"), {52}),
-    ("a chunk that is no JSON", lambda data: [*data[:2], NOT_JSON, *data[2:]], {52}),
+    ("a chunk that is no JSON", lambda data: [*data[:2], NotJson("cut off"), *data[2:]], {52}),
     ("choices of no kind", at(0, "choices", be=7), {52}),
     ("a delta of no kind", at(0, "choices", 0, "delta", be="x"), {52}),
 ]

@@ -8,7 +8,7 @@ from steps.engine import leaks
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.reading import mapping, mappings
-from steps.engine.trace import NOT_JSON
+from steps.engine.trace import NotJson
 from steps.live.trainer import first_difference
 from steps.profiles.chat.order import walked
 from steps.profiles.chat.replies import Choice, Reply, Talk, functions
@@ -395,7 +395,7 @@ def _pieces(reply: Reply) -> Iterator[Evidence]:
 
 def _constant(reply: Reply, disorder: list[str]) -> Iterator[Evidence]:
     chunks = [chunk for chunk in reply.data if isinstance(chunk, Mapping)]
-    odd = [part for part in reply.data if part is NOT_JSON]
+    odd = [part for part in reply.data if isinstance(part, NotJson)]
     names = {name: {show(chunk.get(name)) for chunk in chunks} for name in ("id", "model", "created")}
     changing = {name: sorted(values) for name, values in names.items() if len(values) > 1}
     kinds = {show(chunk.get("object")) for chunk in chunks} - {'"chat.completion.chunk"'}

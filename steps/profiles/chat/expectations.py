@@ -15,7 +15,7 @@ import jsonschema_rs
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.reading import mapping, mappings
-from steps.engine.trace import NOT_JSON, parse
+from steps.engine.trace import NotJson, parse
 from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
 LEAST_SAMPLES = 8
@@ -296,7 +296,7 @@ class Fits:
             refused = reply.status is not None and 400 <= reply.status < 500
             content, cut = first(reply).content, first(reply).finish == "length"
             value = parse(content.encode("utf-8", "replace"))
-            fits = refused or (cut if value is NOT_JSON else valid.is_valid(value))
+            fits = refused or (cut if isinstance(value, NotJson) else valid.is_valid(value))
             yield verdict(requirement, fits, f"content that fits {self.schema}", show(content), reply, ignored=not fits)
 
 

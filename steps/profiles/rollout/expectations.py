@@ -12,7 +12,7 @@ from typing import Any
 from steps.engine import leaks
 from steps.engine.compare import ABSENT, first, show
 from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.trace import NOT_JSON
+from steps.engine.trace import NotJson
 from steps.profiles.rollout.checks.auth import quotes
 from steps.profiles.rollout.checks.ending import looks_like_error
 from steps.profiles.rollout.checks.tools import following, gives
@@ -47,9 +47,9 @@ class Refused:
             for start in rollout.starts:
                 # Frameworks differ on 400 and 422 for the same mistake; where one is right, so is the other.
                 allowed = {*self.statuses, 400} if 422 in self.statuses else set(self.statuses)
-                ok = start.status in allowed and start.body is not NOT_JSON
+                ok = start.status in allowed and not isinstance(start.body, NotJson)
                 saw = _start_saw(start) + (
-                    ", a body that is not JSON" if start.body is NOT_JSON and start.status else ""
+                    f", a body that is {start.body!r}" if isinstance(start.body, NotJson) and start.status else ""
                 )
                 yield _verdict(requirement, ok, said, saw, start.n)
 
@@ -352,7 +352,8 @@ class Answered:
                 requirement, first(value, seen) is None, f"{name}: {show(value)}", f"{name}: {show(seen)}", answer.n
             )
         if self.json:
-            yield _verdict(requirement, answer.body is not NOT_JSON, f"{asked} answered with JSON", "no JSON", answer.n)
+            is_json = not isinstance(answer.body, NotJson)
+            yield _verdict(requirement, is_json, f"{asked} answered with JSON", show(answer.body), answer.n)
         if self.header is not None and answer.exchange.response is not None:
             seen = answer.exchange.response.header(self.header)
             yield _verdict(requirement, seen is not None, f"a {self.header} header", "none", answer.n)
@@ -570,7 +571,7 @@ class CancelRefused:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for answer in (a for a in talk.others if a.exchange.request.path == "/rollout/cancel"):
-            ok = answer.status in (400, 422) and answer.body is not NOT_JSON
+            ok = answer.status in (400, 422) and not isinstance(answer.body, NotJson)
             yield _verdict(requirement, ok, "422 and a JSON body", f"{answer.status}", answer.n)
 
 

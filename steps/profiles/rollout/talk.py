@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steps.engine.card import Card, Limits
-from steps.engine.trace import NOT_JSON, Event, Exchange, Trace, parse
+from steps.engine.trace import Event, Exchange, NotJson, Trace, parse
 from steps.peers.oracle import Issued
 from steps.peers.tokens import Tokens
 from steps.profiles.rollout.given import START_PATH, Given
@@ -36,7 +36,7 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A request of ours to the target and its answer; `body` is parsed, `NOT_JSON` when it is none."""
+    """A request of ours to the target and its answer; `body` is parsed, a `NotJson` when it is none."""
 
     exchange: Exchange
     body: Any
@@ -234,5 +234,5 @@ def _took(exchange: Exchange) -> float:
 
 
 def answer(exchange: Exchange) -> Answer:
-    body = parse(exchange.response.body) if exchange.response else NOT_JSON
+    body = parse(exchange.response.body) if exchange.response else NotJson("no answer")
     return Answer(exchange, body)

@@ -10,7 +10,7 @@ from steps.engine import leaks as inside
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.reading import listed, mapping, mappings
-from steps.engine.trace import NOT_JSON, parse
+from steps.engine.trace import NotJson, parse
 from steps.peers.oracle import completion_text
 from steps.peers.tokens import END_OF_TURN, Tokens
 from steps.profiles.trainer.live import Call, Live, Talk, sound
@@ -88,7 +88,7 @@ def _calls(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
         arguments = function.get("arguments") if isinstance(function, dict) else None
         name = made.get("id") if isinstance(made, dict) else None
         good = isinstance(name, str) and bool(name) and made.get("type") == "function" and isinstance(arguments, str)
-        value = parse(arguments.encode()) if isinstance(arguments, str) else NOT_JSON
+        value = parse(arguments.encode("utf-8", "replace")) if isinstance(arguments, str) else NotJson("no string")
         if not good or not isinstance(value, dict):
             yield broken(
                 200, "an id, type function, and arguments that are a text with a JSON object", show(made), call.n

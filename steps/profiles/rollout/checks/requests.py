@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from steps.engine.findings import Evidence
-from steps.engine.trace import NOT_JSON
+from steps.engine.trace import NotJson
 from steps.profiles.rollout.checks.common import absent_or_null, broken, held, same, show
 from steps.profiles.rollout.talk import Chat, Rollout, Talk
 
@@ -51,7 +51,7 @@ def _address(rollout: Rollout, call: Any, path: str) -> Iterator[Evidence]:
 
 def _media(chat: Chat) -> Iterator[Evidence]:
     media = (chat.exchange.request.header("content-type") or "none").partition(";")[0].strip().lower()
-    if media != "application/json" or chat.body is NOT_JSON:
+    if media != "application/json" or isinstance(chat.body, NotJson):
         saw = f"Content-Type {media}" if media != "application/json" else "a body that is not JSON"
         yield broken("045", "a JSON body with Content-Type application/json", saw, chat.n)
 

@@ -48,14 +48,14 @@ def _health(talk: Talk, answer: Answer) -> Evidence:
         return held(requirement)
     said = '200 with status "healthy"' if talk.dialect == "sync" else "200 with a status, without credentials"
     return broken(
-        requirement, said, f"{answer.status or answer.exchange.fault}: {show(answer.fields or None)}", answer.n
+        requirement, said, f"{answer.status or answer.exchange.fault}: {show(answer.body)}", answer.n
     )
 
 
 def _listing(answer: Answer) -> Iterator[Evidence]:
     tools = answer.fields.get("tools")
     if answer.status != 200 or not isinstance(tools, list):
-        yield broken("005", "200 with a list under tools", f"{answer.status}: {show(answer.fields or None)}", answer.n)
+        yield broken("005", "200 with a list under tools", f"{answer.status}: {show(answer.body)}", answer.n)
         return
     names = [_function(tool).get("name") for tool in tools]
     wrong = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from steps.engine.card import Tool
 from steps.engine.findings import Evidence
-from steps.engine.trace import NOT_JSON, parse
+from steps.engine.trace import NotJson, parse
 from steps.profiles.rollout.checks.common import broken, held, show
 from steps.profiles.rollout.checks.order import restarted
 from steps.profiles.rollout.talk import Chat, Rollout, Talk
@@ -90,7 +90,7 @@ def result_of(talk: Talk, call: Any) -> Any:
         return None
     name, raw = function.get("name"), function.get("arguments")
     arguments = parse(raw.encode("utf-8", "replace")) if isinstance(raw, str) else raw
-    if arguments is NOT_JSON or not isinstance(arguments, dict):
+    if isinstance(arguments, NotJson) or not isinstance(arguments, dict):
         return None
     if talk.card.tools is not None:
         return _declared(talk.card.tools, name, arguments)
