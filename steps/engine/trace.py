@@ -102,12 +102,9 @@ class Trace:
         """Keep of every body what a reader needs: called when the case was judged, so that a long run stays small."""
         for n, exchange in enumerate(self.exchanges):
             if len(exchange.request.body) > bodies.KEPT:
-                exchange = replace(
-                    exchange, request=replace(exchange.request, body=bodies.ends(exchange.request.body))
-                )
+                exchange = replace(exchange, request=replace(exchange.request, body=bodies.ends(exchange.request.body)))
             if exchange.response is not None and len(exchange.response.body) > bodies.KEPT:
                 exchange = replace(
                     exchange, response=replace(exchange.response, body=bodies.ends(exchange.response.body))
                 )
             self.exchanges[n] = exchange
-
