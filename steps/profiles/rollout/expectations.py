@@ -4,9 +4,9 @@ A demand that is not met accuses the first requirement of its case.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from steps.engine import leaks
@@ -452,8 +452,16 @@ class AtMostTogether:
             for r in talk.rollouts.values()
             for chat in r.chats
         ]
-        most = max((sum(1 for b, e in spans if b <= at < e) for at, _ in spans), default=0)
+        most = max(accumulate(change for _, change in sorted(_changes(spans))), default=0)
         yield _verdict(requirement, 0 < most <= allowed, f"at most {allowed} rollouts at once", f"{most}")
+
+
+def _changes(spans: Iterable[tuple[float, float]]) -> Iterator[tuple[float, int]]:
+    """When one more began, or one less was left; what ends at a moment has ended before what begins then."""
+    for began, ended in spans:
+        if began < ended:
+            yield began, 1
+            yield ended, -1
 
 
 @dataclass(frozen=True, slots=True)

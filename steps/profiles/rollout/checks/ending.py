@@ -1,6 +1,7 @@
 """How a rollout ends: status, finish reason, the transcript, and what an error may say."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 from steps.engine import leaks
@@ -74,18 +75,18 @@ def _limits(rollout: Rollout) -> Iterator[Evidence]:
     yield from _asks_on(rollout)
 
 
-def sampled_until(rollout: Rollout, turn: Chat) -> int:
-    """Tokens sampled in all delivered turns up to and including this one."""
-    return sum(len(chat.issued.token_ids) for chat in rollout.generated if chat.issued and chat.n <= turn.n)
+def sampled(turns: Iterable[Chat]) -> Iterator[int]:
+    """Of each turn how many tokens were sampled in it and in all before it."""
+    return accumulate(len(turn.issued.token_ids) if turn.issued else 0 for turn in turns)
 
 
 def _budget(rollout: Rollout) -> Iterator[Evidence]:
     budget = limit(rollout, "max_tokens_total", DEFAULT_TOKENS)
+    until = dict(zip((turn.n for turn in rollout.generated), sampled(rollout.generated), strict=True))
     for before, chat in rollout.turns():
-        sampled = sampled_until(rollout, before)
-        if sampled >= budget:
+        if (spent := until[before.n]) >= budget:
             said = f"no further call once max_tokens_total = {budget} is reached"
-            yield broken("114", said, f"a call after {sampled} sampled tokens", before.n, chat.n)
+            yield broken("114", said, f"a call after {spent} sampled tokens", before.n, chat.n)
             return
 
 
@@ -119,14 +120,14 @@ def _reason(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
 
 def _was_retried(rollout: Rollout, last: Chat) -> bool:
     """Whether the call before `last` was one that failed: the same turn, asked once more."""
-    before = [chat for chat in rollout.chats if chat.n < last.n]
-    return bool(before) and not before[-1].delivered
+    before = rollout.last_before(last.n)
+    return before is not None and not before.delivered
 
 
 def _due(rollout: Rollout, last: Chat) -> Iterator[tuple[str, tuple[str, ...]]]:
     """(requirement, finish reasons that keep it) for an end after `last`, the most binding first."""
     assert last.issued is not None
-    spent = sampled_until(rollout, last) >= limit(rollout, "max_tokens_total", DEFAULT_TOKENS)
+    spent = max(sampled(rollout.generated)) >= limit(rollout, "max_tokens_total", DEFAULT_TOKENS)
     used_up = len(rollout.generated) >= limit(rollout, "max_turns", DEFAULT_TURNS)
     if last.issued.finish_reason == "length":
         return
