@@ -19,7 +19,8 @@ from steps.engine.trace import Exchange, parse
 WORDS = {"must": "FAIL", "should": "WARN", "may": "NOTE"}
 WIDTH = 110
 LISTED = 5  # cases named in a block; the report has all
-SHAPE = re.compile(r"rc-[0-9a-f]+-\d+x?|call_[\w-]+|\"(?:[^\"\\]|\\.)*\"|-?\d+(?:\.\d+)?")
+# A text without its closing quote is one as well, so that no sign is read twice.
+SHAPE = re.compile(r'rc-[0-9a-f]+-\d+x?|call_[\w-]+|"(?:[^"\\]++|\\.)*+"?|-?\d+(?:\.\d+)?', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

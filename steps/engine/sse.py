@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 ENDS = re.compile(r"\r\n|\r|\n")
+LONGEST_RETRY = 15  # digits; Python reads no number of thousands of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Parser:
             self._event = value
         elif name == "id" and "\0" not in value:
             self._last_id = value
-        elif name == "retry" and value.isascii() and value.isdigit():
+        elif name == "retry" and value.isascii() and value.isdigit() and len(value) <= LONGEST_RETRY:
             self._retry = int(value)
 
     def _dispatch(self) -> SseEvent | None:

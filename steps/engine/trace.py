@@ -67,12 +67,14 @@ class Event:
 
 @dataclass(slots=True)
 class Trace:
-    """Grows only. Listeners hear every event, so that a session can wait for one without polling."""
+    """Grows only. Listeners hear every event, so that a session can wait for one without polling; `by_name` are the events by rollout and
+    name, so that who waits for one need not read all of them after each."""
 
     epoch: float = field(default_factory=monotonic)
     exchanges: list[Exchange] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
+    by_name: dict[tuple[str, str], list[Event]] = field(default_factory=dict)
 
     def now(self) -> float:
         return monotonic() - self.epoch
@@ -91,6 +93,7 @@ class Trace:
     def event(self, rollout: str, role: str, name: str, exchange: int) -> Event:
         happened = Event(len(self.events), self.now(), rollout, role, name, exchange)
         self.events.append(happened)
+        self.by_name.setdefault((rollout, name), []).append(happened)
         for listener in tuple(self.listeners):
             listener(happened)
         return happened

@@ -9,16 +9,15 @@ from typing import Any
 from schemathesis.core.failures import Failure
 
 from contracts.requirements import Requirement
+from steps.engine import leaks
 from steps.engine.findings import Finding
-from steps.engine.leaks import LEAKS
 from steps.engine.redaction import redacted
-from steps.fuzzing.watch import Watch
-from steps.profiles.rollout.checks.ending import INTERNALS
+from steps.fuzzing.watch import Watch, sent
 
 LEAK = {"rollout": "ROLLOUT-123", "trainer": "TRAINER-300", "chat": "CHAT-005", "router": "ROUTER-009"}
 SHOWN = {"rollout": "ROLLOUT-175", "trainer": "TRAINER-194", "chat": "CHAT-007", "router": "ROUTER-010"}
-INSIDE = {"chat": LEAKS, "router": LEAKS}
-"""What errors may not show, where the profile itself looks for less: what fails a generated request has to fail a written case."""
+INSIDE = {"rollout": leaks.STRICT, "trainer": leaks.GENERAL, "chat": leaks.GENERAL, "router": leaks.GENERAL}
+"""What errors may not show, as the invariant of each profile looks for it."""
 
 
 class Broken(Failure):
@@ -45,11 +44,12 @@ def no_internals(watch: Watch, response: Any, case: Any) -> None:
     """An error says what was wrong with the request, in words that are not those of the server's inside."""
     text = (response.content or b"").decode("utf-8", "replace") if response.status_code >= 400 else ""
     name = watch.run.profile.name
-    shown = INSIDE.get(name, INTERNALS).search(text)
+    shown = leaks.leaked(text, INSIDE[name], leaks.Sent(leaks.of_request(sent(response.request))))
     if shown:
         requirement = watch.run.profile.catalogue[LEAK[name]]
-        saw = f"{shown.group()!r} in {text[:300]}"
-        raise broken(case.operation.label, requirement, "an error in the server's own words", saw)
+        raise broken(
+            case.operation.label, requirement, "an error in the server's own words", leaks.excerpt(text, shown)
+        )
 
 
 def no_secrets(watch: Watch, response: Any, case: Any) -> None:

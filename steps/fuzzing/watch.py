@@ -96,8 +96,8 @@ class Watch:
             response.content or b"",
         )
         try:
-            sent = _sent(response.request)
-            await self.run.profile.fuzzed.ended(session, watched.exchange, sent, answer, watched.start)
+            request = sent(response.request)
+            await self.run.profile.fuzzed.ended(session, watched.exchange, request, answer, watched.start)
             return self.run.campaign.judgement(watched.case, session)
         finally:
             await session.close()
@@ -126,7 +126,7 @@ class Watch:
         return Outcome(watched.case, judgement, watched.session.trace, seconds, "")
 
 
-def _sent(request: Any) -> Request:
+def sent(request: Any) -> Request:
     """What went over the wire, from the prepared request of schemathesis' client."""
     parts = urlsplit(str(request.url))
     body = request.body.encode() if isinstance(request.body, str) else request.body

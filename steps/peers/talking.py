@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from steps.engine.reading import mapping, mappings, text
@@ -11,7 +12,7 @@ from steps.engine.reading import mapping, mappings, text
 MODEL = "rc-model"
 NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")
 WORDS = "One two three four five six seven eight nine ten."
-PIECES = {"before": re.compile(r"\s*\S+"), "after": re.compile(r"\s*\S+\s*")}  # where the space between two words goes
+WORD, SPACED = re.compile(r"\S+"), re.compile(r"\S+\s*")
 PROMPT_TOKENS = 7
 TORN_BYTES = 7
 DONE = "[DONE]"
@@ -97,7 +98,7 @@ def torn(pieces: Sequence[bytes]) -> list[bytes]:
 
 def stream(asked: Asked, said: str, put: Mapping[str, Any], plain: bool = False, index: int = 0) -> Iterator[bytes]:
     """The events of a stream. Each piece tells its number, as a member that nobody knows, unless it is to be plain."""
-    words = PIECES[asked.spaces].findall(said)
+    words = pieces(said, asked.spaces)
     if not asked.text:
         yield _chunk(asked, put, {"role": "assistant", "content": ""}, 0, index=index)
     for n, word in enumerate(words):
@@ -106,6 +107,15 @@ def stream(asked: Asked, said: str, put: Mapping[str, Any], plain: bool = False,
     if asked.usage:
         yield event({**_head(asked), **put, "choices": [], "usage": usage(len(words))})
     yield END
+
+
+def pieces(said: str, spaces: Literal["before", "after"]) -> list[str]:
+    """The words of a text, each with the space before or behind it; what is before the first word belongs to it."""
+    if spaces == "before":
+        ends = [0, *(word.end() for word in WORD.finditer(said))]
+        return [said[begin:end] for begin, end in pairwise(ends)]
+    words = SPACED.findall(said)
+    return [said[: len(said) - len(said.lstrip())] + words[0], *words[1:]] if words else []
 
 
 def flood(asked: Asked, size: int) -> list[bytes]:

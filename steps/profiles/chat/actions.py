@@ -22,7 +22,7 @@ CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
 SESSION = "{session}"  # in a body, a path or a header: the name of the case's own session
 SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
-GAUGE = re.compile(r"^(vllm:\w+?)(?:\{[^}]*\})? ([-+.\deE]+|NaN)$", re.M)
+GAUGE = re.compile(r"^(vllm:\w+)(?:\{.*\})? ([-+.\deE]+|NaN)$", re.M)  # one line: a label's value may hold a brace
 PATIENCE_S = 5.0
 SPARE_EVENTS, MOST_EVENTS = 1000, 50_000
 

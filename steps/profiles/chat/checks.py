@@ -1,21 +1,23 @@
 """What holds for every reply of an engine, whatever was asked: pure functions over the replies of a case."""
 
-import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
+from steps.engine import leaks
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.leaks import LEAKS
 from steps.engine.reading import mapping, mappings
-from steps.engine.trace import NotJson
+from steps.engine.trace import NotJson, parse
 from steps.live.trainer import first_difference
 from steps.profiles.chat.order import walked
-from steps.profiles.chat.replies import Choice, Reply, Talk, functions
+from steps.profiles.chat.replies import MOST, Choice, Reply, Talk, functions
 
 IN_SECONDS = 100_000_000_000  # a `created` beyond this is in milliseconds
 BIG = 2**53  # no probability has a logarithm below minus this
 WRONG_KEY = "rc-no-such-key"
+MOST_SHOWN = 4  # values of a member that should be one
 BROKEN_LETTER = "\ufffd"
 
 
@@ -49,10 +51,10 @@ def shape(talk: Talk) -> Iterator[Evidence]:
             if not right
         }
         yield broken(2, "object, id, created in seconds, model and choices", show(wrong), reply.n) if wrong else held(2)
-    names = [reply.fields.get("id") for reply in good(talk) if isinstance(reply.fields.get("id"), str)]
-    if len(set(names)) < len(names):
-        again = next(name for name in names if names.count(name) > 1)
-        yield broken(2, "an id of its own for every reply", f"{show(again)} for {names.count(again)} replies")
+    names = Counter(reply.fields.get("id") for reply in good(talk) if isinstance(reply.fields.get("id"), str))
+    again = next((name for name, count in names.items() if count > 1), None)
+    if again is not None:
+        yield broken(2, "an id of its own for every reply", f"{show(again)} for {names[again]} replies")
 
 
 def counting(talk: Talk) -> Iterator[Evidence]:
@@ -142,7 +144,8 @@ def _whole(talk: Talk, reply: Reply, choice: Choice, ids: tuple[int, ...]) -> It
         yield broken(20, f"the end of the turn ({end}) among the ids", f"they end with {list(ids[-4:])}", reply.n)
         return
     yield held(20)
-    parts = [choice.content.strip(), *(name for name, _ in functions(choice))]
+    called = list(islice(functions(choice), MOST))  # each is looked for in all of the text
+    parts = dict.fromkeys([choice.content.strip(), *(name for name, _ in called)])
     # A sampled special token is left out of the content; half a letter is shown in ways of the engine's own.
     plain = talk.tokens.decode(ids, special=False)
     missing = next(
@@ -152,21 +155,17 @@ def _whole(talk: Talk, reply: Reply, choice: Choice, ids: tuple[int, ...]) -> It
         yield held(21)
     else:
         yield broken(21, f"ids that decode to {show(missing)}", show(text), reply.n)
-    for _, arguments in functions(choice):
-        if _is_json(arguments):
-            ok = arguments in text
-            yield held(22) if ok else broken(22, f"arguments as sampled: {show(text)}", show(arguments), reply.n)
+    for arguments in dict.fromkeys(arguments for _, arguments in called):
+        if not isinstance(parse(arguments.encode("utf-8", "replace")), dict):
+            continue
+        if arguments not in text:
+            yield broken(22, f"arguments as sampled: {show(text)}", show(arguments), reply.n)
+            return
+        yield held(22)
 
 
 def _stopped_by_string(reply: Reply, choice: Choice) -> bool:
     return bool(reply.request.get("stop")) and choice.finish == "stop"
-
-
-def _is_json(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
-        return False
 
 
 def _logprobs(talk: Talk, reply: Reply, choice: Choice, ids: tuple[int, ...]) -> Iterator[Evidence]:
@@ -262,18 +261,19 @@ def endings(talk: Talk) -> Iterator[Evidence]:
     """A turn ends as its finish_reason says."""
     for reply in good(talk):
         named = isinstance(reply.request.get("tool_choice"), Mapping)
-        for choice in reply.choices:
-            right = _right_endings(talk, reply, choice)
+        choices = reply.choices
+        for choice in choices:
+            right = _right_endings(talk, reply, choice, alone=len(choices) == 1)
             if choice.finish in sorted(right) or (named and choice.calls and choice.finish == "stop"):
                 yield held(38)
             else:
                 yield broken(38, f"finish_reason {' or '.join(sorted(right))}", show(choice.finish), reply.n)
 
 
-def _right_endings(talk: Talk, reply: Reply, choice: Choice) -> set[str]:
+def _right_endings(talk: Talk, reply: Reply, choice: Choice, alone: bool) -> set[str]:
     most = reply.request.get("max_completion_tokens") or reply.request.get("max_tokens")
     end = talk.tokens.end_of_turn if talk.tokens else None
-    sampled = reply.usage.get("completion_tokens") if len(reply.choices) == 1 else None
+    sampled = reply.usage.get("completion_tokens") if alone else None
     if choice.ids is None and isinstance(sampled, int) and isinstance(most, int) and sampled < most:
         return {"tool_calls"} if choice.calls else {"stop"}
     if choice.ids is not None and end is not None and isinstance(most, int):
@@ -341,15 +341,21 @@ def errors(talk: Talk) -> Iterator[Evidence]:
     for reply in talk.replies.values():
         text = reply.shown
         if reply.status is not None and reply.status >= 400:
-            found = LEAKS.search(text)
+            found = leaks.leaked(text, leaks.GENERAL, sent(talk, reply))
             yield (
-                broken(5, "an error in the engine's own words", f"{found.group()!r} in {text[:200]}", reply.n)
+                broken(5, "an error in the engine's own words", leaks.excerpt(text, found), reply.n)
                 if found
                 else held(5)
             )
         if talk.bench.key is not None:
             shown = next((key for key in keys if key in text), None)
             yield broken(7, "no key in an answer", f"a key in {text[:60]} ...", reply.n) if shown else held(7)
+
+
+def sent(talk: Talk, reply: Reply) -> leaks.Sent:
+    """What the request said that a reply is the answer to."""
+    exchanges = talk.trace.exchanges[reply.n : reply.n + 1]
+    return leaks.Sent(part for one in exchanges for part in leaks.of_request(one.request))
 
 
 def streams(talk: Talk) -> Iterator[Evidence]:
@@ -383,7 +389,7 @@ def _pieces(reply: Reply) -> Iterator[Evidence]:
     if not lost and len(dict(ids)) == len(set(ids)) == len(indices) == len(names):
         yield held(58)
     else:
-        saw = f"{len(lost)} piece(s) without an index, ids {show(ids)}, names for {show(names)}"
+        saw = f"{len(lost)} piece(s) without an index, ids {show(ids[:MOST])}, names for {show(names[:MOST])}"
         yield broken(58, "an index in each piece, one id and one name a call", saw, reply.n)
 
 
@@ -391,11 +397,13 @@ def _constant(reply: Reply, disorder: list[str]) -> Iterator[Evidence]:
     chunks = [chunk for chunk in reply.data if isinstance(chunk, Mapping)]
     odd = [part for part in reply.data if isinstance(part, NotJson)]
     names = {name: {show(chunk.get(name)) for chunk in chunks} for name in ("id", "model", "created")}
-    changing = {name: sorted(values) for name, values in names.items() if len(values) > 1}
+    changing = {name: sorted(values)[:MOST_SHOWN] for name, values in names.items() if len(values) > 1}
     kinds = {show(chunk.get("object")) for chunk in chunks} - {'"chat.completion.chunk"'}
     if odd or changing or kinds or disorder:
         told = [*disorder[:2], *(f"{name} {values}" for name, values in changing.items())]
-        told += [f"object {one}" for one in kinds] + ([f"a chunk that is {odd[0]!r}"] if odd else [])
+        told += [f"object {one}" for one in sorted(kinds)[:MOST_SHOWN]] + (
+            [f"a chunk that is {odd[0]!r}"] if odd else []
+        )
         said = "the role once, first; object chat.completion.chunk; id, model and created the same in all chunks"
         yield broken(52, said, ", ".join(told), reply.n)
     else:

@@ -5,6 +5,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -202,7 +203,7 @@ class Varied:
         others = [_text(first(other)) for other in talk.named(self.beside)] if self.beside else []
         if len(others) >= LEAST_SAMPLES:
             # at most so much of all samples is of one text, as far as these tell (the rule of three where all differ)
-            share = max(max(others.count(one) for one in set(others)), 3) / len(others)
+            share = max(*Counter(others).values(), 3) / len(others)
             return float(min(share**again, _likely(first(reply), again)))
         return _likely(first(reply), again)
 

@@ -15,10 +15,12 @@ ENGINE = "engine"
 
 @dataclass(slots=True)
 class Life:
-    """What became of a stream. `choices` are the states by index, `breaches` (requirement, what was seen and what was legal)."""
+    """What became of a stream. `choices` are the states by index, `going` those that have not ended, `breaches` (requirement, what was seen
+    and what was legal)."""
 
     state: str = OPEN
     choices: dict[int, str] = field(default_factory=dict)
+    going: set[int] = field(default_factory=set)
     breaches: list[tuple[str, str]] = field(default_factory=list)
 
     def of(self, requirement: str) -> list[str]:
@@ -67,6 +69,7 @@ def _choose(life: Life, where: str, index: int, part: Mapping[str, Any]) -> None
         else:
             state = after
     life.choices[index] = state
+    (life.going.discard if state == ENDED else life.going.add)(index)
 
 
 def _parts(data: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -93,5 +96,5 @@ def _event(life: Life, data: Any) -> str | None:
     if data.get("error"):
         return "ErrorSaid"
     if mappings(data.get("choices")):
-        return "AllEnded" if all(state == ENDED for state in life.choices.values()) else "ChunkSaid"
+        return "ChunkSaid" if life.going else "AllEnded"
     return "UsageSaid" if data.get("usage") else None

@@ -142,45 +142,84 @@ def functions(choice: Choice) -> Iterator[tuple[str, str]]:
 def put_together(chunks: Sequence[Chunk]) -> dict[str, Any]:
     """What a stream amounts to, in the form of a reply. Members of chunks that cannot be read are left out."""
     whole: dict[str, Any] = {"object": "chat.completion", "choices": []}
-    choices: dict[int, dict[str, Any]] = {}
+    choices: dict[int, _Growing] = {}
     for data in (mapping(chunk.data) for chunk in chunks):
         whole |= {name: data[name] for name in WHOLE if data.get(name) is not None}
         for part in mappings(data.get("choices")):
-            _add(choices.setdefault(place(part.get("index")), _empty(part)), part)
-    whole["choices"] = [choices[index] for index in sorted(choices)]
+            index = place(part.get("index"))
+            if index not in choices:
+                choices[index] = _Growing(part.get("index", 0))
+            choices[index].add(part)
+    whole["choices"] = [choices[index].choice() for index in sorted(choices)]
     return whole
 
 
-def _empty(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {"index": part.get("index", 0), "message": {"role": None, "content": None}, "finish_reason": None}
+@dataclass(slots=True)
+class _GrowingCall:
+    """A call of a choice, as far as it came."""
+
+    id: Any = None
+    function: dict[str, list[str]] = field(default_factory=lambda: {"name": [], "arguments": []})
+
+    def add(self, part: Mapping[str, Any]) -> None:
+        self.id = part.get("id") or self.id
+        function = mapping(part.get("function"))
+        for name, pieces in self.function.items():
+            pieces.append(text(function.get(name)))
+
+    def call(self) -> dict[str, Any]:
+        function = {name: "".join(pieces) for name, pieces in self.function.items()}
+        return {"id": self.id, "type": "function", "function": function}
 
 
-def _add(choice: dict[str, Any], part: Mapping[str, Any]) -> None:
-    delta, message = mapping(part.get("delta")), choice["message"]
-    message["role"] = delta.get("role") or message["role"]
-    for name in ("content", "reasoning", "reasoning_content"):
-        if isinstance(delta.get(name), str):
-            message[name] = (message.get(name) or "") + delta[name]
-    if isinstance(part.get("text"), str):
-        message["content"] = (message.get("content") or "") + part["text"]
-    for call in mappings(delta.get("tool_calls")):
-        _add_call(message.setdefault("tool_calls", []), call)
-    choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
-    if isinstance(part.get("token_ids"), list):
-        choice["token_ids"] = choice.get("token_ids", []) + part["token_ids"]
-    content = mapping(part.get("logprobs")).get("content")
-    if isinstance(content, list):
-        choice.setdefault("logprobs", {"content": []})["content"] += content
+@dataclass(slots=True)
+class _Growing:
+    """A choice of a stream, as far as it came. Its pieces are joined at the end: joined one by one, each of them would be copied for
+    every one behind it."""
 
+    index: Any
+    role: Any = None
+    finish: Any = None
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    calls: list[_GrowingCall] = field(default_factory=list)
+    others: dict[str, list[Any]] = field(default_factory=dict)
 
-def _add_call(calls: list[dict[str, Any]], part: Mapping[str, Any]) -> None:
-    index = place(part.get("index"))
-    while len(calls) <= index:
-        calls.append({"id": None, "type": "function", "function": {"name": "", "arguments": ""}})
-    calls[index]["id"] = part.get("id") or calls[index]["id"]
-    function = mapping(part.get("function"))
-    for name in ("name", "arguments"):
-        calls[index]["function"][name] += text(function.get(name))
+    def add(self, part: Mapping[str, Any]) -> None:
+        delta = mapping(part.get("delta"))
+        self.role = delta.get("role") or self.role
+        self.finish = part.get("finish_reason") or self.finish
+        for name in ("content", "reasoning", "reasoning_content"):
+            self._say(name, delta.get(name))
+        self._say("content", part.get("text"))
+        for call in mappings(delta.get("tool_calls")):
+            self._call(call)
+        for name, more in (
+            ("token_ids", part.get("token_ids")),
+            ("logprobs", mapping(part.get("logprobs")).get("content")),
+        ):
+            if isinstance(more, list):
+                self.others.setdefault(name, []).extend(more)
+
+    def _say(self, name: str, piece: Any) -> None:
+        if isinstance(piece, str):
+            self.texts.setdefault(name, []).append(piece)
+
+    def _call(self, part: Mapping[str, Any]) -> None:
+        index = place(part.get("index"))
+        self.calls += [_GrowingCall() for _ in range(index + 1 - len(self.calls))]
+        self.calls[index].add(part)
+
+    def choice(self) -> dict[str, Any]:
+        texts = {name: "".join(pieces) for name, pieces in self.texts.items()}
+        message = {"role": self.role, "content": None, **texts}
+        if self.calls:
+            message["tool_calls"] = [call.call() for call in self.calls]
+        whole: dict[str, Any] = {"index": self.index, "message": message, "finish_reason": self.finish}
+        if "token_ids" in self.others:
+            whole["token_ids"] = self.others["token_ids"]
+        if "logprobs" in self.others:
+            whole["logprobs"] = {"content": self.others["logprobs"]}
+        return whole
 
 
 @dataclass(slots=True)

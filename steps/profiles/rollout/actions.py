@@ -399,10 +399,12 @@ async def _ended(session: Session, part: Live) -> None:
 
 
 def _over(session: Session, part: Live) -> bool:
-    names = {event.name for event in session.trace.of(part.label)}
-    if session.bench.dialect == "routed" and "CompletedAcked" in names and _owes_a_grade(session, part):
-        return "GradedAcked" in names
-    return "CompletedAcked" in names or ("StartRefused" in names and "StartAccepted" not in names)
+    acked = _count(session, part, "CompletedAcked")
+    if acked and _count(session, part, "GradedAcked"):
+        return True
+    if acked:
+        return session.bench.dialect != "routed" or not _owes_a_grade(session, part)
+    return bool(_count(session, part, "StartRefused")) and not _count(session, part, "StartAccepted")
 
 
 def _finished(session: Session, part: Live) -> bool:
@@ -415,11 +417,17 @@ def _finished(session: Session, part: Live) -> bool:
 def _owes_a_grade(session: Session, part: Live) -> bool:
     """Whether a graded sample follows the completion: somebody asked for it, and the rollout succeeded."""
     assert part.given is not None
-    posts = [session.trace.exchanges[e.exchange] for e in session.trace.of(part.label) if e.name == "CompletedPosted"]
-    body = parse(posts[0].request.body) if posts else None
-    return (
-        bool(part.given.body.get("grader_callback_url")) and isinstance(body, dict) and body.get("status") == "success"
-    )
+    if not part.given.body.get("grader_callback_url"):
+        return False
+    posts = session.trace.by_name.get((part.label, "CompletedPosted"))
+    if not posts:
+        return False
+    known: dict[int, bool] = session.state.setdefault("succeeded", {})  # it is asked after each event
+    n = posts[0].exchange
+    if n not in known:
+        body = parse(session.trace.exchanges[n].request.body)
+        known[n] = isinstance(body, dict) and body.get("status") == "success"
+    return known[n]
 
 
 def _count(session: Session, part: Live, name: str) -> int:
@@ -427,7 +435,7 @@ def _count(session: Session, part: Live, name: str) -> int:
 
 
 def _count_label(session: Session, label: str, name: str) -> int:
-    return sum(event.name == name for event in session.trace.of(label))
+    return len(session.trace.by_name.get((label, name), ()))
 
 
 def _authorization(bench: Bench, key: str | None) -> Headers:

@@ -4,14 +4,16 @@ A demand that is not met accuses the first requirement of its case.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
+from steps.engine import leaks
 from steps.engine.compare import ABSENT, first, show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.trace import NotJson
+from steps.profiles.rollout.checks.auth import quotes
 from steps.profiles.rollout.checks.ending import looks_like_error
 from steps.profiles.rollout.checks.tools import following, gives
 from steps.profiles.rollout.talk import Answer, Rollout, Talk
@@ -274,15 +276,17 @@ class ToolErrorPrefix:
 
 @dataclass(frozen=True, slots=True)
 class NoInternals:
-    """Tool messages show nothing of the server's source code."""
+    """Tool messages show nothing of the server's source code. The name of an exception or of a tool is no source code."""
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        from steps.profiles.rollout.checks.ending import INTERNALS
-
         for rollout in talk.rollouts.values():
+            sent = leaks.Sent(
+                chat.exchange.response.body for chat in rollout.chats if chat.exchange.response is not None
+            )
             for content in tool_contents(rollout):
-                found = INTERNALS.search(content) if isinstance(content, str) else None
-                yield _verdict(requirement, found is None, "an error text in the server's own words", show(content))
+                found = leaks.leaked(content, leaks.SOURCE, sent) if isinstance(content, str) else None
+                saw = leaks.excerpt(content, found) if found else show(content)
+                yield _verdict(requirement, found is None, "an error text without source code", saw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,8 +479,16 @@ class AtMostTogether:
             for r in talk.rollouts.values()
             for chat in r.chats
         ]
-        most = max((sum(1 for b, e in spans if b <= at < e) for at, _ in spans), default=0)
+        most = max(accumulate(change for _, change in sorted(_changes(spans))), default=0)
         yield _verdict(requirement, 0 < most <= allowed, f"at most {allowed} rollouts at once", f"{most}")
+
+
+def _changes(spans: Iterable[tuple[float, float]]) -> Iterator[tuple[float, int]]:
+    """When one more began, or one less was left; what ends at a moment has ended before what begins then."""
+    for began, ended in spans:
+        if began < ended:
+            yield began, 1
+            yield ended, -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -686,7 +698,7 @@ class TruncatedCallNotRun:
 
 @dataclass(frozen=True, slots=True)
 class StartShowsNoKey:
-    """The answer to a refused start does not quote the trainer's key."""
+    """The answer to a refused start does not show the trainer's key, unless it only gives the request back to its sender."""
 
     admits: ClassVar = ("refused",)
 
@@ -695,8 +707,9 @@ class StartShowsNoKey:
             for start in rollout.starts:
                 key, response = rollout.given.key, start.exchange.response
                 if key and response is not None:
-                    said, saw = "no key in the answer", "the trainer's key, quoted"
-                    yield _verdict(requirement, key.encode() not in response.body, said, saw, start.n)
+                    said, saw = "no key in the answer", "the trainer's key"
+                    ok = key.encode() not in response.body or quotes(start, key.encode())
+                    yield _verdict(requirement, ok, said, saw, start.n)
 
 
 @dataclass(frozen=True, slots=True)

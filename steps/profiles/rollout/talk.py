@@ -1,5 +1,6 @@
 """A trace read as rollouts: who asked what, what was issued, what came back. Pure; every check reads this and nothing else."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +33,11 @@ class Chat:
     def messages(self) -> list[Any]:
         messages = self.fields.get("messages")
         return messages if isinstance(messages, list) else []
+
+
+def number(call: Chat) -> int:
+    """By what calls are in order."""
+    return call.exchange.n
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,12 @@ class Rollout:
     tools: Sequence[Any] | None
     ended: bool
     scripted_fault: bool = False
+    generated: tuple[Chat, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """`generated` are the calls whose generation reached the server: the conversation as the trainer holds it."""
+        done = tuple(chat for chat in self.chats if chat.issued is not None and chat.delivered)
+        object.__setattr__(self, "generated", done)
 
     @property
     def dialect(self) -> str:
@@ -118,14 +130,20 @@ class Rollout:
     def refused(self) -> bool:
         return bool(self.starts) and all(s.status is not None and 400 <= s.status < 500 for s in self.starts)
 
-    @property
-    def generated(self) -> tuple[Chat, ...]:
-        """The calls whose generation reached the server: the conversation as the trainer holds it."""
-        return tuple(chat for chat in self.chats if chat.issued is not None and chat.delivered)
-
     def before(self, chat: Chat) -> Chat | None:
         """The last generation that was delivered before this call."""
-        return next((c for c in reversed(self.generated) if c.n < chat.n), None)
+        at = bisect_left(self.generated, chat.n, key=number)
+        return self.generated[at - 1] if at else None
+
+    def after(self, turn: Chat) -> Chat | None:
+        """The call that came next."""
+        at = bisect_right(self.chats, turn.n, key=number)
+        return self.chats[at] if at < len(self.chats) else None
+
+    def last_before(self, n: int) -> Chat | None:
+        """The last call before exchange `n`."""
+        at = bisect_left(self.chats, n, key=number)
+        return self.chats[at - 1] if at else None
 
     def turns(self) -> Iterator[tuple[Chat, Chat]]:
         """Each call with the delivered generation before it. A retry of a call is paired like the call."""

@@ -1,12 +1,13 @@
 """What holds for every answer of a router, that nothing of the engines behind it is shown and no key; and for every request at an engine,
 that it brings no key of a client."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
+from steps.engine import leaks
 from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.leaks import LEAKS
 from steps.peers.backends import Plan
-from steps.profiles.chat.checks import WRONG_KEY
+from steps.profiles.chat.checks import WRONG_KEY, sent
 from steps.profiles.chat.replies import Talk
 from steps.profiles.router.bench import RouterBench
 from steps.profiles.router.expectations import PassedOn
@@ -21,14 +22,10 @@ def shown(talk: Talk) -> Iterator[Evidence]:
     for reply in talk.replies.values():
         text = reply.shown
         if reply.status is not None and reply.status >= 500:
-            places = [f":{port}" for port in bench.ports] + [SECRET]
-            place = next((one for one in places if one in text), None) or (
-                m.group() if (m := LEAKS.search(text)) else None
-            )
-            saw = f"{place!r} in {text[:200]}"
+            found = _place(text, bench.ports) or leaks.leaked(text, leaks.GENERAL, sent(talk, reply))
             yield (
-                Finding("ROUTER-009", "an error in the router's own words", saw, (reply.n,))
-                if place
+                Finding("ROUTER-009", "an error in the router's own words", leaks.excerpt(text, found), (reply.n,))
+                if found
                 else Held("ROUTER-009")
             )
         keys = [key for key in (bench.key, WRONG_KEY) if key]
@@ -36,6 +33,12 @@ def shown(talk: Talk) -> Iterator[Evidence]:
             yield Finding("ROUTER-010", "no key in an answer", "a key", (reply.n,))
         else:
             yield Held("ROUTER-010")
+
+
+def _place(text: str, ports: Iterable[str]) -> str | None:
+    """Where an engine is, or what it said of its own inside."""
+    found = (re.search(rf":{port}(?!\d)", text) for port in ports)
+    return next((one.group() for one in found if one), SECRET if SECRET in text else None)
 
 
 def kept(talk: Talk) -> Iterator[Evidence]:

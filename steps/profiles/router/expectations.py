@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import comb
+from math import exp, lgamma, log
 from typing import Any
 
 from steps.engine.compare import show
@@ -21,6 +21,14 @@ ADDED = ("stream_options", "model", "user")  # what a router may set on its own 
 def plan(talk: Talk) -> Plan:
     found: Plan = talk.extra["plan"]
     return found
+
+
+def likely_count(total: int, k: int, share: float) -> float:
+    """How likely `k` of `total` draws of this share are. By logarithms: the ways to choose thousands are more than a float holds."""
+    if share in (0.0, 1.0):
+        return float(k == total * share)
+    ways = lgamma(total + 1) - lgamma(k + 1) - lgamma(total - k + 1)
+    return exp(ways + k * log(share) + (total - k) * log(1 - share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +270,7 @@ class Spread:
         total = sum(counts.values())
         least = min(counts.values()) if len(counts) >= self.engines else 0
         # how likely it is that fair coins give so few, for two engines
-        likely = 2 * sum(comb(total, k) for k in range(least + 1)) / 2**total if total else 1.0
+        likely = 2 * sum(likely_count(total, k, 0.5) for k in range(least + 1)) if total else 1.0
         said = f"{total} requests over {self.engines} engines of one weight"
         yield (
             Held(requirement)

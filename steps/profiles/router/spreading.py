@@ -1,9 +1,11 @@
 """What a case may demand of the choice of an engine: shares, and who gets what."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import comb
+from itertools import accumulate
+from typing import Any
 
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
@@ -11,7 +13,7 @@ from steps.engine.reading import mapping, mappings
 from steps.engine.trace import parse
 from steps.profiles.chat.expectations import verdict
 from steps.profiles.chat.replies import Talk
-from steps.profiles.router.expectations import plan
+from steps.profiles.router.expectations import likely_count, plan
 
 RARE = 1e-4  # of right routers, so many are accused by chance
 
@@ -33,9 +35,9 @@ class Share:
 
 def bounds(total: int, share: float) -> tuple[int, int]:
     """The counts that a draw of this share gives, but for one in ten thousand."""
-    likely = [comb(total, k) * share**k * (1 - share) ** (total - k) for k in range(total + 1)]
-    least = next(k for k in range(total + 1) if sum(likely[: k + 1]) > RARE / 2)
-    most = next(k for k in range(total, -1, -1) if sum(likely[k:]) > RARE / 2)
+    likely = [likely_count(total, k, share) for k in range(total + 1)]
+    least = next((k for k, below in enumerate(accumulate(likely)) if below > RARE / 2), 0)
+    most = next((total - k for k, above in enumerate(accumulate(reversed(likely))) if above > RARE / 2), total)
     return least, most
 
 
@@ -95,9 +97,14 @@ def served_by(talk: Talk, name: str) -> list[str]:
     """The engine that each of these requests reached last, as far as it reached one."""
     bodies = [talk.trace.exchanges[reply.n].request.body for reply in talk.named(name)]
     questions = [mapping(parse(body)).get("messages") for body in bodies]
-    reached = [(engine, mapping(parse(request.body)).get("messages")) for engine, request in plan(talk).asked]
-    found = [[engine for engine, messages in reached if messages == question] for question in questions]
-    return [engines[-1] for engines in found if engines]
+    reached = {_as_text(mapping(parse(request.body)).get("messages")): engine for engine, request in plan(talk).asked}
+    found = [reached.get(_as_text(question)) for question in questions]
+    return [engine for engine in found if engine is not None]
+
+
+def _as_text(messages: Any) -> str:
+    """Messages as one text: equal ones have the same."""
+    return json.dumps(messages, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +117,6 @@ class Lists:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
             names = [one.get("id") for one in mappings(reply.fields.get("data"))]
-            ok = all(names.count(name) == 1 for name in self.models)
+            counts = Counter(name for name in names if isinstance(name, str))
+            ok = all(counts[name] == 1 for name in self.models)
             yield verdict(requirement, ok, f"each once: {', '.join(self.models)}", show(names), reply)

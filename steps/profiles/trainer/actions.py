@@ -281,7 +281,7 @@ def _record_status(session: Session, n: int) -> Any:
 
 
 def _has(session: Session, part: Live, name: str) -> bool:
-    return any(event.name == name for event in session.trace.of(part.label))
+    return (part.label, name) in session.trace.by_name
 
 
 def _status(session: Session, n: int) -> int | None:

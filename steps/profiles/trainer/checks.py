@@ -6,9 +6,9 @@ from typing import Any
 
 from contracts.lifecycle import OutOfOrder, advance
 from contracts.trainer.lifecycle import BREACHES, IDLE, TABLES, TOLD
+from steps.engine import leaks as inside
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.leaks import LEAKS
 from steps.engine.reading import listed, mapping, mappings
 from steps.engine.trace import NotJson, parse
 from steps.peers.oracle import completion_text
@@ -234,9 +234,9 @@ def leaks(talk: Talk) -> Iterator[Evidence]:
         if not exchange.to_target or exchange.response is None or exchange.response.status < 400:
             continue
         text = exchange.response.body.decode("utf-8", "replace")
-        found = LEAKS.search(text)
+        found = inside.leaked(text, inside.GENERAL, inside.Sent(inside.of_request(exchange.request)))
         if found:
-            yield broken(LEAK, "an error in the trainer's own words", f"{found.group()!r} in {text[:200]}", exchange.n)
+            yield broken(LEAK, "an error in the trainer's own words", inside.excerpt(text, found), exchange.n)
         for key in keys:
             if key and len(key) >= 8 and key in text:
                 yield broken(LEAK, "no key in an error", "the key of a rollout", exchange.n)

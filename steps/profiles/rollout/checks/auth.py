@@ -1,6 +1,7 @@
 """Keys: each call carries its own rollout's key and no other, and no key shows up where anybody can read it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from steps.engine.findings import Evidence
 from steps.peers.trainer import NONCE
@@ -71,24 +72,32 @@ def _borrowed(rollout: Rollout, call: Chat | Post) -> Iterator[Evidence]:
 
 def secrets(talk: Talk) -> Iterator[Evidence]:
     """No key in a body that the server writes, nor in its log."""
+    log = talk.log.encode("utf-8", "replace")
     for rollout in talk.rollouts.values():
         keys = [k for k in (rollout.given.key, talk.target_key) if isinstance(k, str) and len(k) >= SHORTEST_SECRET]
         for key in keys:
-            leaks = [(where, n) for where, text, n in _written(talk, rollout) if key.encode() in text]
-            for where, n in leaks[:1]:
+            leak = next(_leaks(rollout, key.encode("utf-8", "replace"), log), None)
+            if leak is not None:
+                where, *n = leak
                 yield broken("175", "no key in anything that the server writes", f"{_masked(key)} in {where}", *n)
-            if not leaks and rollout.chats:
+            elif rollout.chats:
                 yield held("175")
 
 
-def _written(talk: Talk, rollout: Rollout) -> Iterator[tuple[str, bytes, tuple[int, ...]]]:
+def _leaks(rollout: Rollout, key: bytes, log: bytes) -> Iterator[tuple[Any, ...]]:
+    """Where a key stands that should not, each with the number of its exchange."""
     for answer in rollout.starts:
-        if answer.exchange.response is not None:
-            yield "an answer to us", answer.exchange.response.body, (answer.n,)
+        if answer.exchange.response is not None and key in answer.exchange.response.body and not quotes(answer, key):
+            yield "an answer to us", answer.n
     calls: tuple[Chat | Post, ...] = (*rollout.chats, *rollout.posts)
-    for call in calls:
-        yield "the body of a call to the trainer", call.exchange.request.body, (call.n,)
-    yield "the log of the server", talk.log.encode(), ()
+    yield from (("the body of a call to the trainer", call.n) for call in calls if key in call.exchange.request.body)
+    if key in log:
+        yield ("the log of the server",)
+
+
+def quotes(answer: Answer, key: bytes) -> bool:
+    """Whether a refusal only gives a caller's own body back, as stock validation errors do: nobody else learns of the key."""
+    return answer.status is not None and 400 <= answer.status < 500 and key in answer.exchange.request.body
 
 
 def isolation(talk: Talk) -> Iterator[Evidence]:

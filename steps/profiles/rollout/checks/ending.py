@@ -1,23 +1,16 @@
 """How a rollout ends: status, finish reason, the transcript, and what an error may say."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
+from steps.engine import leaks
 from steps.engine.findings import Evidence
 from steps.profiles.rollout.checks.common import broken, held, number, same, show
 from steps.profiles.rollout.checks.order import restarted
 from steps.profiles.rollout.checks.tools import is_bare_number
 from steps.profiles.rollout.talk import Answer, Chat, Post, Rollout, Talk
 
-# Text that only a program's inside produces. A parser's own sentence about bad JSON is not among it: it says nothing of the
-# server.
-INTERNALS = re.compile(
-    r"Traceback \(most recent|File \"[^\"]+\", line \d+|/site-packages/|/[\w./-]+\.py\b|\w+\.py:\d+|<class '|object at 0x"
-    r"|errors\.pydantic\.dev|pydantic|validation errors? for \w+|list index out of range|has no attribute '"
-    r"|positional argument|unexpected keyword argument|'NoneType'|\bKeyError\b|\bAttributeError\b|\bTypeError\b"
-    r"|\bIndexError\b|\bValueError\b|\bhttpx\.\w+|\baiohttp\.\w+|\burllib3?\.\w+|\brequests\.exceptions|<locals>|__\w+__"
-)
 DEFAULT_TURNS, DEFAULT_TOKENS = 10, 8192
 
 
@@ -34,14 +27,22 @@ def ending(talk: Talk) -> Iterator[Evidence]:
 
 
 def errors(talk: Talk) -> Iterator[Evidence]:
-    """Nothing that the server says of a failure shows its inside."""
+    """Nothing that the server says of a failure shows its inside. What the suite itself sent to it may come back."""
     for rollout in talk.rollouts.values():
+        sent = leaks.Sent(_sent(rollout))
         for text, n in _error_texts(rollout):
-            found = INTERNALS.search(text)
+            found = leaks.leaked(text, leaks.STRICT, sent)
             if found:
-                yield broken("123", "an error in the server's own words", f"{found.group()!r} in {show(text)}", n)
+                yield broken("123", "an error in the server's own words", leaks.excerpt(text, found), n)
             else:
                 yield held("123")
+
+
+def _sent(rollout: Rollout) -> Iterator[bytes]:
+    """Everything that a rollout's server was sent: its starts, and the answers to its generation calls."""
+    for start in rollout.starts:
+        yield from leaks.of_request(start.exchange.request)
+    yield from (chat.exchange.response.body for chat in rollout.chats if chat.exchange.response is not None)
 
 
 def _error_texts(rollout: Rollout) -> Iterator[tuple[str, int]]:
@@ -74,18 +75,18 @@ def _limits(rollout: Rollout) -> Iterator[Evidence]:
     yield from _asks_on(rollout)
 
 
-def sampled_until(rollout: Rollout, turn: Chat) -> int:
-    """Tokens sampled in all delivered turns up to and including this one."""
-    return sum(len(chat.issued.token_ids) for chat in rollout.generated if chat.issued and chat.n <= turn.n)
+def sampled(turns: Iterable[Chat]) -> Iterator[int]:
+    """Of each turn how many tokens were sampled in it and in all before it."""
+    return accumulate(len(turn.issued.token_ids) if turn.issued else 0 for turn in turns)
 
 
 def _budget(rollout: Rollout) -> Iterator[Evidence]:
     budget = limit(rollout, "max_tokens_total", DEFAULT_TOKENS)
+    until = dict(zip((turn.n for turn in rollout.generated), sampled(rollout.generated), strict=True))
     for before, chat in rollout.turns():
-        sampled = sampled_until(rollout, before)
-        if sampled >= budget:
+        if (spent := until[before.n]) >= budget:
             said = f"no further call once max_tokens_total = {budget} is reached"
-            yield broken("114", said, f"a call after {sampled} sampled tokens", before.n, chat.n)
+            yield broken("114", said, f"a call after {spent} sampled tokens", before.n, chat.n)
             return
 
 
@@ -119,14 +120,14 @@ def _reason(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
 
 def _was_retried(rollout: Rollout, last: Chat) -> bool:
     """Whether the call before `last` was one that failed: the same turn, asked once more."""
-    before = [chat for chat in rollout.chats if chat.n < last.n]
-    return bool(before) and not before[-1].delivered
+    before = rollout.last_before(last.n)
+    return before is not None and not before.delivered
 
 
 def _due(rollout: Rollout, last: Chat) -> Iterator[tuple[str, tuple[str, ...]]]:
     """(requirement, finish reasons that keep it) for an end after `last`, the most binding first."""
     assert last.issued is not None
-    spent = sampled_until(rollout, last) >= limit(rollout, "max_tokens_total", DEFAULT_TOKENS)
+    spent = max(sampled(rollout.generated)) >= limit(rollout, "max_tokens_total", DEFAULT_TOKENS)
     used_up = len(rollout.generated) >= limit(rollout, "max_turns", DEFAULT_TURNS)
     if last.issued.finish_reason == "length":
         return

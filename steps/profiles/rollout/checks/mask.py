@@ -13,6 +13,8 @@ from steps.profiles.rollout.checks.common import broken, held, show
 from steps.profiles.rollout.checks.order import restarted
 from steps.profiles.rollout.talk import Chat, Rollout, Talk
 
+MOST_SHOWN = 8
+
 
 def mask(talk: Talk) -> Iterator[Evidence]:
     if talk.dialect != "sync":
@@ -46,7 +48,7 @@ def _later(rollout: Rollout, before: Chat, chat: Chat) -> Iterator[Evidence]:
         yield broken("060", "never an empty list", "response_mask: []", chat.n)
     elif isinstance(value, list) and any(isinstance(v, bool) or v not in (0, 1) for v in value):
         odd = sorted({show(v) for v in value if isinstance(v, bool) or v not in (0, 1)})
-        yield broken("056", "only 0 and 1", f"values {', '.join(odd)}", chat.n)
+        yield broken("056", "only 0 and 1", f"values {', '.join(odd[:MOST_SHOWN])}", chat.n)
     elif re_rendered(rollout, before, chat) < 0:
         yield from _negative(value, right, chat)
     else:

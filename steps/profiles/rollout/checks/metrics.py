@@ -115,10 +115,10 @@ def _latencies(seen: Mapping[str, Any], n: int, parallel: bool) -> Iterator[Evid
 
 def numbers(talk: Talk) -> Iterator[Evidence]:
     """No NaN and no Infinity in anything that the server sends."""
-    for rollout in talk.rollouts.values():
-        for exchange in talk.trace.exchanges:
-            if exchange.rollout == rollout.given.label:
-                yield from _finite(exchange)
+    labels = {rollout.given.label for rollout in talk.rollouts.values()}
+    for exchange in talk.trace.exchanges:
+        if exchange.rollout in labels:
+            yield from _finite(exchange)
 
 
 def _finite(exchange: Any) -> Iterator[Evidence]:
@@ -135,7 +135,7 @@ def _finite(exchange: Any) -> Iterator[Evidence]:
 
     try:
         json.loads(body, parse_constant=constant)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if constants:
         yield broken("133", "finite numbers", f"the literal {constants[0]}", exchange.n)

@@ -21,6 +21,7 @@ def order(talk: Talk) -> Iterator[Evidence]:
 
 def _walk(rollout: Rollout) -> Iterator[Evidence]:
     table, state, broke = TABLES[rollout.dialect], IDLE, False
+    odd = _odd_ack(rollout)
     for event in rollout.events:
         if state == WAITING and event.name == "ChatAsked" and _gave_up_before(rollout, event):
             state = FAULTED
@@ -31,7 +32,7 @@ def _walk(rollout: Rollout) -> Iterator[Evidence]:
                     continue  # our answer to an event that should not have been
                 raise SuiteError(f"the suite's own trainer broke the order of events: {after}")
             broke = True
-            yield _breach(rollout, after, event)
+            yield _breach(odd, after, event)
         else:
             state = after
     if not broke:
@@ -41,17 +42,17 @@ def _walk(rollout: Rollout) -> Iterator[Evidence]:
 def _gave_up_before(rollout: Rollout, event: Event) -> bool:
     """Whether the call before was hung up at this moment: the end of one connection and the beginning of the next can be
     heard in either order."""
-    before = [chat.exchange for chat in rollout.chats if chat.n < event.exchange]
-    last = before[-1] if before else None
+    before = rollout.last_before(event.exchange)
+    last = before.exchange if before else None
     return last is not None and last.fault == HUNG_UP and last.ended is not None and last.ended - event.at < TOGETHER_S
 
 
-def _breach(rollout: Rollout, breach: OutOfOrder, event: Event) -> Finding:
+def _breach(odd_ack: int | None, breach: OutOfOrder, event: Event) -> Finding:
     requirement = BREACHES.get((breach.state, breach.event), "ROLLOUT-064")
     allowed = ", ".join(breach.legal) or "nothing, it is final"
-    if requirement == "ROLLOUT-140" and (status := _odd_ack(rollout)):
+    if requirement == "ROLLOUT-140" and odd_ack:
         return broken(
-            "138", f"no further completion after the answer {status}", f"another at +{event.at:.3f} s", event.exchange
+            "138", f"no further completion after the answer {odd_ack}", f"another at +{event.at:.3f} s", event.exchange
         )
     return Finding(
         requirement,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from steps.engine.findings import Evidence
 from steps.profiles.rollout.checks.common import broken, first, held, number, show
+from steps.profiles.rollout.checks.completion import changed
 from steps.profiles.rollout.talk import Post, Rollout, Talk
 
 STATUSES = ("success", "failure", "cancelled")
@@ -68,9 +69,10 @@ def _graded(talk: Talk, rollout: Rollout) -> Iterator[Evidence]:
         said = "POST {grader_callback_url} after a success"
         yield broken("215", said, f"none within {talk.trace.now():.1f} s", rollout.posts[0].n, timing=True)
     for again in rollout.grades[1:]:
-        difference = first(rollout.grades[0].body, again.body)
+        difference = changed(rollout.grades[0], again)
         if difference is not None:
             yield broken("147", "the same sample as before", str(difference), rollout.grades[0].n, again.n)
+            break
     if rollout.grades and rollout.posts:
         yield held("147")
 

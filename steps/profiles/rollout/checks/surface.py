@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from steps.engine.compare import LONGEST
 from steps.engine.findings import Evidence
 from steps.engine.reading import text
 from steps.profiles.rollout.checks.common import broken, held, show
@@ -108,14 +109,16 @@ def schema_problem(parameters: Any) -> str | None:
     if not isinstance(properties, Mapping):
         return f"properties is {show(properties)}, not an object"
     required = parameters.get("required") or []
-    unknown = [name for name in required if name not in list(properties)] if isinstance(required, list) else [required]
+    unknown = [required]
+    if isinstance(required, list):
+        unknown = [name for name in required if not isinstance(name, str) or name not in properties]
     if unknown:
         return f"required names {show(unknown)}, which properties lacks"
     cleaned = _without_nulls(parameters)  # a null member has a requirement of its own
     try:
         jsonschema_rs.meta.validate(cleaned)
     except jsonschema_rs.ValidationError as error:
-        return f"not a JSON Schema: {error.message}"
+        return f"not a JSON Schema: {error.message[:LONGEST]}"
     return None
 
 

@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from steps.engine.card import Tool
@@ -12,6 +13,7 @@ from steps.profiles.rollout.checks.common import broken, held, show
 from steps.profiles.rollout.checks.order import restarted
 from steps.profiles.rollout.talk import Chat, Rollout, Talk
 
+BARE = re.compile(r"[-+]?(\d+(\.\d*)?([eE][-+]?\d+)?|nan|inf(inity)?)")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
@@ -27,7 +29,7 @@ def tools(talk: Talk) -> Iterator[Evidence]:
 
 def following(rollout: Rollout, turn: Chat) -> list[Any] | None:
     """The messages that the server put behind an assistant message; None when it showed none."""
-    after = next((chat for chat in rollout.chats if chat.n > turn.n), None)
+    after = rollout.after(turn)
     if after is not None:
         return after.messages[len(turn.messages) + 1 :]
     final = rollout.result.fields.get("final_messages") if rollout.result else None
@@ -65,6 +67,8 @@ def _ids(calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
 def _contents(talk: Talk, calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
     ids_in_order = [c.get("id") for c in calls] == [m.get("tool_call_id") for m in inserted]
     expected = [result_of(talk, call) for call in calls]
+    values = sorted(one for one in expected if _is_number(one))
+    texts = {str(one) for one in expected if one is not None and not _is_number(one)}
     for at, (message, want) in enumerate(zip(inserted, expected, strict=True)):
         content = message.get("content")
         if not isinstance(content, str):
@@ -77,10 +81,29 @@ def _contents(talk: Talk, calls: list[Any], inserted: list[Any], n: int) -> Iter
             yield held("104")
             yield held("071")
         else:
-            others = [other for k, other in enumerate(expected) if k != at and other is not None]
-            mixed = any(gives(content, other) for other in others)
             said = f"{show(calls[at]['function'])} gives {show(want)}"
+            mixed = _gives_one_of(content, values, texts)
             yield broken("095" if mixed else "104", said, f"content: {show(content)}", n)
+
+
+def _gives_one_of(content: str, values: Sequence[float], texts: Iterable[str]) -> bool:
+    """Whether a message carries the value of any call. The values are in order: each number of it is compared with its neighbours."""
+    return any(_is_one_of(float(found), values) for found in NUMBER.findall(content)) or any(
+        text in content for text in texts
+    )
+
+
+def _is_one_of(value: float, values: Sequence[float]) -> bool:
+    at = bisect_left(values, value)
+    return any(_is_close(value, one) for one in values[max(0, at - 1) : at + 1])
+
+
+def _is_close(seen: float, value: float) -> bool:
+    return math.isclose(seen, value, rel_tol=1e-4, abs_tol=1e-9)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def result_of(talk: Talk, call: Any) -> Any:
@@ -118,16 +141,13 @@ def calculated(name: Any, arguments: Mapping[str, Any]) -> float | None:
 
 def gives(content: str, value: Any) -> bool:
     """Whether a tool message carries a value: `8`, `8.0` and `The result is 8` all carry 8."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not _is_number(value):
         return str(value) in content
-    return any(math.isclose(float(found), value, rel_tol=1e-4, abs_tol=1e-9) for found in NUMBER.findall(content))
+    return any(_is_close(float(found), value) for found in NUMBER.findall(content))
 
 
 def is_bare_number(content: Any) -> bool:
     """Whether a tool message is a number and nothing else: what an error must not look like."""
     if isinstance(content, int | float):
         return True
-    return (
-        isinstance(content, str)
-        and re.fullmatch(r"\s*[-+]?(\d+(\.\d*)?([eE][-+]?\d+)?|nan|inf(inity)?)\s*", content.lower()) is not None
-    )
+    return isinstance(content, str) and BARE.fullmatch(content.strip().lower()) is not None
