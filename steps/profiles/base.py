@@ -10,8 +10,9 @@ from contracts.requirements import Requirement
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import Evidence
+from steps.engine.obstacles import Heard
 from steps.engine.session import Session
-from steps.engine.trace import Request, Response
+from steps.engine.trace import Request, Response, Trace
 from steps.live.openai import Engine
 
 Invariant = Callable[[Any], Iterable[Evidence]]
@@ -19,7 +20,8 @@ Invariant = Callable[[Any], Iterable[Evidence]]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the run gives a profile to set up its peers with. `engine` is the one that generates; without it the script does."""
+    """What the run gives a profile to set up its peers with. `engine` is the one that generates; without it the script does.
+    `model` is the name to ask the target for, where the user gave one."""
 
     target: str
     card: Card
@@ -29,6 +31,7 @@ class Setting:
     listen: tuple[str, int]
     run: str
     engine: Engine | None = None
+    model: str | None = None
 
 
 class Peers(Protocol):
@@ -42,6 +45,9 @@ class Peers(Protocol):
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Look at the target; gives the dialects it shows."""
+
+    async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
+        """What else is to be known of a target that answers: its tools, its capabilities. `greeting` is how it was greeted."""
 
     def lacks(self, case: Case) -> str | None:
         """Why a case does not apply to this target, or None."""
@@ -93,7 +99,10 @@ class Unfuzzed:
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
-    session into what the invariants judge; `live_target` says what is judged on an engine when no target is named."""
+    session into what the invariants judge; `live_target` says what is judged on an engine when no target is named.
+
+    `greeting` is the plainest case of a dialect, `heard` what it showed of the target. `unexplored` says what applies instead to a
+    profile whose orders of events cannot be explored."""
 
     name: str
     dialects: tuple[str, ...]
@@ -109,4 +118,7 @@ class Profile:
     drowned_by: frozenset[str]
     excuse: Callable[[Case, Any], str | None]
     fuzzed: Fuzzed
+    greeting: Callable[[str], Case]
+    heard: Callable[[Session, Case], Heard]
+    unexplored: str = ""
     live_target: Callable[[Engine], str] | None = None

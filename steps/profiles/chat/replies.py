@@ -184,8 +184,8 @@ def _add_call(calls: list[dict[str, Any]], part: Mapping[str, Any]) -> None:
 
 @dataclass(slots=True)
 class Bench:
-    """What the cases of a run share. `shown` are the capabilities of the engine, `context` how many tokens it takes; `tokens` is None
-    where the suite does not have the model's tokenizer."""
+    """What the cases of a run share. `shown` are the capabilities of the engine, `listed` its models,
+    `context` how many tokens it takes; `tokens` is None where the suite does not have the model's tokenizer."""
 
     model: str
     key: str | None
@@ -193,6 +193,7 @@ class Bench:
     card: Card
     context: int
     shown: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
 
     @property
     def target_key(self) -> str | None:

@@ -14,7 +14,9 @@ from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.http import client
+from steps.engine.obstacles import excerpt
 from steps.engine.session import Session
+from steps.engine.trace import Trace
 from steps.live.trainer import stable_number
 from steps.peers import served, tokens
 from steps.peers.host import ScriptedHost
@@ -22,6 +24,7 @@ from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
 from steps.profiles.trainer import fuzzed
 from steps.profiles.trainer.checks import IDS, leaks, order, records, replies
+from steps.profiles.trainer.greeting import greeting, hear
 from steps.profiles.trainer.live import Bench, Talk, lives
 
 ROOT = Path(__file__).parents[3]
@@ -90,8 +93,14 @@ class TrainerPeers:
         except httpx.HTTPError as error:
             raise SuiteError(f"{base_url} does not answer POST /v1/chat/completions: {error}") from error
         if reply.status_code in (404, 405) and b"rollout" not in reply.content:
-            raise SuiteError(f"{base_url} has no POST /v1/chat/completions ({reply.status_code}). Is this a trainer?")
+            raise SuiteError(
+                f"{base_url} has no POST /v1/chat/completions (answered {reply.status_code} {excerpt(reply.content)}). "
+                "Is this a trainer?"
+            )
         return dialects
+
+    async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
+        """What a trainer has is on its card."""
 
     def lacks(self, case: Case) -> str | None:
         engine = self.setting.engine
@@ -133,4 +142,8 @@ PROFILE = Profile(
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
+    greeting=greeting,
+    heard=hear,
+    unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "
+    "(`pytest contracts/ --profile trainer`) judge it",
 )
