@@ -67,7 +67,7 @@ async def _perform(session: Session, case: Case, within_s: float) -> None:
             for step in case.actions:
                 await step.what.perform(session)  # type: ignore[union-attr]
     except (GaveUp, TimeoutError) as silence:
-        session.state["gave_up"] = [(getattr(case, "rollout", ""), str(silence) or "the end of the greeting")]
+        session.state["gave_up"] = [("", str(silence) or "the end of the greeting")]
     finally:
         await session.close()
 
@@ -84,9 +84,8 @@ def judgeable(base_url: str, greetings: Sequence[Greeting]) -> tuple[str, ...]:
 
 def remarks(greetings: Iterable[Greeting]) -> tuple[str, ...]:
     """What a user should know before the run, a line each."""
-    unjudged = "is not judged: "
     return tuple(
-        f"dialect {greeting.dialect} {unjudged if greeting.heard.obstacle else ''}{said}"
+        f"dialect {greeting.dialect}{' is not judged' if greeting.heard.obstacle else ''}: {said}"
         for greeting in greetings
         if (said := greeting.heard.obstacle or greeting.heard.remark)
     )

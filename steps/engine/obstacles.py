@@ -103,7 +103,7 @@ def _mend(plain: Plain, response: Response) -> str:
     if retry_after(response) is not None:
         return "the target is busy or not ready; run again when it is"
     if status >= 500:
-        return f"nothing can be judged before {plain.request} succeeds once; the log of the target says why it fails"
+        return "the log of the target says why; run again when one succeeds"
     return _refused(plain, response)
 
 

@@ -159,7 +159,7 @@ def test_an_error_that_is_for_the_cases_is_only_told() -> None:
     failed = {"status": "ERROR", "error_message": "Negative token count"}
     assert played(at("/rollout", answer(200, failed))) == (
         "sync",
-        "dialect sync a plain rollout ends in ERROR: Negative token count",
+        "dialect sync: a plain rollout ends in ERROR: Negative token count",
     )
 
 

@@ -156,7 +156,7 @@ class RolloutPeers:
                 shown = [dialect for dialect in dialects if await self._shows(http, base_url, dialect, answers)]
         except (TimeoutError, httpx.HTTPError) as error:
             raise SuiteError(
-                f"{base_url} answers /health but not an empty start request: {error or 'silence'}"
+                f"{base_url} answers /health but not an empty start request: {str(error) or 'no answer came in time'}"
             ) from error
         if not shown:
             paths = "; ".join(f"POST {START_PATH[dialect]} is answered {answers[dialect]}" for dialect in dialects)
