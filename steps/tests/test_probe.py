@@ -7,15 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from steps import probe, smoking
+from steps.cli import cli
+from steps.engine import card as cards
 from steps.engine.card import Card
 from steps.engine.findings import SuiteError
 from steps.engine.trace import Request as Asked
 from steps.engine.trace import Response
 from steps.peers import served
 from steps.peers.host import HostPlay
-from steps.running import Request, ready
+from steps.running import PROFILES, Request, ready
 
 JSON = (("content-type", "application/json"),)
 KEY = "a-key-of-ours"
@@ -254,6 +257,36 @@ def test_a_router_without_its_engines() -> None:
 
 def test_a_router_in_front_of_other_engines() -> None:
     assert "none reaches an engine of the suite" in refusal(always(REPLY), profile="router")
+
+
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name != "rollout"])
+def test_explore_says_what_applies_instead(profile: str) -> None:
+    done = CliRunner().invoke(cli, ["explore", "--profile", profile])
+    assert isinstance(done.exception, SuiteError)  # which main() makes exit code 2
+    assert re.fullmatch(
+        rf"explore --profile {profile}: explore walks over .*`pytest contracts/ --profile {profile}`\) judge it\.",
+        str(done.exception),
+    )
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_smoke_finds_the_reference_sane(profile: str) -> None:
+    lines: list[str] = []
+    assert asyncio.run(smoking.smoke(Request(profile=profile), lines.append)) == 0
+    for dialect in PROFILES[profile].dialects:
+        assert any(line.startswith(f"greeting    {dialect}: ended well in ") for line in lines), lines
+
+
+def test_what_breaks_elsewhere_is_judged_in_full() -> None:
+    card = cards.load(PROFILES["rollout"].default_card)
+    broken = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "http_500"}})
+    request = Request(target="app:rollout_server.mutants:create_app", described=broken, dialect="sync")
+    assert asyncio.run(_judged(request)) == (("sync",), ())
+
+
+async def _judged(request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    async with ready(request) as run:
+        return run.dialects, run.remarks
 
 
 def test_smoke_says_which_finding() -> None:

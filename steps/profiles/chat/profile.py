@@ -139,7 +139,9 @@ class ChatPeers:
             async with client() as http, asyncio.timeout(LOOK_S):
                 listed = await http.get(f"{base_url}/v1/models", headers=self._headers())
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SuiteError(f"{base_url} does not answer as an engine: {str(error) or type(error).__name__}") from error
+            raise SuiteError(
+                f"{base_url} does not answer as an engine: {str(error) or type(error).__name__}"
+            ) from error
         body = parse(listed.content)
         data = body.get("data") if isinstance(body, dict) else None
         models = {str(one.get("id")): one for one in data if isinstance(one, dict)} if isinstance(data, list) else {}
@@ -157,7 +159,9 @@ class ChatPeers:
             async with client() as http, asyncio.timeout(LOOK_S * 3):
                 await self._look(http, base_url)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SuiteError(f"{base_url} does not answer as an engine: {str(error) or type(error).__name__}") from error
+            raise SuiteError(
+                f"{base_url} does not answer as an engine: {str(error) or type(error).__name__}"
+            ) from error
 
     async def _look(self, http: Any, base_url: str) -> None:
         hello = {**({"model": self.model} if self.model else {}), **GREETING}
