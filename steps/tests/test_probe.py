@@ -105,6 +105,11 @@ def test_a_redirect_is_shown_with_its_location() -> None:
     assert "--target" in told
 
 
+def test_an_error_page_is_told_by_its_status() -> None:
+    page = Response(503, (("content-type", "text/html"),), b"<h1>503</h1>\n<p>Backend fetch failed</p>")
+    assert "every start is answered 503 <h1>503</h1> <p>Backend fetch failed</p>" in refusal(always(page))
+
+
 @pytest.mark.parametrize("status", [404, 405])
 def test_a_target_without_the_paths(status: int) -> None:
     told = refusal(always(answer(status, {"detail": "nothing here"})))
