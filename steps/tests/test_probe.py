@@ -75,10 +75,11 @@ def refusal(answers: Answer, **options: Any) -> str:
     return str(told.value)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For targets that stay silent or busy: the longer they are waited for, the longer the test, and nothing else."""
     monkeypatch.setattr(probe, "SILENCE_S", 0.2)
-    monkeypatch.setattr(probe, "LONGEST_S", 0.6)
+    monkeypatch.setattr(probe, "LONGEST_S", 1.0)
 
 
 def test_a_target_that_asks_for_a_key() -> None:
@@ -131,7 +132,7 @@ def test_a_refusal_names_the_member_and_the_option() -> None:
     assert "--tokenizer-name" in told
 
 
-def test_a_lease_is_told_as_what_it_is() -> None:
+def test_a_lease_is_told_as_what_it_is(hasty: None) -> None:
     told = refusal(
         lambda request: (
             answer(202, {"rollout_id": "r", "polling_lease_token": "t"})
@@ -146,7 +147,7 @@ def test_a_lease_is_told_as_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("path", ["/rollout", "/v1/rollout/init"])
-def test_a_start_after_which_nothing_arrives(path: str) -> None:
+def test_a_start_after_which_nothing_arrives(path: str, hasty: None) -> None:
     told = refusal(at(path, answer(202, {"rollout_id": "r", "tools": []})))
     assert re.search(
         r"no request arrived at http://127\.0\.0\.1:\d+ within 0\.2 s: can the target reach --listen\?$", told
@@ -183,7 +184,7 @@ def test_a_busy_target_is_asked_again() -> None:
     assert left == []
 
 
-def test_a_target_that_stays_busy() -> None:
+def test_a_target_that_stays_busy(hasty: None) -> None:
     told = refusal(at("/rollout", answer(503, {"detail": "full"}, retry_after="0.1")))
     assert 'every start is answered 503 with Retry-After 0.1 {"detail": "full"}' in told
     assert "run again" in told
@@ -205,14 +206,23 @@ def test_one_dialect_of_two_is_judged() -> None:
     [
         (404, "this trainer has no control API (contracts/trainer/openapi.yaml): POST /rollouts is answered 404"),
         (401, "every control request is answered 401"),
-        (202, "no request arrived at http://127.0.0.1:"),
     ],
 )
 def test_a_trainer_that_cannot_be_judged(status: int, told: str) -> None:
+    assert told in refusal(_control(status), profile="trainer")
+
+
+def test_a_trainer_that_does_not_reach_our_server(hasty: None) -> None:
+    told = refusal(_control(202), profile="trainer")
+    assert "POST /rollouts is answered 202, but no request arrived at http://127.0.0.1:" in told
+    assert told.endswith("within 0.2 s: can the target reach --listen?")
+
+
+def _control(status: int) -> Answer:
     def answers(request: Asked) -> Response:
         return answer(status, {"detail": "no"}) if request.path == "/rollouts" else answer(422, {"detail": "messages"})
 
-    assert told in refusal(answers, profile="trainer")
+    return answers
 
 
 def test_a_chat_server_that_asks_for_a_model() -> None:
