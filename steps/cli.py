@@ -56,6 +56,9 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--tokenizer", type=click.Path(path_type=Path), help="Local tokenizer directory for both sides."),
         click.option("--tokenizer-name", default=None, help="The name by which the target knows that tokenizer."),
         click.option(
+            "--model", default=None, help="The model to ask the target for (chat, router, live).", metavar="NAME"
+        ),
+        click.option(
             "--listen", type=_Address(), default="127.0.0.1:0", show_default=True, help="Where our trainer listens."
         ),
     ]
@@ -181,13 +184,18 @@ async def _compared(request: Request, cases: list[Case]) -> Divergence:
 
 async def _run(request: Request, cases: list[Case], known: baseline.Baseline, report_file: Path | None) -> int:
     async with ready(request) as judged:
-        mine = judged.mine(cases)
+        for line in judged.remarks:
+            click.echo(f"NOTE  {line}\n")
+        mine, unjudged = judged.mine(cases), judged.unjudged
         if report_file is None:
             outcomes = await _play(judged, mine, lambda outcome: None)
         else:
             with report.ReportWriter.of_run(report_file, judged, mine) as writer:
                 outcomes = await _play(judged, mine, writer.result)
-    return _conclude(request, outcomes, known, len(mine))
+    code = _conclude(request, outcomes, known, len(mine))
+    if unjudged:
+        click.echo(f"Not judged at all: dialect {', '.join(unjudged)}.", err=True)
+    return NO_JUDGEMENT if unjudged and code == OK else code
 
 
 async def _play(judged: Run, cases: list[Case], done: Callable[[Outcome], None]) -> list[Outcome]:
@@ -242,6 +250,8 @@ def explore(walks: int, seed: int | None, save_scenario: Path | None, **options:
     from steps.exploration.items import told
 
     request = Request(**options)
+    if (instead := profile_of(request.profile).unexplored) != "":
+        raise SuiteError(f"explore --profile {request.profile}: {instead}.")
     found = judged = False
     for dialect in (request.dialect,) if request.dialect else asyncio.run(_dialects(request)):
         for what, explored in (

@@ -63,10 +63,15 @@ class Hunt:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """What the suite found in one mutant, method by method."""
+    """What the suite found in one mutant, method by method; `unjudged` says why it could not be judged, if so."""
 
     mutant: Planted
     hunts: tuple[Hunt, ...]
+    unjudged: str = ""
+
+    @property
+    def survived(self) -> bool:
+        return not self.killed and not self.unjudged
 
     @property
     def killed(self) -> bool:
@@ -80,6 +85,8 @@ class Kill:
         return [] if "*" in declared else sorted(found - declared)
 
     def line(self) -> str:
+        if self.unjudged:
+            return f"{self.mutant.requirement}  {self.mutant.name:<24} could not be judged: {self.unjudged}"
         told = [self._told(hunt) for hunt in self.hunts]
         how = "  ".join(told) if self.killed else f"SURVIVED {', '.join(hunt.method for hunt in self.hunts)}"
         extra = f"   also, undeclared: {', '.join(self.accidents)}" if self.accidents else ""
@@ -139,15 +146,15 @@ async def matrix(
 ) -> int:
     """Hunt every mutant by `methods`, or each by its own where none is named.
 
-    Exit code 0 when every mutant is killed by its own requirement and by nothing undeclared, else 1.
+    Exit code 0 when every mutant is killed by its own requirement and by nothing undeclared; 1 when one survived or broke what it
+    does not declare, 2 when one could not be judged.
     """
     gate = asyncio.Semaphore(jobs)
     kills: list[Kill] = []
 
     async def one(mutant: Planted) -> None:
         async with gate:
-            hunts = [await hunt(mutant, method, profile) for method in methods or (mutant.by,)]
-            kills.append(Kill(mutant, tuple(hunts)))
+            kills.append(await _killed(mutant, methods or (mutant.by,), profile))
             echo(kills[-1].line())
 
     mutants = await listed(only, profile)
@@ -157,7 +164,21 @@ async def matrix(
         echo(f"not hunted here, found by the tests of the reference alone: {', '.join(apart)}")
     for line in _totals(kills, methods):
         echo(line)
-    return 0 if all(k.killed and not k.accidents for k in kills) else 1
+    if any(kill.survived or kill.accidents for kill in kills):
+        return 1
+    return 2 if any(kill.unjudged for kill in kills) else 0
+
+
+async def _killed(mutant: Planted, methods: tuple[str, ...], profile: str) -> Kill:
+    """Hunt one mutant. One that cannot be judged is told as such, and the others are hunted all the same."""
+    hunts: list[Hunt] = []
+    try:
+        for method in methods:
+            hunts.append(await hunt(mutant, method, profile))
+    except (SuiteError, TimeoutError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return Kill(mutant, tuple(hunts), reason)
+    return Kill(mutant, tuple(hunts))
 
 
 def _totals(kills: list[Kill], methods: tuple[str, ...]) -> Iterable[str]:
@@ -166,7 +187,8 @@ def _totals(kills: list[Kill], methods: tuple[str, ...]) -> Iterable[str]:
         yield f"{method}: {sum(mine)} of {len(mine)} killed"
     yield (
         f"{len(kills)} mutants of {len({k.mutant.requirement for k in kills})} requirements: {sum(k.killed for k in kills)} killed, "
-        f"{sum(not k.killed for k in kills)} survived, {sum(bool(k.accidents) for k in kills)} with undeclared findings"
+        f"{sum(k.survived for k in kills)} survived, {sum(bool(k.unjudged) for k in kills)} could not be judged, "
+        f"{sum(bool(k.accidents) for k in kills)} with undeclared findings"
     )
 
 

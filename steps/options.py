@@ -17,6 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--target-key", default=None, help="the key to send to the target")
     group.addoption("--tokenizer", default=None, type=Path, help="local tokenizer directory that both sides use")
     group.addoption("--tokenizer-name", default=None, help="the name by which the target knows that tokenizer")
+    group.addoption("--model", default=None, help="the model to ask the target for (chat, router, live)")
     group.addoption("--backend", default="scripted", metavar="scripted|live|replay:DIR", help="who plays the model")
     group.addoption("--record", default=None, type=Path, metavar="DIR", help="keep what a live model said here")
     group.addoption("--report", default=None, type=Path, help="write the NDJSON report here")
@@ -46,6 +47,7 @@ def request_of(config: pytest.Config, profile: str) -> Request:
         jobs=option.in_flight,
         backend=option.backend,
         record=option.record,
+        model=option.model,
     )
 
 

@@ -254,9 +254,10 @@ class Player:
         if case.dialect not in run.dialects:
             from steps.engine.findings import Judgement
 
-            return Outcome(
-                case, Judgement(Verdict.SKIP, {}, (), f"the target has no dialect {case.dialect}"), None, 0.0, ""
-            )
+            reason = next((g.heard.obstacle for g in run.greetings if g.dialect == case.dialect), "")
+            verdict = Verdict.ERROR if case.dialect in run.unjudged else Verdict.SKIP
+            told = reason or f"the target has no dialect {case.dialect}"
+            return Outcome(case, Judgement(verdict, {}, (), told), None, 0.0, "")
         return await run.campaign.play(run.mine([case])[0])
 
     async def _keep(self, name: str, opened: "asyncio.Future[Run]", ending: asyncio.Event) -> None:

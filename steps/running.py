@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.requirements import Requirement
+from steps import probe
 from steps.engine import bodies, redaction
 from steps.engine import card as cards
 from steps.engine.campaign import Campaign, Options
@@ -17,10 +18,11 @@ from steps.engine.findings import Cause, Evidence, SuiteError
 from steps.engine.session import Session
 from steps.engine.targets import reachable
 from steps.live import backend
-from steps.live.backend import SCRIPTED, Asked
+from steps.live.backend import BOTH, LIVE, SCRIPTED, Asked
 from steps.live.engine import TOKENIZER, Wish
 from steps.live.openai import Engine
 from steps.peers import tokens
+from steps.probe import Greeting
 from steps.profiles.base import Peers, Profile, Setting
 from steps.profiles.chat.profile import PROFILE as CHAT
 from steps.profiles.rollout.profile import PROFILE as ROLLOUT
@@ -51,6 +53,7 @@ class Request:
     record: Path | None = None
     max_body: int | None = None  # MiB; no body of a target is read beyond it
     wish: Wish | None = None  # the engine of a live run; default: what the environment says
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class Judge:
 
 @dataclass(slots=True)
 class Run:
-    """A run that is ready to play cases of these dialects."""
+    """A run that is ready to play cases of these dialects. `greetings` are how the target was greeted in each that was tried."""
 
     request: Request
     profile: Profile
@@ -116,6 +119,20 @@ class Run:
     dialects: tuple[str, ...]
     target: str
     engine: Engine | None = None
+    greetings: tuple[Greeting, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user should know of the target before it is judged."""
+        return probe.remarks(self.greetings)
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """The dialects that were asked for by name, on the command line or on the card, and cannot be judged."""
+        named = (self.request.dialect,) if self.request.dialect else self.campaign.options.card.dialects
+        return tuple(
+            greeting.dialect for greeting in self.greetings if greeting.dialect in named and greeting.heard.obstacle
+        )
 
     def mine(self, cases: Iterable[Case]) -> list[Case]:
         """The cases for this target. A variant that its card does not declare is the target as it is: whether that can be
@@ -154,7 +171,10 @@ def card_of(request: Request, profile: Profile) -> Card:
 
 @contextlib.asynccontextmanager
 async def ready(request: Request) -> AsyncIterator[Run]:
-    """Start or reach the target, serve the peers, look which dialects there are. Raises `SuiteError` when that fails."""
+    """Start or reach the target, serve the peers, look which dialects there are and greet the target in each of them.
+
+    Raises `SuiteError` when that fails, or shows that nothing can be judged.
+    """
     bodies.allow(request.max_body)
     profile = profile_of(request.profile)
     card, target = card_of(request, profile), request.target or profile.default_target
@@ -166,21 +186,33 @@ async def ready(request: Request) -> AsyncIterator[Run]:
         )
     for secret in (request.target_key, card.key, *(variant.key for variant in card.variants.values())):
         redaction.remember(secret)
-    asked = Asked(request.backend, _tokenizer_hash(request, card), profile.name, request.record, request.wish)
+    asked = Asked(request.backend, _tokenizer_hash(request, card), profile.name, request.record, _wish(request))
     async with backend.opened(asked) as model:
         if model.engine is not None and profile.live_target is not None:
             target = request.target or profile.live_target(model.engine)
         wish = (request.target_key, request.tokenizer, request.tokenizer_name, request.listen)
-        setting = Setting(target, card, *wish, model.run, model.engine)
+        setting = Setting(target, card, *wish, model.run, model.engine, request.model)
         async with (
             profile.peers(setting) as peers,
             _campaign(request, profile, setting, peers) as campaign,
         ):
             instance = await campaign.target()
             await reachable(instance.base_url)
-            dialects = await peers.discover(instance.base_url, wanted)
+            shown = await peers.discover(instance.base_url, wanted)
+            greetings = await probe.greet(campaign, profile, shown)
+            dialects = probe.judgeable(instance.base_url, greetings)
+            for greeting in greetings:
+                if greeting.dialect in dialects:
+                    await peers.learn(instance.base_url, greeting.dialect, greeting.session.trace)
             campaign.limit(await peers.capacity(instance.base_url, dialects, request.jobs))
-            yield Run(request, profile, campaign, peers, dialects, target, model.engine)
+            yield Run(request, profile, campaign, peers, dialects, target, model.engine, greetings)
+
+
+def _wish(request: Request) -> Wish | None:
+    """The engine of a live run, with the model that was named."""
+    if request.model is None or request.backend not in (LIVE, BOTH):
+        return request.wish
+    return replace(request.wish or Wish.from_environment(), model=request.model)
 
 
 def _campaign(request: Request, profile: Profile, setting: Setting, peers: Peers) -> Campaign:
@@ -199,6 +231,8 @@ def rerun(request: Request, case: Case) -> str:
     for option, value in (("--target", request.target), ("--card", request.card), ("--tokenizer", request.tokenizer)):
         if value is not None:
             words += [option, str(value)]
+    if request.model is not None:
+        words += ["--model", request.model]
     if request.target_key is not None:
         words += ["--target-key", "..."]
     if request.backend != SCRIPTED:

@@ -1,58 +1,68 @@
-"""Smoke: a handful of plain questions to a target, so that a wiring fault is not mistaken for a breach."""
+"""Smoke: one plain greeting to a target in each dialect, so that a wiring fault is not mistaken for a breach."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from steps.engine.cases import Case, Step
-from steps.engine.findings import Finding, Location, Verdict
-from steps.peers.script import Reply, Script
-from steps.profiles.rollout.actions import End, Start, TrainerSays
-from steps.profiles.rollout.expectations import Completed
-from steps.profiles.trainer.actions import Enroll, Generate
-from steps.profiles.trainer.expectations import Replies
-from steps.running import Request, ready
+from steps.engine.findings import Judgement, SuiteError, Verdict
+from steps.engine.redaction import redacted
+from steps.probe import Greeting
+from steps.running import Request, Run, ready
 
-HERE = Location("smoke", 1)
+LONGEST = 160  # characters of what was demanded and of what was seen
 
 
 async def smoke(request: Request, say: Callable[[str], None]) -> int:
-    """Exit code 0 when a rollout without tools ends in every dialect, 2 otherwise. Raises `SuiteError` for a dead target."""
+    """Exit code 0 when the greeting ends as it should in every dialect, 2 otherwise. Raises `SuiteError` when nothing can be judged."""
     async with ready(request) as run:
         say(f"reachable   {run.target}")
         say(f"dialects    {', '.join(run.dialects)}")
-        sane = True
-        for dialect in run.dialects:
-            case = _hello(run.profile.name, dialect)
-            bench = run.peers.bench(case)
-            if run.profile.name == "rollout":
-                say(f"tools       {dialect}: {', '.join(bench.tools) or 'none shown'}")
-            outcome = await run.campaign.play(case)
-            say(f"rollout     {dialect}: {_word(outcome.judgement.verdict)} in {outcome.seconds:.2f} s")
-            for finding in outcome.judgement.findings:
-                if _serious(finding, case):
-                    sane = False
-                    say(f"            said {finding.said}; saw {finding.saw}")
-            sane = sane and outcome.judgement.verdict is not Verdict.ERROR
+        for line in run.remarks:
+            say(f"note        {line}")
+        sane = not run.unjudged
+        for greeting in run.greetings:
+            if greeting.dialect in run.dialects:
+                sane = _told(run, greeting, say) and sane
         say(
             "The target is sane: judge it with `rollout-conformance run`."
             if sane
-            else "The target is not ready to be judged."
+            else "The plainest there is does not work in full: mend that first, or every case will say so."
         )
         return 0 if sane else 2
 
 
-def _hello(profile: str, dialect: str) -> Case:
-    """The plainest conversation there is."""
-    if profile == "trainer":
-        asked = tuple(Step(what, HERE) for what in (Enroll(), Generate(), Replies((200,))))
-        return Case("hello", profile, dialect, ("TRAINER-178",), asked, HERE)
-    said = TrainerSays(Script((Reply(text="Hello."),)))
-    steps = tuple(Step(what, HERE) for what in (said, Start(), End(), Completed()))
-    return Case("hello", "rollout", dialect, ("ROLLOUT-112",), steps, HERE)
+def _told(run: Run, greeting: Greeting, say: Callable[[str], None]) -> bool:
+    """Say how the target was greeted; False when the greeting itself did not end as it should."""
+    dialect, case = greeting.dialect, greeting.case
+    tools = getattr(run.peers.bench(case), "tools", None)
+    if tools is not None:
+        say(f"tools       {dialect}: {', '.join(tools) or 'none shown'}")
+    judgement = _judgement(run, greeting)
+    well = judgement.verdict not in (Verdict.FAIL, Verdict.ERROR) and not judgement.findings
+    say(f"greeting    {dialect}: {'ended well' if well else _word(judgement)} in {greeting.seconds:.2f} s")
+    for line in _findings(run, judgement):
+        say(f"            {line}")
+    serious = any(finding.requirement == case.requirements[0] for finding in judgement.findings)
+    return not serious and judgement.verdict is not Verdict.ERROR
 
 
-def _serious(finding: Finding, case: Case) -> bool:
-    return finding.requirement == case.requirements[0]
+def _judgement(run: Run, greeting: Greeting) -> Judgement:
+    try:
+        return run.campaign.judgement(greeting.case, greeting.session)
+    except SuiteError as error:
+        return Judgement(Verdict.ERROR, {}, (), str(error))
 
 
-def _word(verdict: Verdict) -> str:
-    return {Verdict.PASS: "ended well", Verdict.ERROR: "could not be played"}.get(verdict, "ended, with findings")
+def _word(judgement: Judgement) -> str:
+    return f"could not be judged ({judgement.reason})" if judgement.verdict is Verdict.ERROR else "ended, with findings"
+
+
+def _findings(run: Run, judgement: Judgement) -> Iterator[str]:
+    """Each finding on one line."""
+    for finding in judgement.findings:
+        level = run.profile.catalogue[finding.requirement].level.upper()
+        said, saw = (_short(text) for text in (finding.said, finding.saw))
+        yield f"{finding.requirement} {level}  said {said}; saw {saw}"
+
+
+def _short(text: str) -> str:
+    line = " ".join(redacted(text).split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."

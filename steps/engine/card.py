@@ -61,6 +61,7 @@ class Card(Limits):
     )
     tokenizer: str | None = Field(None, description="a local tokenizer directory, relative to the card")
     tokenizer_name: str | None = Field(None, description="the name by which the target knows that tokenizer")
+    model: str | None = Field(None, description="the model to ask for (chat, router); default: the first that it lists")
     tools: list[Tool] | None = Field(None, description="calls to ask for; default: the calculator, where it is shown")
     hanging_tool: Tool | None = Field(None, description="a call that never returns of itself")
     capabilities: list[str] = Field(default_factory=list, description="idempotency_key, ...")

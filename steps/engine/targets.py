@@ -173,7 +173,8 @@ async def reachable(base_url: str) -> None:
         raise SuiteError(f"{base_url}/health answers with {error}. This does not look like a health check.") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise SuiteError(_unreachable(base_url, http.transport_fault(error))) from error
-    if "html" in reply.headers.get("content-type", ""):
+    # An error page says nothing: servers without /health answer it with one, as gateways answer what they redirect or refuse.
+    if reply.is_success and "html" in reply.headers.get("content-type", ""):
         raise SuiteError(
             f"{base_url}/health answers HTML ({reply.status_code}). This looks like a web page, not a rollout server."
         )

@@ -116,9 +116,11 @@ class BackendPlay:
 
 
 class Backends:
-    """What all engines share: the plans, which engines are `down`, and the requests for an answer that belong to no case."""
+    """What all engines share: their `model`, the plans, which engines are `down`, and the requests for an answer that belong to no
+    case."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = MODEL) -> None:
+        self.model = model
         self.plans: dict[str, Plan] = {}
         self.down: set[str] = set()
         self.strays: list[Request] = []
@@ -149,7 +151,7 @@ class Backend:
     def _aside(self, request: Request) -> Response:
         path = request.path.partition("?")[0]
         if path.endswith("/models"):
-            return Response(200, JSON, json.dumps(talking.listed((MODEL, own_model(self.name)))).encode())
+            return Response(200, JSON, json.dumps(talking.listed((self.all.model, own_model(self.name)))).encode())
         hello = (
             {}
             if request.method == "GET"

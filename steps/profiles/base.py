@@ -10,8 +10,9 @@ from contracts.requirements import Requirement
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import Cause, Evidence, SuiteError
+from steps.engine.obstacles import Heard
 from steps.engine.session import Session
-from steps.engine.trace import Request, Response
+from steps.engine.trace import Request, Response, Trace
 from steps.live.openai import Engine
 
 Invariant = Callable[[Any], Iterable[Evidence]]
@@ -24,7 +25,8 @@ def no_cause(case: Case, view: Any) -> Cause | None:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the run gives a profile to set up its peers with. `engine` is the one that generates; without it the script does."""
+    """What the run gives a profile to set up its peers with. `engine` is the one that generates; without it the script does.
+    `model` is the name to ask the target for, where the user gave one."""
 
     target: str
     card: Card
@@ -34,6 +36,7 @@ class Setting:
     listen: tuple[str, int]
     run: str
     engine: Engine | None = None
+    model: str | None = None
 
 
 class Peers(Protocol):
@@ -50,6 +53,9 @@ class Peers(Protocol):
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
         """How many rollouts or requests the target takes at once, where that is fewer than `jobs`."""
+
+    async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
+        """What else is to be known of a target that answers: its tools, its capabilities. `greeting` is how it was greeted."""
 
     def lacks(self, case: Case) -> str | None:
         """Why a case does not apply to this target, or None."""
@@ -104,7 +110,10 @@ class Profile:
     session into what the invariants judge; `live_target` says what is judged on an engine when no target is named. `cause` finds
     what ended a case otherwise than it gives reason for; `ends_by_itself` is accused where one such end shows in cases about several
     requirements. What breaks a requirement of `at_any_level` (a leaked key, say) is as grave in a case
-    about a weaker requirement."""
+    about a weaker requirement.
+
+    `greeting` is the plainest case of a dialect, `heard` what it showed of the target. `unexplored` says what applies instead to a
+    profile whose orders of events cannot be explored."""
 
     name: str
     dialects: tuple[str, ...]
@@ -119,6 +128,9 @@ class Profile:
     drowned_by: frozenset[str]
     excuse: Callable[[Case, Any], str | None]
     fuzzed: Fuzzed
+    greeting: Callable[[str], Case]
+    heard: Callable[[Session, Case], Heard]
+    unexplored: str = ""
     live_target: Callable[[Engine], str] | None = None
     cause: Callable[[Case, Any], Cause | None] = no_cause
     ends_by_itself: str | None = None

@@ -18,6 +18,12 @@ def outcome(*evidence: Evidence) -> Outcome:
     return Outcome(case, judge(evidence, ("ROLLOUT-094",), LEVELS, "may"), None, 0.0, "")
 
 
+def found_in(mutant: killing.Planted) -> Outcome:
+    case = Case("c", "rollout", "sync", (mutant.requirement,), (), Location("x.yaml", 1))
+    levels = {mutant.requirement: "must"}
+    return Outcome(case, judge([found(mutant.requirement)], case.requirements, levels, "may"), None, 0.0, "")
+
+
 def found(name: str) -> Finding:
     return Finding(name, "said", "saw")
 
@@ -46,6 +52,29 @@ def test_what_is_not_declared_is_an_accident() -> None:
 def test_an_unknown_mutant_is_told() -> None:
     with pytest.raises(SuiteError, match="no mutant is called nobody"):
         asyncio.run(killing.listed(("nobody",)))
+
+
+def test_a_mutant_that_cannot_be_judged_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hunt(mutant: killing.Planted, method: str, profile: str) -> killing.Hunt:
+        if mutant.name == "mask_short":
+            raise SuiteError("http://127.0.0.1:1: nothing can be judged:\n  every start is answered 500 boom")
+        return killing.judged(mutant, method, [found_in(mutant)])
+
+    monkeypatch.setattr(killing, "hunt", hunt)
+    lines: list[str] = []
+    assert asyncio.run(killing.matrix(("mask_short", "respaced"), (), 1, lines.append)) == 2
+    assert any("mask_short" in line and line.endswith("every start is answered 500 boom") for line in lines)
+    assert "2 mutants of 2 requirements: 1 killed, 0 survived, 1 could not be judged, 0 with undeclared" in lines[-1]
+
+
+def test_a_survivor_counts_more_than_what_cannot_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hunt(mutant: killing.Planted, method: str, profile: str) -> killing.Hunt:
+        if mutant.name == "mask_short":
+            raise SuiteError("gone")
+        return killing.judged(mutant, method, [])
+
+    monkeypatch.setattr(killing, "hunt", hunt)
+    assert asyncio.run(killing.matrix(("mask_short", "respaced"), (), 1, lambda line: None)) == 1
 
 
 @pytest.mark.slow

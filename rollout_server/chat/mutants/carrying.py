@@ -4,6 +4,7 @@ import gzip
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -69,7 +70,9 @@ MUTANTS = (
     mutant(
         "backend_gets_other_id",
         "the backend gets an id of its own",
-        around(upstream, "headers", lambda original, _, streams: original("req-0", streams)),
+        around(
+            upstream, "headers", lambda original, asked, streams: original(replace(asked, request_id="req-0"), streams)
+        ),
         "043",
     ),
     mutant(

@@ -18,13 +18,14 @@ from steps.engine.findings import SuiteError
 from steps.engine.http import client, transport_fault
 from steps.engine.reading import listed, mapping
 from steps.engine.session import Session
-from steps.engine.trace import parse
+from steps.engine.trace import Trace, parse
 from steps.live.openai import Engine
 from steps.peers import calculator, tokens
 from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
 from steps.profiles.chat import checks, fuzzed
 from steps.profiles.chat.actions import CHAT
+from steps.profiles.chat.greeting import GREETING, greeting, hear
 from steps.profiles.chat.replies import Bench, Talk
 
 ROOT = Path(__file__).parents[3]
@@ -44,7 +45,6 @@ TO_BE_SHOWN = (
 )
 ADD = calculator.tool("add")
 PROBES: dict[str, dict[str, Any]] = {
-    "": {},
     "token_ids": {"return_token_ids": True},
     "logprobs": {"logprobs": True},
     "tools": {"tools": [ADD]},
@@ -84,7 +84,7 @@ LACKS = {
 
 @dataclass(slots=True)
 class ChatPeers:
-    """No peer is played here; what was learnt of the engine. `shown` are the capabilities that it showed."""
+    """No peer is played here; what was learnt of the engine. `shown` are the capabilities that it showed, `listed` the models."""
 
     setting: Setting
     tokens: Tokens | None
@@ -92,6 +92,7 @@ class ChatPeers:
     model: str = ""
     context: int = 200_000  # more than this is said by no engine that does not say so
     shown: set[str] = field(default_factory=set)
+    listed: frozenset[str] = frozenset()
 
     @property
     def tokenizer_hash(self) -> str:
@@ -105,7 +106,9 @@ class ChatPeers:
         return card
 
     def bench(self, case: Case) -> Bench:
-        return Bench(self.model, self.key, self.tokens, self.setting.card, self.context, frozenset(self._all()))
+        return Bench(
+            self.model, self.key, self.tokens, self.setting.card, self.context, frozenset(self._all()), self.listed
+        )
 
     def _all(self) -> set[str]:
         """What was shown, and what the card declares."""
@@ -135,7 +138,27 @@ class ChatPeers:
         return None
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
-        """Look at the engine. Raises `SuiteError` when there is none."""
+        """Which model is asked: the one that is named, else the first that the engine lists. Raises `SuiteError` when there is no engine."""
+        try:
+            async with client() as http, asyncio.timeout(LOOK_S):
+                listed = await http.get(f"{base_url}/v1/models", headers=self._headers())
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+            seen = f"no answer within {LOOK_S:g} s" if isinstance(error, TimeoutError) else transport_fault(error)
+            raise SuiteError(f"{base_url} does not answer as an engine: {seen}") from error
+        body = parse(listed.content)
+        data = body.get("data") if isinstance(body, dict) else None
+        models = {str(one.get("id")): one for one in data if isinstance(one, dict)} if isinstance(data, list) else {}
+        named = self.setting.model or (self.setting.engine.model if self.setting.engine else self.setting.card.model)
+        self.model, self.listed = named or next(iter(models), ""), frozenset(models)
+        takes = models.get(self.model, {}).get("max_model_len")
+        self.context = takes if type(takes) is int and 0 < takes <= MOST_CONTEXT else self.context
+        return dialects
+
+    async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
+        """The capabilities of an engine that answers greetings. Raises `SuiteError` when it stops answering."""
+        response = greeting.exchanges[-1].response if greeting.exchanges else None
+        if response is None or response.status != 200:
+            return  # it lists a model that it does not know: that is for the cases to say
         try:
             async with client() as http, asyncio.timeout(LOOK_S * 3):
                 await self._look(http, base_url)
@@ -143,32 +166,20 @@ class ChatPeers:
             silent = isinstance(error, TimeoutError)
             seen = f"no end of its answers within {LOOK_S * 3:g} s" if silent else transport_fault(error)
             raise SuiteError(f"{base_url} does not answer as an engine: {seen}") from error
-        return dialects
 
     async def _look(self, http: Any, base_url: str) -> None:
-        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {self.key}"} if self.key else {})
-        listed = await http.get(f"{base_url}/v1/models", headers=headers)
-        if listed.status_code in (401, 403):
-            raise SuiteError(f"{base_url} asks for a key ({listed.status_code}): give it with --target-key")
-        body = parse(listed.content)
-        data = body.get("data") if isinstance(body, dict) else None
-        models = {str(one.get("id")): one for one in data if isinstance(one, dict)} if isinstance(data, list) else {}
-        self.model = self.setting.engine.model if self.setting.engine else next(iter(models), "")
-        takes = models.get(self.model, {}).get("max_model_len")
-        self.context = takes if type(takes) is int and 0 < takes <= MOST_CONTEXT else self.context
-        named = {"model": self.model} if self.model else {}
-        hello = {**named, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 16}
+        hello = {**({"model": self.model} if self.model else {}), **GREETING}
         for name, more in PROBES.items():
-            reply = await http.post(f"{base_url}{CHAT}", json={**hello, **more}, headers=headers)
-            if not more and reply.status_code in (400, 404) and self.model and self.model in reply.text:
-                return  # it lists a model that it does not know: that is for the cases to say
-            if not more and reply.status_code != 200:
-                raise SuiteError(f"{base_url}{CHAT} answers {reply.status_code} to a greeting: {reply.text[:200]}")
+            reply = await http.post(f"{base_url}{CHAT}", json={**hello, **more}, headers=self._headers())
             if reply.status_code == 200 and _shows(name, reply):
                 self.shown.add(name)
         shown = await http.get(f"{base_url}/metrics")
         if shown.status_code == 200 and "vllm:num_requests_running" in shown.text:
             self.shown.add("metrics")
+
+    def _headers(self) -> dict[str, str]:
+        key = {"authorization": f"Bearer {self.key}"} if self.key else {}
+        return {"content-type": "application/json", **key}
 
 
 def _shows(name: str, reply: Any) -> bool:
@@ -240,5 +251,9 @@ PROFILE = Profile(
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
+    greeting=greeting,
+    heard=hear,
+    unexplored="explore walks over the order of events of a rollout, and a chat is one request and its answer; of an engine the cases "
+    "(`run`) and generated requests (`pytest contracts/ --profile chat`) judge it",
     live_target=on_engine,
 )

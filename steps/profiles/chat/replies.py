@@ -224,8 +224,8 @@ class _Growing:
 
 @dataclass(slots=True)
 class Bench:
-    """What the cases of a run share. `shown` are the capabilities of the engine, `context` how many tokens it takes; `tokens` is None
-    where the suite does not have the model's tokenizer."""
+    """What the cases of a run share. `shown` are the capabilities of the engine, `listed` its models,
+    `context` how many tokens it takes; `tokens` is None where the suite does not have the model's tokenizer."""
 
     model: str
     key: str | None
@@ -233,6 +233,7 @@ class Bench:
     card: Card
     context: int
     shown: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
 
     @property
     def target_key(self) -> str | None:

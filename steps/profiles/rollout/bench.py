@@ -59,6 +59,10 @@ class Bench:
         path = SHIPPED_TOKENIZER.with_name(f"tokenizer_{wanted.tokenizer}")
         return tokens.load(path), str(path)
 
+    def tool_names(self) -> set[str]:
+        """The tools that the target shows, or that its card names."""
+        return {*self.tools, *(tool.name for tool in self.card.tools or ())}
+
     def usable_tools(self) -> list[cards.Tool]:
         """The calls that a case may ask for: those of the card, else the calculator where the target shows it."""
         if self.card.tools is not None:

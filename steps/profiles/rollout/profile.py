@@ -17,16 +17,16 @@ from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.http import client, transport_fault
-from steps.engine.session import GaveUp, Session
+from steps.engine.obstacles import excerpt
+from steps.engine.session import Session
 from steps.engine.trace import Trace, parse
 from steps.live.trainer import LiveTrainer, stable_number
 from steps.peers import served, tokens
-from steps.peers.script import Fault, Reply, Script
+from steps.peers.script import Fault
 from steps.peers.trainer import ScriptedTrainer
 from steps.profiles.base import Profile, Setting
 from steps.profiles.rollout import fuzzed
-from steps.profiles.rollout.actions import End, Start, TrainerSays
-from steps.profiles.rollout.bench import SHIPPED_TOKENIZER, Bench, Live, lives
+from steps.profiles.rollout.bench import CALCULATOR, SHIPPED_TOKENIZER, Bench, Live, lives
 from steps.profiles.rollout.capacity import measured
 from steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
 from steps.profiles.rollout.checks.auth import auth, isolation, secrets
@@ -41,17 +41,18 @@ from steps.profiles.rollout.checks.routed import routed
 from steps.profiles.rollout.checks.surface import surface
 from steps.profiles.rollout.checks.tools import tools
 from steps.profiles.rollout.given import START_PATH
+from steps.profiles.rollout.greeting import greeting, hear
 from steps.profiles.rollout.shown import capabilities
 from steps.profiles.rollout.talk import Rollout, Talk, answer, read_rollout
 
 ROOT = Path(__file__).parents[3]
-SMOKE_PATIENCE_S = 10.0
+LOOK_S = 10.0
 ANSWER_S = 5.0  # an empty start request is refused at once
 LACKS = {
     "server_key": "no key of the target was given (--target-key)",
     "no_server_key": "the target has a key, and the card no variant without one",
-    "calculator": "the target does not show the four tools of the calculator",
-    "part_of_calculator": "the target shows no tool of the calculator",
+    "calculator": "neither the target nor the card names all four tools of the calculator: add, subtract, multiply, divide",
+    "part_of_calculator": "neither the target nor the card names a tool of the calculator",
     "tools": "neither the card nor the target names a tool that can be called",
     "generation_timeout": "the card declares no generation_timeout_s",
     "rollout_timeout": "the card declares no rollout_timeout_s",
@@ -137,9 +138,9 @@ class RolloutPeers:
         if need == "tools":
             return bool(bench.usable_tools())
         if need == "calculator":
-            return card.tools is None and all(name in bench.tools for name in ("add", "subtract", "multiply", "divide"))
+            return set(CALCULATOR) <= bench.tool_names()
         if need == "part_of_calculator":
-            return card.tools is None and any(name in bench.tools for name in ("add", "subtract", "multiply", "divide"))
+            return bool(set(CALCULATOR) & bench.tool_names())
         if need == "server_key":
             return bench.target_key is not None
         if need == "no_server_key":
@@ -164,9 +165,10 @@ class RolloutPeers:
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Which of the dialects the target shows. Raises `SuiteError` when it shows none."""
+        answers: dict[str, str] = {}
         try:
-            async with client() as http, asyncio.timeout(ANSWER_S * len(dialects)):
-                shown = [dialect for dialect in dialects if await self._shows(http, base_url, dialect)]
+            async with client() as http, asyncio.timeout(ANSWER_S * 2):
+                shown = [dialect for dialect in dialects if await self._shows(http, base_url, dialect, answers)]
         except (TimeoutError, httpx.HTTPError) as error:
             seen = (
                 transport_fault(error)
@@ -175,61 +177,70 @@ class RolloutPeers:
             )
             raise SuiteError(f"{base_url} answers /health but not an empty start request: {seen}") from error
         if not shown:
-            paths = " and ".join(f"POST {START_PATH[dialect]}" for dialect in dialects)
+            paths = "; ".join(f"POST {START_PATH[dialect]} is answered {answers[dialect]}" for dialect in dialects)
             raise SuiteError(
-                f"{base_url} has none of the endpoints to judge: {paths} answer(s) 404. Is this a rollout server? "
+                f"{base_url} has none of the endpoints to judge: {paths}. Is this a rollout server? "
                 "Name its dialect with --dialect if it has another one."
             )
-        for dialect in shown:
-            await self._learn_tools(base_url, dialect)
-        if "routed" in shown and not {"status", "cancel"} <= set(self.setting.card.capabilities):
-            self.shown = await capabilities(base_url, self._bench("routed", ""), SMOKE_PATIENCE_S)
-        self.benches.clear()
         return tuple(shown)
 
-    async def _shows(self, http: Any, base_url: str, dialect: str) -> bool:
-        """`sync` and `routed` share a path: the one has /tools beside it, the other /rollout/cancel."""
-        if not await self._has_path(http, "POST", base_url + START_PATH[dialect]):
+    async def _shows(self, http: Any, base_url: str, dialect: str, answers: dict[str, str]) -> bool:
+        """`sync` and `routed` share a path: the one has /tools beside it, the other /rollout/cancel. `answers` notes what was answered
+        instead."""
+        reply = await self._asked(http, "POST", base_url + START_PATH[dialect])
+        answers[dialect] = f"{reply.status_code} {excerpt(reply.content)}".strip()
+        if not _is_path(reply):
             return False
         if dialect == "callback":
             return True
-        routed = await self._has_path(http, "POST", f"{base_url}/rollout/cancel")
+        routed = _is_path(await self._asked(http, "POST", f"{base_url}/rollout/cancel"))
         if dialect == "routed":
+            answers[dialect] = "as in the dialect sync (there is no POST /rollout/cancel)"
             return routed
-        return not routed or await self._has_path(http, "GET", f"{base_url}/tools")
+        answers[dialect] = "as in the dialect routed (there is no GET /tools)"
+        return not routed or _is_path(await self._asked(http, "GET", f"{base_url}/tools"))
 
-    async def _has_path(self, http: Any, method: str, url: str) -> bool:
-        headers = {"content-type": "application/json"}
-        reply = await http.request(method, url, content=b"{}" if method == "POST" else b"", headers=headers)
-        return reply.status_code not in (404, 405, 501)
+    async def _asked(self, http: Any, method: str, url: str) -> Any:
+        """An empty request, with the key: where every path asks for one, what is not there looks like what is."""
+        headers = {"content-type": "application/json", **self._authorization()}
+        return await http.request(method, url, content=b"{}" if method == "POST" else b"", headers=headers)
 
-    async def _learn_tools(self, base_url: str, dialect: str) -> None:
-        """The tools that the target shows: /tools (sync), or the 202 of a first rollout (callback)."""
-        if dialect in ("sync", "routed"):
-            listed = await self._listed(base_url)
-        else:
-            listed = await self._tools_of_a_rollout(base_url)
+    def _authorization(self) -> dict[str, str]:
+        key = self.setting.target_key if self.setting.target_key is not None else self.setting.card.key
+        return {"authorization": f"Bearer {key}"} if key else {}
+
+    async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
+        """The tools that the target shows: /tools (sync, routed), or the answer to a start (callback), else its first generation call.
+        Of the routed dialect also what else it has."""
+        listed = (_of_start(greeting) if dialect == "callback" else await self._listed(base_url)) or _of_call(greeting)
         named = [tool for tool in listed or [] if isinstance(tool, dict) and isinstance(tool.get("function"), dict)]
         self.tools[dialect] = {tool["function"].get("name", ""): tool for tool in named}
+        if dialect == "routed" and not {"status", "cancel"} <= set(self.setting.card.capabilities):
+            self.shown = await capabilities(base_url, self._bench("routed", ""), LOOK_S)
+        self.benches.clear()
 
     async def _listed(self, base_url: str) -> Any:
         """What /tools lists; nothing when it does not answer, which a case will say."""
         with contextlib.suppress(TimeoutError, httpx.HTTPError):
             async with client() as http, asyncio.timeout(ANSWER_S):
-                return _json((await http.get(f"{base_url}/tools")).content).get("tools")
+                return _json((await http.get(f"{base_url}/tools", headers=self._authorization())).content).get("tools")
         return None
 
-    async def _tools_of_a_rollout(self, base_url: str) -> Any:
-        async with client() as http:
-            session = Session(base_url, http, Trace(), SMOKE_PATIENCE_S, 0.0)
-            session.bench = self._bench("callback", "")
-            with contextlib.suppress(GaveUp):
-                await TrainerSays(Script((Reply(text="Hello."),))).perform(session)
-                await Start().perform(session)
-                await End().perform(session)
-            starts = [e for e in session.trace.exchanges if e.to_target and e.response is not None]
-            await session.close()
-        return _json(starts[-1].response.body).get("tools") if starts and starts[-1].response else None
+
+def _is_path(reply: Any) -> bool:
+    return reply.status_code not in (404, 405, 501)
+
+
+def _of_call(greeting: Trace) -> Any:
+    """The tools of the first generation call of a greeting: what the server lets the model choose from."""
+    calls = [e for e in greeting.exchanges if not e.to_target and e.request.path.endswith("/chat/completions")]
+    return _json(calls[0].request.body).get("tools") if calls else None
+
+
+def _of_start(greeting: Trace) -> Any:
+    """The tools in the answer to the start request of a greeting."""
+    starts = [e for e in greeting.exchanges if e.to_target and e.response is not None]
+    return _json(starts[-1].response.body).get("tools") if starts and starts[-1].response else None
 
 
 def _json(body: bytes) -> dict[str, Any]:
@@ -334,4 +345,6 @@ PROFILE = Profile(
     cause=partial(cause, CATALOGUE),
     ends_by_itself=ENDS_BY_ITSELF,
     fuzzed=fuzzed,
+    greeting=greeting,
+    heard=hear,
 )

@@ -9,10 +9,11 @@ from steps.profiles.chat.replies import Bench
 
 @dataclass(slots=True)
 class RouterBench(Bench):
-    """`ports` are those of the engines: no answer may show them."""
+    """`ports` are those of the engines: no answer may show them. `places` are the addresses of those in front of which a router stands."""
 
     backends: Backends = field(default_factory=Backends)
     ports: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     run: str = "00000000"
     counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 

@@ -1,6 +1,5 @@
 """The profile `router`: a router in front of engines is judged, the suite is its client and plays the engines behind it."""
 
-import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator
@@ -8,30 +7,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from contracts import requirements
 from steps.engine.card import Card
 from steps.engine.cases import Case
-from steps.engine.findings import SuiteError
-from steps.engine.http import client, transport_fault
 from steps.engine.session import Session
+from steps.engine.trace import Trace
 from steps.peers import served
 from steps.peers.backends import Backend, Backends
 from steps.peers.talking import MODEL
 from steps.profiles.base import Profile, Setting
-from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.replies import Talk
 from steps.profiles.router import fuzzed
 from steps.profiles.router.bench import RouterBench
 from steps.profiles.router.checks import kept, passed_on, shown
+from steps.profiles.router.greeting import greeting, hear
 from steps.profiles.router.lacks import LACKS, URL_ONLY
 from steps.profiles.router.whole import came_back
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("a", "b")
 MORTAL = ("c", "d")  # the engines of instances whose cases take engines down: the others are shared by all cases
-LOOK_S = 20.0
 
 
 @dataclass(slots=True)
@@ -71,8 +66,11 @@ class RouterPeers:
     def bench(self, case: Case) -> RouterBench:
         card, key = self.setting.card, self.setting.target_key
         ports = tuple(url.rpartition(":")[2] for url in self.urls.values())
-        bench = RouterBench(MODEL, key if key is not None else card.key, None, card, 4096)
-        return replace(bench, backends=self.backends, ports=ports, run=self.setting.run, counter=self.counters)
+        bench = RouterBench(self.backends.model, key if key is not None else card.key, None, card, 4096)
+        places = tuple(self.urls[name] for name in NAMES)
+        return replace(
+            bench, backends=self.backends, ports=ports, places=places, run=self.setting.run, counter=self.counters
+        )
 
     def lacks(self, case: Case) -> str | None:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
@@ -91,32 +89,17 @@ class RouterPeers:
         return None
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
-        """Whether a greeting reaches an engine of ours. Raises `SuiteError` when it does not: nothing could be judged."""
-        key = self.setting.target_key if self.setting.target_key is not None else self.setting.card.key
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        hello = {"model": MODEL, "messages": [{"role": "user", "content": "Hello!"}]}
-        try:
-            async with client() as http, asyncio.timeout(LOOK_S):
-                reply = await http.post(f"{base_url}{CHAT}", json=hello, headers=headers)
-        except (TimeoutError, httpx.HTTPError) as error:
-            silent = isinstance(error, TimeoutError)
-            seen = f"no end of its answer within {LOOK_S:g} s" if silent else transport_fault(error)
-            raise SuiteError(f"{base_url}{CHAT} does not answer: {seen}") from error
-        if reply.status_code in (401, 403):
-            raise SuiteError(f"{base_url} asks for a key ({reply.status_code}): give it with --target-key")
-        if reply.status_code != 200:
-            places = ", ".join(self.urls[name] for name in NAMES)
-            raise SuiteError(
-                f"{base_url}{CHAT} answers {reply.status_code} to a greeting. Is it configured for the engines that the suite plays "
-                f"({places}, model {MODEL})? Write {{engine_a}} and {{engine_b}} into the env of its card. It said: {reply.text[:200]}"
-            )
+        """There is one dialect; whether a greeting reaches an engine of ours shows whether there is a router."""
         return dialects
+
+    async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
+        """What a router has is on its card."""
 
 
 @contextlib.asynccontextmanager
 async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
     """Serve the engines for a run. With `--listen HOST:PORT` the others are at the next ports."""
-    backends = Backends()
+    backends = Backends(setting.model or setting.card.model or MODEL)
     host, port = setting.listen
     async with contextlib.AsyncExitStack() as stack:
         urls = {}
@@ -146,4 +129,8 @@ PROFILE = Profile(
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
+    greeting=greeting,
+    heard=hear,
+    unexplored="explore walks over the order of events of a rollout, and a router passes on one request and its answer; of a router the "
+    "cases (`run`) and generated requests (`pytest contracts/ --profile router`) judge it",
 )

@@ -15,7 +15,9 @@ from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.http import client, transport_fault
+from steps.engine.obstacles import excerpt
 from steps.engine.session import Session
+from steps.engine.trace import Trace
 from steps.live.trainer import stable_number
 from steps.peers import served, tokens
 from steps.peers.host import ScriptedHost
@@ -23,6 +25,7 @@ from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
 from steps.profiles.trainer import fuzzed
 from steps.profiles.trainer.checks import leaks, order, records, replies
+from steps.profiles.trainer.greeting import greeting, hear
 from steps.profiles.trainer.live import Bench, Talk, lives
 
 ROOT = Path(__file__).parents[3]
@@ -96,8 +99,14 @@ class TrainerPeers:
             shown = transport_fault(error) if isinstance(error, httpx.HTTPError) else f"no answer within {LOOK_S:g} s"
             raise SuiteError(f"{base_url} does not answer POST /v1/chat/completions: {shown}") from error
         if reply.status_code in (404, 405) and b"rollout" not in reply.content:
-            raise SuiteError(f"{base_url} has no POST /v1/chat/completions ({reply.status_code}). Is this a trainer?")
+            raise SuiteError(
+                f"{base_url} has no POST /v1/chat/completions (answered {reply.status_code} {excerpt(reply.content)}). "
+                "Is this a trainer?"
+            )
         return dialects
+
+    async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
+        """What a trainer has is on its card."""
 
     def lacks(self, case: Case) -> str | None:
         engine = self.setting.engine
@@ -138,4 +147,8 @@ PROFILE = Profile(
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
+    greeting=greeting,
+    heard=hear,
+    unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "
+    "(`pytest contracts/ --profile trainer`) judge it",
 )

@@ -1,0 +1,91 @@
+"""The probe: one plain greeting in each dialect before anything is judged, so that what was never reached is not taken for a breach.
+
+It refuses only where nothing could be judged. A target that answers the greeting, however badly, is for the cases.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from steps.engine.campaign import Campaign
+from steps.engine.cases import Case
+from steps.engine.findings import SuiteError
+from steps.engine.obstacles import Heard
+from steps.engine.session import GaveUp, Session
+from steps.engine.trace import Trace
+from steps.profiles.base import Profile
+
+SILENCE_S = 8.0  # a plain greeting that nothing follows for so long is given up on, unless the card is more patient
+LONGEST_S = 12.0  # what greets busy targets again and again, all in all
+LIVE_S = 120.0  # a real model generates
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """One greeting that was played, and what it showed."""
+
+    dialect: str
+    case: Case
+    session: Session
+    heard: Heard
+    seconds: float
+
+
+async def greet(campaign: Campaign, profile: Profile, dialects: Iterable[str]) -> tuple[Greeting, ...]:
+    """Greet the target in all dialects at the same time: what hangs in one of them should cost its silence once."""
+    return tuple(await asyncio.gather(*(_greeted(campaign, profile, dialect) for dialect in dialects)))
+
+
+async def _greeted(campaign: Campaign, profile: Profile, dialect: str) -> Greeting:
+    """The greeting in one dialect, again for as long as the target says that it is busy."""
+    case, began = profile.greeting(dialect), time.monotonic()
+    longest = LIVE_S if campaign.options.live else max(LONGEST_S, campaign.options.card.patience_s)
+    while True:
+        session = await _session(campaign, case)
+        await _perform(session, case, began + longest - time.monotonic())
+        heard = profile.heard(session, case)
+        spent = time.monotonic() - began
+        if heard.retry_s is None or spent + heard.retry_s >= longest:
+            break
+        await asyncio.sleep(heard.retry_s)
+    if heard.obstacle and heard.retry_s is not None:
+        heard = replace(heard, obstacle=f"{heard.obstacle} (asked again for {spent:.0f} s)")
+    return Greeting(dialect, case, session, heard, spent)
+
+
+async def _session(campaign: Campaign, case: Case) -> Session:
+    session = campaign.session(case, await campaign.target(), Trace())
+    if not campaign.options.live:
+        session.patience_s = max(SILENCE_S, campaign.options.card.patience_s)
+    return session
+
+
+async def _perform(session: Session, case: Case, within_s: float) -> None:
+    try:
+        async with asyncio.timeout(max(within_s, 0.0)):
+            for step in case.actions:
+                await step.what.perform(session)  # type: ignore[union-attr]
+    except (GaveUp, TimeoutError) as silence:
+        session.state["gave_up"] = [("", str(silence) or "the end of the greeting")]
+    finally:
+        await session.close()
+
+
+def judgeable(base_url: str, greetings: Sequence[Greeting]) -> tuple[str, ...]:
+    """The dialects that can be judged. Raises `SuiteError` with the reason when there are none."""
+    dead = [greeting for greeting in greetings if greeting.heard.obstacle]
+    if len(dead) < len(greetings):
+        return tuple(greeting.dialect for greeting in greetings if not greeting.heard.obstacle)
+    told = {greeting.heard.obstacle: greeting.dialect for greeting in reversed(dead)}
+    lines = [f"{dialect}: {obstacle}" for obstacle, dialect in told.items()] if len(told) > 1 else list(told)
+    raise SuiteError(f"{base_url}: nothing can be judged: " + "\n  ".join(["", *lines] if len(lines) > 1 else lines))
+
+
+def remarks(greetings: Iterable[Greeting]) -> tuple[str, ...]:
+    """What a user should know before the run, a line each."""
+    return tuple(
+        f"dialect {greeting.dialect}{' is not judged' if greeting.heard.obstacle else ''}: {said}"
+        for greeting in greetings
+        if (said := greeting.heard.obstacle or greeting.heard.remark)
+    )

@@ -1,0 +1,40 @@
+"""The plainest chat: a greeting and its answer. What it shows of an engine before anything is judged."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from steps.engine.cases import Case, Step
+from steps.engine.findings import Location
+from steps.engine.obstacles import Heard, Plain, excerpt, heard, key_source
+from steps.engine.session import Session
+from steps.profiles.chat.actions import CHAT, Ask
+from steps.profiles.chat.expectations import Answered
+
+HERE = Location("greeting", 1)
+GREETING: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 16}
+WANTED = ("temperature", "logprobs", "return_token_ids")  # what every other request asks for
+
+
+def greeting(dialect: str) -> Case:
+    ask = Ask(messages=tuple(GREETING["messages"]), change={"max_tokens": GREETING["max_tokens"]}, without=WANTED)
+    steps = tuple(Step(what, HERE) for what in (ask, Answered()))
+    return Case("a plain greeting", "chat", dialect, ("CHAT-001",), steps, HERE)
+
+
+def hear(session: Session, case: Case) -> Heard:
+    """Whether an engine can be judged: it answers a greeting, or refuses the model that it lists itself."""
+    bench, exchange = session.bench, session.trace.exchanges[-1]
+    plain = Plain("greeting", f"POST {CHAT}", key_source(bench.key, bench.card.key))
+    answered, response = heard(plain, exchange), exchange.response
+    if not answered.obstacle or response is None:
+        return answered
+    about_model = response.status in (400, 404, 422)
+    if about_model and bench.model and bench.model.encode() in response.body:
+        if bench.model in bench.listed:
+            return Heard(remark=f"it lists the model {bench.model}, and answers {response.status} when that is asked")
+        known = f"it lists {', '.join(sorted(bench.listed)[:5])}" if bench.listed else "it lists none"
+        return Heard(f"it does not serve the model {bench.model} ({response.status} {excerpt(response.body)}); {known}")
+    if about_model and not bench.model and (response.status != 404 or b"model" in response.body):
+        told = f"every greeting is answered {response.status} {excerpt(response.body)}"
+        return Heard(f"{told}, and there is no list of models at GET /v1/models: name its model with --model")
+    return answered

@@ -1,0 +1,114 @@
+"""The plainest rollout: one reply without tools. What it shows of a rollout server before anything is judged."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from steps.engine.cases import Case, Step
+from steps.engine.findings import Location
+from steps.engine.obstacles import GIVEN_UP, Heard, Plain, excerpt, heard, key_source
+from steps.engine.reading import mapping, text
+from steps.engine.session import Session
+from steps.engine.trace import Exchange, Trace, parse
+from steps.peers.script import Reply, Script
+from steps.profiles.rollout.actions import End, Start, TrainerSays
+from steps.profiles.rollout.expectations import Completed
+from steps.profiles.rollout.given import START_PATH
+from steps.profiles.rollout.talk import completion_of
+
+HERE = Location("greeting", 1)
+LEASE = "polling_lease_token"
+LEASE_S = 2.0  # how long a target that wants to be polled is given to report by itself
+LEASED = (
+    f"the target answers with a lease ({LEASE}): none of the dialects {', '.join(START_PATH)} polls for results; "
+    "this dialect is not supported"
+)
+LARGEST = 1 << 20  # bytes of a body that is looked into
+TOKENIZER = (
+    "give the name by which the target knows the tokenizer with --tokenizer-name, and its files with --tokenizer DIR"
+)
+MENDS: Mapping[str, str] = {"tokenizer_name": TOKENIZER}
+ABOUT_TOKENIZER = re.compile(r"tokenizer|model identifier|huggingface|repo id|local folder", re.I)
+ABOUT_CONNECTION = re.compile(r"connect|refused|unreachable|resolve|getaddrinfo|name or service|timed? ?out", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfGreeting:
+    """Wait until the rollout has ended; not for long where its result is to be polled for, which nobody does here."""
+
+    async def perform(self, session: Session) -> None:
+        if any(exchange.to_target and _lease(exchange) for exchange in session.trace.exchanges):
+            session.patience_s = min(session.patience_s, LEASE_S)
+        await End().perform(session)
+
+
+def greeting(dialect: str) -> Case:
+    said = TrainerSays(Script((Reply(text="Hello."),)))
+    steps = tuple(Step(what, HERE) for what in (said, Start(), EndOfGreeting(), Completed()))
+    return Case("a plain rollout", "rollout", dialect, ("ROLLOUT-112",), steps, HERE)
+
+
+def hear(session: Session, case: Case) -> Heard:
+    """Whether rollouts can be judged: the start is accepted, and something reaches the trainer."""
+    trace, bench = session.trace, session.bench
+    start = next((e for e in reversed(trace.exchanges) if e.to_target and e.rollout == ""), None)
+    if start is None:
+        return Heard("no start request was sent")
+    key = key_source(bench.target_key, bench.card.key)
+    plain = Plain("start", f"POST {START_PATH[case.dialect]}", key, MENDS)
+    reached = any(not e.to_target for e in trace.exchanges) or bool(bench.trainer.strays)
+    failed = _error(case.dialect, trace, start)
+    if start.response is None:
+        waiting = start.fault == GIVEN_UP
+        return Heard() if reached else Heard(_unreached(session)) if waiting else heard(plain, start)
+    if (refused := heard(plain, start)).obstacle:
+        return refused
+    if failed is None and _lease(start) and not _ended(trace, start):
+        return Heard(LEASED)
+    if failed is not None:
+        return _of_error(session, case.dialect, failed, reached)
+    if not reached and not _ended(trace, start):
+        return Heard(_unreached(session))
+    return Heard()
+
+
+def _of_error(session: Session, dialect: str, message: str, reached: bool) -> Heard:
+    """A rollout that ended in ERROR can be judged, unless it ended before the trainer was asked for want of an option."""
+    told = excerpt(message.encode("utf-8", "replace")) or "(no message)"
+    ends = f"a plain rollout ends in ERROR: {told}"
+    if not reached and dialect == "sync" and ABOUT_TOKENIZER.search(told):
+        return Heard(f"{ends}: {TOKENIZER}")
+    if not reached and ABOUT_CONNECTION.search(told):
+        return Heard(f"{ends}: no request arrived at {session.bench.trainer_url}: can the target reach --listen?")
+    return Heard(remark=ends)
+
+
+def _unreached(session: Session) -> str:
+    at, quiet = session.bench.trainer_url, session.patience_s
+    return f"a start is accepted, but no request arrived at {at} within {quiet:g} s: can the target reach --listen?"
+
+
+def _lease(start: Exchange) -> bool:
+    return LEASE in _body(start.response.body if start.response else b"")
+
+
+def _body(body: bytes) -> Mapping[str, object]:
+    return mapping(parse(body)) if len(body) <= LARGEST else {}
+
+
+def _ended(trace: Trace, start: Exchange) -> bool:
+    """Whether the rollout reported an end, whatever that was."""
+    if any(event.name == "CompletedPosted" for event in trace.events):
+        return True
+    return start.response is not None and start.response.status == 200 and "status" in _body(start.response.body)
+
+
+def _error(dialect: str, trace: Trace, start: Exchange) -> str | None:
+    """The message of a rollout that ended in ERROR, None for one that did not."""
+    posts = [event.exchange for event in trace.events if event.name == "CompletedPosted"]
+    if dialect == "sync":
+        body = _body(start.response.body if start.response else b"")
+    else:
+        body = _body(trace.exchanges[posts[0]].request.body) if posts else {}
+        body = completion_of(body) if dialect == "routed" else body
+    return text(body.get("error_message")) if body.get("status") == "ERROR" else None

@@ -1,0 +1,31 @@
+"""The plainest request to a router: a greeting that an engine of ours answers. What it shows before anything is judged."""
+
+from steps.engine.cases import Case, Step
+from steps.engine.findings import Location
+from steps.engine.obstacles import Heard, Plain, answered, heard, key_source
+from steps.engine.session import Session
+from steps.profiles.chat.actions import CHAT, Ask
+from steps.profiles.chat.expectations import Answered
+from steps.profiles.router.actions import Play
+
+HERE = Location("greeting", 1)
+WRITE = "configure it for these engines; a card may write {engine_a} and {engine_b} into its env, and --listen fixes the ports"
+
+
+def greeting(dialect: str) -> Case:
+    steps = tuple(Step(what, HERE) for what in (Play(), Ask(ask="Hello!"), Answered()))
+    return Case("a plain greeting", "router", dialect, ("ROUTER-002",), steps, HERE)
+
+
+def hear(session: Session, case: Case) -> Heard:
+    """Whether a router can be judged: its answer to a greeting is that of an engine of ours."""
+    bench = session.bench
+    exchange = session.trace.exchanges[-1]
+    plain = Plain("greeting", f"POST {CHAT}", key_source(bench.key, bench.card.key))
+    found, response = heard(plain, exchange), exchange.response
+    reached = bool(session.state["plan"].asked) or len(bench.backends.strays) > session.state["strays"]
+    if reached or response is None or response.status in (401, 403) or 300 <= response.status < 400:
+        return found
+    places = f"{', '.join(bench.places)}, model {bench.model}"
+    told = f"every greeting is answered {answered(response)}, and none reaches an engine of the suite ({places})"
+    return Heard(f"{told}: {WRITE}", retry_s=found.retry_s)

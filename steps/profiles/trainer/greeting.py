@@ -1,0 +1,61 @@
+"""The plainest session with a trainer: it starts a rollout at our server and answers one generation call."""
+
+from dataclasses import dataclass
+
+from steps.engine.cases import Action, Case, Step
+from steps.engine.findings import Location
+from steps.engine.obstacles import Heard, Plain, excerpt, heard, key_source
+from steps.engine.session import Session
+from steps.profiles.trainer.actions import Complete, Enroll, Generate
+from steps.profiles.trainer.expectations import Replies
+from steps.profiles.trainer.live import live
+
+HERE = Location("greeting", 1)
+CONTROL = "POST /rollouts"
+CONTRACT = "contracts/trainer/openapi.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class IfStarted:
+    """Do something with a rollout, if the trainer has started it: nothing waits for an answer to what never began."""
+
+    what: Action
+
+    async def perform(self, session: Session) -> None:
+        hosted = live(session.state, "").hosted
+        if hosted is not None and hosted.accepted:
+            await self.what.perform(session)
+
+
+def greeting(dialect: str) -> Case:
+    asked, ended = IfStarted(Generate()), IfStarted(Complete())
+    steps = tuple(Step(what, HERE) for what in (Enroll(), asked, ended, Replies((200,))))
+    return Case("a plain session", "trainer", dialect, ("TRAINER-178",), steps, HERE)
+
+
+def hear(session: Session, case: Case) -> Heard:
+    """Whether a trainer can be judged: it takes control requests, and its start request reaches our server."""
+    bench = session.bench
+    sent = [exchange for exchange in session.trace.exchanges if exchange.to_target]
+    if not sent:
+        return Heard("no control request was sent")
+    control = sent[0]
+    status = control.response.status if control.response else None
+    if control.response is not None and status in (404, 405, 501):
+        told = f"{status} {excerpt(control.response.body)}".strip()
+        return Heard(f"this trainer has no control API ({CONTRACT}): {CONTROL} is answered {told}")
+    answered = heard(Plain("control request", CONTROL, key_source(bench.target_key, bench.card.key)), control)
+    if answered.obstacle:
+        return answered
+    if not any(not exchange.to_target for exchange in session.trace.exchanges) and not bench.host.strays:
+        quiet = f"no request arrived at {bench.host_url} within {session.patience_s:g} s"
+        return Heard(f"{CONTROL} is answered {status}, but {quiet}: can the target reach --listen?")
+    return Heard(remark=_of_generation(session))
+
+
+def _of_generation(session: Session) -> str:
+    calls = live(session.state, "").calls
+    response = session.trace.exchanges[calls[0].n].response if calls else None
+    if response is None or response.status == 200:
+        return ""
+    return f"a plain generation call is answered {response.status} {excerpt(response.body)}".strip()
