@@ -51,8 +51,9 @@ def _with_null_defaults(function: dict[str, Any]) -> dict[str, Any]:
 
 def _time_in_digits(body: dict[str, Any]) -> dict[str, Any]:
     seconds = body.get("agent_timeout_sec")
-    digits = isinstance(seconds, str) and seconds.isdigit()
-    return {**body, "agent_timeout_sec": float(seconds)} if digits else body
+    if isinstance(seconds, str) and seconds.isdigit():
+        return {**body, "agent_timeout_sec": float(seconds)}
+    return body
 
 
 async def _unknown(self: Any, request: Any) -> Response:

@@ -58,7 +58,7 @@ LACKS = {
     "restart": "the suite cannot stop a target that it was only given the URL of",
     "shipped_tokenizer": "the target uses a tokenizer of its own",
     "status": "the target shows no status of a rollout of its own but `unknown`, and the card does not declare status",
-    "cancel": "the target gives no disposition for {\"rollout_ids\": [id]}, and the card does not declare cancel",
+    "cancel": 'the target gives no disposition for {"rollout_ids": [id]}, and the card does not declare cancel',
 }
 
 
@@ -150,7 +150,9 @@ class RolloutPeers:
             return limits.tool_timeout_s is not None and card.hanging_tool is not None
         if need in ("generation_timeout", "rollout_timeout"):
             return getattr(limits, f"{need}_s") is not None
-        return limits.max_concurrent is not None if need == "max_concurrent" else need in (*card.capabilities, *self.shown)
+        return (
+            limits.max_concurrent is not None if need == "max_concurrent" else need in (*card.capabilities, *self.shown)
+        )
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Which of the dialects the target shows. Raises `SuiteError` when it shows none."""

@@ -23,7 +23,9 @@ async def capabilities(base_url: str, bench: Bench, patience_s: float) -> frozen
         exchanges = [e for e in session.trace.exchanges if e.to_target]
         given = session.state["rollouts"][""].given
         await session.close()
-    return frozenset(name for name, has in (("status", _knows(exchanges)), ("cancel", _cancels(exchanges, given.rollout_id))) if has)
+    return frozenset(
+        name for name, has in (("status", _knows(exchanges)), ("cancel", _cancels(exchanges, given.rollout_id))) if has
+    )
 
 
 def _knows(exchanges: list[Exchange]) -> bool:
@@ -35,7 +37,9 @@ def _knows(exchanges: list[Exchange]) -> bool:
 def _cancels(exchanges: list[Exchange], rollout_id: str) -> bool:
     """Whether a cancellation by ids is understood: its answer says something of the id."""
     answers = [_body(e) for e in exchanges if e.request.path == "/rollout/cancel"]
-    return any(rollout_id in (results if isinstance(results := body.get("results"), dict) else body) for body in answers)
+    return any(
+        rollout_id in (results if isinstance(results := body.get("results"), dict) else body) for body in answers
+    )
 
 
 def _body(exchange: Exchange) -> dict[str, object]:
