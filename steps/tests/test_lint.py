@@ -1,12 +1,13 @@
 """Lint finds what is wrong between the cases and the catalogue, and both agree with what the code judges."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from contracts.requirements import Method
 from contracts.rollout.lifecycle import BREACHES
-from steps import library, lint
+from steps import killing, library, lint
 from steps.engine.cases import Case
 from steps.engine.findings import Location
 from steps.profiles.rollout import fuzzed
@@ -63,3 +64,9 @@ def test_what_an_order_of_events_breaks_is_explored() -> None:
 def test_what_a_silence_after_a_generated_start_breaks_is_fuzzed() -> None:
     fuzzing = {id for id, entry in PROFILE.catalogue.items() if "fuzzing" in entry.judged_by}
     assert {id for ids in fuzzed.ABOUT.values() for id in ids} <= fuzzing
+
+
+def test_a_mutant_that_only_one_method_finds_breaks_what_that_method_judges() -> None:
+    planted = [mutant for mutant in asyncio.run(killing.listed(())) if mutant.by in ("fuzzing", "exploration")]
+    assert planted
+    assert [m.name for m in planted if m.by not in PROFILE.catalogue[m.requirement].judged_by] == []

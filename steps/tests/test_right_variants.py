@@ -78,3 +78,17 @@ def test_a_freedom_is_not_accused(name: str, freedom: Freedom) -> None:
         for outcome in outcomes
         if outcome.judgement.verdict is not Verdict.PASS
     ]
+
+
+async def shown(name: str | None) -> frozenset[str]:
+    card = cards.load(PROFILE.default_card)
+    env = card.env if name is None else {**card.env, "ROLLOUT_MUTANT": name}
+    card = card.model_copy(update={"env": env, "dialects": ["routed"], "capabilities": []})
+    target = PROFILE.default_target if name is None else "app:rollout_server.mutants:create_app"
+    async with ready(Request(target=target, described=card)) as run:
+        return run.peers.shown  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize(("name", "found"), [(None, {"status", "cancel"}), ("knows_nothing", set())], ids=str)
+def test_a_first_rollout_shows_whether_rollouts_are_known_and_cancelled(name: str | None, found: set[str]) -> None:
+    assert asyncio.run(shown(name)) == found
