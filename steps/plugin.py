@@ -18,6 +18,7 @@ from steps.engine import stopping
 from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block
 from steps.engine.findings import SuiteError, Verdict
+from steps.engine.markers import MARKERS
 from steps.engine.outcome import Outcome
 from steps.engine.report import ReportWriter
 from steps.fuzzing import items
@@ -26,22 +27,6 @@ from steps.options import pytest_addoption as pytest_addoption
 from steps.options import request_of
 from steps.running import PROFILES, ROOT, Run, profile_of, ready
 
-MARKERS = {
-    "unit": "one component",
-    "integration": "several components",
-    "e2e": "whole systems over sockets",
-    "pre_merge": "on every push",
-    "nightly": "every night: long or random",
-    "weekly": "every week: very long",
-    "stress": "many at once",
-    "benchmark": "measures",
-    "exclusive": "no other case is played at the same time",
-    "slow": "takes longer than a second",
-    "vllm": "can be played with a real model: `--backend live -m vllm`",
-    "requires_servers": "needs servers that somebody else started",
-    "kv_router": "KV-affinity routing",
-    "planner": "scaling advice",
-}
 _runner = pytest.StashKey["Player"]()
 
 

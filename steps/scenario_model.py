@@ -98,9 +98,7 @@ class StartWishes(BaseModel):
     raw: str | None = Field(None, description="the whole body, as text")
     metadata_bytes: int | None = Field(None, ge=12)
     tokenizer: Literal["stripping"] | None = None
-    unknown: dict[str, Any] = Field(
-        default_factory=dict, description="members that no dialect knows, sent as they are"
-    )
+    unknown: dict[str, Any] = Field(default_factory=dict, description="members that no dialect knows, sent as they are")
     sampling: Any = Field(None, description="merged over the ordinary sampling")
     only_sampling: Any = Field(None, description="replaces the ordinary sampling")
     key: Any = Field(None, description="the trainer's key")

@@ -1,6 +1,6 @@
 """What a profile is: one value that ties a contract to the peers, the capabilities and the invariants that judge it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,13 +8,14 @@ from typing import Any, Protocol
 from contracts.lifecycle import Table
 from contracts.requirements import Requirement
 from steps.engine.card import Card
-from steps.engine.cases import Case
-from steps.engine.findings import Evidence
+from steps.engine.cases import Case, Step
+from steps.engine.findings import Evidence, Location
 from steps.engine.session import Session
 from steps.engine.trace import Request, Response
 from steps.live.openai import Engine
 
 Invariant = Callable[[Any], Iterable[Evidence]]
+Mistakes = Callable[[Sequence[Step]], Iterable[tuple[Location | None, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,10 @@ class Unfuzzed:
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
-    session into what the invariants judge; `live_target` says what is judged on an engine when no target is named."""
+    session into what the invariants judge; `live_target` says what is judged on an engine when no target is named.
+
+    `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says
+    what can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole)."""
 
     name: str
     dialects: tuple[str, ...]
@@ -110,3 +114,10 @@ class Profile:
     excuse: Callable[[Case, Any], str | None]
     fuzzed: Fuzzed
     live_target: Callable[[Engine], str] | None = None
+    capabilities: frozenset[str] = frozenset()
+    mistakes: Mistakes = lambda steps: ()
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """All that a case may need."""
+        return self.capabilities | {need for entry in self.catalogue.values() for need in entry.needs}

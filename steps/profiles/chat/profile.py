@@ -25,12 +25,31 @@ from steps.profiles.base import Profile, Setting
 from steps.profiles.chat import checks, fuzzed
 from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.checks import IDS
+from steps.profiles.chat.mistakes import mistakes
 from steps.profiles.chat.replies import Bench, Talk
 
 ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
 LOOK_S = 10.0
-TO_BE_SHOWN = ("token_ids", "logprobs", "tools", "streaming", "metrics", "calculates", "knows_france", "json", "ignore_eos")
+TO_BE_SHOWN = (
+    "token_ids",
+    "logprobs",
+    "tools",
+    "streaming",
+    "metrics",
+    "calculates",
+    "knows_france",
+    "json",
+    "ignore_eos",
+)
+COMMON = (
+    "stop",
+    "n",
+    "seed",
+    "required_tools",
+    "max_completion_tokens",
+    "keeps_reasoning",
+)  # had by all that do not say `no_NAME`
 ADD = calculator.tool("add")
 PROBES: dict[str, dict[str, Any]] = {
     "": {},
@@ -226,4 +245,6 @@ PROFILE = Profile(
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
     live_target=on_engine,
+    capabilities=frozenset({*LACKS, *TO_BE_SHOWN, *COMMON, "shipped_tokenizer"}),
+    mistakes=mistakes,
 )

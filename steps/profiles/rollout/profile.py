@@ -40,6 +40,7 @@ from steps.profiles.rollout.checks.routed import routed
 from steps.profiles.rollout.checks.surface import surface
 from steps.profiles.rollout.checks.tools import tools
 from steps.profiles.rollout.given import START_PATH
+from steps.profiles.rollout.mistakes import mistakes
 from steps.profiles.rollout.talk import Rollout, Talk, answer, read_rollout
 
 ROOT = Path(__file__).parents[3]
@@ -58,6 +59,8 @@ LACKS = {
     "restart": "the suite cannot stop a target that it was only given the URL of",
     "shipped_tokenizer": "the target uses a tokenizer of its own",
 }
+
+CAPABILITIES = ("idempotency_key", "shown_id", "reward")  # declared by a card, and by nothing else
 
 
 @dataclass(slots=True)
@@ -314,4 +317,6 @@ PROFILE = Profile(
     drowned_by=frozenset({"ROLLOUT-063"}),
     excuse=overdue,
     fuzzed=fuzzed,
+    capabilities=frozenset({*LACKS, *CAPABILITIES}),
+    mistakes=mistakes,
 )

@@ -26,6 +26,7 @@ from steps.profiles.router import fuzzed
 from steps.profiles.router.bench import RouterBench
 from steps.profiles.router.checks import IDS, kept, passed_on, shown
 from steps.profiles.router.lacks import LACKS, URL_ONLY
+from steps.profiles.router.mistakes import mistakes
 from steps.profiles.router.whole import came_back
 
 ROOT = Path(__file__).parents[3]
@@ -142,4 +143,6 @@ PROFILE = Profile(
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
+    capabilities=frozenset(LACKS),
+    mistakes=mistakes,
 )

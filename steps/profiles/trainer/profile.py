@@ -22,6 +22,7 @@ from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
 from steps.profiles.trainer import fuzzed
 from steps.profiles.trainer.checks import IDS, leaks, order, records, replies
+from steps.profiles.trainer.mistakes import mistakes
 from steps.profiles.trainer.live import Bench, Talk, lives
 
 ROOT = Path(__file__).parents[3]
@@ -133,4 +134,6 @@ PROFILE = Profile(
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
+    capabilities=frozenset(NEEDS),
+    mistakes=mistakes,
 )
