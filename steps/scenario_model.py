@@ -6,13 +6,31 @@ Keys are the words of the protocol. There are no expressions, no includes and no
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from steps.engine.making import MOST_S
 
 Losses = Literal["reset", "stall", "cut"]
 Status = Annotated[int, Field(ge=100, le=599)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_S, allow_inf_nan=False)]
+
+
+def _selectable(name: str) -> str:
+    if "::" in name or "[" in name:
+        raise ValueError("a name may not contain :: or [, pytest could not select it")
+    return name
+
+
+CaseName = Annotated[str, Field(min_length=1), AfterValidator(_selectable)]
+
+
+def _header(value: str) -> str:
+    if not value.isprintable() or not value.isascii():
+        raise ValueError(f"a header holds printable ASCII; seen: {value!r}")
+    return value
+
+
+Header = Annotated[str, AfterValidator(_header)]
 
 
 class _Model(BaseModel):
@@ -68,7 +86,7 @@ class Failure(_Model):
     loss: Losses | None = None
     status: Status = 200
     body: str | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[Header, Header] = Field(default_factory=dict)
     times: int = Field(1, ge=1)
     forever: bool = False
     delay_s: Seconds = 0.0
@@ -79,7 +97,7 @@ class Acknowledgement(_Model):
 
     status: Status = 200
     loss: Losses | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[Header, Header] = Field(default_factory=dict)
     times: int = Field(1, ge=1)
     forever: bool = False
 
@@ -132,7 +150,7 @@ class LiveModel(_Model):
 class CaseModel(Part):
     """One case."""
 
-    name: str = Field(min_length=1)
+    name: CaseName
     requirements: list[str] = Field(
         min_length=1, description="what the case is about; the first is what a failure accuses"
     )
@@ -152,8 +170,6 @@ class CaseModel(Part):
     def _either(self) -> "CaseModel":
         if self.rollouts and self.model_fields_set & {"start", "trainer", "acks"}:
             raise ValueError("with `rollouts`, start, trainer and acks belong to each of them")
-        if "::" in self.name or "[" in self.name:
-            raise ValueError("a name may not contain :: or [, pytest could not select it")
         return self
 
 

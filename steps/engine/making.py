@@ -61,10 +61,17 @@ def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None
     for name, value in listed.items():
         if name in numbers or name in STATUSES:
             amount(name, value)
+    for name, value in listed.items():
+        _fit(kind, name, value)
+    return kind(**listed)
+
+
+def _fit(kind: type, name: str, value: Any) -> None:
+    """Raises `ValueError` unless the value is of the member's type. It is kept as it was written: 5 is not made 5.0."""
     try:
-        return _adapter(kind).validate_python(listed)
+        _types(kind)[name].validate_python(value, strict=True)
     except ValidationError as error:
-        raise ValueError(plain(error)) from None
+        raise ValueError(f"{name}: {plain(error)}") from None
 
 
 def _is_needed(field: "Field[Any]") -> bool:
@@ -89,8 +96,8 @@ def _numbers(kind: type) -> frozenset[str]:
 
 
 @functools.cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(kind)
+def _types(kind: type) -> Mapping[str, TypeAdapter[Any]]:
+    return {name: TypeAdapter(hint) for name, hint in get_type_hints(kind).items()}
 
 
 def amount(name: str, value: Any) -> None:

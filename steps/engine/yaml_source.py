@@ -18,6 +18,7 @@ from steps.engine.findings import Location, SuiteError
 from steps.engine.near import near
 from steps.engine.problems import Problems
 
+BLOCK = "the text block"  # what a document is called that stands below a sentence of a feature
 SAID = {
     "but found another document": "a second document begins here (`---`); write one document a file",
     "found character '\\t' that cannot start any token": "a tab; indent with spaces",
@@ -42,6 +43,14 @@ for tag, pattern, first in (
     ),
 ):
     _Core.add_implicit_resolver(tag, re.compile(rf"^(?:{pattern})$"), list(first) + ([""] if "~" in first else []))
+
+
+def members(block: str) -> dict[str, Any]:
+    """The members that a text block holds. Raises `SuiteError` for anything else."""
+    source = parse(block, BLOCK)
+    if not isinstance(source.value, dict):
+        raise source.problem((), f"the text block holds members, as `key: value`; seen: {source.value!r}")
+    return source.value
 
 
 @dataclass(frozen=True, slots=True)

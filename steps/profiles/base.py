@@ -10,10 +10,12 @@ from contracts.requirements import Requirement
 from steps.engine.card import Card
 from steps.engine.cases import Case, Step
 from steps.engine.findings import Evidence, Location
+from steps.engine.near import unknown
 from steps.engine.session import Session
 from steps.engine.trace import Request, Response
 from steps.live.openai import Engine
 
+OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
 Invariant = Callable[[Any], Iterable[Evidence]]
 Mistakes = Callable[[Sequence[Step]], Iterable[tuple[Location | None, str]]]
 
@@ -116,6 +118,13 @@ class Profile:
     live_target: Callable[[Engine], str] | None = None
     capabilities: frozenset[str] = frozenset()
     mistakes: Mistakes = lambda steps: ()
+
+    def unknown_capability(self, name: str) -> str:
+        """What is said of a capability that neither the catalogue nor the profile knows; empty for one that may be."""
+        if name in self.needs or name.startswith(OWN) or name.removeprefix("no_") in self.needs:
+            return ""
+        told = unknown("capability", name, sorted(self.needs))
+        return f"{told} One of your own, in cases and on a card of yours, begins with `{OWN}`."
 
     @property
     def needs(self) -> frozenset[str]:
