@@ -117,12 +117,13 @@ def run(
     Without --profile, FILES are of the profile whose requirements they name.
     """
     paths = library.within(files)
-    if paths and not _is_given("profile"):
+    found_out = bool(paths) and not _is_given("profile")
+    if found_out:
         options["profile"] = library.profile_among(paths).name
     request = Request(strict=nulls == "strict", **options)
     known = baseline.load(baseline_file)
     profile = profile_of(request.profile)
-    known_cases = library.among(paths, profile) if paths else library.every(profile.name)
+    known_cases = library.among(paths, profile, found_out=found_out) if paths else library.every(profile.name)
     library.known_variants(known_cases, profile, card_of(request, profile))
     cases = list(library.chosen(known_cases, patterns))
     if not cases:

@@ -17,6 +17,7 @@ from steps.phrases.compile import compile_feature
 from steps.profiles.base import Profile
 from steps.running import PROFILES, ROOT, profile_of
 
+DEFAULT = "rollout"  # what a file is about that says nothing
 FOLDERS = ("features", "scenarios")
 ENDINGS = (".feature", ".yaml")
 IDENTIFIER = re.compile(rf"\b({'|'.join(PROFILES)})-\d+\b", re.IGNORECASE)
@@ -64,7 +65,7 @@ def profile_in(file: Path) -> Profile:
         )
     if named:
         return PROFILES[next(iter(named))]
-    folder = next((part for part in reversed(file.parts[:-1]) if part in PROFILES), "rollout")
+    folder = next((part for part in reversed(file.parts[:-1]) if part in PROFILES), DEFAULT)
     return PROFILES[folder]
 
 
@@ -95,10 +96,20 @@ def every(profile: str, root: Path = ROOT) -> list[Case]:
     return among(files(profile, root), profile_of(profile), root)
 
 
-def among(files: Iterable[Path], profile: Profile, root: Path = ROOT) -> list[Case]:
-    """The cases of these files as cases of a profile, wherever they stand. Raises `SuiteError` that lists every mistake."""
+def among(files: Iterable[Path], profile: Profile, root: Path = ROOT, found_out: bool = False) -> list[Case]:
+    """The cases of these files as cases of a profile, wherever they stand. Raises `SuiteError` that lists every mistake.
+
+    `found_out` when nobody named the profile: then it is said why the files are read so.
+    """
     problems = Problems()
-    cases = [case for file in files for case in problems.attempt(lambda f=file: load(f.resolve(), profile, root)) or ()]  # type: ignore[misc]
+    cases: list[Case] = []
+    for file in files:
+        try:
+            cases += load(file.resolve(), profile, root)
+        except SuiteError as error:
+            named = _named(file).get(profile.name) if found_out and profile.name != DEFAULT else None
+            why = f"\n{file}: is read as cases of profile {profile.name}, because it names {named}" if named else ""
+            problems.add(f"{error}{why}")
     problems.conclude()
     return cases
 
@@ -111,7 +122,7 @@ def profile_among(files: Iterable[Path]) -> Profile:
     if len(found) > 1:
         shown = ", ".join(f"{file} is about profile {name}" for name, file in found.items())
         raise SuiteError(f"{shown}. A run judges one target: name the files of one profile.")
-    return PROFILES[next(iter(found), "rollout")]
+    return PROFILES[next(iter(found), DEFAULT)]
 
 
 def known_variants(cases: Iterable[Case], profile: Profile, card: Card) -> None:

@@ -39,12 +39,13 @@ def of_files(paths: Iterable[Path], profile: Profile | None, card: Path | None) 
     for file in found.attempt(lambda: library.within(paths)) or ():
         mine = profile or found.attempt(lambda f=file: library.profile_in(f.resolve()))  # type: ignore[misc]
         if mine is not None:
-            cases.setdefault(mine.name, []).extend(found.attempt(lambda f=file, p=mine: _checked(f, p, card)) or ())  # type: ignore[misc]
+            checked = found.attempt(lambda f=file, p=mine: _checked(f, p, card, profile is None))  # type: ignore[misc]
+            cases.setdefault(mine.name, []).extend(checked or ())
     return Checked(cases, "\n".join(found.messages).splitlines())
 
 
-def _checked(file: Path, profile: Profile, card: Path | None) -> list[Case]:
-    cases = library.among([file], profile)
+def _checked(file: Path, profile: Profile, card: Path | None, found_out: bool) -> list[Case]:
+    cases = library.among([file], profile, found_out=found_out)
     library.known_variants(cases, profile, card_of(Request(profile.name, card=card), profile))
     return cases
 

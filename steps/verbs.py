@@ -42,7 +42,7 @@ def line(model: LineModel) -> tuple[Line, ...]:
 
 
 CALL = "any, hanging, {tool: {argument: value}}, {name, arguments, id} or {name, arguments_text, id}"
-SEVERAL = "Several calls in one turn are `calls: [{add: {a: 5, b: 3}}, {divide: {a: 1, b: 0}}]`"
+SEVERAL = "Several calls in one turn are `calls: [{add: {a: 5, b: 3}}, {divide: {a: 1, b: 0}}]` (in a feature: the trainer calls these tools at once:)"
 
 
 def call(written: Any, nth: int) -> Call | AnyCall | HangingCall:
@@ -83,7 +83,7 @@ def _named(written: Mapping[str, Any]) -> Call:
 
 def json_object(text: str) -> None:
     """Raises `ValueError` for arguments that are no JSON object: a slip would otherwise be charged to the server."""
-    hint = f"To send it all the same, write `arguments_text`. {SEVERAL}"
+    hint = f'To send it all the same, write `arguments_text` (in a feature: with the text "..."). {SEVERAL}'
     try:
         value = json.loads(text, parse_constant=_no_number)
     except ValueError as error:
@@ -211,9 +211,9 @@ def _amount(kind: Callable[..., Expectation]) -> Callable[[Any], Expectation]:
     """`calls: 3` is exactly three; `calls: {least: 1, most: 3}` some of them."""
 
     def read(value: Any) -> Expectation:
+        if isinstance(value, bool) or not isinstance(value, int | Mapping):
+            raise ValueError(f"this is a number, or {{least: 1, most: 3}}; seen: {value!r}")
         given = {"least": value, "most": value} if isinstance(value, int) else members(value)
-        if isinstance(value, bool) or not given:
-            raise ValueError(f"is a number, or {{least: 1, most: 3}}; seen: {value!r}")
         return made(kind, given)  # type: ignore[arg-type]
 
     return read

@@ -14,6 +14,9 @@ def read(file: Path, shown: str) -> str:
     data = file.read_bytes()
     if data.startswith(UTF_16):
         raise Location(shown, 1).problem("is not UTF-8 text: it begins with the mark of UTF-16. Save it as UTF-8.")
+    if b"\0" in data:
+        place = _place(shown, data[: data.index(b"\0")].decode("utf-8", "replace"))
+        raise place.problem("is no text file: it holds the byte 0x00")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

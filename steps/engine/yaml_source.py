@@ -158,7 +158,7 @@ def _real(loc: tuple[Any, ...]) -> Path_:
 
 def _explain(loc: Path_, errors: list[Any], model: type[BaseModel]) -> str:
     # Of the members of a union the one is meant that fits by its type.
-    telling = [one for one in errors if not one["type"].endswith(("_type", "_parsing", "literal_error"))] or errors
+    telling = [one for one in errors if not one["type"].endswith(("_type", "_parsing"))] or errors
     error = telling[0]
     if error["type"] == "extra_forbidden":
         key = str(loc[-1])
@@ -166,7 +166,8 @@ def _explain(loc: Path_, errors: list[Any], model: type[BaseModel]) -> str:
         return f"unknown key {key!r}." + (f" Did you mean {' or '.join(found)}?" if found else "")
     if error["type"] == "missing":
         return f"the key {str(loc[-1])!r} is missing"
-    message = TYPES.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
+    known = TYPES.get(error["type"])
+    message = known.format(**error.get("ctx", {})) if known else str(error["msg"]).removeprefix("Value error, ")
     seen = "" if error["type"] == "value_error" else f"; seen: {error['input']!r}"
     return f"{message}{seen}"[:400]
 
@@ -175,7 +176,15 @@ TYPES = {
     "model_type": "these are members, as `key: value`",
     "dict_type": "these are members, as `key: value`",
     "list_type": "this is a list, as `[one, another]`, or a line with a dash for each",
-    "string_type": "this is a text; write a number that is meant as a text in quotes",
+    "string_type": "this is a text; one that looks like a number, like `true` or like nothing stands in quotes",
+    "int_type": "this is a whole number",
+    "float_type": "this is a number",
+    "bool_type": "this is true or false",
+    "less_than_equal": "this is at most {le:g}",
+    "greater_than_equal": "this is at least {ge:g}",
+    "greater_than": "this is more than {gt:g}",
+    "finite_number": "this is a number that can be reached",
+    "literal_error": "this is one of {expected}",
     "string_too_short": "this is empty",
     "too_short": "this is empty; write at least one",
 }

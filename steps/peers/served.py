@@ -54,12 +54,24 @@ class TrainerApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        play = self.trainer.receive(await _read(scope, receive))
+        request = await _read(scope, receive)
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            await _perform(play, scope, send, gone)
+            await _perform(self.trainer.receive(request), scope, send, gone)
+        except Exception as error:
+            failed(self.trainer, request, error)
+            raise
         finally:
             gone.cancel()
+
+
+def failed(peer: Peer, request: Request, error: Exception) -> None:
+    """Note in the trace of a case that its peer could not answer: the lost connection is no deed of the target."""
+    trace_of = getattr(peer, "trace_of", None)
+    trace = trace_of(request) if trace_of is not None else None
+    if trace is not None:
+        told = f"{type(error).__name__}: {error}" if not isinstance(error, SuiteError | ValueError) else str(error)
+        trace.troubles.append(f"the suite could not answer {request.method} {request.path} as the case says: {told}")
 
 
 async def _read(scope: Scope, receive: Receive) -> Request:

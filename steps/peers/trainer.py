@@ -133,6 +133,11 @@ class ScriptedTrainer:
         rollout.trace.event(rollout.label, "server", ASKED[kind], n)
         return self._chat(rollout, n, body) if kind == "chat" else _ack(rollout, n, kind)
 
+    def trace_of(self, request: Request) -> Trace | None:
+        """The trace of the case that a request belongs to."""
+        rollout = self._whose(request, parse(request.body))
+        return rollout.trace if rollout is not None else None
+
     def _whose(self, request: Request, body: Any) -> Enrolled | None:
         named = body.get("rollout_id") if isinstance(body, dict) else None
         if isinstance(named, str) and named in self._by_id:

@@ -27,6 +27,7 @@ from steps.engine import text as texts
 from steps.engine.cases import Action, Case, Expectation, Live, Step
 from steps.engine.findings import Location, SuiteError
 from steps.engine.making import plain
+from steps.engine.near import near
 from steps.engine.problems import Problems
 from steps.engine.yaml_source import BLOCK
 from steps.frame import IDENTIFIER, Frame, requirement
@@ -35,6 +36,7 @@ from steps.profiles.base import Profile
 from steps.running import PROFILES
 from steps.scenario import needs_of
 
+KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
 PREFIX = re.compile(r'for rollout "(?P<label>[\w-]+)", (?P<rest>.+)')
 OURS: Mapping[str, tuple[ModuleType, ...]] = {
     "rollout": (rollout,),
@@ -101,13 +103,24 @@ def _parsed(path: Path, shown: str) -> tuple[Feature, GherkinDocument]:
     parser = _Parser(str(path.parent), path.name, "utf-8-sig")
     try:
         return parser.parse(), parser.document
-    except GherkinParseError as error:
-        told = f"{shown}:{error.line}:1: not Gherkin: {error.args[0]} {error.line_content}".rstrip()
-        raise SuiteError(told) from None
     except StepError as error:
-        raise SuiteError(f"{shown}:{error.line}:1: {error.args[0]} {error.line_content}".rstrip()) from None
-    except KeyError as error:
-        raise SuiteError(f"{shown}:1:1: the file holds no feature ({error})") from None
+        told = f"{error.args[0]} What stands before it is read as a description; is a keyword misspelt there?"
+        raise SuiteError(f"{shown}:{error.line}:1: {told} Seen: {error.line_content}".rstrip()) from None
+    except GherkinParseError as error:
+        raise _not_gherkin(error, shown) from None
+    except KeyError:
+        raise SuiteError(f"{shown}:1:1: the file holds no feature; it begins with `Feature: ...`") from None
+
+
+def _not_gherkin(error: GherkinParseError, shown: str) -> SuiteError:
+    """The first mistake at its place; where the parser only lists what it would have taken, what that means."""
+    found = re.search(r"\((\d+):(\d+)\): ([^\n]*)", str(error.args[0]))
+    if not found:
+        return SuiteError(f"{shown}:{error.line}:1: not Gherkin: {error.args[0]} {error.line_content}".rstrip())
+    told = found[3]
+    if "unexpected end of file" in told and "DocStringSeparator" in told:
+        told = 'the file ends within a text block; close it with """'
+    return SuiteError(f"{shown}:{found[1]}:{max(1, int(found[2]))}: not Gherkin: {told}")
 
 
 def _scenarios(document: GherkinDocument) -> list[GherkinScenario]:
@@ -130,6 +143,9 @@ def _titles(written: Iterable[GherkinScenario], language: str, shown: str) -> It
         titles.setdefault(title, one.location.line)
         if "::" in title or "[" in title:
             yield f"{at}: a title may not contain :: or [, pytest could not select it"
+        for line in one.description.splitlines():
+            if found := near(line.split()[0] if line.split() else "", KEYWORDS, 0.75):
+                yield f"{at}: {line.strip()!r} is read as a description. Did you mean {found[0]}?"
         rows = sum(len(table.table_body or ()) for table in one.examples)
         if one.keyword in outlines and not rows:
             yield f"{at}: an outline without rows would run once, on its placeholders"
@@ -286,9 +302,9 @@ class _Compiler:
         if found:
             names = " and ".join(context.step_func.__name__ for context, _, _ in found)
             raise at.problem(f"{kind} {text}: two phrases fit, {names}; make one of them narrower")
-        near = difflib.get_close_matches(text, phrases(kind, self.profile.name), n=3, cutoff=0.3)
-        hints = "\n".join(f"    near: {kind} {phrase}" for phrase in near)
-        raise at.problem(f"no phrase for: {kind} {text}\n{hints}".rstrip())
+        hints = difflib.get_close_matches(text, phrases(kind, self.profile.name), n=3, cutoff=0.3)
+        lines = "".join(f"\n    near: {kind} {phrase}" for phrase in hints)
+        raise at.problem(f"no phrase for: {kind} {text}{lines}")
 
     def _within_block(self, error: SuiteError, gherkin: GherkinStep, at: Location) -> SuiteError:
         """A mistake in a text block is told at its own line of the file."""

@@ -45,8 +45,8 @@ def _spoken_of(step: Step, known: Sequence[str]) -> Iterator[Mistake]:
 
 
 def _is_known(name: str, known: Sequence[str]) -> bool:
-    """Several replies to one question are called name#1, name#2 and so on."""
-    return name.partition("#")[0] in {one.partition("#")[0] for one in known}
+    """Several replies to one question are called name#1, name#2 and so on. `it` is what is meant where nothing is said, and may be none."""
+    return name == "it" or name.partition("#")[0] in {one.partition("#")[0] for one in known}
 
 
 def _several(value: Any) -> tuple[str, ...]:
