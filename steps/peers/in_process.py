@@ -11,7 +11,7 @@ import httpx
 import respx
 
 from steps.engine.trace import Request
-from steps.peers.served import DRIP_BYTES, STALL_S, failed
+from steps.peers.served import DRIP_BYTES, STALL_S, body_of, failed
 from steps.peers.trainer import Play, ScriptedTrainer
 
 
@@ -65,7 +65,7 @@ class _Body(httpx.AsyncByteStream):
         self.play, self.request = play, request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        body = self.play.response.body
+        body = body_of(self.play.response)
         if self.play.loss == "cut":
             yield body[: len(body) // 2]
             self.play.failed()

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from steps.engine.findings import SuiteError
-from steps.engine.trace import Request
+from steps.engine.trace import Request, Response
 
 
 class Peer(Protocol):
@@ -27,6 +27,7 @@ class Peer(Protocol):
 
 STALL_S = 120.0  # a stalled body outlives every deadline that a target may reasonably have, yet not the run
 DRIP_BYTES = 7
+BODILESS = (204, 304)
 
 _transports: dict[tuple[str, int], asyncio.Transport] = {}
 
@@ -137,8 +138,13 @@ async def _paced(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None
     await send({"type": "http.response.body", "body": b""})
 
 
+def body_of(response: Response) -> bytes:
+    """The body as it may be sent: an answer of these statuses has none, whatever the script says."""
+    return b"" if response.status in BODILESS else response.body
+
+
 async def _answer(play: Any, send: Send, gone: "asyncio.Future[None]") -> None:
-    body = play.response.body
+    body = body_of(play.response)
     await send(_start(play, len(body)))
     if play.drip:
         for at in range(0, len(body) - DRIP_BYTES, DRIP_BYTES):
@@ -169,7 +175,7 @@ async def _lose(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]
 
 def _start(play: Any, length: int) -> dict[str, Any]:
     headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in play.response.headers]
-    if play.response.status not in (204, 304):
+    if play.response.status not in BODILESS:
         headers.append((b"content-length", str(length).encode()))
     return {"type": "http.response.start", "status": play.response.status, "headers": headers}
 
