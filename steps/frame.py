@@ -104,7 +104,11 @@ class Frame:
         if tag in self.profile.dialects:
             yield self._at("tags"), f"{tag} is a dialect, and no tag here; write `dialects: [{tag}]`"
         elif colon:
-            if near(word, PREFIXES, 0.7) or word in PREFIXES:
-                yield self._at("tags"), unknown("tag", tag, [f"{prefix}:..." for prefix in PREFIXES])
+            if word in PREFIXES or (found := near(word, PREFIXES, 0.7)):
+                meant = f"{word if word in PREFIXES else found[0]}:..."
+                yield (
+                    self._at("tags"),
+                    f"unknown tag {tag!r}. Did you mean {'live:invariants' if word == 'live' else meant}?",
+                )
         elif found := near(tag, known, 0.75):
             yield self._at("tags"), f"unknown tag {tag!r}. Did you mean {' or '.join(found)}?"

@@ -1,5 +1,6 @@
 """Scenario files of the profiles whose cases are plain lists of verbs: one frame, and a vocabulary for each."""
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -83,11 +84,11 @@ def _cases(source: Source, path: Path_, case: VerbCase, profile: Profile, tags: 
     vocabulary = VOCABULARIES[profile.name]
     problems = Problems()
     known = [
-        problems.attempt(lambda n=n, name=name: known_requirement(source, (*path, "requirements", n), name, profile))  # type: ignore[misc]
+        problems.attempt(functools.partial(known_requirement, source, (*path, "requirements", n), name, profile))
         for n, name in enumerate(case.requirements)
     ]
     steps = [
-        problems.attempt(lambda n=n, w=w, key=key, verbs=verbs: step(source, (*path, key, n), w, verbs, what))  # type: ignore[misc]
+        problems.attempt(functools.partial(step, source, (*path, key, n), w, verbs, what))
         for key, written, verbs, what in (
             ("steps", case.steps, vocabulary.ACTIONS, "step"),
             ("expect", case.expect, vocabulary.EXPECTATIONS, "expectation"),

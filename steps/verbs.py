@@ -42,7 +42,10 @@ def line(model: LineModel) -> tuple[Line, ...]:
 
 
 CALL = "any, hanging, {tool: {argument: value}}, {name, arguments, id} or {name, arguments_text, id}"
-SEVERAL = "Several calls in one turn are `calls: [{add: {a: 5, b: 3}}, {divide: {a: 1, b: 0}}]` (in a feature: the trainer calls these tools at once:)"
+SEVERAL = (
+    "Several calls in one turn are `calls: [{add: {a: 5, b: 3}}, {divide: {a: 1, b: 0}}]` "
+    "(in a feature: the trainer calls these tools at once:)"
+)
 
 
 def call(written: Any, nth: int) -> Call | AnyCall | HangingCall:

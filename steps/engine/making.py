@@ -56,7 +56,7 @@ def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None
         for one in _several(given.get(name, ())):
             if one not in allowed:
                 raise ValueError(f"{name}: {unknown('word', one, allowed)}")
-    lists, numbers = _lists(kind), _numbers(kind)
+    lists, numbers = _lists(kind), _numbers(kind)  # type: ignore[arg-type]
     listed = {name: _several(value) if name in lists else value for name, value in given.items()}
     for name, value in listed.items():
         if name in numbers or name in STATUSES:

@@ -22,7 +22,7 @@ MUTANTS = "app:rollout_server.mutants:create_app"
 
 
 def compiled(document: Any) -> list[Any]:
-    return scenario.compiled(yaml_source.parse(text_of(document), "a walk"), PROFILE.catalogue, "rollout")
+    return scenario.compiled(yaml_source.parse(text_of(document), "a walk"), PROFILE)
 
 
 @pytest.mark.parametrize("stops", [False, True])

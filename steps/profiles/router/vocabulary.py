@@ -12,7 +12,6 @@ from steps.profiles.router import actions as do
 from steps.profiles.router import conversations, crowds, limits, operating, operators, passing, spreading
 from steps.profiles.router import expectations as want
 
-
 ENGINES = {"engine": ("a", "b", "c", "d"), "down": ("a", "b", "c", "d")}
 LOSSES = ("reset", "stall", "cut")
 

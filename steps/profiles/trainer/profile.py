@@ -22,8 +22,8 @@ from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
 from steps.profiles.trainer import fuzzed
 from steps.profiles.trainer.checks import IDS, leaks, order, records, replies
-from steps.profiles.trainer.mistakes import mistakes
 from steps.profiles.trainer.live import Bench, Talk, lives
+from steps.profiles.trainer.mistakes import mistakes
 
 ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
