@@ -8,9 +8,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from steps.engine.cases import Action, Expectation
 from steps.engine.making import made, members, verb
 from steps.engine.near import unknown
+from steps.engine.yaml_source import explained
 from steps.peers.script import FOREVER, Ack, AnyCall, Call, Fault, HangingCall, Line, Reply
 from steps.peers.trainer import fitting
 from steps.profiles.rollout import actions as do
@@ -108,7 +111,11 @@ def fault(written: int | str | Mapping[str, Any]) -> Fault:
         if written in BODIES:
             return Fault(body=BODIES[written])
         raise ValueError(f"fail: {written!r} is none of {', '.join((*LOSSES, *BODIES))}, nor a status")
-    full = Failure.model_validate(written)
+    try:
+        full = Failure.model_validate(written)
+    except ValidationError as error:
+        told = (f"{'.'.join(map(str, loc))}: {what}" for loc, what in explained(error, Failure))
+        raise ValueError(f"fail: {'; '.join(told)}") from None
     body = BODIES[full.kind] if full.kind else full.body.encode() if full.body is not None else None
     times = FOREVER if full.forever else full.times
     return Fault(full.status, full.loss, body, tuple(full.headers.items()), times, full.delay_s)

@@ -131,7 +131,8 @@ def _scenarios(document: GherkinDocument) -> list[GherkinScenario]:
 
 def _titles(written: Iterable[GherkinScenario], language: str, shown: str) -> Iterator[str]:
     """What pytest-bdd would keep silent about."""
-    outlines = Dialect.for_name(language).scenario_outline_keywords
+    spoken = Dialect.for_name(language)
+    outlines = spoken.scenario_outline_keywords if spoken is not None else []
     titles: dict[str, int] = {}
     for one in written:
         at = f"{shown}:{one.location.line}:{one.location.column}"
@@ -150,8 +151,8 @@ def _titles(written: Iterable[GherkinScenario], language: str, shown: str) -> It
         if one.keyword in outlines and not rows:
             yield f"{at}: an outline without rows would run once, on its placeholders"
         if one.keyword not in outlines and one.examples:
-            line = one.examples[0].location.line
-            yield f"{shown}:{line}:1: Examples stand under a plain {one.keyword}. Write {outlines[0]}."
+            below = one.examples[0].location.line
+            yield f"{shown}:{below}:1: Examples stand under a plain {one.keyword}. Write {outlines[0]}."
 
 
 class _Compiler:

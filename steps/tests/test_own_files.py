@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from steps import library, lint
-from steps.cli import FINDINGS, OK, cli
-from steps.engine.findings import SuiteError
-from steps.running import PROFILES, ROOT
+from steps import baseline, library, lint
+from steps.cli import FINDINGS, NO_JUDGEMENT, OK, _conclude, cli
+from steps.engine.findings import Judgement, SuiteError, Verdict
+from steps.engine.outcome import Outcome
+from steps.running import PROFILES, ROOT, Request
 
 CASE = "cases:\n- name: {name}\n  requirements: [{about}]\n  steps: [{step}]\n  expect: [{expected}]\n"
 CHAT = CASE.format(name="a chat", about="CHAT-050", step="{chat: {ask: Hello!}}", expected="answered")
@@ -109,3 +110,14 @@ def test_cases_in_folders_of_a_folder_are_cases_of_its_profile(tmp_path: Path, p
         f"scenarios/{profile}/deep/x.yaml",
     }
     assert {case.profile for case in cases} == {profile}
+
+
+def test_a_run_that_judges_nothing_could_not_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every case was played, and none gave evidence: nobody may take that for a pass."""
+    file = written(tmp_path, a_yaml=ROLLOUT) / "a.yaml"
+    (case, *_) = library.among([file], PROFILES["rollout"])
+    silent = Outcome(case, Judgement(Verdict.INCONCLUSIVE, {}, (), "the occasion never arose"), None, 0.0, "")
+    assert _conclude(Request(), [silent], baseline.load(None), 1) == NO_JUDGEMENT
+    assert "Nothing was judged" in capsys.readouterr().err
+    held = Outcome(case, Judgement(Verdict.PASS, {"ROLLOUT-112": Verdict.PASS}), None, 0.0, "")
+    assert _conclude(Request(), [silent, held], baseline.load(None), 2) == OK

@@ -37,7 +37,7 @@ def _statuses(kind: Callable[..., Expectation]) -> Callable[[Any], Expectation]:
         for status in getattr(expectation, "statuses", ()):
             if isinstance(status, str) and not re.fullmatch(r"[1-5]xx", status):
                 raise ValueError(f"statuses: {status!r} is no status; write 422, or 4xx for all that begin with 4")
-        return expectation  # type: ignore[no-any-return]
+        return expectation
 
     return checked
 
