@@ -26,7 +26,7 @@ from steps.live.divergence import Divergence, Played
 from steps.live.engine import Wish
 from steps.live.openai import Engine
 from steps.profiles.chat.profile import PROFILE as CHAT_PROFILE
-from steps.running import PROFILES, ROOT, Request, Run, profile_of, ready
+from steps.running import PROFILES, ROOT, Request, Run, card_of, profile_of, ready
 
 OK, FINDINGS, NO_JUDGEMENT = 0, 1, 2
 CHAT = CHAT_PROFILE.name
@@ -74,7 +74,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True))
 @_target_options
 @click.option(
     "--case", "patterns", multiple=True, help="Only cases whose name, id, file or requirement matches (* allowed)."
@@ -124,17 +124,32 @@ def run(
     nulls: str,
     **options: Any,
 ) -> None:
-    """Judge a target by every case that applies to it, or by those in FILES: scenarios (.yaml) and features (.feature)."""
+    """Judge a target by every case that applies to it, or by those in FILES and folders: scenarios (.yaml) and features (.feature).
+
+    Without --profile, FILES are of the profile whose requirements they name.
+    """
+    paths = library.within(files)
+    found_out = bool(paths) and not _is_given("profile")
+    if found_out:
+        options["profile"] = library.profile_among(paths).name
     request = Request(strict=nulls == "strict", **options)
     known = baseline.load(baseline_file)
     profile = profile_of(request.profile)
-    known_cases = library.among(files, profile.name) if files else library.every(profile.name)
+    known_cases = library.among(paths, profile, found_out=found_out) if paths else library.every(profile.name)
+    library.known_variants(known_cases, profile, card_of(request, profile))
     cases = list(library.chosen(known_cases, patterns))
     if not cases:
-        raise SuiteError(f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint` lists them all.")
+        raise SuiteError(
+            f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint --list` lists them all."
+        )
     if request.backend == BOTH:
         sys.exit(asyncio.run(_both(request, cases, report_file)))
     sys.exit(asyncio.run(_run(request, cases, known, report_file)))
+
+
+def _is_given(option: str) -> bool:
+    """Whether the user wrote an option, or its default stands."""
+    return click.get_current_context().get_parameter_source(option) is not click.core.ParameterSource.DEFAULT
 
 
 async def _both(request: Request, cases: list[Case], report_file: Path | None) -> int:
@@ -231,6 +246,9 @@ def _conclude(request: Request, outcomes: list[Outcome], known: baseline.Baselin
     if executed == 0 or len(outcomes) != planned:
         click.echo(f"Nothing was judged: {executed} of {planned} planned cases were executed.", err=True)
         return NO_JUDGEMENT
+    if not any(outcome.judgement.requirements for outcome in outcomes):
+        click.echo("Nothing was judged: no case gave evidence for a requirement, for the reasons above.", err=True)
+        return NO_JUDGEMENT
     if any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused) or stale:
         return FINDINGS
     return NO_JUDGEMENT if any(o.judgement.verdict is Verdict.ERROR for o in outcomes) else OK
@@ -297,19 +315,26 @@ def report_command(file: Path, output: Path | None) -> None:
 
 
 @cli.command("lint")
-@click.option("--profile", default=None, help="Only this profile.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@click.option("--profile", default=None, help="Only this profile; of FILES: read them as cases of it.")
+@click.option("--card", type=click.Path(path_type=Path), help="Card that declares the variants of FILES.")
 @click.option("--list", "listing", is_flag=True, help="List every case.")
-def lint_command(profile: str | None, listing: bool) -> None:
-    """Check cases, phrases and the catalogue without a target."""
-    problems = [line for name in PROFILES if profile in (None, name) for line in lint.problems(name)]
+def lint_command(files: tuple[Path, ...], profile: str | None, card: Path | None, listing: bool) -> None:
+    """Check cases, phrases and the catalogue without a target; or the cases in FILES and folders alone."""
+    named = profile_of(profile) if profile is not None else None
+    if files:
+        checked = lint.of_files(files, named, card)
+        problems, cases = checked.problems, checked.cases
+    else:
+        chosen = [named] if named is not None else list(PROFILES.values())
+        problems = [line for one in chosen for line in lint.problems(one)]
+        cases = {} if problems else {one.name: library.every(one.name) for one in chosen}
     for line in problems:
         click.echo(line)
-    for name in PROFILES:
-        if profile in (None, name) and not problems:
-            cases = library.every(name)
-            for case in cases if listing else []:
-                click.echo(f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}")
-            click.echo(f"{name}: {len(cases)} cases, nothing wrong")
+    for name, some in cases.items() if not problems else ():
+        for case in some if listing else []:
+            click.echo(f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}")
+        click.echo(f"{name}: {len(some)} cases, nothing wrong")
     sys.exit(FINDINGS if problems else OK)
 
 

@@ -1,19 +1,53 @@
 """Checks that need no target: the cases compile, every requirement that can be judged is, and names what is missing."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
 from contracts.requirements import Requirement
 from steps import library
+from steps.engine import card as cards
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
-from steps.running import profile_of
+from steps.engine.problems import Problems
+from steps.profiles.base import Profile
+from steps.running import Request, card_of, profile_of
 
 
-def problems(profile: str) -> list[str]:
+def problems(profile: Profile) -> list[str]:
     """Everything that is wrong with the cases and the catalogue of a profile, a line each."""
     try:
-        cases = library.every(profile)
+        cases = library.every(profile.name)
+        library.known_variants(cases, profile, cards.load(profile.default_card))
     except SuiteError as error:
         return str(error).splitlines()
-    return [*_twice(cases), *_uncovered(profile, cases), *_misjudged(profile, cases)]
+    return [*_twice(cases), *_uncovered(profile.name, cases), *_misjudged(profile.name, cases)]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of the check of some files: their cases by profile, and what is wrong, a line each."""
+
+    cases: Mapping[str, list[Case]]
+    problems: list[str]
+
+
+def of_files(paths: Iterable[Path], profile: Profile | None, card: Path | None) -> Checked:
+    """The cases of these files and folders, each as of `profile` or of the one that it is about."""
+    found = Problems()
+    cases: dict[str, list[Case]] = {}
+    for file in found.attempt(lambda: library.within(paths)) or ():
+        mine = profile or found.attempt(lambda f=file: library.profile_in(f.resolve()))  # type: ignore[misc]
+        if mine is not None:
+            checked = found.attempt(lambda f=file, p=mine: _checked(f, p, card, profile is None))  # type: ignore[misc]
+            cases.setdefault(mine.name, []).extend(checked or ())
+    return Checked(cases, "\n".join(found.messages).splitlines())
+
+
+def _checked(file: Path, profile: Profile, card: Path | None, found_out: bool) -> list[Case]:
+    cases = library.among([file], profile, found_out=found_out)
+    library.known_variants(cases, profile, card_of(Request(profile.name, card=card), profile))
+    return cases
 
 
 def _twice(cases: list[Case]) -> list[str]:

@@ -18,30 +18,16 @@ from steps.engine import stopping
 from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block
 from steps.engine.findings import SuiteError, Verdict
+from steps.engine.markers import MARKERS
 from steps.engine.outcome import Outcome
 from steps.engine.report import ReportWriter
 from steps.fuzzing import items
 from steps.live.engine import Wish
 from steps.options import pytest_addoption as pytest_addoption
 from steps.options import request_of
-from steps.running import PROFILES, ROOT, Run, profile_of, ready
+from steps.profiles.base import Profile
+from steps.running import PROFILES, ROOT, Run, card_of, profile_of, ready
 
-MARKERS = {
-    "unit": "one component",
-    "integration": "several components",
-    "e2e": "whole systems over sockets",
-    "pre_merge": "on every push",
-    "nightly": "every night: long or random",
-    "weekly": "every week: very long",
-    "stress": "many at once",
-    "benchmark": "measures",
-    "exclusive": "no other case is played at the same time",
-    "slow": "takes longer than a second",
-    "vllm": "can be played with a real model: `--backend live -m vllm`",
-    "requires_servers": "needs servers that somebody else started",
-    "kv_router": "KV-affinity routing",
-    "planner": "scaling advice",
-}
 _runner = pytest.StashKey["Player"]()
 
 
@@ -81,7 +67,7 @@ def _scenario_at(file: Path, line: int) -> str:
     from steps.phrases.compile import compile_feature
 
     try:
-        compiled = compile_feature(file.resolve(), profile_of(library.profile_in(file.resolve())).catalogue, ROOT)
+        compiled = compile_feature(file.resolve(), library.profile_in(file.resolve()), ROOT)
     except (SuiteError, OSError) as error:
         raise pytest.UsageError(str(error)) from None
     before = [one for one in compiled if one.line <= line]
@@ -114,33 +100,44 @@ class CaseFile(pytest.File):
     """A file of cases; one item a case and dialect."""
 
     def collect(self) -> Iterator["CaseItem"]:
-        profile = profile_of(library.profile_in(self.path))
         option = self.config.option
-        # A target is of one kind; without a word it is a rollout server.
-        if (option.profile or ("rollout" if option.target else profile.name)) != profile.name:
-            return
         try:
-            pairs = list(self.cases(profile.catalogue))
+            profile = self._profile()
+            if profile is None:
+                return
+            pairs = list(self.cases(profile))
+            card = card_of(request_of(self.config, profile.name), profile)
+            library.known_variants((case for case, _ in pairs), profile, card)
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
         for case, story in pairs:
-            if self.config.option.dialect in (None, case.dialect):
+            if option.dialect in (None, case.dialect):
                 yield CaseItem.from_parent(self, name=f"{case.name}[{case.dialect}]", case=case, story=story)
 
-    def cases(self, catalogue: Any) -> Iterable[tuple[Case, Any]]:
+    def _profile(self) -> Profile | None:
+        """The profile of the file, or None where it is not asked for. A file that was named is read as cases of --profile."""
+        option = self.config.option
+        if option.profile is not None and _given(self.path, self.config):
+            return profile_of(option.profile)
+        profile = library.profile_in(self.path)
+        # A target is of one kind; without a word it is a rollout server.
+        wanted = option.profile or ("rollout" if option.target else profile.name)
+        return profile if wanted == profile.name else None
+
+    def cases(self, profile: Profile) -> Iterable[tuple[Case, Any]]:
         raise NotImplementedError
 
 
 class FeatureFile(CaseFile):
-    def cases(self, catalogue: Any) -> Iterable[tuple[Case, Any]]:
+    def cases(self, profile: Profile) -> Iterable[tuple[Case, Any]]:
         from steps.phrases.compile import compile_feature
 
-        return [(case, one) for one in compile_feature(self.path, catalogue, ROOT) for case in one.cases]
+        return [(case, one) for one in compile_feature(self.path, profile, ROOT) for case in one.cases]
 
 
 class ScenarioFile(CaseFile):
-    def cases(self, catalogue: Any) -> Iterable[tuple[Case, Any]]:
-        return [(case, None) for case in library.load(self.path, catalogue)]
+    def cases(self, profile: Profile) -> Iterable[tuple[Case, Any]]:
+        return [(case, None) for case in library.load(self.path, profile)]
 
 
 class NotConformant(Exception):

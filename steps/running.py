@@ -15,6 +15,7 @@ from steps.engine.campaign import Campaign, Options
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import Cause, Evidence, SuiteError
+from steps.engine.near import unknown
 from steps.engine.session import Session
 from steps.engine.targets import reachable
 from steps.live import backend
@@ -157,7 +158,7 @@ class Run:
 
 def profile_of(name: str) -> Profile:
     if name not in PROFILES:
-        raise SuiteError(f"--profile {name}: there is no such profile. Known: {', '.join(PROFILES)}.")
+        raise SuiteError(f"--profile {name}: {unknown('profile', name, PROFILES)}")
     return PROFILES[name]
 
 
@@ -165,7 +166,7 @@ def card_of(request: Request, profile: Profile) -> Card:
     if request.described is not None:
         return request.described
     if request.card is not None:
-        return cards.load(request.card)
+        return cards.load(request.card, profile.dialects, profile.unknown_capability)
     return cards.load(profile.default_card) if request.target is None else Card.model_validate({})
 
 
@@ -179,10 +180,10 @@ async def ready(request: Request) -> AsyncIterator[Run]:
     profile = profile_of(request.profile)
     card, target = card_of(request, profile), request.target or profile.default_target
     wanted = (request.dialect,) if request.dialect else tuple(card.dialects) or profile.dialects
-    unknown = [dialect for dialect in wanted if dialect not in profile.dialects]
-    if unknown:
+    strange = [dialect for dialect in wanted if dialect not in profile.dialects]
+    if strange:
         raise SuiteError(
-            f"--dialect {unknown[0]}: profile {profile.name} has the dialects {', '.join(profile.dialects)}."
+            f"--dialect {strange[0]}: profile {profile.name} has the dialects {', '.join(profile.dialects)}."
         )
     for secret in (request.target_key, card.key, *(variant.key for variant in card.variants.values())):
         redaction.remember(secret)

@@ -1,86 +1,83 @@
 """Scenario files: YAML in, cases out; every mistake is told with file:line:column and what to write instead."""
 
-import difflib
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from contracts.requirements import Requirement
 from steps import verb_scenario, verbs
 from steps.engine import yaml_source
 from steps.engine.cases import Case, Live, Step
-from steps.engine.findings import Location, SuiteError
+from steps.engine.findings import Location
+from steps.engine.problems import Problems
 from steps.engine.yaml_source import Path_, Source
+from steps.frame import Frame
 from steps.peers.script import Reply, Script
+from steps.profiles.base import Profile
 from steps.profiles.rollout.actions import End, Start, TrainerSays
 from steps.profiles.rollout.given import Wanted
-from steps.scenario_model import CaseModel, Part, ScenarioFile
+from steps.scenario_model import CaseModel, Line, Part, ScenarioFile
+from steps.verb_scenario import attempted, known_requirement
 
-Catalogue = Mapping[str, Requirement]
+Verbs = Mapping[str, Callable[[Any], Any]]
 ROOT = Path(__file__).parents[1]
 
 
-def load(file: Path, catalogue: Catalogue, root: Path = ROOT) -> list[Case]:
-    """The cases of a file, one for each dialect. Raises `SuiteError` for the first mistake."""
+def load(file: Path, profile: Profile, root: Path = ROOT) -> list[Case]:
+    """The cases of a file, one for each dialect. Raises `SuiteError` that lists every mistake with its place."""
     shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
-    source = yaml_source.read(file, shown)
-    profile = next(iter(catalogue)).partition("-")[0].lower()
-    if profile in verb_scenario.VOCABULARIES:
-        return verb_scenario.compiled(source, catalogue, profile)
-    return compiled(source, catalogue, file.parent.name)
+    return compiled(yaml_source.read(file, shown), profile)
 
 
-def compiled(source: Source, catalogue: Catalogue, profile: str) -> list[Case]:
-    """The cases of a document that has been read. Raises `SuiteError` for the first mistake."""
+def compiled(source: Source, profile: Profile) -> list[Case]:
+    """The cases of a document that has been read. Raises `SuiteError` that lists every mistake."""
+    if profile.name in verb_scenario.VOCABULARIES:
+        return verb_scenario.compiled(source, profile)
     model = yaml_source.validated(ScenarioFile, source)
     names: dict[str, int] = {}
+    problems = Problems()
     cases: list[Case] = []
     for n, case in enumerate(model.cases):
         if case.name in names:
-            raise source.problem(
-                ("cases", n, "name"), f"the name {case.name!r} is taken by case {names[case.name] + 1} of this file"
-            )
+            told = f"the name {case.name!r} is taken by case {names[case.name] + 1} of this file"
+            problems.add(str(source.problem(("cases", n, "name"), told)))
         names[case.name] = n
-        cases += _Compiled(source, ("cases", n), case, catalogue, profile).cases()
+        cases += problems.attempt(_Compiled(source, ("cases", n), case, profile).cases) or ()
+    problems.conclude()
     return cases
 
 
 class _Compiled:
     """One case on its way from YAML to values."""
 
-    def __init__(self, source: Source, path: Path_, model: CaseModel, catalogue: Catalogue, profile: str) -> None:
-        self.source, self.path, self.model, self.catalogue, self.profile = source, path, model, catalogue, profile
+    def __init__(self, source: Source, path: Path_, model: CaseModel, profile: Profile) -> None:
+        self.source, self.path, self.model, self.profile = source, path, model, profile
+        self.problems = Problems()
 
-    def cases(self) -> Iterator[Case]:
-        known = [self._known(name, n) for n, name in enumerate(self.model.requirements)]
+    def cases(self) -> list[Case]:
+        paths = [(*self.path, "requirements", n) for n in range(len(self.model.requirements))]
+        known = [
+            self.problems.attempt(lambda p=p, name=name: known_requirement(self.source, p, name, self.profile))  # type: ignore[misc]
+            for p, name in zip(paths, self.model.requirements, strict=True)
+        ]
         steps = tuple(self._steps())
-        live = self._live(steps)
-        dialects = self.model.dialects or list(dict.fromkeys(d for r in known for d in r.dialects))
-        for dialect in dialects:
-            about = tuple(r.id for r in known if dialect in r.dialects)
-            if about:
-                yield self._case(dialect, about, steps, frozenset(need for r in known for need in r.needs), live)
-
-    def _case(
-        self, dialect: str, about: tuple[str, ...], steps: tuple[Step, ...], needs: frozenset[str], live: Live | None
-    ) -> Case:
-        return Case(
-            self.model.name,
+        live = self.problems.attempt(lambda: self._live(steps))
+        self.problems.conclude()
+        return Frame(
             self.profile,
-            dialect,
-            about,
+            self.model.name,
+            [entry for entry in known if entry is not None],
             steps,
-            self.source.at((*self.path, "name")),
-            frozenset(self.model.tags),
-            needs_of(steps) | frozenset(self.model.needs) | needs,
+            self._at((*self.path, "name")),
+            self.model.dialects,
+            self.model.tags,
+            needs_of(steps) | frozenset(self.model.needs),
             self.model.variant,
             self.model.alone,
             live,
-        )
+            {part: self._at((*self.path, part)) for part in ("dialects", "needs", "tags")},
+        ).cases()
 
     def _live(self, steps: tuple[Step, ...]) -> Live | None:
         """What the case demands of a live model. What only a script can do to a reply is refused here, not there."""
@@ -90,7 +87,7 @@ class _Compiled:
         bent = next((step for step in steps if isinstance(step.what, TrainerSays) and _bends(step.what.script)), None)
         if bent is not None:
             told = "a live model cannot be made to answer so; leave `live` out, or this line"
-            raise SuiteError(f"{bent.at}: {told}")
+            raise bent.at.problem(told)
         if said is True:
             return Live()
         path = (*self.path, "live", "expect")
@@ -99,78 +96,53 @@ class _Compiled:
         )
         return Live(None if said.expect is None else tuple(expect or ()), said.runs, said.least or said.runs)
 
-    def _known(self, name: str, n: int) -> Requirement:
-        if name not in self.catalogue:
-            near = difflib.get_close_matches(name, self.catalogue, n=3)
-            raise self.source.problem(
-                (*self.path, "requirements", n),
-                f"no requirement {name!r} in the catalogue. Near it: {', '.join(near) or 'nothing'}.",
-            )
-        return self.catalogue[name]
-
     def _steps(self) -> Iterator[Step]:
+        """All steps that can be made; what is wrong with the others is among the problems."""
+        for make in self._makers():
+            step = self.problems.attempt(make)
+            if step is not None:
+                yield step
+
+    def _makers(self) -> Iterator[Callable[[], Step | None]]:
         parts: Mapping[str, Part] = self.model.rollouts or {"": self.model}
         for label, part in parts.items():
             yield from self._part(label, part, (*self.path, "rollouts", label) if label else self.path)
         if self.model.steps:
-            for n, written in enumerate(self.model.steps):
-                yield self._verb(written, verbs.ACTIONS, (*self.path, "steps", n), "step")
+            yield from self._verbs(self.model.steps, verbs.ACTIONS, "steps", "step")
         else:
             for label in parts:
-                yield self._step(Start(label), self.path, "start")
-            yield self._step(End(), self.path, "end")
-        for n, written in enumerate(self.model.expect):
-            yield self._verb(written, verbs.EXPECTATIONS, (*self.path, "expect", n), "expectation")
+                yield functools.partial(self._step, Start(label), self.path, "start")
+            yield functools.partial(self._step, End(), self.path, "end")
+        yield from self._verbs(self.model.expect, verbs.EXPECTATIONS, "expect", "expectation")
 
-    def _part(self, label: str, part: Part, path: Path_) -> Iterator[Step]:
-        wanted = self._try(lambda: verbs.start_with(part.start, label), (*path, "start"))
-        if wanted.wanted != Wanted():
-            yield self._step(wanted, (*path, "start"), "start")
-        acks = tuple(self._try(lambda a=a: verbs.ack(a), (*path, "acks", n)) for n, a in enumerate(part.acks))  # type: ignore[misc]
+    def _verbs(self, written: Sequence[Any], known: Verbs, key: str, what: str) -> Iterator[Callable[[], Step]]:
+        for n, one in enumerate(written):
+            yield functools.partial(self._verb, one, known, (*self.path, key, n), what)
+
+    def _part(self, label: str, part: Part, path: Path_) -> Iterator[Callable[[], Step | None]]:
+        yield functools.partial(self._start_with, label, part, (*path, "start"))
         for n, model in enumerate(part.trainer):
-            lines = self._try(lambda m=model: verbs.line(m), (*path, "trainer", n))  # type: ignore[misc]
-            yield self._step(TrainerSays(Script(lines), label), (*path, "trainer", n), "trainer")
-        if acks:
-            yield self._step(TrainerSays(Script((), acks), label), (*path, "acks"), "acks")
+            yield functools.partial(self._line, label, model, (*path, "trainer", n))
+        if part.acks:
+            acks = Script((), tuple(verbs.ack(one) for one in part.acks))
+            yield functools.partial(self._step, TrainerSays(acks, label), (*path, "acks"), "acks")
 
-    def _verb(self, written: Any, known: Mapping[str, Callable[[Any], Any]], path: Path_, what: str) -> Step:
-        if isinstance(written, str):
-            name, value = written, None
-        elif len(written) == 1:
-            ((name, value),) = written.items()
-        else:
-            raise self.source.problem(
-                path, f"one {what} has one key; seen: {', '.join(written)}. Begin each with a dash."
-            )
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=3)
-            raise self.source.problem(
-                path, f"unknown {what} {name!r}. Known and near: {', '.join(near) or ', '.join(known)}."
-            )
-        return self._step(
-            self._try(lambda: known[name](value), path), path, f"{name}: {json.dumps(value, default=str)}"
-        )
+    def _start_with(self, label: str, part: Part, path: Path_) -> Step | None:
+        wanted = attempted(self.source, path, lambda: verbs.start_with(part.start, label))
+        return self._step(wanted, path, "start") if wanted.wanted != Wanted() else None
+
+    def _line(self, label: str, model: Line, path: Path_) -> Step:
+        lines = attempted(self.source, path, lambda: verbs.line(model))
+        return self._step(TrainerSays(Script(lines), label), path, "trainer")
+
+    def _verb(self, written: Any, known: Verbs, path: Path_, what: str) -> Step:
+        return verb_scenario.step(self.source, path, written, known, what)
 
     def _step(self, what: Any, path: Path_, text: str) -> Step:
         return Step(what, self._at(path), text)
 
     def _at(self, path: Path_) -> Location:
         return self.source.at(path)
-
-    def _try(self, make: Callable[[], Any], path: Path_) -> Any:
-        try:
-            return make()
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise self.source.problem((*path, *first["loc"]), f"{first['msg']}; seen: {first['input']!r}") from None
-        except (ValueError, TypeError, KeyError) as error:
-            raise self.source.problem(path, _plain(error)) from None
-
-
-def _plain(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"the key {error} is missing"
-    return str(error).replace("__init__() ", "").replace("got an unexpected keyword argument", "unknown key")
 
 
 def _bends(script: Script) -> bool:

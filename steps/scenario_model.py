@@ -6,10 +6,31 @@ Keys are the words of the protocol. There are no expressions, no includes and no
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from steps.engine.making import MOST_S
 
 Losses = Literal["reset", "stall", "cut"]
 Status = Annotated[int, Field(ge=100, le=599)]
+Seconds = Annotated[float, Field(ge=0, le=MOST_S, allow_inf_nan=False)]
+
+
+def _selectable(name: str) -> str:
+    if "::" in name or "[" in name:
+        raise ValueError("a name may not contain :: or [, pytest could not select it")
+    return name
+
+
+CaseName = Annotated[str, Field(min_length=1), AfterValidator(_selectable)]
+
+
+def _header(value: str) -> str:
+    if not value.isprintable() or not value.isascii():
+        raise ValueError(f"a header holds printable ASCII; seen: {value!r}")
+    return value
+
+
+Header = Annotated[str, AfterValidator(_header)]
 
 
 class _Model(BaseModel):
@@ -20,9 +41,13 @@ class Line(_Model):
     """One answer of the trainer: exactly one of `say`, `call`, `calls` or `fail`, and how it is given."""
 
     say: str | None = Field(None, description="a plain answer")
-    call: Any = Field(None, description="any | hanging | {tool: {argument: value}} | {name, arguments, id}")
+    call: Any = Field(
+        None,
+        description="any | hanging | {tool: {argument: value}} | {name, arguments, id}; arguments_text instead of arguments is sent "
+        "as it is, whether it is JSON or not",
+    )
     calls: list[Any] | None = Field(None, description="several calls in one turn; the n-th `any` is the n-th tool")
-    fail: int | str | dict[str, Any] | None = Field(
+    fail: Status | str | dict[str, Any] | None = Field(
         None, description="503 | reset | stall | not_json | {status, headers, body, ...}"
     )
     text: str | None = Field(None, description="content beside the calls")
@@ -37,8 +62,10 @@ class Line(_Model):
     drip: bool = Field(False, description="send the body in small pieces")
     close: bool = Field(False, description="close the connection afterwards")
     digits: int = Field(0, ge=0, description="answer with so many digits, a token each")
-    hold: str | None = Field(None, description="wait until the case releases this name")
-    delay_s: float = Field(0.0, ge=0)
+    hold: str | None = Field(
+        None, min_length=1, description="wait until the case releases this name; `never` is not released"
+    )
+    delay_s: Seconds = 0.0
     content_type: str = "application/json"
     repeat: int = Field(1, ge=1, description="the same line so many times")
 
@@ -59,10 +86,10 @@ class Failure(_Model):
     loss: Losses | None = None
     status: Status = 200
     body: str | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[Header, Header] = Field(default_factory=dict)
     times: int = Field(1, ge=1)
     forever: bool = False
-    delay_s: float = Field(0.0, ge=0)
+    delay_s: Seconds = 0.0
 
 
 class Acknowledgement(_Model):
@@ -70,13 +97,13 @@ class Acknowledgement(_Model):
 
     status: Status = 200
     loss: Losses | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[Header, Header] = Field(default_factory=dict)
     times: int = Field(1, ge=1)
     forever: bool = False
 
 
 class StartWishes(BaseModel):
-    """How the start request differs from the ordinary one. Other keys are members of its body, sent as they are."""
+    """How the start request differs from the ordinary one. Other keys are members of its body, which the protocol knows in some dialect."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -89,6 +116,7 @@ class StartWishes(BaseModel):
     raw: str | None = Field(None, description="the whole body, as text")
     metadata_bytes: int | None = Field(None, ge=12)
     tokenizer: Literal["stripping"] | None = None
+    unknown: dict[str, Any] = Field(default_factory=dict, description="members that no dialect knows, sent as they are")
     sampling: Any = Field(None, description="merged over the ordinary sampling")
     only_sampling: Any = Field(None, description="replaces the ordinary sampling")
     key: Any = Field(None, description="the trainer's key")
@@ -102,7 +130,7 @@ class Part(_Model):
 
     start: StartWishes = StartWishes()
     trainer: list[Line] = Field(default_factory=list)
-    acks: list[int | Losses | Acknowledgement] = Field(default_factory=list)
+    acks: list[Status | Losses | Acknowledgement] = Field(default_factory=list)
 
 
 class LiveModel(_Model):
@@ -122,7 +150,7 @@ class LiveModel(_Model):
 class CaseModel(Part):
     """One case."""
 
-    name: str = Field(min_length=1)
+    name: CaseName
     requirements: list[str] = Field(
         min_length=1, description="what the case is about; the first is what a failure accuses"
     )
@@ -142,8 +170,6 @@ class CaseModel(Part):
     def _either(self) -> "CaseModel":
         if self.rollouts and self.model_fields_set & {"start", "trainer", "acks"}:
             raise ValueError("with `rollouts`, start, trainer and acks belong to each of them")
-        if "::" in self.name or "[" in self.name:
-            raise ValueError("a name may not contain :: or [, pytest could not select it")
         return self
 
 

@@ -1,8 +1,8 @@
 """Scenario files of the profiles whose cases are plain lists of verbs: one frame, and a vocabulary for each."""
 
-import difflib
+import functools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,10 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.requirements import Requirement
 from steps.engine import yaml_source
 from steps.engine.cases import Case, Live, Step
+from steps.engine.making import plain
+from steps.engine.near import near
+from steps.engine.problems import Problems
 from steps.engine.yaml_source import Path_, Source
+from steps.frame import Frame, requirement
+from steps.profiles.base import Profile
 from steps.profiles.chat import vocabulary as chat
 from steps.profiles.router import vocabulary as router
 from steps.profiles.trainer import vocabulary as trainer
+from steps.scenario_model import CaseName
 
 VOCABULARIES: Mapping[str, Any] = {"trainer": trainer, "chat": chat, "router": router}
 
@@ -23,7 +29,7 @@ class VerbCase(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(min_length=1)
+    name: CaseName
     requirements: list[str] = Field(min_length=1, description="the first is what a failure accuses")
     dialects: list[str] = Field(default_factory=list)
     tags: list[str] = Field(default_factory=list)
@@ -52,69 +58,83 @@ def schema(profile: str) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
-def compiled(source: Source, catalogue: Mapping[str, Requirement], profile: str) -> list[Case]:
-    """The cases of a document, one for each dialect. Raises `SuiteError` with file:line for the first mistake."""
+def compiled(source: Source, profile: Profile) -> list[Case]:
+    """The cases of a document, one for each dialect. Raises `SuiteError` that lists every mistake with file:line:column."""
     model = yaml_source.validated(VerbFile, source)
-    names: set[str] = set()
+    names: dict[str, int] = {}
+    problems = Problems()
     cases: list[Case] = []
     for n, case in enumerate(model.cases):
+        path: Path_ = ("cases", n)
         if case.name in names:
-            raise source.problem(("cases", n, "name"), f"the name {case.name!r} is taken by another case of this file")
-        names.add(case.name)
-        cases += _cases(source, ("cases", n), case, catalogue, profile, frozenset((*model.tags, *case.tags)))
+            problems.add(
+                str(
+                    source.problem(
+                        (*path, "name"), f"the name {case.name!r} is taken by case {names[case.name] + 1} of this file"
+                    )
+                )
+            )
+        names[case.name] = n
+        cases += problems.attempt(lambda path=path, case=case: _cases(source, path, case, profile, model.tags)) or ()  # type: ignore[misc]
+    problems.conclude()
     return cases
 
 
-def _cases(
-    source: Source,
-    path: Path_,
-    case: VerbCase,
-    catalogue: Mapping[str, Requirement],
-    profile: str,
-    tags: frozenset[str],
-) -> Iterator[Case]:
-    vocabulary = VOCABULARIES[profile]
-    known = [_known(source, (*path, "requirements", n), name, catalogue) for n, name in enumerate(case.requirements)]
-    actions = [_step(source, (*path, "steps", n), w, vocabulary.ACTIONS) for n, w in enumerate(case.steps)]
-    demands = [_step(source, (*path, "expect", n), w, vocabulary.EXPECTATIONS) for n, w in enumerate(case.expect)]
-    for dialect in case.dialects or list(dict.fromkeys(d for r in known for d in r.dialects)):
-        about = tuple(r.id for r in known if dialect in r.dialects)
-        needs = frozenset({*case.needs, *(need for r in known for need in r.needs)})
-        at, live = source.at((*path, "name")), Live() if case.live else None
-        if about:
-            yield Case(
-                case.name,
-                profile,
-                dialect,
-                about,
-                (*actions, *demands),
-                at,
-                tags,
-                needs,
-                case.variant,
-                case.alone,
-                live=live,
-            )
-
-
-def _known(source: Source, path: Path_, name: str, catalogue: Mapping[str, Requirement]) -> Requirement:
-    if name not in catalogue:
-        near = difflib.get_close_matches(name, catalogue, n=3)
-        raise source.problem(
-            path, f"no requirement {name!r} in the catalogue. Near it: {', '.join(near) or 'nothing'}."
+def _cases(source: Source, path: Path_, case: VerbCase, profile: Profile, tags: Sequence[str]) -> list[Case]:
+    vocabulary = VOCABULARIES[profile.name]
+    problems = Problems()
+    known = [
+        problems.attempt(functools.partial(known_requirement, source, (*path, "requirements", n), name, profile))
+        for n, name in enumerate(case.requirements)
+    ]
+    steps = [
+        problems.attempt(functools.partial(step, source, (*path, key, n), w, verbs, what))
+        for key, written, verbs, what in (
+            ("steps", case.steps, vocabulary.ACTIONS, "step"),
+            ("expect", case.expect, vocabulary.EXPECTATIONS, "expectation"),
         )
-    return catalogue[name]
+        for n, w in enumerate(written)
+    ]
+    problems.conclude()
+    return Frame(
+        profile,
+        case.name,
+        [entry for entry in known if entry is not None],
+        tuple(one for one in steps if one is not None),
+        source.at((*path, "name")),
+        case.dialects,
+        (*tags, *case.tags),
+        frozenset(case.needs),
+        case.variant,
+        case.alone,
+        Live() if case.live else None,
+        {part: source.at((*path, part)) for part in ("dialects", "needs", "tags")},
+    ).cases()
 
 
-def _step(source: Source, path: Path_, written: Any, known: Mapping[str, Callable[[Any], Any]]) -> Step:
+def known_requirement(source: Source, path: Path_, name: str, profile: Profile) -> Requirement:
+    try:
+        return requirement(profile, name)
+    except ValueError as error:
+        raise source.problem(path, str(error)) from None
+
+
+def step(source: Source, path: Path_, written: Any, known: Mapping[str, Callable[[Any], Any]], what: str) -> Step:
+    """A step or an expectation: the name of a verb, or one verb with its value."""
     if isinstance(written, Mapping) and len(written) != 1:
-        raise source.problem(path, f"one step has one key; seen: {', '.join(written)}. Begin each with a dash.")
+        seen = f"; seen: {', '.join(written)}. Begin each with a dash." if written else "; seen: none"
+        raise source.problem(path, f"one {what} has one key{seen}")
     name, value = (written, None) if isinstance(written, str) else next(iter(written.items()))
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3)
-        raise source.problem(path, f"unknown verb {name!r}. Known and near: {', '.join(near) or ', '.join(known)}.")
+        found = near(name, known)
+        raise source.problem(path, f"unknown {what} {name!r}. Known and near: {', '.join(found or known)}.")
+    text = f"{name}: {json.dumps(value, default=str)}"
+    return Step(attempted(source, path, lambda: known[name](value), f"{name}: "), source.at(path), text)
+
+
+def attempted(source: Source, path: Path_, make: Callable[[], Any], lead: str = "") -> Any:
+    """What `make` gives; what is wrong with its values is told with the place where they stand."""
     try:
-        return Step(known[name](value), source.at(path), f"{name}: {json.dumps(value, default=str)}")
+        return make()
     except (ValueError, TypeError, KeyError) as error:
-        told = str(error).replace("__init__() ", "").replace("got an unexpected keyword argument", "unknown key")
-        raise source.problem(path, told) from None
+        raise source.problem(path, lead + plain(error)) from None

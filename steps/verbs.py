@@ -8,11 +8,17 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from steps.engine.cases import Action, Expectation
+from steps.engine.making import made, members, verb
+from steps.engine.near import unknown
+from steps.engine.yaml_source import explained
 from steps.peers.script import FOREVER, Ack, AnyCall, Call, Fault, HangingCall, Line, Reply
+from steps.peers.trainer import fitting
 from steps.profiles.rollout import actions as do
 from steps.profiles.rollout import expectations as want
-from steps.profiles.rollout.given import Wanted
+from steps.profiles.rollout.given import MEMBERS, Wanted, known_members
 from steps.scenario_model import Acknowledgement, Failure, StartWishes, wishes
 from steps.scenario_model import Line as LineModel
 
@@ -34,7 +40,15 @@ def line(model: LineModel) -> tuple[Line, ...]:
         **{name: getattr(model, name) for name in ("drip", "close", "digits", "hold", "delay_s", "content_type")},
         drop=tuple(model.drop),
     )
+    fitting(reply)
     return (reply,) * model.repeat
+
+
+CALL = "any, hanging, {tool: {argument: value}}, {name, arguments, id} or {name, arguments_text, id}"
+SEVERAL = (
+    "Several calls in one turn are `calls: [{add: {a: 5, b: 3}}, {divide: {a: 1, b: 0}}]` "
+    "(in a feature: the trainer calls these tools at once:)"
+)
 
 
 def call(written: Any, nth: int) -> Call | AnyCall | HangingCall:
@@ -42,15 +56,50 @@ def call(written: Any, nth: int) -> Call | AnyCall | HangingCall:
         return AnyCall(nth)
     if written == "hanging":
         return HangingCall()
-    if isinstance(written, Mapping) and "name" in written and set(written) <= {"name", "arguments", "id"}:
-        return Call(written["name"], written.get("arguments", "{}"), written.get("id"))
+    if isinstance(written, Mapping) and "name" in written:
+        return _named(written)
     if isinstance(written, Mapping) and len(written) == 1:
         ((name, arguments),) = written.items()
         if isinstance(arguments, Mapping):
             return Call(str(name), json.dumps(arguments, ensure_ascii=False))
-    raise ValueError(
-        f"a call is any, hanging, {{tool: {{argument: value}}}} or {{name, arguments, id}}; seen: {written!r}"
-    )
+    if isinstance(written, str):
+        raise ValueError(unknown("call", written, ("any", "hanging")) + f" A call is {CALL}")
+    raise ValueError(f"a call is {CALL}; seen: {written!r}. {SEVERAL}")
+
+
+def _named(written: Mapping[str, Any]) -> Call:
+    """A call in full: the text of its arguments is sent as it is written, and is a JSON object unless it says that it is only a text."""
+    for key in written:
+        if key not in ("name", "arguments", "arguments_text", "id"):
+            raise ValueError(unknown("key", key, ("name", "arguments", "arguments_text", "id")))
+    for key in ("name", "arguments_text", "id"):
+        if not isinstance(written.get(key, ""), str):
+            raise ValueError(f"{key} is a text; seen: {written[key]!r}")
+    if "arguments_text" in written:
+        if "arguments" in written:
+            raise ValueError("arguments and arguments_text: a call has one of them")
+        return Call(written["name"], written["arguments_text"], written.get("id"))
+    arguments = written.get("arguments", "{}")
+    if isinstance(arguments, str):
+        json_object(arguments)
+    elif not isinstance(arguments, Mapping):
+        raise ValueError(f"arguments are an object, or the text of one; seen: {arguments!r}")
+    return Call(written["name"], arguments, written.get("id"))
+
+
+def json_object(text: str) -> None:
+    """Raises `ValueError` for arguments that are no JSON object: a slip would otherwise be charged to the server."""
+    hint = f'To send it all the same, write `arguments_text` (in a feature: with the text "..."). {SEVERAL}'
+    try:
+        value = json.loads(text, parse_constant=_no_number)
+    except ValueError as error:
+        raise ValueError(f"the arguments are not JSON ({error}): {text}. {hint}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"the arguments are no JSON object: {text}. {hint}")
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def fault(written: int | str | Mapping[str, Any]) -> Fault:
@@ -62,7 +111,11 @@ def fault(written: int | str | Mapping[str, Any]) -> Fault:
         if written in BODIES:
             return Fault(body=BODIES[written])
         raise ValueError(f"fail: {written!r} is none of {', '.join((*LOSSES, *BODIES))}, nor a status")
-    full = Failure.model_validate(dict(written))
+    try:
+        full = Failure.model_validate(written)
+    except ValidationError as error:
+        told = (f"{'.'.join(map(str, loc))}: {what}" for loc, what in explained(error, Failure))
+        raise ValueError(f"fail: {'; '.join(told)}") from None
     body = BODIES[full.kind] if full.kind else full.body.encode() if full.body is not None else None
     times = FOREVER if full.forever else full.times
     return Fault(full.status, full.loss, body, tuple(full.headers.items()), times, full.delay_s)
@@ -87,157 +140,147 @@ def start_with(model: StartWishes, rollout: str = "") -> do.StartWith:
         "tokenizer": model.tokenizer,
         "metadata_bytes": model.metadata_bytes,
     }
-    for name in (*own, "without", "raw"):
+    for name in (*own, "without", "raw", "unknown"):
         written.pop(name, None)
+    known_members((*written, *model.without))
+    known = [name for name in model.unknown if name in MEMBERS]
+    if known:
+        raise ValueError(f"unknown: {known[0]} is a member that the protocol knows; write it without `unknown`")
+    written |= model.unknown
     budget = written.get("max_tokens_total")
     if isinstance(budget, Mapping):
         del written["max_tokens_total"]
-        own["budget"] = (int(budget["sampled"]), int(budget.get("plus", 0)))  # type: ignore[assignment]
+        own["budget"] = _budget(budget)  # type: ignore[assignment]
     raw = model.raw.encode() if model.raw is not None else None
     wanted = Wanted(written, tuple(model.without), shape, raw=raw, **own)  # type: ignore[arg-type]
     return do.StartWith(wanted, rollout)
 
 
-def _one(value: Any, key: str) -> dict[str, Any]:
-    """`verb: x` is short for `verb: {key: x}`; no value at all is the verb's own default."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    return {} if value is None or value is True else {key: value}
-
-
-def _tuple(value: Any) -> tuple[Any, ...]:
-    return (
-        tuple(_tuple(item) if isinstance(item, list) else item for item in value)
-        if isinstance(value, list)
-        else (value,)
-    )
+def _budget(written: Mapping[str, Any]) -> tuple[int, int]:
+    sampled, plus = written.get("sampled"), written.get("plus", 0)
+    if not set(written) <= {"sampled", "plus"} or not isinstance(sampled, int) or not isinstance(plus, int):
+        raise ValueError(f"max_tokens_total is a value, or {{sampled: 2, plus: 0}}; seen: {dict(written)!r}")
+    return sampled, plus
 
 
 def _ask(value: Any) -> do.Ask:
-    given = dict(value)
-    body = json.dumps(given["body"]).encode() if "body" in given else str(given.get("raw", "")).encode()
-    headers = tuple((str(k).lower(), str(v)) for k, v in given.get("headers", {}).items())
-    return do.Ask(given.get("method", "GET"), given["path"], body, headers, given.get("key"))
+    given = members(value, "path")
+    body = given.pop("body", None)
+    raw = given.pop("raw", None)
+    if body is not None and raw is not None:
+        raise ValueError("body and raw: give one of them; `body` is sent as JSON, `raw` as it is written")
+    if body is not None or raw is not None:
+        given["body"] = json.dumps(body).encode() if body is not None else str(raw).encode()
+    given["headers"] = tuple((str(k).lower(), str(v)) for k, v in members(given.get("headers", {})).items())
+    return made(do.Ask, {"method": "GET", **given})
 
 
 def _start_as(value: Any) -> do.StartAs:
-    given = _one(value, "authorization")
-    raw = given.pop("raw", None)
-    return do.StartAs(**given, raw=raw.encode() if raw is not None else None)
+    return made(do.StartAs, _raw(members(value, "authorization")))
 
 
 def _cancel(value: Any) -> do.Cancel:
-    given = _one(value, "rollouts") if value else {}
-    if "rollouts" in given:
-        given["rollouts"] = _tuple(given["rollouts"])
-    if "raw" in given:
-        given["raw"] = str(given["raw"]).encode()
-    return do.Cancel(**given)
+    return made(do.Cancel, _raw(members(value, "rollouts") if value else {}))
+
+
+def _raw(given: dict[str, Any]) -> dict[str, Any]:
+    """A body that was written as text is sent as bytes."""
+    return given if given.get("raw") is None else {**given, "raw": str(given["raw"]).encode()}
+
+
+def _again(value: Any) -> do.Again:
+    again = verb(do.Again, "times")(value)
+    known_members(again.change)
+    return again
 
 
 ACTIONS: Mapping[str, Callable[[Any], Action]] = {
-    "start": lambda v: do.Start(**_one(v, "rollout")),
-    "end": lambda v: do.End(**_one(v, "rollout")),
-    "again": lambda v: do.Again(**_one(v, "times")),
-    "reported": lambda v: do.Reported(**_one(v, "times")),
-    "quiet": lambda v: do.Quiet(**_one(v, "for_s")),
-    "wait_for_call": lambda v: do.CallArrives(**_one(v, "nth")),
-    "release": lambda v: do.Release(str(v)),
-    "get": lambda v: do.Ask("GET", str(v)),
+    "start": verb(do.Start, "rollout"),
+    "end": verb(do.End, "rollout"),
+    "again": _again,
+    "reported": verb(do.Reported, "times"),
+    "quiet": verb(do.Quiet, "for_s"),
+    "wait_for_call": verb(do.CallArrives, "nth"),
+    "release": verb(do.Release, "name"),
+    "get": lambda v: made(do.Ask, {"method": "GET", **members(v, "path")}),
     "ask": _ask,
     "start_as": _start_as,
     "cancel": _cancel,
-    "status": lambda v: do.AskStatus(**_one(v, "rollout")),
-    "stop_server": lambda v: do.StopServer(),
+    "status": verb(do.AskStatus, "rollout"),
+    "stop_server": verb(do.StopServer),
 }
 
-
-def _statuses(kind: Callable[..., Expectation]) -> Callable[[Any], Expectation]:
-    def verb(value: Any) -> Expectation:
-        given = _one(value, "statuses")
-        if "statuses" in given:
-            given["statuses"] = _tuple(given["statuses"])
-        return kind(**given)
-
-    return verb
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+STANDINGS = ("queued", "running", "grading", "success", "failure", "cancelled", "unknown")
+ENDS = ("success", "failure", "cancelled")
+DISPOSITIONS = ("cancelled_queued", "cancelled_running", "not_found")
+LIMITS = ("generation_timeout_s", "rollout_timeout_s", "tool_timeout_s")
 
 
 def _amount(kind: Callable[..., Expectation]) -> Callable[[Any], Expectation]:
-    def verb(value: Any) -> Expectation:
-        return kind(value, value) if isinstance(value, int) else kind(**value)
+    """`calls: 3` is exactly three; `calls: {least: 1, most: 3}` some of them."""
 
-    return verb
+    def read(value: Any) -> Expectation:
+        if isinstance(value, bool) or not isinstance(value, int | Mapping):
+            raise ValueError(f"this is a number, or {{least: 1, most: 3}}; seen: {value!r}")
+        given = {"least": value, "most": value} if isinstance(value, int) else members(value)
+        return made(kind, given)  # type: ignore[arg-type]
 
-
-def _completed(value: Any) -> want.Completed:
-    given = _one(value, "reasons")
-    return want.Completed(_tuple(given.get("reasons", [])), given.get("rollout", ""))
-
-
-def _failed(value: Any) -> want.Failed:
-    given = _one(value, "categories")
-    for name in ("categories", "not_categories"):
-        given[name] = _tuple(given.get(name, []))
-    return want.Failed(**given)
+    return read
 
 
-def _answered(value: Any) -> want.Answered:
-    given = _one(value, "statuses")
-    given["statuses"] = _tuple(given.get("statuses", []))
-    return want.Answered(**given)
+def _whole(kind: Callable[..., Expectation], key: str) -> Callable[[Any], Expectation]:
+    """A mapping is what the expectation is about, unless it names that member itself."""
+
+    def read(value: Any) -> Expectation:
+        given = members(value)
+        return made(kind, given if key in given and set(given) <= {key, "rollout"} else {key: given})  # type: ignore[arg-type]
+
+    return read
 
 
-def _message(value: Any) -> want.FinalContains:
-    return want.FinalContains(**value) if set(value) <= {"message", "rollout"} else want.FinalContains(value)
-
-
-def _sent(value: Any) -> want.Sent:
-    return want.Sent(**value) if set(value) <= {"fields", "rollout"} else want.Sent(value)
-
-
-def _disposed(value: Any) -> want.Disposed:
-    given = _one(value, "dispositions")
-    given["dispositions"] = _tuple(given.get("dispositions", []))
-    return want.Disposed(**given)
+def _results(value: Any) -> Expectation:
+    """A list in the list are the values of which each is right."""
+    given = members(value, "values")
+    said = given.get("values", ())
+    several = said if isinstance(said, list) else [said]
+    given["values"] = tuple(tuple(one) if isinstance(one, list) else one for one in several)
+    return made(want.ToolResults, given)
 
 
 EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
-    "refused": _statuses(want.Refused),
-    "last_refused": _statuses(want.LastRefused),
-    "accepted": lambda v: want.Accepted(**_one(v, "rollout")),
-    "completed": _completed,
-    "failed": _failed,
-    "ended": lambda v: want.Ended(**_one(v, "rollout")),
+    "refused": verb(want.Refused, "statuses"),
+    "last_refused": verb(want.LastRefused, "statuses"),
+    "accepted": verb(want.Accepted, "rollout"),
+    "completed": verb(want.Completed, "reasons"),
+    "failed": verb(want.Failed, "categories"),
+    "ended": verb(want.Ended, "rollout"),
     "calls": _amount(want.Calls),
     "posts": _amount(want.Posts),
-    "tool_results": lambda v: (
-        want.ToolResults(_tuple(v)) if isinstance(v, list) else want.ToolResults(_tuple(v["values"]), v["rollout"])
-    ),
-    "tool_error_prefix": lambda v: want.ToolErrorPrefix(),
-    "no_internals": lambda v: want.NoInternals(),
-    "sent": _sent,
-    "final_contains": _message,
-    "final_roles": lambda v: (
-        want.FinalRoles(_tuple(v)) if isinstance(v, list) else want.FinalRoles(_tuple(v["roles"]), v["rollout"])
-    ),
-    "answered": _answered,
-    "start_header": lambda v: want.StartHeader(str(v)),
-    "prompt": lambda v: want.Prompt(**_one(v, "within_s")),
-    "ends_within": lambda v: want.EndsWithin(**_one(v, "limit")),
-    "gives_up_calls": lambda v: want.GivesUpCalls(),
-    "metrics_present": lambda v: want.MetricsPresent(),
-    "at_most_together": lambda v: want.AtMostTogether(),
-    "retry_delays": lambda v: want.RetryDelays(**_one(v, "least_s")),
-    "retries_named": lambda v: want.RetriesNamed(),
-    "active_returns": lambda v: want.ActiveReturns(**_one(v, "rises")),
-    "standing": _statuses(want.Standing),
-    "disposed": _disposed,
-    "cancel_refused": lambda v: want.CancelRefused(),
-    "ends": _statuses(want.Ends),
-    "reply_names_it": lambda v: want.ReplyNames(),
-    "same_outcome": lambda v: want.SameOutcome(),
-    "shown_tools_run": lambda v: want.ShownToolsRun(),
-    "refused_or_run": lambda v: want.RefusedOrRun(),
-    "truncated_call_not_run": lambda v: want.TruncatedCallNotRun(),
-    "start_shows_no_key": lambda v: want.StartShowsNoKey(),
+    "tool_results": _results,
+    "tool_error_prefix": verb(want.ToolErrorPrefix),
+    "no_internals": verb(want.NoInternals),
+    "sent": _whole(want.Sent, "fields"),
+    "final_contains": _whole(want.FinalContains, "message"),
+    "final_roles": verb(want.FinalRoles, "roles", {"roles": ROLES}),
+    "answered": verb(want.Answered, "statuses"),
+    "start_header": verb(want.StartHeader, "header"),
+    "prompt": verb(want.Prompt, "within_s"),
+    "ends_within": verb(want.EndsWithin, "limit", {"limit": LIMITS}),
+    "gives_up_calls": verb(want.GivesUpCalls, "rollout"),
+    "metrics_present": verb(want.MetricsPresent),
+    "at_most_together": verb(want.AtMostTogether),
+    "retry_delays": verb(want.RetryDelays, "least_s"),
+    "retries_named": verb(want.RetriesNamed),
+    "active_returns": verb(want.ActiveReturns, "rises"),
+    "standing": verb(want.Standing, "statuses", {"statuses": STANDINGS}),
+    "disposed": verb(want.Disposed, "dispositions", {"dispositions": DISPOSITIONS}),
+    "cancel_refused": verb(want.CancelRefused),
+    "ends": verb(want.Ends, "statuses", {"statuses": ENDS}),
+    "reply_names_it": verb(want.ReplyNames),
+    "same_outcome": verb(want.SameOutcome),
+    "shown_tools_run": verb(want.ShownToolsRun),
+    "refused_or_run": verb(want.RefusedOrRun),
+    "truncated_call_not_run": verb(want.TruncatedCallNotRun),
+    "start_shows_no_key": verb(want.StartShowsNoKey),
 }

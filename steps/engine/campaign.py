@@ -194,7 +194,8 @@ class Campaign:
         """A session of this run against an instance of the target."""
         card = self.options.card
         trace.epoch = time.monotonic()
-        patience = max(card.patience_s, card.limits(case.variant).longest() * 2)
+        waits = max((getattr(step.what, "waits_s", 0.0) for step in case.actions), default=0.0)
+        patience = max(card.patience_s + waits, card.limits(case.variant).longest() * 2)
         patience += LIVE_PATIENCE_S if self.options.live else 0.0
         session = Session(target.base_url, self.client, trace, patience, card.settle_s, self.pulse)
         session.state["sampled"] = case.live is not None and case.live.runs > 1
@@ -227,6 +228,8 @@ class Campaign:
 
     def judgement(self, case: Case, session: Session) -> Judgement:
         """What the trace of a session shows, as this case judges it."""
+        if session.trace.troubles:
+            raise SuiteError(session.trace.troubles[0])
         talk = self.judged.read(session, case)
         cause = self.judged.cause(case, talk)
         if cause is not None:

@@ -3,12 +3,17 @@
 What the card does not declare and the target does not show is skipped with that reason, never guessed.
 """
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from steps.engine import yaml_source
+from steps.engine.near import unknown
+from steps.engine.problems import Problems
+
+MOST_PATIENCE_S = 120.0  # as long as a case may take
 
 
 class Tool(BaseModel):
@@ -27,9 +32,11 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    generation_timeout_s: float | None = Field(None, gt=0, description="gives up on one generation call after this")
-    rollout_timeout_s: float | None = Field(None, gt=0, description="ends a rollout after this")
-    tool_timeout_s: float | None = Field(None, gt=0, description="gives up on one tool after this")
+    generation_timeout_s: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="gives up on one generation call after this"
+    )
+    rollout_timeout_s: float | None = Field(None, gt=0, allow_inf_nan=False, description="ends a rollout after this")
+    tool_timeout_s: float | None = Field(None, gt=0, allow_inf_nan=False, description="gives up on one tool after this")
     max_concurrent: int | None = Field(
         None, gt=0, description="rollouts that run at once; more are queued or answered 429"
     )
@@ -65,8 +72,10 @@ class Card(Limits):
     tools: list[Tool] | None = Field(None, description="calls to ask for; default: the calculator, where it is shown")
     hanging_tool: Tool | None = Field(None, description="a call that never returns of itself")
     capabilities: list[str] = Field(default_factory=list, description="idempotency_key, ...")
-    patience_s: float = Field(10.0, gt=0, description="how long a silent target is waited for")
-    settle_s: float = Field(2.5, ge=0, description="how long after its end a rollout is watched for late calls")
+    patience_s: float = Field(10.0, gt=0, le=MOST_PATIENCE_S, description="how long a silent target is waited for")
+    settle_s: float = Field(
+        2.5, ge=0, le=MOST_PATIENCE_S, description="how long after its end a rollout is watched for late calls"
+    )
     env: dict[str, str] = Field(default_factory=dict)
     variants: dict[str, Variant] = Field(default_factory=dict)
 
@@ -74,10 +83,21 @@ class Card(Limits):
         return self.variants[variant] if variant else self
 
 
-def load(file: Path) -> Card:
-    """Read a card. Raises `SuiteError` with file:line:column for whatever does not fit."""
+def load(file: Path, dialects: Iterable[str] | None = None, incapable: Callable[[str], str] = lambda name: "") -> Card:
+    """Read a card. Raises `SuiteError` with file:line:column for whatever does not fit.
+
+    `dialects` are those that there are; `incapable` says what is wrong with the name of a capability.
+    """
     source = yaml_source.read(file)
     card = yaml_source.validated(Card, source)
+    problems = Problems()
+    for n, dialect in enumerate(card.dialects):
+        if dialects is not None and dialect not in dialects:
+            problems.add(str(source.problem(("dialects", n), unknown("dialect", dialect, dialects))))
+    for n, name in enumerate(card.capabilities):
+        if told := incapable(name):
+            problems.add(str(source.problem(("capabilities", n), told)))
+    problems.conclude()
     if card.tokenizer:
         return card.model_copy(update={"tokenizer": str((file.parent / card.tokenizer).resolve())})
     return card

@@ -4,7 +4,7 @@ A finding says that *they* broke a requirement. A `SuiteError` says that *we* co
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -27,13 +27,18 @@ LEVELS = ("must", "should", "may")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where in a feature or scenario file something was written; lines count from 1."""
+    """Where in a feature or scenario file something was written; lines and columns count from 1."""
 
     file: str
     line: int
+    column: int = field(default=1, compare=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
+
+    def problem(self, message: str) -> SuiteError:
+        """What is wrong there, as an error that names the place."""
+        return SuiteError(f"{self.file}:{self.line}:{self.column}: {message}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,13 +68,17 @@ class Event:
 @dataclass(slots=True)
 class Trace:
     """Grows only. Listeners hear every event, so that a session can wait for one without polling; `by_name` are the events by rollout and
-    name, so that who waits for one need not read all of them after each."""
+    name, so that who waits for one need not read all of them after each.
+
+    `troubles` are failures of the suite itself while the case was played: what follows from one is not judged.
+    """
 
     epoch: float = field(default_factory=monotonic)
     exchanges: list[Exchange] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     by_name: dict[tuple[str, str], list[Event]] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
 
     def now(self) -> float:
         return monotonic() - self.epoch

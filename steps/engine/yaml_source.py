@@ -4,7 +4,6 @@ Scalars follow YAML 1.2 (`no`, `on`, `12:30` and `012` are strings), a key writt
 its line, so that an error of a model can say file:line:column.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,8 +13,16 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from steps.engine import text
 from steps.engine.findings import Location, SuiteError
+from steps.engine.near import near
+from steps.engine.problems import Problems
 
+BLOCK = "the text block"  # what a document is called that stands below a sentence of a feature
+SAID = {
+    "but found another document": "a second document begins here (`---`); write one document a file",
+    "found character '\\t' that cannot start any token": "a tab; indent with spaces",
+}
 Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
@@ -38,6 +45,14 @@ for tag, pattern, first in (
     _Core.add_implicit_resolver(tag, re.compile(rf"^(?:{pattern})$"), list(first) + ([""] if "~" in first else []))
 
 
+def members(block: str) -> dict[str, Any]:
+    """The members that a text block holds. Raises `SuiteError` for anything else."""
+    source = parse(block, BLOCK)
+    if not isinstance(source.value, dict):
+        raise source.problem((), f"the text block holds members, as `key: value`; seen: {source.value!r}")
+    return source.value
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A parsed document: `value`, and `places` from the path of each value to its (line, column), both from 1."""
@@ -48,7 +63,7 @@ class Source:
 
     def at(self, path: Path_) -> Location:
         """The place of a value, or of the nearest thing around it that was written down."""
-        return Location(self.file, self._nearest(path)[0])
+        return Location(self.file, *self._nearest(path))
 
     def _nearest(self, path: Path_) -> tuple[int, int]:
         while path and path not in self.places:
@@ -65,12 +80,9 @@ def read(file: Path, shown: str | None = None) -> Source:
     """Parse a file. Raises `SuiteError` with file:line:column for anything that is not one plain YAML document."""
     shown = shown or str(file)
     try:
-        text = file.read_text(encoding="utf-8")
-        return parse(text, shown)
+        return parse(text.read(file, shown), shown)
     except OSError as error:
         raise SuiteError(f"{shown}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SuiteError(f"{shown}: is not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
 def parse(text: str, shown: str) -> Source:
@@ -85,7 +97,7 @@ def parse(text: str, shown: str) -> Source:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
-        raise SuiteError(f"{where}: not YAML: {error.problem}") from error
+        raise SuiteError(f"{where}: not YAML: {SAID.get(error.problem or '', error.problem)}") from error
     except yaml.YAMLError as error:
         raise SuiteError(f"{shown}: not YAML: {error}") from error
     finally:
@@ -105,6 +117,8 @@ def _walk_mapping(node: yaml.MappingNode, path: Path_, places: dict[Path_, tuple
     seen: dict[str, int] = {}
     for key, child in node.value:
         line, column = key.start_mark.line + 1, key.start_mark.column + 1
+        if key.value == "<<":
+            raise SuiteError(f"{shown}:{line}:{column}: merge keys (`<<`) are not read; write the members out")
         if key.value in seen:
             raise SuiteError(
                 f"{shown}:{line}:{column}: the key {key.value!r} was already written in line {seen[key.value]}; "
@@ -116,26 +130,64 @@ def _walk_mapping(node: yaml.MappingNode, path: Path_, places: dict[Path_, tuple
 
 
 def validated(model: type[Model], source: Source, value: Any = None, path: Path_ = ()) -> Model:
-    """`value` (default: the whole document) as `model`; the first error becomes a `SuiteError` with its place."""
+    """`value` (default: the whole document) as `model`. Raises `SuiteError` with all that is wrong, a line each with its place."""
     try:
         return model.model_validate(source.value if value is None else value)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise source.problem((*path, *_real(first["loc"])), _explain(first, model)) from error
+        problems = Problems()
+        for loc, told in explained(error, model):
+            problems.add(str(source.problem((*path, *loc), told)))
+        problems.conclude()
+        raise  # never: an error has at least one line
+
+
+def explained(error: ValidationError, model: type[BaseModel]) -> list[tuple[Path_, str]]:
+    """What is wrong and where, one line for each value: a union says for each of its members why it is not that one."""
+    found: dict[Path_, list[Any]] = {}
+    for one in error.errors(include_url=False):
+        found.setdefault(_real(one["loc"]), []).append(one)
+    return [(loc, _explain(loc, errors, model)) for loc, errors in found.items()]
 
 
 def _real(loc: tuple[Any, ...]) -> Path_:
     # pydantic names the member of a union in the path; such a name is never a key of the document
-    return tuple(part for part in loc if not (isinstance(part, str) and re.search(r"[A-Z\[(]", part)))
+    return tuple(
+        part for part in loc if not (isinstance(part, str) and re.search(r"[A-Z\[(]|^(str|int|constrained-)", part))
+    )
 
 
-def _explain(error: Any, model: type[BaseModel]) -> str:
-    if error["type"] != "extra_forbidden":
-        return f"{error['msg']}; seen: {error['input']!r}"[:400]
-    key = str(error["loc"][-1])
-    near = difflib.get_close_matches(key, _keys(model), n=3)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return f"unknown key {key!r}.{hint}"
+def _explain(loc: Path_, errors: list[Any], model: type[BaseModel]) -> str:
+    # Of the members of a union the one is meant that fits by its type.
+    telling = [one for one in errors if not one["type"].endswith(("_type", "_parsing"))] or errors
+    error = telling[0]
+    if error["type"] == "extra_forbidden":
+        key = str(loc[-1])
+        found = near(key, _keys(model))
+        return f"unknown key {key!r}." + (f" Did you mean {' or '.join(found)}?" if found else "")
+    if error["type"] == "missing":
+        return f"the key {str(loc[-1])!r} is missing"
+    known = TYPES.get(error["type"])
+    message = known.format(**error.get("ctx", {})) if known else str(error["msg"]).removeprefix("Value error, ")
+    seen = "" if error["type"] == "value_error" else f"; seen: {error['input']!r}"
+    return f"{message}{seen}"[:400]
+
+
+TYPES = {
+    "model_type": "these are members, as `key: value`",
+    "dict_type": "these are members, as `key: value`",
+    "list_type": "this is a list, as `[one, another]`, or a line with a dash for each",
+    "string_type": "this is a text; one that looks like a number, like `true` or like nothing stands in quotes",
+    "int_type": "this is a whole number",
+    "float_type": "this is a number",
+    "bool_type": "this is true or false",
+    "less_than_equal": "this is at most {le:g}",
+    "greater_than_equal": "this is at least {ge:g}",
+    "greater_than": "this is more than {gt:g}",
+    "finite_number": "this is a number that can be reached",
+    "literal_error": "this is one of {expected}",
+    "string_too_short": "this is empty",
+    "too_short": "this is empty; write at least one",
+}
 
 
 def _keys(model: type[BaseModel]) -> list[str]:

@@ -175,7 +175,7 @@ def _broken(outcome: Outcome, run: Run) -> list[str]:
 def compiled(document: Mapping[str, Any], run: Run) -> Case:
     """The case that a walk is."""
     source = yaml_source.parse(text_of(document), "a walk")
-    (case,) = scenario.compiled(source, run.profile.catalogue, run.profile.name)
+    (case,) = scenario.compiled(source, run.profile)
     return case
 
 

@@ -136,9 +136,17 @@ class Backend:
     name: str
     all: Backends
 
-    def receive(self, request: Request) -> BackendPlay:
+    def trace_of(self, request: Request) -> Trace | None:
+        """The trace of the case that a request belongs to."""
+        plan = self._plan(request)
+        return plan.trace if plan is not None else None
+
+    def _plan(self, request: Request) -> Plan | None:
         found = NONCE.search(request.body)
-        plan = self.all.plans.get(found.group().decode()) if found else None
+        return self.all.plans.get(found.group().decode()) if found else None
+
+    def receive(self, request: Request) -> BackendPlay:
+        plan = self._plan(request)
         if self.name in self.all.down or (plan is not None and self.name in plan.gone):
             return BackendPlay(Response(503, JSON, b"{}"), loss="reset")
         if plan is None or request.method != "POST":

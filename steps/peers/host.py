@@ -100,9 +100,17 @@ class ScriptedHost:
     def host(self, rollout: Hosted) -> None:
         self._by_nonce.setdefault(rollout.nonce, []).append(rollout)
 
-    def receive(self, request: Request) -> HostPlay:
+    def trace_of(self, request: Request) -> Trace | None:
+        """The trace of the case that a request belongs to."""
+        hosted = self._hosted(request)
+        return hosted.trace if hosted is not None else None
+
+    def _hosted(self, request: Request) -> Hosted | None:
         place = PLACE.match(request.path.partition("?")[0])
-        hosted = _meant(self._by_nonce.get(place[1], []), request) if place else None
+        return _meant(self._by_nonce.get(place[1], []), request) if place else None
+
+    def receive(self, request: Request) -> HostPlay:
+        place, hosted = PLACE.match(request.path.partition("?")[0]), self._hosted(request)
         kind = _kind(request.method, place[2], hosted.dialect) if place and hosted else None
         if hosted is None or kind is None:
             self.strays.append(replace(request, body=bodies.ends(request.body)))

@@ -11,7 +11,7 @@ import httpx
 import respx
 
 from steps.engine.trace import Request
-from steps.peers.served import DRIP_BYTES, STALL_S
+from steps.peers.served import DRIP_BYTES, STALL_S, body_of, failed
 from steps.peers.trainer import Play, ScriptedTrainer
 
 
@@ -20,7 +20,14 @@ def transport(trainer: ScriptedTrainer) -> httpx.MockTransport:
     router = respx.MockRouter(assert_all_called=False, using=None)
 
     async def answer(request: httpx.Request) -> httpx.Response:
-        return await perform(trainer.receive(_request(request)), request)
+        received = _request(request)
+        try:
+            return await perform(trainer.receive(received), request)
+        except httpx.HTTPError:
+            raise  # a connection that breaks on purpose
+        except Exception as error:
+            failed(trainer, received, error)
+            raise
 
     router.route().mock(side_effect=answer)
     return httpx.MockTransport(router.async_handler)
@@ -58,7 +65,7 @@ class _Body(httpx.AsyncByteStream):
         self.play, self.request = play, request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        body = self.play.response.body
+        body = body_of(self.play.response)
         if self.play.loss == "cut":
             yield body[: len(body) // 2]
             self.play.failed()

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from steps.engine import bodies
 from steps.engine.bodies import Cut
 from steps.engine.findings import SuiteError
-from steps.engine.trace import Headers, Request
+from steps.engine.trace import Headers, Request, Response
 
 
 class Peer(Protocol):
@@ -27,8 +27,10 @@ class Peer(Protocol):
     def receive(self, request: Request) -> Any: ...
 
 
+ABANDONED = "abandoned"  # the label of exchanges that belong to no rollout, because they never came to be
 STALL_S = 120.0  # a stalled body outlives every deadline that a target may reasonably have, yet not the run
 DRIP_BYTES = 7
+BODILESS = (204, 304)
 
 _transports: dict[tuple[str, int], asyncio.Transport] = {}
 
@@ -56,40 +58,68 @@ class TrainerApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request = await _read(scope, receive)
+        request, whole = await _read(scope, receive)
+        if not whole:
+            abandoned(self.trainer, request)
+            return
         send = _closing(send) if isinstance(request.body, Cut) else send
-        play = self.trainer.receive(request)
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            await _perform(play, scope, send, gone)
+            await _perform(self.trainer.receive(request), scope, send, gone)
+        except Exception as error:
+            failed(self.trainer, request, error)
+            raise
         finally:
             gone.cancel()
 
 
-async def _read(scope: Scope, receive: Receive) -> Request:
+def abandoned(peer: Peer, request: Request) -> None:
+    """Note a request whose connection was lost before its body was whole: it was never made, and nothing is said of what it lacks."""
+    trace_of = getattr(peer, "trace_of", None)
+    trace = trace_of(request) if trace_of is not None else None
+    if trace is not None:
+        n = trace.open(request, to_target=False, rollout=ABANDONED)
+        trace.close(
+            n, fault=f"abandoned: the connection was lost after {len(request.body)} bytes of the request's body"
+        )
+
+
+def failed(peer: Peer, request: Request, error: Exception) -> None:
+    """Note in the trace of a case that its peer could not answer: the lost connection is no deed of the target."""
+    trace_of = getattr(peer, "trace_of", None)
+    trace = trace_of(request) if trace_of is not None else None
+    if trace is not None:
+        told = f"{type(error).__name__}: {error}" if not isinstance(error, SuiteError | ValueError) else str(error)
+        trace.troubles.append(f"the suite could not answer {request.method} {request.path} as the case says: {told}")
+
+
+async def _read(scope: Scope, receive: Receive) -> tuple[Request, bool]:
+    """The request, and whether its body came in whole."""
     headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
-    body = await _body(headers, receive)
+    body, whole = await _body(headers, receive)
     raw = scope["raw_path"].decode("latin-1")
     query = scope["query_string"].decode("latin-1")
-    return Request(scope["method"], f"{raw}?{query}" if query else raw, headers, body)
+    return Request(scope["method"], f"{raw}?{query}" if query else raw, headers, body), whole
 
 
-async def _body(headers: Headers, receive: Receive) -> bytes:
-    """The body of a request; of one beyond the limit only the beginning, and the rest is not read."""
+async def _body(headers: Headers, receive: Receive) -> tuple[bytes, bool]:
+    """The body of a request, and whether it is whole; of one beyond the limit only the beginning, and the rest is not read."""
     said = dict(headers).get("content-length", "")
     gauge = bodies.Gauge(int(said) if said.isascii() and said.isdigit() else None)
     body, more = bytearray(), True
     try:
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return bytes(body), False
             piece = message.get("body", b"")
             if not await gauge.fits(len(piece)):
-                return Cut(body[: bodies.KEPT], bodies.beyond())
+                return Cut(body[: bodies.KEPT], bodies.beyond()), True
             body += piece
             more = message.get("more_body", False)
     finally:
         gauge.close()
-    return bodies.kept(body)
+    return bodies.kept(body), True
 
 
 def _closing(send: Send) -> Send:
@@ -154,8 +184,13 @@ async def _paced(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None
     await send({"type": "http.response.body", "body": b""})
 
 
+def body_of(response: Response) -> bytes:
+    """The body as it may be sent: an answer of these statuses has none, whatever the script says."""
+    return b"" if response.status in BODILESS else response.body
+
+
 async def _answer(play: Any, send: Send, gone: "asyncio.Future[None]") -> None:
-    body = play.response.body
+    body = body_of(play.response)
     await send(_start(play, len(body)))
     if play.drip:
         for at in range(0, len(body) - DRIP_BYTES, DRIP_BYTES):
@@ -186,7 +221,7 @@ async def _lose(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]
 
 def _start(play: Any, length: int) -> dict[str, Any]:
     headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in play.response.headers]
-    if play.response.status not in (204, 304):
+    if play.response.status not in BODILESS:
         headers.append((b"content-length", str(length).encode()))
     return {"type": "http.response.start", "status": play.response.status, "headers": headers}
 

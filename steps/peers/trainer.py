@@ -6,6 +6,7 @@ that loses one of them is found out by a check and not by a hanging case.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,12 +17,13 @@ import orjson
 from steps.engine import bodies
 from steps.engine.trace import NotJson, Request, Response, Trace, parse
 from steps.peers.oracle import Issued, assistant_message, sample
-from steps.peers.script import Ack, Cursor, Fault, Loss, Reply, Script
+from steps.peers.script import Ack, Call, Cursor, Fault, Loss, Reply, Script
 from steps.peers.tokens import Tokens
 
 JSON = (("content-type", "application/json"),)
 NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")
 HUNG_UP = "the server closed the connection before the answer"
+SAMPLED = 4  # tokens of the reply that a script is tried on
 OFF_SCRIPT = Reply(text="The conversation has ended.")
 
 # What a request of each kind is called, and what its answer is, good or not.
@@ -132,6 +134,11 @@ class ScriptedTrainer:
         rollout.trace.event(rollout.label, "server", ASKED[kind], n)
         return self._chat(rollout, n, body) if kind == "chat" else _ack(rollout, n, kind)
 
+    def trace_of(self, request: Request) -> Trace | None:
+        """The trace of the case that a request belongs to."""
+        rollout = self._whose(request, parse(request.body))
+        return rollout.trace if rollout is not None else None
+
     def _whose(self, request: Request, body: Any) -> Enrolled | None:
         named = body.get("rollout_id") if isinstance(body, dict) else None
         if isinstance(named, str) and named in self._by_id:
@@ -186,10 +193,16 @@ def _ack(rollout: Enrolled, n: int, kind: Kind) -> Play:
 
 def completion(rollout: Enrolled, issued: Issued, line: Reply) -> bytes:
     """The body of a generation, with what the script changes of it."""
-    reply: dict[str, Any] = {
-        "id": f"chatcmpl-{rollout.nonce}-{len(rollout.issued)}",
+    reply = _reply(rollout.nonce, len(rollout.issued), issued)
+    bend(reply, line)
+    return _dump(reply)
+
+
+def _reply(nonce: str, number: int, issued: Issued) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{nonce}-{number}",
         "object": "chat.completion",
-        "created": 1_700_000_000 + len(rollout.issued),
+        "created": 1_700_000_000 + number,
         "model": "default",
         "choices": [{"index": 0, "message": dict(issued.message), "finish_reason": issued.finish_reason}],
         "usage": _usage(len(issued.prompt_ids), len(issued.token_ids)),
@@ -197,32 +210,68 @@ def completion(rollout: Enrolled, issued: Issued, line: Reply) -> bytes:
         "token_ids": list(issued.token_ids),
         "logprobs": list(issued.logprobs),
     }
+
+
+def bend(reply: dict[str, Any], line: Reply) -> None:
+    """What the script changes of a reply. Raises `ValueError` for a path that leads nowhere in it."""
     for path in line.drop:
-        _descend(reply, path)[0].pop(_descend(reply, path)[1], None)
+        holder, key = _descend(reply, path)
+        if isinstance(holder, dict) and key not in holder:
+            raise ValueError(f"drop: {path}: the reply has no {key!r} there; it has {_shown(holder)}")
+        del holder[key]
     for path, value in line.put.items():
         holder, key = _descend(reply, path)
         holder[key] = value
-    return _dump(reply)
+
+
+def fitting(line: Reply) -> None:
+    """Raises `ValueError` unless a reply can be bent and sent as the line says: tried on one with a call for each that it makes."""
+    calls = tuple(call if isinstance(call, Call) else Call("add", "{}") for call in line.calls)
+    message = assistant_message(replace(line, calls=calls), 0, "x")
+    ids = (1,) * SAMPLED
+    issued = Issued(0, ids, ids, (-0.5,) * SAMPLED, message, line.finish or "stop", True, True, False, False)
+    reply = _reply("x", 1, issued)
+    bend(reply, line)
+    try:
+        json.dumps(reply, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the reply cannot be sent as JSON: {error}") from None
 
 
 def _usage(prompt: int, completion: int) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def _descend(reply: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
+def _descend(reply: dict[str, Any], path: str) -> tuple[Any, Any]:
+    """What holds the member at the end of a path, and its key there."""
     holder: Any = reply
-    *steps, key = path.split(".")
+    *steps, last = path.split(".")
     for step in steps:
-        holder = holder[int(step)] if isinstance(holder, list) else holder[step]
-    return holder, key
+        key = _key(holder, step, path)
+        if isinstance(holder, dict) and key not in holder:
+            raise ValueError(f"{path}: the reply has no {step!r} there; it has {_shown(holder)}")
+        holder = holder[key]
+    return holder, _key(holder, last, path)
+
+
+def _key(holder: Any, step: str, path: str) -> Any:
+    if isinstance(holder, dict):
+        return step
+    if not isinstance(holder, list):
+        raise ValueError(f"{path}: {step!r} is looked for in {holder!r}, which has no members")
+    if not step.isdigit() or int(step) >= len(holder):
+        raise ValueError(f"{path}: {step!r} is no place in a list of {len(holder)}")
+    return int(step)
+
+
+def _shown(holder: Any) -> str:
+    return ", ".join(map(str, holder)) if isinstance(holder, dict) else f"a list of {len(holder)}"
 
 
 def _dump(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:  # a lone surrogate, which only the escaped form can carry
-        import json
-
         return json.dumps(value).encode()
 
 

@@ -34,7 +34,7 @@ def _expect(name: str, value: Any = None) -> Expectation:
 
 
 def _yaml(docstring: str) -> Any:
-    return yaml_source.parse(docstring, "the text block").value
+    return yaml_source.parse(docstring, yaml_source.BLOCK).value
 
 
 def _last(before: Actions) -> Ask:
@@ -64,7 +64,7 @@ def asked(text: str, how: str, before: Actions) -> Action:
 @when(parsers.re(rf'{ASKED} asked "(?P<text>[^"]*)"{HOW} with these members:'))
 def asked_with(text: str, how: str, docstring: str, before: Actions) -> Action:
     given = of_question(how)
-    change = {**given.pop("change", {}), **_yaml(docstring)}
+    change = {**given.pop("change", {}), **yaml_source.members(docstring)}
     return _action("chat", {"name": new(before), "ask": text, "change": change, **given})
 
 
@@ -326,7 +326,7 @@ def freed(tokens: str, before: Actions) -> Expectation:
 
 @then(parsers.re(rf"{WHO} fits? this schema, or (?:is|are) refused:"))
 def fits(who: str, docstring: str, before: Actions) -> Expectations:
-    schema = yaml_source.parse(docstring, "the text block").value
+    schema = yaml_source.parse(docstring, yaml_source.BLOCK).value
     return tuple(_expect("fits", {"schema": schema, "of": name}) for name in named(who, before))
 
 

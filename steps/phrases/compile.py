@@ -8,27 +8,36 @@ import difflib
 import functools
 import inspect
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from gherkin.dialect import Dialect
 from pytest_bdd.exceptions import GherkinParseError, StepError
-from pytest_bdd.feature import get_feature
-from pytest_bdd.parser import Feature, Scenario, ScenarioTemplate
+from pytest_bdd.gherkin_parser import GherkinDocument
+from pytest_bdd.gherkin_parser import Scenario as GherkinScenario
+from pytest_bdd.parser import Feature, FeatureParser, Scenario, ScenarioTemplate
 from pytest_bdd.parser import Step as GherkinStep
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
 from contracts.requirements import Requirement
+from steps.engine import text as texts
 from steps.engine.cases import Action, Case, Expectation, Live, Step
 from steps.engine.findings import Location, SuiteError
+from steps.engine.making import plain
+from steps.engine.near import near
+from steps.engine.problems import Problems
+from steps.engine.yaml_source import BLOCK
+from steps.frame import IDENTIFIER, Frame, requirement
 from steps.phrases import chat, operating, rollout, router, trainer  # importing them registers their phrases
+from steps.profiles.base import Profile
+from steps.running import PROFILES
 from steps.scenario import needs_of
 
+KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
 PREFIX = re.compile(r'for rollout "(?P<label>[\w-]+)", (?P<rest>.+)')
-DIALECTS = ("sync", "callback", "routed")
 OURS: Mapping[str, tuple[ModuleType, ...]] = {
     "rollout": (rollout,),
     "trainer": (trainer,),
@@ -61,144 +70,205 @@ class CompiledScenario:
     cases: tuple[Case, ...]
 
 
-def compile_feature(path: Path, catalogue: Mapping[str, Requirement], root: Path) -> list[CompiledScenario]:
+def compile_feature(path: Path, profile: Profile, root: Path) -> list[CompiledScenario]:
     """Raises one `SuiteError` that lists everything that is wrong with the file."""
     shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-    feature = _parsed(path, shown)
-    problems = list(_titles(path, shown))
+    texts.read(path, shown)  # what is no text is told as such, and not as Gherkin
+    feature, document = _parsed(path, shown)
+    written = _scenarios(document)
+    problems = Problems(list(_titles(written, document.feature.language, shown)))
     compiled: list[CompiledScenario] = []
+    lost = {one.location.line for one in written} - {one.line_number for one in feature.scenarios.values()}
     for template in feature.scenarios.values():
-        try:
-            compiled += _Compiler(path, shown, feature, template, catalogue).all()
-        except SuiteError as error:
-            problems.append(str(error))
-    if not feature.scenarios and not problems:
-        problems.append(f"{shown}:1: the feature has no scenario")
-    if problems:
-        raise SuiteError("\n".join(problems))
+        one = next(one for one in written if one.location.line == template.line_number)
+        compiled += problems.attempt(_Compiler(shown, feature, template, one, document, profile).all) or ()
+    if not feature.scenarios and not problems.messages:
+        problems.add(f"{shown}:1:1: the feature has no scenario")
+    problems.conclude()
+    assert not lost, lost  # two of one title, which is among the problems
     return compiled
 
 
-def _parsed(path: Path, shown: str) -> Feature:
+class _Parser(FeatureParser):
+    """pytest-bdd's parser, which keeps what it read: the places of everything are there, and scenarios of one title."""
+
+    document: GherkinDocument
+
+    def _parse_feature_file(self) -> GherkinDocument:
+        self.document = super()._parse_feature_file()
+        return self.document
+
+
+def _parsed(path: Path, shown: str) -> tuple[Feature, GherkinDocument]:
+    parser = _Parser(str(path.parent), path.name, "utf-8-sig")
     try:
-        return get_feature(str(path.parent), path.name)
+        return parser.parse(), parser.document
+    except StepError as error:
+        told = f"{error.args[0]} What stands before it is read as a description; is a keyword misspelt there?"
+        raise SuiteError(f"{shown}:{error.line}:1: {told} Seen: {error.line_content}".rstrip()) from None
     except GherkinParseError as error:
-        raise SuiteError(f"{shown}:{error.line}: not Gherkin: {error.args[0]} {error.line_content}".rstrip()) from None
-    except (StepError, KeyError) as error:
-        raise SuiteError(f"{shown}:1: the file holds no feature ({error})") from None
-    except UnicodeDecodeError as error:
-        raise SuiteError(f"{shown}: is not UTF-8 text: {error.reason}") from None
+        raise _not_gherkin(error, shown) from None
+    except KeyError:
+        raise SuiteError(f"{shown}:1:1: the file holds no feature; it begins with `Feature: ...`") from None
 
 
-def _titles(path: Path, shown: str) -> Iterator[str]:
-    """What pytest-bdd would keep silent about, seen in the text itself."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+def _not_gherkin(error: GherkinParseError, shown: str) -> SuiteError:
+    """The first mistake at its place; where the parser only lists what it would have taken, what that means."""
+    found = re.search(r"\((\d+):(\d+)\): ([^\n]*)", str(error.args[0]))
+    if not found:
+        return SuiteError(f"{shown}:{error.line}:1: not Gherkin: {error.args[0]} {error.line_content}".rstrip())
+    told = found[3]
+    if "unexpected end of file" in told and "DocStringSeparator" in told:
+        told = 'the file ends within a text block; close it with """'
+    return SuiteError(f"{shown}:{found[1]}:{max(1, int(found[2]))}: not Gherkin: {told}")
+
+
+def _scenarios(document: GherkinDocument) -> list[GherkinScenario]:
+    """All scenarios in the order of the file, those of rules as well."""
+    rules = [child for one in document.feature.children if one.rule for child in one.rule.children]
+    return [child.scenario for child in [*document.feature.children, *rules] if child.scenario]
+
+
+def _titles(written: Iterable[GherkinScenario], language: str, shown: str) -> Iterator[str]:
+    """What pytest-bdd would keep silent about."""
+    spoken = Dialect.for_name(language)
+    outlines = spoken.scenario_outline_keywords if spoken is not None else []
     titles: dict[str, int] = {}
-    outline, rows = False, Counter[int]()
-    current = 0
-    for number, line in enumerate(lines, 1):
-        head = re.match(r"\s*(Scenario Outline|Scenario Template|Scenario|Example):\s*(.*)", line)
-        if head:
-            current, outline = number, head[1].endswith(("Outline", "Template"))
-            rows[current] = -1 if not outline else 0
-            if head[2] in titles:
-                yield f"{shown}:{number}: the title {head[2]!r} is taken by line {titles[head[2]]}; that scenario would be lost"
-            titles[head[2]] = number
-            if "::" in head[2] or "[" in head[2]:
-                yield f"{shown}:{number}: a title may not contain :: or [, pytest could not select it"
-        elif re.match(r"\s*(Examples|Scenarios):", line) and current and not outline:
-            yield f"{shown}:{number}: Examples under a plain Scenario would be read as a comment. Write Scenario Outline."
-        elif re.match(r"\s*\|", line) and outline:
-            rows[current] += 1
-    for number, count in rows.items():
-        if 0 <= count < 2:
-            yield f"{shown}:{number}: an outline without rows would run once, on its placeholders"
+    for one in written:
+        at = f"{shown}:{one.location.line}:{one.location.column}"
+        title = one.name.strip()
+        if not title:
+            yield f"{at}: the scenario has no title, and `--case` could not name it"
+        elif title in titles:
+            yield f"{at}: the title {title!r} is taken by line {titles[title]}; that scenario would be lost"
+        titles.setdefault(title, one.location.line)
+        if "::" in title or "[" in title:
+            yield f"{at}: a title may not contain :: or [, pytest could not select it"
+        for line in one.description.splitlines():
+            if found := near(line.split()[0] if line.split() else "", KEYWORDS, 0.75):
+                yield f"{at}: {line.strip()!r} is read as a description. Did you mean {found[0]}?"
+        rows = sum(len(table.table_body or ()) for table in one.examples)
+        if one.keyword in outlines and not rows:
+            yield f"{at}: an outline without rows would run once, on its placeholders"
+        if one.keyword not in outlines and one.examples:
+            below = one.examples[0].location.line
+            yield f"{shown}:{below}:1: Examples stand under a plain {one.keyword}. Write {outlines[0]}."
 
 
 class _Compiler:
     """One scenario of a file."""
 
     def __init__(
-        self, path: Path, shown: str, feature: Feature, template: ScenarioTemplate, catalogue: Mapping[str, Requirement]
-    ) -> None:
-        self.path, self.shown, self.feature, self.template, self.catalogue = path, shown, feature, template, catalogue
-        self.profile = next(iter(catalogue)).partition("-")[0].lower()
-
-    def all(self) -> Iterator[CompiledScenario]:
-        rows = [(f"[{'-'.join(row.values())}]", row) for table in self.template.examples for row in table.as_contexts()]
-        for suffix, row in rows or [("", {})]:
-            scenario = self.template.render(row)
-            name = f"{scenario.name}{suffix}"
-            cases = tuple(self._cases(name, scenario))
-            yield CompiledScenario(name, self.template.line_number, self.feature, scenario, cases)
-
-    def _cases(self, name: str, scenario: Scenario) -> Iterator[Case]:
-        tags = self._tags()
-        known = [self._requirement(tag) for tag in tags if re.fullmatch(r"[A-Z]+-\d+", tag)]
-        if not known:
-            raise SuiteError(
-                f"{self.shown}:{self.template.line_number}: no requirement tag. Say what the scenario is about, as @ROLLOUT-048."
-            )
-        steps = tuple(self._all_steps(scenario))
-        rest = [tag for tag in tags if not re.fullmatch(r"[A-Z]+-\d+", tag)]
-        dialects = [d for d in DIALECTS if d in rest] or list(dict.fromkeys(d for r in known for d in r.dialects))
-        for dialect in dialects:
-            about = tuple(r.id for r in known if dialect in r.dialects)
-            if about:
-                yield self._case(name, dialect, known, about, steps, rest)
-
-    def _case(
         self,
-        name: str,
-        dialect: str,
-        known: list[Requirement],
-        about: tuple[str, ...],
-        steps: tuple[Step, ...],
-        tags: list[str],
-    ) -> Case:
+        shown: str,
+        feature: Feature,
+        template: ScenarioTemplate,
+        written: GherkinScenario,
+        document: GherkinDocument,
+        profile: Profile,
+    ) -> None:
+        self.shown, self.feature, self.template, self.written, self.profile = shown, feature, template, written, profile
+        self.document = document
+        self.at = Location(shown, written.location.line, written.location.column)
+        self.problems = Problems()
+
+    def all(self) -> list[CompiledScenario]:
+        """Raises `SuiteError` with everything that is wrong with the scenario."""
+        if not self.template.steps:
+            raise self.at.problem("the scenario has no steps")
+        known = self._requirements()
+        for told in self._columns():
+            self.problems.add(told)
+        self.problems.conclude()
+        return [self._compiled(name, row, known) for name, row in self._rows()]
+
+    def _rows(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """The name and the values of each row of an outline."""
+        rows = [row for table in self.template.examples for row in table.as_contexts()]
+        if not rows:
+            return [(self.template.name, {})]
+        names = [f"{self.template.render(row).name}[{'-'.join(row.values())}]" for row in rows]
+        places = [row.location for table in self.written.examples for row in table.table_body or ()]
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                first = places[names.index(name)].line
+                at = Location(self.shown, places[n].line, places[n].column)
+                raise at.problem(f"this row is called as that of line {first}, {name!r}; take one of them out")
+        return list(zip(names, rows, strict=True))
+
+    def _columns(self) -> Iterator[str]:
+        """Placeholders that the Examples have no column for."""
+        for table in self.template.examples:
+            for step in self.template.steps:
+                for name in re.findall(r"<([^<>]+)>", step.name):
+                    if name not in table.example_params:
+                        at = Location(self.shown, step.line_number, step.indent + 1)
+                        columns = ", ".join(table.example_params) or "none"
+                        yield str(at.problem(f"the Examples have no column {name!r}; they have: {columns}"))
+
+    def _compiled(self, name: str, row: Mapping[str, Any], known: list[Requirement]) -> CompiledScenario:
+        scenario = self.template.render(row)
+        steps = self._all_steps(scenario)
+        self.problems.conclude()
+        cases = self._frame(name, known, tuple(steps)).cases()
+        return CompiledScenario(name, self.template.line_number, self.feature, scenario, tuple(cases))
+
+    def _requirements(self) -> list[Requirement]:
+        """What the scenario is about, in the order of the file: the first is the one accused."""
+        found = []
+        for tag in self._tags():
+            if IDENTIFIER.fullmatch(tag) or _is_identifier_in_small_letters(tag):
+                try:
+                    found.append(requirement(self.profile, tag))
+                except ValueError as error:
+                    self.problems.add(str(self._place_of(tag).problem(str(error))))
+        if not found and not self.problems.messages:
+            told = f"no requirement tag. Say what the scenario is about, as @{next(iter(self.profile.catalogue))}."
+            self.problems.add(str(self.at.problem(told)))
+        return found
+
+    def _frame(self, name: str, known: list[Requirement], steps: tuple[Step, ...]) -> Frame:
+        tags = [tag for tag in self._tags() if not IDENTIFIER.fullmatch(tag)]
+
         def after(word: str) -> list[str]:
             return [tag.partition(":")[2] for tag in tags if tag.startswith(f"{word}:")]
 
-        return Case(
+        return Frame(
+            self.profile,
             name,
-            self.path.parent.name,
-            dialect,
-            about,
+            known,
             steps,
-            Location(self.shown, self.template.line_number),
-            frozenset(tag for tag in tags if ":" not in tag and tag not in (*DIALECTS, "alone", "live")),
-            needs_of(steps) | frozenset(after("needs")) | frozenset(need for r in known for need in r.needs),
+            self.at,
+            [dialect for dialect in self.profile.dialects if dialect in tags],
+            [tag for tag in tags if not _is_ours(tag, self.profile)],
+            needs_of(steps) | frozenset(after("needs")),
             next(iter(after("variant")), ""),
             "alone" in tags,
             _live(tags),
+            {part: self._place_of(*tags) for part in ("dialects", "needs", "tags")},
         )
 
     def _tags(self) -> list[str]:
-        """Tags in the order of the file, which pytest-bdd does not keep: the first requirement is the one accused."""
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        above: list[str] = []
-        for line in reversed(lines[: self.template.line_number - 1]):
-            if not line.strip().startswith("@"):
-                break
-            above = [tag.lstrip("@") for tag in line.split()] + above
+        """Tags in the order of the file, those of the scenario first."""
+        above = [tag.name.lstrip("@") for tag in self.written.tags]
         return [*above, *sorted(tag for tag in self.feature.tags if tag not in above)]
 
-    def _requirement(self, tag: str) -> Requirement:
-        if tag not in self.catalogue:
-            near = ", ".join(difflib.get_close_matches(tag, self.catalogue, n=3)) or "nothing"
-            raise SuiteError(
-                f"{self.shown}:{self.template.line_number}: no requirement {tag} in the catalogue. Near it: {near}."
-            )
-        return self.catalogue[tag]
+    def _place_of(self, *tags: str) -> Location:
+        """Where the first of these tags stands, or the scenario."""
+        for one in (*self.written.tags, *self.document.feature.tags):
+            if one.name.lstrip("@") in tags:
+                return Location(self.shown, one.location.line, one.location.column)
+        return self.at
 
     def _all_steps(self, scenario: Scenario) -> list[Step]:
         steps: list[Step] = []
         for gherkin in scenario.steps:
-            steps += self._steps(gherkin, tuple(step.what for step in steps if isinstance(step.what, Action)))
+            before = tuple(step.what for step in steps if isinstance(step.what, Action))
+            steps += self.problems.attempt(lambda g=gherkin, b=before: list(self._steps(g, b))) or ()  # type: ignore[misc]
         return steps
 
     def _steps(self, gherkin: GherkinStep, before: tuple[Action, ...]) -> Iterator[Step]:
-        at = Location(self.shown, gherkin.line_number)
+        at = Location(self.shown, gherkin.line_number, gherkin.indent + 1)
         prefix = PREFIX.fullmatch(gherkin.name)
         text, label = (prefix["rest"], prefix["label"]) if prefix else (gherkin.name, "")
         context, arguments, parameters = self._looked_up(gherkin.type, text, at)
@@ -206,7 +276,7 @@ class _Compiler:
         for name, below, what in (("docstring", gherkin.docstring, "text block"), ("datatable", table, "table")):
             if (below is not None) != (name in parameters):
                 told = f"takes no {what}" if below is not None else f"needs a {what} below it"
-                raise SuiteError(f"{at}: {gherkin.keyword} {gherkin.name}: this sentence {told}")
+                raise at.problem(f"{gherkin.keyword} {gherkin.name}: this sentence {told}")
             if name in parameters:
                 arguments = {**arguments, name: below}
         if "before" in parameters:
@@ -217,24 +287,46 @@ class _Compiler:
                 if "session" in parameters
                 else context.step_func(**arguments)
             )
-        except (ValueError, TypeError, KeyError, SuiteError) as error:
-            raise SuiteError(f"{at}: {gherkin.keyword} {gherkin.name}: {error}") from None
+        except SuiteError as error:
+            raise self._within_block(error, gherkin, at) from None
+        except (ValueError, TypeError, KeyError) as error:
+            raise at.problem(f"{gherkin.keyword} {gherkin.name}: {plain(error)}") from None
         for what in value if isinstance(value, tuple) else (value,):
             if not isinstance(what, Action | Expectation):
-                raise SuiteError(f"{at}: the phrase gave {what!r}, which is neither an action nor an expectation")
+                raise at.problem(f"the phrase gave {what!r}, which is neither an action nor an expectation")
             yield Step(_named(what, label), at, f"{gherkin.keyword} {gherkin.name}")
 
     def _looked_up(self, kind: str, text: str, at: Location) -> Any:
-        found = look_up(kind, text, self.profile)
+        found = look_up(kind, text, self.profile.name)
         if len(found) == 1:
             return found[0]
         if found:
             names = " and ".join(context.step_func.__name__ for context, _, _ in found)
-            raise SuiteError(f"{at}: {kind} {text}: two phrases fit, {names}; make one of them narrower")
-        near = difflib.get_close_matches(text, phrases(kind, self.profile), n=3, cutoff=0.3)
-        raise SuiteError(
-            f"{at}: no phrase for: {kind} {text}\n" + "\n".join(f"    near: {kind} {phrase}" for phrase in near)
-        )
+            raise at.problem(f"{kind} {text}: two phrases fit, {names}; make one of them narrower")
+        hints = difflib.get_close_matches(text, phrases(kind, self.profile.name), n=3, cutoff=0.3)
+        lines = "".join(f"\n    near: {kind} {phrase}" for phrase in hints)
+        raise at.problem(f"no phrase for: {kind} {text}{lines}")
+
+    def _within_block(self, error: SuiteError, gherkin: GherkinStep, at: Location) -> SuiteError:
+        """A mistake in a text block is told at its own line of the file."""
+        steps = [step for one in _scenarios(self.document) for step in one.steps]
+        block = next((s.docstring for s in steps if s.location.line == gherkin.line_number and s.docstring), None)
+        if block is None or BLOCK not in str(error):
+            return at.problem(f"{gherkin.keyword} {gherkin.name}: {error}")
+
+        def placed(found: re.Match[str]) -> str:
+            return f"{self.shown}:{block.location.line + int(found[1])}:{block.location.column + int(found[2]) - 1}:"
+
+        return SuiteError(re.sub(rf"{BLOCK}:(\d+):(\d+):", placed, str(error)))
+
+
+def _is_ours(tag: str, profile: Profile) -> bool:
+    """Whether a tag says how a case is played, and is no mark of it."""
+    return tag in (*profile.dialects, "alone", "live", "live:invariants") or tag.startswith(("needs:", "variant:"))
+
+
+def _is_identifier_in_small_letters(tag: str) -> bool:
+    return any(re.fullmatch(rf"{name}-\d+", tag, re.IGNORECASE) for name in PROFILES)
 
 
 def _live(tags: list[str]) -> Live | None:

@@ -5,8 +5,9 @@ A phrase returns an action or an expectation. Before any of them, `for rollout "
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from pytest_bdd import given, parsers, then, when
 
 from steps import verbs
@@ -40,6 +41,9 @@ def _expect(name: str, value: Any = None) -> Expectation:
     return verbs.EXPECTATIONS[name](value)
 
 
+Model = TypeVar("Model", bound=BaseModel)
+
+
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
@@ -49,8 +53,10 @@ def _json(text: str) -> Any:
         ) from None
 
 
-def _yaml(docstring: str) -> Any:
-    return yaml_source.parse(docstring, "the text block").value
+def _block(model: type[Model], docstring: str) -> Model:
+    """The members of a text block. What is wrong with them is told with their place."""
+    source = yaml_source.parse(docstring, yaml_source.BLOCK)
+    return yaml_source.validated(model, source)
 
 
 def _list(text: str) -> list[Any]:
@@ -77,6 +83,23 @@ def trainer_says_later(text: str, name: str) -> Action:
 @given(parsers.re(r"the trainer calls (?P<tool>[\w.-]+) with (?P<arguments>\{.*\})"))
 def trainer_calls(tool: str, arguments: str) -> Action:
     return _says(call={"name": tool, "arguments": arguments})
+
+
+@given(parsers.re(r'the trainer calls (?P<tool>[\w.-]+) with the text "(?P<arguments>.*)"'))
+def trainer_calls_with_text(tool: str, arguments: str) -> Action:
+    """The arguments are sent as they are written, whether they are JSON or not."""
+    return _says(call={"name": tool, "arguments_text": arguments})
+
+
+@given("the trainer calls these tools at once:")
+def trainer_calls_these(datatable: list[list[str]]) -> Action:
+    """A row for each call: the tool, and its arguments as JSON."""
+    for row in datatable:
+        if len(row) != 2:
+            raise ValueError(
+                f'a row is a tool and its arguments, as | add | {{"a": 5, "b": 3}} |; seen: {" | ".join(row)}'
+            )
+    return _says(calls=[{"name": tool, "arguments": arguments} for tool, arguments in datatable])
 
 
 @given("the trainer calls any tool")
@@ -141,7 +164,7 @@ def trainer_answers_html() -> Action:
 
 @given("the trainer's next answer is")
 def trainer_line(docstring: str) -> Action:
-    return _says(**_yaml(docstring))
+    return TrainerSays(Script(verbs.line(_block(Line, docstring))))
 
 
 @given(parsers.re(r'the trainer plays (?P<file>\S+\.yaml) "(?P<name>.+)"'))
@@ -177,14 +200,19 @@ def start_without(name: str) -> Action:
     return _starts(without=[name])
 
 
-@given(parsers.re(r"the start request has (?P<name>(?!no )\w+) (?P<value>.+)"))
+@given(parsers.re(r"the start request has (?P<name>(?!no |the unknown )\w+) (?P<value>.+)"))
 def start_has(name: str, value: str) -> Action:
     return _starts(**{name: _json(value)})
 
 
+@given(parsers.re(r"the start request has the unknown member (?P<name>\w+) (?P<value>.+)"))
+def start_has_unknown(name: str, value: str) -> Action:
+    return _starts(unknown={name: _json(value)})
+
+
 @given("the start request has")
 def start_is(docstring: str) -> Action:
-    return _starts(**_yaml(docstring))
+    return verbs.start_with(_block(StartWishes, docstring))
 
 
 # ------------------------------------------------------------------------------------------------ when

@@ -70,7 +70,7 @@ def engines(told: str) -> Action:
 
 @given("the replies of the engines hold these members:")
 def engines_put(docstring: str) -> Action:
-    return _action("engines", [{"put": yaml_source.parse(docstring, "the text block").value}])
+    return _action("engines", [{"put": yaml_source.members(docstring)}])
 
 
 # ------------------------------------------------------------------------------------------------ when
@@ -159,7 +159,7 @@ def spread() -> Expectation:
 
 @then(parsers.re(rf"{WHO} (?:holds|hold) these members:"))
 def returned(who: str, docstring: str, before: Actions) -> Expectations:
-    members = yaml_source.parse(docstring, "the text block").value
+    members = yaml_source.members(docstring)
     return tuple(_expect("returned", {"members": members, "of": name}) for name in named(who, before))
 
 

@@ -115,7 +115,7 @@ def generate_under(name: str) -> Action:
 
 @when("the next turn is asked for with these members:")
 def generate_changed(docstring: str) -> Action:
-    return _action("generate", {"change": yaml_source.parse(docstring, "the text block").value})
+    return _action("generate", {"change": yaml_source.members(docstring)})
 
 
 @when(parsers.re(r"the next turn is asked for (?P<count>\d+) times at once"))

@@ -1,6 +1,6 @@
 """What a profile is: one value that ties a contract to the peers, the capabilities and the invariants that judge it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,14 +8,17 @@ from typing import Any, Protocol
 from contracts.lifecycle import Table
 from contracts.requirements import Requirement
 from steps.engine.card import Card
-from steps.engine.cases import Case
-from steps.engine.findings import Cause, Evidence, SuiteError
+from steps.engine.cases import Case, Step
+from steps.engine.findings import Cause, Evidence, Location, SuiteError
+from steps.engine.near import unknown
 from steps.engine.obstacles import Heard
 from steps.engine.session import Session
 from steps.engine.trace import Request, Response, Trace
 from steps.live.openai import Engine
 
+OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
 Invariant = Callable[[Any], Iterable[Evidence]]
+Mistakes = Callable[[Sequence[Step]], Iterable[tuple[Location | None, str]]]
 
 
 def no_cause(case: Case, view: Any) -> Cause | None:
@@ -113,7 +116,10 @@ class Profile:
     about a weaker requirement.
 
     `greeting` is the plainest case of a dialect, `heard` what it showed of the target. `unexplored` says what applies instead to a
-    profile whose orders of events cannot be explored."""
+    profile whose orders of events cannot be explored.
+
+    `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says
+    what can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole)."""
 
     name: str
     dialects: tuple[str, ...]
@@ -132,6 +138,8 @@ class Profile:
     heard: Callable[[Session, Case], Heard]
     unexplored: str = ""
     live_target: Callable[[Engine], str] | None = None
+    capabilities: frozenset[str] = frozenset()
+    mistakes: Mistakes = lambda steps: ()
     cause: Callable[[Case, Any], Cause | None] = no_cause
     ends_by_itself: str | None = None
     at_any_level: frozenset[str] = frozenset()
@@ -152,3 +160,15 @@ class Profile:
                     f"an invariant judges {item.requirement}, and the catalogue does not say so in `judged_by`"
                 )
             yield item
+
+    def unknown_capability(self, name: str) -> str:
+        """What is said of a capability that neither the catalogue nor the profile knows; empty for one that may be."""
+        if name in self.needs or name.startswith(OWN) or name.removeprefix("no_") in self.needs:
+            return ""
+        told = unknown("capability", name, sorted(self.needs))
+        return f"{told} One of your own, in cases and on a card of yours, begins with `{OWN}`."
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """All that a case may need."""
+        return self.capabilities | {need for entry in self.catalogue.values() for need in entry.needs}

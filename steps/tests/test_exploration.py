@@ -22,7 +22,7 @@ MUTANTS = "app:rollout_server.mutants:create_app"
 
 
 def compiled(document: Any) -> list[Any]:
-    return scenario.compiled(yaml_source.parse(text_of(document), "a walk"), PROFILE.catalogue, "rollout")
+    return scenario.compiled(yaml_source.parse(text_of(document), "a walk"), PROFILE)
 
 
 @pytest.mark.parametrize("stops", [False, True])
@@ -77,7 +77,7 @@ def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path
     explored = explore(request, "callback", 150)
     file = save(explored, tmp_path)
     assert file is not None
-    (case,) = library.among([file], "rollout")
+    (case,) = library.among([file], PROFILE)
     assert case.requirements == ("ROLLOUT-137",)
     assert "again" in file.read_text()
     assert len(case.actions) <= 8

@@ -25,7 +25,7 @@ def linted(monkeypatch: pytest.MonkeyPatch, about: str, judged_by: tuple[Method,
     monkeypatch.setattr(lint, "profile_of", lambda name: replace(PROFILE, catalogue={about: entry}))
     case = Case("c", "rollout", "sync", (about,), (), AT)
     monkeypatch.setattr(library, "every", lambda profile: [case] if cases else [])
-    return lint.problems("rollout")
+    return lint.problems(replace(PROFILE, catalogue={about: entry}))
 
 
 def test_a_requirement_that_names_cases_has_one(monkeypatch: pytest.MonkeyPatch) -> None:

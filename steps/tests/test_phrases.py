@@ -11,7 +11,7 @@ from steps.phrases.compile import OURS, compile_feature, phrases
 from steps.running import PROFILES
 from steps.verb_scenario import VOCABULARIES
 
-CATALOGUE = PROFILES["rollout"].catalogue
+ROLLOUT = PROFILES["rollout"]
 HEAD = "Feature: f\n\n  @ROLLOUT-112\n  Scenario: s\n"
 
 
@@ -19,14 +19,14 @@ def feature(tmp_path: Path, text: str) -> list[Case]:
     file = tmp_path / "rollout" / f"f{abs(hash(text))}.feature"
     file.parent.mkdir(exist_ok=True)
     file.write_text(text, encoding="utf-8")
-    return [case for one in compile_feature(file, CATALOGUE, tmp_path) for case in one.cases]
+    return [case for one in compile_feature(file, ROLLOUT, tmp_path) for case in one.cases]
 
 
 def yaml(tmp_path: Path, text: str) -> list[Case]:
     file = tmp_path / "rollout" / "x.yaml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(text, encoding="utf-8")
-    return scenario.load(file, CATALOGUE, tmp_path)
+    return scenario.load(file, ROLLOUT, tmp_path)
 
 
 TWINS = [
@@ -161,14 +161,13 @@ ROUTER_TWINS = [
 @pytest.mark.parametrize(("requirement", "prose", "data"), [*TRAINER_TWINS, *CHAT_TWINS, *ROUTER_TWINS])
 def test_twins_of_the_other_profiles_are_equal_values(tmp_path: Path, requirement: str, prose: str, data: str) -> None:
     profile = requirement.partition("-")[0].lower()
-    catalogue = PROFILES[profile].catalogue
     folder = tmp_path / profile
     folder.mkdir()
     (folder / "s.feature").write_text(HEAD.replace("ROLLOUT-112", requirement) + prose, encoding="utf-8")
     text = f"cases:\n- name: s\n  requirements: [{requirement}]\n  {data}\n"
     (folder / "s.yaml").write_text(text, encoding="utf-8")
-    told = [case for one in compile_feature(folder / "s.feature", catalogue, tmp_path) for case in one.cases]
-    written = scenario.load(folder / "s.yaml", catalogue, tmp_path)
+    told = [case for one in compile_feature(folder / "s.feature", PROFILES[profile], tmp_path) for case in one.cases]
+    written = scenario.load(folder / "s.yaml", PROFILES[profile], tmp_path)
     assert [(c.dialect, c.needs, [s.what for s in c.steps]) for c in told] == [
         (c.dialect, c.needs, [s.what for s in c.steps]) for c in written
     ]
@@ -192,15 +191,23 @@ def test_every_verb_has_a_phrase(profile: str) -> None:
         (HEAD + "    Given x\n      | a |\n      | b | c |\n", ":7", "not Gherkin"),
         (HEAD + "    When the rollout is startet\n", ":5", "near: when the rollout is started"),
         (
-            HEAD + "    When it has ended\n  @ROLLOUT-112\n  Scenario: s\n    When it has ended\n",
-            ":7",
+            HEAD + "    When the rollout is started\n  @ROLLOUT-112\n  Scenario: s\n    When the rollout is started\n",
+            ":7:3",
             "the title 's' is taken by line 4",
         ),
-        (HEAD.replace(": s", ": a::b") + "    When it has ended\n", ":4", "may not contain ::"),
-        (HEAD + "    When it has ended\n    Examples:\n      | a |\n      | 1 |\n", ":6", "Write Scenario Outline"),
-        (HEAD.replace("Scenario:", "Scenario Outline:") + "    When it has ended\n", ":4", "an outline without rows"),
-        (HEAD.replace("  @ROLLOUT-112\n", "") + "    When it has ended\n", ":3", "no requirement tag"),
-        (HEAD.replace("112", "912") + "    When it has ended\n", ":4", "no requirement ROLLOUT-912"),
+        (HEAD.replace(": s", ": a::b") + "    When the rollout is started\n", ":4", "may not contain ::"),
+        (
+            HEAD + "    When the rollout is started\n    Examples:\n      | a |\n      | 1 |\n",
+            ":6",
+            "Write Scenario Outline",
+        ),
+        (
+            HEAD.replace("Scenario:", "Scenario Outline:") + "    When the rollout is started\n",
+            ":4",
+            "an outline without rows",
+        ),
+        (HEAD.replace("  @ROLLOUT-112\n", "") + "    When the rollout is started\n", ":3", "no requirement tag"),
+        (HEAD.replace("112", "912") + "    When the rollout is started\n", ":3:3", "no requirement ROLLOUT-912"),
         (HEAD + "    Given the start request has max_turns ten\n", ":5", "not JSON: ten"),
     ],
 )
@@ -213,7 +220,8 @@ def test_a_mistake_is_told_where_it_is(tmp_path: Path, text: str, where: str, to
 
 def test_the_first_tag_is_the_one_that_is_accused(tmp_path: Path) -> None:
     cases = feature(
-        tmp_path, HEAD.replace("@ROLLOUT-112", "@ROLLOUT-130 @ROLLOUT-112 @nightly") + "    When it has ended\n"
+        tmp_path,
+        HEAD.replace("@ROLLOUT-112", "@ROLLOUT-130 @ROLLOUT-112 @nightly") + "    When the rollout is started\n",
     )
     assert cases[0].requirements == ("ROLLOUT-130", "ROLLOUT-112")
     assert cases[0].tags == {"nightly"}

@@ -12,7 +12,7 @@ from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.running import PROFILES, ROOT
 
-CATALOGUE = PROFILES["rollout"].catalogue
+ROLLOUT = PROFILES["rollout"]
 GOOD = "cases:\n- name: a\n  requirements: [ROLLOUT-112]\n  trainer: [{say: Done.}]\n"
 
 
@@ -20,7 +20,7 @@ def load(tmp_path: Path, text: str) -> list[Case]:
     file = tmp_path / "rollout" / "x.yaml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(text, encoding="utf-8")
-    return scenario.load(file, CATALOGUE, tmp_path)
+    return scenario.load(file, ROLLOUT, tmp_path)
 
 
 def test_a_simple_case_starts_and_ends_in_every_dialect(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_simple_case_starts_and_ends_in_every_dialect(tmp_path: Path) -> None:
         (
             GOOD.replace("112", "912"),
             "rollout/x.yaml:3:18",
-            "no requirement 'ROLLOUT-912' in the catalogue. Near it: ROLLOUT-",
+            "no requirement ROLLOUT-912 in the catalogue. Near it: ROLLOUT-",
         ),
         (
             GOOD.replace("say: Done.", "say: x, fail: 503"),
@@ -74,7 +74,7 @@ def test_words_that_yaml_1_1_takes_for_something_else_are_words(tmp_path: Path) 
 def test_a_file_that_is_not_utf8_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"cases: \xff")
     with pytest.raises(SuiteError, match="is not UTF-8 text"):
-        scenario.load(tmp_path / "x.yaml", CATALOGUE, tmp_path)
+        scenario.load(tmp_path / "x.yaml", ROLLOUT, tmp_path)
 
 
 SHIPPED = [(folder, file) for folder in PROFILES for file in sorted((ROOT / "scenarios" / folder).glob("*.yaml"))]
@@ -109,8 +109,8 @@ def test_every_verb_of_the_other_profiles_is_used_by_a_shipped_case(profile: str
 
 
 def test_tags_of_a_file_are_those_of_all_its_cases(tmp_path: Path) -> None:
-    case = "- name: {}\n  requirements: [CHAT-001]\n  steps: [{{send: /v1/models}}]\n"
+    case = "- name: {}\n  requirements: [CHAT-001]\n  steps: [{{send: /v1/models}}]\n  expect: [answered]\n"
     text = f"tags: [unit]\ncases:\n{case.format('a')}{case.format('b')}  tags: [stress]\n"
     (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
-    cases = scenario.load(tmp_path / "x.yaml", PROFILES["chat"].catalogue, tmp_path)
+    cases = scenario.load(tmp_path / "x.yaml", PROFILES["chat"], tmp_path)
     assert [case.tags for case in cases] == [{"unit"}, {"unit", "stress"}]

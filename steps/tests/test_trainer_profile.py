@@ -147,9 +147,9 @@ def test_an_error_that_shows_its_inside_is_found() -> None:
     [
         (
             "cases:\n- name: a\n  requirements: [TRAINER-178]\n  steps: [enrol]\n",
-            "x.yaml:4:11: cases.0.steps.0: unknown verb 'enrol'",
+            "x.yaml:4:11: cases.0.steps.0: unknown step 'enrol'",
         ),
-        ("cases:\n- name: a\n  requirements: [TRAINER-999]\n  steps: [enroll]\n", "no requirement 'TRAINER-999'"),
+        ("cases:\n- name: a\n  requirements: [TRAINER-999]\n  steps: [enroll]\n", "no requirement TRAINER-999"),
         (
             "cases:\n- name: a\n  requirements: [TRAINER-178]\n  steps: [{generate: {mask: wrong, histroy: cut}}]\n",
             "unknown key 'histroy'",
@@ -168,5 +168,5 @@ def test_an_error_that_shows_its_inside_is_found() -> None:
 def test_a_bad_scenario_is_told_where_and_what(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(SuiteError) as error:
-        library.among([tmp_path / "x.yaml"], PROFILE.name)
+        library.among([tmp_path / "x.yaml"], PROFILE)
     assert told in str(error.value)

@@ -26,6 +26,7 @@ from steps.profiles.base import Profile, Setting
 from steps.profiles.chat import checks, fuzzed
 from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.greeting import GREETING, greeting, hear
+from steps.profiles.chat.mistakes import mistakes
 from steps.profiles.chat.replies import Bench, Talk
 
 ROOT = Path(__file__).parents[3]
@@ -43,6 +44,14 @@ TO_BE_SHOWN = (
     "json",
     "ignore_eos",
 )
+COMMON = (
+    "stop",
+    "n",
+    "seed",
+    "required_tools",
+    "max_completion_tokens",
+    "keeps_reasoning",
+)  # had by all that do not say `no_NAME`
 ADD = calculator.tool("add")
 PROBES: dict[str, dict[str, Any]] = {
     "token_ids": {"return_token_ids": True},
@@ -256,4 +265,6 @@ PROFILE = Profile(
     unexplored="explore walks over the order of events of a rollout, and a chat is one request and its answer; of an engine the cases "
     "(`run`) and generated requests (`pytest contracts/ --profile chat`) judge it",
     live_target=on_engine,
+    capabilities=frozenset({*LACKS, *TO_BE_SHOWN, *COMMON, "shipped_tokenizer"}),
+    mistakes=mistakes,
 )

@@ -29,6 +29,11 @@ class TrainerSays:
     script: Script
     rollout: str = ""
 
+    @property
+    def waits_s(self) -> float:
+        """How long the trainer keeps the server waiting at most, on one request."""
+        return max((line.delay_s for line in self.script.lines), default=0.0)
+
     async def perform(self, session: Session) -> None:
         part = live(session.state, self.rollout)
         part.script = Script(part.script.lines + self.script.lines, part.script.acks + self.script.acks)

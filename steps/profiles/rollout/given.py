@@ -1,15 +1,34 @@
 """The start request of one rollout: what the trainer asks, and what it will be recognised by."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
+
+from contracts.rollout.wire import InitRequest, RolloutRequest
+from contracts.rollout.wire_routed import RoutedRequest
+from steps.engine.near import unknown
 
 START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init", "routed": "/rollout"}
 SAMPLING_NAME = {"sync": "sampling_params", "callback": "completion_params", "routed": ""}
 KEY_NAME = {"sync": "callback_api_key", "callback": "api_key", "routed": "llm_api_key"}
 
+SHORT = ("sampling", "only_sampling", "key", "messages")  # what each dialect has under a name of its own
+MEMBERS = tuple(
+    dict.fromkeys(
+        name for model in (RolloutRequest, InitRequest, RoutedRequest) for name in (*SHORT, *model.model_fields)
+    )
+)
+
 QUESTION = "Please calculate 5 plus 3."
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
+
+
+def known_members(names: Iterable[str]) -> None:
+    """Raises `ValueError` for a name that no dialect has: a slip would be sent as it is, and nothing would be tested."""
+    for name in names:
+        if name not in MEMBERS:
+            told = unknown("member of the start request", name, MEMBERS)
+            raise ValueError(f"{told} Where the server is not meant to know it, write `unknown: {{{name}: ...}}`")
 
 
 @dataclass(frozen=True, slots=True)

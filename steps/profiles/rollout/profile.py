@@ -42,6 +42,7 @@ from steps.profiles.rollout.checks.surface import surface
 from steps.profiles.rollout.checks.tools import tools
 from steps.profiles.rollout.given import START_PATH
 from steps.profiles.rollout.greeting import greeting, hear
+from steps.profiles.rollout.mistakes import mistakes
 from steps.profiles.rollout.shown import capabilities
 from steps.profiles.rollout.talk import Rollout, Talk, answer, read_rollout
 
@@ -63,6 +64,8 @@ LACKS = {
     "status": "the target shows no status of a rollout of its own but `unknown`, and the card does not declare status",
     "cancel": 'the target gives no disposition for {"rollout_ids": [id]}, and the card does not declare cancel',
 }
+
+CAPABILITIES = ("idempotency_key", "shown_id", "reward")  # declared by a card, and by nothing else
 
 
 @dataclass(slots=True)
@@ -347,4 +350,6 @@ PROFILE = Profile(
     fuzzed=fuzzed,
     greeting=greeting,
     heard=hear,
+    capabilities=frozenset({*LACKS, *CAPABILITIES}),
+    mistakes=mistakes,
 )

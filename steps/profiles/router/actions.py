@@ -15,6 +15,11 @@ class Play:
 
     lines: tuple[BackendLine, ...] = (BackendLine(),)
 
+    @property
+    def waits_s(self) -> float:
+        """How long an engine keeps the router waiting at most, before it answers."""
+        return max(line.delay_s for line in self.lines)
+
     async def perform(self, session: Session) -> None:
         bench: RouterBench = session.bench
         plan = Plan(bench.nonce(), session.trace, self.lines)

@@ -22,6 +22,7 @@ from steps.profiles.router.bench import RouterBench
 from steps.profiles.router.checks import kept, passed_on, shown
 from steps.profiles.router.greeting import greeting, hear
 from steps.profiles.router.lacks import LACKS, URL_ONLY
+from steps.profiles.router.mistakes import mistakes
 from steps.profiles.router.whole import came_back
 
 ROOT = Path(__file__).parents[3]
@@ -133,4 +134,6 @@ PROFILE = Profile(
     heard=hear,
     unexplored="explore walks over the order of events of a rollout, and a router passes on one request and its answer; of a router the "
     "cases (`run`) and generated requests (`pytest contracts/ --profile router`) judge it",
+    capabilities=frozenset(LACKS),
+    mistakes=mistakes,
 )

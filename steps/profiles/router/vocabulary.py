@@ -1,120 +1,106 @@
 """The YAML keys of a case about a router: those of an engine's, and what concerns the engines behind it."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from steps.engine.cases import Action, Expectation
+from steps.engine.making import made, members, verb
 from steps.peers.backends import BackendLine
 from steps.profiles.chat import vocabulary as chat
 from steps.profiles.router import actions as do
 from steps.profiles.router import conversations, crowds, limits, operating, operators, passing, spreading
 from steps.profiles.router import expectations as want
 
-
-def _one(kind: Callable[..., Any], key: str, *tuples: str) -> Callable[[Any], Any]:
-    """`verb: x` is short for `verb: {key: x}`; no value at all is the verb's own default. Members named in `tuples` are lists."""
-
-    def verb(value: Any) -> Any:
-        given = dict(value) if isinstance(value, Mapping) else {} if value is None else {key: value}
-        for name in tuples:
-            if name in given:
-                given[name] = tuple(given[name]) if isinstance(given[name], list) else (given[name],)
-        return kind(**given)
-
-    return verb
+ENGINES = {"engine": ("a", "b", "c", "d"), "down": ("a", "b", "c", "d")}
+LOSSES = ("reset", "stall", "cut")
 
 
 def _line(written: Any) -> BackendLine:
+    """A status, a loss, a text that is said, or all of it by name."""
     if isinstance(written, int):
-        return BackendLine(status=written)
-    if written in ("reset", "stall", "cut"):
-        return BackendLine(loss=written)
-    if isinstance(written, str):
-        return BackendLine(say=written)
-    return BackendLine(**written)
+        return made(BackendLine, {"status": written})
+    given = {"loss": written} if written in LOSSES else members(written, "say")
+    line = made(BackendLine, given)
+    try:
+        json.dumps(dict(line.put), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"put: {dict(line.put)} cannot be sent as JSON: {error}") from None
+    return line
 
 
 def _play(value: Any) -> Action:
-    return do.Play(
-        tuple(_line(one) for one in (value if isinstance(value, list) else [value])) if value else (BackendLine(),)
-    )
+    lines = tuple(_line(one) for one in (value if isinstance(value, list) else [value])) if value else ()
+    return do.Play(lines or (BackendLine(),))
 
 
 def _amount(value: Any) -> Expectation:
-    return want.BackendCalls(value, value) if isinstance(value, int) else want.BackendCalls(**value)
+    """`backend_calls: 3` is exactly three; `{least: 1, most: 3}` some of them."""
+    return made(want.BackendCalls, {"least": value, "most": value} if isinstance(value, int) else members(value))
 
 
 def _returned(value: Any) -> Expectation:
-    given = dict(value)
-    return want.Returned(tuple(given["members"].items()), given.get("of", "it"))
-
-
-def _statuses(value: Any) -> Expectation:
-    given = dict(value) if isinstance(value, Mapping) else {"statuses": value}
-    if given.get("statuses") is None:
-        given.pop("statuses", None)
-    else:
-        given["statuses"] = tuple(given["statuses"]) if isinstance(given["statuses"], list) else (given["statuses"],)
-    return want.Failed(**given)
+    given = members(value)
+    return made(want.Returned, {**given, "members": tuple(members(given.get("members", {})).items())})
 
 
 ACTIONS: Mapping[str, Callable[[Any], Action]] = {
     **chat.ACTIONS,
     "engines": _play,
-    "ask_many": lambda v: do.AskMany(**(v if isinstance(v, Mapping) else {"times": v})),
-    "pause": lambda v: do.Pause(float(v)),
-    "hung_up": lambda v: do.Hangs(**(v or {})),
-    "crowd": _one(crowds.Crowd, "times"),
-    "let_go": lambda v: crowds.LetGo(),
-    "refill": _one(crowds.Refill, "times"),
-    "dawdle": _one(crowds.Dawdle, "name"),
-    "converse": _one(conversations.Converse, "times"),
-    "last_dies": lambda v: conversations.LastDies(),
-    "engines_down": _one(conversations.Engines, "down", "down"),
-    "await": _one(conversations.Await, "path", "statuses"),
-    "ask_until": _one(conversations.AskUntil, "engine"),
-    "stop": lambda v: conversations.Stop(),
-    "make_key": _one(operators.MakeKey, "name", "scopes"),
-    "revoke": _one(operators.Revoke, "of"),
-    "ask_with": _one(operators.AskWith, "of"),
-    "signed": _one(operators.Signed, "name"),
+    "ask_many": verb(do.AskMany, "times"),
+    "pause": verb(do.Pause, "seconds"),
+    "hung_up": verb(do.Hangs, "within_s"),
+    "crowd": verb(crowds.Crowd, "times"),
+    "let_go": verb(crowds.LetGo),
+    "refill": verb(crowds.Refill, "times"),
+    "dawdle": verb(crowds.Dawdle, "name"),
+    "converse": verb(conversations.Converse, "times"),
+    "last_dies": verb(conversations.LastDies),
+    "engines_down": verb(conversations.Engines, "down", ENGINES),
+    "await": verb(conversations.Await, "path"),
+    "ask_until": verb(conversations.AskUntil, "engine", ENGINES),
+    "stop": verb(conversations.Stop),
+    "make_key": verb(operators.MakeKey, "name"),
+    "revoke": verb(operators.Revoke, "of"),
+    "ask_with": verb(operators.AskWith, "of"),
+    "signed": verb(operators.Signed, "name"),
 }
 
 EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     **chat.EXPECTATIONS,
     "backend_calls": _amount,
-    "passed_on": lambda v: want.PassedOn(**({"of": v} if v else {})),
+    "passed_on": verb(want.PassedOn, "of"),
     "returned": _returned,
-    "unfinished": lambda v: want.Unfinished(**(v if isinstance(v, Mapping) else {"of": v} if v else {})),
-    "deltas_kept": lambda v: want.DeltasKept(**({"of": v} if v else {})),
-    "whole": lambda v: want.Whole(**(v if isinstance(v, Mapping) else {"text": v})),
-    "failed": _statuses,
-    "left": lambda v: want.HungUp(),
-    "same_reply": lambda v: want.SameReply(tuple(v)),
-    "header": lambda v: want.HasHeader(**(v if isinstance(v, Mapping) else {"name": v})),
-    "limited": lambda v: want.Limited(**v),
-    "some": lambda v: want.Some(**{**v, "statuses": tuple(v["statuses"])}),
-    "only_engine": _one(want.OnlyEngine, "name"),
-    "share": lambda v: spreading.Share(**v),
-    "nothing_at": _one(spreading.Nothing, "engine"),
-    "asked": _one(spreading.AskedOf, "engine"),
-    "together": _one(spreading.Together, "of"),
-    "elsewhere": lambda v: spreading.Elsewhere(**v),
-    "lists": _one(spreading.Lists, "models", "models"),
-    "shed": _one(limits.Shed, "places"),
-    "held_back": lambda v: limits.HeldBack(),
-    "not_passed": _one(passing.NotPassed, "headers", "headers"),
-    "same_id": _one(passing.SameId, "of"),
-    "safe_id": _one(passing.SafeId, "of"),
-    "id_at_engine": _one(passing.IdAtEngine, "of"),
-    "id_in_error": _one(passing.IdInError, "of"),
-    "header_is": _one(passing.HeaderIs, "name", "values"),
-    "framed": _one(passing.Framed, "of"),
-    "member": _one(passing.Member, "member", "one_of", "none_of"),
-    "joined": _one(passing.Joined, "text"),
-    "counted": lambda v: operating.Counted(**v),
-    "told_apart": lambda v: operating.ToldApart(**v),
-    "discreet": _one(operating.Discreet, "of"),
-    "no_strays": lambda v: operating.NoStrays(),
-    "spread": lambda v: want.Spread(**(v or {})),
+    "unfinished": verb(want.Unfinished, "of"),
+    "deltas_kept": verb(want.DeltasKept, "of"),
+    "whole": verb(want.Whole, "text"),
+    "failed": verb(want.Failed, "statuses"),
+    "left": verb(want.HungUp),
+    "same_reply": verb(want.SameReply, "of"),
+    "header": verb(want.HasHeader, "name"),
+    "limited": verb(want.Limited),
+    "some": verb(want.Some),
+    "only_engine": verb(want.OnlyEngine, "name"),
+    "share": verb(spreading.Share, "", ENGINES),
+    "nothing_at": verb(spreading.Nothing, "engine", ENGINES),
+    "asked": verb(spreading.AskedOf, "engine", ENGINES),
+    "together": verb(spreading.Together, "of"),
+    "elsewhere": verb(spreading.Elsewhere),
+    "lists": verb(spreading.Lists, "models"),
+    "shed": verb(limits.Shed, "places"),
+    "held_back": verb(limits.HeldBack),
+    "not_passed": verb(passing.NotPassed, "headers"),
+    "same_id": verb(passing.SameId, "of"),
+    "safe_id": verb(passing.SafeId, "of"),
+    "id_at_engine": verb(passing.IdAtEngine, "of"),
+    "id_in_error": verb(passing.IdInError, "of"),
+    "header_is": verb(passing.HeaderIs, "name"),
+    "framed": verb(passing.Framed, "of"),
+    "member": verb(passing.Member, "member"),
+    "joined": verb(passing.Joined, "text"),
+    "counted": verb(operating.Counted),
+    "told_apart": verb(operating.ToldApart),
+    "discreet": verb(operating.Discreet, "of"),
+    "no_strays": verb(operating.NoStrays),
+    "spread": verb(want.Spread, "engines"),
 }

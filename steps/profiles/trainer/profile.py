@@ -27,6 +27,7 @@ from steps.profiles.trainer import fuzzed
 from steps.profiles.trainer.checks import leaks, order, records, replies
 from steps.profiles.trainer.greeting import greeting, hear
 from steps.profiles.trainer.live import Bench, Talk, lives
+from steps.profiles.trainer.mistakes import mistakes
 
 ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
@@ -151,4 +152,6 @@ PROFILE = Profile(
     heard=hear,
     unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "
     "(`pytest contracts/ --profile trainer`) judge it",
+    capabilities=frozenset(NEEDS),
+    mistakes=mistakes,
 )

@@ -1,79 +1,62 @@
 """The YAML keys of a trainer's case and what they stand for."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from steps.engine.cases import Action, Expectation
+from steps.engine.making import made, members, verb
+from steps.peers import calculator
 from steps.peers.host import StartAnswer
 from steps.profiles.trainer import actions as do
 from steps.profiles.trainer import expectations as want
 
-
-def _one(value: Any, key: str) -> dict[str, Any]:
-    """`verb: x` is short for `verb: {key: x}`; no value at all is the verb's own default."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    return {} if value is None or value is True else {key: value}
-
-
-def _tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list) else (value,)
+TOOLS = tuple(tool["function"]["name"] for tool in calculator.tools())
 
 
 def _refusal(written: Any) -> StartAnswer:
-    if isinstance(written, int):
-        return StartAnswer(written)
-    return StartAnswer(
-        written["status"], tuple((str(k).lower(), str(v)) for k, v in written.get("headers", {}).items())
-    )
+    given = members(written, "status")
+    headers = members(given.get("headers", {}))
+    return made(StartAnswer, {**given, "headers": tuple((name.lower(), str(value)) for name, value in headers.items())})
 
 
 def _enroll(value: Any) -> do.Enroll:
-    given = _one(value, "rollout")
+    given = members(value, "rollout")
     if "refuse" in given:
-        given["refuse"] = tuple(_refusal(one) for one in _tuple(given["refuse"]))
-    if "tools" in given:
-        given["tools"] = _tuple(given["tools"])
-    return do.Enroll(**given)
+        several = given["refuse"] if isinstance(given["refuse"], list) else [given["refuse"]]
+        given["refuse"] = tuple(_refusal(one) for one in several)
+    return made(do.Enroll, given, {"tools": TOOLS})
 
 
 def _statuses(kind: Callable[..., Expectation]) -> Callable[[Any], Expectation]:
-    def verb(value: Any) -> Expectation:
-        given = _one(value, "statuses")
-        given["statuses"] = _tuple(given.get("statuses", []))
-        return kind(**given)
+    """Statuses in the order in which the requests were sent: 200, or 4xx for any of its class."""
+    read = verb(kind, "statuses")  # type: ignore[arg-type]
 
-    return verb
+    def checked(value: Any) -> Expectation:
+        expectation = read(value)
+        for status in getattr(expectation, "statuses", ()):
+            if isinstance(status, str) and not re.fullmatch(r"[1-5]xx", status):
+                raise ValueError(f"statuses: {status!r} is no status; write 422, or 4xx for all that begin with 4")
+        return expectation
 
-
-def _shows(value: Any) -> want.Shows:
-    given = dict(value)
-    if "status" in given:
-        given["status"] = _tuple(given["status"])
-    return want.Shows(**given)
-
-
-def _sent(value: Any) -> want.Sent:
-    given = _one(value, "fields")
-    given["fields"] = _tuple(given["fields"])
-    return want.Sent(**given)
+    return checked
 
 
 ACTIONS: Mapping[str, Callable[[Any], Action]] = {
     "enroll": _enroll,
-    "generate": lambda v: do.Generate(**_one(v, "rollout")),
-    "complete": lambda v: do.Complete(**_one(v, "rollout")),
-    "record": lambda v: do.Record(**_one(v, "rollout")),
-    "starts_arrive": lambda v: do.StartsArrive(**_one(v, "nth")),
+    "generate": verb(do.Generate, "rollout"),
+    "complete": verb(do.Complete, "rollout"),
+    "record": verb(do.Record, "rollout"),
+    "starts_arrive": verb(do.StartsArrive, "nth"),
 }
 
 EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "replies": _statuses(want.Replies),
     "acks": _statuses(want.Acks),
     "controlled": _statuses(want.Controlled),
-    "same_replies": lambda v: want.SameReplies(**_one(v, "rollout")),
-    "shows": _shows,
-    "starts": lambda v: want.Starts(**_one(v, "most")),
-    "tools_in_prompts": lambda v: want.ToolsInPrompts(**_one(v, "rollout")),
-    "sent": _sent,
+    "same_replies": verb(want.SameReplies, "rollout"),
+    "shows": verb(want.Shows),
+    "starts": verb(want.Starts, "most"),
+    "tools_in_prompts": verb(want.ToolsInPrompts, "rollout"),
+    "sent": verb(want.Sent, "fields"),
 }

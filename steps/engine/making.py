@@ -1,0 +1,134 @@
+"""From what an author wrote to the frozen value of a verb. Whatever cannot be one is told in words of the case, never of Python.
+
+Keys, types and amounts are checked here, once for all verbs of all profiles: a status is 100 to 599, no number is negative, infinite or
+NaN, and nothing waits longer than a case may take.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, fields
+from typing import Any, TypeVar, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from steps.engine.near import unknown
+
+T = TypeVar("T")
+Choices = Mapping[str, Sequence[str]]
+MOST_S = 60.0  # a case may take 120 s, and what is waited for comes after the wait
+STATUSES = ("status", "statuses", "http_status")
+
+
+def verb(kind: type[T], short: str = "", choices: Choices | None = None) -> Callable[[Any], T]:
+    """How a verb is read: `verb: x` is short for `verb: {short: x}`, and no value is the verb's own default.
+
+    `choices` are the words that a member may be.
+    """
+
+    def read(value: Any) -> T:
+        return made(kind, members(value, short), choices)
+
+    return read
+
+
+def members(value: Any, short: str = "") -> dict[str, Any]:
+    """What was written, as members. A value alone is the member `short`."""
+    if isinstance(value, Mapping):
+        return {str(name): inner for name, inner in value.items()}
+    if value is None or value is True:
+        return {}
+    if not short:
+        raise ValueError(f"takes no value; seen: {value!r}")
+    return {short: value}
+
+
+def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None) -> T:
+    """A value of this kind. Raises `ValueError` with what is wrong with the members that were given."""
+    known = {field.name: field for field in fields(kind) if field.init}  # type: ignore[arg-type]
+    for name in given:
+        if name not in known:
+            raise ValueError(unknown("key", name, known))
+    missing = [name for name, field in known.items() if name not in given and _is_needed(field)]
+    if missing:
+        raise ValueError(f"{', '.join(missing)}: missing. Write {{{', '.join(f'{name}: ...' for name in missing)}}}")
+    for name, allowed in (choices or {}).items():
+        for one in _several(given.get(name, ())):
+            if one not in allowed:
+                raise ValueError(f"{name}: {unknown('word', one, allowed)}")
+    lists, numbers = _lists(kind), _numbers(kind)  # type: ignore[arg-type]
+    listed = {name: _several(value) if name in lists else value for name, value in given.items()}
+    for name, value in listed.items():
+        if name in numbers or name in STATUSES:
+            amount(name, value)
+    for name, value in listed.items():
+        _fit(kind, name, value)
+    return kind(**listed)
+
+
+def _fit(kind: type, name: str, value: Any) -> None:
+    """Raises `ValueError` unless the value is of the member's type. It is kept as it was written: 5 is not made 5.0."""
+    try:
+        _types(kind)[name].validate_python(value, strict=True)
+    except ValidationError as error:
+        raise ValueError(f"{name}: {plain(error)}") from None
+
+
+def _is_needed(field: "Field[Any]") -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+@functools.cache
+def _lists(kind: type) -> frozenset[str]:
+    """The members that are lists; a value alone is a list of one."""
+    return frozenset(name for name, hint in get_type_hints(kind).items() if get_origin(hint) is tuple)
+
+
+@functools.cache
+def _numbers(kind: type) -> frozenset[str]:
+    """The members that count or measure something."""
+    amounts = {int, float, int | None, float | None, tuple[int, ...], tuple[float, ...]}
+    return frozenset(name for name, hint in get_type_hints(kind).items() if hint in amounts)
+
+
+@functools.cache
+def _types(kind: type) -> Mapping[str, TypeAdapter[Any]]:
+    return {name: TypeAdapter(hint) for name, hint in get_type_hints(kind).items()}
+
+
+def amount(name: str, value: Any) -> None:
+    """Raises `ValueError` for a number that no case can mean."""
+    for one in _several(value):
+        if isinstance(one, bool) or not isinstance(one, int | float):
+            continue
+        if not math.isfinite(one):
+            raise ValueError(f"{name}: {one} is no number that can be waited for or counted")
+        if one < 0:
+            raise ValueError(f"{name}: {one} is less than 0")
+        if name in STATUSES and not 100 <= one <= 599:
+            raise ValueError(f"{name}: {one} is no status of HTTP; they are 100 to 599")
+        if (name.endswith("_s") or name == "seconds") and one > MOST_S:
+            raise ValueError(f"{name}: {one:g} s is longer than a case may wait; {MOST_S:g} s is the most")
+
+
+def plain(error: Exception) -> str:
+    """The message of an error, without what only a Python programmer understands."""
+    if isinstance(error, ValidationError):
+        return "; ".join(dict.fromkeys(_told(one) for one in error.errors(include_url=False)))
+    if isinstance(error, KeyError):
+        return f"the key {error} is missing"
+    return str(error)
+
+
+def _told(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "unknown key"
+    elif error["type"] not in ("value_error", "missing"):
+        message = f"{message}; seen: {error['input']!r}"
+    return f"{where}: {message}" if where else message

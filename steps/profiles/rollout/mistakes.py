@@ -1,0 +1,120 @@
+"""What can be seen to be wrong with a case about a rollout server before it is played: it would accuse the server of a slip of the author."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from steps.engine.cases import Action, Expectation, Step
+from steps.engine.findings import Location
+from steps.engine.near import unknown
+from steps.peers.script import Reply
+from steps.profiles.rollout import actions as do
+from steps.profiles.rollout import expectations as want
+
+NEVER = "never"  # the hold that is not released on purpose
+REASONS = ("stop", "length", "max_turns", "max_tokens", "tool_calls", "content_filter", "error")
+PREPARING = (do.TrainerSays, do.StartWith)
+STARTING = (do.Start, do.StartAs, do.Again)
+WAITING = (do.End, do.Reported, do.CallArrives)
+ASKING = (do.Ask, do.Cancel, do.AskStatus)
+NEEDED = {
+    want.Answered: (ASKING, "`get`, `ask`, `cancel` or `status`"),
+    want.Standing: ((do.AskStatus,), "`status`"),
+    want.Disposed: ((do.Cancel,), "`cancel`"),
+    want.CancelRefused: ((do.Cancel,), "`cancel`"),
+}
+Mistake = tuple[Location | None, str]
+
+
+def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
+    if all(isinstance(step.what, PREPARING) or not isinstance(step.what, Action) for step in steps):
+        told = "nothing is done to the server. Write a When, as `When the rollout is started`; in YAML, `steps: [start, end]`"
+        yield None, told
+        return
+    yield from _order(steps)
+    yield from _unplayed(steps)
+    yield from _unstarted(steps)
+    yield from _holds(steps)
+    yield from _reasons(steps)
+
+
+def _labels(steps: Sequence[Step]) -> list[str]:
+    """The rollouts that are started."""
+    return [step.what.rollout for step in steps if isinstance(step.what, STARTING)]
+
+
+def _order(steps: Sequence[Step]) -> Iterator[Mistake]:
+    """What waits for a rollout comes after its start."""
+    for n, step in enumerate(steps):
+        if not isinstance(step.what, WAITING):
+            continue
+        label, started = step.what.rollout, _labels(steps[:n])
+        if not started or not _is_among(label, started):
+            yield step.at, f"waits for {_called(label)} before it is started"
+
+
+def _unplayed(steps: Sequence[Step]) -> Iterator[Mistake]:
+    """What the trainer says in a rollout, and how it starts, is told before the start."""
+    for n, step in enumerate(steps):
+        if isinstance(step.what, PREPARING) and step.what.rollout not in _labels(steps[n:]):
+            yield step.at, f"no start of {_called(step.what.rollout)} comes after this, so it would have no effect"
+
+
+def _unstarted(steps: Sequence[Step]) -> Iterator[Mistake]:
+    """Rollouts that are spoken of are started, and answers that are judged were asked for."""
+    started = _labels(steps)
+    for step in steps:
+        names = getattr(step.what, "rollouts", ()) or (getattr(step.what, "rollout", ""),)
+        for name in names:
+            if not _is_among(name, started) and not isinstance(step.what, PREPARING + WAITING):
+                yield step.at, unknown("rollout", name, [label for label in started if label])
+        if isinstance(step.what, Expectation):
+            yield from _unasked(step, started, steps)
+
+
+def _unasked(step: Step, started: list[str], steps: Sequence[Step]) -> Iterator[Mistake]:
+    kinds, words = NEEDED.get(type(step.what), (None, ""))
+    if kinds is not None and not any(isinstance(one.what, kinds) for one in steps):
+        yield step.at, f"expects the answer to a request that is not sent; the case has no {words}"
+    if hasattr(step.what, "rollout") and not started:
+        yield step.at, "expects something of a rollout, and none is started"
+
+
+def _holds(steps: Sequence[Step]) -> Iterator[Mistake]:
+    """What is held is released, and what is released is held."""
+    held = {line.hold: step for step in steps for line in _replies(step.what) if line.hold}
+    released = {step.what.name: step for step in steps if isinstance(step.what, do.Release)}
+    for name, step in held.items():
+        if name not in released and name != NEVER:
+            others = ", ".join(sorted(set(released) - set(held)))
+            hint = f" Released: {others}." if others else ""
+            yield (
+                step.at,
+                f'"{name}" is held and never released.{hint} A reply that is held on purpose waits for "{NEVER}"',
+            )
+    for name, step in released.items():
+        if name == NEVER:
+            yield step.at, f'"{NEVER}" is the name of what is not released; hold it under another name'
+        elif name not in held:
+            yield step.at, f'nothing is held under "{name}". {unknown("hold", name, held)}'
+
+
+def _replies(what: Any) -> list[Reply]:
+    return [line for line in what.script.lines if isinstance(line, Reply)] if isinstance(what, do.TrainerSays) else []
+
+
+def _reasons(steps: Sequence[Step]) -> Iterator[Mistake]:
+    """A finish reason is one of the protocol's, or one that the trainer of this case gives."""
+    given = {line.finish for step in steps for line in _replies(step.what) if line.finish}
+    for step in steps:
+        for reason in step.what.reasons if isinstance(step.what, want.Completed) else ():
+            if reason not in REASONS and reason not in given:
+                yield step.at, unknown("finish reason", reason, REASONS)
+
+
+def _is_among(label: str, started: Sequence[str]) -> bool:
+    """Copies of a rollout are called label#1, label#2 and so on."""
+    return label in ("", "all") or label.partition("#")[0] in started
+
+
+def _called(label: str) -> str:
+    return f"rollout {label!r}" if label not in ("", "all") else "the rollout"

@@ -1,0 +1,273 @@
+"""A slip of an author is told with its place before anything is played: it must never become an accusation of the target."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from steps import lint
+from steps.engine import card as cards
+from steps.engine.findings import SuiteError
+from steps.running import PROFILES
+
+FEATURE = """Feature: F
+
+  @ROLLOUT-112
+  Scenario: one
+    Given the trainer calls add with {"a": 5, "b": 3}
+    And the trainer says "Done."
+    When the rollout is started
+    And it has ended
+    Then it is completed because of "stop"
+"""
+OUTLINE = (
+    FEATURE.replace("Scenario:", "Scenario Outline:").replace('"stop"', '"<why>"') + "\n    Examples:\n      | why |\n"
+)
+HELD = 'the trainer says "Done." when "go" is released'
+CASE = """cases:
+- name: one
+  requirements: [ROLLOUT-112]
+  trainer: [{call: any}, {say: Done.}]
+  expect: [{completed: stop}, {calls: 2}]
+"""
+CHAT = """cases:
+- name: one
+  requirements: [CHAT-050]
+  steps: [{chat: {ask: Hello!}}]
+  expect: [answered]
+"""
+ROUTER = """cases:
+- name: one
+  requirements: [ROUTER-003]
+  steps: [{engines: [500, Done.]}, {chat: {ask: Hello!}}]
+  expect: [answered]
+"""
+TRAINER = """cases:
+- name: one
+  requirements: [TRAINER-188]
+  steps: [enroll, generate]
+  expect: [{replies: 200}]
+"""
+
+Told = Callable[[str, str], list[str]]
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    """What `lint` says of a file with this ending and this text, without the name of the file."""
+
+    def check(ending: str, text: str) -> list[str]:
+        file = tmp_path / f"x.{ending}"
+        file.write_text(text, encoding="utf-8")
+        return [line.removeprefix(f"{file}:") for line in lint.of_files([file], None, None).problems]
+
+    return check
+
+
+@pytest.mark.parametrize("text", [CASE, CHAT, ROUTER, TRAINER])
+def test_what_is_right_is_right(told: Told, text: str) -> None:
+    assert told("yaml", text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FEATURE,
+        "\ufeff" + FEATURE,
+        FEATURE.replace("\n", "\r\n"),
+        OUTLINE + "      | stop |\n",
+        FEATURE.replace("Scenario: one", "Scenario: " + "x" * 500),
+        FEATURE.replace("@ROLLOUT-112", "@ROLLOUT-112 @my-team @nightly @needs:own_flights @callback"),
+        FEATURE.replace('the trainer says "Done."', 'the trainer says "Done." when "never" is released'),
+        FEATURE.replace('add with {"a": 5, "b": 3}', 'add with the text "5 and 3"'),
+        FEATURE.replace(
+            "And the trainer says", "And the start request has the unknown member x_future 1\n    And the trainer says"
+        ),
+    ],
+)
+def test_what_is_harmless_is_taken(told: Told, text: str) -> None:
+    assert told("feature", text) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "wrong", "where", "says"),
+    [
+        ('{"a": 5, "b": 3}', '{"a": 5, b: 3}', "5:5", "the arguments are not JSON"),
+        ('{"a": 5, "b": 3}', '{"a": 5} and divide with {"a": 1}', "5:5", "the trainer calls these tools at once:"),
+        ('the trainer says "Done."', HELD, "6:5", '"go" is held and never released'),
+        ("And it has ended", 'And "og" is released\n    And it has ended', "8:5", 'nothing is held under "og"'),
+        ('"stop"', '"stopp"', "9:5", "unknown finish reason 'stopp'. Did you mean stop?"),
+        ("@ROLLOUT-112", "@rollout-112", "3:3", "ids are written in capitals, as ROLLOUT-112"),
+        ("@ROLLOUT-112", "@ROLLOUT-112 @calback", "3:16", "unknown tag 'calback'. Did you mean callback?"),
+        ("@ROLLOUT-112", "@ROLLOUT-112 @needs:calclator", "3:16", "Did you mean calculator"),
+        ("@ROLLOUT-112", "@ROLLOUT-112 @variant:narow", "4:3", "unknown variant 'narow'. Did you mean narrow?"),
+        ("@ROLLOUT-112", "@ROLLOUT-112 @need:tools", "3:16", "Did you mean needs:...?"),
+        ("Scenario: one", "Scenario:", "4:3", "the scenario has no title"),
+        (
+            "And the trainer",
+            "And the start request has max_turn 1\n    And the trainer",
+            "6:5",
+            "Did you mean max_turns?",
+        ),
+        ("the rollout is started", "it has ended", "7:5", "waits for the rollout before it is started"),
+        ("Given the trainer calls", "Gievn the trainer calls", "6:1", "is a keyword misspelt there?"),
+        ("    When the rollout is started\n    And it has ended\n", "", "4:3", "Write a When"),
+    ],
+)
+def test_a_slip_in_prose_is_told(told: Told, seen: str, wrong: str, where: str, says: str) -> None:
+    assert seen in FEATURE
+    lines = told("feature", FEATURE.replace(seen, wrong))
+    assert any(line.startswith(f"{where}:") and says in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("ending", "text", "where", "says"),
+    [
+        (
+            "feature",
+            OUTLINE.replace("| why |", "| what |") + "      | stop |\n",
+            "9:5",
+            "no column 'why'; they have: what",
+        ),
+        ("feature", OUTLINE + "      | stop |\n      | stop |\n", "14:7", "this row is called as that of line 13"),
+        ("feature", OUTLINE, "4:3", "an outline without rows"),
+        ("feature", "\n".join(FEATURE.splitlines()[:4]), "4:3", "the scenario has no steps"),
+        ("feature", FEATURE.replace("calls add with {", "says {").replace("}", '}"', 1), "5:5", "no phrase for"),
+        ("feature", 'Feature: f\n  Scenario: s\n    Given a\n      """\n      b\n', "6:1", 'close it with """'),
+        ("feature", "Feature: f\0", "1:11", "is no text file"),
+        ("yaml", CASE + "---\n" + CASE, "6:1", "write one document a file"),
+        ("yaml", CASE + "- <<: {name: two}\n", "6:3", "merge keys"),
+        ("yaml", CASE.replace("- name: one", "- name:"), "2:3", "this is a text"),
+    ],
+)
+def test_a_broken_file_is_told(told: Told, ending: str, text: str, where: str, says: str) -> None:
+    lines = told(ending, text)
+    assert any(line.startswith(f"{where}:") and says in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("seen", "wrong", "where", "says"),
+    [
+        ("{say: Done.}", "{fail: 999}", "4:27", "at most 599"),
+        ("{say: Done.}", "{fail: 99}", "4:27", "at least 100"),
+        ("{say: Done.}", "{fail: {status: 700}}", "4:26", "at most 599"),
+        ("{say: Done.}", "{say: Done., delay_s: 100000}", "4:39", "at most 60"),
+        ("{say: Done.}", "{say: Done., delay_s: .inf}", "4:39", "a number that can be reached"),
+        ("{say: Done.}", "{say: Done., delay_s: -1}", "4:39", "at least 0"),
+        ("{say: Done.}", "{say: Done., put: {a.99.b: 3}}", "4:26", "the reply has no 'a' there"),
+        ("{say: Done.}", "{say: Done., put: {choices.1.x: 3}}", "4:26", "'1' is no place in a list of 1"),
+        ("{say: Done.}", "{say: Done., put: {choices.0.x: .nan}}", "4:26", "cannot be sent as JSON"),
+        ("{say: Done.}", "{say: Done., drop: [usag]}", "4:26", "the reply has no 'usag' there"),
+        ("{say: Done.}", "{say: Done., hold: go}", "4:26", "held and never released"),
+        ("{call: any}", "{call: {name: add, arguments: '[1]'}}", "4:13", "no JSON object"),
+        ("{call: any}", "{call: {name: add, arguments: '{\"a\": NaN}'}}", "4:13", "NaN is no JSON"),
+        ("{call: any}", "{call: {name: add, argument: {}}}", "4:13", "Did you mean arguments"),
+        ("{call: any}", "{call: ayn}", "4:13", "Did you mean any?"),
+        ("{calls: 2}", "{calls: two}", "5:31", "this is a number, or {least: 1, most: 3}; seen: 'two'"),
+        ("{calls: 2}", "{calls: -1}", "5:31", "-1 is less than 0"),
+        ("{calls: 2}", "{calls: {leest: 2}}", "5:31", "Did you mean least?"),
+        ("{calls: 2}", "{calls: {most: 2}}", "5:31", "least: missing"),
+        ("{calls: 2}", "{failed: {http_status: 999}}", "5:31", "999 is no status of HTTP"),
+        ("{calls: 2}", "{final_roles: [user, asistant]}", "5:31", "Did you mean assistant?"),
+        ("{calls: 2}", "{answered: 200}", "5:31", "expects the answer to a request that is not sent"),
+        ("{calls: 2}", "{ended: two}", "5:31", "unknown rollout 'two'"),
+        ("{calls: 2}", "{}", "5:31", "one expectation has one key; seen: none"),
+        ("{completed: stop}", "{completed: {reasons: 3}}", "5:12", "reasons: "),
+        ("  trainer:", "  steps: [end, start]\n  trainer:", "4:11", "waits for the rollout before it is started"),
+        ("  trainer:", "  steps: [start, {quiet: .nan}]\n  trainer:", "4:18", "nan is no number"),
+        ("  trainer:", "  steps: [{again: {change: {max_turn: 1}}}]\n  trainer:", "4:11", "Did you mean max_turns?"),
+        ("  trainer:", "  acks: [999]\n  trainer:", "4:10", "at most 599"),
+        ("  trainer:", "  start: {max_turn: 1}\n  trainer:", "4:3", "write `unknown: {max_turn: ...}`"),
+        ("  trainer:", "  start: {without: [max_turn]}\n  trainer:", "4:3", "Did you mean max_turns?"),
+        ("  trainer:", "  start: {unknown: {max_turns: 1}}\n  trainer:", "4:3", "write it without `unknown`"),
+        ("  trainer:", "  dialects: [calback]\n  trainer:", "4:3", "unknown dialect 'calback'. Did you mean callback?"),
+        ("  trainer:", "  needs: [calclator]\n  trainer:", "4:3", "Did you mean calculator"),
+        ("  trainer:", "  tags: [nigthly]\n  trainer:", "4:3", "Did you mean nightly?"),
+        ("  trainer:", "  variant: nosuch\n  trainer:", "2:3", "unknown variant 'nosuch'. Known: impatient, brief"),
+        ("ROLLOUT-112]", "ROLLOUT-144]\n  dialects: [sync]", "4:3", "is a requirement of the dialect sync"),
+    ],
+)
+def test_a_slip_in_data_is_told(told: Told, seen: str, wrong: str, where: str, says: str) -> None:
+    assert seen in CASE
+    lines = told("yaml", CASE.replace(seen, wrong))
+    assert any(line.startswith(f"{where}:") and says in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("text", "seen", "wrong", "says"),
+    [
+        (CHAT, "answered", "{answered: {statuses: 999}}", "999 is no status of HTTP"),
+        (CHAT, "answered", "{answered: thrid}", "unknown reply 'thrid'"),
+        (CHAT, "ask: Hello!", "aks: Hello!", "Did you mean ask?"),
+        (CHAT, "ask: Hello!", "ask: 5", "ask: "),
+        (ROUTER, "500", "999", "999 is no status of HTTP"),
+        (ROUTER, "500", "{delay_s: .inf}", "inf is no number"),
+        (ROUTER, "500", "{stauts: 500}", "Did you mean status"),
+        (ROUTER, "Done.", "{put: {x: .nan}}", "cannot be sent as JSON"),
+        (ROUTER, "[500, Done.]", "{say: Done., hold: true}", "nothing lets it go"),
+        (ROUTER, ", {chat: {ask: Hello!}}", "", "nothing is asked of the router"),
+        (ROUTER, "answered", "{asked: e}", "unknown word 'e'"),
+        (TRAINER, "enroll, ", "", "none is enrolled before"),
+        (TRAINER, "enroll,", "{enroll: {refuse: 999}},", "999 is no status of HTTP"),
+        (TRAINER, "enroll,", "{enroll: {tools: [ad]}},", "Did you mean add?"),
+        (TRAINER, "{replies: 200}", "{replies: 4yx}", "write 422, or 4xx"),
+        (TRAINER, "{replies: 200}", "{replies: {statuses: 200, rollout: b}}", "unknown rollout 'b'"),
+    ],
+)
+def test_a_slip_in_a_case_of_another_profile_is_told(told: Told, text: str, seen: str, wrong: str, says: str) -> None:
+    assert seen in text
+    lines = told("yaml", text.replace(seen, wrong))
+    assert any(says in line and line[0].isdigit() for line in lines), lines
+
+
+def test_all_slips_of_a_file_are_told_at_once(told: Told) -> None:
+    wrong = FEATURE.replace("is started", "is startet").replace("it has ended", "it has endet").replace("stop", "st op")
+    assert [line.partition(":")[0] for line in told("feature", wrong) if "no phrase for" in line] == ["7", "8", "9"]
+    wrong = CASE.replace("any", "ayn").replace("ROLLOUT-112", "ROLLOUT-912").replace("calls", "cals")
+    assert len(told("yaml", wrong)) == 3
+
+
+def test_a_slip_in_a_text_block_is_told_at_its_own_line(told: Told) -> None:
+    block = 'the trainer\'s next answer is\n      """\n      say: Done.\n      hodl: go\n      """\n'
+    lines = told("feature", FEATURE.replace('the trainer says "Done."\n', block))
+    assert lines == ["9:7: hodl: unknown key 'hodl'. Did you mean hold?"]
+
+
+@pytest.mark.parametrize("text", [CASE, FEATURE])
+def test_no_message_speaks_python(told: Told, text: str) -> None:
+    ending = "yaml" if text is CASE else "feature"
+    wrong = [
+        text.replace(word, other) for word in ("stop", "2", "any", "Done.", "5") for other in ("[]", "{x: 1}", "null")
+    ]
+    said = "\n".join(line for one in wrong for line in told(ending, one))
+    assert not [
+        word for word in ("__init__", "argument after", "pydantic", "steps.", "NoneType", "positional") if word in said
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("dialects: [calback]\n", "x.yaml:1:12: dialects.0: unknown dialect 'calback'. Did you mean callback?"),
+        ("capabilities: [rewrd]\n", "x.yaml:1:16: capabilities.0: unknown capability 'rewrd'. Did you mean reward"),
+        ("patience_s: .inf\n", "x.yaml:1:1: patience_s: "),
+        ("patience_s: 100000\n", "x.yaml:1:1: patience_s: this is at most 120"),
+        ("generation_timeout_s: .nan\n", "x.yaml:1:1: generation_timeout_s: "),
+    ],
+)
+def test_a_slip_on_a_card_is_told(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(text, encoding="utf-8")
+    profile = PROFILES["rollout"]
+    with pytest.raises(SuiteError) as error:
+        cards.load(file, profile.dialects, profile.unknown_capability)
+    assert says in str(error.value)
+
+
+def test_a_card_may_declare_what_is_its_own(tmp_path: Path, told: Told) -> None:
+    card = tmp_path / "card.yaml"
+    card.write_text("capabilities: [own_flights, reward]\nvariants: {mine: {env: {A: b}}}\n", encoding="utf-8")
+    case = tmp_path / "case.yaml"
+    case.write_text(CASE.replace("  trainer:", "  variant: mine\n  trainer:"), encoding="utf-8")
+    assert lint.of_files([case], None, card).problems == []
+    assert lint.of_files([case], None, None).problems != []

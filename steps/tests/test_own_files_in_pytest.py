@@ -1,0 +1,46 @@
+"""`pytest own/qa.feature`: a file of a user is collected and played as what it is about, wherever it stands."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from steps.running import ROOT
+
+PROSE = (
+    'Feature: f\n\n  @ROLLOUT-112 @callback\n  Scenario: prose of a user\n    Given the trainer says "Done."\n'
+    "    When the rollout is started\n    And it has ended\n    Then it is completed\n"
+)
+
+
+VARIANT = PROSE.replace("@callback", "@callback @variant:nosuch")
+TYPO = PROSE.replace("When the rollout is started", "When the rollout is startet")
+
+
+def run_pytest(*words: object) -> str:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pyproject.toml", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False).stdout  # noqa: S603
+
+
+def written(folder: Path, **texts: str) -> list[Path]:
+    """Features in a folder of a folder whose names say nothing."""
+    files = [folder / "own" / "deep" / f"{name}.feature" for name in texts]
+    files[0].parent.mkdir(parents=True)
+    for file, text in zip(files, texts.values(), strict=True):
+        file.write_text(text, encoding="utf-8")
+    return files
+
+
+def test_an_own_file_is_played(tmp_path: Path) -> None:
+    assert "1 passed" in run_pytest(*written(tmp_path, right=PROSE))
+
+
+def test_an_own_file_is_refused_with_the_reason(tmp_path: Path) -> None:
+    output = run_pytest("--collect-only", *written(tmp_path, right=PROSE, variant=VARIANT, typo=TYPO))
+    assert "1 test collected, 2 errors" in output
+    assert "unknown variant 'nosuch'" in output
+    assert "no phrase for: when the rollout is startet" in output
+
+
+def test_a_named_file_is_read_as_the_profile_that_is_asked_for(tmp_path: Path) -> None:
+    output = run_pytest("--collect-only", "--profile", "chat", *written(tmp_path, right=PROSE))
+    assert "ROLLOUT-112 belongs to profile rollout, and this file is read as profile chat" in output

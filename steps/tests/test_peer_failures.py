@@ -1,0 +1,109 @@
+"""A peer that cannot answer as its case says: the case could not be judged, and the target is accused of nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from steps import library
+from steps.engine import http
+from steps.engine.cases import Case
+from steps.engine.findings import Verdict
+from steps.engine.outcome import Outcome
+from steps.engine.trace import Trace
+from steps.peers import in_process, served, tokens
+from steps.peers.backends import Backend, BackendLine, Backends, Plan
+from steps.peers.host import Hosted, ScriptedHost, StartAnswer
+from steps.peers.script import Reply, Script
+from steps.peers.trainer import Enrolled, ScriptedTrainer
+from steps.profiles.rollout.actions import TrainerSays
+from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
+from steps.running import PROFILES, Request, ready
+
+NONCE = "rc-00000000-1x"
+ASKED = {"rollout_id": NONCE, "messages": [{"role": "user", "content": f"Hello, {NONCE}."}]}
+CASE = (
+    "cases:\n- name: one\n  requirements: [ROLLOUT-112]\n  dialects: [callback]\n  trainer: [{say: Done.}]\n"
+    "  expect: [{completed: stop}, {calls: 1}]\n"
+)
+
+
+def trainer(trace: Trace, line: Reply) -> ScriptedTrainer:
+    made = ScriptedTrainer()
+    known = tokens.load(SHIPPED_TOKENIZER)
+    made.enroll(Enrolled("", NONCE, None, NONCE, trace, known, Script((line,)), lambda name: asyncio.Event()))
+    return made
+
+
+def host(trace: Trace) -> ScriptedHost:
+    made = ScriptedHost()
+    refusals = [StartAnswer(503, (("x-a", "\u2603"),))]
+    made.host(Hosted("", NONCE, "callback", trace, (), NONCE, refusals))
+    return made
+
+
+def backend(trace: Trace) -> Backend:
+    all_of_them = Backends()
+    all_of_them.enroll(Plan(NONCE, trace, (BackendLine(put={"x": object()}),)))
+    return Backend("a", all_of_them)
+
+
+async def over_a_socket(peer: served.Peer, path: str) -> None:
+    async with served.serve(peer) as url, http.client() as client:
+        try:
+            await client.post(url + path, json=ASKED)
+        except httpx.HTTPError:
+            return  # a connection that breaks off is what the target sees
+
+
+async def in_this_process(peer: ScriptedTrainer, path: str) -> None:
+    async with httpx.AsyncClient(transport=in_process.transport(peer), base_url="http://trainer.test") as client:
+        with pytest.raises(ValueError, match="has no 'a' there"):
+            await client.post(path, json=ASKED)
+
+
+@pytest.mark.parametrize("bound", [over_a_socket, in_this_process])
+def test_what_a_trainer_cannot_say_is_noted_in_the_case(bound: Callable[..., Awaitable[None]]) -> None:
+    trace = Trace()
+    asyncio.run(bound(trainer(trace, Reply(text="Done.", put={"a.b": 1})), "/v1/chat/completions"))  # type: ignore[arg-type]
+    (told,) = trace.troubles
+    assert told.startswith(
+        "the suite could not answer POST /v1/chat/completions as the case says: a.b: the reply has no 'a'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "path"),
+    [(host, f"/of/{NONCE}/v1/rollout/init"), (backend, "/v1/chat/completions")],
+    ids=["host", "backend"],
+)
+def test_what_another_peer_cannot_say_is_noted_in_the_case(made: Callable[[Trace], served.Peer], path: str) -> None:
+    trace = Trace()
+    asyncio.run(over_a_socket(made(trace), path))
+    assert len(trace.troubles) == 1
+
+
+def test_an_answer_that_may_be_given_is_no_trouble() -> None:
+    trace = Trace()
+    asyncio.run(over_a_socket(trainer(trace, Reply(text="Done.")), "/v1/chat/completions"))
+    assert trace.troubles == []
+
+
+async def played(case: Case) -> Outcome:
+    async with ready(Request(dialect="callback")) as run:
+        return await run.campaign.play(case)
+
+
+def test_the_case_is_an_error_with_the_reason(tmp_path: Path) -> None:
+    """What `lint` refuses cannot be written; a case of Python can still do it."""
+    file = tmp_path / "x.yaml"
+    file.write_text(CASE, encoding="utf-8")
+    (case,) = library.among([file], PROFILES["rollout"])
+    broken = replace(case.steps[0], what=TrainerSays(Script((Reply(text="Done.", put={"a.b": 1}),))))
+    outcome = asyncio.run(played(replace(case, steps=(broken, *case.steps[1:]))))
+    assert outcome.judgement.verdict is Verdict.ERROR
+    assert "a.b: the reply has no 'a' there" in outcome.judgement.reason
+    assert outcome.judgement.findings == ()
