@@ -97,7 +97,8 @@ def _numbers(kind: type) -> frozenset[str]:
 
 @functools.cache
 def _types(kind: type) -> Mapping[str, TypeAdapter[Any]]:
-    return {name: TypeAdapter(hint) for name, hint in get_type_hints(kind).items()}
+    hints = get_type_hints(kind)
+    return {field.name: TypeAdapter(hints[field.name]) for field in fields(kind)}
 
 
 def amount(name: str, value: Any) -> None:
