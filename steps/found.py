@@ -1,0 +1,46 @@
+"""What a run has found so far: kept as it comes, so that it can be shown whenever the run ends."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from steps.engine.cases import Case
+from steps.engine.outcome import Outcome
+from steps.engine.report import ReportWriter
+from steps.engine.stopping import Reason
+from steps.running import Request, Run, profile_of
+
+
+class Found:
+    """The outcomes of a run and its report. `planned` is how many cases there are to be played, as far as is known."""
+
+    def __init__(self, request: Request, report_file: Path | None, planned: int) -> None:
+        self.request, self.report_file, self.planned = request, report_file, planned
+        self.outcomes: list[Outcome] = []
+        self.writer: ReportWriter | None = None
+
+    def begin(self, run: Run, cases: Sequence[Case]) -> None:
+        self.planned = len(cases)
+        if self.report_file is not None:
+            self.writer = ReportWriter.of_run(self.report_file, run, cases).__enter__()
+
+    def add(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        if self.writer is not None:
+            self.writer.result(outcome)
+
+    def sorted(self) -> list[Outcome]:
+        return sorted(self.outcomes, key=lambda outcome: outcome.case.id)
+
+    def close(self, aborted: bool) -> None:
+        if self.writer is not None:
+            self.writer.close(aborted)
+
+    def end_early(self, reason: Reason, conclude: Callable[[list[Outcome], int], int]) -> int:
+        """Close the report as aborted and show what there is; gives the exit code."""
+        if self.writer is None and self.report_file is not None:
+            target = self.request.target or profile_of(self.request.profile).default_target
+            self.writer = ReportWriter.of_nothing(self.report_file, self.request, target).__enter__()
+        if self.writer is not None:
+            self.writer.close(aborted=True, ended_by=reason.text)
+        code = conclude(self.sorted(), self.planned)
+        return code if reason.code is None else reason.code
