@@ -19,7 +19,7 @@ from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block, summary
 from steps.engine.findings import SuiteError, Verdict
 from steps.engine.outcome import Outcome
-from steps.engine.stopping import ENDING, Interrupted, Reason
+from steps.engine.stopping import ENDING, Reason
 from steps.found import Found
 from steps.live import divergence, engine
 from steps.live.backend import BOTH, LIVE, SCRIPTED
@@ -124,17 +124,30 @@ def run(
     **options: Any,
 ) -> None:
     """Judge a target by every case that applies to it, or by those in FILES: scenarios (.yaml) and features (.feature)."""
-    ENDING.after(max_time, f"--max-time {max_time:g}")
     request = Request(strict=nulls == "strict", **options)
-    known = baseline.load(baseline_file)
+    with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
+        sys.exit(_judged(request, files, patterns, report_file, baseline_file))
+
+
+def _judged(
+    request: Request,
+    files: tuple[Path, ...],
+    patterns: tuple[str, ...],
+    report_file: Path | None,
+    baseline_file: Path | None,
+) -> int:
     profile = profile_of(request.profile)
+    known = baseline.load(baseline_file)
+    found = Found(request, report_file)
+    if request.backend != BOTH:
+        ENDING.last_words = lambda: _ended_early(found, known)
     known_cases = library.among(files, profile.name) if files else library.every(profile.name)
     cases = list(library.chosen(known_cases, patterns))
     if not cases:
         raise SuiteError(f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint` lists them all.")
     if request.backend == BOTH:
-        sys.exit(stopping.run(_both(request, cases, report_file)))
-    sys.exit(stopping.run(_run(request, cases, known, report_file)))
+        return stopping.run(_both(request, cases, report_file))
+    return stopping.run(_run(found, cases, known))
 
 
 async def _both(request: Request, cases: list[Case], report_file: Path | None) -> int:
@@ -182,11 +195,10 @@ async def _compared(request: Request, cases: list[Case]) -> Divergence:
     return divergence.compared(played[0], played[1])
 
 
-async def _run(request: Request, cases: list[Case], known: baseline.Baseline, report_file: Path | None) -> int:
-    found = Found(request, report_file, len(cases))
-    ENDING.last_words = lambda: _ended_early(found, known)
+async def _run(found: Found, cases: list[Case], known: baseline.Baseline) -> int:
+    found.planned = len(cases)
     try:
-        async with ready(request) as judged:
+        async with ready(found.request) as judged:
             mine = judged.mine(cases)
             found.begin(judged, mine)
             await _play(judged, mine, found.add)
@@ -197,7 +209,7 @@ async def _run(request: Request, cases: list[Case], known: baseline.Baseline, re
         return await _spoken()
     finally:
         found.close(aborted=True)
-    return _conclude(request, found.sorted(), known, found.planned)
+    return _conclude(found.request, found.sorted(), known, found.planned)
 
 
 def _ended_early(found: Found, known: baseline.Baseline) -> int:
@@ -250,7 +262,7 @@ def _conclude(
     click.echo(summary(unexcused, catalogue, request.level, whole=ended is None))
     failed = any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused)
     if ended is not None:
-        click.echo(f"Ended early by {ended.text}: {len(outcomes)} of {planned} cases had been played.")
+        click.echo(f"Ended early by {ended.text}: {len(outcomes)} of {planned or '?'} cases had been played.")
         return FINDINGS if failed else NO_JUDGEMENT
     stale = known.stale()
     for line in stale:
@@ -456,6 +468,8 @@ def _interrupted(error: BaseException) -> int:
     if ENDING.reason is None and not isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo(f"rollout-conformance: {faults.line(error)}", err=True)
         return NO_JUDGEMENT
+    if (spoken := ENDING.speak()) is not None:
+        return spoken
     reason = ENDING.reason or Reason("SIGINT", INTERRUPTED)
     with contextlib.suppress(OSError):
         click.echo(f"Ended early by {reason.text}.", err=True)

@@ -11,10 +11,10 @@ from steps.running import Request, Run, profile_of
 
 
 class Found:
-    """The outcomes of a run and its report. `planned` is how many cases there are to be played, as far as is known."""
+    """The outcomes of a run and its report. `planned` is how many cases there are to be played, once that is known."""
 
-    def __init__(self, request: Request, report_file: Path | None, planned: int) -> None:
-        self.request, self.report_file, self.planned = request, report_file, planned
+    def __init__(self, request: Request, report_file: Path | None) -> None:
+        self.request, self.report_file, self.planned = request, report_file, 0
         self.outcomes: list[Outcome] = []
         self.writer: ReportWriter | None = None
 

@@ -148,9 +148,7 @@ def _errors(outcomes: Sequence[Outcome]) -> list[str]:
     return [f'  could not judge {o.case.at} "{o.case.name}" [{o.case.dialect}]: {o.judgement.reason}' for o in broken]
 
 
-def sentence(
-    outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str, whole: bool = True
-) -> str:
+def sentence(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str, whole: bool = True) -> str:
     """Fit to train on, or not."""
     broken = broken_requirements(outcomes, catalogue, level)
     if broken:

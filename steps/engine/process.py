@@ -24,7 +24,7 @@ class Process:
     def start(cls, words: Sequence[str], env: Mapping[str, str], output: IO[bytes]) -> "Process":
         """Raises `OSError` when there is no such program. Nothing is awaited between the start and the guard's knowledge of it."""
         GUARD.ready()
-        popen = subprocess.Popen(
+        popen = subprocess.Popen(  # noqa: S603 - what the user names as the target
             words,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -70,7 +70,7 @@ class ProcessGuard:
 
     def _started(self) -> "subprocess.Popen[bytes] | None":
         try:
-            return subprocess.Popen(
+            return subprocess.Popen(  # noqa: S603 - our own script
                 [sys.executable, "-I", "-S", "-c", SCRIPT],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
@@ -49,7 +49,7 @@ class Ending:
         self.loop: Any = None
         self.task: Any = None
         self.last_words: Callable[[], int] | None = None
-        self.last_resort = True
+        self.patience_s: float | None = LAST_RESORT_S
         self._speaking = threading.Lock()
         self._done = threading.Event()
         self._deadline: float | None = None
@@ -78,6 +78,15 @@ class Ending:
         self._bound, self._deadline = Reason(text), time.monotonic() + seconds
         if self._bells is not None:
             self._bells[1].send(b"\0")
+
+    @contextlib.contextmanager
+    def bounded(self, seconds: float, text: str) -> Iterator[None]:
+        """The same for a block."""
+        self.after(seconds, text)
+        try:
+            yield
+        finally:
+            self._deadline = None
 
     def done(self) -> None:
         """Nothing is left to be ended; signals are of no interest any more."""
@@ -108,7 +117,7 @@ class Ending:
         self.began = time.monotonic()
         self.reason = self._bound if late else _reason(number)
         if self.loop is None:
-            raise Interrupted
+            raise Interrupted(f"ended early by {self.reason.text}")
         with contextlib.suppress(RuntimeError):  # it was closed this very moment: everything has come to its end
             self.loop.call_soon_threadsafe(self._cancel)
         from asyncio import CancelledError
@@ -127,19 +136,20 @@ class Ending:
         from asyncio import CancelledError
 
         time_limit.cut_others(CancelledError)
-        if self._done.wait(LAST_RESORT_S) or not self.last_resort:
-            return
-        self._kill(self.reason or _reason(heard.pop()))
+        if self.patience_s is not None and not self._done.wait(self.patience_s):
+            self._kill(self.reason or _reason(heard.pop()))
 
     def _heard(self, bell: socket.socket) -> set[int]:
+        """The signals that came; when the time is over, one that we send ourselves."""
         import select
 
         left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        if not select.select([bell], [], [], left)[0]:
-            self._deadline = self._deadline and min(self._deadline, time.monotonic())
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
-            return {int(signal.SIGTERM)}
-        return set(bell.recv(512))
+        if select.select([bell], [], [], left)[0]:
+            return set(bell.recv(512))
+        if self._deadline is None or time.monotonic() < self._deadline:
+            return set()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        return {int(signal.SIGTERM)}
 
     def _kill(self, reason: Reason) -> None:
         self.reason = reason
@@ -152,8 +162,11 @@ class Ending:
         leave(reason.code or code or NO_JUDGEMENT)
 
 
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run`, ended by signals. Raises `Interrupted` when one ended it and `main` did not come to an end of its own."""
+def run(main: Coroutine[Any, Any, T], runner: Any = None) -> T:
+    """`asyncio.run`, or the same on a runner that goes on, ended by signals.
+
+    Raises `Interrupted` when one ended it and `main` did not come to an end of its own.
+    """
     import asyncio
 
     async def attached() -> T:
@@ -164,9 +177,9 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             ENDING.task = None
 
     try:
-        return asyncio.run(attached())
+        return runner.run(attached()) if runner is not None else asyncio.run(attached())
     except asyncio.CancelledError:
-        raise Interrupted from None
+        raise Interrupted(f"ended early by {ENDING.reason.text if ENDING.reason else 'an interruption'}") from None
     finally:
         main.close()
         ENDING.detach()

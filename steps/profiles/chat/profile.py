@@ -30,7 +30,17 @@ from steps.profiles.chat.replies import Bench, Talk
 ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
 LOOK_S = 10.0
-TO_BE_SHOWN = ("token_ids", "logprobs", "tools", "streaming", "metrics", "calculates", "knows_france", "json", "ignore_eos")
+TO_BE_SHOWN = (
+    "token_ids",
+    "logprobs",
+    "tools",
+    "streaming",
+    "metrics",
+    "calculates",
+    "knows_france",
+    "json",
+    "ignore_eos",
+)
 ADD = calculator.tool("add")
 PROBES: dict[str, dict[str, Any]] = {
     "": {},
