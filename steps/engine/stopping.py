@@ -122,6 +122,7 @@ class Ending:
             self.loop.call_soon_threadsafe(self._cancel)
         from asyncio import CancelledError
 
+        time_limit.forbid(CancelledError)  # others may be about to judge, before the loop comes to our call
         time_limit.cut_main(CancelledError())
 
     def _cancel(self) -> None:
@@ -135,6 +136,7 @@ class Ending:
             heard = self._heard(bell) & set(_numbers())
         from asyncio import CancelledError
 
+        time_limit.forbid(CancelledError)
         time_limit.cut_others(CancelledError)
         if self.patience_s is not None and not self._done.wait(self.patience_s):
             self._kill(self.reason or _reason(heard.pop()))

@@ -22,6 +22,7 @@ LEAST_S = 0.01
 
 _alarmed: "time_limit | None" = None  # the block that the alarm is set for
 _watched: "set[time_limit]" = set()  # the blocks that a thread of ours watches
+_forbidden: type[BaseException] | None = None
 
 
 class OutOfTime(SuiteError):
@@ -42,6 +43,8 @@ class time_limit:  # noqa: N801 - a context manager, written like the functions 
         self.by_alarm = False
 
     def __enter__(self) -> "time_limit":
+        if _forbidden is not None:
+            raise _forbidden
         self.thread = threading.get_ident()
         self.began = time.thread_time()
         self.by_alarm = _can_be_alarmed()
@@ -125,6 +128,12 @@ class time_limit:  # noqa: N801 - a context manager, written like the functions 
             _watched.discard(self)
         if self.cut_by is not None:
             _raise_in(self.thread, None)  # what was set and not yet raised
+
+
+def forbid(by: type[BaseException] | None) -> None:
+    """From now on every block raises this instead of beginning."""
+    global _forbidden
+    _forbidden = by
 
 
 def cut_main(by: BaseException) -> None:

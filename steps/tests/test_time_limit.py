@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from steps.engine.time_limit import OutOfTime, cut_main, cut_others, time_limit
+from steps.engine.time_limit import OutOfTime, cut_main, cut_others, forbid, time_limit
 
 SLOW = "a" * 60 + "b"
 
@@ -135,3 +135,12 @@ def test_an_alarm_that_somebody_else_has_set_is_left_alone() -> None:
         assert rung
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def test_no_block_begins_once_it_is_forbidden() -> None:
+    forbid(asyncio.CancelledError)
+    try:
+        with pytest.raises(asyncio.CancelledError), time_limit(5, "the case"):
+            raise AssertionError
+    finally:
+        forbid(None)
