@@ -206,10 +206,10 @@ async def _run(found: Found, cases: list[Case], known: baseline.Baseline) -> int
     except asyncio.CancelledError:
         if ENDING.reason is None:
             raise
-        return await _spoken()
+        return await _spoken(lambda: _ended_early(found, known))
     finally:
         found.close(aborted=True)
-    return _conclude(found.request, found.sorted(), known, found.planned)
+    return await _spoken(lambda: _conclude(found.request, found.sorted(), known, found.planned))
 
 
 def _ended_early(found: Found, known: baseline.Baseline) -> int:
@@ -221,10 +221,9 @@ def _ended_early(found: Found, known: baseline.Baseline) -> int:
     return NO_JUDGEMENT if reason.code is None else reason.code
 
 
-async def _spoken() -> int:
+async def _spoken(words: Callable[[], int]) -> int:
     """What was found is shown here, or is being shown by whoever lost patience with this thread, and who then ends the process."""
-    code = ENDING.speak()
-    while code is None:
+    while (code := ENDING.speak(words)) is None:
         await asyncio.sleep(1)
     return code
 

@@ -49,6 +49,7 @@ class Ending:
         self.loop: Any = None
         self.task: Any = None
         self.last_words: Callable[[], int] | None = None
+        self.spoken: int | None = None
         self.patience_s: float | None = LAST_RESORT_S
         self._speaking = threading.Lock()
         self._done = threading.Event()
@@ -100,11 +101,17 @@ class Ending:
     def detach(self) -> None:
         self.loop = self.task = None
 
-    def speak(self) -> int | None:
-        """Print and report what was found, whoever comes first. None for the others, and when there is nothing to say."""
-        if self.last_words is None or not self._speaking.acquire(blocking=False):
+    def speak(self, words: Callable[[], int] | None = None) -> int | None:
+        """Print and report what was found: by `words`, or the last ones. Gives their exit code, None where somebody else has the word."""
+        words = words or self.last_words
+        if words is None or not self._speaking.acquire(blocking=False):
             return None
-        return self.last_words()
+        try:
+            self.spoken = words()
+            return self.spoken
+        finally:
+            self.last_words = None
+            self._speaking.release()
 
     def grace(self, seconds: float) -> float:
         """How long a started process has for an orderly end; all of them together, once the whole run is ending."""
@@ -156,12 +163,11 @@ class Ending:
     def _kill(self, reason: Reason) -> None:
         self.reason = reason
         GUARD.signal_all(signal.SIGKILL)
-        code = None
-        with contextlib.suppress(Exception):  # nothing may keep the process from its end
-            code = self.speak()
-        if code is None and self._speaking.locked():
+        if self._speaking.locked():
             self._done.wait(SPEAKING_S)
-        leave(reason.code or code or NO_JUDGEMENT)
+        with contextlib.suppress(Exception):  # nothing may keep the process from its end
+            self.speak()
+        leave(reason.code or self.spoken or NO_JUDGEMENT)
 
 
 def run(main: Coroutine[Any, Any, T], runner: Any = None) -> T:
@@ -173,6 +179,8 @@ def run(main: Coroutine[Any, Any, T], runner: Any = None) -> T:
 
     async def attached() -> T:
         ENDING.attach(asyncio.get_running_loop(), asyncio.current_task())
+        if ENDING.reason is not None:  # something swallowed the interruption
+            raise asyncio.CancelledError
         try:
             return await main
         finally:
