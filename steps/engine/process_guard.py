@@ -59,8 +59,10 @@ class ProcessGuard:
     def close(self) -> None:
         """Kill what is left, and end the guard."""
         self.signal_all(signal.SIGKILL)
-        with self.lock:
-            process, self.process = self.process, None
+        free = self.lock.acquire(timeout=CLOSING_S)  # whoever ends the process waits for nobody for ever
+        process, self.process = self.process, None
+        if free:
+            self.lock.release()
         if process is None or process.stdin is None:
             return
         with contextlib.suppress(OSError):

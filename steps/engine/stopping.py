@@ -166,7 +166,8 @@ class Ending:
         if self._speaking.locked():
             self._done.wait(SPEAKING_S)
         with contextlib.suppress(Exception):  # nothing may keep the process from its end
-            self.speak()
+            if self.speak() is None and self.spoken is None:
+                sys.stderr.write(f"Ended early by {reason.text}.\n")
         leave(reason.code or self.spoken or NO_JUDGEMENT)
 
 
