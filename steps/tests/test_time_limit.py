@@ -1,14 +1,21 @@
 """Judging ends in its time on any thread, within regular expressions on the main one, and nothing is raised after the block."""
 
 import asyncio
+import contextlib
 import re
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
+from steps.engine import campaign
+from steps.engine.campaign import Campaign, Options
+from steps.engine.card import Card
+from steps.engine.cases import Case
+from steps.engine.findings import Judgement, Location, Verdict
 from steps.engine.time_limit import OutOfTime, cut_main, cut_others, forbid, time_limit
 
 SLOW = "a" * 60 + "b"
@@ -144,3 +151,34 @@ def test_no_block_begins_once_it_is_forbidden() -> None:
             raise AssertionError
     finally:
         forbid(None)
+
+
+class Quiet:
+    """A session in which nothing happens."""
+
+    async def settle(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+class Endless(Campaign):
+    """Its target answers, and its judge computes for ever."""
+
+    @contextlib.asynccontextmanager
+    async def _instance(self, case: Case) -> AsyncIterator[Any]:
+        yield None
+
+    async def _acted(self, *any_of_it: Any) -> Any:
+        return Quiet()
+
+    def judgement(self, case: Case, session: Any) -> Judgement:
+        backtrack()
+        raise AssertionError
+
+
+def test_a_case_that_cannot_be_judged_in_its_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "JUDGING_S", 0.1)
+    case = Case("a", "rollout", "sync", ("ROLLOUT-094",), (), Location("x.yaml", 7))
+    nobody: Any = None
+    outcome = asyncio.run(Endless(Options("http://x", Card()), nobody, lambda case: "")._once(case))
+    assert outcome.judgement.verdict is Verdict.ERROR
+    assert outcome.judgement.reason.startswith('could not be judged within 0.1 s: the judge of "a" is still computing')
