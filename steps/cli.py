@@ -436,7 +436,7 @@ def main() -> None:
     code = _exit_code()
     ENDING.done()
     if ENDING.reason is not None:
-        stopping.leave(code)
+        stopping.leave(code if ENDING.reason.code is None else ENDING.reason.code)
     sys.exit(code)
 
 
@@ -446,27 +446,31 @@ def _exit_code() -> int:
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except SystemExit as leaving:
+        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):  # click's 1 for a reader that has gone is no finding
+            return NO_JUDGEMENT
         return leaving.code if isinstance(leaving.code, int) else OK
-    except click.ClickException as error:
-        error.show()
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError) as error:
-        return _interrupted(error)
+        if ENDING.reason is None and isinstance(error, asyncio.CancelledError):
+            return _refused(faults.line(error))
+        return _interrupted()
+    except click.ClickException as error:
+        return _refused(error.format_message(), error.show)
     except SuiteError as error:
-        click.echo(f"rollout-conformance: {error}", err=True)
-    except BrokenPipeError:
-        faults.no_more_output()
+        return _refused(str(error))
     except OSError as error:
-        click.echo(f"rollout-conformance: {error.filename or ''}: {error.strerror or error}", err=True)
+        return _refused(f"{error.filename or ''}: {error.strerror or error}")
     except Exception as error:
-        click.echo(f"rollout-conformance: {faults.line(error)}", err=True)
+        return _refused(faults.line(error))
+
+
+def _refused(text: str, show: Callable[[], None] | None = None) -> int:
+    with contextlib.suppress(OSError):  # nobody may be there any more to read it
+        show() if show is not None else click.echo(f"rollout-conformance: {text}", err=True)
     return NO_JUDGEMENT
 
 
-def _interrupted(error: BaseException) -> int:
+def _interrupted() -> int:
     """The end of a command that a signal ended before it had anything to show."""
-    if ENDING.reason is None and not isinstance(error, click.Abort | KeyboardInterrupt):
-        click.echo(f"rollout-conformance: {faults.line(error)}", err=True)
-        return NO_JUDGEMENT
     if (spoken := ENDING.speak()) is not None:
         return spoken
     reason = ENDING.reason or Reason("SIGINT", INTERRUPTED)

@@ -50,8 +50,3 @@ def _told(record: logging.LogRecord) -> bool:
         record.msg, record.args = line(record.exc_info[1]), ()
         record.exc_info = None
     return True
-
-
-def no_more_output() -> None:
-    """Whoever read our output has gone: let nothing be written there at the end of the interpreter either."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

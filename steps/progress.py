@@ -30,10 +30,27 @@ class Lines:
             click.echo(f"judging: {self.done} of {self.total} cases after {now - self.began:.0f} s", err=True)
 
 
+class Unfailing:
+    """Progress that is shown as long as there is somebody to show it to: a terminal that was closed ends no run by itself."""
+
+    def __init__(self, inner: Progress) -> None:
+        self.inner = inner
+
+    def update(self, steps: int) -> None:
+        with contextlib.suppress(OSError):
+            self.inner.update(steps)
+
+
 @contextlib.contextmanager
 def shown(total: int) -> Iterator[Progress]:
     if not sys.stderr.isatty():
-        yield Lines(total)
+        yield Unfailing(Lines(total))
         return
-    with click.progressbar(length=total, label="judging", file=sys.stderr) as bar:
-        yield bar
+    bar = click.progressbar(length=total, label="judging", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        bar.__enter__()
+    try:
+        yield Unfailing(bar)
+    finally:
+        with contextlib.suppress(OSError):
+            bar.__exit__(None, None, None)
