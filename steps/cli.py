@@ -446,7 +446,7 @@ def _exit_code() -> int:
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except SystemExit as leaving:
-        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):  # click's 1 for a reader that has gone is no finding
+        if "PacifyFlushWrapper" in type(sys.stdout).__name__:  # click's 1 for a reader that has gone is no finding
             return NO_JUDGEMENT
         return leaving.code if isinstance(leaving.code, int) else OK
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError) as error:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from steps import cli
+from steps import cli, progress
 from steps.baseline import Baseline
 from steps.engine.cases import Case
 from steps.engine.findings import Finding, Held, Location, judge
@@ -37,13 +37,14 @@ class Background:
 
     words: list[str]
     env: dict[str, str] = field(default_factory=dict)
+    stderr: int = subprocess.PIPE
 
     def __enter__(self) -> "Background":
         self.mark = uuid.uuid4().hex
         self.process = subprocess.Popen(  # noqa: S603
             [sys.executable, *self.words],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.stderr,
             text=True,
             cwd=ROOT,
             env={**os.environ, **self.env, "ROLLOUT_TEST_MARK": self.mark},
@@ -71,7 +72,7 @@ class Background:
         out, err = self.process.communicate(timeout=within_s)
         print(f"ended {time.monotonic() - began:.2f} s after the signal")  # noqa: T201 - shown by `pytest -rP`
         _until(lambda: not self.living(), WITHIN_S)
-        assert "Traceback" not in out + err
+        assert "Traceback" not in out + (err or "")
         return out, err
 
     def living(self) -> list[int]:
@@ -137,6 +138,18 @@ def test_a_signal_ends_a_run_in_order(number: signal.Signals, run: Background, r
     assert "FAIL" not in out
     assert "Not fit" not in out
     assert "No verdict: the run did not get to its end." in out
+
+
+def test_a_terminal_that_was_closed_ends_it_as_the_signal_says(report: Path) -> None:
+    ours, its = os.openpty()
+    with Background([*RUN, "--report", str(report)], stderr=its) as run:
+        os.close(its)
+        run.until(lambda: results(report) > 0)
+        assert b"judging" in os.read(ours, 4096)
+        os.close(ours)  # from now on whatever is written there fails
+        run.send(signal.SIGHUP)
+        assert run.process.returncode == 129
+        assert footer(report)["ended_by"] == "SIGHUP"
 
 
 def test_what_was_started_dies_with_a_run_that_is_killed(run: Background) -> None:
@@ -270,6 +283,26 @@ def test_its_traceback_can_be_asked_for() -> None:
         _, err = run.process.communicate(timeout=STARTED_S)
     assert run.process.returncode == 2
     assert "Traceback (most recent call last)" in err
+
+
+def test_a_reader_that_has_gone_is_no_finding() -> None:
+    with Background([RUN[0], RUN[1], "lint", "--list"]) as lint:
+        assert lint.process.stdout is not None
+        lint.process.stdout.close()
+        lint.process.stdout = None
+        _, err = lint.process.communicate(timeout=STARTED_S)
+    assert (lint.process.returncode, err) == (2, "")
+
+
+def test_progress_is_a_line_a_minute_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.shown(3) as shown:
+        shown.update(1)
+        assert capsys.readouterr().err == ""
+        monkeypatch.setattr(progress, "EVERY_S", 0.0)
+        shown.update(1)
+    assert capsys.readouterr().err == "judging: 2 of 3 cases after 0 s\n"
 
 
 def outcome(*evidence: Finding | Held) -> Outcome:
