@@ -4,22 +4,24 @@ Exit codes: 0 nothing required is broken, 1 findings, 2 could not judge (bad inp
 """
 
 import asyncio
+import contextlib
 import io
-import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from steps import baseline, library, lint, serving, smoking
+from steps import baseline, faults, library, lint, progress, serving, smoking
 from steps.engine import causes, html, report, stopping
 from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block, summary
 from steps.engine.findings import SuiteError, Verdict
 from steps.engine.outcome import Outcome
+from steps.engine.stopping import ENDING, Reason
+from steps.found import Found
 from steps.live import divergence, engine
 from steps.live.backend import BOTH, LIVE, SCRIPTED
 from steps.live.divergence import Divergence, Played
@@ -28,7 +30,7 @@ from steps.live.openai import Engine
 from steps.profiles.chat.profile import PROFILE as CHAT_PROFILE
 from steps.running import PROFILES, ROOT, Request, Run, card_of, profile_of, ready
 
-OK, FINDINGS, NO_JUDGEMENT = 0, 1, 2
+OK, FINDINGS, NO_JUDGEMENT, INTERRUPTED = 0, 1, 2, 130
 CHAT = CHAT_PROFILE.name
 
 
@@ -116,12 +118,21 @@ def cli() -> None:
     metavar="MIB",
     help="No body of the target is read beyond this.",
 )
+@click.option(
+    "--max-time",
+    type=click.FloatRange(0, min_open=True),
+    default=900,
+    show_default=True,
+    metavar="SECONDS",
+    help="End the run after so long and show what was found; exit code 1 with findings, else 2.",
+)
 def run(
     files: tuple[Path, ...],
     patterns: tuple[str, ...],
     report_file: Path | None,
     baseline_file: Path | None,
     nulls: str,
+    max_time: float,
     **options: Any,
 ) -> None:
     """Judge a target by every case that applies to it, or by those in FILES and folders: scenarios (.yaml) and features (.feature).
@@ -133,8 +144,23 @@ def run(
     if found_out:
         options["profile"] = library.profile_among(paths).name
     request = Request(strict=nulls == "strict", **options)
-    known = baseline.load(baseline_file)
+    with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
+        sys.exit(_judged(request, paths, found_out, patterns, report_file, baseline_file))
+
+
+def _judged(
+    request: Request,
+    paths: Sequence[Path],
+    found_out: bool,
+    patterns: tuple[str, ...],
+    report_file: Path | None,
+    baseline_file: Path | None,
+) -> int:
     profile = profile_of(request.profile)
+    known = baseline.load(baseline_file)
+    found = Found(request, report_file)
+    if request.backend != BOTH:
+        ENDING.last_words = lambda: _ended_early(found, known)
     known_cases = library.among(paths, profile, found_out=found_out) if paths else library.every(profile.name)
     library.known_variants(known_cases, profile, card_of(request, profile))
     cases = list(library.chosen(known_cases, patterns))
@@ -143,8 +169,8 @@ def run(
             f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint --list` lists them all."
         )
     if request.backend == BOTH:
-        sys.exit(asyncio.run(_both(request, cases, report_file)))
-    sys.exit(asyncio.run(_run(request, cases, known, report_file)))
+        return stopping.run(_both(request, cases, report_file))
+    return stopping.run(_run(found, cases, known))
 
 
 def _is_given(option: str) -> bool:
@@ -197,33 +223,59 @@ async def _compared(request: Request, cases: list[Case]) -> Divergence:
     return divergence.compared(played[0], played[1])
 
 
-async def _run(request: Request, cases: list[Case], known: baseline.Baseline, report_file: Path | None) -> int:
-    async with ready(request) as judged:
-        for line in judged.remarks:
-            click.echo(f"NOTE  {line}\n")
-        mine, unjudged = judged.mine(cases), judged.unjudged
-        if report_file is None:
-            outcomes = await _play(judged, mine, lambda outcome: None)
-        else:
-            with report.ReportWriter.of_run(report_file, judged, mine) as writer:
-                outcomes = await _play(judged, mine, writer.result)
-    code = _conclude(request, outcomes, known, len(mine))
+async def _run(found: Found, cases: list[Case], known: baseline.Baseline) -> int:
+    found.planned = len(cases)
+    try:
+        async with ready(found.request) as judged:
+            for line in judged.remarks:
+                click.echo(f"NOTE  {line}\n")
+            mine, unjudged = judged.mine(cases), judged.unjudged
+            found.begin(judged, mine)
+            await _play(judged, mine, found.add)
+            found.close(aborted=False)
+    except asyncio.CancelledError:
+        if ENDING.reason is None:
+            raise
+        return await _spoken(lambda: _ended_early(found, known))
+    finally:
+        found.close(aborted=True)
+    code = await _spoken(lambda: _conclude(found.request, found.sorted(), known, found.planned))
     if unjudged:
         click.echo(f"Not judged at all: dialect {', '.join(unjudged)}.", err=True)
     return NO_JUDGEMENT if unjudged and code == OK else code
 
 
+def _ended_early(found: Found, known: baseline.Baseline) -> int:
+    reason = ENDING.reason or Reason("an interruption", INTERRUPTED)
+    with contextlib.suppress(OSError):  # the terminal may be what has gone
+        return found.end_early(
+            reason, lambda outcomes, planned: _conclude(found.request, outcomes, known, planned, reason)
+        )
+    return NO_JUDGEMENT if reason.code is None else reason.code
+
+
+async def _spoken(words: Callable[[], int]) -> int:
+    """What was found is shown here, or is being shown by whoever lost patience with this thread, and who then ends the process."""
+    while (code := ENDING.speak(words)) is None:
+        await asyncio.sleep(1)
+    return code
+
+
 async def _play(judged: Run, cases: list[Case], done: Callable[[Outcome], None]) -> list[Outcome]:
-    """Play the cases, slow ones first, and report each as it ends; progress is shown on a terminal only."""
-    cases = judged.ordered(cases)
+    """Play the cases, slow ones first, and report each as it ends."""
     outcomes: list[Outcome] = []
-    with click.progressbar(length=len(cases), label="judging", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        tasks = [asyncio.ensure_future(judged.campaign.play(case)) for case in cases]
+
+    async def one(case: Case) -> None:
+        outcome = await judged.campaign.play(case)
+        if ENDING.reason is None:  # what is judged while everything is being ended is no evidence
+            outcomes.append(outcome)
+            done(outcome)
+            bar.update(1)
+
+    with progress.shown(len(cases)) as bar:
+        tasks = [asyncio.ensure_future(one(case)) for case in judged.ordered(cases)]
         try:
-            for task in asyncio.as_completed(tasks):
-                outcomes.append(await task)
-                done(outcomes[-1])
-                bar.update(1)
+            await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
@@ -231,14 +283,20 @@ async def _play(judged: Run, cases: list[Case], done: Callable[[Outcome], None])
     return sorted(outcomes, key=lambda outcome: outcome.case.id)
 
 
-def _conclude(request: Request, outcomes: list[Outcome], known: baseline.Baseline, planned: int) -> int:
+def _conclude(
+    request: Request, outcomes: list[Outcome], known: baseline.Baseline, planned: int, ended: Reason | None = None
+) -> int:
     profile = profile_of(request.profile)
     catalogue, outcomes = profile.catalogue, causes.joined(outcomes, profile.ends_by_itself)
     unexcused = [outcome for outcome in outcomes if known.excuses(outcome) is None]
     groups = collapse(unexcused, catalogue)
     for group in groups:
         click.echo(finding_block(group) + "\n")
-    click.echo(summary(unexcused, catalogue, request.level))
+    click.echo(summary(unexcused, catalogue, request.level, whole=ended is None))
+    failed = any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused)
+    if ended is not None:
+        click.echo(f"Ended early by {ended.text}: {len(outcomes)} of {planned or '?'} cases had been played.")
+        return FINDINGS if failed else NO_JUDGEMENT
     stale = known.stale()
     for line in stale:
         click.echo(f"BASELINE  {line}")
@@ -249,7 +307,7 @@ def _conclude(request: Request, outcomes: list[Outcome], known: baseline.Baselin
     if not any(outcome.judgement.requirements for outcome in outcomes):
         click.echo("Nothing was judged: no case gave evidence for a requirement, for the reasons above.", err=True)
         return NO_JUDGEMENT
-    if any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused) or stale:
+    if failed or stale:
         return FINDINGS
     return NO_JUDGEMENT if any(o.judgement.verdict is Verdict.ERROR for o in outcomes) else OK
 
@@ -271,7 +329,7 @@ def explore(walks: int, seed: int | None, save_scenario: Path | None, **options:
     if (instead := profile_of(request.profile).unexplored) != "":
         raise SuiteError(f"explore --profile {request.profile}: {instead}.")
     found = judged = False
-    for dialect in (request.dialect,) if request.dialect else asyncio.run(_dialects(request)):
+    for dialect in (request.dialect,) if request.dialect else stopping.run(_dialects(request)):
         for what, explored in (
             ("pairs of faults", campaign(request, dialect, 1 if seed is None else seed)),
             ("walks", walk(request, dialect, walks, seed)),
@@ -299,7 +357,7 @@ async def _dialects(request: Request) -> tuple[str, ...]:
 @_target_options
 def smoke(**options: Any) -> None:
     """Is the target reachable and sane, before any talk of conformance?"""
-    sys.exit(asyncio.run(smoking.smoke(Request(**options), click.echo)))
+    sys.exit(stopping.run(smoking.smoke(Request(**options), click.echo)))
 
 
 @cli.command("report")
@@ -367,7 +425,7 @@ def mutants(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, profile:
     """Run the suite against deliberately broken servers and print which case kills which."""
     from steps import killing
 
-    sys.exit(asyncio.run(killing.matrix(only, methods, jobs, click.echo, profile)))
+    sys.exit(stopping.run(killing.matrix(only, methods, jobs, click.echo, profile)))
 
 
 @cli.group()
@@ -413,34 +471,61 @@ def serve_chat(host: str, port: int) -> None:
 @serve.command("engine")
 def serve_engine() -> None:
     """vLLM with the tiny model, on this machine's CPU."""
-    asyncio.run(serving.engine())
+    stopping.run(serving.engine())
 
 
 def main() -> None:
-    """Entry point: every error of ours becomes one message and exit code 2, every interruption a clean end."""
+    """Entry point: every error becomes one message and exit code 2, and a signal an orderly end with the code that belongs to it."""
     sys.path.insert(0, str(ROOT))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a target may send half a character, which no encoding can write
             stream.reconfigure(errors="backslashreplace")
-    stopping.as_interruption()
-    # An interruption leaves waiting tasks behind, and that is no news.
-    logging.getLogger("asyncio").addFilter(lambda record: "was destroyed but it is pending" not in record.getMessage())
+    ENDING.listen()
+    faults.quiet()
+    code = _exit_code()
+    ENDING.done()
+    if ENDING.reason is not None:
+        stopping.leave(code if ENDING.reason.code is None else ENDING.reason.code)
+    sys.exit(code)
+
+
+def _exit_code() -> int:
     try:
-        cli(standalone_mode=False)
+        return int(cli(standalone_mode=False) or OK)
     except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        return leaving.exit_code
+    except SystemExit as leaving:
+        if "PacifyFlushWrapper" in type(sys.stdout).__name__:  # click's 1 for a reader that has gone is no finding
+            return NO_JUDGEMENT
+        return leaving.code if isinstance(leaving.code, int) else OK
+    except (click.Abort, KeyboardInterrupt, asyncio.CancelledError) as error:
+        if ENDING.reason is None and isinstance(error, asyncio.CancelledError):
+            return _refused(faults.line(error))
+        return _interrupted()
     except click.ClickException as error:
-        error.show()
-        sys.exit(NO_JUDGEMENT)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. The report, if one was asked for, is closed as aborted.", err=True)
-        sys.exit(130)
+        return _refused(error.format_message(), error.show)
     except SuiteError as error:
-        click.echo(f"rollout-conformance: {error}", err=True)
-        sys.exit(NO_JUDGEMENT)
+        return _refused(str(error))
     except OSError as error:
-        click.echo(f"rollout-conformance: {error.filename or ''}: {error.strerror or error}", err=True)
-        sys.exit(NO_JUDGEMENT)
+        return _refused(f"{error.filename or ''}: {error.strerror or error}")
+    except Exception as error:
+        return _refused(faults.line(error))
+
+
+def _refused(text: str, show: Callable[[], None] | None = None) -> int:
+    with contextlib.suppress(OSError):  # nobody may be there any more to read it
+        show() if show is not None else click.echo(f"rollout-conformance: {text}", err=True)
+    return NO_JUDGEMENT
+
+
+def _interrupted() -> int:
+    """The end of a command that a signal ended before it had anything to show."""
+    if (spoken := ENDING.speak()) is not None:
+        return spoken
+    reason = ENDING.reason or Reason("SIGINT", INTERRUPTED)
+    with contextlib.suppress(OSError):
+        click.echo(f"Ended early by {reason.text}.", err=True)
+    return NO_JUDGEMENT if reason.code is None else reason.code
 
 
 if __name__ == "__main__":

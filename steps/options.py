@@ -29,6 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--fuzz-seed", default=None, type=int, help="other generated requests than those of every run")
     group.addoption("--walks", default=None, type=int, help="walks over the lifecycle of each dialect")
     group.addoption("--save-scenario", default=None, type=Path, metavar="DIR", help="keep what exploration finds here")
+    group.addoption(
+        "--max-time", default=None, type=float, metavar="SECONDS", help="end after so long and show what was found"
+    )
     group.addoption("--in-flight", default=32, type=int, help="cases in flight at once")
 
 

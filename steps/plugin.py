@@ -21,6 +21,7 @@ from steps.engine.findings import SuiteError, Verdict
 from steps.engine.markers import MARKERS
 from steps.engine.outcome import Outcome
 from steps.engine.report import ReportWriter
+from steps.engine.stopping import ENDING, Reason
 from steps.fuzzing import items
 from steps.live.engine import Wish
 from steps.options import pytest_addoption as pytest_addoption
@@ -28,11 +29,15 @@ from steps.options import request_of
 from steps.profiles.base import Profile
 from steps.running import PROFILES, ROOT, Run, card_of, profile_of, ready
 
+LAST_RESORT_S = 10.0  # after as long without an end, a session that has been ended is killed
 _runner = pytest.StashKey["Player"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    stopping.as_interruption()
+    ENDING.listen()
+    ENDING.patience_s = None  # tests that are not ours may need their time to end
+    if config.option.max_time is not None:
+        ENDING.after(config.option.max_time, f"--max-time {config.option.max_time:g}")
     for name, text in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {text}")
     for profile in PROFILES.values():
@@ -211,13 +216,15 @@ class Player:
         self.runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self.tasks: dict[str, asyncio.Task[Outcome]] = {}
         self.outcomes: list[Outcome] = []
+        self.unasked: list[Outcome] = []  # played when the run was ended early, and no item had come to ask
         self.ending: asyncio.Event | None = None
 
     def verdict(self, item: CaseItem) -> Outcome:
         self.loop = self.loop or asyncio.Runner()
+        ENDING.patience_s = LAST_RESORT_S
         if item.nodeid not in self.tasks:
-            self.loop.run(self._launch([i for i in item.session.items if isinstance(i, CaseItem)]))
-        outcome = self.loop.run(self._wait(item))
+            stopping.run(self._launch([i for i in item.session.items if isinstance(i, CaseItem)]), self.loop)
+        outcome = stopping.run(self._wait(item), self.loop)
         self.outcomes.append(outcome)
         return outcome
 
@@ -255,7 +262,10 @@ class Player:
             verdict = Verdict.ERROR if case.dialect in run.unjudged else Verdict.SKIP
             told = reason or f"the target has no dialect {case.dialect}"
             return Outcome(case, Judgement(verdict, {}, (), told), None, 0.0, "")
-        return await run.campaign.play(run.mine([case])[0])
+        outcome = await run.campaign.play(run.mine([case])[0])
+        if ENDING.reason is not None:  # what is judged while everything is being ended is no evidence
+            raise asyncio.CancelledError
+        return outcome
 
     async def _keep(self, name: str, opened: "asyncio.Future[Run]", ending: asyncio.Event) -> None:
         """Holds a run open: what a task enters, the same task must leave."""
@@ -275,7 +285,11 @@ class Player:
 
     def close(self, interrupted: bool) -> None:
         if self.loop is not None:
+            ENDING.attach(self.loop.get_loop(), None)
+            self.unasked = self._unasked() if ENDING.reason is not None else []
+            self.outcomes += self.unasked
             self.loop.run(self._end())
+            ENDING.detach()
             self.loop.close()
         fuzzed = list(self.config.stash[items.results].values())
         for one in fuzzed:
@@ -292,9 +306,19 @@ class Player:
             for one in fuzzed:
                 writer.coverage(one.shown, one.coverage)
             writer.aborted = interrupted
+            writer.ended_by = ENDING.reason.text if ENDING.reason is not None else None
 
     def _planned(self) -> Iterator[Case]:
         return (outcome.case for outcome in self.outcomes)
+
+    def _unasked(self) -> list[Outcome]:
+        over = (task for task in self.tasks.values() if task.done() and not task.cancelled())
+        asked = {id(outcome) for outcome in self.outcomes}
+        return [task.result() for task in over if task.exception() is None and id(task.result()) not in asked]
+
+    @property
+    def failed(self) -> bool:
+        return any(o.judgement.verdict is Verdict.FAIL and self.baseline.excuses(o) is None for o in self.outcomes)
 
     async def _end(self) -> None:
         for task in self.tasks.values():
@@ -309,10 +333,22 @@ class Player:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     player = session.config.stash[_runner]
     stale = player.baseline.stale() if player.outcomes else []
-    player.close(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
-    if stale:
+    player.close(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED or ENDING.reason is not None)
+    if ENDING.reason is not None:
+        session.exitstatus = _code(ENDING.reason, player)
+        ENDING.done()
+    elif stale:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         session.config.stash[_stale] = stale
+
+
+def _code(reason: Reason, player: Player) -> int:
+    """The exit code of a session that was ended early. Ctrl-C is pytest's own."""
+    if reason.text == "SIGINT":
+        return int(pytest.ExitCode.INTERRUPTED)
+    if reason.code is not None:
+        return reason.code
+    return int(pytest.ExitCode.TESTS_FAILED if player.failed else pytest.ExitCode.INTERRUPTED)
 
 
 _stale = pytest.StashKey[list[str]]()
@@ -321,4 +357,17 @@ _stale = pytest.StashKey[list[str]]()
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     for line in config.stash.get(_stale, []):
         terminalreporter.write_line(f"BASELINE  {line}")
+    _ended_early(terminalreporter, config.stash[_runner])
     items.summary(terminalreporter, config)
+
+
+def _ended_early(reporter: Any, player: Player) -> None:
+    """What had been played when the run was ended, and what of it no item has shown."""
+    if ENDING.reason is None or not player.tasks:
+        return
+    reporter.section(f"ended early by {ENDING.reason.text}", sep="-")
+    reporter.write_line(f"{len(player.outcomes)} of {len(player.tasks)} cases had been played.")
+    for name, profile in PROFILES.items():
+        mine = (outcome for outcome in player.unasked if outcome.case.profile == name)
+        for group in collapse([o for o in mine if player.baseline.excuses(o) is None], profile.catalogue):
+            reporter.write_line(finding_block(group) + "\n")

@@ -1,6 +1,7 @@
 """An event loop in a thread of its own: schemathesis asks and waits, the trainer has to answer meanwhile."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
@@ -23,12 +24,22 @@ class Background:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for context in reversed(self.open):
-            self.call(context.__aexit__(None, None, None))
+        try:
+            with contextlib.ExitStack() as leaving:
+                leaving.callback(self._idle)
+                for context in self.open:
+                    leaving.callback(self._leave, context)
+        finally:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self.thread.join(timeout=10)
+            if not self.loop.is_running():
+                self.loop.close()
+
+    def _leave(self, context: AbstractAsyncContextManager[Any]) -> None:
+        self.call(context.__aexit__(None, None, None))
+
+    def _idle(self) -> None:
         self.call(_idle())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(timeout=10)
-        self.loop.close()
 
     def call(self, work: Coroutine[Any, Any, T], timeout_s: float = LONGEST_S) -> T:
         """The result of a coroutine, or its exception. Raises `TimeoutError` when it takes longer than `timeout_s`."""

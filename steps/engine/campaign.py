@@ -25,6 +25,7 @@ from steps.engine.outcome import Outcome
 from steps.engine.places import Places
 from steps.engine.session import GaveUp, Pulse, Session
 from steps.engine.targets import Target
+from steps.engine.time_limit import JUDGING_S, time_limit
 from steps.engine.trace import Trace
 
 CASE_S = 120.0  # no case may take longer, whatever it waits for
@@ -103,6 +104,9 @@ class Campaign:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        for launch in self.started.values():
+            launch.cancel()  # one that is still starting would be entered into a stack that has been left
+        await asyncio.gather(*self.started.values(), return_exceptions=True)
         await self.stack.aclose()
 
     async def target(self, variant: str = "") -> Target:
@@ -222,7 +226,8 @@ class Campaign:
     async def _settled(self, case: Case, session: Session) -> Judgement:
         try:
             await session.settle()
-            return self.judgement(case, session)
+            with time_limit(JUDGING_S, f'the judge of "{case.name}" is still computing'):
+                return self.judgement(case, session)
         finally:
             await session.close()
 

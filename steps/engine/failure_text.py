@@ -125,8 +125,10 @@ def _body(name: str, body: bytes) -> list[str]:
     return [f"     {name} {redacted(text)}"]
 
 
-def summary(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str = "must") -> str:
-    """Totals, what was skipped and why, what could not be judged, and one plain sentence."""
+def summary(
+    outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str = "must", whole: bool = True
+) -> str:
+    """Totals, what was skipped and why, what could not be judged, and one plain sentence. `whole` when all cases were played."""
     return "\n".join(
         [
             *_totals(outcomes),
@@ -135,7 +137,7 @@ def summary(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], l
             *_resting(outcomes),
             *_errors(outcomes),
             "",
-            sentence(outcomes, catalogue, level),
+            sentence(outcomes, catalogue, level, whole),
         ]
     )
 
@@ -169,12 +171,14 @@ def _errors(outcomes: Sequence[Outcome]) -> list[str]:
     return [f'  could not judge {o.case.at} "{o.case.name}" [{o.case.dialect}]: {o.judgement.reason}' for o in broken]
 
 
-def sentence(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str) -> str:
+def sentence(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str, whole: bool = True) -> str:
     """Fit to train on, or not."""
     broken = broken_requirements(outcomes, catalogue, level)
     if broken:
         return f"Not fit to train on: {len(broken)} requirement(s) broken: {', '.join(broken)}."
     judged = {name for o in outcomes for name, verdict in o.judgement.requirements.items() if verdict is Verdict.PASS}
+    if not whole:
+        return f"No verdict: the run did not get to its end. Nothing required was seen broken in {len(judged)} requirements."
     if any(outcome.judgement.verdict is Verdict.ERROR for outcome in outcomes):
         return f"Could not be judged in full: nothing required was seen broken in {len(judged)} requirements, but cases failed to run."
     return f"Nothing required is broken: {len(judged)} requirements were judged and kept."

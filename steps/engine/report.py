@@ -4,6 +4,7 @@ header, one case and one result line a case, one coverage line a contract that w
 """
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class ReportWriter:
         self.verdicts: Counter[str] = Counter()
         self.requirements: dict[str, str] = {}
         self.aborted = False
+        self.ended_by: str | None = None
+        self.closing = threading.Lock()
 
     @classmethod
     def of_run(cls, file: Path, run: Any, planned: Iterable[Case]) -> "ReportWriter":
@@ -55,6 +58,19 @@ class ReportWriter:
             "level": run.request.level,
         }
         return cls(file, header, run.profile.catalogue, planned)
+
+    @classmethod
+    def of_nothing(cls, file: Path, request: Any, target: str) -> "ReportWriter":
+        """The writer for a run that ended before it was ready."""
+        header = {
+            "profile": request.profile,
+            "dialects": [request.dialect] if request.dialect else [],
+            "target": redacted(target),
+            "tokenizer": None,
+            "nulls": "strict" if request.strict else "compat",
+            "level": request.level,
+        }
+        return cls(file, header, {}, ())
 
     def __enter__(self) -> "ReportWriter":
         self.stream: IO[str] = self.file.open("w", encoding="utf-8")
@@ -80,6 +96,12 @@ class ReportWriter:
         self._line({"type": "coverage", "contract": contract, "table": table, "never_exercised": missing})
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close(aborted=self.aborted or kind is not None)
+
+    def close(self, aborted: bool, ended_by: str | None = None) -> None:
+        """Write the footer, once. `ended_by` is what ended an aborted run: a signal, or its time."""
+        if not self.closing.acquire(blocking=False):
+            return
         seen = sum(self.verdicts.values())
         skipped = self.verdicts[Verdict.SKIP]
         totals = {
@@ -90,7 +112,7 @@ class ReportWriter:
             "verdicts": dict(self.verdicts),
             "requirements": dict(Counter(self.requirements.values())),
         }
-        self._line({"type": "footer", **totals, "aborted": self.aborted or kind is not None})
+        self._line({"type": "footer", **totals, "aborted": aborted, "ended_by": ended_by or self.ended_by})
         self.stream.close()
 
     def _line(self, value: Mapping[str, Any]) -> None:

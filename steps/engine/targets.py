@@ -5,7 +5,6 @@ A started target owns its process group, so that ending it ends whatever it star
 
 import asyncio
 import contextlib
-import os
 import random
 import shlex
 import signal
@@ -21,6 +20,9 @@ import httpx
 
 from steps.engine import http
 from steps.engine.findings import SuiteError
+from steps.engine.process import Process
+from steps.engine.process_guard import GUARD
+from steps.engine.stopping import ENDING
 
 READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is noticed at once
 ANSWER_S = 2.0  # a server that is there answers within this
@@ -33,7 +35,7 @@ class Target:
     """A running target. `log` is what a started one wrote; empty for a URL."""
 
     base_url: str
-    process: asyncio.subprocess.Process | None = None
+    process: Process | None = None
     log_file: IO[bytes] | None = None
     stopped: bool = field(default=False)
     last_log: str = ""
@@ -48,20 +50,16 @@ class Target:
         if self.process is None or self.stopped:
             return
         self.stopped = True
-        _signal(self.process.pid, signal.SIGTERM)
+        self.process.signal(signal.SIGTERM)
+        if ENDING.reason is not None:
+            GUARD.signal_all(signal.SIGTERM)  # so that none waits for the others
         try:
-            async with asyncio.timeout(GRACE_S):
+            async with asyncio.timeout(ENDING.grace(GRACE_S)):
                 await self.process.wait()
         except TimeoutError:
             pass
         finally:
-            _signal(self.process.pid, signal.SIGKILL)
-            await self.process.wait()
-
-
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
+            await self.process.kill()
 
 
 def command(spec: str, port: int) -> list[str] | None:
@@ -92,7 +90,7 @@ async def running(
         yield Target(spec.rstrip("/"))
         return
     with _log(keep_log) as log:
-        process = await _start(words, env, log)
+        process = _start(words, env, log)
         target = Target(f"http://127.0.0.1:{port}", process, log)
         try:
             await _ready(target, words, ready_s)
@@ -106,16 +104,9 @@ def _log(keep: Path | None) -> contextlib.AbstractContextManager[IO[bytes]]:
     return keep.open("w+b") if keep else tempfile.NamedTemporaryFile(prefix="rollout-conformance-", suffix=".log")
 
 
-async def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]) -> asyncio.subprocess.Process:
+def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]) -> Process:
     try:
-        return await asyncio.create_subprocess_exec(
-            *words,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env={**os.environ, **(env or {})},
-        )
+        return Process.start(words, env or {}, log)
     except OSError as error:
         raise SuiteError(f"--target: cannot start {words[0]!r}: {error.strerror}") from error
 

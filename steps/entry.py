@@ -1,0 +1,49 @@
+"""The command `rollout-conformance`. Signals are heeded before anything else: reading all of the suite takes a second or two."""
+
+import json
+import sys
+from typing import Any
+
+from steps.engine.stopping import ENDING, Interrupted, leave
+
+NO_JUDGEMENT = 2
+
+
+def main() -> None:
+    ENDING.listen()
+    try:
+        from steps.cli import main as command
+    except Interrupted:
+        leave(_ended_before_it_began())
+    command()
+
+
+def _ended_before_it_began() -> int:
+    reason = ENDING.reason
+    ended_by = reason.text if reason else ""
+    sys.stderr.write(f"Ended early by {ended_by}: no case had been played.\n")
+    file = _report_of(sys.argv[1:])
+    if file:
+        header: dict[str, Any] = {"type": "header", "suite": None, "profile": None, "dialects": [], "target": None}
+        footer: dict[str, Any] = {
+            "type": "footer",
+            "planned": 0,
+            "executed": 0,
+            "skipped": 0,
+            "not_run": 0,
+            "verdicts": {},
+        }
+        footer |= {"requirements": {}, "aborted": True, "ended_by": ended_by}
+        with open(file, "w", encoding="utf-8") as stream:
+            stream.write(f"{json.dumps(header)}\n{json.dumps(footer)}\n")
+    return reason.code if reason and reason.code else NO_JUDGEMENT
+
+
+def _report_of(words: list[str]) -> str | None:
+    """The file that `--report FILE` names. Nothing that could parse the whole line has been read yet."""
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        if word == "--report" and words[0] == "run":
+            return after or None
+        if word.startswith("--report="):
+            return word.partition("=")[2] or None
+    return None
