@@ -22,6 +22,7 @@ from pytest_bdd.parser import Step as GherkinStep
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
 from contracts.requirements import Requirement
+from steps.engine import yaml_source
 from steps.engine.cases import Action, Case, Expectation, Live, Step
 from steps.engine.findings import Location, SuiteError
 from steps.phrases import chat, operating, rollout, router, trainer  # importing them registers their phrases
@@ -80,14 +81,13 @@ def compile_feature(path: Path, catalogue: Mapping[str, Requirement], root: Path
 
 
 def _parsed(path: Path, shown: str) -> Feature:
+    yaml_source.text_of(path, shown)  # what is no text, or far too much of it, is refused here
     try:
         return get_feature(str(path.parent), path.name)
     except GherkinParseError as error:
         raise SuiteError(f"{shown}:{error.line}: not Gherkin: {error.args[0]} {error.line_content}".rstrip()) from None
     except (StepError, KeyError) as error:
         raise SuiteError(f"{shown}:1: the file holds no feature ({error})") from None
-    except UnicodeDecodeError as error:
-        raise SuiteError(f"{shown}: is not UTF-8 text: {error.reason}") from None
 
 
 def _titles(path: Path, shown: str) -> Iterator[str]:
@@ -217,7 +217,7 @@ class _Compiler:
                 if "session" in parameters
                 else context.step_func(**arguments)
             )
-        except (ValueError, TypeError, KeyError, SuiteError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError, SuiteError) as error:
             raise SuiteError(f"{at}: {gherkin.keyword} {gherkin.name}: {error}") from None
         for what in value if isinstance(value, tuple) else (value,):
             if not isinstance(what, Action | Expectation):
