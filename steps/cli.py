@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from steps import baseline, faults, library, lint, progress, serving, smoking
-from steps.engine import causes, html, report, stopping
+from steps.engine import causes, html, report_file, stopping
 from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block, summary
 from steps.engine.findings import SuiteError, Verdict
@@ -368,7 +368,11 @@ def smoke(**options: Any) -> None:
 def report_command(file: Path, output: Path | None) -> None:
     """Turn a report (run.ndjson) into one HTML file."""
     output = output or file.with_suffix(".html")
-    output.write_text(html.render(report.read(file)), encoding="utf-8")
+    found = report_file.read(file)
+    with output.open("w", encoding="utf-8", errors="backslashreplace") as page:
+        page.writelines(html.render(found))
+    if found.aborted is not None:
+        click.echo(f"{file}: {found.aborted}. It is drawn, with a banner, but it is no evidence.", err=True)
     click.echo(str(output))
 
 

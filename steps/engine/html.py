@@ -1,89 +1,105 @@
 """A report as one HTML file that needs nothing else: no script, no link, everything escaped."""
 
+from collections.abc import Iterator
 from html import escape
-from typing import Any
 
-from steps.engine.report import Report
+from steps.engine.report_file import Broken, Exchange, Report, Result
+
+MOST_FINDINGS = 2000  # of a page, which a browser still shows
+MOST_EXCHANGES = 8  # of a finding
 
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
 table{border-collapse:collapse;width:100%;margin:1rem 0}td,th{border-bottom:1px solid #d8dee4;padding:.3rem .6rem;text-align:left;
 vertical-align:top}pre{background:#f6f8fa;padding:.8rem;overflow-x:auto;white-space:pre-wrap;word-break:break-word}
-.fail{color:#b42318;font-weight:600}.pass{color:#1a7f37}.skip,.inconclusive{color:#6e7781}.error{color:#9a6700;font-weight:600}"""
+.fail,.ignored{color:#b42318;font-weight:600}.pass{color:#1a7f37}.skip,.inconclusive{color:#6e7781}.error{color:#9a6700;font-weight:600}
+.banner{background:#b42318;color:#fff;padding:.8rem 1rem;font-weight:600}"""
 
 
-def render(report: Report) -> str:
-    """The whole page."""
+def render(report: Report) -> Iterator[str]:
+    """The whole page, piece by piece: of a large report it is never held at once."""
+    title = f"{report.header.profile} conformance of {report.header.target}"
+    yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+    yield f"<h1>{escape(title)}</h1>"
+    if report.aborted is not None:
+        yield f'<p class="banner">Aborted: {escape(report.aborted)}. This is no evidence; run it again.</p>'
+    yield from _facts(report)
+    yield from _requirements(report)
+    yield from _findings(report)
+    yield from _cases(report)
+    yield "</html>\n"
+
+
+def _facts(report: Report) -> Iterator[str]:
     header, footer = report.header, report.footer
-    title = f"{header['profile']} conformance of {header['target']}"
-    parts = [_facts(header, footer), _requirements(report), _findings(report), _cases(report)]
+    facts = {
+        "started": header.started,
+        "suite": header.suite,
+        "dialects": ", ".join(header.dialects),
+        "tokenizer": header.tokenizer,
+        "nulls": header.nulls,
+    }
+    if footer is not None:
+        counts = (f"{footer.planned} planned", f"{footer.executed} executed", f"{footer.skipped} skipped")
+        facts["cases"] = ", ".join((*counts, f"{footer.not_run} not run"))
+        facts["verdicts"] = ", ".join(f"{count} {name}" for name, count in sorted(footer.verdicts.items()))
+    yield from _table([], ([escape(name), escape(value)] for name, value in facts.items()))
+
+
+def _requirements(report: Report) -> Iterator[str]:
+    yield "<h2>Requirements</h2>"
+    rows = (
+        [escape(name), escape(level.upper()), _verdict(verdict)]
+        for name, (level, verdict) in sorted(report.worst.items())
+    )
+    yield from _table(["requirement", "level", "verdict"], rows)
+
+
+def _findings(report: Report) -> Iterator[str]:
+    yield "<h2>Findings</h2>"
+    if report.findings > MOST_FINDINGS:
+        yield f"<p>The first {MOST_FINDINGS} of {report.findings} findings; the report has them all.</p>"
+    found = ((result, finding) for result in report.results() for finding in result.findings)
+    for _, (result, finding) in zip(range(MOST_FINDINGS), found, strict=False):
+        yield _finding(result, finding)
+    if not report.findings:
+        yield "<p>None.</p>"
+
+
+def _finding(result: Result, f: Broken) -> str:
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-        f"<h1>{escape(title)}</h1>{''.join(parts)}</html>\n"
+        f"<h3>{escape(f.requirement)} {escape(f.level.upper())}</h3><p>{escape(result.case)}</p>"
+        f"<pre>said  {escape(f.said)}\nsaw   {escape(f.saw)}\nat    {escape(f.at)}\nrerun {escape(f.rerun)}</pre>{_wire(f)}"
     )
 
 
-def _facts(header: dict[str, Any], footer: dict[str, Any]) -> str:
-    facts = {
-        "started": header["started"],
-        "suite": header["suite"],
-        "dialects": ", ".join(header["dialects"]),
-        "tokenizer": header["tokenizer"],
-        "nulls": header["nulls"],
-        "cases": f"{footer['planned']} planned, {footer['executed']} executed, {footer['skipped']} skipped, {footer['not_run']} not run",
-        "verdicts": ", ".join(f"{count} {name}" for name, count in sorted(footer["verdicts"].items())),
-    }
-    return _table([], [[escape(name), escape(str(value))] for name, value in facts.items()])
+def _wire(finding: Broken) -> str:
+    if not finding.exchanges:
+        return ""
+    rows = [_exchange(one) for one in finding.exchanges[:MOST_EXCHANGES]]
+    if (more := len(finding.exchanges) - len(rows)) > 0:
+        rows.append(f"and {more} more exchanges, which only the report has")
+    return f"<details><summary>exchanges</summary><pre>{escape(chr(10).join(rows))}</pre></details>"
 
 
-def _requirements(report: Report) -> str:
-    worst: dict[str, tuple[str, str]] = {}
-    order = ["fail", "pass", "inconclusive"]
-    for result in report.results:
-        for item in result["requirements"]:
-            known = worst.get(item["id"])
-            if known is None or order.index(item["verdict"]) < order.index(known[1]):
-                worst[item["id"]] = (item["level"], item["verdict"])
-    rows = [
-        [escape(name), escape(level.upper()), _verdict(verdict)] for name, (level, verdict) in sorted(worst.items())
-    ]
-    return "<h2>Requirements</h2>" + _table(["requirement", "level", "verdict"], rows)
+def _exchange(e: Exchange) -> str:
+    end = e.status or e.fault
+    return f"#{e.n} {e.direction} {e.method} {e.path} => {end}\n{e.request_body}\n{e.response_body or ''}"
 
 
-def _findings(report: Report) -> str:
-    blocks = [
-        f"<h3>{escape(f['requirement'])} {escape(f['level'].upper())}</h3><p>{escape(r['case'])}</p>"
-        f"<pre>said  {escape(f['said'])}\nsaw   {escape(f['saw'])}\nat    {escape(f['at'])}\nrerun {escape(f['rerun'])}</pre>{_wire(f)}"
-        for r in report.results
-        for f in r["findings"]
-    ]
-    return "<h2>Findings</h2>" + ("".join(blocks) or "<p>None.</p>")
-
-
-def _wire(finding: dict[str, Any]) -> str:
-    rows = [
-        f"#{e['n']} {e['direction']} {e['method']} {e['path']} => {e['status'] or e['fault']}\n{e['request_body']}\n{e['response_body'] or ''}"
-        for e in finding["exchanges"]
-    ]
-    return f"<details><summary>exchanges</summary><pre>{escape(chr(10).join(rows))}</pre></details>" if rows else ""
-
-
-def _cases(report: Report) -> str:
-    rows = [
-        [escape(r["case"]), _verdict(r["verdict"]), escape(r["reason"]), f"{r['seconds']:.2f} s"]
-        for r in report.results
-    ]
-    return "<h2>Cases</h2>" + _table(["case", "verdict", "reason", "time"], rows)
+def _cases(report: Report) -> Iterator[str]:
+    yield "<h2>Cases</h2>"
+    rows = ([escape(r.case), _verdict(r.verdict), escape(r.reason), f"{r.seconds:.2f} s"] for r in report.results())
+    yield from _table(["case", "verdict", "reason", "time"], rows)
 
 
 def _verdict(verdict: str) -> str:
     return f'<span class="{escape(verdict)}">{escape(verdict)}</span>'
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    top = "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>" if head else ""
-    return (
-        "<table>"
-        + top
-        + "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-        + "</table>"
-    )
+def _table(head: list[str], rows: Iterator[list[str]]) -> Iterator[str]:
+    yield "<table>"
+    if head:
+        yield "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"
+    for row in rows:
+        yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
+    yield "</table>"

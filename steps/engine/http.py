@@ -129,12 +129,11 @@ class Guarded(httpx.AsyncBaseTransport):
         if declared is not None and declared > bodies.ROOM.limit:
             await _Body(response).aclose()
             raise TooLarge(f"{bodies.beyond()} (Content-Length: {declared})", request=request)
-        packed = response.headers.get("content-encoding", "")
-        unpacked = packed.strip().lower() in PACKED and has_body
+        packed = response.headers.get("content-encoding", "").strip().lower()
         return httpx.Response(
             response.status_code,
             headers=[(k, v) for k, v in response.headers.raw if k.lower() != b"content-encoding"],
-            stream=_Body(response, declared, unpacked),
+            stream=_Body(response, declared, packed if has_body else ""),
             request=request,
             extensions={**response.extensions, **({ENCODING: packed} if packed else {})},
         )
@@ -151,16 +150,16 @@ def _length(response: httpx.Response) -> int | None:
 class _Body(httpx.AsyncByteStream):
     """The bytes of a response, unpacked where they are packed, up to the limit."""
 
-    def __init__(self, response: httpx.Response, declared: int | None = None, packed: bool = False) -> None:
+    def __init__(self, response: httpx.Response, declared: int | None = None, packed: str = "") -> None:
         self.response = response
-        self.gauge = bodies.Gauge(None if packed else declared)
-        self.packed = packed
+        self.packed = packed if packed in PACKED else ""
+        self.gauge = bodies.Gauge(None if self.packed else declared)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         stream = self.response.stream
         assert isinstance(stream, httpx.AsyncByteStream)
         with faults(reading=True):
-            async for piece in _unpacked(stream) if self.packed else stream:
+            async for piece in _unpacked(stream, self.packed) if self.packed else stream:
                 if not await self.gauge.fits(len(piece)):
                     raise TooLarge(bodies.beyond())
                 yield piece
@@ -171,11 +170,11 @@ class _Body(httpx.AsyncByteStream):
             await self.response.aclose()
 
 
-async def _unpacked(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
+async def _unpacked(stream: httpx.AsyncByteStream, how: str) -> AsyncIterator[bytes]:
     """The pieces of a gzip or deflate body, never much more at once than was asked for."""
     unpacker = None
     async for piece in stream:
-        unpacker = unpacker or _unpacker(piece)
+        unpacker = unpacker or _unpacker(how, piece)
         while piece and not unpacker.eof:
             yield unpacker.decompress(piece, UNPACKED_AT_ONCE)
             piece = unpacker.unconsumed_tail
@@ -183,13 +182,10 @@ async def _unpacked(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
         yield unpacker.flush()
 
 
-def _unpacker(piece: bytes) -> "zlib._Decompress":
+def _unpacker(how: str, piece: bytes) -> "zlib._Decompress":
     """For gzip, zlib, or the bare deflate that some servers send under that name."""
-    try:
-        zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(piece, 1)
-    except zlib.error:
-        return zlib.decompressobj(-zlib.MAX_WBITS)
-    return zlib.decompressobj(zlib.MAX_WBITS | 32)
+    is_bare = how == "deflate" and piece[0] & 15 != zlib.DEFLATED
+    return zlib.decompressobj(-zlib.MAX_WBITS if is_bare else zlib.MAX_WBITS | 32)
 
 
 async def whole(response: httpx.Response) -> bytes:

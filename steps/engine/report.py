@@ -7,7 +7,6 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,13 +16,12 @@ from typing import IO, Any
 from contracts.requirements import Requirement
 from steps.engine.cases import Case
 from steps.engine.coverage import Coverage
-from steps.engine.findings import BROKEN, Finding, SuiteError, Verdict
+from steps.engine.findings import BROKEN, Finding, Verdict
 from steps.engine.outcome import Outcome
 from steps.engine.redaction import redacted
 from steps.engine.trace import Exchange, Trace
 
 LONGEST_BODY = 2000  # characters of a body that a finding keeps
-TYPES = ("header", "case", "result", "coverage", "footer")
 
 
 def suite_version() -> str:
@@ -73,7 +71,9 @@ class ReportWriter:
         return cls(file, header, {}, ())
 
     def __enter__(self) -> "ReportWriter":
-        self.stream: IO[str] = self.file.open("w", encoding="utf-8")
+        self.stream: IO[str] = self.file.open(
+            "w", encoding="utf-8", errors="backslashreplace"
+        )  # half a character, as JSON escapes it
         started = datetime.now(UTC).isoformat(timespec="seconds")
         self._line({"type": "header", "suite": suite_version(), **self.header, "started": started})
         for case in self.planned:
@@ -185,44 +185,3 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
 def _cut(body: bytes) -> str:
     text = redacted(body.decode("utf-8", "replace"))
     return text if len(text) <= LONGEST_BODY else f"{text[:LONGEST_BODY]} ... ({len(text)} characters)"
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A report that was read back whole."""
-
-    header: dict[str, Any]
-    footer: dict[str, Any]
-    cases: list[dict[str, Any]] = field(default_factory=list)
-    results: list[dict[str, Any]] = field(default_factory=list)
-
-
-def read(file: Path) -> Report:
-    """Read a report. Raises `SuiteError` for a line that is none, and for a report that was cut off: it proves nothing."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise SuiteError(f"{file}: cannot be read: {error.strerror}") from error
-    items = [_read_line(file, n, line) for n, line in enumerate(lines, 1)]
-    if not items or items[0]["type"] != "header":
-        raise SuiteError(f"{file}:1: a report begins with a header line; this file is not one")
-    if items[-1]["type"] != "footer":
-        raise SuiteError(
-            f"{file}: no footer: the run died after {len(items)} lines. An aborted run is no evidence; run it again."
-        )
-    if items[-1]["aborted"]:
-        raise SuiteError(
-            f"{file}: the run was aborted with {items[-1]['not_run']} cases not run. It is no evidence; run it again."
-        )
-    by_type = {kind: [item for item in items if item["type"] == kind] for kind in TYPES}
-    return Report(items[0], items[-1], by_type["case"], by_type["result"])
-
-
-def _read_line(file: Path, n: int, line: str) -> dict[str, Any]:
-    try:
-        item = json.loads(line)
-        if item["type"] in TYPES:
-            return dict(item)
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise SuiteError(f"{file}:{n}: not a line of a report: {line[:80]!r}")

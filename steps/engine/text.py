@@ -3,15 +3,19 @@
 import re
 from pathlib import Path
 
-from steps.engine.findings import Location
+from steps.engine.findings import Location, SuiteError
 
+LARGEST = 4 << 20  # bytes of a file
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def read(file: Path, shown: str) -> str:
     """The text of a file. Raises `SuiteError` with its place for what is no text."""
-    data = file.read_bytes()
+    with file.open("rb") as stream:
+        data = stream.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise SuiteError(f"{shown}: is larger than {LARGEST >> 20} MiB, which is no file that a person wrote")
     if data.startswith(UTF_16):
         raise Location(shown, 1).problem("is not UTF-8 text: it begins with the mark of UTF-16. Save it as UTF-8.")
     if b"\0" in data:

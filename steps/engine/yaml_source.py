@@ -26,9 +26,20 @@ SAID = {
 Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
+DEEPEST = 100  # levels
+MOST_NODES = 200_000
+
 
 class _Core(yaml.CSafeLoader):
     """PyYAML's C loader with the scalar rules of YAML 1.2's core schema."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """A value that Python cannot make of what was written is a mistake with a place."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, TypeError, AttributeError) as error:
+            shown = f"{str(node.value)[:40]!r} cannot be read as {node.tag.rpartition(':')[2]}: {error}"
+            raise yaml.constructor.ConstructorError(None, None, shown, node.start_mark) from error
 
 
 _Core.yaml_implicit_resolvers = {}
@@ -86,7 +97,16 @@ def read(file: Path, shown: str | None = None) -> Source:
 
 
 def parse(text: str, shown: str) -> Source:
-    loader = _Core(text)
+    try:
+        _bounded(text, shown)
+        loader = _Core(text)
+    except yaml.MarkedYAMLError as error:
+        raise _not_yaml(error, shown) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise SuiteError(
+            f"{shown}:{line}:1: not YAML: the character {chr(error.character)!r} is not allowed"
+        ) from error
     try:
         node = loader.get_single_node()
         if node is None:
@@ -95,13 +115,49 @@ def parse(text: str, shown: str) -> Source:
         _walk(node, (), places, shown)
         return Source(shown, loader.construct_document(node), places)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
-        raise SuiteError(f"{where}: not YAML: {SAID.get(error.problem or '', error.problem)}") from error
+        raise _not_yaml(error, shown) from error
     except yaml.YAMLError as error:
         raise SuiteError(f"{shown}: not YAML: {error}") from error
     finally:
         loader.dispose()
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, shown: str) -> SuiteError:
+    mark = error.problem_mark
+    where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
+    return SuiteError(f"{where}: not YAML: {SAID.get(error.problem or '', error.problem)}")
+
+
+def _bounded(text: str, shown: str) -> None:
+    """Refuse what only a machine writes, before anything is built of it: the depth, and the size with every alias written out."""
+    sizes: dict[str, int] = {}
+    begun: list[tuple[str | None, int]] = []
+    total = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        anchor = getattr(event, "anchor", None)
+        problem = None
+        if isinstance(event, yaml.AliasEvent):
+            if anchor not in sizes:
+                problem = f"the alias *{anchor} stands for nothing that is complete before it"
+            total += sizes.get(str(anchor), 0)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            total += 1
+            begun.append((anchor, total))
+            if len(begun) > DEEPEST:
+                problem = f"nested deeper than {DEEPEST} levels"
+        elif isinstance(event, yaml.CollectionEndEvent):
+            name, before = begun.pop()
+            if name is not None:
+                sizes[name] = total - before + 1
+        elif isinstance(event, yaml.ScalarEvent):
+            total += 1
+            if anchor is not None:
+                sizes[anchor] = 1
+        if total > MOST_NODES:
+            problem = f"more than {MOST_NODES:,} values, with its aliases written out"
+        if problem is not None:
+            mark: Any = event.start_mark
+            raise SuiteError(f"{shown}:{mark.line + 1}:{mark.column + 1}: {problem}")
 
 
 def _walk(node: yaml.Node, path: Path_, places: dict[Path_, tuple[int, int]], shown: str) -> None:
@@ -119,6 +175,8 @@ def _walk_mapping(node: yaml.MappingNode, path: Path_, places: dict[Path_, tuple
         line, column = key.start_mark.line + 1, key.start_mark.column + 1
         if key.value == "<<":
             raise SuiteError(f"{shown}:{line}:{column}: merge keys (`<<`) are not read; write the members out")
+        if not isinstance(key, yaml.ScalarNode):
+            raise SuiteError(f"{shown}:{line}:{column}: a key is a word, not a list or a mapping. Put it in quotes.")
         if key.value in seen:
             raise SuiteError(
                 f"{shown}:{line}:{column}: the key {key.value!r} was already written in line {seen[key.value]}; "

@@ -289,7 +289,7 @@ class _Compiler:
             )
         except SuiteError as error:
             raise self._within_block(error, gherkin, at) from None
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise at.problem(f"{gherkin.keyword} {gherkin.name}: {plain(error)}") from None
         for what in value if isinstance(value, tuple) else (value,):
             if not isinstance(what, Action | Expectation):

@@ -2,12 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from steps.baseline import Baseline, Entry
-from steps.engine import html, report
+from steps.engine import html, report, report_file
 from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block, summary
 from steps.engine.findings import Finding, Held, Judgement, Location, SuiteError, Verdict, judge
@@ -95,26 +96,84 @@ def test_a_report_is_read_back_whole(tmp_path: Path) -> None:
     }
     with report.ReportWriter(file, header, CATALOGUE, [case("a")]) as writer:
         writer.result(outcome("a", FOUND))
-    read = report.read(file)
-    assert read.footer["verdicts"] == {"fail": 1}
-    assert read.results[0]["findings"][0]["exchanges"][0]["request_body"] == '{"api_key": "***", "max_tokens": 512}'
+    read = report_file.read(file)
+    assert read.footer is not None
+    assert read.footer.verdicts == {"fail": 1}
+    (result,) = read.results()
+    assert result.findings[0].exchanges[0].request_body == '{"api_key": "***", "max_tokens": 512}'
     assert "tk-rc" not in file.read_text()
-    assert "ROLLOUT-094" in html.render(read)
+    page = "".join(html.render(read))
+    assert "ROLLOUT-094" in page
+    assert "Aborted" not in page
 
 
-def test_an_aborted_report_is_no_evidence(tmp_path: Path) -> None:
+def test_an_aborted_run_is_drawn_with_a_banner(tmp_path: Path) -> None:
     file = tmp_path / "run.ndjson"
     with pytest.raises(KeyboardInterrupt), report.ReportWriter(file, {}, CATALOGUE, [case("a")]):
         raise KeyboardInterrupt
-    with pytest.raises(SuiteError, match="the run was aborted with 1 cases not run"):
-        report.read(file)
+    read = report_file.read(file)
+    assert read.aborted == "the run was aborted with 1 cases not run"
+    assert '<p class="banner">Aborted: the run was aborted with 1 cases not run.' in "".join(html.render(read))
 
 
-def test_a_report_that_was_cut_off_is_no_evidence(tmp_path: Path) -> None:
+def test_so_is_a_run_that_died_while_it_wrote(tmp_path: Path) -> None:
     file = tmp_path / "run.ndjson"
-    file.write_text(json.dumps({"type": "header"}) + "\n")
-    with pytest.raises(SuiteError, match="no footer"):
-        report.read(file)
+    file.write_text(json.dumps({"type": "header"}) + "\n" + json.dumps({"type": "case"}) + "\n" + '{"type": "resu')
+    read = report_file.read(file)
+    assert read.aborted == "the run died after 2 lines of its report, which has no footer"
+    assert '<p class="banner">' in "".join(html.render(read))
+
+
+HEADER = b'{"type": "header"}\n'
+RESULT = (
+    b'{"type": "result", "case": "a", "verdict": %s, "reason": "", "seconds": 1, "requirements": [], "findings": []}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "is empty"),
+        (b"\x89PNG\r\n\x1a\n\x00", "line 1 is not a line of a report: not UTF-8: byte 0x89 at 0"),
+        (b"[]\n", "line 1 is not a line of a report: Input should be"),
+        (RESULT % b'"pass"', "line 1 is not a line of a report: a report begins with a header line"),
+        (HEADER * 2, "line 2 is not a line of a report: header is out of place here"),
+        (HEADER + b"[" * 100_000 + b"\n", "line 2 is not a line of a report: nested deeper than 200 levels"),
+        (HEADER + RESULT % b'"splendid"', "line 2 is not a line of a report: verdict: Input should be 'pass', "),
+        (HEADER + RESULT % b"[7]", "line 2 is not a line of a report: verdict: Input should be "),
+        (HEADER + b'{"type": "result"}\n', "line 2 is not a line of a report: case: Field required"),
+        (HEADER + b'{"type": "story"}\n', "line 2 is not a line of a report: Input tag 'story' found using 'type'"),
+    ],
+)
+def test_what_is_no_line_of_a_report_is_named_with_its_reason(tmp_path: Path, data: bytes, why: str) -> None:
+    file = tmp_path / "run.ndjson"
+    file.write_bytes(data)
+    with pytest.raises(SuiteError, match=re.escape(f"{file}: {why}")):
+        report_file.read(file)
+
+
+def test_half_a_character_is_written_and_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "run.ndjson"
+    with report.ReportWriter(file, {}, CATALOGUE, [case("a")]) as writer:
+        writer.result(outcome("a", replace(FOUND, saw="\ud800")))
+    read = report_file.read(file)
+    assert next(read.results()).findings[0].saw == "\ud800"
+    assert "saw   \\ud800" in "".join(html.render(read)).encode("utf-8", "backslashreplace").decode()
+
+
+def test_of_many_exchanges_and_findings_a_page_has_the_first(tmp_path: Path) -> None:
+    file = tmp_path / "run.ndjson"
+    ends = {"status": 200, "fault": None, "request_body": "", "response_body": None}
+    wire = [{"n": n, "direction": "to target", "method": "GET", "path": f"/{n}", **ends} for n in range(100)]
+    one = dict.fromkeys(("said", "saw", "at", "rerun"), "")
+    found = [{"requirement": "ROLLOUT-001", "level": "must", **one, "exchanges": wire}] * 30
+    ended = {"verdict": "fail", "reason": "", "seconds": 0.0, "requirements": [], "findings": found}
+    line = json.dumps({"type": "result", "case": "a", **ended}) + "\n"
+    file.write_text(HEADER.decode() + line * 100)
+    page = "".join(html.render(report_file.read(file)))
+    assert "The first 2000 of 3000 findings; the report has them all." in page
+    assert "and 92 more exchanges, which only the report has" in page
+    assert page.count("<h3>") == 2000
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def _end_saw(rollout: Rollout) -> str:
         for k in ("status", "finish_reason", "error_message")
         if result.fields.get(k) is not None
     }
-    return ", ".join(f"{key} {show(value)}" for key, value in parts.items()) or show(result.fields)
+    return ", ".join(f"{key} {show(value)}" for key, value in parts.items()) or show(result.body)
 
 
 @dataclass(frozen=True, slots=True)

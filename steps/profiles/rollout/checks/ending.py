@@ -214,7 +214,7 @@ def _shape(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     elif rollout.is_error():
         yield from _error(fields, message, result.n)
     else:
-        saw = f"status: {show(fields.get('status'))}"
+        saw = f"status: {show(fields.get('status'))}" if isinstance(result.body, dict) else show(result.body)
         yield broken("119", "status COMPLETED or ERROR", saw, result.n)
     if fields.get("reward") is None:
         yield held("134")

@@ -1,0 +1,170 @@
+"""A report that is read back: line by line, each checked, however large the file is.
+
+A run that was aborted is read as far as it came, and says so: it is no evidence, but it is what one needs to see why.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from steps.engine.findings import SuiteError, Verdict
+from steps.engine.json_text import NotJson, parse
+
+LONGEST_LINE = 32 << 20  # bytes; one case has one line, and of its bodies only the beginnings
+WORST_FIRST = (Verdict.FAIL, Verdict.IGNORED, Verdict.ERROR, Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIP)
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Header(_Line):
+    type: Literal["header"]
+    profile: str = "unknown"
+    target: str = "unknown"
+    started: str = "unknown"
+    suite: str = "unknown"
+    dialects: list[str] = []
+    tokenizer: str = "unknown"
+    nulls: str = "unknown"
+
+
+class CaseLine(_Line):
+    type: Literal["case"]
+
+
+class Coverage(_Line):
+    type: Literal["coverage"]
+
+
+class Exchange(_Line):
+    n: int
+    direction: str
+    method: str
+    path: str
+    status: int | None
+    fault: str | None
+    request_body: str
+    response_body: str | None
+
+
+class Broken(_Line):
+    """A finding."""
+
+    requirement: str
+    level: str
+    said: str
+    saw: str
+    at: str
+    rerun: str
+    exchanges: list[Exchange]
+
+
+class Requirement(_Line):
+    id: str
+    level: str
+    verdict: Verdict
+
+
+class Result(_Line):
+    type: Literal["result"]
+    case: str
+    verdict: Verdict
+    reason: str
+    seconds: float
+    requirements: list[Requirement]
+    findings: list[Broken]
+
+
+class Footer(_Line):
+    type: Literal["footer"]
+    planned: int
+    executed: int
+    skipped: int
+    not_run: int
+    verdicts: dict[str, int]
+    aborted: bool
+
+
+Line = Header | CaseLine | Coverage | Result | Footer
+_ANY: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="type")])
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report that was read once and found in order. `aborted` says why it is no evidence, where it is none; `worst` is the
+    level and the verdict of each requirement."""
+
+    file: Path
+    header: Header
+    footer: Footer | None
+    aborted: str | None
+    findings: int
+    worst: dict[str, tuple[str, Verdict]] = field(default_factory=dict)
+
+    def results(self) -> Iterator[Result]:
+        """One result a case, read again from the file: they are too many to be held at once."""
+        return (line for line in _lines(self.file) if isinstance(line, Result))
+
+
+def read(file: Path) -> Report:
+    """Read a report. Raises `SuiteError` for a line that is none."""
+    header, footer, findings, count = None, None, 0, 0
+    worst: dict[str, tuple[str, Verdict]] = {}
+    for count, line in enumerate(_lines(file), 1):
+        if (count == 1) != isinstance(line, Header) or footer is not None:
+            what = "a report begins with a header line" if count == 1 else f"{line.type} is out of place here"
+            raise SuiteError(f"{file}: line {count} is not a line of a report: {what}")
+        if isinstance(line, Header):
+            header = line
+        elif isinstance(line, Footer):
+            footer = line
+        elif isinstance(line, Result):
+            findings += len(line.findings)
+            _note(worst, line)
+    if header is None:
+        raise SuiteError(f"{file}: is empty; a report begins with a header line")
+    return Report(file, header, footer, _aborted(footer, count), findings, worst)
+
+
+def _aborted(footer: Footer | None, lines: int) -> str | None:
+    if footer is None:
+        return f"the run died after {lines} lines of its report, which has no footer"
+    return f"the run was aborted with {footer.not_run} cases not run" if footer.aborted else None
+
+
+def _note(worst: dict[str, tuple[str, Verdict]], result: Result) -> None:
+    for one in result.requirements:
+        known = worst.get(one.id)
+        if known is None or WORST_FIRST.index(one.verdict) < WORST_FIRST.index(known[1]):
+            worst[one.id] = (one.level, one.verdict)
+
+
+def _lines(file: Path) -> Iterator[Line]:
+    try:
+        with file.open("rb") as stream:
+            n = 0
+            while data := stream.readline(LONGEST_LINE + 1):
+                n += 1
+                value = parse(data) if len(data) <= LONGEST_LINE else NotJson(f"longer than {LONGEST_LINE >> 20} MiB")
+                if isinstance(value, NotJson) and n > 1 and not data.endswith(b"\n") and not stream.read(1):
+                    return  # the run died while it wrote this line
+                yield _line(file, n, value)
+    except OSError as error:
+        raise SuiteError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _line(file: Path, n: int, value: Any) -> Line:
+    if isinstance(value, NotJson):
+        why = value.why
+    else:
+        try:
+            return _ANY.validate_python(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"][1:])
+            why = f"{where + ': ' if where else ''}{first['msg']}"
+    raise SuiteError(f"{file}: line {n} is not a line of a report: {why}"[:600])
