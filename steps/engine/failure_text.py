@@ -42,7 +42,7 @@ def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) 
             known = groups.get(key)
             if known is None:
                 groups[key] = Group(catalogue[finding.requirement], finding, outcome)
-            elif outcome not in (known.outcome, *known.others):
+            elif outcome is not (known.others or (known.outcome,))[-1]:  # those of one outcome come one after the other
                 groups[key] = replace(known, others=(*known.others, outcome))
     return sorted(
         groups.values(), key=lambda g: (list(WORDS).index(g.requirement.level), -len(g.others), g.requirement.id)
