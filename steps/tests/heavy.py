@@ -4,6 +4,7 @@
 process of its own, so that a test can end it: nothing else stops a regular expression.
 """
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +32,8 @@ SIZES = (MIB // 4, MIB)
 SIGNS = ("a", "9", "/", '"', " ", "_", ".", "[")
 TOKENS = tokens.load(SHIPPED_TOKENIZER)
 QUESTION = [{"role": "user", "content": "Please calculate 5 plus 3."}]
+ENTRY = {"token": "a", "logprob": -1.0, "top_logprobs": []}
+IDS = {"token_ids": [5], "logprobs": {"content": [ENTRY]}}
 View = Callable[[int], Any]
 
 
@@ -78,28 +81,24 @@ def chunk(part: Any) -> dict[str, Any]:
     return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [part]}
 
 
+def an_error(sign: str, size: int) -> chat.Reply:
+    return whole({"error": {"message": growth.run(sign, size)}}, 500)
+
+
+def a_message(sign: str, size: int) -> chat.Reply:
+    return whole(completion([choice({"content": growth.run(sign, size)})]))
+
+
+def many_tokens(size: int) -> chat.Reply:
+    entries = [ENTRY] * (size // 10)
+    return whole(completion([choice({"content": "a"}, token_ids=[5] * len(entries), logprobs={"content": entries})]))
+
+
 def chat_replies() -> Iterator[tuple[str, Callable[[int], chat.Reply]]]:
     for sign in SIGNS:
-        yield f"an error of {sign}", lambda size, sign=sign: whole({"error": {"message": growth.run(sign, size)}}, 500)  # type: ignore[misc]
-        yield (
-            f"a message of {sign}",
-            lambda size, sign=sign: whole(completion([choice({"content": growth.run(sign, size)})])),
-        )  # type: ignore[misc]
-    ids = {"token_ids": [5], "logprobs": {"content": [{"token": "a", "logprob": -1.0, "top_logprobs": []}]}}
-    yield (
-        "many tokens",
-        lambda size: whole(
-            completion(
-                [
-                    choice(
-                        {"content": "a"},
-                        token_ids=[5] * (size // 10),
-                        logprobs={"content": ids["logprobs"]["content"] * (size // 10)},
-                    )
-                ]
-            )
-        ),
-    )  # type: ignore[call-overload]
+        yield f"an error of {sign}", partial(an_error, sign)
+        yield f"a message of {sign}", partial(a_message, sign)
+    yield "many tokens", many_tokens
     yield (
         "many calls",
         lambda size: whole(completion([choice({"tool_calls": calls(size // 1000)}, token_ids=[5] * 1000)])),
@@ -110,7 +109,7 @@ def chat_replies() -> Iterator[tuple[str, Callable[[int], chat.Reply]]]:
     yield (
         "many chunks",
         lambda size: streamed(
-            [chunk({"index": n % 1000, "delta": {"content": "ab"}, **ids}) for n in range(size // 10)]
+            [chunk({"index": n % 1000, "delta": {"content": "ab"}, **IDS}) for n in range(size // 10)]
         ),
     )
     yield (
@@ -138,7 +137,11 @@ def chat_talk(reply: chat.Reply, bench: chat.Bench, extra: dict[str, Any]) -> ch
 def chat_views() -> Iterator[tuple[str, View]]:
     bench = chat.Bench("m", "the-key-of-the-suite", TOKENS, Card(), 4096)
     for name, made in chat_replies():
-        yield name, lambda size, made=made: chat_talk(made(size), bench, {})  # type: ignore[misc]
+
+        def view(size: int, made: Callable[[int], chat.Reply] = made) -> chat.Talk:
+            return chat_talk(made(size), bench, {})
+
+        yield name, view
 
 
 def router_views() -> Iterator[tuple[str, View]]:
@@ -178,13 +181,18 @@ def generation(message: dict[str, Any], count: int = 3) -> dict[str, Any]:
     return {**completion([choice(message)]), **lists}
 
 
+def untrained(sign: str, size: int) -> trainer.Talk:
+    return trained([(500, {"error": growth.run(sign, size)})])
+
+
+def said(sign: str, size: int) -> trainer.Talk:
+    return trained([(200, generation({"content": growth.run(sign, size)}))])
+
+
 def trainer_views() -> Iterator[tuple[str, View]]:
     for sign in SIGNS:
-        yield f"an error of {sign}", lambda size, sign=sign: trained([(500, {"error": growth.run(sign, size)})])  # type: ignore[misc]
-        yield (
-            f"a message of {sign}",
-            lambda size, sign=sign: trained([(200, generation({"content": growth.run(sign, size)}))]),
-        )  # type: ignore[misc]
+        yield f"an error of {sign}", partial(untrained, sign)
+        yield f"a message of {sign}", partial(said, sign)
     yield "many tokens", lambda size: trained([(200, generation({"content": "a"}, size // 10))])
     yield "many calls", lambda size: trained([(200, generation({"content": None, "tool_calls": calls(size // 1000)}))])
     yield "many replies", lambda size: trained([(200, generation({"content": "a"}))] * (size // 1000))
@@ -221,8 +229,8 @@ class Played:
             self.trace,
             TOKENS,
             script,
-            lambda _: None,
-            self.tools,  # type: ignore[arg-type, return-value]
+            lambda _: asyncio.Event(),
+            self.tools,
         )
         self.trainer.enroll(self.enrolled)
         self.messages = list(self.given.messages)
@@ -364,8 +372,8 @@ def main(profile: str) -> int:
             told = growth.excess(lambda size, i=invariant, t=talks: lambda: [*i(t[size])], SIZES)  # type: ignore[misc]
             judged += 1
             if told:
-                print(f"{invariant.__name__}, {name}: {told}", flush=True)
-    print(f"judged {judged}", flush=True)
+                sys.stdout.write(f"{invariant.__name__}, {name}: {told}\n")
+    sys.stdout.write(f"judged {judged}\n")
     return 0
 
 
