@@ -10,11 +10,14 @@ import pytest
 from steps import library
 from steps.engine import leaks
 from steps.engine.campaign import Campaign
-from steps.engine.findings import Verdict
+from steps.engine.findings import Finding, Verdict
 from steps.engine.outcome import Outcome
 from steps.engine.trace import Request
+from steps.peers.script import Script
+from steps.profiles.rollout.checks.auth import secrets
 from steps.running import Request as RunRequest
 from steps.running import ready
+from steps.tests import heavy
 
 ECHOING = "app:rollout_server.tests.echoing:create_app"
 LARGE = "metadata just above one MiB is refused"
@@ -132,3 +135,24 @@ def test_a_refusal_that_quotes_a_megabyte_is_judged_at_once() -> None:
     assert outcomes
     assert {(one.judgement.verdict, one.judgement.findings) for one in outcomes} == {(Verdict.PASS, ())}
     assert max(spent) < 1.0  # seconds of CPU
+
+
+@pytest.mark.parametrize(
+    ("status", "shown", "sent", "broken"),
+    [
+        (422, True, True, False),  # the caller's own body, given back to the caller
+        (422, True, False, True),
+        (500, True, True, True),
+        (200, True, True, True),
+        (422, False, True, False),
+    ],
+)
+def test_a_key_that_a_refusal_gives_back_is_not_shown_to_anybody_else(
+    status: int, shown: bool, sent: bool, broken: bool
+) -> None:
+    one = heavy.Played("sync", Script())
+    if not sent:
+        del one.given.body["callback_api_key"]  # type: ignore[attr-defined]
+    one.start(status, {"detail": one.given.key if shown else "no"})
+    found = {item.requirement for item in secrets(one.talk()) if isinstance(item, Finding)}
+    assert found == ({"ROLLOUT-175"} if broken else set())
