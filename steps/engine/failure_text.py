@@ -46,7 +46,9 @@ def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) 
             known = groups.get(key)
             if known is None:
                 groups[key] = Group(catalogue[finding.requirement], finding, outcome)
-            elif outcome not in (known.outcome, *known.others):
+            elif all(
+                outcome is not one for one in (known.outcome, *known.others[-1:])
+            ):  # those of one outcome come in a row
                 groups[key] = _joined(known, finding, outcome, catalogue)
     return sorted(groups.values(), key=lambda g: (list(WORDS).index(g.level), -len(g.others), g.requirement.id))
 

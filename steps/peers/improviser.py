@@ -16,7 +16,8 @@ from steps.peers.script import Call, Reply
 from steps.peers.tokens import Tokens
 from steps.peers.trainer import JSON, Play, ScriptedTrainer
 
-# A number is never begun in its middle, and none of it is given back: a question of a megabyte is read once.
+# A number is never begun in its middle, and none of it is given back.
+LONGEST = 4096  # characters of a question that are read
 NUMBER = r"((?:-|(?<!\d))\d{1,300}+(?:\.\d{1,300}+)?+)"
 WORDS = {
     "add": r"\+|plus|added to|and",
@@ -98,7 +99,7 @@ def improvise(messages: list[dict[str, Any]], tools: Any = None) -> Reply:
 
 def _arithmetic(text: str) -> Call | None:
     for name, words in WORDS.items():
-        found = re.search(rf"{NUMBER}\s*+(?:{words})\s*+{NUMBER}", text)
+        found = re.search(rf"{NUMBER}\s*+(?:{words})\s*+{NUMBER}", text[:LONGEST])
         if found:
             return Call(name, json.dumps({"a": _number(found[1]), "b": _number(found[2])}))
     return None

@@ -1,0 +1,381 @@
+"""Cases as large as a hostile or a very busy target makes them, as each profile's invariants read them; and the CPU time that judging takes.
+
+`python -m steps.tests.heavy PROFILE` judges each at a quarter of its size, then whole, and prints what is steeper than linear. It is a
+process of its own, so that a test can end it: nothing else stops a regular expression.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from steps.engine.card import Card, Limits
+from steps.engine.trace import Request, Response, Trace, parse
+from steps.peers import calculator, tokens
+from steps.peers.backends import Plan
+from steps.peers.host import Hosted
+from steps.peers.script import Call, Reply, Script
+from steps.peers.trainer import Enrolled, ScriptedTrainer
+from steps.profiles.chat import replies as chat
+from steps.profiles.rollout import talk as rollout
+from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
+from steps.profiles.rollout.given import START_PATH, Wanted, compose
+from steps.profiles.router.bench import RouterBench
+from steps.profiles.trainer import live as trainer
+from steps.running import PROFILES
+from steps.tests import growth
+
+MIB = 1 << 20
+SIZES = (MIB // 4, MIB)
+SIGNS = ("a", "9", "/", '"', " ", "_", ".", "[")
+TOKENS = tokens.load(SHIPPED_TOKENIZER)
+QUESTION = [{"role": "user", "content": "Please calculate 5 plus 3."}]
+ENTRY = {"token": "a", "logprob": -1.0, "top_logprobs": []}
+IDS = {"token_ids": [5], "logprobs": {"content": [ENTRY]}}
+View = Callable[[int], Any]
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def calls(count: int) -> list[dict[str, Any]]:
+    function = {"name": "add", "arguments": '{"a": 5, "b": 3}'}
+    return [{"id": f"call-{n}", "type": "function", "function": function} for n in range(count)]
+
+
+# ---------------------------------------------------------------------------------------------------- chat and router
+
+
+def asked(**more: Any) -> dict[str, Any]:
+    wishes = {"max_tokens": 256, "temperature": 0, "logprobs": True, "return_token_ids": True}
+    return {"model": "m", "messages": QUESTION, **wishes, **more}
+
+
+def completion(choices: list[Any], **more: Any) -> dict[str, Any]:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    head = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage}
+    return {**head, "choices": choices, **more}
+
+
+def choice(message: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop", **more}
+
+
+def whole(body: Any, status: int = 200) -> chat.Reply:
+    raw = json.dumps(body).encode()
+    return chat.Reply("it", 0, asked(), status, parse(raw), raw=raw)
+
+
+def streamed(data: list[Any]) -> chat.Reply:
+    events = tuple(chat.Chunk(n / 1000, one) for n, one in enumerate(data))
+    return chat.Reply("it", 0, asked(stream=True), 200, chat.put_together(events), events, kind="text/event-stream")
+
+
+def chunk(part: Any) -> dict[str, Any]:
+    return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [part]}
+
+
+def an_error(sign: str, size: int) -> chat.Reply:
+    return whole({"error": {"message": growth.run(sign, size)}}, 500)
+
+
+def a_message(sign: str, size: int) -> chat.Reply:
+    return whole(completion([choice({"content": growth.run(sign, size)})]))
+
+
+def many_tokens(size: int) -> chat.Reply:
+    entries = [ENTRY] * (size // 10)
+    return whole(completion([choice({"content": "a"}, token_ids=[5] * len(entries), logprobs={"content": entries})]))
+
+
+def chat_replies() -> Iterator[tuple[str, Callable[[int], chat.Reply]]]:
+    for sign in SIGNS:
+        yield f"an error of {sign}", partial(an_error, sign)
+        yield f"a message of {sign}", partial(a_message, sign)
+    yield "many tokens", many_tokens
+    yield (
+        "many calls",
+        lambda size: whole(completion([choice({"tool_calls": calls(size // 1000)}, token_ids=[5] * 1000)])),
+    )
+    yield "many choices", lambda size: whole(completion([choice({"content": "a"})] * (size // 50)))
+    yield "many members", lambda size: whole({f"m{n}": n for n in range(size // 20)})
+    yield "nested", lambda size: whole(completion([choice({"content": nested(150)})] * (size // 10_000)))
+    yield (
+        "many chunks",
+        lambda size: streamed(
+            [chunk({"index": n % 1000, "delta": {"content": "ab"}, **IDS}) for n in range(size // 10)]
+        ),
+    )
+    yield (
+        "pieces of a call",
+        lambda size: streamed(
+            [
+                chunk({"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": "ab"}}]}})
+                for _ in range(size // 10)
+            ]
+        ),
+    )
+    yield (
+        "chunks that differ",
+        lambda size: streamed([{**chunk({"index": 0, "delta": {}}), "id": f"{n}"} for n in range(size // 10)]),
+    )
+
+
+def chat_talk(reply: chat.Reply, bench: chat.Bench, extra: dict[str, Any]) -> chat.Talk:
+    trace = Trace()
+    n = trace.open(Request("POST", "/v1/chat/completions", (), json.dumps(reply.request).encode()), to_target=True)
+    trace.close(n, Response(reply.status or 0, (("content-type", reply.kind),), reply.raw))
+    return chat.Talk(trace, {"it": reply}, {}, bench, extra=extra)
+
+
+def chat_views() -> Iterator[tuple[str, View]]:
+    bench = chat.Bench("m", "the-key-of-the-suite", TOKENS, Card(), 4096)
+    for name, made in chat_replies():
+
+        def view(size: int, made: Callable[[int], chat.Reply] = made) -> chat.Talk:
+            return chat_talk(made(size), bench, {})
+
+        yield name, view
+
+
+def router_views() -> Iterator[tuple[str, View]]:
+    bench = RouterBench("m", "the-key-of-the-suite", TOKENS, Card(), 4096, ports=("40123",))
+    for name, made in chat_replies():
+
+        def view(size: int, made: Callable[[int], chat.Reply] = made) -> chat.Talk:
+            plan = Plan("rc-00000000-1x", Trace())
+            plan.told += [
+                completion([choice({"content": "a"})]),
+                [chunk({"index": 0, "delta": {"content": "a"}}), "[DONE]"],
+            ]
+            return chat_talk(made(size), bench, {"plan": plan})
+
+        yield name, view
+
+
+# ---------------------------------------------------------------------------------------------------------- trainer
+
+
+def trained(answers: list[tuple[int, Any]], record: Any = None) -> trainer.Talk:
+    trace = Trace()
+    live = trainer.Live("", "r1", Hosted("", "r1", "sync", trace, calculator.tools()), QUESTION, QUESTION)
+    for status, body in answers:
+        n = trace.open(Request("POST", "/v1/chat/completions"), to_target=True)
+        trace.close(n, Response(status, (), json.dumps(body).encode()))
+        live.calls.append(trainer.Call(n, {"messages": QUESTION}, True))
+    if record is not None:
+        at = trace.open(Request("GET", "/rollouts/r1"), to_target=True)
+        trace.close(at, Response(200, (), json.dumps(record).encode()))
+        live.records.append(at)
+    return trainer.Talk(trace, "sync", {"": live}, TOKENS, None)
+
+
+def generation(message: dict[str, Any], count: int = 3) -> dict[str, Any]:
+    lists = {"token_ids": [5] * count, "logprobs": [-1.0] * count, "prompt_token_ids": [5] * count}
+    return {**completion([choice(message)]), **lists}
+
+
+def untrained(sign: str, size: int) -> trainer.Talk:
+    return trained([(500, {"error": growth.run(sign, size)})])
+
+
+def said(sign: str, size: int) -> trainer.Talk:
+    return trained([(200, generation({"content": growth.run(sign, size)}))])
+
+
+def trainer_views() -> Iterator[tuple[str, View]]:
+    for sign in SIGNS:
+        yield f"an error of {sign}", partial(untrained, sign)
+        yield f"a message of {sign}", partial(said, sign)
+    yield "many tokens", lambda size: trained([(200, generation({"content": "a"}, size // 10))])
+    yield "many calls", lambda size: trained([(200, generation({"content": None, "tool_calls": calls(size // 1000)}))])
+    yield "many replies", lambda size: trained([(200, generation({"content": "a"}))] * (size // 1000))
+    turn = {"prompt_token_ids": [5] * 10, "token_ids": [5] * 10}
+    yield (
+        "a long record",
+        lambda size: trained(
+            [],
+            {
+                "turns": [turn] * (size // 100),
+                "token_ids": [5] * size,
+                "response_mask": [0] * size,
+                "logprobs": [0.0] * size,
+            },
+        ),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- rollout
+
+
+class Played:
+    """One rollout of a dialect, of which the server's part is made up."""
+
+    def __init__(self, dialect: str, script: Script) -> None:
+        self.dialect, self.trace, self.trainer = dialect, Trace(), ScriptedTrainer()
+        self.given = compose(dialect, "", "rc-00000000-1x", "http://127.0.0.1:1", str(SHIPPED_TOKENIZER), Wanted())
+        self.tools = list(calculator.tools())
+        self.enrolled = Enrolled(
+            "",
+            self.given.rollout_id,
+            self.given.key,
+            self.given.nonce,
+            self.trace,
+            TOKENS,
+            script,
+            lambda _: asyncio.Event(),
+            self.tools,
+        )
+        self.trainer.enroll(self.enrolled)
+        self.messages = list(self.given.messages)
+
+    def start(self, status: int, body: Any) -> None:
+        request = Request("POST", START_PATH[self.dialect], (), json.dumps(self.given.body).encode())
+        n = self.trace.open(request, to_target=True)
+        self.trace.event("", "trainer", "StartSent", n)
+        self.trace.close(n, Response(status, (), json.dumps(body).encode()))
+
+    def ask(self, *more: Any, **members: Any) -> None:
+        body = {"rollout_id": self.given.rollout_id, "messages": [*self.messages, *more], **members}
+        play = self.trainer.receive(self._request("/v1/chat/completions", body))
+        play.delivered()
+        self.messages = [*body["messages"], self.enrolled.issued[-1].message]
+
+    def post(self, path: str, body: Any) -> None:
+        self.trainer.receive(self._request(path, body)).delivered()
+
+    def _request(self, path: str, body: Any) -> Request:
+        headers = (
+            ("host", "127.0.0.1:1"),
+            ("content-type", "application/json"),
+            ("authorization", f"Bearer {self.given.key}"),
+        )
+        return Request("POST", f"{self.given.path}{path}", headers, json.dumps(body).encode())
+
+    def end(self, **members: Any) -> None:
+        result = {
+            "rollout_id": self.given.rollout_id,
+            "status": "COMPLETED",
+            "finish_reason": "stop",
+            "final_messages": self.messages,
+            **members,
+        }
+        if self.dialect == "sync":
+            self.start(200, result)
+        elif self.dialect == "callback":
+            self.start(202, {"rollout_id": self.given.rollout_id, "tools": self.tools})
+            self.post("/v1/rollout/completed", result)
+        else:
+            self.start(202, {})
+            self.post("/v1/rollout/completed", {"status": "success", "extra_fields": members})
+            self.post("/v1/rollout/graded", {"status": "success", "sample": {"messages": self.messages, **members}})
+
+    def talk(self) -> rollout.Talk:
+        read = rollout.read_rollout(self.trace, self.given, self.enrolled.issued, TOKENS, self.tools)
+        named = {tool["function"]["name"]: tool for tool in self.tools}
+        return rollout.Talk(self.trace, self.dialect, {"": read}, (), Card(), Limits(), named, "a log", None)
+
+
+def refused(dialect: str, sign: str, size: int) -> rollout.Talk:
+    one = Played(dialect, Script())
+    one.start(422, {"detail": growth.run(sign, size)})
+    return one.talk()
+
+
+def failed(dialect: str, sign: str, size: int) -> rollout.Talk:
+    one = Played(dialect, Script((Reply(text="Done."),)))
+    one.ask()
+    one.end(
+        status="ERROR",
+        finish_reason="error",
+        error_message=growth.run(sign, size),
+        metrics={"note": growth.run(sign, size)},
+    )
+    return one.talk()
+
+
+def called(dialect: str, count: int, content: str) -> rollout.Talk:
+    made = tuple(Call("add", json.dumps({"a": n, "b": 3})) for n in range(count))
+    one = Played(dialect, Script((Reply(text="Well.", calls=made), Reply(text="Done."))))
+    one.ask()
+    ids = [call["id"] for call in one.enrolled.issued[-1].calls]
+    one.ask(*({"role": "tool", "tool_call_id": name, "content": content} for name in ids), response_mask=[0] * count)
+    one.end()
+    return one.talk()
+
+
+def long_conversation(dialect: str, count: int) -> rollout.Talk:
+    one = Played(dialect, Script((Reply(text="Well."), Reply(text="Done."))))
+    one.ask()
+    one.ask(*({"role": "user", "content": f"Number {n}."} for n in range(count)))
+    one.end()
+    return one.talk()
+
+
+def asked_on(dialect: str, count: int) -> rollout.Talk:
+    """A server that asks the same again and again: each of its calls is a breach of the order."""
+    one = Played(dialect, Script((Reply(text="Done."),) * count))
+    opening = list(one.messages)
+    for _ in range(count):
+        one.messages = list(opening)
+        one.ask()
+    one.end()
+    return one.talk()
+
+
+def posted_on(dialect: str, count: int) -> rollout.Talk:
+    one = Played(dialect, Script((Reply(text="Done."),)))
+    one.ask()
+    for _ in range(count):
+        one.end()
+    return one.talk()
+
+
+def odd_tools(dialect: str, count: int) -> rollout.Talk:
+    one = Played(dialect, Script((Reply(text="Done."),)))
+    names = {f"p{n}": {"type": "number"} for n in range(count)}
+    parameters = {"type": "object", "properties": names, "required": [*names], "enum": [nested(100)]}
+    one.tools = [{"type": "function", "function": {"name": "a" * count, "parameters": parameters}}]
+    one.ask()
+    one.end()
+    return one.talk()
+
+
+def rollout_views() -> Iterator[tuple[str, View]]:
+    for dialect in PROFILES["rollout"].dialects:
+        for sign in SIGNS if dialect == "sync" else SIGNS[:3]:
+            yield f"{dialect}: refused with {sign}", partial(refused, dialect, sign)
+            yield f"{dialect}: failed with {sign}", partial(failed, dialect, sign)
+        yield f"{dialect}: many calls", lambda size, d=dialect: called(d, size // 1000, "8")  # type: ignore[misc]
+        yield f"{dialect}: a content of numbers", lambda size, d=dialect: called(d, 3, growth.run("7 ", size // 8))  # type: ignore[misc]
+        yield f"{dialect}: many messages", lambda size, d=dialect: long_conversation(d, size // 100)  # type: ignore[misc]
+        yield f"{dialect}: many generation calls", lambda size, d=dialect: asked_on(d, size // 500)  # type: ignore[misc]
+        yield f"{dialect}: many reports", lambda size, d=dialect: posted_on(d, size // 500)  # type: ignore[misc]
+        yield f"{dialect}: a tool of many arguments", lambda size, d=dialect: odd_tools(d, size // 100)  # type: ignore[misc]
+
+
+VIEWS = {"chat": chat_views, "router": router_views, "trainer": trainer_views, "rollout": rollout_views}
+
+
+def main(profile: str) -> int:
+    """Judge every case with every invariant; a line for each that is steeper than linear, then how many were judged."""
+    judged = 0
+    for name, view in VIEWS[profile]():
+        talks = {size: view(size) for size in SIZES}
+        for invariant in PROFILES[profile].invariants:
+            told = growth.excess(lambda size, i=invariant, t=talks: lambda: [*i(t[size])], SIZES)  # type: ignore[misc]
+            judged += 1
+            if told:
+                sys.stdout.write(f"{invariant.__name__}, {name}: {told}\n")
+    sys.stdout.write(f"judged {judged}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
