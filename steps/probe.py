@@ -56,6 +56,7 @@ async def _greeted(campaign: Campaign, profile: Profile, dialect: str) -> Greeti
 
 async def _session(campaign: Campaign, case: Case) -> Session:
     session = campaign.session(case, await campaign.target(), Trace())
+    session.busy = lambda: None  # a greeting holds none of the places that a busy target would have fewer of
     if not campaign.options.live:
         session.patience_s = max(SILENCE_S, campaign.options.card.patience_s)
     return session

@@ -64,6 +64,7 @@ def played(answers: Answer, card: dict[str, Any] | None = None, **options: Any) 
         async with served.serve(Target(answers)) as url:
             described = Card.model_validate({"patience_s": 0.2, "settle_s": 0, **(card or {})})
             async with ready(Request(target=url, described=described, **options)) as run:
+                assert all(places.total == places.most for places in run.campaign.places.values())
                 return (*run.dialects, *run.remarks)
 
     return asyncio.run(play())
@@ -302,6 +303,21 @@ def test_what_breaks_elsewhere_is_judged_in_full() -> None:
 async def _judged(request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
     async with ready(request) as run:
         return run.dialects, run.remarks
+
+
+def test_a_router_is_asked_for_the_model_that_was_named() -> None:
+    """Its engines list that model, and a router that knows no other one can be judged."""
+    keys = json.dumps([{"key": KEY, "org": "one", "scopes": ["inference"]}])
+    engines = json.dumps([{"name": "a", "url": "{engine_a}"}])
+    env = {"ROUTER_BACKENDS": engines, "ROUTER_KEYS": keys, "ROUTER_LOG_LEVEL": "off"}
+    request = Request(profile="router", described=Card(env=env, key=KEY), model="of-my-own")
+
+    async def asked() -> set[str]:
+        async with ready(request) as run:
+            plan = run.greetings[0].session.state["plan"]
+            return {json.loads(sent.body)["model"] for _, sent in plan.asked}
+
+    assert asyncio.run(asked()) == {"of-my-own"}
 
 
 def test_smoke_says_which_finding() -> None:

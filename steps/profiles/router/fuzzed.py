@@ -13,7 +13,7 @@ from typing import Any
 from steps.engine.session import Session
 from steps.engine.trace import Request, Response, parse
 from steps.peers.backends import BackendLine, Plan
-from steps.peers.talking import MODEL, NONCE
+from steps.peers.talking import NONCE
 from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.fuzzed import about, began, is_start
 from steps.profiles.chat.fuzzed import reply as read
@@ -68,7 +68,7 @@ def _to_engines(session: Session, generated: Any, nonce: str) -> None:
         return
     mine = json.loads(NONCE_TEXT.sub("rc-again", json.dumps(generated.body)))
     if isinstance(mine.get("model"), str) and mine["model"].strip():
-        mine["model"] = MODEL
+        mine["model"] = session.bench.model
     number = int(nonce.rpartition("-")[2].rstrip("x"))
     messages = mine.get("messages")
     if generated.path == CHAT and _is_conversation(messages):
@@ -110,7 +110,7 @@ async def _ask(session: Session, method: str, path: str, body: Any = None, reque
 
 async def _recorded(session: Session, nonce: str) -> str:
     """The id of a request that was served."""
-    hello = {"model": MODEL, "messages": [{"role": "user", "content": "Hello!"}]}
+    hello = {"model": session.bench.model, "messages": [{"role": "user", "content": "Hello!"}]}
     await _ask(session, "POST", CHAT, hello, nonce)
     return nonce
 
