@@ -97,6 +97,18 @@ def test_what_is_harmless_is_taken(told: Told, text: str) -> None:
         ('the trainer says "Done."', HELD, "6:5", '"go" is held and never released'),
         ("And it has ended", 'And "og" is released\n    And it has ended', "8:5", 'nothing is held under "og"'),
         ('"stop"', '"stopp"', "9:5", "unknown finish reason 'stopp'. Did you mean stop?"),
+        (
+            "the trainer says",
+            "the trainer answers 999\n    And the trainer says",
+            "6:5",
+            "fail: this is at most 599; seen: 999",
+        ),
+        (
+            "it is completed because",
+            "the start is refused with 4 22\n    And it is completed because",
+            "9:5",
+            "no whole number",
+        ),
         ("@ROLLOUT-112", "@rollout-112", "3:3", "ids are written in capitals, as ROLLOUT-112"),
         ("@ROLLOUT-112", "@ROLLOUT-112 @calback", "3:16", "unknown tag 'calback'. Did you mean callback?"),
         ("@ROLLOUT-112", "@ROLLOUT-112 @needs:calclator", "3:16", "Did you mean calculator"),
