@@ -5,6 +5,7 @@ NaN, and nothing waits longer than a case may take.
 """
 
 import functools
+import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -63,6 +64,7 @@ def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None
     for name, value in listed.items():
         if name in numbers or name in STATUSES:
             amount(name, value)
+        sendable(name, value)
     for name, value in listed.items():
         _fit(kind, name, value)
     return kind(**listed)
@@ -115,6 +117,17 @@ def amount(name: str, value: Any) -> None:
             raise ValueError(f"{name}: {one} is no status of HTTP; they are 100 to 599")
         if (name.endswith("_s") or name == "seconds") and one > MOST_S:
             raise ValueError(f"{name}: {one:g} s is longer than a case may wait; {MOST_S:g} s is the most")
+
+
+def sendable(name: str, value: Any) -> None:
+    """Raises `ValueError` for members that no JSON can hold: NaN and the infinite would be sent as what they are not."""
+    if isinstance(value, Mapping | tuple | list):
+        try:
+            json.dumps(value, allow_nan=False, default=lambda one: None)
+        except ValueError as error:
+            raise ValueError(
+                f"{name}: {value!r} cannot be sent as JSON ({error}); `raw` sends a text as it is"
+            ) from None
 
 
 def plain(error: Exception) -> str:

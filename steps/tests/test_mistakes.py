@@ -212,6 +212,7 @@ def test_a_slip_in_data_is_told(told: Told, seen: str, wrong: str, where: str, s
         (CHAT, "answered", "{answered: thrid}", "unknown reply 'thrid'"),
         (CHAT, "ask: Hello!", "aks: Hello!", "Did you mean ask?"),
         (CHAT, "ask: Hello!", "ask: 5", "ask: "),
+        (CHAT, "ask: Hello!", "ask: Hello!, change: {seed: .inf}", "cannot be sent as JSON"),
         (ROUTER, "500", "999", "999 is no status of HTTP"),
         (ROUTER, "500", "{delay_s: .inf}", "inf is no number"),
         (ROUTER, "500", "{stauts: 500}", "Did you mean status"),
