@@ -11,9 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from steps.engine.cases import Action, Expectation
-from steps.engine.making import made, members, verb
+from steps.engine.making import made, members, plain, verb
 from steps.engine.near import unknown
-from steps.engine.yaml_source import explained
 from steps.peers.script import FOREVER, Ack, AnyCall, Call, Fault, HangingCall, Line, Reply
 from steps.peers.trainer import fitting
 from steps.profiles.rollout import actions as do
@@ -114,8 +113,7 @@ def fault(written: int | str | Mapping[str, Any]) -> Fault:
     try:
         full = Failure.model_validate(written)
     except ValidationError as error:
-        told = (f"{'.'.join(map(str, loc))}: {what}" for loc, what in explained(error, Failure))
-        raise ValueError(f"fail: {'; '.join(told)}") from None
+        raise ValueError(f"fail: {plain(error)}") from None
     body = BODIES[full.kind] if full.kind else full.body.encode() if full.body is not None else None
     times = FOREVER if full.forever else full.times
     return Fault(full.status, full.loss, body, tuple(full.headers.items()), times, full.delay_s)

@@ -5,7 +5,9 @@ NaN, and nothing waits longer than a case may take.
 """
 
 import functools
+import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, TypeVar, get_origin, get_type_hints
@@ -13,6 +15,7 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from steps.engine.near import unknown
+from steps.engine.yaml_source import explained
 
 T = TypeVar("T")
 Choices = Mapping[str, Sequence[str]]
@@ -61,6 +64,7 @@ def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None
     for name, value in listed.items():
         if name in numbers or name in STATUSES:
             amount(name, value)
+        sendable(name, value)
     for name, value in listed.items():
         _fit(kind, name, value)
     return kind(**listed)
@@ -116,20 +120,22 @@ def amount(name: str, value: Any) -> None:
             raise ValueError(f"{name}: {one:g} s is longer than a case may wait; {MOST_S:g} s is the most")
 
 
+def sendable(name: str, value: Any) -> None:
+    """Raises `ValueError` for members that no JSON can hold: NaN and the infinite would be sent as what they are not."""
+    if isinstance(value, Mapping | tuple | list):
+        try:
+            json.dumps(value, allow_nan=False, default=lambda one: None)
+        except ValueError as error:
+            raise ValueError(
+                f"{name}: {value!r} cannot be sent as JSON ({error}); `raw` sends a text as it is"
+            ) from None
+
+
 def plain(error: Exception) -> str:
     """The message of an error, without what only a Python programmer understands."""
     if isinstance(error, ValidationError):
-        return "; ".join(dict.fromkeys(_told(one) for one in error.errors(include_url=False)))
+        found = ((".".join(map(str, loc)), told) for loc, told in explained(error))
+        return "; ".join(f"{where}: {told}" if where else told for where, told in found)
     if isinstance(error, KeyError):
         return f"the key {error} is missing"
-    return str(error)
-
-
-def _told(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        message = "unknown key"
-    elif error["type"] not in ("value_error", "missing"):
-        message = f"{message}; seen: {error['input']!r}"
-    return f"{where}: {message}" if where else message
+    return re.sub(r"invalid literal for int\(\) with base 10: (.*)", r"\1 is no whole number", str(error))

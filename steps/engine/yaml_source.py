@@ -199,7 +199,7 @@ def validated(model: type[Model], source: Source, value: Any = None, path: Path_
         raise  # never: an error has at least one line
 
 
-def explained(error: ValidationError, model: type[BaseModel]) -> list[tuple[Path_, str]]:
+def explained(error: ValidationError, model: type[BaseModel] | None = None) -> list[tuple[Path_, str]]:
     """What is wrong and where, one line for each value: a union says for each of its members why it is not that one."""
     found: dict[Path_, list[Any]] = {}
     for one in error.errors(include_url=False):
@@ -214,13 +214,13 @@ def _real(loc: tuple[Any, ...]) -> Path_:
     )
 
 
-def _explain(loc: Path_, errors: list[Any], model: type[BaseModel]) -> str:
+def _explain(loc: Path_, errors: list[Any], model: type[BaseModel] | None) -> str:
     # Of the members of a union the one is meant that fits by its type.
     telling = [one for one in errors if not one["type"].endswith(("_type", "_parsing"))] or errors
     error = telling[0]
     if error["type"] == "extra_forbidden":
         key = str(loc[-1])
-        found = near(key, _keys(model))
+        found = near(key, _keys(model)) if model is not None else []
         return f"unknown key {key!r}." + (f" Did you mean {' or '.join(found)}?" if found else "")
     if error["type"] == "missing":
         return f"the key {str(loc[-1])!r} is missing"

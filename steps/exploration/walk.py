@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.lifecycle import Table, advance, legal
 from steps.exploration.moves import ACKS, ANSWERS, FAULTS, LOST_ACKS, STARTS, WEIGHTS, Part, alone, document, ends
+from steps.profiles.rollout.mistakes import NEVER
 
 T = TypeVar("T")
 ABOUT = "ROLLOUT-045"  # every rollout that asks at all gives evidence for it
@@ -122,7 +123,7 @@ class Walk:
         """What runs is over, whatever the trainer may answer to the call that is out; what has ended stays as it is."""
         self.steps.append({"cancel": part.label})
         if part.state == "WAITING":
-            part.lines.append({"call": "any", "hold": part.hold})
+            part.lines.append({"call": "any", "hold": NEVER})
             part.state = "OVER"
 
     def _asked(self, part: Part) -> None:
@@ -154,7 +155,7 @@ class Walk:
         """The server is asked to end in the middle of everything. No reply comes any more, and every trainer must be told."""
         for part in self.parts:
             if part.state == "WAITING":
-                part.lines.append({"say": "Never.", "hold": part.hold})
+                part.lines.append({"say": "Never.", "hold": NEVER})
             elif part.state == "REPORTING":
                 part.acks.append(200)
         self.steps.append("stop_server")
