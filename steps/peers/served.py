@@ -28,7 +28,10 @@ class Peer(Protocol):
 STALL_S = 120.0  # a stalled body outlives every deadline that a target may reasonably have, yet not the run
 DRIP_BYTES = 7
 
-_transports: dict[tuple[str, int], asyncio.Transport] = {}
+Ends = tuple[tuple[str, int], tuple[str, int]]
+
+# By both ends: several peers listen in one process, and a client may use one port of its own towards two of them.
+_transports: dict[Ends, asyncio.Transport] = {}
 
 
 class _Cuttable(HttpToolsProtocol):
@@ -36,13 +39,13 @@ class _Cuttable(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if self.client is not None:
-            _transports[self.client] = transport
+        if self.client is not None and self.server is not None:
+            _transports[self.server, self.client] = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self.client is not None:
-            _transports.pop(self.client, None)
+        if self.client is not None and self.server is not None:
+            _transports.pop((self.server, self.client), None)
 
 
 class TrainerApp:
@@ -118,7 +121,7 @@ async def _paced(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None
         return
     if play.dies:
         play.failed()
-        if (transport := _transports.get(tuple(scope["client"]))) is not None:
+        if (transport := _transport(scope)) is not None:
             transport.abort()
         return
     play.delivered()
@@ -141,7 +144,7 @@ async def _answer(play: Any, send: Send, gone: "asyncio.Future[None]") -> None:
 
 
 async def _lose(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
-    transport = _transports.get(tuple(scope["client"]))
+    transport = _transport(scope)
     if play.loss != "reset":
         await send(_start(play, len(play.response.body) or 1))
     if play.loss == "stall":
@@ -153,6 +156,12 @@ async def _lose(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]
     play.failed()
     if transport is not None:
         transport.abort() if play.loss == "reset" else transport.close()
+
+
+def _transport(scope: Scope) -> asyncio.Transport | None:
+    """The connection that a request came over, while there is one."""
+    server, client = scope["server"], scope["client"]
+    return _transports.get(((server[0], server[1]), (client[0], client[1])))
 
 
 def _start(play: Any, length: int) -> dict[str, Any]:
