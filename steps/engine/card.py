@@ -54,6 +54,8 @@ class Card(Limits):
     keys: dict[str, str] = Field(
         default_factory=dict, description="more keys that the target knows, by what they are for: limited, poor, other"
     )
+    headers: dict[str, str] = Field(default_factory=dict, description="sent with every request to the target")
+    health: str | None = Field(None, description="the path that says whether the target runs, for whoever has no key")
     tokenizer: str | None = Field(None, description="a local tokenizer directory, relative to the card")
     tokenizer_name: str | None = Field(None, description="the name by which the target knows that tokenizer")
     tools: list[Tool] | None = Field(None, description="calls to ask for; default: the calculator, where it is shown")

@@ -78,12 +78,13 @@ class Cause:
 
     `finding` is the requirement that this end breaks; None when it proves nothing about the target (it was full, say), and then the case
     is inconclusive for `reason`. `since` is the first exchange that may be a consequence: what an earlier one shows is judged all the
-    same.
+    same. `again` when the case is worth to be played once more, with nobody beside it.
     """
 
     reason: str
     finding: Finding | None = None
     since: int = 0
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Judgement:
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     unjudged: int = 0  # expectations that rest on a rollout or a request which ended otherwise
+    again: bool = False
 
 
 def requirement_verdicts(evidence: Iterable[Evidence], about: Iterable[str]) -> dict[str, Verdict]:

@@ -28,7 +28,7 @@ class Peer(Protocol):
 STALL_S = 120.0  # a stalled body outlives every deadline that a target may reasonably have, yet not the run
 DRIP_BYTES = 7
 
-Ends = tuple[tuple[str, int], tuple[str, int]]
+Ends = tuple[tuple[str, int | None], tuple[str, int]]
 
 # By both ends: several peers listen in one process, and a client may use one port of its own towards two of them.
 _transports: dict[Ends, asyncio.Transport] = {}

@@ -1,9 +1,11 @@
 """What a profile is: one value that ties a contract to the peers, the capabilities and the invariants that judge it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import httpx
 
 from contracts.lifecycle import Table
 from contracts.requirements import Requirement
@@ -20,6 +22,16 @@ Invariant = Callable[[Any], Iterable[Evidence]]
 def no_cause(case: Case, view: Any) -> Cause | None:
     """Of a profile that knows no end which others rest on."""
     return None
+
+
+def undisturbing(case: Case) -> bool:
+    """Of a profile whose cases leave a target as they found it."""
+    return False
+
+
+async def unchanged(peers: Any, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+    """Of the same."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,8 @@ class Unfuzzed:
 class Profile:
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
     session into what the invariants judge; `live_target` says what is judged on an engine when no target is named. `cause` finds
-    what ended a case otherwise than it gives reason for. What breaks a requirement of `at_any_level` (a leaked key, say) is as grave in a case
+    what ended a case otherwise than it gives reason for. `disturbs` says of a case that a target may be another one after it, for a while,
+    and `recovered` waits until it is what it was. What breaks a requirement of `at_any_level` (a leaked key, say) is as grave in a case
     about a weaker requirement."""
 
     name: str
@@ -118,6 +131,8 @@ class Profile:
     live_target: Callable[[Engine], str] | None = None
     cause: Callable[[Case, Any], Cause | None] = no_cause
     at_any_level: frozenset[str] = frozenset()
+    disturbs: Callable[[Case], bool] = undisturbing
+    recovered: Callable[[Any, httpx.AsyncClient, str, float], Awaitable[bool]] = unchanged
 
     @property
     def by_invariants(self) -> frozenset[str]:

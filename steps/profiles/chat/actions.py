@@ -17,6 +17,7 @@ from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
+HEALTH = "{health}"  # in a path: the one that says whether the target runs
 SESSION = "{session}"  # in a body, a path or a header: the name of the case's own session
 SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
 GAUGE = re.compile(r"^(vllm:\w+?)(?:\{[^}]*\})? ([-+.\deE]+|NaN)$", re.M)
@@ -52,6 +53,11 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str = "right"
     prompt: str = ""
+
+    @property
+    def copies(self) -> int:
+        """How many requests are under way at once, where that is more than one."""
+        return self.times if self.times > 1 else 0
 
     @property
     def path(self) -> str:
@@ -125,7 +131,8 @@ async def _whole(session: Session, ask: Ask, name: str, body: Mapping[str, Any])
     n = await session.send(request_of(session, body, ask), rollout="-")
     response = session.trace.exchanges[n].response
     answer = parse(response.body) if response else None
-    return Reply(name, n, body, response.status if response else None, answer, rewritten=ask.rewritten)
+    raw = response.body if response else b""
+    return Reply(name, n, body, response.status if response else None, answer, rewritten=ask.rewritten, raw=raw)
 
 
 async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, Any]) -> Reply:
@@ -185,7 +192,7 @@ class Send:
         n = await session.send(
             Request(
                 self.method,
-                self.path.replace(SESSION, str(session.state.get("session_name"))),
+                self._path(session),
                 headers,
                 raw + b" " * max(0, self.size - len(raw)),
             ),
@@ -197,6 +204,10 @@ class Send:
             self.name, n, {}, response.status if response else None, body, raw=response.body if response else b""
         )
         session.state.setdefault("replies", {})[self.name] = reply
+
+    def _path(self, session: Session) -> str:
+        path = self.path.replace(SESSION, str(session.state.get("session_name")))
+        return path.replace(HEALTH, getattr(session.bench, "health", "/health"))
 
 
 @dataclass(frozen=True, slots=True)

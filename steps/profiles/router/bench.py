@@ -9,11 +9,12 @@ from steps.profiles.chat.replies import Bench
 
 @dataclass(slots=True)
 class RouterBench(Bench):
-    """`ports` are those of the engines: no answer may show them."""
+    """`ports` are those of the engines: no answer may show them. `health` is the path that says whether the router runs."""
 
     backends: Backends = field(default_factory=Backends)
     ports: tuple[str, ...] = ()
     run: str = "00000000"
+    health: str = "/health"
     counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def nonce(self) -> str:

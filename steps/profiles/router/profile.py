@@ -24,14 +24,18 @@ from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.replies import Talk
 from steps.profiles.router import fuzzed
 from steps.profiles.router.bench import RouterBench
+from steps.profiles.router.cause import cause
 from steps.profiles.router.checks import kept, passed_on, shown
+from steps.profiles.router.healing import Greeter
 from steps.profiles.router.lacks import LACKS, URL_ONLY
+from steps.profiles.router.troubles import disturbs
 from steps.profiles.router.whole import came_back
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("a", "b")
 MORTAL = ("c", "d")  # the engines of instances whose cases take engines down: the others are shared by all cases
 LOOK_S = 20.0
+HEALTH = "/health"
 
 
 @dataclass(slots=True)
@@ -42,6 +46,16 @@ class RouterPeers:
     backends: Backends
     urls: dict[str, str]
     counters: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    health: str | None = None
+    greeter: Greeter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.greeter = Greeter(self._headers(), self.backends, lambda: f"rc-{self.setting.run}-{next(self.counters)}x")
+
+    def _headers(self) -> dict[str, str]:
+        key = self.setting.target_key if self.setting.target_key is not None else self.setting.card.key
+        given = {"content-type": "application/json", **self.setting.card.headers}
+        return {**given, "authorization": f"Bearer {key}"} if key else given
 
     @property
     def tokenizer_hash(self) -> str:
@@ -72,7 +86,8 @@ class RouterPeers:
         card, key = self.setting.card, self.setting.target_key
         ports = tuple(url.rpartition(":")[2] for url in self.urls.values())
         bench = RouterBench(MODEL, key if key is not None else card.key, None, card, 4096)
-        return replace(bench, backends=self.backends, ports=ports, run=self.setting.run, counter=self.counters)
+        bench = replace(bench, backends=self.backends, ports=ports, run=self.setting.run, counter=self.counters)
+        return replace(bench, health=self.health or HEALTH)
 
     def lacks(self, case: Case) -> str | None:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
@@ -85,16 +100,18 @@ class RouterPeers:
         card = self.setting.card
         if need == "key":
             return self.bench(case).key is not None
+        if need == "health":
+            return self.health is not None
         return need in card.capabilities or need in card.keys or need in card.variants
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Whether a greeting reaches an engine of ours. Raises `SuiteError` when it does not: nothing could be judged."""
-        key = self.setting.target_key if self.setting.target_key is not None else self.setting.card.key
-        headers = {"authorization": f"Bearer {key}"} if key else {}
+        headers = self._headers()
         hello = {"model": MODEL, "messages": [{"role": "user", "content": "Hello!"}]}
         try:
             async with client() as http, asyncio.timeout(LOOK_S):
                 reply = await http.post(f"{base_url}{CHAT}", json=hello, headers=headers)
+                self.health = self.setting.card.health or await _health(http, base_url, self.setting.card)
         except (TimeoutError, httpx.HTTPError) as error:
             raise SuiteError(f"{base_url}{CHAT} does not answer: {error or type(error).__name__}") from error
         if reply.status_code in (401, 403):
@@ -106,6 +123,16 @@ class RouterPeers:
                 f"({places}, model {MODEL})? Write {{engine_a}} and {{engine_b}} into the env of its card. It said: {reply.text[:200]}"
             )
         return dialects
+
+
+async def _health(http: httpx.AsyncClient, base_url: str, card: Card) -> str | None:
+    """The path that most routers have, if this one has it; nothing promises it."""
+    reply = await http.get(f"{base_url}{HEALTH}", headers=card.headers)
+    return None if reply.status_code == 404 else HEALTH
+
+
+async def recovered(peers: RouterPeers, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+    return await peers.greeter.well(client, base_url, within_s)
 
 
 @contextlib.asynccontextmanager
@@ -141,4 +168,7 @@ PROFILE = Profile(
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
+    cause=cause,
+    disturbs=disturbs,
+    recovered=recovered,
 )
