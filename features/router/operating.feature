@@ -66,7 +66,7 @@ Feature: A router is operated
     Then all are answered
     And engine d is asked
 
-  @ROUTER-052
+  @ROUTER-052 @needs:x_api_key
   Scenario: A key of a client reaches no engine
     A router may log in to its engines with a key of its own.
     Given the engines say "Done."

@@ -73,9 +73,9 @@ class BackendLine:
 class Plan:
     """What the engines do in one case, and what reached them.
 
-    `asked` are (backend, request), `asked_at` the times and `played` the lines of these requests; `left` those whose router hung up; `gone` the engines that are dead for this case; `sent` the bytes
-    of streams that the router took; `freed` when the case let go; `told` what was said to its end: a reply as its value, a stream as the
-    list of its events.
+    `asked` are (backend, request), `asked_at` the times and `played` the lines of these requests; `left` those whose router hung up; `gone`
+    the engines that are dead for this case; `sent` the bytes of streams that the router took; `freed` when the case let go; `told` what was
+    said to its end: a reply as its value, a stream as the list of its events.
     """
 
     nonce: str

@@ -86,7 +86,7 @@ def _finding(case: Case, talk: Talk, plans: list[Plan], reply: Reply) -> Cause:
     generic = reply.status is None or reply.status >= 500
     scripted = _down(case) or any(line.fails for plan in plans for line in _lines(talk, plan, reply))
     requirement = _owed(talk, plans, reply) if generic and not scripted else case.requirements[0]
-    finding = Finding(requirement, "200: the engines are well" if not scripted else "200", saw, (reply.n,))
+    finding = Finding(requirement, "200", saw, (reply.n,))
     return Cause(f"a request was answered {reply.status or 'nothing'}", finding, reply.n + 1)
 
 
