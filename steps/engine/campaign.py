@@ -31,7 +31,7 @@ LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
 MOST_LANES, FEW_LANES = 4, 2
 SOON_S = 5.0  # a target that starts within this is cheap to start
-TRIES = 3  # of a case that a full or resting target has not let be judged
+TRIES = 3  # of a case that could not be judged: the target was full or resting, or the suite late
 LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
 SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a live model (`live:` in its file)"
 
@@ -132,7 +132,7 @@ class Campaign:
         return counts(self.judged.levels[requirement], self.options.level)
 
     async def _played(self, case: Case) -> Outcome:
-        """Play a case once more, with nobody beside it, as long as the target was full or resting and so showed nothing."""
+        """Play a case once more, with nobody beside it, as long as something else than the case decided how it ended."""
         outcome = await self._once(case)
         for _ in range(TRIES - 1):
             if not outcome.judgement.again:

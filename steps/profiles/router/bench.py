@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass, field
 
+from steps.engine.lateness import Lateness
 from steps.peers.backends import Backends
 from steps.profiles.chat.replies import Bench
 
@@ -15,6 +16,7 @@ class RouterBench(Bench):
     ports: tuple[str, ...] = ()
     run: str = "00000000"
     health: str = "/health"
+    lateness: Lateness = field(default_factory=Lateness)
     counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def nonce(self) -> str:

@@ -13,7 +13,7 @@ from steps.engine.findings import Cause, Finding
 from steps.engine.reading import mapping
 from steps.engine.trace import Request, parse
 from steps.peers.backends import BackendLine, Plan
-from steps.profiles.chat.replies import Reply, Talk
+from steps.profiles.chat.replies import DONE, Reply, Talk
 from steps.profiles.router.bench import RouterBench
 from steps.profiles.router.conversations import Engines, LastDies, Stop
 from steps.profiles.router.received import received
@@ -22,13 +22,37 @@ from steps.profiles.router.wanted import OK, wanted
 BY_ITSELF = (429, 502, 503, 504)  # what routers answer that are full, or have no engine left to ask
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})
 ENGINES = 2
+LATE_S = 1.0  # half of what routers in a hurry wait for an engine
 
 
 def cause(case: Case, talk: Talk) -> Cause | None:
     plans: list[Plan] = talk.extra.get("plans", [])
     if not plans:
         return None
-    return _without_body(talk, plans) or next(_odd(case, talk, plans), None)
+    return _late(case, talk, plans) or _without_body(talk, plans) or next(_odd(case, talk, plans), None)
+
+
+def _late(case: Case, talk: Talk, plans: list[Plan]) -> Cause | None:
+    """Engines that answer late for want of a processor are silent in the eyes of a router, and it may give them up."""
+    assert isinstance(talk.bench, RouterBench)
+    late_s = talk.bench.lateness.since(talk.trace.epoch)
+    retried = sum(len(plan.asked) for plan in plans) > len(talk.replies) and not _failing(plans)
+    if late_s < LATE_S or not (retried or any(_unexpected(case, plans, reply) for reply in talk.replies.values())):
+        return None
+    reason = f"the suite itself, which plays the engines, was {late_s:.1f} s late in this case"
+    return Cause(reason, None, 0, again=True)
+
+
+def _unexpected(case: Case, plans: list[Plan], reply: Reply) -> bool:
+    """Whether a reply is otherwise than it should be by its status or, of a stream, by its end."""
+    allowed = wanted(case, reply.name)
+    if allowed is not None and reply.status not in allowed:
+        return True
+    return reply.good and reply.streamed and not _failing(plans) and DONE not in reply.data
+
+
+def _failing(plans: list[Plan]) -> bool:
+    return any(line.fails for plan in plans for line in plan.played)
 
 
 def _without_body(talk: Talk, plans: list[Plan]) -> Cause | None:

@@ -15,6 +15,7 @@ from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import SuiteError
 from steps.engine.http import client
+from steps.engine.lateness import Lateness, watched
 from steps.engine.session import Session
 from steps.peers import served
 from steps.peers.backends import Backend, Backends
@@ -45,6 +46,7 @@ class RouterPeers:
     setting: Setting
     backends: Backends
     urls: dict[str, str]
+    lateness: Lateness = field(default_factory=Lateness)
     counters: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     health: str | None = None
     greeter: Greeter = field(init=False)
@@ -87,7 +89,7 @@ class RouterPeers:
         ports = tuple(url.rpartition(":")[2] for url in self.urls.values())
         bench = RouterBench(MODEL, key if key is not None else card.key, None, card, 4096)
         bench = replace(bench, backends=self.backends, ports=ports, run=self.setting.run, counter=self.counters)
-        return replace(bench, health=self.health or HEALTH)
+        return replace(bench, health=self.health or HEALTH, lateness=self.lateness)
 
     def lacks(self, case: Case) -> str | None:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
@@ -140,12 +142,12 @@ async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
     """Serve the engines for a run. With `--listen HOST:PORT` the others are at the next ports."""
     backends = Backends()
     host, port = setting.listen
-    async with contextlib.AsyncExitStack() as stack:
+    async with watched() as lateness, contextlib.AsyncExitStack() as stack:
         urls = {}
         for n, name in enumerate(NAMES + MORTAL):
             place = (host, port + n if port else 0)
             urls[name] = await stack.enter_async_context(served.serve(Backend(name, backends), *place))
-        yield RouterPeers(setting, backends, urls)
+        yield RouterPeers(setting, backends, urls, lateness)
 
 
 def read(session: Session, case: Case) -> Talk:
