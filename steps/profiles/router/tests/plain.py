@@ -100,6 +100,8 @@ def create_app() -> Starlette:
 
 
 async def _chat(plain: Plain, request: Request) -> Response:
+    if plain.known("wants_header") and request.headers.get("x-config") != "two engines":
+        return plain.error(400, "no configuration")
     if request.headers.get("authorization") != f"Bearer {KEY}":
         return plain.error(401, "no such key")
     try:

@@ -39,10 +39,13 @@ CASES = (
 )
 
 
-def played(ways: str, jobs: int = 8, names: Iterable[str] = CASES) -> list[Outcome]:
+def played(
+    ways: str, jobs: int = 8, names: Iterable[str] = CASES, health: str | None = "/healthz/live"
+) -> list[Outcome]:
     env = {"PLAIN": ways, "PLAIN_ENGINES": "{engine_a},{engine_b}"}
-    health = "/healthz/live" if "other_health" in ways else None
-    card = Card(key=KEY, settle_s=0, capabilities=["timeout"], env=env, health=health)
+    health = health if "other_health" in ways else None
+    headers = {"x-config": "two engines"}
+    card = Card(key=KEY, settle_s=0, capabilities=["timeout"], env=env, health=health, headers=headers)
     return asyncio.run(_played(Request("router", target=TARGET, described=card, jobs=jobs), set(names)))
 
 
@@ -72,10 +75,22 @@ def test_an_engine_that_rests_changes_no_verdict(jobs: int) -> None:
 
 @pytest.mark.parametrize(
     "ways",
-    ["", "retries_429 detail", "retries_same rests_1_5", "own_key plain_405 other_health recodes", "drops_null"],
+    [
+        "",
+        "retries_429 detail",
+        "retries_same rests_1_5",
+        "own_key plain_405 other_health recodes wants_header",
+        "drops_null",
+    ],
 )
 def test_a_router_may_be_otherwise(ways: str) -> None:
     assert unlike_pass(played(ways)) == []
+
+
+def test_a_path_of_health_that_nobody_named_is_not_judged() -> None:
+    (outcome,) = played("other_health", names=["health needs no key"], health=None)
+    assert outcome.judgement.verdict is Verdict.SKIP
+    assert "health: /..." in outcome.judgement.reason
 
 
 def test_a_router_that_is_full_breaks_nothing() -> None:
