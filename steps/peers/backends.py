@@ -26,10 +26,10 @@ ENDLESS = 240  # pieces, after which even an endless stream is over
 class BackendLine:
     """How one request is answered. `put` is merged over the reply; a stream goes at `pace_s` a chunk and breaks off after `dies_after`,
     falls silent after `stalls_after` or tells of an error after `fails_after`. `hold` waits until the case lets go; `size` makes the
-    answer so many bytes long; `zipped` packs it where the router said that it may be. A `plain` stream has no member that nobody knows,
-    a `torn` one is sent in pieces that end in the middle of events and of letters. `index` is that of the choice of a stream.
-    An `endless` stream repeats its words until the router hangs up. The engine that plays a line that `stays` plays it again in this case,
-    however often it is asked.
+    answer so many bytes long; `zipped` packs it where the router said that it may be. In a stream that is not `plain` each piece has a
+    member that nobody knows, a `torn` one is sent in pieces that end in the middle of events and of letters. `index` is that of the choice
+    of a stream. An `endless` stream repeats its words until the router hangs up. The engine that plays a line that `stays` plays it again
+    in this case, however often it is asked.
     """
 
     say: str = WORDS
@@ -42,7 +42,7 @@ class BackendLine:
     stalls_after: int = 0
     fails_after: int = 0
     spaces: Literal["before", "after"] = "before"
-    plain: bool = False
+    plain: bool = True
     torn: bool = False
     index: int = 0
     hold: bool = False
