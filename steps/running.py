@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from contracts.requirements import Requirement
 from steps import probe
 from steps.engine import bodies, redaction
@@ -108,6 +110,12 @@ class Judge:
     def checked(self, talk: Any) -> Iterable[Evidence]:
         return self.profile.checked(talk)
 
+    def disturbs(self, case: Case) -> bool:
+        return self.profile.disturbs(case)
+
+    async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+        return await self.profile.recovered(self.peers, client, base_url, within_s)
+
 
 @dataclass(slots=True)
 class Run:
@@ -145,13 +153,14 @@ class Run:
     def ordered(self, cases: Iterable[Case]) -> list[Case]:
         """The cases in the order in which they should begin: first those that wait longest for what they are about.
 
-        That is a deadline of their configuration, then the start of an instance of their own.
+        That is a deadline of their configuration, then the start of an instance of their own. Those after which the target may be
+        another one are the last.
         """
         card = self.campaign.options.card
 
-        def patience(case: Case) -> tuple[float, int]:
+        def patience(case: Case) -> tuple[bool, float, int]:
             waits = card.limits(case.variant).longest() if case.variant in card.variants else 0.0
-            return waits, 2 * bool(case.variant) + case.alone
+            return not self.profile.disturbs(case), waits, 2 * bool(case.variant) + case.alone
 
         return sorted(cases, key=patience, reverse=True)
 

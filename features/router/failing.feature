@@ -7,7 +7,7 @@ Feature: Engines that fail
     Given the engines answer <status>, then say "Done."
     When the router is asked "Hello!" as a stream
     Then it says "Done.", all of it and once
-    And the engines were asked 2 to 3 times, both of them
+    And the engines were asked 2 to 3 times
 
     Examples:
       | status |
@@ -27,17 +27,12 @@ Feature: Engines that fail
       | 404    |
       | 413    |
       | 422    |
-      | 429    |
 
   @ROUTER-004 @ROUTER-003
   Scenario: What the second engine says of the request counts, when the first one failed
     Given the engines answer 500, then answer 400
     When the router is asked "Hello!"
     Then it fails with 400
-    And it holds these members:
-      """
-      error: {message: scripted 400, type: scripted, code: 400}
-      """
     And the engines were asked 2 times
 
   @ROUTER-005 @ROUTER-009
@@ -85,8 +80,12 @@ Feature: Engines that fail
 
   @ROUTER-017 @alone
   Scenario: One failure is no reason to do without an engine
+    It may rest for a while, and is asked again.
     Given the engines answer 500, then say "Done."
     When the router is asked "Hello!"
-    And the router is asked 40 times, one after the other
-    Then the second is answered
-    And both engines got their share
+    Given the engines say "Done."
+    When the router is asked until engine a answers
+    And the router is asked until engine b answers
+    Then all are answered
+    And engine a is asked
+    And engine b is asked

@@ -23,7 +23,7 @@ Feature: The capital of France
     Given the engines <trouble>, then say "Paris"
     When the router is asked "In one word, can you provide me the capital of France?"
     Then it says "Paris", all of it and once
-    And the engines were asked 2 times, both of them
+    And the engines were asked 2 to 3 times
 
     Examples:
       | trouble    |

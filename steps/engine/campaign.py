@@ -20,7 +20,8 @@ from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.doubt import Doubts
 from steps.engine.findings import LEVELS, Cause, Evidence, Finding, Held, Judgement, SuiteError, Verdict, counts, judge
-from steps.engine.lateness import Lateness
+from steps.engine.lanes import Lane, Lanes
+from steps.engine.lateness import Lateness, watched
 from steps.engine.outcome import Outcome
 from steps.engine.places import Places
 from steps.engine.session import GaveUp, Pulse, Session
@@ -32,6 +33,8 @@ CASE_S = 120.0  # no case may take longer, whatever it waits for
 LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
 EXCLUSIVE = "exclusive"  # the tag of a case that nobody else may be in flight beside
+MOST_LANES, FEW_LANES = 4, 2
+SOON_S = 5.0  # a target that starts within this is cheap to start
 LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
 SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a live model (`live:` in its file)"
 
@@ -56,6 +59,8 @@ class Judged(Protocol):
     def cause(self, case: Case, talk: Any) -> Cause | None: ...
     def excuse(self, case: Case, talk: Any) -> str | None: ...
     def checked(self, talk: Any) -> Iterable[Evidence]: ...
+    def disturbs(self, case: Case) -> bool: ...
+    async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +93,15 @@ class Campaign:
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
     doubts: Doubts = field(default_factory=Doubts)
     lateness: Lateness = field(init=False)
+    lanes: Lanes = field(default_factory=lambda: Lanes(0))
+    weak: set[str] = field(default_factory=set)
+    start_s: float = 0.0  # what the first start of the target took
 
     async def __aenter__(self) -> "Campaign":
         self.client = await self.stack.enter_async_context(http.client())
-        self.lateness = Lateness(self._slower)
-        watching = asyncio.ensure_future(self.lateness.watch())
-        self.stack.callback(watching.cancel)
+        self.client.headers.update(self.options.card.headers)
+        self.lateness = await self.stack.enter_async_context(watched(self._slower))
+        self.stack.push_async_callback(self.lanes.aclose)
         return self
 
     def _slower(self) -> None:
@@ -119,7 +127,10 @@ class Campaign:
     async def _launched(self, stack: contextlib.AsyncExitStack, env: dict[str, str]) -> Target:
         """Start one instance after the other: several interpreters that start at once all start late."""
         async with self.launching:
-            return await stack.enter_async_context(targets.running(self.options.target, env))
+            began = time.monotonic()
+            target = await stack.enter_async_context(targets.running(self.options.target, env))
+        self.start_s = self.start_s or time.monotonic() - began
+        return target
 
     async def play(self, case: Case) -> Outcome:
         """Run and judge one case. Never raises for anything that the target does."""
@@ -144,18 +155,21 @@ class Campaign:
                 return outcome
             if not self.doubts.may_ask_again():
                 break
-            outcome = replace(await self._once(replace(case, tags=case.tags | {EXCLUSIVE})), case=case)
+            outcome = await self._once(case, apart=True)
         why = self.doubts.about(outcome, limit_s)
-        return outcome if why is None else doubt.unproved(outcome, why)
+        return outcome if why is None or outcome.judgement.verdict is not Verdict.FAIL else doubt.unproved(outcome, why)
 
-    async def _once(self, case: Case) -> Outcome:
+    async def _once(self, case: Case, apart: bool = False) -> Outcome:
         began = since = time.monotonic()
         trace = Trace()
         most_s = LIVE_CASE_S if self.options.live else CASE_S
+        apart = apart or self.judged.disturbs(case)
         try:
-            async with self._instance(case) as target, self._place(case), asyncio.timeout(most_s):
+            async with self._instance(case, apart) as target, self._place(case, apart):
+                known = {"apart": apart, "unwell": apart and not await self._well(case, target)}
                 since = time.monotonic()
-                session = await self._acted(case, target, trace)
+                async with asyncio.timeout(most_s):
+                    session = await self._acted(case, target, trace, known)
             judgement = await self._settled(case, session)
         except TimeoutError:
             judgement = Judgement(Verdict.ERROR, {}, (), f"the case did not end within {most_s:g} s")
@@ -168,22 +182,63 @@ class Campaign:
             judgement = Judgement(Verdict.ERROR, {}, (), told)
         trace.trim()
         late_s = self.lateness.worst(since)
-        alone = EXCLUSIVE in case.tags or case.alone
+        alone = apart or case.alone or EXCLUSIVE in case.tags
         return Outcome(case, judgement, trace, time.monotonic() - began, self.rerun(case), late_s, alone)
 
     @contextlib.asynccontextmanager
-    async def _instance(self, case: Case) -> AsyncIterator[Target]:
-        if not case.alone:
+    async def _instance(self, case: Case, apart: bool) -> AsyncIterator[Target]:
+        if case.alone:
+            async with contextlib.AsyncExitStack() as stack:
+                yield await self._launched(stack, self._env(case.variant))
+        elif self._has_lane(case, apart):
+            async with self._lanes().taken() as lane:
+                yield await self._in_lane(lane)
+        else:
             yield await self.target(case.variant)
-            return
-        card = self.options.card
-        env = {**card.env, **(card.variants[case.variant].env if case.variant else {})}
-        async with contextlib.AsyncExitStack() as stack:
-            yield await self._launched(stack, env)
 
-    def _place(self, case: Case) -> contextlib.AbstractAsyncContextManager[None]:
+    def _env(self, variant: str) -> dict[str, str]:
+        card = self.options.card
+        return {**card.env, **(card.variants[variant].env if variant else {})}
+
+    def _has_lane(self, case: Case, apart: bool) -> bool:
+        """Another configuration is asked by few cases; there those apart come last, and one by one."""
+        return (
+            self.judged.disturbs(case)
+            and not case.alone
+            and not case.variant
+            and targets.command(self.options.target, 0) is not None
+        )
+
+    def _lanes(self) -> Lanes:
+        if not self.lanes.most:
+            self.lanes.most = min(self.options.jobs, MOST_LANES if self.start_s < SOON_S else FEW_LANES)
+        return self.lanes
+
+    async def _in_lane(self, lane: Lane) -> Target:
+        """The instance of a lane, as well as it was when it began; a fresh one where it does not recover."""
+        within_s = max(1.0, self.start_s)  # whoever needs longer than that is started anew in less
+        if lane.target and not await self.judged.recovered(self.client, lane.target.base_url, within_s):
+            await lane.spoilt()
+        if lane.target is None:
+            lane.target = await self._launched(lane.stack, self._env(""))
+            await self.judged.recovered(self.client, lane.target.base_url, within_s)
+        return lane.target
+
+    async def _well(self, case: Case, target: Target) -> bool:
+        """Whether a shared instance is what it was, before a case that has it to itself. One that once was not in time is not waited for."""
+        if case.alone or self._has_lane(case, True):
+            return True
+        within_s = SOON_S if target.base_url in self.weak else 2 * self.options.card.patience_s
+        well = await self.judged.recovered(self.client, target.base_url, within_s)
+        if not well:
+            self.weak.add(target.base_url)
+        return well
+
+    def _place(self, case: Case, apart: bool) -> contextlib.AbstractAsyncContextManager[None]:
         # A case with an instance of its own disturbs nobody.
-        return contextlib.nullcontext() if case.alone else self._places(case.variant).taken(_width(case))
+        if case.alone or self._has_lane(case, apart):
+            return contextlib.nullcontext()
+        return self._places(case.variant).taken(EVERYTHING if apart else _width(case))
 
     def _places(self, variant: str) -> Places:
         """Every instance has room of its own: those with short deadlines must not stand in line behind the others."""
@@ -207,9 +262,10 @@ class Campaign:
         session.busy = self._places(case.variant).shrink
         return session
 
-    async def _acted(self, case: Case, target: Target, trace: Trace) -> Session:
+    async def _acted(self, case: Case, target: Target, trace: Trace, known: dict[str, Any]) -> Session:
         """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""
         session = self.session(case, target, trace)
+        session.state |= known
         try:
             for step in case.actions:
                 await step.what.perform(session)  # type: ignore[union-attr]
@@ -238,6 +294,8 @@ class Campaign:
         talk = self.judged.read(session, case)
         cause = self.judged.cause(case, talk)
         if cause is not None:
+            if cause.again:
+                session.busy()
             return self._resting(case, talk, cause)
         evidence: list[Evidence] = []
         spoke = bool(case.expectations)

@@ -66,6 +66,8 @@ class Card(Limits):
     keys: dict[str, str] = Field(
         default_factory=dict, description="more keys that the target knows, by what they are for: limited, poor, other"
     )
+    headers: dict[str, str] = Field(default_factory=dict, description="sent with every request to the target")
+    health: str | None = Field(None, description="the path that says whether the target runs, for whoever has no key")
     tokenizer: str | None = Field(None, description="a local tokenizer directory, relative to the card")
     tokenizer_name: str | None = Field(None, description="the name by which the target knows that tokenizer")
     model: str | None = Field(None, description="the model to ask for (chat, router); default: the first that it lists")

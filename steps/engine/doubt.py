@@ -29,8 +29,8 @@ class Doubts:
     def about(self, outcome: Outcome, limit_s: float | None = None) -> str | None:
         """Why the outcome has to be obtained again; None when it stands. `limit_s` is the shortest limit that the target declares."""
         judgement = outcome.judgement
-        if judgement.cause is not None and judgement.cause.alone:
-            return None if outcome.alone else judgement.cause.reason
+        if judgement.cause is not None and judgement.cause.again:
+            return judgement.cause.reason
         if judgement.verdict is not Verdict.FAIL or self._known(judgement):
             return None
         timed = all(finding.timing for finding in judgement.findings)

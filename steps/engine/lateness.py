@@ -1,25 +1,26 @@
 """How late the suite itself is: a loop that woke two seconds late cannot say that somebody else was.
 
-The loop that plays the cases also plays the peers, so that whatever is late on it looks to the target like a slow trainer.
+The loop that plays the cases also plays the peers, so that whatever is late on it looks to the target like a slow peer.
 """
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from time import monotonic
 
 TICK_S = 0.05
 NOTED_S = 0.1  # less is told by no deadline
-KEPT = 4096
+KEPT = 10_000  # ticks that came late
 TOO_LATE_S = 0.25  # more than this can make a deadline of a second be missed
 
 
 class Lateness:
-    """Wakes again and again and notes by how much it woke too late. `busy` is called whenever that was too much."""
+    """Wakes at every tick and notes by how much it woke too late. `busy` is called whenever that was too much."""
 
     def __init__(self, busy: Callable[[], None] = lambda: None) -> None:
         self.busy = busy
-        self.noted: deque[tuple[float, float]] = deque(maxlen=KEPT)
+        self.late: deque[tuple[float, float]] = deque(maxlen=KEPT)
         self.due = 0.0
 
     async def watch(self) -> None:
@@ -27,17 +28,32 @@ class Lateness:
         while True:
             self.due = monotonic() + TICK_S
             await asyncio.sleep(TICK_S)
-            self._note(monotonic())
+            self.note(self.due, monotonic())
 
-    def _note(self, now: float) -> None:
-        late = now - self.due
-        if late > NOTED_S:
-            self.noted.append((now, late))
-        if late > TOO_LATE_S:
+    def note(self, due: float, came: float) -> None:
+        late_s = came - due
+        if late_s > NOTED_S:
+            self.late.append((came, late_s))
+        if late_s > TOO_LATE_S:
             self.busy()
 
-    def worst(self, since: float) -> float:
-        """By how many seconds the loop was late at most after `since` (monotonic time), the present moment included."""
-        now = monotonic()
-        seen = [late for at, late in reversed(self.noted) if at >= since]
-        return max([0.0, now - self.due, *seen]) if self.due else 0.0
+    def worst(self, began: float) -> float:
+        """By how many seconds the loop was late at most since `began` (`time.monotonic`), the present moment included."""
+        seen = [late_s for came, late_s in reversed(self.late) if came >= began]
+        return max([0.0, monotonic() - self.due, *seen]) if self.due else 0.0
+
+    def since(self, began: float) -> float:
+        """The seconds, all together, by which it was late since then."""
+        return sum(late_s for came, late_s in self.late if came >= began)
+
+
+@contextlib.asynccontextmanager
+async def watched(busy: Callable[[], None] = lambda: None) -> AsyncIterator[Lateness]:
+    lateness = Lateness(busy)
+    task = asyncio.ensure_future(lateness.watch())
+    try:
+        yield lateness
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

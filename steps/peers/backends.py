@@ -6,8 +6,9 @@ like any engine would.
 
 import asyncio
 import gzip
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,14 +19,17 @@ from steps.peers.talking import MODEL, NONCE, WORDS, Asked
 
 JSON = (("content-type", "application/json"),)
 SSE = (("content-type", "text/event-stream"),)
+ENDLESS = 240  # pieces, after which even an endless stream is over
 
 
 @dataclass(frozen=True, slots=True)
 class BackendLine:
     """How one request is answered. `put` is merged over the reply; a stream goes at `pace_s` a chunk and breaks off after `dies_after`,
     falls silent after `stalls_after` or tells of an error after `fails_after`. `hold` waits until the case lets go; `size` makes the
-    answer so many bytes long; `zipped` packs it where the router said that it may be. A `plain` stream has no member that nobody knows,
-    a `torn` one is sent in pieces that end in the middle of events and of letters. `index` is that of the choice of a stream.
+    answer so many bytes long; `zipped` packs it where the router said that it may be. In a stream that is not `plain` each piece has a
+    member that nobody knows, a `torn` one is sent in pieces that end in the middle of events and of letters. `index` is that of the choice
+    of a stream. An `endless` stream repeats its words until the router hangs up. The engine that plays a line that `stays` plays it again
+    in this case, however often it is asked.
     """
 
     say: str = WORDS
@@ -38,12 +42,14 @@ class BackendLine:
     stalls_after: int = 0
     fails_after: int = 0
     spaces: Literal["before", "after"] = "before"
-    plain: bool = False
+    plain: bool = True
     torn: bool = False
     index: int = 0
     hold: bool = False
     size: int = 0
     zipped: bool = False
+    endless: bool = False
+    stays: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     put: Mapping[str, Any] = field(default_factory=dict)
 
@@ -52,20 +58,32 @@ class BackendLine:
         """After how many events a stream is not what it should be, 0 where it comes to its end."""
         return self.dies_after or self.stalls_after or self.fails_after
 
+    @property
+    def gives_nothing(self) -> bool:
+        """Whether not even the beginning of an answer comes of it."""
+        return self.status >= 400 or self.loss is not None
+
+    @property
+    def fails(self) -> bool:
+        """Whether this is anything but a good answer to its end: what a router may take for a sign that the engine is not well."""
+        return self.gives_nothing or self.cut > 0
+
 
 @dataclass(slots=True)
 class Plan:
     """What the engines do in one case, and what reached them.
 
-    `asked` are (backend, request); `left` those whose router hung up; `gone` the engines that are dead for this case; `sent` the bytes
-    of streams that the router took; `freed` when the case let go; `told` what was said to its end: a reply as its value, a stream as the
-    list of its events.
+    `asked` are (backend, request), `asked_at` the times and `played` the lines of these requests; `left` those whose router hung up; `gone`
+    the engines that are dead for this case; `sent` the bytes of streams that the router took; `freed` when the case let go; `told` what was
+    said to its end: a reply as its value, a stream as the list of its events.
     """
 
     nonce: str
     trace: Trace
     lines: Sequence[BackendLine] = (BackendLine(),)
     asked: list[tuple[str, Request]] = field(default_factory=list)
+    asked_at: list[float] = field(default_factory=list)
+    played: list[BackendLine] = field(default_factory=list)
     left: list[float] = field(default_factory=list)
     finished: list[float] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
@@ -74,8 +92,16 @@ class Plan:
     sent: int = 0
     told: list[Any] = field(default_factory=list)
 
-    def take(self) -> BackendLine:
-        return self.lines[min(len(self.asked) - 1, len(self.lines) - 1)]
+    def take(self, backend: str, request: Request) -> BackendLine:
+        """Note a request, and give the line that is its answer."""
+        last = next((n for n in reversed(range(len(self.asked))) if self.asked[n][0] == backend), None)
+        line = self.lines[min(len(self.asked), len(self.lines) - 1)]
+        if last is not None and self.played[last].stays:
+            line = self.played[last]
+        self.asked.append((backend, request))
+        self.asked_at.append(self.trace.now())
+        self.played.append(line)
+        return line
 
     def let_go(self) -> None:
         self.freed = self.trace.now()
@@ -90,7 +116,7 @@ class BackendPlay:
     plan: Plan | None = None
     loss: Literal["reset", "stall", "cut"] | None = None
     delay_s: float = 0.0
-    pieces: Sequence[bytes] = ()
+    pieces: Iterable[bytes] = ()
     pace_s: float = 0.0
     dies: bool = False
     stalls: bool = False
@@ -153,8 +179,7 @@ class Backend:
             if request.method == "POST":
                 self.all.strays.append(request)
             return BackendPlay(self._aside(request))
-        plan.asked.append((self.name, request))
-        return _answer(plan, plan.take(), request)
+        return _answer(plan, plan.take(self.name, request), request)
 
     def _aside(self, request: Request) -> Response:
         path = request.path.partition("?")[0]
@@ -199,6 +224,10 @@ def _stream(plan: Plan, line: BackendLine, asked: Asked, hold: asyncio.Event | N
         if line.size
         else list(talking.stream(asked, asked.rest(line.say), line.put, line.plain, line.index))
     )
+    if line.endless:
+        return BackendPlay(
+            Response(200, SSE, b""), plan, None, line.delay_s, _again_and_again(pieces), line.pace_s, hold=hold
+        )
     is_cut = 0 < line.cut < len(pieces)
     if is_cut:
         pieces = pieces[: line.cut]
@@ -211,3 +240,9 @@ def _stream(plan: Plan, line: BackendLine, asked: Asked, hold: asyncio.Event | N
     return BackendPlay(
         Response(200, SSE, b""), plan, None, line.delay_s, pieces, line.pace_s, dies, stalls, hold, told=told
     )
+
+
+def _again_and_again(pieces: Sequence[bytes]) -> Iterator[bytes]:
+    """The beginning of a stream, and then its words: longer than any client reads on that means to leave."""
+    yield pieces[0]
+    yield from itertools.islice(itertools.cycle(pieces[1:-2]), ENDLESS)  # the last two say that it ends

@@ -32,7 +32,10 @@ STALL_S = 120.0  # a stalled body outlives every deadline that a target may reas
 DRIP_BYTES = 7
 BODILESS = (204, 304)
 
-_transports: dict[tuple[str, int], asyncio.Transport] = {}
+Ends = tuple[tuple[str, int | None], tuple[str, int]]
+
+# By both ends: several peers listen in one process, and a client may use one port of its own towards two of them.
+_transports: dict[Ends, asyncio.Transport] = {}
 
 
 class _Cuttable(HttpToolsProtocol):
@@ -40,13 +43,13 @@ class _Cuttable(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if self.client is not None:
-            _transports[self.client] = transport
+        if self.client is not None and self.server is not None:
+            _transports[self.server, self.client] = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self.client is not None:
-            _transports.pop(self.client, None)
+        if self.client is not None and self.server is not None:
+            _transports.pop((self.server, self.client), None)
 
 
 class TrainerApp:
@@ -177,7 +180,7 @@ async def _paced(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None
         return
     if play.dies:
         play.failed()
-        if (transport := _transports.get(tuple(scope["client"]))) is not None:
+        if (transport := _transport(scope)) is not None:
             transport.abort()
         return
     play.delivered()
@@ -205,7 +208,7 @@ async def _answer(play: Any, send: Send, gone: "asyncio.Future[None]") -> None:
 
 
 async def _lose(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
-    transport = _transports.get(tuple(scope["client"]))
+    transport = _transport(scope)
     if play.loss != "reset":
         await send(_start(play, len(play.response.body) or 1))
     if play.loss == "stall":
@@ -217,6 +220,12 @@ async def _lose(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]
     play.failed()
     if transport is not None:
         transport.abort() if play.loss == "reset" else transport.close()
+
+
+def _transport(scope: Scope) -> asyncio.Transport | None:
+    """The connection that a request came over, while there is one."""
+    server, client = scope["server"], scope["client"]
+    return _transports.get(((server[0], server[1]), (client[0], client[1])))
 
 
 def _start(play: Any, length: int) -> dict[str, Any]:

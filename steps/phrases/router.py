@@ -31,6 +31,7 @@ AND_HOW: tuple[tuple[str, str, Callable[[re.Match[str]], Line]], ...] = (
     (r' with the body "([^"]*)"', ' with the body "..."', lambda m: {"body": m[1]}),
     (r" after ([\d.]+) s", " after 0.3 s", lambda m: {"delay_s": float(m[1])}),
     (r", a word every ([\d.]+) s", ", a word every 0.1 s", lambda m: {"pace_s": float(m[1])}),
+    (r", without end", ", without end", lambda m: {"endless": True}),
     (r" and hold it back", " and hold it back", lambda m: {"hold": True}),
     (r" and die after (\d+) pieces", " and die after 4 pieces", lambda m: {"dies_after": int(m[1])}),
 )

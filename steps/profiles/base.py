@@ -1,9 +1,11 @@
 """What a profile is: one value that ties a contract to the peers, the capabilities and the invariants that judge it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import httpx
 
 from contracts.lifecycle import Table
 from contracts.requirements import Requirement
@@ -24,6 +26,16 @@ Mistakes = Callable[[Sequence[Step]], Iterable[tuple[Location | None, str]]]
 def no_cause(case: Case, view: Any) -> Cause | None:
     """Of a profile that knows no end which others rest on."""
     return None
+
+
+def undisturbing(case: Case) -> bool:
+    """Of a profile whose cases leave a target as they found it."""
+    return False
+
+
+async def unchanged(peers: Any, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+    """Of the same."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,8 @@ class Profile:
     session into what the invariants judge; `live_target` says what is judged on an engine when no target is named. `cause` finds
     what ended a case otherwise than it gives reason for; `ends_by_itself` is accused where one such end shows in cases about several
     requirements. What breaks a requirement of `at_any_level` (a leaked key, say) is as grave in a case
-    about a weaker requirement.
+    about a weaker requirement. `disturbs` says of a case that a target may be another one after it, for a while, and `recovered` waits until
+    it is what it was.
 
     `greeting` is the plainest case of a dialect, `heard` what it showed of the target. `unexplored` says what applies instead to a
     profile whose orders of events cannot be explored.
@@ -143,6 +156,8 @@ class Profile:
     cause: Callable[[Case, Any], Cause | None] = no_cause
     ends_by_itself: str | None = None
     at_any_level: frozenset[str] = frozenset()
+    disturbs: Callable[[Case], bool] = undisturbing
+    recovered: Callable[[Any, httpx.AsyncClient, str, float], Awaitable[bool]] = unchanged
 
     @property
     def by_invariants(self) -> frozenset[str]:

@@ -164,7 +164,7 @@ class Endless(Campaign):
     """Its target answers, and its judge computes for ever."""
 
     @contextlib.asynccontextmanager
-    async def _instance(self, case: Case) -> AsyncIterator[Any]:
+    async def _instance(self, case: Case, apart: bool) -> AsyncIterator[Any]:
         yield None
 
     async def _acted(self, *any_of_it: Any) -> Any:

@@ -20,6 +20,7 @@ from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
+HEALTH = "{health}"  # in a path: the one that says whether the target runs
 SESSION = "{session}"  # in a body, a path or a header: the name of the case's own session
 SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
 GAUGE = re.compile(r"^(vllm:\w+)(?:\{.*\})? ([-+.\deE]+|NaN)$", re.M)  # one line: a label's value may hold a brace
@@ -56,6 +57,11 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str = "right"
     prompt: str = ""
+
+    @property
+    def copies(self) -> int:
+        """How many requests are under way at once, where that is more than one."""
+        return self.times if self.times > 1 else 0
 
     @property
     def path(self) -> str:
@@ -129,7 +135,8 @@ async def _whole(session: Session, ask: Ask, name: str, body: Mapping[str, Any])
     n = await session.send(request_of(session, body, ask), rollout="-")
     response = session.trace.exchanges[n].response
     answer = answered(session, n)
-    return Reply(name, n, body, response.status if response else None, answer, rewritten=ask.rewritten)
+    raw = response.body if response else b""
+    return Reply(name, n, body, response.status if response else None, answer, rewritten=ask.rewritten, raw=raw)
 
 
 def answered(session: Session, n: int) -> Any:
@@ -237,7 +244,7 @@ class Send:
         n = await session.send(
             Request(
                 self.method,
-                self.path.replace(SESSION, str(session.state.get("session_name"))),
+                self._path(session),
                 headers,
                 raw + b" " * max(0, self.size - len(raw)),
             ),
@@ -247,6 +254,10 @@ class Send:
         body, raw_answer = answered(session, n), response.body if response else b""
         reply = Reply(self.name, n, {}, response.status if response else None, body, raw=raw_answer)
         session.state.setdefault("replies", {})[self.name] = reply
+
+    def _path(self, session: Session) -> str:
+        path = self.path.replace(SESSION, str(session.state.get("session_name")))
+        return path.replace(HEALTH, getattr(session.bench, "health", "/health"))
 
 
 @dataclass(frozen=True, slots=True)

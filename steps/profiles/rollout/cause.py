@@ -93,7 +93,7 @@ def _not_begun(accused: str, talk: Talk, rollout: Rollout) -> Cause:
     last = rollout.starts[-1]
     if last.status in FULL:
         reason = f"the target answered {last.status} to the start by itself, for as long as it was asked"
-        return Cause(reason, since=last.n, alone=talk.crowded > 0)
+        return Cause(reason, since=last.n, again=talk.crowded > 0)
     saw = f"the start was answered {last.status}: {_body(last)}" if last.status else f"the start: {last.exchange.fault}"
     return Cause(saw, Finding(accused, "the start accepted, and the rollout run", saw, (last.n,)), last.n)
 
@@ -111,7 +111,7 @@ def _silent(accused: str, talk: Talk, rollout: Rollout) -> Cause:
     """A rollout that came to no end while the case waited. One that had not even begun may have waited for a place."""
     if talk.crowded and rollout.accepted and not rollout.chats:
         reason = f"the rollout was accepted and did not begin while {talk.crowded} others of this run were in flight"
-        return Cause(reason, since=len(talk.trace.exchanges), alone=True)
+        return Cause(reason, since=len(talk.trace.exchanges), again=True)
     _, what = talk.gave_up[0]
     requirement = RESULTS.get(rollout.dialect, accused) if accused == ENDS_BY_ITSELF else accused
     saw = f"none within {talk.patience_s:g} s of silence"

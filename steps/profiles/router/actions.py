@@ -25,19 +25,21 @@ class Play:
         plan = Plan(bench.nonce(), session.trace, self.lines)
         bench.backends.enroll(plan)
         session.state["plan"], session.state["strays"] = plan, len(bench.backends.strays)
+        session.state.setdefault("plans", []).append(plan)
         session.state["session_name"] = plan.nonce
 
 
 @dataclass(frozen=True, slots=True)
 class Hangs:
-    """Wait until an engine notices that the router has hung up, or until the patience is over."""
+    """Wait until the router has hung up on every engine that was asked, or until the patience is over. No patience is named where the
+    streams are endless: then it is no matter how late a busy machine notices."""
 
-    within_s: float = 3.0
+    within_s: float = 0.0
 
     async def perform(self, session: Session) -> None:
         plan: Plan = session.state["plan"]
-        end = asyncio.get_running_loop().time() + self.within_s
-        while not plan.left and not plan.finished and asyncio.get_running_loop().time() < end:
+        end = asyncio.get_running_loop().time() + (self.within_s or session.patience_s)
+        while len(plan.left) + len(plan.finished) < len(plan.asked) and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(0.02)
 
 
@@ -49,6 +51,10 @@ class AskMany:
     name: str = "many"
     key: str = "right"
     together: bool = False
+
+    @property
+    def copies(self) -> int:
+        return self.times if self.together else 0
 
     async def perform(self, session: Session) -> None:
         asks = [

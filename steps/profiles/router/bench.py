@@ -3,18 +3,22 @@
 import itertools
 from dataclasses import dataclass, field
 
+from steps.engine.lateness import Lateness
 from steps.peers.backends import Backends
 from steps.profiles.chat.replies import Bench
 
 
 @dataclass(slots=True)
 class RouterBench(Bench):
-    """`ports` are those of the engines: no answer may show them. `places` are the addresses of those in front of which a router stands."""
+    """`ports` are those of the engines: no answer may show them. `places` are the addresses of those in front of which a router stands.
+    `health` is the path that says whether the router runs."""
 
     backends: Backends = field(default_factory=Backends)
     ports: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     run: str = "00000000"
+    health: str = "/health"
+    lateness: Lateness = field(default_factory=Lateness)
     counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def nonce(self) -> str:

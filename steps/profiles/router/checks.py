@@ -43,11 +43,9 @@ def _place(text: str, ports: Iterable[str]) -> str | None:
 
 def kept(talk: Talk) -> Iterator[Evidence]:
     """A key opens the router and nothing else: whoever runs an engine must not get to know it."""
-    plan: Plan | None = talk.extra.get("plan")
+    plans: list[Plan] = talk.extra.get("plans", [])
     keys = {key for key in (talk.bench.key, *talk.bench.card.keys.values()) if key}
-    if plan is None or not keys:
-        return
-    for engine, request in plan.asked:
+    for engine, request in (one for plan in plans if keys for one in plan.asked):
         found = [name for name, value in request.headers if any(key in value for key in keys)]
         said = "no key of a client at an engine"
         yield Finding("ROUTER-052", said, f"one in {found[0]!r} at engine {engine}") if found else Held("ROUTER-052")

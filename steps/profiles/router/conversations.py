@@ -85,14 +85,14 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class AskUntil:
-    """Ask again and again until this engine is asked, or the patience is over."""
+    """Ask again and again until this engine is asked, or the patience is over twice: one that failed may rest meanwhile."""
 
     engine: str
     name: str = "until"
 
     async def perform(self, session: Session) -> None:
         plan: Plan = session.state["plan"]
-        end = asyncio.get_running_loop().time() + session.patience_s
+        end = asyncio.get_running_loop().time() + 2 * session.patience_s
         n = 0
         while self.engine not in {name for name, _ in plan.asked} and asyncio.get_running_loop().time() < end:
             n += 1

@@ -38,6 +38,10 @@ class Crowd:
     stream: bool = False
     key: str = "right"
 
+    @property
+    def copies(self) -> int:
+        return self.times
+
     async def perform(self, session: Session) -> None:
         plan: Plan = session.state["plan"]
         names = [f"{self.name}#{n + 1}" for n in range(self.times)]
@@ -62,6 +66,10 @@ class Refill:
 
     times: int
     name: str = "crowd"
+
+    @property
+    def copies(self) -> int:
+        return self.times
 
     async def perform(self, session: Session) -> None:
         end = asyncio.get_running_loop().time() + session.patience_s

@@ -1,21 +1,23 @@
 """What a case may demand of a router: one frozen value a demand, judged on what the client got and what reached the engines."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import exp, lgamma, log
 from typing import Any
 
-from steps.engine.compare import show
+from steps.engine.compare import Difference, show
 from steps.engine.findings import Evidence, Finding, Held
 from steps.engine.reading import mapping, mappings
 from steps.engine.trace import parse
 from steps.peers.backends import Plan
 from steps.profiles.chat.expectations import first, verdict
-from steps.profiles.chat.replies import DONE, Talk
+from steps.profiles.chat.replies import DONE, Reply, Talk
+from steps.profiles.router.changes import changes, harmless
+from steps.profiles.router.received import explained, received
 
 ADDED = ("stream_options", "model", "user")  # what a router may set on its own account
+WITH_OBJECT = ("ROUTER-012",)  # whose sentence has an error object
 
 
 def plan(talk: Talk) -> Plan:
@@ -61,19 +63,20 @@ class PassedOn:
         body = parse(asked[0][1].body)
         got: Mapping[str, Any] = body if isinstance(body, dict) else {}
         sent = {name: value for name, value in reply.request.items() if name not in ADDED}
-        lost = {
-            name: got.get(name, "absent")
-            for name, value in sent.items()
-            if name not in got or not _same(value, got[name])
-        }
-        yield verdict(requirement, not lost, show({name: sent[name] for name in lost} or sent), show(lost), reply)
+        lost = [one for one in changes(sent, got) if one.path not in ADDED]
+        yield from _changed(requirement, lost, reply)
 
 
-def _same(a: Any, b: Any) -> bool:
-    """Equal as JSON: 0 and 0.0 are one number, false and 0 are not."""
-    return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True) or (
-        type(a) is not bool and type(b) is not bool and a == b
-    )
+def _changed(requirement: str, lost: list[Difference], reply: Reply) -> Iterator[Evidence]:
+    """The first change, the gravest one first: one that harms no training is a SHOULD at most, and null for absent is one in some eyes."""
+    worst = min(lost, key=lambda one: (one.only_null, harmless(one)), default=None)
+    if worst is None:
+        yield Held(requirement)
+        return
+    also = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+    told, saw = f"{worst.path}: {show(worst.said)}", f"{worst.path}: {show(worst.saw)}{also}"
+    cap = "should" if harmless(worst) else None
+    yield Finding(requirement, told, saw, (reply.n,), strict_only=worst.only_null, cap=cap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +89,7 @@ class Returned:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
             whole = reply.fields if not reply.streamed else next(iter(mappings(reply.data)), {})
-            lost = {
-                name: whole.get(name, "absent") for name, value in self.members if not _same(whole.get(name), value)
-            }
-            yield verdict(requirement, not lost, show(dict(self.members)), show(lost), reply)
+            yield from _changed(requirement, list(changes(dict(self.members), whole)), reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,9 @@ class Unfinished:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
+            if reply.status is not None and reply.status >= 400:
+                yield Held(requirement)  # a status is a sign, whatever the body says
+                continue
             data = reply.data
             finish, content = first(reply).finish, first(reply).content
             told = any(isinstance(one, Mapping) and one.get("error") for one in data)
@@ -143,18 +146,21 @@ class DeltasKept:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The client is told with one of these statuses, in an error object, and nothing of the engines is shown."""
+    """The client is told with one of these statuses; and in an error object, where the requirement has one in its sentence. Another way to
+    say in JSON what is wrong is not as grave as none."""
 
     statuses: tuple[int, ...] = (502, 503, 504)
     of: str = "it"
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            error = reply.fields.get("error")
-            message = error.get("message") if isinstance(error, Mapping) else None
-            ok = reply.status in self.statuses and isinstance(message, str) and bool(message)
-            said = f"{' or '.join(map(str, self.statuses))} with an error message"
-            yield verdict(requirement, ok, said, f"{reply.status}: {show(reply.body)}", reply)
+            said, right = " or ".join(map(str, self.statuses)), reply.status in self.statuses
+            if right and (requirement not in WITH_OBJECT or mapping(reply.fields.get("error")).get("message")):
+                yield Held(requirement)
+                continue
+            said += " with error.message" if requirement in WITH_OBJECT else ""
+            cap = "should" if right and explained(reply) else None
+            yield Finding(requirement, said, received(reply), (reply.n,), cap=cap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,14 +225,17 @@ class OnlyEngine:
 
 @dataclass(frozen=True, slots=True)
 class HungUp:
-    """The engine was left by the router before it had said all."""
+    """Every engine that still had something to say when its client left was left by the router, too."""
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        found = plan(talk)
-        if not found.asked:
+        plans: list[Plan] = talk.extra.get("plans", [])
+        found = next((one for one in plans if any(line.endless for line in one.played)), None)
+        if found is None:
             return
-        saw = "it went on to the end" if found.finished else "it still waits"
-        yield Held(requirement) if found.left else Finding(requirement, "an engine that is left at once", saw)
+        saw = f"of {len(found.asked)} streams {len(found.left)} were left, and {len(found.finished)} went on to the end"
+        said = "an engine that is left at once"
+        ok = len(found.left) == len(found.asked)
+        yield Held(requirement) if ok else Finding(requirement, said, saw)
 
 
 @dataclass(frozen=True, slots=True)

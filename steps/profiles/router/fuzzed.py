@@ -79,6 +79,7 @@ def _to_engines(session: Session, generated: Any, nonce: str) -> None:
     else:
         mine["user"] = nonce
     session.state["plan"] = Plan(nonce, session.trace, LINES[number % len(LINES)])
+    session.state["plans"] = [session.state["plan"]]
     session.bench.backends.enroll(session.state["plan"])
     generated.body = mine
 

@@ -11,6 +11,7 @@ def _undeclared(name: str, what: str) -> str:
 
 LACKS: Mapping[str, str] = {
     "key": "no key of the target was given (--target-key)",
+    "health": "the card names no path of the router's health (`health: /...`), and GET /health is answered 404",
     "limited": "the card names no key `limited`: one request a second, a burst of three",
     "limited_too": "the card names no key `limited_too`: of the same limits as `limited`",
     "poor": "the card names no key `poor`: a budget of twenty tokens",

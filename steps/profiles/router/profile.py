@@ -1,5 +1,6 @@
 """The profile `router`: a router in front of engines is judged, the suite is its client and plays the engines behind it."""
 
+import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator
@@ -7,9 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from contracts import requirements
 from steps.engine.card import Card
 from steps.engine.cases import Case
+from steps.engine.http import client
+from steps.engine.lateness import Lateness, watched
 from steps.engine.session import Session
 from steps.engine.trace import Trace
 from steps.peers import served
@@ -19,15 +24,20 @@ from steps.profiles.base import Profile, Setting
 from steps.profiles.chat.replies import Talk
 from steps.profiles.router import fuzzed
 from steps.profiles.router.bench import RouterBench
+from steps.profiles.router.cause import cause
 from steps.profiles.router.checks import kept, passed_on, shown
 from steps.profiles.router.greeting import greeting, hear
+from steps.profiles.router.healing import Greeter
 from steps.profiles.router.lacks import LACKS, URL_ONLY
 from steps.profiles.router.mistakes import mistakes
+from steps.profiles.router.troubles import disturbs
 from steps.profiles.router.whole import came_back
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("a", "b")
 MORTAL = ("c", "d")  # the engines of instances whose cases take engines down: the others are shared by all cases
+HEALTH = "/health"
+ANSWER_S = 5.0
 
 
 @dataclass(slots=True)
@@ -37,7 +47,18 @@ class RouterPeers:
     setting: Setting
     backends: Backends
     urls: dict[str, str]
+    lateness: Lateness = field(default_factory=Lateness)
     counters: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    health: str | None = None
+    greeter: Greeter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.greeter = Greeter(self._headers(), self.backends, lambda: f"rc-{self.setting.run}-{next(self.counters)}x")
+
+    def _headers(self) -> dict[str, str]:
+        key = self.setting.target_key if self.setting.target_key is not None else self.setting.card.key
+        given = {"content-type": "application/json", **self.setting.card.headers}
+        return {**given, "authorization": f"Bearer {key}"} if key else given
 
     @property
     def tokenizer_hash(self) -> str:
@@ -69,9 +90,8 @@ class RouterPeers:
         ports = tuple(url.rpartition(":")[2] for url in self.urls.values())
         bench = RouterBench(self.backends.model, key if key is not None else card.key, None, card, 4096)
         places = tuple(self.urls[name] for name in NAMES)
-        return replace(
-            bench, backends=self.backends, ports=ports, places=places, run=self.setting.run, counter=self.counters
-        )
+        bench = replace(bench, backends=self.backends, ports=ports, places=places, run=self.setting.run)
+        return replace(bench, counter=self.counters, health=self.health or HEALTH, lateness=self.lateness)
 
     def lacks(self, case: Case) -> str | None:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
@@ -84,17 +104,34 @@ class RouterPeers:
         card = self.setting.card
         if need == "key":
             return self.bench(case).key is not None
+        if need == "health":
+            return self.health is not None
         return need in card.capabilities or need in card.keys or need in card.variants
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
         return None
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
-        """There is one dialect; whether a greeting reaches an engine of ours shows whether there is a router."""
+        """There is one dialect; whether a greeting reaches an engine of ours shows whether there is a router. The path of health is looked for."""
+        try:
+            async with client() as http, asyncio.timeout(ANSWER_S):
+                self.health = self.setting.card.health or await _health(http, base_url, self.setting.card)
+        except (TimeoutError, httpx.HTTPError):
+            self.health = None
         return dialects
 
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
         """What a router has is on its card."""
+
+
+async def _health(http: httpx.AsyncClient, base_url: str, card: Card) -> str | None:
+    """The path that most routers have, if this one has it; nothing promises it."""
+    reply = await http.get(f"{base_url}{HEALTH}", headers=card.headers)
+    return None if reply.status_code == 404 else HEALTH
+
+
+async def recovered(peers: RouterPeers, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+    return await peers.greeter.well(client, base_url, within_s)
 
 
 @contextlib.asynccontextmanager
@@ -102,12 +139,12 @@ async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
     """Serve the engines for a run. With `--listen HOST:PORT` the others are at the next ports."""
     backends = Backends(setting.model or setting.card.model or MODEL)
     host, port = setting.listen
-    async with contextlib.AsyncExitStack() as stack:
+    async with watched() as lateness, contextlib.AsyncExitStack() as stack:
         urls = {}
         for n, name in enumerate(NAMES + MORTAL):
             place = (host, port + n if port else 0)
             urls[name] = await stack.enter_async_context(served.serve(Backend(name, backends), *place))
-        yield RouterPeers(setting, backends, urls)
+        yield RouterPeers(setting, backends, urls, lateness)
 
 
 def read(session: Session, case: Case) -> Talk:
@@ -136,4 +173,7 @@ PROFILE = Profile(
     "cases (`run`) and generated requests (`pytest contracts/ --profile router`) judge it",
     capabilities=frozenset(LACKS),
     mistakes=mistakes,
+    cause=cause,
+    disturbs=disturbs,
+    recovered=recovered,
 )

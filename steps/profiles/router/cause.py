@@ -1,0 +1,168 @@
+"""Why a request of a case ended otherwise than its script gives reason for. What rests on that end is not judged.
+
+A router that is full, or that lets engines rest after failures, answers 429 or 503 by itself: no engine is asked. That says nothing of
+what the case is about, and the case is played again with nobody beside it. Any other end (a 500, a connection lost, a silence)
+is the finding, once.
+"""
+
+from collections.abc import Iterator
+
+from steps.engine.cases import Case
+from steps.engine.compare import show
+from steps.engine.findings import Cause, Finding
+from steps.engine.reading import mapping
+from steps.engine.trace import Request, parse
+from steps.peers.backends import BackendLine, Plan
+from steps.profiles.chat.replies import DONE, Reply, Talk
+from steps.profiles.router.bench import RouterBench
+from steps.profiles.router.conversations import Engines, LastDies, Stop
+from steps.profiles.router.received import received
+from steps.profiles.router.wanted import OK, wanted
+
+BY_ITSELF = (429, 502, 503, 504)  # what routers answer that are full, or have no engine left to ask
+ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})
+ENGINES = 2
+LATE_S = 1.0  # half of what routers in a hurry wait for an engine
+
+
+def cause(case: Case, talk: Talk) -> Cause | None:
+    plans: list[Plan] = talk.extra.get("plans", [])
+    if not plans:
+        return None
+    return _late(case, talk, plans) or _without_body(talk, plans) or next(_odd(case, talk, plans), None)
+
+
+def _late(case: Case, talk: Talk, plans: list[Plan]) -> Cause | None:
+    """Engines that answer late for want of a processor are silent in the eyes of a router, and it may give them up."""
+    assert isinstance(talk.bench, RouterBench)
+    late_s = talk.bench.lateness.since(talk.trace.epoch)
+    retried = sum(len(plan.asked) for plan in plans) > len(talk.replies) and not _failing(plans)
+    if late_s < LATE_S or not (retried or any(_unexpected(case, plans, reply) for reply in talk.replies.values())):
+        return None
+    reason = f"the suite itself, which plays the engines, was {late_s:.1f} s late in this case"
+    return Cause(reason, None, 0, again=True)
+
+
+def _unexpected(case: Case, plans: list[Plan], reply: Reply) -> bool:
+    """Whether a reply is otherwise than it should be by its status or, of a stream, by its end."""
+    allowed = wanted(case, reply.name)
+    if allowed is not None and reply.status not in allowed:
+        return True
+    return reply.good and reply.streamed and not _failing(plans) and DONE not in reply.data
+
+
+def _failing(plans: list[Plan]) -> bool:
+    return any(line.fails for plan in plans for line in plan.played)
+
+
+def _without_body(talk: Talk, plans: list[Plan]) -> Cause | None:
+    """An answer though every engine that got the request failed: another one got something else in its place."""
+    if any(not played.gives_nothing for plan in plans for played in plan.played):
+        return None
+    reply = next((one for one in talk.replies.values() if one.good and one.request), None)
+    assert isinstance(talk.bench, RouterBench)
+    strays = talk.bench.backends.strays[talk.extra.get("strays", 0) :]
+    empty = next((one for one in strays if not mapping(parse(one.body))), None)
+    if reply is None or empty is None or not plans[-1].played:
+        return None
+    saw = f"the second engine got a body of {len(empty.body)} bytes: {show(empty.body.decode('utf-8', 'replace'))}"
+    finding = Finding("ROUTER-003", "the same request at the second engine", saw, (reply.n,))
+    return Cause("an engine was asked again without the request", finding, reply.n)
+
+
+def _odd(case: Case, talk: Talk, plans: list[Plan]) -> Iterator[Cause]:
+    for reply in sorted(talk.replies.values(), key=lambda one: one.n):
+        allowed = wanted(case, reply.name)
+        if reply.status == OK or reply.left or allowed is None or reply.status in allowed:
+            continue
+        alone = reply.status in BY_ITSELF and not _asked(talk, plans, reply) and not _down(case)
+        if alone and not ABOUT_LIMITS & set(case.requirements):
+            yield _by_itself(talk, plans, reply)
+        elif talk.extra.get("unwell") and OK in allowed:
+            reason = "the router had not yet come back from the failures of earlier cases: not every engine answered greetings"
+            yield Cause(reason, None, reply.n)
+        elif reply.request and OK in allowed:
+            yield _finding(case, talk, plans, reply)
+
+
+def _down(case: Case) -> bool:
+    """Whether the case itself takes engines or the router down: whoever is down gets no request to be seen."""
+    return any(isinstance(step.what, Engines | LastDies | Stop) for step in case.actions)
+
+
+def _by_itself(talk: Talk, plans: list[Plan], reply: Reply) -> Cause:
+    reason = f"the router answered {reply.status} by itself (no engine was asked)"
+    failed = {name for plan in plans for (name, _), line in zip(plan.asked, plan.played, strict=True) if line.fails}
+    if len(failed) >= ENGINES:
+        return Cause(f"{reason}, after each engine had failed in this case", None, reply.n)
+    if not talk.extra.get("apart"):
+        return Cause(reason, None, reply.n, again=True)
+    if reply.status == 429 or talk.extra.get("unwell") or _company(talk, reply):
+        return Cause(reason, None, reply.n)
+    said = f"{OK}: it is asked nothing else, and every engine answered greetings just before"
+    finding = Finding("ROUTER-001", said, f"{received(reply)}, and no engine was asked", (reply.n,))
+    return Cause(reason, finding, reply.n + 1)
+
+
+def _finding(case: Case, talk: Talk, plans: list[Plan], reply: Reply) -> Cause:
+    """One end, one finding: of the case where its script or its request may be the reason, else of what every request is owed."""
+    saw = received(reply) if reply.status is not None else str(talk.trace.exchanges[reply.n].fault)
+    generic = reply.status is None or reply.status >= 500
+    scripted = _down(case) or any(line.fails for plan in plans for line in _lines(talk, plan, reply))
+    requirement = _owed(talk, plans, reply) if generic and not scripted else case.requirements[0]
+    finding = Finding(requirement, "200", saw, (reply.n,))
+    return Cause(f"a request was answered {reply.status or 'nothing'}", finding, reply.n + 1)
+
+
+def _owed(talk: Talk, plans: list[Plan], reply: Reply) -> str:
+    if "prompt" in reply.request:
+        return "ROUTER-048"
+    if not _asked(talk, plans, reply):
+        return "ROUTER-001"
+    return "ROUTER-015" if reply.streamed else "ROUTER-002"
+
+
+def _lines(talk: Talk, plan: Plan, reply: Reply) -> Iterator[BackendLine]:
+    """What engines played while this request ran."""
+    began, ended = _span(talk, reply.n)
+    yield from (line for at, line in zip(plan.asked_at, plan.played, strict=True) if began <= at <= ended)
+
+
+def _span(talk: Talk, n: int) -> tuple[float, float]:
+    exchange = talk.trace.exchanges[n]
+    return exchange.began, float("inf") if exchange.ended is None else exchange.ended
+
+
+def _asked(talk: Talk, plans: list[Plan], reply: Reply) -> bool:
+    """Whether an engine got this request. Of several that are equal and overlap, each that was answered well had one."""
+    began, ended = _span(talk, reply.n)
+    about = reply.request.get("messages", reply.request.get("prompt"))
+    reached = sum(
+        began <= at <= ended and (not reply.request or _about(request) == about)
+        for plan in plans
+        for at, (_, request) in zip(plan.asked_at, plan.asked, strict=True)
+    )
+    served = sum(
+        one.status == OK
+        and one.n != reply.n
+        and (not reply.request or one.request.get("messages", one.request.get("prompt")) == about)
+        and _overlap(_span(talk, one.n), (began, ended))
+        for one in talk.replies.values()
+    )
+    return bool(reached > served)
+
+
+def _about(request: Request) -> object:
+    body = mapping(parse(request.body))
+    return body.get("messages", body.get("prompt"))
+
+
+def _overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _company(talk: Talk, reply: Reply) -> bool:
+    """Whether the case asked something else of the router at the same time."""
+    span = _span(talk, reply.n)
+    others = (one.n for one in talk.trace.exchanges if one.to_target and one.n != reply.n)
+    return any(_overlap(_span(talk, n), span) for n in others)

@@ -1,0 +1,20 @@
+"""What a client received, as a message shows it: the status, and the body whatever it is."""
+
+from steps.engine.compare import show
+from steps.engine.trace import NotJson
+from steps.profiles.chat.replies import Reply
+
+EXPLAINS = ("error", "message", "detail", "title", "errors")  # OpenAI, FastAPI, RFC 9457 and others
+
+
+def received(reply: Reply) -> str:
+    if reply.status is None:
+        return "no answer"
+    if isinstance(reply.body, NotJson) or reply.body is None:
+        return f"{reply.status}: {show(reply.raw.decode('utf-8', 'replace')) if reply.raw else 'no body'}"
+    return f"{reply.status}: {show(reply.body)}"
+
+
+def explained(reply: Reply) -> bool:
+    """Whether the body says in JSON what is wrong, by any of the names that are usual for it."""
+    return any(reply.fields.get(name) for name in EXPLAINS)

@@ -1,0 +1,122 @@
+"""Right routers pass whatever they do besides, with any number of cases in flight; and what is wrong is found in spite of all that is
+forgiven."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from steps import library
+from steps.engine.card import Card
+from steps.engine.cases import Case
+from steps.engine.findings import Judgement, Verdict
+from steps.engine.outcome import Outcome
+from steps.profiles.router.tests.plain import KEY
+from steps.running import Request, ready
+
+TARGET = "app:steps.profiles.router.tests.plain:create_app"
+CASES = (
+    "a 400 of the engine is a 400",
+    "a 429 of an engine is told, or asked of the other one",
+    "a 500 is asked of the other engine",
+    "a connection that breaks off is asked of the other engine",
+    "a stream that cannot begin is asked of the other engine",
+    "a stream whose engine dies does not look finished",
+    "a wrong method is told so",
+    "an engine that goes on to fail costs nobody an answer",
+    "an unknown path is not found",
+    "health needs no key",
+    "no key of a client reaches an engine",
+    "tools and their calls reach the engine as they are",
+    "what a stream says comes back",
+    "what the client sends reaches the engine",
+    "what the engine says comes back",
+    "when every engine answers 500 the client is told",
+    "when every engine breaks off the client is told",
+    "Numbers arrive as they were written",
+    "One failure is no reason to do without an engine",
+    "One word for twenty clients at once, and no question is asked twice",
+)
+
+
+def played(
+    ways: str, jobs: int = 8, names: Iterable[str] = CASES, health: str | None = "/healthz/live"
+) -> list[Outcome]:
+    env = {"PLAIN": ways, "PLAIN_ENGINES": "{engine_a},{engine_b}"}
+    health = health if "other_health" in ways else None
+    headers = {"x-config": "two engines"}
+    card = Card(key=KEY, settle_s=0, capabilities=["timeout"], env=env, health=health, headers=headers)
+    return asyncio.run(_played(Request("router", target=TARGET, described=card, jobs=jobs), set(names)))
+
+
+async def _played(request: Request, names: set[str]) -> list[Outcome]:
+    async with ready(request) as run:
+        cases = [case for case in library.every("router") if _plain(case) in names]
+        assert len(cases) == len(names)
+        return await asyncio.gather(*(run.campaign.play(case) for case in run.ordered(run.mine(cases))))
+
+
+def _plain(case: Case) -> str:
+    return case.name.partition("[")[0]
+
+
+def unlike_pass(outcomes: Iterable[Outcome]) -> list[tuple[str, Judgement]]:
+    return [(one.case.name, one.judgement) for one in outcomes if one.judgement.verdict is not Verdict.PASS]
+
+
+def broken(outcomes: Iterable[Outcome]) -> set[str]:
+    return {f.requirement for one in outcomes if one.judgement.verdict is Verdict.FAIL for f in one.judgement.findings}
+
+
+@pytest.mark.parametrize("jobs", [1, 8, 32])
+def test_an_engine_that_rests_changes_no_verdict(jobs: int) -> None:
+    assert unlike_pass(played("rests_3_5", jobs)) == []
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        "",
+        "retries_429 detail",
+        "retries_same rests_1_5",
+        "own_key plain_405 other_health recodes wants_header",
+        "drops_null",
+    ],
+)
+def test_a_router_may_be_otherwise(ways: str) -> None:
+    assert unlike_pass(played(ways)) == []
+
+
+def test_a_path_of_health_that_nobody_named_is_not_judged() -> None:
+    (outcome,) = played("other_health", names=["health needs no key"], health=None)
+    assert outcome.judgement.verdict is Verdict.SKIP
+    assert "health: /..." in outcome.judgement.reason
+
+
+def test_a_router_that_is_full_breaks_nothing() -> None:
+    outcomes = played("places_4", 32)
+    assert broken(outcomes) == set()
+    full = [one for one in outcomes if one.judgement.verdict is Verdict.INCONCLUSIVE]
+    assert [one.case.name.partition(",")[0] for one in full] == ["One word for twenty clients at once"]
+    assert full[0].judgement.reason == "the router answered 429 by itself (no engine was asked)"
+
+
+@pytest.mark.parametrize(
+    ("ways", "requirements"),
+    [
+        ("no_failover", {"ROUTER-003"}),
+        ("retries_4xx refuses_tools rests_3_5", {"ROUTER-001", "ROUTER-004"}),
+        ("fails_500 done_invented rests_3_5", {"ROUTER-005", "ROUTER-007"}),
+        ("leaks_key drops_unknown loses_event", {"ROUTER-001", "ROUTER-015", "ROUTER-052"}),
+    ],
+)
+def test_defects_are_found(ways: str, requirements: set[str]) -> None:
+    assert requirements <= broken(played(ways))
+
+
+def test_one_cause_is_one_finding() -> None:
+    """A second attempt without the body: whatever the client got then is no reply to what it asked."""
+    outcomes = played("empty_retry", names=[name for name in CASES if "is asked of the other" in name])
+    said = {finding.said for one in outcomes for finding in one.judgement.findings}
+    assert broken(outcomes) == {"ROUTER-003"}
+    assert said == {"the same request at the second engine"}
