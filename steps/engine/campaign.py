@@ -220,7 +220,7 @@ class Campaign:
 
     def _capped(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
         """A case about a SHOULD may ask for more than servers owe; what that leads to counts no more than the SHOULD itself."""
-        cap = min((self.judged.levels[name] for name in case.requirements), key=LEVELS.index)
+        cap = min((self.judged.levels[name] for name in case.requirements), key=LEVELS.index, default=None)
         return [
             replace(item, cap=cap)
             if isinstance(item, Finding) and item.requirement not in self.judged.at_any_level
