@@ -10,7 +10,7 @@ from typing import Any
 from contracts.requirements import Requirement
 from steps.engine import card as cards
 from steps.engine import redaction
-from steps.engine.campaign import Campaign, Options
+from steps.engine.campaign import LAST, Campaign, Options
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import Cause, Evidence, SuiteError
@@ -126,13 +126,13 @@ class Run:
     def ordered(self, cases: Iterable[Case]) -> list[Case]:
         """The cases in the order in which they should begin: first those that wait longest for what they are about.
 
-        That is a deadline of their configuration, then the start of an instance of their own.
+        That is a deadline of their configuration, then the start of an instance of their own. Those with the tag `last` come after all.
         """
         card = self.campaign.options.card
 
-        def patience(case: Case) -> tuple[float, int]:
+        def patience(case: Case) -> tuple[bool, float, int]:
             waits = card.limits(case.variant).longest() if case.variant in card.variants else 0.0
-            return waits, 2 * bool(case.variant) + case.alone
+            return LAST not in case.tags, waits, 2 * bool(case.variant) + case.alone
 
         return sorted(cases, key=patience, reverse=True)
 

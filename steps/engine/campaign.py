@@ -28,6 +28,7 @@ from steps.engine.trace import Trace
 CASE_S = 120.0  # no case may take longer, whatever it waits for
 LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
+LAST = "last"  # the tag of a case that may leave the target unable to answer
 LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
 SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a live model (`live:` in its file)"
 
@@ -240,8 +241,9 @@ class Campaign:
 
 
 def _width(case: Case) -> int:
-    """How many rollouts a case has in flight at once, at most. An exclusive one measures, and wants nobody beside it."""
-    if "exclusive" in case.tags:
+    """How many rollouts a case has in flight at once, at most. An exclusive one measures, and wants nobody beside it; one that is
+    played last may leave the target unable to answer."""
+    if {"exclusive", LAST} & case.tags:
         return EVERYTHING
     return max(1, sum(int(getattr(step.what, "copies", 0)) for step in case.actions))
 

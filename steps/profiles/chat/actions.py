@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -21,6 +21,7 @@ SESSION = "{session}"  # in a body, a path or a header: the name of the case's o
 SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
 GAUGE = re.compile(r"^(vllm:\w+?)(?:\{[^}]*\})? ([-+.\deE]+|NaN)$", re.M)
 PATIENCE_S = 5.0
+BUSY = (429, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,12 @@ class Ask:
     async def _one(self, session: Session, name: str, nth: int) -> None:
         body = self.body(session) | ({"seed": 1000 + nth} if self.seeds else {})
         replies: dict[str, Reply] = session.state.setdefault("replies", {})
-        replies[name] = await (_streamed if body.get("stream") else _whole)(session, self, name, body)
+        before = session.pulse.answers
+        reply = await (_streamed if body.get("stream") else _whole)(session, self, name, body)
+        if reply.status in BUSY:
+            session.busy()
+        others = reply.status is None and session.pulse.answers > before
+        replies[name] = replace(reply, too_long=self.longer_than_it_takes, others_answered=others)
 
     def body(self, session: Session) -> dict[str, Any]:
         bench: Bench = session.bench
@@ -88,7 +94,9 @@ class Ask:
         messages: list[Any] = [{"role": "system", "content": f"Session {name}."}] if name else []
         messages += self.messages
         if self.longer_than_it_takes:
-            messages.append({"role": "user", "content": "the sea " * session.bench.context})
+            messages.append(
+                {"role": "user", "content": "a " * session.bench.context}
+            )  # a token each, and the template's
         if earlier is not None and earlier.choices:
             messages = [*earlier.request["messages"], _again(earlier.choices[0].message)]
             messages += calculator.told(earlier.choices[0].calls)
@@ -151,6 +159,7 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
         kind = reply.headers.get("content-type", "")
         told = tuple((header.lower(), value) for header, value in reply.headers.multi_items())
         session.trace.close(n, Response(status, told, raw))
+        session.pulse.answers += 1
     except (TimeoutError, httpx.HTTPError, OSError) as error:
         session.trace.close(n, fault=f"{type(error).__name__}: {error}")
     session.beat()

@@ -22,9 +22,10 @@ from steps.live.openai import Engine
 from steps.peers import calculator, tokens
 from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
-from steps.profiles.chat import checks, fuzzed
+from steps.profiles.chat import checks, fuzzed, without_ids
 from steps.profiles.chat.actions import CHAT
-from steps.profiles.chat.replies import Bench, Talk
+from steps.profiles.chat.cause import cause
+from steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Talk
 
 ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
@@ -88,7 +89,7 @@ class ChatPeers:
     tokens: Tokens | None
     key: str | None
     model: str = ""
-    context: int = 200_000  # more than this is said by no engine that does not say so
+    context: int = UNTOLD_CONTEXT
     shown: set[str] = field(default_factory=set)
 
     @property
@@ -221,12 +222,14 @@ PROFILE = Profile(
         checks.shape,
         checks.counting,
         checks.tokens,
-        checks.logprobs,
+        without_ids.counted,
+        without_ids.spelled,
         checks.alternatives,
         checks.prompts,
         checks.endings,
         checks.calls,
         checks.streams,
+        checks.refusals,
         checks.errors,
     ),
     echoed_by=frozenset(),
@@ -234,4 +237,5 @@ PROFILE = Profile(
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
     live_target=on_engine,
+    cause=cause,
 )
