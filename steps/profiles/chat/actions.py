@@ -69,7 +69,7 @@ class Ask:
         reply = await (_streamed if body.get("stream") else _whole)(session, self, name, body)
         if reply.status in BUSY:
             session.busy()
-        others = reply.status is None and session.pulse.answers > before
+        others = session.trace.exchanges[reply.n].response is None and session.pulse.answers > before
         replies[name] = replace(reply, too_long=self.longer_than_it_takes, others_answered=others)
 
     def body(self, session: Session) -> dict[str, Any]:

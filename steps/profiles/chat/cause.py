@@ -14,7 +14,9 @@ from steps.profiles.chat.actions import BUSY
 from steps.profiles.chat.replies import Reply, Talk
 
 GATEWAY = (502, 504)
+MAY_BE_REFUSED, MUST_BE_REFUSED = "may_be_refused", "must_be_refused"  # members of expectations
 SERVES, ENDS, NO_5XX = "CHAT-001", "CHAT-051", "CHAT-303"
+EXPECTED = "200: nothing in the case asks for another status"
 SHOWN = 200  # characters of an answer
 NO_ANSWER = re.compile(r"TimeoutError|no (?:answer|end) within")
 
@@ -35,7 +37,7 @@ def _cause(case: Case, talk: Talk, reply: Reply) -> Cause | None:
         return None
     if reply.status in BUSY:
         return Cause(f"the target answered {reply.status} by itself", since=reply.n)
-    if _asks_for_refusal(case, talk, reply):
+    if _is_judged(case, talk, reply, MUST_BE_REFUSED if reply.status >= 500 else MAY_BE_REFUSED):
         return None
     if reply.status == 401 and talk.bench.key is None:
         return Cause("the target asks for a key (401): give it with --target-key", since=reply.n)
@@ -61,18 +63,18 @@ def _lost(case: Case, talk: Talk, reply: Reply, fault: str) -> Cause | None:
         )
     if reply.status is not None and 200 <= reply.status < 300 and not silent:
         return _found(ENDS, "a stream that is sent to its end", f"it broke off: {fault}", reply)
-    requirement = case.requirements[0] if _is_about_refusals(case) else SERVES
+    requirement = case.requirements[0] if any(_that(case, MUST_BE_REFUSED)) else SERVES
     return _found(requirement, "an answer", fault, reply)
 
 
 def _answered(case: Case, talk: Talk, reply: Reply, status: int) -> Cause:
-    told = f"{status}: {reply.shown[:SHOWN]}"
+    response = talk.trace.exchanges[reply.n].response if reply.n < len(talk.trace.exchanges) else None
+    told = f"{status}: {response.body[:SHOWN].decode('utf-8', 'replace') if response else reply.shown[:SHOWN]}"
     if status >= 500:
-        internal = status not in GATEWAY and not _is_about_refusals(case)
-        return _found(NO_5XX if internal else case.requirements[0], "200", told, reply)
+        return _found(case.requirements[0] if status in GATEWAY else NO_5XX, EXPECTED, told, reply)
     if status >= 400:
-        return _found(case.requirements[0], "200", f"refused with {told}{_hint(case)}", reply)
-    return _found(case.requirements[0], "200", f"a redirect: {told}", reply)
+        return _found(case.requirements[0], EXPECTED, f"refused with {told}{_hint(case)}", reply)
+    return _found(case.requirements[0], EXPECTED, f"a redirect: {told}", reply)
 
 
 def _hint(case: Case) -> str:
@@ -86,20 +88,17 @@ def _found(requirement: str, said: str, saw: str, reply: Reply) -> Cause:
     return Cause(saw, Finding(requirement, said, saw, (reply.n,)), reply.n)
 
 
-def _is_about_refusals(case: Case) -> bool:
-    return any(getattr(step.what, "may_be_refused", False) for step in case.expectations)
-
-
-def _asks_for_refusal(case: Case, talk: Talk, reply: Reply) -> bool:
-    """Whether a demand of the case is itself about what status this reply has."""
-    return any(reply in talk.named(what.of) for what in _about_status(case))
+def _is_judged(case: Case, talk: Talk, reply: Reply, how: str) -> bool:
+    """Whether a demand of the case is itself about such a status of this reply."""
+    return any(reply in talk.named(what.of) for what in _that(case, how))
 
 
 def _named(case: Case, talk: Talk, reply: Reply) -> set[int]:
     """The statuses that the case names for this reply."""
-    named = [getattr(what, "statuses", ()) for what in _about_status(case) if reply in talk.named(what.of)]
+    named = [getattr(what, "statuses", ()) for what in _that(case, MAY_BE_REFUSED) if reply in talk.named(what.of)]
     return {status for statuses in named for status in statuses}
 
 
-def _about_status(case: Case) -> Iterator[Any]:
-    return (step.what for step in case.expectations if getattr(step.what, "may_be_refused", False))
+def _that(case: Case, how: str) -> Iterator[Any]:
+    """The demands of a case that allow a refusal, or ask for one."""
+    return (step.what for step in case.expectations if getattr(step.what, how, False))

@@ -14,7 +14,7 @@ import jsonschema_rs
 
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.reading import mapping, mappings
+from steps.engine.reading import mappings
 from steps.engine.trace import NOT_JSON, parse
 from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
@@ -44,8 +44,13 @@ class Answered:
 
     @property
     def may_be_refused(self) -> bool:
-        """Whether a request of the case may be answered otherwise than with a reply; then its status is judged here."""
+        """Whether the request may be answered otherwise than with a reply; then a refusal is judged here."""
         return any(status >= 300 for status in self.statuses)
+
+    @property
+    def must_be_refused(self) -> bool:
+        """Whether no reply would be right; then an error of the engine is judged here as well."""
+        return all(status >= 400 for status in self.statuses)
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
@@ -60,6 +65,7 @@ class Refused:
     """A 4xx, whatever its body is."""
 
     may_be_refused: ClassVar[bool] = True
+    must_be_refused: ClassVar[bool] = True
     of: str = "it"
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:

@@ -25,6 +25,7 @@ from steps.profiles.base import Profile, Setting
 from steps.profiles.chat import checks, fuzzed, without_ids
 from steps.profiles.chat.actions import CHAT
 from steps.profiles.chat.cause import cause
+from steps.profiles.chat.elsewhere import place_of_ids
 from steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Talk
 
 ROOT = Path(__file__).parents[3]
@@ -91,6 +92,7 @@ class ChatPeers:
     model: str = ""
     context: int = UNTOLD_CONTEXT
     shown: set[str] = field(default_factory=set)
+    ids_at: str = field(default="", kw_only=True)  # where token ids were seen that are not where they should be
 
     @property
     def tokenizer_hash(self) -> str:
@@ -117,6 +119,8 @@ class ChatPeers:
             if engine is not None and need in engine.lacks:
                 return engine.lacks[need]
             if not self._has(need):
+                if need == "token_ids" and self.ids_at:
+                    return f"{LACKS[need]} where vLLM does (`choices[].token_ids`); a list of ids was seen at {self.ids_at}"
                 return LACKS.get(need, f"{need} is excluded by the card")
         return None
 
@@ -159,6 +163,8 @@ class ChatPeers:
                 raise SuiteError(f"{base_url}{CHAT} answers {reply.status_code} to a greeting: {reply.text[:200]}")
             if reply.status_code == 200 and _shows(name, reply):
                 self.shown.add(name)
+            elif name == "token_ids":
+                self.ids_at = place_of_ids(parse(reply.content)) or ""
         shown = await http.get(f"{base_url}/metrics")
         if shown.status_code == 200 and "vllm:num_requests_running" in shown.text:
             self.shown.add("metrics")
