@@ -40,7 +40,7 @@ def verdicts(played: list[Outcome]) -> set[Verdict]:
 
 @pytest.mark.parametrize("name", ["reason_all", "reason_content"])
 def test_an_engine_that_reasons_is_right_with_either_kind_of_logprobs(name: str) -> None:
-    played = outcomes(name)
+    played = outcomes(name, *STREAMS, "scenarios/chat/sampling.yaml")
     assert broken(played) == {}
     assert verdicts(played) == {Verdict.PASS, Verdict.SKIP}
 
