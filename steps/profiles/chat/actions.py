@@ -67,8 +67,6 @@ class Ask:
         replies: dict[str, Reply] = session.state.setdefault("replies", {})
         before = session.pulse.answers
         reply = await (_streamed if body.get("stream") else _whole)(session, self, name, body)
-        if reply.status in BUSY:
-            session.busy()
         others = session.trace.exchanges[reply.n].response is None and session.pulse.answers > before
         replies[name] = replace(reply, too_long=self.longer_than_it_takes, others_answered=others)
 

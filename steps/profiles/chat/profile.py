@@ -23,7 +23,7 @@ from steps.peers import calculator, tokens
 from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
 from steps.profiles.chat import checks, fuzzed, without_ids
-from steps.profiles.chat.actions import CHAT
+from steps.profiles.chat.actions import BUSY, CHAT
 from steps.profiles.chat.cause import cause
 from steps.profiles.chat.elsewhere import place_of_ids
 from steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Talk
@@ -204,6 +204,8 @@ async def peers(setting: Setting) -> AsyncIterator[ChatPeers]:
 
 
 def read(session: Session, case: Case) -> Talk:
+    if any(reply.status in BUSY for reply in session.state.get("replies", {}).values()):
+        session.busy()  # fewer at once from now on
     gave_up = tuple(session.state.get("gave_up", ()))
     return Talk(
         session.trace, session.state.get("replies", {}), session.state.get("gauges", {}), session.bench, gave_up
