@@ -13,7 +13,7 @@ from contracts.requirements import Requirement
 from steps import probe
 from steps.engine import bodies, redaction
 from steps.engine import card as cards
-from steps.engine.campaign import Campaign, Options
+from steps.engine.campaign import LAST, Campaign, Options
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.findings import Cause, Evidence, SuiteError
@@ -154,13 +154,13 @@ class Run:
         """The cases in the order in which they should begin: first those that wait longest for what they are about.
 
         That is a deadline of their configuration, then the start of an instance of their own. Those after which the target may be
-        another one are the last.
+        another one are the last, and after them come those with the tag `last`.
         """
         card = self.campaign.options.card
 
-        def patience(case: Case) -> tuple[bool, float, int]:
+        def patience(case: Case) -> tuple[bool, bool, float, int]:
             waits = card.limits(case.variant).longest() if case.variant in card.variants else 0.0
-            return not self.profile.disturbs(case), waits, 2 * bool(case.variant) + case.alone
+            return LAST not in case.tags, not self.profile.disturbs(case), waits, 2 * bool(case.variant) + case.alone
 
         return sorted(cases, key=patience, reverse=True)
 

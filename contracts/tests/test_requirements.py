@@ -7,6 +7,7 @@ import pytest
 from contracts.requirements import LEVELS, CatalogueError, Requirement, load
 
 CATALOGUES = sorted(Path(__file__).parents[1].glob("*/requirements.yaml"))
+LONGEST_WHY = 140
 ROLLOUT = load(Path(__file__).parents[1] / "rollout" / "requirements.yaml")
 
 SMALL = """\
@@ -62,6 +63,14 @@ def test_each_requirement_of_the_rollout_server_says_why_in_one_line() -> None:
 
 def test_what_is_judged_says_by_what() -> None:
     assert [entry.id for entry in ROLLOUT.values() if bool(entry.judged) != bool(entry.judged_by)] == []
+
+
+@pytest.mark.parametrize("profile", ["trainer", "chat", "router"])
+def test_every_requirement_says_in_one_line_what_goes_wrong_without_it(profile: str) -> None:
+    catalogue = load(Path(__file__).parents[1] / profile / "requirements.yaml")
+    whys = {id: entry.why or "" for id, entry in catalogue.items()}
+    assert [id for id, why in whys.items() if not why or len(why) > LONGEST_WHY or "\n" in why] == []
+    assert [id for id, why in whys.items() if "MUST" in why or why in catalogue[id].sentence] == []
 
 
 def test_what_only_one_dialect_has_is_asked_of_that_dialect_only() -> None:

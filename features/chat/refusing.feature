@@ -40,7 +40,7 @@ Feature: What cannot be served is refused, and the next request is served
     Then the first is refused
     And the second is answered
 
-  @CHAT-004 @live
+  @CHAT-004 @live @last
   Scenario: A conversation that is too long is refused before a stream of it begins
     When the engine is asked more than it can take as a stream
     And the engine is asked "Hello!"

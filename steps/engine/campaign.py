@@ -35,6 +35,7 @@ EVERYTHING = 1_000_000
 EXCLUSIVE = "exclusive"  # the tag of a case that nobody else may be in flight beside
 MOST_LANES, FEW_LANES = 4, 2
 SOON_S = 5.0  # a target that starts within this is cheap to start
+LAST = "last"  # the tag of a case that may leave the target unable to answer
 LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
 SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a live model (`live:` in its file)"
 
@@ -323,7 +324,7 @@ class Campaign:
 
     def _capped(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
         """A case about a SHOULD may ask for more than servers owe; what that leads to counts no more than the SHOULD itself."""
-        cap = min((self.judged.levels[name] for name in case.requirements), key=LEVELS.index)
+        cap = min((self.judged.levels[name] for name in case.requirements), key=LEVELS.index, default=None)
         return [
             replace(item, cap=max(cap, item.cap or cap, key=LEVELS.index))
             if isinstance(item, Finding) and item.requirement not in self.judged.at_any_level
@@ -343,8 +344,9 @@ class Campaign:
 
 
 def _width(case: Case) -> int:
-    """How many rollouts a case has in flight at once, at most. An exclusive one measures, and wants nobody beside it."""
-    if EXCLUSIVE in case.tags:
+    """How many rollouts a case has in flight at once, at most. An exclusive one measures, and wants nobody beside it; one that is
+    played last may leave the target unable to answer."""
+    if {EXCLUSIVE, LAST} & case.tags:
         return EVERYTHING
     return max(1, sum(int(getattr(step.what, "copies", 0)) for step in case.actions))
 

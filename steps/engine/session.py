@@ -26,9 +26,10 @@ class GaveUp(Exception):
 
 @dataclass(slots=True)
 class Pulse:
-    """When the target last made a move, in any case of the run."""
+    """When the target last made a move, in any case of the run; and how many answers it gave."""
 
     last: float = 0.0
+    answers: int = 0
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class Session:
             async with asyncio.timeout(deadline_s or self.patience_s * MOST_PATIENCE):
                 response = await self._answer(request)
             self.trace.close(n, response)
+            self.pulse.answers += 1
         except TimeoutError:
             self.trace.close(n, fault=f"no answer within {deadline_s or self.patience_s * MOST_PATIENCE:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

@@ -190,7 +190,7 @@ def test_an_id_of_an_earlier_call_is_found() -> None:
 
 
 def test_an_id_that_two_replies_share_is_found() -> None:
-    assert judged(*(Reply("it", n, asked(), 200, said()) for n in range(2)))["broken"] == {"CHAT-002"}
+    assert judged(*(Reply("it", n, asked(), 200, said()) for n in range(2)))["broken"] == {"CHAT-009"}
 
 
 def test_a_prompt_that_does_not_go_on_from_the_turn_before_is_found() -> None:
@@ -211,6 +211,7 @@ WRONG_STREAMS: list[tuple[str, Change, set[int]]] = [
     ("no role", lambda data: data[1:], {52}),
     ("another id", at(2, "id", be="chatcmpl-2"), {52}),
     ("another model", at(2, "model", be="n"), {52}),
+    ("another time", at(2, "created", be=1_700_000_001), {62}),
     ("a reply's object", at(1, "object", be="chat.completion"), {52}),
     ("a chunk that is no JSON", lambda data: [*data[:2], NotJson("cut off"), *data[2:]], {52}),
     ("choices of no kind", at(0, "choices", be=7), {52}),
@@ -263,3 +264,98 @@ def test_an_index_out_of_all_bounds_is_no_place(index: Any) -> None:
     whole = put_together([Chunk(0.0, one) for one in data])
     assert len(whole["choices"]) == 1
     assert len(whole["choices"][0]["message"]["tool_calls"]) == 1
+
+
+# ------------------------------------------------------------------------------------------------ without token ids
+
+PLAIN = Bench("m", None, None, Card(), 4096, frozenset({"logprobs"}))
+SUM = ["The", " sum", " is", " 8"]
+
+
+def entries(tokens: list[str], end: str = "<|im_end|>") -> list[dict[str, Any]]:
+    return [{"token": one, "logprob": -0.5, "bytes": [*one.encode()]} for one in (*tokens, *([end] if end else []))]
+
+
+def untold(content: str, logprobs: Any, sampled: int, **message: Any) -> dict[str, Any]:
+    """A reply as a server gives it that shows no ids."""
+    usage = {"prompt_tokens": 3, "completion_tokens": sampled, "total_tokens": 3 + sampled}
+    choice = {"index": 0, "message": {"role": "assistant", "content": content, **message}, "finish_reason": "stop"}
+    head = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1_700_000_000, "model": "m"}
+    return {**head, "choices": [{**choice, "logprobs": {"content": logprobs}}], "usage": usage}
+
+
+def plainly(answer: dict[str, Any], **more: Any) -> set[str]:
+    wishes = {"model": "m", "messages": QUESTION, "max_tokens": 256, "logprobs": True, **more}
+    return judged(Reply("it", 0, wishes, 200, answer), bench=PLAIN)["broken"]
+
+
+THOUGHT = ["<think>", "\n", "Hm.", "\n", "</think>", "\n\n"]
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+@pytest.mark.parametrize("logprobs", [entries([*THOUGHT, *SUM]), entries(SUM), entries(SUM, "")], ids=str)
+def test_reasoning_may_have_logprobs_or_none(name: str, logprobs: Any) -> None:
+    assert plainly(untold("The sum is 8", logprobs, 11, **{name: "Hm."})) == set()
+
+
+def test_reasoning_that_is_only_counted_is_no_wrong_count() -> None:
+    answer = untold("The sum is 8", entries(SUM), 25)
+    assert plainly(answer) == {"CHAT-011"}
+    answer["usage"]["completion_tokens_details"] = {"reasoning_tokens": 20}
+    assert plainly(answer) == set()
+
+
+def test_the_count_is_judged_where_the_logprobs_are_all_of_the_content() -> None:
+    assert [sampled for sampled in range(10) if plainly(untold("The sum is 8", entries(SUM), sampled))] == [
+        *range(4),
+        *range(7, 10),
+    ]
+
+
+def test_logprobs_that_are_lost_are_never_a_wrong_count() -> None:
+    assert plainly(untold("The sum is 8", entries(SUM[1:]), 5)) == {"CHAT-023"}
+    assert plainly(untold("The sum is 8", [], 5)) == {"CHAT-023"}
+
+
+def test_logprobs_that_a_stream_lost_are_said_to_be_missing() -> None:
+    talk = Talk(Trace(), {"it": streamed(chunks(), logprobs=True)}, {}, PLAIN)
+    (found,) = [one for invariant in PROFILE.invariants for one in invariant(talk) if isinstance(one, Finding)]
+    assert (found.requirement, found.saw) == ("CHAT-023", "no logprobs in the stream")
+
+
+ROCKET = "\U0001f680".encode()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "wanted"),
+    [
+        ([b"Go ", ROCKET[:2], ROCKET[2:]], set()),
+        ([b"Go ", ROCKET[:2], ROCKET[:2]], {"CHAT-023"}),
+        ([b"Go ", ROCKET[2:], ROCKET[:2]], {"CHAT-023"}),
+        ([b"Go ", "\ufffd".encode(), "\ufffd".encode()], set()),  # as vLLM gives them
+        ([b"Og ", "\ufffd".encode(), "\ufffd".encode()], {"CHAT-023"}),
+    ],
+    ids=str,
+)
+def test_the_bytes_of_logprobs_are_those_of_the_content(pieces: list[bytes], wanted: set[str]) -> None:
+    told = [{"token": one.decode("utf-8", "replace"), "logprob": -0.5, "bytes": [*one]} for one in pieces]
+    assert plainly(untold("Go \U0001f680", told, 3)) == wanted
+
+
+def test_bytes_that_are_null_leave_the_letters_to_the_tokens() -> None:
+    told = [{"token": one, "logprob": -0.5, "bytes": None} for one in ("Go ", "bytes:\\xf0\\x9f", "bytes:\\x9a\\x80")]
+    assert plainly(untold("Go \U0001f680", told, 3)) == set()
+
+
+def test_a_first_chunk_that_names_nothing_is_none_of_the_reply() -> None:
+    """Azure begins a stream with what its filters say of the prompt."""
+    first = {"choices": [], "created": 0, "id": "", "model": "", "object": "", "prompt_filter_results": []}
+    assert judged(streamed([first, *chunks()]))["broken"] == set()
+    assert judged(streamed([{**first, "id": "chatcmpl-9"}, *chunks()]))["broken"] == {"CHAT-052", "CHAT-062"}
+
+
+def test_a_refusal_has_an_error_object() -> None:
+    assert judged(Reply("it", 0, asked(), 422, {"detail": "no"}))["broken"] == {"CHAT-008"}
+    assert judged(Reply("it", 0, asked(), 422, {"error": {"message": "no"}}))["broken"] == set()
+    assert judged(Reply("it", 0, asked(), 401, {"error": "who are you?"}))["broken"] == set()
+    assert judged(Reply("it", 0, {}, 404, {"detail": "Not Found"}))["broken"] == set()  # a path that is not there

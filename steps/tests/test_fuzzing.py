@@ -1,20 +1,26 @@
 """A contract that cannot be fuzzed says why; generated rollouts are judged; coverage counts what was exercised."""
 
+import asyncio
+import json
 from pathlib import Path
 
+import httpx
 import pytest
 
 from steps.engine import card as cards
 from steps.engine import yaml_source
 from steps.engine.background import Background
+from steps.engine.card import Card
 from steps.engine.coverage import Coverage, lines
 from steps.engine.findings import Finding, SuiteError
-from steps.engine.trace import Exchange, Request, Response
+from steps.engine.session import Session
+from steps.engine.trace import Exchange, Request, Response, Trace
 from steps.fuzzing import contract as contracts
 from steps.fuzzing.fuzz import Plan, fuzz, outcome
 from steps.fuzzing.watch import Watch
-from steps.profiles.chat.fuzzed import HELLO, adopted
+from steps.profiles.chat.fuzzed import HELLO, adopted, ended
 from steps.profiles.chat.profile import PROFILE as CHAT
+from steps.profiles.chat.replies import Bench, Talk
 from steps.profiles.rollout.profile import PROFILE
 from steps.running import ROOT
 from steps.running import Request as RunRequest
@@ -146,3 +152,33 @@ def test_coverage_counts_statuses_members_values_and_boundaries() -> None:
     assert [row[2] for row in coverage.table()] == [1, 2, 1, 1]
     assert [point.what for point in coverage.missing()] == ["request.kind = 'b'"]
     assert "  never exercised: 1 of 6" in list(lines(coverage, "c.yaml"))
+
+
+@pytest.mark.parametrize("shown", [(), ("token_ids", "logprobs")])
+def test_generated_requests_ask_for_ids_and_logprobs_only_of_engines_that_have_them(shown: tuple[str, ...]) -> None:
+    session = Session("", httpx.AsyncClient(), Trace(), 1.0, 0.0)
+    session.bench = Bench("m", None, None, Card(), 4096, frozenset(shown))
+    request = Request("POST", "/v1/chat/completions", (), json.dumps({**HELLO, **ASKED}).encode())
+    n = session.trace.open(request, to_target=True)
+    asyncio.run(ended(session, n, request, Response(200, (), json.dumps(REPLY).encode()), False))
+    talk = Talk(session.trace, session.state["replies"], {}, session.bench)
+    found = {one.requirement for check in CHAT.invariants for one in check(talk) if isinstance(one, Finding)}
+    assert found == ({"CHAT-020"} if shown else set())
+
+
+ASKED = {"return_token_ids": True, "logprobs": True, "max_tokens": 8}
+REPLY = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1_700_000_000,
+    "model": "m",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Hello!"},
+            "finish_reason": "stop",
+            "logprobs": {"content": [{"token": "Hello!", "logprob": -0.5, "bytes": None}]},
+        }
+    ],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+}

@@ -56,7 +56,5 @@ MUTANTS = (
         after(errors, "overflow", _as_500),
         requirement="004",
     ),
-    mutant(
-        "error_plain_text", "errors are text", put(app, "refused", _plain), requirement="003", companions=("004", "005")
-    ),
+    mutant("error_plain_text", "errors are text", put(app, "refused", _plain), requirement="008"),
 )

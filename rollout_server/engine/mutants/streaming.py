@@ -40,6 +40,11 @@ def _named_again(original: Any, choice: Any, start: int, end: int) -> Any:
         yield {**delta, "tool_calls": [{**call, "id": f"call_{start}"} for call in calls]} if calls else delta
 
 
+def _later(original: Any, told: Told, choice: dict[str, Any]) -> dict[str, Any]:
+    chunk: dict[str, Any] = original(told, choice)
+    return {**chunk, "created": told.created + 1}
+
+
 def _typed_as_json() -> None:
     running.MEDIA_TYPE = "application/json"
 
@@ -74,6 +79,7 @@ MUTANTS = (
         requirement="051",
     ),
     mutant("stream_two_roles", "the role comes twice", around(stream, "deltas", _two_roles), requirement="052"),
+    mutant("stream_ages", "created is later in later chunks", around(stream, "chunk", _later), requirement="062"),
     mutant(
         "stream_usage_unasked",
         "usage that nobody asked for",

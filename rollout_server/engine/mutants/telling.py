@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rollout_server.engine import calls, chat, sampling, stream
+from rollout_server.engine import calls, chat, endpoints, sampling, stream
 from rollout_server.engine.calls import Call
 from rollout_server.engine.chat import Told
 from rollout_server.engine.mutants.planting import compact, every, mutant
@@ -136,6 +136,7 @@ MUTANTS = (
         requirement="021",
         companions=("050", "060", "026", "025", "033", "044"),
     ),
+    mutant("one_id", "all replies have one id", put(endpoints, "answer_id", lambda request: "chatcmpl-1"), "009"),
     mutant("nameless", "the reply has no id", after(chat, "body", _nameless), requirement="002"),
     mutant(
         "calls_nameless",

@@ -27,6 +27,7 @@ from rollout_server.tests.engine.support import (
 )
 
 BY_TIME = ("abort_ignored", "stream_at_once")
+BY_NAME = ("one_id", "stream_ages")  # they differ in what every answer has of its own
 CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 5, "b": 3}'}}
 PAST = [*SUM, {"role": "assistant", "reasoning_content": "Hm.", "tool_calls": [CALL]}, {"role": "tool", "content": "8"}]
 WARM = {"temperature": 1.0, "seed": 3}
@@ -98,7 +99,7 @@ def test_the_reference_answers_alike() -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize("name", [name for name in mutants.ALL if name not in BY_TIME])
+@pytest.mark.parametrize("name", [name for name in mutants.ALL if name not in (*BY_TIME, *BY_NAME)])
 def test_a_mutant_answers_otherwise(name: str, restored: None) -> None:
     async def scenario() -> None:
         async with client() as c:
@@ -119,6 +120,26 @@ def test_one_goes_on_when_the_client_has_gone(restored: None) -> None:
             while await number(c, "vllm:num_requests_running"):
                 await asyncio.sleep(0)
             assert await number(c, "vllm:generation_tokens_total") == 150
+
+    play(scenario)
+
+
+def test_one_gives_all_replies_one_id(restored: None) -> None:
+    async def scenario() -> None:
+        mutants.ALL["one_id"].patch()
+        async with client() as c:
+            ids = [(await c.post(PATH, json=body(CAPITAL))).json()["id"] for _ in range(2)]
+        assert ids[0] == ids[1]
+
+    play(scenario)
+
+
+def test_one_dates_later_chunks_later(restored: None) -> None:
+    async def scenario() -> None:
+        mutants.ALL["stream_ages"].patch()
+        async with client() as c:
+            reply = await c.post(PATH, json=body(CAPITAL, stream=True))
+        assert len(set(re.findall(r'"created":(\d+)', reply.text))) == 2
 
     play(scenario)
 

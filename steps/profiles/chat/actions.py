@@ -5,7 +5,7 @@ import contextlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -26,6 +26,7 @@ SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
 GAUGE = re.compile(r"^(vllm:\w+)(?:\{.*\})? ([-+.\deE]+|NaN)$", re.M)  # one line: a label's value may hold a brace
 PATIENCE_S = 5.0
 SPARE_EVENTS, MOST_EVENTS = 1000, 50_000
+BUSY = (429, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,10 @@ class Ask:
     async def _one(self, session: Session, name: str, nth: int) -> None:
         body = self.body(session) | ({"seed": 1000 + nth} if self.seeds else {})
         replies: dict[str, Reply] = session.state.setdefault("replies", {})
-        replies[name] = await (_streamed if body.get("stream") else _whole)(session, self, name, body)
+        before = session.pulse.answers
+        reply = await (_streamed if body.get("stream") else _whole)(session, self, name, body)
+        others = session.trace.exchanges[reply.n].response is None and session.pulse.answers > before
+        replies[name] = replace(reply, too_long=self.longer_than_it_takes, others_answered=others)
 
     def body(self, session: Session) -> dict[str, Any]:
         bench: Bench = session.bench
@@ -98,7 +102,9 @@ class Ask:
         messages: list[Any] = [{"role": "system", "content": f"Session {name}."}] if name else []
         messages += self.messages
         if self.longer_than_it_takes:
-            messages.append({"role": "user", "content": "the sea " * session.bench.context})
+            messages.append(
+                {"role": "user", "content": "a " * session.bench.context}
+            )  # a token each, and the template's
         if earlier is not None and earlier.choices:
             messages = [*earlier.request["messages"], _again(earlier.choices[0].message)]
             messages += calculator.told(earlier.choices[0].calls)
@@ -170,6 +176,7 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
     except (httpx.HTTPError, OSError) as error:
         fault = transport_fault(error)
     raw = bodies.kept(read.raw)
+    session.pulse.answers += not fault
     session.trace.close(n, None if fault else Response(read.status or 0, read.headers, raw), fault)
     session.beat()
     kind = next((value for header, value in read.headers if header == "content-type"), "")

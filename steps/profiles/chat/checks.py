@@ -19,6 +19,8 @@ BIG = 2**53  # no probability has a logarithm below minus this
 WRONG_KEY = "rc-no-such-key"
 MOST_SHOWN = 4  # values of a member that should be one
 BROKEN_LETTER = "\ufffd"
+BAD_REQUEST = (400, 404, 413, 422)
+CHAT = "/v1/chat/completions"
 
 
 def held(number: int) -> Held:
@@ -51,10 +53,12 @@ def shape(talk: Talk) -> Iterator[Evidence]:
             if not right
         }
         yield broken(2, "object, id, created in seconds, model and choices", show(wrong), reply.n) if wrong else held(2)
-    names = Counter(reply.fields.get("id") for reply in good(talk) if isinstance(reply.fields.get("id"), str))
+    names = Counter(name for reply in good(talk) if isinstance(name := reply.fields.get("id"), str) and name)
     again = next((name for name, count in names.items() if count > 1), None)
     if again is not None:
-        yield broken(2, "an id of its own for every reply", f"{show(again)} for {names[again]} replies")
+        yield broken(9, "an id of its own for every reply", f"{show(again)} for {names[again]} replies")
+    elif len(names) > 1:
+        yield held(9)
 
 
 def counting(talk: Talk) -> Iterator[Evidence]:
@@ -72,19 +76,8 @@ def counting(talk: Talk) -> Iterator[Evidence]:
         known = [len(one) for one in ids if one is not None]
         if known and len(known) == len(ids):
             yield from _equal(11, "completion_tokens", sum(known), sampled, reply)
-        elif isinstance(sampled, int):
-            yield from _about(reply, sampled)
         if reply.prompt_ids is not None:
             yield from _equal(12, "prompt_tokens", len(reply.prompt_ids), prompt, reply)
-
-
-def _about(reply: Reply, sampled: int) -> Iterator[Evidence]:
-    """Without ids the logprobs count the tokens; whether the end of the turn is one of them is the engine's own affair."""
-    counts = [len(choice.logprobs) for choice in reply.choices if choice.logprobs]
-    if len(counts) == len(reply.choices) and counts:
-        ok = abs(sampled - sum(counts)) <= len(counts)
-        said = f"completion_tokens: {sum(counts)}, one more or less for each of {len(counts)} choice(s)"
-        yield held(11) if ok else broken(11, said, f"completion_tokens: {sampled}", reply.n)
 
 
 def _equal(number: int, name: str, said: int, saw: Any, reply: Reply) -> Iterator[Evidence]:
@@ -104,35 +97,6 @@ def tokens(talk: Talk) -> Iterator[Evidence]:
                 yield broken(20, "prompt_token_ids, because return_token_ids is true", "none", reply.n)
             yield from _whole(talk, reply, choice, choice.ids)
             yield from _logprobs(talk, reply, choice, choice.ids)
-
-
-def logprobs(talk: Talk) -> Iterator[Evidence]:
-    """Where an engine shows no ids, its logprobs have to be those of what it says."""
-    for reply in good(talk):
-        for choice in reply.choices:
-            if choice.ids is None and reply.request.get("logprobs"):
-                yield from _of_the_text(reply, choice)
-
-
-def _of_the_text(reply: Reply, choice: Choice) -> Iterator[Evidence]:
-    entries = choice.logprobs or []
-    yield from _probabilities(reply, entries)
-    told = "".join(str(entry.get("token")) for entry in entries)
-    written = [entry.get("bytes") for entry in entries]
-    if all(isinstance(one, list) for one in written):
-        told = bytes(b for one in written for b in one or () if type(b) is int and 0 <= b < 256).decode(
-            "utf-8", "replace"
-        )
-    if choice.calls or choice.finish != "stop" or reply.request.get("stop"):
-        return
-    content = choice.content
-    if not content.isascii():  # the bytes of a letter of several tokens are spelled in ways of the engine's own
-        content, told = (text.encode("ascii", "ignore").decode() for text in (content, told))
-    ok = told.strip().startswith(content.strip()) and content.strip() != ""
-    if ok or not content.strip():
-        yield held(23)
-    else:
-        yield broken(23, f"tokens that are the content: {show(choice.content)}", show(told), reply.n)
 
 
 def _whole(talk: Talk, reply: Reply, choice: Choice, ids: tuple[int, ...]) -> Iterator[Evidence]:
@@ -173,7 +137,8 @@ def _logprobs(talk: Talk, reply: Reply, choice: Choice, ids: tuple[int, ...]) ->
         return
     entries = choice.logprobs
     if entries is None or len(entries) != len(ids):
-        yield broken(23, f"{len(ids)} logprobs for {len(ids)} ids", f"{len(entries or ())}", reply.n)
+        saw = "no logprobs" if not entries else f"{len(entries)} logprobs"
+        yield broken(23, f"{len(ids)} logprobs for {len(ids)} ids", saw, reply.n)
         return
     strange = next((n for n, pair in enumerate(zip(entries, ids, strict=True)) if _foreign(talk, *pair)), None)
     if strange is None:
@@ -181,10 +146,10 @@ def _logprobs(talk: Talk, reply: Reply, choice: Choice, ids: tuple[int, ...]) ->
     else:
         said = f"logprob {strange} is of {show(talk.tokens.decode([ids[strange]]) if talk.tokens else '')}"
         yield broken(23, said, f"it says it is of {show(entries[strange].get('token'))}", reply.n)
-    yield from _probabilities(reply, entries)
+    yield from probabilities(reply, entries)
 
 
-def _probabilities(reply: Reply, entries: list[Mapping[str, Any]]) -> Iterator[Evidence]:
+def probabilities(reply: Reply, entries: list[Mapping[str, Any]]) -> Iterator[Evidence]:
     values = [entry.get("logprob") for entry in entries]
     wrong = [value for value in values if not _is_logprob(value)]
     yield broken(24, "finite logprobs, none above 0", show(wrong[:3]), reply.n) if wrong else held(24)
@@ -335,6 +300,23 @@ def _close(a: float, b: Any) -> bool:
     return isinstance(b, int | float) and abs(a - b) <= 1e-4 + 1e-3 * abs(a)
 
 
+def refusals(talk: Talk) -> Iterator[Evidence]:
+    """What is refused for what it says is refused in the form that OpenAI's errors have."""
+    for reply in talk.replies.values():
+        if reply.status not in BAD_REQUEST or not _is_question(talk, reply):
+            continue
+        message = mapping(reply.fields.get("error")).get("message")
+        ok = isinstance(message, str) and bool(message)
+        said = "an error object with a text message"
+        yield held(8) if ok else broken(8, said, f"{reply.status}: {show(reply.body)}", reply.n)
+
+
+def _is_question(talk: Talk, reply: Reply) -> bool:
+    """Whether it was a chat completion that was asked for, and not a path that may not be there."""
+    asked = talk.trace.exchanges[reply.n].request if reply.n < len(talk.trace.exchanges) else None
+    return bool(reply.request) or (asked is not None and asked.method == "POST" and asked.path == CHAT)
+
+
 def errors(talk: Talk) -> Iterator[Evidence]:
     """An error shows neither the inside of the engine nor a key; nor does anything else show a key."""
     keys = [key for key in (talk.bench.key, WRONG_KEY) if key]
@@ -394,17 +376,28 @@ def _pieces(reply: Reply) -> Iterator[Evidence]:
 
 
 def _constant(reply: Reply, disorder: list[str]) -> Iterator[Evidence]:
-    chunks = [chunk for chunk in reply.data if isinstance(chunk, Mapping)]
+    """A chunk that says nothing of the reply, such as the first one of Azure, need not name it."""
+    chunks = [chunk for chunk in reply.data if isinstance(chunk, Mapping) and not _is_annotation(chunk)]
     odd = [part for part in reply.data if isinstance(part, NotJson)]
-    names = {name: {show(chunk.get(name)) for chunk in chunks} for name in ("id", "model", "created")}
+    names = {name: {show(chunk.get(name)) for chunk in chunks} for name in ("id", "model")}
     changing = {name: sorted(values)[:MOST_SHOWN] for name, values in names.items() if len(values) > 1}
     kinds = {show(chunk.get("object")) for chunk in chunks} - {'"chat.completion.chunk"'}
     if odd or changing or kinds or disorder:
-        told = [*disorder[:2], *(f"{name} {values}" for name, values in changing.items())]
+        told = [*disorder[:2], *(f"{name} {' and '.join(values)}" for name, values in changing.items())]
         told += [f"object {one}" for one in sorted(kinds)[:MOST_SHOWN]] + (
             [f"a chunk that is {odd[0]!r}"] if odd else []
         )
-        said = "the role once, first; object chat.completion.chunk; id, model and created the same in all chunks"
+        said = "the role once, first; object chat.completion.chunk; id and model the same in all chunks"
         yield broken(52, said, ", ".join(told), reply.n)
     else:
         yield held(52)
+    times = sorted({show(chunk.get("created")) for chunk in chunks})
+    if len(times) > 1:
+        yield broken(62, "created the same in all chunks", f"created {' and '.join(times[:MOST_SHOWN])}", reply.n)
+    elif times:
+        yield held(62)
+
+
+def _is_annotation(chunk: Mapping[str, Any]) -> bool:
+    """Whether a chunk has neither choices nor usage nor an id."""
+    return not (chunk.get("choices") or chunk.get("usage") or chunk.get("id") or chunk.get("error"))

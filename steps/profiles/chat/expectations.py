@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import jsonschema_rs
 
 from steps.engine.compare import show
 from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.reading import mapping, mappings
+from steps.engine.reading import mappings
 from steps.engine.trace import NotJson, parse
 from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
@@ -26,8 +26,10 @@ TOGETHER_S = 0.1  # a stream that takes less than this shows nothing
 
 
 def verdict(requirement: str, ok: bool, said: str, saw: str, *replies: Reply, ignored: bool = False) -> Evidence:
+    """`ignored` counts only where every request was accepted: what is refused is not ignored."""
     numbers = tuple(reply.n for reply in replies)
-    return Held(requirement) if ok else Finding(requirement, said, saw, numbers, ignored=ignored)
+    accepted = all(reply.status is not None and 200 <= reply.status < 300 for reply in replies)
+    return Held(requirement) if ok else Finding(requirement, said, saw, numbers, ignored=ignored and accepted)
 
 
 def first(reply: Reply) -> Choice:
@@ -41,6 +43,16 @@ class Answered:
     of: str = "it"
     statuses: tuple[int, ...] = (200,)
 
+    @property
+    def may_be_refused(self) -> bool:
+        """Whether the request may be answered otherwise than with a reply; then a refusal is judged here."""
+        return any(status >= 300 for status in self.statuses)
+
+    @property
+    def must_be_refused(self) -> bool:
+        """Whether no reply would be right; then an error of the engine is judged here as well."""
+        return all(status >= 400 for status in self.statuses)
+
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
             said = f"{' or '.join(map(str, self.statuses))}"
@@ -51,15 +63,18 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A 4xx with an error object that has a text message."""
+    """A 4xx, whatever its body is."""
 
+    may_be_refused: ClassVar[bool] = True
+    must_be_refused: ClassVar[bool] = True
     of: str = "it"
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            message = mapping(reply.fields.get("error")).get("message")
-            ok = reply.status is not None and 400 <= reply.status < 500 and isinstance(message, str) and bool(message)
-            yield verdict(requirement, ok, "a 4xx with error.message", f"{reply.status}: {show(reply.body)}", reply)
+            if reply.too_long and reply.status == 200 and not talk.bench.tells_context:
+                continue  # its context may be larger than what was sent
+            ok = reply.status is not None and 400 <= reply.status < 500
+            yield verdict(requirement, ok, "a 4xx", f"{reply.status}: {show(reply.body)}", reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +123,7 @@ def _sample(choice: Choice, by: str) -> Any:
 class AlikeOrRefused:
     """The reply says what another one says, or there is none but a 4xx."""
 
+    may_be_refused: ClassVar[bool] = True
     of: str
     like: str
 
@@ -140,9 +156,9 @@ class NotAllAlike:
         if len(samples) > 1:
             yield Held(requirement)
         elif not self.greedy or samples != {_text(first(reply)) for reply in talk.named(self.greedy)}:
-            said = f"{len(replies)} samples under {len(replies)} seeds, not all alike"
-            yield Finding(
-                requirement, said, f"all are {show(first(replies[0]).content)}", (replies[0].n,), ignored=True
+            said = f"{len(replies)} samples under {len(replies)} seeds, not all equal"
+            yield verdict(
+                requirement, False, said, f"all are {show(first(replies[0]).content)}", replies[0], ignored=True
             )
 
 
@@ -163,7 +179,7 @@ class Sampled:
         if likely < self.chance:
             said = f"{len(replies)} samples at temperature 1 that are not all the greedy one"
             saw = f"all are {show(greedy.content)}, which by its logprobs has a chance of {likely:.1g}"
-            yield Finding(requirement, said, saw, (replies[0].n,), ignored=True)
+            yield verdict(requirement, False, said, saw, replies[0], ignored=True)
 
 
 def _text(choice: Choice) -> str:
@@ -288,6 +304,7 @@ class IsJson:
 class Fits:
     """The content is JSON that fits this schema (JSON text), or the request was refused."""
 
+    may_be_refused: ClassVar[bool] = True
     schema: str
     of: str = "it"
 
@@ -321,8 +338,9 @@ class MoreThan:
 
 @dataclass(frozen=True, slots=True)
 class OneCall:
-    """At most one call, where the same question led to several when they were allowed."""
+    """At most one call, where the same question led to several when they were allowed. A refusal is none."""
 
+    may_be_refused: ClassVar[bool] = True
     of: str
     beside: str
 
@@ -407,6 +425,10 @@ class TopLogprobs:
     count: int
     or_refused: bool = False
 
+    @property
+    def may_be_refused(self) -> bool:
+        return self.or_refused
+
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
             if self.or_refused and reply.status is not None and 400 <= reply.status < 500:
@@ -417,10 +439,10 @@ class TopLogprobs:
             values = [self._best(entry, tops) for entry, tops in zip(entries, found, strict=True)]
             ok = bool(entries) and all(self._counts(entry, tops) for entry, tops in zip(entries, found, strict=True))
             ordered = all(some == sorted(some, reverse=True) for some in values)
-            saw = f"{sorted({len(tops) for tops in found})} alternatives" + ("" if ordered else ", not best first")
-            yield verdict(
-                requirement, ok and ordered, f"{self.count} alternatives, best first", saw, reply, ignored=not ok
-            )
+            counts = " or ".join(map(str, sorted({len(tops) for tops in found}))) or "no logprobs, so no"
+            saw = f"{counts} alternatives" + ("" if ordered else ", not best first")
+            said = f"{self.count} alternatives for each token, best first"
+            yield verdict(requirement, ok and ordered, said, saw, reply, ignored=not ok)
 
     def _counts(self, entry: Mapping[str, Any], tops: list[Any]) -> bool:
         """One more is right where the sampled token is none of the best."""
@@ -527,7 +549,7 @@ class UsageChunk:
         for reply in talk.named(self.of):
             chunks = [data for data in reply.data if isinstance(data, Mapping)]
             with_usage = [chunk for chunk in chunks if chunk.get("usage") is not None]
-            last = bool(chunks) and with_usage == chunks[-1:] and chunks[-1].get("choices") == []
+            last = bool(chunks) and with_usage == chunks[-1:] and not chunks[-1].get("choices")
             said = "usage in one last chunk without choices" if self.sent else "no usage"
             saw = f"usage in {len(with_usage)} of {len(chunks)} chunks"
             ok = last if self.sent else not with_usage

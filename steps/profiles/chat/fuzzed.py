@@ -21,6 +21,10 @@ from steps.profiles.chat.replies import Bench, Chunk, Reply, put_together
 MOST_TOKENS = 8  # of one generated reply: enough to be cut, and to be streamed
 MOST_CHOICES = 3
 LIMITS = ("max_tokens", "max_completion_tokens")
+SHOWN_BY = {
+    "return_token_ids": "token_ids",
+    "logprobs": "logprobs",
+}  # the capability that a member of a request asks for
 HELLO: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}]}
 
 
@@ -125,7 +129,13 @@ async def ended(session: Session, n: int, request: Request, response: Response, 
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)
     body = parse(request.body) if request.path.partition("?")[0] == CHAT else None
-    session.state["replies"] = {"it": reply(n, body if isinstance(body, dict) and is_request(body) else {}, response)}
+    asked = _judged(session.bench, body) if isinstance(body, dict) and is_request(body) else {}
+    session.state["replies"] = {"it": reply(n, asked, response)}
+
+
+def _judged(bench: Bench, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A request as the checks read it: what the engine does not show at all, and its card does not declare, is not asked of it."""
+    return {name: value for name, value in body.items() if SHOWN_BY.get(name, "") in ("", *bench.shown)}
 
 
 def reply(n: int, body: Mapping[str, Any], response: Response) -> Reply:

@@ -23,11 +23,13 @@ from steps.live.openai import Engine
 from steps.peers import calculator, tokens
 from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
-from steps.profiles.chat import checks, fuzzed
-from steps.profiles.chat.actions import CHAT
+from steps.profiles.chat import checks, fuzzed, without_ids
+from steps.profiles.chat.actions import BUSY, CHAT
+from steps.profiles.chat.cause import cause
+from steps.profiles.chat.elsewhere import place_of_ids
 from steps.profiles.chat.greeting import GREETING, greeting, hear
 from steps.profiles.chat.mistakes import mistakes
-from steps.profiles.chat.replies import Bench, Talk
+from steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Talk
 
 ROOT = Path(__file__).parents[3]
 TOKENIZER = ROOT / "scenarios" / "tokenizer"
@@ -99,9 +101,10 @@ class ChatPeers:
     tokens: Tokens | None
     key: str | None
     model: str = ""
-    context: int = 200_000  # more than this is said by no engine that does not say so
+    context: int = UNTOLD_CONTEXT
     shown: set[str] = field(default_factory=set)
     listed: frozenset[str] = frozenset()
+    ids_at: str = field(default="", kw_only=True)  # where token ids were seen that are not where they should be
 
     @property
     def tokenizer_hash(self) -> str:
@@ -130,6 +133,8 @@ class ChatPeers:
             if engine is not None and need in engine.lacks:
                 return engine.lacks[need]
             if not self._has(need):
+                if need == "token_ids" and self.ids_at:
+                    return f"{LACKS[need]} where vLLM does (`choices[].token_ids`); a list of ids was seen at {self.ids_at}"
                 return LACKS.get(need, f"{need} is excluded by the card")
         return None
 
@@ -182,6 +187,8 @@ class ChatPeers:
             reply = await http.post(f"{base_url}{CHAT}", json={**hello, **more}, headers=self._headers())
             if reply.status_code == 200 and _shows(name, reply):
                 self.shown.add(name)
+            elif name == "token_ids":
+                self.ids_at = place_of_ids(parse(reply.content)) or ""
         shown = await http.get(f"{base_url}/metrics")
         if shown.status_code == 200 and "vllm:num_requests_running" in shown.text:
             self.shown.add("metrics")
@@ -224,6 +231,8 @@ async def peers(setting: Setting) -> AsyncIterator[ChatPeers]:
 
 
 def read(session: Session, case: Case) -> Talk:
+    if any(reply.status in BUSY for reply in session.state.get("replies", {}).values()):
+        session.busy()  # fewer at once from now on
     gave_up = tuple(session.state.get("gave_up", ()))
     return Talk(
         session.trace, session.state.get("replies", {}), session.state.get("gauges", {}), session.bench, gave_up
@@ -248,12 +257,14 @@ PROFILE = Profile(
         checks.shape,
         checks.counting,
         checks.tokens,
-        checks.logprobs,
+        without_ids.counted,
+        without_ids.spelled,
         checks.alternatives,
         checks.prompts,
         checks.endings,
         checks.calls,
         checks.streams,
+        checks.refusals,
         checks.errors,
     ),
     echoed_by=frozenset(),
@@ -267,4 +278,5 @@ PROFILE = Profile(
     live_target=on_engine,
     capabilities=frozenset({*LACKS, *TO_BE_SHOWN, *COMMON, "shipped_tokenizer"}),
     mistakes=mistakes,
+    cause=cause,
 )

@@ -12,6 +12,9 @@ from steps.peers.tokens import Tokens
 
 DONE = "[DONE]"
 WHOLE = ("id", "model", "created", "usage", "prompt_token_ids")
+UNTOLD_CONTEXT = (
+    40_009  # tokens that are sent to an engine which does not say how many it takes: a number that no engine says
+)
 MOST = 1024  # choices, or calls of a choice, that a stream is put together from; a number beyond that is no place
 
 
@@ -32,7 +35,8 @@ class Chunk:
 class Reply:
     """One answer. `body` is the chat completion, or what the chunks amount to; `left` when we hung up before its end.
 
-    `rewritten` when the history was made such as no engine would have given it. `kind` is the content type of a stream.
+    `rewritten` when the history was made such as no engine would have given it. `kind` is the content type of a stream. `too_long` when
+    more was asked than the model can take; `others_answered` when there was no answer, while other requests got theirs.
     """
 
     name: str
@@ -46,6 +50,8 @@ class Reply:
     kind: str = "application/json"
     raw: bytes = b""
     fault: str | None = None  # why a stream was not read to its end
+    too_long: bool = field(default=False, kw_only=True)
+    others_answered: bool = field(default=False, kw_only=True)
 
     @property
     def good(self) -> bool:
@@ -110,6 +116,11 @@ class Choice:
     @property
     def calls(self) -> list[Mapping[str, Any]]:
         return mappings(self.message.get("tool_calls"))
+
+    @property
+    def reasoning(self) -> str:
+        """What is told of the reasoning, by either of its names."""
+        return text(self.message.get("reasoning_content")) or text(self.message.get("reasoning"))
 
     @property
     def finish(self) -> Any:
@@ -234,6 +245,11 @@ class Bench:
     context: int
     shown: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()
+
+    @property
+    def tells_context(self) -> bool:
+        """Whether the engine says how many tokens it takes."""
+        return self.context != UNTOLD_CONTEXT
 
     @property
     def target_key(self) -> str | None:

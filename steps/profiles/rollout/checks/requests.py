@@ -86,6 +86,8 @@ def _forwarded(requirement: str, name: str, value: Any, chat: Chat) -> Evidence:
         return held(requirement)
     if name not in chat.fields:
         return broken(requirement, f"{name}: {show(value)} in every generation call", f"no {name}", chat.n)
+    if name == "stop" and isinstance(value, str) and chat.fields[name] == [value]:
+        return held(requirement)  # one text and a list of that text ask for the same
     return same(requirement, value, chat.fields[name], name, chat.n)
 
 
@@ -96,11 +98,13 @@ def _logprobs(chat: Chat) -> Evidence:
 
 
 def _shape(rollout: Rollout, chat: Chat) -> Iterator[Evidence]:
-    if chat.fields.get("stream") not in (None, False):
+    if "stream" not in rollout.given.sampling and chat.fields.get("stream") not in (None, False):
         yield broken("053", "no stream", f"stream: {show(chat.fields['stream'])}", chat.n)
-    elif chat.fields.get("n") not in (None, 1):
+    elif "n" not in rollout.given.sampling and chat.fields.get("n") not in (None, 1):
         yield broken("053", "one choice", f"n: {show(chat.fields['n'])}", chat.n)
-    else:
+    elif not {"stream", "n"} & set(
+        rollout.given.sampling
+    ):  # a start that asks for either has it forwarded (ROLLOUT-036)
         yield held("053")
     if rollout.dialect != "sync":
         sent = [name for name in TOKENS if not absent_or_null(chat.fields, name)]

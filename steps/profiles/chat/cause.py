@@ -1,0 +1,104 @@
+"""Why a case cannot be judged as it is written: a request of it was answered otherwise than the case gives reason for. Pure.
+
+Only the first such answer counts. What a target says of itself (429, 503) or of its load proves nothing about it; a refusal, an error and
+a lost connection do, once, and nothing that rests on the reply is judged.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from steps.engine.cases import Case
+from steps.engine.findings import Cause, Finding
+from steps.profiles.chat.actions import BUSY
+from steps.profiles.chat.replies import Reply, Talk
+
+GATEWAY = (502, 504)
+MAY_BE_REFUSED, MUST_BE_REFUSED = "may_be_refused", "must_be_refused"  # members of expectations
+SERVES, ENDS, NO_5XX = "CHAT-001", "CHAT-051", "CHAT-303"
+EXPECTED = "200: nothing in the case asks for another status"
+SHOWN = 200  # characters of an answer
+NO_ANSWER = re.compile(r"TimeoutError|no (?:answer|end) within")
+
+
+def cause(case: Case, talk: Talk) -> Cause | None:
+    """What ended a case otherwise than it gives reason for. A generated request is about no requirement, and judged by itself."""
+    if not case.requirements:
+        return None
+    found = (_cause(case, talk, reply) for reply in sorted(talk.replies.values(), key=lambda reply: reply.n))
+    return next((one for one in found if one is not None), None)
+
+
+def _cause(case: Case, talk: Talk, reply: Reply) -> Cause | None:
+    fault = _fault(talk, reply)
+    if reply.status is None or fault:
+        return _lost(case, talk, reply, fault or "no answer")
+    if 200 <= reply.status < 300 or reply.status in _named(case, talk, reply):
+        return None
+    if reply.status in BUSY:
+        return Cause(f"the target answered {reply.status} by itself", since=reply.n)
+    if _is_judged(case, talk, reply, MUST_BE_REFUSED if reply.status >= 500 else MAY_BE_REFUSED):
+        return None
+    if reply.status == 401 and talk.bench.key is None:
+        return Cause("the target asks for a key (401): give it with --target-key", since=reply.n)
+    return _answered(case, talk, reply, reply.status)
+
+
+def _fault(talk: Talk, reply: Reply) -> str:
+    exchanges = talk.trace.exchanges
+    fault = exchanges[reply.n].fault if reply.n < len(exchanges) else None
+    return "" if reply.left or fault is None else fault
+
+
+def _lost(case: Case, talk: Talk, reply: Reply, fault: str) -> Cause | None:
+    """No answer, or a stream that broke off."""
+    silent = NO_ANSWER.search(fault) is not None
+    if silent and reply.others_answered:
+        told = f"no end of the answer within the patience of the suite ({fault}), while other requests were answered"
+        return Cause(f"{told}: the target is slow, or answers one after the other; lower -j", since=reply.n)
+    if silent and reply.too_long and not talk.bench.tells_context:
+        return Cause(
+            f"GET /v1/models shows no max_model_len, and a conversation of {talk.bench.context} tokens was not answered in time",
+            since=reply.n,
+        )
+    if reply.status is not None and 200 <= reply.status < 300 and not silent:
+        return _found(ENDS, "a stream that is sent to its end", f"it broke off: {fault}", reply)
+    requirement = case.requirements[0] if any(_that(case, MUST_BE_REFUSED)) else SERVES
+    return _found(requirement, "an answer", fault, reply)
+
+
+def _answered(case: Case, talk: Talk, reply: Reply, status: int) -> Cause:
+    response = talk.trace.exchanges[reply.n].response if reply.n < len(talk.trace.exchanges) else None
+    told = f"{status}: {response.body[:SHOWN].decode('utf-8', 'replace') if response else reply.shown[:SHOWN]}"
+    if status >= 500:
+        return _found(case.requirements[0] if status in GATEWAY else NO_5XX, EXPECTED, told, reply)
+    if status >= 400:
+        return _found(case.requirements[0], EXPECTED, f"refused with {told}{_hint(case)}", reply)
+    return _found(case.requirements[0], EXPECTED, f"a redirect: {told}", reply)
+
+
+def _hint(case: Case) -> str:
+    """What engines are free to lack, and a card can say."""
+    optional = sorted({"seed", "stop", "n", "max_completion_tokens", "required_tools"} & case.needs)
+    lacks = " or ".join(f"`no_{name}`" for name in optional)
+    return f" (if it does not offer this, declare {lacks} on its card)" if optional else ""
+
+
+def _found(requirement: str, said: str, saw: str, reply: Reply) -> Cause:
+    return Cause(saw, Finding(requirement, said, saw, (reply.n,)), reply.n)
+
+
+def _is_judged(case: Case, talk: Talk, reply: Reply, how: str) -> bool:
+    """Whether a demand of the case is itself about such a status of this reply."""
+    return any(reply in talk.named(what.of) for what in _that(case, how))
+
+
+def _named(case: Case, talk: Talk, reply: Reply) -> set[int]:
+    """The statuses that the case names for this reply."""
+    named = [getattr(what, "statuses", ()) for what in _that(case, MAY_BE_REFUSED) if reply in talk.named(what.of)]
+    return {status for statuses in named for status in statuses}
+
+
+def _that(case: Case, how: str) -> Iterator[Any]:
+    """The demands of a case that allow a refusal, or ask for one."""
+    return (step.what for step in case.expectations if getattr(step.what, how, False))

@@ -1,0 +1,93 @@
+"""What holds for an engine that shows no token ids: its logprobs spell its text, and their number is the one that it counts. Pure.
+
+Beside reasoning two kinds of logprobs are right: of all that was sampled, reasoning and markup included, and of the content alone. What
+comes before the content is therefore not judged.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from steps.engine.compare import show
+from steps.engine.findings import Evidence
+from steps.engine.reading import mapping
+from steps.profiles.chat.checks import broken, good, held, probabilities
+from steps.profiles.chat.replies import Choice, Reply, Talk
+
+MOST_AFTER = 2  # entries behind the content: the end of the turn, and what a template puts behind it
+REPLACED = (
+    "\ufffd".encode()
+)  # in place of a part of a letter: so vLLM and SGLang give the bytes of a token that ends within one
+RAW = "bytes:"  # what OpenAI puts before a token that is no text
+
+
+def spelled(talk: Talk) -> Iterator[Evidence]:
+    """The logprobs of a reply are those of its content."""
+    for reply in good(talk):
+        for choice in reply.choices if reply.request.get("logprobs") else ():
+            if choice.ids is None:
+                yield from probabilities(reply, choice.logprobs or [])
+                yield from _spelled(reply, choice)
+
+
+def _spelled(reply: Reply, choice: Choice) -> Iterator[Evidence]:
+    """Of calls, stop strings and what was cut, engines decide themselves how much is content."""
+    if choice.calls or choice.finish != "stop" or reply.request.get("stop") or not choice.content.strip():
+        return
+    if spells(choice):
+        yield held(23)
+        return
+    said = f"a logprob for each token of the content {show(choice.content)}"
+    kind = "stream" if reply.streamed else "reply"
+    tokens = "".join(str(entry.get("token")) for entry in choice.logprobs or ())
+    saw = f"logprobs of {show(tokens)}" if choice.logprobs else f"no logprobs in the {kind}"
+    yield broken(23, said, saw, reply.n)
+
+
+def spells(choice: Choice, alone: bool = False) -> bool:
+    """Whether the bytes of the entries, one after the other, end in the content: byte by byte, but for white space at its ends.
+
+    `alone` when nothing may come before it.
+    """
+    pieces = [_bytes(entry) for entry in choice.logprobs or ()]
+    if not pieces:
+        return False
+    wanted = choice.content.strip().encode("utf-8", "replace")
+    if any(REPLACED in piece or not piece for piece in pieces) and REPLACED not in wanted:
+        pieces, wanted = [_ascii(piece) for piece in pieces], _ascii(wanted).strip()
+    ends = range(len(pieces), max(len(pieces) - MOST_AFTER, 0) - 1, -1)
+    told = (b"".join(pieces[:end]).strip() for end in ends)
+    return any(text == wanted if alone else text.endswith(wanted) for text in told)
+
+
+def _bytes(entry: Mapping[str, Any]) -> bytes:
+    """The bytes of a token, or nothing where it is a part of a letter and only its text is told."""
+    given = entry.get("bytes")
+    if isinstance(given, list):
+        return bytes(one for one in given if type(one) is int and 0 <= one < 256)
+    token = str(entry.get("token"))
+    return b"" if token.startswith(RAW) else token.encode("utf-8", "replace")
+
+
+def _ascii(text: bytes) -> bytes:
+    return bytes(one for one in text if one < 128)
+
+
+def counted(talk: Talk) -> Iterator[Evidence]:
+    """Where the logprobs spell just the content, and nothing else was sampled, they count the tokens."""
+    for reply in good(talk):
+        sampled, choices = reply.usage.get("completion_tokens"), reply.choices
+        if reply.streamed or type(sampled) is not int or not choices or not all(_says_all(reply, c) for c in choices):
+            continue
+        count = sum(len(choice.logprobs or ()) for choice in choices)
+        if abs(sampled - count) <= len(choices):  # whether the end of the turn is an entry engines decide
+            yield held(11)
+        else:
+            said = f"completion_tokens: {count}, as many as logprobs, one more or less for each of {len(choices)} choice(s)"
+            yield broken(11, said, f"completion_tokens: {sampled}", reply.n)
+
+
+def _says_all(reply: Reply, choice: Choice) -> bool:
+    """Whether all that was sampled is the content: no reasoning, told or only counted, no call, no stop string."""
+    details = mapping(reply.usage.get("completion_tokens_details"))
+    hidden = choice.reasoning or details.get("reasoning_tokens") or choice.calls or reply.request.get("stop")
+    return choice.ids is None and not hidden and spells(choice, alone=True)

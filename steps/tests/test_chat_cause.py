@@ -1,0 +1,142 @@
+"""What ended a chat case otherwise than it gives reason for: found once, and nothing of what rests on it."""
+
+from typing import Any
+
+import pytest
+
+from steps.engine.card import Card
+from steps.engine.cases import Case, Step
+from steps.engine.findings import Finding, Location
+from steps.engine.trace import Request, Response, Trace
+from steps.profiles.chat import expectations as want
+from steps.profiles.chat.cause import cause
+from steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Reply, Talk
+
+HERE = Location("case", 1)
+ERROR = {"error": {"message": "not today"}}
+
+
+def case(*demands: Any, requirements: tuple[str, ...] = ("CHAT-042",), needs: frozenset[str] = frozenset()) -> Case:
+    return Case("it", "chat", "openai", requirements, tuple(Step(one, HERE) for one in demands), HERE, needs=needs)
+
+
+def talk(status: int | None, fault: str | None = None, context: int = 4096, key: str | None = "k", **more: Any) -> Talk:
+    """One request, answered with this status or not at all."""
+    trace = Trace()
+    n = trace.open(Request("POST", "/v1/chat/completions"), to_target=True)
+    trace.close(
+        n, None if fault or status is None else Response(status, (), b'{"error":{"message":"not today"}}'), fault
+    )
+    reply = Reply("it", n, {"model": "m"}, status, ERROR, **more)
+    return Talk(trace, {"it": reply}, {}, Bench("m", key, None, Card(), context))
+
+
+def found(about: Case, said: Talk) -> tuple[str, str]:
+    """The requirement that is accused and what was seen; the reason where nothing is accused."""
+    one = cause(about, said)
+    assert one is not None
+    return (one.finding.requirement, one.finding.saw) if one.finding else ("", one.reason)
+
+
+CALLS = want.Calls(("any",), ignored=True)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_target_that_is_full_is_accused_of_nothing(status: int) -> None:
+    assert found(case(CALLS), talk(status)) == ("", f"the target answered {status} by itself")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_case_may_be_about_a_full_target(status: int) -> None:
+    assert cause(case(want.Answered(statuses=(429, 503))), talk(status)) is None
+
+
+def test_an_error_of_the_engine_is_one_requirement_whatever_the_case_is_about() -> None:
+    assert found(case(CALLS), talk(500)) == ("CHAT-303", '500: {"error":{"message":"not today"}}')
+    assert found(case(want.AlikeOrRefused("it", "it")), talk(500))[0] == "CHAT-303"
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_gateway_without_its_engine_breaks_what_the_case_is_about(status: int) -> None:
+    assert found(case(CALLS), talk(status))[0] == "CHAT-042"
+
+
+def test_a_refusal_is_told_as_one() -> None:
+    requirement, saw = found(case(CALLS), talk(400))
+    assert requirement == "CHAT-042"
+    assert saw == 'refused with 400: {"error":{"message":"not today"}}'
+
+
+def test_a_refusal_of_what_an_engine_may_lack_says_what_to_declare() -> None:
+    assert "`no_seed`" in found(case(CALLS, needs=frozenset({"seed"})), talk(400))[1]
+
+
+@pytest.mark.parametrize(
+    "demand",
+    [
+        want.Refused(),
+        want.Answered(statuses=(200, 400)),
+        want.AlikeOrRefused("it", "other"),
+        want.Fits("{}"),
+        want.TopLogprobs("it", 50, or_refused=True),
+        want.OneCall("it", "other"),
+    ],
+    ids=lambda demand: type(demand).__name__,
+)
+def test_a_refusal_that_a_case_allows_is_for_its_demand_to_judge(demand: Any) -> None:
+    assert cause(case(demand), talk(400)) is None
+
+
+def test_an_error_where_a_refusal_is_asked_for_is_for_the_demand_to_judge() -> None:
+    about = case(want.Refused(), requirements=("CHAT-003",))
+    assert cause(about, talk(500)) is None
+    (finding,) = want.Refused().judge(talk(500), "CHAT-003")
+    assert isinstance(finding, Finding)
+
+
+def test_a_lost_connection_breaks_that_the_model_is_served() -> None:
+    assert found(case(CALLS), talk(None, "ConnectionResetError: reset")) == ("CHAT-001", "ConnectionResetError: reset")
+    about = case(want.Refused(), requirements=("CHAT-004",))
+    assert found(about, talk(None, "ConnectionResetError: reset"))[0] == "CHAT-004"
+
+
+def test_a_stream_that_broke_off_has_no_end() -> None:
+    assert found(case(CALLS), talk(200, "ClientPayloadError: cut"))[0] == "CHAT-051"
+    assert cause(case(CALLS), talk(200, "we left", left=True)) is None
+
+
+def test_a_target_that_answers_others_meanwhile_is_only_slow() -> None:
+    requirement, reason = found(case(CALLS), talk(None, "no answer within 30 s", others_answered=True))
+    assert requirement == ""
+    assert "slow" in reason
+    assert found(case(CALLS), talk(None, "no answer within 30 s"))[0] == "CHAT-001"
+
+
+def test_nothing_is_proved_where_the_context_is_not_known() -> None:
+    about = case(want.Refused(), requirements=("CHAT-004",))
+    silent = talk(None, "no answer within 30 s", context=UNTOLD_CONTEXT, too_long=True)
+    assert found(about, silent)[0] == ""
+    assert list(want.Refused().judge(talk(200, context=UNTOLD_CONTEXT, too_long=True), "CHAT-004")) == []
+    assert len(list(want.Refused().judge(talk(200, too_long=True), "CHAT-004"))) == 1
+    assert found(about, talk(None, "no answer within 30 s", too_long=True))[0] == "CHAT-004"
+
+
+def test_a_key_that_nobody_gave_is_asked_for() -> None:
+    assert found(case(CALLS), talk(401, key=None))[0] == ""
+    assert found(case(CALLS), talk(401))[0] == "CHAT-042"
+
+
+def test_the_first_of_several_is_the_cause() -> None:
+    said = talk(500)
+    later = Reply("later", 1, {}, 429, ERROR)
+    assert found(case(CALLS), Talk(said.trace, {"later": later, **said.replies}, {}, said.bench))[0] == "CHAT-303"
+
+
+def test_what_is_generated_is_about_no_requirement() -> None:
+    assert cause(case(requirements=()), talk(500)) is None
+
+
+def test_what_was_refused_was_not_ignored() -> None:
+    (finding,) = CALLS.judge(talk(400), "CHAT-042")
+    assert isinstance(finding, Finding)
+    assert not finding.ignored

@@ -1,0 +1,93 @@
+"""Engines that nobody here wrote do things otherwise and are right: each is played by one that has just that freedom.
+
+And some have one fault, which is to be named once and by its own name.
+"""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from steps import library
+from steps.engine.card import Card
+from steps.engine.findings import Verdict
+from steps.engine.outcome import Outcome
+from steps.running import Request, ready
+
+ENGINE = "app:rollout_server.tests.engine.strangers:create_app"
+STREAMS = ("scenarios/chat/streams.yaml", "scenarios/chat/tools.yaml")
+
+
+def outcomes(name: str, *files: str) -> list[Outcome]:
+    """The cases of these files, or all that there are, against one of the engines."""
+    return asyncio.run(_outcomes(name, files))
+
+
+async def _outcomes(name: str, files: tuple[str, ...]) -> list[Outcome]:
+    card = Card.model_validate({"env": {"STRANGER": name}, "settle_s": 0, "patience_s": 15})
+    async with ready(Request(profile="chat", target=ENGINE, described=card, level="may")) as run:
+        cases = [case for case in run.mine(library.every("chat")) if not files or case.at.file in files]
+        return list(await asyncio.gather(*(run.campaign.play(case) for case in run.ordered(cases))))
+
+
+def broken(played: list[Outcome]) -> Counter[str]:
+    return Counter(finding.requirement for outcome in played for finding in outcome.judgement.findings)
+
+
+def verdicts(played: list[Outcome]) -> set[Verdict]:
+    return {outcome.judgement.verdict for outcome in played}
+
+
+@pytest.mark.parametrize("name", ["reason_all", "reason_content"])
+def test_an_engine_that_reasons_is_right_with_either_kind_of_logprobs(name: str) -> None:
+    played = outcomes(name, *STREAMS, "scenarios/chat/sampling.yaml")
+    assert broken(played) == {}
+    assert verdicts(played) == {Verdict.PASS, Verdict.SKIP}
+
+
+@pytest.mark.parametrize("name", ["azure", "bare", "drops_logprobs"])
+def test_a_stream_of_another_kind_is_right(name: str) -> None:
+    played = outcomes(name, *STREAMS)
+    assert broken(played) == {}
+    assert verdicts(played) == {Verdict.PASS, Verdict.SKIP}
+
+
+def test_errors_of_another_form_break_no_must() -> None:
+    played = outcomes("detail", "scenarios/chat/surface.yaml")
+    assert set(broken(played)) == {"CHAT-008"}
+
+
+def test_token_ids_that_stand_elsewhere_are_said_where() -> None:
+    played = outcomes("elsewhere", "scenarios/chat/tokens.yaml")
+    assert any("choices[0].provider_specific_fields.token_ids" in one.judgement.reason for one in played)
+    assert broken(played) == {}
+
+
+@pytest.mark.parametrize(("name", "status"), [("rate_limited", 429), ("unavailable", 503)])
+def test_an_engine_that_is_full_now_and_then_is_accused_of_nothing(name: str, status: int) -> None:
+    played = outcomes(name, *STREAMS)
+    assert broken(played) == {}
+    reasons = {one.judgement.reason for one in played if one.judgement.verdict is Verdict.INCONCLUSIVE}
+    assert reasons == {f"the target answered {status} by itself"}
+
+
+def test_an_engine_that_crashes_now_and_then_breaks_one_requirement() -> None:
+    played = outcomes("crashes", *STREAMS)
+    assert set(broken(played)) == {"CHAT-303"}
+
+
+def test_a_combination_that_is_refused_is_said_to_be_refused_and_not_ignored() -> None:
+    played = outcomes("refuses_tools_in_streams", *STREAMS)
+    findings = [finding for outcome in played for finding in outcome.judgement.findings]
+    assert findings
+    assert all(finding.saw.startswith("refused with 400") and not finding.ignored for finding in findings)
+
+
+def test_an_engine_that_does_not_tell_its_context_is_asked_with_little_and_last() -> None:
+    played = outcomes("untold_context", "scenarios/chat/surface.yaml")
+    assert broken(played) == {}
+    (long,) = [one for one in played if one.case.name == "a conversation that is too long is refused"]
+    assert long.trace is not None
+    assert len(long.trace.exchanges[0].request.body) < 200_000
+    others = [one.trace.epoch for one in played if one.trace is not None and one is not long]
+    assert long.trace.epoch > max(others)

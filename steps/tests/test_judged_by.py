@@ -1,0 +1,25 @@
+"""What the catalogues say of who judges a requirement is what the suite does."""
+
+import pytest
+
+from steps import library
+from steps.fuzzing.checks import LEAK, SHOWN
+from steps.fuzzing.fuzz import OWN
+from steps.running import PROFILES
+
+NAMES = ("trainer", "chat", "router")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_case_judges_is_what_a_case_is_about_first(name: str) -> None:
+    """The demands of a case accuse its first requirement; of the others an invariant, or nothing, is judged."""
+    first = {case.requirements[0] for case in library.every(name)}
+    judged = {entry.id for entry in PROFILES[name].catalogue.values() if "case" in entry.judged_by}
+    assert judged - first == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_generated_requests_accuse_of_by_name_is_judged_by_fuzzing(name: str) -> None:
+    own = {f"{name.upper()}-{number}" for number in OWN.get(name.upper(), {}).values()}
+    catalogue = PROFILES[name].catalogue
+    assert [id for id in sorted({LEAK[name], SHOWN[name], *own}) if "fuzzing" not in catalogue[id].judged_by] == []

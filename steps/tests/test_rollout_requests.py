@@ -1,0 +1,28 @@
+"""What a generation call forwards of its start request, in whichever form."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from steps.engine.findings import Finding
+from steps.profiles.rollout.checks import requests
+
+
+def broken(check: Any, sampling: dict[str, Any], fields: dict[str, Any]) -> set[str]:
+    rollout = SimpleNamespace(dialect="callback", given=SimpleNamespace(sampling=sampling))
+    chat = SimpleNamespace(n=0, fields={"logprobs": True, **fields})
+    return {one.requirement for one in check(rollout, chat) if isinstance(one, Finding)}
+
+
+@pytest.mark.parametrize("name", ["n", "stream"])
+def test_what_the_start_itself_asked_for_is_no_fault_of_the_server(name: str) -> None:
+    assert broken(requests._shape, {}, {name: 3}) == {"ROLLOUT-053"}
+    assert broken(requests._shape, {name: 3}, {name: 3}) == set()
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "wanted"), [("x", set()), (["x"], set()), (["x", "y"], {"ROLLOUT-051"}), (None, {"ROLLOUT-051"})]
+)
+def test_one_stop_text_may_become_a_list_of_it(forwarded: Any, wanted: set[str]) -> None:
+    assert broken(requests._sampling, {"stop": "x"}, {"stop": forwarded}) == wanted
