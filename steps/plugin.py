@@ -329,6 +329,25 @@ class Player:
         await asyncio.gather(*(keeper for _, keeper in self.runs.values()), return_exceptions=True)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """No item begins any more once the session is to end."""
+    if ENDING.reason is not None:
+        raise stopping.interrupted()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """What goes wrong in an item while the session is being ended is no failure of it, and is not to be explained at length."""
+    try:
+        return (yield)
+    except BaseException:
+        if ENDING.reason is None:
+            raise
+        raise stopping.interrupted() from None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     player = session.config.stash[_runner]

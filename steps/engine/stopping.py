@@ -124,7 +124,7 @@ class Ending:
         self.began = time.monotonic()
         self.reason = self._bound if late else _reason(number)
         if self.loop is None:
-            raise Interrupted(f"ended early by {self.reason.text}")
+            raise interrupted()
         with contextlib.suppress(RuntimeError):  # it was closed this very moment: everything has come to its end
             self.loop.call_soon_threadsafe(self._cancel)
         from asyncio import CancelledError
@@ -190,10 +190,14 @@ def run(main: Coroutine[Any, Any, T], runner: Any = None) -> T:
     try:
         return runner.run(attached()) if runner is not None else asyncio.run(attached())
     except asyncio.CancelledError:
-        raise Interrupted(f"ended early by {ENDING.reason.text if ENDING.reason else 'an interruption'}") from None
+        raise interrupted() from None
     finally:
         main.close()
         ENDING.detach()
+
+
+def interrupted() -> Interrupted:
+    return Interrupted(f"ended early by {ENDING.reason.text if ENDING.reason is not None else 'an interruption'}")
 
 
 def leave(code: int) -> None:
