@@ -36,7 +36,8 @@ def _late(case: Case, talk: Talk, plans: list[Plan]) -> Cause | None:
     """Engines that answer late for want of a processor are silent in the eyes of a router, and it may give them up."""
     assert isinstance(talk.bench, RouterBench)
     late_s = talk.bench.lateness.since(talk.trace.epoch)
-    retried = sum(len(plan.asked) for plan in plans) > len(talk.replies) and not _failing(plans)
+    sent = sum(one.to_target for one in talk.trace.exchanges)
+    retried = sum(len(plan.asked) for plan in plans) > sent and not _failing(plans)
     if late_s < LATE_S or not (retried or any(_unexpected(case, plans, reply) for reply in talk.replies.values())):
         return None
     reason = f"the suite itself, which plays the engines, was {late_s:.1f} s late in this case"
