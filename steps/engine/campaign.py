@@ -35,6 +35,7 @@ LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
 EXCLUSIVE = "exclusive"  # the tag of a case that nobody else may be in flight beside
 MOST_LANES, FEW_LANES = 4, 2
+HURRIED_S = 3.0
 SOON_S = 5.0  # a target that starts within this is cheap to start
 LAST = "last"  # the tag of a case that may leave the target unable to answer
 LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
@@ -175,7 +176,7 @@ class Campaign:
             async with self._instance(case, apart) as target, self._place(case, apart):
                 known = {"apart": apart, "unwell": apart and not await self._well(case, target)}
                 since = time.monotonic()
-                async with self.standstill.bounded(most_s, self._patience(case)):
+                async with self.standstill.bounded(most_s, self._patience(case, True)):
                     session = await self._acted(case, target, trace, known)
             judgement = await self._settled(case, session)
         except TimeoutError:
@@ -257,30 +258,32 @@ class Campaign:
         if capacity is not None:
             self.places[""] = Places(min(self.options.jobs, capacity))
 
-    def session(self, case: Case, target: Target, trace: Trace) -> Session:
+    def session(self, case: Case, target: Target, trace: Trace, apart: bool = True) -> Session:
         """A session of this run against an instance of the target."""
         trace.epoch = time.monotonic()
         session = Session(
-            target.base_url, self.client, trace, self._patience(case), self.options.card.settle_s, self.pulse
+            target.base_url, self.client, trace, self._patience(case, apart), self.options.card.settle_s, self.pulse
         )
         session.state["sampled"] = case.live is not None and case.live.runs > 1
         session.bench, session.state["target"] = self.judged.bench(case), target
         session.busy = self._places(case.variant).shrink
         return session
 
-    def _patience(self, case: Case) -> float:
-        """How long a silent target is waited for in this case, in seconds."""
+    def _patience(self, case: Case, apart: bool) -> float:
+        """How long a silent target is waited for in this case, in seconds. Once it is known not to do something that it is waited for, a
+        first look is short, and a second one, for what is new, as long as it was."""
         card = self.options.card
         waits = max((getattr(step.what, "waits_s", 0.0) for step in case.actions), default=0.0)
         patience = max(card.patience_s + waits, card.limits(case.variant).longest() * 2)
-        return patience + (LIVE_PATIENCE_S if self.options.live else 0.0)
+        patience += LIVE_PATIENCE_S if self.options.live else 0.0
+        return min(patience, waits + HURRIED_S) if self.doubts.silent and not apart else patience
 
     def _not_played(self) -> Judgement:
         return Judgement(Verdict.ERROR, {}, (), f"not played: {self.standstill.reason}")
 
     async def _acted(self, case: Case, target: Target, trace: Trace, known: dict[str, Any]) -> Session:
         """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""
-        session = self.session(case, target, trace)
+        session = self.session(case, target, trace, bool(known["apart"]))
         session.state |= known
         try:
             for step in case.actions:

@@ -24,7 +24,13 @@ class Doubts:
     """What was confirmed in a run, and how often something was played again."""
 
     confirmed: Counter[str] = field(default_factory=Counter)
+    silences: set[str] = field(default_factory=set)
     again: int = 0
+
+    @property
+    def silent(self) -> bool:
+        """Whether it was confirmed that the target does not do what it is waited for: the next wait need not be as long."""
+        return any(self.confirmed[breach] >= ENOUGH for breach in self.silences)
 
     def about(self, outcome: Outcome, limit_s: float | None = None) -> str | None:
         """Why the outcome has to be obtained again; None when it stands. `limit_s` is the shortest limit that the target declares."""
@@ -38,7 +44,10 @@ class Doubts:
             return "it is about time, and other cases kept the target busy"
         if outcome.late_s > (max(LATE_S, outcome.seconds) * SHARE if timed else (limit_s or LATE_S / SHARE) * SHARE):
             return f"the suite was late itself, by {outcome.late_s:.1f} s"
-        self.confirmed.update(set(_breaches(judgement)))
+        breaches = set(_breaches(judgement))
+        self.confirmed.update(breaches)
+        if timed:
+            self.silences |= breaches
         return None
 
     def _known(self, judgement: Judgement) -> bool:
