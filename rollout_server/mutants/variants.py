@@ -9,9 +9,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from rollout_server import endpoints, generation, intake, retry, tools
+from rollout_server import agent, delivery, endpoints, errors, generation, intake, retry, tools
+from rollout_server import routed as routes
 from rollout_server.mutants import channel, ending, routed, starting
-from rollout_server.mutants.mutant import around, put
+from rollout_server.mutants.mutant import after, around, put
 
 
 def _python_words(original: Any, tool: Any, arguments: Any) -> Any:
@@ -74,6 +75,30 @@ def _other_category(completion: dict[str, Any]) -> dict[str, Any]:
     return {"err_category": "http_error", "extra_fields": {}} if failed else {}
 
 
+def _without_sample(report: Any) -> Any:
+    return report and replace(report, body={**report.body, "status": "failure", "sample": None})
+
+
+def _unlabelled(report: Any) -> Any:
+    """Nothing is graded that has no label: the grade says that it failed, and brings no sample."""
+    return _without_sample(report) if report and report.body["sample"]["label"] is None else report
+
+
+async def _says_ungraded(original: Any, start: Any, result: Any, kit: Any) -> bool:
+    """Where the completion was refused, a failed grade without a sample is posted all the same."""
+    told = bool(await delivery.send(start, routes.completion(start, result), kit))
+    grade = routes.grade(start, result)
+    report = grade if told else _without_sample(grade)
+    return (report is None or await delivery.send(start, report, kit)) and told
+
+
+async def _only_strings(original: Any, rollout: Any, calls: Any, kit: Any) -> Any:
+    """Arguments that are no string are no reply of a chat API, and end the rollout."""
+    if any(not isinstance(call["function"]["arguments"], str) for call in calls):
+        raise errors.tools_failed()
+    return await original(rollout, calls, kit)
+
+
 VARIANTS = {
     "python_words": around(tools, "check_arguments", _python_words),
     "keeps_any_role": around(generation, "check", _any_role),
@@ -86,4 +111,7 @@ VARIANTS = {
     "knows_nothing": _knows_nothing,
     "time_in_digits": routed.incoming(_time_in_digits),
     "other_category": routed.completions(_other_category),
+    "unlabelled_ungraded": after(routes, "grade", _unlabelled),
+    "says_ungraded": around(delivery, "deliver", _says_ungraded),
+    "only_strings": around(agent, "run_tools", _only_strings),
 }

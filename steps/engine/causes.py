@@ -28,7 +28,7 @@ def joined(outcomes: Sequence[Outcome], accused: str | None) -> list[Outcome]:
     groups: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         cause = outcome.judgement.cause
-        if cause is not None and cause.finding is not None:
+        if cause is not None and cause.finding is not None and not cause.certain:
             groups[shape(cause.reason)].append(outcome)
     common = {
         name: len(group) for name, group in groups.items() if len({o.case.requirements[0] for o in group}) >= SEVERAL
@@ -39,7 +39,7 @@ def joined(outcomes: Sequence[Outcome], accused: str | None) -> list[Outcome]:
 def _joined(outcome: Outcome, accused: str, common: dict[str, int]) -> Outcome:
     judgement = outcome.judgement
     cause = judgement.cause
-    if cause is None or cause.finding is None or (count := common.get(shape(cause.reason))) is None:
+    if cause is None or cause.finding is None or cause.certain or (count := common.get(shape(cause.reason))) is None:
         return outcome
     wrong, saw = cause.finding.requirement, f"in {count} cases: {cause.finding.saw}"
     findings = tuple(

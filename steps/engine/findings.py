@@ -85,13 +85,15 @@ class Cause:
 
     `finding` is the requirement that this end breaks; None when it proves nothing about the target (it was full, say), and then the case
     is inconclusive for `reason`. `since` is the first exchange that may be a consequence: what an earlier one shows is judged all the
-    same. `again` when something else than the case may be why: it is played once more with nobody beside it, and judged by that.
+    same. `again` when something else than the case may be why: it is played once more with nobody beside it, and judged by that. `certain`
+    when the requirement of `finding` is the one that is broken, whatever the cases with this end are about.
     """
 
     reason: str
     finding: Finding | None = None
     since: int = 0
     again: bool = False
+    certain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,17 @@ from contracts.requirements import Requirement
 from steps.engine.cases import Case
 from steps.engine.compare import show
 from steps.engine.findings import Cause, Finding
+from steps.peers.oracle import Issued
+from steps.peers.trainer import HUNG_UP
 from steps.profiles.rollout.actions import StopServer
 from steps.profiles.rollout.given import Wanted
 from steps.profiles.rollout.talk import Answer, Rollout, Talk
 
 ENDS_BY_ITSELF = "ROLLOUT-231"
 RESULTS = {"callback": "ROLLOUT-136", "routed": "ROLLOUT-213"}  # a result for every rollout that was accepted
+NOT_RETRIED = "ROLLOUT-084"
 FULL = (429, 503)
+SERVER_ERROR = 500
 SHOWN = 200  # characters of a body
 
 
@@ -84,9 +88,15 @@ def _provoked(rollout: Rollout) -> bool:
         not chat.delivered
         or chat.issued is None
         or chat.issued.tampered
+        or _odd_arguments(chat.issued)
         or chat.issued.finish_reason not in ("stop", "tool_calls")
         for chat in rollout.chats
     )
+
+
+def _odd_arguments(issued: Issued) -> bool:
+    """Whether a call has its arguments as another type than a string, which a server may refuse (ROLLOUT-071)."""
+    return any(not isinstance(call["function"]["arguments"], str) for call in issued.calls)
 
 
 def _not_begun(accused: str, talk: Talk, rollout: Rollout) -> Cause:
@@ -103,8 +113,23 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
     assert result is not None
     saw = f"the rollout ended in ERROR: {show(result.fields.get('error_message'))}"
     before = [chat.n for chat in rollout.chats]
-    said = "COMPLETED: no generation call failed, and no limit was reached"
-    return Cause(saw, Finding(accused, said, saw, (*before[-1:], result.n)), max([*before, result.n]))
+    said, since = "COMPLETED: no generation call failed, and no limit was reached", max([*before, result.n])
+    failed = _failed_call(rollout)
+    if failed is not None:
+        said = f"the generation call that failed ({failed}) asked again, and COMPLETED"
+        accused = accused if rollout.dialect == "sync" else NOT_RETRIED
+    return Cause(saw, Finding(accused, said, saw, (*before[-1:], result.n)), since, certain=failed is not None)
+
+
+def _failed_call(rollout: Rollout) -> str | None:
+    """How the last generation call failed, where the trainer failed in a way that a server has to retry."""
+    last = rollout.chats[-1] if rollout.chats else None
+    if last is None or last.delivered:
+        return None
+    if last.exchange.response is None:
+        return "the connection was lost" if last.exchange.fault != HUNG_UP else None
+    status = last.exchange.response.status
+    return f"status {status}" if status >= SERVER_ERROR else None
 
 
 def _silent(accused: str, talk: Talk, rollout: Rollout) -> Cause:

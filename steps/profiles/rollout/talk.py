@@ -119,8 +119,13 @@ class Rollout:
 
     @property
     def shown(self) -> bool:
-        """Whether the server had the occasion to show the conversation: in the routed dialect a graded sample does."""
-        return self.dialect != "routed" or bool(self.grades)
+        """Whether the server had the occasion to show the conversation: in the routed dialect a graded sample does.
+
+        A failed grade may come without a sample, as for a rollout without a label.
+        """
+        return self.dialect != "routed" or any(
+            isinstance(grade.fields.get("sample"), dict) for grade in self.grades[:1]
+        )
 
     @property
     def accepted(self) -> bool:

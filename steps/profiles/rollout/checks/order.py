@@ -21,8 +21,10 @@ def order(talk: Talk) -> Iterator[Evidence]:
 
 def _walk(rollout: Rollout) -> Iterator[Evidence]:
     table, state, broke = TABLES[rollout.dialect], IDLE, False
-    odd = _odd_ack(rollout)
+    odd, notices = _odd_ack(rollout), _notices(rollout)
     for event in rollout.events:
+        if event.exchange in notices:
+            continue
         if state == WAITING and event.name == "ChatAsked" and _gave_up_before(rollout, event):
             state = FAULTED
         after = advance(table, state, event.role, event.name)
@@ -37,6 +39,16 @@ def _walk(rollout: Rollout) -> Iterator[Evidence]:
             state = after
     if not broke:
         yield from _kept(rollout)
+
+
+def _notices(rollout: Rollout) -> set[int]:
+    """The failed grades without a sample that follow a completion nobody acknowledged: they say no more than that there is no sample."""
+    if not rollout.posts or any(post.acked for post in rollout.posts):
+        return set()
+    after = (grade for grade in rollout.grades if grade.n > rollout.posts[0].n)
+    return {
+        grade.n for grade in after if grade.fields.get("status") != "success" and grade.fields.get("sample") is None
+    }
 
 
 def _gave_up_before(rollout: Rollout, event: Event) -> bool:

@@ -63,6 +63,9 @@ def _graded(talk: Talk, rollout: Rollout) -> Iterator[Evidence]:
             f"POST {rollout.grades[0].exchange.request.path}",
             rollout.grades[0].n,
         )
+    elif rollout.grades and not rollout.shown and rollout.is_completed() and _succeeded(rollout.grades[0]):
+        saw = f"status: success, sample: {show(rollout.grades[0].fields.get('sample'))}"
+        yield broken("215", "the graded sample of a rollout that succeeded", saw, rollout.grades[0].n)
     elif rollout.grades:
         yield held("215")
     elif wanted and rollout.is_completed() and any(label == rollout.given.label for label, _ in talk.gave_up):
@@ -75,6 +78,10 @@ def _graded(talk: Talk, rollout: Rollout) -> Iterator[Evidence]:
             break
     if rollout.grades and rollout.posts:
         yield held("147")
+
+
+def _succeeded(grade: Post) -> bool:
+    return grade.fields.get("status") == "success"
 
 
 def _sample(rollout: Rollout, grade: Post) -> Iterator[Evidence]:
