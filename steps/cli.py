@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from steps import baseline, faults, library, lint, progress, serving, smoking
-from steps.engine import causes, html, report_file, stopping
+from steps.engine import causes, html, lateness, report_file, stopping
 from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block, summary
 from steps.engine.findings import SuiteError, Verdict
@@ -168,6 +168,7 @@ def _judged(
         raise SuiteError(
             f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint --list` lists them all."
         )
+    lateness.set_aside()
     if request.backend == BOTH:
         return stopping.run(_both(request, cases, report_file))
     return stopping.run(_run(found, cases, known))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from steps import baseline, library
-from steps.engine import stopping
+from steps.engine import lateness, stopping
 from steps.engine.cases import Case
 from steps.engine.failure_text import collapse, finding_block
 from steps.engine.findings import SuiteError, Verdict
@@ -233,6 +233,7 @@ class Player:
 
     async def _launch(self, items: list[CaseItem]) -> None:
         self.ending = asyncio.Event()
+        lateness.set_aside()
         for name in dict.fromkeys(item.case.profile for item in items):
             opened: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
             keeper = asyncio.ensure_future(self._keep(name, opened, self.ending))

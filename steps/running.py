@@ -153,14 +153,16 @@ class Run:
     def ordered(self, cases: Iterable[Case]) -> list[Case]:
         """The cases in the order in which they should begin: first those that wait longest for what they are about.
 
-        That is a deadline of their configuration, then the start of an instance of their own. Those after which the target may be
-        another one are the last, and after them come those with the tag `last`.
+        That is a deadline of their configuration, then the start of an instance of their own: of many that share one before few. Those
+        after which the target may be another one are the last, and after them come those with the tag `last`.
         """
         card = self.campaign.options.card
 
         def patience(case: Case) -> tuple[bool, bool, float, int]:
             waits = card.limits(case.variant).longest() if case.variant in card.variants else 0.0
-            return LAST not in case.tags, not self.profile.disturbs(case), waits, 2 * bool(case.variant) + case.alone
+            lane = self.campaign.has_lane(case)
+            disturbs = self.profile.disturbs(case) and not lane
+            return LAST not in case.tags, not disturbs, waits, 3 * lane + 2 * bool(case.variant) + case.alone
 
         return sorted(cases, key=patience, reverse=True)
 

@@ -199,7 +199,7 @@ class Campaign:
         if case.alone:
             async with contextlib.AsyncExitStack() as stack:
                 yield await self._launched(stack, self._env(case.variant))
-        elif self._has_lane(case, apart):
+        elif self.has_lane(case):
             async with self._lanes().taken() as lane:
                 yield await self._in_lane(lane)
         else:
@@ -209,7 +209,7 @@ class Campaign:
         card = self.options.card
         return {**card.env, **(card.variants[variant].env if variant else {})}
 
-    def _has_lane(self, case: Case, apart: bool) -> bool:
+    def has_lane(self, case: Case) -> bool:
         """Another configuration is asked by few cases; there those apart come last, and one by one."""
         return (
             self.judged.disturbs(case)
@@ -220,7 +220,9 @@ class Campaign:
 
     def _lanes(self) -> Lanes:
         if not self.lanes.most:
-            self.lanes.most = min(self.options.jobs, MOST_LANES if self.start_s < SOON_S else FEW_LANES)
+            # Starts take turns: where other configurations have to be started too, each lane more ends the run later.
+            few = self.start_s >= SOON_S or self.options.card.variants
+            self.lanes.most = min(self.options.jobs, FEW_LANES if few else MOST_LANES)
         return self.lanes
 
     async def _in_lane(self, lane: Lane) -> Target:
@@ -235,7 +237,7 @@ class Campaign:
 
     async def _well(self, case: Case, target: Target) -> bool:
         """Whether a shared instance is what it was, before a case that has it to itself. One that once was not in time is not waited for."""
-        if case.alone or self._has_lane(case, True):
+        if case.alone or self.has_lane(case):
             return True
         within_s = SOON_S if target.base_url in self.weak else 2 * self.options.card.patience_s
         well = await self.judged.recovered(self.client, target.base_url, within_s)
@@ -245,7 +247,7 @@ class Campaign:
 
     def _place(self, case: Case, apart: bool) -> contextlib.AbstractAsyncContextManager[None]:
         # A case with an instance of its own disturbs nobody.
-        if case.alone or self._has_lane(case, apart):
+        if case.alone or self.has_lane(case):
             return contextlib.nullcontext()
         return self._places(case.variant).taken(EVERYTHING if apart else _width(case))
 

@@ -5,6 +5,7 @@ Prose and YAML both compile to these values; nothing further down knows which of
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 from steps.engine.findings import Evidence, Location
@@ -79,8 +80,19 @@ class Case:
 
     @property
     def actions(self) -> tuple[Step, ...]:
-        return tuple(step for step in self.steps if isinstance(step.what, Action))
+        return tuple(step for step in self.steps if _is_action(type(step.what)))
 
     @property
     def expectations(self) -> tuple[Step, ...]:
-        return tuple(step for step in self.steps if isinstance(step.what, Expectation))
+        return tuple(step for step in self.steps if _is_expectation(type(step.what)))
+
+
+@cache
+def _is_action(kind: type) -> bool:
+    """Python compares the members of a class with those of a protocol each time it is asked, and a run asks 100,000 times."""
+    return issubclass(kind, Action)
+
+
+@cache
+def _is_expectation(kind: type) -> bool:
+    return issubclass(kind, Expectation)

@@ -139,6 +139,7 @@ def _result(outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str,
         "verdict": judged.verdict,
         "reason": judged.reason,
         "seconds": round(outcome.seconds, 4),
+        "late_s": round(outcome.late_s, 4),
         "requirements": [
             {"id": name, "level": catalogue[name].level, "verdict": verdict}
             for name, verdict in judged.requirements.items()

@@ -233,13 +233,22 @@ def _stream(plan: Plan, line: BackendLine, asked: Asked, hold: asyncio.Event | N
         pieces = pieces[: line.cut]
     if is_cut and line.fails_after:
         pieces.append(talking.event(talking.error(500)))
-    told = None if is_cut else [talking.decoded(piece) for piece in pieces]
+    told = None if is_cut else _decoded(pieces)
     if line.torn:
         pieces = talking.torn(pieces)
     dies, stalls = bool(is_cut and line.dies_after), bool(is_cut and line.stalls_after)
     return BackendPlay(
         Response(200, SSE, b""), plan, None, line.delay_s, pieces, line.pace_s, dies, stalls, hold, told=told
     )
+
+
+def _decoded(pieces: Sequence[bytes]) -> list[Any]:
+    """The values of events. A flood is one event over and over, which is read once."""
+    values: dict[bytes, Any] = {}
+    for piece in pieces:
+        if piece not in values:
+            values[piece] = talking.decoded(piece)
+    return [values[piece] for piece in pieces]
 
 
 def _again_and_again(pieces: Sequence[bytes]) -> Iterator[bytes]:
