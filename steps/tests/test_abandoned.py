@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from steps.engine.trace import Trace
+from steps.engine.trace import Request, Trace
 from steps.peers import served, tokens
 from steps.peers.backends import Backends
 from steps.peers.host import Hosted, ScriptedHost
@@ -103,8 +103,8 @@ def test_a_cut_start_is_no_start_for_the_host_either() -> None:
 def test_what_belongs_to_no_case_is_noted_nowhere() -> None:
     trace = Trace()
     peer = trainer(trace)
-    served.abandoned(peer, served.Request("POST", "/elsewhere", (), b"abc"))
-    served.abandoned(ScriptedHost(), served.Request("POST", "/elsewhere", (), b"abc"))
-    served.abandoned(Backends(), served.Request("POST", "/v1/chat/completions", (), b"abc"))  # type: ignore[arg-type]
+    served.abandoned(peer, Request("POST", "/elsewhere", (), b"abc"))
+    served.abandoned(ScriptedHost(), Request("POST", "/elsewhere", (), b"abc"))
+    served.abandoned(Backends(), Request("POST", "/v1/chat/completions", (), b"abc"))
     assert trace.exchanges == []
     assert peer.strays == []
