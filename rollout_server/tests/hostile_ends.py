@@ -17,7 +17,7 @@ MIB = 1 << 20
 BLOCK = b" " * MIB
 Bend = Callable[[bytes], bytes]
 ENDS: dict[str, Bend] = {
-    "not_utf8": lambda body: re.sub(rb'("(?:status|content)": ?)"', rb'\1"\xff', body),
+    "not_utf8": lambda body: re.sub(rb'("(?:status|content)": ?)"', b'\\1"\xff', body),
     "broken": lambda body: body[: len(body) // 2],
     "deep": lambda body: body[:-1] + b', "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "nan": lambda body: body[:-1] + b', "more": [NaN, Infinity, 1e999]}',
@@ -26,7 +26,7 @@ ENDS: dict[str, Bend] = {
     "empty": lambda body: b"",
 }
 HUGE = "huge"  # a body without an end that anybody waits for
-PROBES = 12  # of a chat server, which are answered well
+PROBES = 8  # of a chat server, which are answered well
 
 
 class Hostile:

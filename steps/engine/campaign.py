@@ -25,6 +25,7 @@ from steps.engine.lateness import Lateness, watched
 from steps.engine.outcome import Outcome
 from steps.engine.places import Places
 from steps.engine.session import GaveUp, Pulse, Session
+from steps.engine.standstill import Standstill
 from steps.engine.targets import Target
 from steps.engine.time_limit import JUDGING_S, time_limit
 from steps.engine.trace import Trace
@@ -97,12 +98,15 @@ class Campaign:
     lanes: Lanes = field(default_factory=lambda: Lanes(0))
     weak: set[str] = field(default_factory=set)
     start_s: float = 0.0  # what the first start of the target took
+    standstill: Standstill = field(init=False)
 
     async def __aenter__(self) -> "Campaign":
         self.client = await self.stack.enter_async_context(http.client())
         self.client.headers.update(self.options.card.headers)
         self.lateness = await self.stack.enter_async_context(watched(self._slower))
         self.stack.push_async_callback(self.lanes.aclose)
+        self.standstill = Standstill(self.pulse)
+        self.stack.callback(asyncio.ensure_future(self.standstill.watch()).cancel)
         return self
 
     def _slower(self) -> None:
@@ -163,17 +167,20 @@ class Campaign:
     async def _once(self, case: Case, apart: bool = False) -> Outcome:
         began = since = time.monotonic()
         trace = Trace()
+        if self.standstill.reason is not None:
+            return Outcome(case, self._not_played(), trace, 0.0, self.rerun(case))
         most_s = LIVE_CASE_S if self.options.live else CASE_S
         apart = apart or self.judged.disturbs(case)
         try:
             async with self._instance(case, apart) as target, self._place(case, apart):
                 known = {"apart": apart, "unwell": apart and not await self._well(case, target)}
                 since = time.monotonic()
-                async with asyncio.timeout(most_s):
+                async with self.standstill.bounded(most_s, self._patience(case)):
                     session = await self._acted(case, target, trace, known)
             judgement = await self._settled(case, session)
         except TimeoutError:
-            judgement = Judgement(Verdict.ERROR, {}, (), f"the case did not end within {most_s:g} s")
+            told = self.standstill.reason or f"the case did not end within {most_s:g} s"
+            judgement = Judgement(Verdict.ERROR, {}, (), told)
         except SuiteError as error:
             judgement = Judgement(Verdict.ERROR, {}, (), str(error))
         except Exception as error:  # whatever trips the suite is the suite's own fault, and of this case alone
@@ -252,16 +259,24 @@ class Campaign:
 
     def session(self, case: Case, target: Target, trace: Trace) -> Session:
         """A session of this run against an instance of the target."""
-        card = self.options.card
         trace.epoch = time.monotonic()
-        waits = max((getattr(step.what, "waits_s", 0.0) for step in case.actions), default=0.0)
-        patience = max(card.patience_s + waits, card.limits(case.variant).longest() * 2)
-        patience += LIVE_PATIENCE_S if self.options.live else 0.0
-        session = Session(target.base_url, self.client, trace, patience, card.settle_s, self.pulse)
+        session = Session(
+            target.base_url, self.client, trace, self._patience(case), self.options.card.settle_s, self.pulse
+        )
         session.state["sampled"] = case.live is not None and case.live.runs > 1
         session.bench, session.state["target"] = self.judged.bench(case), target
         session.busy = self._places(case.variant).shrink
         return session
+
+    def _patience(self, case: Case) -> float:
+        """How long a silent target is waited for in this case, in seconds."""
+        card = self.options.card
+        waits = max((getattr(step.what, "waits_s", 0.0) for step in case.actions), default=0.0)
+        patience = max(card.patience_s + waits, card.limits(case.variant).longest() * 2)
+        return patience + (LIVE_PATIENCE_S if self.options.live else 0.0)
+
+    def _not_played(self) -> Judgement:
+        return Judgement(Verdict.ERROR, {}, (), f"not played: {self.standstill.reason}")
 
     async def _acted(self, case: Case, target: Target, trace: Trace, known: dict[str, Any]) -> Session:
         """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""

@@ -170,7 +170,16 @@ def _resting(outcomes: Sequence[Outcome]) -> list[str]:
 
 def _errors(outcomes: Sequence[Outcome]) -> list[str]:
     broken = [outcome for outcome in outcomes if outcome.judgement.verdict is Verdict.ERROR]
-    return [f'  could not judge {o.case.at} "{o.case.name}" [{o.case.dialect}]: {o.judgement.reason}' for o in broken]
+    reasons = Counter(outcome.judgement.reason for outcome in broken)
+    first = {o.judgement.reason: o.case for o in reversed(broken)}
+    return [
+        f'  could not judge {first[reason].at} "{first[reason].name}" [{first[reason].dialect}]{_and_more(count)}: {reason}'
+        for reason, count in reasons.items()
+    ]
+
+
+def _and_more(count: int) -> str:
+    return f" and {count - 1} more" if count > 1 else ""
 
 
 def sentence(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str, whole: bool = True) -> str:

@@ -64,6 +64,7 @@ class Session:
                 response = await self._answer(request)
             self.trace.close(n, response)
             self.pulse.answers += 1
+            self.beat()
         except TimeoutError:
             self.trace.close(n, fault=f"no answer within {deadline_s or self.patience_s * MOST_PATIENCE:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -74,7 +75,6 @@ class Session:
         except asyncio.CancelledError:
             self.trace.close(n, fault="given up by the suite")
             raise
-        self.beat()
         return n
 
     async def _answer(self, request: Request) -> Response:

@@ -19,7 +19,7 @@ from steps.peers.talking import MODEL, NONCE, WORDS, Asked
 
 JSON = (("content-type", "application/json"),)
 SSE = (("content-type", "text/event-stream"),)
-ENDLESS = 240  # pieces, after which even an endless stream is over
+ENDLESS = 2400  # pieces, after which even an endless stream is over
 
 
 @dataclass(frozen=True, slots=True)

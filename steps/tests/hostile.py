@@ -136,17 +136,29 @@ BEHAVIOURS: dict[str, Behaviour] = {
 async def served(behave: Behaviour) -> AsyncIterator[int]:
     """The port of a server that reads the head and the body of one request and then behaves so."""
 
+    connections: set[asyncio.Task[None]] = set()
+
     async def connected(reader: asyncio.StreamReader, writer: Writer) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        task = asyncio.current_task()
+        assert task is not None
+        connections.add(task)
+        # A cancellation is swallowed too: the server ends, and asyncio would report it as an exception of the callback.
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             head = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)content-length: *(\d+)", head)
             await reader.readexactly(int(length[1]) if length else 0)
             await behave(writer, head.split(b" ")[1].decode("latin-1"))
-        writer.close()
+        writer.transport.abort() if task.cancelling() else writer.close()
+        connections.discard(task)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     async with server:
-        yield server.sockets[0].getsockname()[1]
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            for task in connections:
+                task.cancel()
+            await asyncio.gather(*connections)
 
 
 async def _main(name: str) -> None:

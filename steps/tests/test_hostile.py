@@ -14,6 +14,7 @@ from steps import library
 from steps.engine import bodies, http, targets
 from steps.engine.card import Card
 from steps.engine.findings import SuiteError, Verdict
+from steps.profiles.rollout import profile as rollout_profile
 from steps.running import PROFILES, Request, ready
 from steps.tests.hostile import BEHAVIOURS, served
 
@@ -46,6 +47,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies of one MiB at most, and a short wait for a first answer."""
     monkeypatch.setattr(bodies.ROOM, "limit", MIB)
     monkeypatch.setattr(targets, "ANSWER_S", 1.0)
+    monkeypatch.setattr(rollout_profile, "SMOKE_PATIENCE_S", 0.3)
 
 
 async def fault(name: str) -> str:
@@ -90,10 +92,10 @@ def test_a_hostile_target_is_refused_in_one_line_or_judged(name: str, profile: s
 
 
 def peak_of(words: list[str], env: dict[str, str]) -> tuple[int, str, int]:
-    """The exit code of a command, what it wrote, and its highest memory in MiB."""
+    """The exit code of a command of ours, what it wrote, and its highest memory in MiB."""
     program = (
-        "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:]).returncode; "
-        "print('PEAK', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024); sys.exit(code)"
+        "import atexit, resource; from steps.cli import main; "
+        "atexit.register(lambda: print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)); main()"
     )
     ended = subprocess.run(  # noqa: S603
         [sys.executable, "-c", program, *words],
@@ -121,11 +123,11 @@ def peak_of(words: list[str], env: dict[str, str]) -> tuple[int, str, int]:
 )
 def test_what_turns_hostile_within_a_case_is_a_finding_with_its_reason(kind: str, end: str, shown: str) -> None:
     target = f"app:rollout_server.tests.hostile_ends:{kind}"
-    case = "Five plus three" if kind == "rollout" else "CHAT-001"
+    case = "Five plus three" if kind == "rollout" else "a model that is listed is served"
     words = ["run", "--profile", kind, "--target", target, "--case", case]
     if kind == "chat":
         words += ["--card", "scenarios/cards/engine.yaml"]
-    code, out, peak = peak_of([sys.executable, "-m", "steps.cli", *words], {"HOSTILE_END": end})
+    code, out, peak = peak_of(words, {"HOSTILE_END": end})
     assert code == 1
     assert shown in re.sub(r"\s+", " ", out)
     assert "Traceback" not in out

@@ -27,6 +27,7 @@ GAUGE = re.compile(r"^(vllm:\w+)(?:\{.*\})? ([-+.\deE]+|NaN)$", re.M)  # one lin
 PATIENCE_S = 5.0
 SPARE_EVENTS, MOST_EVENTS = 1000, 50_000
 BUSY = (429, 503)
+LONGEST_EVENT = 16 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +176,12 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
         fault = str(error)
     except (httpx.HTTPError, OSError) as error:
         fault = transport_fault(error)
-    raw = bodies.kept(read.raw)
-    session.pulse.answers += not fault
+    if fault is None:
+        session.pulse.answers += 1
+        session.beat()
+    raw = bodies.kept(read.raw[: bodies.KEPT] if fault else read.raw)
+    read.parser = Parser()  # what it holds of an unfinished event is not needed
     session.trace.close(n, None if fault else Response(read.status or 0, read.headers, raw), fault)
-    session.beat()
     kind = next((value for header, value in read.headers if header == "content-type"), "")
     whole = _meaning(read, raw, fault)
     return Reply(
@@ -208,10 +211,16 @@ class _Reading:
     raw: bytearray = field(default_factory=bytearray)
     chunks: list[Chunk] = field(default_factory=list)
     parser: Parser = field(default_factory=Parser)
+    waiting: int = 0  # bytes since the last event
 
     def add(self, piece: bytes, at: float) -> None:
         self.raw += piece
-        self.chunks += [Chunk(at, event_data(event.data)) for event in self.parser.feed(piece)]
+        events = [Chunk(at, event_data(event.data)) for event in self.parser.feed(piece)]
+        self.chunks += events
+        self.waiting = 0 if events else self.waiting + len(piece)
+        if self.waiting > LONGEST_EVENT:
+            del self.raw[bodies.KEPT :]
+            raise _Endless(f"more than {LONGEST_EVENT >> 20} MiB of body without the end of an event")
         if len(self.chunks) > self.most:
             seen = len(self.chunks)
             del self.chunks[SPARE_EVENTS:], self.raw[bodies.KEPT :]

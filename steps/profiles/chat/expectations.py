@@ -36,6 +36,11 @@ def first(reply: Reply) -> Choice:
     return reply.choices[0] if reply.choices else Choice({})
 
 
+def _unreadable(reply: Reply) -> bool:
+    """Whether a completion that was asked for came as something that is no JSON."""
+    return reply.status == 200 and bool(reply.request) and isinstance(reply.body, NotJson)
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """Each of these replies has one of the statuses; 200 where nothing is said."""
@@ -57,7 +62,11 @@ class Answered:
         for reply in talk.named(self.of):
             said = f"{' or '.join(map(str, self.statuses))}"
             yield verdict(
-                requirement, reply.status in self.statuses, said, f"{reply.status}: {show(reply.body)}", reply
+                requirement,
+                reply.status in self.statuses and not _unreadable(reply),
+                said,
+                f"{reply.status}: {show(reply.body)}",
+                reply,
             )
 
 

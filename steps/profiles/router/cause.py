@@ -13,6 +13,7 @@ from steps.engine.findings import Cause, Finding
 from steps.engine.reading import mapping
 from steps.engine.trace import Request, parse
 from steps.peers.backends import BackendLine, Plan
+from steps.profiles.chat.actions import CHAT, COMPLETIONS
 from steps.profiles.chat.replies import DONE, Reply, Talk
 from steps.profiles.router.bench import RouterBench
 from steps.profiles.router.conversations import Engines, LastDies, Stop
@@ -22,7 +23,7 @@ from steps.profiles.router.wanted import OK, wanted
 BY_ITSELF = (429, 502, 503, 504)  # what routers answer that are full, or have no engine left to ask
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})
 ENGINES = 2
-LATE_S = 1.0  # half of what routers in a hurry wait for an engine
+LATE_S = 0.5  # a quarter of what routers in a hurry wait for an engine
 
 
 def cause(case: Case, talk: Talk) -> Cause | None:
@@ -36,7 +37,8 @@ def _late(case: Case, talk: Talk, plans: list[Plan]) -> Cause | None:
     """Engines that answer late for want of a processor are silent in the eyes of a router, and it may give them up."""
     assert isinstance(talk.bench, RouterBench)
     late_s = talk.bench.lateness.since(talk.trace.epoch)
-    retried = sum(len(plan.asked) for plan in plans) > len(talk.replies) and not _failing(plans)
+    sent = sum(one.to_target and one.request.path in (CHAT, COMPLETIONS) for one in talk.trace.exchanges)
+    retried = sum(len(plan.asked) for plan in plans) > sent and not _failing(plans)
     if late_s < LATE_S or not (retried or any(_unexpected(case, plans, reply) for reply in talk.replies.values())):
         return None
     reason = f"the suite itself, which plays the engines, was {late_s:.1f} s late in this case"

@@ -232,7 +232,10 @@ class HungUp:
         found = next((one for one in plans if any(line.endless for line in one.played)), None)
         if found is None:
             return
-        saw = f"of {len(found.asked)} streams {len(found.left)} were left, and {len(found.finished)} went on to the end"
+        gone = max((talk.trace.exchanges[one.n].ended or 0.0 for one in talk.replies.values() if one.left), default=0.0)
+        if any(at < gone for at in found.finished):
+            return  # a router that passes on so late shows nothing
+        saw = f"of {len(found.asked)} streams {len(found.left)} were left, and the others went on"
         said = "an engine that is left at once"
         ok = len(found.left) == len(found.asked)
         yield Held(requirement) if ok else Finding(requirement, said, saw)

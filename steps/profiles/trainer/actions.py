@@ -171,6 +171,8 @@ def _wrong(how: str, lengths: tuple[int, ...]) -> Any:
 
 def _bent(history: list[Any], how: str) -> list[Any]:
     messages = copy.deepcopy(history)
+    if len(messages) < 2:  # no start was accepted: there is nothing to bend
+        return messages
     if how == "rewritten":
         messages[1]["content"] = "Please calculate 1 plus 1."
     elif how == "cut":

@@ -1,0 +1,49 @@
+"""A target that has stopped answering altogether: the run says so and ends, instead of waiting for it in every case that is left."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from steps.engine.session import Pulse
+
+LOOK_S = 0.5
+TIMES = 3  # as long as a silent target is waited for in one case
+
+
+class Standstill:
+    """Watches the pulse of a target while cases are in flight. `reason` is set once it stands still, and for good."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self.pulse = pulse
+        self.running: dict[asyncio.Timeout, tuple[float, float]] = {}
+        self.reason: str | None = None
+
+    @contextlib.asynccontextmanager
+    async def bounded(self, most_s: float, patience_s: float) -> AsyncIterator[None]:
+        """Bounds a case by `most_s` seconds, and by the end of a target that is waited for up to `patience_s` at a time. Raises
+        `TimeoutError`."""
+        async with asyncio.timeout(most_s if self.reason is None else 0) as bound:
+            self.running[bound] = (asyncio.get_running_loop().time(), patience_s)
+            try:
+                await asyncio.sleep(0)  # where a bound of nothing ends the case
+                yield
+            finally:
+                del self.running[bound]
+
+    async def watch(self) -> None:
+        """Until cancelled, or until the target stands still: then every case in flight is ended."""
+        loop = asyncio.get_running_loop()
+        while self.reason is None:
+            await asyncio.sleep(LOOK_S)
+            self._look(loop.time())
+        for bound in self.running:
+            bound.reschedule(loop.time())
+
+    def _look(self, now: float) -> None:
+        if not self.running:
+            return
+        began = min(began for began, _ in self.running.values())
+        quiet_s = now - max(self.pulse.last, began)
+        if quiet_s > TIMES * max(patience for _, patience in self.running.values()):
+            cases = f"{len(self.running)} case(s) in flight"
+            self.reason = f"the target has stopped answering: nothing came of it for {quiet_s:.0f} s, with {cases}"
