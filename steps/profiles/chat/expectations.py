@@ -406,7 +406,8 @@ class Cut:
         for reply in talk.named(self.of):
             count = len(first(reply).ids or ()) or reply.usage.get("completion_tokens")
             ok = count == self.tokens and first(reply).finish == "length"
-            saw = f"{count} tokens, finish_reason {show(first(reply).finish)}"
+            counted = "no count of tokens" if count is None else f"{count} tokens"
+            saw = f"{counted}, finish_reason {show(first(reply).finish)}"
             more = isinstance(count, int) and count > self.tokens
             yield verdict(requirement, ok, f"{self.tokens} tokens, finish_reason length", saw, reply, ignored=more)
 
@@ -420,10 +421,11 @@ class Choices:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            indices = sorted(str(choice.raw.get("index")) for choice in reply.choices)
+            indices = sorted(show(choice.raw.get("index")) for choice in reply.choices)
             ok = indices == [str(n) for n in range(self.count)]
-            said = f"choices 0 to {self.count - 1}"
-            yield verdict(requirement, ok, said, f"choices {', '.join(indices)}", reply, ignored=len(indices) == 1)
+            said = f"choices with the indices 0 to {self.count - 1}"
+            saw = f"{len(indices)} choice(s), indices {', '.join(indices)}"
+            yield verdict(requirement, ok, said, saw, reply, ignored=len(indices) == 1 != self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -562,7 +564,9 @@ class UsageChunk:
             said = "usage in one last chunk without choices" if self.sent else "no usage"
             saw = f"usage in {len(with_usage)} of {len(chunks)} chunks"
             ok = last if self.sent else not with_usage
-            yield verdict(requirement, ok, said, saw, reply, ignored=self.sent and not with_usage)
+            # Usage that never comes is one breach, whatever the case would count with it.
+            accused = "CHAT-053" if self.sent and not with_usage else requirement
+            yield verdict(accused, ok, said, saw, reply, ignored=self.sent and not with_usage)
 
 
 @dataclass(frozen=True, slots=True)
