@@ -116,10 +116,14 @@ def test_a_request_without_messages_that_is_answered_is_judged() -> None:
     assert {"CHAT-002", "CHAT-025"} <= twice["held"]
 
 
-def test_usage_that_never_comes_is_accused_as_that_alone() -> None:
-    talk = Talk(Trace(), {"it": streamed(chunks())}, {}, BENCH)
-    found = [one.requirement for one in UsageChunk(sent=True).judge(talk, "CHAT-059") if isinstance(one, Finding)]
-    assert found == ["CHAT-053"]
+@pytest.mark.parametrize("used", [{}, {"usage": {"total_tokens": 3}}], ids=["never", "beside choices"])
+def test_where_usage_stands_is_one_breach(used: dict[str, Any]) -> None:
+    data = chunks()
+    data[-2] |= used
+    talk = Talk(Trace(), {"it": streamed(data)}, {}, BENCH)
+    found = [one for one in UsageChunk(sent=True).judge(talk, "CHAT-059") if isinstance(one, Finding)]
+    assert [one.requirement for one in found] == ["CHAT-053"]
+    assert ("with choices" in found[0].saw) == bool(used)
 
 
 def test_a_stream_that_is_right_holds() -> None:

@@ -6,7 +6,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -551,7 +551,8 @@ class PromptHolds:
 
 @dataclass(frozen=True, slots=True)
 class UsageChunk:
-    """The stream ends with one chunk of usage and no choices, or, where none was asked for, has none."""
+    """The stream ends with one chunk of usage and no choices, or, where none was asked for, has none: where usage stands is one breach,
+    whatever the case counts with it."""
 
     sent: bool
     of: str = "it"
@@ -562,11 +563,15 @@ class UsageChunk:
             with_usage = [chunk for chunk in chunks if chunk.get("usage") is not None]
             last = bool(chunks) and with_usage == chunks[-1:] and not chunks[-1].get("choices")
             said = "usage in one last chunk without choices" if self.sent else "no usage"
-            saw = f"usage in {len(with_usage)} of {len(chunks)} chunks"
+            saw = f"usage in {len(with_usage)} of {len(chunks)} chunks{_choices_beside(with_usage)}"
             ok = last if self.sent else not with_usage
-            # Usage that never comes is one breach, whatever the case would count with it.
-            accused = "CHAT-053" if self.sent and not with_usage else requirement
-            yield verdict(accused, ok, said, saw, reply, ignored=self.sent and not with_usage)
+            yield verdict("CHAT-053", ok, said, saw, reply, ignored=self.sent and not with_usage)
+
+
+def _choices_beside(with_usage: Sequence[Mapping[str, Any]]) -> str:
+    """The choices of the chunks with usage, where they have any."""
+    beside = [chunk["choices"] for chunk in with_usage if chunk.get("choices")]
+    return f", with choices: {show(beside[0])}" if beside else ""
 
 
 @dataclass(frozen=True, slots=True)
