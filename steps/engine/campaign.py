@@ -344,7 +344,9 @@ class Campaign:
 
     def _capped(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
         """A case about a SHOULD may ask for more than servers owe; what that leads to counts no more than the SHOULD itself."""
-        cap = min((self.judged.levels[name] for name in case.requirements), key=LEVELS.index, default=None)
+        if not case.requirements:  # a generated request is about none
+            return evidence
+        cap = min((self.judged.levels[name] for name in case.requirements), key=LEVELS.index)
         return [
             replace(item, cap=max(cap, item.cap or cap, key=LEVELS.index))
             if isinstance(item, Finding) and item.requirement not in self.judged.at_any_level

@@ -1,16 +1,330 @@
-"""A generation call that the trainer failed, and that was not asked again: one requirement, whatever the cases are about."""
+"""Why a rollout ended otherwise than its case gives reason for: each kind of end, by what the case says of it."""
 
-import asyncio
+from dataclasses import replace
+from typing import Any
 
-from steps.engine.causes import joined
+import pytest
+
+from contracts.requirements import Requirement
+from steps.engine.cases import Case, Step
+from steps.engine.findings import Cause, Location
+from steps.engine.trace import Request
+from steps.peers.script import Fault, Reply, Script
+from steps.profiles.rollout import expectations as want
+from steps.profiles.rollout.actions import StopServer
+from steps.profiles.rollout.cause import cause
+from steps.profiles.rollout.given import START_PATH, Wanted
 from steps.profiles.rollout.profile import PROFILE
-from steps.tests.test_right_variants import Freedom, numbered, played
+from steps.profiles.rollout.talk import Talk
+from steps.tests.heavy import Played
+
+AT = Location("case", 1)
+MINE, OF_AN_INVARIANT, BY_ITSELF = "R-1", "R-2", "ROLLOUT-231"
+DONE = Script((Reply(text="Done."), Reply(text="Done.")))
+NOTHING: tuple[Any, ...] = ()
 
 
-def test_a_call_that_is_not_asked_again_is_accused_as_that_and_not_as_an_end_without_reason() -> None:
-    outcomes = asyncio.run(played("never_retries", Freedom(("callback",), numbered(84, 87, 111))))
-    caused = [o for o in joined(outcomes, PROFILE.ends_by_itself) if o.judgement.cause is not None]
-    assert len({outcome.case.requirements[0] for outcome in caused}) >= 3
-    found = {(f.requirement, f.said) for outcome in caused for f in outcome.judgement.findings}
-    assert {requirement for requirement, _ in found} == {"ROLLOUT-084"}
-    assert all(said.startswith("the generation call that failed (") for _, said in found)
+def entry(name: str, *judged_by: Any) -> Requirement:
+    return replace(PROFILE.catalogue[BY_ITSELF], id=name, judged_by=judged_by)
+
+
+CATALOGUE = {MINE: entry(MINE, "case"), OF_AN_INVARIANT: entry(OF_AN_INVARIANT, "invariant")}
+
+
+def case(*what: Any, about: str = MINE) -> Case:
+    """A case that does or demands this."""
+    return Case("it", "rollout", "sync", (about,), tuple(Step(one, AT) for one in what), AT)
+
+
+def found(talk: Talk, *what: Any, about: str = MINE) -> Cause | None:
+    return cause(CATALOGUE, case(*what, about=about), talk)
+
+
+def accused(one: Cause | None) -> str | None:
+    """The requirement, "" where nothing is accused, None where there is no cause."""
+    return None if one is None else one.finding.requirement if one.finding else ""
+
+
+def with_wish(talk: Talk, **wishes: Any) -> Talk:
+    """The same, and the case had asked for something else than the ordinary start request."""
+    it = talk.rollouts[""]
+    given = replace(it.given, wanted=Wanted(**wishes))
+    return replace(talk, rollouts={"": replace(it, given=given)})
+
+
+def waited(talk: Talk, what: str, crowded: int = 0) -> Talk:
+    """The same, and the case waited in vain."""
+    return replace(talk, gave_up=(("", what),), patience_s=3.0, crowded=crowded)
+
+
+# -------------------------------------------------------------------------------------------------- it did not begin
+
+
+def answered(status: int, body: Any = "no") -> Talk:
+    """A start that was answered so, and no rollout."""
+    one = Played("sync", DONE)
+    one.start(status, body)
+    return one.talk()
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422, 500, 502])
+@pytest.mark.parametrize(
+    ("demands", "accuses"),
+    [
+        (NOTHING, MINE),
+        ((want.Completed(),), MINE),
+        ((want.Failed(),), MINE),  # the end that the case is about is one of a rollout that ran
+        ((want.Refused(),), None),
+        ((want.RefusedOrRun(),), None),
+    ],
+    ids=["nothing", "completed", "failed", "refused", "refused or run"],
+)
+def test_an_ordinary_start_is_accepted_unless_the_case_admits_a_refusal(
+    status: int, demands: tuple[Any, ...], accuses: str | None
+) -> None:
+    assert accused(found(answered(status), *demands)) == accuses
+
+
+@pytest.mark.parametrize(
+    ("demands", "accuses"), [(NOTHING, None), ((want.Completed(),), MINE), ((want.Refused(),), None)]
+)
+def test_a_start_that_differs_may_be_refused_unless_its_rollout_has_to_complete(
+    demands: tuple[Any, ...], accuses: str | None
+) -> None:
+    assert accused(found(with_wish(answered(422), body={"temperature": 9}), *demands)) == accuses
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("crowded", "again"), [(0, False), (3, True)])
+def test_a_target_that_is_full_is_accused_of_nothing(status: int, crowded: int, again: bool) -> None:
+    one = found(replace(answered(status), crowded=crowded), want.Completed())
+    assert one is not None
+    assert (one.finding, one.again, one.since) == (None, again, 0)
+    assert str(status) in one.reason
+
+
+def test_a_start_that_was_lost_is_told_with_its_fault() -> None:
+    one = Played("sync", DONE)
+    n = one.trace.open(Request("POST", START_PATH["sync"]), to_target=True)
+    one.trace.close(n, fault="ConnectionResetError: reset")
+    lost = found(one.talk(), want.Completed())
+    assert lost is not None
+    assert lost.reason == "the start: ConnectionResetError: reset"
+
+
+def test_a_refusal_is_shown_with_its_beginning() -> None:
+    one = found(answered(422, "x" * 1000))
+    assert one is not None
+    assert one.reason.startswith("the start was answered 422: ")
+    assert len(one.reason) < 300
+
+
+def test_a_rollout_that_completed_has_no_cause() -> None:
+    assert found(completed()) is None
+    assert found(completed(), want.Failed()) is None  # that it had to fail is for the case to say
+
+
+def completed() -> Talk:
+    one = Played("sync", DONE)
+    one.ask()
+    one.end()
+    return one.talk()
+
+
+# ------------------------------------------------------------------------------------------------- it ended in ERROR
+
+
+ORDINARY: dict[str, Reply | Fault] = {
+    "a text": Reply(text="Done."),
+    "another stop": Reply(text="Done.", finish="stop"),
+}
+
+
+def failed(dialect: str = "sync", reply: Reply | Fault = ORDINARY["a text"], message: Any = "no tool") -> Talk:
+    """One generation call, answered so, and an ERROR."""
+    one = Played(dialect, Script((reply,)))
+    if isinstance(reply, Fault):
+        fault_asked(one)
+    else:
+        one.ask()
+    one.end(status="ERROR", finish_reason="error", error_message=message)
+    return one.talk()
+
+
+def fault_asked(one: Played) -> None:
+    play = one.trainer.receive(one._request("/v1/chat/completions", {"messages": one.messages}))
+    play.delivered()
+
+
+PROVOKING: dict[str, Reply | Fault] = {
+    "a status": Fault(status=500),
+    "a length": Reply(text="Done.", finish="length"),
+    "an unknown reason": Reply(text="Done.", finish="content_filter"),
+    "a member put": Reply(text="Done.", put={"usage": None}),
+    "a member dropped": Reply(text="Done.", drop=("usage",)),
+}
+
+
+@pytest.mark.parametrize("reply", ORDINARY.values(), ids=[*ORDINARY])
+@pytest.mark.parametrize(
+    ("demands", "accuses"),
+    [(NOTHING, MINE), ((want.Completed(),), MINE), ((want.Failed(),), None), ((want.Ended(),), None)],
+    ids=["nothing", "completed", "failed", "ended"],
+)
+def test_an_error_after_ordinary_replies_is_the_servers_own(
+    reply: Reply, demands: tuple[Any, ...], accuses: str | None
+) -> None:
+    assert accused(found(failed(reply=reply), *demands)) == accuses
+
+
+@pytest.mark.parametrize("reply", PROVOKING.values(), ids=[*PROVOKING])
+@pytest.mark.parametrize(
+    ("demands", "accuses"),
+    [(NOTHING, None), ((want.Completed(),), MINE), ((want.Failed(),), None), ((want.Ended(),), None)],
+    ids=["nothing", "completed", "failed", "ended"],
+)
+def test_an_error_that_the_script_gives_reason_for_is_right_unless_the_case_demands_completion(
+    reply: Reply | Fault, demands: tuple[Any, ...], accuses: str | None
+) -> None:
+    assert accused(found(failed(reply=reply), *demands)) == accuses
+
+
+def test_a_wish_of_the_start_gives_reason_too() -> None:
+    assert found(with_wish(failed(), budget=(1, 0))) is None
+    assert accused(found(with_wish(failed(), budget=(1, 0)), want.Completed())) == MINE
+
+
+def test_a_fault_that_it_did_not_come_to_gives_no_reason() -> None:
+    """The case admits an ERROR for the fault in its script; this one came before it."""
+    early = failed()
+    early = replace(early, rollouts={"": replace(early.it, scripted_fault=True)})
+    assert accused(found(early, want.Failed())) == MINE
+    late = failed(reply=Fault(status=500))
+    late = replace(late, rollouts={"": replace(late.it, scripted_fault=True)})
+    assert found(late, want.Failed()) is None
+
+
+@pytest.mark.parametrize("dialect", ["sync", "callback", "routed"])
+def test_an_error_is_read_in_every_dialect(dialect: str) -> None:
+    members = {"status": "failure", "err_message": "no tool"} if dialect == "routed" else {}
+    one = Played(dialect, DONE)
+    one.ask()
+    if members:
+        one.start(202, {})
+        one.post("/v1/rollout/completed", members)
+    else:
+        one.end(status="ERROR", error_message="no tool")
+    assert accused(found(one.talk())) == MINE
+
+
+def test_what_an_invariant_judges_is_not_shown_broken_by_an_early_end() -> None:
+    assert accused(found(failed(), about=OF_AN_INVARIANT)) == BY_ITSELF
+    assert accused(found(answered(422), about=OF_AN_INVARIANT)) == BY_ITSELF
+
+
+def test_the_evidence_is_the_last_call_and_the_result() -> None:
+    one = found(failed())
+    assert one is not None
+    assert one.finding is not None
+    assert one.finding.exchanges == (0, 1)
+    assert one.since == 1
+    assert "no tool" in one.reason
+
+
+@pytest.mark.parametrize("end", ["stop", "cancel"])
+@pytest.mark.parametrize("demands", [NOTHING, (want.Completed(),)], ids=["nothing", "completed"])
+def test_an_end_that_the_case_brings_about_is_no_cause(end: str, demands: tuple[Any, ...]) -> None:
+    talk = failed()
+    if end == "cancel":
+        talk.trace.event("", "trainer", "CancelSent", 0)
+        it = talk.it
+        talk = replace(talk, rollouts={"": replace(it, events=tuple(talk.trace.events))})
+    assert found(talk, *([StopServer()] if end == "stop" else []), *demands) is None
+
+
+def test_a_server_that_was_not_stopped_after_all_has_no_reason_to_fail() -> None:
+    """The case waited in vain before it came to stop the server."""
+    assert accused(found(waited(failed(), "a second call"), StopServer())) == MINE
+
+
+def test_an_error_is_the_cause_of_a_wait_for_more() -> None:
+    """The script gives reason for an ERROR, and the case waited for what comes after it."""
+    assert accused(found(waited(failed(reply=Fault(status=500)), "a second call"))) == MINE
+
+
+def test_demands_about_another_rollout_admit_nothing() -> None:
+    named = want.Failed(rollout="other")
+    assert accused(found(failed(), named)) == MINE
+    assert found(failed(), want.Failed(rollout="")) is None
+
+
+# -------------------------------------------------------------------------------------------------- it came to no end
+
+
+def silent(dialect: str = "sync", *, calls: int = 1, answered: bool = True) -> Talk:
+    """A rollout that began, and of which nothing more was heard."""
+    one = Played(dialect, DONE)
+    if dialect == "sync":
+        one.trace.open(Request("POST", START_PATH["sync"]), to_target=True)
+    else:
+        one.start(202, {})
+    for n in range(calls):
+        if answered or n < calls - 1:
+            one.ask()
+        else:
+            one.trainer.receive(one._request("/v1/chat/completions", {"messages": one.messages}))
+    return one.talk()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "about", "accuses"),
+    [
+        ("sync", MINE, MINE),
+        ("callback", MINE, MINE),
+        ("sync", OF_AN_INVARIANT, BY_ITSELF),
+        ("callback", OF_AN_INVARIANT, "ROLLOUT-136"),
+        ("routed", OF_AN_INVARIANT, "ROLLOUT-213"),
+    ],
+)
+def test_a_silence_is_about_a_result_that_never_came(dialect: str, about: str, accuses: str) -> None:
+    one = found(waited(silent(dialect), "the end"), about=about)
+    assert one is not None
+    assert one.finding is not None
+    assert (one.finding.requirement, one.finding.timing) == (accuses, True)
+    assert one.reason == "the end: none within 3 s of silence"
+
+
+def test_nobody_is_silent_before_somebody_waited() -> None:
+    assert found(silent()) is None
+
+
+@pytest.mark.parametrize("dialect", ["sync", "callback"])
+def test_a_server_that_waits_for_the_trainer_is_not_silent(dialect: str) -> None:
+    assert found(waited(silent(dialect, answered=False), "the end")) is None
+
+
+@pytest.mark.parametrize(
+    ("crowded", "calls", "accuses", "again"),
+    [(0, 0, MINE, False), (5, 0, "", True), (5, 1, MINE, False)],
+    ids=["alone", "crowded", "crowded, and begun"],
+)
+def test_a_rollout_that_did_not_begin_among_others_may_have_waited_for_a_place(
+    crowded: int, calls: int, accuses: str, again: bool
+) -> None:
+    one = found(waited(silent("callback", calls=calls), "the end", crowded))
+    assert one is not None
+    assert (accused(one), one.again) == (accuses, again)
+
+
+# --------------------------------------------------------------------------------------------------------- of several
+
+
+def test_the_first_end_of_several_is_the_cause() -> None:
+    early, late = failed(message="early").it, failed(message="late").it
+    talk = failed()
+    later = late.starts[0].exchange
+    late = replace(late, starts=(replace(late.starts[0], exchange=replace(later, n=9)),))
+    for rollouts in ({"a": early, "b": late}, {"b": late, "a": early}):
+        one = found(replace(talk, rollouts=rollouts))
+        assert one is not None
+        assert "early" in one.reason

@@ -12,7 +12,7 @@ from steps.peers.script import AnyCall, Fault, Reply, Script
 from steps.peers.trainer import NONCE
 from steps.profiles.rollout.actions import End, ask, concluded, enroll_as
 from steps.profiles.rollout.bench import Bench, live
-from steps.profiles.rollout.given import KEY_NAME, SAMPLING_NAME, START_PATH, Given
+from steps.profiles.rollout.given import KEY_NAME, SAMPLING_NAME, START_PATH, Given, Wanted
 
 NONCE_TEXT = re.compile(NONCE.pattern.decode())
 LEAST_S = 30.0
@@ -122,6 +122,7 @@ def _given(bench: Bench, body: Mapping[str, Any], nonce: str, base_url: str) -> 
         base_url,
         body,
         sampling if isinstance(sampling, dict) else {},
+        Wanted(body),  # what was generated may be reason enough to refuse it, or to fail
     )
 
 

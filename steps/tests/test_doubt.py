@@ -1,0 +1,242 @@
+"""Which outcomes prove what they say, and which are obtained again with the target to itself: truth tables, and the clock of nobody."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from steps.engine import doubt
+from steps.engine.campaign import Campaign, Options
+from steps.engine.card import Card
+from steps.engine.cases import Case, Step
+from steps.engine.doubt import Doubts, unproved
+from steps.engine.findings import Cause, Evidence, Finding, Held, Judgement, Location, Verdict
+from steps.engine.outcome import Outcome
+
+AT = Location("case", 1)
+ABOUT = "R-1"
+CASE = Case("it", "rollout", "sync", (ABOUT,), (), AT)
+BUSY = "it is about time, and other cases kept the target busy"
+
+
+def outcome(
+    *findings: Finding, late_s: float = 0.0, alone: bool = False, seconds: float = 1.0, cause: Cause | None = None
+) -> Outcome:
+    verdict = Verdict.FAIL if findings else Verdict.PASS
+    judgement = Judgement(verdict, {ABOUT: verdict}, findings, cause=cause)
+    return Outcome(CASE, judgement, None, seconds, "", late_s, alone)
+
+
+BREACH = Finding(ABOUT, "an id", "none")
+LATE = Finding(ABOUT, "an answer", "none within 1 s", timing=True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "limit_s", "why"),
+    [
+        (outcome(), None, None),
+        (outcome(late_s=60), None, None),  # a case that passed, passed
+        (outcome(BREACH), None, None),
+        (outcome(BREACH, late_s=0.9), None, None),
+        (outcome(BREACH, late_s=1.1), None, "the suite was late itself, by 1.1 s"),
+        (outcome(BREACH, late_s=0.2), 1.0, None),
+        (outcome(BREACH, late_s=0.3), 1.0, "the suite was late itself, by 0.3 s"),
+        (outcome(LATE), None, BUSY),
+        (outcome(LATE, alone=True), None, None),
+        (outcome(LATE, alone=True, late_s=0.2), None, None),
+        (outcome(LATE, alone=True, late_s=0.3), None, "the suite was late itself, by 0.3 s"),
+        (outcome(LATE, alone=True, late_s=0.3, seconds=10), None, None),  # a small part of what was measured
+        (outcome(LATE, alone=True, late_s=2.6, seconds=10), None, "the suite was late itself, by 2.6 s"),
+        (outcome(LATE, BREACH), None, None),  # one that is not about time is proof enough
+    ],
+)
+def test_an_outcome_is_doubted_when_time_alone_or_lateness_may_be_why(
+    seen: Outcome, limit_s: float | None, why: str | None
+) -> None:
+    assert Doubts().about(seen, limit_s) == why
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_cause_that_may_be_of_others_is_doubted_until_there_are_none(alone: bool) -> None:
+    crowded = Cause("the target answered 429", None, again=True)
+    assert Doubts().about(outcome(alone=alone, cause=crowded)) == "the target answered 429"
+    assert Doubts().about(outcome(alone=alone, cause=Cause("the target answered 429", None))) is None
+
+
+def test_what_was_confirmed_twice_is_not_doubted_any_more() -> None:
+    doubts = Doubts()
+    for _ in range(doubt.ENOUGH):
+        assert doubts.about(outcome(LATE)) == BUSY
+        assert doubts.about(outcome(LATE, alone=True)) is None
+    assert doubts.about(outcome(LATE)) is None
+    assert doubts.about(outcome(Finding("R-2", "an answer", "none", timing=True))) == BUSY
+    assert doubts.about(outcome(LATE, Finding("R-2", "an answer", "none", timing=True))) == BUSY
+
+
+def test_a_breach_that_shows_twice_in_one_case_is_one_confirmation() -> None:
+    doubts = Doubts()
+    assert doubts.about(outcome(LATE, LATE, alone=True)) is None
+    assert doubts.about(outcome(LATE)) == BUSY
+
+
+def caused(reason: str, about: str) -> Outcome:
+    finding = Finding(about, "an end", reason, timing=True)
+    return outcome(finding, cause=Cause(reason, finding))
+
+
+def test_a_cause_is_confirmed_whatever_requirement_its_case_is_about() -> None:
+    doubts = Doubts()
+    doubts.confirmed["an end: none within # s of silence"] = doubt.ENOUGH
+    assert doubts.about(caused("an end: none within 3 s of silence", "R-7")) is None
+    assert doubts.about(caused("another end: none within 3 s of silence", "R-7")) == BUSY
+
+
+def test_there_is_an_end_to_playing_again() -> None:
+    doubts = Doubts()
+    assert [doubts.may_ask_again() for _ in range(doubt.MOST + 1)] == [True] * doubt.MOST + [False]
+
+
+def test_what_could_not_be_measured_says_nothing_of_the_target() -> None:
+    found = unproved(outcome(LATE), BUSY).judgement
+    assert (found.verdict, found.findings, dict(found.requirements)) == (Verdict.INCONCLUSIVE, (), {})
+    assert found.reason == f"could not be measured: {BUSY}"
+
+
+class Played(Campaign):
+    """A campaign whose plays of a case come out as they are given, one after the other; the last one for ever."""
+
+    def __init__(self, *plays: Outcome, card: Card | None = None) -> None:
+        nothing_lacks: Any = SimpleNamespace(lacks=lambda case: None)
+        super().__init__(Options("http://x", card or Card()), nothing_lacks, lambda case: "")
+        self.plays, self.apart = list(plays), list[bool]()
+
+    async def _once(self, case: Case, apart: bool = False) -> Outcome:
+        self.apart.append(apart)
+        return self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
+
+
+def played(campaign: Played) -> tuple[Verdict, list[bool]]:
+    """What a case came to, and which of its plays had the target to themselves."""
+    return asyncio.run(campaign.play(CASE)).judgement.verdict, campaign.apart
+
+
+@pytest.mark.parametrize(
+    ("plays", "came_to"),
+    [
+        ([outcome()], (Verdict.PASS, [False])),
+        ([outcome(BREACH)], (Verdict.FAIL, [False])),
+        ([outcome(LATE), outcome()], (Verdict.PASS, [False, True])),
+        ([outcome(LATE), outcome(LATE, alone=True)], (Verdict.FAIL, [False, True])),
+        ([outcome(BREACH, late_s=9), outcome(BREACH, late_s=9), outcome()], (Verdict.PASS, [False, True, True])),
+        ([outcome(BREACH, late_s=9)], (Verdict.INCONCLUSIVE, [False, True, True, True])),
+    ],
+    ids=["passes", "fails", "was busy", "is slow alone too", "late, late, well", "late for ever"],
+)
+def test_a_doubtful_case_is_played_again_alone(plays: Sequence[Outcome], came_to: tuple[Verdict, list[bool]]) -> None:
+    assert played(Played(*plays)) == came_to
+
+
+def test_a_run_that_has_played_enough_again_says_nothing_of_the_target() -> None:
+    campaign = Played(outcome(LATE))
+    campaign.doubts.again = doubt.MOST
+    assert played(campaign) == (Verdict.INCONCLUSIVE, [False])
+
+
+def test_a_target_that_stays_full_is_inconclusive_for_its_own_reason() -> None:
+    full = Judgement(Verdict.INCONCLUSIVE, {}, (), "full", cause=Cause("full", None, again=True))
+    campaign = Played(Outcome(CASE, full, None, 1.0, ""))
+    assert asyncio.run(campaign.play(CASE)).judgement.reason == "full"
+    assert len(campaign.apart) == 1 + doubt.PLAYS
+
+
+def test_lateness_is_measured_by_the_shortest_limit_of_the_card() -> None:
+    late = outcome(BREACH, late_s=0.3)
+    assert played(Played(late, outcome(), card=Card(tool_timeout_s=1.0, rollout_timeout_s=60.0)))[1] == [False, True]
+    assert played(Played(late, outcome(), card=Card(tool_timeout_s=2.0)))[1] == [False]
+
+
+LEVELS = {"R-1": "must", "R-2": "should", "R-3": "may", "R-4": "must"}
+
+
+class Judge:
+    """A profile of four requirements; `checked` is what its invariants find."""
+
+    levels, at_any_level = LEVELS, frozenset({"R-4"})
+
+    def __init__(self, *checked: Evidence) -> None:
+        self._checked = checked
+
+    def dialects_of(self, requirement: str) -> tuple[str, ...]:
+        return ("sync",)
+
+    def checked(self, talk: Any) -> Iterable[Evidence]:
+        return self._checked
+
+
+def campaign(*checked: Evidence) -> Campaign:
+    judge: Any = Judge(*checked)
+    return Campaign(Options("http://x", Card()), judge, lambda case: "")
+
+
+def about(*requirements: str) -> Case:
+    demand: Any = SimpleNamespace(judge=lambda talk, requirement: ())
+    return Case("it", "rollout", "sync", requirements, (Step(demand, AT),), AT)
+
+
+@pytest.mark.parametrize(
+    ("requirements", "found", "cap", "level"),
+    [
+        (("R-1",), "R-1", "must", "must"),
+        (("R-2",), "R-1", "should", "should"),  # a case about a SHOULD brought it about
+        (("R-3",), "R-1", "may", "may"),
+        (("R-3", "R-2"), "R-1", "should", "should"),  # the strongest of the case
+        (("R-1",), "R-3", "must", "may"),
+        (("R-3",), "R-4", None, "must"),  # what counts whatever brought it about
+        ((), "R-1", None, "must"),  # a generated request is about nothing
+    ],
+)
+def test_a_breach_counts_no_more_than_the_case_that_brought_it_about(
+    requirements: tuple[str, ...], found: str, cap: str | None, level: str
+) -> None:
+    case = Case("it", "rollout", "sync", requirements, (), AT)
+    (capped,) = campaign()._capped([Finding(found, "a", "b")], case)
+    assert isinstance(capped, Finding)
+    assert (capped.cap, capped.level(LEVELS)) == (cap, level)
+
+
+def test_a_cap_is_never_lifted() -> None:
+    (capped,) = campaign()._capped([Finding("R-1", "a", "b", cap="may")], about("R-2"))
+    assert isinstance(capped, Finding)
+    assert capped.cap == "may"
+    assert campaign()._capped([Held("R-1")], about("R-2")) == [Held("R-1")]
+
+
+def test_of_a_case_that_ended_otherwise_that_end_and_what_came_before_is_judged() -> None:
+    end = Finding("R-1", "COMPLETED", "ERROR", (4,))
+    before, after = Finding("R-4", "an id", "none", (1,)), Finding("R-2", "a mask", "none", (4,))
+    no_exchange = Finding("R-3", "something", "nothing")
+    cause = Cause("it ended", end, since=4)
+    found = campaign(before, after, no_exchange, Held("R-2"))._resting(about("R-1"), None, cause)
+    assert found.verdict is Verdict.FAIL
+    assert [one.requirement for one in found.findings] == ["R-1", "R-4"]
+    assert (found.reason, found.unjudged, found.cause) == ("it ended", 1, cause)
+
+
+@pytest.mark.parametrize(
+    ("checked", "verdict"),
+    [((), Verdict.INCONCLUSIVE), ((Finding("R-4", "an id", "none", (1,)),), Verdict.FAIL)],
+    ids=["nothing before", "a breach before"],
+)
+def test_a_cause_that_proves_nothing_is_inconclusive_unless_there_was_a_breach_before(
+    checked: tuple[Evidence, ...], verdict: Verdict
+) -> None:
+    found = campaign(*checked)._resting(about("R-1"), None, Cause("it is full", None, since=4))
+    assert (found.verdict, found.reason) == (verdict, "it is full")
+
+
+def test_an_end_that_breaks_a_should_does_not_fail_a_run_on_musts() -> None:
+    found = campaign()._resting(about("R-2"), None, Cause("it ended", Finding("R-2", "a", "b", (4,)), since=4))
+    assert found.verdict is Verdict.PASS
+    assert dict(found.requirements) == {"R-2": Verdict.FAIL}
