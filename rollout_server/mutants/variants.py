@@ -7,9 +7,13 @@ import copy
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
+import httpx
 from starlette.responses import Response
+from tokenizers import Tokenizer
 
-from rollout_server import endpoints, generation, intake, retry, tools
+from rollout_server import delivery, endpoints, errors, generation, intake, retry, tokens, tools, trainer_client
+from rollout_server import routed as reports
 from rollout_server.mutants import channel, ending, routed, starting
 from rollout_server.mutants.mutant import around, put
 
@@ -74,6 +78,39 @@ def _other_category(completion: dict[str, Any]) -> dict[str, Any]:
     return {"err_category": "http_error", "extra_fields": {}} if failed else {}
 
 
+async def _by_status(original: Any, response: Any, limit: int) -> bytes:
+    """The status is the answer to a completion: what follows it may be cut off."""
+    try:
+        return bytes(await original(response, limit))
+    except (httpx.HTTPError, aiohttp.ClientError):
+        return b""
+
+
+async def _grades_all_the_same(original: Any, start: Any, result: Any, kit: Any) -> bool:
+    """The sample goes out after the completion, acknowledged or not."""
+    sample = reports.grade(start, result) if start.routes is not None else None
+    if sample is None:
+        return bool(await original(start, result, kit))
+    await delivery.send(start, reports.completion(start, result), kit)
+    return bool(await delivery.send(start, sample, kit))
+
+
+def _watches_for_drift() -> None:
+    """A turn that the template would write in other tokens drifts with the next prompt, and ends the rollout."""
+    tokenizer = Tokenizer.from_file(str(tokens.DEMO / "tokenizer.json"))
+
+    def checked(original: Any, raw: Any, start: Any) -> Any:
+        reply = original(raw, start)
+        if start.dialect == "sync":
+            ids = list(reply.token_ids)
+            again = tokenizer.encode(tokenizer.decode(ids, skip_special_tokens=False), add_special_tokens=False).ids
+            if ids != again or ids[-1:] != [tokenizer.token_to_id("<|im_end|>")]:
+                raise errors.conversation("the tokens have drifted apart")
+        return reply
+
+    around(generation, "check", checked)()
+
+
 VARIANTS = {
     "python_words": around(tools, "check_arguments", _python_words),
     "keeps_any_role": around(generation, "check", _any_role),
@@ -86,4 +123,7 @@ VARIANTS = {
     "knows_nothing": _knows_nothing,
     "time_in_digits": routed.incoming(_time_in_digits),
     "other_category": routed.completions(_other_category),
+    "acknowledged_by_status": around(trainer_client, "read_capped", _by_status),
+    "grades_all_the_same": around(delivery, "deliver", _grades_all_the_same),
+    "watches_for_drift": _watches_for_drift,
 }
