@@ -99,9 +99,9 @@ class Campaign:
     start_s: float = 0.0  # what the first start of the target took
 
     async def __aenter__(self) -> "Campaign":
-        self.client = await self.stack.enter_async_context(http.client())
-        self.client.headers.update(self.options.card.headers)
         self.lateness = await self.stack.enter_async_context(watched(self._slower))
+        self.client = await self.stack.enter_async_context(http.client(late=self.lateness.worst))
+        self.client.headers.update(self.options.card.headers)
         self.stack.push_async_callback(self.lanes.aclose)
         return self
 

@@ -8,6 +8,7 @@ import contextlib
 import gc
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from itertools import takewhile
 from time import monotonic
 
 TICK_S = 0.05
@@ -47,7 +48,7 @@ class Lateness:
 
     def worst(self, began: float) -> float:
         """By how many seconds the loop was late at most since `began` (`time.monotonic`), the present moment included."""
-        seen = [late_s for came, late_s in reversed(self.late) if came >= began]
+        seen = [late_s for _, late_s in takewhile(lambda late: late[0] >= began, reversed(self.late))]
         return max([0.0, monotonic() - self.due, *seen]) if self.due else 0.0
 
     def since(self, began: float) -> float:

@@ -3,12 +3,14 @@
 import asyncio
 import gc
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
+import httpx
 import pytest
 
 from steps import library
-from steps.engine import cases, lateness
+from steps.engine import cases, http, lateness
 from steps.engine.cases import Case, Step
 from steps.engine.findings import Evidence, Location
 from steps.engine.trace import Request, Trace
@@ -92,3 +94,38 @@ def test_cases_that_share_an_instance_of_their_own_begin_before_those_that_need_
     after = [starts for _, starts in order[max(lanes) :]]
     before = [starts for _, starts in order[: min(lanes)]]
     assert sum(after) > 10 * sum(before)
+
+
+class Counted(httpx.AsyncBaseTransport):
+    """Stands for a pool of connections: says its number."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        Counted.made += 1
+        self.number, self.closed = Counted.made, False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text=str(self.number))
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def test_no_connection_from_before_is_used_after_the_suite_was_late() -> None:
+    late: list[tuple[float, float]] = []
+
+    def since(began: float) -> float:
+        return max((late_s for came, late_s in late if came >= began), default=0.0)
+
+    async def asked() -> list[str]:
+        transport = http.Renewed(Counted, since)
+        told = []
+        for late_s in (0.0, 0.2, 3.0, 0.0):
+            late.append((monotonic(), late_s))
+            told.append((await transport.handle_async_request(httpx.Request("GET", "http://x/"))).text)
+        await transport.aclose()
+        assert all(isinstance(one, Counted) and one.closed for one in transport.made)
+        return told
+
+    assert asyncio.run(asked()) == ["1", "1", "2", "2"]
