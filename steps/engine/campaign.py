@@ -21,7 +21,7 @@ from steps.engine.cases import Case
 from steps.engine.doubt import Doubts
 from steps.engine.findings import LEVELS, Cause, Evidence, Finding, Held, Judgement, SuiteError, Verdict, counts, judge
 from steps.engine.lanes import Lane, Lanes
-from steps.engine.lateness import Lateness, watched
+from steps.engine.lateness import Lateness, limit, watched
 from steps.engine.outcome import Outcome
 from steps.engine.places import Places
 from steps.engine.session import GaveUp, Pulse, Session
@@ -169,7 +169,7 @@ class Campaign:
             async with self._instance(case, apart) as target, self._place(case, apart):
                 known = {"apart": apart, "unwell": apart and not await self._well(case, target)}
                 since = time.monotonic()
-                async with asyncio.timeout(most_s):
+                async with limit(most_s, self.lateness.since):
                     session = await self._acted(case, target, trace, known)
             judgement = await self._settled(case, session)
         except TimeoutError:
@@ -262,7 +262,7 @@ class Campaign:
         session = Session(target.base_url, self.client, trace, patience, card.settle_s, self.pulse)
         session.state["sampled"] = case.live is not None and case.live.runs > 1
         session.bench, session.state["target"] = self.judged.bench(case), target
-        session.busy = self._places(case.variant).shrink
+        session.busy, session.late = self._places(case.variant).shrink, self.lateness.since
         return session
 
     async def _acted(self, case: Case, target: Target, trace: Trace, known: dict[str, Any]) -> Session:

@@ -53,7 +53,32 @@ class Lateness:
 
     def since(self, began: float) -> float:
         """The seconds, all together, by which it was late since then."""
-        return sum(late_s for came, late_s in self.late if came >= began)
+        return sum(late_s for _, late_s in takewhile(lambda late: late[0] >= began, reversed(self.late)))
+
+
+def never(began: float) -> float:
+    """The lateness of a suite that nobody watches."""
+    return 0.0
+
+
+@contextlib.asynccontextmanager
+async def limit(seconds: float, late: Callable[[float], float]) -> AsyncIterator[None]:
+    """`asyncio.timeout`, which does not count the seconds by which the suite was late itself: `late` says how many since a moment."""
+    loop = asyncio.get_running_loop()
+    began, end = monotonic(), loop.time() + seconds
+    async with asyncio.timeout_at(end) as timeout:
+
+        def extend() -> None:
+            now = end + late(began)
+            if now - (timeout.when() or now) > NOTED_S:
+                timeout.reschedule(now)
+                again.append(loop.call_at(now - TICK_S, extend))
+
+        again = [loop.call_at(end - TICK_S, extend)]
+        try:
+            yield
+        finally:
+            again[-1].cancel()
 
 
 @contextlib.asynccontextmanager

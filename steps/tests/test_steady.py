@@ -13,6 +13,7 @@ from steps import library
 from steps.engine import cases, http, lateness
 from steps.engine.cases import Case, Step
 from steps.engine.findings import Evidence, Location
+from steps.engine.session import GaveUp, Session
 from steps.engine.trace import Request, Trace
 from steps.peers import talking
 from steps.peers.backends import Backend, BackendLine, Backends, Plan
@@ -129,3 +130,30 @@ def test_no_connection_from_before_is_used_after_the_suite_was_late() -> None:
         return told
 
     assert asyncio.run(asked()) == ["1", "1", "2", "2"]
+
+
+def test_the_seconds_by_which_the_suite_was_late_do_not_count() -> None:
+    async def within(late_s: float) -> bool:
+        try:
+            async with lateness.limit(0.1, lambda began: late_s):
+                await (asyncio.sleep(0.3) if late_s else asyncio.Event().wait())
+        except TimeoutError:
+            return False
+        return True
+
+    assert [asyncio.run(within(late_s)) for late_s in (0.0, 5.0)] == [False, True]
+
+
+def test_an_event_is_waited_for_longer_while_the_suite_is_late() -> None:
+    async def heard(late_s: float) -> bool:
+        session = Session("http://x", httpx.AsyncClient(), Trace(), patience_s=0.05, settle_s=0.0)
+        session.late = lambda began: late_s
+        if late_s:
+            asyncio.get_running_loop().call_later(0.4, session.trace.event, "", "server", "Came", 0)
+        try:
+            await session.until(lambda: bool(session.trace.events), "it comes")
+        except GaveUp:
+            return False
+        return True
+
+    assert [asyncio.run(heard(late_s)) for late_s in (0.0, 5.0)] == [False, True]
