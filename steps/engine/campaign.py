@@ -21,7 +21,7 @@ from steps.engine.cases import Case
 from steps.engine.doubt import Doubts
 from steps.engine.findings import LEVELS, Cause, Evidence, Finding, Held, Judgement, SuiteError, Verdict, counts, judge
 from steps.engine.lanes import Lane, Lanes
-from steps.engine.lateness import Lateness, watched
+from steps.engine.lateness import Lateness, limit, watched
 from steps.engine.outcome import Outcome
 from steps.engine.places import Places
 from steps.engine.session import GaveUp, Pulse, Session
@@ -103,9 +103,9 @@ class Campaign:
     standstill: Standstill = field(init=False)
 
     async def __aenter__(self) -> "Campaign":
-        self.client = await self.stack.enter_async_context(http.client())
-        self.client.headers.update(self.options.card.headers)
         self.lateness = await self.stack.enter_async_context(watched(self._slower))
+        self.client = await self.stack.enter_async_context(http.client(late=self.lateness.worst))
+        self.client.headers.update(self.options.card.headers)
         self.stack.push_async_callback(self.lanes.aclose)
         self.standstill = Standstill(self.pulse)
         self.stack.callback(asyncio.ensure_future(self.standstill.watch()).cancel)
@@ -179,7 +179,8 @@ class Campaign:
             async with self._instance(case, apart) as target, self._place(case, apart):
                 known = {"apart": apart, "unwell": apart and not await self._well(case, target)}
                 since = time.monotonic()
-                async with self.standstill.bounded(most_s, self._patience(case, True)):
+                waited = self.standstill.watched(self._patience(case, True))
+                async with limit(most_s, self.lateness.since), waited:
                     session = await self._acted(case, target, trace, known)
             judgement = await self._settled(case, session)
         except TimeoutError:
@@ -271,7 +272,7 @@ class Campaign:
         )
         session.state["sampled"] = case.live is not None and case.live.runs > 1
         session.bench, session.state["target"] = self.judged.bench(case), target
-        session.busy = self._places(case.variant).shrink
+        session.busy, session.late = self._places(case.variant).shrink, self.lateness.since
         return session
 
     def _patience(self, case: Case, apart: bool) -> float:
