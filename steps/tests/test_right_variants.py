@@ -48,6 +48,7 @@ FREEDOMS = {
     "knows_nothing": Freedom(ONLY_ROUTED, (*CONTROL, "ROLLOUT-164", "ROLLOUT-213")),
     "time_in_digits": Freedom(ONLY_ROUTED, numbered(229)),
     "unlabelled_ungraded": Freedom(ONLY_ROUTED, numbered(215, 217), undecided=True),
+    "no_grader": Freedom(ONLY_ROUTED, numbered(30, 31, 50, 79, 95, 104, 112, 117, 132, 202), undecided=True),
     "says_ungraded": Freedom(ONLY_ROUTED, numbered(137, 147)),
     "only_strings": Freedom((*BOTH, "routed"), numbered(71, 93), undecided=True),
     "other_category": Freedom(ONLY_ROUTED, numbered(83, 88, 90, 119, 124)),
