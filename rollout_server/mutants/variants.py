@@ -148,6 +148,7 @@ VARIANTS = {
     "time_in_digits": routed.incoming(_time_in_digits),
     "other_category": routed.completions(_other_category),
     "unlabelled_ungraded": after(routes, "grade", _unlabelled),
+    "no_grader": after(routes, "grade", _without_sample),
     "says_ungraded": around(delivery, "deliver", _says_ungraded),
     "only_strings": around(agent, "run_tools", _only_strings),
     "acknowledged_by_status": around(trainer_client, "read_capped", _by_status),

@@ -26,6 +26,7 @@ from steps.engine.stopping import ENDING
 
 READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is noticed at once
 ANSWER_S = 2.0  # a server that is there answers within this
+SLOW = 5  # times as long for the health check that decides whether anything is judged
 GRACE_S = 15.0  # how long a target may take to end after SIGTERM before it is killed
 PORTS, TRIES = range(20_000, 32_000), 50
 
@@ -145,19 +146,25 @@ def _tail(target: Target) -> str:
 
 
 async def reachable(base_url: str) -> None:
-    """Raises `SuiteError` within two seconds when nothing answers HTTP at `base_url`."""
+    """Raises `SuiteError` when nothing answers HTTP at `base_url`.
+
+    A refused connection is one at once. Silence takes longer: the first answer of a server may wait for what it loads, and a health
+    check may ask what is behind it.
+    """
     status: int | None = None
     try:
         async with (
             http.client() as client,
-            asyncio.timeout(ANSWER_S * 0.9),
+            asyncio.timeout(ANSWER_S * SLOW),
             client.stream("GET", f"{base_url}/health") as reply,
         ):
             status = reply.status_code
             await http.whole(reply)
     except TimeoutError as error:
         seen = (
-            "does not answer GET /health" if status is None else f"answers GET /health with {status} and no end of body"
+            f"does not answer GET /health within {ANSWER_S * SLOW:g} s"
+            if status is None
+            else f"answers GET /health with {status} and no end of body"
         )
         raise SuiteError(f"{base_url} accepts connections but {seen}. Is it the right port?") from error
     except http.TooLarge as error:

@@ -25,6 +25,11 @@ def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int, t
     return Held(requirement) if ok else Finding(requirement, said, saw, exchanges, timing=timing)
 
 
+def _showing(talk: Talk, label: str) -> list[Rollout]:
+    """The chosen ones, without those whose conversation the server had no occasion to show."""
+    return [rollout for rollout in _chosen(talk, label) if rollout.shown]
+
+
 def _chosen(talk: Talk, label: str) -> list[Rollout]:
     """The rollouts that a demand is about: the one named, with its copies, or all of them."""
     return [r for name, r in talk.rollouts.items() if label in ("", name) or name.startswith(f"{label}#")]
@@ -313,7 +318,7 @@ class FinalContains:
     rollout: str = ""
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _showing(talk, self.rollout):
             final = rollout.result.fields.get("final_messages") if rollout.result else None
             final = final if isinstance(final, list) else []
             ok = any(isinstance(m, dict) and all(m.get(k) == v for k, v in self.message.items()) for m in final)
@@ -328,7 +333,7 @@ class FinalRoles:
     rollout: str = ""
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _showing(talk, self.rollout):
             final = rollout.result.fields.get("final_messages") if rollout.result else None
             seen = (
                 tuple(m.get("role") if isinstance(m, dict) else None for m in final) if isinstance(final, list) else ()

@@ -171,7 +171,8 @@ class RolloutPeers:
         answers: dict[str, str] = {}
         try:
             async with client() as http, asyncio.timeout(ANSWER_S * 2):
-                shown = [dialect for dialect in dialects if await self._shows(http, base_url, dialect, answers)]
+                named = len(dialects) == 1
+                shown = [dialect for dialect in dialects if await self._shows(http, base_url, dialect, answers, named)]
         except (TimeoutError, httpx.HTTPError) as error:
             seen = (
                 transport_fault(error)
@@ -189,14 +190,14 @@ class RolloutPeers:
             self.tools["sync"] = _by_name(await self._listed(base_url))
         return tuple(shown)
 
-    async def _shows(self, http: Any, base_url: str, dialect: str, answers: dict[str, str]) -> bool:
-        """`sync` and `routed` share a path: the one has /tools beside it, the other /rollout/cancel. `answers` notes what was answered
-        instead."""
+    async def _shows(self, http: Any, base_url: str, dialect: str, answers: dict[str, str], named: bool) -> bool:
+        """`sync` and `routed` share a path: the one has /tools beside it, the other /rollout/cancel. Neither has to have these, so that
+        the path is enough where the user has `named` the dialect. `answers` notes what was answered instead."""
         reply = await self._asked(http, "POST", base_url + START_PATH[dialect])
         answers[dialect] = f"{reply.status_code} {excerpt(reply.content)}".strip()
         if not _is_path(reply):
             return False
-        if dialect == "callback":
+        if dialect == "callback" or named:
             return True
         routed = _is_path(await self._asked(http, "POST", f"{base_url}/rollout/cancel"))
         if dialect == "routed":
