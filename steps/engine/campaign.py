@@ -295,7 +295,8 @@ class Campaign:
             for step in case.actions:
                 await step.what.perform(session)  # type: ignore[union-attr]
         except GaveUp as silence:
-            session.state["crowded"] = max(0, self._places(case.variant).used - _width(case))
+            others = 0 if known["apart"] else self._places(case.variant).used - _width(case)
+            session.state["crowded"] = max(0, others)
             session.state["gave_up"] = [(getattr(step.what, "rollout", ""), str(silence))]
         except BaseException:
             await session.close()

@@ -103,3 +103,22 @@ async def shown(name: str | None) -> frozenset[str]:
 @pytest.mark.parametrize(("name", "found"), [(None, {"status", "cancel"}), ("knows_nothing", set())], ids=str)
 def test_a_first_rollout_shows_whether_rollouts_are_known_and_cancelled(name: str | None, found: set[str]) -> None:
     assert asyncio.run(shown(name)) == found
+
+
+async def with_one_place(names: tuple[str, ...]) -> list[Outcome]:
+    """The outcomes of these cases at a server that runs one rollout at a time, and lets the others wait."""
+    card = cards.load(PROFILE.default_card)
+    env = {**card.env, "ROLLOUT_MAX_CONCURRENT": "1", "ROLLOUT_MAX_QUEUED": "64"}
+    card = card.model_copy(update={"env": env, "patience_s": 2.0})
+    async with ready(Request(target=PROFILE.default_target, described=card)) as run:
+        cases = [case for case in run.mine(library.every("rollout")) if case.name in names]
+        return await asyncio.gather(*(run.campaign.play(case) for case in cases))
+
+
+def test_a_server_with_one_place_is_not_accused_of_a_rollout_that_waits_for_it() -> None:
+    outcomes = asyncio.run(with_one_place(("Two rollouts that wait for each other",)))
+    assert {outcome.case.dialect for outcome in outcomes} == {"sync", "callback", "routed"}
+    assert [f for outcome in outcomes for f in outcome.judgement.findings] == []
+    for outcome in outcomes:
+        assert outcome.judgement.verdict is Verdict.INCONCLUSIVE
+        assert "while the case kept 1 others waiting" in outcome.judgement.reason

@@ -216,7 +216,8 @@ class Posts:
             else f"{self.least} to {self.most or 'any number of'} completions"
         )
         for rollout in _chosen(talk, self.rollout):
-            seen = len(rollout.posts)
+            acked = next((n for n, post in enumerate(rollout.posts, 1) if post.acked), len(rollout.posts))
+            seen = acked if self.least <= acked else len(rollout.posts)  # those after it are ROLLOUT-140's
             ok = self.least <= seen and (self.most is None or seen <= self.most)
             yield _verdict(requirement, ok, said, f"{seen}", *(post.n for post in rollout.posts[-2:]))
 
