@@ -17,9 +17,12 @@ from steps.engine.session import GaveUp, Session
 from steps.engine.trace import Request, Trace
 from steps.peers import talking
 from steps.peers.backends import Backend, BackendLine, Backends, Plan
+from steps.peers.script import Reply, Script
 from steps.peers.served import DRIP_BYTES, MOST_DRIPS, dripped
+from steps.profiles.rollout.talk import read_rollout
 from steps.running import Request as Asked
 from steps.running import ready
+from steps.tests.heavy import TOKENS, Played
 
 NONCE = "rc-0123abcd-1x"
 FLOOD = Request(
@@ -157,3 +160,18 @@ def test_an_event_is_waited_for_longer_while_the_suite_is_late() -> None:
         return True
 
     assert [asyncio.run(heard(late_s)) for late_s in (0.0, 5.0)] == [False, True]
+
+
+def test_an_answer_to_a_request_that_the_suite_read_late_may_not_have_been_delivered() -> None:
+    played = Played("sync", Script((Reply(text="Done."),)))
+    played.ask()
+    played.end()
+    (asked,) = (e for e in played.trace.exchanges if not e.to_target)
+    about = (played.trace, played.given, played.enrolled.issued, TOKENS, played.tools)
+
+    def late(began: float) -> float:
+        return 0.9 if began < played.trace.epoch + asked.began else 0.0
+
+    assert len(read_rollout(*about, 1.0).generated) == 1
+    assert len(read_rollout(*about, 5.0, late=late).generated) == 1
+    assert read_rollout(*about, 1.0, late=late).generated == ()
