@@ -203,9 +203,6 @@ def read_rollout(
     events = tuple(trace.of(given.label))
     by_exchange = {item.exchange: item for item in issued}
     delivered = {event.exchange for event in events if event.name == "ChatAnswered"}
-    # An answer at the last moment of the server's own deadline may have come too late; only the server knows.
-    if deadline_s is not None:
-        delivered -= {n for n in delivered if _waited(trace, trace.exchanges[n], late) > 0.8 * deadline_s}
     acked = {event.exchange for event in events if event.name in ("CompletedAcked", "GradedAcked")}
     starts, chats, posts, grades = [], [], [], []
     for exchange in trace.exchanges:
@@ -226,9 +223,23 @@ def read_rollout(
                 body = completion_of(body) if given.dialect == "routed" else body
                 posts.append(Post(exchange, body, exchange.n in acked))
     ended = any(event.name in ("ResultReturned", "CompletedPosted") for event in events)
-    return Rollout(
+    read = Rollout(
         given, tuple(starts), tuple(chats), tuple(posts), tuple(grades), events, tokens, tools, ended, scripted_fault
     )
+    if deadline_s is None:
+        return read
+    slow = {n for n in delivered if _waited(trace, trace.exchanges[n], late) > 0.8 * deadline_s}
+    return (
+        replace(read, chats=tuple(_taken(read, chat) if chat.n in slow else chat for chat in chats)) if slow else read
+    )
+
+
+def _taken(rollout: Rollout, chat: Chat) -> Chat:
+    """A call whose answer came at the last moment of the server's own deadline, or later: only what the server did next shows whether it
+    took it."""
+    after = rollout.after(chat)
+    taken = rollout.is_completed() if after is None else len(after.messages) > len(chat.messages)
+    return replace(chat, delivered=taken)
 
 
 STATUS = {"success": "COMPLETED", "failure": "ERROR", "cancelled": "ERROR"}
