@@ -17,9 +17,12 @@ from steps.engine.session import GaveUp, Session
 from steps.engine.trace import Request, Trace
 from steps.peers import talking
 from steps.peers.backends import Backend, BackendLine, Backends, Plan
+from steps.peers.script import Reply, Script
 from steps.peers.served import DRIP_BYTES, MOST_DRIPS, dripped
+from steps.profiles.rollout.talk import read_rollout
 from steps.running import Request as Asked
 from steps.running import ready
+from steps.tests.heavy import TOKENS, Played
 
 NONCE = "rc-0123abcd-1x"
 FLOOD = Request(
@@ -157,3 +160,32 @@ def test_an_event_is_waited_for_longer_while_the_suite_is_late() -> None:
         return True
 
     assert [asyncio.run(heard(late_s)) for late_s in (0.0, 5.0)] == [False, True]
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "ERROR"])
+def test_whether_an_answer_came_too_late_is_shown_by_what_the_server_did_next(status: str) -> None:
+    played = Played("sync", Script((Reply(text="Done."),)))
+    played.ask()
+    played.end(status=status)
+    (asked,) = (e for e in played.trace.exchanges if not e.to_target)
+    about = (played.trace, played.given, played.enrolled.issued, TOKENS, played.tools)
+
+    def late(began: float) -> float:
+        return 0.9 if began < played.trace.epoch + asked.began else 0.0
+
+    assert len(read_rollout(*about, 1.0).generated) == 1
+    assert len(read_rollout(*about, 5.0, late=late).generated) == 1
+    assert len(read_rollout(*about, 1.0, late=late).generated) == (status == "COMPLETED")
+
+
+def test_a_late_answer_that_was_asked_for_again_was_not_taken() -> None:
+    played = Played("sync", Script((Reply(text="Late."), Reply(text="Done."))))
+    before = list(played.messages)
+    played.ask()
+    played.messages = before
+    played.ask()
+    played.end()
+    first = next(e for e in played.trace.exchanges if not e.to_target)
+    about = (played.trace, played.given, played.enrolled.issued, TOKENS, played.tools)
+    read = read_rollout(*about, 1.0, late=lambda began: 0.9 if began < played.trace.epoch + first.began else 0.0)
+    assert [chat.delivered for chat in read.chats] == [False, True]

@@ -306,7 +306,8 @@ def _rollout(session: Session, part: Live) -> Rollout:
         raise SuiteError(session.bench.trainer.troubles[part.given.nonce])
     enrolled, deadline = part.enrolled, session.bench.limits.generation_timeout_s
     fault = any(isinstance(line, Fault) or line.lost for line in enrolled.script.lines)
-    return read_rollout(session.trace, part.given, enrolled.issued, enrolled.tokens, enrolled.tools, deadline, fault)
+    about = (session.trace, part.given, enrolled.issued, enrolled.tokens, enrolled.tools)
+    return read_rollout(*about, deadline, fault, session.late)
 
 
 def overdue(case: Case, talk: Talk) -> str | None:
