@@ -95,6 +95,7 @@ class Campaign:
     launching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
     doubts: Doubts = field(default_factory=Doubts)
+    asking_again: asyncio.Lock = field(default_factory=asyncio.Lock)
     lateness: Lateness = field(init=False)
     lanes: Lanes = field(default_factory=lambda: Lanes(0))
     weak: set[str] = field(default_factory=set)
@@ -156,12 +157,14 @@ class Campaign:
         limit_s = self.options.card.limits(case.variant).shortest()
         outcome = await self._once(case)
         for _ in range(doubt.PLAYS):
-            why = self.doubts.about(outcome, limit_s)
-            if why is None:
+            if self.doubts.about(outcome, limit_s) is None:
                 return outcome
-            if not self.doubts.may_ask_again():
-                break
-            outcome = await self._once(case, apart=True)
+            async with self.asking_again:  # what another case confirms meanwhile is not asked again
+                if self.doubts.about(outcome, limit_s) is None:
+                    return outcome
+                if not self.doubts.may_ask_again():
+                    break
+                outcome = await self._once(case, apart=True)
         why = self.doubts.about(outcome, limit_s)
         return outcome if why is None or outcome.judgement.verdict is not Verdict.FAIL else doubt.unproved(outcome, why)
 

@@ -11,6 +11,7 @@ from steps.engine.findings import Finding, Held
 from steps.engine.trace import NotJson, Trace
 from steps.peers import calculator, tokens
 from steps.peers.oracle import completion_text
+from steps.profiles.chat.expectations import UsageChunk
 from steps.profiles.chat.profile import PROFILE, TOKENIZER
 from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, Talk, put_together
 
@@ -106,6 +107,23 @@ def test_what_is_right_holds() -> None:
     call = judged(Reply("it", 0, asked(tools=TOOLS), 200, called()))
     assert not call["broken"]
     assert "CHAT-022" in call["held"]
+
+
+def test_a_request_without_messages_that_is_answered_is_judged() -> None:
+    without = {name: value for name, value in asked().items() if name != "messages"}
+    twice = judged(Reply("it", 0, without, 200, said()), Reply("it", 1, asked(), 200, said() | {"id": "chatcmpl-2"}))
+    assert not twice["broken"]
+    assert {"CHAT-002", "CHAT-025"} <= twice["held"]
+
+
+@pytest.mark.parametrize("used", [{}, {"usage": {"total_tokens": 3}}], ids=["never", "beside choices"])
+def test_where_usage_stands_is_one_breach(used: dict[str, Any]) -> None:
+    data = chunks()
+    data[-2] |= used
+    talk = Talk(Trace(), {"it": streamed(data)}, {}, BENCH)
+    found = [one for one in UsageChunk(sent=True).judge(talk, "CHAT-059") if isinstance(one, Finding)]
+    assert [one.requirement for one in found] == ["CHAT-053"]
+    assert ("with choices" in found[0].saw) == bool(used)
 
 
 def test_a_stream_that_is_right_holds() -> None:

@@ -107,7 +107,7 @@ class Ask:
                 {"role": "user", "content": "a " * session.bench.context}
             )  # a token each, and the template's
         if earlier is not None and earlier.choices:
-            messages = [*earlier.request["messages"], _again(earlier.choices[0].message)]
+            messages = [*earlier.asked, _again(earlier.choices[0].message)]
             messages += calculator.told(earlier.choices[0].calls)
         return messages + ([{"role": "user", "content": self.ask}] if self.ask else [])
 

@@ -173,7 +173,7 @@ def prompts(talk: Talk) -> Iterator[Evidence]:
     for reply in good(talk):
         if reply.prompt_ids is None:
             continue
-        if talk.tokens is not None and not reply.rewritten and "tool_choice" not in reply.request:
+        if talk.tokens is not None and reply.asked and not reply.rewritten and "tool_choice" not in reply.request:
             yield from _rendered(talk, reply, reply.prompt_ids)
         before = _before(talk, reply)
         if before is not None and before.prompt_ids is not None and before.choices[0].ids is not None:
@@ -182,7 +182,7 @@ def prompts(talk: Talk) -> Iterator[Evidence]:
 
 def _rendered(talk: Talk, reply: Reply, ids: tuple[int, ...]) -> Iterator[Evidence]:
     assert talk.tokens is not None
-    ours = tuple(talk.tokens.prompt_ids(reply.request["messages"], reply.request.get("tools")))
+    ours = tuple(talk.tokens.prompt_ids(reply.asked, reply.request.get("tools")))
     if ours == ids:
         yield held(25)
     else:
@@ -204,12 +204,12 @@ def _before(talk: Talk, reply: Reply) -> Reply | None:
     """The reply that this one goes on from: its messages and what it said are the beginning of the conversation."""
     found = None
     for other in good(talk):
-        messages = other.request["messages"]
-        longer = len(reply.request["messages"]) > len(messages)
-        if other.n < reply.n and longer and reply.request["messages"][: len(messages)] == messages and other.choices:
-            answer = reply.request["messages"][len(messages)]
+        messages = other.asked
+        longer = len(reply.asked) > len(messages)
+        if other.n < reply.n and longer and reply.asked[: len(messages)] == messages and other.choices:
+            answer = reply.asked[len(messages)]
             if answer.get("role") == "assistant" and answer.get("content") == other.choices[0].message.get("content"):
-                found = other if found is None or len(messages) > len(found.request["messages"]) else found
+                found = other if found is None or len(messages) > len(found.asked) else found
     return found
 
 
@@ -260,9 +260,7 @@ def calls(talk: Talk) -> Iterator[Evidence]:
     """A call has an id that no earlier call of its conversation has."""
     for reply in good(talk):
         earlier = {
-            str(call.get("id"))
-            for message in mappings(reply.request["messages"])
-            for call in mappings(message.get("tool_calls"))
+            str(call.get("id")) for message in mappings(reply.asked) for call in mappings(message.get("tool_calls"))
         }
         for choice in reply.choices:
             again = [call.get("id") for call in choice.calls if str(call.get("id")) in earlier]

@@ -6,7 +6,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -406,7 +406,8 @@ class Cut:
         for reply in talk.named(self.of):
             count = len(first(reply).ids or ()) or reply.usage.get("completion_tokens")
             ok = count == self.tokens and first(reply).finish == "length"
-            saw = f"{count} tokens, finish_reason {show(first(reply).finish)}"
+            counted = "no count of tokens" if count is None else f"{count} tokens"
+            saw = f"{counted}, finish_reason {show(first(reply).finish)}"
             more = isinstance(count, int) and count > self.tokens
             yield verdict(requirement, ok, f"{self.tokens} tokens, finish_reason length", saw, reply, ignored=more)
 
@@ -420,10 +421,11 @@ class Choices:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
-            indices = sorted(str(choice.raw.get("index")) for choice in reply.choices)
+            indices = sorted(show(choice.raw.get("index")) for choice in reply.choices)
             ok = indices == [str(n) for n in range(self.count)]
-            said = f"choices 0 to {self.count - 1}"
-            yield verdict(requirement, ok, said, f"choices {', '.join(indices)}", reply, ignored=len(indices) == 1)
+            said = f"choices with the indices 0 to {self.count - 1}"
+            saw = f"{len(indices)} choice(s), indices {', '.join(indices)}"
+            yield verdict(requirement, ok, said, saw, reply, ignored=len(indices) == 1 != self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -549,7 +551,8 @@ class PromptHolds:
 
 @dataclass(frozen=True, slots=True)
 class UsageChunk:
-    """The stream ends with one chunk of usage and no choices, or, where none was asked for, has none."""
+    """The stream ends with one chunk of usage and no choices, or, where none was asked for, has none: where usage stands is one breach,
+    whatever the case counts with it."""
 
     sent: bool
     of: str = "it"
@@ -560,9 +563,15 @@ class UsageChunk:
             with_usage = [chunk for chunk in chunks if chunk.get("usage") is not None]
             last = bool(chunks) and with_usage == chunks[-1:] and not chunks[-1].get("choices")
             said = "usage in one last chunk without choices" if self.sent else "no usage"
-            saw = f"usage in {len(with_usage)} of {len(chunks)} chunks"
+            saw = f"usage in {len(with_usage)} of {len(chunks)} chunks{_choices_beside(with_usage)}"
             ok = last if self.sent else not with_usage
-            yield verdict(requirement, ok, said, saw, reply, ignored=self.sent and not with_usage)
+            yield verdict("CHAT-053", ok, said, saw, reply, ignored=self.sent and not with_usage)
+
+
+def _choices_beside(with_usage: Sequence[Mapping[str, Any]]) -> str:
+    """The choices of the chunks with usage, where they have any."""
+    beside = [chunk["choices"] for chunk in with_usage if chunk.get("choices")]
+    return f", with choices: {show(beside[0])}" if beside else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from steps.engine.card import Card
-from steps.engine.reading import mapping, mappings, text
+from steps.engine.reading import listed, mapping, mappings, text
 from steps.engine.trace import Trace
 from steps.peers.tokens import Tokens
 
@@ -56,6 +56,11 @@ class Reply:
     @property
     def good(self) -> bool:
         return self.status == 200 and isinstance(self.body, Mapping) and not self.left
+
+    @property
+    def asked(self) -> list[Any]:
+        """The messages of the request; none where it was made without any."""
+        return listed(self.request.get("messages"))
 
     @property
     def fields(self) -> Mapping[str, Any]:

@@ -90,6 +90,9 @@ def _provoked(rollout: Rollout) -> bool:
         or chat.issued.tampered
         or _odd_arguments(chat.issued)
         or chat.issued.finish_reason not in ("stop", "tool_calls")
+        or (
+            rollout.dialect == "sync" and not (chat.issued.canonical and chat.issued.end_token)
+        )  # ROLLOUT-062: it drifts
         for chat in rollout.chats
     )
 
@@ -104,7 +107,11 @@ def _not_begun(accused: str, talk: Talk, rollout: Rollout) -> Cause:
     if last.status in FULL:
         reason = f"the target answered {last.status} to the start by itself, for as long as it was asked"
         return Cause(reason, since=last.n, again=talk.crowded > 0)
-    saw = f"the start was answered {last.status}: {_body(last)}" if last.status else f"the start: {last.exchange.fault}"
+    saw = (
+        f"the start was answered {last.status}: {_body(last)}"
+        if last.status
+        else f"the start: {last.exchange.fault or 'no answer'}"
+    )
     return Cause(saw, Finding(accused, "the start accepted, and the rollout run", saw, (last.n,)), last.n)
 
 

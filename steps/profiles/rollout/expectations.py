@@ -641,11 +641,12 @@ class ReplyNames:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for rollout in talk.rollouts.values():
-            shown = [start.fields.get("rollout_id") for start in rollout.starts]
+            accepted = [start for start in rollout.starts if start.status == 202]
+            shown = [start.fields.get("rollout_id") for start in accepted]
+            if not accepted:
+                continue
             ok = all(isinstance(name, str) and name for name in shown)
-            yield _verdict(
-                requirement, ok, "a rollout_id in the 202", f"rollout_id: {show(shown)}", rollout.starts[0].n
-            )
+            yield _verdict(requirement, ok, "a rollout_id in the 202", f"rollout_id: {show(shown)}", accepted[0].n)
 
 
 @dataclass(frozen=True, slots=True)
