@@ -180,9 +180,13 @@ def campaign(*checked: Evidence) -> Campaign:
     return Campaign(Options("http://x", Card()), judge, lambda case: "")
 
 
+class Demand:
+    def judge(self, talk: Any, requirement: str) -> Iterable[Evidence]:
+        return ()
+
+
 def about(*requirements: str) -> Case:
-    demand: Any = SimpleNamespace(judge=lambda talk, requirement: ())
-    return Case("it", "rollout", "sync", requirements, (Step(demand, AT),), AT)
+    return Case("it", "rollout", "sync", requirements, (Step(Demand(), AT),), AT)
 
 
 @pytest.mark.parametrize(
