@@ -82,7 +82,7 @@ class Campaign:
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
     doubts: Doubts = field(default_factory=Doubts)
     asking_again: asyncio.Lock = field(default_factory=asyncio.Lock)
-    lateness: Lateness = field(init=False)
+    lateness: Lateness = field(default_factory=Lateness)
     lanes: Lanes = field(default_factory=lambda: Lanes(0))
     weak: set[str] = field(default_factory=set)
     start_s: float = 0.0  # what the first start of the target took

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -178,7 +179,7 @@ class Endless(Campaign):
 def test_a_case_that_cannot_be_judged_in_its_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "JUDGING_S", 0.1)
     case = Case("a", "rollout", "sync", ("ROLLOUT-094",), (), Location("x.yaml", 7))
-    nobody: Any = None
+    nobody: Any = SimpleNamespace(disturbs=lambda case: False)
     outcome = asyncio.run(Endless(Options("http://x", Card()), nobody, lambda case: "")._once(case))
     assert outcome.judgement.verdict is Verdict.ERROR
     assert outcome.judgement.reason.startswith('could not be judged within 0.1 s: the judge of "a" is still computing')

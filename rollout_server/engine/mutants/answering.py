@@ -114,6 +114,7 @@ MUTANTS = (
         "response_format is ignored",
         put(saying, "formatted", lambda request, content: content),
         requirement="044",
+        companions=("045",),
     ),
     mutant(
         "leaky_cache",

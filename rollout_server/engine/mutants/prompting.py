@@ -48,7 +48,7 @@ MUTANTS = (
         "null is no content",
         around(checks, "check", _no_null),
         requirement="015",
-        companions=("026", "043", "022", "025", "027", "028", "040"),
+        companions=("026", "043", "022", "025", "027", "028", "040", "050"),
     ),
     mutant(
         "last_message_only",

@@ -134,7 +134,7 @@ MUTANTS = (
         "the content ends with an exclamation mark",
         after(chat, "message", _polished),
         requirement="021",
-        companions=("050", "060", "026", "025", "033", "044"),
+        companions=("050", "060", "026", "025", "033", "044", "045"),
     ),
     mutant("one_id", "all replies have one id", put(endpoints, "answer_id", lambda request: "chatcmpl-1"), "009"),
     mutant("nameless", "the reply has no id", after(chat, "body", _nameless), requirement="002"),

@@ -1,4 +1,4 @@
-"""A generation call that is right, and was not answered as one: what rests on that answer is not judged. Pure.
+"""A generation call that is right, and was not answered as one, or not rightly: what rests on that answer is not judged. Pure.
 
 A refusal (4xx) is for the case to judge, which may have brought it about. A 5xx, a lost connection or a silence has nothing to do with what a
 case is about, unless it demands that very status; a trainer that is busy (429, 503) has shown nothing.
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contracts.requirements import Requirement
 from steps.engine.cases import Case
 from steps.engine.findings import Cause, Finding
+from steps.profiles.trainer.checks import replies
 from steps.profiles.trainer.expectations import Replies
 from steps.profiles.trainer.live import Call, Talk
 
@@ -18,7 +19,12 @@ SHOWN = 200  # characters of a body
 
 
 def cause(catalogue: Mapping[str, Requirement], case: Case, talk: Talk) -> Cause | None:
-    """The first such call of the case, None where there is none."""
+    """The first such call of the case, or the first reply that is wrong in itself: each turn after it begins with what it should have been.
+    None where there is neither."""
+    wrong = [item for item in replies(talk) if isinstance(item, Finding) and item.exchanges]
+    if wrong:
+        first = min(wrong, key=lambda item: item.exchanges[0])
+        return Cause(f"a reply was wrong: {first.saw}", first, first.exchanges[0], certain=True)
     calls = sorted((call for live in talk.rollouts.values() for call in live.calls), key=lambda call: call.n)
     lost = next((call for call in calls if call.right and _is_no_answer(talk.answer(call.n)[0])), None)
     if lost is None or _is_demanded(case, talk.answer(lost.n)[0]):
