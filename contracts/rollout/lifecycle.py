@@ -105,6 +105,8 @@ ROUTED: Table = {
     },
     "server": {
         **CALLBACK["server"],
+        # A completion that was given up or refused was sent first all the same: no sentence ties the sample to its acknowledgement.
+        UNREPORTED: {**CALLBACK["server"][UNREPORTED], "GradedPosted": GRADING},
         DONE: {"GradedPosted": GRADING, **_stay(DONE, "StartAccepted", "ChatAbandoned")},
         GRADING: _stay(GRADING, "StartAccepted", "ChatAbandoned"),
         UNGRADED: {"GradedPosted": GRADING, **_stay(UNGRADED, "StartAccepted", "ChatAbandoned")},
@@ -136,7 +138,6 @@ BREACHES: dict[tuple[str, str], str] = {
     ("WAITING", "GradedPosted"): "ROLLOUT-147",
     ("FAULTED", "GradedPosted"): "ROLLOUT-147",
     ("REPORTING", "GradedPosted"): "ROLLOUT-147",
-    ("UNREPORTED", "GradedPosted"): "ROLLOUT-147",
     ("GRADED", "GradedPosted"): "ROLLOUT-147",
     ("WAITING", "StartRefused"): "ROLLOUT-042",
     ("FAULTED", "StartRefused"): "ROLLOUT-042",

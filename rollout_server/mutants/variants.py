@@ -7,9 +7,12 @@ import copy
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
+import httpx
 from starlette.responses import Response
+from tokenizers import Tokenizer
 
-from rollout_server import agent, delivery, endpoints, errors, generation, intake, retry, tools
+from rollout_server import agent, delivery, endpoints, errors, generation, intake, retry, tokens, tools, trainer_client
 from rollout_server import routed as routes
 from rollout_server.mutants import channel, ending, routed, starting
 from rollout_server.mutants.mutant import after, around, put
@@ -99,6 +102,39 @@ async def _only_strings(original: Any, rollout: Any, calls: Any, kit: Any) -> An
     return await original(rollout, calls, kit)
 
 
+async def _by_status(original: Any, response: Any, limit: int) -> bytes:
+    """The status is the answer to a completion: what follows it may be cut off."""
+    try:
+        return bytes(await original(response, limit))
+    except (httpx.HTTPError, aiohttp.ClientError):
+        return b""
+
+
+async def _grades_all_the_same(original: Any, start: Any, result: Any, kit: Any) -> bool:
+    """The sample goes out after the completion, acknowledged or not."""
+    sample = routes.grade(start, result) if start.routes is not None else None
+    if sample is None:
+        return bool(await original(start, result, kit))
+    await delivery.send(start, routes.completion(start, result), kit)
+    return bool(await delivery.send(start, sample, kit))
+
+
+def _watches_for_drift() -> None:
+    """A turn that the template would write in other tokens drifts with the next prompt, and ends the rollout."""
+    tokenizer = Tokenizer.from_file(str(tokens.DEMO / "tokenizer.json"))
+
+    def checked(original: Any, raw: Any, start: Any) -> Any:
+        reply = original(raw, start)
+        if start.dialect == "sync":
+            ids = list(reply.token_ids)
+            again = tokenizer.encode(tokenizer.decode(ids, skip_special_tokens=False), add_special_tokens=False).ids
+            if ids != again or ids[-1:] != [tokenizer.token_to_id("<|im_end|>")]:
+                raise errors.conversation("the tokens have drifted apart")
+        return reply
+
+    around(generation, "check", checked)()
+
+
 VARIANTS = {
     "python_words": around(tools, "check_arguments", _python_words),
     "keeps_any_role": around(generation, "check", _any_role),
@@ -115,4 +151,7 @@ VARIANTS = {
     "no_grader": after(routes, "grade", _without_sample),
     "says_ungraded": around(delivery, "deliver", _says_ungraded),
     "only_strings": around(agent, "run_tools", _only_strings),
+    "acknowledged_by_status": around(trainer_client, "read_capped", _by_status),
+    "grades_all_the_same": around(delivery, "deliver", _grades_all_the_same),
+    "watches_for_drift": _watches_for_drift,
 }

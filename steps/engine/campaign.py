@@ -7,21 +7,22 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
 import httpx
 
-from steps.engine import doubt, http, sampled, targets
+from steps.engine import doubt, http, judging, sampled, targets
 from steps.engine.card import Card
 from steps.engine.cases import Case
 from steps.engine.doubt import Doubts
-from steps.engine.findings import LEVELS, Cause, Evidence, Finding, Held, Judgement, SuiteError, Verdict, counts, judge
+from steps.engine.findings import Judgement, SuiteError, Verdict, counts
+from steps.engine.judging import Judging
 from steps.engine.lanes import Lane, Lanes
-from steps.engine.lateness import Lateness, watched
+from steps.engine.lateness import Lateness, limit, watched
 from steps.engine.outcome import Outcome
 from steps.engine.places import Places
 from steps.engine.session import GaveUp, Pulse, Session
@@ -42,26 +43,11 @@ LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be w
 SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a live model (`live:` in its file)"
 
 
-class Judged(Protocol):
+class Judged(judging.Judged, Protocol):
     """What a campaign needs of a profile and its peers."""
 
-    @property
-    def levels(self) -> dict[str, str]: ...
-    @property
-    def by_invariants(self) -> frozenset[str]: ...
-    @property
-    def echoed_by(self) -> frozenset[str]: ...
-    @property
-    def drowned_by(self) -> frozenset[str]: ...
-    @property
-    def at_any_level(self) -> frozenset[str]: ...
-    def dialects_of(self, requirement: str) -> tuple[str, ...]: ...
     def bench(self, case: Case) -> Any: ...
     def lacks(self, case: Case) -> str | None: ...
-    def read(self, session: Session, case: Case) -> Any: ...
-    def cause(self, case: Case, talk: Any) -> Cause | None: ...
-    def excuse(self, case: Case, talk: Any) -> str | None: ...
-    def checked(self, talk: Any) -> Iterable[Evidence]: ...
     def disturbs(self, case: Case) -> bool: ...
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool: ...
 
@@ -95,6 +81,7 @@ class Campaign:
     launching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
     doubts: Doubts = field(default_factory=Doubts)
+    asking_again: asyncio.Lock = field(default_factory=asyncio.Lock)
     lateness: Lateness = field(init=False)
     lanes: Lanes = field(default_factory=lambda: Lanes(0))
     weak: set[str] = field(default_factory=set)
@@ -102,9 +89,9 @@ class Campaign:
     standstill: Standstill = field(init=False)
 
     async def __aenter__(self) -> "Campaign":
-        self.client = await self.stack.enter_async_context(http.client())
-        self.client.headers.update(self.options.card.headers)
         self.lateness = await self.stack.enter_async_context(watched(self._slower))
+        self.client = await self.stack.enter_async_context(http.client(late=self.lateness.worst))
+        self.client.headers.update(self.options.card.headers)
         self.stack.push_async_callback(self.lanes.aclose)
         self.standstill = Standstill(self.pulse)
         self.stack.callback(asyncio.ensure_future(self.standstill.watch()).cancel)
@@ -156,12 +143,14 @@ class Campaign:
         limit_s = self.options.card.limits(case.variant).shortest()
         outcome = await self._once(case)
         for _ in range(doubt.PLAYS):
-            why = self.doubts.about(outcome, limit_s)
-            if why is None:
+            if self.doubts.about(outcome, limit_s) is None:
                 return outcome
-            if not self.doubts.may_ask_again():
-                break
-            outcome = await self._once(case, apart=True)
+            async with self.asking_again:  # what another case confirms meanwhile is not asked again
+                if self.doubts.about(outcome, limit_s) is None:
+                    return outcome
+                if not self.doubts.may_ask_again():
+                    break
+                outcome = await self._once(case, apart=True)
         why = self.doubts.about(outcome, limit_s)
         return outcome if why is None or outcome.judgement.verdict is not Verdict.FAIL else doubt.unproved(outcome, why)
 
@@ -176,7 +165,8 @@ class Campaign:
             async with self._instance(case, apart) as target, self._place(case, apart):
                 known = {"apart": apart, "unwell": apart and not await self._well(case, target)}
                 since = time.monotonic()
-                async with self.standstill.bounded(most_s, self._patience(case, True)):
+                waited = self.standstill.watched(self._patience(case, True))
+                async with limit(most_s, self.lateness.since), waited:
                     session = await self._acted(case, target, trace, known)
             judgement = await self._settled(case, session)
         except TimeoutError:
@@ -268,7 +258,7 @@ class Campaign:
         )
         session.state["sampled"] = case.live is not None and case.live.runs > 1
         session.bench, session.state["target"] = self.judged.bench(case), target
-        session.busy = self._places(case.variant).shrink
+        session.busy, session.late = self._places(case.variant).shrink, self.lateness.since
         return session
 
     def _patience(self, case: Case, apart: bool) -> float:
@@ -291,7 +281,8 @@ class Campaign:
             for step in case.actions:
                 await step.what.perform(session)  # type: ignore[union-attr]
         except GaveUp as silence:
-            session.state["crowded"] = max(0, self._places(case.variant).used - _width(case))
+            others = 0 if known["apart"] else self._places(case.variant).used - _width(case)
+            session.state["crowded"] = max(0, others)
             session.state["gave_up"] = [(getattr(step.what, "rollout", ""), str(silence))]
         except BaseException:
             await session.close()
@@ -310,59 +301,7 @@ class Campaign:
 
     def judgement(self, case: Case, session: Session) -> Judgement:
         """What the trace of a session shows, as this case judges it."""
-        if session.trace.troubles:
-            raise SuiteError(session.trace.troubles[0])
-        talk = self.judged.read(session, case)
-        cause = self.judged.cause(case, talk)
-        if cause is not None:
-            if cause.again:
-                session.busy()
-            return self._resting(case, talk, cause)
-        evidence: list[Evidence] = []
-        spoke = bool(case.expectations)
-        for step in case.expectations:
-            said = [_placed(item, step) for item in step.what.judge(talk, case.requirements[0])]  # type: ignore[union-attr]
-            spoke = spoke and bool(said)
-            evidence += said
-        # A demand that could not be decided says nothing, and then nothing is held for it either.
-        if spoke and not any(isinstance(item, Finding) for item in evidence):
-            evidence += [Held(name) for name in case.requirements if name not in self.judged.by_invariants]
-        evidence = self._counted([*evidence, *self.judged.checked(talk)], case)
-        evidence = _undrowned(_unechoed(evidence, self.judged.echoed_by), self.judged.drowned_by)
-        evidence += _silences(case, session, evidence)
-        judgement = judge(self._capped(evidence, case), case.requirements, self.judged.levels, self.options.level)
-        excuse = self.judged.excuse(case, talk) if judgement.verdict is Verdict.FAIL else None
-        return Judgement(Verdict.INCONCLUSIVE, {}, (), excuse) if excuse else judgement
-
-    def _resting(self, case: Case, talk: Any, cause: Cause) -> Judgement:
-        """What is left to judge of a case whose rollout or request ended otherwise: that end, and what was seen before it."""
-        before = [item for item in self._counted([*self.judged.checked(talk)], case) if _precedes(item, cause)]
-        evidence = self._capped([*([cause.finding] if cause.finding else []), *before], case)
-        judgement = judge(evidence, case.requirements, self.judged.levels, self.options.level)
-        verdict = judgement.verdict if judgement.verdict is Verdict.FAIL or cause.finding else Verdict.INCONCLUSIVE
-        return replace(judgement, verdict=verdict, reason=cause.reason, unjudged=len(case.expectations), cause=cause)
-
-    def _capped(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
-        """A case about a SHOULD may ask for more than servers owe; what that leads to counts no more than the SHOULD itself."""
-        if not case.requirements:  # a generated request is about none
-            return evidence
-        cap = min((self.judged.levels[name] for name in case.requirements), key=LEVELS.index)
-        return [
-            replace(item, cap=max(cap, item.cap or cap, key=LEVELS.index))
-            if isinstance(item, Finding) and item.requirement not in self.judged.at_any_level
-            else item
-            for item in evidence
-        ]
-
-    def _counted(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
-        """Evidence that belongs to the dialect, with what only the strict reading counts set aside."""
-        kept: list[Evidence] = []
-        for item in evidence:
-            if isinstance(item, Finding) and item.strict_only and not self.options.strict:
-                kept.append(Held(item.requirement))
-            else:
-                kept.append(item)
-        return [item for item in kept if case.dialect in self.judged.dialects_of(item.requirement)]
+        return Judging(self.judged, self.options.level, self.options.strict).judgement(case, session)
 
 
 def _width(case: Case) -> int:
@@ -371,36 +310,3 @@ def _width(case: Case) -> int:
     if {EXCLUSIVE, LAST} & case.tags:
         return EVERYTHING
     return max(1, sum(int(getattr(step.what, "copies", 0)) for step in case.actions))
-
-
-def _precedes(item: Evidence, cause: Cause) -> bool:
-    """Whether evidence was seen before the case went wrong, and so does not rest on it."""
-    return isinstance(item, Finding) and bool(item.exchanges) and max(item.exchanges) < cause.since
-
-
-def _placed(item: Evidence, step: Any) -> Evidence:
-    return replace(item, at=step.at) if isinstance(item, Finding) and item.at is None else item
-
-
-def _unechoed(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
-    """Without the demands that only repeat what an invariant found: one breach, one accusation."""
-    if not any(isinstance(item, Finding) and not item.echo and item.requirement in by for item in evidence):
-        return evidence
-    return [item for item in evidence if not (isinstance(item, Finding) and item.echo)]
-
-
-def _undrowned(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
-    """A breach after which nothing in the trace means what it seems to is the only one that is told."""
-    cause = {item.requirement for item in evidence if isinstance(item, Finding)} & by
-    if not cause:
-        return evidence
-    return [item for item in evidence if not isinstance(item, Finding) or item.requirement in cause]
-
-
-def _silences(case: Case, session: Session, evidence: list[Evidence]) -> list[Evidence]:
-    """A case that waited in vain breaks its first requirement, unless something else already says why."""
-    if any(isinstance(item, Finding) for item in evidence):
-        return []
-    waited = session.state.get("gave_up", [])
-    saw = f"nothing for {session.patience_s:g} s"
-    return [Finding(case.requirements[0], what, saw, timing=True) for _, what in waited]

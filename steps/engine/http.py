@@ -2,7 +2,8 @@
 
 httpx's own pool assigns connections in time that grows with the square of the requests in flight; aiohttp's does not, and the
 API stays the one that everybody knows. Idle connections are dropped after a second, well before common servers drop theirs,
-because a request that meets a closing connection would look like a fault of the target.
+because a request that meets a closing connection would look like a fault of the target. The second is counted from when the suite read the
+answer; where it read it late, no connection from before is used again.
 
 Whatever a server sends, a caller sees a response or an `httpx.HTTPError` whose text a user understands: see `faults`. No body is
 larger than the limit of `bodies`, neither as it was sent nor unpacked.
@@ -12,8 +13,9 @@ import contextlib
 import re
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import lru_cache
+from time import monotonic
 
 import aiohttp
 import httpx
@@ -23,6 +25,7 @@ from steps.engine import bodies
 from steps.engine.trace import Headers
 
 IDLE_S = 1.0
+LATE_S = 0.5
 LONGEST = 300  # characters of what a library says of a fault
 PACKED = ("gzip", "x-gzip", "deflate")
 UNPACKED_AT_ONCE = 256 * 1024  # bytes; a packed body may be a thousand times as large unpacked
@@ -34,10 +37,15 @@ class TooLarge(httpx.RemoteProtocolError):
     """A body of more bytes than the suite reads."""
 
 
-def client(*, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """A client without a time limit of its own (every caller sets a deadline) that follows no redirect."""
+def client(
+    *, transport: httpx.AsyncBaseTransport | None = None, late: Callable[[float], float] | None = None
+) -> httpx.AsyncClient:
+    """A client without a time limit of its own (every caller sets a deadline) that follows no redirect.
+
+    `late` says by how many seconds the suite was late since a moment of `time.monotonic`.
+    """
     return httpx.AsyncClient(
-        transport=transport or Guarded(_aiohttp()),
+        transport=transport or Guarded(Renewed(_aiohttp, late) if late is not None else _aiohttp()),
         timeout=None,
         follow_redirects=False,
         trust_env=False,
@@ -140,6 +148,26 @@ class Guarded(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self.inner.aclose()
+
+
+class Renewed(httpx.AsyncBaseTransport):
+    """A transport with new connections after each time that the suite was late: idle ones may have been closed meanwhile, and the suite would
+    read so only after it had sent a request."""
+
+    def __init__(self, make: Callable[[], httpx.AsyncBaseTransport], late: Callable[[float], float]) -> None:
+        self.make, self.late = make, late
+        self.made = [make()]
+        self.since = monotonic()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.late(self.since) > LATE_S:
+            self.made.append(self.make())  # those before may still be read from
+            self.since = monotonic()
+        return await self.made[-1].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for one in self.made:
+            await one.aclose()
 
 
 def _length(response: httpx.Response) -> int | None:

@@ -8,6 +8,7 @@ import contextlib
 import gc
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from itertools import takewhile
 from time import monotonic
 
 TICK_S = 0.05
@@ -47,12 +48,37 @@ class Lateness:
 
     def worst(self, began: float) -> float:
         """By how many seconds the loop was late at most since `began` (`time.monotonic`), the present moment included."""
-        seen = [late_s for came, late_s in reversed(self.late) if came >= began]
+        seen = [late_s for _, late_s in takewhile(lambda late: late[0] >= began, reversed(self.late))]
         return max([0.0, monotonic() - self.due, *seen]) if self.due else 0.0
 
     def since(self, began: float) -> float:
         """The seconds, all together, by which it was late since then."""
-        return sum(late_s for came, late_s in self.late if came >= began)
+        return sum(late_s for _, late_s in takewhile(lambda late: late[0] >= began, reversed(self.late)))
+
+
+def never(began: float) -> float:
+    """The lateness of a suite that nobody watches."""
+    return 0.0
+
+
+@contextlib.asynccontextmanager
+async def limit(seconds: float, late: Callable[[float], float]) -> AsyncIterator[None]:
+    """`asyncio.timeout`, which does not count the seconds by which the suite was late itself: `late` says how many since a moment."""
+    loop = asyncio.get_running_loop()
+    began, end = monotonic(), loop.time() + seconds
+    async with asyncio.timeout_at(end) as timeout:
+
+        def extend() -> None:
+            now = end + late(began)
+            if now - (timeout.when() or now) > NOTED_S:
+                timeout.reschedule(now)
+                again.append(loop.call_at(now - TICK_S, extend))
+
+        again = [loop.call_at(end - TICK_S, extend)]
+        try:
+            yield
+        finally:
+            again[-1].cancel()
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from steps.engine import http
+from steps.engine import http, lateness
 from steps.engine.findings import SuiteError
 from steps.engine.trace import Event, Request, Response, Trace
 
@@ -35,7 +35,7 @@ class Pulse:
 @dataclass(slots=True)
 class Session:
     """`target` is the base URL; `patience_s` how long a silent target is waited for; `settle_s` how long after its last
-    action a case still listens for what should not come."""
+    action a case still listens for what should not come; `late` by how many seconds the suite was late since a moment."""
 
     target: str
     client: httpx.AsyncClient
@@ -48,6 +48,7 @@ class Session:
     state: dict[str, Any] = field(default_factory=dict)
     bench: Any = None
     busy: Callable[[], None] = lambda: None
+    late: Callable[[float], float] = lateness.never
 
     async def send(
         self, request: Request, rollout: str = "", deadline_s: float | None = None, sent: str = "", by: str = "trainer"
@@ -60,7 +61,7 @@ class Session:
         if sent:
             self.trace.event(rollout, by, sent, n)
         try:
-            async with asyncio.timeout(deadline_s or self.patience_s * MOST_PATIENCE):
+            async with lateness.limit(deadline_s or self.patience_s * MOST_PATIENCE, self.late):
                 response = await self._answer(request)
             self.trace.close(n, response)
             self.pulse.answers += 1
@@ -128,8 +129,10 @@ class Session:
             self.beat()
 
     def _deadline(self, began: float) -> float:
-        quiet = max(began, self.pulse.last) + self.patience_s
-        return min(quiet, began + self.patience_s * MOST_PATIENCE)
+        """Until when an event is waited for. While the suite is late it hears no event, and plays to the target a slow peer."""
+        quiet = max(began, self.pulse.last)
+        most = began + self.patience_s * MOST_PATIENCE
+        return min(quiet + self.patience_s + self.late(quiet), most + self.late(began))
 
     def hold(self, name: str) -> asyncio.Event:
         """The gate that a scripted reply waits at until the case releases it."""

@@ -19,10 +19,9 @@ class Standstill:
         self.reason: str | None = None
 
     @contextlib.asynccontextmanager
-    async def bounded(self, most_s: float, patience_s: float) -> AsyncIterator[None]:
-        """Bounds a case by `most_s` seconds, and by the end of a target that is waited for up to `patience_s` at a time. Raises
-        `TimeoutError`."""
-        async with asyncio.timeout(most_s if self.reason is None else 0) as bound:
+    async def watched(self, patience_s: float) -> AsyncIterator[None]:
+        """Ends a case with the target, which is waited for up to `patience_s` at a time. Raises `TimeoutError`."""
+        async with asyncio.timeout(None if self.reason is None else 0) as bound:
             self.running[bound] = (asyncio.get_running_loop().time(), patience_s)
             try:
                 await asyncio.sleep(0)  # where a bound of nothing ends the case

@@ -11,7 +11,7 @@ import httpx
 import respx
 
 from steps.engine.trace import Request
-from steps.peers.served import DRIP_BYTES, STALL_S, body_of, failed
+from steps.peers.served import STALL_S, body_of, dripped, failed
 from steps.peers.trainer import Play, ScriptedTrainer
 
 
@@ -71,8 +71,8 @@ class _Body(httpx.AsyncByteStream):
             self.play.failed()
             raise httpx.ReadError("the connection was closed in the middle of the body", request=self.request)
         if self.play.drip:
-            while len(body) > DRIP_BYTES:
-                yield body[:DRIP_BYTES]
-                body = body[DRIP_BYTES:]
+            *pieces, body = dripped(body)
+            for piece in pieces:
+                yield piece
         self.play.delivered()
         yield body

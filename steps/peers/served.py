@@ -29,7 +29,7 @@ class Peer(Protocol):
 
 ABANDONED = "abandoned"  # the label of exchanges that belong to no rollout, because they never came to be
 STALL_S = 120.0  # a stalled body outlives every deadline that a target may reasonably have, yet not the run
-DRIP_BYTES = 7
+DRIP_BYTES, MOST_DRIPS = 7, 40  # each piece waits for a turn of the loop, and a busy one turns ten times a second
 BODILESS = (204, 304)
 
 Ends = tuple[tuple[str, int | None], tuple[str, int]]
@@ -192,14 +192,20 @@ def body_of(response: Response) -> bytes:
     return b"" if response.status in BODILESS else response.body
 
 
+def dripped(body: bytes) -> list[bytes]:
+    """A body in many small pieces, at least one."""
+    size = max(DRIP_BYTES, -(-len(body) // MOST_DRIPS))
+    return [body[at : at + size] for at in range(0, len(body), size)] or [b""]
+
+
 async def _answer(play: Any, send: Send, gone: "asyncio.Future[None]") -> None:
     body = body_of(play.response)
     await send(_start(play, len(body)))
     if play.drip:
-        for at in range(0, len(body) - DRIP_BYTES, DRIP_BYTES):
-            await send({"type": "http.response.body", "body": body[at : at + DRIP_BYTES], "more_body": True})
+        *pieces, body = dripped(body)
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
             await asyncio.sleep(0)
-        body = body[(max(len(body) - 1, 0) // DRIP_BYTES) * DRIP_BYTES :] if len(body) > DRIP_BYTES else body
     if gone.done():
         play.abandoned()
         return

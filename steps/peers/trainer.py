@@ -37,6 +37,11 @@ ANSWERED = {
 Kind = Literal["chat", "completed", "graded"]
 
 
+def scripted(loss: Loss | None) -> str:
+    """The fault of an exchange that the script lost."""
+    return f"scripted: {loss}"
+
+
 @dataclass(slots=True)
 class Enrolled:
     """One rollout that the trainer plays its part in. `gate` gives the event that a held reply waits for."""
@@ -84,7 +89,7 @@ class Play:
     def failed(self) -> None:
         """Call when the loss that the script asks for is carried out."""
         if self.enrolled is not None:
-            self.enrolled.trace.close(self.exchange, fault=f"scripted: {self.loss}")
+            self.enrolled.trace.close(self.exchange, fault=scripted(self.loss))
             self._event(good=False)
 
     def abandoned(self) -> None:

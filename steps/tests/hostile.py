@@ -136,29 +136,37 @@ BEHAVIOURS: dict[str, Behaviour] = {
 async def served(behave: Behaviour) -> AsyncIterator[int]:
     """The port of a server that reads the head and the body of one request and then behaves so."""
 
-    connections: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[None]] = set()
+    writers: set[Writer] = set()
 
-    async def connected(reader: asyncio.StreamReader, writer: Writer) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections.add(task)
-        # A cancellation is swallowed too: the server ends, and asyncio would report it as an exception of the callback.
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+    async def spoken_with(reader: asyncio.StreamReader, writer: Writer) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)content-length: *(\d+)", head)
             await reader.readexactly(int(length[1]) if length else 0)
             await behave(writer, head.split(b" ")[1].decode("latin-1"))
-        writer.transport.abort() if task.cancelling() else writer.close()
-        connections.discard(task)
+        writer.close()
+        writers.discard(writer)
+
+    def connected(reader: asyncio.StreamReader, writer: Writer) -> None:
+        """No coroutine: one that came at the very end would be cancelled before it could close its connection."""
+        writers.add(writer)
+        task = asyncio.ensure_future(spoken_with(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    async with server:
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            for task in connections:
-                task.cancel()
-            await asyncio.gather(*connections)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await asyncio.sleep(0)  # for a connection that was just accepted
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 async def _main(name: str) -> None:

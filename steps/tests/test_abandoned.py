@@ -7,7 +7,7 @@ import pytest
 
 from steps.engine.trace import Request, Trace
 from steps.peers import served, tokens
-from steps.peers.backends import Backends
+from steps.peers.backends import Backend, Backends
 from steps.peers.host import Hosted, ScriptedHost
 from steps.peers.script import Reply, Script
 from steps.peers.trainer import Enrolled, ScriptedTrainer
@@ -105,6 +105,6 @@ def test_what_belongs_to_no_case_is_noted_nowhere() -> None:
     peer = trainer(trace)
     served.abandoned(peer, Request("POST", "/elsewhere", (), b"abc"))
     served.abandoned(ScriptedHost(), Request("POST", "/elsewhere", (), b"abc"))
-    served.abandoned(Backends(), Request("POST", "/v1/chat/completions", (), b"abc"))
+    served.abandoned(Backend("a", Backends()), Request("POST", "/v1/chat/completions", (), b"abc"))
     assert trace.exchanges == []
     assert peer.strays == []

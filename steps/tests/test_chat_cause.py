@@ -1,5 +1,6 @@
 """What ended a chat case otherwise than it gives reason for: found once, and nothing of what rests on it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,8 +68,17 @@ def test_a_refusal_is_told_as_one() -> None:
     assert saw == 'refused with 400: {"error":{"message":"not today"}}'
 
 
-def test_a_refusal_of_what_an_engine_may_lack_says_what_to_declare() -> None:
-    assert "`no_seed`" in found(case(CALLS, needs=frozenset({"seed"})), talk(400))[1]
+def test_a_refusal_of_what_an_engine_may_lack_accuses_nobody_and_says_what_to_declare() -> None:
+    requirement, reason = found(case(CALLS, needs=frozenset({"seed"})), talk(400))
+    assert requirement == ""
+    assert "declare `seed`" in reason
+    assert "`no_seed`" in reason
+
+
+def test_a_refusal_of_what_the_card_promises_is_a_finding() -> None:
+    said = talk(400)
+    promised = replace(said, bench=replace(said.bench, card=Card(capabilities=["seed"])))
+    assert found(case(CALLS, needs=frozenset({"seed"})), promised)[0] == "CHAT-042"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from steps.engine.card import Card
 from steps.engine.cases import Case, Step
 from steps.engine.doubt import Doubts, unproved
 from steps.engine.findings import Cause, Evidence, Finding, Held, Judgement, Location, Verdict
+from steps.engine.judging import Judging
 from steps.engine.outcome import Outcome
 
 AT = Location("case", 1)
@@ -175,14 +176,18 @@ class Judge:
         return self._checked
 
 
-def campaign(*checked: Evidence) -> Campaign:
+def judging(*checked: Evidence) -> Judging:
     judge: Any = Judge(*checked)
-    return Campaign(Options("http://x", Card()), judge, lambda case: "")
+    return Judging(judge)
+
+
+class Demand:
+    def judge(self, talk: Any, requirement: str) -> Iterable[Evidence]:
+        return ()
 
 
 def about(*requirements: str) -> Case:
-    demand: Any = SimpleNamespace(judge=lambda talk, requirement: ())
-    return Case("it", "rollout", "sync", requirements, (Step(demand, AT),), AT)
+    return Case("it", "rollout", "sync", requirements, (Step(Demand(), AT),), AT)
 
 
 @pytest.mark.parametrize(
@@ -201,16 +206,16 @@ def test_a_breach_counts_no_more_than_the_case_that_brought_it_about(
     requirements: tuple[str, ...], found: str, cap: str | None, level: str
 ) -> None:
     case = Case("it", "rollout", "sync", requirements, (), AT)
-    (capped,) = campaign()._capped([Finding(found, "a", "b")], case)
+    (capped,) = judging().capped([Finding(found, "a", "b")], case)
     assert isinstance(capped, Finding)
     assert (capped.cap, capped.level(LEVELS)) == (cap, level)
 
 
 def test_a_cap_is_never_lifted() -> None:
-    (capped,) = campaign()._capped([Finding("R-1", "a", "b", cap="may")], about("R-2"))
+    (capped,) = judging().capped([Finding("R-1", "a", "b", cap="may")], about("R-2"))
     assert isinstance(capped, Finding)
     assert capped.cap == "may"
-    assert campaign()._capped([Held("R-1")], about("R-2")) == [Held("R-1")]
+    assert judging().capped([Held("R-1")], about("R-2")) == [Held("R-1")]
 
 
 def test_of_a_case_that_ended_otherwise_that_end_and_what_came_before_is_judged() -> None:
@@ -218,7 +223,7 @@ def test_of_a_case_that_ended_otherwise_that_end_and_what_came_before_is_judged(
     before, after = Finding("R-4", "an id", "none", (1,)), Finding("R-2", "a mask", "none", (4,))
     no_exchange = Finding("R-3", "something", "nothing")
     cause = Cause("it ended", end, since=4)
-    found = campaign(before, after, no_exchange, Held("R-2"))._resting(about("R-1"), None, cause)
+    found = judging(before, after, no_exchange, Held("R-2")).resting(about("R-1"), None, cause)
     assert found.verdict is Verdict.FAIL
     assert [one.requirement for one in found.findings] == ["R-1", "R-4"]
     assert (found.reason, found.unjudged, found.cause) == ("it ended", 1, cause)
@@ -232,11 +237,11 @@ def test_of_a_case_that_ended_otherwise_that_end_and_what_came_before_is_judged(
 def test_a_cause_that_proves_nothing_is_inconclusive_unless_there_was_a_breach_before(
     checked: tuple[Evidence, ...], verdict: Verdict
 ) -> None:
-    found = campaign(*checked)._resting(about("R-1"), None, Cause("it is full", None, since=4))
+    found = judging(*checked).resting(about("R-1"), None, Cause("it is full", None, since=4))
     assert (found.verdict, found.reason) == (verdict, "it is full")
 
 
 def test_an_end_that_breaks_a_should_does_not_fail_a_run_on_musts() -> None:
-    found = campaign()._resting(about("R-2"), None, Cause("it ended", Finding("R-2", "a", "b", (4,)), since=4))
+    found = judging().resting(about("R-2"), None, Cause("it ended", Finding("R-2", "a", "b", (4,)), since=4))
     assert found.verdict is Verdict.PASS
     assert dict(found.requirements) == {"R-2": Verdict.FAIL}

@@ -18,6 +18,7 @@ MAY_BE_REFUSED, MUST_BE_REFUSED = "may_be_refused", "must_be_refused"  # members
 SERVES, ENDS, NO_5XX = "CHAT-001", "CHAT-051", "CHAT-303"
 EXPECTED = "200: nothing in the case asks for another status"
 SHOWN = 200  # characters of an answer
+OPTIONAL = {"seed", "stop", "n", "max_completion_tokens", "required_tools"}
 NO_ANSWER = re.compile(r"TimeoutError|no (?:answer|end) within")
 
 
@@ -72,16 +73,20 @@ def _answered(case: Case, talk: Talk, reply: Reply, status: int) -> Cause:
     told = f"{status}: {response.body[:SHOWN].decode('utf-8', 'replace') if response else reply.shown[:SHOWN]}"
     if status >= 500:
         return _found(case.requirements[0] if status in GATEWAY else NO_5XX, EXPECTED, told, reply)
+    if status >= 400 and (lacks := _may_lack(case, talk)):
+        return Cause(f"refused with {told}: {lacks}", since=reply.n)
     if status >= 400:
-        return _found(case.requirements[0], EXPECTED, f"refused with {told}{_hint(case)}", reply)
+        return _found(case.requirements[0], EXPECTED, f"refused with {told}", reply)
     return _found(case.requirements[0], EXPECTED, f"a redirect: {told}", reply)
 
 
-def _hint(case: Case) -> str:
-    """What engines are free to lack, and a card can say."""
-    optional = sorted({"seed", "stop", "n", "max_completion_tokens", "required_tools"} & case.needs)
-    lacks = " or ".join(f"`no_{name}`" for name in optional)
-    return f" (if it does not offer this, declare {lacks} on its card)" if optional else ""
+def _may_lack(case: Case, talk: Talk) -> str:
+    """What the case rests on that engines are free to lack, where the card does not promise it. A refusal is an honest answer."""
+    optional = sorted(OPTIONAL & case.needs - set(talk.bench.card.capabilities))
+    if not optional:
+        return ""
+    names, absent = " and ".join(f"`{name}`" for name in optional), " and ".join(f"`no_{name}`" for name in optional)
+    return f"engines may lack this; declare {names} on its card to have it judged, or {absent} to have it skipped"
 
 
 def _found(requirement: str, said: str, saw: str, reply: Reply) -> Cause:

@@ -20,6 +20,7 @@ from steps.engine.trace import NotJson, parse
 from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
 LEAST_SAMPLES = 8
+PLACE_OF_USAGE = "CHAT-053"
 LEAST_SHARE = 0.1  # of the time of a stream, between its first and its last chunk; the rest may be the prompt's
 BIG = 2**53
 TOGETHER_S = 0.1  # a stream that takes less than this shows nothing
@@ -565,7 +566,8 @@ class UsageChunk:
             said = "usage in one last chunk without choices" if self.sent else "no usage"
             saw = f"usage in {len(with_usage)} of {len(chunks)} chunks{_choices_beside(with_usage)}"
             ok = last if self.sent else not with_usage
-            yield verdict("CHAT-053", ok, said, saw, reply, ignored=self.sent and not with_usage)
+            about = PLACE_OF_USAGE if requirement.startswith("CHAT-") else requirement
+            yield verdict(about, ok, said, saw, reply, ignored=self.sent and not with_usage)
 
 
 def _choices_beside(with_usage: Sequence[Mapping[str, Any]]) -> str:

@@ -13,12 +13,13 @@ from steps.engine.trace import Headers, Request, Response, parse
 from steps.peers.oracle import sampled_by
 from steps.peers.script import Script
 from steps.peers.tokens import Tokens
-from steps.peers.trainer import Enrolled
+from steps.peers.trainer import Enrolled, scripted
 from steps.profiles.rollout.bench import Bench, Live, live, lives
 from steps.profiles.rollout.given import START_PATH, Given, Wanted, compose
 
 RETRY_AFTER_S = 0.2  # how long to wait before asking a busy server again that does not say
 LONGEST_RETRY_AFTER_S = 5.0
+AGAIN_S = 2.0  # how long a server that may ask again, or not, is listened to
 MORE, MOST = 4, 128  # how far over the declared limit, and where a limit is too large to be reached
 
 
@@ -180,7 +181,8 @@ class Ask:
 
     async def perform(self, session: Session) -> None:
         headers = self.headers + _authorization(session.bench, self.key)
-        await session.send(Request(self.method, self.path, headers, self.body), rollout="-")
+        within_s = session.patience_s if self.method == "GET" else None  # no rollout is waited for
+        await session.send(Request(self.method, self.path, headers, self.body), rollout="-", deadline_s=within_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,12 +402,21 @@ async def _ended(session: Session, part: Live) -> None:
         if session.bench.dialect == "routed"
         else "an acknowledged POST /v1/rollout/completed"
     )
-    await session.until(lambda: _over(session, part), what)
+    with session.bench.ends.awaited(session):
+        await session.until(lambda: _over(session, part) or _cut_acks(session, part), what)
+    if not _over(session, part):
+        await session.settle(AGAIN_S)
+
+
+def _cut_acks(session: Session, part: Live) -> bool:
+    """Whether the answer to a completion was cut off behind its status: a server may take that for the acknowledgement, or ask again."""
+    unacked = session.trace.by_name.get((part.label, "CompletedUnacked"), ())
+    return any(session.trace.exchanges[event.exchange].fault == scripted("cut") for event in unacked)
 
 
 def _over(session: Session, part: Live) -> bool:
     acked = _count(session, part, "CompletedAcked")
-    if acked and _count(session, part, "GradedAcked"):
+    if _count(session, part, "GradedAcked"):  # after the completion, acknowledged or given up
         return True
     if acked:
         return session.bench.dialect != "routed" or not _owes_a_grade(session, part)

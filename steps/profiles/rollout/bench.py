@@ -1,9 +1,10 @@
 """What the cases of a run share when they judge a rollout server, and what each of them keeps of its own rollouts."""
 
 import asyncio
+import contextlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from steps.engine import card as cards
 from steps.engine.card import Card, Limits
 from steps.engine.findings import SuiteError
+from steps.engine.session import GaveUp, Session
 from steps.peers import tokens
 from steps.peers.script import AnyCall, Call, Fault, HangingCall, Line, Script
 from steps.peers.trainer import Enrolled, ScriptedTrainer
@@ -18,6 +20,8 @@ from steps.profiles.rollout.given import Given, Wanted
 
 SHIPPED_TOKENIZER = Path(__file__).parents[3] / "scenarios" / "tokenizer"
 CALCULATOR = ("add", "multiply", "subtract", "divide")
+SEVERAL = 6  # ends that were missed
+SHORT_S = 1.5
 
 
 @dataclass(slots=True)
@@ -30,6 +34,27 @@ class Live:
     given: Given | None = None
     enrolled: Enrolled | None = None
     asking: list[asyncio.Task[Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Ends:
+    """How many ends of rollouts a run waited for: those that came, and those that did not."""
+
+    seen: int = 0
+    missed: int = 0
+
+    @contextlib.contextmanager
+    def awaited(self, session: Session) -> Iterator[None]:
+        """Wait for an end. Where several were missed and none ever came, the next one is not waited for as long, unless the case has the
+        target to itself: that is how the first are confirmed."""
+        if not self.seen and self.missed >= SEVERAL and not session.state.get("apart"):
+            session.patience_s = min(session.patience_s, SHORT_S)
+        try:
+            yield
+        except GaveUp:
+            self.missed += 1
+            raise
+        self.seen += 1
 
 
 @dataclass(slots=True)
@@ -47,6 +72,7 @@ class Bench:
     tokenizer_name: str | None = None
     tools: Mapping[str, Any] = field(default_factory=dict)
     counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    ends: Ends = field(default_factory=Ends)
 
     def nonce(self) -> str:
         """Unique in all runs: a server may remember the ids of an earlier one."""

@@ -17,6 +17,7 @@ from steps.profiles.rollout.given import Wanted
 from steps.profiles.rollout.talk import Answer, Rollout, Talk
 
 ENDS_BY_ITSELF = "ROLLOUT-231"
+NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 all the same
 RESULTS = {"callback": "ROLLOUT-136", "routed": "ROLLOUT-213"}  # a result for every rollout that was accepted
 NOT_RETRIED = "ROLLOUT-084"
 FULL = (429, 503)
@@ -43,6 +44,11 @@ def _of(accused: str, case: Case, talk: Talk, rollout: Rollout) -> Iterator[Caus
     if not rollout.chats and rollout.starts and not rollout.accepted:
         if "refused" not in admitted and (demanded or rollout.given.wanted == Wanted()):
             yield _not_begun(accused, talk, rollout)
+    elif _broke_down(rollout) and not _ended_by_case(case, talk, rollout):
+        yield _no_result(rollout)
+    elif rollout.is_error() and _out_of_time(talk, rollout):
+        reason = "the time that the case gave the agent was over before it asked for a generation"
+        yield Cause(reason, since=len(talk.trace.exchanges), again=True)
     elif (
         rollout.is_error()
         and not _ended_by_case(case, talk, rollout)
@@ -92,6 +98,9 @@ def _provoked(rollout: Rollout) -> bool:
         or chat.issued.tampered
         or _odd_arguments(chat.issued)
         or chat.issued.finish_reason not in ("stop", "tool_calls")
+        or (
+            rollout.dialect == "sync" and not (chat.issued.canonical and chat.issued.end_token)
+        )  # ROLLOUT-062: it drifts
         for chat in rollout.chats
     )
 
@@ -103,11 +112,29 @@ def _odd_arguments(issued: Issued) -> bool:
 
 def _not_begun(accused: str, talk: Talk, rollout: Rollout) -> Cause:
     last = rollout.starts[-1]
+    if last.status is None and (waits := _waits_its_turn(accused, talk, rollout)):
+        return Cause(waits)
     if last.status in FULL:
         reason = f"the target answered {last.status} to the start by itself, for as long as it was asked"
         return Cause(reason, since=last.n, again=talk.crowded > 0)
-    saw = f"the start was answered {last.status}: {_body(last)}" if last.status else f"the start: {last.exchange.fault}"
+    saw = (
+        f"the start was answered {last.status}: {_body(last)}"
+        if last.status
+        else f"the start: {last.exchange.fault or 'no answer'}"
+    )
     return Cause(saw, Finding(accused, "the start accepted, and the rollout run", saw, (last.n,)), last.n)
+
+
+def _broke_down(rollout: Rollout) -> bool:
+    """Whether a sync rollout that had got as far as a generation call was answered by an error of the server in place of a result."""
+    last = rollout.starts[-1].status if rollout.starts else None
+    return rollout.dialect == "sync" and bool(rollout.chats) and rollout.result is None and (last or 0) >= 500
+
+
+def _no_result(rollout: Rollout) -> Cause:
+    start = rollout.starts[-1]
+    saw = f"HTTP {start.status}: {_body(start)}"
+    return Cause(saw, Finding(NO_RESULT, "HTTP 200 with status COMPLETED or ERROR", saw, (start.n,)), start.n)
 
 
 def _failed(accused: str, rollout: Rollout) -> Cause:
@@ -145,11 +172,30 @@ def _silent(accused: str, talk: Talk, rollout: Rollout) -> Cause:
     if talk.crowded and rollout.accepted and not rollout.chats:
         reason = f"the rollout was accepted and did not begin while {talk.crowded} others of this run were in flight"
         return Cause(reason, since=len(talk.trace.exchanges), again=True)
+    if waits := _waits_its_turn(accused, talk, rollout):
+        return Cause(waits)
     _, what = talk.gave_up[0]
     requirement = RESULTS.get(rollout.dialect, accused) if accused == ENDS_BY_ITSELF else accused
     saw = f"none within {talk.patience_s:g} s of silence"
     last = max([start.n for start in rollout.starts] + [chat.n for chat in rollout.chats])
     return Cause(f"{what}: {saw}", Finding(requirement, what, saw, (last,), timing=True), last + 1)
+
+
+def _waits_its_turn(accused: str, talk: Talk, rollout: Rollout) -> str:
+    """Why a rollout may be waiting for a place that other rollouts of its case have, which the trainer keeps waiting: few places are no fault.
+    A case that is about this is judged where the target declares that it has more of them."""
+    held = sum(_held(other) for other in talk.rollouts.values())
+    places = talk.limits.max_concurrent
+    if rollout.chats or not held or (places is None and accused != ENDS_BY_ITSELF) or (places or 0) > held:
+        return ""
+    known = f"; the card declares max_concurrent {places}" if places is not None else ""
+    return f"a rollout did not begin while the case kept {held} others waiting for their generations{known}"
+
+
+def _out_of_time(talk: Talk, rollout: Rollout) -> bool:
+    """Whether the time that the start request gave was over, in a queue perhaps, before the first generation that the case waited for."""
+    budget = rollout.given.body.get("agent_timeout_sec")
+    return bool(talk.gave_up) and not rollout.chats and isinstance(budget, int | float) and budget > 0
 
 
 def _body(answer: Answer) -> str:

@@ -216,7 +216,8 @@ class Posts:
             else f"{self.least} to {self.most or 'any number of'} completions"
         )
         for rollout in _chosen(talk, self.rollout):
-            seen = len(rollout.posts)
+            acked = next((n for n, post in enumerate(rollout.posts, 1) if post.acked), len(rollout.posts))
+            seen = acked if self.least <= acked else len(rollout.posts)  # those after it are ROLLOUT-140's
             ok = self.least <= seen and (self.most is None or seen <= self.most)
             yield _verdict(requirement, ok, said, f"{seen}", *(post.n for post in rollout.posts[-2:]))
 
@@ -646,11 +647,12 @@ class ReplyNames:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for rollout in talk.rollouts.values():
-            shown = [start.fields.get("rollout_id") for start in rollout.starts]
+            accepted = [start for start in rollout.starts if start.status == 202]
+            shown = [start.fields.get("rollout_id") for start in accepted]
+            if not accepted:
+                continue
             ok = all(isinstance(name, str) and name for name in shown)
-            yield _verdict(
-                requirement, ok, "a rollout_id in the 202", f"rollout_id: {show(shown)}", rollout.starts[0].n
-            )
+            yield _verdict(requirement, ok, "a rollout_id in the 202", f"rollout_id: {show(shown)}", accepted[0].n)
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,8 @@ class RolloutPeers:
                 f"{base_url} has none of the endpoints to judge: {paths}. Is this a rollout server? "
                 "Name its dialect with --dialect if it has another one."
             )
+        if "sync" in shown:  # a trainer asks for the tools before the first start: they are in every prompt
+            self.tools["sync"] = _by_name(await self._listed(base_url))
         return tuple(shown)
 
     async def _shows(self, http: Any, base_url: str, dialect: str, answers: dict[str, str], named: bool) -> bool:
@@ -217,8 +219,7 @@ class RolloutPeers:
         """The tools that the target shows: /tools (sync, routed), or the answer to a start (callback), else its first generation call.
         Of the routed dialect also what else it has."""
         listed = (_of_start(greeting) if dialect == "callback" else await self._listed(base_url)) or _of_call(greeting)
-        named = [tool for tool in listed or [] if isinstance(tool, dict) and isinstance(tool.get("function"), dict)]
-        self.tools[dialect] = {tool["function"].get("name", ""): tool for tool in named}
+        self.tools[dialect] = _by_name(listed)
         if dialect == "routed" and not {"status", "cancel"} <= set(self.setting.card.capabilities):
             self.shown = await capabilities(base_url, self._bench("routed", ""), LOOK_S)
         self.benches.clear()
@@ -229,6 +230,11 @@ class RolloutPeers:
             async with client() as http, asyncio.timeout(ANSWER_S):
                 return _json((await http.get(f"{base_url}/tools", headers=self._authorization())).content).get("tools")
         return None
+
+
+def _by_name(listed: Any) -> dict[str, Any]:
+    named = [tool for tool in listed or [] if isinstance(tool, dict) and isinstance(tool.get("function"), dict)]
+    return {tool["function"].get("name", ""): tool for tool in named}
 
 
 def _is_path(reply: Any) -> bool:
@@ -300,7 +306,8 @@ def _rollout(session: Session, part: Live) -> Rollout:
         raise SuiteError(session.bench.trainer.troubles[part.given.nonce])
     enrolled, deadline = part.enrolled, session.bench.limits.generation_timeout_s
     fault = any(isinstance(line, Fault) or line.lost for line in enrolled.script.lines)
-    return read_rollout(session.trace, part.given, enrolled.issued, enrolled.tokens, enrolled.tools, deadline, fault)
+    about = (session.trace, part.given, enrolled.issued, enrolled.tokens, enrolled.tools)
+    return read_rollout(*about, deadline, fault, session.late)
 
 
 def overdue(case: Case, talk: Talk) -> str | None:

@@ -1,15 +1,18 @@
 """A trace read as rollouts: who asked what, what was issued, what came back. Pure; every check reads this and nothing else."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steps.engine.card import Card, Limits
+from steps.engine.lateness import never
 from steps.engine.trace import Event, Exchange, NotJson, Trace, parse
 from steps.peers.oracle import Issued
 from steps.peers.tokens import Tokens
 from steps.profiles.rollout.given import START_PATH, Given
+
+READ_S = 0.2  # within this of having been late the suite reads what came meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +201,13 @@ def read_rollout(
     tools: Sequence[Any] | None,
     deadline_s: float | None = None,
     scripted_fault: bool = False,
+    late: Callable[[float], float] = never,
 ) -> Rollout:
-    """The rollout `given` as its trace tells it. `deadline_s` is how long the server waits for one generation, where known."""
+    """The rollout `given` as its trace tells it. `deadline_s` is how long the server waits for one generation, where known; `late` by how
+    many seconds the suite was late since a moment."""
     events = tuple(trace.of(given.label))
     by_exchange = {item.exchange: item for item in issued}
     delivered = {event.exchange for event in events if event.name == "ChatAnswered"}
-    # An answer at the last moment of the server's own deadline may have come too late; only the server knows.
-    delivered -= {n for n in delivered if deadline_s is not None and _took(trace.exchanges[n]) > 0.8 * deadline_s}
     acked = {event.exchange for event in events if event.name in ("CompletedAcked", "GradedAcked")}
     starts, chats, posts, grades = [], [], [], []
     for exchange in trace.exchanges:
@@ -225,9 +228,23 @@ def read_rollout(
                 body = completion_of(body) if given.dialect == "routed" else body
                 posts.append(Post(exchange, body, exchange.n in acked))
     ended = any(event.name in ("ResultReturned", "CompletedPosted") for event in events)
-    return Rollout(
+    read = Rollout(
         given, tuple(starts), tuple(chats), tuple(posts), tuple(grades), events, tokens, tools, ended, scripted_fault
     )
+    if deadline_s is None:
+        return read
+    slow = {n for n in delivered if _waited(trace, trace.exchanges[n], late) > 0.8 * deadline_s}
+    return (
+        replace(read, chats=tuple(_taken(read, chat) if chat.n in slow else chat for chat in chats)) if slow else read
+    )
+
+
+def _taken(rollout: Rollout, chat: Chat) -> Chat:
+    """A call whose answer came at the last moment of the server's own deadline, or later: only what the server did next shows whether it
+    took it."""
+    after = rollout.after(chat)
+    taken = rollout.is_completed() if after is None else len(after.messages) > len(chat.messages)
+    return replace(chat, delivered=taken)
 
 
 STATUS = {"success": "COMPLETED", "failure": "ERROR", "cancelled": "ERROR"}
@@ -258,8 +275,11 @@ def sample_of(graded: Mapping[str, Any]) -> dict[str, Any]:
     return {"final_messages": sample.get("messages"), "metrics": sample.get("metrics"), "reward": sample.get("reward")}
 
 
-def _took(exchange: Exchange) -> float:
-    return (exchange.ended or exchange.began) - exchange.began
+def _waited(trace: Trace, exchange: Exchange, late: Callable[[float], float]) -> float:
+    """How long the server may have waited for an answer: a request that came in while the suite was late was read after that."""
+    began = trace.epoch + exchange.began
+    unread = late(began - READ_S) - late(began + READ_S)
+    return (exchange.ended or exchange.began) - exchange.began + unread
 
 
 def answer(exchange: Exchange) -> Answer:

@@ -24,12 +24,18 @@ def _chosen(talk: Talk, label: str) -> list[Live]:
     return [live for name, live in talk.rollouts.items() if label in ("", name)]
 
 
+REFUSALS = (400, 401, 403, 404, 422)
+AGAIN = (408, 425, 429)  # these ask for the same request once more
+
+
 def _fits(status: int | None, wanted: Any) -> bool:
-    """200 is 200, 4xx any of its class, a list any of it."""
+    """200 is 200, 4xx any of its class, a list any of it. A refusal is one by any status that says so: frameworks differ on which."""
     if isinstance(wanted, tuple | list):
         return any(_fits(status, one) for one in wanted)
     if isinstance(wanted, str):
         return status is not None and wanted.endswith("xx") and status // 100 == int(wanted[0])
+    if wanted in REFUSALS and status is not None:
+        return 400 <= status < 500 and status not in AGAIN
     return bool(status == wanted)
 
 

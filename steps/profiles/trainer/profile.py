@@ -5,6 +5,7 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,7 @@ from steps.peers.host import ScriptedHost
 from steps.peers.tokens import Tokens
 from steps.profiles.base import Profile, Setting
 from steps.profiles.trainer import fuzzed
+from steps.profiles.trainer.cause import SERVES, cause
 from steps.profiles.trainer.checks import leaks, order, records, replies
 from steps.profiles.trainer.greeting import greeting, hear
 from steps.profiles.trainer.live import Bench, Talk, lives
@@ -134,10 +136,11 @@ def read(session: Session, case: Case) -> Talk:
     return Talk(session.trace, case.dialect, lives(session.state), bench.tokens, bench.target_key, gave_up)
 
 
+CATALOGUE = requirements.load(ROOT / "contracts" / "trainer" / "requirements.yaml")
 PROFILE = Profile(
     name="trainer",
     dialects=("sync", "callback"),
-    catalogue=requirements.load(ROOT / "contracts" / "trainer" / "requirements.yaml"),
+    catalogue=CATALOGUE,
     default_target="app:rollout_server.trainer.app:create_app",
     default_card=ROOT / "scenarios" / "cards" / "trainer.yaml",
     tables=TABLES,
@@ -148,6 +151,8 @@ PROFILE = Profile(
     drowned_by=frozenset(),
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
+    cause=partial(cause, CATALOGUE),
+    ends_by_itself=SERVES,
     greeting=greeting,
     heard=hear,
     unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "

@@ -21,7 +21,8 @@ def surface(talk: Talk) -> Iterator[Evidence]:
     for answer in talk.others:
         path = answer.exchange.request.path.partition("?")[0]
         if answer.exchange.request.method == "GET" and path == "/health":
-            yield _health(talk, answer)
+            if answer.status is not None or not talk.rollouts:  # silence while rollouts run is ROLLOUT-004
+                yield _health(talk, answer)
         elif answer.exchange.request.method == "GET" and path == "/tools" and talk.dialect == "sync":
             yield from _listing(answer)
     yield from _stable(talk)

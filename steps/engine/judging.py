@@ -1,0 +1,127 @@
+"""What the trace of a finished case amounts to: its expectations, the invariants, and what rests on what. It awaits nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from steps.engine.cases import Case
+from steps.engine.findings import LEVELS, Cause, Evidence, Finding, Held, Judgement, SuiteError, Verdict, judge
+from steps.engine.session import Session
+
+
+class Judged(Protocol):
+    """What judging needs of a profile."""
+
+    @property
+    def levels(self) -> dict[str, str]: ...
+    @property
+    def by_invariants(self) -> frozenset[str]: ...
+    @property
+    def echoed_by(self) -> frozenset[str]: ...
+    @property
+    def drowned_by(self) -> frozenset[str]: ...
+    @property
+    def at_any_level(self) -> frozenset[str]: ...
+    def dialects_of(self, requirement: str) -> tuple[str, ...]: ...
+    def read(self, session: Session, case: Case) -> Any: ...
+    def cause(self, case: Case, talk: Any) -> Cause | None: ...
+    def excuse(self, case: Case, talk: Any) -> str | None: ...
+    def checked(self, talk: Any) -> Iterable[Evidence]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """`level` is the weakest level that fails a case, `strict` counts null against absent as a change."""
+
+    judged: Judged
+    level: str = "must"
+    strict: bool = False
+
+    def judgement(self, case: Case, session: Session) -> Judgement:
+        """What the trace of a session shows, as this case judges it."""
+        if session.trace.troubles:
+            raise SuiteError(session.trace.troubles[0])
+        talk = self.judged.read(session, case)
+        cause = self.judged.cause(case, talk)
+        if cause is not None:
+            if cause.again:
+                session.busy()
+            return self.resting(case, talk, cause)
+        evidence: list[Evidence] = []
+        spoke = bool(case.expectations)
+        for step in case.expectations:
+            said = [_placed(item, step) for item in step.what.judge(talk, case.requirements[0])]  # type: ignore[union-attr]
+            spoke = spoke and bool(said)
+            evidence += said
+        # A demand that could not be decided says nothing, and then nothing is held for it either.
+        if spoke and not any(isinstance(item, Finding) for item in evidence):
+            evidence += [Held(name) for name in case.requirements if name not in self.judged.by_invariants]
+        evidence = self._counted([*evidence, *self.judged.checked(talk)], case)
+        evidence = _undrowned(_unechoed(evidence, self.judged.echoed_by), self.judged.drowned_by)
+        evidence += _silences(case, session, evidence)
+        judgement = judge(self.capped(evidence, case), case.requirements, self.judged.levels, self.level)
+        excuse = self.judged.excuse(case, talk) if judgement.verdict is Verdict.FAIL else None
+        return Judgement(Verdict.INCONCLUSIVE, {}, (), excuse) if excuse else judgement
+
+    def resting(self, case: Case, talk: Any, cause: Cause) -> Judgement:
+        """What is left to judge of a case whose rollout or request ended otherwise: that end, and what was seen before it."""
+        before = [item for item in self._counted([*self.judged.checked(talk)], case) if _precedes(item, cause)]
+        evidence = self.capped([*([cause.finding] if cause.finding else []), *before], case)
+        judgement = judge(evidence, case.requirements, self.judged.levels, self.level)
+        verdict = judgement.verdict if judgement.verdict is Verdict.FAIL or cause.finding else Verdict.INCONCLUSIVE
+        return replace(judgement, verdict=verdict, reason=cause.reason, unjudged=len(case.expectations), cause=cause)
+
+    def capped(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
+        """A case about a SHOULD may ask for more than servers owe; what that leads to counts no more than the SHOULD itself."""
+        if not case.requirements:  # a generated request is about none
+            return evidence
+        cap = min((self.judged.levels[name] for name in case.requirements), key=LEVELS.index)
+        return [
+            replace(item, cap=max(cap, item.cap or cap, key=LEVELS.index))
+            if isinstance(item, Finding) and item.requirement not in self.judged.at_any_level
+            else item
+            for item in evidence
+        ]
+
+    def _counted(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
+        """Evidence that belongs to the dialect, with what only the strict reading counts set aside."""
+        kept: list[Evidence] = []
+        for item in evidence:
+            if isinstance(item, Finding) and item.strict_only and not self.strict:
+                kept.append(Held(item.requirement))
+            else:
+                kept.append(item)
+        return [item for item in kept if case.dialect in self.judged.dialects_of(item.requirement)]
+
+
+def _precedes(item: Evidence, cause: Cause) -> bool:
+    """Whether evidence was seen before the case went wrong, and so does not rest on it."""
+    return isinstance(item, Finding) and bool(item.exchanges) and max(item.exchanges) < cause.since
+
+
+def _placed(item: Evidence, step: Any) -> Evidence:
+    return replace(item, at=step.at) if isinstance(item, Finding) and item.at is None else item
+
+
+def _unechoed(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
+    """Without the demands that only repeat what an invariant found: one breach, one accusation."""
+    if not any(isinstance(item, Finding) and not item.echo and item.requirement in by for item in evidence):
+        return evidence
+    return [item for item in evidence if not (isinstance(item, Finding) and item.echo)]
+
+
+def _undrowned(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
+    """A breach after which nothing in the trace means what it seems to is the only one that is told."""
+    cause = {item.requirement for item in evidence if isinstance(item, Finding)} & by
+    if not cause:
+        return evidence
+    return [item for item in evidence if not isinstance(item, Finding) or item.requirement in cause]
+
+
+def _silences(case: Case, session: Session, evidence: list[Evidence]) -> list[Evidence]:
+    """A case that waited in vain breaks its first requirement, unless something else already says why."""
+    if any(isinstance(item, Finding) for item in evidence):
+        return []
+    waited = session.state.get("gave_up", [])
+    saw = f"nothing for {session.patience_s:g} s"
+    return [Finding(case.requirements[0], what, saw, timing=True) for _, what in waited]

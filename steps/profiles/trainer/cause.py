@@ -1,0 +1,50 @@
+"""A generation call that is right, and was not answered as one: what rests on that answer is not judged. Pure.
+
+A refusal (4xx) is for the case to judge, which may have brought it about. A 5xx, a lost connection or a silence has nothing to do with what a
+case is about, unless it demands that very status; a trainer that is busy (429, 503) has shown nothing.
+"""
+
+from collections.abc import Mapping
+
+from contracts.requirements import Requirement
+from steps.engine.cases import Case
+from steps.engine.findings import Cause, Finding
+from steps.profiles.trainer.expectations import Replies
+from steps.profiles.trainer.live import Call, Talk
+
+SERVES = "TRAINER-178"
+BUSY = (429, 503)
+SHOWN = 200  # characters of a body
+
+
+def cause(catalogue: Mapping[str, Requirement], case: Case, talk: Talk) -> Cause | None:
+    """The first such call of the case, None where there is none."""
+    calls = sorted((call for live in talk.rollouts.values() for call in live.calls), key=lambda call: call.n)
+    lost = next((call for call in calls if call.right and _is_no_answer(talk.answer(call.n)[0])), None)
+    if lost is None or _is_demanded(case, talk.answer(lost.n)[0]):
+        return None
+    about = case.requirements[0]
+    return _of(talk, lost, about if "case" in catalogue[about].judged_by else SERVES)
+
+
+def _is_no_answer(status: int | None) -> bool:
+    return status is None or status == 429 or status >= 500
+
+
+def _is_demanded(case: Case, status: int | None) -> bool:
+    demands = [step.what for step in case.expectations if isinstance(step.what, Replies)]
+    return status is not None and any(
+        str(status) in str(demand.statuses) or "5xx" in str(demand.statuses) for demand in demands
+    )
+
+
+def _of(talk: Talk, call: Call, accused: str) -> Cause:
+    exchange = talk.exchange(call.n)
+    if exchange.response is None:
+        saw = f"a generation call: {exchange.fault or 'no answer'}"
+    else:
+        body = exchange.response.body[:SHOWN].decode("utf-8", "replace")
+        saw = f"a generation call was answered {exchange.response.status}: {body}"
+        if exchange.response.status in BUSY:
+            return Cause(f"the trainer was busy: {saw}", since=call.n, again=True)
+    return Cause(saw, Finding(accused, "the generation call answered 200", saw, (call.n,)), call.n)

@@ -1,0 +1,64 @@
+"""A right generation call that a trainer does not answer is the one finding of its case."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from steps.engine.cases import Case, Step
+from steps.engine.findings import Cause, Location
+from steps.engine.trace import Request, Response, Trace
+from steps.profiles.trainer.cause import SERVES
+from steps.profiles.trainer.expectations import Replies
+from steps.profiles.trainer.live import Call, Talk
+from steps.profiles.trainer.profile import PROFILE
+
+AT = Location("scenarios/trainer/x.yaml", 3)
+
+
+def cause_of(
+    status: int | None, *, right: bool = True, about: str = "TRAINER-180", wanted: Any = (200,)
+) -> Cause | None:
+    trace = Trace()
+    n = trace.open(Request("POST", "/v1/chat/completions"), to_target=True, rollout="a")
+    answer = None if status is None else Response(status, (), b'{"detail": "out of memory"}')
+    trace.close(n, answer, None if answer else "the connection was closed without an answer")
+    rollout: Any = SimpleNamespace(calls=[Call(n, {}, right)])
+    tokens: Any = None
+    case = Case("c", "trainer", "sync", (about,), (Step(Replies(wanted), AT),), AT)
+    return PROFILE.cause(case, Talk(trace, "sync", {"a": rollout}, tokens, None))
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (500, 'a generation call was answered 500: {"detail": "out of memory"}'),
+        (None, "a generation call: the connection was closed without an answer"),
+    ],
+)
+def test_an_outage_accuses_the_service_and_not_what_the_case_is_about(status: int | None, said: str) -> None:
+    found = cause_of(status)
+    assert found is not None
+    assert found.finding is not None
+    assert (found.finding.requirement, found.reason) == (SERVES, said)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_trainer_has_shown_nothing(status: int) -> None:
+    found = cause_of(status)
+    assert found is not None
+    assert (found.finding, found.again) == (None, True)
+
+
+def test_a_case_that_judges_by_its_own_expectations_accuses_its_own_requirement() -> None:
+    found = cause_of(500, about="TRAINER-184")
+    assert found is not None
+    assert found.finding is not None
+    assert found.finding.requirement == "TRAINER-184"
+
+
+@pytest.mark.parametrize(
+    ("status", "right", "wanted"), [(200, True, (200,)), (422, True, (200,)), (500, False, (200,)), (500, True, (500,))]
+)
+def test_other_answers_are_for_the_case_to_judge(status: int, right: bool, wanted: Any) -> None:
+    assert cause_of(status, right=right, wanted=wanted) is None
