@@ -40,7 +40,8 @@ def _told(run: Run, greeting: Greeting, say: Callable[[str], None]) -> bool:
     say(f"greeting    {dialect}: {'ended well' if well else _word(judgement)} in {greeting.seconds:.2f} s")
     for line in _findings(run, judgement):
         say(f"            {line}")
-    serious = any(finding.requirement == case.requirements[0] for finding in judgement.findings)
+    end = {case.requirements[0], run.profile.ends_by_itself}
+    serious = any(finding.requirement in end for finding in judgement.findings)
     return not serious and judgement.verdict is not Verdict.ERROR
 
 

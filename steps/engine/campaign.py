@@ -88,12 +88,14 @@ class Campaign:
     start_s: float = 0.0  # what the first start of the target took
     standstill: Standstill = field(init=False)
 
+    def __post_init__(self) -> None:
+        self.standstill = Standstill(self.pulse)
+
     async def __aenter__(self) -> "Campaign":
         self.lateness = await self.stack.enter_async_context(watched(self._slower))
         self.client = await self.stack.enter_async_context(http.client(late=self.lateness.worst))
         self.client.headers.update(self.options.card.headers)
         self.stack.push_async_callback(self.lanes.aclose)
-        self.standstill = Standstill(self.pulse)
         self.stack.callback(asyncio.ensure_future(self.standstill.watch()).cancel)
         return self
 

@@ -1,7 +1,12 @@
 """What the catalogues say of who judges a requirement is what the suite does."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
+from contracts.rollout.lifecycle import BREACHES as ROLLOUT
+from contracts.trainer.lifecycle import BREACHES as TRAINER
 from steps import library
 from steps.fuzzing.checks import LEAK, SHOWN
 from steps.fuzzing.fuzz import OWN
@@ -23,3 +28,9 @@ def test_what_generated_requests_accuse_of_by_name_is_judged_by_fuzzing(name: st
     own = {f"{name.upper()}-{number}" for number in OWN.get(name.upper(), {}).values()}
     catalogue = PROFILES[name].catalogue
     assert [id for id in sorted({LEAK[name], SHOWN[name], *own}) if "fuzzing" not in catalogue[id].judged_by] == []
+
+
+@pytest.mark.parametrize(("name", "breaches"), [("rollout", ROLLOUT), ("trainer", TRAINER)])
+def test_what_the_order_of_events_accuses_of_is_judged_by_an_invariant(name: str, breaches: Mapping[Any, str]) -> None:
+    catalogue = PROFILES[name].catalogue
+    assert [id for id in sorted(set(breaches.values())) if "invariant" not in catalogue[id].judged_by] == []

@@ -329,5 +329,6 @@ def test_smoke_says_which_finding() -> None:
             return await smoking.smoke(Request(target=url, described=described), lines.append)
 
     assert asyncio.run(play()) == 2
-    assert any(re.match(r" +ROLLOUT-112 MUST  said COMPLETED; saw ", line) for line in lines), lines
+    said = r" +ROLLOUT-231 MUST  said COMPLETED: .*; saw the rollout ended in ERROR: .no."
+    assert any(re.match(said, line) for line in lines), lines
     assert all("\n" not in line for line in lines)

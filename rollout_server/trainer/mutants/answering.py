@@ -206,10 +206,10 @@ MUTANTS = (
         companions=("193",),
     ),
     mutant(
-        "unknown_is_403",
+        "unknown_is_busy",
         "184",
-        "an unknown id is answered 403",
-        put(refusals, "unknown", lambda: RefusedError(403, "unknown_rollout", "No")),
+        "an unknown id is answered 429, which asks for the call again",
+        put(refusals, "unknown", lambda: RefusedError(429, "unknown_rollout", "No")),
         companions=("193",),
     ),
     mutant(

@@ -157,7 +157,7 @@ def _any_key(original: Any, request: Any, key: str | None) -> None:
 
 
 def _forbidden() -> RefusedError:
-    return RefusedError(403, "forbidden", "No")
+    return RefusedError(429, "forbidden", "No")
 
 
 MUTANTS = (
@@ -206,6 +206,11 @@ MUTANTS = (
     mutant("no_key", "194", "a generation needs no key", _unlocked("/chat/completions")),
     mutant("no_key_for_results", "194", "a result needs no key", _unlocked("/completed"), CALLBACK),
     mutant("any_key", "194", "any key will do", around(endpoints, "check_key", _any_key)),
-    mutant("forbidden", "194", "a missing key is answered 403", put(refusals, "unauthorized", _forbidden)),
+    mutant(
+        "busy_without_key",
+        "194",
+        "a missing key is answered 429, which asks for the call again",
+        put(refusals, "unauthorized", _forbidden),
+    ),
     mutant("never_ends", "195", "a rollout that has ended goes on", put(Session, "check_running", lambda self: None)),
 )
