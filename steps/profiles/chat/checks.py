@@ -223,11 +223,13 @@ def _extends(talk: Talk, before: Reply, reply: Reply) -> Iterator[Evidence]:
 
 
 def endings(talk: Talk) -> Iterator[Evidence]:
-    """A turn ends as its finish_reason says."""
+    """A turn ends as its finish_reason says. That a stream never says one is for the order of its chunks (CHAT-051)."""
     for reply in good(talk):
         named = isinstance(reply.request.get("tool_choice"), Mapping)
         choices = reply.choices
         for choice in choices:
+            if reply.chunks and choice.finish is None:
+                continue
             right = _right_endings(talk, reply, choice, alone=len(choices) == 1)
             if choice.finish in sorted(right) or (named and choice.calls and choice.finish == "stop"):
                 yield held(38)

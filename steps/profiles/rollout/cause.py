@@ -21,6 +21,8 @@ NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answ
 RESULTS = {"callback": "ROLLOUT-136", "routed": "ROLLOUT-213"}  # a result for every rollout that was accepted
 NOT_RETRIED = "ROLLOUT-084"
 FULL = (429, 503)
+REFUSED = 400
+AGAIN = (408, 409, 429)  # what may be asked again
 SERVER_ERROR = 500
 SHOWN = 200  # characters of a body
 
@@ -50,7 +52,7 @@ def _of(accused: str, case: Case, talk: Talk, rollout: Rollout) -> Iterator[Caus
     elif (
         rollout.is_error()
         and not _ended_by_case(case, talk, rollout)
-        and _by_itself(rollout, admitted, demanded or bool(talk.gave_up))
+        and _by_itself(rollout, admitted, demanded or (bool(talk.gave_up) and not _refused_call(rollout)))
     ):
         yield _failed(accused, rollout)
     elif talk.gave_up and rollout.result is None and rollout.starts and not _held(rollout):
@@ -146,6 +148,12 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
         said = f"the generation call that failed ({failed}) asked again, and COMPLETED"
         accused = accused if rollout.dialect == "sync" else NOT_RETRIED
     return Cause(saw, Finding(accused, said, saw, (*before[-1:], result.n)), since, certain=failed is not None)
+
+
+def _refused_call(rollout: Rollout) -> bool:
+    """Whether the trainer refused the last generation call for good, which ends a rollout whatever the case waits for afterwards."""
+    response = rollout.chats[-1].exchange.response if rollout.chats else None
+    return response is not None and REFUSED <= response.status < SERVER_ERROR and response.status not in AGAIN
 
 
 def _failed_call(rollout: Rollout) -> str | None:
