@@ -31,9 +31,18 @@ def joined(outcomes: Sequence[Outcome], accused: str | None) -> list[Outcome]:
         if cause is not None and cause.finding is not None and not cause.certain:
             groups[shape(cause.reason)].append(outcome)
     common = {
-        name: len(group) for name, group in groups.items() if len({o.case.requirements[0] for o in group}) >= SEVERAL
+        name: len(group)
+        for name, group in groups.items()
+        if len({o.case.requirements[0] for o in group}) >= SEVERAL and not _agreed(group, accused)
     }
     return [_joined(outcome, accused, common) for outcome in outcomes] if accused and common else list(outcomes)
+
+
+def _agreed(group: Sequence[Outcome], accused: str | None) -> bool:
+    """Whether an end breaks one requirement whatever the cases are about: then that is the one."""
+    causes = (outcome.judgement.cause for outcome in group)
+    broken = {cause.finding.requirement for cause in causes if cause is not None and cause.finding is not None}
+    return len(broken) == 1 and broken != {accused}
 
 
 def _joined(outcome: Outcome, accused: str, common: dict[str, int]) -> Outcome:

@@ -10,6 +10,7 @@ from contracts.requirements import Requirement
 from steps.engine.cases import Case
 from steps.engine.compare import show
 from steps.engine.findings import Cause, Finding
+from steps.engine.trace import NotJson
 from steps.peers.oracle import Issued
 from steps.peers.trainer import HUNG_UP
 from steps.profiles.rollout.actions import StopServer
@@ -20,6 +21,7 @@ ENDS_BY_ITSELF = "ROLLOUT-231"
 NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 all the same
 RESULTS = {"callback": "ROLLOUT-136", "routed": "ROLLOUT-213"}  # a result for every rollout that was accepted
 NOT_RETRIED = "ROLLOUT-084"
+NO_5XX = "ROLLOUT-303"
 FULL = (429, 503)
 REFUSED = 400
 AGAIN = (408, 409, 429)  # what may be asked again
@@ -41,11 +43,15 @@ def _accused(catalogue: Mapping[str, Requirement], case: Case) -> str:
 
 def _of(accused: str, case: Case, talk: Talk, rollout: Rollout) -> Iterator[Cause]:
     admitted, demanded = _expected(case, rollout)
-    if not rollout.chats and rollout.starts and not rollout.accepted:
-        if "refused" not in admitted and (demanded or rollout.given.wanted == Wanted()):
-            yield _not_begun(accused, talk, rollout)
-    elif _broke_down(rollout) and not _ended_by_case(case, talk, rollout):
+    if _broke_down(rollout, "error" in admitted) and not _ended_by_case(case, talk, rollout):
         yield _no_result(rollout)
+    elif not rollout.chats and rollout.starts and not rollout.accepted:
+        if "refused" in admitted and _is_broken(rollout.starts[-1]):
+            yield _not_begun(NO_5XX, talk, rollout)
+        elif "refused" not in admitted and (demanded or rollout.given.wanted == Wanted()):
+            yield _not_begun(accused, talk, rollout)
+    elif rollout.result is not None and isinstance(rollout.result.body, NotJson):
+        yield _unreadable(rollout, rollout.result.body)
     elif rollout.is_error() and _out_of_time(talk, rollout):
         reason = "the time that the case gave the agent was over before it asked for a generation"
         yield Cause(reason, since=len(talk.trace.exchanges), again=True)
@@ -125,10 +131,24 @@ def _not_begun(accused: str, talk: Talk, rollout: Rollout) -> Cause:
     return Cause(saw, Finding(accused, "the start accepted, and the rollout run", saw, (last.n,)), last.n)
 
 
-def _broke_down(rollout: Rollout) -> bool:
-    """Whether a sync rollout that had got as far as a generation call was answered by an error of the server in place of a result."""
+def _is_broken(start: Answer) -> bool:
+    return start.status is not None and start.status >= 500 and start.status not in FULL
+
+
+def _unreadable(rollout: Rollout, body: NotJson) -> Cause:
+    """A result that nobody can read says nothing that could be judged."""
+    assert rollout.result is not None
+    n, what = rollout.result.n, "answer" if rollout.dialect == "sync" else "completion"
+    saw = f"the {what} that should bring the result is {body}"
+    return Cause(saw, Finding(RESULTS.get(rollout.dialect, NO_RESULT), "a result in JSON", saw, (n,)), n)
+
+
+def _broke_down(rollout: Rollout, runs: bool) -> bool:
+    """Whether a sync rollout was answered by an error of the server in place of a result: one that got as far as a generation call, or
+    that the case means to be run into an ERROR."""
     last = rollout.starts[-1].status if rollout.starts else None
-    return rollout.dialect == "sync" and bool(rollout.chats) and rollout.result is None and (last or 0) >= 500
+    begun = bool(rollout.chats) or runs
+    return rollout.dialect == "sync" and begun and rollout.result is None and (last or 0) >= 500 and last not in FULL
 
 
 def _no_result(rollout: Rollout) -> Cause:
