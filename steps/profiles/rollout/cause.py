@@ -21,7 +21,6 @@ ENDS_BY_ITSELF = "ROLLOUT-231"
 NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 all the same
 RESULTS = {"callback": "ROLLOUT-136", "routed": "ROLLOUT-213"}  # a result for every rollout that was accepted
 NOT_RETRIED = "ROLLOUT-084"
-NO_5XX = "ROLLOUT-303"
 FULL = (429, 503)
 REFUSED = 400
 AGAIN = (408, 409, 429)  # what may be asked again
@@ -46,9 +45,7 @@ def _of(accused: str, case: Case, talk: Talk, rollout: Rollout) -> Iterator[Caus
     if _broke_down(rollout, "error" in admitted) and not _ended_by_case(case, talk, rollout):
         yield _no_result(rollout)
     elif not rollout.chats and rollout.starts and not rollout.accepted:
-        if "refused" in admitted and _is_broken(rollout.starts[-1]):
-            yield _not_begun(NO_5XX, talk, rollout)
-        elif "refused" not in admitted and (demanded or rollout.given.wanted == Wanted()):
+        if "refused" not in admitted and (demanded or rollout.given.wanted == Wanted()):
             yield _not_begun(accused, talk, rollout)
     elif rollout.result is not None and isinstance(rollout.result.body, NotJson):
         yield _unreadable(rollout, rollout.result.body)
@@ -129,10 +126,6 @@ def _not_begun(accused: str, talk: Talk, rollout: Rollout) -> Cause:
         else f"the start: {last.exchange.fault or 'no answer'}"
     )
     return Cause(saw, Finding(accused, "the start accepted, and the rollout run", saw, (last.n,)), last.n)
-
-
-def _is_broken(start: Answer) -> bool:
-    return start.status is not None and start.status >= 500 and start.status not in FULL
 
 
 def _unreadable(rollout: Rollout, body: NotJson) -> Cause:
