@@ -42,7 +42,9 @@ def _accused(catalogue: Mapping[str, Requirement], case: Case) -> str:
 
 def _of(accused: str, case: Case, talk: Talk, rollout: Rollout) -> Iterator[Cause]:
     admitted, demanded = _expected(case, rollout)
-    if _broke_down(rollout, "error" in admitted) and not _ended_by_case(case, talk, rollout):
+    if _broke_down(rollout, "error" in admitted and "refused" not in admitted) and not _ended_by_case(
+        case, talk, rollout
+    ):
         yield _no_result(rollout)
     elif not rollout.chats and rollout.starts and not rollout.accepted:
         if "refused" not in admitted and (demanded or rollout.given.wanted == Wanted()):
