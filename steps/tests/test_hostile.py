@@ -45,7 +45,7 @@ FAULTS = {
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies of one MiB at most, and a short wait for a first answer."""
     monkeypatch.setattr(bodies.ROOM, "limit", MIB)
-    monkeypatch.setattr(targets, "ANSWER_S", 1.0)
+    monkeypatch.setattr(targets, "FIRST_ANSWER_S", 1.0)
 
 
 async def fault(name: str) -> str:
