@@ -211,6 +211,7 @@ MUTANTS = (
         _body(_tail),
         CALLBACK,
         (
+            "112",
             "050",
             "093",
             "117",
@@ -444,7 +445,7 @@ MUTANTS = (
         "numbers are sent as numbers",
         _results(lambda calls, made: [_numbered(m) for m in made]),
         CALLBACK,
-        ("009", "071", "095", "097", "104", "105", "049", "100", "101", "112"),
+        ("009", "071", "095", "097", "104", "105", "048", "049", "100", "101", "112"),
     ),
     Mutant(
         "unknown_fatal",

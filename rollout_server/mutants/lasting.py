@@ -227,7 +227,7 @@ MUTANTS = (
         "a rollout has no deadline",
         put(Service, "within_deadline", _waits_for_ever),
         SYNC,
-        ("129",),
+        ("129", "163"),
     ),
     Mutant(
         "no_deadline_callback",
@@ -235,7 +235,7 @@ MUTANTS = (
         "a rollout has no deadline",
         put(Service, "within_deadline", _waits_for_ever),
         CALLBACK,
-        ("129", "136"),
+        ("129", "136", "163"),
     ),
     Mutant("queues_on_time", "163", "the time in the queue counts", _deadline_from_arrival),
     Mutant(
@@ -244,9 +244,9 @@ MUTANTS = (
         "a refused start is reported as failed",
         around(intake, "validate", _reports_refusals),
         CALLBACK,
-        ("112", "137", "140"),
+        ("112", "137", "140", "158"),
     ),
-    Mutant("sulks", "145", "health fails after a lost completion", _sulking_health, CALLBACK, ("002",)),
+    Mutant("sulks", "145", "health fails after a lost completion", _sulking_health, CALLBACK, ("002", "204")),
     Mutant(
         "keeps_the_place",
         "146",
@@ -275,7 +275,12 @@ MUTANTS = (
         ("004",),
     ),
     Mutant(
-        "no_waiting", "164", "who has to wait never runs", put(limits.Slots, "slot", _no_waiting), BOTH, ("146", "160")
+        "no_waiting",
+        "164",
+        "who has to wait never runs",
+        put(limits.Slots, "slot", _no_waiting),
+        BOTH,
+        ("146", "160", "163"),
     ),
     Mutant(
         "queues_behind",
@@ -283,7 +288,7 @@ MUTANTS = (
         "one call at a time",
         around(generation, "send", _queues_behind),
         BOTH,
-        ("136", "145", "159"),
+        ("136", "145", "159", "163"),
     ),
     Mutant("fifty_turns", "203", "long conversations end early", _fifty_turns, BOTH, ("113",)),
     Mutant("leaks", "204", "some rollouts count as active for ever", _leaks),

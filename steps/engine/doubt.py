@@ -5,11 +5,10 @@ played again, alone; the last play counts. What was confirmed so is not doubted 
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from steps.engine.causes import shape
-from steps.engine.findings import Judgement, Verdict
+from steps.engine.findings import Finding, Judgement, Verdict
 from steps.engine.outcome import Outcome
 
 PLAYS = 3  # of one case, after the first
@@ -37,36 +36,30 @@ class Doubts:
         judgement = outcome.judgement
         if judgement.cause is not None and judgement.cause.again:
             return judgement.cause.reason
-        if judgement.verdict is not Verdict.FAIL or self._known(judgement):
+        new = [finding for finding in judgement.findings if self.confirmed[_breach(judgement, finding)] < ENOUGH]
+        if judgement.verdict is not Verdict.FAIL or not new:
             return None
-        timed = all(finding.timing for finding in judgement.findings)
+        timed = any(finding.timing for finding in new)
         if timed and not outcome.alone:
             return "it is about time, and other cases kept the target busy"
         if outcome.late_s > (max(LATE_S, outcome.seconds) * SHARE if timed else (limit_s or LATE_S / SHARE) * SHARE):
             return f"the suite was late itself, by {outcome.late_s:.1f} s"
-        breaches = set(_breaches(judgement))
-        self.confirmed.update(breaches)
-        if timed:
-            self.silences |= breaches
+        self.confirmed.update({_breach(judgement, finding) for finding in judgement.findings})
+        self.silences |= {_breach(judgement, finding) for finding in judgement.findings if finding.timing}
         return None
-
-    def _known(self, judgement: Judgement) -> bool:
-        return all(self.confirmed[breach] >= ENOUGH for breach in _breaches(judgement))
 
     def may_ask_again(self) -> bool:
         self.again += 1
         return self.again <= MOST
 
 
-def _breaches(judgement: Judgement) -> Iterator[str]:
-    """What a confirmation is of: the cause, where there is one, else each requirement that is broken."""
+def _breach(judgement: Judgement, finding: Finding) -> str:
+    """What a confirmation is of: the cause, for the finding that it is, else the requirement that is broken."""
     cause = judgement.cause
     caused = cause.finding if cause is not None else None
-    if cause is not None:
-        yield shape(cause.reason)
-    for finding in judgement.findings:
-        if caused is None or finding.requirement != caused.requirement:
-            yield finding.requirement
+    if cause is not None and caused is not None and finding.requirement == caused.requirement:
+        return shape(cause.reason)
+    return finding.requirement
 
 
 def unproved(outcome: Outcome, why: str) -> Outcome:

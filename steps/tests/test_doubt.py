@@ -50,7 +50,8 @@ LATE = Finding(ABOUT, "an answer", "none within 1 s", timing=True)
         (outcome(LATE, alone=True, late_s=0.3), None, "the suite was late itself, by 0.3 s"),
         (outcome(LATE, alone=True, late_s=0.3, seconds=10), None, None),  # a small part of what was measured
         (outcome(LATE, alone=True, late_s=2.6, seconds=10), None, "the suite was late itself, by 2.6 s"),
-        (outcome(LATE, BREACH), None, None),  # one that is not about time is proof enough
+        (outcome(LATE, BREACH), None, BUSY),  # the other breach is proof, the one about time is not
+        (outcome(LATE, BREACH, alone=True), None, None),
     ],
 )
 def test_an_outcome_is_doubted_when_time_alone_or_lateness_may_be_why(
