@@ -24,6 +24,7 @@ T = TypeVar("T")
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 GRACE_S = 0.5  # what started processes have for an orderly end, all at once
 LAST_RESORT_S = 1.5  # after as long without an end, what is left is killed
+NOTICED_S, LOOK_S = 0.5, 0.01  # a main thread that can handle a signal does so within this
 SPEAKING_S = 10.0  # somebody is printing what was found, to a slow terminal perhaps
 NO_JUDGEMENT = 2
 
@@ -123,6 +124,8 @@ class Ending:
         late = number == signal.SIGTERM and self._deadline is not None and time.monotonic() >= self._deadline
         self.began = time.monotonic()
         self.reason = self._bound if late else _reason(number)
+        if self._bells is not None:
+            self._bells[1].send(bytes([number]))  # for a watch that took it for somebody else's
         if self.loop is None:
             raise interrupted()
         with contextlib.suppress(RuntimeError):  # it was closed this very moment: everything has come to its end
@@ -140,13 +143,26 @@ class Ending:
         """In a thread of its own: rung by every signal, also while the main thread is busy."""
         heard: set[int] = set()
         while not heard:
-            heard = self._heard(bell) & set(_numbers())
+            rung = self._heard(bell) & set(_numbers())
+            heard = rung if rung and self._is_ours() else set()
         from asyncio import CancelledError
 
         time_limit.forbid(CancelledError)
         time_limit.cut_others(CancelledError)
         if self.patience_s is not None and not self._done.wait(self.patience_s):
             self._kill(self.reason or _reason(heard.pop()))
+
+    def _is_ours(self) -> bool:
+        """Whether a signal that rang the bell is for us. It rings as well for one that somebody else handles for a while, as a server does
+        in a test: then our handler is not called, although the main thread could call it."""
+        end = time.monotonic() + NOTICED_S
+        main = threading.main_thread().ident or 0
+        before = _position(main)
+        while self.reason is None and time.monotonic() < end:
+            if _position(main) != before:
+                end = min(end, time.monotonic() + NOTICED_S / 5)  # it runs, so that its handlers do
+            time.sleep(LOOK_S)
+        return self.reason is not None or (_position(main) == before and _is_computing(main))
 
     def _heard(self, bell: socket.socket) -> set[int]:
         """The signals that came; when the time is over, one that we send ourselves."""
@@ -211,6 +227,22 @@ def leave(code: int) -> None:
 
 def _numbers() -> list[int]:
     return [int(getattr(signal, name)) for name in NAMES if hasattr(signal, name)]
+
+
+def _position(thread: int) -> tuple[int, int]:
+    """Where a thread is in its Python code."""
+    frame = sys._current_frames().get(thread)
+    return (id(frame), frame.f_lasti) if frame is not None else (0, 0)
+
+
+def _is_computing(thread: int) -> bool:
+    """Whether a thread that stays at one line of Python uses the processor there, as a regular expression does, and does not merely wait."""
+    if not hasattr(time, "pthread_getcpuclockid"):  # macOS
+        return True
+    clock = time.pthread_getcpuclockid(thread)
+    before = time.clock_gettime(clock)
+    time.sleep(LOOK_S * 10)
+    return time.clock_gettime(clock) > before
 
 
 def _reason(number: int) -> Reason:
