@@ -125,10 +125,6 @@ def _same_but_refused(*_: Any) -> Any:
     return around(intake, "validate", validate)
 
 
-def _crash(*_: Any) -> Any:
-    raise RuntimeError("planted")
-
-
 def _tools_in_turns() -> None:
     original, turn = tools.Toolbox.describe, [0]
 

@@ -100,25 +100,6 @@ class Fuzzed(Protocol):
         """Note the answer, and see the rollout to its end."""
 
 
-class Unfuzzed:
-    """What is not fuzzed by a contract of ours: the OpenAPI file of an engine says itself what it takes."""
-
-    def about(self, dialect: str, start: bool) -> tuple[str, ...]:
-        return ()
-
-    def is_start(self, dialect: str, method: str, path: str) -> bool:
-        return False
-
-    async def adopt(self, session: Session, generated: Any) -> str | None:
-        return None
-
-    def began(self, session: Session, request: Any, start: bool) -> int:
-        return session.trace.open(request, to_target=True, rollout="-")
-
-    async def ended(self, session: Session, n: int, request: Any, response: Any, start: bool) -> None:
-        session.trace.close(n, response)
-
-
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished

@@ -10,7 +10,7 @@ from contracts.requirements import Requirement
 from steps.engine.cases import Case
 from steps.engine.findings import Cause, Finding
 from steps.profiles.trainer.checks import replies
-from steps.profiles.trainer.expectations import Replies
+from steps.profiles.trainer.expectations import Replies, fits
 from steps.profiles.trainer.live import Call, Talk
 
 SERVES = "TRAINER-178"
@@ -38,10 +38,9 @@ def _is_no_answer(status: int | None) -> bool:
 
 
 def _is_demanded(case: Case, status: int | None) -> bool:
+    """Whether the case demands a generation call to be answered so."""
     demands = [step.what for step in case.expectations if isinstance(step.what, Replies)]
-    return status is not None and any(
-        str(status) in str(demand.statuses) or "5xx" in str(demand.statuses) for demand in demands
-    )
+    return any(fits(status, wanted) for demand in demands for wanted in demand.statuses)
 
 
 def _of(talk: Talk, call: Call, accused: str) -> Cause:

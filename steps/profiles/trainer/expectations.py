@@ -28,10 +28,10 @@ REFUSALS = (400, 401, 403, 404, 422)
 AGAIN = (408, 425, 429)  # these ask for the same request once more
 
 
-def _fits(status: int | None, wanted: Any) -> bool:
+def fits(status: int | None, wanted: Any) -> bool:
     """200 is 200, 4xx any of its class, a list any of it. A refusal is one by any status that says so: frameworks differ on which."""
     if isinstance(wanted, tuple | list):
-        return any(_fits(status, one) for one in wanted)
+        return any(fits(status, one) for one in wanted)
     if isinstance(wanted, str):
         return status is not None and wanted.endswith("xx") and status // 100 == int(wanted[0])
     if wanted in REFUSALS and status is not None:
@@ -49,7 +49,7 @@ class Replies:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for live in _chosen(talk, self.rollout):
             seen = [talk.answer(call.n)[0] for call in live.calls]
-            ok = len(seen) == len(self.statuses) and all(map(_fits, seen, self.statuses))
+            ok = len(seen) == len(self.statuses) and all(map(fits, seen, self.statuses))
             told = " ".join(" or ".join(map(str, s)) if isinstance(s, tuple | list) else str(s) for s in self.statuses)
             yield _verdict(
                 requirement, ok, f"generation calls answered {told}", f"{show(seen)}", *(c.n for c in live.calls[:6])
@@ -68,7 +68,7 @@ class Acks:
         for live in _chosen(talk, self.rollout):
             answers = [talk.answer(n) for n in live.posts]
             seen = [status for status, _ in answers]
-            ok = len(seen) == len(self.statuses) and all(map(_fits, seen, self.statuses))
+            ok = len(seen) == len(self.statuses) and all(map(fits, seen, self.statuses))
             yield _verdict(
                 requirement, ok, f"completions answered {show(list(self.statuses))}", show(seen), *live.posts
             )
@@ -97,7 +97,7 @@ class Controlled:
             for n in (n for n in numbers if n >= 0):
                 status = talk.answer(n)[0]
                 yield _verdict(
-                    requirement, _fits(status, self.statuses), f"answered {show(list(self.statuses))}", f"{status}", n
+                    requirement, fits(status, self.statuses), f"answered {show(list(self.statuses))}", f"{status}", n
                 )
 
 
