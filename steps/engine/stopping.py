@@ -8,12 +8,12 @@ A thread watches that the end comes: what does not end by itself is killed.
 import contextlib
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -24,7 +24,6 @@ T = TypeVar("T")
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 GRACE_S = 0.5  # what started processes have for an orderly end, all at once
 LAST_RESORT_S = 1.5  # after as long without an end, what is left is killed
-NOTICED_S, LOOK_S = 0.5, 0.01  # a main thread that can handle a signal does so within this
 SPEAKING_S = 10.0  # somebody is printing what was found, to a slow terminal perhaps
 NO_JUDGEMENT = 2
 
@@ -56,7 +55,8 @@ class Ending:
         self._done = threading.Event()
         self._deadline: float | None = None
         self._bound = Reason("its time being over")
-        self._bells: tuple[socket.socket, socket.socket] | None = None
+        self._news: SimpleQueue[None] = SimpleQueue()  # may be put to by a handler of signals, whatever it interrupts
+        self._listening = False
 
     def listen(self) -> None:
         """From now on signals end what runs. Without effect on a thread that is not the main one.
@@ -64,22 +64,18 @@ class Ending:
         SIGINT and SIGTERM do so also where they were ignored, as SIGINT is in what a shell starts in the background; SIGHUP does not where
         somebody has asked for that (`nohup`).
         """
-        if threading.current_thread() is not threading.main_thread() or self._bells is not None:
+        if threading.current_thread() is not threading.main_thread() or self._listening:
             return
-        self._bells = socket.socketpair()
-        for bell in self._bells:
-            bell.setblocking(False)
-        signal.set_wakeup_fd(self._bells[1].fileno(), warn_on_full_buffer=False)
+        self._listening = True
         for number in _numbers():
             if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._signalled)
-        threading.Thread(target=self._watch, args=(self._bells[0],), name="ending", daemon=True).start()
+        threading.Thread(target=self._watch, name="ending", daemon=True).start()
 
     def after(self, seconds: float, text: str) -> None:
         """End after so many seconds from now, as a signal would."""
         self._bound, self._deadline = Reason(text), time.monotonic() + seconds
-        if self._bells is not None:
-            self._bells[1].send(b"\0")
+        self._news.put(None)
 
     @contextlib.contextmanager
     def bounded(self, seconds: float, text: str) -> Iterator[None]:
@@ -124,8 +120,7 @@ class Ending:
         late = number == signal.SIGTERM and self._deadline is not None and time.monotonic() >= self._deadline
         self.began = time.monotonic()
         self.reason = self._bound if late else _reason(number)
-        if self._bells is not None:
-            self._bells[1].send(bytes([number]))  # for a watch that took it for somebody else's
+        self._news.put(None)
         if self.loop is None:
             raise interrupted()
         with contextlib.suppress(RuntimeError):  # it was closed this very moment: everything has come to its end
@@ -139,42 +134,28 @@ class Ending:
         if self.task is not None:
             self.task.cancel()
 
-    def _watch(self, bell: socket.socket) -> None:
-        """In a thread of its own: rung by every signal, also while the main thread is busy."""
-        heard: set[int] = set()
-        while not heard:
-            rung = self._heard(bell) & set(_numbers())
-            heard = rung if rung and self._is_ours() else set()
+    def _watch(self) -> None:
+        """In a thread of its own: calls time, and sees to it that what is to end does."""
+        while self.reason is None and not self._late():
+            self._wait_for_news()
         from asyncio import CancelledError
 
         time_limit.forbid(CancelledError)
         time_limit.cut_others(CancelledError)
         if self.patience_s is not None and not self._done.wait(self.patience_s):
-            self._kill(self.reason or _reason(heard.pop()))
+            self._kill(self.reason or self._bound)
 
-    def _is_ours(self) -> bool:
-        """Whether a signal that rang the bell is for us. It rings as well for one that somebody else handles for a while, as a server does
-        in a test: then our handler is not called, although the main thread could call it."""
-        end = time.monotonic() + NOTICED_S
-        main = threading.main_thread().ident or 0
-        before = _position(main)
-        while self.reason is None and time.monotonic() < end:
-            if _position(main) != before:
-                end = min(end, time.monotonic() + NOTICED_S / 5)  # it runs, so that its handlers do
-            time.sleep(LOOK_S)
-        return self.reason is not None or (_position(main) == before and _is_computing(main))
+    def _wait_for_news(self) -> None:
+        deadline = self._deadline
+        with contextlib.suppress(Empty):
+            self._news.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
 
-    def _heard(self, bell: socket.socket) -> set[int]:
-        """The signals that came; when the time is over, one that we send ourselves."""
-        import select
-
-        left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        if select.select([bell], [], [], left)[0]:
-            return set(bell.recv(512))
+    def _late(self) -> bool:
+        """Whether the time is over. The main thread is told by a signal of ours, which also ends what it waits for."""
         if self._deadline is None or time.monotonic() < self._deadline:
-            return set()
+            return False
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
-        return {int(signal.SIGTERM)}
+        return True
 
     def _kill(self, reason: Reason) -> None:
         self.reason = reason
@@ -227,22 +208,6 @@ def leave(code: int) -> None:
 
 def _numbers() -> list[int]:
     return [int(getattr(signal, name)) for name in NAMES if hasattr(signal, name)]
-
-
-def _position(thread: int) -> tuple[int, int]:
-    """Where a thread is in its Python code."""
-    frame = sys._current_frames().get(thread)
-    return (id(frame), frame.f_lasti) if frame is not None else (0, 0)
-
-
-def _is_computing(thread: int) -> bool:
-    """Whether a thread that stays at one line of Python uses the processor there, as a regular expression does, and does not merely wait."""
-    if not hasattr(time, "pthread_getcpuclockid"):  # macOS
-        return True
-    clock = time.pthread_getcpuclockid(thread)
-    before = time.clock_gettime(clock)
-    time.sleep(LOOK_S * 10)
-    return time.clock_gettime(clock) > before
 
 
 def _reason(number: int) -> Reason:
