@@ -9,23 +9,21 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import schemathesis
 from schemathesis import engine
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
 
-from steps.engine.background import Background
-from steps.exploration.explore import explore
-from steps.fuzzing import contract as contracts
-from steps.fuzzing import hooks
-from steps.fuzzing.fuzz import Plan, fuzz
-from steps.fuzzing.watch import Watch
-from steps.running import ROOT, Request
+from rollout_conformance.steps.engine.background import Background
+from rollout_conformance.steps.exploration.explore import explore
+from rollout_conformance.steps.fuzzing import contract as contracts
+from rollout_conformance.steps.fuzzing import hooks
+from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz
+from rollout_conformance.steps.fuzzing.watch import Watch
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.running import Request
 
 DIALECTS = ("sync", "callback", "routed")
 EXAMPLES, WALKS = 50, 60
@@ -39,7 +37,7 @@ def plain(contract: contracts.Contract, base_url: str | None, key: str | None) -
     config.projects.override.update(base_url=base_url, headers=headers, continue_on_failure=True)
     schema: Any = schemathesis.openapi.from_dict(dict(contract.spec), config=config)
     if base_url is None:
-        from rollout_server.app import create_app
+        from rollout_conformance.rollout_server.app import create_app
 
         schema.app = create_app()
     began, count = time.perf_counter(), 0

@@ -7,24 +7,20 @@ the order of the thing. Every figure is a ratio within this run, but for the sta
 
 import asyncio
 import statistics
-import sys
 import time
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from steps import library
-from steps.engine.cases import Case
-from steps.engine.findings import Verdict
-from steps.live import engine
-from steps.live.engine import Wish
-from steps.live.openai import Engine
-from steps.live.trainer import LiveTrainer
-from steps.running import Request, Run, ready
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Verdict
+from rollout_conformance.steps.live import engine
+from rollout_conformance.steps.live.engine import Wish
+from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live.trainer import LiveTrainer
+from rollout_conformance.steps.running import Request, Run, ready
 
 ROUNDS = 3
 WIDTHS = (1, 32)

@@ -18,9 +18,7 @@ from typing import Any
 
 import aiohttp
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from steps.engine import targets
+from rollout_conformance.steps.engine import targets
 
 LATENCY_S = 0.005
 REQUESTS = {1: 300, 32: 2000}
@@ -155,7 +153,9 @@ async def main() -> None:
         routed = {"ROUTER_BACKENDS": json.dumps([{"name": "a", "url": engine.base_url}]), "ROUTER_KEYS": keys}
         async with (
             targets.running(f"{here} proxy {{port}}", {"UPSTREAM": engine.base_url}) as bare,
-            targets.running(f"cmd:{sys.executable} -m rollout_server.chat --port {{port}}", routed) as router,
+            targets.running(
+                f"cmd:{sys.executable} -m rollout_conformance.rollout_server.chat --port {{port}}", routed
+            ) as router,
             litellm(engine.base_url) as other,
         ):
             places = {

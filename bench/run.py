@@ -14,19 +14,16 @@ import time
 from pathlib import Path
 
 import aiohttp
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import uvicorn
 
-from steps import library
-from steps.engine import targets
-from steps.engine.findings import Verdict
-from steps.peers import served
-from steps.peers.improviser import Improviser
-from steps.peers.tokens import load
-from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
-from steps.running import Request, ready
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine import targets
+from rollout_conformance.steps.engine.findings import Verdict
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import served
+from rollout_conformance.steps.peers.improviser import Improviser
+from rollout_conformance.steps.peers.tokens import load
+from rollout_conformance.steps.running import Request, ready
 
 REFERENCE = "app:rollout_server.app:create_app"
 GENERATION_S = 1.0
@@ -55,7 +52,7 @@ async def suite() -> list[str]:
 
 async def round_trips(to_target: int, to_trainer: int) -> float:
     """The same numbers of requests to a server in another process and to one in this, 32 at once, judging nothing."""
-    trainer = Improviser(load(SHIPPED_TOKENIZER))
+    trainer = Improviser(load(TOKENIZER))
     body = {"rollout_id": "x", "messages": [{"role": "user", "content": "5 plus 3"}]}
     async with served.serve(trainer) as url, targets.running(REFERENCE) as target, aiohttp.ClientSession() as client:
         gate = asyncio.Semaphore(32)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ("rollout", "trainer", "chat", "router")
 BUSY_LOOPS = 12
 BUSY = "while True: pass"
-SUITE = "from steps.entry import main; main()"
+SUITE = "from rollout_conformance.steps.entry import main; main()"
 LONGEST_S = 1200.0  # of one run; the suite ends itself after --max-time
 
 

@@ -4,8 +4,8 @@ import sys
 
 import uvicorn
 
-from rollout_server.app import create_app
-from rollout_server.settings import SettingsError, load
+from rollout_conformance.rollout_server.app import create_app
+from rollout_conformance.rollout_server.settings import SettingsError, load
 
 
 def main() -> int:

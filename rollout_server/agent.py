@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rollout_server import errors, generation, tools
-from rollout_server.generation import Reply
-from rollout_server.rollout import Message, Rollout
+from rollout_conformance.rollout_server import errors, generation, tools
+from rollout_conformance.rollout_server.generation import Reply
+from rollout_conformance.rollout_server.rollout import Message, Rollout
 
 if TYPE_CHECKING:
-    from rollout_server.service import Kit
+    from rollout_conformance.rollout_server.service import Kit
 
 NAME = "tool_loop"
 NATURAL_ENDS = (None, "", "stop", "tool_calls", "function_call")

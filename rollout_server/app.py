@@ -15,12 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rollout_server import endpoints, logs, shutdown, tokens, trainer_client
-from rollout_server.intake import Refusal
-from rollout_server.metrics import Metrics
-from rollout_server.service import Kit, Service
-from rollout_server.settings import Settings, SettingsError, load
-from rollout_server.tools import Toolbox
+from rollout_conformance.rollout_server import endpoints, logs, shutdown, tokens, trainer_client
+from rollout_conformance.rollout_server.intake import Refusal
+from rollout_conformance.rollout_server.metrics import Metrics
+from rollout_conformance.rollout_server.service import Kit, Service
+from rollout_conformance.rollout_server.settings import Settings, SettingsError, load
+from rollout_conformance.rollout_server.tools import Toolbox
 
 ROUTES = [
     Route("/health", endpoints.Health),

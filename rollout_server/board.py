@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Literal
 
-from contracts.rollout.wire_routed import TERMINAL, CancelRequest, Disposition
+from rollout_conformance.contracts.rollout.wire_routed import TERMINAL, CancelRequest, Disposition
 
 Standing = Literal["queued", "running", "grading", "success", "failure", "cancelled"]
 

@@ -7,15 +7,15 @@ did not acknowledge may see the same result again, but never another one.
 import hashlib
 from typing import TYPE_CHECKING
 
-from rollout_server import json_text, outcome, routed, trainer_client
-from rollout_server.errors import RolloutError
-from rollout_server.outcome import Outcome
-from rollout_server.routed import Report
-from rollout_server.start import Start
-from rollout_server.trainer_client import Answer
+from rollout_conformance.rollout_server import json_text, outcome, routed, trainer_client
+from rollout_conformance.rollout_server.errors import RolloutError
+from rollout_conformance.rollout_server.outcome import Outcome
+from rollout_conformance.rollout_server.routed import Report
+from rollout_conformance.rollout_server.start import Start
+from rollout_conformance.rollout_server.trainer_client import Answer
 
 if TYPE_CHECKING:
-    from rollout_server.service import Kit
+    from rollout_conformance.rollout_server.service import Kit
 
 PATH = "/v1/rollout/completed"
 

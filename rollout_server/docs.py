@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from rollout_server import docs_page
+from rollout_conformance.rollout_server import docs_page
 
-PACKAGE = "contracts.rollout"
+PACKAGE = "rollout_conformance.contracts.rollout"
 DIALECTS = ("sync", "callback", "routed")
 METHODS = ("get", "post")
 

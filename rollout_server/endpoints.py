@@ -7,11 +7,11 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
-from contracts.rollout.wire_routed import CancelRequest
-from rollout_server import docs, intake, json_text, limits, outcome, routed, start
-from rollout_server.intake import Refusal
-from rollout_server.registry import ConflictError
-from rollout_server.service import Service, StoppingError
+from rollout_conformance.contracts.rollout.wire_routed import CancelRequest
+from rollout_conformance.rollout_server import docs, intake, json_text, limits, outcome, routed, start
+from rollout_conformance.rollout_server.intake import Refusal
+from rollout_conformance.rollout_server.registry import ConflictError
+from rollout_conformance.rollout_server.service import Service, StoppingError
 
 RETRY = {"Retry-After": str(limits.RETRY_AFTER_S)}
 

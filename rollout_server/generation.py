@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from contracts.rollout import wire
-from rollout_server import errors, json_text, mask, trainer_client
-from rollout_server.rollout import Message, Rollout
-from rollout_server.start import Start
-from rollout_server.trainer_client import Answer
+from rollout_conformance.contracts.rollout import wire
+from rollout_conformance.rollout_server import errors, json_text, mask, trainer_client
+from rollout_conformance.rollout_server.rollout import Message, Rollout
+from rollout_conformance.rollout_server.start import Start
+from rollout_conformance.rollout_server.trainer_client import Answer
 
 if TYPE_CHECKING:
-    from rollout_server.service import Kit
+    from rollout_conformance.rollout_server.service import Kit
 
 DEFAULTS = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 512, "logprobs": True}
 

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 
-from rollout_server import auth, json_text
-from rollout_server.settings import Settings
-from rollout_server.start import Start
+from rollout_conformance.rollout_server import auth, json_text
+from rollout_conformance.rollout_server.settings import Settings
+from rollout_conformance.rollout_server.start import Start
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from rollout_server import json_text
+from rollout_conformance.rollout_server import json_text
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "off": 50}
 

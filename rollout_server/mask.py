@@ -10,7 +10,7 @@ itself.
 
 from dataclasses import dataclass
 
-from rollout_server import errors
+from rollout_conformance.rollout_server import errors
 
 
 @dataclass(frozen=True, slots=True)

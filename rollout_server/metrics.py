@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from rollout_server.outcome import Outcome
-from rollout_server.start import Start
+from rollout_conformance.rollout_server.outcome import Outcome
+from rollout_conformance.rollout_server.start import Start
 
 SECONDS = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600)  # from a mock to the default deadline
 REASONS = ("stop", "max_turns", "max_tokens", "length", "content_filter", "error")

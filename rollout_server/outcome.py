@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rollout_server.errors import RolloutError
-from rollout_server.start import Start
+from rollout_conformance.rollout_server.errors import RolloutError
+from rollout_conformance.rollout_server.start import Start
 
 Messages = Sequence[Mapping[str, Any]]
 

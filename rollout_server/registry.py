@@ -10,8 +10,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_server import json_text
-from rollout_server.start import Start
+from rollout_conformance.rollout_server import json_text
+from rollout_conformance.rollout_server.start import Start
 
 
 class ConflictError(Exception):

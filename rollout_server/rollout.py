@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_server.mask import Turn
-from rollout_server.outcome import Tally
-from rollout_server.start import Start
+from rollout_conformance.rollout_server.mask import Turn
+from rollout_conformance.rollout_server.outcome import Tally
+from rollout_conformance.rollout_server.start import Start
 
 Message = Mapping[str, Any]
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from contracts.rollout import wire_routed as wire
-from rollout_server.outcome import Outcome, error_fields
-from rollout_server.start import Routes, Start
+from rollout_conformance.contracts.rollout import wire_routed as wire
+from rollout_conformance.rollout_server.outcome import Outcome, error_fields
+from rollout_conformance.rollout_server.start import Routes, Start
 
 MAX_TURNS, MAX_TOKENS_TOTAL = 100, 1_000_000  # the dialect has no limits of its own but the agent's time
 

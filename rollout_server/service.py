@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from contracts.rollout.wire_routed import CancelRequest, Disposition
-from rollout_server import delivery, errors, limits, logs, outcome, retry, rollout, routed
-from rollout_server.board import Board, Standing
-from rollout_server.errors import RolloutError
-from rollout_server.metrics import Metrics
-from rollout_server.outcome import Outcome
-from rollout_server.registry import Registry
-from rollout_server.rollout import Rollout
-from rollout_server.settings import Settings
-from rollout_server.start import Dialect, Start
-from rollout_server.tokens import Tokenizers
-from rollout_server.tools import Toolbox
-from rollout_server.trainer_client import TrainerClient
+from rollout_conformance.contracts.rollout.wire_routed import CancelRequest, Disposition
+from rollout_conformance.rollout_server import delivery, errors, limits, logs, outcome, retry, rollout, routed
+from rollout_conformance.rollout_server.board import Board, Standing
+from rollout_conformance.rollout_server.errors import RolloutError
+from rollout_conformance.rollout_server.metrics import Metrics
+from rollout_conformance.rollout_server.outcome import Outcome
+from rollout_conformance.rollout_server.registry import Registry
+from rollout_conformance.rollout_server.rollout import Rollout
+from rollout_conformance.rollout_server.settings import Settings
+from rollout_conformance.rollout_server.start import Dialect, Start
+from rollout_conformance.rollout_server.tokens import Tokenizers
+from rollout_conformance.rollout_server.tools import Toolbox
+from rollout_conformance.rollout_server.trainer_client import TrainerClient
 
 
 class StoppingError(Exception):

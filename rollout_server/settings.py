@@ -23,8 +23,8 @@ class Settings(BaseSettings):
     server_key: SecretStr | None = None
     log_level: Literal["debug", "info", "warning", "error", "off"] = "info"
 
-    agent: str = "rollout_server.agent"
-    tools: Modules = ("rollout_server.tools.calculator",)
+    agent: str = "rollout_conformance.rollout_server.agent"
+    tools: Modules = ("rollout_conformance.rollout_server.tools.calculator",)
     demo: bool = False
     demo_tokenizer: str | None = None
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from contracts.rollout import wire
+from rollout_conformance.contracts.rollout import wire
 
 Dialect = Literal["sync", "callback", "routed"]
 Body = Mapping[str, Any]

@@ -19,7 +19,7 @@ from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from rollout_server import errors
+from rollout_conformance.rollout_server import errors
 
 KEPT = 5  # a run uses one tokenizer, now and then two; a big vocabulary takes tens of megabytes
 LONG_TEXT = 50_000  # characters; from here on encoding takes longer than a detour through a thread

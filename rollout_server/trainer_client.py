@@ -14,8 +14,8 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from rollout_server import errors, retry
-from rollout_server.errors import RolloutError
+from rollout_conformance.rollout_server import errors, retry
+from rollout_conformance.rollout_server.errors import RolloutError
 
 IDLE_S = 1.0  # well below the keep-alive of common servers: a reused connection must not meet one that is closing
 

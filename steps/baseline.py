@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from steps.engine import yaml_source
-from steps.engine.findings import Finding, Verdict
-from steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.findings import Finding, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
 
 
 class Entry(BaseModel):

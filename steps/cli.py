@@ -14,21 +14,21 @@ from typing import Any
 
 import click
 
-from steps import baseline, faults, library, lint, progress, serving, smoking
-from steps.engine import causes, html, lateness, report_file, stopping
-from steps.engine.cases import Case
-from steps.engine.failure_text import collapse, finding_block, summary
-from steps.engine.findings import SuiteError, Verdict
-from steps.engine.outcome import Outcome
-from steps.engine.stopping import ENDING, Reason
-from steps.found import Found
-from steps.live import divergence, engine
-from steps.live.backend import BOTH, LIVE, SCRIPTED
-from steps.live.divergence import Divergence, Played
-from steps.live.engine import Wish
-from steps.live.openai import Engine
-from steps.profiles.chat.profile import PROFILE as CHAT_PROFILE
-from steps.running import PROFILES, ROOT, Request, Run, card_of, profile_of, ready
+from rollout_conformance.steps import baseline, faults, library, lint, progress, serving, smoking
+from rollout_conformance.steps.engine import causes, html, lateness, report_file, stopping
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.failure_text import collapse, finding_block, summary
+from rollout_conformance.steps.engine.findings import SuiteError, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.stopping import ENDING, Reason
+from rollout_conformance.steps.found import Found
+from rollout_conformance.steps.live import divergence, engine
+from rollout_conformance.steps.live.backend import BOTH, LIVE, SCRIPTED
+from rollout_conformance.steps.live.divergence import Divergence, Played
+from rollout_conformance.steps.live.engine import Wish
+from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT_PROFILE
+from rollout_conformance.steps.running import PROFILES, Request, Run, card_of, profile_of, ready
 
 OK, FINDINGS, NO_JUDGEMENT, INTERRUPTED = 0, 1, 2, 130
 CHAT = CHAT_PROFILE.name
@@ -322,9 +322,9 @@ def _conclude(
 )
 def explore(walks: int, seed: int | None, save_scenario: Path | None, **options: Any) -> None:
     """Try orders of events that nobody wrote down, and pairs of faults; shrink what breaks something to a scenario."""
-    from steps.exploration.explore import campaign
-    from steps.exploration.explore import explore as walk
-    from steps.exploration.items import told
+    from rollout_conformance.steps.exploration.explore import campaign
+    from rollout_conformance.steps.exploration.explore import explore as walk
+    from rollout_conformance.steps.exploration.items import told
 
     request = Request(**options)
     if (instead := profile_of(request.profile).unexplored) != "":
@@ -428,7 +428,7 @@ def explain(requirement: str) -> None:
 @click.option("--profile", default="rollout", show_default=True, help="Which reference is broken.")
 def mutants(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, profile: str) -> None:
     """Run the suite against deliberately broken servers and print which case kills which."""
-    from steps import killing
+    from rollout_conformance.steps import killing
 
     sys.exit(stopping.run(killing.matrix(only, methods, jobs, click.echo, profile)))
 
@@ -481,7 +481,6 @@ def serve_engine() -> None:
 
 def main() -> None:
     """Entry point: every error becomes one message and exit code 2, and a signal an orderly end with the code that belongs to it."""
-    sys.path.insert(0, str(ROOT))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a target may send half a character, which no encoding can write
             stream.reconfigure(errors="backslashreplace")

@@ -4,7 +4,7 @@ import json
 import sys
 from typing import Any
 
-from steps.engine.stopping import ENDING, Interrupted, leave
+from rollout_conformance.steps.engine.stopping import ENDING, Interrupted, leave
 
 NO_JUDGEMENT = 2
 
@@ -12,7 +12,7 @@ NO_JUDGEMENT = 2
 def main() -> None:
     ENDING.listen()
     try:
-        from steps.cli import main as command
+        from rollout_conformance.steps.cli import main as command
     except Interrupted:
         leave(_ended_before_it_began())
     command()

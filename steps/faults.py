@@ -6,6 +6,8 @@ import sys
 import traceback
 from pathlib import Path
 
+from rollout_conformance.steps.paths import ROOT
+
 VARIABLE = "ROLLOUT_CONFORMANCE_DEBUG"
 LONGEST = 300
 
@@ -24,9 +26,8 @@ def line(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    root = Path(__file__).parents[1]
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(root / "steps")]
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT / "steps")]
     if not frames:
         return ""
     at = (ours or frames)[-1]

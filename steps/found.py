@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from steps.engine import causes
-from steps.engine.cases import Case
-from steps.engine.outcome import Outcome
-from steps.engine.report import ReportWriter
-from steps.engine.stopping import Reason
-from steps.running import Request, Run, profile_of
+from rollout_conformance.steps.engine import causes
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.report import ReportWriter
+from rollout_conformance.steps.engine.stopping import Reason
+from rollout_conformance.steps.running import Request, Run, profile_of
 
 
 class Found:

@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from contracts.requirements import Requirement
-from steps.engine.cases import Case, Expectation, Live, Step
-from steps.engine.findings import Location
-from steps.engine.markers import MARKERS
-from steps.engine.near import near, unknown
-from steps.engine.problems import Problems
-from steps.profiles.base import Profile
-from steps.running import PROFILES
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.cases import Case, Expectation, Live, Step
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.markers import MARKERS
+from rollout_conformance.steps.engine.near import near, unknown
+from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.running import PROFILES
 
 IDENTIFIER = re.compile(r"[A-Z]+-\d+")
 WORDS = ("alone", "live", "live:invariants")

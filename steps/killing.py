@@ -13,19 +13,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from steps import library
-from steps.engine import card as cards
-from steps.engine import causes
-from steps.engine.background import Background
-from steps.engine.findings import SuiteError
-from steps.engine.outcome import Outcome
-from steps.running import ROOT, Request, profile_of, ready
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import causes
+from rollout_conformance.steps.engine.background import Background
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.running import Request, profile_of, ready
 
 LISTING = {
-    "rollout": "rollout_server.mutants",
-    "trainer": "rollout_server.trainer.mutants",
-    "chat": "rollout_server.engine.mutants",
-    "router": "rollout_server.chat.mutants",
+    "rollout": "rollout_conformance.rollout_server.mutants",
+    "trainer": "rollout_conformance.rollout_server.trainer.mutants",
+    "chat": "rollout_conformance.rollout_server.engine.mutants",
+    "router": "rollout_conformance.rollout_server.chat.mutants",
 }
 VARIABLE = {
     "rollout": "ROLLOUT_MUTANT",
@@ -218,9 +219,9 @@ _one_at_a_time = threading.Lock()  # the hooks of schemathesis are global
 
 
 def _by_fuzzing(mutant: Planted, request: Request) -> list[Outcome]:
-    from steps.fuzzing import contract as contracts
-    from steps.fuzzing.fuzz import Plan, fuzz, outcome
-    from steps.fuzzing.watch import Watch
+    from rollout_conformance.steps.fuzzing import contract as contracts
+    from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz, outcome
+    from rollout_conformance.steps.fuzzing.watch import Watch
 
     heard: list[Outcome] = []
     for dialect in mutant.dialects:
@@ -240,7 +241,7 @@ def contract_file(profile: str, dialect: str) -> Path:
 
 
 def _by_exploration(mutant: Planted, request: Request) -> list[Outcome]:
-    from steps.exploration.explore import campaign, explore
+    from rollout_conformance.steps.exploration.explore import campaign, explore
 
     explored = [found for d in mutant.dialects for found in (campaign(request, d), explore(request, d))]
     return [outcome for found in explored for outcome in found.heard]

@@ -5,17 +5,18 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from steps import scenario
-from steps.engine import card as cards
-from steps.engine import text, yaml_source
-from steps.engine.card import Card
-from steps.engine.cases import Case
-from steps.engine.findings import SuiteError
-from steps.engine.near import unknown
-from steps.engine.problems import Problems
-from steps.phrases.compile import compile_feature
-from steps.profiles.base import Profile
-from steps.running import PROFILES, ROOT, profile_of
+from rollout_conformance.steps import scenario
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import text, yaml_source
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.phrases.compile import compile_feature
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.running import PROFILES, profile_of
 
 DEFAULT = "rollout"  # what a file is about that says nothing
 FOLDERS = ("features", "scenarios")

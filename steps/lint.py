@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.requirements import Requirement
-from steps import library
-from steps.engine import card as cards
-from steps.engine.cases import Case
-from steps.engine.findings import SuiteError
-from steps.engine.problems import Problems
-from steps.profiles.base import Profile
-from steps.running import Request, card_of, profile_of
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.running import Request, card_of, profile_of
 
 
 def problems(profile: Profile) -> list[str]:

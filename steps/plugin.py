@@ -13,21 +13,22 @@ from typing import Any
 
 import pytest
 
-from steps import baseline, library
-from steps.engine import lateness, stopping
-from steps.engine.cases import Case
-from steps.engine.failure_text import collapse, finding_block
-from steps.engine.findings import SuiteError, Verdict
-from steps.engine.markers import MARKERS
-from steps.engine.outcome import Outcome
-from steps.engine.report import ReportWriter
-from steps.engine.stopping import ENDING, Reason
-from steps.fuzzing import items
-from steps.live.engine import Wish
-from steps.options import pytest_addoption as pytest_addoption
-from steps.options import request_of
-from steps.profiles.base import Profile
-from steps.running import PROFILES, ROOT, Run, card_of, profile_of, ready
+from rollout_conformance.steps import baseline, library
+from rollout_conformance.steps.engine import lateness, stopping
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.failure_text import collapse, finding_block
+from rollout_conformance.steps.engine.findings import SuiteError, Verdict
+from rollout_conformance.steps.engine.markers import MARKERS
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.report import ReportWriter
+from rollout_conformance.steps.engine.stopping import ENDING, Reason
+from rollout_conformance.steps.fuzzing import items
+from rollout_conformance.steps.live.engine import Wish
+from rollout_conformance.steps.options import pytest_addoption as pytest_addoption
+from rollout_conformance.steps.options import request_of
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.running import PROFILES, Run, card_of, profile_of, ready
 
 LAST_RESORT_S = 10.0  # after as long without an end, a session that has been ended is killed
 _runner = pytest.StashKey["Player"]()
@@ -69,7 +70,7 @@ def _widened(arg: str, config: pytest.Config) -> Iterator[str]:
 
 
 def _scenario_at(file: Path, line: int) -> str:
-    from steps.phrases.compile import compile_feature
+    from rollout_conformance.steps.phrases.compile import compile_feature
 
     try:
         compiled = compile_feature(file.resolve(), library.profile_in(file.resolve()), ROOT)
@@ -135,7 +136,7 @@ class CaseFile(pytest.File):
 
 class FeatureFile(CaseFile):
     def cases(self, profile: Profile) -> Iterable[tuple[Case, Any]]:
-        from steps.phrases.compile import compile_feature
+        from rollout_conformance.steps.phrases.compile import compile_feature
 
         return [(case, one) for one in compile_feature(self.path, profile, ROOT) for case in one.cases]
 
@@ -257,7 +258,7 @@ class Player:
         if run.engine is not None and before:
             await asyncio.wait(before)
         if case.dialect not in run.dialects:
-            from steps.engine.findings import Judgement
+            from rollout_conformance.steps.engine.findings import Judgement
 
             reason = next((g.heard.obstacle for g in run.greetings if g.dialect == case.dialect), "")
             verdict = Verdict.ERROR if case.dialect in run.unjudged else Verdict.SKIP

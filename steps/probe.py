@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from steps.engine.campaign import Campaign
-from steps.engine.cases import Case
-from steps.engine.findings import SuiteError
-from steps.engine.obstacles import Heard
-from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Trace
-from steps.profiles.base import Profile
+from rollout_conformance.steps.engine.campaign import Campaign
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.obstacles import Heard
+from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.profiles.base import Profile
 
 SILENCE_S = 8.0  # a plain greeting that nothing follows for so long is given up on, unless the card is more patient
 LONGEST_S = 12.0  # what greets busy targets again and again, all in all

@@ -9,31 +9,31 @@ from typing import Any
 
 import httpx
 
-from contracts.requirements import Requirement
-from steps import probe
-from steps.engine import bodies, redaction
-from steps.engine import card as cards
-from steps.engine.campaign import LAST, Campaign, Options
-from steps.engine.card import Card
-from steps.engine.cases import Case
-from steps.engine.findings import Cause, Evidence, SuiteError
-from steps.engine.near import unknown
-from steps.engine.session import Session
-from steps.engine.targets import reachable
-from steps.live import backend
-from steps.live.backend import BOTH, LIVE, SCRIPTED, Asked
-from steps.live.engine import TOKENIZER, Wish
-from steps.live.openai import Engine
-from steps.peers import tokens
-from steps.probe import Greeting
-from steps.profiles.base import Peers, Profile, Setting
-from steps.profiles.chat.profile import PROFILE as CHAT
-from steps.profiles.rollout.profile import PROFILE as ROLLOUT
-from steps.profiles.router.profile import PROFILE as ROUTER
-from steps.profiles.trainer.profile import PROFILE as TRAINER
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps import probe
+from rollout_conformance.steps.engine import bodies, redaction
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine.campaign import LAST, Campaign, Options
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Cause, Evidence, SuiteError
+from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.targets import reachable
+from rollout_conformance.steps.live import backend
+from rollout_conformance.steps.live.backend import BOTH, LIVE, SCRIPTED, Asked
+from rollout_conformance.steps.live.engine import Wish
+from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import tokens
+from rollout_conformance.steps.probe import Greeting
+from rollout_conformance.steps.profiles.base import Peers, Profile, Setting
+from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT
+from rollout_conformance.steps.profiles.rollout.profile import PROFILE as ROLLOUT
+from rollout_conformance.steps.profiles.router.profile import PROFILE as ROUTER
+from rollout_conformance.steps.profiles.trainer.profile import PROFILE as TRAINER
 
 PROFILES: dict[str, Profile] = {profile.name: profile for profile in (ROLLOUT, TRAINER, CHAT, ROUTER)}
-ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)

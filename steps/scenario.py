@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from steps import verb_scenario, verbs
-from steps.engine import yaml_source
-from steps.engine.cases import Case, Live, Step
-from steps.engine.findings import Location
-from steps.engine.problems import Problems
-from steps.engine.yaml_source import Path_, Source
-from steps.frame import Frame
-from steps.peers.script import Reply, Script
-from steps.profiles.base import Profile
-from steps.profiles.rollout.actions import End, Start, TrainerSays
-from steps.profiles.rollout.given import Wanted
-from steps.scenario_model import CaseModel, Line, Part, ScenarioFile
-from steps.verb_scenario import attempted, known_requirement
+from rollout_conformance.steps import verb_scenario, verbs
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.cases import Case, Live, Step
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.engine.yaml_source import Path_, Source
+from rollout_conformance.steps.frame import Frame
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.peers.script import Reply, Script
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.profiles.rollout.actions import End, Start, TrainerSays
+from rollout_conformance.steps.profiles.rollout.given import Wanted
+from rollout_conformance.steps.scenario_model import CaseModel, Line, Part, ScenarioFile
+from rollout_conformance.steps.verb_scenario import attempted, known_requirement
 
 Verbs = Mapping[str, Callable[[Any], Any]]
-ROOT = Path(__file__).parents[1]
 
 
 def load(file: Path, profile: Profile, root: Path = ROOT) -> list[Case]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from steps.engine.findings import SuiteError
-from steps.live.engine import Wish, running
-from steps.live.openai import looked_at
-from steps.peers import served
-from steps.peers.improviser import Improviser
-from steps.peers.tokens import load
-from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.live.engine import Wish, running
+from rollout_conformance.steps.live.openai import looked_at
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import served
+from rollout_conformance.steps.peers.improviser import Improviser
+from rollout_conformance.steps.peers.tokens import load
 
 SERVER = "rollout_server"
 
@@ -65,7 +65,7 @@ async def engine() -> None:
 def trainer(host: str, port: int, tokenizer: Path | None) -> None:
     """Serve the mock trainer until interrupted."""
     _free(host, port, "MOCK_TRAINER_PORT")
-    asyncio.run(_trainer(host, port, load(tokenizer or SHIPPED_TOKENIZER)))
+    asyncio.run(_trainer(host, port, load(tokenizer or TOKENIZER)))
 
 
 async def _trainer(host: str, port: int, tokens: object) -> None:

@@ -7,19 +7,19 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.requirements import Requirement
-from steps.engine import yaml_source
-from steps.engine.cases import Case, Live, Step
-from steps.engine.making import plain
-from steps.engine.near import near
-from steps.engine.problems import Problems
-from steps.engine.yaml_source import Path_, Source
-from steps.frame import Frame, requirement
-from steps.profiles.base import Profile
-from steps.profiles.chat import vocabulary as chat
-from steps.profiles.router import vocabulary as router
-from steps.profiles.trainer import vocabulary as trainer
-from steps.scenario_model import CaseName
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.cases import Case, Live, Step
+from rollout_conformance.steps.engine.making import plain
+from rollout_conformance.steps.engine.near import near
+from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.engine.yaml_source import Path_, Source
+from rollout_conformance.steps.frame import Frame, requirement
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.profiles.chat import vocabulary as chat
+from rollout_conformance.steps.profiles.router import vocabulary as router
+from rollout_conformance.steps.profiles.trainer import vocabulary as trainer
+from rollout_conformance.steps.scenario_model import CaseName
 
 VOCABULARIES: Mapping[str, Any] = {"trainer": trainer, "chat": chat, "router": router}
 

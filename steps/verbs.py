@@ -10,16 +10,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from steps.engine.cases import Action, Expectation
-from steps.engine.making import made, members, plain, verb
-from steps.engine.near import unknown
-from steps.peers.script import FOREVER, Ack, AnyCall, Call, Fault, HangingCall, Line, Reply
-from steps.peers.trainer import fitting
-from steps.profiles.rollout import actions as do
-from steps.profiles.rollout import expectations as want
-from steps.profiles.rollout.given import MEMBERS, Wanted, known_members
-from steps.scenario_model import Acknowledgement, Failure, StartWishes, wishes
-from steps.scenario_model import Line as LineModel
+from rollout_conformance.steps.engine.cases import Action, Expectation
+from rollout_conformance.steps.engine.making import made, members, plain, verb
+from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.peers.script import FOREVER, Ack, AnyCall, Call, Fault, HangingCall, Line, Reply
+from rollout_conformance.steps.peers.trainer import fitting
+from rollout_conformance.steps.profiles.rollout import actions as do
+from rollout_conformance.steps.profiles.rollout import expectations as want
+from rollout_conformance.steps.profiles.rollout.given import MEMBERS, Wanted, known_members
+from rollout_conformance.steps.scenario_model import Acknowledgement, Failure, StartWishes, wishes
+from rollout_conformance.steps.scenario_model import Line as LineModel
 
 BODIES = {"not_json": b"<html>oops</html>", "empty": b"", "not_object": b"[]"}
 LOSSES = ("reset", "stall", "cut")

@@ -13,7 +13,7 @@ several events of a choice: `RoleSaid` and `PieceSaid`, or `PieceSaid` and `EndS
     Left                            the client hung up
 """
 
-from contracts.lifecycle import Table
+from rollout_conformance.contracts.lifecycle import Table
 
 ASKED, OPENED, ANSWERED, REFUSED, LOST, LEFT = "ASKED", "OPENED", "ANSWERED", "REFUSED", "LOST", "LEFT"
 NEW, SPEAKING, ENDED = "NEW", "SPEAKING", "ENDED"

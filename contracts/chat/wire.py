@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from contracts.rollout.wire import Integer, Number, Object, Text
+from rollout_conformance.contracts.rollout.wire import Integer, Number, Object, Text
 
 MOST_TOP_LOGPROBS = 20
 MOST_STOPS = 4

@@ -5,7 +5,7 @@ connection) is `ChatAbandoned`; one that the trainer answers with an error, or n
 again is a retry and legal. Late ends of given-up calls are legal anywhere: they carry no protocol meaning.
 """
 
-from contracts.lifecycle import Table
+from rollout_conformance.contracts.lifecycle import Table
 
 IDLE, STARTED, WAITING, FAULTED, REPORTING, UNREPORTED, DONE, GRADING, UNGRADED, GRADED, REFUSED = (
     "IDLE",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, WithJsonSchema, model_validator
 
-from contracts.rollout.wire import Key, Message, Metrics, Number, Object, RolloutId, ServerUrl, Text
+from rollout_conformance.contracts.rollout.wire import Key, Message, Metrics, Number, Object, RolloutId, ServerUrl, Text
 
 Status = Literal["queued", "running", "grading", "success", "failure", "cancelled", "unknown"]
 TERMINAL = ("success", "failure", "cancelled")

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from schemathesis.generation import GenerationMode
 
-from contracts.chat import wire
-from contracts.chat.lifecycle import BREACHES, CHOICE, REQUEST, STREAM
-from contracts.lifecycle import advance, check, legal, states
-from contracts.requirements import load
-from contracts.tests.test_contract_matches_wire import named, neighbours, reads, repeatable
-from contracts.tests.test_openapi import examples, mappings
+from rollout_conformance.contracts.chat import wire
+from rollout_conformance.contracts.chat.lifecycle import BREACHES, CHOICE, REQUEST, STREAM
+from rollout_conformance.contracts.lifecycle import advance, check, legal, states
+from rollout_conformance.contracts.requirements import load
+from rollout_conformance.contracts.tests.test_contract_matches_wire import named, neighbours, reads, repeatable
+from rollout_conformance.contracts.tests.test_openapi import examples, mappings
 
 FILES = Path(__file__).parents[1] / "chat"
 TEXT = (FILES / "openapi.yaml").read_text()

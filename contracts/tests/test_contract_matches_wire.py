@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from schemathesis.generation import GenerationMode
 
-from contracts.rollout import wire
-from contracts.rollout import wire_routed as routed
+from rollout_conformance.contracts.rollout import wire
+from rollout_conformance.contracts.rollout import wire_routed as routed
 
 Place = tuple[str | int, ...]
 FILES = Path(__file__).parents[1] / "rollout"

@@ -2,8 +2,17 @@
 
 import pytest
 
-from contracts.lifecycle import OutOfOrder, advance, check, legal, mermaid, states
-from contracts.rollout.lifecycle import BREACHES, DONE, GRADED, IDLE, REFUSED, STARTED, TABLES, WAITING
+from rollout_conformance.contracts.lifecycle import OutOfOrder, advance, check, legal, mermaid, states
+from rollout_conformance.contracts.rollout.lifecycle import (
+    BREACHES,
+    DONE,
+    GRADED,
+    IDLE,
+    REFUSED,
+    STARTED,
+    TABLES,
+    WAITING,
+)
 
 STORY = {
     "sync": [

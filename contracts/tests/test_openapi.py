@@ -10,7 +10,7 @@ import pytest
 import schemathesis
 import yaml
 
-from contracts.requirements import load
+from rollout_conformance.contracts.requirements import load
 
 FILES = Path(__file__).parents[1] / "rollout"
 DIALECTS = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.requirements import LEVELS, CatalogueError, Requirement, load
+from rollout_conformance.contracts.requirements import LEVELS, CatalogueError, Requirement, load
 
 CATALOGUES = sorted(Path(__file__).parents[1].glob("*/requirements.yaml"))
 LONGEST_WHY = 140

@@ -7,8 +7,8 @@ import jsonschema_rs
 import schemathesis
 import yaml
 
-from contracts.requirements import load
-from contracts.tests.test_openapi import examples, mappings
+from rollout_conformance.contracts.requirements import load
+from rollout_conformance.contracts.tests.test_openapi import examples, mappings
 
 FILES = Path(__file__).parents[1]
 TEXT = (FILES / "router" / "openapi.yaml").read_text()

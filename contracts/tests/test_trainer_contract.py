@@ -14,12 +14,18 @@ import schemathesis
 import yaml
 from pydantic import BaseModel
 
-from contracts.lifecycle import OutOfOrder, advance, check, legal, states
-from contracts.requirements import load
-from contracts.tests.test_contract_matches_wire import CONVERSATION, SAMPLING, named, neighbours, reads
-from contracts.tests.test_openapi import examples, mappings
-from contracts.trainer import wire
-from contracts.trainer.lifecycle import BREACHES, DONE, LATE, REFUSED, TABLES
+from rollout_conformance.contracts.lifecycle import OutOfOrder, advance, check, legal, states
+from rollout_conformance.contracts.requirements import load
+from rollout_conformance.contracts.tests.test_contract_matches_wire import (
+    CONVERSATION,
+    SAMPLING,
+    named,
+    neighbours,
+    reads,
+)
+from rollout_conformance.contracts.tests.test_openapi import examples, mappings
+from rollout_conformance.contracts.trainer import wire
+from rollout_conformance.contracts.trainer.lifecycle import BREACHES, DONE, LATE, REFUSED, TABLES
 
 FILES = Path(__file__).parents[1] / "trainer"
 TEXT = (FILES / "openapi.yaml").read_text()
@@ -156,7 +162,7 @@ def test_a_late_call_may_only_be_refused() -> None:
 @functools.cache
 def planted() -> list[dict[str, Any]]:
     """The mutants of the reference, as another process lists them: contracts share no code with it."""
-    command = [sys.executable, "-m", "rollout_server.trainer.mutants"]
+    command = [sys.executable, "-m", "rollout_conformance.rollout_server.trainer.mutants"]
     out = subprocess.run(command, capture_output=True, check=True, timeout=60, cwd=FILES.parents[1]).stdout  # noqa: S603
     return [json.loads(line) for line in out.splitlines()]
 

@@ -6,7 +6,7 @@ answer, `GaveUp` the end that the trainer itself gives to a rollout that takes t
 another is open is a retry, or it is refused.
 """
 
-from contracts.lifecycle import Table
+from rollout_conformance.contracts.lifecycle import Table
 
 IDLE, ASKING, TOLD, STARTED, WAITING, REPORTING, REPEATED, DONE, LATE, REFUSED = (
     "IDLE",

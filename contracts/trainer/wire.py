@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from contracts.rollout.wire import (
+from rollout_conformance.contracts.rollout.wire import (
     CompletedRequest,
     CompletionParams,
     Integer,

@@ -1,4 +1,4 @@
-"""`python -m rollout_server.chat --port N`: serve until told to stop. Everything else is configured by ROUTER_ variables."""
+"""`python -m rollout_conformance.rollout_server.chat --port N`: serve until told to stop. Everything else is configured by ROUTER_ variables."""
 
 import argparse
 import gc
@@ -7,8 +7,8 @@ import sys
 
 import uvicorn
 
-from rollout_server.chat.app import create_app
-from rollout_server.chat.settings import SettingsError, load
+from rollout_conformance.rollout_server.chat.app import create_app
+from rollout_conformance.rollout_server.chat.settings import SettingsError, load
 
 
 def main() -> int:
@@ -42,7 +42,9 @@ def collect_rarely() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m rollout_server.chat", description="The reference chat router.")
+    parser = argparse.ArgumentParser(
+        prog="python -m rollout_conformance.rollout_server.chat", description="The reference chat router."
+    )
     parser.add_argument("--host", help="default: ROUTER_HOST, else 127.0.0.1")
     parser.add_argument("--port", type=int, help="0 for any; default: ROUTER_PORT, else 9003")
     return parser.parse_args()

@@ -8,12 +8,12 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rollout_server import intake
-from rollout_server.chat import entrance, errors, keys, planner
-from rollout_server.chat.entrance import authenticate, kit_of
-from rollout_server.chat.kit import DECISIONS
-from rollout_server.chat.responses import json_response
-from rollout_server.chat.settings import Limits
+from rollout_conformance.rollout_server import intake
+from rollout_conformance.rollout_server.chat import entrance, errors, keys, planner
+from rollout_conformance.rollout_server.chat.entrance import authenticate, kit_of
+from rollout_conformance.rollout_server.chat.kit import DECISIONS
+from rollout_conformance.rollout_server.chat.responses import json_response
+from rollout_conformance.rollout_server.chat.settings import Limits
 
 SCOPE = "admin"
 SHOWN = 50

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_server import json_text
+from rollout_conformance.rollout_server import json_text
 
 LONG = 4096  # bytes, about a thousand tokens: to read so much anew takes longer than to wait for a busier backend
 

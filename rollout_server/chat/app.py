@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rollout_server import logs, shutdown
-from rollout_server.chat import admin, endpoints, errors, frame, health, kit
-from rollout_server.chat.errors import RouterError
-from rollout_server.chat.kit import Kit
-from rollout_server.chat.responses import refused
-from rollout_server.chat.settings import Settings, load
-from rollout_server.intake import Refusal
+from rollout_conformance.rollout_server import logs, shutdown
+from rollout_conformance.rollout_server.chat import admin, endpoints, errors, frame, health, kit
+from rollout_conformance.rollout_server.chat.errors import RouterError
+from rollout_conformance.rollout_server.chat.kit import Kit
+from rollout_conformance.rollout_server.chat.responses import refused
+from rollout_conformance.rollout_server.chat.settings import Settings, load
+from rollout_conformance.rollout_server.intake import Refusal
 
 FIRST_LOOK_S = 2.0  # what the backends get to introduce themselves before requests are taken
 

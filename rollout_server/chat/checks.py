@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_server.chat import errors
-from rollout_server.chat.keys import Key
-from rollout_server.chat.trace import Trace
+from rollout_conformance.rollout_server.chat import errors
+from rollout_conformance.rollout_server.chat.keys import Key
+from rollout_conformance.rollout_server.chat.trace import Trace
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_server.chat.usage import count
+from rollout_conformance.rollout_server.chat.usage import count
 
 # What a second backend could not know the state of, or what has no single text to go on with.
 PREVENTING = (

@@ -8,10 +8,10 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rollout_server.chat import checks, entrance, health, replay, service
-from rollout_server.chat.entrance import authenticate, kit_of
-from rollout_server.chat.kit import Kit
-from rollout_server.chat.responses import json_response, unless_gone
+from rollout_conformance.rollout_server.chat import checks, entrance, health, replay, service
+from rollout_conformance.rollout_server.chat.entrance import authenticate, kit_of
+from rollout_conformance.rollout_server.chat.kit import Kit
+from rollout_conformance.rollout_server.chat.responses import json_response, unless_gone
 
 
 class ChatCompletions(HTTPEndpoint):

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 from starlette.requests import Request
 
-from rollout_server import intake
-from rollout_server.chat import checks, credentials, errors, keys, trace
-from rollout_server.chat.buckets import Taken
-from rollout_server.chat.checks import Asked
-from rollout_server.chat.keys import Key
-from rollout_server.chat.kit import Kit
+from rollout_conformance.rollout_server import intake
+from rollout_conformance.rollout_server.chat import checks, credentials, errors, keys, trace
+from rollout_conformance.rollout_server.chat.buckets import Taken
+from rollout_conformance.rollout_server.chat.checks import Asked
+from rollout_conformance.rollout_server.chat.keys import Key
+from rollout_conformance.rollout_server.chat.kit import Kit
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 

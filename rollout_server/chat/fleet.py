@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_server.chat import errors
-from rollout_server.chat.settings import BackendSpec
+from rollout_conformance.rollout_server.chat import errors
+from rollout_conformance.rollout_server.chat.settings import BackendSpec
 
 
 @dataclass(eq=False, slots=True)

@@ -6,10 +6,10 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rollout_server import logs
-from rollout_server.chat import entrance, errors
-from rollout_server.chat.kit import Kit
-from rollout_server.chat.responses import refused
+from rollout_conformance.rollout_server import logs
+from rollout_conformance.rollout_server.chat import entrance, errors
+from rollout_conformance.rollout_server.chat.kit import Kit
+from rollout_conformance.rollout_server.chat.responses import refused
 
 
 class Framed:

@@ -4,8 +4,8 @@ import asyncio
 import time
 from typing import Any
 
-from rollout_server.chat.fleet import Backend, Fleet
-from rollout_server.chat.upstream import FailedError, Upstream
+from rollout_conformance.rollout_server.chat.fleet import Backend, Fleet
+from rollout_conformance.rollout_server.chat.upstream import FailedError, Upstream
 
 AGAIN_S = 1.0  # a backend that did not tell its models is not asked more often, however many requests want them
 STALE_S = 30.0

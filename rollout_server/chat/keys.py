@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_server.chat import errors
-from rollout_server.chat.settings import Limits
+from rollout_conformance.rollout_server.chat import errors
+from rollout_conformance.rollout_server.chat.settings import Limits
 
 
 @dataclass(frozen=True, slots=True)

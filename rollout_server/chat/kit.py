@@ -7,17 +7,17 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_server import logs
-from rollout_server.chat import errors, fleet
-from rollout_server.chat.affinity import Affinity
-from rollout_server.chat.buckets import Buckets, Taken, name_of
-from rollout_server.chat.fleet import Fleet
-from rollout_server.chat.keys import Key
-from rollout_server.chat.ledger import Ledger
-from rollout_server.chat.metrics import Metrics
-from rollout_server.chat.replay import Replays
-from rollout_server.chat.settings import Settings
-from rollout_server.chat.upstream import Upstream
+from rollout_conformance.rollout_server import logs
+from rollout_conformance.rollout_server.chat import errors, fleet
+from rollout_conformance.rollout_server.chat.affinity import Affinity
+from rollout_conformance.rollout_server.chat.buckets import Buckets, Taken, name_of
+from rollout_conformance.rollout_server.chat.fleet import Fleet
+from rollout_conformance.rollout_server.chat.keys import Key
+from rollout_conformance.rollout_server.chat.ledger import Ledger
+from rollout_conformance.rollout_server.chat.metrics import Metrics
+from rollout_conformance.rollout_server.chat.replay import Replays
+from rollout_conformance.rollout_server.chat.settings import Settings
+from rollout_conformance.rollout_server.chat.upstream import Upstream
 
 DECISIONS = 1000  # remembered for operators
 draw = random.SystemRandom().random

@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rollout_server.chat import errors, keys, records
-from rollout_server.chat.book import Book, Row
-from rollout_server.chat.checks import Asked
-from rollout_server.chat.keys import Key
-from rollout_server.chat.settings import Settings
-from rollout_server.chat.store import Store, StoreDownError
-from rollout_server.chat.tables import Work
+from rollout_conformance.rollout_server.chat import errors, keys, records
+from rollout_conformance.rollout_server.chat.book import Book, Row
+from rollout_conformance.rollout_server.chat.checks import Asked
+from rollout_conformance.rollout_server.chat.keys import Key
+from rollout_conformance.rollout_server.chat.settings import Settings
+from rollout_conformance.rollout_server.chat.store import Store, StoreDownError
+from rollout_conformance.rollout_server.chat.tables import Work
 
 T = TypeVar("T")
 

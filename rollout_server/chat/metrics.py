@@ -6,7 +6,7 @@ from operator import attrgetter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from rollout_server.chat.fleet import Backend
+from rollout_conformance.rollout_server.chat.fleet import Backend
 
 SECONDS = (0.05, 0.1, 0.3, 1, 3, 10, 30, 60, 120)  # from a replay to the default timeout
 

@@ -10,11 +10,11 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rollout_server.chat import keys, tables
-from rollout_server.chat.book import Batch, Row
-from rollout_server.chat.checks import Asked
-from rollout_server.chat.keys import Key
-from rollout_server.chat.tables import Work
+from rollout_conformance.rollout_server.chat import keys, tables
+from rollout_conformance.rollout_server.chat.book import Batch, Row
+from rollout_conformance.rollout_server.chat.checks import Asked
+from rollout_conformance.rollout_server.chat.keys import Key
+from rollout_conformance.rollout_server.chat.tables import Work
 
 
 def seed(rows: Sequence[dict[str, Any]]) -> Work[None]:

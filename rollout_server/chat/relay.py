@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_server import json_text
-from rollout_server.chat import affinity, errors, health, kit, routing, upstream, usage
-from rollout_server.chat.affinity import Boundary
-from rollout_server.chat.checks import Asked
-from rollout_server.chat.errors import Failure
-from rollout_server.chat.kit import Kit
-from rollout_server.chat.routing import Choice
-from rollout_server.chat.run import Run
-from rollout_server.chat.upstream import FailedError, Reply
+from rollout_conformance.rollout_server import json_text
+from rollout_conformance.rollout_server.chat import affinity, errors, health, kit, routing, upstream, usage
+from rollout_conformance.rollout_server.chat.affinity import Boundary
+from rollout_conformance.rollout_server.chat.checks import Asked
+from rollout_conformance.rollout_server.chat.errors import Failure
+from rollout_conformance.rollout_server.chat.kit import Kit
+from rollout_conformance.rollout_server.chat.routing import Choice
+from rollout_conformance.rollout_server.chat.run import Run
+from rollout_conformance.rollout_server.chat.upstream import FailedError, Reply
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from rollout_server.chat import errors
+from rollout_conformance.rollout_server.chat import errors
 
 MAX_BYTES = 64 * 2**20  # of all remembered answers
 NEVER = (408, 409, 425, 429)  # these ask to be tried again

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from rollout_server import json_text
-from rollout_server.chat import errors
-from rollout_server.chat.errors import RouterError
-from rollout_server.chat.replay import Answer
+from rollout_conformance.rollout_server import json_text
+from rollout_conformance.rollout_server.chat import errors
+from rollout_conformance.rollout_server.chat.errors import RouterError
+from rollout_conformance.rollout_server.chat.replay import Answer
 
 GONE = 499  # nobody reads it; the number is for the records
 T = TypeVar("T")

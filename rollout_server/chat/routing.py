@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout_server.chat import weights
-from rollout_server.chat.fleet import Backend
+from rollout_conformance.rollout_server.chat import weights
+from rollout_conformance.rollout_server.chat.fleet import Backend
 
 Decision = Literal["PRIMARY", "FAILOVER", "AFFINITY"]
 FAILED_STATUS = 500  # from here on it is the backend's fault, and another one may do better

@@ -3,11 +3,11 @@
 import time
 from dataclasses import dataclass, field
 
-from rollout_server.chat.book import Row
-from rollout_server.chat.checks import Asked
-from rollout_server.chat.kit import Kit
-from rollout_server.chat.routing import Choice
-from rollout_server.chat.usage import Tally
+from rollout_conformance.rollout_server.chat.book import Row
+from rollout_conformance.rollout_server.chat.checks import Asked
+from rollout_conformance.rollout_server.chat.kit import Kit
+from rollout_conformance.rollout_server.chat.routing import Choice
+from rollout_conformance.rollout_server.chat.usage import Tally
 
 
 @dataclass(eq=False, slots=True)

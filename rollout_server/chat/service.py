@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 from starlette.responses import Response
 
-from rollout_server.chat import continuation, keys, relay, usage
-from rollout_server.chat import replay as memory
-from rollout_server.chat.checks import Asked
-from rollout_server.chat.errors import RouterError
-from rollout_server.chat.kit import Kit
-from rollout_server.chat.relay import Opened
-from rollout_server.chat.replay import Answer, Name, Slot
-from rollout_server.chat.responses import GONE, Streamed, answered
-from rollout_server.chat.run import Run
-from rollout_server.chat.streaming import Stream
+from rollout_conformance.rollout_server.chat import continuation, keys, relay, usage
+from rollout_conformance.rollout_server.chat import replay as memory
+from rollout_conformance.rollout_server.chat.checks import Asked
+from rollout_conformance.rollout_server.chat.errors import RouterError
+from rollout_conformance.rollout_server.chat.kit import Kit
+from rollout_conformance.rollout_server.chat.relay import Opened
+from rollout_conformance.rollout_server.chat.replay import Answer, Name, Slot
+from rollout_conformance.rollout_server.chat.responses import GONE, Streamed, answered
+from rollout_conformance.rollout_server.chat.run import Run
+from rollout_conformance.rollout_server.chat.streaming import Stream
 
 MAX_KEPT = 4 * 2**20  # of one streamed answer
 REPLAYED = {"X-Idempotent-Replay": "true"}

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
-from contracts.rollout.wire import Integer, Number
+from rollout_conformance.contracts.rollout.wire import Integer, Number
 
 PREFIX = "ROUTER_"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]  # it goes into headers, paths and labels

@@ -2,7 +2,7 @@
 
 import re
 
-from rollout_server import json_text
+from rollout_conformance.rollout_server import json_text
 
 END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n")
 LINE = re.compile(rb"\r\n|\n|\r")

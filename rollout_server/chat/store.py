@@ -13,10 +13,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from rollout_server.chat import records, tables
-from rollout_server.chat.book import Book
-from rollout_server.chat.settings import SettingsError
-from rollout_server.chat.tables import Work
+from rollout_conformance.rollout_server.chat import records, tables
+from rollout_conformance.rollout_server.chat.book import Book
+from rollout_conformance.rollout_server.chat.settings import SettingsError
+from rollout_conformance.rollout_server.chat.tables import Work
 
 T = TypeVar("T")
 

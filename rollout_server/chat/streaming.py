@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_server.chat import continuation, errors, relay, routing, sse, usage
-from rollout_server.chat.continuation import LostError, Progress
-from rollout_server.chat.errors import RouterError
-from rollout_server.chat.relay import Opened
-from rollout_server.chat.routing import Choice
-from rollout_server.chat.run import Run
-from rollout_server.chat.upstream import FailedError
-from rollout_server.chat.usage import Wish
+from rollout_conformance.rollout_server.chat import continuation, errors, relay, routing, sse, usage
+from rollout_conformance.rollout_server.chat.continuation import LostError, Progress
+from rollout_conformance.rollout_server.chat.errors import RouterError
+from rollout_conformance.rollout_server.chat.relay import Opened
+from rollout_conformance.rollout_server.chat.routing import Choice
+from rollout_conformance.rollout_server.chat.run import Run
+from rollout_conformance.rollout_server.chat.upstream import FailedError
+from rollout_conformance.rollout_server.chat.usage import Wish
 
 MAX_EVENT = 16 * 2**20  # more than any chunk; a backend that never ends one must not fill the memory
 

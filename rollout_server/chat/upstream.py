@@ -6,10 +6,10 @@ from typing import Any
 
 import aiohttp
 
-from rollout_server import json_text
-from rollout_server.chat.checks import Asked
-from rollout_server.chat.errors import Failure
-from rollout_server.chat.fleet import Backend
+from rollout_conformance.rollout_server import json_text
+from rollout_conformance.rollout_server.chat.checks import Asked
+from rollout_conformance.rollout_server.chat.errors import Failure
+from rollout_conformance.rollout_server.chat.fleet import Backend
 
 IDLE_S = 1.0  # well below the keep-alive of vLLM: a reused connection must not meet one that is closing
 PROBE_S = 5.0

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rollout_server.engine import endpoints, errors, service
-from rollout_server.engine.errors import EngineError
-from rollout_server.engine.settings import Settings, load
-from rollout_server.intake import Refusal
+from rollout_conformance.rollout_server.engine import endpoints, errors, service
+from rollout_conformance.rollout_server.engine.errors import EngineError
+from rollout_conformance.rollout_server.engine.settings import Settings, load
+from rollout_conformance.rollout_server.intake import Refusal
 
 ROUTES = [
     Route("/health", endpoints.Health),

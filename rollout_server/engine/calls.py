@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_server.engine import prompts
-from rollout_server.engine.wire import ChatRequest
+from rollout_conformance.rollout_server.engine import prompts
+from rollout_conformance.rollout_server.engine.wire import ChatRequest
 
 OPENING = "<tool_call>"
 CALL = re.compile(r'<tool_call>\s*\{"name": "([^"]*)", "arguments": (.*?)\}\s*</tool_call>', re.DOTALL)

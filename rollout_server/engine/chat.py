@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_server.engine import calls, prompts
-from rollout_server.engine.sampling import Choice
-from rollout_server.engine.wire import ChatRequest
+from rollout_conformance.rollout_server.engine import calls, prompts
+from rollout_conformance.rollout_server.engine.sampling import Choice
+from rollout_conformance.rollout_server.engine.wire import ChatRequest
 
 SILENT = ("refusal", "annotations", "audio", "function_call", "reasoning")
 

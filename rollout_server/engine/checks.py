@@ -5,11 +5,11 @@ from typing import Any
 
 import jsonschema_rs
 
-from contracts.chat.wire import HOTTEST, MOST_TOP_LOGPROBS
-from rollout_server.engine import errors, prompts, sampling
-from rollout_server.engine.errors import EngineError
-from rollout_server.engine.settings import Settings
-from rollout_server.engine.wire import ChatRequest, Named
+from rollout_conformance.contracts.chat.wire import HOTTEST, MOST_TOP_LOGPROBS
+from rollout_conformance.rollout_server.engine import errors, prompts, sampling
+from rollout_conformance.rollout_server.engine.errors import EngineError
+from rollout_conformance.rollout_server.engine.settings import Settings
+from rollout_conformance.rollout_server.engine.wire import ChatRequest, Named
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"  # whatever draft a client names, nobody goes and fetches it
 MOST_CHOICES = 128  # OpenAI's; without a limit one request could take all there is

@@ -10,13 +10,13 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
-from contracts.chat import wire as law
-from rollout_server import auth, intake, json_text
-from rollout_server.engine import chat, checks, errors, prompts, running, stream
-from rollout_server.engine.running import Streamed
-from rollout_server.engine.service import Engine
-from rollout_server.engine.settings import Settings
-from rollout_server.engine.wire import ChatRequest, TokenizeRequest
+from rollout_conformance.contracts.chat import wire as law
+from rollout_conformance.rollout_server import auth, intake, json_text
+from rollout_conformance.rollout_server.engine import chat, checks, errors, prompts, running, stream
+from rollout_conformance.rollout_server.engine.running import Streamed
+from rollout_conformance.rollout_server.engine.service import Engine
+from rollout_conformance.rollout_server.engine.settings import Settings
+from rollout_conformance.rollout_server.engine.wire import ChatRequest, TokenizeRequest
 
 Model = TypeVar("Model", bound=BaseModel)
 GONE = 499  # nobody reads it

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rollout_server import intake
+from rollout_conformance.rollout_server import intake
 
 
 class EngineError(Exception):

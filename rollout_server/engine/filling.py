@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_server.engine import errors
+from rollout_conformance.rollout_server.engine import errors
 
 Schema = Mapping[str, Any]
 MOST_VALUES = 4096  # more than fits into any context

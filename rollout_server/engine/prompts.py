@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rollout_server.engine import errors
-from rollout_server.engine.wire import ChatRequest, Conversation, TokenizeRequest
-from rollout_server.trainer.refusals import RefusedError
-from rollout_server.trainer.tokens import ChatTokens, Tools
+from rollout_conformance.rollout_server.engine import errors
+from rollout_conformance.rollout_server.engine.wire import ChatRequest, Conversation, TokenizeRequest
+from rollout_conformance.rollout_server.trainer.refusals import RefusedError
+from rollout_conformance.rollout_server.trainer.tokens import ChatTokens, Tools
 
 
 def of_chat(tokens: ChatTokens, request: ChatRequest) -> list[int]:

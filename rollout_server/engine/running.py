@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from rollout_server.engine.metrics import Metrics
-from rollout_server.engine.sampling import Choice
+from rollout_conformance.rollout_server.engine.metrics import Metrics
+from rollout_conformance.rollout_server.engine.sampling import Choice
 
 
 class Run:

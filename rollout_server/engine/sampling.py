@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_server.engine import calls, prompts, saying, scoring
-from rollout_server.engine.calls import Call
-from rollout_server.engine.scoring import Scorer
-from rollout_server.engine.wire import ChatRequest
-from rollout_server.trainer import prompt as trainer_prompt
-from rollout_server.trainer.tokens import ChatTokens
+from rollout_conformance.rollout_server.engine import calls, prompts, saying, scoring
+from rollout_conformance.rollout_server.engine.calls import Call
+from rollout_conformance.rollout_server.engine.scoring import Scorer
+from rollout_conformance.rollout_server.engine.wire import ChatRequest
+from rollout_conformance.rollout_server.trainer import prompt as trainer_prompt
+from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
 
 GREEDY_BELOW = 1e-5  # vLLM takes anything smaller for zero
 WORDS = (

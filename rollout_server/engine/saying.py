@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rollout_server.engine import prompts
-from rollout_server.engine.filling import smallest
-from rollout_server.engine.wire import ChatRequest, Named
-from rollout_server.trainer import policy
+from rollout_conformance.rollout_server.engine import prompts
+from rollout_conformance.rollout_server.engine.filling import smallest
+from rollout_conformance.rollout_server.engine.wire import ChatRequest, Named
+from rollout_conformance.rollout_server.trainer import policy
 
 CAPITAL = re.compile(r"capital of France", re.IGNORECASE)
 COUNT = re.compile(r"count from (\d+) to (\d+)", re.IGNORECASE)

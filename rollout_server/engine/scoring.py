@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_server.engine.wire import ChatRequest
-from rollout_server.trainer.tokens import ChatTokens
+from rollout_conformance.rollout_server.engine.wire import ChatRequest
+from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
 
 LEXICON = "the quick brown fox jumps over a lazy dog and I can calculate 0 1 2 3 4 5 6 7 8 9"
 STEPS = 65537

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 
-from rollout_server.engine import chat, checks, prompts, sampling
-from rollout_server.engine import settings as configuration
-from rollout_server.engine.chat import Told
-from rollout_server.engine.metrics import Metrics
-from rollout_server.engine.running import Run
-from rollout_server.engine.scoring import Scorer
-from rollout_server.engine.settings import Settings
-from rollout_server.engine.wire import ChatRequest
-from rollout_server.trainer import tokens
-from rollout_server.trainer.settings import SettingsError as TokenizerError
-from rollout_server.trainer.tokens import ChatTokens
+from rollout_conformance.rollout_server.engine import chat, checks, prompts, sampling
+from rollout_conformance.rollout_server.engine import settings as configuration
+from rollout_conformance.rollout_server.engine.chat import Told
+from rollout_conformance.rollout_server.engine.metrics import Metrics
+from rollout_conformance.rollout_server.engine.running import Run
+from rollout_conformance.rollout_server.engine.scoring import Scorer
+from rollout_conformance.rollout_server.engine.settings import Settings
+from rollout_conformance.rollout_server.engine.wire import ChatRequest
+from rollout_conformance.rollout_server.trainer import tokens
+from rollout_conformance.rollout_server.trainer.settings import SettingsError as TokenizerError
+from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from rollout_server import json_text
-from rollout_server.engine import calls, chat
-from rollout_server.engine.calls import Call
-from rollout_server.engine.chat import Told
-from rollout_server.engine.running import Run
-from rollout_server.engine.sampling import Choice
+from rollout_conformance.rollout_server import json_text
+from rollout_conformance.rollout_server.engine import calls, chat
+from rollout_conformance.rollout_server.engine.calls import Call
+from rollout_conformance.rollout_server.engine.chat import Told
+from rollout_conformance.rollout_server.engine.running import Run
+from rollout_conformance.rollout_server.engine.sampling import Choice
 
 DONE = b"data: [DONE]\n\n"
 

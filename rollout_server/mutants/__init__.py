@@ -1,6 +1,6 @@
 """Mutants: the reference server with exactly one planted defect each, so that the suite can be seen to find it.
 
-`ROLLOUT_MUTANT=name uvicorn rollout_server.mutants:create_app --factory` serves one. `python -m rollout_server.mutants` lists
+`ROLLOUT_MUTANT=name uvicorn rollout_server.mutants:create_app --factory` serves one. `python -m rollout_conformance.rollout_server.mutants` lists
 them, a JSON object a line. Never deploy one.
 """
 
@@ -8,9 +8,9 @@ import os
 
 from starlette.applications import Starlette
 
-from rollout_server.mutants import asking, channel, ending, lasting, orders, routed, starting
-from rollout_server.mutants.mutant import Mutant
-from rollout_server.mutants.variants import VARIANTS
+from rollout_conformance.rollout_server.mutants import asking, channel, ending, lasting, orders, routed, starting
+from rollout_conformance.rollout_server.mutants.mutant import Mutant
+from rollout_conformance.rollout_server.mutants.variants import VARIANTS
 
 ALL: dict[str, Mutant] = {
     m.name: m for module in (starting, asking, channel, lasting, ending, routed, orders) for m in module.MUTANTS
@@ -22,7 +22,7 @@ def create_app() -> Starlette:
     name = os.environ.get("ROLLOUT_MUTANT", "")
     if name not in ALL and name not in VARIANTS:
         raise LookupError(f"ROLLOUT_MUTANT={name!r} names no mutant; there are {', '.join((*ALL, *VARIANTS))}")
-    from rollout_server import app
+    from rollout_conformance.rollout_server import app
 
     (ALL[name].patch if name in ALL else VARIANTS[name])()
     return app.create_app()

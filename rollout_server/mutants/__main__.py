@@ -3,7 +3,7 @@
 import json
 import sys
 
-from rollout_server.mutants import ALL
+from rollout_conformance.rollout_server.mutants import ALL
 
 for mutant in ALL.values():
     sys.stdout.write(json.dumps(mutant.described()) + "\n")

@@ -6,13 +6,13 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from contracts.rollout import wire
-from rollout_server import agent, errors, generation, mask, retry, tools, trainer_client
-from rollout_server.errors import RolloutError
-from rollout_server.generation import Reply
-from rollout_server.mutants.mutant import BOTH, CALLBACK, SYNC, Mutant, after, around, put
-from rollout_server.service import Kit
-from rollout_server.tools import ToolError, calculator
+from rollout_conformance.contracts.rollout import wire
+from rollout_conformance.rollout_server import agent, errors, generation, mask, retry, tools, trainer_client
+from rollout_conformance.rollout_server.errors import RolloutError
+from rollout_conformance.rollout_server.generation import Reply
+from rollout_conformance.rollout_server.mutants.mutant import BOTH, CALLBACK, SYNC, Mutant, after, around, put
+from rollout_conformance.rollout_server.service import Kit
+from rollout_conformance.rollout_server.tools import ToolError, calculator
 
 
 def _body(change: Any) -> Any:

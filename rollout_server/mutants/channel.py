@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 
-from rollout_server import agent, errors, generation, json_text, tools, trainer_client
-from rollout_server.errors import RolloutError
-from rollout_server.generation import Reply
-from rollout_server.mutants.mutant import BOTH, CALLBACK, Mutant, after, around, put
-from rollout_server.tools import ToolError
-from rollout_server.trainer_client import Answer, TrainerClient
+from rollout_conformance.rollout_server import agent, errors, generation, json_text, tools, trainer_client
+from rollout_conformance.rollout_server.errors import RolloutError
+from rollout_conformance.rollout_server.generation import Reply
+from rollout_conformance.rollout_server.mutants.mutant import BOTH, CALLBACK, Mutant, after, around, put
+from rollout_conformance.rollout_server.tools import ToolError
+from rollout_conformance.rollout_server.trainer_client import Answer, TrainerClient
 
 _attempt = contextvars.ContextVar("attempt", default=1)  # the number of the newest attempt of a post
 

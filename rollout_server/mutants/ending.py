@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from rollout_server import (
+from rollout_conformance.rollout_server import (
     agent,
     delivery,
     endpoints,
@@ -17,8 +17,8 @@ from rollout_server import (
     start,
     trainer_client,
 )
-from rollout_server.mutants.mutant import BOTH, CALLBACK, SYNC, Mutant, after, around, put
-from rollout_server.service import Kit, Service
+from rollout_conformance.rollout_server.mutants.mutant import BOTH, CALLBACK, SYNC, Mutant, after, around, put
+from rollout_conformance.rollout_server.service import Kit, Service
 
 
 def _result(change: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from rollout_server import (
+from rollout_conformance.rollout_server import (
     delivery,
     endpoints,
     errors,
@@ -21,11 +21,11 @@ from rollout_server import (
     tools,
     trainer_client,
 )
-from rollout_server.intake import Refusal
-from rollout_server.limits import Slots
-from rollout_server.mutants.mutant import BOTH, CALLBACK, SYNC, Mutant, around, put
-from rollout_server.registry import Registry
-from rollout_server.service import Service
+from rollout_conformance.rollout_server.intake import Refusal
+from rollout_conformance.rollout_server.limits import Slots
+from rollout_conformance.rollout_server.mutants.mutant import BOTH, CALLBACK, SYNC, Mutant, around, put
+from rollout_conformance.rollout_server.registry import Registry
+from rollout_conformance.rollout_server.service import Service
 
 _kept: list[Any] = []
 

@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from rollout_server import agent, delivery, rollout, trainer_client
-from rollout_server.mutants.mutant import CALLBACK, Mutant, around, put
-from rollout_server.registry import Registry
-from rollout_server.rollout import Rollout
-from rollout_server.service import Service
-from rollout_server.trainer_client import TrainerClient
+from rollout_conformance.rollout_server import agent, delivery, rollout, trainer_client
+from rollout_conformance.rollout_server.mutants.mutant import CALLBACK, Mutant, around, put
+from rollout_conformance.rollout_server.registry import Registry
+from rollout_conformance.rollout_server.rollout import Rollout
+from rollout_conformance.rollout_server.service import Service
+from rollout_conformance.rollout_server.trainer_client import TrainerClient
 
 _running: dict[str, Rollout] = {}
 _again: set[str] = set()

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from contracts.rollout.wire_routed import CancelRequest
-from rollout_server import delivery, endpoints, errors, outcome, routed, service
-from rollout_server.board import Board
-from rollout_server.intake import Refusal
-from rollout_server.mutants.mutant import ROUTED, Mutant, after, around, put
-from rollout_server.service import Service
+from rollout_conformance.contracts.rollout.wire_routed import CancelRequest
+from rollout_conformance.rollout_server import delivery, endpoints, errors, outcome, routed, service
+from rollout_conformance.rollout_server.board import Board
+from rollout_conformance.rollout_server.intake import Refusal
+from rollout_conformance.rollout_server.mutants.mutant import ROUTED, Mutant, after, around, put
+from rollout_conformance.rollout_server.service import Service
 
 
 def _answers_200(original: Any, value: Any, status: int = 200, headers: Any = None) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rollout_server import (
+from rollout_conformance.rollout_server import (
     app,
     auth,
     endpoints,
@@ -19,8 +19,8 @@ from rollout_server import (
     tools,
     trainer_client,
 )
-from rollout_server.intake import Refusal
-from rollout_server.mutants.mutant import BOTH, CALLBACK, SYNC, Mutant, after, around, put
+from rollout_conformance.rollout_server.intake import Refusal
+from rollout_conformance.rollout_server.mutants.mutant import BOTH, CALLBACK, SYNC, Mutant, after, around, put
 
 
 def _incoming(change: Any) -> Any:

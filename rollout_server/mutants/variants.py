@@ -12,10 +12,21 @@ import httpx
 from starlette.responses import Response
 from tokenizers import Tokenizer
 
-from rollout_server import agent, delivery, endpoints, errors, generation, intake, retry, tokens, tools, trainer_client
-from rollout_server import routed as routes
-from rollout_server.mutants import channel, ending, routed, starting
-from rollout_server.mutants.mutant import after, around, put
+from rollout_conformance.rollout_server import (
+    agent,
+    delivery,
+    endpoints,
+    errors,
+    generation,
+    intake,
+    retry,
+    tokens,
+    tools,
+    trainer_client,
+)
+from rollout_conformance.rollout_server import routed as routes
+from rollout_conformance.rollout_server.mutants import channel, ending, routed, starting
+from rollout_conformance.rollout_server.mutants.mutant import after, around, put
 
 
 def _python_words(original: Any, tool: Any, arguments: Any) -> Any:

@@ -1,6 +1,7 @@
 """Greets every mutant of a package once, each in a process of its own, because what one patches would spoil the next.
 
-`python -m rollout_server.tests.greet_mutants PACKAGE` prints a line for each that does not serve a plain greeting: its name, a tab, why.
+`python -m rollout_conformance.rollout_server.tests.greet_mutants PACKAGE` prints a line for each that does not serve a
+plain greeting: its name, a tab, why.
 """
 
 import asyncio
@@ -10,12 +11,12 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable
 
-from rollout_server.tests import support
-from rollout_server.tests.chat import support as router
-from rollout_server.tests.chat.backend import Fake
-from rollout_server.tests.engine import support as engine
-from rollout_server.tests.test_routed import START
-from rollout_server.tests.trainer import support as trainer
+from rollout_conformance.rollout_server.tests import support
+from rollout_conformance.rollout_server.tests.chat import support as router
+from rollout_conformance.rollout_server.tests.chat.backend import Fake
+from rollout_conformance.rollout_server.tests.engine import support as engine
+from rollout_conformance.rollout_server.tests.test_routed import START
+from rollout_conformance.rollout_server.tests.trainer import support as trainer
 
 Greet = Callable[[str], Awaitable[None]]
 WITHIN_S = 60.0  # far more than a busy machine needs
@@ -56,10 +57,10 @@ async def _router(dialect: str) -> None:
 
 
 GREETINGS: dict[str, Greet] = {
-    "rollout_server.mutants": _rollout,
-    "rollout_server.trainer.mutants": _trainer,
-    "rollout_server.engine.mutants": _engine,
-    "rollout_server.chat.mutants": _router,
+    "rollout_conformance.rollout_server.mutants": _rollout,
+    "rollout_conformance.rollout_server.trainer.mutants": _trainer,
+    "rollout_conformance.rollout_server.engine.mutants": _engine,
+    "rollout_conformance.rollout_server.chat.mutants": _router,
 }
 
 

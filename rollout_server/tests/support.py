@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
-from rollout_server import tokens
-from rollout_server.app import create_app
-from rollout_server.settings import Settings
+from rollout_conformance.rollout_server import tokens
+from rollout_conformance.rollout_server.app import create_app
+from rollout_conformance.rollout_server.settings import Settings
 
 TOKENIZER = str(Path(__file__).resolve().parents[2] / "scenarios" / "tokenizer")
 USER = {"role": "user", "content": "Please calculate 5 plus 3."}

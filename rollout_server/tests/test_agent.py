@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rollout_server.tests.support import USER, Trainer, call, reply, serve
+from rollout_conformance.rollout_server.tests.support import USER, Trainer, call, reply, serve
 
 TOOL = {"role": "tool", "content": "8", "tool_call_id": "call_1"}
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from rollout_server.tests.support import Trainer, init, serve, sync_start
+from rollout_conformance.rollout_server.tests.support import Trainer, init, serve, sync_start
 
 STARTS = {"/rollout": sync_start(), "/v1/rollout/init": init()}
 REFUSED = [

@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from rollout_server.tests.support import Caller, Effect, Trainer, hang, init, serve
+from rollout_conformance.rollout_server.tests.support import Caller, Effect, Trainer, hang, init, serve
 
 
 async def deliver(caller: Caller) -> None:

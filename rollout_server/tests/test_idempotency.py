@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_server import start
-from rollout_server.registry import ConflictError, Registry
-from rollout_server.tests.support import USER, Caller, Trainer, init, reply, serve
+from rollout_conformance.rollout_server import start
+from rollout_conformance.rollout_server.registry import ConflictError, Registry
+from rollout_conformance.rollout_server.tests.support import USER, Caller, Trainer, init, reply, serve
 
 FIRST = {"rollout_id": "a", "idempotency_key": "k"}
 SECOND = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollout_server import json_text
+from rollout_conformance.rollout_server import json_text
 
 SAME = [
     '{"a":"\\ud800"}',

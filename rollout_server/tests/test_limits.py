@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_server.tests.support import Caller, Trainer, call, hang, init, reply, serve, sync_start
+from rollout_conformance.rollout_server.tests.support import Caller, Trainer, call, hang, init, reply, serve, sync_start
 
 
 class Gate(Trainer):

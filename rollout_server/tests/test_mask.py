@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from rollout_server import mask
-from rollout_server.errors import RolloutError
-from rollout_server.mask import Turn
-from rollout_server.tests.support import TOKENIZER, Trainer, call, reply, serve, tokenizer
+from rollout_conformance.rollout_server import mask
+from rollout_conformance.rollout_server.errors import RolloutError
+from rollout_conformance.rollout_server.mask import Turn
+from rollout_conformance.rollout_server.tests.support import TOKENIZER, Trainer, call, reply, serve, tokenizer
 
 MASKS = [
     ("nothing was sampled yet", None, 100, None),

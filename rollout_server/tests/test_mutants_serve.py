@@ -15,7 +15,12 @@ PACKAGES = ("", ".trainer", ".engine", ".chat")
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_mutant_answers_a_plain_greeting(package: str) -> None:
     """In a process of its own, which each mutant leaves as it was."""
-    command = [sys.executable, "-m", "rollout_server.tests.greet_mutants", f"rollout_server{package}.mutants"]
+    command = [
+        sys.executable,
+        "-m",
+        "rollout_conformance.rollout_server.tests.greet_mutants",
+        f"rollout_conformance.rollout_server{package}.mutants",
+    ]
     env = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=env)  # noqa: S603
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_server.tests.support import Effect, Trainer, call, hang, reply, serve
+from rollout_conformance.rollout_server.tests.support import Effect, Trainer, call, hang, reply, serve
 
 GOOD = reply()
 

@@ -5,8 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from rollout_server import retry
-from rollout_server.tests.support import Effect, Trainer, call, reply, serve
+from rollout_conformance.rollout_server import retry
+from rollout_conformance.rollout_server.tests.support import Effect, Trainer, call, reply, serve
 
 POLICY = retry.Policy(retries=5, base_s=1, max_s=30)
 DELAYS = [

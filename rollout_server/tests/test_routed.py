@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from contracts.rollout.wire_routed import CancelRequest
-from rollout_server import errors, outcome, routed
-from rollout_server.board import Board
-from rollout_server.outcome import Outcome, Tally
+from rollout_conformance.contracts.rollout.wire_routed import CancelRequest
+from rollout_conformance.rollout_server import errors, outcome, routed
+from rollout_conformance.rollout_server.board import Board
+from rollout_conformance.rollout_server.outcome import Outcome, Tally
 
 START: dict[str, Any] = {
     "rollout_id": "r1",

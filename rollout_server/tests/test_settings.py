@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rollout_server.app import create_app
-from rollout_server.settings import SettingsError, load
+from rollout_conformance.rollout_server.app import create_app
+from rollout_conformance.rollout_server.settings import SettingsError, load
 
 WRONG = [
     ("ROLLOUT_TIMEOUT_S", "soon"),
@@ -17,9 +17,9 @@ WRONG = [
     ("ROLLOUT_RETRY_BASE_S", "-1"),
     ("ROLLOUT_LOG_LEVEL", "loud"),
     ("ROLLOUT_DEMO", "perhaps"),
-    ("ROLLOUT_TOOLS", "rollout_server.tools.nothing"),
-    ("ROLLOUT_TOOLS", "rollout_server.tools.calculator,rollout_server.tools.calculator"),
-    ("ROLLOUT_AGENT", "rollout_server.nobody"),
+    ("ROLLOUT_TOOLS", "rollout_conformance.rollout_server.tools.nothing"),
+    ("ROLLOUT_TOOLS", "rollout_conformance.rollout_server.tools.calculator,rollout_server.tools.calculator"),
+    ("ROLLOUT_AGENT", "rollout_conformance.rollout_server.nobody"),
 ]
 
 

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from rollout_server import shutdown
-from rollout_server.tests.support import Trainer, hang, init, reply, serve, sync_start
+from rollout_conformance.rollout_server import shutdown
+from rollout_conformance.rollout_server.tests.support import Trainer, hang, init, reply, serve, sync_start
 
 
 @pytest.mark.parametrize("dialect", ["sync", "callback"])

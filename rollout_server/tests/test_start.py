@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from contracts.rollout import wire
-from rollout_server.tests.support import USER, Trainer, init, serve, sync_start
+from rollout_conformance.contracts.rollout import wire
+from rollout_conformance.rollout_server.tests.support import USER, Trainer, init, serve, sync_start
 
 GONE = object()
 BAD_VALUES: dict[str, list[Any]] = {

@@ -6,10 +6,10 @@ import gc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rollout_server import docs
-from rollout_server.app import create_app
-from rollout_server.settings import Settings
-from rollout_server.tests.support import Caller, Trainer, call, init, reply, serve, sync_start
+from rollout_conformance.rollout_server import docs
+from rollout_conformance.rollout_server.app import create_app
+from rollout_conformance.rollout_server.settings import Settings
+from rollout_conformance.rollout_server.tests.support import Caller, Trainer, call, init, reply, serve, sync_start
 
 
 def test_health() -> None:
@@ -112,7 +112,7 @@ def test_an_unexpected_error_ends_a_rollout(where: str, category: str, monkeypat
     async def broken(*_: object) -> None:
         raise KeyError("secret")
 
-    monkeypatch.setattr(f"rollout_server.{where}", broken)
+    monkeypatch.setattr(f"rollout_conformance.rollout_server.{where}", broken)
     result = asyncio.run(serve(Trainer([reply("", call())])).sync())
     assert result["extra_fields"] == {"error_category": category}
     assert "secret" not in str(result)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rollout_server import tokens
-from rollout_server.errors import RolloutError
-from rollout_server.tests.support import TOKENIZER, USER, Trainer, serve, tokenizer
+from rollout_conformance.rollout_server import tokens
+from rollout_conformance.rollout_server.errors import RolloutError
+from rollout_conformance.rollout_server.tests.support import TOKENIZER, USER, Trainer, serve, tokenizer
 
 
 @pytest.fixture

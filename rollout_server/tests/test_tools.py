@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from rollout_server import tools
-from rollout_server.tests.support import call
-from rollout_server.tools import Tool, Toolbox, calculator, wait
+from rollout_conformance.rollout_server import tools
+from rollout_conformance.rollout_server.tests.support import call
+from rollout_conformance.rollout_server.tools import Tool, Toolbox, calculator, wait
 
 BIG = "1" + "0" * 400
 GIVES: list[tuple[str, Any, str]] = [

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_server import json_text
+from rollout_conformance.rollout_server import json_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The four operations of arithmetic. Integers stay exact."""
 
-from rollout_server.tools import Tool, ToolError
+from rollout_conformance.rollout_server.tools import Tool, ToolError
 
 Number = int | float
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from rollout_server.tools import Tool, ToolError
+from rollout_conformance.rollout_server.tools import Tool, ToolError
 
 
 async def wait(seconds: float) -> str:

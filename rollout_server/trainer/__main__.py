@@ -1,12 +1,12 @@
-"""`python -m rollout_server.trainer --port N`: serve until told to stop. Everything else is configured by TRAINER_ variables."""
+"""`python -m rollout_conformance.rollout_server.trainer --port N`: serve until told to stop. Everything else is configured by TRAINER_ variables."""
 
 import argparse
 import sys
 
 import uvicorn
 
-from rollout_server.trainer.app import create_app
-from rollout_server.trainer.settings import SettingsError, load
+from rollout_conformance.rollout_server.trainer.app import create_app
+from rollout_conformance.rollout_server.trainer.settings import SettingsError, load
 
 
 def main() -> int:
@@ -31,7 +31,9 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m rollout_server.trainer", description="The reference trainer.")
+    parser = argparse.ArgumentParser(
+        prog="python -m rollout_conformance.rollout_server.trainer", description="The reference trainer."
+    )
     parser.add_argument("--host", help="default: TRAINER_HOST, else 127.0.0.1")
     parser.add_argument("--port", type=int, help="0 for any; default: TRAINER_PORT, else 9001")
     return parser.parse_args()

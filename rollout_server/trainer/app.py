@@ -10,17 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rollout_server import logs, trainer_client
-from rollout_server.intake import Refusal
-from rollout_server.trainer import backend, endpoints, openai_backend, refusals, tokens
-from rollout_server.trainer.backend import Backend
-from rollout_server.trainer.client import Client
-from rollout_server.trainer.endpoints import json_response, secret
-from rollout_server.trainer.initiator import Initiator
-from rollout_server.trainer.refusals import RefusedError
-from rollout_server.trainer.service import Kit, Service
-from rollout_server.trainer.settings import Settings, load
-from rollout_server.trainer.tokens import ChatTokens
+from rollout_conformance.rollout_server import logs, trainer_client
+from rollout_conformance.rollout_server.intake import Refusal
+from rollout_conformance.rollout_server.trainer import backend, endpoints, openai_backend, refusals, tokens
+from rollout_conformance.rollout_server.trainer.backend import Backend
+from rollout_conformance.rollout_server.trainer.client import Client
+from rollout_conformance.rollout_server.trainer.endpoints import json_response, secret
+from rollout_conformance.rollout_server.trainer.initiator import Initiator
+from rollout_conformance.rollout_server.trainer.refusals import RefusedError
+from rollout_conformance.rollout_server.trainer.service import Kit, Service
+from rollout_conformance.rollout_server.trainer.settings import Settings, load
+from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
 
 ROUTES = [
     Route("/health", endpoints.Health),

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rollout_server.trainer import policy, prompt
-from rollout_server.trainer.prompt import Prompt
-from rollout_server.trainer.tokens import ChatTokens, Messages, Tools
+from rollout_conformance.rollout_server.trainer import policy, prompt
+from rollout_conformance.rollout_server.trainer.prompt import Prompt
+from rollout_conformance.rollout_server.trainer.tokens import ChatTokens, Messages, Tools
 
 DEFAULT_MAX_TOKENS = 512
 

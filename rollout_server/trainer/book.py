@@ -2,8 +2,8 @@
 
 from collections import OrderedDict
 
-from rollout_server.trainer import refusals
-from rollout_server.trainer.session import Session
+from rollout_conformance.rollout_server.trainer import refusals
+from rollout_conformance.rollout_server.trainer.session import Session
 
 
 class Book:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import aiohttp
 import httpx
 
-from rollout_server import json_text
+from rollout_conformance.rollout_server import json_text
 
 Trouble = Literal["network", "timeout", "too_long"]
 

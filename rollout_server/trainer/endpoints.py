@@ -8,12 +8,12 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
-from contracts.rollout.wire import ServerUrl
-from contracts.trainer import wire
-from rollout_server import auth, intake, json_text
-from rollout_server.trainer import refusals, start
-from rollout_server.trainer.service import Service
-from rollout_server.trainer.session import Session
+from rollout_conformance.contracts.rollout.wire import ServerUrl
+from rollout_conformance.contracts.trainer import wire
+from rollout_conformance.rollout_server import auth, intake, json_text
+from rollout_conformance.rollout_server.trainer import refusals, start
+from rollout_conformance.rollout_server.trainer.service import Service
+from rollout_conformance.rollout_server.trainer.session import Session
 
 _url: TypeAdapter[str] = TypeAdapter(ServerUrl)
 

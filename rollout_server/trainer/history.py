@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rollout_server import json_text
-from rollout_server.trainer import refusals
+from rollout_conformance.rollout_server import json_text
+from rollout_conformance.rollout_server.trainer import refusals
 
 Message = Mapping[str, Any]
 

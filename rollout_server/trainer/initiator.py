@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from contracts.rollout import wire
-from rollout_server.trainer.client import Answer, Ask, Client, NoAnswerError
-from rollout_server.trainer.session import Session
-from rollout_server.trainer.start import Start
+from rollout_conformance.contracts.rollout import wire
+from rollout_conformance.rollout_server.trainer.client import Answer, Ask, Client, NoAnswerError
+from rollout_conformance.rollout_server.trainer.session import Session
+from rollout_conformance.rollout_server.trainer.start import Start
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 60.0  # a server that says 0 is not hammered, one that says a day not obeyed
 PAUSE_S = 1.0  # when a 429 does not say for how long, or says something else

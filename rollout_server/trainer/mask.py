@@ -5,7 +5,7 @@ A wrong mask is refused and never repaired: with another one the policy would be
 
 from collections.abc import Iterable, Sequence
 
-from rollout_server.trainer import refusals
+from rollout_conformance.rollout_server.trainer import refusals
 
 
 def check(mask: Sequence[int] | None, lengths: Iterable[int], *, turns: int) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from contracts.rollout.wire import Message, Number, Text, TokenIds
-from rollout_server.trainer import refusals
-from rollout_server.trainer.backend import Generated, Task
-from rollout_server.trainer.client import Answer, Ask, Client, NoAnswerError
-from rollout_server.trainer.refusals import RefusedError
-from rollout_server.trainer.tokens import ChatTokens
+from rollout_conformance.contracts.rollout.wire import Message, Number, Text, TokenIds
+from rollout_conformance.rollout_server.trainer import refusals
+from rollout_conformance.rollout_server.trainer.backend import Generated, Task
+from rollout_conformance.rollout_server.trainer.client import Answer, Ask, Client, NoAnswerError
+from rollout_conformance.rollout_server.trainer.refusals import RefusedError
+from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
 
 # Members of a generation call that are the trainer's own to say. Everything else, such as `seed`, is the caller's and goes along.
 OURS = ("messages", "rollout_id", "response_mask", "model", "stream", "n", "tools", "logprobs", "return_token_ids")

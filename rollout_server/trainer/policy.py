@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rollout_server.trainer.tokens import Messages, Tools
+from rollout_conformance.rollout_server.trainer.tokens import Messages, Tools
 
 # A number is never begun in its middle, and none of it is given back: a question of a megabyte is read once.
 NUMBER = r"((?:-|(?<!\d))\d{1,300}+(?:\.\d{1,300}+)?+)"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_server.trainer.refusals import RefusedError
-from rollout_server.trainer.tokens import ChatTokens, Messages, Tools
-from rollout_server.trainer.trajectory import Trajectory
+from rollout_conformance.rollout_server.trainer.refusals import RefusedError
+from rollout_conformance.rollout_server.trainer.tokens import ChatTokens, Messages, Tools
+from rollout_conformance.rollout_server.trainer.trajectory import Trajectory
 
 PLACEHOLDER = "\N{REFERENCE MARK}reply\N{REFERENCE MARK}"
 

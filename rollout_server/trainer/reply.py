@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
-from rollout_server.trainer.backend import Generated, digest
-from rollout_server.trainer.session import Session
+from rollout_conformance.rollout_server.trainer.backend import Generated, digest
+from rollout_conformance.rollout_server.trainer.session import Session
 
 
 def body(session: Session, made: Generated, model: str) -> dict[str, Any]:

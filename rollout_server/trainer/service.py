@@ -5,16 +5,16 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_server import logs
-from rollout_server.trainer import initiator, mask, prompt, refusals, reply
-from rollout_server.trainer.backend import Backend, Task
-from rollout_server.trainer.book import Book
-from rollout_server.trainer.initiator import Initiator
-from rollout_server.trainer.prompt import Prompt
-from rollout_server.trainer.session import Open, Session, digest
-from rollout_server.trainer.settings import Settings
-from rollout_server.trainer.start import Start
-from rollout_server.trainer.tokens import ChatTokens
+from rollout_conformance.rollout_server import logs
+from rollout_conformance.rollout_server.trainer import initiator, mask, prompt, refusals, reply
+from rollout_conformance.rollout_server.trainer.backend import Backend, Task
+from rollout_conformance.rollout_server.trainer.book import Book
+from rollout_conformance.rollout_server.trainer.initiator import Initiator
+from rollout_conformance.rollout_server.trainer.prompt import Prompt
+from rollout_conformance.rollout_server.trainer.session import Open, Session, digest
+from rollout_conformance.rollout_server.trainer.settings import Settings
+from rollout_conformance.rollout_server.trainer.start import Start
+from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
 
 LONG_TEXT = 50_000  # characters; from here on encoding takes longer than a detour through a thread
 

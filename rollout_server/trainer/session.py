@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rollout_server import json_text
-from rollout_server.trainer import history, refusals
-from rollout_server.trainer.backend import Generated
-from rollout_server.trainer.prompt import Prompt
-from rollout_server.trainer.trajectory import Trajectory, Turn, grown
+from rollout_conformance.rollout_server import json_text
+from rollout_conformance.rollout_server.trainer import history, refusals
+from rollout_conformance.rollout_server.trainer.backend import Generated
+from rollout_conformance.rollout_server.trainer.prompt import Prompt
+from rollout_conformance.rollout_server.trainer.trajectory import Trajectory, Turn, grown
 
 Status = Literal["running", "COMPLETED", "ERROR", "TIMEOUT"]
 Message = Mapping[str, Any]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contracts.rollout.wire import ServerUrl
+from rollout_conformance.contracts.rollout.wire import ServerUrl
 
 PREFIX = "TRAINER_"
 SHIPPED_TOKENIZER = Path(__file__).resolve().parents[2] / "scenarios" / "tokenizer"

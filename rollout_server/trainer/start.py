@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.trainer.wire import StartRequest
+from rollout_conformance.contracts.trainer.wire import StartRequest
 
 Body = Mapping[str, Any]
 

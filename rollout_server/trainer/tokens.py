@@ -14,8 +14,8 @@ from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from rollout_server.trainer import refusals
-from rollout_server.trainer.settings import SettingsError
+from rollout_conformance.rollout_server.trainer import refusals
+from rollout_conformance.rollout_server.trainer.settings import SettingsError
 
 SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
 

@@ -7,7 +7,7 @@ read one after the other, and what was judged is cut to its ends.
 import asyncio
 from typing import Any
 
-from steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.findings import SuiteError
 
 MIB = 1 << 20
 DEFAULT_MIB = 64

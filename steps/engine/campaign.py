@@ -15,21 +15,21 @@ from typing import Any, Protocol
 
 import httpx
 
-from steps.engine import doubt, http, judging, sampled, targets
-from steps.engine.card import Card
-from steps.engine.cases import Case
-from steps.engine.doubt import Doubts
-from steps.engine.findings import Judgement, SuiteError, Verdict, counts
-from steps.engine.judging import Judging
-from steps.engine.lanes import Lane, Lanes
-from steps.engine.lateness import Lateness, limit, watched
-from steps.engine.outcome import Outcome
-from steps.engine.places import Places
-from steps.engine.session import GaveUp, Pulse, Session
-from steps.engine.standstill import Standstill
-from steps.engine.targets import Target
-from steps.engine.time_limit import JUDGING_S, time_limit
-from steps.engine.trace import Trace
+from rollout_conformance.steps.engine import doubt, http, judging, sampled, targets
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.doubt import Doubts
+from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict, counts
+from rollout_conformance.steps.engine.judging import Judging
+from rollout_conformance.steps.engine.lanes import Lane, Lanes
+from rollout_conformance.steps.engine.lateness import Lateness, limit, watched
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.places import Places
+from rollout_conformance.steps.engine.session import GaveUp, Pulse, Session
+from rollout_conformance.steps.engine.standstill import Standstill
+from rollout_conformance.steps.engine.targets import Target
+from rollout_conformance.steps.engine.time_limit import JUDGING_S, time_limit
+from rollout_conformance.steps.engine.trace import Trace
 
 CASE_S = 120.0  # no case may take longer, whatever it waits for
 LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores

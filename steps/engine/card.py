@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from steps.engine import yaml_source
-from steps.engine.near import unknown
-from steps.engine.problems import Problems
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.problems import Problems
 
 MOST_PATIENCE_S = 120.0  # as long as a case may take
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
-from steps.engine.findings import Evidence, Location
+from rollout_conformance.steps.engine.findings import Evidence, Location
 
 
 @runtime_checkable

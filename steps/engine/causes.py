@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from steps.engine.findings import Finding, Verdict
-from steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.findings import Finding, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
 
 SEVERAL = 3  # requirements
 # What differs between two ends of one cause: ids, numbers, quoted text.

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from steps.engine.trace import NotJson
+from rollout_conformance.steps.engine.trace import NotJson
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
 

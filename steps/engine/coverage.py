@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from steps.engine.trace import Exchange, NotJson, parse
+from rollout_conformance.steps.engine.trace import Exchange, NotJson, parse
 
 METHODS = ("get", "put", "post", "delete", "patch")
 BOUNDS = {"minimum": None, "maximum": None, "minLength": len, "maxLength": len, "minItems": len, "maxItems": len}

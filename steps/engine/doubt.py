@@ -7,9 +7,9 @@ played again, alone; the last play counts. What was confirmed so is not doubted 
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from steps.engine.causes import shape
-from steps.engine.findings import Finding, Judgement, Verdict
-from steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.causes import shape
+from rollout_conformance.steps.engine.findings import Finding, Judgement, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
 
 PLAYS = 3  # of one case, after the first
 MOST = 40  # plays again in a run: beyond that the machine is no place to measure

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from contracts.requirements import Requirement
-from steps.engine.compare import show
-from steps.engine.findings import LEVELS, Finding, Verdict, counts
-from steps.engine.outcome import Outcome
-from steps.engine.redaction import redacted
-from steps.engine.trace import Exchange, parse
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.findings import LEVELS, Finding, Verdict, counts
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.trace import Exchange, parse
 
 WORDS = {"must": "FAIL", "should": "WARN", "may": "NOTE"}
 WIDTH = 110

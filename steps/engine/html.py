@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
-from steps.engine.report_file import Broken, Exchange, Report, Result
+from rollout_conformance.steps.engine.report_file import Broken, Exchange, Report, Result
 
 MOST_FINDINGS = 2000  # of a page, which a browser still shows
 MOST_EXCHANGES = 8  # of a finding

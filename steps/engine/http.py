@@ -21,8 +21,8 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from steps.engine import bodies
-from steps.engine.trace import Headers
+from rollout_conformance.steps.engine import bodies
+from rollout_conformance.steps.engine.trace import Headers
 
 IDLE_S = 1.0
 LATE_S = 0.5

@@ -4,9 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from steps.engine.cases import Case
-from steps.engine.findings import LEVELS, Cause, Evidence, Finding, Held, Judgement, SuiteError, Verdict, judge
-from steps.engine.session import Session
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import (
+    LEVELS,
+    Cause,
+    Evidence,
+    Finding,
+    Held,
+    Judgement,
+    SuiteError,
+    Verdict,
+    judge,
+)
+from rollout_conformance.steps.engine.session import Session
 
 
 class Judged(Protocol):

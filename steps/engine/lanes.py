@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from steps.engine.targets import Target
+from rollout_conformance.steps.engine.targets import Target
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from steps.engine.trace import Request
+from rollout_conformance.steps.engine.trace import Request
 
 MOST_LOOKED_UP = (
     16  # different matches of one text that are looked for in what was sent, each of which reads all of that

@@ -14,8 +14,8 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from steps.engine.near import unknown
-from steps.engine.yaml_source import explained
+from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.yaml_source import explained
 
 T = TypeVar("T")
 Choices = Mapping[str, Sequence[str]]

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from steps.engine.reading import listed, mapping, mappings, text
-from steps.engine.redaction import redacted
-from steps.engine.trace import Exchange, Response, parse
+from rollout_conformance.steps.engine.reading import listed, mapping, mappings, text
+from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.trace import Exchange, Response, parse
 
 SHOWN = 200  # characters of a body that a message shows
 READ_BYTES = 4096  # of a body that are looked at for them

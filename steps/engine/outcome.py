@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from steps.engine.cases import Case
-from steps.engine.findings import Judgement
-from steps.engine.trace import Trace
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Judgement
+from rollout_conformance.steps.engine.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.findings import SuiteError
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import IO
 
-from steps.engine.process_guard import GUARD, send
+from rollout_conformance.steps.engine.process_guard import GUARD, send
 
 
 class Process:

@@ -13,13 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from contracts.requirements import Requirement
-from steps.engine.cases import Case
-from steps.engine.coverage import Coverage
-from steps.engine.findings import BROKEN, Finding, Verdict
-from steps.engine.outcome import Outcome
-from steps.engine.redaction import redacted
-from steps.engine.trace import Exchange, Trace
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.coverage import Coverage
+from rollout_conformance.steps.engine.findings import BROKEN, Finding, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.trace import Exchange, Trace
 
 LONGEST_BODY = 2000  # characters of a body that a finding keeps
 

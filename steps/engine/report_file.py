@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from steps.engine.findings import SuiteError, Verdict
-from steps.engine.json_text import NotJson, parse
+from rollout_conformance.steps.engine.findings import SuiteError, Verdict
+from rollout_conformance.steps.engine.json_text import NotJson, parse
 
 LONGEST_LINE = 32 << 20  # bytes; one case has one line, and of its bodies only the beginnings
 WORST_FIRST = (Verdict.FAIL, Verdict.IGNORED, Verdict.ERROR, Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIP)

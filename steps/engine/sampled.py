@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import NormalDist
 
-from steps.engine.cases import Case
-from steps.engine.findings import Finding, Judgement, Verdict
-from steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Finding, Judgement, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
 
 CONFIDENCE = 0.95
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
-from steps.engine import http, lateness
-from steps.engine.findings import SuiteError
-from steps.engine.trace import Event, Request, Response, Trace
+from rollout_conformance.steps.engine import http, lateness
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.trace import Event, Request, Response, Trace
 
 # A target that makes no move at all for `patience_s` is given up on; one that is merely slow is waited for up to this many
 # times as long, because a queue in front of it is a right it has.

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from steps.engine.session import Pulse
+from rollout_conformance.steps.engine.session import Pulse
 
 LOOK_S = 0.5
 TIMES = 3  # as long as a silent target is waited for in one case

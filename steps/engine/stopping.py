@@ -17,8 +17,8 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
 
-from steps.engine import time_limit
-from steps.engine.process_guard import GUARD
+from rollout_conformance.steps.engine import time_limit
+from rollout_conformance.steps.engine.process_guard import GUARD
 
 T = TypeVar("T")
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")

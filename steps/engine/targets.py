@@ -18,11 +18,12 @@ from typing import IO
 
 import httpx
 
-from steps.engine import http
-from steps.engine.findings import SuiteError
-from steps.engine.process import Process
-from steps.engine.process_guard import GUARD
-from steps.engine.stopping import ENDING
+from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.process import Process
+from rollout_conformance.steps.engine.process_guard import GUARD
+from rollout_conformance.steps.engine.stopping import ENDING
+from rollout_conformance.steps.paths import ROOT
 
 READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is noticed at once
 FIRST_ANSWER_S = 10.0  # a server that is there answers within this, on a busy machine too
@@ -69,11 +70,19 @@ def command(spec: str, port: int) -> list[str] | None:
         return None
     if kind == "app" and rest.count(":") == 1:
         options = ["--factory", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"]
-        return [sys.executable, "-m", "uvicorn", rest, *options, "--timeout-graceful-shutdown", "5"]
+        return [sys.executable, "-m", "uvicorn", _module(rest), *options, "--timeout-graceful-shutdown", "5"]
     if kind == "cmd" and "{port}" in rest:
         return [part.replace("{port}", str(port)) for part in shlex.split(rest)]
     hint = "cmd: needs {port} somewhere in the command" if kind == "cmd" else f"seen: {spec!r}"
     raise SuiteError(f'--target: {hint}. Write http://host:port, app:module:factory, or cmd:"command with {{port}}".')
+
+
+def _module(name: str) -> str:
+    """`rollout_server.app` is the reference's, as the README writes it, unless the folder one stands in has a package of that name."""
+    own = Path.cwd() / "rollout_server"
+    if not name.startswith("rollout_server.") or (own.exists() and not own.samefile(ROOT / "rollout_server")):
+        return name
+    return f"rollout_conformance.{name}"
 
 
 @contextlib.asynccontextmanager

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from steps.engine.findings import Location, SuiteError
+from rollout_conformance.steps.engine.findings import Location, SuiteError
 
 LARGEST = 4 << 20  # bytes of a file
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.paths import ROOT
 
 JUDGING_S = 5.0  # the judge of a case takes milliseconds
-ROOT = Path(__file__).parents[2]
 LEAST_S = 0.01
 
 _alarmed: "time_limit | None" = None  # the block that the alarm is set for

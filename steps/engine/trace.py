@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-from steps.engine import bodies
-from steps.engine.json_text import NotJson as NotJson
-from steps.engine.json_text import parse as parse
+from rollout_conformance.steps.engine import bodies
+from rollout_conformance.steps.engine.json_text import NotJson as NotJson
+from rollout_conformance.steps.engine.json_text import parse as parse
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from steps.engine import text
-from steps.engine.findings import Location, SuiteError
-from steps.engine.near import near
-from steps.engine.problems import Problems
+from rollout_conformance.steps.engine import text
+from rollout_conformance.steps.engine.findings import Location, SuiteError
+from rollout_conformance.steps.engine.near import near
+from rollout_conformance.steps.engine.problems import Problems
 
 BLOCK = "the text block"  # what a document is called that stands below a sentence of a feature
 SAID = {

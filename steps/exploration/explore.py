@@ -13,17 +13,17 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from steps import scenario
-from steps.engine import yaml_source
-from steps.engine.background import Background
-from steps.engine.cases import Case
-from steps.engine.findings import Finding, SuiteError, Verdict
-from steps.engine.outcome import Outcome
-from steps.exploration.faults import pairs
-from steps.exploration.moves import unlabelled
-from steps.exploration.reduce import reduced
-from steps.exploration.walk import walks
-from steps.running import Request, Run, ready
+from rollout_conformance.steps import scenario
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.background import Background
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Finding, SuiteError, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.exploration.faults import pairs
+from rollout_conformance.steps.exploration.moves import unlabelled
+from rollout_conformance.steps.exploration.reduce import reduced
+from rollout_conformance.steps.exploration.walk import walks
+from rollout_conformance.steps.running import Request, Run, ready
 
 PATIENCE_S = 2.0  # a shrinking walk that waits in vain is waited for often
 WALKS = 150

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from steps.engine.failure_text import collapse, finding_block
-from steps.engine.findings import SuiteError
-from steps.options import request_of, seed_of
-from steps.running import profile_of
+from rollout_conformance.steps.engine.failure_text import collapse, finding_block
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.options import request_of, seed_of
+from rollout_conformance.steps.running import profile_of
 
 WALKS, NIGHTLY_WALKS = 60, 1000
 
@@ -28,7 +28,7 @@ class ExplorationItem(pytest.Item):
             self.add_marker(mark)
 
     def runtest(self) -> None:
-        from steps.exploration.explore import campaign, explore
+        from rollout_conformance.steps.exploration.explore import campaign, explore
 
         request = replace(request_of(self.config, "rollout"), dialect=self.dialect)
         seed = seed_of(self.config)
@@ -55,7 +55,7 @@ class ExplorationItem(pytest.Item):
 
 def told(explored: Any, folder: Path | None) -> str:
     """The finding, and the scenario that shows it again."""
-    from steps.exploration.explore import save, text_of
+    from rollout_conformance.steps.exploration.explore import save, text_of
 
     groups = collapse([explored.outcome], profile_of("rollout").catalogue)
     blocks = [finding_block(group) for group in groups]

@@ -9,9 +9,20 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from contracts.lifecycle import Table, advance, legal
-from steps.exploration.moves import ACKS, ANSWERS, FAULTS, LOST_ACKS, STARTS, WEIGHTS, Part, alone, document, ends
-from steps.profiles.rollout.mistakes import NEVER
+from rollout_conformance.contracts.lifecycle import Table, advance, legal
+from rollout_conformance.steps.exploration.moves import (
+    ACKS,
+    ANSWERS,
+    FAULTS,
+    LOST_ACKS,
+    STARTS,
+    WEIGHTS,
+    Part,
+    alone,
+    document,
+    ends,
+)
+from rollout_conformance.steps.profiles.rollout.mistakes import NEVER
 
 T = TypeVar("T")
 ABOUT = "ROLLOUT-045"  # every rollout that asks at all gives evidence for it

@@ -7,9 +7,9 @@ from typing import Any
 
 import jsonschema_rs
 
-from steps.engine import yaml_source
-from steps.engine.findings import SuiteError
-from steps.engine.yaml_source import Path_, Source
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.yaml_source import Path_, Source
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 STARTS = {"callback": ("/v1/rollout/init",), "sync": ("/rollout",)}

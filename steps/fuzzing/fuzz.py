@@ -6,6 +6,7 @@ One outcome an operation and one for the links between them. A failed check is a
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import schemathesis
@@ -13,17 +14,25 @@ from schemathesis import engine
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
 
-from steps.engine.cases import Case
-from steps.engine.findings import Evidence, Finding, Held, Judgement, Location, SuiteError, Verdict, judge
-from steps.engine.outcome import Outcome
-from steps.engine.redaction import redacted
-from steps.fuzzing import hooks
-from steps.fuzzing.checks import Broken
-from steps.fuzzing.contract import Contract
-from steps.fuzzing.watch import Watch
-from steps.running import ROOT
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import (
+    Evidence,
+    Finding,
+    Held,
+    Judgement,
+    Location,
+    SuiteError,
+    Verdict,
+    judge,
+)
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.fuzzing import hooks
+from rollout_conformance.steps.fuzzing.checks import Broken
+from rollout_conformance.steps.fuzzing.contract import Contract
+from rollout_conformance.steps.fuzzing.watch import Watch
 
-CONFIG = ROOT / "schemathesis.toml"
+CONFIG = Path(__file__).with_name("schemathesis.toml")
 CONFORMS, ACCEPTS, REFUSES, NO_5XX = "300", "301", "302", "303"
 BY_CHECK = {
     "not_a_server_error": NO_5XX,

@@ -11,12 +11,12 @@ import schemathesis
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from steps.engine.background import Background
-from steps.engine.card import Card
-from steps.fuzzing import checks
-from steps.fuzzing.contract import dialect_of, profile_of
-from steps.fuzzing.watch import Watch
-from steps.running import Request
+from rollout_conformance.steps.engine.background import Background
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.fuzzing import checks
+from rollout_conformance.steps.fuzzing.contract import dialect_of, profile_of
+from rollout_conformance.steps.fuzzing.watch import Watch
+from rollout_conformance.steps.running import Request
 
 KEY = "ROLLOUT_SERVER_KEY"
 _watch: list[Watch | None] = []

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from steps.engine.coverage import Coverage, lines
-from steps.engine.findings import Finding, SuiteError, Verdict
-from steps.engine.outcome import Outcome
-from steps.exploration.items import ExplorationItem
-from steps.fuzzing import contract as contracts
-from steps.fuzzing.contract import Contract
-from steps.options import request_of, seed_of
-from steps.running import ROOT
+from rollout_conformance.steps.engine.coverage import Coverage, lines
+from rollout_conformance.steps.engine.findings import Finding, SuiteError, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.exploration.items import ExplorationItem
+from rollout_conformance.steps.fuzzing import contract as contracts
+from rollout_conformance.steps.fuzzing.contract import Contract
+from rollout_conformance.steps.options import request_of, seed_of
+from rollout_conformance.steps.paths import ROOT
 
 NIGHTLY_EXAMPLES, EXAMPLES = 1000, 50
 SHARED = 250  # examples that the operations of a contract with many share, so that it takes no longer than the others
@@ -117,9 +117,9 @@ def block(finding: Finding, catalogue: Any, command: str) -> str:
 
 def run(contract: Contract, config: pytest.Config) -> Fuzzed:
     """Fuzz one contract against the target of the session. Raises `SuiteError` when it cannot be done."""
-    from steps.engine.background import Background
-    from steps.fuzzing.fuzz import Plan, Tally, fuzz, outcome
-    from steps.fuzzing.watch import Watch
+    from rollout_conformance.steps.engine.background import Background
+    from rollout_conformance.steps.fuzzing.fuzz import Plan, Tally, fuzz, outcome
+    from rollout_conformance.steps.fuzzing.watch import Watch
 
     if contract.dialect is None:
         raise SuiteError(

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from steps.engine.background import Background
-from steps.engine.cases import Case
-from steps.engine.findings import Finding, Judgement, Location
-from steps.engine.outcome import Outcome
-from steps.engine.session import Session
-from steps.engine.targets import Target
-from steps.engine.trace import Request, Response, Trace
-from steps.running import Request as RunRequest
-from steps.running import Run, ready
+from rollout_conformance.steps.engine.background import Background
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Finding, Judgement, Location
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.targets import Target
+from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.running import Request as RunRequest
+from rollout_conformance.steps.running import Run, ready
 
 REMEMBERED = 64  # requests whose judgement a check may still ask for
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from steps.engine.findings import SuiteError
-from steps.live import cassette, engine
-from steps.live.engine import Wish
-from steps.live.openai import Engine
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.live import cassette, engine
+from rollout_conformance.steps.live.engine import Wish
+from rollout_conformance.steps.live.openai import Engine
 
 SCRIPTED, LIVE, BOTH, REPLAY = "scripted", "live", "both", "replay:"
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import httpx
 
-from steps.engine import http
-from steps.engine.findings import SuiteError
-from steps.engine.redaction import redacted
-from steps.engine.trace import NotJson, Request, Response, parse
-from steps.live.openai import ANSWER_S, Engine
-from steps.peers import served
+from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.trace import NotJson, Request, Response, parse
+from rollout_conformance.steps.live.openai import ANSWER_S, Engine
+from rollout_conformance.steps.peers import served
 
 VERSION = 1
 END = {"type": "footer"}

@@ -13,14 +13,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from steps.engine.cases import Case
-from steps.engine.findings import BROKEN, Verdict
-from steps.engine.outcome import Outcome
-from steps.engine.redaction import redacted
-from steps.engine.trace import Trace
-from steps.live import shapes
-from steps.live.shapes import Difference
-from steps.live.trainer import Drift
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import BROKEN, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.live import shapes
+from rollout_conformance.steps.live.shapes import Difference
+from rollout_conformance.steps.live.trainer import Drift
 
 MOST_SHOWN = 20
 

@@ -9,19 +9,19 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from steps.engine import redaction, targets
-from steps.engine.findings import SuiteError
-from steps.live.openai import Engine, looked_at
+from rollout_conformance.steps.engine import redaction, targets
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.live.openai import Engine, looked_at
+from rollout_conformance.steps.paths import SCENARIOS, TOKENIZER
 
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
-MODEL, TOKENIZER = SCENARIOS / "model", SCENARIOS / "tokenizer"
+MODEL = SCENARIOS / "model"
 NAME = "tiny"
 READY_S = 240.0  # a cold start reads two gigabytes of libraries
 HOME = Path(".vllm")
 MISSING = (
     "--backend live: no vLLM is installed, and VLLM_BACKEND_URL names no running one. Either start an engine and set "
     "VLLM_BACKEND_URL (and VLLM_MODEL_NAME), or install vLLM for this machine's CPU, which takes some minutes and 3 GB:\n"
-    "    python -m steps.live.install .vllm\n"
+    "    python -m rollout_conformance.steps.live.install .vllm\n"
     "An installed one is found in .vllm/, on PATH, or where VLLM_EXECUTABLE says."
 )
 # The tiny model is deterministic in float32 only, and its tool calls must not be stretched by blanks.

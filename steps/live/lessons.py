@@ -6,7 +6,7 @@ Pure and seeded. The tokenizer was made from other conversations (steps/peers/to
 from collections.abc import Callable, Iterator
 from random import Random
 
-from steps.peers.tokenizer_corpus import (
+from rollout_conformance.steps.peers.tokenizer_corpus import (
     CAPITALS,
     OPERATIONS,
     SMALL_TALK,

@@ -1,4 +1,4 @@
-"""Makes the tiny model that the project ships: `python -m steps.live.make_model scenarios/model`.
+"""Makes the tiny model that the project ships: `python -m rollout_conformance.steps.live.make_model scenarios/model`.
 
 Needs torch and transformers (the `model` extra), some minutes on two cores, and nothing else: the text is made from a seed, the
 tokenizer is the shipped one. Nothing at run time imports this module. The model is shipped because floating point differs from
@@ -17,9 +17,10 @@ import torch
 from torch.nn import functional
 from transformers import GenerationConfig, Qwen3Config, Qwen3ForCausalLM
 
-from steps.live.lessons import lessons
-from steps.peers.tokenizer_corpus import Conversation
-from steps.peers.tokens import END_OF_TURN, Tokens, load
+from rollout_conformance.steps.live.lessons import lessons
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers.tokenizer_corpus import Conversation
+from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens, load
 
 SEED = 0
 LESSONS = 24_000
@@ -29,7 +30,6 @@ LONGEST = 768  # tokens of a conversation; longer ones are left out
 CONTEXT = 4096
 IGNORED = -100
 OPENING = "<|im_start|>assistant\n"
-TOKENIZER = Path(__file__).parents[2] / "scenarios" / "tokenizer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from steps.engine import http
-from steps.engine.findings import SuiteError
-from steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.trace import NotJson, parse
 
 ANSWER_S = 120.0  # one generation, on two cores that also do something else
 LOOK_S = 10.0

@@ -11,12 +11,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from steps.engine import yaml_source
-from steps.engine.compare import show
-from steps.engine.trace import Exchange, NotJson, Trace, parse
-from steps.peers.trainer import NONCE
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.trace import Exchange, NotJson, Trace, parse
+from rollout_conformance.steps.paths import SCENARIOS
+from rollout_conformance.steps.peers.trainer import NONCE
 
-MASK = Path(__file__).parents[2] / "scenarios" / "divergence.yaml"
+MASK = SCENARIOS / "divergence.yaml"
 ABSENT = "absent"
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import httpx
 
-from steps.engine.findings import SuiteError
-from steps.engine.trace import Response, parse
-from steps.live import openai
-from steps.live.openai import Engine, Generation
-from steps.peers.oracle import Issued
-from steps.peers.script import Loss, Reply
-from steps.peers.tokens import Tokens
-from steps.peers.trainer import Enrolled, Play, ScriptedTrainer, completion, error
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.trace import Response, parse
+from rollout_conformance.steps.live import openai
+from rollout_conformance.steps.live.openai import Engine, Generation
+from rollout_conformance.steps.peers.oracle import Issued
+from rollout_conformance.steps.peers.script import Loss, Reply
+from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.peers.trainer import Enrolled, Play, ScriptedTrainer, completion, error
 
 SAMPLING = ("temperature", "top_p", "top_k", "max_tokens", "stop", "seed", "presence_penalty", "frequency_penalty")
 NULLS = ("refusal", "annotations", "audio", "function_call", "reasoning", "reasoning_content")

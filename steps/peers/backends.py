@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from steps.engine.reading import mapping
-from steps.engine.trace import Request, Response, Trace, parse
-from steps.peers import talking
-from steps.peers.talking import MODEL, NONCE, WORDS, Asked
+from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
+from rollout_conformance.steps.peers import talking
+from rollout_conformance.steps.peers.talking import MODEL, NONCE, WORDS, Asked
 
 JSON = (("content-type", "application/json"),)
 SSE = (("content-type", "text/event-stream"),)

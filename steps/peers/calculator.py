@@ -4,8 +4,8 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from steps.engine.reading import mapping
-from steps.engine.trace import parse
+from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.engine.trace import parse
 
 OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "add": operator.add,

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from steps.engine import bodies
-from steps.engine.trace import Request, Response, Trace, parse
+from rollout_conformance.steps.engine import bodies
+from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
 
 JSON = (("content-type", "application/json"),)
 HERE = "here"

@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 
-from steps.engine.trace import Request, Response, parse
-from steps.peers.oracle import assistant_message, sample
-from steps.peers.script import Call, Reply
-from steps.peers.tokens import Tokens
-from steps.peers.trainer import JSON, Play, ScriptedTrainer
+from rollout_conformance.steps.engine.trace import Request, Response, parse
+from rollout_conformance.steps.peers.oracle import assistant_message, sample
+from rollout_conformance.steps.peers.script import Call, Reply
+from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.peers.trainer import JSON, Play, ScriptedTrainer
 
 # A number is never begun in its middle, and none of it is given back.
 LONGEST = 4096  # characters of a question that are read

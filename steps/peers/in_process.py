@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 import httpx
 import respx
 
-from steps.engine.trace import Request
-from steps.peers.served import STALL_S, body_of, dripped, failed
-from steps.peers.trainer import Play, ScriptedTrainer
+from rollout_conformance.steps.engine.trace import Request
+from rollout_conformance.steps.peers.served import STALL_S, body_of, dripped, failed
+from rollout_conformance.steps.peers.trainer import Play, ScriptedTrainer
 
 
 def transport(trainer: ScriptedTrainer) -> httpx.MockTransport:

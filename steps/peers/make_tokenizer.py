@@ -1,4 +1,4 @@
-"""Makes the tokenizer that the project ships, byte for byte: `python -m steps.peers.make_tokenizer scenarios`.
+"""Makes the tokenizer that the project ships, byte for byte: `python -m rollout_conformance.steps.peers.make_tokenizer scenarios`.
 
 Two directories come out, which differ in the chat template alone. Each can be loaded by `tokenizers` and `jinja2`, and
 by `transformers.AutoTokenizer` from its path. Nothing at run time imports this module; it reads no file and no network.
@@ -19,8 +19,8 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 from tokenizers.trainers import BpeTrainer
 
-from steps.peers.tokenizer_corpus import Conversation, conversations
-from steps.peers.tokenizer_template import PREFIX_PRESERVING, STRIPPING, render
+from rollout_conformance.steps.peers.tokenizer_corpus import Conversation, conversations
+from rollout_conformance.steps.peers.tokenizer_template import PREFIX_PRESERVING, STRIPPING, render
 
 SEED = 0
 CONVERSATIONS = 4000  # enough that the vocabulary fills up with words, few enough to train in about a second
@@ -182,7 +182,7 @@ Special tokens vanish when decoding skips special tokens, added ones stay.
 
 ## How it was made
 
-`python -m steps.peers.make_tokenizer scenarios`, from seeded synthetic conversations, with `tokenizers` 0.23. The same
+`python -m rollout_conformance.steps.peers.make_tokenizer scenarios`, from seeded synthetic conversations, with `tokenizers` 0.23. The same
 command gives the same files:
 
 ```

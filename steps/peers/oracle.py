@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steps.peers.script import AnyCall, Call, HangingCall, Reply
-from steps.peers.tokens import END_OF_TURN, Tokens
+from rollout_conformance.steps.peers.script import AnyCall, Call, HangingCall, Reply
+from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
 
 _counter = itertools.count(1)
 OPENING = ({"role": "user", "content": "?"},)

@@ -15,10 +15,10 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from steps.engine import bodies
-from steps.engine.bodies import Cut
-from steps.engine.findings import SuiteError
-from steps.engine.trace import Headers, Request, Response
+from rollout_conformance.steps.engine import bodies
+from rollout_conformance.steps.engine.bodies import Cut
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.trace import Headers, Request, Response
 
 
 class Peer(Protocol):

@@ -17,7 +17,7 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.findings import SuiteError
 
 END_OF_TURN = "<|im_end|>"
 MOST = 2**31  # no tokenizer has an id beyond this

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 import orjson
 
-from steps.engine import bodies
-from steps.engine.trace import NotJson, Request, Response, Trace, parse
-from steps.peers.oracle import Issued, assistant_message, sample
-from steps.peers.script import Ack, Call, Cursor, Fault, Loss, Reply, Script
-from steps.peers.tokens import Tokens
+from rollout_conformance.steps.engine import bodies
+from rollout_conformance.steps.engine.trace import NotJson, Request, Response, Trace, parse
+from rollout_conformance.steps.peers.oracle import Issued, assistant_message, sample
+from rollout_conformance.steps.peers.script import Ack, Call, Cursor, Fault, Loss, Reply, Script
+from rollout_conformance.steps.peers.tokens import Tokens
 
 JSON = (("content-type", "application/json"),)
 NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")

@@ -11,12 +11,12 @@ from typing import Any
 
 from pytest_bdd import parsers, then, when
 
-from steps.engine import yaml_source
-from steps.engine.cases import Action, Expectation
-from steps.phrases.conditions import HOW, of_question, of_request
-from steps.phrases.replies import WHO, named, new, new_reading, one, readings, statuses, words
-from steps.profiles.chat import vocabulary
-from steps.profiles.chat.actions import Ask
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.cases import Action, Expectation
+from rollout_conformance.steps.phrases.conditions import HOW, of_question, of_request
+from rollout_conformance.steps.phrases.replies import WHO, named, new, new_reading, one, readings, statuses, words
+from rollout_conformance.steps.profiles.chat import vocabulary
+from rollout_conformance.steps.profiles.chat.actions import Ask
 
 Actions = tuple[Action, ...]
 Expectations = tuple[Expectation, ...]

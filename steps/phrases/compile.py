@@ -22,19 +22,25 @@ from pytest_bdd.parser import Feature, FeatureParser, Scenario, ScenarioTemplate
 from pytest_bdd.parser import Step as GherkinStep
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
-from contracts.requirements import Requirement
-from steps.engine import text as texts
-from steps.engine.cases import Action, Case, Expectation, Live, Step
-from steps.engine.findings import Location, SuiteError
-from steps.engine.making import plain
-from steps.engine.near import near
-from steps.engine.problems import Problems
-from steps.engine.yaml_source import BLOCK
-from steps.frame import IDENTIFIER, Frame, requirement
-from steps.phrases import chat, operating, rollout, router, trainer  # importing them registers their phrases
-from steps.profiles.base import Profile
-from steps.running import PROFILES
-from steps.scenario import needs_of
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine import text as texts
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation, Live, Step
+from rollout_conformance.steps.engine.findings import Location, SuiteError
+from rollout_conformance.steps.engine.making import plain
+from rollout_conformance.steps.engine.near import near
+from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.engine.yaml_source import BLOCK
+from rollout_conformance.steps.frame import IDENTIFIER, Frame, requirement
+from rollout_conformance.steps.phrases import (  # importing them registers their phrases
+    chat,
+    operating,
+    rollout,
+    router,
+    trainer,
+)
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.scenario import needs_of
 
 KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
 PREFIX = re.compile(r'for rollout "(?P<label>[\w-]+)", (?P<rest>.+)')

@@ -7,9 +7,9 @@ from typing import Any
 
 from pytest_bdd import parsers, then, when
 
-from steps.engine.cases import Action, Expectation
-from steps.phrases.replies import WHO, named, new, one, statuses, words
-from steps.profiles.router import vocabulary
+from rollout_conformance.steps.engine.cases import Action, Expectation
+from rollout_conformance.steps.phrases.replies import WHO, named, new, one, statuses, words
+from rollout_conformance.steps.profiles.router import vocabulary
 
 Actions = tuple[Action, ...]
 Expectations = tuple[Expectation, ...]

@@ -6,12 +6,12 @@ No phrase here; those of the profiles `chat` and `router` name their replies and
 from collections.abc import Sequence
 from typing import Any
 
-from steps.engine.cases import Action
-from steps.profiles.chat.actions import Ask, Measure, Send
-from steps.profiles.router.actions import AskMany
-from steps.profiles.router.conversations import AskUntil, Await, Converse
-from steps.profiles.router.crowds import Crowd, Dawdle, Refill
-from steps.profiles.router.operators import AskWith, Signed
+from rollout_conformance.steps.engine.cases import Action
+from rollout_conformance.steps.profiles.chat.actions import Ask, Measure, Send
+from rollout_conformance.steps.profiles.router.actions import AskMany
+from rollout_conformance.steps.profiles.router.conversations import AskUntil, Await, Converse
+from rollout_conformance.steps.profiles.router.crowds import Crowd, Dawdle, Refill
+from rollout_conformance.steps.profiles.router.operators import AskWith, Signed
 
 KEPT = Ask | Send | AskMany | Crowd | Refill | Dawdle | Converse | Await | AskUntil | AskWith | Signed
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")

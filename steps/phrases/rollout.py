@@ -4,21 +4,19 @@ A phrase returns an action or an expectation. Before any of them, `for rollout "
 """
 
 import json
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from pytest_bdd import given, parsers, then, when
 
-from steps import verbs
-from steps.engine import yaml_source
-from steps.engine.cases import Action, Expectation
-from steps.engine.findings import SuiteError
-from steps.peers.script import Script
-from steps.profiles.rollout.actions import TrainerSays
-from steps.scenario_model import Acknowledgement, Line, ScenarioFile, StartWishes
-
-ROOT = Path(__file__).parents[2]
+from rollout_conformance.steps import verbs
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.cases import Action, Expectation
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.peers.script import Script
+from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
+from rollout_conformance.steps.scenario_model import Acknowledgement, Line, ScenarioFile, StartWishes
 
 
 def _says(**line: Any) -> TrainerSays:

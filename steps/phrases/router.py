@@ -10,11 +10,11 @@ from typing import Any
 
 from pytest_bdd import given, parsers, then, when
 
-from steps.engine import yaml_source
-from steps.engine.cases import Action, Expectation
-from steps.phrases.conditions import HOW, of_client
-from steps.phrases.replies import WHO, named, new, one, statuses
-from steps.profiles.router import vocabulary
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.cases import Action, Expectation
+from rollout_conformance.steps.phrases.conditions import HOW, of_client
+from rollout_conformance.steps.phrases.replies import WHO, named, new, one, statuses
+from rollout_conformance.steps.profiles.router import vocabulary
 
 Actions = tuple[Action, ...]
 Expectations = tuple[Expectation, ...]

@@ -8,9 +8,9 @@ from typing import Any
 
 from pytest_bdd import parsers, then, when
 
-from steps.engine import yaml_source
-from steps.engine.cases import Action, Expectation
-from steps.profiles.trainer import vocabulary
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.cases import Action, Expectation
+from rollout_conformance.steps.profiles.trainer import vocabulary
 
 KEYS: Mapping[str, str] = {"without a key": "none", "with another key": "wrong", "with bytes for a key": "latin"}
 

@@ -7,16 +7,16 @@ from typing import Any, Protocol
 
 import httpx
 
-from contracts.lifecycle import Table
-from contracts.requirements import Requirement
-from steps.engine.card import Card
-from steps.engine.cases import Case, Step
-from steps.engine.findings import Cause, Evidence, Location, SuiteError
-from steps.engine.near import unknown
-from steps.engine.obstacles import Heard
-from steps.engine.session import Session
-from steps.engine.trace import Request, Response, Trace
-from steps.live.openai import Engine
+from rollout_conformance.contracts.lifecycle import Table
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.findings import Cause, Evidence, Location, SuiteError
+from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.obstacles import Heard
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.live.openai import Engine
 
 OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
 Invariant = Callable[[Any], Iterable[Evidence]]

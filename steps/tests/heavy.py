@@ -1,6 +1,7 @@
 """Cases as large as a hostile or a very busy target makes them, as each profile's invariants read them; and the CPU time that judging takes.
 
-`python -m steps.tests.heavy PROFILE` judges each at a quarter of its size, then whole, and prints what is steeper than linear. It is a
+`python -m rollout_conformance.steps.tests.heavy PROFILE` judges each at a quarter of its size,
+then whole, and prints what is steeper than linear. It is a
 process of its own, so that a test can end it: nothing else stops a regular expression.
 """
 
@@ -11,26 +12,26 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from steps.engine.card import Card, Limits
-from steps.engine.trace import Request, Response, Trace, parse
-from steps.peers import calculator, tokens
-from steps.peers.backends import Plan
-from steps.peers.host import Hosted
-from steps.peers.script import Call, Reply, Script
-from steps.peers.trainer import Enrolled, ScriptedTrainer
-from steps.profiles.chat import replies as chat
-from steps.profiles.rollout import talk as rollout
-from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
-from steps.profiles.rollout.given import START_PATH, Wanted, compose
-from steps.profiles.router.bench import RouterBench
-from steps.profiles.trainer import live as trainer
-from steps.running import PROFILES
-from steps.tests import growth
+from rollout_conformance.steps.engine.card import Card, Limits
+from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import calculator, tokens
+from rollout_conformance.steps.peers.backends import Plan
+from rollout_conformance.steps.peers.host import Hosted
+from rollout_conformance.steps.peers.script import Call, Reply, Script
+from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
+from rollout_conformance.steps.profiles.chat import replies as chat
+from rollout_conformance.steps.profiles.rollout import talk as rollout
+from rollout_conformance.steps.profiles.rollout.given import START_PATH, Wanted, compose
+from rollout_conformance.steps.profiles.router.bench import RouterBench
+from rollout_conformance.steps.profiles.trainer import live as trainer
+from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.tests import growth
 
 MIB = 1 << 20
 SIZES = (MIB // 4, MIB)
 SIGNS = ("a", "9", "/", '"', " ", "_", ".", "[")
-TOKENS = tokens.load(SHIPPED_TOKENIZER)
+TOKENS = tokens.load(TOKENIZER)
 QUESTION = [{"role": "user", "content": "Please calculate 5 plus 3."}]
 ENTRY = {"token": "a", "logprob": -1.0, "top_logprobs": []}
 IDS = {"token_ids": [5], "logprobs": {"content": [ENTRY]}}
@@ -219,7 +220,7 @@ class Played:
 
     def __init__(self, dialect: str, script: Script) -> None:
         self.dialect, self.trace, self.trainer = dialect, Trace(), ScriptedTrainer()
-        self.given = compose(dialect, "", "rc-00000000-1x", "http://127.0.0.1:1", str(SHIPPED_TOKENIZER), Wanted())
+        self.given = compose(dialect, "", "rc-00000000-1x", "http://127.0.0.1:1", str(TOKENIZER), Wanted())
         self.tools = list(calculator.tools())
         self.enrolled = Enrolled(
             "",

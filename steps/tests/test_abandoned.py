@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from steps.engine.trace import Request, Trace
-from steps.peers import served, tokens
-from steps.peers.backends import Backend, Backends
-from steps.peers.host import Hosted, ScriptedHost
-from steps.peers.script import Reply, Script
-from steps.peers.trainer import Enrolled, ScriptedTrainer
-from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
+from rollout_conformance.steps.engine.trace import Request, Trace
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import served, tokens
+from rollout_conformance.steps.peers.backends import Backend, Backends
+from rollout_conformance.steps.peers.host import Hosted, ScriptedHost
+from rollout_conformance.steps.peers.script import Reply, Script
+from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 
 NONCE = "rc-00000000-1x"
 BODY = json.dumps({"rollout_id": NONCE, "messages": [{"role": "user", "content": f"Hello, {NONCE}."}]}).encode()
@@ -21,7 +21,7 @@ IN_CHUNKS = b"transfer-encoding: chunked\r\n\r\n"
 
 def trainer(trace: Trace) -> ScriptedTrainer:
     made = ScriptedTrainer()
-    known = tokens.load(SHIPPED_TOKENIZER)
+    known = tokens.load(TOKENIZER)
     made.enroll(
         Enrolled("", NONCE, "a-key", NONCE, trace, known, Script((Reply(text="Done."),)), lambda name: asyncio.Event())
     )

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from steps import library
-from steps.engine import card as cards
-from steps.engine import trace
-from steps.engine.findings import Verdict
-from steps.engine.outcome import Outcome
-from steps.engine.trace import NotJson
-from steps.running import PROFILES, Request, ready
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import trace
+from rollout_conformance.steps.engine.findings import Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.trace import NotJson
+from rollout_conformance.steps.running import PROFILES, Request, ready
 
 OFTEN = 0.15
 ODD: tuple[Any, ...] = (
@@ -66,7 +66,7 @@ def mangling(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             return mangled(value, rng) if not isinstance(value, NotJson) and rng.random() < OFTEN else value
 
         for name, module in list(sys.modules.items()):
-            if name.startswith("steps.") and getattr(module, "parse", None) is real:
+            if name.startswith("rollout_conformance.steps.") and getattr(module, "parse", None) is real:
                 monkeypatch.setattr(module, "parse", parse)
 
     return begin

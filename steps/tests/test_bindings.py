@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 import httpx
 import pytest
 
-from steps.engine import http
-from steps.engine.findings import SuiteError
-from steps.engine.trace import Trace
-from steps.peers import in_process, served, tokens
-from steps.peers.script import Ack, Call, Fault, Line, Reply, Script
-from steps.peers.trainer import Enrolled, ScriptedTrainer
-from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
+from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import in_process, served, tokens
+from rollout_conformance.steps.peers.script import Ack, Call, Fault, Line, Reply, Script
+from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 
 CALL = Reply(calls=(Call("add", '{"a": 5, "b": 3}'),))
 SAY = Reply(text="Grüße 🧮")
@@ -50,9 +50,7 @@ def enrolled(lines: Sequence[Line], acks: Sequence[Ack] = ()) -> tuple[ScriptedT
     trainer, trace = ScriptedTrainer(), Trace()
     gate = asyncio.Event()
     script = Script(tuple(lines), tuple(acks))
-    trainer.enroll(
-        Enrolled("", "r", None, "rc-00000000-1x", trace, tokens.load(SHIPPED_TOKENIZER), script, lambda _: gate)
-    )
+    trainer.enroll(Enrolled("", "r", None, "rc-00000000-1x", trace, tokens.load(TOKENIZER), script, lambda _: gate))
     return trainer, trace
 
 

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from steps.engine import http
-from steps.engine.card import Card
-from steps.peers import served
-from steps.peers.trainer import ScriptedTrainer
-from steps.profiles.rollout import capacity
-from steps.profiles.rollout.bench import Bench
+from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.peers import served
+from rollout_conformance.steps.peers.trainer import ScriptedTrainer
+from rollout_conformance.steps.profiles.rollout import capacity
+from rollout_conformance.steps.profiles.rollout.bench import Bench
 
 PATIENCE_S = 60.0  # far more than is waited for
 

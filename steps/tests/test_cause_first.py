@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from steps import library
-from steps.engine import card as cards
-from steps.engine import causes
-from steps.profiles.rollout.profile import PROFILE
-from steps.running import Request, ready
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import causes
+from rollout_conformance.steps.profiles.rollout.profile import PROFILE
+from rollout_conformance.steps.running import Request, ready
 
 # The name of a mutant, its dialect, the requirements whose cases are played, and what is to be found.
 DEFECTS = [

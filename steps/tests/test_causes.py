@@ -2,10 +2,10 @@
 
 import pytest
 
-from steps.engine.cases import Case
-from steps.engine.causes import SEVERAL, joined, shape
-from steps.engine.findings import Cause, Finding, Judgement, Location, Verdict
-from steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.causes import SEVERAL, joined, shape
+from rollout_conformance.steps.engine.findings import Cause, Finding, Judgement, Location, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
 
 AT = Location("case", 1)
 ENDS = "ROLLOUT-231"

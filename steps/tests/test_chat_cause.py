@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from steps.engine.card import Card
-from steps.engine.cases import Case, Step
-from steps.engine.findings import Finding, Location
-from steps.engine.trace import Request, Response, Trace
-from steps.profiles.chat import expectations as want
-from steps.profiles.chat.cause import cause
-from steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Reply, Talk
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.findings import Finding, Location
+from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.profiles.chat import expectations as want
+from rollout_conformance.steps.profiles.chat.cause import cause
+from rollout_conformance.steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Reply, Talk
 
 HERE = Location("case", 1)
 ERROR = {"error": {"message": "not today"}}

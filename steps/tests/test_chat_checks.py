@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from steps.engine.card import Card
-from steps.engine.findings import Finding, Held
-from steps.engine.trace import NotJson, Trace
-from steps.peers import calculator, tokens
-from steps.peers.oracle import completion_text
-from steps.profiles.chat.expectations import UsageChunk
-from steps.profiles.chat.profile import PROFILE, TOKENIZER
-from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, Talk, put_together
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.findings import Finding, Held
+from rollout_conformance.steps.engine.trace import NotJson, Trace
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import calculator, tokens
+from rollout_conformance.steps.peers.oracle import completion_text
+from rollout_conformance.steps.profiles.chat.expectations import UsageChunk
+from rollout_conformance.steps.profiles.chat.profile import PROFILE
+from rollout_conformance.steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, Talk, put_together
 
 TOKENS = tokens.load(TOKENIZER)
 QUESTION = [{"role": "user", "content": "Please calculate 5 plus 3."}]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.chat.lifecycle import CHOICE, ENDED, NEW, SPEAKING
-from contracts.lifecycle import advance
-from steps.profiles.chat.order import walked
-from steps.profiles.chat.replies import DONE, Chunk
+from rollout_conformance.contracts.chat.lifecycle import CHOICE, ENDED, NEW, SPEAKING
+from rollout_conformance.contracts.lifecycle import advance
+from rollout_conformance.steps.profiles.chat.order import walked
+from rollout_conformance.steps.profiles.chat.replies import DONE, Chunk
 
 DELTAS: dict[str, dict[str, Any]] = {
     "RoleSaid": {"delta": {"role": "assistant", "content": ""}},

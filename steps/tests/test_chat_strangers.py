@@ -8,11 +8,11 @@ from collections import Counter
 
 import pytest
 
-from steps import library
-from steps.engine.card import Card
-from steps.engine.findings import Verdict
-from steps.engine.outcome import Outcome
-from steps.running import Request, ready
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.findings import Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.running import Request, ready
 
 ENGINE = "app:rollout_server.tests.engine.strangers:create_app"
 STREAMS = ("scenarios/chat/streams.yaml", "scenarios/chat/tools.yaml")

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from steps.engine.bodies import Cut
-from steps.engine.compare import first, show
-from steps.engine.json_text import MOST_VALUES
-from steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.engine.bodies import Cut
+from rollout_conformance.steps.engine.compare import first, show
+from rollout_conformance.steps.engine.json_text import MOST_VALUES
+from rollout_conformance.steps.engine.trace import NotJson, parse
 
 
 @pytest.mark.parametrize(

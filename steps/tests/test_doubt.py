@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from steps.engine import doubt
-from steps.engine.campaign import Campaign, Options
-from steps.engine.card import Card
-from steps.engine.cases import Case, Step
-from steps.engine.doubt import Doubts, unproved
-from steps.engine.findings import Cause, Evidence, Finding, Held, Judgement, Location, Verdict
-from steps.engine.judging import Judging
-from steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine import doubt
+from rollout_conformance.steps.engine.campaign import Campaign, Options
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.doubt import Doubts, unproved
+from rollout_conformance.steps.engine.findings import Cause, Evidence, Finding, Held, Judgement, Location, Verdict
+from rollout_conformance.steps.engine.judging import Judging
+from rollout_conformance.steps.engine.outcome import Outcome
 
 AT = Location("case", 1)
 ABOUT = "R-1"

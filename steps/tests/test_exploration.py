@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from steps import library, scenario
-from steps.engine import card as cards
-from steps.engine import yaml_source
-from steps.exploration.explore import explore, save, text_of
-from steps.exploration.faults import ASPECTS, pairs
-from steps.exploration.moves import unlabelled
-from steps.exploration.reduce import reduced
-from steps.exploration.walk import walks
-from steps.profiles.rollout.profile import PROFILE
-from steps.running import Request
+from rollout_conformance.steps import library, scenario
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.exploration.explore import explore, save, text_of
+from rollout_conformance.steps.exploration.faults import ASPECTS, pairs
+from rollout_conformance.steps.exploration.moves import unlabelled
+from rollout_conformance.steps.exploration.reduce import reduced
+from rollout_conformance.steps.exploration.walk import walks
+from rollout_conformance.steps.profiles.rollout.profile import PROFILE
+from rollout_conformance.steps.running import Request
 
 MUTANTS = "app:rollout_server.mutants:create_app"
 
@@ -88,7 +88,7 @@ def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path
 def verdict_of(case: Any, request: Request) -> str:
     import asyncio
 
-    from steps.running import ready
+    from rollout_conformance.steps.running import ready
 
     async def play() -> str:
         async with ready(request) as run:

@@ -7,23 +7,23 @@ from pathlib import Path
 import httpx
 import pytest
 
-from steps.engine import card as cards
-from steps.engine import yaml_source
-from steps.engine.background import Background
-from steps.engine.card import Card
-from steps.engine.coverage import Coverage, lines
-from steps.engine.findings import Finding, SuiteError
-from steps.engine.session import Session
-from steps.engine.trace import Exchange, Request, Response, Trace
-from steps.fuzzing import contract as contracts
-from steps.fuzzing.fuzz import Plan, fuzz, outcome
-from steps.fuzzing.watch import Watch
-from steps.profiles.chat.fuzzed import HELLO, adopted, ended
-from steps.profiles.chat.profile import PROFILE as CHAT
-from steps.profiles.chat.replies import Bench, Talk
-from steps.profiles.rollout.profile import PROFILE
-from steps.running import ROOT
-from steps.running import Request as RunRequest
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.background import Background
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.coverage import Coverage, lines
+from rollout_conformance.steps.engine.findings import Finding, SuiteError
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.trace import Exchange, Request, Response, Trace
+from rollout_conformance.steps.fuzzing import contract as contracts
+from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz, outcome
+from rollout_conformance.steps.fuzzing.watch import Watch
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.profiles.chat.fuzzed import HELLO, adopted, ended
+from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT
+from rollout_conformance.steps.profiles.chat.replies import Bench, Talk
+from rollout_conformance.steps.profiles.rollout.profile import PROFILE
+from rollout_conformance.steps.running import Request as RunRequest
 
 HEAD = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths:\n"
 OPERATION = "  /x:\n    post:\n      requestBody: {content: {application/json: {schema: %s}}}\n      responses: {'200': {description: ok}}\n"

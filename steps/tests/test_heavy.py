@@ -5,14 +5,15 @@ import sys
 
 import pytest
 
-from steps.running import PROFILES, ROOT
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.running import PROFILES
 
 DEADLINE_S = 900  # far more than a busy machine needs; what is quadratic takes hours
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
 def test_every_invariant_judges_large_cases_in_linear_time(profile: str) -> None:
-    command = [sys.executable, "-m", "steps.tests.heavy", profile]
+    command = [sys.executable, "-m", "rollout_conformance.steps.tests.heavy", profile]
     ended = subprocess.run(  # noqa: S603
         command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S, check=False
     )

@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from steps import library
-from steps.engine import bodies, http, targets
-from steps.engine.card import Card
-from steps.engine.findings import SuiteError, Verdict
-from steps.running import PROFILES, Request, ready
-from steps.tests.hostile import BEHAVIOURS, served
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine import bodies, http, targets
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.findings import SuiteError, Verdict
+from rollout_conformance.steps.running import PROFILES, Request, ready
+from rollout_conformance.steps.tests.hostile import BEHAVIOURS, served
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -92,7 +92,7 @@ def test_a_hostile_target_is_refused_in_one_line_or_judged(name: str, profile: s
 def peak_of(words: list[str], env: dict[str, str]) -> tuple[int, str, int]:
     """The exit code of a command of ours, what it wrote, and its highest memory in MiB."""
     program = (
-        "import atexit, resource; from steps.cli import main; "
+        "import atexit, resource; from rollout_conformance.steps.cli import main; "
         "atexit.register(lambda: print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)); main()"
     )
     ended = subprocess.run(  # noqa: S603

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from contracts.rollout.lifecycle import BREACHES as ROLLOUT
-from contracts.trainer.lifecycle import BREACHES as TRAINER
-from steps import library
-from steps.fuzzing.checks import LEAK, SHOWN
-from steps.fuzzing.fuzz import OWN
-from steps.running import PROFILES
+from rollout_conformance.contracts.rollout.lifecycle import BREACHES as ROLLOUT
+from rollout_conformance.contracts.trainer.lifecycle import BREACHES as TRAINER
+from rollout_conformance.steps import library
+from rollout_conformance.steps.fuzzing.checks import LEAK, SHOWN
+from rollout_conformance.steps.fuzzing.fuzz import OWN
+from rollout_conformance.steps.running import PROFILES
 
 NAMES = ("trainer", "chat", "router")
 

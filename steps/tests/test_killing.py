@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from steps import killing
-from steps.engine.cases import Case
-from steps.engine.findings import Evidence, Finding, Held, Location, SuiteError, judge
-from steps.engine.outcome import Outcome
+from rollout_conformance.steps import killing
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held, Location, SuiteError, judge
+from rollout_conformance.steps.engine.outcome import Outcome
 
 MUTANT = killing.Planted("m", "ROLLOUT-094", ("ROLLOUT-093",), ("sync",), "what it does", "cases")
 LEVELS = {"ROLLOUT-093": "must", "ROLLOUT-094": "must", "ROLLOUT-095": "must"}

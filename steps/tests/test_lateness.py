@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from steps.engine import lateness
-from steps.engine.lateness import KEPT, NOTED_S, TOO_LATE_S, Lateness, watched
+from rollout_conformance.steps.engine import lateness
+from rollout_conformance.steps.engine.lateness import KEPT, NOTED_S, TOO_LATE_S, Lateness, watched
 
 
 @pytest.fixture

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from steps import library
-from steps.engine import leaks
-from steps.engine.campaign import Campaign
-from steps.engine.findings import Finding, Verdict
-from steps.engine.outcome import Outcome
-from steps.engine.trace import Request
-from steps.peers.script import Script
-from steps.profiles.rollout.checks.auth import secrets
-from steps.running import Request as RunRequest
-from steps.running import ready
-from steps.tests import heavy
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine import leaks
+from rollout_conformance.steps.engine.campaign import Campaign
+from rollout_conformance.steps.engine.findings import Finding, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.trace import Request
+from rollout_conformance.steps.peers.script import Script
+from rollout_conformance.steps.profiles.rollout.checks.auth import secrets
+from rollout_conformance.steps.running import Request as RunRequest
+from rollout_conformance.steps.running import ready
+from rollout_conformance.steps.tests import heavy
 
 ECHOING = "app:rollout_server.tests.echoing:create_app"
 LARGE = "metadata just above one MiB is refused"

@@ -12,11 +12,11 @@ import jsonschema_rs
 import pytest
 
 import steps
-from steps.engine import compare, json_text, leaks, redaction, sse, yaml_source
-from steps.peers import improviser, talking
-from steps.profiles.chat.actions import gauges
-from steps.profiles.rollout.checks.tools import gives, is_bare_number
-from steps.tests import growth
+from rollout_conformance.steps.engine import compare, json_text, leaks, redaction, sse, yaml_source
+from rollout_conformance.steps.peers import improviser, talking
+from rollout_conformance.steps.profiles.chat.actions import gauges
+from rollout_conformance.steps.profiles.rollout.checks.tools import gives, is_bare_number
+from rollout_conformance.steps.tests import growth
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 SIGNS = ("a", "9", "/", "[", "{", '"', " ", "_", ".", "\\", "-", "\n", ":", "\xe9")
@@ -28,13 +28,13 @@ ALL_WORDS = " ".join(sign.word for sign in leaks.STRICT).replace("() ", "()")
 
 
 MAKERS = (
-    "steps.live.make_model",
-    "steps.peers.make_tokenizer",
+    "rollout_conformance.steps.live.make_model",
+    "rollout_conformance.steps.peers.make_tokenizer",
 )  # they make the files that the suite ships, of nothing foreign
 
 
 def _modules() -> Iterator[Any]:
-    for found in pkgutil.walk_packages(steps.__path__, "steps."):
+    for found in pkgutil.walk_packages(steps.__path__, "rollout_conformance.steps."):
         if ".tests" not in found.name and not found.name.endswith("__main__") and found.name not in MAKERS:
             yield importlib.import_module(found.name)
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.requirements import Method
-from contracts.rollout.lifecycle import BREACHES
-from steps import killing, library, lint
-from steps.engine.cases import Case
-from steps.engine.findings import Location
-from steps.profiles.rollout import fuzzed
-from steps.profiles.rollout.profile import PROFILE
+from rollout_conformance.contracts.requirements import Method
+from rollout_conformance.contracts.rollout.lifecycle import BREACHES
+from rollout_conformance.steps import killing, library, lint
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.profiles.rollout import fuzzed
+from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 
 AT = Location("scenarios/rollout/x.yaml", 7)
 FILE = "contracts/rollout/requirements.yaml"

@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from steps.engine import http, redaction
-from steps.engine.findings import SuiteError
-from steps.engine.trace import Request, Response
-from steps.live import backend, cassette
-from steps.live.backend import Asked, Model
-from steps.live.engine import Wish
-from steps.live.openai import Engine, generate
-from steps.peers import served
-from steps.tests.test_live_openai import URL, FakeEngine, completion, of, refused, wired
+from rollout_conformance.steps.engine import http, redaction
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.trace import Request, Response
+from rollout_conformance.steps.live import backend, cassette
+from rollout_conformance.steps.live.backend import Asked, Model
+from rollout_conformance.steps.live.engine import Wish
+from rollout_conformance.steps.live.openai import Engine, generate
+from rollout_conformance.steps.peers import served
+from rollout_conformance.steps.tests.test_live_openai import URL, FakeEngine, completion, of, refused, wired
 
 CHAT = "/v1/chat/completions"
 SPACED = b'{ "choices" : [ {"message":{"content":"Gr\\u00fc\xc3\x9fe \xf0\x9f\xa7\xae"}} ]\n}\n'

@@ -9,15 +9,24 @@ from typing import Any
 
 import pytest
 
-from steps.engine.cases import Case
-from steps.engine.findings import BROKEN, Judgement, Location, SuiteError, Verdict
-from steps.engine.outcome import Outcome
-from steps.engine.trace import Exchange, Request, Response, Trace
-from steps.live import divergence, shapes
-from steps.live.divergence import Divergence, Kind, Played, compared, exit_code, kind, latency_class, slowest
-from steps.live.openai import Engine
-from steps.live.shapes import Allowed, Difference
-from steps.live.trainer import Drift
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import BROKEN, Judgement, Location, SuiteError, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.trace import Exchange, Request, Response, Trace
+from rollout_conformance.steps.live import divergence, shapes
+from rollout_conformance.steps.live.divergence import (
+    Divergence,
+    Kind,
+    Played,
+    compared,
+    exit_code,
+    kind,
+    latency_class,
+    slowest,
+)
+from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live.shapes import Allowed, Difference
+from rollout_conformance.steps.live.trainer import Drift
 
 PASS, FAIL, ERROR, SKIP, INCONCLUSIVE = (
     Verdict.PASS,

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from steps.engine import redaction, targets
-from steps.engine.findings import SuiteError
-from steps.engine.targets import Target
-from steps.live import engine
-from steps.live.engine import Wish, command, found, running
-from steps.live.openai import Engine
-from steps.peers import served
-from steps.tests.test_live_openai import FakeEngine
+from rollout_conformance.steps.engine import redaction, targets
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.targets import Target
+from rollout_conformance.steps.live import engine
+from rollout_conformance.steps.live.engine import Wish, command, found, running
+from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import served
+from rollout_conformance.steps.tests.test_live_openai import FakeEngine
 
 NAMES = ("VLLM_BACKEND_URL", "VLLM_MODEL_NAME", "VLLM_API_KEY", "VLLM_EXECUTABLE", "VLLM_EXTRA_ARGS", "OMP_NUM_THREADS")
 
@@ -61,7 +62,12 @@ def test_the_installed_one_is_taken_before_that_on_the_path(tmp_path: Path) -> N
 def test_no_executable_is_told_how_to_install_one() -> None:
     with pytest.raises(SuiteError) as told:
         found(None)
-    for words in ("VLLM_BACKEND_URL", "VLLM_MODEL_NAME", "python -m steps.live.install .vllm", "VLLM_EXECUTABLE"):
+    for words in (
+        "VLLM_BACKEND_URL",
+        "VLLM_MODEL_NAME",
+        "python -m rollout_conformance.steps.live.install .vllm",
+        "VLLM_EXECUTABLE",
+    ):
         assert words in str(told.value)
 
 
@@ -79,7 +85,7 @@ def test_the_tiny_model_is_served_with_what_it_needs() -> None:
     words = command("/x/vllm", None)
     assert words[:3] == ["/x/vllm", "serve", str(engine.MODEL)]
     wanted = {
-        "--tokenizer": str(engine.TOKENIZER),
+        "--tokenizer": str(TOKENIZER),
         "--served-model-name": "tiny",
         "--tool-call-parser": "hermes",
         "--dtype": "float32",
@@ -90,7 +96,7 @@ def test_the_tiny_model_is_served_with_what_it_needs() -> None:
     }
     assert {name: option(words, name) for name in wanted} == wanted
     assert {"--enable-auto-tool-choice", "--enforce-eager", "--exclude-tools-when-tool-choice-none"} <= set(words)
-    assert (engine.MODEL.parent, engine.TOKENIZER.is_dir()) == (engine.TOKENIZER.parent, True)
+    assert (engine.MODEL.parent, TOKENIZER.is_dir()) == (TOKENIZER.parent, True)
 
 
 def test_another_model_is_served_as_it_is() -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from steps.engine import http, targets
-from steps.engine.findings import SuiteError
-from steps.engine.trace import Request, Response, parse
-from steps.live import openai
-from steps.live.openai import Engine, EngineError, Generation, generate, looked_at
-from steps.peers import in_process, served
-from steps.peers.script import Loss
+from rollout_conformance.steps.engine import http, targets
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.trace import Request, Response, parse
+from rollout_conformance.steps.live import openai
+from rollout_conformance.steps.live.openai import Engine, EngineError, Generation, generate, looked_at
+from rollout_conformance.steps.peers import in_process, served
+from rollout_conformance.steps.peers.script import Loss
 
 HELLO = {"messages": [{"role": "user", "content": "Hello!"}]}
 MESSAGE: dict[str, Any] = {"role": "assistant", "content": "Hi.", "refusal": None, "tool_calls": []}

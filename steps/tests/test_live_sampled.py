@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from steps.engine.cases import Case, Live
-from steps.engine.findings import Finding, Judgement, Location, Verdict
-from steps.engine.outcome import Outcome
-from steps.engine.sampled import least_share, verdict
+from rollout_conformance.steps.engine.cases import Case, Live
+from rollout_conformance.steps.engine.findings import Finding, Judgement, Location, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.sampled import least_share, verdict
 
 NAME = "ROLLOUT-094"
 PLACE = Location("scenarios/rollout/tools.yaml", 9)

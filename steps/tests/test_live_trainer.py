@@ -9,18 +9,18 @@ from typing import Any
 import httpx
 import pytest
 
-from steps.engine import http
-from steps.engine.trace import Request, Response, Trace
-from steps.live.openai import Engine
-from steps.live.trainer import LiveTrainer, first_difference, said, stable_number
-from steps.peers import served, tokens
-from steps.peers.calculator import tools
-from steps.peers.script import Ack, Fault, Line, Reply, Script
-from steps.peers.trainer import Enrolled
-from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
-from steps.tests.test_live_openai import URL, FakeEngine, completion, of, refused, wired
+from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live.trainer import LiveTrainer, first_difference, said, stable_number
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import served, tokens
+from rollout_conformance.steps.peers.calculator import tools
+from rollout_conformance.steps.peers.script import Ack, Fault, Line, Reply, Script
+from rollout_conformance.steps.peers.trainer import Enrolled
+from rollout_conformance.steps.tests.test_live_openai import URL, FakeEngine, completion, of, refused, wired
 
-TOKENS = tokens.load(SHIPPED_TOKENIZER)
+TOKENS = tokens.load(TOKENIZER)
 QUESTION = [{"role": "user", "content": "5 plus 3?"}]
 PROMPT = tuple(TOKENS.prompt_ids(QUESTION))
 END = TOKENS.end_of_turn or 0

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from steps import lint
-from steps.engine import card as cards
-from steps.engine.findings import SuiteError
-from steps.running import PROFILES
+from rollout_conformance.steps import lint
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.running import PROFILES
 
 FEATURE = """Feature: F
 
@@ -254,7 +254,9 @@ def test_no_message_speaks_python(told: Told, text: str) -> None:
     ]
     said = "\n".join(line for one in wrong for line in told(ending, one))
     assert not [
-        word for word in ("__init__", "argument after", "pydantic", "steps.", "NoneType", "positional") if word in said
+        word
+        for word in ("__init__", "argument after", "pydantic", "rollout_conformance.steps.", "NoneType", "positional")
+        if word in said
     ]
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from steps.baseline import Baseline, Entry
-from steps.engine import html, report, report_file
-from steps.engine.cases import Case
-from steps.engine.failure_text import collapse, finding_block, summary
-from steps.engine.findings import Finding, Held, Judgement, Location, SuiteError, Verdict, judge
-from steps.engine.outcome import Outcome
-from steps.engine.redaction import redacted
-from steps.engine.trace import Request, Response, Trace
-from steps.running import PROFILES
+from rollout_conformance.steps.baseline import Baseline, Entry
+from rollout_conformance.steps.engine import html, report, report_file
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.failure_text import collapse, finding_block, summary
+from rollout_conformance.steps.engine.findings import Finding, Held, Judgement, Location, SuiteError, Verdict, judge
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.running import PROFILES
 
 CATALOGUE = PROFILES["rollout"].catalogue
 LEVELS = {name: entry.level for name, entry in CATALOGUE.items()}

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from steps import baseline, library, lint
-from steps.cli import FINDINGS, NO_JUDGEMENT, OK, _conclude, cli
-from steps.engine.findings import Judgement, SuiteError, Verdict
-from steps.engine.outcome import Outcome
-from steps.running import PROFILES, ROOT, Request
+from rollout_conformance.steps import baseline, library, lint
+from rollout_conformance.steps.cli import FINDINGS, NO_JUDGEMENT, OK, _conclude, cli
+from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.running import PROFILES, Request
 
 CASE = "cases:\n- name: {name}\n  requirements: [{about}]\n  steps: [{step}]\n  expect: [{expected}]\n"
 CHAT = CASE.format(name="a chat", about="CHAT-050", step="{chat: {ask: Hello!}}", expected="answered")

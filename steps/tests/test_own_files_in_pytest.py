@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from steps.running import ROOT
+from rollout_conformance.steps.paths import ROOT
 
 PROSE = (
     'Feature: f\n\n  @ROLLOUT-112 @callback\n  Scenario: prose of a user\n    Given the trainer says "Done."\n'

@@ -8,20 +8,20 @@ from pathlib import Path
 import httpx
 import pytest
 
-from steps import library
-from steps.engine import http
-from steps.engine.cases import Case
-from steps.engine.findings import Verdict
-from steps.engine.outcome import Outcome
-from steps.engine.trace import Trace
-from steps.peers import in_process, served, tokens
-from steps.peers.backends import Backend, BackendLine, Backends, Plan
-from steps.peers.host import Hosted, ScriptedHost, StartAnswer
-from steps.peers.script import Reply, Script
-from steps.peers.trainer import Enrolled, ScriptedTrainer
-from steps.profiles.rollout.actions import TrainerSays
-from steps.profiles.rollout.bench import SHIPPED_TOKENIZER
-from steps.running import PROFILES, Request, ready
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import in_process, served, tokens
+from rollout_conformance.steps.peers.backends import Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.peers.host import Hosted, ScriptedHost, StartAnswer
+from rollout_conformance.steps.peers.script import Reply, Script
+from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
+from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
+from rollout_conformance.steps.running import PROFILES, Request, ready
 
 NONCE = "rc-00000000-1x"
 ASKED = {"rollout_id": NONCE, "messages": [{"role": "user", "content": f"Hello, {NONCE}."}]}
@@ -33,7 +33,7 @@ CASE = (
 
 def trainer(trace: Trace, line: Reply) -> ScriptedTrainer:
     made = ScriptedTrainer()
-    known = tokens.load(SHIPPED_TOKENIZER)
+    known = tokens.load(TOKENIZER)
     made.enroll(Enrolled("", NONCE, None, NONCE, trace, known, Script((line,)), lambda name: asyncio.Event()))
     return made
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from steps import scenario, verbs
-from steps.engine.cases import Case
-from steps.engine.findings import SuiteError
-from steps.phrases.compile import OURS, compile_feature, phrases
-from steps.running import PROFILES
-from steps.verb_scenario import VOCABULARIES
+from rollout_conformance.steps import scenario, verbs
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.phrases.compile import OURS, compile_feature, phrases
+from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.verb_scenario import VOCABULARIES
 
 ROLLOUT = PROFILES["rollout"]
 HEAD = "Feature: f\n\n  @ROLLOUT-112\n  Scenario: s\n"

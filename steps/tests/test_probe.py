@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from steps import probe, smoking
-from steps.cli import cli
-from steps.engine import card as cards
-from steps.engine.card import Card
-from steps.engine.findings import SuiteError
-from steps.engine.trace import Request as Asked
-from steps.engine.trace import Response
-from steps.peers import served
-from steps.peers.host import HostPlay
-from steps.running import PROFILES, Request, ready
+from rollout_conformance.steps import probe, smoking
+from rollout_conformance.steps.cli import cli
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.trace import Request as Asked
+from rollout_conformance.steps.engine.trace import Response
+from rollout_conformance.steps.peers import served
+from rollout_conformance.steps.peers.host import HostPlay
+from rollout_conformance.steps.running import PROFILES, Request, ready
 
 JSON = (("content-type", "application/json"),)
 KEY = "a-key-of-ours"

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from steps import library
-from steps.engine import card as cards
-from steps.engine.findings import Verdict
-from steps.engine.outcome import Outcome
-from steps.profiles.rollout.profile import PROFILE
-from steps.running import Request, ready
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine.findings import Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.profiles.rollout.profile import PROFILE
+from rollout_conformance.steps.running import Request, ready
 
 ONLY_ROUTED = ("routed",)
 BOTH = ("sync", "callback")

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from contracts.requirements import Requirement
-from steps.engine.cases import Case, Step
-from steps.engine.findings import Cause, Location
-from steps.engine.trace import Request
-from steps.peers.script import Fault, Reply, Script
-from steps.profiles.rollout import expectations as want
-from steps.profiles.rollout.actions import StopServer
-from steps.profiles.rollout.cause import cause
-from steps.profiles.rollout.given import START_PATH, Wanted
-from steps.profiles.rollout.profile import PROFILE
-from steps.profiles.rollout.talk import Talk
-from steps.tests.heavy import Played
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.findings import Cause, Location
+from rollout_conformance.steps.engine.trace import Request
+from rollout_conformance.steps.peers.script import Fault, Reply, Script
+from rollout_conformance.steps.profiles.rollout import expectations as want
+from rollout_conformance.steps.profiles.rollout.actions import StopServer
+from rollout_conformance.steps.profiles.rollout.cause import cause
+from rollout_conformance.steps.profiles.rollout.given import START_PATH, Wanted
+from rollout_conformance.steps.profiles.rollout.profile import PROFILE
+from rollout_conformance.steps.profiles.rollout.talk import Talk
+from rollout_conformance.steps.tests.heavy import Played
 
 AT = Location("case", 1)
 MINE, OF_AN_INVARIANT, BY_ITSELF = "R-1", "R-2", "ROLLOUT-231"

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from steps.engine.causes import joined
-from steps.profiles.rollout.profile import PROFILE
-from steps.tests.test_right_variants import Freedom, numbered, played
+from rollout_conformance.steps.engine.causes import joined
+from rollout_conformance.steps.profiles.rollout.profile import PROFILE
+from rollout_conformance.steps.tests.test_right_variants import Freedom, numbered, played
 
 
 def test_a_call_that_is_not_asked_again_is_accused_as_that_and_not_as_an_end_without_reason() -> None:

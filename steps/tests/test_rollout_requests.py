@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from steps.engine.findings import Finding
-from steps.profiles.rollout.checks import requests
+from rollout_conformance.steps.engine.findings import Finding
+from rollout_conformance.steps.profiles.rollout.checks import requests
 
 
 def broken(check: Any, sampling: dict[str, Any], fields: dict[str, Any]) -> set[str]:

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from steps.peers import talking
-from steps.profiles.chat import vocabulary as chat
-from steps.profiles.chat.replies import Reply
-from steps.profiles.router import operating, spreading, vocabulary
-from steps.running import ROOT
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.peers import talking
+from rollout_conformance.steps.profiles.chat import vocabulary as chat
+from rollout_conformance.steps.profiles.chat.replies import Reply
+from rollout_conformance.steps.profiles.router import operating, spreading, vocabulary
 
 BODY = {"messages": [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "One two"}]}
 

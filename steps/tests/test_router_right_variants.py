@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 import pytest
 
-from steps import library
-from steps.engine.card import Card
-from steps.engine.cases import Case
-from steps.engine.findings import Judgement, Verdict
-from steps.engine.outcome import Outcome
-from steps.profiles.router.tests.plain import KEY
-from steps.running import Request, ready
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Judgement, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.profiles.router.tests.plain import KEY
+from rollout_conformance.steps.running import Request, ready
 
-TARGET = "app:steps.profiles.router.tests.plain:create_app"
+TARGET = "app:rollout_conformance.steps.profiles.router.tests.plain:create_app"
 CASES = (
     "a 400 of the engine is a 400",
     "a 429 of an engine is told, or asked of the other one",

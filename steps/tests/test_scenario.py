@@ -6,11 +6,12 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from steps import scenario, verb_scenario, verbs
-from steps.engine import yaml_source
-from steps.engine.cases import Case
-from steps.engine.findings import SuiteError
-from steps.running import PROFILES, ROOT
+from rollout_conformance.steps import scenario, verb_scenario, verbs
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.running import PROFILES
 
 ROLLOUT = PROFILES["rollout"]
 GOOD = "cases:\n- name: a\n  requirements: [ROLLOUT-112]\n  trainer: [{say: Done.}]\n"
@@ -82,7 +83,7 @@ SHIPPED = [(folder, file) for folder in PROFILES for file in sorted((ROOT / "sce
 
 def test_the_schemas_that_editors_use_are_those_of_the_models() -> None:
     for file, made in scenario.SCHEMAS.items():
-        assert json.loads(file.read_text()) == made(), "run python -m steps.scenario"
+        assert json.loads(file.read_text()) == made(), "run python -m rollout_conformance.steps.scenario"
 
 
 @pytest.mark.parametrize(("profile", "file"), SHIPPED, ids=[f"{folder}-{file.stem}" for folder, file in SHIPPED])

@@ -17,18 +17,19 @@ from typing import Any
 
 import pytest
 
-from steps import cli, progress
-from steps.baseline import Baseline
-from steps.engine.cases import Case
-from steps.engine.findings import Finding, Held, Location, judge
-from steps.engine.outcome import Outcome
-from steps.engine.stopping import Reason
-from steps.found import Found
-from steps.running import ROOT, Request
+from rollout_conformance.steps import cli, progress
+from rollout_conformance.steps.baseline import Baseline
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Finding, Held, Location, judge
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.stopping import Reason
+from rollout_conformance.steps.found import Found
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.running import Request
 
 WITHIN_S = 30.0  # a machine of CI is loaded; on a quiet one it takes a fraction of a second
 STARTED_S = 120.0
-RUN = ["-c", "from steps.entry import main; main()", "run"]
+RUN = ["-c", "from rollout_conformance.steps.entry import main; main()", "run"]
 
 
 @dataclass
@@ -169,12 +170,12 @@ def test_a_run_ends_after_its_time(report: Path) -> None:
 
 BUSY = """
 import re, sys
-from steps.engine.campaign import Campaign
+from rollout_conformance.steps.engine.campaign import Campaign
 def judgement(self, case, session):
     open(sys.argv.pop(), "w").close()
     re.match(r"(a+)+$", "a" * 60 + "b")
 Campaign.judgement = judgement
-from steps.entry import main
+from rollout_conformance.steps.entry import main
 main()
 """
 
@@ -192,7 +193,7 @@ def test_a_signal_ends_a_run_whose_judge_is_busy(report: Path, tmp_path: Path) -
 
 STUCK = """
 import asyncio
-from steps.engine.campaign import Campaign
+from rollout_conformance.steps.engine.campaign import Campaign
 async def never_ending(self, case):
     open("{file}", "w").close()
     while True:
@@ -201,7 +202,7 @@ async def never_ending(self, case):
         except asyncio.CancelledError:
             pass
 Campaign.play = never_ending
-from steps.entry import main
+from rollout_conformance.steps.entry import main
 main()
 """
 
@@ -220,10 +221,10 @@ EARLY = """
 import os, signal, sys
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name == "steps.cli":
+        if name == "rollout_conformance.steps.cli":
             os.kill(os.getpid(), signal.SIGTERM)
 sys.meta_path.insert(0, Finder())
-from steps.entry import main
+from rollout_conformance.steps.entry import main
 main()
 """
 
@@ -240,7 +241,7 @@ def test_a_signal_before_anything_is_read_ends_it_too(option: list[str], report:
 
 ORPHANS = """
 import asyncio, sys, tempfile
-from steps.engine.process import Process
+from rollout_conformance.steps.engine.process import Process
 async def main():
     with tempfile.TemporaryFile() as log:
         process = Process.start(["sh", "-c", "sleep 1000 & sleep 1000"], {}, log)
@@ -259,11 +260,11 @@ def test_what_a_target_started_dies_too() -> None:
 
 
 FAULT = """
-import steps.cli
+import rollout_conformance.steps.cli
 def every(profile):
     raise RuntimeError("one line\\nand another")
 steps.cli.library.every = every
-from steps.entry import main
+from rollout_conformance.steps.entry import main
 main()
 """
 

@@ -9,20 +9,20 @@ from typing import Any
 import httpx
 import pytest
 
-from steps import library
-from steps.engine import cases, http, lateness
-from steps.engine.cases import Case, Step
-from steps.engine.findings import Evidence, Location
-from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Request, Trace
-from steps.peers import talking
-from steps.peers.backends import Backend, BackendLine, Backends, Plan
-from steps.peers.script import Reply, Script
-from steps.peers.served import DRIP_BYTES, MOST_DRIPS, dripped
-from steps.profiles.rollout.talk import read_rollout
-from steps.running import Request as Asked
-from steps.running import ready
-from steps.tests.heavy import TOKENS, Played
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine import cases, http, lateness
+from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.findings import Evidence, Location
+from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.trace import Request, Trace
+from rollout_conformance.steps.peers import talking
+from rollout_conformance.steps.peers.backends import Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.peers.script import Reply, Script
+from rollout_conformance.steps.peers.served import DRIP_BYTES, MOST_DRIPS, dripped
+from rollout_conformance.steps.profiles.rollout.talk import read_rollout
+from rollout_conformance.steps.running import Request as Asked
+from rollout_conformance.steps.running import ready
+from rollout_conformance.steps.tests.heavy import TOKENS, Played
 
 NONCE = "rc-0123abcd-1x"
 FLOOD = Request(

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from steps.engine import campaign
-from steps.engine.campaign import Campaign, Options
-from steps.engine.card import Card
-from steps.engine.cases import Case
-from steps.engine.findings import Judgement, Location, Verdict
-from steps.engine.time_limit import OutOfTime, cut_main, cut_others, forbid, time_limit
+from rollout_conformance.steps.engine import campaign
+from rollout_conformance.steps.engine.campaign import Campaign, Options
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Judgement, Location, Verdict
+from rollout_conformance.steps.engine.time_limit import OutOfTime, cut_main, cut_others, forbid, time_limit
 
 SLOW = "a" * 60 + "b"
 

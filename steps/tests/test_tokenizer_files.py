@@ -16,8 +16,17 @@ from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from steps.peers.make_tokenizer import CONVERSATIONS, MARKUP, SEED, SPECIAL, VARIANTS, VOCABULARY, corpus, write
-from steps.peers.tokenizer_corpus import conversations
+from rollout_conformance.steps.peers.make_tokenizer import (
+    CONVERSATIONS,
+    MARKUP,
+    SEED,
+    SPECIAL,
+    VARIANTS,
+    VOCABULARY,
+    corpus,
+    write,
+)
+from rollout_conformance.steps.peers.tokenizer_corpus import conversations
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 KEEPING = "tokenizer"

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from steps.engine.cases import Case, Step
-from steps.engine.findings import Cause, Location
-from steps.engine.trace import Request, Response, Trace
-from steps.profiles.trainer.cause import SERVES
-from steps.profiles.trainer.expectations import Replies
-from steps.profiles.trainer.live import Call, Talk
-from steps.profiles.trainer.profile import PROFILE
+from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.findings import Cause, Location
+from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.profiles.trainer.cause import SERVES
+from rollout_conformance.steps.profiles.trainer.expectations import Replies
+from rollout_conformance.steps.profiles.trainer.live import Call, Talk
+from rollout_conformance.steps.profiles.trainer.profile import PROFILE
 
 AT = Location("scenarios/trainer/x.yaml", 3)
 

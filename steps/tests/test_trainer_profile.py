@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from steps import library
-from steps.engine.findings import Finding, SuiteError
-from steps.engine.trace import Request, Response, Trace
-from steps.peers import tokens
-from steps.peers.calculator import tools
-from steps.peers.host import Hosted
-from steps.peers.oracle import completion_text
-from steps.profiles.trainer.checks import leaks, order, records, replies
-from steps.profiles.trainer.live import Call, Live, Talk
-from steps.profiles.trainer.profile import PROFILE, TOKENIZER
+from rollout_conformance.steps import library
+from rollout_conformance.steps.engine.findings import Finding, SuiteError
+from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import tokens
+from rollout_conformance.steps.peers.calculator import tools
+from rollout_conformance.steps.peers.host import Hosted
+from rollout_conformance.steps.peers.oracle import completion_text
+from rollout_conformance.steps.profiles.trainer.checks import leaks, order, records, replies
+from rollout_conformance.steps.profiles.trainer.live import Call, Live, Talk
+from rollout_conformance.steps.profiles.trainer.profile import PROFILE
 
 TOKENS = tokens.load(TOKENIZER)
 QUESTION = [{"role": "user", "content": "Please calculate 5 plus 3."}]

@@ -8,7 +8,7 @@ import os
 
 from starlette.applications import Starlette
 
-from rollout_server.chat.mutants import (
+from rollout_conformance.rollout_server.chat.mutants import (
     carrying,
     choosing,
     counting,
@@ -20,7 +20,7 @@ from rollout_server.chat.mutants import (
     streaming,
     watching,
 )
-from rollout_server.mutants.mutant import Mutant
+from rollout_conformance.rollout_server.mutants.mutant import Mutant
 
 ALL: dict[str, Mutant] = {
     m.name: m
@@ -45,7 +45,7 @@ def create_app() -> Starlette:
     name = os.environ.get("ROUTER_MUTANT", "")
     if name not in ALL:
         raise LookupError(f"ROUTER_MUTANT={name!r} names no mutant; there are {', '.join(ALL)}")
-    from rollout_server.chat import app
+    from rollout_conformance.rollout_server.chat import app
 
     ALL[name].patch()
     return app.create_app()

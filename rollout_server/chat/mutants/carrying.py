@@ -10,9 +10,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rollout_server.chat import endpoints, entrance, errors, service, upstream
-from rollout_server.chat.mutants.planting import mutant
-from rollout_server.mutants.mutant import around, put
+from rollout_conformance.rollout_server.chat import endpoints, entrance, errors, service, upstream
+from rollout_conformance.rollout_server.chat.mutants.planting import mutant
+from rollout_conformance.rollout_server.mutants.mutant import around, put
 
 HOP = ("connection", "keep-alive", "te", "upgrade", "proxy-authorization", "x-rc-hop")
 KEYS = ("authorization", "x-api-key")

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from rollout_server.chat import affinity, endpoints, relay, routing, weights
-from rollout_server.chat.affinity import Affinity
-from rollout_server.chat.fleet import Backend, Fleet
-from rollout_server.chat.mutants.planting import mutant
-from rollout_server.mutants.mutant import after, around, put
+from rollout_conformance.rollout_server.chat import affinity, endpoints, relay, routing, weights
+from rollout_conformance.rollout_server.chat.affinity import Affinity
+from rollout_conformance.rollout_server.chat.fleet import Backend, Fleet
+from rollout_conformance.rollout_server.chat.mutants.planting import mutant
+from rollout_conformance.rollout_server.mutants.mutant import after, around, put
 
 
 def _heaviest(items: Any, draw: float) -> Any:

@@ -4,14 +4,14 @@ import asyncio
 import math
 from typing import Any
 
-from rollout_server.chat import buckets, keys, kit, planner
-from rollout_server.chat.book import Book
-from rollout_server.chat.buckets import Bucket, Taken
-from rollout_server.chat.kit import Kit
-from rollout_server.chat.mutants.planting import mutant
-from rollout_server.chat.run import Run
-from rollout_server.chat.usage import Tally
-from rollout_server.mutants.mutant import around, put
+from rollout_conformance.rollout_server.chat import buckets, keys, kit, planner
+from rollout_conformance.rollout_server.chat.book import Book
+from rollout_conformance.rollout_server.chat.buckets import Bucket, Taken
+from rollout_conformance.rollout_server.chat.kit import Kit
+from rollout_conformance.rollout_server.chat.mutants.planting import mutant
+from rollout_conformance.rollout_server.chat.run import Run
+from rollout_conformance.rollout_server.chat.usage import Tally
+from rollout_conformance.rollout_server.mutants.mutant import around, put
 
 RACE_S = 0.05  # between looking and taking
 

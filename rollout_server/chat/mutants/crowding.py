@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from rollout_server.chat import errors, service
-from rollout_server.chat.errors import RouterError
-from rollout_server.chat.mutants.planting import mutant
-from rollout_server.chat.responses import Streamed
-from rollout_server.chat.streaming import Stream
-from rollout_server.chat.upstream import FailedError, Reply
-from rollout_server.mutants.mutant import around
+from rollout_conformance.rollout_server.chat import errors, service
+from rollout_conformance.rollout_server.chat.errors import RouterError
+from rollout_conformance.rollout_server.chat.mutants.planting import mutant
+from rollout_conformance.rollout_server.chat.responses import Streamed
+from rollout_conformance.rollout_server.chat.streaming import Stream
+from rollout_conformance.rollout_server.chat.upstream import FailedError, Reply
+from rollout_conformance.rollout_server.mutants.mutant import around
 
 _one_at_a_time = asyncio.Lock()
 

@@ -5,10 +5,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rollout_server.chat import admin, checks, endpoints, errors
-from rollout_server.chat.mutants.planting import mutant
-from rollout_server.chat.responses import json_response
-from rollout_server.mutants.mutant import around, put
+from rollout_conformance.rollout_server.chat import admin, checks, endpoints, errors
+from rollout_conformance.rollout_server.chat.mutants.planting import mutant
+from rollout_conformance.rollout_server.chat.responses import json_response
+from rollout_conformance.rollout_server.mutants.mutant import around, put
 
 
 async def _ok(self: Any, request: Request) -> Response:

@@ -9,14 +9,23 @@ from sqlalchemy import true
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rollout_server import intake
-from rollout_server.chat import checks, credentials, endpoints, entrance, errors, keys, records, relay
-from rollout_server.chat.checks import Asked
-from rollout_server.chat.errors import RouterError
-from rollout_server.chat.keys import Key
-from rollout_server.chat.ledger import Ledger
-from rollout_server.chat.mutants.planting import mutant
-from rollout_server.mutants.mutant import around, put
+from rollout_conformance.rollout_server import intake
+from rollout_conformance.rollout_server.chat import (
+    checks,
+    credentials,
+    endpoints,
+    entrance,
+    errors,
+    keys,
+    records,
+    relay,
+)
+from rollout_conformance.rollout_server.chat.checks import Asked
+from rollout_conformance.rollout_server.chat.errors import RouterError
+from rollout_conformance.rollout_server.chat.keys import Key
+from rollout_conformance.rollout_server.chat.ledger import Ledger
+from rollout_conformance.rollout_server.chat.mutants.planting import mutant
+from rollout_conformance.rollout_server.mutants.mutant import around, put
 
 
 def _text(original: Any, request: Request) -> bytes | None:

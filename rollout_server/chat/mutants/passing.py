@@ -4,11 +4,11 @@ from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
 
-from rollout_server.chat import app, errors, frame, relay, routing, service
-from rollout_server.chat.errors import RouterError
-from rollout_server.chat.mutants.planting import answering, mutant
-from rollout_server.chat.upstream import Upstream
-from rollout_server.mutants.mutant import after, around, put
+from rollout_conformance.rollout_server.chat import app, errors, frame, relay, routing, service
+from rollout_conformance.rollout_server.chat.errors import RouterError
+from rollout_conformance.rollout_server.chat.mutants.planting import answering, mutant
+from rollout_conformance.rollout_server.chat.upstream import Upstream
+from rollout_conformance.rollout_server.mutants.mutant import after, around, put
 
 KNOWN = {"model", "messages", "prompt", "max_tokens", "temperature", "stream", "stream_options"}
 ANSWERED = {"id", "object", "created", "model", "choices", "usage"}

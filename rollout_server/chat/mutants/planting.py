@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from rollout_server import json_text
-from rollout_server.chat.relay import Opened
-from rollout_server.mutants.mutant import Mutant
+from rollout_conformance.rollout_server import json_text
+from rollout_conformance.rollout_server.chat.relay import Opened
+from rollout_conformance.rollout_server.mutants.mutant import Mutant
 
 DIALECTS = ("openai",)
 TESTS = "tests"
@@ -28,7 +28,7 @@ def answering(change: Callable[[dict[str, Any]], Any]) -> Callable[[], None]:
     """Answers in one piece come with another body."""
 
     def patch() -> None:
-        from rollout_server.chat import relay
+        from rollout_conformance.rollout_server.chat import relay
 
         original: Callable[..., Awaitable[Opened]] = relay.open_one
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from rollout_server.chat import endpoints, entrance, replay
-from rollout_server.chat.ledger import Ledger
-from rollout_server.chat.mutants.planting import mutant
-from rollout_server.chat.replay import Name, Replays, Slot
-from rollout_server.chat.store import Store, StoreDownError
-from rollout_server.mutants.mutant import around, put
+from rollout_conformance.rollout_server.chat import endpoints, entrance, replay
+from rollout_conformance.rollout_server.chat.ledger import Ledger
+from rollout_conformance.rollout_server.chat.mutants.planting import mutant
+from rollout_conformance.rollout_server.chat.replay import Name, Replays, Slot
+from rollout_conformance.rollout_server.chat.store import Store, StoreDownError
+from rollout_conformance.rollout_server.mutants.mutant import around, put
 
 
 def _of_everybody(original: Any, key_id: str, *arguments: Any) -> Name | None:

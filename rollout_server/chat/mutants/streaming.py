@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from rollout_server.chat import continuation, relay, responses, sse, usage
-from rollout_server.chat import streaming as target
-from rollout_server.chat.mutants.planting import mutant
-from rollout_server.chat.streaming import Stream
-from rollout_server.mutants.mutant import around, put
+from rollout_conformance.rollout_server.chat import continuation, relay, responses, sse, usage
+from rollout_conformance.rollout_server.chat import streaming as target
+from rollout_conformance.rollout_server.chat.mutants.planting import mutant
+from rollout_conformance.rollout_server.chat.streaming import Stream
+from rollout_conformance.rollout_server.mutants.mutant import around, put
 
 DELTA = {"role", "content"}
 

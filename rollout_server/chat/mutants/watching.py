@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from rollout_server.chat.frame import Framed
-from rollout_server.chat.metrics import Metrics
-from rollout_server.chat.mutants.planting import mutant
-from rollout_server.mutants.mutant import around, put
+from rollout_conformance.rollout_server.chat.frame import Framed
+from rollout_conformance.rollout_server.chat.metrics import Metrics
+from rollout_conformance.rollout_server.chat.mutants.planting import mutant
+from rollout_conformance.rollout_server.mutants.mutant import around, put
 
 COUNTING = ("http", "attempt", "ended")
 

@@ -8,8 +8,15 @@ import os
 
 from starlette.applications import Starlette
 
-from rollout_server.engine.mutants import answering, describing, prompting, refusing, streaming, telling
-from rollout_server.mutants.mutant import Mutant
+from rollout_conformance.rollout_server.engine.mutants import (
+    answering,
+    describing,
+    prompting,
+    refusing,
+    streaming,
+    telling,
+)
+from rollout_conformance.rollout_server.mutants.mutant import Mutant
 
 ALL: dict[str, Mutant] = {
     m.name: m for module in (answering, telling, prompting, streaming, refusing, describing) for m in module.MUTANTS
@@ -21,7 +28,7 @@ def create_app() -> Starlette:
     name = os.environ.get("ENGINE_MUTANT", "")
     if name not in ALL:
         raise LookupError(f"ENGINE_MUTANT={name!r} names no mutant; there are {', '.join(ALL)}")
-    from rollout_server.engine import app
+    from rollout_conformance.rollout_server.engine import app
 
     ALL[name].patch()
     return app.create_app()

@@ -4,12 +4,12 @@ import asyncio
 import json
 from typing import Any
 
-from rollout_server.engine import chat, prompts, sampling, saying, scoring
-from rollout_server.engine.mutants.planting import another, deaf, mutant
-from rollout_server.engine.running import Run
-from rollout_server.engine.wire import ChatRequest
-from rollout_server.mutants.mutant import after, around, put
-from rollout_server.trainer import policy
+from rollout_conformance.rollout_server.engine import chat, prompts, sampling, saying, scoring
+from rollout_conformance.rollout_server.engine.mutants.planting import another, deaf, mutant
+from rollout_conformance.rollout_server.engine.running import Run
+from rollout_conformance.rollout_server.engine.wire import ChatRequest
+from rollout_conformance.rollout_server.mutants.mutant import after, around, put
+from rollout_conformance.rollout_server.trainer import policy
 
 
 def _never(mode: str) -> Any:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from contracts.chat import wire as law
-from rollout_server.engine import endpoints, errors, prompts, stream
-from rollout_server.engine.errors import EngineError
-from rollout_server.engine.mutants.planting import mutant
-from rollout_server.engine.wire import Conversation
-from rollout_server.mutants.mutant import around
+from rollout_conformance.contracts.chat import wire as law
+from rollout_conformance.rollout_server.engine import endpoints, errors, prompts, stream
+from rollout_conformance.rollout_server.engine.errors import EngineError
+from rollout_conformance.rollout_server.engine.mutants.planting import mutant
+from rollout_conformance.rollout_server.engine.wire import Conversation
+from rollout_conformance.rollout_server.mutants.mutant import around
 
 ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from rollout_server.engine.wire import ChatRequest
-from rollout_server.mutants.mutant import Mutant, around
+from rollout_conformance.rollout_server.engine.wire import ChatRequest
+from rollout_conformance.rollout_server.mutants.mutant import Mutant, around
 
 DIALECTS = ("openai",)
 

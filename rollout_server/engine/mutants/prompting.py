@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rollout_server.engine import checks, errors, prompts, saying
-from rollout_server.engine.mutants.planting import another, compact, mutant
-from rollout_server.engine.wire import ChatRequest, Conversation
-from rollout_server.mutants.mutant import after, around
+from rollout_conformance.rollout_server.engine import checks, errors, prompts, saying
+from rollout_conformance.rollout_server.engine.mutants.planting import another, compact, mutant
+from rollout_conformance.rollout_server.engine.wire import ChatRequest, Conversation
+from rollout_conformance.rollout_server.mutants.mutant import after, around
 
 
 def _no_tools(original: Any, tokens: Any, request: ChatRequest) -> Any:

@@ -4,10 +4,10 @@ from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
 
-from rollout_server.engine import app, checks, endpoints, errors
-from rollout_server.engine.errors import EngineError
-from rollout_server.engine.mutants.planting import mutant
-from rollout_server.mutants.mutant import after, around, put
+from rollout_conformance.rollout_server.engine import app, checks, endpoints, errors
+from rollout_conformance.rollout_server.engine.errors import EngineError
+from rollout_conformance.rollout_server.engine.mutants.planting import mutant
+from rollout_conformance.rollout_server.mutants.mutant import after, around, put
 
 
 def _plain(error: EngineError) -> Response:

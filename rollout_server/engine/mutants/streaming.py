@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from rollout_server.engine import calls, running, stream
-from rollout_server.engine.chat import Told
-from rollout_server.engine.mutants.planting import mutant
-from rollout_server.engine.sampling import Choice
-from rollout_server.mutants.mutant import after, around, put
+from rollout_conformance.rollout_server.engine import calls, running, stream
+from rollout_conformance.rollout_server.engine.chat import Told
+from rollout_conformance.rollout_server.engine.mutants.planting import mutant
+from rollout_conformance.rollout_server.engine.sampling import Choice
+from rollout_conformance.rollout_server.mutants.mutant import after, around, put
 
 
 def _loses_a_word(original: Any, choice: Choice, start: int, end: int) -> Iterator[dict[str, Any]]:

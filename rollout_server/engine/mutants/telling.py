@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rollout_server.engine import calls, chat, endpoints, sampling, stream
-from rollout_server.engine.calls import Call
-from rollout_server.engine.chat import Told
-from rollout_server.engine.mutants.planting import compact, every, mutant
-from rollout_server.engine.sampling import Choice
-from rollout_server.engine.wire import ChatRequest
-from rollout_server.mutants.mutant import after, around, put
+from rollout_conformance.rollout_server.engine import calls, chat, endpoints, sampling, stream
+from rollout_conformance.rollout_server.engine.calls import Call
+from rollout_conformance.rollout_server.engine.chat import Told
+from rollout_conformance.rollout_server.engine.mutants.planting import compact, every, mutant
+from rollout_conformance.rollout_server.engine.sampling import Choice
+from rollout_conformance.rollout_server.engine.wire import ChatRequest
+from rollout_conformance.rollout_server.mutants.mutant import after, around, put
 
 Entries = tuple[dict[str, Any], ...]
 

@@ -1,6 +1,6 @@
 """A fake vLLM on a real socket: it counts, echoes, fails, streams slowly and dies, as it is told by its own attributes.
 
-`python -m rollout_server.tests.chat.backend PORT NAME` serves one in a process that can be killed.
+`python -m rollout_conformance.rollout_server.tests.chat.backend PORT NAME` serves one in a process that can be killed.
 """
 
 import asyncio

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
 
-from rollout_server.tests.chat.support import STATE, Caller
+from rollout_conformance.rollout_server.tests.chat.support import STATE, Caller
 
 Act = Callable[[], Awaitable[None]]
 

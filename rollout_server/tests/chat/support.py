@@ -16,12 +16,12 @@ import httpx
 import uvicorn
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from rollout_server.chat import tables
-from rollout_server.chat.app import create_app
-from rollout_server.chat.kit import Kit
-from rollout_server.chat.settings import BackendSpec, KeySpec, Settings
-from rollout_server.tests.chat.backend import Fake
-from rollout_server.tests.support import DEADLINE_S
+from rollout_conformance.rollout_server.chat import tables
+from rollout_conformance.rollout_server.chat.app import create_app
+from rollout_conformance.rollout_server.chat.kit import Kit
+from rollout_conformance.rollout_server.chat.settings import BackendSpec, KeySpec, Settings
+from rollout_conformance.rollout_server.tests.chat.backend import Fake
+from rollout_conformance.rollout_server.tests.support import DEADLINE_S
 
 PATH = "/v1/chat/completions"
 STATE = os.environ.get("ROUTER_TEST_STATE")

@@ -7,12 +7,22 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from rollout_server.chat import book, keys, records
-from rollout_server.chat import ledger as ledgers
-from rollout_server.chat.book import Book
-from rollout_server.chat.store import Store, StoreDownError, created, parsed
-from rollout_server.tests.chat.backend import Fake
-from rollout_server.tests.chat.support import ADMIN, KEY, STATE, Caller, backends, error, play, play_with, routed
+from rollout_conformance.rollout_server.chat import book, keys, records
+from rollout_conformance.rollout_server.chat import ledger as ledgers
+from rollout_conformance.rollout_server.chat.book import Book
+from rollout_conformance.rollout_server.chat.store import Store, StoreDownError, created, parsed
+from rollout_conformance.rollout_server.tests.chat.backend import Fake
+from rollout_conformance.rollout_server.tests.chat.support import (
+    ADMIN,
+    KEY,
+    STATE,
+    Caller,
+    backends,
+    error,
+    play,
+    play_with,
+    routed,
+)
 
 
 def row(record_id: str, **values: Any) -> dict[str, Any]:

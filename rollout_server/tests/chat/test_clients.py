@@ -15,8 +15,8 @@ import httpx
 import openai
 import pytest
 
-from rollout_server.tests.chat.backend import WORDS, Fake
-from rollout_server.tests.chat.support import (
+from rollout_conformance.rollout_server.tests.chat.backend import WORDS, Fake
+from rollout_conformance.rollout_server.tests.chat.support import (
     KEY,
     PATH,
     Caller,
@@ -179,7 +179,7 @@ def test_a_backend_is_killed_in_the_middle() -> None:
     async def scenario() -> None:
         port = free_port()
         mortal = Fake("b", url=f"http://127.0.0.1:{port}")
-        arguments = ("rollout_server.tests.chat.backend", str(port), "b")
+        arguments = ("rollout_conformance.rollout_server.tests.chat.backend", str(port), "b")
         async with process(*arguments, url=mortal.url) as killed:
             await play_against(mortal, killed)
 
@@ -210,7 +210,7 @@ def test_the_router_as_a_process_ends_what_it_began() -> None:
                 "ROUTER_KEYS": json.dumps([{"key": KEY, "org": "one", "scopes": ["inference"]}]),
             }
             async with (
-                process("rollout_server.chat", "--port", str(port), url=url, **given) as router,
+                process("rollout_conformance.rollout_server.chat", "--port", str(port), url=url, **given) as router,
                 Caller(base_url=url, trust_env=False) as c,
             ):
                 asking = asyncio.create_task(c.ask(stream=True))
@@ -247,7 +247,7 @@ def test_settings_that_cannot_be_used(name: str, value: str) -> None:
         started = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "rollout_server.chat",
+            "rollout_conformance.rollout_server.chat",
             env={**os.environ, name: value},
             stderr=asyncio.subprocess.PIPE,
         )

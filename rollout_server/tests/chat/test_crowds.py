@@ -6,8 +6,18 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from rollout_server.tests.chat.backend import WORDS, Fake
-from rollout_server.tests.chat.support import KEY, PATH, Caller, body, chunks, error, play_with, said, until
+from rollout_conformance.rollout_server.tests.chat.backend import WORDS, Fake
+from rollout_conformance.rollout_server.tests.chat.support import (
+    KEY,
+    PATH,
+    Caller,
+    body,
+    chunks,
+    error,
+    play_with,
+    said,
+    until,
+)
 
 BIG = ["x" * 65_536] * 1_000
 

@@ -5,10 +5,20 @@ from typing import Any
 
 import pytest
 
-from rollout_server.chat import affinity, buckets, continuation, errors, planner, routing, sse, usage, weights
-from rollout_server.chat.continuation import LostError, Progress
-from rollout_server.chat.fleet import Backend, create
-from rollout_server.chat.settings import BackendSpec
+from rollout_conformance.rollout_server.chat import (
+    affinity,
+    buckets,
+    continuation,
+    errors,
+    planner,
+    routing,
+    sse,
+    usage,
+    weights,
+)
+from rollout_conformance.rollout_server.chat.continuation import LostError, Progress
+from rollout_conformance.rollout_server.chat.fleet import Backend, create
+from rollout_conformance.rollout_server.chat.settings import BackendSpec
 
 
 def backend(name: str, weight: float = 1, **state: Any) -> Backend:

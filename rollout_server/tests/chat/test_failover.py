@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from rollout_server.chat.app import create_app
-from rollout_server.chat.settings import BackendSpec, Settings
-from rollout_server.tests.chat import support
-from rollout_server.tests.chat.backend import Fake
-from rollout_server.tests.chat.support import KEY, PATH, Caller, error, play_with
+from rollout_conformance.rollout_server.chat.app import create_app
+from rollout_conformance.rollout_server.chat.settings import BackendSpec, Settings
+from rollout_conformance.rollout_server.tests.chat import support
+from rollout_conformance.rollout_server.tests.chat.backend import Fake
+from rollout_conformance.rollout_server.tests.chat.support import KEY, PATH, Caller, error, play_with
 
 
 def test_weights() -> None:

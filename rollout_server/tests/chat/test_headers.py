@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from rollout_server.tests.chat.backend import Fake
-from rollout_server.tests.chat.support import KEY, PATH, Caller, body, play_with
+from rollout_conformance.rollout_server.tests.chat.backend import Fake
+from rollout_conformance.rollout_server.tests.chat.support import KEY, PATH, Caller, body, play_with
 
 OF_ONE_CONNECTION = {
     "connection": "keep-alive, x-own",

@@ -4,8 +4,18 @@ import asyncio
 
 import pytest
 
-from rollout_server.tests.chat.backend import Fake
-from rollout_server.tests.chat.support import ADMIN, KEY, OTHER, PATH, Caller, chunks, error, play_with, until
+from rollout_conformance.rollout_server.tests.chat.backend import Fake
+from rollout_conformance.rollout_server.tests.chat.support import (
+    ADMIN,
+    KEY,
+    OTHER,
+    PATH,
+    Caller,
+    chunks,
+    error,
+    play_with,
+    until,
+)
 
 LIMITED = ({"key": KEY, "rps": 1, "burst": 5}, {"key": OTHER, "rps": 1, "burst": 2})
 BUDGET = ({"key": KEY, "budget_tokens": 20}, {"key": OTHER, "budget_tokens": 20})

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from rollout_server.chat import mutants
-from rollout_server.tests.chat import test_crowds as crowds
-from rollout_server.tests.chat import test_decisions as decisions
-from rollout_server.tests.chat import test_failover as failover
-from rollout_server.tests.chat import test_headers as headers
-from rollout_server.tests.chat import test_limits as limits
-from rollout_server.tests.chat import test_passing as passing
-from rollout_server.tests.chat import test_refusals as refusals
-from rollout_server.tests.chat import test_state as state
-from rollout_server.tests.chat import test_streams as streams
-from rollout_server.tests.chat.backend import Fake
-from rollout_server.tests.chat.support import HI, KEY, PATH, Caller, error, play_with
+from rollout_conformance.rollout_server.chat import mutants
+from rollout_conformance.rollout_server.tests.chat import test_crowds as crowds
+from rollout_conformance.rollout_server.tests.chat import test_decisions as decisions
+from rollout_conformance.rollout_server.tests.chat import test_failover as failover
+from rollout_conformance.rollout_server.tests.chat import test_headers as headers
+from rollout_conformance.rollout_server.tests.chat import test_limits as limits
+from rollout_conformance.rollout_server.tests.chat import test_passing as passing
+from rollout_conformance.rollout_server.tests.chat import test_refusals as refusals
+from rollout_conformance.rollout_server.tests.chat import test_state as state
+from rollout_conformance.rollout_server.tests.chat import test_streams as streams
+from rollout_conformance.rollout_server.tests.chat.backend import Fake
+from rollout_conformance.rollout_server.tests.chat.support import HI, KEY, PATH, Caller, error, play_with
 
 
 def public_paths() -> None:
@@ -254,11 +254,13 @@ WITH_A_FOLDER = {
 @pytest.fixture
 def restored() -> Iterator[None]:
     """Whatever a mutant patches is as it was afterwards: names of modules, and members of their classes."""
-    shared = ("rollout_server.intake", "rollout_server.tests.chat.support")
-    modules = [m for n, m in sys.modules.items() if n.startswith("rollout_server.chat.") or n in shared]
+    shared = ("rollout_conformance.rollout_server.intake", "rollout_conformance.rollout_server.tests.chat.support")
+    modules = [
+        m for n, m in sys.modules.items() if n.startswith("rollout_conformance.rollout_server.chat.") or n in shared
+    ]
     before = [(module, dict(vars(module))) for module in modules]
     classes = {value for _, names in before for value in names.values() if isinstance(value, type)}
-    own = [kind for kind in classes if kind.__module__.startswith("rollout_server.chat.")]
+    own = [kind for kind in classes if kind.__module__.startswith("rollout_conformance.rollout_server.chat.")]
     members = [(kind, name, value) for kind in own for name, value in vars(kind).items() if callable(value)]
     yield
     for module, names in before:
@@ -274,7 +276,7 @@ def test_every_mutant_has_a_test() -> None:
 
 @pytest.mark.parametrize("name", FAILING)
 def test_a_mutant_fails(name: str, restored: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rollout_server.tests.chat.support.DEADLINE_S", 3.0)
+    monkeypatch.setattr("rollout_conformance.rollout_server.tests.chat.support.DEADLINE_S", 3.0)
     mutants.ALL[name].patch()
     with pytest.raises((AssertionError, LookupError, TimeoutError)):
         FAILING[name]()

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_server.tests.chat.backend import Fake
-from rollout_server.tests.chat.support import ADMIN, HI, KEY, PATH, Caller, body, error, play_with
+from rollout_conformance.rollout_server.tests.chat.backend import Fake
+from rollout_conformance.rollout_server.tests.chat.support import ADMIN, HI, KEY, PATH, Caller, body, error, play_with
 
 GOOD = json.dumps(body()).encode()
 

@@ -7,9 +7,19 @@ from typing import Any
 
 import pytest
 
-from rollout_server.tests.chat.backend import Fake
-from rollout_server.tests.chat.removable import noticed, of_folder, removable
-from rollout_server.tests.chat.support import KEY, OTHER, Caller, backends, error, play, play_with, routed, until
+from rollout_conformance.rollout_server.tests.chat.backend import Fake
+from rollout_conformance.rollout_server.tests.chat.removable import noticed, of_folder, removable
+from rollout_conformance.rollout_server.tests.chat.support import (
+    KEY,
+    OTHER,
+    Caller,
+    backends,
+    error,
+    play,
+    play_with,
+    routed,
+    until,
+)
 
 
 async def audit(c: Caller, request_id: str, key: str = KEY) -> Any:

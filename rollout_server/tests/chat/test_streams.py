@@ -6,8 +6,18 @@ from typing import Any
 
 import pytest
 
-from rollout_server.tests.chat.backend import WORDS, Fake
-from rollout_server.tests.chat.support import KEY, PATH, Caller, body, chunks, error, play_with, said, until
+from rollout_conformance.rollout_server.tests.chat.backend import WORDS, Fake
+from rollout_conformance.rollout_server.tests.chat.support import (
+    KEY,
+    PATH,
+    Caller,
+    body,
+    chunks,
+    error,
+    play_with,
+    said,
+    until,
+)
 
 USAGE = {"include_usage": True}
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers
 
-from rollout_server.chat import trace
-from rollout_server.tests.chat.backend import Fake
-from rollout_server.tests.chat.support import Caller, play_with
+from rollout_conformance.rollout_server.chat import trace
+from rollout_conformance.rollout_server.tests.chat.backend import Fake
+from rollout_conformance.rollout_server.tests.chat.support import Caller, play_with
 
 ID, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{ID}-{SPAN}-01"

@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rollout_server.engine import app, calls, chat, endpoints, saying, stream
-from rollout_server.engine.app import create_app as reference
-from rollout_server.engine.chat import Told
-from rollout_server.engine.sampling import Choice
-from rollout_server.mutants.mutant import after, around, put
+from rollout_conformance.rollout_server.engine import app, calls, chat, endpoints, saying, stream
+from rollout_conformance.rollout_server.engine.app import create_app as reference
+from rollout_conformance.rollout_server.engine.chat import Told
+from rollout_conformance.rollout_server.engine.sampling import Choice
+from rollout_conformance.rollout_server.mutants.mutant import after, around, put
 
 THOUGHT = "Well."
 CLOSING = "</think>\n\n"

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import uvicorn
 
-from rollout_server.engine.app import create_app
-from rollout_server.engine.settings import SHIPPED_TOKENIZER, Settings
-from rollout_server.tests.support import DEADLINE_S
-from rollout_server.trainer import tokens
+from rollout_conformance.rollout_server.engine.app import create_app
+from rollout_conformance.rollout_server.engine.settings import SHIPPED_TOKENIZER, Settings
+from rollout_conformance.rollout_server.tests.support import DEADLINE_S
+from rollout_conformance.rollout_server.trainer import tokens
 
 CHAT_TOKENS = tokens.load(SHIPPED_TOKENIZER)
 PATH = "/v1/chat/completions"

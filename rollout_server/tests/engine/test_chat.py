@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rollout_server.tests.engine.support import (
+from rollout_conformance.rollout_server.tests.engine.support import (
     CAPITAL,
     CHAT_TOKENS,
     COUNT,

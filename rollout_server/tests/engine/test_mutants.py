@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from rollout_server.engine import mutants
-from rollout_server.engine.running import Run
-from rollout_server.tests.engine.support import (
+from rollout_conformance.rollout_server.engine import mutants
+from rollout_conformance.rollout_server.engine.running import Run
+from rollout_conformance.rollout_server.tests.engine.support import (
     CAPITAL,
     COUNT,
     FAR,
@@ -75,7 +75,9 @@ CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')
 @pytest.fixture
 def restored() -> Iterator[None]:
     """Whatever a mutant patches is as it was afterwards."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("rollout_server.engine.")]
+    modules = [
+        module for name, module in sys.modules.items() if name.startswith("rollout_conformance.rollout_server.engine.")
+    ]
     before = [(module, dict(vars(module))) for module in modules]
     end = Run.end
     yield

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from rollout_server.engine.settings import Settings, SettingsError, load
-from rollout_server.tests.engine.support import CAPITAL, PATH, TOOLS, client, play
+from rollout_conformance.rollout_server.engine.settings import Settings, SettingsError, load
+from rollout_conformance.rollout_server.tests.engine.support import CAPITAL, PATH, TOOLS, client, play
 
 JSON = {"content-type": "application/json"}
 NOT_A_SCHEMA = {"function": {"name": "f", "parameters": {"properties": 5}}}
@@ -117,7 +117,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_directory_without_a_tokenizer_is_refused(tmp_path: Any) -> None:
-    from rollout_server.engine import service
+    from rollout_conformance.rollout_server.engine import service
 
     with pytest.raises(SettingsError, match=r"^ENGINE_TOKENIZER: no usable tokenizer"):
         service.create(Settings(tokenizer=tmp_path))

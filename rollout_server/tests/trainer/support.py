@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
-from rollout_server.tests.support import DEADLINE_S, Caller
-from rollout_server.trainer import tokens
-from rollout_server.trainer.app import create_app
-from rollout_server.trainer.settings import SHIPPED_TOKENIZER, Settings
+from rollout_conformance.rollout_server.tests.support import DEADLINE_S, Caller
+from rollout_conformance.rollout_server.trainer import tokens
+from rollout_conformance.rollout_server.trainer.app import create_app
+from rollout_conformance.rollout_server.trainer.settings import SHIPPED_TOKENIZER, Settings
 
 USER = {"role": "user", "content": "Please calculate 5 plus 3."}
 ID = "r-1"

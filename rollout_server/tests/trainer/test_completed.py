@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollout_server.tests.trainer.support import ID, USER, bench, play
+from rollout_conformance.rollout_server.tests.trainer.support import ID, USER, bench, play
 
 each = pytest.mark.parametrize("dialect", ["sync", "callback"])
 DONE = {"rollout_id": ID, "status": "COMPLETED", "final_messages": [USER], "finish_reason": "stop"}

@@ -5,11 +5,9 @@ import sys
 
 import pytest
 
-from rollout_server.trainer import mutants
+from rollout_conformance.rollout_server.trainer import mutants
 
-PLANT_ALL = (
-    "from rollout_server.trainer.mutants import ALL\nfor mutant in ALL.values():\n    mutant.patch()\nprint(len(ALL))"
-)
+PLANT_ALL = "from rollout_conformance.rollout_server.trainer.mutants import ALL\nfor mutant in ALL.values():\n    mutant.patch()\nprint(len(ALL))"
 
 
 def test_a_name_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

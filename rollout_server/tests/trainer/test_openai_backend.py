@@ -6,10 +6,18 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_server.tests.support import Caller
-from rollout_server.tests.trainer.support import CHAT_TOKENS, ID, TOOLS, USER, Bench, RolloutServer, play
-from rollout_server.trainer.app import create_app
-from rollout_server.trainer.settings import Settings
+from rollout_conformance.rollout_server.tests.support import Caller
+from rollout_conformance.rollout_server.tests.trainer.support import (
+    CHAT_TOKENS,
+    ID,
+    TOOLS,
+    USER,
+    Bench,
+    RolloutServer,
+    play,
+)
+from rollout_conformance.rollout_server.trainer.app import create_app
+from rollout_conformance.rollout_server.trainer.settings import Settings
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 5, "b": 3}'}}
 CALLING = {"role": "assistant", "content": None, "refusal": None, "tool_calls": [CALL]}

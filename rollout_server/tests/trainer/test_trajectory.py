@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from rollout_server.tests.trainer.support import CHAT_TOKENS, TOOLS, USER
-from rollout_server.trainer import mask, prompt, tokens
-from rollout_server.trainer.refusals import RefusedError
-from rollout_server.trainer.settings import SHIPPED_TOKENIZER
-from rollout_server.trainer.tokens import ChatTokens
-from rollout_server.trainer.trajectory import Drift, Trajectory, Turn, drifted, grown
+from rollout_conformance.rollout_server.tests.trainer.support import CHAT_TOKENS, TOOLS, USER
+from rollout_conformance.rollout_server.trainer import mask, prompt, tokens
+from rollout_conformance.rollout_server.trainer.refusals import RefusedError
+from rollout_conformance.rollout_server.trainer.settings import SHIPPED_TOKENIZER
+from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
+from rollout_conformance.rollout_server.trainer.trajectory import Drift, Trajectory, Turn, drifted, grown
 
 STRIPPING = tokens.load(SHIPPED_TOKENIZER.with_name("tokenizer_stripping"))
 REPLY = {"role": "assistant", "content": "Let me see.", "reasoning_content": "Five and three."}

@@ -66,7 +66,9 @@ def both() -> Iterator[tuple[str, str]]:
     port, other = free_port(), free_port()
     with (
         served("rollout_server", other, ROLLOUT_SERVER_PORT=str(other), ROLLOUT_SERVER_KEY="server-key") as server,
-        served("rollout_server.trainer", port, "--port", str(port), TRAINER_SERVER_KEY="server-key") as trainer,
+        served(
+            "rollout_conformance.rollout_server.trainer", port, "--port", str(port), TRAINER_SERVER_KEY="server-key"
+        ) as trainer,
     ):
         yield trainer, server
 
@@ -97,7 +99,7 @@ def ended(url: str) -> Any:
 
 def test_a_bad_setting_ends_the_trainer_with_a_sentence() -> None:
     process = subprocess.run(
-        [sys.executable, "-m", "rollout_server.trainer"],
+        [sys.executable, "-m", "rollout_conformance.rollout_server.trainer"],
         env=os.environ | {"TRAINER_TOKENIZER": "/nowhere"},
         capture_output=True,
         text=True,

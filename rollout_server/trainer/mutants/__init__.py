@@ -8,8 +8,8 @@ import os
 
 from starlette.applications import Starlette
 
-from rollout_server.mutants.mutant import Mutant
-from rollout_server.trainer.mutants import answering, keeping, starting
+from rollout_conformance.rollout_server.mutants.mutant import Mutant
+from rollout_conformance.rollout_server.trainer.mutants import answering, keeping, starting
 
 ALL: dict[str, Mutant] = {m.name: m for module in (answering, keeping, starting) for m in module.MUTANTS}
 
@@ -19,7 +19,7 @@ def create_app() -> Starlette:
     name = os.environ.get("TRAINER_MUTANT", "")
     if name not in ALL:
         raise LookupError(f"TRAINER_MUTANT={name!r} names no mutant; there are {', '.join(ALL)}")
-    from rollout_server.trainer import app
+    from rollout_conformance.rollout_server.trainer import app
 
     ALL[name].patch()
     return app.create_app()

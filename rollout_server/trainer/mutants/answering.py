@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from contracts.trainer import wire
-from rollout_server.mutants.mutant import CALLBACK, SYNC, after, around, put
-from rollout_server.trainer import endpoints, mask, policy, prompt, refusals, reply, start
-from rollout_server.trainer.book import Book
-from rollout_server.trainer.mutants.planting import method, mutant
-from rollout_server.trainer.refusals import RefusedError
-from rollout_server.trainer.session import Session
+from rollout_conformance.contracts.trainer import wire
+from rollout_conformance.rollout_server.mutants.mutant import CALLBACK, SYNC, after, around, put
+from rollout_conformance.rollout_server.trainer import endpoints, mask, policy, prompt, refusals, reply, start
+from rollout_conformance.rollout_server.trainer.book import Book
+from rollout_conformance.rollout_server.trainer.mutants.planting import method, mutant
+from rollout_conformance.rollout_server.trainer.refusals import RefusedError
+from rollout_conformance.rollout_server.trainer.session import Session
 
 
 def _no_nulls(original: Any, model: Any, body: Mapping[str, Any]) -> None:

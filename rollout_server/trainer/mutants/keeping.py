@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from contracts.trainer import wire
-from rollout_server.mutants.mutant import CALLBACK, around, put
-from rollout_server.trainer import backend, endpoints, history, initiator, prompt, refusals, session
-from rollout_server.trainer.backend import BuiltIn
-from rollout_server.trainer.mutants.planting import every, method, mutant
-from rollout_server.trainer.refusals import RefusedError
-from rollout_server.trainer.service import Service
-from rollout_server.trainer.session import Session
-from rollout_server.trainer.trajectory import Trajectory, Turn
+from rollout_conformance.contracts.trainer import wire
+from rollout_conformance.rollout_server.mutants.mutant import CALLBACK, around, put
+from rollout_conformance.rollout_server.trainer import backend, endpoints, history, initiator, prompt, refusals, session
+from rollout_conformance.rollout_server.trainer.backend import BuiltIn
+from rollout_conformance.rollout_server.trainer.mutants.planting import every, method, mutant
+from rollout_conformance.rollout_server.trainer.refusals import RefusedError
+from rollout_conformance.rollout_server.trainer.service import Service
+from rollout_conformance.rollout_server.trainer.session import Session
+from rollout_conformance.rollout_server.trainer.trajectory import Trajectory, Turn
 
 
 def _no_history(stored: Any, messages: Any, *, turns: int) -> None:

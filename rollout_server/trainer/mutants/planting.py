@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from rollout_server.mutants.mutant import BOTH, Mutant
+from rollout_conformance.rollout_server.mutants.mutant import BOTH, Mutant
 
 
 def mutant(

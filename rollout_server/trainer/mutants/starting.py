@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rollout_server.mutants.mutant import CALLBACK, SYNC, around, put
-from rollout_server.trainer import initiator
-from rollout_server.trainer.client import Ask
-from rollout_server.trainer.initiator import Initiator
-from rollout_server.trainer.mutants.planting import method, mutant
-from rollout_server.trainer.session import Session
-from rollout_server.trainer.start import Start
+from rollout_conformance.rollout_server.mutants.mutant import CALLBACK, SYNC, around, put
+from rollout_conformance.rollout_server.trainer import initiator
+from rollout_conformance.rollout_server.trainer.client import Ask
+from rollout_conformance.rollout_server.trainer.initiator import Initiator
+from rollout_conformance.rollout_server.trainer.mutants.planting import method, mutant
+from rollout_conformance.rollout_server.trainer.session import Session
+from rollout_conformance.rollout_server.trainer.start import Start
 
 LONG_S = 86_400.0
 

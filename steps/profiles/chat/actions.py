@@ -10,13 +10,13 @@ from typing import Any
 
 import httpx
 
-from steps.engine import bodies
-from steps.engine.http import headers, transport_fault
-from steps.engine.session import Session
-from steps.engine.sse import Parser
-from steps.engine.trace import Headers, NotJson, Request, Response, parse
-from steps.peers import calculator
-from steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
+from rollout_conformance.steps.engine import bodies
+from rollout_conformance.steps.engine.http import headers, transport_fault
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.sse import Parser
+from rollout_conformance.steps.engine.trace import Headers, NotJson, Request, Response, parse
+from rollout_conformance.steps.peers import calculator
+from rollout_conformance.steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"

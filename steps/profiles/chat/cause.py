@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from steps.engine.cases import Case
-from steps.engine.findings import Cause, Finding
-from steps.profiles.chat.actions import BUSY
-from steps.profiles.chat.replies import Reply, Talk
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Cause, Finding
+from rollout_conformance.steps.profiles.chat.actions import BUSY
+from rollout_conformance.steps.profiles.chat.replies import Reply, Talk
 
 GATEWAY = (502, 504)
 MAY_BE_REFUSED, MUST_BE_REFUSED = "may_be_refused", "must_be_refused"  # members of expectations

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from steps.engine import leaks
-from steps.engine.compare import show
-from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.reading import mapping, mappings
-from steps.engine.trace import NotJson, parse
-from steps.live.trainer import first_difference
-from steps.profiles.chat.order import walked
-from steps.profiles.chat.replies import MOST, Choice, Reply, Talk, functions
+from rollout_conformance.steps.engine import leaks
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.reading import mapping, mappings
+from rollout_conformance.steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.live.trainer import first_difference
+from rollout_conformance.steps.profiles.chat.order import walked
+from rollout_conformance.steps.profiles.chat.replies import MOST, Choice, Reply, Talk, functions
 
 IN_SECONDS = 100_000_000_000  # a `created` beyond this is in milliseconds
 BIG = 2**53  # no probability has a logarithm below minus this

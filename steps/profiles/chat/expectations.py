@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 import jsonschema_rs
 
-from steps.engine.compare import show
-from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.reading import mappings
-from steps.engine.trace import NotJson, parse
-from steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.reading import mappings
+from rollout_conformance.steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
 LEAST_SAMPLES = 8
 PLACE_OF_USAGE = "CHAT-053"

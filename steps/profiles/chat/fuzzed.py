@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from contracts.chat import wire
-from steps.engine.session import Session
-from steps.engine.sse import Parser
-from steps.engine.trace import Request, Response, parse
-from steps.profiles.chat.actions import CHAT, event_data
-from steps.profiles.chat.replies import Bench, Chunk, Reply, put_together
+from rollout_conformance.contracts.chat import wire
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.sse import Parser
+from rollout_conformance.steps.engine.trace import Request, Response, parse
+from rollout_conformance.steps.profiles.chat.actions import CHAT, event_data
+from rollout_conformance.steps.profiles.chat.replies import Bench, Chunk, Reply, put_together
 
 MOST_TOKENS = 8  # of one generated reply: enough to be cut, and to be streamed
 MOST_CHOICES = 3

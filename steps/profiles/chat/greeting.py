@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from steps.engine.cases import Case, Step
-from steps.engine.findings import Location
-from steps.engine.obstacles import Heard, Plain, excerpt, heard, key_source
-from steps.engine.session import Session
-from steps.profiles.chat.actions import CHAT, Ask
-from steps.profiles.chat.expectations import Answered
+from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.obstacles import Heard, Plain, excerpt, heard, key_source
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.profiles.chat.actions import CHAT, Ask
+from rollout_conformance.steps.profiles.chat.expectations import Answered
 
 HERE = Location("greeting", 1)
 GREETING: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 16}

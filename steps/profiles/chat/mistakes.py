@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from steps.engine.cases import Action, Expectation, Step
-from steps.engine.findings import Location
-from steps.engine.near import unknown
-from steps.profiles.chat.actions import Ask
+from rollout_conformance.steps.engine.cases import Action, Expectation, Step
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.profiles.chat.actions import Ask
 
 Mistake = tuple[Location | None, str]
 NAMING = (

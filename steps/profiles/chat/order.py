@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.chat.lifecycle import BREACHES, CHOICE, DONE, ENDED, NEW, OPEN, SPEAKING, STREAM
-from contracts.lifecycle import OutOfOrder, advance
-from steps.engine.reading import mapping, mappings
-from steps.profiles.chat.replies import DONE as LAST
-from steps.profiles.chat.replies import Chunk, place
+from rollout_conformance.contracts.chat.lifecycle import BREACHES, CHOICE, DONE, ENDED, NEW, OPEN, SPEAKING, STREAM
+from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
+from rollout_conformance.steps.engine.reading import mapping, mappings
+from rollout_conformance.steps.profiles.chat.replies import DONE as LAST
+from rollout_conformance.steps.profiles.chat.replies import Chunk, place
 
 ENGINE = "engine"
 

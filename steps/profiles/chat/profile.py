@@ -10,29 +10,28 @@ from typing import Any
 
 import httpx
 
-from contracts import requirements
-from contracts.chat.lifecycle import STREAM
-from steps.engine.card import Card
-from steps.engine.cases import Case
-from steps.engine.findings import SuiteError
-from steps.engine.http import client, transport_fault
-from steps.engine.reading import listed, mapping
-from steps.engine.session import Session
-from steps.engine.trace import Trace, parse
-from steps.live.openai import Engine
-from steps.peers import calculator, tokens
-from steps.peers.tokens import Tokens
-from steps.profiles.base import Profile, Setting
-from steps.profiles.chat import checks, fuzzed, without_ids
-from steps.profiles.chat.actions import BUSY, CHAT
-from steps.profiles.chat.cause import cause
-from steps.profiles.chat.elsewhere import place_of_ids
-from steps.profiles.chat.greeting import GREETING, greeting, hear
-from steps.profiles.chat.mistakes import mistakes
-from steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Talk
+from rollout_conformance.contracts import requirements
+from rollout_conformance.contracts.chat.lifecycle import STREAM
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.http import client, transport_fault
+from rollout_conformance.steps.engine.reading import listed, mapping
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.trace import Trace, parse
+from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.paths import ROOT, TOKENIZER
+from rollout_conformance.steps.peers import calculator, tokens
+from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.chat import checks, fuzzed, without_ids
+from rollout_conformance.steps.profiles.chat.actions import BUSY, CHAT
+from rollout_conformance.steps.profiles.chat.cause import cause
+from rollout_conformance.steps.profiles.chat.elsewhere import place_of_ids
+from rollout_conformance.steps.profiles.chat.greeting import GREETING, greeting, hear
+from rollout_conformance.steps.profiles.chat.mistakes import mistakes
+from rollout_conformance.steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Talk
 
-ROOT = Path(__file__).parents[3]
-TOKENIZER = ROOT / "scenarios" / "tokenizer"
 LOOK_S = 10.0
 MOST_CONTEXT = 4_000_000  # tokens; what an engine lists beyond that is no length of a prompt that could be sent
 TO_BE_SHOWN = (

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from steps.engine.card import Card
-from steps.engine.reading import listed, mapping, mappings, text
-from steps.engine.trace import Trace
-from steps.peers.tokens import Tokens
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.reading import listed, mapping, mappings, text
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.peers.tokens import Tokens
 
 DONE = "[DONE]"
 WHOLE = ("id", "model", "created", "usage", "prompt_token_ids")

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from steps.engine.cases import Action, Expectation
-from steps.engine.making import made, members, verb
-from steps.profiles.chat import actions as do
-from steps.profiles.chat import expectations as want
+from rollout_conformance.steps.engine.cases import Action, Expectation
+from rollout_conformance.steps.engine.making import made, members, verb
+from rollout_conformance.steps.profiles.chat import actions as do
+from rollout_conformance.steps.profiles.chat import expectations as want
 
 
 def _alike_or_refused(value: Any) -> want.AlikeOrRefused:

@@ -7,11 +7,11 @@ comes before the content is therefore not judged.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from steps.engine.compare import show
-from steps.engine.findings import Evidence
-from steps.engine.reading import mapping
-from steps.profiles.chat.checks import broken, good, held, probabilities
-from steps.profiles.chat.replies import Choice, Reply, Talk
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.profiles.chat.checks import broken, good, held, probabilities
+from rollout_conformance.steps.profiles.chat.replies import Choice, Reply, Talk
 
 MOST_AFTER = 2  # entries behind the content: the end of the turn, and what a template puts behind it
 REPLACED = (

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Headers, Request, Response, parse
-from steps.peers.oracle import sampled_by
-from steps.peers.script import Script
-from steps.peers.tokens import Tokens
-from steps.peers.trainer import Enrolled, scripted
-from steps.profiles.rollout.bench import Bench, Live, live, lives
-from steps.profiles.rollout.given import START_PATH, Given, Wanted, compose
+from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.trace import Headers, Request, Response, parse
+from rollout_conformance.steps.peers.oracle import sampled_by
+from rollout_conformance.steps.peers.script import Script
+from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.peers.trainer import Enrolled, scripted
+from rollout_conformance.steps.profiles.rollout.bench import Bench, Live, live, lives
+from rollout_conformance.steps.profiles.rollout.given import START_PATH, Given, Wanted, compose
 
 RETRY_AFTER_S = 0.2  # how long to wait before asking a busy server again that does not say
 LONGEST_RETRY_AFTER_S = 5.0

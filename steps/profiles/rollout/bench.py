@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from steps.engine import card as cards
-from steps.engine.card import Card, Limits
-from steps.engine.findings import SuiteError
-from steps.engine.session import GaveUp, Session
-from steps.peers import tokens
-from steps.peers.script import AnyCall, Call, Fault, HangingCall, Line, Script
-from steps.peers.trainer import Enrolled, ScriptedTrainer
-from steps.profiles.rollout.given import Given, Wanted
+from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine.card import Card, Limits
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import tokens
+from rollout_conformance.steps.peers.script import AnyCall, Call, Fault, HangingCall, Line, Script
+from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
+from rollout_conformance.steps.profiles.rollout.given import Given, Wanted
 
-SHIPPED_TOKENIZER = Path(__file__).parents[3] / "scenarios" / "tokenizer"
 CALCULATOR = ("add", "multiply", "subtract", "divide")
 SEVERAL = 6  # ends that were missed
 SHORT_S = 1.5
@@ -68,7 +68,7 @@ class Bench:
     limits: Limits
     target_key: str | None
     run: str
-    tokenizer: Path = SHIPPED_TOKENIZER
+    tokenizer: Path = TOKENIZER
     tokenizer_name: str | None = None
     tools: Mapping[str, Any] = field(default_factory=dict)
     counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -82,7 +82,7 @@ class Bench:
         """The tokenizer of a rollout and the name by which the target is told of it."""
         if wanted.tokenizer is None:
             return tokens.load(self.tokenizer), self.tokenizer_name or str(self.tokenizer)
-        path = SHIPPED_TOKENIZER.with_name(f"tokenizer_{wanted.tokenizer}")
+        path = TOKENIZER.with_name(f"tokenizer_{wanted.tokenizer}")
         return tokens.load(path), str(path)
 
     def tool_names(self) -> set[str]:

@@ -7,12 +7,12 @@ it would be about the suite.
 import asyncio
 import contextlib
 
-from steps.engine.http import client
-from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Trace
-from steps.peers.script import Reply, Script
-from steps.profiles.rollout.actions import Start, TrainerSays
-from steps.profiles.rollout.bench import Bench
+from rollout_conformance.steps.engine.http import client
+from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.peers.script import Reply, Script
+from rollout_conformance.steps.profiles.rollout.actions import Start, TrainerSays
+from rollout_conformance.steps.profiles.rollout.bench import Bench
 
 MOST = 32
 STILL_S = 1.0  # no further rollout has begun for so long: the others wait for a place

@@ -6,16 +6,16 @@ expectation that admits the end.
 
 from collections.abc import Iterator, Mapping
 
-from contracts.requirements import Requirement
-from steps.engine.cases import Case
-from steps.engine.compare import show
-from steps.engine.findings import Cause, Finding
-from steps.engine.trace import NotJson
-from steps.peers.oracle import Issued
-from steps.peers.trainer import HUNG_UP
-from steps.profiles.rollout.actions import StopServer
-from steps.profiles.rollout.given import Wanted
-from steps.profiles.rollout.talk import Answer, Rollout, Talk
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.findings import Cause, Finding
+from rollout_conformance.steps.engine.trace import NotJson
+from rollout_conformance.steps.peers.oracle import Issued
+from rollout_conformance.steps.peers.trainer import HUNG_UP
+from rollout_conformance.steps.profiles.rollout.actions import StopServer
+from rollout_conformance.steps.profiles.rollout.given import Wanted
+from rollout_conformance.steps.profiles.rollout.talk import Answer, Rollout, Talk
 
 ENDS_BY_ITSELF = "ROLLOUT-231"
 NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 all the same

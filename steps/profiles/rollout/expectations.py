@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
-from steps.engine import leaks
-from steps.engine.compare import ABSENT, first, show
-from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.trace import NotJson
-from steps.profiles.rollout.checks.auth import quotes
-from steps.profiles.rollout.checks.ending import looks_like_error
-from steps.profiles.rollout.checks.tools import following, gives
-from steps.profiles.rollout.talk import Answer, Rollout, Talk
+from rollout_conformance.steps.engine import leaks
+from rollout_conformance.steps.engine.compare import ABSENT, first, show
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.trace import NotJson
+from rollout_conformance.steps.profiles.rollout.checks.auth import quotes
+from rollout_conformance.steps.profiles.rollout.checks.ending import looks_like_error
+from rollout_conformance.steps.profiles.rollout.checks.tools import following, gives
+from rollout_conformance.steps.profiles.rollout.talk import Answer, Rollout, Talk
 
 CLOCKS_S = 0.25  # how late a busy machine may see a request
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Request, Response
-from steps.peers.script import AnyCall, Fault, Reply, Script
-from steps.peers.trainer import NONCE
-from steps.profiles.rollout.actions import End, ask, concluded, enroll_as
-from steps.profiles.rollout.bench import Bench, live
-from steps.profiles.rollout.given import KEY_NAME, SAMPLING_NAME, START_PATH, Given, Wanted
+from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.trace import Request, Response
+from rollout_conformance.steps.peers.script import AnyCall, Fault, Reply, Script
+from rollout_conformance.steps.peers.trainer import NONCE
+from rollout_conformance.steps.profiles.rollout.actions import End, ask, concluded, enroll_as
+from rollout_conformance.steps.profiles.rollout.bench import Bench, live
+from rollout_conformance.steps.profiles.rollout.given import KEY_NAME, SAMPLING_NAME, START_PATH, Given, Wanted
 
 NONCE_TEXT = re.compile(NONCE.pattern.decode())
 LEAST_S = 30.0

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from contracts.rollout.wire import InitRequest, RolloutRequest
-from contracts.rollout.wire_routed import RoutedRequest
-from steps.engine.near import unknown
+from rollout_conformance.contracts.rollout.wire import InitRequest, RolloutRequest
+from rollout_conformance.contracts.rollout.wire_routed import RoutedRequest
+from rollout_conformance.steps.engine.near import unknown
 
 START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init", "routed": "/rollout"}
 SAMPLING_NAME = {"sync": "sampling_params", "callback": "completion_params", "routed": ""}

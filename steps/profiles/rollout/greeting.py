@@ -4,17 +4,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from steps.engine.cases import Case, Step
-from steps.engine.findings import Location
-from steps.engine.obstacles import GIVEN_UP, Heard, Plain, excerpt, heard, key_source
-from steps.engine.reading import mapping, text
-from steps.engine.session import Session
-from steps.engine.trace import Exchange, Trace, parse
-from steps.peers.script import Reply, Script
-from steps.profiles.rollout.actions import End, Start, TrainerSays
-from steps.profiles.rollout.expectations import Completed
-from steps.profiles.rollout.given import START_PATH
-from steps.profiles.rollout.talk import completion_of
+from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.obstacles import GIVEN_UP, Heard, Plain, excerpt, heard, key_source
+from rollout_conformance.steps.engine.reading import mapping, text
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
+from rollout_conformance.steps.peers.script import Reply, Script
+from rollout_conformance.steps.profiles.rollout.actions import End, Start, TrainerSays
+from rollout_conformance.steps.profiles.rollout.expectations import Completed
+from rollout_conformance.steps.profiles.rollout.given import START_PATH
+from rollout_conformance.steps.profiles.rollout.talk import completion_of
 
 HERE = Location("greeting", 1)
 LEASE = "polling_lease_token"

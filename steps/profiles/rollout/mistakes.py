@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from steps.engine.cases import Action, Expectation, Step
-from steps.engine.findings import Location
-from steps.engine.near import unknown
-from steps.peers.script import Reply
-from steps.profiles.rollout import actions as do
-from steps.profiles.rollout import expectations as want
+from rollout_conformance.steps.engine.cases import Action, Expectation, Step
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.peers.script import Reply
+from rollout_conformance.steps.profiles.rollout import actions as do
+from rollout_conformance.steps.profiles.rollout import expectations as want
 
 NEVER = "never"  # the hold that is not released on purpose
 REASONS = ("stop", "length", "max_turns", "max_tokens", "tool_calls", "content_filter", "error")

@@ -11,42 +11,42 @@ from typing import Any
 
 import httpx
 
-from contracts import requirements
-from contracts.rollout.lifecycle import TABLES
-from steps.engine.card import Card
-from steps.engine.cases import Case
-from steps.engine.findings import SuiteError
-from steps.engine.http import client, transport_fault
-from steps.engine.obstacles import excerpt
-from steps.engine.session import Session
-from steps.engine.trace import Trace, parse
-from steps.live.trainer import LiveTrainer, stable_number
-from steps.peers import served, tokens
-from steps.peers.script import Fault
-from steps.peers.trainer import ScriptedTrainer
-from steps.profiles.base import Profile, Setting
-from steps.profiles.rollout import fuzzed
-from steps.profiles.rollout.bench import CALCULATOR, SHIPPED_TOKENIZER, Bench, Live, lives
-from steps.profiles.rollout.capacity import measured
-from steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
-from steps.profiles.rollout.checks.auth import auth, isolation, secrets
-from steps.profiles.rollout.checks.completion import completion, repetition
-from steps.profiles.rollout.checks.ending import ending, errors
-from steps.profiles.rollout.checks.history import history
-from steps.profiles.rollout.checks.mask import mask
-from steps.profiles.rollout.checks.metrics import metrics, numbers
-from steps.profiles.rollout.checks.order import order
-from steps.profiles.rollout.checks.requests import requests
-from steps.profiles.rollout.checks.routed import routed
-from steps.profiles.rollout.checks.surface import surface
-from steps.profiles.rollout.checks.tools import tools
-from steps.profiles.rollout.given import START_PATH
-from steps.profiles.rollout.greeting import greeting, hear
-from steps.profiles.rollout.mistakes import mistakes
-from steps.profiles.rollout.shown import capabilities
-from steps.profiles.rollout.talk import Rollout, Talk, answer, read_rollout
+from rollout_conformance.contracts import requirements
+from rollout_conformance.contracts.rollout.lifecycle import TABLES
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.http import client, transport_fault
+from rollout_conformance.steps.engine.obstacles import excerpt
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.trace import Trace, parse
+from rollout_conformance.steps.live.trainer import LiveTrainer, stable_number
+from rollout_conformance.steps.paths import ROOT, TOKENIZER
+from rollout_conformance.steps.peers import served, tokens
+from rollout_conformance.steps.peers.script import Fault
+from rollout_conformance.steps.peers.trainer import ScriptedTrainer
+from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.rollout import fuzzed
+from rollout_conformance.steps.profiles.rollout.bench import CALCULATOR, Bench, Live, lives
+from rollout_conformance.steps.profiles.rollout.capacity import measured
+from rollout_conformance.steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
+from rollout_conformance.steps.profiles.rollout.checks.auth import auth, isolation, secrets
+from rollout_conformance.steps.profiles.rollout.checks.completion import completion, repetition
+from rollout_conformance.steps.profiles.rollout.checks.ending import ending, errors
+from rollout_conformance.steps.profiles.rollout.checks.history import history
+from rollout_conformance.steps.profiles.rollout.checks.mask import mask
+from rollout_conformance.steps.profiles.rollout.checks.metrics import metrics, numbers
+from rollout_conformance.steps.profiles.rollout.checks.order import order
+from rollout_conformance.steps.profiles.rollout.checks.requests import requests
+from rollout_conformance.steps.profiles.rollout.checks.routed import routed
+from rollout_conformance.steps.profiles.rollout.checks.surface import surface
+from rollout_conformance.steps.profiles.rollout.checks.tools import tools
+from rollout_conformance.steps.profiles.rollout.given import START_PATH
+from rollout_conformance.steps.profiles.rollout.greeting import greeting, hear
+from rollout_conformance.steps.profiles.rollout.mistakes import mistakes
+from rollout_conformance.steps.profiles.rollout.shown import capabilities
+from rollout_conformance.steps.profiles.rollout.talk import Rollout, Talk, answer, read_rollout
 
-ROOT = Path(__file__).parents[3]
 LOOK_S = 10.0
 ANSWER_S = 5.0  # an empty start request is refused at once
 LACKS = {
@@ -151,7 +151,7 @@ class RolloutPeers:
         if need == "restart":
             return not self.setting.target.startswith("http")
         if need == "shipped_tokenizer":
-            return self.tokenizer == SHIPPED_TOKENIZER and not (self.setting.tokenizer_name or card.tokenizer_name)
+            return self.tokenizer == TOKENIZER and not (self.setting.tokenizer_name or card.tokenizer_name)
         if need == "tool_timeout":
             return limits.tool_timeout_s is not None and card.hanging_tool is not None
         if need in ("generation_timeout", "rollout_timeout"):
@@ -261,7 +261,7 @@ def _json(body: bytes) -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def peers(setting: Setting) -> AsyncIterator[RolloutPeers]:
     """Serve the trainer for a run."""
-    tokenizer = setting.tokenizer or (Path(setting.card.tokenizer) if setting.card.tokenizer else SHIPPED_TOKENIZER)
+    tokenizer = setting.tokenizer or (Path(setting.card.tokenizer) if setting.card.tokenizer else TOKENIZER)
     tokens.load(tokenizer)
     async with _trainer(setting) as trainer, served.serve(trainer, *setting.listen) as url:
         yield RolloutPeers(setting, trainer, url, tokenizer)

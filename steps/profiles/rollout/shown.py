@@ -2,12 +2,12 @@
 
 import contextlib
 
-from steps.engine.http import client
-from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Exchange, Trace, parse
-from steps.peers.script import Reply, Script
-from steps.profiles.rollout.actions import AskStatus, Cancel, End, Start, TrainerSays
-from steps.profiles.rollout.bench import Bench
+from rollout_conformance.steps.engine.http import client
+from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
+from rollout_conformance.steps.peers.script import Reply, Script
+from rollout_conformance.steps.profiles.rollout.actions import AskStatus, Cancel, End, Start, TrainerSays
+from rollout_conformance.steps.profiles.rollout.bench import Bench
 
 STEPS = (TrainerSays(Script((Reply(text="Hello."),))), Start(), AskStatus(), End(), AskStatus(), Cancel())
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from steps.engine.card import Card, Limits
-from steps.engine.lateness import never
-from steps.engine.trace import Event, Exchange, NotJson, Trace, parse
-from steps.peers.oracle import Issued
-from steps.peers.tokens import Tokens
-from steps.profiles.rollout.given import START_PATH, Given
+from rollout_conformance.steps.engine.card import Card, Limits
+from rollout_conformance.steps.engine.lateness import never
+from rollout_conformance.steps.engine.trace import Event, Exchange, NotJson, Trace, parse
+from rollout_conformance.steps.peers.oracle import Issued
+from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.profiles.rollout.given import START_PATH, Given
 
 READ_S = 0.2  # within this of having been late the suite reads what came meanwhile
 

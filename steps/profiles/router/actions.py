@@ -3,10 +3,10 @@
 import asyncio
 from dataclasses import dataclass
 
-from steps.engine.session import Session
-from steps.peers.backends import BackendLine, Plan
-from steps.profiles.chat.actions import Ask
-from steps.profiles.router.bench import RouterBench
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.peers.backends import BackendLine, Plan
+from rollout_conformance.steps.profiles.chat.actions import Ask
+from rollout_conformance.steps.profiles.router.bench import RouterBench
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 import itertools
 from dataclasses import dataclass, field
 
-from steps.engine.lateness import Lateness
-from steps.peers.backends import Backends
-from steps.profiles.chat.replies import Bench
+from rollout_conformance.steps.engine.lateness import Lateness
+from rollout_conformance.steps.peers.backends import Backends
+from rollout_conformance.steps.profiles.chat.replies import Bench
 
 
 @dataclass(slots=True)

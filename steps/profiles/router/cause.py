@@ -7,18 +7,18 @@ is the finding, once.
 
 from collections.abc import Iterator
 
-from steps.engine.cases import Case
-from steps.engine.compare import show
-from steps.engine.findings import Cause, Finding
-from steps.engine.reading import mapping
-from steps.engine.trace import Request, parse
-from steps.peers.backends import BackendLine, Plan
-from steps.profiles.chat.actions import CHAT, COMPLETIONS
-from steps.profiles.chat.replies import DONE, Reply, Talk
-from steps.profiles.router.bench import RouterBench
-from steps.profiles.router.conversations import Engines, LastDies, Stop
-from steps.profiles.router.received import received
-from steps.profiles.router.wanted import OK, wanted
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.findings import Cause, Finding
+from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.engine.trace import Request, parse
+from rollout_conformance.steps.peers.backends import BackendLine, Plan
+from rollout_conformance.steps.profiles.chat.actions import CHAT, COMPLETIONS
+from rollout_conformance.steps.profiles.chat.replies import DONE, Reply, Talk
+from rollout_conformance.steps.profiles.router.bench import RouterBench
+from rollout_conformance.steps.profiles.router.conversations import Engines, LastDies, Stop
+from rollout_conformance.steps.profiles.router.received import received
+from rollout_conformance.steps.profiles.router.wanted import OK, wanted
 
 BY_ITSELF = (429, 502, 503, 504)  # what routers answer that are full, or have no engine left to ask
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})

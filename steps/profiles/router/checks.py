@@ -4,13 +4,13 @@ that it brings no key of a client."""
 import re
 from collections.abc import Iterable, Iterator
 
-from steps.engine import leaks
-from steps.engine.findings import Evidence, Finding, Held
-from steps.peers.backends import Plan
-from steps.profiles.chat.checks import WRONG_KEY, sent
-from steps.profiles.chat.replies import Talk
-from steps.profiles.router.bench import RouterBench
-from steps.profiles.router.expectations import PassedOn
+from rollout_conformance.steps.engine import leaks
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.peers.backends import Plan
+from rollout_conformance.steps.profiles.chat.checks import WRONG_KEY, sent
+from rollout_conformance.steps.profiles.chat.replies import Talk
+from rollout_conformance.steps.profiles.router.bench import RouterBench
+from rollout_conformance.steps.profiles.router.expectations import PassedOn
 
 SECRET = "rc-engine-internals"
 GENERATED = "generated"  # the reply to a request that nobody wrote

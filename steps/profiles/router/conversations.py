@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from steps.engine.session import Session
-from steps.peers.backends import Plan
-from steps.profiles.chat.actions import Ask, Send
-from steps.profiles.router.crowds import LOOK_S
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.peers.backends import Plan
+from rollout_conformance.steps.profiles.chat.actions import Ask, Send
+from rollout_conformance.steps.profiles.router.crowds import LOOK_S
 
 LONG = "All that is written here is of one kind, and the same for everybody who reads it. "  # 82 letters
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import httpx
 
-from steps.engine.session import MOST_PATIENCE, Session
-from steps.engine.trace import Response
-from steps.peers.backends import BackendLine, Plan
-from steps.profiles.chat.actions import Ask, request_of
-from steps.profiles.router.actions import Play
+from rollout_conformance.steps.engine.session import MOST_PATIENCE, Session
+from rollout_conformance.steps.engine.trace import Response
+from rollout_conformance.steps.peers.backends import BackendLine, Plan
+from rollout_conformance.steps.profiles.chat.actions import Ask, request_of
+from rollout_conformance.steps.profiles.router.actions import Play
 
 LOOK_S = 0.02
 STILL_S = 0.3  # a flow that has not moved for so long is held back

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from math import exp, lgamma, log
 from typing import Any
 
-from steps.engine.compare import Difference, show
-from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.reading import mapping, mappings
-from steps.engine.trace import parse
-from steps.peers.backends import Plan
-from steps.profiles.chat.expectations import first, verdict
-from steps.profiles.chat.replies import DONE, Reply, Talk
-from steps.profiles.router.changes import changes, harmless
-from steps.profiles.router.received import explained, received
+from rollout_conformance.steps.engine.compare import Difference, show
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.reading import mapping, mappings
+from rollout_conformance.steps.engine.trace import parse
+from rollout_conformance.steps.peers.backends import Plan
+from rollout_conformance.steps.profiles.chat.expectations import first, verdict
+from rollout_conformance.steps.profiles.chat.replies import DONE, Reply, Talk
+from rollout_conformance.steps.profiles.router.changes import changes, harmless
+from rollout_conformance.steps.profiles.router.received import explained, received
 
 ADDED = ("stream_options", "model", "user")  # what a router may set on its own account
 WITH_OBJECT = ("ROUTER-012",)  # whose sentence has an error object

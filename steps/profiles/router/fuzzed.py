@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from steps.engine.session import Session
-from steps.engine.trace import Request, Response, parse
-from steps.peers.backends import BackendLine, Plan
-from steps.peers.talking import NONCE
-from steps.profiles.chat.actions import CHAT
-from steps.profiles.chat.fuzzed import about, began, is_start
-from steps.profiles.chat.fuzzed import reply as read
-from steps.profiles.router.bench import RouterBench
-from steps.profiles.router.checks import GENERATED
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.trace import Request, Response, parse
+from rollout_conformance.steps.peers.backends import BackendLine, Plan
+from rollout_conformance.steps.peers.talking import NONCE
+from rollout_conformance.steps.profiles.chat.actions import CHAT
+from rollout_conformance.steps.profiles.chat.fuzzed import about, began, is_start
+from rollout_conformance.steps.profiles.chat.fuzzed import reply as read
+from rollout_conformance.steps.profiles.router.bench import RouterBench
+from rollout_conformance.steps.profiles.router.checks import GENERATED
 
 TEXT, ADMIN = "/v1/completions", "/v1/admin"
 BACKENDS, KEYS = f"{ADMIN}/routing/backends", f"{ADMIN}/keys"

@@ -1,12 +1,12 @@
 """The plainest request to a router: a greeting that an engine of ours answers. What it shows before anything is judged."""
 
-from steps.engine.cases import Case, Step
-from steps.engine.findings import Location
-from steps.engine.obstacles import Heard, Plain, answered, heard, key_source
-from steps.engine.session import Session
-from steps.profiles.chat.actions import CHAT, Ask
-from steps.profiles.chat.expectations import Answered
-from steps.profiles.router.actions import Play
+from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.obstacles import Heard, Plain, answered, heard, key_source
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.profiles.chat.actions import CHAT, Ask
+from rollout_conformance.steps.profiles.chat.expectations import Answered
+from rollout_conformance.steps.profiles.router.actions import Play
 
 HERE = Location("greeting", 1)
 WRITE = "configure it for these engines; a card may write {engine_a} and {engine_b} into its env, and --listen fixes the ports"

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from steps.engine.trace import Trace
-from steps.peers.backends import Backends, Plan
-from steps.peers.talking import MODEL
-from steps.profiles.chat.actions import CHAT
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.peers.backends import Backends, Plan
+from rollout_conformance.steps.peers.talking import MODEL
+from rollout_conformance.steps.profiles.chat.actions import CHAT
 
 LOOKS = 16  # an engine of two that these do not meet is not used for greetings: one in 30,000 by chance
 ENGINES = 2  # behind each instance

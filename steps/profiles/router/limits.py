@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from steps.engine.compare import show
-from steps.engine.findings import Evidence, Finding, Held
-from steps.profiles.chat.expectations import verdict
-from steps.profiles.chat.replies import Talk
-from steps.profiles.router.expectations import plan
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.profiles.chat.expectations import verdict
+from rollout_conformance.steps.profiles.chat.replies import Talk
+from rollout_conformance.steps.profiles.router.expectations import plan
 
 BUSY = (429, 503)
 

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from steps.engine.findings import Evidence, Finding, Held
-from steps.profiles.chat.expectations import verdict
-from steps.profiles.chat.replies import Reply, Talk
-from steps.profiles.router.bench import RouterBench
-from steps.profiles.router.expectations import plan
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.profiles.chat.expectations import verdict
+from rollout_conformance.steps.profiles.chat.replies import Reply, Talk
+from rollout_conformance.steps.profiles.router.bench import RouterBench
+from rollout_conformance.steps.profiles.router.expectations import plan
 
 SAMPLE = re.compile(
     r"^([a-zA-Z_:][\w:]*)(\{.*\})? (\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?: \d+)?$", re.M

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from steps.engine.session import Session
-from steps.profiles.chat.actions import CHAT, Ask, Send
-from steps.profiles.chat.replies import Reply
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.profiles.chat.actions import CHAT, Ask, Send
+from rollout_conformance.steps.profiles.chat.replies import Reply
 
 KEYS = "/v1/admin/keys"
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from steps.engine.compare import show
-from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.reading import listed, mapping, text
-from steps.profiles.chat.expectations import first, verdict
-from steps.profiles.chat.replies import DONE, Reply, Talk
-from steps.profiles.router.expectations import plan
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.reading import listed, mapping, text
+from rollout_conformance.steps.profiles.chat.expectations import first, verdict
+from rollout_conformance.steps.profiles.chat.replies import DONE, Reply, Talk
+from rollout_conformance.steps.profiles.router.expectations import plan
 
 ID = "x-request-id"
 SAFE = re.compile(r"[\x21-\x7e]{1,200}")

@@ -5,35 +5,34 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from contracts import requirements
-from steps.engine.card import Card
-from steps.engine.cases import Case
-from steps.engine.http import client
-from steps.engine.lateness import Lateness, watched
-from steps.engine.session import Session
-from steps.engine.trace import Trace
-from steps.peers import served
-from steps.peers.backends import Backend, Backends
-from steps.peers.talking import MODEL
-from steps.profiles.base import Profile, Setting
-from steps.profiles.chat.replies import Talk
-from steps.profiles.router import fuzzed
-from steps.profiles.router.bench import RouterBench
-from steps.profiles.router.cause import cause
-from steps.profiles.router.checks import kept, passed_on, shown
-from steps.profiles.router.greeting import greeting, hear
-from steps.profiles.router.healing import Greeter
-from steps.profiles.router.lacks import LACKS, URL_ONLY
-from steps.profiles.router.mistakes import mistakes
-from steps.profiles.router.troubles import disturbs
-from steps.profiles.router.whole import came_back
+from rollout_conformance.contracts import requirements
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.http import client
+from rollout_conformance.steps.engine.lateness import Lateness, watched
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.peers import served
+from rollout_conformance.steps.peers.backends import Backend, Backends
+from rollout_conformance.steps.peers.talking import MODEL
+from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.chat.replies import Talk
+from rollout_conformance.steps.profiles.router import fuzzed
+from rollout_conformance.steps.profiles.router.bench import RouterBench
+from rollout_conformance.steps.profiles.router.cause import cause
+from rollout_conformance.steps.profiles.router.checks import kept, passed_on, shown
+from rollout_conformance.steps.profiles.router.greeting import greeting, hear
+from rollout_conformance.steps.profiles.router.healing import Greeter
+from rollout_conformance.steps.profiles.router.lacks import LACKS, URL_ONLY
+from rollout_conformance.steps.profiles.router.mistakes import mistakes
+from rollout_conformance.steps.profiles.router.troubles import disturbs
+from rollout_conformance.steps.profiles.router.whole import came_back
 
-ROOT = Path(__file__).parents[3]
 NAMES = ("a", "b")
 MORTAL = ("c", "d")  # the engines of instances whose cases take engines down: the others are shared by all cases
 HEALTH = "/health"

@@ -1,8 +1,8 @@
 """What a client received, as a message shows it: the status, and the body whatever it is."""
 
-from steps.engine.compare import show
-from steps.engine.trace import NotJson
-from steps.profiles.chat.replies import Reply
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.trace import NotJson
+from rollout_conformance.steps.profiles.chat.replies import Reply
 
 EXPLAINS = ("error", "message", "detail", "title", "errors")  # OpenAI, FastAPI, RFC 9457 and others
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from steps.engine.compare import show
-from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.reading import mapping, mappings
-from steps.engine.trace import parse
-from steps.profiles.chat.expectations import verdict
-from steps.profiles.chat.replies import Talk
-from steps.profiles.router.expectations import likely_count, plan
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.reading import mapping, mappings
+from rollout_conformance.steps.engine.trace import parse
+from rollout_conformance.steps.profiles.chat.expectations import verdict
+from rollout_conformance.steps.profiles.chat.replies import Talk
+from rollout_conformance.steps.profiles.router.expectations import likely_count, plan
 
 RARE = 1e-4  # of right routers, so many are accused by chance
 

@@ -4,9 +4,9 @@ Such a case is played where it disturbs no other one: at an instance of the rout
 beside it.
 """
 
-from steps.engine.cases import Case
-from steps.profiles.router.actions import Play
-from steps.profiles.router.conversations import Engines, LastDies
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.profiles.router.actions import Play
+from rollout_conformance.steps.profiles.router.conversations import Engines, LastDies
 
 
 def disturbs(case: Case) -> bool:

@@ -4,13 +4,21 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from steps.engine.cases import Action, Expectation
-from steps.engine.making import made, members, verb
-from steps.peers.backends import BackendLine
-from steps.profiles.chat import vocabulary as chat
-from steps.profiles.router import actions as do
-from steps.profiles.router import conversations, crowds, limits, operating, operators, passing, spreading
-from steps.profiles.router import expectations as want
+from rollout_conformance.steps.engine.cases import Action, Expectation
+from rollout_conformance.steps.engine.making import made, members, verb
+from rollout_conformance.steps.peers.backends import BackendLine
+from rollout_conformance.steps.profiles.chat import vocabulary as chat
+from rollout_conformance.steps.profiles.router import actions as do
+from rollout_conformance.steps.profiles.router import (
+    conversations,
+    crowds,
+    limits,
+    operating,
+    operators,
+    passing,
+    spreading,
+)
+from rollout_conformance.steps.profiles.router import expectations as want
 
 ENGINES = {"engine": ("a", "b", "c", "d"), "down": ("a", "b", "c", "d")}
 LOSSES = ("reset", "stall", "cut")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from steps.engine.cases import Case
-from steps.profiles.chat.expectations import Answered, Arrives, UsageChunk
-from steps.profiles.router.expectations import DeltasKept, Failed, Limited, Returned, Some, Whole
-from steps.profiles.router.limits import BUSY, Shed
-from steps.profiles.router.passing import Joined
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.profiles.chat.expectations import Answered, Arrives, UsageChunk
+from rollout_conformance.steps.profiles.router.expectations import DeltasKept, Failed, Limited, Returned, Some, Whole
+from rollout_conformance.steps.profiles.router.limits import BUSY, Shed
+from rollout_conformance.steps.profiles.router.passing import Joined
 
 OK = 200
 ABOUT_A_BODY = (Whole, Returned, DeltasKept, Joined, UsageChunk, Arrives)

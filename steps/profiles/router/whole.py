@@ -9,12 +9,12 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 from typing import Any
 
-from steps.engine.compare import ABSENT, Difference, show
-from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.reading import mapping
-from steps.peers.backends import Plan
-from steps.profiles.chat.replies import Reply, Talk
-from steps.profiles.router.changes import changes, harmless
+from rollout_conformance.steps.engine.compare import ABSENT, Difference, show
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.peers.backends import Plan
+from rollout_conformance.steps.profiles.chat.replies import Reply, Talk
+from rollout_conformance.steps.profiles.router.changes import changes, harmless
 
 OWN = ("id", "created", "model", "object")  # what a router may name otherwise; that its cases judge one by one
 INVENTED = ("system_fingerprint",)  # nobody but the engine knows these

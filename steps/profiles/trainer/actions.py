@@ -7,12 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from steps.engine.reading import listed, mapping, mappings
-from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Headers, Request, parse
-from steps.peers import calculator
-from steps.peers.host import Hosted, StartAnswer
-from steps.profiles.trainer.live import QUESTIONS, Bench, Call, Live, inserted, insertions, live, lives, sound
+from rollout_conformance.steps.engine.reading import listed, mapping, mappings
+from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.trace import Headers, Request, parse
+from rollout_conformance.steps.peers import calculator
+from rollout_conformance.steps.peers.host import Hosted, StartAnswer
+from rollout_conformance.steps.profiles.trainer.live import (
+    QUESTIONS,
+    Bench,
+    Call,
+    Live,
+    inserted,
+    insertions,
+    live,
+    lives,
+    sound,
+)
 
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
 PAUSE_S = 0.03

@@ -6,12 +6,12 @@ case is about, unless it demands that very status; a trainer that is busy (429, 
 
 from collections.abc import Mapping
 
-from contracts.requirements import Requirement
-from steps.engine.cases import Case
-from steps.engine.findings import Cause, Finding
-from steps.profiles.trainer.checks import replies
-from steps.profiles.trainer.expectations import Replies, fits
-from steps.profiles.trainer.live import Call, Talk
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Cause, Finding
+from rollout_conformance.steps.profiles.trainer.checks import replies
+from rollout_conformance.steps.profiles.trainer.expectations import Replies, fits
+from rollout_conformance.steps.profiles.trainer.live import Call, Talk
 
 SERVES = "TRAINER-178"
 BUSY = (429, 503)

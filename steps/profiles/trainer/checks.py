@@ -4,16 +4,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from contracts.lifecycle import OutOfOrder, advance
-from contracts.trainer.lifecycle import BREACHES, IDLE, TABLES, TOLD
-from steps.engine import leaks as inside
-from steps.engine.compare import show
-from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.reading import listed, mapping, mappings
-from steps.engine.trace import NotJson, parse
-from steps.peers.oracle import completion_text
-from steps.peers.tokens import END_OF_TURN, Tokens
-from steps.profiles.trainer.live import Call, Live, Talk, sound
+from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
+from rollout_conformance.contracts.trainer.lifecycle import BREACHES, IDLE, TABLES, TOLD
+from rollout_conformance.steps.engine import leaks as inside
+from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.reading import listed, mapping, mappings
+from rollout_conformance.steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.peers.oracle import completion_text
+from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
+from rollout_conformance.steps.profiles.trainer.live import Call, Live, Talk, sound
 
 
 def held(number: int) -> Held:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from steps.engine.compare import first, show
-from steps.engine.findings import Evidence, Finding, Held
-from steps.engine.reading import listed, mappings
-from steps.profiles.trainer.live import Live, Talk
+from rollout_conformance.steps.engine.compare import first, show
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.reading import listed, mappings
+from rollout_conformance.steps.profiles.trainer.live import Live, Talk
 
 Statuses = tuple[int | str, ...]
 
@@ -198,7 +198,7 @@ class Starts:
 
 
 def _json(exchange: Any) -> Any:
-    from steps.engine.trace import parse
+    from rollout_conformance.steps.engine.trace import parse
 
     return parse(exchange.request.body)
 

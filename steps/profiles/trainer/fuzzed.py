@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.rollout import wire
-from steps.engine.session import GaveUp, Session
-from steps.engine.trace import Request, Response
-from steps.peers import calculator
-from steps.peers.host import Hosted
-from steps.profiles.trainer.actions import Complete, Enroll
-from steps.profiles.trainer.live import Bench, live
+from rollout_conformance.contracts.rollout import wire
+from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.trace import Request, Response
+from rollout_conformance.steps.peers import calculator
+from rollout_conformance.steps.peers.host import Hosted
+from rollout_conformance.steps.profiles.trainer.actions import Complete, Enroll
+from rollout_conformance.steps.profiles.trainer.live import Bench, live
 
 START, CHAT, COMPLETED = "/rollouts", "/v1/chat/completions", "/v1/rollout/completed"
 ROLLOUT_ID: TypeAdapter[Any] = TypeAdapter(wire.RolloutId)

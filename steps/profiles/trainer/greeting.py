@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from steps.engine.cases import Action, Case, Step
-from steps.engine.findings import Location
-from steps.engine.obstacles import Heard, Plain, excerpt, heard, key_source
-from steps.engine.session import Session
-from steps.profiles.trainer.actions import Complete, Enroll, Generate
-from steps.profiles.trainer.expectations import Replies
-from steps.profiles.trainer.live import live
+from rollout_conformance.steps.engine.cases import Action, Case, Step
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.obstacles import Heard, Plain, excerpt, heard, key_source
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.profiles.trainer.actions import Complete, Enroll, Generate
+from rollout_conformance.steps.profiles.trainer.expectations import Replies
+from rollout_conformance.steps.profiles.trainer.live import live
 
 HERE = Location("greeting", 1)
 CONTROL = "POST /rollouts"

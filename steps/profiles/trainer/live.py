@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from steps.engine.card import Card, Limits
-from steps.engine.reading import mapping, mappings
-from steps.engine.trace import Exchange, Trace, parse
-from steps.peers import calculator
-from steps.peers.host import Hosted, ScriptedHost
-from steps.peers.tokens import END_OF_TURN, Tokens
+from rollout_conformance.steps.engine.card import Card, Limits
+from rollout_conformance.steps.engine.reading import mapping, mappings
+from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
+from rollout_conformance.steps.peers import calculator
+from rollout_conformance.steps.peers.host import Hosted, ScriptedHost
+from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
 
 QUESTIONS = ("Please calculate 5 plus 3.", "Please calculate 9 minus 4.", "Please calculate 6 times 7.")
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from steps.engine.cases import Step
-from steps.engine.findings import Location
-from steps.engine.near import unknown
-from steps.profiles.trainer import actions as do
+from rollout_conformance.steps.engine.cases import Step
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.profiles.trainer import actions as do
 
 Mistake = tuple[Location | None, str]
 

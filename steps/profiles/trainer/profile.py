@@ -10,29 +10,28 @@ from pathlib import Path
 
 import httpx
 
-from contracts import requirements
-from contracts.trainer.lifecycle import TABLES
-from steps.engine.card import Card
-from steps.engine.cases import Case
-from steps.engine.findings import SuiteError
-from steps.engine.http import client, transport_fault
-from steps.engine.obstacles import excerpt
-from steps.engine.session import Session
-from steps.engine.trace import Trace
-from steps.live.trainer import stable_number
-from steps.peers import served, tokens
-from steps.peers.host import ScriptedHost
-from steps.peers.tokens import Tokens
-from steps.profiles.base import Profile, Setting
-from steps.profiles.trainer import fuzzed
-from steps.profiles.trainer.cause import SERVES, cause
-from steps.profiles.trainer.checks import leaks, order, records, replies
-from steps.profiles.trainer.greeting import greeting, hear
-from steps.profiles.trainer.live import Bench, Talk, lives
-from steps.profiles.trainer.mistakes import mistakes
+from rollout_conformance.contracts import requirements
+from rollout_conformance.contracts.trainer.lifecycle import TABLES
+from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.http import client, transport_fault
+from rollout_conformance.steps.engine.obstacles import excerpt
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.live.trainer import stable_number
+from rollout_conformance.steps.paths import ROOT, TOKENIZER
+from rollout_conformance.steps.peers import served, tokens
+from rollout_conformance.steps.peers.host import ScriptedHost
+from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.trainer import fuzzed
+from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
+from rollout_conformance.steps.profiles.trainer.checks import leaks, order, records, replies
+from rollout_conformance.steps.profiles.trainer.greeting import greeting, hear
+from rollout_conformance.steps.profiles.trainer.live import Bench, Talk, lives
+from rollout_conformance.steps.profiles.trainer.mistakes import mistakes
 
-ROOT = Path(__file__).parents[3]
-TOKENIZER = ROOT / "scenarios" / "tokenizer"
 LOOK_S = 5.0
 NEEDS = {
     "record": "the card does not declare the capability `record`: GET /rollouts/{rollout_id}",

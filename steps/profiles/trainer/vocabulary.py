@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from steps.engine.cases import Action, Expectation
-from steps.engine.making import made, members, verb
-from steps.peers import calculator
-from steps.peers.host import StartAnswer
-from steps.profiles.trainer import actions as do
-from steps.profiles.trainer import expectations as want
+from rollout_conformance.steps.engine.cases import Action, Expectation
+from rollout_conformance.steps.engine.making import made, members, verb
+from rollout_conformance.steps.peers import calculator
+from rollout_conformance.steps.peers.host import StartAnswer
+from rollout_conformance.steps.profiles.trainer import actions as do
+from rollout_conformance.steps.profiles.trainer import expectations as want
 
 TOOLS = tuple(tool["function"]["name"] for tool in calculator.tools())
 

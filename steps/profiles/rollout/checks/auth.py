@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from steps.engine.findings import Evidence
-from steps.peers.trainer import NONCE
-from steps.profiles.rollout.checks.common import broken, held, show
-from steps.profiles.rollout.talk import Answer, Chat, Post, Rollout, Talk
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.peers.trainer import NONCE
+from rollout_conformance.steps.profiles.rollout.checks.common import broken, held, show
+from rollout_conformance.steps.profiles.rollout.talk import Answer, Chat, Post, Rollout, Talk
 
 CARRIED = {"sync": "166", "callback": "168", "routed": "210"}
 SHORTEST_SECRET = 8  # a shorter key occurs in ordinary text

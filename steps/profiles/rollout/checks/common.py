@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from steps.engine.compare import first, show
-from steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.compare import first, show
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
 
 __all__ = ["absent_or_null", "broken", "first", "held", "number", "same", "should", "show"]
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from steps.engine.compare import Difference
-from steps.engine.findings import Evidence
-from steps.profiles.rollout.checks.common import broken, first, held, show
-from steps.profiles.rollout.checks.order import restarts
-from steps.profiles.rollout.talk import Answer, Post, Rollout, Talk
+from rollout_conformance.steps.engine.compare import Difference
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.profiles.rollout.checks.common import broken, first, held, show
+from rollout_conformance.steps.profiles.rollout.checks.order import restarts
+from rollout_conformance.steps.profiles.rollout.talk import Answer, Post, Rollout, Talk
 
 
 def completion(talk: Talk) -> Iterator[Evidence]:
@@ -67,7 +67,7 @@ def _accepted(rollout: Rollout) -> Iterator[Evidence]:
 
 
 def _asked_id(start: Answer) -> str | None:
-    from steps.engine.trace import parse
+    from rollout_conformance.steps.engine.trace import parse
 
     body = parse(start.exchange.request.body)
     return body.get("rollout_id") if isinstance(body, dict) else None

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
-from steps.engine import leaks
-from steps.engine.findings import Evidence
-from steps.profiles.rollout.checks.common import broken, held, number, same, show
-from steps.profiles.rollout.checks.order import restarted
-from steps.profiles.rollout.checks.tools import is_bare_number
-from steps.profiles.rollout.talk import Answer, Chat, Post, Rollout, Talk
+from rollout_conformance.steps.engine import leaks
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.profiles.rollout.checks.common import broken, held, number, same, show
+from rollout_conformance.steps.profiles.rollout.checks.order import restarted
+from rollout_conformance.steps.profiles.rollout.checks.tools import is_bare_number
+from rollout_conformance.steps.profiles.rollout.talk import Answer, Chat, Post, Rollout, Talk
 
 DEFAULT_TURNS, DEFAULT_TOKENS = 10, 8192
 

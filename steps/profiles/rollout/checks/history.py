@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from steps.engine.findings import Evidence
-from steps.profiles.rollout.checks.common import broken, held, same, show
-from steps.profiles.rollout.checks.order import restarted
-from steps.profiles.rollout.talk import Chat, Rollout, Talk
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.profiles.rollout.checks.common import broken, held, same, show
+from rollout_conformance.steps.profiles.rollout.checks.order import restarted
+from rollout_conformance.steps.profiles.rollout.talk import Chat, Rollout, Talk
 
 
 def history(talk: Talk) -> Iterator[Evidence]:

@@ -8,10 +8,10 @@ end-of-turn token among the sampled ids they agree, and the length is a MUST. El
 from collections.abc import Iterator
 from typing import Any
 
-from steps.engine.findings import Evidence
-from steps.profiles.rollout.checks.common import broken, held, show
-from steps.profiles.rollout.checks.order import restarted
-from steps.profiles.rollout.talk import Chat, Rollout, Talk
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.profiles.rollout.checks.common import broken, held, show
+from rollout_conformance.steps.profiles.rollout.checks.order import restarted
+from rollout_conformance.steps.profiles.rollout.talk import Chat, Rollout, Talk
 
 MOST_SHOWN = 8
 

@@ -5,11 +5,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from steps.engine.findings import Evidence
-from steps.profiles.rollout.checks.common import broken, held, number, should, show
-from steps.profiles.rollout.checks.order import restarted
-from steps.profiles.rollout.checks.tools import following, result_of
-from steps.profiles.rollout.talk import Rollout, Talk
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.profiles.rollout.checks.common import broken, held, number, should, show
+from rollout_conformance.steps.profiles.rollout.checks.order import restarted
+from rollout_conformance.steps.profiles.rollout.checks.tools import following, result_of
+from rollout_conformance.steps.profiles.rollout.talk import Rollout, Talk
 
 CLOCKS_MS = 50.0  # three clocks, read one after the other on a busy machine
 

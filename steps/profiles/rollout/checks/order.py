@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from contracts.lifecycle import OutOfOrder, advance
-from contracts.rollout.lifecycle import BREACHES, FAULTED, IDLE, TABLES, WAITING
-from steps.engine.findings import Evidence, Finding, SuiteError
-from steps.engine.trace import Event
-from steps.peers.trainer import HUNG_UP
-from steps.profiles.rollout.checks.common import broken, held
-from steps.profiles.rollout.talk import Rollout, Talk
+from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
+from rollout_conformance.contracts.rollout.lifecycle import BREACHES, FAULTED, IDLE, TABLES, WAITING
+from rollout_conformance.steps.engine.findings import Evidence, Finding, SuiteError
+from rollout_conformance.steps.engine.trace import Event
+from rollout_conformance.steps.peers.trainer import HUNG_UP
+from rollout_conformance.steps.profiles.rollout.checks.common import broken, held
+from rollout_conformance.steps.profiles.rollout.talk import Rollout, Talk
 
 TOGETHER_S = 0.5
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from steps.engine.findings import Evidence
-from steps.engine.trace import NotJson
-from steps.profiles.rollout.checks.common import absent_or_null, broken, held, same, show
-from steps.profiles.rollout.talk import Chat, Rollout, Talk
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.trace import NotJson
+from rollout_conformance.steps.profiles.rollout.checks.common import absent_or_null, broken, held, same, show
+from rollout_conformance.steps.profiles.rollout.talk import Chat, Rollout, Talk
 
 SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "logprobs")
 TOKENS = ("response_mask", "token_ids", "prompt_token_ids")

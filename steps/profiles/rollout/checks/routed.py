@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from steps.engine.findings import Evidence
-from steps.profiles.rollout.checks.common import broken, first, held, number, show
-from steps.profiles.rollout.checks.completion import changed
-from steps.profiles.rollout.talk import Post, Rollout, Talk
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.profiles.rollout.checks.common import broken, first, held, number, show
+from rollout_conformance.steps.profiles.rollout.checks.completion import changed
+from rollout_conformance.steps.profiles.rollout.talk import Post, Rollout, Talk
 
 STATUSES = ("success", "failure", "cancelled")
 

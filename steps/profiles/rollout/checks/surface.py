@@ -6,11 +6,11 @@ from typing import Any
 
 import jsonschema_rs
 
-from steps.engine.compare import LONGEST
-from steps.engine.findings import Evidence
-from steps.engine.reading import text
-from steps.profiles.rollout.checks.common import broken, held, show
-from steps.profiles.rollout.talk import Answer, Talk
+from rollout_conformance.steps.engine.compare import LONGEST
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.reading import text
+from rollout_conformance.steps.profiles.rollout.checks.common import broken, held, show
+from rollout_conformance.steps.profiles.rollout.talk import Answer, Talk
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 OPTIONAL = ("description", "enum", "parameters", "strict", "items", "required", "properties")

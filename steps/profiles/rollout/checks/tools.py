@@ -6,12 +6,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from steps.engine.card import Tool
-from steps.engine.findings import Evidence
-from steps.engine.trace import NotJson, parse
-from steps.profiles.rollout.checks.common import broken, held, show
-from steps.profiles.rollout.checks.order import restarted
-from steps.profiles.rollout.talk import Chat, Rollout, Talk
+from rollout_conformance.steps.engine.card import Tool
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.profiles.rollout.checks.common import broken, held, show
+from rollout_conformance.steps.profiles.rollout.checks.order import restarted
+from rollout_conformance.steps.profiles.rollout.talk import Chat, Rollout, Talk
 
 BARE = re.compile(r"[-+]?(\d+(\.\d*)?([eE][-+]?\d+)?|nan|inf(inity)?)")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")

@@ -1,7 +1,7 @@
 """A right router of another make than the reference, in front of two engines: httpx and Starlette, with what real routers do besides.
 
 `PLAIN_ENGINES` are the addresses, `PLAIN` the ways in which it differs, one word each: freedoms that no verdict may depend on, and defects
-that have to be found. It is started as `app:steps.profiles.router.tests.plain:create_app`.
+that have to be found. It is started as `app:rollout_conformance.steps.profiles.router.tests.plain:create_app`.
 """
 
 import asyncio

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from steps.engine.compare import ABSENT
-from steps.engine.lateness import Lateness
-from steps.engine.trace import NotJson
-from steps.profiles.chat.replies import Reply
-from steps.profiles.router.changes import changes, harmless
-from steps.profiles.router.received import explained, received
+from rollout_conformance.steps.engine.compare import ABSENT
+from rollout_conformance.steps.engine.lateness import Lateness
+from rollout_conformance.steps.engine.trace import NotJson
+from rollout_conformance.steps.profiles.chat.replies import Reply
+from rollout_conformance.steps.profiles.router.changes import changes, harmless
+from rollout_conformance.steps.profiles.router.received import explained, received
 
 
 @pytest.mark.parametrize(

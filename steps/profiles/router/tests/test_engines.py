@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from steps.engine.trace import Request, Trace
-from steps.peers import served
-from steps.peers.backends import ENDLESS, Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.engine.trace import Request, Trace
+from rollout_conformance.steps.peers import served
+from rollout_conformance.steps.peers.backends import ENDLESS, Backend, BackendLine, Backends, Plan
 
 HELLO = b'{"messages": [{"role": "user", "content": "rc-00000000-%dx"}], "stream": true}'
 

@@ -1,0 +1,1 @@
+"""rollout-conformance: judges the HTTP seams of agentic RL. The folders of the checkout, under the one name that is installed."""
