@@ -44,7 +44,7 @@ ROWS = (
     ),
     Row("unchanged", ("as it is.", "as they are.", "as it was.", "as they were."), "MUST forward the body unchanged"),
     Row(
-        "return, respond with (a response); report (a callback, a metric, a status); log",
+        "return, respond with (a response); report (a callback, a metric, a status); log; distinguish",
         ("tell", "tells", "telling", "told", "say", "says", "saying", "said"),
         "MUST return 404 for an unknown id",
     ),
