@@ -16,7 +16,7 @@ from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.running import Request, card_of, profile_of
 
 # The files whose prose is in plain words, and stays so. Others are added as they are rewritten: features/*/*.feature, README.md, ...
-PLAIN = ("contracts/*/requirements.yaml", "contracts/*/openapi*.yaml")
+PLAIN = ("contracts/*/requirements.yaml", "contracts/*/openapi*.yaml", "scenarios/*/README.md", "CHANGELOG.md")
 
 
 def problems(profile: Profile) -> list[str]:
