@@ -9,10 +9,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, fields
-from typing import Any, TypeVar, get_origin, get_type_hints
+from dataclasses import MISSING, Field, dataclass, field, fields
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema, core_schema
 
 from rollout_conformance.steps.engine.near import unknown
 from rollout_conformance.steps.engine.yaml_source import explained
@@ -21,6 +23,20 @@ T = TypeVar("T")
 Choices = Mapping[str, Sequence[str]]
 MOST_S = 60.0  # a case may take 120 s, and what is waited for comes after the wait
 STATUSES = ("status", "statuses", "http_status")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """In `Annotated[T, Written(read, schema)]`: how a value of this type is written. `read` gives the value, or raises `ValueError`."""
+
+    read: Callable[[Any], Any]
+    schema: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return dict(self.schema)
 
 
 def verb(kind: type[T], short: str = "", choices: Choices | None = None) -> Callable[[Any], T]:
@@ -55,7 +71,7 @@ def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None
     missing = [name for name, field in known.items() if name not in given and _is_needed(field)]
     if missing:
         raise ValueError(f"{', '.join(missing)}: missing. Write {{{', '.join(f'{name}: ...' for name in missing)}}}")
-    for name, allowed in (choices or {}).items():
+    for name, allowed in {**literals(kind), **(choices or {})}.items():  # type: ignore[dict-item]
         for one in _several(given.get(name, ())):
             if one not in allowed:
                 raise ValueError(f"{name}: {unknown('word', one, allowed)}")
@@ -65,17 +81,21 @@ def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None
         if name in numbers or name in STATUSES:
             amount(name, value)
         sendable(name, value)
-    for name, value in listed.items():
-        _fit(kind, name, value)
-    return kind(**listed)
+    return kind(**{name: _fitting(kind, name, value) for name, value in listed.items()})
 
 
-def _fit(kind: type, name: str, value: Any) -> None:
-    """Raises `ValueError` unless the value is of the member's type. It is kept as it was written: 5 is not made 5.0."""
+def _fitting(kind: type, name: str, value: Any) -> Any:
+    """The value of a member. Raises `ValueError` unless it is of the member's type. A number is kept as it was written: 5 is not made 5.0."""
     try:
-        _types(kind)[name].validate_python(value, strict=True)
+        found = _types(kind)[name].validate_python(value, strict=True)
     except ValidationError as error:
         raise ValueError(f"{name}: {plain(error)}") from None
+    return found if _reads(hints(kind)[name]) else value
+
+
+def _reads(hint: Any) -> bool:
+    """Whether a type, or one within it, says how its values are written."""
+    return any(isinstance(one, Written) or _reads(one) for one in get_args(hint))
 
 
 def _is_needed(field: "Field[Any]") -> bool:
@@ -84,6 +104,27 @@ def _is_needed(field: "Field[Any]") -> bool:
 
 def _several(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+@functools.cache
+def hints(kind: type) -> Mapping[str, Any]:
+    """The types of the members, with what is annotated."""
+    return get_type_hints(kind, include_extras=True)
+
+
+@functools.cache
+def literals(kind: type) -> Mapping[str, tuple[str, ...]]:
+    """The words that a member may be, where its type lists them."""
+    found = {name: _words(hint) for name, hint in hints(kind).items()}
+    return {name: words for name, words in found.items() if words}
+
+
+def _words(hint: Any) -> tuple[str, ...]:
+    if get_origin(hint) is Literal:
+        return tuple(one for one in get_args(hint) if isinstance(one, str))
+    if get_origin(hint) in (tuple, Union, UnionType, Annotated):
+        return next((words for words in map(_words, get_args(hint)) if words), ())
+    return ()
 
 
 @functools.cache
@@ -101,8 +142,7 @@ def _numbers(kind: type) -> frozenset[str]:
 
 @functools.cache
 def _types(kind: type) -> Mapping[str, TypeAdapter[Any]]:
-    hints = get_type_hints(kind)
-    return {field.name: TypeAdapter(hints[field.name]) for field in fields(kind)}
+    return {field.name: TypeAdapter(hints(kind)[field.name]) for field in fields(kind)}
 
 
 def amount(name: str, value: Any) -> None:
