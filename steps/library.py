@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from rollout_conformance.steps import scenario
 from rollout_conformance.steps.engine import card as cards
 from rollout_conformance.steps.engine import text, yaml_source
 from rollout_conformance.steps.engine.card import Card
@@ -14,9 +13,10 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.near import unknown
 from rollout_conformance.steps.engine.problems import Problems
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.phrases.compile import compile_feature
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.running import PROFILES, profile_of
+from rollout_conformance.steps.scenario import loader
+from rollout_conformance.steps.scenario.gherkin import compile_feature
 
 DEFAULT = "rollout"  # what a file is about that says nothing
 FOLDERS = ("features", "scenarios")
@@ -47,7 +47,7 @@ def load(file: Path, profile: Profile, root: Path = ROOT) -> list[Case]:
     """The cases of a file as those of a profile. Raises `SuiteError` that lists every mistake with its place."""
     if file.suffix == ".feature":
         return [case for compiled in compile_feature(file, profile, root) for case in compiled.cases]
-    return scenario.load(file, profile, root)
+    return loader.load(file, profile, root)
 
 
 def profile_in(file: Path) -> Profile:

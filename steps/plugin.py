@@ -70,7 +70,7 @@ def _widened(arg: str, config: pytest.Config) -> Iterator[str]:
 
 
 def _scenario_at(file: Path, line: int) -> str:
-    from rollout_conformance.steps.phrases.compile import compile_feature
+    from rollout_conformance.steps.scenario.gherkin import compile_feature
 
     try:
         compiled = compile_feature(file.resolve(), library.profile_in(file.resolve()), ROOT)
@@ -136,7 +136,7 @@ class CaseFile(pytest.File):
 
 class FeatureFile(CaseFile):
     def cases(self, profile: Profile) -> Iterable[tuple[Case, Any]]:
-        from rollout_conformance.steps.phrases.compile import compile_feature
+        from rollout_conformance.steps.scenario.gherkin import compile_feature
 
         return [(case, one) for one in compile_feature(self.path, profile, ROOT) for case in one.cases]
 

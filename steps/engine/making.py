@@ -71,7 +71,7 @@ def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None
     missing = [name for name, field in known.items() if name not in given and _is_needed(field)]
     if missing:
         raise ValueError(f"{', '.join(missing)}: missing. Write {{{', '.join(f'{name}: ...' for name in missing)}}}")
-    for name, allowed in {**literals(kind), **(choices or {})}.items():  # type: ignore[dict-item]
+    for name, allowed in {**literals(kind), **(choices or {})}.items():  # type: ignore[arg-type]
         for one in _several(given.get(name, ())):
             if one not in allowed:
                 raise ValueError(f"{name}: {unknown('word', one, allowed)}")

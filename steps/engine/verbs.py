@@ -17,6 +17,7 @@ JSON Schema that editors complete with, and its entry on the page of the vocabul
 import ast
 import functools
 import inspect
+import itertools
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -210,7 +211,7 @@ def _member_docs(kind: type) -> Mapping[str, str]:
         except (OSError, TypeError):
             continue
         body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-        for before, after in zip(body, body[1:], strict=False):
+        for before, after in itertools.pairwise(body):
             if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and _is_text(after):
                 found[before.target.id] = inspect.cleandoc(ast.literal_eval(after.value))  # type: ignore[attr-defined]
     return found
@@ -218,3 +219,31 @@ def _member_docs(kind: type) -> Mapping[str, str]:
 
 def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+@dataclass(frozen=True, slots=True)
+class _Function(Verb):
+    """A verb that is still read by a function of its own."""
+
+    reader: Callable[[Any], Any] = lambda written: written
+    action: bool = True
+
+    @property
+    def is_action(self) -> bool:
+        return self.action
+
+    def read(self, written: Any) -> Any:
+        return self.reader(written)
+
+    @property
+    def members(self) -> "list[Member]":
+        return []
+
+
+def from_functions(
+    actions: Mapping[str, Callable[[Any], Any]], expectations: Mapping[str, Callable[[Any], Any]]
+) -> Vocabulary:
+    return Vocabulary(
+        {name: _Function(name, object, reader=read) for name, read in actions.items()},
+        {name: _Function(name, object, reader=read, action=False) for name, read in expectations.items()},
+    )

@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from rollout_conformance.steps import scenario
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.background import Background
 from rollout_conformance.steps.engine.cases import Case
@@ -24,6 +23,7 @@ from rollout_conformance.steps.exploration.moves import unlabelled
 from rollout_conformance.steps.exploration.reduce import reduced
 from rollout_conformance.steps.exploration.walk import walks
 from rollout_conformance.steps.running import Request, Run, ready
+from rollout_conformance.steps.scenario import loader
 
 PATIENCE_S = 2.0  # a shrinking walk that waits in vain is waited for often
 WALKS = 150
@@ -175,7 +175,7 @@ def _broken(outcome: Outcome, run: Run) -> list[str]:
 def compiled(document: Mapping[str, Any], run: Run) -> Case:
     """The case that a walk is."""
     source = yaml_source.parse(text_of(document), "a walk")
-    (case,) = scenario.compiled(source, run.profile)
+    (case,) = loader.compiled(source, run.profile)
     return case
 
 
@@ -228,6 +228,6 @@ def save(explored: Explored, folder: Path) -> Path | None:
     digest = case["name"].split()[3].rstrip(":")
     file = folder / f"{case['requirements'][0].lower()}-{explored.dialect}-{digest}.yaml"
     file.write_text(
-        "# yaml-language-server: $schema=scenario.schema.json\n" + text_of(explored.document), encoding="utf-8"
+        "# yaml-language-server: $schema=rollout.schema.json\n" + text_of(explored.document), encoding="utf-8"
     )
     return file

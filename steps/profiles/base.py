@@ -10,12 +10,14 @@ import httpx
 from rollout_conformance.contracts.lifecycle import Table
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.case_model import CaseModel
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Cause, Evidence, Location, SuiteError
 from rollout_conformance.steps.engine.near import unknown
 from rollout_conformance.steps.engine.obstacles import Heard
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.engine.verbs import Vocabulary
 from rollout_conformance.steps.live.openai import Engine
 
 OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
@@ -112,6 +114,10 @@ class Profile:
     `greeting` is the plainest case of a dialect, `heard` what it showed of the target. `unexplored` says what applies instead to a
     profile whose orders of events cannot be explored.
 
+    `vocabulary` are the verbs of its cases; `phrases` the modules of sentences that are more than a verb; `case_model` the members of a
+    case in YAML. `needs_of` gives the capabilities that the steps of a case need, `only_scripted` why no real model can do what an action says,
+    empty where one can.
+
     `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says
     what can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole)."""
 
@@ -130,6 +136,11 @@ class Profile:
     fuzzed: Fuzzed
     greeting: Callable[[str], Case]
     heard: Callable[[Session, Case], Heard]
+    vocabulary: Vocabulary
+    phrases: tuple[str, ...] = ()
+    case_model: type[CaseModel] = CaseModel
+    needs_of: Callable[[tuple[Step, ...]], frozenset[str]] = lambda steps: frozenset()
+    only_scripted: Callable[[Any], str] = lambda what: ""
     unexplored: str = ""
     live_target: Callable[[Engine], str] | None = None
     capabilities: frozenset[str] = frozenset()

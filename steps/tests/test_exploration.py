@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from rollout_conformance.steps import library, scenario
+from rollout_conformance.steps import library
 from rollout_conformance.steps.engine import card as cards
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.exploration.explore import explore, save, text_of
@@ -17,6 +17,7 @@ from rollout_conformance.steps.exploration.reduce import reduced
 from rollout_conformance.steps.exploration.walk import walks
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.running import Request
+from rollout_conformance.steps.scenario import loader as scenario
 
 MUTANTS = "app:rollout_server.mutants:create_app"
 

@@ -49,7 +49,7 @@ class Background:
             text=True,
             cwd=ROOT,
             env={**os.environ, **self.env, "ROLLOUT_TEST_MARK": self.mark},
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+            preexec_fn=_in_the_background,
         )
         return self
 
@@ -78,6 +78,12 @@ class Background:
 
     def living(self) -> list[int]:
         return [pid for pid in _pids() if pid != os.getpid() and self.mark in _environment(pid)]
+
+
+def _in_the_background() -> None:
+    """As a shell starts it; whatever ignores SIGHUP here (`nohup`) is no matter there."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _until(happened: Callable[[], bool], within_s: float) -> None:

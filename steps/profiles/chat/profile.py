@@ -31,6 +31,7 @@ from rollout_conformance.steps.profiles.chat.elsewhere import place_of_ids
 from rollout_conformance.steps.profiles.chat.greeting import GREETING, greeting, hear
 from rollout_conformance.steps.profiles.chat.mistakes import mistakes
 from rollout_conformance.steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Talk
+from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY
 
 LOOK_S = 10.0
 MOST_CONTEXT = 4_000_000  # tokens; what an engine lists beyond that is no length of a prompt that could be sent
@@ -271,6 +272,8 @@ PROFILE = Profile(
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
     greeting=greeting,
+    vocabulary=VOCABULARY,
+    phrases=("rollout_conformance.steps.profiles.chat.phrases",),
     heard=hear,
     unexplored="explore walks over the order of events of a rollout, and a chat is one request and its answer; of an engine the cases "
     "(`run`) and generated requests (`pytest contracts/ --profile chat`) judge it",

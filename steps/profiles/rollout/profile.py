@@ -26,9 +26,10 @@ from rollout_conformance.steps.peers import served, tokens
 from rollout_conformance.steps.peers.script import Fault
 from rollout_conformance.steps.peers.trainer import ScriptedTrainer
 from rollout_conformance.steps.profiles.base import Profile, Setting
-from rollout_conformance.steps.profiles.rollout import fuzzed
+from rollout_conformance.steps.profiles.rollout import fuzzed, setup
 from rollout_conformance.steps.profiles.rollout.bench import CALCULATOR, Bench, Live, lives
 from rollout_conformance.steps.profiles.rollout.capacity import measured
+from rollout_conformance.steps.profiles.rollout.case_model import RolloutCase
 from rollout_conformance.steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
 from rollout_conformance.steps.profiles.rollout.checks.auth import auth, isolation, secrets
 from rollout_conformance.steps.profiles.rollout.checks.completion import completion, repetition
@@ -46,6 +47,7 @@ from rollout_conformance.steps.profiles.rollout.greeting import greeting, hear
 from rollout_conformance.steps.profiles.rollout.mistakes import mistakes
 from rollout_conformance.steps.profiles.rollout.shown import capabilities
 from rollout_conformance.steps.profiles.rollout.talk import Rollout, Talk, answer, read_rollout
+from rollout_conformance.steps.profiles.rollout.vocabulary import VOCABULARY
 
 LOOK_S = 10.0
 ANSWER_S = 5.0  # an empty start request is refused at once
@@ -357,6 +359,11 @@ PROFILE = Profile(
     ends_by_itself=ENDS_BY_ITSELF,
     fuzzed=fuzzed,
     greeting=greeting,
+    vocabulary=VOCABULARY,
+    phrases=("rollout_conformance.steps.profiles.rollout.phrases",),
+    case_model=RolloutCase,
+    needs_of=setup.needs_of,
+    only_scripted=setup.only_scripted,
     heard=hear,
     capabilities=frozenset({*LACKS, *CAPABILITIES}),
     mistakes=mistakes,

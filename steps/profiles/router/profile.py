@@ -31,6 +31,7 @@ from rollout_conformance.steps.profiles.router.healing import Greeter
 from rollout_conformance.steps.profiles.router.lacks import LACKS, URL_ONLY
 from rollout_conformance.steps.profiles.router.mistakes import mistakes
 from rollout_conformance.steps.profiles.router.troubles import disturbs
+from rollout_conformance.steps.profiles.router.vocabulary import VOCABULARY
 from rollout_conformance.steps.profiles.router.whole import came_back
 
 NAMES = ("a", "b")
@@ -167,6 +168,12 @@ PROFILE = Profile(
     excuse=lambda case, talk: None,
     fuzzed=fuzzed,
     greeting=greeting,
+    vocabulary=VOCABULARY,
+    phrases=(
+        "rollout_conformance.steps.profiles.chat.phrases",
+        "rollout_conformance.steps.profiles.router.phrases",
+        "rollout_conformance.steps.profiles.router.phrases_operating",
+    ),
     heard=hear,
     unexplored="explore walks over the order of events of a rollout, and a router passes on one request and its answer; of a router the "
     "cases (`run`) and generated requests (`pytest contracts/ --profile router`) judge it",

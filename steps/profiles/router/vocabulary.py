@@ -6,6 +6,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.cases import Action, Expectation
 from rollout_conformance.steps.engine.making import made, members, verb
+from rollout_conformance.steps.engine.verbs import from_functions
 from rollout_conformance.steps.peers.backends import BackendLine
 from rollout_conformance.steps.profiles.chat import vocabulary as chat
 from rollout_conformance.steps.profiles.router import actions as do
@@ -112,3 +113,5 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "no_strays": verb(operating.NoStrays),
     "spread": verb(want.Spread, "engines"),
 }
+
+VOCABULARY = from_functions(ACTIONS, EXPECTATIONS)

@@ -31,6 +31,7 @@ from rollout_conformance.steps.profiles.trainer.checks import leaks, order, reco
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, hear
 from rollout_conformance.steps.profiles.trainer.live import Bench, Talk, lives
 from rollout_conformance.steps.profiles.trainer.mistakes import mistakes
+from rollout_conformance.steps.profiles.trainer.vocabulary import VOCABULARY
 
 LOOK_S = 5.0
 NEEDS = {
@@ -153,6 +154,8 @@ PROFILE = Profile(
     cause=partial(cause, CATALOGUE),
     ends_by_itself=SERVES,
     greeting=greeting,
+    vocabulary=VOCABULARY,
+    phrases=("rollout_conformance.steps.profiles.trainer.phrases",),
     heard=hear,
     unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "
     "(`pytest contracts/ --profile trainer`) judge it",

@@ -3,25 +3,14 @@
 Keys are the words of the protocol. There are no expressions, no includes and no templates.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from rollout_conformance.steps.engine.making import MOST_S
+from rollout_conformance.steps.engine.case_model import CaseModel, LiveModel, Members, Seconds, Setup, Status, Written
 
 Losses = Literal["reset", "stall", "cut"]
-Status = Annotated[int, Field(ge=100, le=599)]
-Seconds = Annotated[float, Field(ge=0, le=MOST_S, allow_inf_nan=False)]
-
-
-def _selectable(name: str) -> str:
-    if "::" in name or "[" in name:
-        raise ValueError("a name may not contain :: or [, pytest could not select it")
-    return name
-
-
-CaseName = Annotated[str, Field(min_length=1), AfterValidator(_selectable)]
 
 
 def _header(value: str) -> str:
@@ -33,11 +22,7 @@ def _header(value: str) -> str:
 Header = Annotated[str, AfterValidator(_header)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Line(_Model):
+class Line(Members):
     """One answer of the trainer: exactly one of `say`, `call`, `calls` or `fail`, and how it is given."""
 
     say: str | None = Field(None, description="a plain answer")
@@ -79,7 +64,7 @@ class Line(_Model):
         return self
 
 
-class Failure(_Model):
+class Failure(Members):
     """What `fail` may say in full."""
 
     kind: Literal["not_json", "empty", "not_object"] | None = None
@@ -92,7 +77,7 @@ class Failure(_Model):
     delay_s: Seconds = 0.0
 
 
-class Acknowledgement(_Model):
+class Acknowledgement(Members):
     """How a completion is answered."""
 
     status: Status = 200
@@ -125,7 +110,7 @@ class StartWishes(BaseModel):
     )
 
 
-class Part(_Model):
+class Part(Members):
     """One of several rollouts of a case."""
 
     start: StartWishes = StartWishes()
@@ -133,50 +118,41 @@ class Part(_Model):
     acks: list[Status | Losses | Acknowledgement] = Field(default_factory=list)
 
 
-class LiveModel(_Model):
-    """What a case demands when a real model generates. Sampled content is judged in several runs, never on one draw."""
+class RolloutCase(CaseModel):
+    """One case about a rollout server: besides its steps, what the start request holds and what the trainer answers."""
 
-    expect: list[str | dict[str, Any]] | None = Field(None, description="instead of the case's own expectations")
-    runs: int = Field(1, ge=1, le=100)
-    least: int | None = Field(None, ge=1, description="how many of the runs have to hold; default: all")
-
-    @model_validator(mode="after")
-    def _fewer(self) -> "LiveModel":
-        if self.least is not None and self.least > self.runs:
-            raise ValueError(f"least is {self.least}, and there are only {self.runs} runs")
-        return self
-
-
-class CaseModel(Part):
-    """One case."""
-
-    name: CaseName
-    requirements: list[str] = Field(
-        min_length=1, description="what the case is about; the first is what a failure accuses"
+    start: StartWishes = StartWishes()
+    trainer: list[Line] = Field(default_factory=list, description="what the trainer answers, in order")
+    acks: list[Status | Losses | Acknowledgement] = Field(
+        default_factory=list, description="how callbacks are answered"
     )
-    dialects: list[str] = Field(default_factory=list)
-    tags: list[str] = Field(default_factory=list)
-    needs: list[str] = Field(default_factory=list)
-    variant: str = ""
-    alone: bool = False
-    rollouts: dict[str, Part] = Field(default_factory=dict)
-    steps: list[str | dict[str, Any]] = Field(default_factory=list, description="default: start, end")
-    expect: list[str | dict[str, Any]] = Field(default_factory=list)
+    rollouts: dict[str, Part] = Field(default_factory=dict, description="several rollouts, by label")
+    steps: list[Written] = Field(default_factory=list, description="default: start, end")
     live: bool | LiveModel = Field(
         False, description="true: all expectations hold whatever a real model says; or what holds instead"
     )
 
     @model_validator(mode="after")
-    def _either(self) -> "CaseModel":
+    def _either(self) -> "RolloutCase":
         if self.rollouts and self.model_fields_set & {"start", "trainer", "acks"}:
             raise ValueError("with `rollouts`, start, trainer and acks belong to each of them")
         return self
 
+    @property
+    def parts(self) -> Mapping[str, "Part | RolloutCase"]:
+        """What is said of each rollout, by its label; "" is that of a case with one."""
+        return self.rollouts or {"": self}
 
-class ScenarioFile(_Model):
-    """A file of cases."""
+    def setup(self) -> Iterator[Setup]:
+        from rollout_conformance.steps.profiles.rollout import setup
 
-    cases: list[CaseModel] = Field(min_length=1)
+        for label, part in self.parts.items():
+            yield from setup.of(label, part, ("rollouts", label) if label else ())
+
+    def default_steps(self) -> Iterator[tuple[str, Any]]:
+        from rollout_conformance.steps.profiles.rollout import setup
+
+        return setup.default_steps(tuple(self.parts))
 
 
 def wishes(model: StartWishes) -> Mapping[str, Any]:

@@ -13,10 +13,19 @@ from pytest_bdd import parsers, then, when
 
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Action, Expectation
-from rollout_conformance.steps.phrases.conditions import HOW, of_question, of_request
-from rollout_conformance.steps.phrases.replies import WHO, named, new, new_reading, one, readings, statuses, words
 from rollout_conformance.steps.profiles.chat import vocabulary
 from rollout_conformance.steps.profiles.chat.actions import Ask
+from rollout_conformance.steps.profiles.chat.phrase_modifiers import HOW, of_question, of_request
+from rollout_conformance.steps.profiles.chat.phrase_references import (
+    WHO,
+    named,
+    new,
+    new_reading,
+    one,
+    readings,
+    statuses,
+    words,
+)
 
 Actions = tuple[Action, ...]
 Expectations = tuple[Expectation, ...]

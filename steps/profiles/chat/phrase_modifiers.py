@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rollout_conformance.steps.phrases.replies import words
+from rollout_conformance.steps.profiles.chat.phrase_references import words
 
 HOW = r"(?P<how>(?:.*[^:])?)"  # a sentence that ends in a colon has a text block or a table below it
 MEMBER = re.compile(r" (?:with|and) (?P<name>[a-z]\w*) (?=[\[{\"\dtfn-])")

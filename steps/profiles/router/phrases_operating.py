@@ -8,7 +8,7 @@ from typing import Any
 from pytest_bdd import parsers, then, when
 
 from rollout_conformance.steps.engine.cases import Action, Expectation
-from rollout_conformance.steps.phrases.replies import WHO, named, new, one, statuses, words
+from rollout_conformance.steps.profiles.chat.phrase_references import WHO, named, new, one, statuses, words
 from rollout_conformance.steps.profiles.router import vocabulary
 
 Actions = tuple[Action, ...]

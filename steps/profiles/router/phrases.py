@@ -12,8 +12,8 @@ from pytest_bdd import given, parsers, then, when
 
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Action, Expectation
-from rollout_conformance.steps.phrases.conditions import HOW, of_client
-from rollout_conformance.steps.phrases.replies import WHO, named, new, one, statuses
+from rollout_conformance.steps.profiles.chat.phrase_modifiers import HOW, of_client
+from rollout_conformance.steps.profiles.chat.phrase_references import WHO, named, new, one, statuses
 from rollout_conformance.steps.profiles.router import vocabulary
 
 Actions = tuple[Action, ...]

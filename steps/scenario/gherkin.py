@@ -5,13 +5,11 @@ two matching steps, and run an outline without rows on its placeholders. All of 
 """
 
 import difflib
-import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from gherkin.dialect import Dialect
@@ -20,7 +18,6 @@ from pytest_bdd.gherkin_parser import GherkinDocument
 from pytest_bdd.gherkin_parser import Scenario as GherkinScenario
 from pytest_bdd.parser import Feature, FeatureParser, Scenario, ScenarioTemplate
 from pytest_bdd.parser import Step as GherkinStep
-from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine import text as texts
@@ -30,26 +27,13 @@ from rollout_conformance.steps.engine.making import plain
 from rollout_conformance.steps.engine.near import near
 from rollout_conformance.steps.engine.problems import Problems
 from rollout_conformance.steps.engine.yaml_source import BLOCK
-from rollout_conformance.steps.frame import IDENTIFIER, Frame, requirement
-from rollout_conformance.steps.phrases import (  # importing them registers their phrases
-    chat,
-    operating,
-    rollout,
-    router,
-    trainer,
-)
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.running import PROFILES
-from rollout_conformance.steps.scenario import needs_of
+from rollout_conformance.steps.scenario.case_frame import IDENTIFIER, Frame, requirement
+from rollout_conformance.steps.scenario.sentences import look_up, shown
 
 KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
 PREFIX = re.compile(r'for rollout "(?P<label>[\w-]+)", (?P<rest>.+)')
-OURS: Mapping[str, tuple[ModuleType, ...]] = {
-    "rollout": (rollout,),
-    "trainer": (trainer,),
-    "chat": (chat,),
-    "router": (chat, router, operating),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +231,7 @@ class _Compiler:
             self.at,
             [dialect for dialect in self.profile.dialects if dialect in tags],
             [tag for tag in tags if not _is_ours(tag, self.profile)],
-            needs_of(steps) | frozenset(after("needs")),
+            self.profile.needs_of(steps) | frozenset(after("needs")),
             next(iter(after("variant")), ""),
             "alone" in tags,
             _live(tags),
@@ -309,7 +293,7 @@ class _Compiler:
         if found:
             names = " and ".join(context.step_func.__name__ for context, _, _ in found)
             raise at.problem(f"{kind} {text}: two phrases fit, {names}; make one of them narrower")
-        hints = difflib.get_close_matches(text, phrases(kind, self.profile.name), n=3, cutoff=0.3)
+        hints = difflib.get_close_matches(text, shown(kind, self.profile), n=3, cutoff=0.3)
         lines = "".join(f"\n    near: {kind} {phrase}" for phrase in hints)
         raise at.problem(f"no phrase for: {kind} {text}{lines}")
 
@@ -346,39 +330,3 @@ def _named(what: Any, label: str) -> Any:
     if label and any(field.name == "rollout" for field in fields(what)):
         return replace(what, rollout=label)
     return what
-
-
-@functools.cache
-def look_up(kind: str, text: str, profile: str) -> list[tuple[StepFunctionContext, dict[str, Any], tuple[str, ...]]]:
-    """Every phrase of a profile that fits, with its arguments and parameters."""
-    found = []
-    for context in _known(kind, profile):
-        if context.parser.is_matching(text):
-            converters = context.converters
-            arguments = {
-                k: _converted(converters, k, v) for k, v in (context.parser.parse_arguments(text) or {}).items()
-            }
-            found.append((context, arguments, tuple(inspect.signature(context.step_func).parameters)))
-    return found
-
-
-def _converted(converters: Mapping[str, Callable[[str], Any]], name: str, value: str) -> Any:
-    return converters[name](value) if name in converters else value
-
-
-def _known(kind: str | None, profile: str) -> Iterator[StepFunctionContext]:
-    """The phrases of a profile, and those that a user wrote. One sentence may mean something else in another profile."""
-    foreign = {
-        module.__name__ for modules in OURS.values() for module in modules if module not in OURS.get(profile, ())
-    }
-    for context in step_function_context_registry.values():
-        if (kind is None or context.type in (None, kind)) and context.step_func.__module__ not in foreign:
-            yield context
-
-
-def phrases(kind: str | None, profile: str) -> list[str]:
-    """The phrases of a kind, with their parameters in angle brackets."""
-    return [
-        re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", c.parser.name).replace("(?:", "(")
-        for c in _known(kind, profile)
-    ]

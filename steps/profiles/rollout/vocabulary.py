@@ -13,13 +13,14 @@ from pydantic import ValidationError
 from rollout_conformance.steps.engine.cases import Action, Expectation
 from rollout_conformance.steps.engine.making import made, members, plain, verb
 from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.verbs import from_functions
 from rollout_conformance.steps.peers.script import FOREVER, Ack, AnyCall, Call, Fault, HangingCall, Line, Reply
 from rollout_conformance.steps.peers.trainer import fitting
 from rollout_conformance.steps.profiles.rollout import actions as do
 from rollout_conformance.steps.profiles.rollout import expectations as want
+from rollout_conformance.steps.profiles.rollout.case_model import Acknowledgement, Failure, StartWishes, wishes
+from rollout_conformance.steps.profiles.rollout.case_model import Line as LineModel
 from rollout_conformance.steps.profiles.rollout.given import MEMBERS, Wanted, known_members
-from rollout_conformance.steps.scenario_model import Acknowledgement, Failure, StartWishes, wishes
-from rollout_conformance.steps.scenario_model import Line as LineModel
 
 BODIES = {"not_json": b"<html>oops</html>", "empty": b"", "not_object": b"[]"}
 LOSSES = ("reset", "stall", "cut")
@@ -282,3 +283,5 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "truncated_call_not_run": verb(want.TruncatedCallNotRun),
     "start_shows_no_key": verb(want.StartShowsNoKey),
 }
+
+VOCABULARY = from_functions(ACTIONS, EXPECTATIONS)

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pytest_bdd import given, parsers, then, when
 
-from rollout_conformance.steps import verbs
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Action, Expectation
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers.script import Script
+from rollout_conformance.steps.profiles.rollout import vocabulary as verbs
 from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
-from rollout_conformance.steps.scenario_model import Acknowledgement, Line, ScenarioFile, StartWishes
+from rollout_conformance.steps.profiles.rollout.case_model import Acknowledgement, Line, RolloutCase, StartWishes
 
 
 def _says(**line: Any) -> TrainerSays:
@@ -168,7 +168,9 @@ def trainer_line(docstring: str) -> Action:
 @given(parsers.re(r'the trainer plays (?P<file>\S+\.yaml) "(?P<name>.+)"'))
 def trainer_plays(file: str, name: str) -> Action:
     source = yaml_source.read(ROOT / file, file)
-    cases = {case.name: case for case in yaml_source.validated(ScenarioFile, source).cases}
+    written = enumerate(source.value.get("cases", ()))
+    models = [yaml_source.validated(RolloutCase, source, case, ("cases", n)) for n, case in written]
+    cases = {case.name: case for case in models}
     if name not in cases:
         raise SuiteError(f"{file} has no case {name!r}; it has: {', '.join(cases)}")
     lines = tuple(line for model in cases[name].trainer for line in verbs.line(model))
