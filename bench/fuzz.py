@@ -23,7 +23,7 @@ from rollout_conformance.steps.fuzzing import hooks
 from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz
 from rollout_conformance.steps.fuzzing.watch import Watch
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.running import Request
+from rollout_conformance.steps.run_setup import Request
 
 DIALECTS = ("sync", "callback", "routed")
 EXAMPLES, WALKS = 50, 60

@@ -13,14 +13,14 @@ from typing import Any
 
 import aiohttp
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.live import engine
 from rollout_conformance.steps.live.engine import Wish
 from rollout_conformance.steps.live.openai import Engine
 from rollout_conformance.steps.live.trainer import LiveTrainer
-from rollout_conformance.steps.running import Request, Run, ready
+from rollout_conformance.steps.run_setup import Request, Run, ready
 
 ROUNDS = 3
 WIDTHS = (1, 32)
@@ -46,7 +46,7 @@ async def replay(wish: Wish, jobs: int) -> tuple[float, list[list[dict[str, Any]
 
 def _cases(run: Run) -> list[Case]:
     return [
-        case for case in run.mine(library.every("rollout")) if case.live is not None and case.name in NAMES
+        case for case in run.mine(case_catalog.every("rollout")) if case.live is not None and case.name in NAMES
     ] * COPIES
 
 

@@ -16,14 +16,14 @@ from pathlib import Path
 import aiohttp
 import uvicorn
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import targets
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import served
 from rollout_conformance.steps.peers.improviser import Improviser
 from rollout_conformance.steps.peers.tokens import load
-from rollout_conformance.steps.running import Request, ready
+from rollout_conformance.steps.run_setup import Request, ready
 
 REFERENCE = "app:rollout_server.app:create_app"
 GENERATION_S = 1.0
@@ -32,7 +32,7 @@ TURNS = 2
 
 async def suite() -> list[str]:
     async with ready(Request()) as run:
-        cases = run.ordered(run.mine(library.every("rollout")))
+        cases = run.ordered(run.mine(case_catalog.every("rollout")))
         began, cpu = time.perf_counter(), time.process_time()
         outcomes = await asyncio.gather(*(run.campaign.play(case) for case in cases))
         took, busy = time.perf_counter() - began, time.process_time() - cpu

@@ -14,21 +14,22 @@ from typing import Any
 
 import click
 
-from rollout_conformance.steps import baseline, faults, library, lint, progress, serving, smoking
+from rollout_conformance.steps import baseline, case_catalog, lint, progress, smoke_check, suite_faults
+from rollout_conformance.steps import serve as servers
 from rollout_conformance.steps.engine import causes, html, lateness, report_file, stopping
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.failure_text import collapse, finding_block, summary
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.stopping import ENDING, Reason
-from rollout_conformance.steps.found import Found
 from rollout_conformance.steps.live import divergence, engine
 from rollout_conformance.steps.live.backend import BOTH, LIVE, SCRIPTED
 from rollout_conformance.steps.live.divergence import Divergence, Played
 from rollout_conformance.steps.live.engine import Wish
 from rollout_conformance.steps.live.openai import Engine
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT_PROFILE
-from rollout_conformance.steps.running import PROFILES, Request, Run, card_of, profile_of, ready
+from rollout_conformance.steps.run_results import RunResults
+from rollout_conformance.steps.run_setup import PROFILES, Request, Run, card_of, profile_of, ready
 
 OK, FINDINGS, NO_JUDGEMENT, INTERRUPTED = 0, 1, 2, 130
 CHAT = CHAT_PROFILE.name
@@ -139,10 +140,10 @@ def run(
 
     Without --profile, FILES are of the profile whose requirements they name.
     """
-    paths = library.within(files)
+    paths = case_catalog.within(files)
     found_out = bool(paths) and not _is_given("profile")
     if found_out:
-        options["profile"] = library.profile_among(paths).name
+        options["profile"] = case_catalog.profile_among(paths).name
     request = Request(strict=nulls == "strict", **options)
     with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
         sys.exit(_judged(request, paths, found_out, patterns, report_file, baseline_file))
@@ -158,12 +159,12 @@ def _judged(
 ) -> int:
     profile = profile_of(request.profile)
     known = baseline.load(baseline_file)
-    found = Found(request, report_file)
+    found = RunResults(request, report_file)
     if request.backend != BOTH:
         ENDING.last_words = lambda: _ended_early(found, known)
-    known_cases = library.among(paths, profile, found_out=found_out) if paths else library.every(profile.name)
-    library.known_variants(known_cases, profile, card_of(request, profile))
-    cases = list(library.chosen(known_cases, patterns))
+    known_cases = case_catalog.among(paths, profile, found_out=found_out) if paths else case_catalog.every(profile.name)
+    case_catalog.known_variants(known_cases, profile, card_of(request, profile))
+    cases = list(case_catalog.chosen(known_cases, patterns))
     if not cases:
         raise SuiteError(
             f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint --list` lists them all."
@@ -183,7 +184,7 @@ async def _both(request: Request, cases: list[Case], report_file: Path | None) -
     """The same cases by script and live, and the engine itself by its own profile; says whether to deploy."""
     if request.record is not None:
         raise SuiteError("--record keeps one live session, and both is two runs: write --backend live.")
-    judged = {request.profile: cases, CHAT: [] if request.profile == CHAT else library.every(CHAT)}
+    judged = {request.profile: cases, CHAT: [] if request.profile == CHAT else case_catalog.every(CHAT)}
     if not any(case.live is not None for case in cases):
         raise SuiteError(
             "--backend both: none of these cases says what it demands of a live model (`live:` in its file)."
@@ -224,7 +225,7 @@ async def _compared(request: Request, cases: list[Case]) -> Divergence:
     return divergence.compared(played[0], played[1])
 
 
-async def _run(found: Found, cases: list[Case], known: baseline.Baseline) -> int:
+async def _run(found: RunResults, cases: list[Case], known: baseline.Baseline) -> int:
     found.planned = len(cases)
     try:
         async with ready(found.request) as judged:
@@ -246,7 +247,7 @@ async def _run(found: Found, cases: list[Case], known: baseline.Baseline) -> int
     return NO_JUDGEMENT if unjudged and code == OK else code
 
 
-def _ended_early(found: Found, known: baseline.Baseline) -> int:
+def _ended_early(found: RunResults, known: baseline.Baseline) -> int:
     reason = ENDING.reason or Reason("an interruption", INTERRUPTED)
     with contextlib.suppress(OSError):  # the terminal may be what has gone
         return found.end_early(
@@ -358,7 +359,7 @@ async def _dialects(request: Request) -> tuple[str, ...]:
 @_target_options
 def smoke(**options: Any) -> None:
     """Is the target reachable and sane, before any talk of conformance?"""
-    sys.exit(stopping.run(smoking.smoke(Request(**options), click.echo)))
+    sys.exit(stopping.run(smoke_check.smoke(Request(**options), click.echo)))
 
 
 @cli.command("report")
@@ -391,7 +392,7 @@ def lint_command(files: tuple[Path, ...], profile: str | None, card: Path | None
     else:
         chosen = [named] if named is not None else list(PROFILES.values())
         problems = [line for one in chosen for line in lint.problems(one)]
-        cases = {} if problems else {one.name: library.every(one.name) for one in chosen}
+        cases = {} if problems else {one.name: case_catalog.every(one.name) for one in chosen}
     for line in problems:
         click.echo(line)
     for name, some in cases.items() if not problems else ():
@@ -408,7 +409,7 @@ def explain(requirement: str) -> None:
     for profile in PROFILES.values():
         found = profile.catalogue.get(requirement.upper())
         if found is not None:
-            click.echo(lint.explanation(found, library.every(profile.name)))
+            click.echo(lint.explanation(found, case_catalog.every(profile.name)))
             return
     raise SuiteError(
         f"explain {requirement}: no such requirement. Ids look like {next(iter(PROFILES['rollout'].catalogue))}."
@@ -428,9 +429,9 @@ def explain(requirement: str) -> None:
 @click.option("--profile", default="rollout", show_default=True, help="Which reference is broken.")
 def mutants(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, profile: str) -> None:
     """Run the suite against deliberately broken servers and print which case kills which."""
-    from rollout_conformance.steps import killing
+    from rollout_conformance.steps import mutation_testing
 
-    sys.exit(stopping.run(killing.matrix(only, methods, jobs, click.echo, profile)))
+    sys.exit(stopping.run(mutation_testing.matrix(only, methods, jobs, click.echo, profile)))
 
 
 @cli.group()
@@ -446,7 +447,7 @@ def serve() -> None:
 )
 def serve_rollout(host: str, port: int, demo: bool) -> None:
     """The reference rollout server (sync and callback dialects)."""
-    serving.rollout(host, port, demo)
+    servers.rollout(host, port, demo)
 
 
 @serve.command("trainer")
@@ -460,9 +461,9 @@ def serve_rollout(host: str, port: int, demo: bool) -> None:
 def serve_trainer(host: str, port: int, tokenizer: Path | None, backend_url: str | None, model: str | None) -> None:
     """A mock trainer that answers any rollout server; with --backend-url a real one in front of any vLLM."""
     if backend_url is None:
-        serving.trainer(host, port, tokenizer)
+        servers.trainer(host, port, tokenizer)
     else:
-        serving.live_trainer(host, port, tokenizer, backend_url, model)
+        servers.live_trainer(host, port, tokenizer, backend_url, model)
 
 
 @serve.command("chat")
@@ -470,13 +471,13 @@ def serve_trainer(host: str, port: int, tokenizer: Path | None, backend_url: str
 @click.option("--port", envvar="ROUTER_PORT", type=click.IntRange(0, 65535), default=9002, show_default=True)
 def serve_chat(host: str, port: int) -> None:
     """The reference router in front of engines; ROUTER_BACKENDS and ROUTER_KEYS say which, and who may ask."""
-    serving.router(host, port)
+    servers.router(host, port)
 
 
 @serve.command("engine")
 def serve_engine() -> None:
     """vLLM with the tiny model, on this machine's CPU."""
-    stopping.run(serving.engine())
+    stopping.run(servers.engine())
 
 
 def main() -> None:
@@ -485,7 +486,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a target may send half a character, which no encoding can write
             stream.reconfigure(errors="backslashreplace")
     ENDING.listen()
-    faults.quiet()
+    suite_faults.quiet()
     code = _exit_code()
     ENDING.done()
     if ENDING.reason is not None:
@@ -504,7 +505,7 @@ def _exit_code() -> int:
         return leaving.code if isinstance(leaving.code, int) else OK
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError) as error:
         if ENDING.reason is None and isinstance(error, asyncio.CancelledError):
-            return _refused(faults.line(error))
+            return _refused(suite_faults.line(error))
         return _interrupted()
     except click.ClickException as error:
         return _refused(error.format_message(), error.show)
@@ -513,7 +514,7 @@ def _exit_code() -> int:
     except OSError as error:
         return _refused(f"{error.filename or ''}: {error.strerror or error}")
     except Exception as error:
-        return _refused(faults.line(error))
+        return _refused(suite_faults.line(error))
 
 
 def _refused(text: str, show: Callable[[], None] | None = None) -> int:

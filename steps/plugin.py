@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps import baseline, library
+from rollout_conformance.steps import baseline, case_catalog
 from rollout_conformance.steps.engine import lateness, stopping
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.failure_text import collapse, finding_block
@@ -24,11 +24,11 @@ from rollout_conformance.steps.engine.report import ReportWriter
 from rollout_conformance.steps.engine.stopping import ENDING, Reason
 from rollout_conformance.steps.fuzzing import items
 from rollout_conformance.steps.live.engine import Wish
-from rollout_conformance.steps.options import pytest_addoption as pytest_addoption
-from rollout_conformance.steps.options import request_of
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.running import PROFILES, Run, card_of, profile_of, ready
+from rollout_conformance.steps.pytest_options import pytest_addoption as pytest_addoption
+from rollout_conformance.steps.pytest_options import request_of
+from rollout_conformance.steps.run_setup import PROFILES, Run, card_of, profile_of, ready
 
 LAST_RESORT_S = 10.0  # after as long without an end, a session that has been ended is killed
 _runner = pytest.StashKey["Player"]()
@@ -73,7 +73,7 @@ def _scenario_at(file: Path, line: int) -> str:
     from rollout_conformance.steps.phrases.compile import compile_feature
 
     try:
-        compiled = compile_feature(file.resolve(), library.profile_in(file.resolve()), ROOT)
+        compiled = compile_feature(file.resolve(), case_catalog.profile_in(file.resolve()), ROOT)
     except (SuiteError, OSError) as error:
         raise pytest.UsageError(str(error)) from None
     before = [one for one in compiled if one.line <= line]
@@ -113,7 +113,7 @@ class CaseFile(pytest.File):
                 return
             pairs = list(self.cases(profile))
             card = card_of(request_of(self.config, profile.name), profile)
-            library.known_variants((case for case, _ in pairs), profile, card)
+            case_catalog.known_variants((case for case, _ in pairs), profile, card)
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
         for case, story in pairs:
@@ -125,7 +125,7 @@ class CaseFile(pytest.File):
         option = self.config.option
         if option.profile is not None and _given(self.path, self.config):
             return profile_of(option.profile)
-        profile = library.profile_in(self.path)
+        profile = case_catalog.profile_in(self.path)
         # A target is of one kind; without a word it is a rollout server.
         wanted = option.profile or ("rollout" if option.target else profile.name)
         return profile if wanted == profile.name else None
@@ -143,7 +143,7 @@ class FeatureFile(CaseFile):
 
 class ScenarioFile(CaseFile):
     def cases(self, profile: Profile) -> Iterable[tuple[Case, Any]]:
-        return [(case, None) for case in library.load(self.path, profile)]
+        return [(case, None) for case in case_catalog.load(self.path, profile)]
 
 
 class NotConformant(Exception):

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from rollout_conformance.steps import verb_scenario, verbs
+from rollout_conformance.steps.case_template import CaseTemplate
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Case, Live, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.problems import Problems
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
-from rollout_conformance.steps.frame import Frame
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.base import Profile
@@ -64,7 +64,7 @@ class _Compiled:
         steps = tuple(self._steps())
         live = self.problems.attempt(lambda: self._live(steps))
         self.problems.conclude()
-        return Frame(
+        return CaseTemplate(
             self.profile,
             self.model.name,
             [entry for entry in known if entry is not None],

@@ -1,4 +1,4 @@
-"""Scenario files of the profiles whose cases are plain lists of verbs: one frame, and a vocabulary for each."""
+"""Scenario files of the profiles whose cases are plain lists of verbs: one template, and a vocabulary for each."""
 
 import functools
 import json
@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.case_template import CaseTemplate, requirement
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Case, Live, Step
 from rollout_conformance.steps.engine.making import plain
 from rollout_conformance.steps.engine.near import near
 from rollout_conformance.steps.engine.problems import Problems
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
-from rollout_conformance.steps.frame import Frame, requirement
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.profiles.chat import vocabulary as chat
 from rollout_conformance.steps.profiles.router import vocabulary as router
@@ -96,7 +96,7 @@ def _cases(source: Source, path: Path_, case: VerbCase, profile: Profile, tags: 
         for n, w in enumerate(written)
     ]
     problems.conclude()
-    return Frame(
+    return CaseTemplate(
         profile,
         case.name,
         [entry for entry in known if entry is not None],

@@ -23,7 +23,7 @@ from rollout_conformance.steps.exploration.faults import pairs
 from rollout_conformance.steps.exploration.moves import unlabelled
 from rollout_conformance.steps.exploration.reduce import reduced
 from rollout_conformance.steps.exploration.walk import walks
-from rollout_conformance.steps.running import Request, Run, ready
+from rollout_conformance.steps.run_setup import Request, Run, ready
 
 PATIENCE_S = 2.0  # a shrinking walk that waits in vain is waited for often
 WALKS = 150

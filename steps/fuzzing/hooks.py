@@ -16,7 +16,7 @@ from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.fuzzing import checks
 from rollout_conformance.steps.fuzzing.contract import dialect_of, profile_of
 from rollout_conformance.steps.fuzzing.watch import Watch
-from rollout_conformance.steps.running import Request
+from rollout_conformance.steps.run_setup import Request
 
 KEY = "ROLLOUT_SERVER_KEY"
 _watch: list[Watch | None] = []

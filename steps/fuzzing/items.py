@@ -17,8 +17,8 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.exploration.items import ExplorationItem
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing.contract import Contract
-from rollout_conformance.steps.options import request_of, seed_of
 from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.pytest_options import request_of, seed_of
 
 NIGHTLY_EXAMPLES, EXAMPLES = 1000, 50
 SHARED = 250  # examples that the operations of a contract with many share, so that it takes no longer than the others

@@ -18,8 +18,8 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.targets import Target
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
-from rollout_conformance.steps.running import Request as RunRequest
-from rollout_conformance.steps.running import Run, ready
+from rollout_conformance.steps.run_setup import Request as RunRequest
+from rollout_conformance.steps.run_setup import Run, ready
 
 REMEMBERED = 64  # requests whose judgement a check may still ask for
 

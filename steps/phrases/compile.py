@@ -23,6 +23,7 @@ from pytest_bdd.parser import Step as GherkinStep
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.case_template import IDENTIFIER, CaseTemplate, requirement
 from rollout_conformance.steps.engine import text as texts
 from rollout_conformance.steps.engine.cases import Action, Case, Expectation, Live, Step
 from rollout_conformance.steps.engine.findings import Location, SuiteError
@@ -30,7 +31,6 @@ from rollout_conformance.steps.engine.making import plain
 from rollout_conformance.steps.engine.near import near
 from rollout_conformance.steps.engine.problems import Problems
 from rollout_conformance.steps.engine.yaml_source import BLOCK
-from rollout_conformance.steps.frame import IDENTIFIER, Frame, requirement
 from rollout_conformance.steps.phrases import (  # importing them registers their phrases
     chat,
     operating,
@@ -39,7 +39,7 @@ from rollout_conformance.steps.phrases import (  # importing them registers thei
     trainer,
 )
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.run_setup import PROFILES
 from rollout_conformance.steps.scenario import needs_of
 
 KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
@@ -233,13 +233,13 @@ class _Compiler:
             self.problems.add(str(self.at.problem(told)))
         return found
 
-    def _frame(self, name: str, known: list[Requirement], steps: tuple[Step, ...]) -> Frame:
+    def _frame(self, name: str, known: list[Requirement], steps: tuple[Step, ...]) -> CaseTemplate:
         tags = [tag for tag in self._tags() if not IDENTIFIER.fullmatch(tag)]
 
         def after(word: str) -> list[str]:
             return [tag.partition(":")[2] for tag in tags if tag.startswith(f"{word}:")]
 
-        return Frame(
+        return CaseTemplate(
             self.profile,
             name,
             known,

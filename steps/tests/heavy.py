@@ -25,7 +25,7 @@ from rollout_conformance.steps.profiles.rollout import talk as rollout
 from rollout_conformance.steps.profiles.rollout.given import START_PATH, Wanted, compose
 from rollout_conformance.steps.profiles.router.bench import RouterBench
 from rollout_conformance.steps.profiles.trainer import live as trainer
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.run_setup import PROFILES
 from rollout_conformance.steps.tests import growth
 
 MIB = 1 << 20

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from rollout_conformance.steps import library, scenario
+from rollout_conformance.steps import case_catalog, scenario
 from rollout_conformance.steps.engine import card as cards
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.exploration.explore import explore, save, text_of
@@ -16,7 +16,7 @@ from rollout_conformance.steps.exploration.moves import unlabelled
 from rollout_conformance.steps.exploration.reduce import reduced
 from rollout_conformance.steps.exploration.walk import walks
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
-from rollout_conformance.steps.running import Request
+from rollout_conformance.steps.run_setup import Request
 
 MUTANTS = "app:rollout_server.mutants:create_app"
 
@@ -77,7 +77,7 @@ def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path
     explored = explore(request, "callback", 150)
     file = save(explored, tmp_path)
     assert file is not None
-    (case,) = library.among([file], PROFILE)
+    (case,) = case_catalog.among([file], PROFILE)
     assert case.requirements == ("ROLLOUT-137",)
     assert "again" in file.read_text()
     assert len(case.actions) <= 8
@@ -88,7 +88,7 @@ def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path
 def verdict_of(case: Any, request: Request) -> str:
     import asyncio
 
-    from rollout_conformance.steps.running import ready
+    from rollout_conformance.steps.run_setup import ready
 
     async def play() -> str:
         async with ready(request) as run:

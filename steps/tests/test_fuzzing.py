@@ -23,7 +23,7 @@ from rollout_conformance.steps.profiles.chat.fuzzed import HELLO, adopted, ended
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT
 from rollout_conformance.steps.profiles.chat.replies import Bench, Talk
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
-from rollout_conformance.steps.running import Request as RunRequest
+from rollout_conformance.steps.run_setup import Request as RunRequest
 
 HEAD = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths:\n"
 OPERATION = "  /x:\n    post:\n      requestBody: {content: {application/json: {schema: %s}}}\n      responses: {'200': {description: ok}}\n"

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import bodies, http, targets
 from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
-from rollout_conformance.steps.running import PROFILES, Request, ready
+from rollout_conformance.steps.run_setup import PROFILES, Request, ready
 from rollout_conformance.steps.tests.hostile import BEHAVIOURS, served
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,9 @@ def test_a_hostile_target_is_refused_in_one_line_or_judged(name: str, profile: s
         async with served(BEHAVIOURS[name]) as port:
             target = f"http://127.0.0.1:{port}"
             async with ready(Request(profile=profile, target=target, described=IMPATIENT, max_body=1)) as run:
-                cases = [case for case in run.mine(library.every(profile)) if run.campaign.judged.lacks(case) is None]
+                cases = [
+                    case for case in run.mine(case_catalog.every(profile)) if run.campaign.judged.lacks(case) is None
+                ]
                 outcomes = await asyncio.gather(*map(run.campaign.play, cases[:3]))
                 reasons = [one.judgement.reason for one in outcomes if one.judgement.verdict is Verdict.ERROR]
                 return [reason for reason in reasons if "the suite itself failed" in reason]

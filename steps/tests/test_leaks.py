@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import leaks
 from rollout_conformance.steps.engine.campaign import Campaign
 from rollout_conformance.steps.engine.findings import Finding, Verdict
@@ -15,8 +15,8 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.peers.script import Script
 from rollout_conformance.steps.profiles.rollout.checks.auth import secrets
-from rollout_conformance.steps.running import Request as RunRequest
-from rollout_conformance.steps.running import ready
+from rollout_conformance.steps.run_setup import Request as RunRequest
+from rollout_conformance.steps.run_setup import ready
 from rollout_conformance.steps.tests import heavy
 
 ECHOING = "app:rollout_server.tests.echoing:create_app"
@@ -112,7 +112,7 @@ def test_a_quoted_request_that_is_full_of_signs_is_looked_through_a_bounded_numb
 
 
 async def played(spent: list[float]) -> list[Outcome]:
-    cases = [case for case in library.every("rollout") if case.name == LARGE]
+    cases = [case for case in case_catalog.every("rollout") if case.name == LARGE]
     original = Campaign.judgement
 
     def judgement(self: Campaign, *arguments: Any) -> Any:

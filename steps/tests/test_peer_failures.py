@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import http
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Verdict
@@ -21,7 +21,7 @@ from rollout_conformance.steps.peers.host import Hosted, ScriptedHost, StartAnsw
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
-from rollout_conformance.steps.running import PROFILES, Request, ready
+from rollout_conformance.steps.run_setup import PROFILES, Request, ready
 
 NONCE = "rc-00000000-1x"
 ASKED = {"rollout_id": NONCE, "messages": [{"role": "user", "content": f"Hello, {NONCE}."}]}
@@ -101,7 +101,7 @@ def test_the_case_is_an_error_with_the_reason(tmp_path: Path) -> None:
     """What `lint` refuses cannot be written; a case of Python can still do it."""
     file = tmp_path / "x.yaml"
     file.write_text(CASE, encoding="utf-8")
-    (case,) = library.among([file], PROFILES["rollout"])
+    (case,) = case_catalog.among([file], PROFILES["rollout"])
     broken = replace(case.steps[0], what=TrainerSays(Script((Reply(text="Done.", put={"a.b": 1}),))))
     outcome = asyncio.run(played(replace(case, steps=(broken, *case.steps[1:]))))
     assert outcome.judgement.verdict is Verdict.ERROR

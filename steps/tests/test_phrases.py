@@ -8,7 +8,7 @@ from rollout_conformance.steps import scenario, verbs
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.phrases.compile import OURS, compile_feature, phrases
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.run_setup import PROFILES
 from rollout_conformance.steps.verb_scenario import VOCABULARIES
 
 ROLLOUT = PROFILES["rollout"]

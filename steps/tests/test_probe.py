@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from rollout_conformance.steps import probe, smoking
+from rollout_conformance.steps import probe, smoke_check
 from rollout_conformance.steps.cli import cli
 from rollout_conformance.steps.engine import card as cards
 from rollout_conformance.steps.engine.card import Card
@@ -18,7 +18,7 @@ from rollout_conformance.steps.engine.trace import Request as Asked
 from rollout_conformance.steps.engine.trace import Response
 from rollout_conformance.steps.peers import served
 from rollout_conformance.steps.peers.host import HostPlay
-from rollout_conformance.steps.running import PROFILES, Request, ready
+from rollout_conformance.steps.run_setup import PROFILES, Request, ready
 
 JSON = (("content-type", "application/json"),)
 KEY = "a-key-of-ours"
@@ -288,7 +288,7 @@ def test_explore_says_what_applies_instead(profile: str) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_smoke_finds_the_reference_sane(profile: str) -> None:
     lines: list[str] = []
-    assert asyncio.run(smoking.smoke(Request(profile=profile), lines.append)) == 0
+    assert asyncio.run(smoke_check.smoke(Request(profile=profile), lines.append)) == 0
     for dialect in PROFILES[profile].dialects:
         assert any(line.startswith(f"greeting    {dialect}: ended well in ") for line in lines), lines
 
@@ -326,7 +326,7 @@ def test_smoke_says_which_finding() -> None:
     async def play() -> int:
         async with served.serve(Target(at("/rollout", answer(200, {"status": "ERROR", "error_message": "no"})))) as url:
             described = Card.model_validate({"patience_s": 0.2})
-            return await smoking.smoke(Request(target=url, described=described), lines.append)
+            return await smoke_check.smoke(Request(target=url, described=described), lines.append)
 
     assert asyncio.run(play()) == 2
     said = r" +ROLLOUT-231 MUST  said COMPLETED: .*; saw the rollout ended in ERROR: .no."

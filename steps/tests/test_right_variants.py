@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import card as cards
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
-from rollout_conformance.steps.running import Request, ready
+from rollout_conformance.steps.run_setup import Request, ready
 
 ONLY_ROUTED = ("routed",)
 BOTH = ("sync", "callback")
@@ -66,7 +66,7 @@ async def played(name: str, freedom: Freedom) -> list[Outcome]:
     target = "app:rollout_server.mutants:create_app"
     async with ready(Request(target=target, described=card.model_copy(update=change))) as run:
         about = set(freedom.about)
-        cases = [case for case in run.mine(library.every("rollout")) if about & set(case.requirements)]
+        cases = [case for case in run.mine(case_catalog.every("rollout")) if about & set(case.requirements)]
         return await asyncio.gather(*(run.campaign.play(case) for case in cases))
 
 
@@ -111,7 +111,7 @@ async def with_one_place(names: tuple[str, ...]) -> list[Outcome]:
     env = {**card.env, "ROLLOUT_MAX_CONCURRENT": "1", "ROLLOUT_MAX_QUEUED": "64"}
     card = card.model_copy(update={"env": env, "patience_s": 2.0})
     async with ready(Request(target=PROFILE.default_target, described=card)) as run:
-        cases = [case for case in run.mine(library.every("rollout")) if case.name in names]
+        cases = [case for case in run.mine(case_catalog.every("rollout")) if case.name in names]
         return await asyncio.gather(*(run.campaign.play(case) for case in cases))
 
 

@@ -11,7 +11,7 @@ from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.run_setup import PROFILES
 
 ROLLOUT = PROFILES["rollout"]
 GOOD = "cases:\n- name: a\n  requirements: [ROLLOUT-112]\n  trainer: [{say: Done.}]\n"

@@ -23,9 +23,9 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Finding, Held, Location, judge
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.stopping import Reason
-from rollout_conformance.steps.found import Found
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.running import Request
+from rollout_conformance.steps.run_results import RunResults
+from rollout_conformance.steps.run_setup import Request
 
 WITHIN_S = 30.0  # a machine of CI is loaded; on a quiet one it takes a fraction of a second
 STARTED_S = 120.0
@@ -321,7 +321,7 @@ def outcome(*evidence: Finding | Held) -> Outcome:
 def test_the_end_of_its_time_is_1_with_findings_and_2_without(
     evidence: Finding | Held, code: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = Found(Request(), None)
+    found = RunResults(Request(), None)
     found.planned = 3
     found.add(outcome(evidence))
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import cases, http, lateness
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Evidence, Location
@@ -20,8 +20,8 @@ from rollout_conformance.steps.peers.backends import Backend, BackendLine, Backe
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.peers.served import DRIP_BYTES, MOST_DRIPS, dripped
 from rollout_conformance.steps.profiles.rollout.talk import read_rollout
-from rollout_conformance.steps.running import Request as Asked
-from rollout_conformance.steps.running import ready
+from rollout_conformance.steps.run_setup import Request as Asked
+from rollout_conformance.steps.run_setup import ready
 from rollout_conformance.steps.tests.heavy import TOKENS, Played
 
 NONCE = "rc-0123abcd-1x"
@@ -87,7 +87,7 @@ def test_what_was_loaded_is_not_read_again_by_the_collector() -> None:
 async def _order(profile: str) -> list[tuple[bool, bool]]:
     """Of each case in its turn: whether it shares such an instance, and whether it needs one that has to be started for it or for few."""
     async with ready(Asked(profile=profile)) as run:
-        mine = run.ordered(run.mine(library.every(profile)))
+        mine = run.ordered(run.mine(case_catalog.every(profile)))
         shared = [run.campaign.has_lane(case) for case in mine]
         return [(lane, bool(case.variant or case.alone)) for lane, case in zip(shared, mine, strict=True)]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.findings import Finding, SuiteError
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.paths import TOKENIZER
@@ -169,5 +169,5 @@ def test_an_error_that_shows_its_inside_is_found() -> None:
 def test_a_bad_scenario_is_told_where_and_what(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(SuiteError) as error:
-        library.among([tmp_path / "x.yaml"], PROFILE)
+        case_catalog.among([tmp_path / "x.yaml"], PROFILE)
     assert told in str(error.value)

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import card as cards
 from rollout_conformance.steps.engine import causes
 from rollout_conformance.steps.engine.background import Background
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.running import Request, profile_of, ready
+from rollout_conformance.steps.run_setup import Request, profile_of, ready
 
 LISTING = {
     "rollout": "rollout_conformance.rollout_server.mutants",
@@ -211,7 +211,7 @@ def _request(mutant: Planted, profile: str) -> Request:
 
 async def _by_cases(request: Request) -> list[Outcome]:
     async with ready(request) as run:
-        cases = run.ordered(run.mine(library.every(request.profile)))
+        cases = run.ordered(run.mine(case_catalog.every(request.profile)))
         return await asyncio.gather(*(run.campaign.play(case) for case in cases))
 
 

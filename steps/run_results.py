@@ -8,10 +8,10 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
 from rollout_conformance.steps.engine.stopping import Reason
-from rollout_conformance.steps.running import Request, Run, profile_of
+from rollout_conformance.steps.run_setup import Request, Run, profile_of
 
 
-class Found:
+class RunResults:
     """The outcomes of a run and its report. `planned` is how many cases there are to be played, once that is known."""
 
     def __init__(self, request: Request, report_file: Path | None) -> None:

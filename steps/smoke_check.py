@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.probe import Greeting
-from rollout_conformance.steps.running import Request, Run, ready
+from rollout_conformance.steps.run_setup import Request, Run, ready
 
 LONGEST = 160  # characters of what was demanded and of what was seen
 

@@ -16,7 +16,7 @@ from rollout_conformance.steps.engine.problems import Problems
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.phrases.compile import compile_feature
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.running import PROFILES, profile_of
+from rollout_conformance.steps.run_setup import PROFILES, profile_of
 
 DEFAULT = "rollout"  # what a file is about that says nothing
 FOLDERS = ("features", "scenarios")

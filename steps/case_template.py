@@ -11,7 +11,7 @@ from rollout_conformance.steps.engine.markers import MARKERS
 from rollout_conformance.steps.engine.near import near, unknown
 from rollout_conformance.steps.engine.problems import Problems
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.run_setup import PROFILES
 
 IDENTIFIER = re.compile(r"[A-Z]+-\d+")
 WORDS = ("alone", "live", "live:invariants")
@@ -34,7 +34,7 @@ def requirement(profile: Profile, name: str) -> Requirement:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class CaseTemplate:
     """A case before it is one for each dialect. `places` are where its parts were written, by name; the rest is `at`."""
 
     profile: Profile
@@ -64,8 +64,8 @@ class Frame:
         for dialect in self._dialects():
             about = tuple(entry.id for entry in self.about if dialect in entry.dialects)
             if about:
-                frame = (self.name, self.profile.name, dialect, about, self.steps, self.at)
-                yield Case(*frame, tags, needs, self.variant, self.alone, self.live)
+                members = (self.name, self.profile.name, dialect, about, self.steps, self.at)
+                yield Case(*members, tags, needs, self.variant, self.alone, self.live)
 
     def _dialects(self) -> Sequence[str]:
         return self.dialects or list(dict.fromkeys(dialect for entry in self.about for dialect in entry.dialects))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout_conformance.steps.running import Request
+from rollout_conformance.steps.run_setup import Request
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
