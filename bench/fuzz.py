@@ -16,7 +16,7 @@ from schemathesis import engine
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
 
-from rollout_conformance.steps.engine.background import Background
+from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.exploration.explore import explore
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing import hooks
@@ -50,8 +50,8 @@ def plain(contract: contracts.Contract, base_url: str | None, key: str | None) -
 def generated(dialect: str) -> str:
     file = ROOT / "contracts" / "rollout" / f"openapi.{dialect}.yaml"
     contract = contracts.load(file, file.name)
-    with Background() as background:
-        watch = Watch.over(Request(dialect=dialect), dialect, contract.shown, background)
+    with LoopThread() as loop_thread:
+        watch = Watch.over(Request(dialect=dialect), dialect, contract.shown, loop_thread)
         began = time.perf_counter()
         ours = sum(tally.cases for tally in fuzz(contract, watch, Plan(EXAMPLES)).values())
         took = time.perf_counter() - began

@@ -38,7 +38,7 @@ async def replay(wish: Wish, jobs: int) -> tuple[float, list[list[dict[str, Any]
         asked = _tapped(run)
         cases = _cases(run)
         began = time.perf_counter()
-        outcomes = await asyncio.gather(*(run.campaign.play(case) for case in cases))
+        outcomes = await asyncio.gather(*(run.runner.play(case) for case in cases))
         took = time.perf_counter() - began
         assert all(outcome.judgement.verdict is Verdict.PASS for outcome in outcomes)
         return took, [asked[name] for name in asked]
@@ -89,7 +89,7 @@ async def main() -> None:
         up = time.perf_counter() - began
         wish = Wish(model.base_url, model.model, model.key)
         async with ready(Request(backend="live", wish=wish)) as run:
-            await run.campaign.play(_cases(run)[0])
+            await run.runner.play(_cases(run)[0])
             first = time.perf_counter() - began
         print(
             f"vLLM {model.version}, model {model.model}: answers after {up:.1f} s, first judged case after {first:.1f} s\n"

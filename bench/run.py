@@ -34,7 +34,7 @@ async def suite() -> list[str]:
     async with ready(Request()) as run:
         cases = run.ordered(run.mine(case_catalog.every("rollout")))
         began, cpu = time.perf_counter(), time.process_time()
-        outcomes = await asyncio.gather(*(run.campaign.play(case) for case in cases))
+        outcomes = await asyncio.gather(*(run.runner.play(case) for case in cases))
         took, busy = time.perf_counter() - began, time.process_time() - cpu
         assert all(outcome.judgement.verdict is Verdict.PASS for outcome in outcomes)
         traces = [outcome.trace for outcome in outcomes if outcome.trace is not None]

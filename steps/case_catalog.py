@@ -6,13 +6,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rollout_conformance.steps import scenario
-from rollout_conformance.steps.engine import card as cards
-from rollout_conformance.steps.engine import text, yaml_source
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine import target_card as cards
+from rollout_conformance.steps.engine import text_file, yaml_source
 from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.near import unknown
-from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.phrases.compile import compile_feature
 from rollout_conformance.steps.profiles.base import Profile
@@ -84,7 +84,7 @@ def _named(file: Path) -> dict[str, str]:
 
 def _identifiers(file: Path) -> Iterator[str]:
     if file.suffix == ".feature":
-        yield from (line for line in text.read(file, str(file)).splitlines() if line.strip().startswith("@"))
+        yield from (line for line in text_file.read(file, str(file)).splitlines() if line.strip().startswith("@"))
         return
     value = yaml_source.read(file).value
     cases = value.get("cases") if isinstance(value, dict) else None
@@ -102,7 +102,7 @@ def among(files: Iterable[Path], profile: Profile, root: Path = ROOT, found_out:
 
     `found_out` when nobody named the profile: then it is said why the files are read so.
     """
-    problems = Problems()
+    problems = ErrorCollector()
     cases: list[Case] = []
     for file in files:
         try:
@@ -129,10 +129,10 @@ def profile_among(files: Iterable[Path]) -> Profile:
 def known_variants(cases: Iterable[Case], profile: Profile, card: Card) -> None:
     """Raises `SuiteError` for cases of a variant that neither this card has nor that of the reference."""
     variants = [*cards.load(profile.default_card).variants, *card.variants]
-    problems = Problems()
+    problems = ErrorCollector()
     for case in cases:
         if case.variant and case.variant not in variants:
-            told = unknown("variant", case.variant, dict.fromkeys(variants))
+            told = unknown_name("variant", case.variant, dict.fromkeys(variants))
             problems.add(str(case.at.problem(f"{told} A card (--card) may declare others.")))
     problems.conclude()
 

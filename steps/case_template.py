@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case, Expectation, Live, Step
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.markers import MARKERS
-from rollout_conformance.steps.engine.near import near, unknown
-from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.engine.suggestions import similar_names, unknown_name
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.run_setup import PROFILES
 
@@ -29,7 +29,7 @@ def requirement(profile: Profile, name: str) -> Requirement:
         raise ValueError(
             f"{name} belongs to profile {owner}, and this file is read as profile {profile.name} (--profile {owner})"
         )
-    found = ", ".join(near(name, profile.catalogue)) or "nothing"
+    found = ", ".join(similar_names(name, profile.catalogue)) or "nothing"
     raise ValueError(f"no requirement {name} in the catalogue. Near it: {found}.")
 
 
@@ -52,7 +52,7 @@ class CaseTemplate:
 
     def cases(self) -> list[Case]:
         """One for each dialect. Raises `SuiteError` with all that can be seen to be wrong before it is played."""
-        problems = Problems()
+        problems = ErrorCollector()
         for place, told in self._mistakes():
             problems.add(str(place.problem(told)))
         problems.conclude()
@@ -85,7 +85,7 @@ class CaseTemplate:
     def _names(self) -> Iterator[tuple[Location, str]]:
         for dialect in self.dialects:
             if dialect not in self.profile.dialects:
-                yield self._at("dialects"), unknown("dialect", dialect, self.profile.dialects)
+                yield self._at("dialects"), unknown_name("dialect", dialect, self.profile.dialects)
             elif not any(dialect in entry.dialects for entry in self.about):
                 ids = ", ".join(entry.id for entry in self.about)
                 yield self._at("dialects"), f"none of {ids} is a requirement of the dialect {dialect}"
@@ -104,11 +104,11 @@ class CaseTemplate:
         if tag in self.profile.dialects:
             yield self._at("tags"), f"{tag} is a dialect, and no tag here; write `dialects: [{tag}]`"
         elif colon:
-            if word in PREFIXES or (found := near(word, PREFIXES, 0.7)):
+            if word in PREFIXES or (found := similar_names(word, PREFIXES, 0.7)):
                 meant = f"{word if word in PREFIXES else found[0]}:..."
                 yield (
                     self._at("tags"),
                     f"unknown tag {tag!r}. Did you mean {'live:invariants' if word == 'live' else meant}?",
                 )
-        elif found := near(tag, known, 0.75):
+        elif found := similar_names(tag, known, 0.75):
             yield self._at("tags"), f"unknown tag {tag!r}. Did you mean {' or '.join(found)}?"

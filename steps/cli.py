@@ -16,12 +16,12 @@ import click
 
 from rollout_conformance.steps import baseline, case_catalog, lint, progress, smoke_check, suite_faults
 from rollout_conformance.steps import serve as servers
-from rollout_conformance.steps.engine import causes, html, lateness, report_file, stopping
+from rollout_conformance.steps.engine import early_end, html, lateness, report_file, shared_causes
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.failure_text import collapse, finding_block, summary
+from rollout_conformance.steps.engine.early_end import ENDING, Reason
+from rollout_conformance.steps.engine.failure_report import collapse, finding_block, summary
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.engine.stopping import ENDING, Reason
 from rollout_conformance.steps.live import divergence, engine
 from rollout_conformance.steps.live.backend import BOTH, LIVE, SCRIPTED
 from rollout_conformance.steps.live.divergence import Divergence, Played
@@ -171,8 +171,8 @@ def _judged(
         )
     lateness.set_aside()
     if request.backend == BOTH:
-        return stopping.run(_both(request, cases, report_file))
-    return stopping.run(_run(found, cases, known))
+        return early_end.run(_both(request, cases, report_file))
+    return early_end.run(_run(found, cases, known))
 
 
 def _is_given(option: str) -> bool:
@@ -268,7 +268,7 @@ async def _play(judged: Run, cases: list[Case], done: Callable[[Outcome], None])
     outcomes: list[Outcome] = []
 
     async def one(case: Case) -> None:
-        outcome = await judged.campaign.play(case)
+        outcome = await judged.runner.play(case)
         if ENDING.reason is None:  # what is judged while everything is being ended is no evidence
             outcomes.append(outcome)
             done(outcome)
@@ -289,7 +289,7 @@ def _conclude(
     request: Request, outcomes: list[Outcome], known: baseline.Baseline, planned: int, ended: Reason | None = None
 ) -> int:
     profile = profile_of(request.profile)
-    catalogue, outcomes = profile.catalogue, causes.joined(outcomes, profile.ends_by_itself)
+    catalogue, outcomes = profile.catalogue, shared_causes.joined(outcomes, profile.ends_by_itself)
     unexcused = [outcome for outcome in outcomes if known.excuses(outcome) is None]
     groups = collapse(unexcused, catalogue)
     for group in groups:
@@ -323,17 +323,17 @@ def _conclude(
 )
 def explore(walks: int, seed: int | None, save_scenario: Path | None, **options: Any) -> None:
     """Try orders of events that nobody wrote down, and pairs of faults; shrink what breaks something to a scenario."""
-    from rollout_conformance.steps.exploration.explore import campaign
     from rollout_conformance.steps.exploration.explore import explore as walk
+    from rollout_conformance.steps.exploration.explore import explore_fault_pairs
     from rollout_conformance.steps.exploration.items import told
 
     request = Request(**options)
     if (instead := profile_of(request.profile).unexplored) != "":
         raise SuiteError(f"explore --profile {request.profile}: {instead}.")
     found = judged = False
-    for dialect in (request.dialect,) if request.dialect else stopping.run(_dialects(request)):
+    for dialect in (request.dialect,) if request.dialect else early_end.run(_dialects(request)):
         for what, explored in (
-            ("pairs of faults", campaign(request, dialect, 1 if seed is None else seed)),
+            ("pairs of faults", explore_fault_pairs(request, dialect, 1 if seed is None else seed)),
             ("walks", walk(request, dialect, walks, seed)),
         ):
             if explored.outcome is not None:
@@ -359,7 +359,7 @@ async def _dialects(request: Request) -> tuple[str, ...]:
 @_target_options
 def smoke(**options: Any) -> None:
     """Is the target reachable and sane, before any talk of conformance?"""
-    sys.exit(stopping.run(smoke_check.smoke(Request(**options), click.echo)))
+    sys.exit(early_end.run(smoke_check.smoke(Request(**options), click.echo)))
 
 
 @cli.command("report")
@@ -431,7 +431,7 @@ def mutants(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, profile:
     """Run the suite against deliberately broken servers and print which case kills which."""
     from rollout_conformance.steps import mutation_testing
 
-    sys.exit(stopping.run(mutation_testing.matrix(only, methods, jobs, click.echo, profile)))
+    sys.exit(early_end.run(mutation_testing.matrix(only, methods, jobs, click.echo, profile)))
 
 
 @cli.group()
@@ -477,7 +477,7 @@ def serve_chat(host: str, port: int) -> None:
 @serve.command("engine")
 def serve_engine() -> None:
     """vLLM with the tiny model, on this machine's CPU."""
-    stopping.run(servers.engine())
+    early_end.run(servers.engine())
 
 
 def main() -> None:
@@ -490,7 +490,7 @@ def main() -> None:
     code = _exit_code()
     ENDING.done()
     if ENDING.reason is not None:
-        stopping.leave(code if ENDING.reason.code is None else ENDING.reason.code)
+        early_end.leave(code if ENDING.reason.code is None else ENDING.reason.code)
     sys.exit(code)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.problems import Problems
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.run_setup import Request, card_of, profile_of
 
@@ -34,7 +34,7 @@ class Checked:
 
 def of_files(paths: Iterable[Path], profile: Profile | None, card: Path | None) -> Checked:
     """The cases of these files and folders, each as of `profile` or of the one that it is about."""
-    found = Problems()
+    found = ErrorCollector()
     cases: dict[str, list[Case]] = {}
     for file in found.attempt(lambda: case_catalog.within(paths)) or ():
         mine = profile or found.attempt(lambda f=file: case_catalog.profile_in(f.resolve()))  # type: ignore[misc]

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.engine import card as cards
-from rollout_conformance.steps.engine import causes
-from rollout_conformance.steps.engine.background import Background
+from rollout_conformance.steps.engine import shared_causes
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.run_setup import Request, profile_of, ready
@@ -104,7 +104,7 @@ def judged(mutant: Planted, method: str, outcomes: Sequence[Outcome], accused: s
     mutant's own requirement counts as well where a case about it was ended so."""
     broken: Counter[str] = Counter()
     where = None
-    for outcome, common in zip(outcomes, causes.joined(outcomes, accused), strict=True):
+    for outcome, common in zip(outcomes, shared_causes.joined(outcomes, accused), strict=True):
         found = _found(common) | (_found(outcome) & {mutant.requirement})
         broken.update(found)
         if where is None and mutant.requirement in found:
@@ -212,7 +212,7 @@ def _request(mutant: Planted, profile: str) -> Request:
 async def _by_cases(request: Request) -> list[Outcome]:
     async with ready(request) as run:
         cases = run.ordered(run.mine(case_catalog.every(request.profile)))
-        return await asyncio.gather(*(run.campaign.play(case) for case in cases))
+        return await asyncio.gather(*(run.runner.play(case) for case in cases))
 
 
 _one_at_a_time = threading.Lock()  # the hooks of schemathesis are global
@@ -226,8 +226,8 @@ def _by_fuzzing(mutant: Planted, request: Request) -> list[Outcome]:
     heard: list[Outcome] = []
     for dialect in mutant.dialects:
         contract = contracts.load(file := contract_file(request.profile, dialect), file.name)
-        with _one_at_a_time, Background() as background:
-            watch = Watch.over(replace(request, dialect=dialect), dialect, contract.shown, background)
+        with _one_at_a_time, LoopThread() as loop_thread:
+            watch = Watch.over(replace(request, dialect=dialect), dialect, contract.shown, loop_thread)
             watch.heard = heard.append
             tallies = fuzz(contract, watch, Plan())
             heard += [outcome(contract, watch, label, tally, "may") for label, tally in tallies.items()]
@@ -241,7 +241,7 @@ def contract_file(profile: str, dialect: str) -> Path:
 
 
 def _by_exploration(mutant: Planted, request: Request) -> list[Outcome]:
-    from rollout_conformance.steps.exploration.explore import campaign, explore
+    from rollout_conformance.steps.exploration.explore import explore, explore_fault_pairs
 
-    explored = [found for d in mutant.dialects for found in (campaign(request, d), explore(request, d))]
+    explored = [found for d in mutant.dialects for found in (explore_fault_pairs(request, d), explore(request, d))]
     return [outcome for found in explored for outcome in found.heard]

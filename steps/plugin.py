@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps import baseline, case_catalog
-from rollout_conformance.steps.engine import lateness, stopping
+from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.failure_text import collapse, finding_block
+from rollout_conformance.steps.engine.early_end import ENDING, Reason
+from rollout_conformance.steps.engine.failure_report import collapse, finding_block
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.markers import MARKERS
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
-from rollout_conformance.steps.engine.stopping import ENDING, Reason
 from rollout_conformance.steps.fuzzing import items
 from rollout_conformance.steps.live.engine import Wish
 from rollout_conformance.steps.paths import ROOT
@@ -224,8 +224,8 @@ class Player:
         self.loop = self.loop or asyncio.Runner()
         ENDING.patience_s = LAST_RESORT_S
         if item.nodeid not in self.tasks:
-            stopping.run(self._launch([i for i in item.session.items if isinstance(i, CaseItem)]), self.loop)
-        outcome = stopping.run(self._wait(item), self.loop)
+            early_end.run(self._launch([i for i in item.session.items if isinstance(i, CaseItem)]), self.loop)
+        outcome = early_end.run(self._wait(item), self.loop)
         self.outcomes.append(outcome)
         return outcome
 
@@ -264,7 +264,7 @@ class Player:
             verdict = Verdict.ERROR if case.dialect in run.unjudged else Verdict.SKIP
             told = reason or f"the target has no dialect {case.dialect}"
             return Outcome(case, Judgement(verdict, {}, (), told), None, 0.0, "")
-        outcome = await run.campaign.play(run.mine([case])[0])
+        outcome = await run.runner.play(run.mine([case])[0])
         if ENDING.reason is not None:  # what is judged while everything is being ended is no evidence
             raise asyncio.CancelledError
         return outcome
@@ -335,7 +335,7 @@ class Player:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """No item begins any more once the session is to end."""
     if ENDING.reason is not None:
-        raise stopping.interrupted()
+        raise early_end.interrupted()
     return (yield)
 
 
@@ -347,7 +347,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     except BaseException:
         if ENDING.reason is None:
             raise
-        raise stopping.interrupted() from None
+        raise early_end.interrupted() from None
 
 
 @pytest.hookimpl(trylast=True)

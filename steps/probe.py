@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from rollout_conformance.steps.engine.campaign import Campaign
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.obstacles import Heard
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.probe_result import Heard
+from rollout_conformance.steps.engine.runner import Runner
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.profiles.base import Profile
 
@@ -32,17 +32,17 @@ class Greeting:
     seconds: float
 
 
-async def greet(campaign: Campaign, profile: Profile, dialects: Iterable[str]) -> tuple[Greeting, ...]:
+async def greet(runner: Runner, profile: Profile, dialects: Iterable[str]) -> tuple[Greeting, ...]:
     """Greet the target in all dialects at the same time: what hangs in one of them should cost its silence once."""
-    return tuple(await asyncio.gather(*(_greeted(campaign, profile, dialect) for dialect in dialects)))
+    return tuple(await asyncio.gather(*(_greeted(runner, profile, dialect) for dialect in dialects)))
 
 
-async def _greeted(campaign: Campaign, profile: Profile, dialect: str) -> Greeting:
+async def _greeted(runner: Runner, profile: Profile, dialect: str) -> Greeting:
     """The greeting in one dialect, again for as long as the target says that it is busy."""
     case, began = profile.greeting(dialect), time.monotonic()
-    longest = LIVE_S if campaign.options.live else max(LONGEST_S, campaign.options.card.patience_s)
+    longest = LIVE_S if runner.options.live else max(LONGEST_S, runner.options.card.patience_s)
     while True:
-        session = await _session(campaign, case)
+        session = await _session(runner, case)
         await _perform(session, case, began + longest - time.monotonic())
         heard = profile.heard(session, case)
         spent = time.monotonic() - began
@@ -54,11 +54,11 @@ async def _greeted(campaign: Campaign, profile: Profile, dialect: str) -> Greeti
     return Greeting(dialect, case, session, heard, spent)
 
 
-async def _session(campaign: Campaign, case: Case) -> Session:
-    session = campaign.session(case, await campaign.target(), Trace())
+async def _session(runner: Runner, case: Case) -> Session:
+    session = runner.session(case, await runner.target(), Trace())
     session.busy = lambda: None  # a greeting holds none of the places that a busy target would have fewer of
-    if not campaign.options.live:
-        session.patience_s = max(SILENCE_S, campaign.options.card.patience_s)
+    if not runner.options.live:
+        session.patience_s = max(SILENCE_S, runner.options.card.patience_s)
     return session
 
 
@@ -67,8 +67,8 @@ async def _perform(session: Session, case: Case, within_s: float) -> None:
         async with asyncio.timeout(max(within_s, 0.0)):
             for step in case.actions:
                 await step.what.perform(session)  # type: ignore[union-attr]
-    except (GaveUp, TimeoutError) as silence:
-        session.state["gave_up"] = [("", str(silence) or "the end of the greeting")]
+    except (WaitTimeout, TimeoutError) as silence:
+        session.state["wait_timeouts"] = [("", str(silence) or "the end of the greeting")]
     finally:
         await session.close()
 

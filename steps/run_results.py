@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rollout_conformance.steps.engine import causes
+from rollout_conformance.steps.engine import shared_causes
 from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.early_end import Reason
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
-from rollout_conformance.steps.engine.stopping import Reason
 from rollout_conformance.steps.run_setup import Request, Run, profile_of
 
 
@@ -34,7 +34,7 @@ class RunResults:
     def _write_causes(self) -> None:
         if self.writer is not None and not self.complete:
             self.complete = True
-            for outcome in causes.joined(self.outcomes, profile_of(self.request.profile).ends_by_itself):
+            for outcome in shared_causes.joined(self.outcomes, profile_of(self.request.profile).ends_by_itself):
                 if outcome.judgement.cause is not None:
                     self.writer.result(outcome)
 

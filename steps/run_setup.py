@@ -11,14 +11,14 @@ import httpx
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps import probe
-from rollout_conformance.steps.engine import bodies, redaction
-from rollout_conformance.steps.engine import card as cards
-from rollout_conformance.steps.engine.campaign import LAST, Campaign, Options
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine import body_limits, redaction
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Evidence, SuiteError
-from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.runner import LAST, Options, Runner
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import reachable
 from rollout_conformance.steps.live import backend
 from rollout_conformance.steps.live.backend import BOTH, LIVE, SCRIPTED, Asked
@@ -61,7 +61,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """The profile and its peers, as a campaign sees them."""
+    """The profile and its peers, as a runner sees them."""
 
     profile: Profile
     peers: Peers
@@ -123,7 +123,7 @@ class Run:
 
     request: Request
     profile: Profile
-    campaign: Campaign
+    runner: Runner
     peers: Peers
     dialects: tuple[str, ...]
     target: str
@@ -138,7 +138,7 @@ class Run:
     @property
     def unjudged(self) -> tuple[str, ...]:
         """The dialects that were asked for by name, on the command line or on the card, and cannot be judged."""
-        named = (self.request.dialect,) if self.request.dialect else self.campaign.options.card.dialects
+        named = (self.request.dialect,) if self.request.dialect else self.runner.options.card.dialects
         return tuple(
             greeting.dialect for greeting in self.greetings if greeting.dialect in named and greeting.heard.obstacle
         )
@@ -146,7 +146,7 @@ class Run:
     def mine(self, cases: Iterable[Case]) -> list[Case]:
         """The cases for this target. A variant that its card does not declare is the target as it is: whether that can be
         judged is for the needs of the case to say."""
-        declared = self.campaign.options.card.variants
+        declared = self.runner.options.card.variants
         mine = (case for case in cases if case.profile == self.profile.name and case.dialect in self.dialects)
         return [case if case.variant in declared else replace(case, variant="") for case in mine]
 
@@ -156,20 +156,20 @@ class Run:
         That is a deadline of their configuration, then the start of an instance of their own: of many that share one before few. Those
         after which the target may be another one are the last, and after them come those with the tag `last`.
         """
-        card = self.campaign.options.card
+        card = self.runner.options.card
 
         def patience(case: Case) -> tuple[bool, bool, float, int]:
             waits = card.limits(case.variant).longest() if case.variant in card.variants else 0.0
-            lane = self.campaign.has_lane(case)
-            disturbs = self.profile.disturbs(case) and not lane
-            return LAST not in case.tags, not disturbs, waits, 3 * lane + 2 * bool(case.variant) + case.alone
+            pooled = self.runner.uses_pool(case)
+            disturbs = self.profile.disturbs(case) and not pooled
+            return LAST not in case.tags, not disturbs, waits, 3 * pooled + 2 * bool(case.variant) + case.alone
 
         return sorted(cases, key=patience, reverse=True)
 
 
 def profile_of(name: str) -> Profile:
     if name not in PROFILES:
-        raise SuiteError(f"--profile {name}: {unknown('profile', name, PROFILES)}")
+        raise SuiteError(f"--profile {name}: {unknown_name('profile', name, PROFILES)}")
     return PROFILES[name]
 
 
@@ -187,7 +187,7 @@ async def ready(request: Request) -> AsyncIterator[Run]:
 
     Raises `SuiteError` when that fails, or shows that nothing can be judged.
     """
-    bodies.allow(request.max_body)
+    body_limits.allow(request.max_body)
     profile = profile_of(request.profile)
     card, target = card_of(request, profile), request.target or profile.default_target
     wanted = (request.dialect,) if request.dialect else tuple(card.dialects) or profile.dialects
@@ -206,18 +206,18 @@ async def ready(request: Request) -> AsyncIterator[Run]:
         setting = Setting(target, card, *wish, model.run, model.engine, request.model)
         async with (
             profile.peers(setting) as peers,
-            _campaign(request, profile, setting, peers) as campaign,
+            _campaign(request, profile, setting, peers) as runner,
         ):
-            instance = await campaign.target()
+            instance = await runner.target()
             await reachable(instance.base_url)
             shown = await peers.discover(instance.base_url, wanted)
-            greetings = await probe.greet(campaign, profile, shown)
+            greetings = await probe.greet(runner, profile, shown)
             dialects = probe.judgeable(instance.base_url, greetings)
             for greeting in greetings:
                 if greeting.dialect in dialects:
                     await peers.learn(instance.base_url, greeting.dialect, greeting.session.trace)
-            campaign.limit(await peers.capacity(instance.base_url, dialects, request.jobs))
-            yield Run(request, profile, campaign, peers, dialects, target, model.engine, greetings)
+            runner.limit(await peers.capacity(instance.base_url, dialects, request.jobs))
+            yield Run(request, profile, runner, peers, dialects, target, model.engine, greetings)
 
 
 def _wish(request: Request) -> Wish | None:
@@ -227,10 +227,10 @@ def _wish(request: Request) -> Wish | None:
     return replace(request.wish or Wish.from_environment(), model=request.model)
 
 
-def _campaign(request: Request, profile: Profile, setting: Setting, peers: Peers) -> Campaign:
+def _campaign(request: Request, profile: Profile, setting: Setting, peers: Peers) -> Runner:
     live = setting.engine is not None
     options = Options(setting.target, peers.placed(setting.card), request.level, request.strict, request.jobs, live)
-    return Campaign(options, Judge(profile, peers), lambda case: rerun(request, case))
+    return Runner(options, Judge(profile, peers), lambda case: rerun(request, case))
 
 
 def _tokenizer_hash(request: Request, card: Card) -> str:

@@ -10,8 +10,8 @@ from rollout_conformance.steps import verb_scenario, verbs
 from rollout_conformance.steps.case_template import CaseTemplate
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Case, Live, Step
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.problems import Problems
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers.script import Reply, Script
@@ -36,7 +36,7 @@ def compiled(source: Source, profile: Profile) -> list[Case]:
         return verb_scenario.compiled(source, profile)
     model = yaml_source.validated(ScenarioFile, source)
     names: dict[str, int] = {}
-    problems = Problems()
+    problems = ErrorCollector()
     cases: list[Case] = []
     for n, case in enumerate(model.cases):
         if case.name in names:
@@ -53,7 +53,7 @@ class _Compiled:
 
     def __init__(self, source: Source, path: Path_, model: CaseModel, profile: Profile) -> None:
         self.source, self.path, self.model, self.profile = source, path, model, profile
-        self.problems = Problems()
+        self.problems = ErrorCollector()
 
     def cases(self) -> list[Case]:
         paths = [(*self.path, "requirements", n) for n in range(len(self.model.requirements))]

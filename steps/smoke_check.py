@@ -47,7 +47,7 @@ def _told(run: Run, greeting: Greeting, say: Callable[[str], None]) -> bool:
 
 def _judgement(run: Run, greeting: Greeting) -> Judgement:
     try:
-        return run.campaign.judgement(greeting.case, greeting.session)
+        return run.runner.judgement(greeting.case, greeting.session)
     except SuiteError as error:
         return Judgement(Verdict.ERROR, {}, (), str(error))
 

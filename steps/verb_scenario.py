@@ -11,9 +11,9 @@ from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.case_template import CaseTemplate, requirement
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Case, Live, Step
-from rollout_conformance.steps.engine.making import plain
-from rollout_conformance.steps.engine.near import near
-from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
+from rollout_conformance.steps.engine.suggestions import similar_names
+from rollout_conformance.steps.engine.verb_parsing import plain
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.profiles.chat import vocabulary as chat
@@ -62,7 +62,7 @@ def compiled(source: Source, profile: Profile) -> list[Case]:
     """The cases of a document, one for each dialect. Raises `SuiteError` that lists every mistake with file:line:column."""
     model = yaml_source.validated(VerbFile, source)
     names: dict[str, int] = {}
-    problems = Problems()
+    problems = ErrorCollector()
     cases: list[Case] = []
     for n, case in enumerate(model.cases):
         path: Path_ = ("cases", n)
@@ -82,7 +82,7 @@ def compiled(source: Source, profile: Profile) -> list[Case]:
 
 def _cases(source: Source, path: Path_, case: VerbCase, profile: Profile, tags: Sequence[str]) -> list[Case]:
     vocabulary = VOCABULARIES[profile.name]
-    problems = Problems()
+    problems = ErrorCollector()
     known = [
         problems.attempt(functools.partial(known_requirement, source, (*path, "requirements", n), name, profile))
         for n, name in enumerate(case.requirements)
@@ -126,7 +126,7 @@ def step(source: Source, path: Path_, written: Any, known: Mapping[str, Callable
         raise source.problem(path, f"one {what} has one key{seen}")
     name, value = (written, None) if isinstance(written, str) else next(iter(written.items()))
     if name not in known:
-        found = near(name, known)
+        found = similar_names(name, known)
         raise source.problem(path, f"unknown {what} {name!r}. Known and near: {', '.join(found or known)}.")
     text = f"{name}: {json.dumps(value, default=str)}"
     return Step(attempted(source, path, lambda: known[name](value), f"{name}: "), source.at(path), text)

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from rollout_conformance.steps.engine.cases import Action, Expectation
-from rollout_conformance.steps.engine.making import made, members, plain, verb
-from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.verb_parsing import made, members, plain, verb
 from rollout_conformance.steps.peers.script import FOREVER, Ack, AnyCall, Call, Fault, HangingCall, Line, Reply
 from rollout_conformance.steps.peers.trainer import fitting
 from rollout_conformance.steps.profiles.rollout import actions as do
@@ -62,7 +62,7 @@ def call(written: Any, nth: int) -> Call | AnyCall | HangingCall:
         if isinstance(arguments, Mapping):
             return Call(str(name), json.dumps(arguments, ensure_ascii=False))
     if isinstance(written, str):
-        raise ValueError(unknown("call", written, ("any", "hanging")) + f" A call is {CALL}")
+        raise ValueError(unknown_name("call", written, ("any", "hanging")) + f" A call is {CALL}")
     raise ValueError(f"a call is {CALL}; seen: {written!r}. {SEVERAL}")
 
 
@@ -70,7 +70,7 @@ def _named(written: Mapping[str, Any]) -> Call:
     """A call in full: the text of its arguments is sent as it is written, and is a JSON object unless it says that it is only a text."""
     for key in written:
         if key not in ("name", "arguments", "arguments_text", "id"):
-            raise ValueError(unknown("key", key, ("name", "arguments", "arguments_text", "id")))
+            raise ValueError(unknown_name("key", key, ("name", "arguments", "arguments_text", "id")))
     for key in ("name", "arguments_text", "id"):
         if not isinstance(written.get(key, ""), str):
             raise ValueError(f"{key} is a text; seen: {written[key]!r}")

@@ -42,7 +42,7 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Satisfied:
     """Evidence that a requirement was kept: the occasion arose and the target did right."""
 
     requirement: str
@@ -76,7 +76,7 @@ class Finding:
         return max(levels[self.requirement], self.cap or LEVELS[0], key=LEVELS.index)
 
 
-Evidence = Held | Finding
+Evidence = Satisfied | Finding
 
 
 @dataclass(frozen=True, slots=True)

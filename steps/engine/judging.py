@@ -10,8 +10,8 @@ from rollout_conformance.steps.engine.findings import (
     Cause,
     Evidence,
     Finding,
-    Held,
     Judgement,
+    Satisfied,
     SuiteError,
     Verdict,
     judge,
@@ -65,7 +65,7 @@ class Judging:
             evidence += said
         # A demand that could not be decided says nothing, and then nothing is held for it either.
         if spoke and not any(isinstance(item, Finding) for item in evidence):
-            evidence += [Held(name) for name in case.requirements if name not in self.judged.by_invariants]
+            evidence += [Satisfied(name) for name in case.requirements if name not in self.judged.by_invariants]
         evidence = self._counted([*evidence, *self.judged.checked(talk)], case)
         evidence = _undrowned(_unechoed(evidence, self.judged.echoed_by), self.judged.drowned_by)
         evidence += _silences(case, session, evidence)
@@ -98,7 +98,7 @@ class Judging:
         kept: list[Evidence] = []
         for item in evidence:
             if isinstance(item, Finding) and item.strict_only and not self.strict:
-                kept.append(Held(item.requirement))
+                kept.append(Satisfied(item.requirement))
             else:
                 kept.append(item)
         return [item for item in kept if case.dialect in self.judged.dialects_of(item.requirement)]
@@ -132,6 +132,6 @@ def _silences(case: Case, session: Session, evidence: list[Evidence]) -> list[Ev
     """A case that waited in vain breaks its first requirement, unless something else already says why."""
     if any(isinstance(item, Finding) for item in evidence):
         return []
-    waited = session.state.get("gave_up", [])
+    waited = session.state.get("wait_timeouts", [])
     saw = f"nothing for {session.patience_s:g} s"
     return [Finding(case.requirements[0], what, saw, timing=True) for _, what in waited]

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.coverage import Coverage
+from rollout_conformance.steps.engine.contract_coverage import Coverage
 from rollout_conformance.steps.engine.findings import BROKEN, Finding, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted

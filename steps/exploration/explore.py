@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from rollout_conformance.steps import scenario
 from rollout_conformance.steps.engine import yaml_source
-from rollout_conformance.steps.engine.background import Background
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Finding, SuiteError, Verdict
+from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.exploration.faults import pairs
 from rollout_conformance.steps.exploration.moves import unlabelled
@@ -68,14 +68,14 @@ def explore(request: Request, dialect: str, examples: int = WALKS, number: int |
 
     Raises `SuiteError` when the target cannot be reached or judged.
     """
-    with Background() as background:
-        run = background.enter(ready(replace(request, dialect=dialect)))
-        run.campaign.options = replace(run.campaign.options, card=_hasty(run))
+    with LoopThread() as loop_thread:
+        run = loop_thread.enter(ready(replace(request, dialect=dialect)))
+        run.runner.options = replace(run.runner.options, card=_hasty(run))
         explored, began = Explored(dialect), time.monotonic()
         for stops in (False, True) if _may_stop(run) else (False,):
             if explored.outcome is None:
                 many = max(1, examples // ONE_IN) if stops else examples
-                _search(explored, lambda case: background.call(run.campaign.play(case)), run, many, number, stops)
+                _search(explored, lambda case: loop_thread.call(run.runner.play(case)), run, many, number, stops)
         explored.seconds = time.monotonic() - began
         return explored
 
@@ -85,14 +85,14 @@ def _may_stop(run: Run) -> bool:
     return not run.target.startswith("http") and run.dialects[0] != "sync"
 
 
-def campaign(request: Request, dialect: str, number: int = 1) -> Explored:
+def explore_fault_pairs(request: Request, dialect: str, number: int = 1) -> Explored:
     """Play every pair of faults. Raises `SuiteError` when the target cannot be reached or judged."""
-    with Background() as background:
-        run = background.enter(ready(replace(request, dialect=dialect)))
-        run.campaign.options = replace(run.campaign.options, card=_hasty(run))
+    with LoopThread() as loop_thread:
+        run = loop_thread.enter(ready(replace(request, dialect=dialect)))
+        run.runner.options = replace(run.runner.options, card=_hasty(run))
         explored, began = Explored(dialect), time.monotonic()
         for document in pairs(dialect, number):
-            outcome = background.call(run.campaign.play(compiled(document, run)))
+            outcome = loop_thread.call(run.runner.play(compiled(document, run)))
             explored.hear(document, outcome)
             if (broken := _broken(outcome, run)) and explored.document is None:
                 explored.outcome, explored.document = outcome, _named(document, outcome, broken[0])
@@ -101,7 +101,7 @@ def campaign(request: Request, dialect: str, number: int = 1) -> Explored:
 
 
 def _hasty(run: Run) -> Any:
-    card = run.campaign.options.card
+    card = run.runner.options.card
     return card.model_copy(
         update={"patience_s": min(card.patience_s, PATIENCE_S), "settle_s": min(card.settle_s, 0.05)}
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.engine.failure_text import collapse, finding_block
+from rollout_conformance.steps.engine.failure_report import collapse, finding_block
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.pytest_options import request_of, seed_of
 from rollout_conformance.steps.run_setup import profile_of
@@ -28,12 +28,12 @@ class ExplorationItem(pytest.Item):
             self.add_marker(mark)
 
     def runtest(self) -> None:
-        from rollout_conformance.steps.exploration.explore import campaign, explore
+        from rollout_conformance.steps.exploration.explore import explore, explore_fault_pairs
 
         request = replace(request_of(self.config, "rollout"), dialect=self.dialect)
         seed = seed_of(self.config)
         if self.pairs:
-            explored = campaign(request, self.dialect, 1 if seed is None else seed)
+            explored = explore_fault_pairs(request, self.dialect, 1 if seed is None else seed)
         else:
             walks = self.config.option.walks or (WALKS if seed is None else NIGHTLY_WALKS)
             explored = explore(request, self.dialect, walks, seed)

@@ -9,14 +9,19 @@ from typing import Any
 from schemathesis.core.failures import Failure
 
 from rollout_conformance.contracts.requirements import Requirement
-from rollout_conformance.steps.engine import leaks
+from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.fuzzing.watch import Watch, sent
 
 LEAK = {"rollout": "ROLLOUT-123", "trainer": "TRAINER-300", "chat": "CHAT-005", "router": "ROUTER-009"}
 SHOWN = {"rollout": "ROLLOUT-175", "trainer": "TRAINER-194", "chat": "CHAT-007", "router": "ROUTER-010"}
-INSIDE = {"rollout": leaks.STRICT, "trainer": leaks.GENERAL, "chat": leaks.GENERAL, "router": leaks.GENERAL}
+INSIDE = {
+    "rollout": internal_error_patterns.STRICT,
+    "trainer": internal_error_patterns.GENERAL,
+    "chat": internal_error_patterns.GENERAL,
+    "router": internal_error_patterns.GENERAL,
+}
 """What errors may not show, as the invariant of each profile looks for it."""
 
 
@@ -44,11 +49,16 @@ def no_internals(watch: Watch, response: Any, case: Any) -> None:
     """An error says what was wrong with the request, in words that are not those of the server's inside."""
     text = (response.content or b"").decode("utf-8", "replace") if response.status_code >= 400 else ""
     name = watch.run.profile.name
-    shown = leaks.leaked(text, INSIDE[name], leaks.Sent(leaks.of_request(sent(response.request))))
+    shown = internal_error_patterns.leaked(
+        text, INSIDE[name], internal_error_patterns.Sent(internal_error_patterns.of_request(sent(response.request)))
+    )
     if shown:
         requirement = watch.run.profile.catalogue[LEAK[name]]
         raise broken(
-            case.operation.label, requirement, "an error in the server's own words", leaks.excerpt(text, shown)
+            case.operation.label,
+            requirement,
+            "an error in the server's own words",
+            internal_error_patterns.excerpt(text, shown),
         )
 
 

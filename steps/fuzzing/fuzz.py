@@ -18,9 +18,9 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import (
     Evidence,
     Finding,
-    Held,
     Judgement,
     Location,
+    Satisfied,
     SuiteError,
     Verdict,
     judge,
@@ -148,7 +148,7 @@ def outcome(contract: Contract, watch: Watch, label: str, tally: Tally, level: s
         return Outcome(case, Judgement(Verdict.INCONCLUSIVE, {}, (), "no request was generated"), None, 0.0, "")
     levels = {name: requirement.level for name, requirement in watch.run.profile.catalogue.items()}
     found = [f.requirement for f in tally.findings]
-    evidence: list[Evidence] = [*tally.findings, *(Held(name) for name in about if name not in found)]
+    evidence: list[Evidence] = [*tally.findings, *(Satisfied(name) for name in about if name not in found)]
     return Outcome(case, judge(evidence, about, levels, level), None, tally.seconds, "\n".join(tally.commands))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.engine.coverage import Coverage, lines
+from rollout_conformance.steps.engine.contract_coverage import Coverage, lines
 from rollout_conformance.steps.engine.findings import Finding, SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.exploration.items import ExplorationItem
@@ -117,7 +117,7 @@ def block(finding: Finding, catalogue: Any, command: str) -> str:
 
 def run(contract: Contract, config: pytest.Config) -> Fuzzed:
     """Fuzz one contract against the target of the session. Raises `SuiteError` when it cannot be done."""
-    from rollout_conformance.steps.engine.background import Background
+    from rollout_conformance.steps.engine.loop_thread import LoopThread
     from rollout_conformance.steps.fuzzing.fuzz import Plan, Tally, fuzz, outcome
     from rollout_conformance.steps.fuzzing.watch import Watch
 
@@ -128,8 +128,8 @@ def run(contract: Contract, config: pytest.Config) -> Fuzzed:
         )
     request = replace(request_of(config, contract.profile), dialect=contract.dialect)
     coverage = Coverage(contract.spec)
-    with Background() as background:
-        watch = Watch.over(request, contract.dialect, contract.shown, background)
+    with LoopThread() as loop_thread:
+        watch = Watch.over(request, contract.dialect, contract.shown, loop_thread)
         watch.heard = lambda heard: coverage.add(heard.trace.exchanges) if heard.trace else None
         tallies: dict[str, Tally] = {}
         try:

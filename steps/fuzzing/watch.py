@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from rollout_conformance.steps.engine.background import Background
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Finding, Judgement, Location
+from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.targets import Target
@@ -43,17 +43,17 @@ class Watch:
     target: Target
     dialect: str
     contract: str
-    background: Background
+    loop_thread: LoopThread
     heard: Callable[[Outcome], None] = lambda outcome: None
     under_way: dict[str, Watched] = field(default_factory=dict)
     judged: "OrderedDict[str, Judgement]" = field(default_factory=OrderedDict)
     replaced: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def over(cls, request: RunRequest, dialect: str, contract: str, background: Background) -> "Watch":
+    def over(cls, request: RunRequest, dialect: str, contract: str, loop_thread: LoopThread) -> "Watch":
         """Start or reach the target and serve the trainer. Raises `SuiteError` as every run does."""
-        run = background.enter(ready(request))
-        return cls(run, background.call(run.campaign.target()), dialect, contract, background)
+        run = loop_thread.enter(ready(request))
+        return cls(run, loop_thread.call(run.runner.target()), dialect, contract, loop_thread)
 
     @property
     def key(self) -> str | None:
@@ -65,12 +65,12 @@ class Watch:
         """Put our peer into the request, and note that it is on its way; gives the key that it needs for that, None for the run's."""
         method, path = case.method.upper(), case.formatted_path
         start = self.run.profile.fuzzed.is_start(self.dialect, method, path)
-        key: str | None = self.background.call(self._before(case, f"{method} {path}", start))
+        key: str | None = self.loop_thread.call(self._before(case, f"{method} {path}", start))
         return key
 
     async def _before(self, generated: Any, name: str, start: bool) -> str | None:
         case = self._case(name, start)
-        session = self.run.campaign.session(case, self.target, Trace())
+        session = self.run.runner.session(case, self.target, Trace())
         key = await self.run.profile.fuzzed.adopt(session, generated)
         method, _, path = name.partition(" ")
         n = self.run.profile.fuzzed.began(session, Request(method, path), start)
@@ -82,7 +82,7 @@ class Watch:
         watched = self.under_way.pop(case.id, None)
         if watched is None:
             return
-        judgement = self.background.call(self._after(watched, response))
+        judgement = self.loop_thread.call(self._after(watched, response))
         self.judged[case.id] = judgement
         if len(self.judged) > REMEMBERED:
             self.judged.popitem(last=False)
@@ -98,7 +98,7 @@ class Watch:
         try:
             request = sent(response.request)
             await self.run.profile.fuzzed.ended(session, watched.exchange, request, answer, watched.start)
-            return self.run.campaign.judgement(watched.case, session)
+            return self.run.runner.judgement(watched.case, session)
         finally:
             await session.close()
 
@@ -106,7 +106,7 @@ class Watch:
         """The request found no answer."""
         watched = self.under_way.pop(case.id, None)
         if watched is not None:
-            self.background.call(watched.session.close())
+            self.loop_thread.call(watched.session.close())
 
     def findings(self, case: Any) -> tuple[Finding, ...]:
         """What the invariants found in a request that was judged, as far as it fails a run."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, parse
@@ -173,7 +173,7 @@ async def recording(engine: Engine, file: Path, tokenizer: str, run: str) -> Asy
         "run": run,
         "lacks": dict(engine.lacks),
     }
-    async with http.client() as client:
+    async with http_client.client() as client:
         recorder = Recorder(client, engine, file, header)
         try:
             async with served.serve(recorder) as url:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import NotJson, parse
 
@@ -141,7 +141,7 @@ def _log(engine: Engine) -> str:
 async def looked_at(base_url: str, model: str | None, key: str | None, log: str = "") -> Engine:
     """An engine that answers, with what it can do. Raises `SuiteError` with what to set or to start otherwise."""
     base_url = base_url.rstrip("/").removesuffix("/v1")
-    async with http.client() as client:
+    async with http_client.client() as client:
         engine = Engine(base_url, model or "", key, await _version(client, base_url), log)
         served = await _models(client, engine)
         if model and model not in served:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from rollout_conformance.steps.engine import yaml_source
-from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.trace import Exchange, NotJson, Trace, parse
 from rollout_conformance.steps.paths import SCENARIOS
 from rollout_conformance.steps.peers.trainer import NONCE

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
 from rollout_conformance.steps.peers import talking
 from rollout_conformance.steps.peers.talking import MODEL, NONCE, WORDS, Asked

@@ -4,7 +4,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import parse
 
 OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {

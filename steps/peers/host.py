@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from rollout_conformance.steps.engine import bodies
+from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
 
 JSON = (("content-type", "application/json"),)
@@ -113,7 +113,7 @@ class ScriptedHost:
         place, hosted = PLACE.match(request.path.partition("?")[0]), self._hosted(request)
         kind = _kind(request.method, place[2], hosted.dialect) if place and hosted else None
         if hosted is None or kind is None:
-            self.strays.append(replace(request, body=bodies.ends(request.body)))
+            self.strays.append(replace(request, body=body_limits.ends(request.body)))
             return HostPlay(Response(404, JSON, b'{"detail": "Not found"}'))
         n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
         hosted.trace.event(hosted.label, "trainer", "ToolsAsked" if kind == "tools" else "StartPosted", n)

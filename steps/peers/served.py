@@ -15,8 +15,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from rollout_conformance.steps.engine import bodies
-from rollout_conformance.steps.engine.bodies import Cut
+from rollout_conformance.steps.engine import body_limits
+from rollout_conformance.steps.engine.body_limits import Cut
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import Headers, Request, Response
 
@@ -108,7 +108,7 @@ async def _read(scope: Scope, receive: Receive) -> tuple[Request, bool]:
 async def _body(headers: Headers, receive: Receive) -> tuple[bytes, bool]:
     """The body of a request, and whether it is whole; of one beyond the limit only the beginning, and the rest is not read."""
     said = dict(headers).get("content-length", "")
-    gauge = bodies.Gauge(int(said) if said.isascii() and said.isdigit() else None)
+    gauge = body_limits.Gauge(int(said) if said.isascii() and said.isdigit() else None)
     body, more = bytearray(), True
     try:
         while more:
@@ -117,12 +117,12 @@ async def _body(headers: Headers, receive: Receive) -> tuple[bytes, bool]:
                 return bytes(body), False
             piece = message.get("body", b"")
             if not await gauge.fits(len(piece)):
-                return Cut(body[: bodies.KEPT], bodies.beyond()), True
+                return Cut(body[: body_limits.KEPT], body_limits.beyond()), True
             body += piece
             more = message.get("more_body", False)
     finally:
         gauge.close()
-    return bodies.kept(body), True
+    return body_limits.kept(body), True
 
 
 def _closing(send: Send) -> Send:

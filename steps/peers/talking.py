@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from rollout_conformance.steps.engine.reading import mapping, mappings, text
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
 
 MODEL = "rc-model"
 NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import orjson
 
-from rollout_conformance.steps.engine import bodies
+from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, Trace, parse
 from rollout_conformance.steps.peers.oracle import Issued, assistant_message, sample
 from rollout_conformance.steps.peers.script import Ack, Call, Cursor, Fault, Loss, Reply, Script
@@ -133,7 +133,7 @@ class ScriptedTrainer:
         body = parse(request.body)
         rollout = self._whose(request, body)
         if rollout is None or kind is None or request.method != "POST":
-            self.strays.append(replace(request, body=bodies.ends(request.body)))
+            self.strays.append(replace(request, body=body_limits.ends(request.body)))
             return Play(error(404, f"no rollout is known for {request.method} {request.path}"))
         n = rollout.trace.open(request, to_target=False, rollout=rollout.label)
         rollout.trace.event(rollout.label, "server", ASKED[kind], n)

@@ -9,12 +9,12 @@ import httpx
 
 from rollout_conformance.contracts.lifecycle import Table
 from rollout_conformance.contracts.requirements import Requirement
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Cause, Evidence, Location, SuiteError
-from rollout_conformance.steps.engine.near import unknown
-from rollout_conformance.steps.engine.obstacles import Heard
+from rollout_conformance.steps.engine.probe_result import Heard
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.live.openai import Engine
 
@@ -161,7 +161,7 @@ class Profile:
         """What is said of a capability that neither the catalogue nor the profile knows; empty for one that may be."""
         if name in self.needs or name.startswith(OWN) or name.removeprefix("no_") in self.needs:
             return ""
-        told = unknown("capability", name, sorted(self.needs))
+        told = unknown_name("capability", name, sorted(self.needs))
         return f"{told} One of your own, in cases and on a card of yours, begins with `{OWN}`."
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from rollout_conformance.steps.engine.card import Card, Limits
+from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import calculator, tokens

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import trace
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
@@ -80,7 +80,7 @@ async def played(profile: str, begin: Callable[[], None], most: int) -> list[Out
         cases = [case for case in run.mine(case_catalog.every(profile)) if not case.alone and not case.variant]
         begin()
         chosen = random.Random(1).sample(cases, min(most, len(cases)))
-        return list(await asyncio.gather(*map(run.campaign.play, chosen)))
+        return list(await asyncio.gather(*map(run.runner.play, chosen)))
 
 
 @pytest.mark.parametrize("seed", [1, 2])

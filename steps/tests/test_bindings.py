@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import httpx
 import pytest
 
-from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.paths import TOKENIZER
@@ -41,7 +41,7 @@ async def over_respx(trainer: ScriptedTrainer) -> AsyncIterator[httpx.AsyncClien
 
 @contextlib.asynccontextmanager
 async def over_a_socket(trainer: ScriptedTrainer) -> AsyncIterator[httpx.AsyncClient]:
-    async with served.serve(trainer) as url, http.client() as client:
+    async with served.serve(trainer) as url, http_client.client() as client:
         client.base_url = httpx.URL(url)
         yield client
 

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rollout_conformance.steps.engine import http
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine import http_client
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.peers import served
 from rollout_conformance.steps.peers.trainer import ScriptedTrainer
 from rollout_conformance.steps.profiles.rollout import capacity
@@ -27,7 +27,7 @@ class Small:
     keeps them waiting. `silent`: it takes every start and asks for nothing."""
 
     def __init__(self, places: int, full: int | None = None, silent: bool = False) -> None:
-        self.places, self.full, self.silent = asyncio.Semaphore(places), full, silent
+        self.limiters, self.full, self.silent = asyncio.Semaphore(places), full, silent
         self.begun = self.most = self.answered = self.refused = 0
 
     def app(self) -> Starlette:
@@ -37,10 +37,10 @@ class Small:
         body = await request.json()
         if self.silent:
             return JSONResponse({"status": "ERROR"})
-        if self.full is not None and self.places.locked():
+        if self.full is not None and self.limiters.locked():
             self.refused += 1
             return JSONResponse({"detail": "full"}, self.full)
-        async with self.places:
+        async with self.limiters:
             self.begun += 1
             self.most = max(self.most, self.begun)
             await self._generated(body)
@@ -51,7 +51,7 @@ class Small:
     async def _generated(self, body: Any) -> None:
         asked = {"rollout_id": body["rollout_id"], "messages": body["messages"]}
         headers = {"authorization": f"Bearer {body['callback_api_key']}"}
-        async with http.client() as client:
+        async with http_client.client() as client:
             await client.post(f"{body['server_url']}/v1/chat/completions", json=asked, headers=headers)
 
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.engine import card as cards
-from rollout_conformance.steps.engine import causes
+from rollout_conformance.steps.engine import shared_causes
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.run_setup import Request, ready
 
@@ -24,9 +24,9 @@ async def found(name: str, dialect: str, about: set[str]) -> set[str]:
     target = "app:rollout_server.mutants:create_app"
     async with ready(Request(target=target, described=card.model_copy(update=change))) as run:
         cases = [case for case in run.mine(case_catalog.every("rollout")) if case.requirements[0] in about]
-        outcomes = await asyncio.gather(*(run.campaign.play(case) for case in cases))
+        outcomes = await asyncio.gather(*(run.runner.play(case) for case in cases))
     levels = {id: entry.level for id, entry in PROFILE.catalogue.items()}
-    findings = [f for o in causes.joined(outcomes, PROFILE.ends_by_itself) for f in o.judgement.findings]
+    findings = [f for o in shared_causes.joined(outcomes, PROFILE.ends_by_itself) for f in o.judgement.findings]
     return {f.requirement for f in findings if f.level(levels) == "must"}
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Finding, Location
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.profiles.chat import expectations as want
 from rollout_conformance.steps.profiles.chat.cause import cause

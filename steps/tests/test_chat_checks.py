@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.engine.card import Card
-from rollout_conformance.steps.engine.findings import Finding, Held
+from rollout_conformance.steps.engine.findings import Finding, Satisfied
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import NotJson, Trace
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import calculator, tokens
@@ -98,7 +98,7 @@ def judged(*replies: Reply, bench: Bench = BENCH) -> dict[str, set[str]]:
     talk = Talk(Trace(), {f"it#{reply.n}": reply for reply in replies}, {}, bench)
     evidence = [one for invariant in PROFILE.invariants for one in invariant(talk)]
     found = {one.requirement for one in evidence if isinstance(one, Finding)}
-    return {"broken": found, "held": {one.requirement for one in evidence if isinstance(one, Held)} - found}
+    return {"broken": found, "held": {one.requirement for one in evidence if isinstance(one, Satisfied)} - found}
 
 
 def test_what_is_right_holds() -> None:

@@ -9,9 +9,9 @@ from collections import Counter
 import pytest
 
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.run_setup import Request, ready
 
 ENGINE = "app:rollout_server.tests.engine.strangers:create_app"
@@ -27,7 +27,7 @@ async def _outcomes(name: str, files: tuple[str, ...]) -> list[Outcome]:
     card = Card.model_validate({"env": {"STRANGER": name}, "settle_s": 0, "patience_s": 15})
     async with ready(Request(profile="chat", target=ENGINE, described=card, level="may")) as run:
         cases = [case for case in run.mine(case_catalog.every("chat")) if not files or case.at.file in files]
-        return list(await asyncio.gather(*(run.campaign.play(case) for case in run.ordered(cases))))
+        return list(await asyncio.gather(*(run.runner.play(case) for case in run.ordered(cases))))
 
 
 def broken(played: list[Outcome]) -> Counter[str]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from rollout_conformance.steps import case_catalog, scenario
-from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.exploration.explore import explore, save, text_of
 from rollout_conformance.steps.exploration.faults import ASPECTS, pairs
@@ -92,6 +92,6 @@ def verdict_of(case: Any, request: Request) -> str:
 
     async def play() -> str:
         async with ready(request) as run:
-            return str((await run.campaign.play(case)).judgement.verdict)
+            return str((await run.runner.play(case)).judgement.verdict)
 
     return asyncio.run(play())

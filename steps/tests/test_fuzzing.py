@@ -7,13 +7,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import yaml_source
-from rollout_conformance.steps.engine.background import Background
-from rollout_conformance.steps.engine.card import Card
-from rollout_conformance.steps.engine.coverage import Coverage, lines
+from rollout_conformance.steps.engine.contract_coverage import Coverage, lines
 from rollout_conformance.steps.engine.findings import Finding, SuiteError
+from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Exchange, Request, Response, Trace
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz, outcome
@@ -66,8 +66,8 @@ def fuzzed(mutant: str, dialect: str = "sync") -> dict[str, dict[str, tuple[Find
     card = cards.load(PROFILE.default_card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": mutant}})
     request = RunRequest(target="app:rollout_server.mutants:create_app", dialect=dialect, described=card)
-    with Background() as background:
-        watch = Watch.over(request, dialect, contract.shown, background)
+    with LoopThread() as loop_thread:
+        watch = Watch.over(request, dialect, contract.shown, loop_thread)
         tallies = fuzz(contract, watch, Plan(max_examples=10))
         assert all(outcome(contract, watch, label, tally, "must").judgement for label, tally in tallies.items())
     return {
@@ -103,8 +103,8 @@ def test_a_defect_of_the_chunks_of_a_stream_is_found_by_the_contract() -> None:
     request = RunRequest(
         profile="chat", target="app:rollout_server.engine.mutants:create_app", dialect="openai", described=card
     )
-    with Background() as background:
-        tallies = fuzz(contract, Watch.over(request, "openai", contract.shown, background), Plan(max_examples=5))
+    with LoopThread() as loop_thread:
+        tallies = fuzz(contract, Watch.over(request, "openai", contract.shown, loop_thread), Plan(max_examples=5))
     found = {label: {f.requirement for f in tally.findings} for label, tally in tallies.items()}
     assert found == {"GET /v1/models": set(), "POST /v1/chat/completions": {"CHAT-300"}}
 

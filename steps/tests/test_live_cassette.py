@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_conformance.steps.engine import http, redaction
+from rollout_conformance.steps.engine import http_client, redaction
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.live import backend, cassette
@@ -88,7 +88,7 @@ def test_over_sockets_it_is_the_same_and_the_engine_of_the_tape_is_the_recorded_
     asks, lacks = chat({"n": 1}, {"n": 2}), {"tools": "none there", **cassette.LACKS}
 
     async def run() -> tuple[list[Said], list[Said], Engine, str]:
-        async with http.client() as client:
+        async with http_client.client() as client:
             async with served.serve(FakeEngine(ANSWERS, key="sesame")) as url:
                 real = Engine(url, "tiny", "sesame", "0.11.2", "/log", {"tools": "none there"})
                 async with cassette.recording(real, tape, "hash", "0123abcd") as taped:
@@ -253,7 +253,7 @@ async def _opened(asked: Asked, talk: Callable[[Model], Coroutine[Any, Any, Any]
 def test_a_live_run_that_is_recorded_can_be_replayed_under_its_name(tmp_path: Path) -> None:
     async def talk(model: Model) -> tuple[str, tuple[int, ...]]:
         assert model.engine is not None
-        async with http.client() as client:
+        async with http_client.client() as client:
             made = await generate(client, model.engine, {"messages": [{"role": "user", "content": model.run}]})
         return model.run, made.token_ids
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_conformance.steps.engine import http, targets
+from rollout_conformance.steps.engine import http_client, targets
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import Request, Response, parse
 from rollout_conformance.steps.live import openai
@@ -113,7 +113,7 @@ URL = "http://engine.test"
 
 def look(fake: FakeEngine, model: str | None = None, key: str | None = None, url: str = URL) -> Engine:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(http, "client", lambda: wired(fake))
+        patch.setattr(http_client, "client", lambda: wired(fake))
         return asyncio.run(looked_at(url, model, key))
 
 
@@ -184,7 +184,7 @@ def test_an_engine_that_is_down(url: str) -> None:
 
 def test_an_engine_that_goes_down_between_two_requests() -> None:
     async def run() -> None:
-        async with http.client() as client:
+        async with http_client.client() as client:
             await generate(client, Engine(f"http://127.0.0.1:{targets.free_port()}", "tiny", log="/x.log"), HELLO)
 
     with pytest.raises(EngineError, match=r"broke off: .*Its log says why: /x\.log"):
@@ -194,7 +194,7 @@ def test_an_engine_that_goes_down_between_two_requests() -> None:
 @pytest.mark.parametrize("loss", ["reset", "cut"])
 def test_a_connection_that_dies(loss: Loss) -> None:
     async def run() -> None:
-        async with served.serve(FakeEngine(loss=loss)) as url, http.client() as client:
+        async with served.serve(FakeEngine(loss=loss)) as url, http_client.client() as client:
             await generate(client, Engine(url, "tiny"), HELLO)
 
     with pytest.raises(EngineError, match=r"the engine at http://127.* broke off: .+\. Its log says why"):

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.live.openai import Engine
 from rollout_conformance.steps.live.trainer import LiveTrainer, first_difference, said, stable_number
@@ -254,7 +254,7 @@ def test_a_surprise_is_a_trouble_too(what: str) -> None:
 def test_who_hangs_up_ends_the_generation() -> None:
     async def run() -> None:
         fake = FakeEngine(hold=asyncio.Event())
-        async with served.serve(fake) as url, http.client() as engine, http.client() as client:
+        async with served.serve(fake) as url, http_client.client() as engine, http_client.client() as client:
             trainer, trace = LiveTrainer(engine, Engine(url, "tiny")), Trace()
             gate = asyncio.Event()
             trainer.enroll(Enrolled("", "r", None, NONCE, trace, TOKENS, Script(), lambda _: gate))

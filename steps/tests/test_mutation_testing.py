@@ -6,7 +6,7 @@ import pytest
 
 from rollout_conformance.steps import mutation_testing
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held, Location, SuiteError, judge
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Location, Satisfied, SuiteError, judge
 from rollout_conformance.steps.engine.outcome import Outcome
 
 MUTANT = mutation_testing.Planted("m", "ROLLOUT-094", ("ROLLOUT-093",), ("sync",), "what it does", "cases")
@@ -29,7 +29,9 @@ def found(name: str) -> Finding:
 
 
 def test_a_mutant_that_nothing_finds_survives() -> None:
-    kill = mutation_testing.Kill(MUTANT, (mutation_testing.judged(MUTANT, "cases", [outcome(Held("ROLLOUT-094"))]),))
+    kill = mutation_testing.Kill(
+        MUTANT, (mutation_testing.judged(MUTANT, "cases", [outcome(Satisfied("ROLLOUT-094"))]),)
+    )
     assert not kill.killed
     assert "SURVIVED" in kill.line()
 

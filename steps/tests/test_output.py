@@ -10,8 +10,16 @@ import pytest
 from rollout_conformance.steps.baseline import Baseline, Entry
 from rollout_conformance.steps.engine import html, report, report_file
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.failure_text import collapse, finding_block, summary
-from rollout_conformance.steps.engine.findings import Finding, Held, Judgement, Location, SuiteError, Verdict, judge
+from rollout_conformance.steps.engine.failure_report import collapse, finding_block, summary
+from rollout_conformance.steps.engine.findings import (
+    Finding,
+    Judgement,
+    Location,
+    Satisfied,
+    SuiteError,
+    Verdict,
+    judge,
+)
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
@@ -32,7 +40,7 @@ def case(name: str) -> Case:
     return Case(name, "rollout", "sync", ("ROLLOUT-094",), (), Location("scenarios/rollout/tools.yaml", 7))
 
 
-def outcome(name: str, *evidence: Finding | Held) -> Outcome:
+def outcome(name: str, *evidence: Finding | Satisfied) -> Outcome:
     trace = Trace()
     key = b'{"api_key": "tk-rc-0123abcd-7x-it", "max_tokens": 512}'
     trace.close(trace.open(Request("POST", "/v1/chat/completions", (), key), to_target=False), Response(200, (), b"{}"))
@@ -67,7 +75,7 @@ def test_the_last_sentence_is_plain() -> None:
     assert summary([outcome("a", FOUND)], CATALOGUE).endswith(
         "Not fit to train on: 1 requirement(s) broken: ROLLOUT-094."
     )
-    good = summary([outcome("a", Held("ROLLOUT-094"))], CATALOGUE)
+    good = summary([outcome("a", Satisfied("ROLLOUT-094"))], CATALOGUE)
     assert good.endswith("Nothing required is broken: 1 requirements were judged and kept.")
 
 
@@ -75,13 +83,13 @@ def test_the_last_sentence_is_plain() -> None:
     ("evidence", "verdict"),
     [
         ([], Verdict.INCONCLUSIVE),
-        ([Held("ROLLOUT-094")], Verdict.PASS),
-        ([Held("ROLLOUT-094"), FOUND], Verdict.FAIL),
-        ([FOUND, Held("ROLLOUT-094")], Verdict.FAIL),
-        ([Held("ROLLOUT-094"), Finding("ROLLOUT-103", "", "")], Verdict.PASS),  # a SHOULD fails nothing by default
+        ([Satisfied("ROLLOUT-094")], Verdict.PASS),
+        ([Satisfied("ROLLOUT-094"), FOUND], Verdict.FAIL),
+        ([FOUND, Satisfied("ROLLOUT-094")], Verdict.FAIL),
+        ([Satisfied("ROLLOUT-094"), Finding("ROLLOUT-103", "", "")], Verdict.PASS),  # a SHOULD fails nothing by default
     ],
 )
-def test_triage(evidence: list[Finding | Held], verdict: Verdict) -> None:
+def test_triage(evidence: list[Finding | Satisfied], verdict: Verdict) -> None:
     assert judge(evidence, ("ROLLOUT-094",), LEVELS, "must").verdict is verdict
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
@@ -52,7 +52,7 @@ def backend(trace: Trace) -> Backend:
 
 
 async def over_a_socket(peer: served.Peer, path: str) -> None:
-    async with served.serve(peer) as url, http.client() as client:
+    async with served.serve(peer) as url, http_client.client() as client:
         try:
             await client.post(url + path, json=ASKED)
         except httpx.HTTPError:
@@ -94,7 +94,7 @@ def test_an_answer_that_may_be_given_is_no_trouble() -> None:
 
 async def played(case: Case) -> Outcome:
     async with ready(Request(dialect="callback")) as run:
-        return await run.campaign.play(case)
+        return await run.runner.play(case)
 
 
 def test_the_case_is_an_error_with_the_reason(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from rollout_conformance.steps import probe, smoke_check
 from rollout_conformance.steps.cli import cli
-from rollout_conformance.steps.engine import card as cards
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request as Asked
 from rollout_conformance.steps.engine.trace import Response
 from rollout_conformance.steps.peers import served
@@ -64,7 +64,7 @@ def played(answers: Answer, card: dict[str, Any] | None = None, **options: Any) 
         async with served.serve(Target(answers)) as url:
             described = Card.model_validate({"patience_s": 0.2, "settle_s": 0, **(card or {})})
             async with ready(Request(target=url, described=described, **options)) as run:
-                assert all(places.total == places.most for places in run.campaign.places.values())
+                assert all(places.total == places.most for places in run.runner.limiters.values())
                 return (*run.dialects, *run.remarks)
 
     return asyncio.run(play())

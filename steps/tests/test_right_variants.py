@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
@@ -67,7 +67,7 @@ async def played(name: str, freedom: Freedom) -> list[Outcome]:
     async with ready(Request(target=target, described=card.model_copy(update=change))) as run:
         about = set(freedom.about)
         cases = [case for case in run.mine(case_catalog.every("rollout")) if about & set(case.requirements)]
-        return await asyncio.gather(*(run.campaign.play(case) for case in cases))
+        return await asyncio.gather(*(run.runner.play(case) for case in cases))
 
 
 @pytest.mark.parametrize(("name", "freedom"), FREEDOMS.items(), ids=FREEDOMS.keys())
@@ -112,7 +112,7 @@ async def with_one_place(names: tuple[str, ...]) -> list[Outcome]:
     card = card.model_copy(update={"env": env, "patience_s": 2.0})
     async with ready(Request(target=PROFILE.default_target, described=card)) as run:
         cases = [case for case in run.mine(case_catalog.every("rollout")) if case.name in names]
-        return await asyncio.gather(*(run.campaign.play(case) for case in cases))
+        return await asyncio.gather(*(run.runner.play(case) for case in cases))
 
 
 def test_a_server_with_one_place_is_not_accused_of_a_rollout_that_waits_for_it() -> None:

@@ -54,7 +54,7 @@ def with_wish(talk: Talk, **wishes: Any) -> Talk:
 
 def waited(talk: Talk, what: str, crowded: int = 0) -> Talk:
     """The same, and the case waited in vain."""
-    return replace(talk, gave_up=(("", what),), patience_s=3.0, crowded=crowded)
+    return replace(talk, wait_timeouts=(("", what),), patience_s=3.0, crowded=crowded)
 
 
 # -------------------------------------------------------------------------------------------------- it did not begin

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import pytest
 
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Judgement, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.profiles.router.tests.plain import KEY
 from rollout_conformance.steps.run_setup import Request, ready
 
@@ -53,7 +53,7 @@ async def _played(request: Request, names: set[str]) -> list[Outcome]:
     async with ready(request) as run:
         cases = [case for case in case_catalog.every("router") if _plain(case) in names]
         assert len(cases) == len(names)
-        return await asyncio.gather(*(run.campaign.play(case) for case in run.ordered(run.mine(cases))))
+        return await asyncio.gather(*(run.runner.play(case) for case in run.ordered(run.mine(cases))))
 
 
 def _plain(case: Case) -> str:

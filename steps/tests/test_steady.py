@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.engine import cases, http, lateness
+from rollout_conformance.steps.engine import cases, http_client, lateness
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Evidence, Location
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Trace
 from rollout_conformance.steps.peers import talking
 from rollout_conformance.steps.peers.backends import Backend, BackendLine, Backends, Plan
@@ -88,15 +88,15 @@ async def _order(profile: str) -> list[tuple[bool, bool]]:
     """Of each case in its turn: whether it shares such an instance, and whether it needs one that has to be started for it or for few."""
     async with ready(Asked(profile=profile)) as run:
         mine = run.ordered(run.mine(case_catalog.every(profile)))
-        shared = [run.campaign.has_lane(case) for case in mine]
-        return [(lane, bool(case.variant or case.alone)) for lane, case in zip(shared, mine, strict=True)]
+        shared = [run.runner.uses_pool(case) for case in mine]
+        return [(pooled, bool(case.variant or case.alone)) for pooled, case in zip(shared, mine, strict=True)]
 
 
 def test_cases_that_share_an_instance_of_their_own_begin_before_those_that_need_one_each() -> None:
     order = asyncio.run(_order("router"))
-    lanes = [n for n, (lane, _) in enumerate(order) if lane]
-    after = [starts for _, starts in order[max(lanes) :]]
-    before = [starts for _, starts in order[: min(lanes)]]
+    positions = [n for n, (pooled, _) in enumerate(order) if pooled]
+    after = [starts for _, starts in order[max(positions) :]]
+    before = [starts for _, starts in order[: min(positions)]]
     assert sum(after) > 10 * sum(before)
 
 
@@ -123,7 +123,7 @@ def test_no_connection_from_before_is_used_after_the_suite_was_late() -> None:
         return max((late_s for came, late_s in late if came >= began), default=0.0)
 
     async def asked() -> list[str]:
-        transport = http.Renewed(Counted, since)
+        transport = http_client.Renewed(Counted, since)
         told = []
         for late_s in (0.0, 0.2, 3.0, 0.0):
             late.append((monotonic(), late_s))
@@ -155,7 +155,7 @@ def test_an_event_is_waited_for_longer_while_the_suite_is_late() -> None:
             asyncio.get_running_loop().call_later(0.4, session.trace.event, "", "server", "Came", 0)
         try:
             await session.until(lambda: bool(session.trace.events), "it comes")
-        except GaveUp:
+        except WaitTimeout:
             return False
         return True
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from rollout_conformance.steps.engine import bodies
-from rollout_conformance.steps.engine.http import headers, transport_fault
+from rollout_conformance.steps.engine import body_limits
+from rollout_conformance.steps.engine.http_client import headers, transport_fault
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.sse import Parser
 from rollout_conformance.steps.engine.trace import Headers, NotJson, Request, Response, parse
@@ -76,9 +76,9 @@ class Ask:
     async def _one(self, session: Session, name: str, nth: int) -> None:
         body = self.body(session) | ({"seed": 1000 + nth} if self.seeds else {})
         replies: dict[str, Reply] = session.state.setdefault("replies", {})
-        before = session.pulse.answers
+        before = session.last_activity.answers
         reply = await (_streamed if body.get("stream") else _whole)(session, self, name, body)
-        others = session.trace.exchanges[reply.n].response is None and session.pulse.answers > before
+        others = session.trace.exchanges[reply.n].response is None and session.last_activity.answers > before
         replies[name] = replace(reply, too_long=self.longer_than_it_takes, others_answered=others)
 
     def body(self, session: Session) -> dict[str, Any]:
@@ -177,9 +177,9 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
     except (httpx.HTTPError, OSError) as error:
         fault = transport_fault(error)
     if fault is None:
-        session.pulse.answers += 1
-        session.beat()
-    raw = bodies.kept(read.raw[: bodies.KEPT] if fault else read.raw)
+        session.last_activity.answers += 1
+        session.touch()
+    raw = body_limits.kept(read.raw[: body_limits.KEPT] if fault else read.raw)
     read.parser = Parser()  # what it holds of an unfinished event is not needed
     session.trace.close(n, None if fault else Response(read.status or 0, read.headers, raw), fault)
     kind = next((value for header, value in read.headers if header == "content-type"), "")
@@ -219,11 +219,11 @@ class _Reading:
         self.chunks += events
         self.waiting = 0 if events else self.waiting + len(piece)
         if self.waiting > LONGEST_EVENT:
-            del self.raw[bodies.KEPT :]
+            del self.raw[body_limits.KEPT :]
             raise _Endless(f"more than {LONGEST_EVENT >> 20} MiB of body without the end of an event")
         if len(self.chunks) > self.most:
             seen = len(self.chunks)
-            del self.chunks[SPARE_EVENTS:], self.raw[bodies.KEPT :]
+            del self.chunks[SPARE_EVENTS:], self.raw[body_limits.KEPT :]
             raise _Endless(f"a stream of more than {self.most} events ({seen} were read)")
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from rollout_conformance.steps.engine import leaks
-from rollout_conformance.steps.engine.compare import show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
-from rollout_conformance.steps.engine.reading import mapping, mappings
+from rollout_conformance.steps.engine import internal_error_patterns
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.live.trainer import first_difference
 from rollout_conformance.steps.profiles.chat.order import walked
@@ -23,8 +23,8 @@ BAD_REQUEST = (400, 404, 413, 422)
 CHAT = "/v1/chat/completions"
 
 
-def held(number: int) -> Held:
-    return Held(f"CHAT-{number:03}")
+def held(number: int) -> Satisfied:
+    return Satisfied(f"CHAT-{number:03}")
 
 
 def broken(number: int, said: str, saw: str, *exchanges: int) -> Finding:
@@ -323,9 +323,9 @@ def errors(talk: Talk) -> Iterator[Evidence]:
     for reply in talk.replies.values():
         text = reply.shown
         if reply.status is not None and reply.status >= 400:
-            found = leaks.leaked(text, leaks.GENERAL, sent(talk, reply))
+            found = internal_error_patterns.leaked(text, internal_error_patterns.GENERAL, sent(talk, reply))
             yield (
-                broken(5, "an error in the engine's own words", leaks.excerpt(text, found), reply.n)
+                broken(5, "an error in the engine's own words", internal_error_patterns.excerpt(text, found), reply.n)
                 if found
                 else held(5)
             )
@@ -334,10 +334,12 @@ def errors(talk: Talk) -> Iterator[Evidence]:
             yield broken(7, "no key in an answer", f"a key in {text[:60]} ...", reply.n) if shown else held(7)
 
 
-def sent(talk: Talk, reply: Reply) -> leaks.Sent:
+def sent(talk: Talk, reply: Reply) -> internal_error_patterns.Sent:
     """What the request said that a reply is the answer to."""
     exchanges = talk.trace.exchanges[reply.n : reply.n + 1]
-    return leaks.Sent(part for one in exchanges for part in leaks.of_request(one.request))
+    return internal_error_patterns.Sent(
+        part for one in exchanges for part in internal_error_patterns.of_request(one.request)
+    )
 
 
 def streams(talk: Talk) -> Iterator[Evidence]:

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 import jsonschema_rs
 
-from rollout_conformance.steps.engine.compare import show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
-from rollout_conformance.steps.engine.reading import mappings
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mappings
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
 
@@ -30,7 +30,7 @@ def verdict(requirement: str, ok: bool, said: str, saw: str, *replies: Reply, ig
     """`ignored` counts only where every request was accepted: what is refused is not ignored."""
     numbers = tuple(reply.n for reply in replies)
     accepted = all(reply.status is not None and 200 <= reply.status < 300 for reply in replies)
-    return Held(requirement) if ok else Finding(requirement, said, saw, numbers, ignored=ignored and accepted)
+    return Satisfied(requirement) if ok else Finding(requirement, said, saw, numbers, ignored=ignored and accepted)
 
 
 def first(reply: Reply) -> Choice:
@@ -112,7 +112,7 @@ class Alike:
         shown = [_sample(first(reply), self.by) for reply in replies]
         differing = next((n for n, one in enumerate(shown) if one != shown[0]), None)
         if differing is None:
-            yield Held(requirement)
+            yield Satisfied(requirement)
         else:
             said = f"{replies[differing].name} as {replies[0].name}: {show(shown[0])}"
             yield Finding(requirement, said, show(shown[differing]), (replies[0].n, replies[differing].n))
@@ -140,7 +140,7 @@ class AlikeOrRefused:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         reply, other = talk.named(self.of)[0], talk.named(self.like)[0]
         if reply.status is not None and 400 <= reply.status < 500:
-            yield Held(requirement)
+            yield Satisfied(requirement)
             return
         said, saw = _sample(first(other), "text"), _sample(first(reply), "text")
         yield verdict(requirement, said == saw, f"{show(said)}, or a 4xx", f"{reply.status}: {show(saw)}", other, reply)
@@ -164,7 +164,7 @@ class NotAllAlike:
         replies = talk.named(self.of)
         samples = {_text(first(reply)) for reply in replies}
         if len(samples) > 1:
-            yield Held(requirement)
+            yield Satisfied(requirement)
         elif not self.greedy or samples != {_text(first(reply)) for reply in talk.named(self.greedy)}:
             said = f"{len(replies)} samples under {len(replies)} seeds, not all equal"
             yield verdict(
@@ -183,7 +183,7 @@ class Sampled:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         replies, greedy = talk.named(self.of), first(talk.named(self.greedy)[0])
         if {_text(first(reply)) for reply in replies} != {_text(greedy)}:
-            yield Held(requirement)
+            yield Satisfied(requirement)
             return
         likely = _likely(greedy, len(replies))
         if likely < self.chance:
@@ -219,7 +219,7 @@ class Varied:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
             if len({_text(choice) for choice in reply.choices}) > 1:
-                yield Held(requirement)
+                yield Satisfied(requirement)
             elif len(reply.choices) > 1 and self._chance(talk, reply) < self.chance:
                 saw = f"all {len(reply.choices)} are {show(first(reply).content)}"
                 yield Finding(requirement, "choices that are sampled each for itself", saw, (reply.n,))
@@ -444,7 +444,7 @@ class TopLogprobs:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
             if self.or_refused and reply.status is not None and 400 <= reply.status < 500:
-                yield Held(requirement)
+                yield Satisfied(requirement)
                 continue
             entries = first(reply).logprobs or []
             found = [mappings(entry.get("top_logprobs")) for entry in entries]
@@ -593,7 +593,7 @@ class Arrives:
             if len(times) < 3 or times[-1] - began < TOGETHER_S:
                 continue
             if (times[-1] - times[0]) / (times[-1] - began) > LEAST_SHARE:
-                yield Held(requirement)
+                yield Satisfied(requirement)
                 return
             saw = f"the first after {times[0] - began:.3f} s, the last after {times[-1] - began:.3f} s"
             late.append((f"{len(times)} chunks one after the other", saw, (reply.n,)))

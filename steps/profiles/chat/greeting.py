@@ -5,7 +5,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.obstacles import Heard, Plain, excerpt, heard, key_source
+from rollout_conformance.steps.engine.probe_result import Heard, Plain, excerpt, heard, key_source
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.profiles.chat.actions import CHAT, Ask
 from rollout_conformance.steps.profiles.chat.expectations import Answered

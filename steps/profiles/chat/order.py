@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout_conformance.contracts.chat.lifecycle import BREACHES, CHOICE, DONE, ENDED, NEW, OPEN, SPEAKING, STREAM
 from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
-from rollout_conformance.steps.engine.reading import mapping, mappings
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.profiles.chat.replies import DONE as LAST
 from rollout_conformance.steps.profiles.chat.replies import Chunk, place
 

@@ -12,12 +12,12 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.chat.lifecycle import STREAM
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.http import client, transport_fault
-from rollout_conformance.steps.engine.reading import listed, mapping
+from rollout_conformance.steps.engine.http_client import client, transport_fault
+from rollout_conformance.steps.engine.lenient_json import listed, mapping
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.live.openai import Engine
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
@@ -232,9 +232,9 @@ async def peers(setting: Setting) -> AsyncIterator[ChatPeers]:
 def read(session: Session, case: Case) -> Talk:
     if any(reply.status in BUSY for reply in session.state.get("replies", {}).values()):
         session.busy()  # fewer at once from now on
-    gave_up = tuple(session.state.get("gave_up", ()))
+    wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
     return Talk(
-        session.trace, session.state.get("replies", {}), session.state.get("gauges", {}), session.bench, gave_up
+        session.trace, session.state.get("replies", {}), session.state.get("gauges", {}), session.bench, wait_timeouts
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_conformance.steps.engine.card import Card
-from rollout_conformance.steps.engine.reading import listed, mapping, mappings, text
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings, text
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.peers.tokens import Tokens
 
@@ -276,7 +276,7 @@ class Talk:
     replies: Mapping[str, Reply]
     gauges: Mapping[str, Mapping[str, float]]
     bench: Bench
-    gave_up: tuple[tuple[str, str], ...] = field(default=())
+    wait_timeouts: tuple[tuple[str, str], ...] = field(default=())
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -7,9 +7,9 @@ comes before the content is therefore not judged.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rollout_conformance.steps.engine.compare import show
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.profiles.chat.checks import broken, good, held, probabilities
 from rollout_conformance.steps.profiles.chat.replies import Choice, Reply, Talk
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Headers, Request, Response, parse
 from rollout_conformance.steps.peers.oracle import sampled_by
 from rollout_conformance.steps.peers.script import Script
@@ -153,7 +153,7 @@ class CallArrives:
         what = f"generation call number {self.nth}"
         await session.until(lambda: self._came(session, part) or _finished(session, part), what)
         if not self._came(session, part):
-            raise GaveUp(what)
+            raise WaitTimeout(what)
 
     def _came(self, session: Session, part: Live) -> bool:
         return _count(session, part, "ChatAsked") >= self.nth
@@ -464,7 +464,6 @@ __all__ = [
     "Ask",
     "CallArrives",
     "End",
-    "GaveUp",
     "Release",
     "Reported",
     "Start",
@@ -472,4 +471,5 @@ __all__ = [
     "StartWith",
     "StopServer",
     "TrainerSays",
+    "WaitTimeout",
 ]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rollout_conformance.steps.engine import card as cards
-from rollout_conformance.steps.engine.card import Card, Limits
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
+from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens
 from rollout_conformance.steps.peers.script import AnyCall, Call, Fault, HangingCall, Line, Script
@@ -51,7 +51,7 @@ class Ends:
             session.patience_s = min(session.patience_s, SHORT_S)
         try:
             yield
-        except GaveUp:
+        except WaitTimeout:
             self.missed += 1
             raise
         self.seen += 1

@@ -7,8 +7,8 @@ it would be about the suite.
 import asyncio
 import contextlib
 
-from rollout_conformance.steps.engine.http import client
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.http_client import client
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.rollout.actions import Start, TrainerSays
@@ -52,7 +52,7 @@ async def _started(session: Session, wanted: int) -> None:
 
 async def _ended(session: Session, begun: int) -> None:
     """Wait for the ends, so that the cases find every place free."""
-    with contextlib.suppress(GaveUp):
+    with contextlib.suppress(WaitTimeout):
         await session.until(
             lambda: _count(session, "ResultReturned", "CompletedAcked") >= begun, "the ends of these rollouts"
         )

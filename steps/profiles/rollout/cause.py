@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.compare import show
 from rollout_conformance.steps.engine.findings import Cause, Finding
+from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.peers.oracle import Issued
 from rollout_conformance.steps.peers.trainer import HUNG_UP
@@ -57,10 +57,10 @@ def _of(accused: str, case: Case, talk: Talk, rollout: Rollout) -> Iterator[Caus
     elif (
         rollout.is_error()
         and not _ended_by_case(case, talk, rollout)
-        and _by_itself(rollout, admitted, demanded or (bool(talk.gave_up) and not _refused_call(rollout)))
+        and _by_itself(rollout, admitted, demanded or (bool(talk.wait_timeouts) and not _refused_call(rollout)))
     ):
         yield _failed(accused, rollout)
-    elif talk.gave_up and rollout.result is None and rollout.starts and not _held(rollout):
+    elif talk.wait_timeouts and rollout.result is None and rollout.starts and not _held(rollout):
         yield _silent(accused, talk, rollout)
 
 
@@ -82,7 +82,7 @@ def _expected(case: Case, rollout: Rollout) -> tuple[set[str], bool]:
 
 def _ended_by_case(case: Case, talk: Talk, rollout: Rollout) -> bool:
     """Whether the case cancelled the rollout or stopped the server. What follows a wait in vain was not performed."""
-    stopped = not talk.gave_up and any(isinstance(step.what, StopServer) for step in case.actions)
+    stopped = not talk.wait_timeouts and any(isinstance(step.what, StopServer) for step in case.actions)
     return stopped or any(event.name == "CancelSent" for event in rollout.events)
 
 
@@ -189,7 +189,7 @@ def _silent(accused: str, talk: Talk, rollout: Rollout) -> Cause:
         return Cause(reason, since=len(talk.trace.exchanges), again=True)
     if waits := _waits_its_turn(accused, talk, rollout):
         return Cause(waits)
-    _, what = talk.gave_up[0]
+    _, what = talk.wait_timeouts[0]
     requirement = RESULTS.get(rollout.dialect, accused) if accused == ENDS_BY_ITSELF else accused
     saw = f"none within {talk.patience_s:g} s of silence"
     last = max([start.n for start in rollout.starts] + [chat.n for chat in rollout.chats])
@@ -210,7 +210,7 @@ def _waits_its_turn(accused: str, talk: Talk, rollout: Rollout) -> str:
 def _out_of_time(talk: Talk, rollout: Rollout) -> bool:
     """Whether the time that the start request gave was over, in a queue perhaps, before the first generation that the case waited for."""
     budget = rollout.given.body.get("agent_timeout_sec")
-    return bool(talk.gave_up) and not rollout.chats and isinstance(budget, int | float) and budget > 0
+    return bool(talk.wait_timeouts) and not rollout.chats and isinstance(budget, int | float) and budget > 0
 
 
 def _body(answer: Answer) -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
-from rollout_conformance.steps.engine import leaks
-from rollout_conformance.steps.engine.compare import ABSENT, first, show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine import internal_error_patterns
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import ABSENT, first, show
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.profiles.rollout.checks.auth import quotes
 from rollout_conformance.steps.profiles.rollout.checks.ending import looks_like_error
@@ -22,7 +22,7 @@ CLOCKS_S = 0.25  # how late a busy machine may see a request
 
 
 def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int, timing: bool = False) -> Evidence:
-    return Held(requirement) if ok else Finding(requirement, said, saw, exchanges, timing=timing)
+    return Satisfied(requirement) if ok else Finding(requirement, said, saw, exchanges, timing=timing)
 
 
 def _showing(talk: Talk, label: str) -> list[Rollout]:
@@ -105,7 +105,7 @@ class Completed:
             unsaid = rollout.dialect == "routed" and reason is None  # no member of the dialect says it
             ok = status == "COMPLETED" and (not self.reasons or unsaid or reason in self.reasons)
             said = f"COMPLETED{reasons}"
-            yield Held(requirement) if ok else Finding(requirement, said, _end_saw(rollout), n, echo=True)
+            yield Satisfied(requirement) if ok else Finding(requirement, said, _end_saw(rollout), n, echo=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Failed:
             if status != "ERROR":
                 yield Finding(requirement, "status ERROR", _end_saw(rollout), n)
                 continue
-            yield Held(requirement)
+            yield Satisfied(requirement)
             yield from self._members(rollout, requirement, n)
 
     def _members(self, rollout: Rollout, requirement: str, n: tuple[int, ...]) -> Iterator[Evidence]:
@@ -239,7 +239,7 @@ class ToolResults:
                 yield Finding(requirement, f"{len(self.values)} tool message(s)", f"{len(seen)}: {show(seen)}")
                 continue
             if not seen:
-                yield Held(requirement)
+                yield Satisfied(requirement)
             for want, content in zip(self.values, seen, strict=True):
                 ok = any(_is(content, choice) for choice in (want if isinstance(want, tuple) else (want,)))
                 yield _verdict(requirement, ok, f"a tool message that {_described(want)}", f"content: {show(content)}")
@@ -286,12 +286,16 @@ class NoInternals:
 
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for rollout in talk.rollouts.values():
-            sent = leaks.Sent(
+            sent = internal_error_patterns.Sent(
                 chat.exchange.response.body for chat in rollout.chats if chat.exchange.response is not None
             )
             for content in tool_contents(rollout):
-                found = leaks.leaked(content, leaks.SOURCE, sent) if isinstance(content, str) else None
-                saw = leaks.excerpt(content, found) if found else show(content)
+                found = (
+                    internal_error_patterns.leaked(content, internal_error_patterns.SOURCE, sent)
+                    if isinstance(content, str)
+                    else None
+                )
+                saw = internal_error_patterns.excerpt(content, found) if found else show(content)
                 yield _verdict(requirement, found is None, "an error text without source code", saw)
 
 

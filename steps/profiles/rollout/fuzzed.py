@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers.script import AnyCall, Fault, Reply, Script
 from rollout_conformance.steps.peers.trainer import NONCE
@@ -147,5 +147,5 @@ async def ended(session: Session, n: int, request: Request, response: Response, 
             if session.bench.dialect == "callback" and part.given.rollout_id:
                 await ask(session, part, True)
             await End().perform(session)
-        except GaveUp as silence:
-            session.state["gave_up"] = [("", str(silence))]
+        except WaitTimeout as silence:
+            session.state["wait_timeouts"] = [("", str(silence))]

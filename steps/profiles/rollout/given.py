@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout_conformance.contracts.rollout.wire import InitRequest, RolloutRequest
 from rollout_conformance.contracts.rollout.wire_routed import RoutedRequest
-from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.suggestions import unknown_name
 
 START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init", "routed": "/rollout"}
 SAMPLING_NAME = {"sync": "sampling_params", "callback": "completion_params", "routed": ""}
@@ -27,7 +27,7 @@ def known_members(names: Iterable[str]) -> None:
     """Raises `ValueError` for a name that no dialect has: a slip would be sent as it is, and nothing would be tested."""
     for name in names:
         if name not in MEMBERS:
-            told = unknown("member of the start request", name, MEMBERS)
+            told = unknown_name("member of the start request", name, MEMBERS)
             raise ValueError(f"{told} Where the server is not meant to know it, write `unknown: {{{name}: ...}}`")
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.obstacles import GIVEN_UP, Heard, Plain, excerpt, heard, key_source
-from rollout_conformance.steps.engine.reading import mapping, text
+from rollout_conformance.steps.engine.lenient_json import mapping, text
+from rollout_conformance.steps.engine.probe_result import GIVEN_UP, Heard, Plain, excerpt, heard, key_source
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers.script import Reply, Script

@@ -13,12 +13,12 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.rollout.lifecycle import TABLES
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.http import client, transport_fault
-from rollout_conformance.steps.engine.obstacles import excerpt
+from rollout_conformance.steps.engine.http_client import client, transport_fault
+from rollout_conformance.steps.engine.probe_result import excerpt
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.live.trainer import LiveTrainer, stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
@@ -293,7 +293,7 @@ def read(session: Session, case: Case) -> Talk:
         bench.tools,
         session.state["target"].log(),
         bench.target_key,
-        gave_up=tuple(session.state.get("gave_up", ())),
+        wait_timeouts=tuple(session.state.get("wait_timeouts", ())),
         crowded=int(session.state.get("crowded", 0)),
         patience_s=session.patience_s,
     )

@@ -2,8 +2,8 @@
 
 import contextlib
 
-from rollout_conformance.steps.engine.http import client
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.http_client import client
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.rollout.actions import AskStatus, Cancel, End, Start, TrainerSays
@@ -17,7 +17,7 @@ async def capabilities(base_url: str, bench: Bench, patience_s: float) -> frozen
     async with client() as http:
         session = Session(base_url, http, Trace(), patience_s, 0.0)
         session.bench = bench
-        with contextlib.suppress(GaveUp):
+        with contextlib.suppress(WaitTimeout):
             for step in STEPS:
                 await step.perform(session)
         exchanges = [e for e in session.trace.exchanges if e.to_target]

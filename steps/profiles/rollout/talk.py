@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rollout_conformance.steps.engine.card import Card, Limits
 from rollout_conformance.steps.engine.lateness import never
+from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.engine.trace import Event, Exchange, NotJson, Trace, parse
 from rollout_conformance.steps.peers.oracle import Issued
 from rollout_conformance.steps.peers.tokens import Tokens
@@ -182,7 +182,7 @@ class Talk:
     log: str
     target_key: str | None
     health: tuple[Answer, ...] = ()
-    gave_up: tuple[tuple[str, str], ...] = ()
+    wait_timeouts: tuple[tuple[str, str], ...] = ()
     crowded: int = 0
     patience_s: float = 0.0
     secrets: tuple[str, ...] = field(default=())

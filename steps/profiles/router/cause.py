@@ -8,9 +8,9 @@ is the finding, once.
 from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.compare import show
 from rollout_conformance.steps.engine.findings import Cause, Finding
-from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, parse
 from rollout_conformance.steps.peers.backends import BackendLine, Plan
 from rollout_conformance.steps.profiles.chat.actions import CHAT, COMPLETIONS

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rollout_conformance.steps.engine.compare import ABSENT, Difference
+from rollout_conformance.steps.engine.json_diff import ABSENT, Difference
 
 HUGE = 2**64  # no engine reads an integer beyond it
 OWN_AFFAIR = ("metadata",)  # a parameter that routers have a meaning of their own for

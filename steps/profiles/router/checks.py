@@ -4,8 +4,8 @@ that it brings no key of a client."""
 import re
 from collections.abc import Iterable, Iterator
 
-from rollout_conformance.steps.engine import leaks
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine import internal_error_patterns
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.peers.backends import Plan
 from rollout_conformance.steps.profiles.chat.checks import WRONG_KEY, sent
 from rollout_conformance.steps.profiles.chat.replies import Talk
@@ -22,17 +22,24 @@ def shown(talk: Talk) -> Iterator[Evidence]:
     for reply in talk.replies.values():
         text = reply.shown
         if reply.status is not None and reply.status >= 500:
-            found = _place(text, bench.ports) or leaks.leaked(text, leaks.GENERAL, sent(talk, reply))
+            found = _place(text, bench.ports) or internal_error_patterns.leaked(
+                text, internal_error_patterns.GENERAL, sent(talk, reply)
+            )
             yield (
-                Finding("ROUTER-009", "an error in the router's own words", leaks.excerpt(text, found), (reply.n,))
+                Finding(
+                    "ROUTER-009",
+                    "an error in the router's own words",
+                    internal_error_patterns.excerpt(text, found),
+                    (reply.n,),
+                )
                 if found
-                else Held("ROUTER-009")
+                else Satisfied("ROUTER-009")
             )
         keys = [key for key in (bench.key, WRONG_KEY) if key]
         if any(key in text for key in keys):
             yield Finding("ROUTER-010", "no key in an answer", "a key", (reply.n,))
         else:
-            yield Held("ROUTER-010")
+            yield Satisfied("ROUTER-010")
 
 
 def _place(text: str, ports: Iterable[str]) -> str | None:
@@ -48,7 +55,9 @@ def kept(talk: Talk) -> Iterator[Evidence]:
     for engine, request in (one for plan in plans if keys for one in plan.asked):
         found = [name for name, value in request.headers if any(key in value for key in keys)]
         said = "no key of a client at an engine"
-        yield Finding("ROUTER-052", said, f"one in {found[0]!r} at engine {engine}") if found else Held("ROUTER-052")
+        yield (
+            Finding("ROUTER-052", said, f"one in {found[0]!r} at engine {engine}") if found else Satisfied("ROUTER-052")
+        )
 
 
 def passed_on(talk: Talk) -> Iterator[Evidence]:

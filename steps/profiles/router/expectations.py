@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import exp, lgamma, log
 from typing import Any
 
-from rollout_conformance.steps.engine.compare import Difference, show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
-from rollout_conformance.steps.engine.reading import mapping, mappings
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import Difference, show
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.peers.backends import Plan
 from rollout_conformance.steps.profiles.chat.expectations import first, verdict
@@ -46,7 +46,9 @@ class BackendCalls:
         wanted = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
         said = f"{wanted} request(s) to the engines" + (f", {self.engines} of them" if self.engines else "")
         ok = self.least <= len(asked) <= self.most and (not self.engines or len(set(asked)) >= self.engines)
-        yield Held(requirement) if ok else Finding(requirement, said, f"{len(asked)}: {', '.join(asked) or 'none'}")
+        yield (
+            Satisfied(requirement) if ok else Finding(requirement, said, f"{len(asked)}: {', '.join(asked) or 'none'}")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def _changed(requirement: str, lost: list[Difference], reply: Reply) -> Iterator
     """The first change, the gravest one first: one that harms no training is a SHOULD at most, and null for absent is one in some eyes."""
     worst = min(lost, key=lambda one: (one.only_null, harmless(one)), default=None)
     if worst is None:
-        yield Held(requirement)
+        yield Satisfied(requirement)
         return
     also = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
     told, saw = f"{worst.path}: {show(worst.said)}", f"{worst.path}: {show(worst.saw)}{also}"
@@ -105,7 +107,7 @@ class Unfinished:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         for reply in talk.named(self.of):
             if reply.status is not None and reply.status >= 400:
-                yield Held(requirement)  # a status is a sign, whatever the body says
+                yield Satisfied(requirement)  # a status is a sign, whatever the body says
                 continue
             data = reply.data
             finish, content = first(reply).finish, first(reply).content
@@ -156,7 +158,7 @@ class Failed:
         for reply in talk.named(self.of):
             said, right = " or ".join(map(str, self.statuses)), reply.status in self.statuses
             if right and (requirement not in WITH_OBJECT or mapping(reply.fields.get("error")).get("message")):
-                yield Held(requirement)
+                yield Satisfied(requirement)
                 continue
             said += " with error.message" if requirement in WITH_OBJECT else ""
             cap = "should" if right and explained(reply) else None
@@ -217,7 +219,7 @@ class OnlyEngine:
         counts = Counter(name for name, _ in plan(talk).asked)
         ok = len(counts) == 1 and self.name in ("", *counts)
         yield (
-            Held(requirement)
+            Satisfied(requirement)
             if ok
             else Finding(requirement, f"one engine for all{self.name and ', ' + self.name}", f"{dict(counts)}")
         )
@@ -238,7 +240,7 @@ class HungUp:
         saw = f"of {len(found.asked)} streams {len(found.left)} were left, and the others went on"
         said = "an engine that is left at once"
         ok = len(found.left) == len(found.asked)
-        yield Held(requirement) if ok else Finding(requirement, said, saw)
+        yield Satisfied(requirement) if ok else Finding(requirement, said, saw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +267,7 @@ class SameReply:
         replies = [reply for name in self.of for reply in talk.named(name)]
         odd = next((reply for reply in replies if reply.body != replies[0].body), None)
         yield (
-            Held(requirement)
+            Satisfied(requirement)
             if odd is None
             else verdict(requirement, False, show(replies[0].body), show(odd.body), replies[0], odd)
         )
@@ -285,7 +287,7 @@ class Spread:
         likely = 2 * sum(likely_count(total, k, 0.5) for k in range(least + 1)) if total else 1.0
         said = f"{total} requests over {self.engines} engines of one weight"
         yield (
-            Held(requirement)
+            Satisfied(requirement)
             if likely >= 1e-3
             else Finding(requirement, said, f"{dict(counts)}, which has a chance of {likely:.1g}")
         )

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rollout_conformance.steps.engine.compare import show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.profiles.chat.expectations import verdict
 from rollout_conformance.steps.profiles.chat.replies import Talk
 from rollout_conformance.steps.profiles.router.expectations import plan
@@ -45,4 +45,4 @@ class HeldBack:
             return
         said = "an engine that has to wait while nobody reads"
         saw = f"the router took all {plan(talk).sent:,} bytes"
-        yield Finding(requirement, said, saw) if talk.extra["poured"] else Held(requirement)
+        yield Finding(requirement, said, saw) if talk.extra["poured"] else Satisfied(requirement)

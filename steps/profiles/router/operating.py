@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.profiles.chat.expectations import verdict
 from rollout_conformance.steps.profiles.chat.replies import Reply, Talk
 from rollout_conformance.steps.profiles.router.bench import RouterBench
@@ -58,7 +58,7 @@ class ToldApart:
         refused = {name for name in new if new[name] > mid.get(name, 0.0)}
         ok = bool(served - refused) and bool(refused - served)
         saw = "nothing rose for the one and not for the other"
-        yield Held(requirement) if ok else Finding(requirement, "numbers that tell the two apart", saw)
+        yield Satisfied(requirement) if ok else Finding(requirement, "numbers that tell the two apart", saw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +86,4 @@ class NoStrays:
         strays = talk.bench.backends.strays[talk.extra.get("strays", 0) :]
         saw = f"{len(strays)}, the first {strays[0].body[:80]!r}" if strays else ""
         said = "no request at an engine that nobody was let in with"
-        yield Finding(requirement, said, saw) if strays else Held(requirement)
+        yield Finding(requirement, said, saw) if strays else Satisfied(requirement)

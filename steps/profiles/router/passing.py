@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_conformance.steps.engine.compare import show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
-from rollout_conformance.steps.engine.reading import listed, mapping, text
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, text
 from rollout_conformance.steps.profiles.chat.expectations import first, verdict
 from rollout_conformance.steps.profiles.chat.replies import DONE, Reply, Talk
 from rollout_conformance.steps.profiles.router.expectations import plan
@@ -32,7 +32,7 @@ class NotPassed:
         found = sorted({name for _, request in asked for name in self.headers if request.header(name) is not None})
         said = f"a request at an engine without {', '.join(self.headers)}"
         saw = f"with {', '.join(found)}" if found else "no request"
-        yield Held(requirement) if asked and not found else Finding(requirement, said, saw)
+        yield Satisfied(requirement) if asked and not found else Finding(requirement, said, saw)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 
 from rollout_conformance.contracts import requirements
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.http import client
+from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.lateness import Lateness, watched
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers import served
@@ -147,9 +147,9 @@ async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
 
 
 def read(session: Session, case: Case) -> Talk:
-    gave_up = tuple(session.state.get("gave_up", ()))
+    wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
     state: dict[str, Any] = session.state
-    return Talk(session.trace, state.get("replies", {}), state.get("gauges", {}), session.bench, gave_up, state)
+    return Talk(session.trace, state.get("replies", {}), state.get("gauges", {}), session.bench, wait_timeouts, state)
 
 
 PROFILE = Profile(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from rollout_conformance.steps.engine.compare import show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
-from rollout_conformance.steps.engine.reading import mapping, mappings
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.profiles.chat.expectations import verdict
 from rollout_conformance.steps.profiles.chat.replies import Talk
@@ -30,7 +30,7 @@ class Share:
         total, got = sum(counts.values()), counts[self.engine]
         least, most = bounds(total, self.share)
         said = f"{least} to {most} of {total} requests at engine {self.engine}, whose share is {self.share:.0%}"
-        yield Held(requirement) if least <= got <= most else Finding(requirement, said, f"{dict(counts)}")
+        yield Satisfied(requirement) if least <= got <= most else Finding(requirement, said, f"{dict(counts)}")
 
 
 def bounds(total: int, share: float) -> tuple[int, int]:
@@ -51,7 +51,7 @@ class Nothing:
         counts = Counter(name for name, _ in plan(talk).asked)
         said = f"every request at another engine than {self.engine}"
         ok = bool(counts) and self.engine not in counts
-        yield Held(requirement) if ok else Finding(requirement, said, f"{dict(counts)}")
+        yield Satisfied(requirement) if ok else Finding(requirement, said, f"{dict(counts)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class AskedOf:
     def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
         counts = Counter(name for name, _ in plan(talk).asked)
         said = f"a request at engine {self.engine}"
-        yield Held(requirement) if self.engine in counts else Finding(requirement, said, f"{dict(counts)}")
+        yield Satisfied(requirement) if self.engine in counts else Finding(requirement, said, f"{dict(counts)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,9 @@ class Together:
         engines = served_by(talk, self.of)
         said = f"one engine for {len(engines)} requests that begin alike"
         ok = len(set(engines)) == 1
-        yield Held(requirement) if ok else Finding(requirement, said, f"they went to {', '.join(engines) or 'none'}")
+        yield (
+            Satisfied(requirement) if ok else Finding(requirement, said, f"they went to {', '.join(engines) or 'none'}")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Elsewhere:
         before, after = served_by(talk, self.than), served_by(talk, self.of)
         ok = bool(before) and bool(after) and after[-1] != before[-1]
         saw = f"before {', '.join(before) or 'none'}, after {', '.join(after) or 'none'}"
-        yield Held(requirement) if ok else Finding(requirement, "another engine for what goes on", saw)
+        yield Satisfied(requirement) if ok else Finding(requirement, "another engine for what goes on", saw)
 
 
 def served_by(talk: Talk, name: str) -> list[str]:

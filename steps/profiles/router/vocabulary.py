@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rollout_conformance.steps.engine.cases import Action, Expectation
-from rollout_conformance.steps.engine.making import made, members, verb
+from rollout_conformance.steps.engine.verb_parsing import made, members, verb
 from rollout_conformance.steps.peers.backends import BackendLine
 from rollout_conformance.steps.profiles.chat import vocabulary as chat
 from rollout_conformance.steps.profiles.router import actions as do

@@ -9,9 +9,9 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 from typing import Any
 
-from rollout_conformance.steps.engine.compare import ABSENT, Difference, show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
-from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import ABSENT, Difference, show
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.peers.backends import Plan
 from rollout_conformance.steps.profiles.chat.replies import Reply, Talk
 from rollout_conformance.steps.profiles.router.changes import changes, harmless
@@ -65,7 +65,7 @@ def _verdict(requirement: str, reply: Reply, lost: list[Difference]) -> Evidence
     """The first change that is more than null for absent; what harms no training is a SHOULD at most."""
     worst = min(lost, key=lambda one: (one.only_null, harmless(one)), default=None)
     if worst is None:
-        return Held(requirement)
+        return Satisfied(requirement)
     said = f"{worst.path}: {show(worst.said)}, as the engine said it"
     cap = "should" if harmless(worst) else None
     return Finding(requirement, said, show(worst.saw), (reply.n,), strict_only=worst.only_null, cap=cap)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_conformance.steps.engine.reading import listed, mapping, mappings
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Headers, Request, parse
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.host import Hosted, StartAnswer
@@ -265,7 +265,7 @@ class Record:
                 break
             if asyncio.get_running_loop().time() > end:
                 part.records.append(n)
-                raise GaveUp("the record to show an end")
+                raise WaitTimeout("the record to show an end")
             await asyncio.sleep(PAUSE_S)
         part.records.append(n)
 

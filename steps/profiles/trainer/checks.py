@@ -6,18 +6,18 @@ from typing import Any
 
 from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
 from rollout_conformance.contracts.trainer.lifecycle import BREACHES, IDLE, TABLES, TOLD
-from rollout_conformance.steps.engine import leaks as inside
-from rollout_conformance.steps.engine.compare import show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
-from rollout_conformance.steps.engine.reading import listed, mapping, mappings
+from rollout_conformance.steps.engine import internal_error_patterns as inside
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.peers.oracle import completion_text
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
 from rollout_conformance.steps.profiles.trainer.live import Call, Live, Talk, sound
 
 
-def held(number: int) -> Held:
-    return Held(f"TRAINER-{number}")
+def held(number: int) -> Satisfied:
+    return Satisfied(f"TRAINER-{number}")
 
 
 def broken(number: int, said: str, saw: str, *exchanges: int) -> Finding:

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_conformance.steps.engine.compare import first, show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
-from rollout_conformance.steps.engine.reading import listed, mappings
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import first, show
+from rollout_conformance.steps.engine.lenient_json import listed, mappings
 from rollout_conformance.steps.profiles.trainer.live import Live, Talk
 
 Statuses = tuple[int | str, ...]
 
 
 def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int) -> Evidence:
-    return Held(requirement) if ok else Finding(requirement, said, saw, exchanges)
+    return Satisfied(requirement) if ok else Finding(requirement, said, saw, exchanges)
 
 
 def _chosen(talk: Talk, label: str) -> list[Live]:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from rollout_conformance.contracts.rollout import wire
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.host import Hosted
@@ -71,7 +71,7 @@ async def _of_a_rollout(session: Session, generated: Any, body: Mapping[str, Any
     part = live(session.state, "")
     try:
         await Enroll().perform(session)
-    except GaveUp:
+    except WaitTimeout:
         return None
     if not part.hosted or not part.hosted.accepted:
         return None
@@ -112,5 +112,5 @@ async def ended(session: Session, n: int, request: Request, response: Response, 
     if part.hosted and part.hosted.accepted:
         try:
             await Complete(status="ERROR").perform(session)
-        except GaveUp:
+        except WaitTimeout:
             return  # the contract is judged here, not what becomes of this rollout

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.cases import Action, Case, Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.obstacles import Heard, Plain, excerpt, heard, key_source
+from rollout_conformance.steps.engine.probe_result import Heard, Plain, excerpt, heard, key_source
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.profiles.trainer.actions import Complete, Enroll, Generate
 from rollout_conformance.steps.profiles.trainer.expectations import Replies

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_conformance.steps.engine.card import Card, Limits
-from rollout_conformance.steps.engine.reading import mapping, mappings
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings
+from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.host import Hosted, ScriptedHost
@@ -72,7 +72,7 @@ class Talk:
     rollouts: Mapping[str, Live]
     tokens: Tokens
     target_key: str | None
-    gave_up: tuple[tuple[str, str], ...] = ()
+    wait_timeouts: tuple[tuple[str, str], ...] = ()
 
     def answer(self, n: int) -> tuple[int | None, Any]:
         """(status, parsed body) of an exchange; a body that is no object is {}."""

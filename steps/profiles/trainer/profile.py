@@ -12,12 +12,12 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.trainer.lifecycle import TABLES
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.http import client, transport_fault
-from rollout_conformance.steps.engine.obstacles import excerpt
+from rollout_conformance.steps.engine.http_client import client, transport_fault
+from rollout_conformance.steps.engine.probe_result import excerpt
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.live.trainer import stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
@@ -131,8 +131,8 @@ async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
 
 def read(session: Session, case: Case) -> Talk:
     bench: Bench = session.bench
-    gave_up = tuple(session.state.get("gave_up", ()))
-    return Talk(session.trace, case.dialect, lives(session.state), bench.tokens, bench.target_key, gave_up)
+    wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
+    return Talk(session.trace, case.dialect, lives(session.state), bench.tokens, bench.target_key, wait_timeouts)
 
 
 CATALOGUE = requirements.load(ROOT / "contracts" / "trainer" / "requirements.yaml")

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rollout_conformance.steps.engine.compare import first, show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import first, show
 
 __all__ = ["absent_or_null", "broken", "first", "held", "number", "same", "should", "show"]
 
 
-def held(requirement: str) -> Held:
-    return Held(f"ROLLOUT-{requirement}")
+def held(requirement: str) -> Satisfied:
+    return Satisfied(f"ROLLOUT-{requirement}")
 
 
 def broken(
@@ -26,7 +26,7 @@ def should(item: Evidence) -> Evidence:
 
 
 def same(requirement: str, said: Any, saw: Any, what: str, *exchanges: int) -> Evidence:
-    """Held when two JSON values are equal; a difference of null against absent counts in the strict reading only."""
+    """Satisfied when two JSON values are equal; a difference of null against absent counts in the strict reading only."""
     difference = first(said, saw)
     if difference is None:
         return held(requirement)

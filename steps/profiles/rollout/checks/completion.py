@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from rollout_conformance.steps.engine.compare import Difference
 from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.json_diff import Difference
 from rollout_conformance.steps.profiles.rollout.checks.common import broken, first, held, show
 from rollout_conformance.steps.profiles.rollout.checks.order import restarts
 from rollout_conformance.steps.profiles.rollout.talk import Answer, Post, Rollout, Talk
@@ -42,7 +42,7 @@ def _owed(talk: Talk, rollout: Rollout) -> Iterator[Evidence]:
     """An accepted rollout reports its end, unless the case stopped waiting before it was due."""
     if set("?#") & set(rollout.given.base_url):
         return  # ROLLOUT-026: what such an address means is not agreed
-    waited = any(label == rollout.given.label for label, _ in talk.gave_up)
+    waited = any(label == rollout.given.label for label, _ in talk.wait_timeouts)
     if rollout.accepted and not rollout.posts and waited:
         said = "POST /v1/rollout/completed for every accepted rollout"
         yield broken("136", said, f"none within {talk.trace.now():.1f} s", rollout.starts[0].n, timing=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
-from rollout_conformance.steps.engine import leaks
+from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.profiles.rollout.checks.common import broken, held, number, same, show
 from rollout_conformance.steps.profiles.rollout.checks.order import restarted
@@ -29,11 +29,13 @@ def ending(talk: Talk) -> Iterator[Evidence]:
 def errors(talk: Talk) -> Iterator[Evidence]:
     """Nothing that the server says of a failure shows its inside. What the suite itself sent to it may come back."""
     for rollout in talk.rollouts.values():
-        sent = leaks.Sent(_sent(rollout))
+        sent = internal_error_patterns.Sent(_sent(rollout))
         for text, n in _error_texts(rollout):
-            found = leaks.leaked(text, leaks.STRICT, sent)
+            found = internal_error_patterns.leaked(text, internal_error_patterns.STRICT, sent)
             if found:
-                yield broken("123", "an error in the server's own words", leaks.excerpt(text, found), n)
+                yield broken(
+                    "123", "an error in the server's own words", internal_error_patterns.excerpt(text, found), n
+                )
             else:
                 yield held("123")
 
@@ -41,7 +43,7 @@ def errors(talk: Talk) -> Iterator[Evidence]:
 def _sent(rollout: Rollout) -> Iterator[bytes]:
     """Everything that a rollout's server was sent: its starts, and the answers to its generation calls."""
     for start in rollout.starts:
-        yield from leaks.of_request(start.exchange.request)
+        yield from internal_error_patterns.of_request(start.exchange.request)
     yield from (chat.exchange.response.body for chat in rollout.chats if chat.exchange.response is not None)
 
 

@@ -39,7 +39,7 @@ def _accepted(rollout: Rollout) -> Iterator[Evidence]:
 def _reported(talk: Talk, rollout: Rollout) -> Iterator[Evidence]:
     if rollout.accepted and rollout.posts:
         yield held("213")
-    elif rollout.accepted and any(label == rollout.given.label for label, _ in talk.gave_up):
+    elif rollout.accepted and any(label == rollout.given.label for label, _ in talk.wait_timeouts):
         said = "POST {completion_callback_url} for every accepted rollout"
         yield broken("213", said, f"none within {talk.trace.now():.1f} s", rollout.starts[0].n, timing=True)
 
@@ -68,7 +68,7 @@ def _graded(talk: Talk, rollout: Rollout) -> Iterator[Evidence]:
         yield broken("215", "the graded sample of a rollout that succeeded", saw, rollout.grades[0].n)
     elif rollout.grades:
         yield held("215")
-    elif wanted and rollout.is_completed() and any(label == rollout.given.label for label, _ in talk.gave_up):
+    elif wanted and rollout.is_completed() and any(label == rollout.given.label for label, _ in talk.wait_timeouts):
         said = "POST {grader_callback_url} after a success"
         yield broken("215", said, f"none within {talk.trace.now():.1f} s", rollout.posts[0].n, timing=True)
     for again in rollout.grades[1:]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import jsonschema_rs
 
-from rollout_conformance.steps.engine.compare import LONGEST
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.engine.reading import text
+from rollout_conformance.steps.engine.json_diff import LONGEST
+from rollout_conformance.steps.engine.lenient_json import text
 from rollout_conformance.steps.profiles.rollout.checks.common import broken, held, show
 from rollout_conformance.steps.profiles.rollout.talk import Answer, Talk
 

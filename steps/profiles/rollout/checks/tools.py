@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rollout_conformance.steps.engine.card import Tool
 from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.target_card import Tool
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.profiles.rollout.checks.common import broken, held, show
 from rollout_conformance.steps.profiles.rollout.checks.order import restarted

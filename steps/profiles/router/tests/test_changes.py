@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.engine.compare import ABSENT
+from rollout_conformance.steps.engine.json_diff import ABSENT
 from rollout_conformance.steps.engine.lateness import Lateness
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.profiles.chat.replies import Reply

@@ -11,7 +11,7 @@ T = TypeVar("T")
 LONGEST_S = 150.0  # longer than any case may take
 
 
-class Background:
+class LoopThread:
     """Runs coroutines of other threads, one loop for all of them. Use as a context manager."""
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Background:
         self.thread = threading.Thread(target=self.loop.run_forever, name="trainer", daemon=True)
         self.open: list[AbstractAsyncContextManager[Any]] = []
 
-    def __enter__(self) -> "Background":
+    def __enter__(self) -> "LoopThread":
         self.thread.start()
         return self
 

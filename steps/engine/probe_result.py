@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rollout_conformance.steps.engine.reading import listed, mapping, mappings, text
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings, text
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Exchange, Response, parse
 

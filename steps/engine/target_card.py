@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from rollout_conformance.steps.engine import yaml_source
-from rollout_conformance.steps.engine.near import unknown
-from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
+from rollout_conformance.steps.engine.suggestions import unknown_name
 
 MOST_PATIENCE_S = 120.0  # as long as a case may take
 
@@ -92,10 +92,10 @@ def load(file: Path, dialects: Iterable[str] | None = None, incapable: Callable[
     """
     source = yaml_source.read(file)
     card = yaml_source.validated(Card, source)
-    problems = Problems()
+    problems = ErrorCollector()
     for n, dialect in enumerate(card.dialects):
         if dialects is not None and dialect not in dialects:
-            problems.add(str(source.problem(("dialects", n), unknown("dialect", dialect, dialects))))
+            problems.add(str(source.problem(("dialects", n), unknown_name("dialect", dialect, dialects))))
     for n, name in enumerate(card.capabilities):
         if told := incapable(name):
             problems.add(str(source.problem(("capabilities", n), told)))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.yaml_source import explained
 
 T = TypeVar("T")
@@ -51,14 +51,14 @@ def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None
     known = {field.name: field for field in fields(kind) if field.init}  # type: ignore[arg-type]
     for name in given:
         if name not in known:
-            raise ValueError(unknown("key", name, known))
+            raise ValueError(unknown_name("key", name, known))
     missing = [name for name, field in known.items() if name not in given and _is_needed(field)]
     if missing:
         raise ValueError(f"{', '.join(missing)}: missing. Write {{{', '.join(f'{name}: ...' for name in missing)}}}")
     for name, allowed in (choices or {}).items():
         for one in _several(given.get(name, ())):
             if one not in allowed:
-                raise ValueError(f"{name}: {unknown('word', one, allowed)}")
+                raise ValueError(f"{name}: {unknown_name('word', one, allowed)}")
     lists, numbers = _lists(kind), _numbers(kind)  # type: ignore[arg-type]
     listed = {name: _several(value) if name in lists else value for name, value in given.items()}
     for name, value in listed.items():

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Problems:
+class ErrorCollector:
     """The messages so far, in the order in which they were found."""
 
     messages: list[str] = field(default_factory=list)

@@ -8,7 +8,7 @@ import pytest
 from rollout_conformance.steps.engine.cases import Case, Live
 from rollout_conformance.steps.engine.findings import Finding, Judgement, Location, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.engine.sampled import least_share, verdict
+from rollout_conformance.steps.engine.statistical_verdict import least_share, verdict
 
 NAME = "ROLLOUT-094"
 PLACE = Location("scenarios/rollout/tools.yaml", 9)

@@ -1,6 +1,6 @@
 """How many rollouts may be in flight at once, over all cases; fewer when the target says that it is too many.
 
-A case takes all the places that it needs at once, so that two cases never wait for each other's.
+A case takes all the slots that it needs at once, so that two cases never wait for each other's.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 BREATH_S = 1.0  # one flood of refusals is one complaint, and after as long without one there may be room again
 
 
-class Places:
+class ConcurrencyLimiter:
     """A weighted semaphore, first come first served, whose size halves on a complaint and grows by one after a quiet time."""
 
     def __init__(self, total: int) -> None:
@@ -21,8 +21,8 @@ class Places:
         self.shrunk = float("-inf")
 
     @contextlib.asynccontextmanager
-    async def taken(self, wanted: int) -> AsyncIterator[None]:
-        """Hold `wanted` places, or as many as there are at all."""
+    async def acquire(self, wanted: int) -> AsyncIterator[None]:
+        """Hold `wanted` slots, or as many as there are at all."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (wanted, turn)
         self.waiting.append(entry)

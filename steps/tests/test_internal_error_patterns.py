@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.engine import leaks
-from rollout_conformance.steps.engine.campaign import Campaign
+from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Finding, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.runner import Runner
 from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.peers.script import Script
 from rollout_conformance.steps.profiles.rollout.checks.auth import secrets
@@ -50,7 +50,7 @@ DUMP = "1 validation error for Start\nmax_turns\n  Input should be a valid integ
     ],
 )
 def test_the_inside_of_a_server(text: str, found: str) -> None:
-    assert leaks.leaked(text, leaks.STRICT) == found
+    assert internal_error_patterns.leaked(text, internal_error_patterns.STRICT) == found
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_the_inside_of_a_server(text: str, found: str) -> None:
     ],
 )
 def test_what_only_looks_like_it(text: str) -> None:
-    assert leaks.leaked(text, leaks.STRICT) is None
+    assert internal_error_patterns.leaked(text, internal_error_patterns.STRICT) is None
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_only_looks_like_it(text: str) -> None:
     ],
 )
 def test_the_error_of_a_tool_may_name_exceptions_but_not_show_source_code(text: str, found: str | None) -> None:
-    assert leaks.leaked(text, leaks.SOURCE) == found
+    assert internal_error_patterns.leaked(text, internal_error_patterns.SOURCE) == found
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,19 @@ def test_the_error_of_a_tool_may_name_exceptions_but_not_show_source_code(text: 
 @pytest.mark.parametrize("form", [json.dumps, repr, str])
 def test_what_the_caller_sent_is_no_leak(quoted: str, form: Any) -> None:
     request = Request("POST", "/rollout", (), json.dumps({"messages": [quoted]}).encode())
-    sent = leaks.Sent(leaks.of_request(request))
-    assert leaks.leaked(f"refused: {form({'input': quoted})}", leaks.STRICT, sent) is None
-    assert leaks.leaked(f"refused: {quoted} in /srv/theirs.py", leaks.STRICT, sent) == "/srv/theirs.py"
+    sent = internal_error_patterns.Sent(internal_error_patterns.of_request(request))
+    assert (
+        internal_error_patterns.leaked(f"refused: {form({'input': quoted})}", internal_error_patterns.STRICT, sent)
+        is None
+    )
+    assert (
+        internal_error_patterns.leaked(f"refused: {quoted} in /srv/theirs.py", internal_error_patterns.STRICT, sent)
+        == "/srv/theirs.py"
+    )
 
 
 def test_a_quoted_request_that_is_full_of_signs_is_looked_through_a_bounded_number_of_times() -> None:
-    class Counting(leaks.Sent):
+    class Counting(internal_error_patterns.Sent):
         asked = 0
 
         def __contains__(self, found: object) -> bool:
@@ -107,15 +113,15 @@ def test_a_quoted_request_that_is_full_of_signs_is_looked_through_a_bounded_numb
 
     text = " ".join(f"/srv/{n}.py" for n in range(10_000))
     sent = Counting([text.encode()])
-    assert leaks.leaked(text, leaks.STRICT, sent) is None
-    assert sent.asked == leaks.MOST_LOOKED_UP
+    assert internal_error_patterns.leaked(text, internal_error_patterns.STRICT, sent) is None
+    assert sent.asked == internal_error_patterns.MOST_LOOKED_UP
 
 
 async def played(spent: list[float]) -> list[Outcome]:
     cases = [case for case in case_catalog.every("rollout") if case.name == LARGE]
-    original = Campaign.judgement
+    original = Runner.judgement
 
-    def judgement(self: Campaign, *arguments: Any) -> Any:
+    def judgement(self: Runner, *arguments: Any) -> Any:
         began = time.thread_time()
         try:
             return original(self, *arguments)
@@ -123,9 +129,9 @@ async def played(spent: list[float]) -> list[Outcome]:
             spent.append(time.thread_time() - began)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Campaign, "judgement", judgement)
+        patch.setattr(Runner, "judgement", judgement)
         async with ready(RunRequest(target=ECHOING)) as run:
-            return [await run.campaign.play(case) for case in cases]
+            return [await run.runner.play(case) for case in cases]
 
 
 def test_a_refusal_that_quotes_a_megabyte_is_judged_at_once() -> None:

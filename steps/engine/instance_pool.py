@@ -12,7 +12,7 @@ from rollout_conformance.steps.engine.targets import Target
 
 
 @dataclass(slots=True)
-class Lane:
+class PooledInstance:
     """One instance and what ends it; there is none before the first case, and after one that spoilt it."""
 
     stack: contextlib.AsyncExitStack
@@ -24,24 +24,24 @@ class Lane:
 
 
 @dataclass(slots=True)
-class Lanes:
+class InstancePool:
     """At most `most` instances; the next case takes the one that became free first."""
 
     most: int
-    free: "asyncio.Queue[Lane]" = field(default_factory=asyncio.Queue)
-    made: list[Lane] = field(default_factory=list)
+    free: "asyncio.Queue[PooledInstance]" = field(default_factory=asyncio.Queue)
+    made: list[PooledInstance] = field(default_factory=list)
 
     @contextlib.asynccontextmanager
-    async def taken(self) -> AsyncIterator[Lane]:
+    async def acquire(self) -> AsyncIterator[PooledInstance]:
         if self.free.empty() and len(self.made) < self.most:
-            self.made.append(Lane(contextlib.AsyncExitStack()))
+            self.made.append(PooledInstance(contextlib.AsyncExitStack()))
             self.free.put_nowait(self.made[-1])
-        lane = await self.free.get()
+        pooled = await self.free.get()
         try:
-            yield lane
+            yield pooled
         finally:
-            self.free.put_nowait(lane)
+            self.free.put_nowait(pooled)
 
     async def aclose(self) -> None:
-        for lane in self.made:
-            await lane.spoilt()
+        for pooled in self.made:
+            await pooled.spoilt()

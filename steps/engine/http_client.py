@@ -21,7 +21,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from rollout_conformance.steps.engine import bodies
+from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.trace import Headers
 
 IDLE_S = 1.0
@@ -134,9 +134,9 @@ class Guarded(httpx.AsyncBaseTransport):
             response = await self.inner.handle_async_request(request)
         has_body = request.method != "HEAD" and response.status_code not in BODILESS
         declared = _length(response) if has_body else 0
-        if declared is not None and declared > bodies.ROOM.limit:
+        if declared is not None and declared > body_limits.ROOM.limit:
             await _Body(response).aclose()
-            raise TooLarge(f"{bodies.beyond()} (Content-Length: {declared})", request=request)
+            raise TooLarge(f"{body_limits.beyond()} (Content-Length: {declared})", request=request)
         packed = response.headers.get("content-encoding", "").strip().lower()
         return httpx.Response(
             response.status_code,
@@ -181,7 +181,7 @@ class _Body(httpx.AsyncByteStream):
     def __init__(self, response: httpx.Response, declared: int | None = None, packed: str = "") -> None:
         self.response = response
         self.packed = packed if packed in PACKED else ""
-        self.gauge = bodies.Gauge(None if self.packed else declared)
+        self.gauge = body_limits.Gauge(None if self.packed else declared)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         stream = self.response.stream
@@ -189,7 +189,7 @@ class _Body(httpx.AsyncByteStream):
         with faults(reading=True):
             async for piece in _unpacked(stream, self.packed) if self.packed else stream:
                 if not await self.gauge.fits(len(piece)):
-                    raise TooLarge(bodies.beyond())
+                    raise TooLarge(body_limits.beyond())
                 yield piece
 
     async def aclose(self) -> None:
@@ -221,7 +221,7 @@ async def whole(response: httpx.Response) -> bytes:
     data = bytearray()
     async for piece in response.aiter_raw():
         data += piece
-    return bodies.kept(data)
+    return body_limits.kept(data)
 
 
 def headers(response: httpx.Response) -> Headers:

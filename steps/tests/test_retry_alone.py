@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.engine import doubt
-from rollout_conformance.steps.engine.campaign import Campaign, Options
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine import retry_alone
 from rollout_conformance.steps.engine.cases import Case, Step
-from rollout_conformance.steps.engine.doubt import Doubts, unproved
-from rollout_conformance.steps.engine.findings import Cause, Evidence, Finding, Held, Judgement, Location, Verdict
+from rollout_conformance.steps.engine.findings import Cause, Evidence, Finding, Judgement, Location, Satisfied, Verdict
 from rollout_conformance.steps.engine.judging import Judging
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.retry_alone import RetryPolicy, unproven
+from rollout_conformance.steps.engine.runner import Options, Runner
+from rollout_conformance.steps.engine.target_card import Card
 
 AT = Location("case", 1)
 ABOUT = "R-1"
@@ -57,30 +57,30 @@ LATE = Finding(ABOUT, "an answer", "none within 1 s", timing=True)
 def test_an_outcome_is_doubted_when_time_alone_or_lateness_may_be_why(
     seen: Outcome, limit_s: float | None, why: str | None
 ) -> None:
-    assert Doubts().about(seen, limit_s) == why
+    assert RetryPolicy().reason_to_retry(seen, limit_s) == why
 
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_cause_that_may_be_of_others_is_doubted_until_there_are_none(alone: bool) -> None:
     crowded = Cause("the target answered 429", None, again=True)
-    assert Doubts().about(outcome(alone=alone, cause=crowded)) == "the target answered 429"
-    assert Doubts().about(outcome(alone=alone, cause=Cause("the target answered 429", None))) is None
+    assert RetryPolicy().reason_to_retry(outcome(alone=alone, cause=crowded)) == "the target answered 429"
+    assert RetryPolicy().reason_to_retry(outcome(alone=alone, cause=Cause("the target answered 429", None))) is None
 
 
 def test_what_was_confirmed_twice_is_not_doubted_any_more() -> None:
-    doubts = Doubts()
-    for _ in range(doubt.ENOUGH):
-        assert doubts.about(outcome(LATE)) == BUSY
-        assert doubts.about(outcome(LATE, alone=True)) is None
-    assert doubts.about(outcome(LATE)) is None
-    assert doubts.about(outcome(Finding("R-2", "an answer", "none", timing=True))) == BUSY
-    assert doubts.about(outcome(LATE, Finding("R-2", "an answer", "none", timing=True))) == BUSY
+    retries = RetryPolicy()
+    for _ in range(retry_alone.CONFIRMATIONS):
+        assert retries.reason_to_retry(outcome(LATE)) == BUSY
+        assert retries.reason_to_retry(outcome(LATE, alone=True)) is None
+    assert retries.reason_to_retry(outcome(LATE)) is None
+    assert retries.reason_to_retry(outcome(Finding("R-2", "an answer", "none", timing=True))) == BUSY
+    assert retries.reason_to_retry(outcome(LATE, Finding("R-2", "an answer", "none", timing=True))) == BUSY
 
 
 def test_a_breach_that_shows_twice_in_one_case_is_one_confirmation() -> None:
-    doubts = Doubts()
-    assert doubts.about(outcome(LATE, LATE, alone=True)) is None
-    assert doubts.about(outcome(LATE)) == BUSY
+    retries = RetryPolicy()
+    assert retries.reason_to_retry(outcome(LATE, LATE, alone=True)) is None
+    assert retries.reason_to_retry(outcome(LATE)) == BUSY
 
 
 def caused(reason: str, about: str) -> Outcome:
@@ -89,25 +89,27 @@ def caused(reason: str, about: str) -> Outcome:
 
 
 def test_a_cause_is_confirmed_whatever_requirement_its_case_is_about() -> None:
-    doubts = Doubts()
-    doubts.confirmed["an end: none within # s of silence"] = doubt.ENOUGH
-    assert doubts.about(caused("an end: none within 3 s of silence", "R-7")) is None
-    assert doubts.about(caused("another end: none within 3 s of silence", "R-7")) == BUSY
+    retries = RetryPolicy()
+    retries.confirmed["an end: none within # s of silence"] = retry_alone.CONFIRMATIONS
+    assert retries.reason_to_retry(caused("an end: none within 3 s of silence", "R-7")) is None
+    assert retries.reason_to_retry(caused("another end: none within 3 s of silence", "R-7")) == BUSY
 
 
 def test_there_is_an_end_to_playing_again() -> None:
-    doubts = Doubts()
-    assert [doubts.may_ask_again() for _ in range(doubt.MOST + 1)] == [True] * doubt.MOST + [False]
+    retries = RetryPolicy()
+    assert [retries.may_retry() for _ in range(retry_alone.MOST_RETRIES + 1)] == [True] * retry_alone.MOST_RETRIES + [
+        False
+    ]
 
 
 def test_what_could_not_be_measured_says_nothing_of_the_target() -> None:
-    found = unproved(outcome(LATE), BUSY).judgement
+    found = unproven(outcome(LATE), BUSY).judgement
     assert (found.verdict, found.findings, dict(found.requirements)) == (Verdict.INCONCLUSIVE, (), {})
     assert found.reason == f"could not be measured: {BUSY}"
 
 
-class Played(Campaign):
-    """A campaign whose plays of a case come out as they are given, one after the other; the last one for ever."""
+class Played(Runner):
+    """A runner whose plays of a case come out as they are given, one after the other; the last one for ever."""
 
     def __init__(self, *plays: Outcome, card: Card | None = None) -> None:
         nothing_lacks: Any = SimpleNamespace(lacks=lambda case: None)
@@ -119,9 +121,9 @@ class Played(Campaign):
         return self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
 
 
-def played(campaign: Played) -> tuple[Verdict, list[bool]]:
+def played(runner: Played) -> tuple[Verdict, list[bool]]:
     """What a case came to, and which of its plays had the target to themselves."""
-    return asyncio.run(campaign.play(CASE)).judgement.verdict, campaign.apart
+    return asyncio.run(runner.play(CASE)).judgement.verdict, runner.apart
 
 
 @pytest.mark.parametrize(
@@ -141,16 +143,16 @@ def test_a_doubtful_case_is_played_again_alone(plays: Sequence[Outcome], came_to
 
 
 def test_a_run_that_has_played_enough_again_says_nothing_of_the_target() -> None:
-    campaign = Played(outcome(LATE))
-    campaign.doubts.again = doubt.MOST
-    assert played(campaign) == (Verdict.INCONCLUSIVE, [False])
+    runner = Played(outcome(LATE))
+    runner.retries.retries = retry_alone.MOST_RETRIES
+    assert played(runner) == (Verdict.INCONCLUSIVE, [False])
 
 
 def test_a_target_that_stays_full_is_inconclusive_for_its_own_reason() -> None:
     full = Judgement(Verdict.INCONCLUSIVE, {}, (), "full", cause=Cause("full", None, again=True))
-    campaign = Played(Outcome(CASE, full, None, 1.0, ""))
-    assert asyncio.run(campaign.play(CASE)).judgement.reason == "full"
-    assert len(campaign.apart) == 1 + doubt.PLAYS
+    runner = Played(Outcome(CASE, full, None, 1.0, ""))
+    assert asyncio.run(runner.play(CASE)).judgement.reason == "full"
+    assert len(runner.apart) == 1 + retry_alone.RETRIES
 
 
 def test_lateness_is_measured_by_the_shortest_limit_of_the_card() -> None:
@@ -216,7 +218,7 @@ def test_a_cap_is_never_lifted() -> None:
     (capped,) = judging().capped([Finding("R-1", "a", "b", cap="may")], about("R-2"))
     assert isinstance(capped, Finding)
     assert capped.cap == "may"
-    assert judging().capped([Held("R-1")], about("R-2")) == [Held("R-1")]
+    assert judging().capped([Satisfied("R-1")], about("R-2")) == [Satisfied("R-1")]
 
 
 def test_of_a_case_that_ended_otherwise_that_end_and_what_came_before_is_judged() -> None:
@@ -224,7 +226,7 @@ def test_of_a_case_that_ended_otherwise_that_end_and_what_came_before_is_judged(
     before, after = Finding("R-4", "an id", "none", (1,)), Finding("R-2", "a mask", "none", (4,))
     no_exchange = Finding("R-3", "something", "nothing")
     cause = Cause("it ended", end, since=4)
-    found = judging(before, after, no_exchange, Held("R-2")).resting(about("R-1"), None, cause)
+    found = judging(before, after, no_exchange, Satisfied("R-2")).resting(about("R-1"), None, cause)
     assert found.verdict is Verdict.FAIL
     assert [one.requirement for one in found.findings] == ["R-1", "R-4"]
     assert (found.reason, found.unjudged, found.cause) == ("it ended", 1, cause)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rollout_conformance.contracts.requirements import Requirement
-from rollout_conformance.steps.engine.compare import show
 from rollout_conformance.steps.engine.findings import LEVELS, Finding, Verdict, counts
+from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Exchange, parse

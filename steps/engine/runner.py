@@ -1,6 +1,6 @@
 """Many cases on one loop: bounded, each with its own deadline, verdicts independent of what else is in flight.
 
-A case holds its place while it acts. Afterwards it only listens for what should not come, and gives the place to the next one.
+A case holds a slot while it acts. Afterwards it only listens for what should not come, and releases the slot for the next one.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from typing import Any, Protocol
 
 import httpx
 
-from rollout_conformance.steps.engine import doubt, http, judging, sampled, targets
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine import http_client, judging, retry_alone, statistical_verdict, targets
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.doubt import Doubts
+from rollout_conformance.steps.engine.concurrency_limiter import ConcurrencyLimiter
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict, counts
+from rollout_conformance.steps.engine.instance_pool import InstancePool, PooledInstance
 from rollout_conformance.steps.engine.judging import Judging
-from rollout_conformance.steps.engine.lanes import Lane, Lanes
 from rollout_conformance.steps.engine.lateness import Lateness, limit, watched
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.engine.places import Places
-from rollout_conformance.steps.engine.session import GaveUp, Pulse, Session
+from rollout_conformance.steps.engine.retry_alone import RetryPolicy
+from rollout_conformance.steps.engine.session import LastActivity, Session, WaitTimeout
 from rollout_conformance.steps.engine.standstill import Standstill
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import Target
 from rollout_conformance.steps.engine.time_limit import JUDGING_S, time_limit
 from rollout_conformance.steps.engine.trace import Trace
@@ -35,7 +35,7 @@ CASE_S = 120.0  # no case may take longer, whatever it waits for
 LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
 EXCLUSIVE = "exclusive"  # the tag of a case that nobody else may be in flight beside
-MOST_LANES, FEW_LANES = 4, 2
+MOST_INSTANCES, FEW_INSTANCES = 4, 2
 HURRIED_S = 3.0
 SOON_S = 5.0  # a target that starts within this is cheap to start
 LAST = "last"  # the tag of a case that may leave the target unable to answer
@@ -44,7 +44,7 @@ SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a
 
 
 class Judged(judging.Judged, Protocol):
-    """What a campaign needs of a profile and its peers."""
+    """What a runner needs of a profile and its peers."""
 
     def bench(self, case: Case) -> Any: ...
     def lacks(self, case: Case) -> str | None: ...
@@ -68,41 +68,41 @@ class Options:
 
 
 @dataclass(slots=True)
-class Campaign:
+class Runner:
     """One run against one target. Use as an async context manager."""
 
     options: Options
     judged: Judged
     rerun: Callable[[Case], str]
-    pulse: Pulse = field(default_factory=Pulse)
-    places: dict[str, Places] = field(default_factory=dict)
+    last_activity: LastActivity = field(default_factory=LastActivity)
+    limiters: dict[str, ConcurrencyLimiter] = field(default_factory=dict)
     client: httpx.AsyncClient = field(init=False)
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     launching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
-    doubts: Doubts = field(default_factory=Doubts)
-    asking_again: asyncio.Lock = field(default_factory=asyncio.Lock)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    retry_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     lateness: Lateness = field(default_factory=Lateness)
-    lanes: Lanes = field(default_factory=lambda: Lanes(0))
+    pool: InstancePool = field(default_factory=lambda: InstancePool(0))
     weak: set[str] = field(default_factory=set)
     start_s: float = 0.0  # what the first start of the target took
     standstill: Standstill = field(init=False)
 
     def __post_init__(self) -> None:
-        self.standstill = Standstill(self.pulse)
+        self.standstill = Standstill(self.last_activity)
 
-    async def __aenter__(self) -> "Campaign":
+    async def __aenter__(self) -> "Runner":
         self.lateness = await self.stack.enter_async_context(watched(self._slower))
-        self.client = await self.stack.enter_async_context(http.client(late=self.lateness.worst))
+        self.client = await self.stack.enter_async_context(http_client.client(late=self.lateness.worst))
         self.client.headers.update(self.options.card.headers)
-        self.stack.push_async_callback(self.lanes.aclose)
+        self.stack.push_async_callback(self.pool.aclose)
         self.stack.callback(asyncio.ensure_future(self.standstill.watch()).cancel)
         return self
 
     def _slower(self) -> None:
         """Fewer cases at once: the suite cannot keep up with those in flight."""
-        for places in self.places.values():
-            places.shrink()
+        for limiter in self.limiters.values():
+            limiter.shrink()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
@@ -135,7 +135,7 @@ class Campaign:
         if not self.options.live or case.live is None:
             return await self._certain(case)
         played = [await self._once(case.on_live()) for _ in range(case.live.runs)]
-        return sampled.verdict(case, played, self._counts)
+        return statistical_verdict.verdict(case, played, self._counts)
 
     def _counts(self, requirement: str) -> bool:
         return counts(self.judged.levels[requirement], self.options.level)
@@ -144,17 +144,21 @@ class Campaign:
         """The outcome of a case; of one that does not prove what it says, another one that was obtained with the target to itself."""
         limit_s = self.options.card.limits(case.variant).shortest()
         outcome = await self._once(case)
-        for _ in range(doubt.PLAYS):
-            if self.doubts.about(outcome, limit_s) is None:
+        for _ in range(retry_alone.RETRIES):
+            if self.retries.reason_to_retry(outcome, limit_s) is None:
                 return outcome
-            async with self.asking_again:  # what another case confirms meanwhile is not asked again
-                if self.doubts.about(outcome, limit_s) is None:
+            async with self.retry_lock:  # what another case confirms meanwhile is not asked again
+                if self.retries.reason_to_retry(outcome, limit_s) is None:
                     return outcome
-                if not self.doubts.may_ask_again():
+                if not self.retries.may_retry():
                     break
                 outcome = await self._once(case, apart=True)
-        why = self.doubts.about(outcome, limit_s)
-        return outcome if why is None or outcome.judgement.verdict is not Verdict.FAIL else doubt.unproved(outcome, why)
+        why = self.retries.reason_to_retry(outcome, limit_s)
+        return (
+            outcome
+            if why is None or outcome.judgement.verdict is not Verdict.FAIL
+            else retry_alone.unproven(outcome, why)
+        )
 
     async def _once(self, case: Case, apart: bool = False) -> Outcome:
         began = since = time.monotonic()
@@ -164,7 +168,7 @@ class Campaign:
         most_s = LIVE_CASE_S if self.options.live else CASE_S
         apart = apart or self.judged.disturbs(case)
         try:
-            async with self._instance(case, apart) as target, self._place(case, apart):
+            async with self._instance(case, apart) as target, self._slot(case, apart):
                 known = {"apart": apart, "unwell": apart and not await self._well(case, target)}
                 since = time.monotonic()
                 waited = self.standstill.watched(self._patience(case, True))
@@ -191,9 +195,9 @@ class Campaign:
         if case.alone:
             async with contextlib.AsyncExitStack() as stack:
                 yield await self._launched(stack, self._env(case.variant))
-        elif self.has_lane(case):
-            async with self._lanes().taken() as lane:
-                yield await self._in_lane(lane)
+        elif self.uses_pool(case):
+            async with self._pool().acquire() as pooled:
+                yield await self._ready_instance(pooled)
         else:
             yield await self.target(case.variant)
 
@@ -201,7 +205,7 @@ class Campaign:
         card = self.options.card
         return {**card.env, **(card.variants[variant].env if variant else {})}
 
-    def has_lane(self, case: Case) -> bool:
+    def uses_pool(self, case: Case) -> bool:
         """Another configuration is asked by few cases; there those apart come last, and one by one."""
         return (
             self.judged.disturbs(case)
@@ -210,26 +214,26 @@ class Campaign:
             and targets.command(self.options.target, 0) is not None
         )
 
-    def _lanes(self) -> Lanes:
-        if not self.lanes.most:
-            # Starts take turns: where other configurations have to be started too, each lane more ends the run later.
+    def _pool(self) -> InstancePool:
+        if not self.pool.most:
+            # Starts take turns: where other configurations have to be started too, each instance more ends the run later.
             few = self.start_s >= SOON_S or self.options.card.variants
-            self.lanes.most = min(self.options.jobs, FEW_LANES if few else MOST_LANES)
-        return self.lanes
+            self.pool.most = min(self.options.jobs, FEW_INSTANCES if few else MOST_INSTANCES)
+        return self.pool
 
-    async def _in_lane(self, lane: Lane) -> Target:
-        """The instance of a lane, as well as it was when it began; a fresh one where it does not recover."""
+    async def _ready_instance(self, pooled: PooledInstance) -> Target:
+        """The target of a pooled instance, as well as it was when it began; a fresh one where it does not recover."""
         within_s = max(1.0, self.start_s)  # whoever needs longer than that is started anew in less
-        if lane.target and not await self.judged.recovered(self.client, lane.target.base_url, within_s):
-            await lane.spoilt()
-        if lane.target is None:
-            lane.target = await self._launched(lane.stack, self._env(""))
-            await self.judged.recovered(self.client, lane.target.base_url, within_s)
-        return lane.target
+        if pooled.target and not await self.judged.recovered(self.client, pooled.target.base_url, within_s):
+            await pooled.spoilt()
+        if pooled.target is None:
+            pooled.target = await self._launched(pooled.stack, self._env(""))
+            await self.judged.recovered(self.client, pooled.target.base_url, within_s)
+        return pooled.target
 
     async def _well(self, case: Case, target: Target) -> bool:
         """Whether a shared instance is what it was, before a case that has it to itself. One that once was not in time is not waited for."""
-        if case.alone or self.has_lane(case):
+        if case.alone or self.uses_pool(case):
             return True
         within_s = SOON_S if target.base_url in self.weak else 2 * self.options.card.patience_s
         well = await self.judged.recovered(self.client, target.base_url, within_s)
@@ -237,30 +241,35 @@ class Campaign:
             self.weak.add(target.base_url)
         return well
 
-    def _place(self, case: Case, apart: bool) -> contextlib.AbstractAsyncContextManager[None]:
+    def _slot(self, case: Case, apart: bool) -> contextlib.AbstractAsyncContextManager[None]:
         # A case with an instance of its own disturbs nobody.
-        if case.alone or self.has_lane(case):
+        if case.alone or self.uses_pool(case):
             return contextlib.nullcontext()
-        return self._places(case.variant).taken(EVERYTHING if apart else _width(case))
+        return self._limiter(case.variant).acquire(EVERYTHING if apart else _width(case))
 
-    def _places(self, variant: str) -> Places:
+    def _limiter(self, variant: str) -> ConcurrencyLimiter:
         """Every instance has room of its own: those with short deadlines must not stand in line behind the others."""
-        return self.places.setdefault(variant, Places(self.options.jobs))
+        return self.limiters.setdefault(variant, ConcurrencyLimiter(self.options.jobs))
 
     def limit(self, capacity: int | None) -> None:
         """Never have more rollouts in flight at the target than it runs at once."""
         if capacity is not None:
-            self.places[""] = Places(min(self.options.jobs, capacity))
+            self.limiters[""] = ConcurrencyLimiter(min(self.options.jobs, capacity))
 
     def session(self, case: Case, target: Target, trace: Trace, apart: bool = True) -> Session:
         """A session of this run against an instance of the target."""
         trace.epoch = time.monotonic()
         session = Session(
-            target.base_url, self.client, trace, self._patience(case, apart), self.options.card.settle_s, self.pulse
+            target.base_url,
+            self.client,
+            trace,
+            self._patience(case, apart),
+            self.options.card.settle_s,
+            self.last_activity,
         )
         session.state["sampled"] = case.live is not None and case.live.runs > 1
         session.bench, session.state["target"] = self.judged.bench(case), target
-        session.busy, session.late = self._places(case.variant).shrink, self.lateness.since
+        session.busy, session.late = self._limiter(case.variant).shrink, self.lateness.since
         return session
 
     def _patience(self, case: Case, apart: bool) -> float:
@@ -270,7 +279,7 @@ class Campaign:
         waits = max((getattr(step.what, "waits_s", 0.0) for step in case.actions), default=0.0)
         patience = max(card.patience_s + waits, card.limits(case.variant).longest() * 2)
         patience += LIVE_PATIENCE_S if self.options.live else 0.0
-        return min(patience, waits + HURRIED_S) if self.doubts.silent and not apart else patience
+        return min(patience, waits + HURRIED_S) if self.retries.silent and not apart else patience
 
     def _not_played(self) -> Judgement:
         return Judgement(Verdict.ERROR, {}, (), f"not played: {self.standstill.reason}")
@@ -282,10 +291,10 @@ class Campaign:
         try:
             for step in case.actions:
                 await step.what.perform(session)  # type: ignore[union-attr]
-        except GaveUp as silence:
-            others = 0 if known["apart"] else self._places(case.variant).used - _width(case)
+        except WaitTimeout as silence:
+            others = 0 if known["apart"] else self._limiter(case.variant).used - _width(case)
             session.state["crowded"] = max(0, others)
-            session.state["gave_up"] = [(getattr(step.what, "rollout", ""), str(silence))]
+            session.state["wait_timeouts"] = [(getattr(step.what, "rollout", ""), str(silence))]
         except BaseException:
             await session.close()
             raise

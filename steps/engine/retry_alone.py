@@ -7,36 +7,36 @@ played again, alone; the last play counts. What was confirmed so is not doubted 
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from rollout_conformance.steps.engine.causes import shape
 from rollout_conformance.steps.engine.findings import Finding, Judgement, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.shared_causes import shape
 
-PLAYS = 3  # of one case, after the first
-MOST = 40  # plays again in a run: beyond that the machine is no place to measure
-ENOUGH = 2  # confirmations of a breach
+RETRIES = 3  # of one case, after the first
+MOST_RETRIES = 40  # in a run: beyond that the machine is no place to measure
+CONFIRMATIONS = 2  # confirmations of a breach
 LATE_S = 1.0  # of the suite: no deadline that servers have by themselves is missed by less
 SHARE = 0.25  # of a declared limit, or of what was measured
 
 
 @dataclass(slots=True)
-class Doubts:
+class RetryPolicy:
     """What was confirmed in a run, and how often something was played again."""
 
     confirmed: Counter[str] = field(default_factory=Counter)
     silences: set[str] = field(default_factory=set)
-    again: int = 0
+    retries: int = 0
 
     @property
     def silent(self) -> bool:
         """Whether it was confirmed that the target does not do what it is waited for: the next wait need not be as long."""
-        return any(self.confirmed[breach] >= ENOUGH for breach in self.silences)
+        return any(self.confirmed[breach] >= CONFIRMATIONS for breach in self.silences)
 
-    def about(self, outcome: Outcome, limit_s: float | None = None) -> str | None:
+    def reason_to_retry(self, outcome: Outcome, limit_s: float | None = None) -> str | None:
         """Why the outcome has to be obtained again; None when it stands. `limit_s` is the shortest limit that the target declares."""
         judgement = outcome.judgement
         if judgement.cause is not None and judgement.cause.again:
             return judgement.cause.reason
-        new = [finding for finding in judgement.findings if self.confirmed[_breach(judgement, finding)] < ENOUGH]
+        new = [finding for finding in judgement.findings if self.confirmed[_breach(judgement, finding)] < CONFIRMATIONS]
         if judgement.verdict is not Verdict.FAIL or not new:
             return None
         timed = any(finding.timing for finding in new)
@@ -48,9 +48,9 @@ class Doubts:
         self.silences |= {_breach(judgement, finding) for finding in judgement.findings if finding.timing}
         return None
 
-    def may_ask_again(self) -> bool:
-        self.again += 1
-        return self.again <= MOST
+    def may_retry(self) -> bool:
+        self.retries += 1
+        return self.retries <= MOST_RETRIES
 
 
 def _breach(judgement: Judgement, finding: Finding) -> str:
@@ -62,7 +62,7 @@ def _breach(judgement: Judgement, finding: Finding) -> str:
     return finding.requirement
 
 
-def unproved(outcome: Outcome, why: str) -> Outcome:
+def unproven(outcome: Outcome, why: str) -> Outcome:
     """The outcome of a case that could not be played without that doubt: nothing is said of the target."""
     reason = f"could not be measured: {why}"
     return replace(outcome, judgement=Judgement(Verdict.INCONCLUSIVE, {}, (), reason))

@@ -3,9 +3,9 @@
 import pytest
 
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.causes import SEVERAL, joined, shape
 from rollout_conformance.steps.engine.findings import Cause, Finding, Judgement, Location, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.shared_causes import SEVERAL, joined, shape
 
 AT = Location("case", 1)
 ENDS = "ROLLOUT-231"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.engine.bodies import Cut
-from rollout_conformance.steps.engine.compare import first, show
+from rollout_conformance.steps.engine.body_limits import Cut
+from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.engine.json_text import MOST_VALUES
 from rollout_conformance.steps.engine.trace import NotJson, parse
 
