@@ -21,7 +21,7 @@ from rollout_conformance.steps.exploration.explore import explore
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing import hooks
 from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz
-from rollout_conformance.steps.fuzzing.watch import Watch
+from rollout_conformance.steps.fuzzing.request_observer import Watch
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.run_setup import Request
 

@@ -17,8 +17,8 @@ from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.live import engine
-from rollout_conformance.steps.live.engine import Wish
-from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live.engine import EngineOptions
+from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.live.trainer import LiveTrainer
 from rollout_conformance.steps.run_setup import Request, Run, ready
 
@@ -32,7 +32,7 @@ NAMES = (
 COPIES = 16
 
 
-async def replay(wish: Wish, jobs: int) -> tuple[float, list[list[dict[str, Any]]]]:
+async def replay(wish: EngineOptions, jobs: int) -> tuple[float, list[list[dict[str, Any]]]]:
     """The time that the replay takes, and what it asked the engine, rollout by rollout."""
     async with ready(Request(backend="live", wish=wish, jobs=jobs)) as run:
         asked = _tapped(run)
@@ -85,9 +85,9 @@ async def bare(model: Engine, rollouts: list[list[dict[str, Any]]], jobs: int) -
 
 async def main() -> None:
     began = time.perf_counter()
-    async with engine.running(Wish.from_environment()) as model:
+    async with engine.running(EngineOptions.from_environment()) as model:
         up = time.perf_counter() - began
-        wish = Wish(model.base_url, model.model, model.key)
+        wish = EngineOptions(model.base_url, model.model, model.key)
         async with ready(Request(backend="live", wish=wish)) as run:
             await run.runner.play(_cases(run)[0])
             first = time.perf_counter() - began

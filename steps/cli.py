@@ -23,10 +23,10 @@ from rollout_conformance.steps.engine.failure_report import collapse, finding_bl
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.live import divergence, engine
-from rollout_conformance.steps.live.backend import BOTH, LIVE, SCRIPTED
+from rollout_conformance.steps.live.backend_option import BOTH, LIVE, SCRIPTED
 from rollout_conformance.steps.live.divergence import Divergence, Played
-from rollout_conformance.steps.live.engine import Wish
-from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live.engine import EngineOptions
+from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT_PROFILE
 from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import PROFILES, Request, Run, card_of, profile_of, ready
@@ -189,8 +189,8 @@ async def _both(request: Request, cases: list[Case], report_file: Path | None) -
         raise SuiteError(
             "--backend both: none of these cases says what it demands of a live model (`live:` in its file)."
         )
-    async with engine.running(Wish.from_environment()) as model:
-        wish = Wish(model.base_url, model.model, model.key)
+    async with engine.running(EngineOptions.from_environment()) as model:
+        wish = EngineOptions(model.base_url, model.model, model.key)
         parts = [
             await _compared(
                 _request_of(request, profile, model, wish), [case for case in some if case.live is not None]
@@ -206,7 +206,7 @@ async def _both(request: Request, cases: list[Case], report_file: Path | None) -
     return divergence.exit_code(found)
 
 
-def _request_of(request: Request, profile: str, model: Engine, wish: Wish) -> Request:
+def _request_of(request: Request, profile: str, model: Engine, wish: EngineOptions) -> Request:
     """The engine is judged as what it is, whatever the target of the run; what only its card knows counts for the tiny model alone."""
     if profile == request.profile:
         return replace(request, wish=wish)
@@ -325,7 +325,7 @@ def explore(walks: int, seed: int | None, save_scenario: Path | None, **options:
     """Try orders of events that nobody wrote down, and pairs of faults; shrink what breaks something to a scenario."""
     from rollout_conformance.steps.exploration.explore import explore as walk
     from rollout_conformance.steps.exploration.explore import explore_fault_pairs
-    from rollout_conformance.steps.exploration.items import told
+    from rollout_conformance.steps.exploration.pytest_items import told
 
     request = Request(**options)
     if (instead := profile_of(request.profile).unexplored) != "":

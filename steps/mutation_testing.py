@@ -221,7 +221,7 @@ _one_at_a_time = threading.Lock()  # the hooks of schemathesis are global
 def _by_fuzzing(mutant: Planted, request: Request) -> list[Outcome]:
     from rollout_conformance.steps.fuzzing import contract as contracts
     from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz, outcome
-    from rollout_conformance.steps.fuzzing.watch import Watch
+    from rollout_conformance.steps.fuzzing.request_observer import Watch
 
     heard: list[Outcome] = []
     for dialect in mutant.dialects:

@@ -22,8 +22,8 @@ from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.markers import MARKERS
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
-from rollout_conformance.steps.fuzzing import items
-from rollout_conformance.steps.live.engine import Wish
+from rollout_conformance.steps.fuzzing import pytest_items
+from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.pytest_options import pytest_addoption as pytest_addoption
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
             config.addinivalue_line("markers", f"{requirement.id}: {requirement.sentence}")
     config.args[:] = [widened for arg in config.args for widened in _widened(arg, config)]
     config.stash[_runner] = Player(config)
-    config.stash[items.results] = {}
+    config.stash[pytest_items.results] = {}
     if config.option.contract is not None:
         if not config.option.contract.is_file():
             raise pytest.UsageError(f"--contract {config.option.contract}: there is no such file")
@@ -87,9 +87,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return FeatureFile.from_parent(parent, path=file_path)
     given = _given(file_path, parent.config)
     named = parent.config.option.contract
-    contract = file_path == (named and named.resolve()) or items.is_contract(file_path)
+    contract = file_path == (named and named.resolve()) or pytest_items.is_contract(file_path)
     if contract and (given or file_path.is_relative_to(ROOT / "contracts")):
-        return items.ContractFile.from_parent(parent, path=file_path)
+        return pytest_items.ContractFile.from_parent(parent, path=file_path)
     ours = any(file_path.is_relative_to(ROOT / "scenarios" / name) for name in PROFILES)
     if file_path.suffix == ".yaml" and (ours or given):
         return ScenarioFile.from_parent(parent, path=file_path)
@@ -280,10 +280,14 @@ class Player:
                 raise
             opened.set_exception(error)
 
-    def _engine(self) -> Wish | None:
+    def _engine(self) -> EngineOptions | None:
         """The engine that another profile of this session has started already: one is enough."""
         found = next((run.engine for run, _ in self.runs.values() if run.engine is not None), None)
-        return Wish(found.base_url, found.model, found.key) if found and self.config.option.record is None else None
+        return (
+            EngineOptions(found.base_url, found.model, found.key)
+            if found and self.config.option.record is None
+            else None
+        )
 
     def close(self, interrupted: bool) -> None:
         if self.loop is not None:
@@ -293,14 +297,14 @@ class Player:
             self.loop.run(self._end())
             ENDING.detach()
             self.loop.close()
-        fuzzed = list(self.config.stash[items.results].values())
+        fuzzed = list(self.config.stash[pytest_items.results].values())
         for one in fuzzed:
             one.also(self.outcomes)
             self.outcomes += one.outcomes.values()
         if self.config.option.report is not None and (self.runs or fuzzed):
             self._report([run for run, _ in self.runs.values()] + [one.run for one in fuzzed], fuzzed, interrupted)
 
-    def _report(self, runs: list[Run], fuzzed: list[items.Fuzzed], interrupted: bool) -> None:
+    def _report(self, runs: list[Run], fuzzed: list[pytest_items.FuzzResult], interrupted: bool) -> None:
         with ReportWriter.of_run(self.config.option.report, runs[0], list(self._planned())) as writer:
             writer.catalogue = {name: entry for run in runs for name, entry in run.profile.catalogue.items()}
             for outcome in self.outcomes:
@@ -379,7 +383,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for line in config.stash.get(_stale, []):
         terminalreporter.write_line(f"BASELINE  {line}")
     _ended_early(terminalreporter, config.stash[_runner])
-    items.summary(terminalreporter, config)
+    pytest_items.summary(terminalreporter, config)
 
 
 def _ended_early(reporter: Any, player: Player) -> None:

@@ -20,10 +20,10 @@ from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import reachable
-from rollout_conformance.steps.live import backend
-from rollout_conformance.steps.live.backend import BOTH, LIVE, SCRIPTED, Asked
-from rollout_conformance.steps.live.engine import Wish
-from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live import backend_option
+from rollout_conformance.steps.live.backend_option import BOTH, LIVE, SCRIPTED, BackendChoice
+from rollout_conformance.steps.live.engine import EngineOptions
+from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens
 from rollout_conformance.steps.probe import Greeting
@@ -55,7 +55,7 @@ class Request:
     backend: str = SCRIPTED
     record: Path | None = None
     max_body: int | None = None  # MiB; no body of a target is read beyond it
-    wish: Wish | None = None  # the engine of a live run; default: what the environment says
+    wish: EngineOptions | None = None  # the engine of a live run; default: what the environment says
     model: str | None = None
 
 
@@ -76,8 +76,8 @@ class Judge:
             raise SuiteError(f"a check names {requirement}, which the catalogue does not have")
         return known.dialects
 
-    def bench(self, case: Case) -> Any:
-        return self.peers.bench(case)
+    def context(self, case: Case) -> Any:
+        return self.peers.context(case)
 
     def lacks(self, case: Case) -> str | None:
         return self.peers.lacks(case)
@@ -101,14 +101,14 @@ class Judge:
     def at_any_level(self) -> frozenset[str]:
         return self.profile.at_any_level
 
-    def cause(self, case: Case, talk: Any) -> Cause | None:
-        return self.profile.cause(case, talk)
+    def cause(self, case: Case, view: Any) -> Cause | None:
+        return self.profile.cause(case, view)
 
-    def excuse(self, case: Case, talk: Any) -> str | None:
-        return self.profile.excuse(case, talk)
+    def excuse(self, case: Case, view: Any) -> str | None:
+        return self.profile.excuse(case, view)
 
-    def checked(self, talk: Any) -> Iterable[Evidence]:
-        return self.profile.checked(talk)
+    def checked(self, view: Any) -> Iterable[Evidence]:
+        return self.profile.checked(view)
 
     def disturbs(self, case: Case) -> bool:
         return self.profile.disturbs(case)
@@ -198,8 +198,8 @@ async def ready(request: Request) -> AsyncIterator[Run]:
         )
     for secret in (request.target_key, card.key, *(variant.key for variant in card.variants.values())):
         redaction.remember(secret)
-    asked = Asked(request.backend, _tokenizer_hash(request, card), profile.name, request.record, _wish(request))
-    async with backend.opened(asked) as model:
+    asked = BackendChoice(request.backend, _tokenizer_hash(request, card), profile.name, request.record, _wish(request))
+    async with backend_option.opened(asked) as model:
         if model.engine is not None and profile.live_target is not None:
             target = request.target or profile.live_target(model.engine)
         wish = (request.target_key, request.tokenizer, request.tokenizer_name, request.listen)
@@ -220,11 +220,11 @@ async def ready(request: Request) -> AsyncIterator[Run]:
             yield Run(request, profile, runner, peers, dialects, target, model.engine, greetings)
 
 
-def _wish(request: Request) -> Wish | None:
+def _wish(request: Request) -> EngineOptions | None:
     """The engine of a live run, with the model that was named."""
     if request.model is None or request.backend not in (LIVE, BOTH):
         return request.wish
-    return replace(request.wish or Wish.from_environment(), model=request.model)
+    return replace(request.wish or EngineOptions.from_environment(), model=request.model)
 
 
 def _campaign(request: Request, profile: Profile, setting: Setting, peers: Peers) -> Runner:

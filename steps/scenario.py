@@ -17,7 +17,7 @@ from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.profiles.rollout.actions import End, Start, TrainerSays
-from rollout_conformance.steps.profiles.rollout.given import Wanted
+from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides
 from rollout_conformance.steps.scenario_model import CaseModel, Line, Part, ScenarioFile
 from rollout_conformance.steps.verb_scenario import attempted, known_requirement
 
@@ -129,7 +129,7 @@ class _Compiled:
 
     def _start_with(self, label: str, part: Part, path: Path_) -> Step | None:
         wanted = attempted(self.source, path, lambda: verbs.start_with(part.start, label))
-        return self._step(wanted, path, "start") if wanted.wanted != Wanted() else None
+        return self._step(wanted, path, "start") if wanted.wanted != StartOverrides() else None
 
     def _line(self, label: str, model: Line, path: Path_) -> Step:
         lines = attempted(self.source, path, lambda: verbs.line(model))

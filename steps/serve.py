@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.live.engine import Wish, running
-from rollout_conformance.steps.live.openai import looked_at
+from rollout_conformance.steps.live.engine import EngineOptions, running
+from rollout_conformance.steps.live.inference_client import probe_engine
 from rollout_conformance.steps.paths import TOKENIZER
-from rollout_conformance.steps.peers import served
-from rollout_conformance.steps.peers.improviser import Improviser
+from rollout_conformance.steps.peers import asgi_binding
+from rollout_conformance.steps.peers.rule_based_trainer import RuleBasedTrainer
 from rollout_conformance.steps.peers.tokens import load
 
 SERVER = "rollout_server"
@@ -35,7 +35,7 @@ def live_trainer(host: str, port: int, tokenizer: Path | None, backend_url: str,
     if tokenizer is not None:
         os.environ["TRAINER_TOKENIZER"] = str(tokenizer.resolve())
     os.environ["TRAINER_MODEL"] = (
-        model or asyncio.run(looked_at(backend_url, None, os.environ.get("VLLM_API_KEY"))).model
+        model or asyncio.run(probe_engine(backend_url, None, os.environ.get("VLLM_API_KEY"))).model
     )
     if key := os.environ.get("VLLM_API_KEY"):
         os.environ["TRAINER_BACKEND_KEY"] = key
@@ -54,7 +54,7 @@ def router(host: str, port: int) -> None:
 
 async def engine() -> None:
     """Serve vLLM with the tiny model until interrupted."""
-    async with running(Wish.from_environment()) as model:
+    async with running(EngineOptions.from_environment()) as model:
         click.echo(
             f"vLLM {model.version} with {model.model} on {model.base_url}  log: {model.log}  stop: Ctrl-C", err=True
         )
@@ -69,7 +69,7 @@ def trainer(host: str, port: int, tokenizer: Path | None) -> None:
 
 
 async def _trainer(host: str, port: int, tokens: object) -> None:
-    async with served.serve(Improviser(tokens), host, port) as url:  # type: ignore[arg-type]
+    async with asgi_binding.serve(RuleBasedTrainer(tokens), host, port) as url:  # type: ignore[arg-type]
         click.echo(f"mock trainer on {url}  stop: Ctrl-C", err=True)
         await asyncio.Event().wait()
 

@@ -32,7 +32,7 @@ async def smoke(request: Request, say: Callable[[str], None]) -> int:
 def _told(run: Run, greeting: Greeting, say: Callable[[str], None]) -> bool:
     """Say how the target was greeted; False when the greeting itself did not end as it should."""
     dialect, case = greeting.dialect, greeting.case
-    tools = getattr(run.peers.bench(case), "tools", None)
+    tools = getattr(run.peers.context(case), "tools", None)
     if tools is not None:
         say(f"tools       {dialect}: {', '.join(tools) or 'none shown'}")
     judgement = _judgement(run, greeting)

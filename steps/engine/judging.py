@@ -34,9 +34,9 @@ class Judged(Protocol):
     def at_any_level(self) -> frozenset[str]: ...
     def dialects_of(self, requirement: str) -> tuple[str, ...]: ...
     def read(self, session: Session, case: Case) -> Any: ...
-    def cause(self, case: Case, talk: Any) -> Cause | None: ...
-    def excuse(self, case: Case, talk: Any) -> str | None: ...
-    def checked(self, talk: Any) -> Iterable[Evidence]: ...
+    def cause(self, case: Case, view: Any) -> Cause | None: ...
+    def excuse(self, case: Case, view: Any) -> str | None: ...
+    def checked(self, view: Any) -> Iterable[Evidence]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +51,31 @@ class Judging:
         """What the trace of a session shows, as this case judges it."""
         if session.trace.troubles:
             raise SuiteError(session.trace.troubles[0])
-        talk = self.judged.read(session, case)
-        cause = self.judged.cause(case, talk)
+        view = self.judged.read(session, case)
+        cause = self.judged.cause(case, view)
         if cause is not None:
             if cause.again:
                 session.busy()
-            return self.resting(case, talk, cause)
+            return self.resting(case, view, cause)
         evidence: list[Evidence] = []
         spoke = bool(case.expectations)
         for step in case.expectations:
-            said = [_placed(item, step) for item in step.what.judge(talk, case.requirements[0])]  # type: ignore[union-attr]
+            said = [_placed(item, step) for item in step.what.judge(view, case.requirements[0])]  # type: ignore[union-attr]
             spoke = spoke and bool(said)
             evidence += said
         # A demand that could not be decided says nothing, and then nothing is held for it either.
         if spoke and not any(isinstance(item, Finding) for item in evidence):
             evidence += [Satisfied(name) for name in case.requirements if name not in self.judged.by_invariants]
-        evidence = self._counted([*evidence, *self.judged.checked(talk)], case)
+        evidence = self._counted([*evidence, *self.judged.checked(view)], case)
         evidence = _undrowned(_unechoed(evidence, self.judged.echoed_by), self.judged.drowned_by)
         evidence += _silences(case, session, evidence)
         judgement = judge(self.capped(evidence, case), case.requirements, self.judged.levels, self.level)
-        excuse = self.judged.excuse(case, talk) if judgement.verdict is Verdict.FAIL else None
+        excuse = self.judged.excuse(case, view) if judgement.verdict is Verdict.FAIL else None
         return Judgement(Verdict.INCONCLUSIVE, {}, (), excuse) if excuse else judgement
 
-    def resting(self, case: Case, talk: Any, cause: Cause) -> Judgement:
+    def resting(self, case: Case, view: Any, cause: Cause) -> Judgement:
         """What is left to judge of a case whose rollout or request ended otherwise: that end, and what was seen before it."""
-        before = [item for item in self._counted([*self.judged.checked(talk)], case) if _precedes(item, cause)]
+        before = [item for item in self._counted([*self.judged.checked(view)], case) if _precedes(item, cause)]
         evidence = self.capped([*([cause.finding] if cause.finding else []), *before], case)
         judgement = judge(evidence, case.requirements, self.judged.levels, self.level)
         verdict = judgement.verdict if judgement.verdict is Verdict.FAIL or cause.finding else Verdict.INCONCLUSIVE

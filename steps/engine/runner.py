@@ -46,7 +46,7 @@ SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a
 class Judged(judging.Judged, Protocol):
     """What a runner needs of a profile and its peers."""
 
-    def bench(self, case: Case) -> Any: ...
+    def context(self, case: Case) -> Any: ...
     def lacks(self, case: Case) -> str | None: ...
     def disturbs(self, case: Case) -> bool: ...
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool: ...
@@ -268,7 +268,7 @@ class Runner:
             self.last_activity,
         )
         session.state["sampled"] = case.live is not None and case.live.runs > 1
-        session.bench, session.state["target"] = self.judged.bench(case), target
+        session.context, session.state["target"] = self.judged.context(case), target
         session.busy, session.late = self._limiter(case.variant).shrink, self.lateness.since
         return session
 

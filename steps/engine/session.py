@@ -46,7 +46,7 @@ class Session:
     holds: dict[str, asyncio.Event] = field(default_factory=dict)
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
     state: dict[str, Any] = field(default_factory=dict)
-    bench: Any = None
+    context: Any = None
     busy: Callable[[], None] = lambda: None
     late: Callable[[float], float] = lateness.never
 

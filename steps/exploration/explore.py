@@ -19,9 +19,9 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Finding, SuiteError, Verdict
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.exploration.faults import pairs
-from rollout_conformance.steps.exploration.moves import unlabelled
-from rollout_conformance.steps.exploration.reduce import reduced
+from rollout_conformance.steps.exploration.fault_pairs import pairs
+from rollout_conformance.steps.exploration.scenario_emitter import unlabelled
+from rollout_conformance.steps.exploration.shrink import reduced
 from rollout_conformance.steps.exploration.walk import walks
 from rollout_conformance.steps.run_setup import Request, Run, ready
 

@@ -12,7 +12,7 @@ from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.redaction import redacted
-from rollout_conformance.steps.fuzzing.watch import Watch, sent
+from rollout_conformance.steps.fuzzing.request_observer import Watch, sent
 
 LEAK = {"rollout": "ROLLOUT-123", "trainer": "TRAINER-300", "chat": "CHAT-005", "router": "ROUTER-009"}
 SHOWN = {"rollout": "ROLLOUT-175", "trainer": "TRAINER-194", "chat": "CHAT-007", "router": "ROUTER-010"}

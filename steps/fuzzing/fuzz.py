@@ -30,7 +30,7 @@ from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.fuzzing import hooks
 from rollout_conformance.steps.fuzzing.checks import Broken
 from rollout_conformance.steps.fuzzing.contract import Contract
-from rollout_conformance.steps.fuzzing.watch import Watch
+from rollout_conformance.steps.fuzzing.request_observer import Watch
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 CONFORMS, ACCEPTS, REFUSES, NO_5XX = "300", "301", "302", "303"

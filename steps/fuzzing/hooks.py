@@ -15,7 +15,7 @@ from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.fuzzing import checks
 from rollout_conformance.steps.fuzzing.contract import dialect_of, profile_of
-from rollout_conformance.steps.fuzzing.watch import Watch
+from rollout_conformance.steps.fuzzing.request_observer import Watch
 from rollout_conformance.steps.run_setup import Request
 
 KEY = "ROLLOUT_SERVER_KEY"

@@ -16,8 +16,8 @@ import orjson
 
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, Trace, parse
-from rollout_conformance.steps.peers.oracle import Issued, assistant_message, sample
 from rollout_conformance.steps.peers.script import Ack, Call, Cursor, Fault, Loss, Reply, Script
+from rollout_conformance.steps.peers.token_oracle import Issued, assistant_message, sample
 from rollout_conformance.steps.peers.tokens import Tokens
 
 JSON = (("content-type", "application/json"),)

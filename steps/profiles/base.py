@@ -16,7 +16,7 @@ from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
-from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live.inference_client import Engine
 
 OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
 Invariant = Callable[[Any], Iterable[Evidence]]
@@ -60,7 +60,7 @@ class Peers(Protocol):
     def placed(self, card: Card) -> Card:
         """The card as a target is started with it: its environment says where the peers are, where that must be told beforehand."""
 
-    def bench(self, case: Case) -> Any:
+    def context(self, case: Case) -> Any:
         """What the sessions of a case share; raises `SuiteError` when the case cannot be played."""
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ class Peers(Protocol):
     def strays(self) -> int: ...
 
 
-class Fuzzed(Protocol):
+class FuzzAdapter(Protocol):
     """How generated requests meet rollouts: a module of the profile. `generated` is a case of schemathesis."""
 
     def about(self, dialect: str, start: bool) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ class Fuzzed(Protocol):
 
     def is_start(self, dialect: str, method: str, path: str) -> bool: ...
 
-    async def adopt(self, session: Session, generated: Any) -> str | None:
+    async def adapt_request(self, session: Session, generated: Any) -> str | None:
         """Change what is sent, where it must be for a rollout to come of it; gives the key to send with it, None for the run's."""
 
     def began(self, session: Session, request: Request, start: bool) -> int:
@@ -127,7 +127,7 @@ class Profile:
     echoed_by: frozenset[str]
     drowned_by: frozenset[str]
     excuse: Callable[[Case, Any], str | None]
-    fuzzed: Fuzzed
+    fuzz_adapter: FuzzAdapter
     greeting: Callable[[str], Case]
     heard: Callable[[Session, Case], Heard]
     unexplored: str = ""

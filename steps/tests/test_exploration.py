@@ -11,9 +11,9 @@ from rollout_conformance.steps import case_catalog, scenario
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.exploration.explore import explore, save, text_of
-from rollout_conformance.steps.exploration.faults import ASPECTS, pairs
-from rollout_conformance.steps.exploration.moves import unlabelled
-from rollout_conformance.steps.exploration.reduce import reduced
+from rollout_conformance.steps.exploration.fault_pairs import ASPECTS, pairs
+from rollout_conformance.steps.exploration.scenario_emitter import unlabelled
+from rollout_conformance.steps.exploration.shrink import reduced
 from rollout_conformance.steps.exploration.walk import walks
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.run_setup import Request

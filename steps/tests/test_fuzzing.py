@@ -17,11 +17,11 @@ from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Exchange, Request, Response, Trace
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz, outcome
-from rollout_conformance.steps.fuzzing.watch import Watch
+from rollout_conformance.steps.fuzzing.request_observer import Watch
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.profiles.chat.fuzzed import HELLO, adopted, ended
+from rollout_conformance.steps.profiles.chat.fuzz_adapter import HELLO, adapted_body, ended
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT
-from rollout_conformance.steps.profiles.chat.replies import Bench, Talk
+from rollout_conformance.steps.profiles.chat.replies import CaseContext, CaseView
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.run_setup import Request as RunRequest
 
@@ -134,7 +134,7 @@ def test_a_defect_of_the_chunks_of_a_stream_is_found_by_the_contract() -> None:
 def test_a_generated_request_is_made_answerable_and_what_is_wrong_stays_wrong(body: object, sent: object) -> None:
     assert isinstance(body, dict)
     assert isinstance(sent, dict)
-    assert adopted("m", {**HELLO, **body}) == {**HELLO, **sent}
+    assert adapted_body("m", {**HELLO, **body}) == {**HELLO, **sent}
 
 
 def test_coverage_counts_statuses_members_values_and_boundaries() -> None:
@@ -157,12 +157,12 @@ def test_coverage_counts_statuses_members_values_and_boundaries() -> None:
 @pytest.mark.parametrize("shown", [(), ("token_ids", "logprobs")])
 def test_generated_requests_ask_for_ids_and_logprobs_only_of_engines_that_have_them(shown: tuple[str, ...]) -> None:
     session = Session("", httpx.AsyncClient(), Trace(), 1.0, 0.0)
-    session.bench = Bench("m", None, None, Card(), 4096, frozenset(shown))
+    session.context = CaseContext("m", None, None, Card(), 4096, frozenset(shown))
     request = Request("POST", "/v1/chat/completions", (), json.dumps({**HELLO, **ASKED}).encode())
     n = session.trace.open(request, to_target=True)
     asyncio.run(ended(session, n, request, Response(200, (), json.dumps(REPLY).encode()), False))
-    talk = Talk(session.trace, session.state["replies"], {}, session.bench)
-    found = {one.requirement for check in CHAT.invariants for one in check(talk) if isinstance(one, Finding)}
+    view = CaseView(session.trace, session.state["replies"], {}, session.context)
+    found = {one.requirement for check in CHAT.invariants for one in check(view) if isinstance(one, Finding)}
     assert found == ({"CHAT-020"} if shown else set())
 
 

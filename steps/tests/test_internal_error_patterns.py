@@ -14,7 +14,7 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.runner import Runner
 from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.peers.script import Script
-from rollout_conformance.steps.profiles.rollout.checks.auth import secrets
+from rollout_conformance.steps.profiles.rollout.invariants.auth import secrets
 from rollout_conformance.steps.run_setup import Request as RunRequest
 from rollout_conformance.steps.run_setup import ready
 from rollout_conformance.steps.tests import heavy
@@ -160,5 +160,5 @@ def test_a_key_that_a_refusal_gives_back_is_not_shown_to_anybody_else(
     if not sent:
         del one.given.body["callback_api_key"]  # type: ignore[attr-defined]
     one.start(status, {"detail": one.given.key if shown else "no"})
-    found = {item.requirement for item in secrets(one.talk()) if isinstance(item, Finding)}
+    found = {item.requirement for item in secrets(one.view()) if isinstance(item, Finding)}
     assert found == ({"ROLLOUT-175"} if broken else set())

@@ -13,9 +13,9 @@ import pytest
 
 import steps
 from rollout_conformance.steps.engine import internal_error_patterns, json_diff, json_text, redaction, sse, yaml_source
-from rollout_conformance.steps.peers import improviser, talking
+from rollout_conformance.steps.peers import completion_responses, rule_based_trainer
 from rollout_conformance.steps.profiles.chat.actions import gauges
-from rollout_conformance.steps.profiles.rollout.checks.tools import gives, is_bare_number
+from rollout_conformance.steps.profiles.rollout.invariants.tools import gives, is_bare_number
 from rollout_conformance.steps.tests import growth
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
@@ -74,9 +74,9 @@ WORK: dict[str, Callable[[str], object]] = {
     "metrics": gauges,
     "a value": lambda text: gives(text, 8.0),
     "a bare number": is_bare_number,
-    "words with the space before": lambda text: talking.pieces(text, "before"),
-    "words with the space behind": lambda text: talking.pieces(text, "after"),
-    "a question": lambda text: improviser.improvise([{"role": "user", "content": text}]),
+    "words with the space before": lambda text: completion_responses.pieces(text, "before"),
+    "words with the space behind": lambda text: completion_responses.pieces(text, "after"),
+    "a question": lambda text: rule_based_trainer.improvise([{"role": "user", "content": text}]),
 }
 
 

@@ -10,7 +10,7 @@ from rollout_conformance.contracts.rollout.lifecycle import BREACHES
 from rollout_conformance.steps import case_catalog, lint, mutation_testing
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.profiles.rollout import fuzzed
+from rollout_conformance.steps.profiles.rollout import fuzz_adapter
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 
 AT = Location("scenarios/rollout/x.yaml", 7)
@@ -63,7 +63,7 @@ def test_what_an_order_of_events_breaks_is_explored() -> None:
 
 def test_what_a_silence_after_a_generated_start_breaks_is_fuzzed() -> None:
     fuzzing = {id for id, entry in PROFILE.catalogue.items() if "fuzzing" in entry.judged_by}
-    assert {id for ids in fuzzed.ABOUT.values() for id in ids} <= fuzzing
+    assert {id for ids in fuzz_adapter.ABOUT.values() for id in ids} <= fuzzing
 
 
 def test_a_mutant_that_only_one_method_finds_breaks_what_that_method_judges() -> None:

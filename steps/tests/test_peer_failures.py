@@ -15,10 +15,10 @@ from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.paths import TOKENIZER
-from rollout_conformance.steps.peers import in_process, served, tokens
-from rollout_conformance.steps.peers.backends import Backend, BackendLine, Backends, Plan
-from rollout_conformance.steps.peers.host import Hosted, ScriptedHost, StartAnswer
+from rollout_conformance.steps.peers import asgi_binding, respx_binding, tokens
 from rollout_conformance.steps.peers.script import Reply, Script
+from rollout_conformance.steps.peers.scripted_backends import Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer, StartAnswer
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
 from rollout_conformance.steps.run_setup import PROFILES, Request, ready
@@ -38,10 +38,10 @@ def trainer(trace: Trace, line: Reply) -> ScriptedTrainer:
     return made
 
 
-def host(trace: Trace) -> ScriptedHost:
-    made = ScriptedHost()
+def host(trace: Trace) -> ScriptedRolloutServer:
+    made = ScriptedRolloutServer()
     refusals = [StartAnswer(503, (("x-a", "\u2603"),))]
-    made.host(Hosted("", NONCE, "callback", trace, (), NONCE, refusals))
+    made.host(HostedRollout("", NONCE, "callback", trace, (), NONCE, refusals))
     return made
 
 
@@ -51,8 +51,8 @@ def backend(trace: Trace) -> Backend:
     return Backend("a", all_of_them)
 
 
-async def over_a_socket(peer: served.Peer, path: str) -> None:
-    async with served.serve(peer) as url, http_client.client() as client:
+async def over_a_socket(peer: asgi_binding.Peer, path: str) -> None:
+    async with asgi_binding.serve(peer) as url, http_client.client() as client:
         try:
             await client.post(url + path, json=ASKED)
         except httpx.HTTPError:
@@ -60,7 +60,7 @@ async def over_a_socket(peer: served.Peer, path: str) -> None:
 
 
 async def in_this_process(peer: ScriptedTrainer, path: str) -> None:
-    async with httpx.AsyncClient(transport=in_process.transport(peer), base_url="http://trainer.test") as client:
+    async with httpx.AsyncClient(transport=respx_binding.transport(peer), base_url="http://trainer.test") as client:
         with pytest.raises(ValueError, match="has no 'a' there"):
             await client.post(path, json=ASKED)
 
@@ -80,7 +80,9 @@ def test_what_a_trainer_cannot_say_is_noted_in_the_case(bound: Callable[..., Awa
     [(host, f"/of/{NONCE}/v1/rollout/init"), (backend, "/v1/chat/completions")],
     ids=["host", "backend"],
 )
-def test_what_another_peer_cannot_say_is_noted_in_the_case(made: Callable[[Trace], served.Peer], path: str) -> None:
+def test_what_another_peer_cannot_say_is_noted_in_the_case(
+    made: Callable[[Trace], asgi_binding.Peer], path: str
+) -> None:
     trace = Trace()
     asyncio.run(over_a_socket(made(trace), path))
     assert len(trace.troubles) == 1

@@ -175,7 +175,7 @@ class Judge:
     def dialects_of(self, requirement: str) -> tuple[str, ...]:
         return ("sync",)
 
-    def checked(self, talk: Any) -> Iterable[Evidence]:
+    def checked(self, view: Any) -> Iterable[Evidence]:
         return self._checked
 
 
@@ -185,7 +185,7 @@ def judging(*checked: Evidence) -> Judging:
 
 
 class Demand:
-    def judge(self, talk: Any, requirement: str) -> Iterable[Evidence]:
+    def judge(self, view: Any, requirement: str) -> Iterable[Evidence]:
         return ()
 
 

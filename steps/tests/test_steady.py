@@ -15,12 +15,12 @@ from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Evidence, Location
 from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Trace
-from rollout_conformance.steps.peers import talking
-from rollout_conformance.steps.peers.backends import Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.peers import completion_responses
+from rollout_conformance.steps.peers.asgi_binding import DRIP_BYTES, MOST_DRIPS, dripped
 from rollout_conformance.steps.peers.script import Reply, Script
-from rollout_conformance.steps.peers.served import DRIP_BYTES, MOST_DRIPS, dripped
-from rollout_conformance.steps.profiles.rollout.talk import read_rollout
-from rollout_conformance.steps.run_setup import Request as Asked
+from rollout_conformance.steps.peers.scripted_backends import Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.profiles.rollout.view import read_rollout
+from rollout_conformance.steps.run_setup import Request as RunOptions
 from rollout_conformance.steps.run_setup import ready
 from rollout_conformance.steps.tests.heavy import TOKENS, Played
 
@@ -41,15 +41,15 @@ def test_a_body_that_drips_takes_few_turns_of_the_loop(size: int) -> None:
 
 def test_a_flood_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
-    decoded = talking.decoded
+    decoded = completion_responses.decoded
 
     def noting(piece: bytes) -> Any:
         read.append(piece)
         return decoded(piece)
 
-    monkeypatch.setattr(talking, "decoded", noting)
+    monkeypatch.setattr(completion_responses, "decoded", noting)
     everybody = Backends()
-    everybody.enroll(Plan(NONCE, Trace(), (BackendLine(size=16 * talking.FLOOD_BYTES),)))
+    everybody.enroll(Plan(NONCE, Trace(), (BackendLine(size=16 * completion_responses.FLOOD_BYTES),)))
     play = Backend("a", everybody).receive(FLOOD)
     assert len(play.told) == 16 + 2
     assert len(read) == 3
@@ -60,7 +60,7 @@ def test_a_class_is_asked_once_whether_it_acts() -> None:
         async def perform(self, session: object) -> None: ...
 
     class Judges:
-        def judge(self, talk: object, requirement: str) -> Iterator[Evidence]:
+        def judge(self, view: object, requirement: str) -> Iterator[Evidence]:
             yield from ()
 
     at = Location("x", 1)
@@ -86,7 +86,7 @@ def test_what_was_loaded_is_not_read_again_by_the_collector() -> None:
 
 async def _order(profile: str) -> list[tuple[bool, bool]]:
     """Of each case in its turn: whether it shares such an instance, and whether it needs one that has to be started for it or for few."""
-    async with ready(Asked(profile=profile)) as run:
+    async with ready(RunOptions(profile=profile)) as run:
         mine = run.ordered(run.mine(case_catalog.every(profile)))
         shared = [run.runner.uses_pool(case) for case in mine]
         return [(pooled, bool(case.variant or case.alone)) for pooled, case in zip(shared, mine, strict=True)]

@@ -16,7 +16,7 @@ from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.sse import Parser
 from rollout_conformance.steps.engine.trace import Headers, NotJson, Request, Response, parse
 from rollout_conformance.steps.peers import calculator
-from rollout_conformance.steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
+from rollout_conformance.steps.profiles.chat.replies import DONE, CaseContext, Chunk, Reply, put_together
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
@@ -82,10 +82,10 @@ class Ask:
         replies[name] = replace(reply, too_long=self.longer_than_it_takes, others_answered=others)
 
     def body(self, session: Session) -> dict[str, Any]:
-        bench: Bench = session.bench
-        named = {"model": bench.model} if bench.model else {}  # an engine that lists none may still have one
+        context: CaseContext = session.context
+        named = {"model": context.model} if context.model else {}  # an engine that lists none may still have one
         asked = {"prompt": self._prompt(session)} if self.prompt else {"messages": self._messages(session)}
-        body: dict[str, Any] = {**named, **asked, **SAMPLING, **bench.wanted}
+        body: dict[str, Any] = {**named, **asked, **SAMPLING, **context.wanted}
         if self.tools:
             body["tools"] = [calculator.tool(name) for name in self.tools]
         if self.stream:
@@ -104,7 +104,7 @@ class Ask:
         messages += self.messages
         if self.longer_than_it_takes:
             messages.append(
-                {"role": "user", "content": "a " * session.bench.context}
+                {"role": "user", "content": "a " * session.context.context_tokens}
             )  # a token each, and the template's
         if earlier is not None and earlier.choices:
             messages = [*earlier.asked, _again(earlier.choices[0].message)]
@@ -118,16 +118,16 @@ def _again(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def request_of(session: Session, body: Mapping[str, Any], ask: Ask) -> Request:
-    mine = {"content-type": "application/json", **dict(_key(session.bench, ask.key)), **ask.headers}
+    mine = {"content-type": "application/json", **dict(_key(session.context, ask.key)), **ask.headers}
     headers = tuple(
         (name.lower(), value.replace(SESSION, str(session.state.get("session_name")))) for name, value in mine.items()
     )
     return Request("POST", ask.path, headers, json.dumps(body).encode())
 
 
-def _key(bench: Bench, how: str) -> tuple[tuple[str, str], ...]:
+def _key(context: CaseContext, how: str) -> tuple[tuple[str, str], ...]:
     """The header of a key, by what is to be wrong with it or by its name on the card; `x_right` in the header X-API-Key."""
-    key = bench.card.keys.get(how, bench.key)
+    key = context.card.keys.get(how, context.key)
     if how == "none" or key is None:
         return ()
     if how == "x_right":
@@ -156,7 +156,7 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
     """Read a stream as it arrives, or some of it. What breaks off is a reply without an end."""
     request = request_of(session, body, ask)
     n = session.trace.open(request, to_target=True, rollout="-")
-    read = _Reading(most=most_events(body, session.bench))
+    read = _Reading(most=most_events(body, session.context))
     fault = None
     try:
         async with (
@@ -193,10 +193,10 @@ class _Endless(Exception):
     """A stream of more events than can have been asked for."""
 
 
-def most_events(body: Mapping[str, Any], bench: Bench) -> int:
+def most_events(body: Mapping[str, Any], context: CaseContext) -> int:
     """How many events of a stream are read: a few for each token that may be sampled."""
     asked = [body.get(name) for name in ("max_tokens", "max_completion_tokens")]
-    tokens = next((one for one in asked if type(one) is int and one > 0), bench.context)
+    tokens = next((one for one in asked if type(one) is int and one > 0), context.context_tokens)
     choices = body.get("n")
     return SPARE_EVENTS + min(4 * tokens * (choices if type(choices) is int and choices > 0 else 1), MOST_EVENTS)
 
@@ -252,7 +252,7 @@ class Send:
 
     async def perform(self, session: Session) -> None:
         raw = self.raw.replace(SESSION, str(session.state.get("session_name"))).encode()
-        mine = {"content-type": "application/json", **dict(_key(session.bench, self.key)), **self.headers}
+        mine = {"content-type": "application/json", **dict(_key(session.context, self.key)), **self.headers}
         headers = tuple(
             (name.lower(), value.replace(SESSION, str(session.state.get("session_name"))))
             for name, value in mine.items()
@@ -273,7 +273,7 @@ class Send:
 
     def _path(self, session: Session) -> str:
         path = self.path.replace(SESSION, str(session.state.get("session_name")))
-        return path.replace(HEALTH, getattr(session.bench, "health", "/health"))
+        return path.replace(HEALTH, getattr(session.context, "health", "/health"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfi
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mappings
 from rollout_conformance.steps.engine.trace import NotJson, parse
-from rollout_conformance.steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
+from rollout_conformance.steps.profiles.chat.replies import DONE, CaseView, Choice, Reply, functions
 
 LEAST_SAMPLES = 8
 PLACE_OF_USAGE = "CHAT-053"
@@ -59,8 +59,8 @@ class Answered:
         """Whether no reply would be right; then an error of the engine is judged here as well."""
         return all(status >= 400 for status in self.statuses)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             said = f"{' or '.join(map(str, self.statuses))}"
             yield verdict(
                 requirement,
@@ -79,9 +79,9 @@ class Refused:
     must_be_refused: ClassVar[bool] = True
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
-            if reply.too_long and reply.status == 200 and not talk.bench.tells_context:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
+            if reply.too_long and reply.status == 200 and not view.context.tells_context:
                 continue  # its context may be larger than what was sent
             ok = reply.status is not None and 400 <= reply.status < 500
             yield verdict(requirement, ok, "a 4xx", f"{reply.status}: {show(reply.body)}", reply)
@@ -93,8 +93,8 @@ class Listed:
 
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             models = [one.get("id") for one in mappings(reply.fields.get("data"))]
             ok = bool(models) and all(isinstance(name, str) and name for name in models)
             yield verdict(requirement, ok, "data: a list of models, each with an id", show(reply.body), reply)
@@ -107,8 +107,8 @@ class Alike:
     of: tuple[str, ...]
     by: str = "ids"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = [reply for name in self.of for reply in talk.named(name)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in view.named(name)]
         shown = [_sample(first(reply), self.by) for reply in replies]
         differing = next((n for n, one in enumerate(shown) if one != shown[0]), None)
         if differing is None:
@@ -137,8 +137,8 @@ class AlikeOrRefused:
     of: str
     like: str
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        reply, other = talk.named(self.of)[0], talk.named(self.like)[0]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        reply, other = view.named(self.of)[0], view.named(self.like)[0]
         if reply.status is not None and 400 <= reply.status < 500:
             yield Satisfied(requirement)
             return
@@ -160,12 +160,12 @@ class NotAllAlike:
     of: str
     greedy: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = talk.named(self.of)
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = view.named(self.of)
         samples = {_text(first(reply)) for reply in replies}
         if len(samples) > 1:
             yield Satisfied(requirement)
-        elif not self.greedy or samples != {_text(first(reply)) for reply in talk.named(self.greedy)}:
+        elif not self.greedy or samples != {_text(first(reply)) for reply in view.named(self.greedy)}:
             said = f"{len(replies)} samples under {len(replies)} seeds, not all equal"
             yield verdict(
                 requirement, False, said, f"all are {show(first(replies[0]).content)}", replies[0], ignored=True
@@ -180,8 +180,8 @@ class Sampled:
     greedy: str
     chance: float = 1e-3
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies, greedy = talk.named(self.of), first(talk.named(self.greedy)[0])
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies, greedy = view.named(self.of), first(view.named(self.greedy)[0])
         if {_text(first(reply)) for reply in replies} != {_text(greedy)}:
             yield Satisfied(requirement)
             return
@@ -216,17 +216,17 @@ class Varied:
     beside: str = ""
     chance: float = 1e-3
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             if len({_text(choice) for choice in reply.choices}) > 1:
                 yield Satisfied(requirement)
-            elif len(reply.choices) > 1 and self._chance(talk, reply) < self.chance:
+            elif len(reply.choices) > 1 and self._chance(view, reply) < self.chance:
                 saw = f"all {len(reply.choices)} are {show(first(reply).content)}"
                 yield Finding(requirement, "choices that are sampled each for itself", saw, (reply.n,))
 
-    def _chance(self, talk: Talk, reply: Reply) -> float:
+    def _chance(self, view: CaseView, reply: Reply) -> float:
         again = len(reply.choices) - 1
-        others = [_text(first(other)) for other in talk.named(self.beside)] if self.beside else []
+        others = [_text(first(other)) for other in view.named(self.beside)] if self.beside else []
         if len(others) >= LEAST_SAMPLES:
             # at most so much of all samples is of one text, as far as these tell (the rule of three where all differ)
             share = max(*Counter(others).values(), 3) / len(others)
@@ -240,8 +240,8 @@ class Grows:
 
     of: tuple[str, ...]
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = [reply for name in self.of for reply in talk.named(name)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in view.named(name)]
         counts = [reply.usage.get("prompt_tokens") for reply in replies]
         known = [count for count in counts if isinstance(count, int)]
         if len(known) < len(counts) or len(known) < 2:
@@ -256,8 +256,8 @@ class SameUsage:
 
     of: tuple[str, ...]
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = [reply for name in self.of for reply in talk.named(name)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in view.named(name)]
         names = ("prompt_tokens", "completion_tokens", "total_tokens")
         usages = [{n: reply.usage.get(n) for n in names} for reply in replies]
         if all(any(usage.values()) for usage in usages):
@@ -271,8 +271,8 @@ class SameLogprobs:
     of: tuple[str, ...]
     within: float = 0.1
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = [reply for name in self.of for reply in talk.named(name)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in view.named(name)]
         values = [_values(first(reply)) for reply in replies]
         if not all(values):
             return
@@ -300,8 +300,8 @@ class IsJson:
 
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             content = first(reply).content
             try:
                 ok = isinstance(json.loads(content), dict)
@@ -318,9 +318,9 @@ class Fits:
     schema: str
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         valid = jsonschema_rs.validator_for(json.loads(self.schema))
-        for reply in talk.named(self.of):
+        for reply in view.named(self.of):
             refused = reply.status is not None and 400 <= reply.status < 500
             content, cut = first(reply).content, first(reply).finish == "length"
             value = parse(content.encode("utf-8", "replace"))
@@ -336,9 +336,9 @@ class MoreThan:
     part: str
     wholes: tuple[str, ...]
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        reply, part = talk.named(self.of)[0], talk.named(self.part)[0]
-        wholes = [talk.named(name)[0] for name in self.wholes]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        reply, part = view.named(self.of)[0], view.named(self.part)[0]
+        wholes = [view.named(name)[0] for name in self.wholes]
         if not reply.good or any(_text(first(part)) == _text(first(whole)) for whole in wholes):
             return
         said = f"an answer to all of it, such as {show(first(wholes[0]).content)}"
@@ -354,8 +354,8 @@ class OneCall:
     of: str
     beside: str
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for several, reply in zip(talk.named(self.beside), talk.named(self.of), strict=True):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for several, reply in zip(view.named(self.beside), view.named(self.of), strict=True):
             if len(first(several).calls) > 1 and reply.status == 200:
                 count = len(first(reply).calls)
                 yield verdict(requirement, count < 2, "at most one call", f"{count} calls", reply, ignored=count > 1)
@@ -368,8 +368,8 @@ class Apart:
     word: str
     of: tuple[str, ...]
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in (reply for name in self.of for reply in talk.named(name)):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in (reply for name in self.of for reply in view.named(name)):
             text = json.dumps([choice.raw for choice in reply.choices], default=str)
             said = f"no {show(self.word)}: another conversation said it"
             yield verdict(requirement, self.word not in text, said, show(first(reply).content), reply)
@@ -383,8 +383,8 @@ class Stops:
     cut: str
     at: str
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        full, cut = talk.named(self.full)[0], talk.named(self.cut)[0]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        full, cut = view.named(self.full)[0], view.named(self.cut)[0]
         if self.at not in first(full).content:
             return  # the model never says it: nothing was decided
         said = first(full).content.partition(self.at)[0]
@@ -403,8 +403,8 @@ class Cut:
     of: str
     tokens: int
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             count = len(first(reply).ids or ()) or reply.usage.get("completion_tokens")
             ok = count == self.tokens and first(reply).finish == "length"
             counted = "no count of tokens" if count is None else f"{count} tokens"
@@ -420,8 +420,8 @@ class Choices:
     of: str
     count: int
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             indices = sorted(show(choice.raw.get("index")) for choice in reply.choices)
             ok = indices == [str(n) for n in range(self.count)]
             said = f"choices with the indices 0 to {self.count - 1}"
@@ -441,8 +441,8 @@ class TopLogprobs:
     def may_be_refused(self) -> bool:
         return self.or_refused
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             if self.or_refused and reply.status is not None and 400 <= reply.status < 500:
                 yield Satisfied(requirement)
                 continue
@@ -477,8 +477,8 @@ class Calls:
     of: str = "it"
     ignored: bool = False
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             called = [name for name, _ in functions(first(reply))]
             ok = len(called) == len(self.names) and all(
                 w in ("any", c) for w, c in zip(self.names, called, strict=False)
@@ -511,8 +511,8 @@ class Says:
     text: str
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             saw = f"content: {show(first(reply).content)}"
             yield verdict(
                 requirement, self.text in first(reply).content, f"{show(self.text)} in the content", saw, reply
@@ -527,8 +527,8 @@ class BothTold:
     of: str
     results: tuple[str, ...] = ("8", "42")
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        asked, told = talk.named(self.calls)[0], talk.named(self.of)[0]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        asked, told = view.named(self.calls)[0], view.named(self.of)[0]
         if len(first(asked).calls) == len(self.results) and not first(told).calls:
             saw = first(told).content
             ok = all(result in saw for result in self.results)
@@ -542,11 +542,11 @@ class PromptHolds:
     text: str
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
-            if talk.tokens is None or reply.prompt_ids is None:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
+            if view.tokens is None or reply.prompt_ids is None:
                 continue
-            prompt = talk.tokens.decode(reply.prompt_ids)
+            prompt = view.tokens.decode(reply.prompt_ids)
             yield verdict(requirement, self.text in prompt, f"a prompt with {show(self.text)}", show(prompt), reply)
 
 
@@ -558,8 +558,8 @@ class UsageChunk:
     sent: bool
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             chunks = [data for data in reply.data if isinstance(data, Mapping)]
             with_usage = [chunk for chunk in chunks if chunk.get("usage") is not None]
             last = bool(chunks) and with_usage == chunks[-1:] and not chunks[-1].get("choices")
@@ -585,11 +585,11 @@ class Arrives:
 
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         late = []
-        for reply in talk.named(self.of):
+        for reply in view.named(self.of):
             times = [chunk.at for chunk in reply.chunks if chunk.data != DONE]
-            began = talk.trace.exchanges[reply.n].began
+            began = view.trace.exchanges[reply.n].began
             if len(times) < 3 or times[-1] - began < TOGETHER_S:
                 continue
             if (times[-1] - times[0]) / (times[-1] - began) > LEAST_SHARE:
@@ -609,8 +609,8 @@ class Freed:
     tokens: int
     gauge: str = field(default="vllm:num_requests_running")
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        before, after = talk.gauges.get(self.before, {}), talk.gauges.get(self.after, {})
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        before, after = view.gauges.get(self.before, {}), view.gauges.get(self.after, {})
         if self.gauge not in after:
             return
         running = after[self.gauge]

@@ -23,18 +23,20 @@ def greeting(dialect: str) -> Case:
 
 def hear(session: Session, case: Case) -> Heard:
     """Whether an engine can be judged: it answers a greeting, or refuses the model that it lists itself."""
-    bench, exchange = session.bench, session.trace.exchanges[-1]
-    plain = Plain("greeting", f"POST {CHAT}", key_source(bench.key, bench.card.key))
+    context, exchange = session.context, session.trace.exchanges[-1]
+    plain = Plain("greeting", f"POST {CHAT}", key_source(context.key, context.card.key))
     answered, response = heard(plain, exchange), exchange.response
     if not answered.obstacle or response is None:
         return answered
     about_model = response.status in (400, 404, 422)
-    if about_model and bench.model and bench.model.encode() in response.body:
-        if bench.model in bench.listed:
-            return Heard(remark=f"it lists the model {bench.model}, and answers {response.status} when that is asked")
-        known = f"it lists {', '.join(sorted(bench.listed)[:5])}" if bench.listed else "it lists none"
-        return Heard(f"it does not serve the model {bench.model} ({response.status} {excerpt(response.body)}); {known}")
-    if about_model and not bench.model and (response.status != 404 or b"model" in response.body):
+    if about_model and context.model and context.model.encode() in response.body:
+        if context.model in context.listed:
+            return Heard(remark=f"it lists the model {context.model}, and answers {response.status} when that is asked")
+        known = f"it lists {', '.join(sorted(context.listed)[:5])}" if context.listed else "it lists none"
+        return Heard(
+            f"it does not serve the model {context.model} ({response.status} {excerpt(response.body)}); {known}"
+        )
+    if about_model and not context.model and (response.status != 404 or b"model" in response.body):
         told = f"every greeting is answered {response.status} {excerpt(response.body)}"
         return Heard(f"{told}, and there is no list of models at GET /v1/models: name its model with --model")
     return answered

@@ -10,8 +10,8 @@ from typing import Any
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
-from rollout_conformance.steps.profiles.chat.checks import broken, good, held, probabilities
-from rollout_conformance.steps.profiles.chat.replies import Choice, Reply, Talk
+from rollout_conformance.steps.profiles.chat.invariants import broken, good, held, probabilities
+from rollout_conformance.steps.profiles.chat.replies import CaseView, Choice, Reply
 
 MOST_AFTER = 2  # entries behind the content: the end of the turn, and what a template puts behind it
 REPLACED = (
@@ -20,9 +20,9 @@ REPLACED = (
 RAW = "bytes:"  # what OpenAI puts before a token that is no text
 
 
-def spelled(talk: Talk) -> Iterator[Evidence]:
+def spelled(view: CaseView) -> Iterator[Evidence]:
     """The logprobs of a reply are those of its content."""
-    for reply in good(talk):
+    for reply in good(view):
         for choice in reply.choices if reply.request.get("logprobs") else ():
             if choice.ids is None:
                 yield from probabilities(reply, choice.logprobs or [])
@@ -72,9 +72,9 @@ def _ascii(text: bytes) -> bytes:
     return bytes(one for one in text if one < 128)
 
 
-def counted(talk: Talk) -> Iterator[Evidence]:
+def counted(view: CaseView) -> Iterator[Evidence]:
     """Where the logprobs spell just the content, and nothing else was sampled, they count the tokens."""
-    for reply in good(talk):
+    for reply in good(view):
         sampled, choices = reply.usage.get("completion_tokens"), reply.choices
         if reply.streamed or type(sampled) is not int or not choices or not all(_says_all(reply, c) for c in choices):
             continue

@@ -1,4 +1,4 @@
-"""What a case may demand beyond the invariants: one frozen value a demand, judged on the whole talk, never awaiting.
+"""What a case may demand beyond the invariants: one frozen value a demand, judged on the whole view, never awaiting.
 
 A demand that is not met accuses the first requirement of its case.
 """
@@ -13,10 +13,10 @@ from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import ABSENT, first, show
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.profiles.rollout.checks.auth import quotes
-from rollout_conformance.steps.profiles.rollout.checks.ending import looks_like_error
-from rollout_conformance.steps.profiles.rollout.checks.tools import following, gives
-from rollout_conformance.steps.profiles.rollout.talk import Answer, Rollout, Talk
+from rollout_conformance.steps.profiles.rollout.invariants.auth import quotes
+from rollout_conformance.steps.profiles.rollout.invariants.termination import looks_like_error
+from rollout_conformance.steps.profiles.rollout.invariants.tools import following, gives
+from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
 
 CLOCKS_S = 0.25  # how late a busy machine may see a request
 
@@ -25,14 +25,14 @@ def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int, t
     return Satisfied(requirement) if ok else Finding(requirement, said, saw, exchanges, timing=timing)
 
 
-def _showing(talk: Talk, label: str) -> list[Rollout]:
+def _showing(view: CaseView, label: str) -> list[Rollout]:
     """The chosen ones, without those whose conversation the server had no occasion to show."""
-    return [rollout for rollout in _chosen(talk, label) if rollout.shown]
+    return [rollout for rollout in _chosen(view, label) if rollout.shown]
 
 
-def _chosen(talk: Talk, label: str) -> list[Rollout]:
+def _chosen(view: CaseView, label: str) -> list[Rollout]:
     """The rollouts that a demand is about: the one named, with its copies, or all of them."""
-    return [r for name, r in talk.rollouts.items() if label in ("", name) or name.startswith(f"{label}#")]
+    return [r for name, r in view.rollouts.items() if label in ("", name) or name.startswith(f"{label}#")]
 
 
 def _start_saw(start: Answer) -> str:
@@ -48,9 +48,9 @@ class Refused:
     statuses: tuple[int, ...] = (422, 400)
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         said = f"the start request refused with {' or '.join(map(str, self.statuses))} and a JSON body"
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _chosen(view, self.rollout):
             for start in rollout.starts:
                 # Frameworks differ on 400 and 422 for the same mistake; where one is right, so is the other.
                 allowed = {*self.statuses, 400} if 422 in self.statuses else set(self.statuses)
@@ -70,9 +70,9 @@ class LastRefused:
     statuses: tuple[int, ...]
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         said = f"the repeated start answered {' or '.join(map(str, self.statuses))}"
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _chosen(view, self.rollout):
             last = rollout.starts[-1]
             yield _verdict(requirement, last.status in self.statuses, said, _start_saw(last), last.n)
 
@@ -83,8 +83,8 @@ class Accepted:
 
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
             start = rollout.starts[-1]
             yield _verdict(requirement, rollout.accepted, "the start request accepted", _start_saw(start), start.n)
 
@@ -98,9 +98,9 @@ class Completed:
     reasons: tuple[str, ...] = ()
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         reasons = f" with finish_reason {' or '.join(self.reasons)}" if self.reasons else ""
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _chosen(view, self.rollout):
             status, reason, n = _end(rollout)
             unsaid = rollout.dialect == "routed" and reason is None  # no member of the dialect says it
             ok = status == "COMPLETED" and (not self.reasons or unsaid or reason in self.reasons)
@@ -121,8 +121,8 @@ class Failed:
     not_categories: tuple[str, ...] = ()
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
             status, _, n = _end(rollout)
             if status != "ERROR":
                 yield Finding(requirement, "status ERROR", _end_saw(rollout), n)
@@ -152,8 +152,8 @@ class Ended:
 
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
             status, _, n = _end(rollout)
             ok = status in ("COMPLETED", "ERROR")
             yield _verdict(requirement, ok, "a final result, COMPLETED or ERROR", _end_saw(rollout), *n)
@@ -187,13 +187,13 @@ class Calls:
     most: int | None = None
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         said = (
             f"{self.least} generation call(s)"
             if self.least == self.most
             else f"{self.least} to {self.most or 'any number of'} generation calls"
         )
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _chosen(view, self.rollout):
             seen = len(rollout.chats)
             ok = self.least <= seen and (self.most is None or seen <= self.most)
             yield _verdict(requirement, ok, said, f"{seen}", *(chat.n for chat in rollout.chats[-2:]))
@@ -207,15 +207,15 @@ class Posts:
     most: int | None = None
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        if talk.dialect == "sync":
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        if view.dialect == "sync":
             return
         said = (
             f"{self.least} completion(s)"
             if self.least == self.most
             else f"{self.least} to {self.most or 'any number of'} completions"
         )
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _chosen(view, self.rollout):
             acked = next((n for n, post in enumerate(rollout.posts, 1) if post.acked), len(rollout.posts))
             seen = acked if self.least <= acked else len(rollout.posts)  # those after it are ROLLOUT-140's
             ok = self.least <= seen and (self.most is None or seen <= self.most)
@@ -232,8 +232,8 @@ class ToolResults:
     values: tuple[Any, ...]
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
             seen = tool_contents(rollout)
             if len(seen) != len(self.values):
                 yield Finding(requirement, f"{len(self.values)} tool message(s)", f"{len(seen)}: {show(seen)}")
@@ -271,8 +271,8 @@ def tool_contents(rollout: Rollout) -> list[Any]:
 class ToolErrorPrefix:
     """Error texts of tools begin with `Error:`."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             for content in tool_contents(rollout):
                 if looks_like_error(content):
                     yield _verdict(
@@ -284,8 +284,8 @@ class ToolErrorPrefix:
 class NoInternals:
     """Tool messages show nothing of the server's source code. The name of an exception or of a tool is no source code."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             sent = internal_error_patterns.Sent(
                 chat.exchange.response.body for chat in rollout.chats if chat.exchange.response is not None
             )
@@ -306,8 +306,8 @@ class Sent:
     fields: Mapping[str, Any] = field(default_factory=dict)
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
             for chat in rollout.chats:
                 for name, value in self.fields.items():
                     seen = chat.fields.get(name, ABSENT)
@@ -322,8 +322,8 @@ class FinalContains:
     message: Mapping[str, Any]
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _showing(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _showing(view, self.rollout):
             final = rollout.result.fields.get("final_messages") if rollout.result else None
             final = final if isinstance(final, list) else []
             ok = any(isinstance(m, dict) and all(m.get(k) == v for k, v in self.message.items()) for m in final)
@@ -337,8 +337,8 @@ class FinalRoles:
     roles: tuple[str, ...]
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _showing(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _showing(view, self.rollout):
             final = rollout.result.fields.get("final_messages") if rollout.result else None
             seen = (
                 tuple(m.get("role") if isinstance(m, dict) else None for m in final) if isinstance(final, list) else ()
@@ -358,8 +358,8 @@ class Answered:
     nth: int | None = None
     json: bool = False
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        others = talk.others if self.nth is None else talk.others[self.nth - 1 : self.nth]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        others = view.others if self.nth is None else view.others[self.nth - 1 : self.nth]
         for answer in others:
             yield from self._one(answer, requirement)
 
@@ -389,8 +389,8 @@ class StartHeader:
 
     header: str
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             for start in rollout.starts:
                 if start.exchange.response is not None:
                     seen = start.exchange.response.header(self.header)
@@ -403,11 +403,11 @@ class Prompt:
 
     within_s: float
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for exchange in talk.trace.exchanges:
-            if not exchange.to_target or (talk.dialect == "sync" and exchange.rollout != "-"):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for exchange in view.trace.exchanges:
+            if not exchange.to_target or (view.dialect == "sync" and exchange.rollout != "-"):
                 continue
-            took = (exchange.ended or talk.trace.now()) - exchange.began
+            took = (exchange.ended or view.trace.now()) - exchange.began
             said = f"{exchange.request.method} {exchange.request.path} answered within {self.within_s:g} s"
             yield _verdict(
                 requirement,
@@ -428,12 +428,12 @@ class GivesUpCalls:
 
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        allowed = talk.limits.generation_timeout_s or 300.0
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        allowed = view.limits.generation_timeout_s or 300.0
         margin = max(0.5, allowed / 2)
         said = f"the connection of an unanswered call closed within {allowed:g} s and a margin of {margin:g} s"
-        for chat in (chat for rollout in _chosen(talk, self.rollout) for chat in rollout.chats if not chat.delivered):
-            ended = chat.exchange.ended if chat.exchange.ended is not None else talk.trace.now()
+        for chat in (chat for rollout in _chosen(view, self.rollout) for chat in rollout.chats if not chat.delivered):
+            ended = chat.exchange.ended if chat.exchange.ended is not None else view.trace.now()
             took = ended - chat.exchange.began
             yield _verdict(
                 requirement, took <= allowed + margin, said, f"it was held open for {took:.2f} s", chat.n, timing=True
@@ -452,10 +452,10 @@ class EndsWithin:
     limit: str
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        allowed = getattr(talk.limits, self.limit)
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        allowed = getattr(view.limits, self.limit)
         margin = max(2.0, allowed)
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _chosen(view, self.rollout):
             ends = [event.at for event in rollout.events if event.name in ("ResultReturned", "CompletedPosted")]
             asked = [event.at for event in rollout.events if event.name in ("ChatAsked", "StartSent")]
             said = f"a final result within {self.limit} {allowed:g} s and a margin of {margin:g} s"
@@ -472,8 +472,8 @@ class MetricsPresent:
 
     admits: ClassVar = ("error",)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             metrics = rollout.result.fields.get("metrics") if rollout.result else None
             yield _verdict(requirement, isinstance(metrics, dict), "metrics", f"metrics: {show(metrics)}")
 
@@ -482,11 +482,11 @@ class MetricsPresent:
 class AtMostTogether:
     """No more rollouts have a generation call open at one time than the card's `max_concurrent` says."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        allowed = talk.limits.max_concurrent or 0
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        allowed = view.limits.max_concurrent or 0
         spans = [
-            (chat.exchange.began, chat.exchange.ended or talk.trace.now())
-            for r in talk.rollouts.values()
+            (chat.exchange.began, chat.exchange.ended or view.trace.now())
+            for r in view.rollouts.values()
             for chat in r.chats
         ]
         most = max(accumulate(change for _, change in sorted(_changes(spans))), default=0)
@@ -510,8 +510,8 @@ class RetryDelays:
 
     least_s: float = 0.0
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             ends = [chat.exchange.ended or chat.exchange.began for chat in rollout.chats]
             pairs = list(zip(rollout.chats, rollout.chats[1:], ends, strict=False))
             gaps = [again.exchange.began - ended for chat, again, ended in pairs if not chat.delivered]
@@ -530,8 +530,8 @@ class RetryDelays:
 class RetriesNamed:
     """A retried generation call carries a header or a member that names the turn, equal in all its attempts."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             for chat, again in zip(rollout.chats, rollout.chats[1:], strict=False):
                 if chat.delivered:
                     continue
@@ -559,8 +559,8 @@ class ActiveReturns:
     rises: bool = False
     returns: bool = False
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        seen = [a.fields["active_rollouts"] for a in talk.others if isinstance(a.fields.get("active_rollouts"), int)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        seen = [a.fields["active_rollouts"] for a in view.others if isinstance(a.fields.get("active_rollouts"), int)]
         if len(seen) < 2:
             return
         ok = min(seen) >= 0 and (not self.rises or max(seen) > 0) and (not self.returns or seen[-1] == seen[0])
@@ -577,8 +577,8 @@ class Standing:
     statuses: tuple[str, ...]
     nth: int = 0
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        asked = [a for a in talk.others if a.exchange.request.path.endswith("/status")]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        asked = [a for a in view.others if a.exchange.request.path.endswith("/status")]
         said = f"200 with status {' or '.join(self.statuses)}"
         if not asked or len(asked) < self.nth:
             yield Finding(requirement, said, f"{len(asked)} status request(s) in this case")
@@ -597,8 +597,8 @@ class Disposed:
     dispositions: tuple[str, ...]
     under: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        asked = [a for a in talk.others if a.exchange.request.path == "/rollout/cancel"]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        asked = [a for a in view.others if a.exchange.request.path == "/rollout/cancel"]
         said = f"a disposition {' or '.join(self.dispositions)}"
         if not asked:
             yield Finding(requirement, said, "no cancellation in this case")
@@ -606,7 +606,7 @@ class Disposed:
         answer = asked[0]
         results = answer.fields.get("results")
         results = results if isinstance(results, dict) else answer.fields
-        for name in [self.under] if self.under else [r.given.rollout_id for r in talk.rollouts.values()]:
+        for name in [self.under] if self.under else [r.given.rollout_id for r in view.rollouts.values()]:
             shown = results.get(name)
             saw = f"{answer.status}: {name}: {show(shown)}"
             yield _verdict(requirement, shown in self.dispositions, said, saw, answer.n)
@@ -616,8 +616,8 @@ class Disposed:
 class CancelRefused:
     """Every cancellation of the case is answered 422 or 400 with a JSON body."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for answer in (a for a in talk.others if a.exchange.request.path == "/rollout/cancel"):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for answer in (a for a in view.others if a.exchange.request.path == "/rollout/cancel"):
             ok = answer.status in (400, 422) and not isinstance(answer.body, NotJson)
             yield _verdict(requirement, ok, "422 and a JSON body", f"{answer.status}", answer.n)
 
@@ -637,9 +637,9 @@ class Ends:
     def demands_completion(self) -> bool:
         return self.statuses == ("success",)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         said = f"a completion with status {' or '.join(self.statuses)}"
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _chosen(view, self.rollout):
             seen = [post.fields.get("said_status") for post in rollout.posts]
             ok = bool(seen) and all(status in self.statuses for status in seen)
             yield _verdict(requirement, ok, said, f"completions: {show(seen)}", *(post.n for post in rollout.posts[:3]))
@@ -649,8 +649,8 @@ class Ends:
 class ReplyNames:
     """The 202 says under which id the rollout runs (routed dialect)."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             accepted = [start for start in rollout.starts if start.status == 202]
             shown = [start.fields.get("rollout_id") for start in accepted]
             if not accepted:
@@ -665,8 +665,8 @@ class SameOutcome:
 
     admits: ClassVar = ("error",)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        ends = {label: (_end(r)[0], _end(r)[1], _roles(r)) for label, r in talk.rollouts.items()}
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        ends = {label: (_end(r)[0], _end(r)[1], _roles(r)) for label, r in view.rollouts.items()}
         distinct = {repr(end) for end in ends.values()}
         yield _verdict(
             requirement,
@@ -687,8 +687,8 @@ class RefusedOrRun:
 
     admits: ClassVar = ("refused", "error")
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for label, rollout in talk.rollouts.items():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for label, rollout in view.rollouts.items():
             ok = rollout.refused or (bool(rollout.chats) and rollout.result is not None)
             yield _verdict(
                 requirement, ok, f"rollout {label} refused or run", _end_saw(rollout), *(s.n for s in rollout.starts)
@@ -701,8 +701,8 @@ class TruncatedCallNotRun:
 
     admits: ClassVar = ("error",)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             ran = [content for content in tool_contents(rollout) if not looks_like_error(content)]
             yield _verdict(requirement, not ran, "no result of a call that was cut off", f"content: {show(ran[:1])}")
 
@@ -713,8 +713,8 @@ class StartShowsNoKey:
 
     admits: ClassVar = ("refused",)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             for start in rollout.starts:
                 key, response = rollout.given.key, start.exchange.response
                 if key and response is not None:
@@ -727,11 +727,11 @@ class StartShowsNoKey:
 class ShownToolsRun:
     """Each call of a tool that the target shows gives its value; a call of any other gives an error."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             calls = [call["function"] for turn in rollout.generated if turn.issued for call in turn.issued.calls]
             for function, content in zip(calls, tool_contents(rollout), strict=False):
-                shown = function["name"] in talk.tools
+                shown = function["name"] in view.tools
                 said = (
                     f"{function['name']} is shown and runs"
                     if shown

@@ -13,8 +13,8 @@ from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.rollout.actions import End, Start, TrainerSays
 from rollout_conformance.steps.profiles.rollout.expectations import Completed
-from rollout_conformance.steps.profiles.rollout.given import START_PATH
-from rollout_conformance.steps.profiles.rollout.talk import completion_of
+from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
+from rollout_conformance.steps.profiles.rollout.view import completion_of
 
 HERE = Location("greeting", 1)
 LEASE = "polling_lease_token"
@@ -50,13 +50,13 @@ def greeting(dialect: str) -> Case:
 
 def hear(session: Session, case: Case) -> Heard:
     """Whether rollouts can be judged: the start is accepted, and something reaches the trainer."""
-    trace, bench = session.trace, session.bench
+    trace, context = session.trace, session.context
     start = next((e for e in reversed(trace.exchanges) if e.to_target and e.rollout == ""), None)
     if start is None:
         return Heard("no start request was sent")
-    key = key_source(bench.target_key, bench.card.key)
+    key = key_source(context.target_key, context.card.key)
     plain = Plain("start", f"POST {START_PATH[case.dialect]}", key, MENDS)
-    reached = any(not e.to_target for e in trace.exchanges) or bool(bench.trainer.strays)
+    reached = any(not e.to_target for e in trace.exchanges) or bool(context.trainer.strays)
     failed = _error(case.dialect, trace, start)
     if start.response is None:
         waiting = start.fault == GIVEN_UP
@@ -79,12 +79,12 @@ def _of_error(session: Session, dialect: str, message: str, reached: bool) -> He
     if not reached and dialect == "sync" and ABOUT_TOKENIZER.search(told):
         return Heard(f"{ends}: {TOKENIZER}")
     if not reached and ABOUT_CONNECTION.search(told):
-        return Heard(f"{ends}: no request arrived at {session.bench.trainer_url}: can the target reach --listen?")
+        return Heard(f"{ends}: no request arrived at {session.context.trainer_url}: can the target reach --listen?")
     return Heard(remark=ends)
 
 
 def _unreached(session: Session) -> str:
-    at, quiet = session.bench.trainer_url, session.patience_s
+    at, quiet = session.context.trainer_url, session.patience_s
     return f"a start is accepted, but no request arrived at {at} within {quiet:g} s: can the target reach --listen?"
 
 

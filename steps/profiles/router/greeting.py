@@ -19,13 +19,13 @@ def greeting(dialect: str) -> Case:
 
 def hear(session: Session, case: Case) -> Heard:
     """Whether a router can be judged: its answer to a greeting is that of an engine of ours."""
-    bench = session.bench
+    context = session.context
     exchange = session.trace.exchanges[-1]
-    plain = Plain("greeting", f"POST {CHAT}", key_source(bench.key, bench.card.key))
+    plain = Plain("greeting", f"POST {CHAT}", key_source(context.key, context.card.key))
     found, response = heard(plain, exchange), exchange.response
-    reached = bool(session.state["plan"].asked) or len(bench.backends.strays) > session.state["strays"]
+    reached = bool(session.state["plan"].asked) or len(context.backends.strays) > session.state["strays"]
     if reached or response is None or response.status in (401, 403) or 300 <= response.status < 400:
         return found
-    places = f"{', '.join(bench.places)}, model {bench.model}"
+    places = f"{', '.join(context.places)}, model {context.model}"
     told = f"every greeting is answered {answered(response)}, and none reaches an engine of the suite ({places})"
     return Heard(f"{told}: {WRITE}", retry_s=found.retry_s)
