@@ -60,8 +60,8 @@ def _findings(run: Run, judgement: Judgement) -> Iterator[str]:
     """Each finding on one line."""
     for finding in judgement.findings:
         level = run.profile.catalogue[finding.requirement].level.upper()
-        said, saw = (_short(text) for text in (finding.said, finding.saw))
-        yield f"{finding.requirement} {level}  said {said}; saw {saw}"
+        expected, observed = (_short(text) for text in (finding.expected, finding.observed))
+        yield f"{finding.requirement} {level}  expected {expected}; observed {observed}"
 
 
 def _short(text: str) -> str:

@@ -42,7 +42,7 @@ def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) 
     groups: dict[tuple[str, str, str], Group] = {}
     for outcome in outcomes:
         for finding in outcome.judgement.findings:
-            key = (finding.requirement, SHAPE.sub("#", finding.said), SHAPE.sub("#", finding.saw))
+            key = (finding.requirement, SHAPE.sub("#", finding.expected), SHAPE.sub("#", finding.observed))
             known = groups.get(key)
             if known is None:
                 groups[key] = Group(catalogue[finding.requirement], finding, outcome)
@@ -70,7 +70,7 @@ def finding_block(group: Group) -> str:
     lines = textwrap.wrap(head, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
     if group.requirement.why:
         lines += _field("why", group.requirement.why)
-    lines += _field("said", finding.said) + _field("saw", finding.saw)
+    lines += _field("expected", finding.expected) + _field("observed", finding.observed)
     if finding.ignored:
         lines += _field("note", "accepted, and ignored: nobody is told that what was asked for has no effect")
     if finding.state:
@@ -83,13 +83,13 @@ def finding_block(group: Group) -> str:
     if group.others:
         lines += _field("also", _also(group.others))
     lines += _wire(group)
-    lines += [f"  rerun  {group.outcome.rerun}"] if group.outcome.rerun else []
+    lines += [f"  rerun    {group.outcome.rerun}"] if group.outcome.rerun else []
     return "\n".join(lines)
 
 
 def _field(name: str, text: str) -> list[str]:
-    body = textwrap.wrap(redacted(text), WIDTH - 9, break_long_words=False, break_on_hyphens=False) or [""]
-    return [f"  {name:<6} {body[0]}", *(f"         {line}" for line in body[1:])]
+    body = textwrap.wrap(redacted(text), WIDTH - 11, break_long_words=False, break_on_hyphens=False) or [""]
+    return [f"  {name:<8} {body[0]}", *(f"           {line}" for line in body[1:])]
 
 
 def _also(others: Sequence[Outcome]) -> str:
@@ -104,7 +104,7 @@ def _wire(group: Group) -> list[str]:
         return []
     shown = [trace.exchanges[n] for n in sorted(set(group.finding.exchanges)) if 0 <= n < len(trace.exchanges)]
     lines = [line for exchange in shown[:4] for line in exchange_lines(exchange)]
-    return [f"  {'wire' if n == 0 else '':<6} {line}" for n, line in enumerate(lines)]
+    return [f"  {'wire' if n == 0 else '':<8} {line}" for n, line in enumerate(lines)]
 
 
 def exchange_lines(exchange: Exchange) -> list[str]:

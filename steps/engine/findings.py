@@ -52,7 +52,7 @@ class Satisfied:
 class Finding:
     """One requirement broken once.
 
-    `said` is what the requirement or the case demanded, `saw` what happened, both with values. `exchanges` are the numbers of
+    `expected` is what the requirement or the case demands, `observed` what happened, both with values. `exchanges` are the numbers of
     the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts. An `echo`
     is a demand that an invariant judges as well; it is dropped when that one has spoken. `ignored` when what was asked for was accepted
     and had no effect. `timing` when only
@@ -60,8 +60,8 @@ class Finding:
     """
 
     requirement: str
-    said: str
-    saw: str
+    expected: str
+    observed: str
     exchanges: tuple[int, ...] = ()
     state: str | None = None
     at: Location | None = None

@@ -16,63 +16,63 @@ LONGEST = 160  # characters of a value that a message shows; the trace has the r
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`path` leads to the first place where `saw` is not what was `said`."""
+    """`path` leads to the first place where `observed` is not what is `expected`."""
 
     path: str
-    said: Any
-    saw: Any
+    expected: Any
+    observed: Any
     only_null: bool
 
     def __str__(self) -> str:
-        return f"{self.path or 'the value'}: {show(self.saw)} instead of {show(self.said)}"
+        return f"{self.path or 'the value'}: {show(self.observed)} instead of {show(self.expected)}"
 
 
-def differences(said: Any, saw: Any, path: str = "") -> Iterator[Difference]:
+def differences(expected: Any, observed: Any, path: str = "") -> Iterator[Difference]:
     """Every place where two JSON values differ. Numbers are equal by value, never to booleans."""
-    if isinstance(said, dict) and isinstance(saw, dict):
-        yield from _members(said, saw, path)
-    elif isinstance(said, list) and isinstance(saw, list):
-        yield from _items(said, saw, path)
-    elif not _same(said, saw):
-        yield Difference(path, said, saw, _nothing(said) and _nothing(saw))
+    if isinstance(expected, dict) and isinstance(observed, dict):
+        yield from _members(expected, observed, path)
+    elif isinstance(expected, list) and isinstance(observed, list):
+        yield from _items(expected, observed, path)
+    elif not _same(expected, observed):
+        yield Difference(path, expected, observed, _nothing(expected) and _nothing(observed))
 
 
-def first(said: Any, saw: Any, path: str = "") -> Difference | None:
+def first(expected: Any, observed: Any, path: str = "") -> Difference | None:
     """The first difference that is more than null against absent, else the first of any kind."""
-    if _equal(said, saw):
+    if _equal(expected, observed):
         return None
-    found = list(differences(said, saw, path))
+    found = list(differences(expected, observed, path))
     real = next((d for d in found if not d.only_null), None)
     return real or (found[0] if found else None)
 
 
-def _equal(said: Any, saw: Any) -> bool:
+def _equal(expected: Any, observed: Any) -> bool:
     """The quick answer for what is equal to the letter; a false one only means that the long way decides."""
     try:
-        return orjson.dumps(said) == orjson.dumps(saw)
+        return orjson.dumps(expected) == orjson.dumps(observed)
     except TypeError:
         return False
 
 
-def _members(said: dict[str, Any], saw: dict[str, Any], path: str) -> Iterator[Difference]:
-    for key in {**said, **saw}:
-        yield from differences(said.get(key, ABSENT), saw.get(key, ABSENT), f"{path}.{key}" if path else key)
+def _members(expected: dict[str, Any], observed: dict[str, Any], path: str) -> Iterator[Difference]:
+    for key in {**expected, **observed}:
+        yield from differences(expected.get(key, ABSENT), observed.get(key, ABSENT), f"{path}.{key}" if path else key)
 
 
-def _items(said: list[Any], saw: list[Any], path: str) -> Iterator[Difference]:
-    for n in range(max(len(said), len(saw))):
-        left = said[n] if n < len(said) else ABSENT
-        right = saw[n] if n < len(saw) else ABSENT
+def _items(expected: list[Any], observed: list[Any], path: str) -> Iterator[Difference]:
+    for n in range(max(len(expected), len(observed))):
+        left = expected[n] if n < len(expected) else ABSENT
+        right = observed[n] if n < len(observed) else ABSENT
         if (left is ABSENT) != (right is ABSENT):
             yield Difference(f"{path}[{n}]", left, right, False)
         else:
             yield from differences(left, right, f"{path}[{n}]")
 
 
-def _same(said: Any, saw: Any) -> bool:
-    if isinstance(said, bool) or isinstance(saw, bool):
-        return said is saw
-    return bool(said == saw) or (_rounded(said, saw) and _rounded(saw, said))
+def _same(expected: Any, observed: Any) -> bool:
+    if isinstance(expected, bool) or isinstance(observed, bool):
+        return expected is observed
+    return bool(expected == observed) or (_rounded(expected, observed) and _rounded(observed, expected))
 
 
 def _rounded(one: Any, other: Any) -> bool:

@@ -133,5 +133,5 @@ def _silences(case: Case, session: Session, evidence: list[Evidence]) -> list[Ev
     if any(isinstance(item, Finding) for item in evidence):
         return []
     waited = session.state.get("wait_timeouts", [])
-    saw = f"nothing for {session.patience_s:g} s"
-    return [Finding(case.requirements[0], what, saw, timing=True) for _, what in waited]
+    observed = f"nothing for {session.patience_s:g} s"
+    return [Finding(case.requirements[0], what, observed, timing=True) for _, what in waited]

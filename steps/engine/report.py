@@ -21,6 +21,7 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Exchange, Trace
 
+FORMAT = 2  # of the lines; in format 1, which had no such member, findings had `said` and `saw` for `expected` and `observed`
 LONGEST_BODY = 2000  # characters of a body that a finding keeps
 
 
@@ -75,7 +76,7 @@ class ReportWriter:
             "w", encoding="utf-8", errors="backslashreplace"
         )  # half a character, as JSON escapes it
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._line({"type": "header", "suite": suite_version(), **self.header, "started": started})
+        self._line({"type": "header", "format": FORMAT, "suite": suite_version(), **self.header, "started": started})
         for case in self.planned:
             self._line(_case(case))
         return self
@@ -152,8 +153,8 @@ def _finding(finding: Finding, outcome: Outcome, catalogue: Mapping[str, Require
     return {
         "requirement": finding.requirement,
         "level": finding.level({finding.requirement: catalogue[finding.requirement].level}),
-        "said": finding.said,
-        "saw": finding.saw,
+        "expected": finding.expected,
+        "observed": finding.observed,
         "state": finding.state,
         "at": str(finding.at or outcome.case.at),
         "strict_only": finding.strict_only,

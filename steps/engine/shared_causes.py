@@ -50,9 +50,10 @@ def _joined(outcome: Outcome, accused: str, common: dict[str, int]) -> Outcome:
     cause = judgement.cause
     if cause is None or cause.finding is None or cause.certain or (count := common.get(shape(cause.reason))) is None:
         return outcome
-    wrong, saw = cause.finding.requirement, f"in {count} cases: {cause.finding.saw}"
+    wrong, observed = cause.finding.requirement, f"in {count} cases: {cause.finding.observed}"
     findings = tuple(
-        replace(one, requirement=accused, saw=saw) if _is(one, cause.finding) else one for one in judgement.findings
+        replace(one, requirement=accused, observed=observed) if _is(one, cause.finding) else one
+        for one in judgement.findings
     )
     requirements = {**judgement.requirements, accused: Verdict.FAIL}
     if wrong != accused and not any(one.requirement == wrong for one in findings):
@@ -61,4 +62,4 @@ def _joined(outcome: Outcome, accused: str, common: dict[str, int]) -> Outcome:
 
 
 def _is(one: Finding, caused: Finding) -> bool:
-    return (one.requirement, one.said, one.saw) == (caused.requirement, caused.said, caused.saw)
+    return (one.requirement, one.expected, one.observed) == (caused.requirement, caused.expected, caused.observed)

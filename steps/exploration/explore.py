@@ -184,7 +184,7 @@ def _named(document: Mapping[str, Any], outcome: Outcome, requirement: str) -> d
     (case,) = document["cases"]
     finding = _finding(outcome, requirement)
     digest = hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:8]
-    said = " ".join(finding.said.split())[:60] if finding else ""
+    said = " ".join(finding.expected.split())[:60] if finding else ""
     return {"cases": [{**case, "name": f"found by exploration {digest}: {said}", "requirements": [requirement]}]}
 
 

@@ -29,11 +29,11 @@ class Broken(Failure):
     """A requirement that a generated request showed to be broken."""
 
 
-def broken(operation: str, requirement: Requirement, said: str, saw: str) -> Broken:
+def broken(operation: str, requirement: Requirement, expected: str, observed: str) -> Broken:
     return Broken(
         operation=operation,
         title=f"{requirement.id} {requirement.sentence}",
-        message=redacted(f"said  {said}\nsaw   {saw}"),
+        message=redacted(f"expected  {expected}\nobserved  {observed}"),
         case_id=None,
     )
 
@@ -77,5 +77,5 @@ def no_secrets(watch: Watch, response: Any, case: Any) -> None:
 def _told(case: Any, found: tuple[Finding, ...], catalogue: Mapping[str, Requirement]) -> Broken:
     first = found[0]
     others = sorted({f.requirement for f in found} - {first.requirement})
-    saw = first.saw + (f"\nalso  {', '.join(others)}" if others else "")
-    return broken(case.operation.label, catalogue[first.requirement], first.said, saw)
+    observed = first.observed + (f"\nalso  {', '.join(others)}" if others else "")
+    return broken(case.operation.label, catalogue[first.requirement], first.expected, observed)

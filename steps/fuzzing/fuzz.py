@@ -129,14 +129,14 @@ def _add(tally: Tally, check: Any, prefix: str, negative: bool) -> None:
         return  # an answer to what should have been refused may show what was wrong with it
     if isinstance(failure, Broken):
         requirement = failure.title.partition(" ")[0]
-        said, _, saw = failure.message.removeprefix("said  ").partition("\nsaw   ")
+        expected, _, observed = failure.message.removeprefix("expected  ").partition("\nobserved  ")
     else:
         number = OWN.get(prefix, {}).get(check.name) or BY_CHECK.get(check.name, CONFORMS)
         requirement = f"{prefix}-{number}"
-        said, saw = f"{check.name}: {failure.title}", failure.message
+        expected, observed = f"{check.name}: {failure.title}", failure.message
     strict_only = getattr(failure, "instance", ...) is None
     if sum(f.requirement == requirement for f in tally.findings) < MOST_OF_A_KIND:
-        tally.findings.append(Finding(requirement, said, saw, strict_only=strict_only))
+        tally.findings.append(Finding(requirement, expected, observed, strict_only=strict_only))
         tally.commands.append(redacted(check.failure_info.code_sample))
 
 

@@ -108,11 +108,11 @@ class OperationItem(pytest.Item):
 
 
 def block(finding: Finding, catalogue: Any, command: str) -> str:
-    """One finding for people: the requirement, said and saw, and the request that shows it."""
+    """One finding for people: the requirement, what was expected and observed, and the request that shows it."""
     requirement = catalogue[finding.requirement]
-    saw = finding.saw.replace("\n", "\n        ")
+    observed = finding.observed.replace("\n", "\n            ")
     head = f"{requirement.level.upper():<6}  {requirement.id}  {requirement.sentence}"
-    return f"{head}\n  said  {finding.said}\n  saw   {saw}\n  with  {command}"
+    return f"{head}\n  expected  {finding.expected}\n  observed  {observed}\n  with      {command}"
 
 
 def run(contract: Contract, config: pytest.Config) -> FuzzResult:

@@ -38,7 +38,7 @@ def found(about: Case, said: CaseView) -> tuple[str, str]:
     """The requirement that is accused and what was seen; the reason where nothing is accused."""
     one = cause(about, said)
     assert one is not None
-    return (one.finding.requirement, one.finding.saw) if one.finding else ("", one.reason)
+    return (one.finding.requirement, one.finding.observed) if one.finding else ("", one.reason)
 
 
 CALLS = want.Calls(("any",), ignored=True)
@@ -65,9 +65,9 @@ def test_a_gateway_without_its_engine_breaks_what_the_case_is_about(status: int)
 
 
 def test_a_refusal_is_told_as_one() -> None:
-    requirement, saw = found(case(CALLS), view(400))
+    requirement, observed = found(case(CALLS), view(400))
     assert requirement == "CHAT-042"
-    assert saw == 'refused with 400: {"error":{"message":"not today"}}'
+    assert observed == 'refused with 400: {"error":{"message":"not today"}}'
 
 
 def test_a_refusal_of_what_an_engine_may_lack_accuses_nobody_and_says_what_to_declare() -> None:

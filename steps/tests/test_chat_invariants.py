@@ -124,7 +124,7 @@ def test_where_usage_stands_is_one_breach(used: dict[str, Any]) -> None:
     view = CaseView(Trace(), {"it": streamed(data)}, {}, BENCH)
     found = [one for one in UsageChunk(sent=True).judge(view, "CHAT-059") if isinstance(one, Finding)]
     assert [one.requirement for one in found] == ["CHAT-053"]
-    assert ("with choices" in found[0].saw) == bool(used)
+    assert ("with choices" in found[0].observed) == bool(used)
 
 
 def test_a_stream_that_is_right_holds() -> None:
@@ -339,7 +339,7 @@ def test_logprobs_that_are_lost_are_never_a_wrong_count() -> None:
 def test_logprobs_that_a_stream_lost_are_said_to_be_missing() -> None:
     view = CaseView(Trace(), {"it": streamed(chunks(), logprobs=True)}, {}, PLAIN)
     (found,) = [one for invariant in PROFILE.invariants for one in invariant(view) if isinstance(one, Finding)]
-    assert (found.requirement, found.saw) == ("CHAT-023", "no logprobs in the stream")
+    assert (found.requirement, found.observed) == ("CHAT-023", "no logprobs in the stream")
 
 
 ROCKET = "\U0001f680".encode()

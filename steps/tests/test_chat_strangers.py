@@ -80,7 +80,7 @@ def test_a_combination_that_is_refused_is_said_to_be_refused_and_not_ignored() -
     played = outcomes("refuses_tools_in_streams", *STREAMS)
     findings = [finding for outcome in played for finding in outcome.judgement.findings]
     assert findings
-    assert all(finding.saw.startswith("refused with 400") and not finding.ignored for finding in findings)
+    assert all(finding.observed.startswith("refused with 400") and not finding.ignored for finding in findings)
 
 
 def test_an_engine_that_does_not_tell_its_context_is_asked_with_little_and_last() -> None:

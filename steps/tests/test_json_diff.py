@@ -26,7 +26,7 @@ def test_a_body_is_read_as_it_stands(body: bytes, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "saw", "differ"),
+    ("expected", "observed", "differ"),
     [
         (36893488147419103231, 3.6893488147419103e19, False),
         (2**53 + 1, 2**53 + 4, True),
@@ -36,8 +36,8 @@ def test_a_body_is_read_as_it_stands(body: bytes, value: Any) -> None:
         (2**53 + 1, "9007199254740993", True),
     ],
 )
-def test_numbers_that_no_double_tells_apart_are_the_same(said: Any, saw: Any, differ: bool) -> None:
-    assert (first({"n": said}, {"n": saw}) is not None) == differ
+def test_numbers_that_no_double_tells_apart_are_the_same(expected: Any, observed: Any, differ: bool) -> None:
+    assert (first({"n": expected}, {"n": observed}) is not None) == differ
 
 
 @pytest.mark.parametrize(

@@ -59,15 +59,15 @@ def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_
     assert lines == [
         "FAIL  ROLLOUT-094 MUST  The server MUST set `tool_call_id` of each tool message to the `id` of the call that",
         "      it answers.",
-        "  why    A result is shown as that of another call: the policy learns wrong facts about its tools.",
-        '  said   tool_call_id ["call_1"]',
-        "  saw    tool_call_id [null]",
-        '  case   scenarios/rollout/tools.yaml:9  "one" [sync]',
-        '  also   1 more: "two" [sync]',
-        "  wire   #0 <- POST /v1/chat/completions  +TIME  => 200",
-        '              sent {"api_key":"***","max_tokens":512}',
-        "              got {}",
-        "  rerun  rollout-conformance run --case one",
+        "  why      A result is shown as that of another call: the policy learns wrong facts about its tools.",
+        '  expected tool_call_id ["call_1"]',
+        "  observed tool_call_id [null]",
+        '  case     scenarios/rollout/tools.yaml:9  "one" [sync]',
+        '  also     1 more: "two" [sync]',
+        "  wire     #0 <- POST /v1/chat/completions  +TIME  => 200",
+        '                sent {"api_key":"***","max_tokens":512}',
+        "                got {}",
+        "  rerun    rollout-conformance run --case one",
     ]
 
 
@@ -164,17 +164,44 @@ def test_what_is_no_line_of_a_report_is_named_with_its_reason(tmp_path: Path, da
 def test_half_a_character_is_written_and_read_back(tmp_path: Path) -> None:
     file = tmp_path / "run.ndjson"
     with report.ReportWriter(file, {}, CATALOGUE, [case("a")]) as writer:
-        writer.result(outcome("a", replace(FOUND, saw="\ud800")))
+        writer.result(outcome("a", replace(FOUND, observed="\ud800")))
     read = report_file.read(file)
-    assert next(read.results()).findings[0].saw == "\ud800"
-    assert "saw   \\ud800" in "".join(html.render(read)).encode("utf-8", "backslashreplace").decode()
+    assert next(read.results()).findings[0].observed == "\ud800"
+    assert "observed \\ud800" in "".join(html.render(read)).encode("utf-8", "backslashreplace").decode()
+
+
+def test_a_report_names_its_format_and_those_of_the_first_are_read_too(tmp_path: Path) -> None:
+    new, old = tmp_path / "new.ndjson", tmp_path / "old.ndjson"
+    with report.ReportWriter(new, {}, CATALOGUE, [case("a")]) as writer:
+        writer.result(outcome("a", FOUND))
+    lines = [json.loads(line) for line in new.read_text().splitlines()]
+    assert lines[0].pop("format") == 2
+    for line in lines:
+        for finding in line.get("findings", ()):
+            finding["said"], finding["saw"] = finding.pop("expected"), finding.pop("observed")
+    old.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pages = []
+    for file in (new, old):
+        read = report_file.read(file)
+        (finding,) = next(read.results()).findings
+        assert (finding.expected, finding.observed) == (FOUND.expected, FOUND.observed)
+        pages.append("".join(html.render(read)).replace(str(file), ""))
+    assert [(report_file.read(file)).header.format for file in (new, old)] == [2, 1]
+    assert pages[0] == pages[1]
+
+
+def test_a_report_of_a_format_to_come_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "run.ndjson"
+    file.write_text('{"type": "header", "format": 3}\n')
+    with pytest.raises(SuiteError, match="line 1 is not a line of a report: format: Input should be 1 or 2"):
+        report_file.read(file)
 
 
 def test_of_many_exchanges_and_findings_a_page_has_the_first(tmp_path: Path) -> None:
     file = tmp_path / "run.ndjson"
     ends = {"status": 200, "fault": None, "request_body": "", "response_body": None}
     wire = [{"n": n, "direction": "to target", "method": "GET", "path": f"/{n}", **ends} for n in range(100)]
-    one = dict.fromkeys(("said", "saw", "at", "rerun"), "")
+    one = dict.fromkeys(("expected", "observed", "at", "rerun"), "")
     found = [{"requirement": "ROLLOUT-001", "level": "must", **one, "exchanges": wire}] * 30
     ended = {"verdict": "fail", "reason": "", "seconds": 0.0, "requirements": [], "findings": found}
     line = json.dumps({"type": "result", "case": "a", **ended}) + "\n"

@@ -331,6 +331,6 @@ def test_smoke_says_which_finding() -> None:
             return await smoke_check.smoke(Request(target=url, described=described), lines.append)
 
     assert asyncio.run(play()) == 2
-    said = r" +ROLLOUT-231 MUST  said COMPLETED: .*; saw the rollout ended in ERROR: .no."
+    said = r" +ROLLOUT-231 MUST  expected COMPLETED: .*; observed the rollout ended in ERROR: .no."
     assert any(re.match(said, line) for line in lines), lines
     assert all("\n" not in line for line in lines)

@@ -117,6 +117,6 @@ def test_defects_are_found(ways: str, requirements: set[str]) -> None:
 def test_one_cause_is_one_finding() -> None:
     """A second attempt without the body: whatever the client got then is no reply to what it asked."""
     outcomes = played("empty_retry", names=[name for name in CASES if "is asked of the other" in name])
-    said = {finding.said for one in outcomes for finding in one.judgement.findings}
+    said = {finding.expected for one in outcomes for finding in one.judgement.findings}
     assert broken(outcomes) == {"ROUTER-003"}
     assert said == {"the same request at the second engine"}

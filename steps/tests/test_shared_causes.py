@@ -37,7 +37,7 @@ def accused(outcome: Outcome) -> list[str]:
 def test_one_cause_of_cases_about_several_requirements_accuses_one() -> None:
     found = joined([*several(), passed("R-9")], ENDS)
     assert [accused(one) for one in found] == [[ENDS]] * SEVERAL + [[]]
-    assert found[1].judgement.findings[0].saw == f"in {SEVERAL} cases: {ERROR.format(n=1)}"
+    assert found[1].judgement.findings[0].observed == f"in {SEVERAL} cases: {ERROR.format(n=1)}"
     assert dict(found[1].judgement.requirements) == {"R-1": Verdict.INCONCLUSIVE, ENDS: Verdict.FAIL}
     assert found[1].judgement.verdict is Verdict.FAIL
     assert found[-1] == passed("R-9")
@@ -80,7 +80,7 @@ def test_a_cause_that_accuses_nothing_joins_nothing() -> None:
 def test_an_end_that_already_accuses_that_requirement_is_told_with_its_count() -> None:
     found = joined([ended(f"R-{n}", ERROR.format(n=n), accused=ENDS) for n in range(SEVERAL)], ENDS)
     assert [one.judgement.requirements[ENDS] for one in found] == [Verdict.FAIL] * SEVERAL
-    assert all(one.judgement.findings[0].saw.startswith(f"in {SEVERAL} cases: ") for one in found)
+    assert all(one.judgement.findings[0].observed.startswith(f"in {SEVERAL} cases: ") for one in found)
 
 
 @pytest.mark.parametrize(

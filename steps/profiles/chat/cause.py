@@ -89,8 +89,8 @@ def _may_lack(case: Case, view: CaseView) -> str:
     return f"engines may lack this; declare {names} on its card to have it judged, or {absent} to have it skipped"
 
 
-def _found(requirement: str, said: str, saw: str, reply: Reply) -> Cause:
-    return Cause(saw, Finding(requirement, said, saw, (reply.n,)), reply.n)
+def _found(requirement: str, expected: str, observed: str, reply: Reply) -> Cause:
+    return Cause(observed, Finding(requirement, expected, observed, (reply.n,)), reply.n)
 
 
 def _is_judged(case: Case, view: CaseView, reply: Reply, how: str) -> bool:

@@ -26,11 +26,17 @@ BIG = 2**53
 TOGETHER_S = 0.1  # a stream that takes less than this shows nothing
 
 
-def verdict(requirement: str, ok: bool, said: str, saw: str, *replies: Reply, ignored: bool = False) -> Evidence:
+def verdict(
+    requirement: str, ok: bool, expected: str, observed: str, *replies: Reply, ignored: bool = False
+) -> Evidence:
     """`ignored` counts only where every request was accepted: what is refused is not ignored."""
     numbers = tuple(reply.n for reply in replies)
     accepted = all(reply.status is not None and 200 <= reply.status < 300 for reply in replies)
-    return Satisfied(requirement) if ok else Finding(requirement, said, saw, numbers, ignored=ignored and accepted)
+    return (
+        Satisfied(requirement)
+        if ok
+        else Finding(requirement, expected, observed, numbers, ignored=ignored and accepted)
+    )
 
 
 def first(reply: Reply) -> Choice:
@@ -61,11 +67,11 @@ class Answered:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for reply in view.named(self.of):
-            said = f"{' or '.join(map(str, self.statuses))}"
+            expected = f"{' or '.join(map(str, self.statuses))}"
             yield verdict(
                 requirement,
                 reply.status in self.statuses and not _unreadable(reply),
-                said,
+                expected,
                 f"{reply.status}: {show(reply.body)}",
                 reply,
             )
@@ -114,8 +120,8 @@ class Alike:
         if differing is None:
             yield Satisfied(requirement)
         else:
-            said = f"{replies[differing].name} as {replies[0].name}: {show(shown[0])}"
-            yield Finding(requirement, said, show(shown[differing]), (replies[0].n, replies[differing].n))
+            expected = f"{replies[differing].name} as {replies[0].name}: {show(shown[0])}"
+            yield Finding(requirement, expected, show(shown[differing]), (replies[0].n, replies[differing].n))
 
 
 def _sample(choice: Choice, by: str) -> Any:
@@ -142,8 +148,15 @@ class AlikeOrRefused:
         if reply.status is not None and 400 <= reply.status < 500:
             yield Satisfied(requirement)
             return
-        said, saw = _sample(first(other), "text"), _sample(first(reply), "text")
-        yield verdict(requirement, said == saw, f"{show(said)}, or a 4xx", f"{reply.status}: {show(saw)}", other, reply)
+        expected, observed = _sample(first(other), "text"), _sample(first(reply), "text")
+        yield verdict(
+            requirement,
+            expected == observed,
+            f"{show(expected)}, or a 4xx",
+            f"{reply.status}: {show(observed)}",
+            other,
+            reply,
+        )
 
 
 def _read(arguments: str) -> Any:
@@ -166,9 +179,9 @@ class NotAllAlike:
         if len(samples) > 1:
             yield Satisfied(requirement)
         elif not self.greedy or samples != {_text(first(reply)) for reply in view.named(self.greedy)}:
-            said = f"{len(replies)} samples under {len(replies)} seeds, not all equal"
+            expected = f"{len(replies)} samples under {len(replies)} seeds, not all equal"
             yield verdict(
-                requirement, False, said, f"all are {show(first(replies[0]).content)}", replies[0], ignored=True
+                requirement, False, expected, f"all are {show(first(replies[0]).content)}", replies[0], ignored=True
             )
 
 
@@ -187,9 +200,9 @@ class Sampled:
             return
         likely = _likely(greedy, len(replies))
         if likely < self.chance:
-            said = f"{len(replies)} samples at temperature 1 that are not all the greedy one"
-            saw = f"all are {show(greedy.content)}, which by its logprobs has a chance of {likely:.1g}"
-            yield verdict(requirement, False, said, saw, replies[0], ignored=True)
+            expected = f"{len(replies)} samples at temperature 1 that are not all the greedy one"
+            observed = f"all are {show(greedy.content)}, which by its logprobs has a chance of {likely:.1g}"
+            yield verdict(requirement, False, expected, observed, replies[0], ignored=True)
 
 
 def _text(choice: Choice) -> str:
@@ -221,8 +234,8 @@ class Varied:
             if len({_text(choice) for choice in reply.choices}) > 1:
                 yield Satisfied(requirement)
             elif len(reply.choices) > 1 and self._chance(view, reply) < self.chance:
-                saw = f"all {len(reply.choices)} are {show(first(reply).content)}"
-                yield Finding(requirement, "choices that are sampled each for itself", saw, (reply.n,))
+                observed = f"all {len(reply.choices)} are {show(first(reply).content)}"
+                yield Finding(requirement, "choices that are sampled each for itself", observed, (reply.n,))
 
     def _chance(self, view: CaseView, reply: Reply) -> float:
         again = len(reply.choices) - 1
@@ -280,8 +293,8 @@ class SameLogprobs:
         far = next((n for n, (a, b) in enumerate(pairs) if abs(a - b) > self.within), None)
         ok = far is None and len(values[0]) == len(values[-1])
         at = far or 0
-        said, saw = (f"{len(some)} logprobs, number {at}: {some[at]:g}" for some in (values[0], values[-1]))
-        yield verdict(requirement, ok, said, saw, *replies)
+        expected, observed = (f"{len(some)} logprobs, number {at}: {some[at]:g}" for some in (values[0], values[-1]))
+        yield verdict(requirement, ok, expected, observed, *replies)
 
 
 def _values(choice: Choice) -> list[float]:
@@ -341,9 +354,9 @@ class MoreThan:
         wholes = [view.named(name)[0] for name in self.wholes]
         if not reply.good or any(_text(first(part)) == _text(first(whole)) for whole in wholes):
             return
-        said = f"an answer to all of it, such as {show(first(wholes[0]).content)}"
+        expected = f"an answer to all of it, such as {show(first(wholes[0]).content)}"
         same = _text(first(reply)) == _text(first(part))
-        yield verdict(requirement, not same, said, f"that to its first part, {show(first(reply).content)}", reply)
+        yield verdict(requirement, not same, expected, f"that to its first part, {show(first(reply).content)}", reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,8 +384,8 @@ class Apart:
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for reply in (reply for name in self.of for reply in view.named(name)):
             text = json.dumps([choice.raw for choice in reply.choices], default=str)
-            said = f"no {show(self.word)}: another conversation said it"
-            yield verdict(requirement, self.word not in text, said, show(first(reply).content), reply)
+            expected = f"no {show(self.word)}: another conversation said it"
+            yield verdict(requirement, self.word not in text, expected, show(first(reply).content), reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,12 +400,18 @@ class Stops:
         full, cut = view.named(self.full)[0], view.named(self.cut)[0]
         if self.at not in first(full).content:
             return  # the model never says it: nothing was decided
-        said = first(full).content.partition(self.at)[0]
-        saw = first(cut).content
-        ok = saw.rstrip() == said.rstrip() and first(cut).finish == "stop"
-        shown = f"{show(saw)}, finish_reason {show(first(cut).finish)}"
+        expected = first(full).content.partition(self.at)[0]
+        observed = first(cut).content
+        ok = observed.rstrip() == expected.rstrip() and first(cut).finish == "stop"
+        shown = f"{show(observed)}, finish_reason {show(first(cut).finish)}"
         yield verdict(
-            requirement, ok, f"{show(said)}, finish_reason stop", shown, full, cut, ignored=saw == first(full).content
+            requirement,
+            ok,
+            f"{show(expected)}, finish_reason stop",
+            shown,
+            full,
+            cut,
+            ignored=observed == first(full).content,
         )
 
 
@@ -408,9 +427,9 @@ class Cut:
             count = len(first(reply).ids or ()) or reply.usage.get("completion_tokens")
             ok = count == self.tokens and first(reply).finish == "length"
             counted = "no count of tokens" if count is None else f"{count} tokens"
-            saw = f"{counted}, finish_reason {show(first(reply).finish)}"
+            observed = f"{counted}, finish_reason {show(first(reply).finish)}"
             more = isinstance(count, int) and count > self.tokens
-            yield verdict(requirement, ok, f"{self.tokens} tokens, finish_reason length", saw, reply, ignored=more)
+            yield verdict(requirement, ok, f"{self.tokens} tokens, finish_reason length", observed, reply, ignored=more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,9 +443,9 @@ class Choices:
         for reply in view.named(self.of):
             indices = sorted(show(choice.raw.get("index")) for choice in reply.choices)
             ok = indices == [str(n) for n in range(self.count)]
-            said = f"choices with the indices 0 to {self.count - 1}"
-            saw = f"{len(indices)} choice(s), indices {', '.join(indices)}"
-            yield verdict(requirement, ok, said, saw, reply, ignored=len(indices) == 1 != self.count)
+            expected = f"choices with the indices 0 to {self.count - 1}"
+            observed = f"{len(indices)} choice(s), indices {', '.join(indices)}"
+            yield verdict(requirement, ok, expected, observed, reply, ignored=len(indices) == 1 != self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,9 +471,9 @@ class TopLogprobs:
             ok = bool(entries) and all(self._counts(entry, tops) for entry, tops in zip(entries, found, strict=True))
             ordered = all(some == sorted(some, reverse=True) for some in values)
             counts = " or ".join(map(str, sorted({len(tops) for tops in found}))) or "no logprobs, so no"
-            saw = f"{counts} alternatives" + ("" if ordered else ", not best first")
-            said = f"{self.count} alternatives for each token, best first"
-            yield verdict(requirement, ok and ordered, said, saw, reply, ignored=not ok)
+            observed = f"{counts} alternatives" + ("" if ordered else ", not best first")
+            expected = f"{self.count} alternatives for each token, best first"
+            yield verdict(requirement, ok and ordered, expected, observed, reply, ignored=not ok)
 
     def _counts(self, entry: Mapping[str, Any], tops: list[Any]) -> bool:
         """One more is right where the sampled token is none of the best."""
@@ -485,13 +504,13 @@ class Calls:
             )
             ids = [str(call.get("id")) for call in first(reply).calls]
             whole = all(_is_call(call) for call in first(reply).calls) and len(set(ids)) == len(ids)
-            said = (
+            expected = (
                 f"calls of {', '.join(self.names)}, each of type function, with an id of its own and JSON arguments"
                 if self.names
                 else "no call"
             )
-            saw = f"{show(first(reply).calls)}, content {show(first(reply).content)}"
-            yield verdict(requirement, ok and whole, said, saw, reply, ignored=self.ignored and not ok)
+            observed = f"{show(first(reply).calls)}, content {show(first(reply).content)}"
+            yield verdict(requirement, ok and whole, expected, observed, reply, ignored=self.ignored and not ok)
 
 
 def _is_call(call: Mapping[str, Any]) -> bool:
@@ -513,9 +532,9 @@ class Says:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for reply in view.named(self.of):
-            saw = f"content: {show(first(reply).content)}"
+            observed = f"content: {show(first(reply).content)}"
             yield verdict(
-                requirement, self.text in first(reply).content, f"{show(self.text)} in the content", saw, reply
+                requirement, self.text in first(reply).content, f"{show(self.text)} in the content", observed, reply
             )
 
 
@@ -530,9 +549,9 @@ class BothTold:
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         asked, told = view.named(self.calls)[0], view.named(self.of)[0]
         if len(first(asked).calls) == len(self.results) and not first(told).calls:
-            saw = first(told).content
-            ok = all(result in saw for result in self.results)
-            yield verdict(requirement, ok, f"{' and '.join(self.results)} in the content", show(saw), told)
+            observed = first(told).content
+            ok = all(result in observed for result in self.results)
+            yield verdict(requirement, ok, f"{' and '.join(self.results)} in the content", show(observed), told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -563,11 +582,11 @@ class UsageChunk:
             chunks = [data for data in reply.data if isinstance(data, Mapping)]
             with_usage = [chunk for chunk in chunks if chunk.get("usage") is not None]
             last = bool(chunks) and with_usage == chunks[-1:] and not chunks[-1].get("choices")
-            said = "usage in one last chunk without choices" if self.sent else "no usage"
-            saw = f"usage in {len(with_usage)} of {len(chunks)} chunks{_choices_beside(with_usage)}"
+            expected = "usage in one last chunk without choices" if self.sent else "no usage"
+            observed = f"usage in {len(with_usage)} of {len(chunks)} chunks{_choices_beside(with_usage)}"
             ok = last if self.sent else not with_usage
             about = PLACE_OF_USAGE if requirement.startswith("CHAT-") else requirement
-            yield verdict(about, ok, said, saw, reply, ignored=self.sent and not with_usage)
+            yield verdict(about, ok, expected, observed, reply, ignored=self.sent and not with_usage)
 
 
 def _choices_beside(with_usage: Sequence[Mapping[str, Any]]) -> str:
@@ -595,8 +614,8 @@ class Arrives:
             if (times[-1] - times[0]) / (times[-1] - began) > LEAST_SHARE:
                 yield Satisfied(requirement)
                 return
-            saw = f"the first after {times[0] - began:.3f} s, the last after {times[-1] - began:.3f} s"
-            late.append((f"{len(times)} chunks one after the other", saw, (reply.n,)))
+            observed = f"the first after {times[0] - began:.3f} s, the last after {times[-1] - began:.3f} s"
+            late.append((f"{len(times)} chunks one after the other", observed, (reply.n,)))
         yield from (Finding(requirement, *one) for one in late[:1])
 
 
@@ -617,5 +636,5 @@ class Freed:
         counter = "vllm:generation_tokens_total"
         sampled = after.get(counter, 0.0) - before.get(counter, 0.0)
         ok = running == 0 and sampled <= self.tokens
-        said = f"no running request, at most {self.tokens} tokens sampled"
-        yield verdict(requirement, ok, said, f"{running:g} running, {sampled:g} tokens sampled")
+        expected = f"no running request, at most {self.tokens} tokens sampled"
+        yield verdict(requirement, ok, expected, f"{running:g} running, {sampled:g} tokens sampled")

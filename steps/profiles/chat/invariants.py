@@ -27,8 +27,8 @@ def held(number: int) -> Satisfied:
     return Satisfied(f"CHAT-{number:03}")
 
 
-def broken(number: int, said: str, saw: str, *exchanges: int) -> Finding:
-    return Finding(f"CHAT-{number:03}", said, saw, exchanges)
+def broken(number: int, expected: str, observed: str, *exchanges: int) -> Finding:
+    return Finding(f"CHAT-{number:03}", expected, observed, exchanges)
 
 
 def good(view: CaseView) -> Iterator[Reply]:
@@ -80,8 +80,12 @@ def counting(view: CaseView) -> Iterator[Evidence]:
             yield from _equal(12, "prompt_tokens", len(reply.prompt_ids), prompt, reply)
 
 
-def _equal(number: int, name: str, said: int, saw: Any, reply: Reply) -> Iterator[Evidence]:
-    yield held(number) if said == saw else broken(number, f"{name}: {said}", f"{name}: {show(saw)}", reply.n)
+def _equal(number: int, name: str, expected: int, observed: Any, reply: Reply) -> Iterator[Evidence]:
+    yield (
+        held(number)
+        if expected == observed
+        else broken(number, f"{name}: {expected}", f"{name}: {show(observed)}", reply.n)
+    )
 
 
 def tokens(view: CaseView) -> Iterator[Evidence]:
@@ -137,15 +141,15 @@ def _logprobs(view: CaseView, reply: Reply, choice: Choice, ids: tuple[int, ...]
         return
     entries = choice.logprobs
     if entries is None or len(entries) != len(ids):
-        saw = "no logprobs" if not entries else f"{len(entries)} logprobs"
-        yield broken(23, f"{len(ids)} logprobs for {len(ids)} ids", saw, reply.n)
+        observed = "no logprobs" if not entries else f"{len(entries)} logprobs"
+        yield broken(23, f"{len(ids)} logprobs for {len(ids)} ids", observed, reply.n)
         return
     strange = next((n for n, pair in enumerate(zip(entries, ids, strict=True)) if _foreign(view, *pair)), None)
     if strange is None:
         yield held(23)
     else:
-        said = f"logprob {strange} is of {show(view.tokens.decode([ids[strange]]) if view.tokens else '')}"
-        yield broken(23, said, f"it says it is of {show(entries[strange].get('token'))}", reply.n)
+        expected = f"logprob {strange} is of {show(view.tokens.decode([ids[strange]]) if view.tokens else '')}"
+        yield broken(23, expected, f"it says it is of {show(entries[strange].get('token'))}", reply.n)
     yield from probabilities(reply, entries)
 
 
@@ -307,8 +311,8 @@ def refusals(view: CaseView) -> Iterator[Evidence]:
             continue
         message = mapping(reply.fields.get("error")).get("message")
         ok = isinstance(message, str) and bool(message)
-        said = "an error object with a text message"
-        yield held(8) if ok else broken(8, said, f"{reply.status}: {show(reply.body)}", reply.n)
+        expected = "an error object with a text message"
+        yield held(8) if ok else broken(8, expected, f"{reply.status}: {show(reply.body)}", reply.n)
 
 
 def _is_question(view: CaseView, reply: Reply) -> bool:
@@ -356,8 +360,8 @@ def streams(view: CaseView) -> Iterator[Evidence]:
             yield held(51)
         else:
             fault = [reply.fault] if reply.fault else []
-            saw = "; ".join([*disorder[:2], *fault, *([] if life.ended else [life.shown()])])
-            yield broken(51, "one finish_reason a choice, then data: [DONE]", saw, reply.n)
+            observed = "; ".join([*disorder[:2], *fault, *([] if life.ended else [life.shown()])])
+            yield broken(51, "one finish_reason a choice, then data: [DONE]", observed, reply.n)
         yield from _constant(reply, life.of("CHAT-052"))
 
 
@@ -373,8 +377,8 @@ def _pieces(reply: Reply) -> Iterator[Evidence]:
     if not lost and len(dict(ids)) == len(set(ids)) == len(indices) == len(names):
         yield held(58)
     else:
-        saw = f"{len(lost)} piece(s) without an index, ids {show(ids[:MOST])}, names for {show(names[:MOST])}"
-        yield broken(58, "an index in each piece, one id and one name a call", saw, reply.n)
+        observed = f"{len(lost)} piece(s) without an index, ids {show(ids[:MOST])}, names for {show(names[:MOST])}"
+        yield broken(58, "an index in each piece, one id and one name a call", observed, reply.n)
 
 
 def _constant(reply: Reply, disorder: list[str]) -> Iterator[Evidence]:
@@ -389,8 +393,8 @@ def _constant(reply: Reply, disorder: list[str]) -> Iterator[Evidence]:
         told += [f"object {one}" for one in sorted(kinds)[:MOST_SHOWN]] + (
             [f"a chunk that is {odd[0]!r}"] if odd else []
         )
-        said = "the role once, first; object chat.completion.chunk; id and model the same in all chunks"
-        yield broken(52, said, ", ".join(told), reply.n)
+        expected = "the role once, first; object chat.completion.chunk; id and model the same in all chunks"
+        yield broken(52, expected, ", ".join(told), reply.n)
     else:
         yield held(52)
     times = sorted({show(chunk.get("created")) for chunk in chunks})

@@ -36,11 +36,11 @@ def _spelled(reply: Reply, choice: Choice) -> Iterator[Evidence]:
     if spells(choice):
         yield held(23)
         return
-    said = f"a logprob for each token of the content {show(choice.content)}"
+    expected = f"a logprob for each token of the content {show(choice.content)}"
     kind = "stream" if reply.streamed else "reply"
     tokens = "".join(str(entry.get("token")) for entry in choice.logprobs or ())
-    saw = f"logprobs of {show(tokens)}" if choice.logprobs else f"no logprobs in the {kind}"
-    yield broken(23, said, saw, reply.n)
+    observed = f"logprobs of {show(tokens)}" if choice.logprobs else f"no logprobs in the {kind}"
+    yield broken(23, expected, observed, reply.n)
 
 
 def spells(choice: Choice, alone: bool = False) -> bool:
@@ -82,8 +82,8 @@ def counted(view: CaseView) -> Iterator[Evidence]:
         if abs(sampled - count) <= len(choices):  # whether the end of the turn is an entry engines decide
             yield held(11)
         else:
-            said = f"completion_tokens: {count}, as many as logprobs, one more or less for each of {len(choices)} choice(s)"
-            yield broken(11, said, f"completion_tokens: {sampled}", reply.n)
+            expected = f"completion_tokens: {count}, as many as logprobs, one more or less for each of {len(choices)} choice(s)"
+            yield broken(11, expected, f"completion_tokens: {sampled}", reply.n)
 
 
 def _says_all(reply: Reply, choice: Choice) -> bool:

@@ -122,20 +122,20 @@ def _not_begun(accused: str, view: CaseView, rollout: Rollout) -> Cause:
     if last.status in FULL:
         reason = f"the target answered {last.status} to the start by itself, for as long as it was asked"
         return Cause(reason, since=last.n, again=view.crowded > 0)
-    saw = (
+    observed = (
         f"the start was answered {last.status}: {_body(last)}"
         if last.status
         else f"the start: {last.exchange.fault or 'no answer'}"
     )
-    return Cause(saw, Finding(accused, "the start accepted, and the rollout run", saw, (last.n,)), last.n)
+    return Cause(observed, Finding(accused, "the start accepted, and the rollout run", observed, (last.n,)), last.n)
 
 
 def _unreadable(rollout: Rollout, body: NotJson) -> Cause:
     """A result that nobody can read says nothing that could be judged."""
     assert rollout.result is not None
     n, what = rollout.result.n, "answer" if rollout.dialect == "sync" else "completion"
-    saw = f"the {what} that should bring the result is {body}"
-    return Cause(saw, Finding(RESULTS.get(rollout.dialect, NO_RESULT), "a result in JSON", saw, (n,)), n)
+    observed = f"the {what} that should bring the result is {body}"
+    return Cause(observed, Finding(RESULTS.get(rollout.dialect, NO_RESULT), "a result in JSON", observed, (n,)), n)
 
 
 def _broke_down(rollout: Rollout, runs: bool) -> bool:
@@ -148,21 +148,23 @@ def _broke_down(rollout: Rollout, runs: bool) -> bool:
 
 def _no_result(rollout: Rollout) -> Cause:
     start = rollout.starts[-1]
-    saw = f"HTTP {start.status}: {_body(start)}"
-    return Cause(saw, Finding(NO_RESULT, "HTTP 200 with status COMPLETED or ERROR", saw, (start.n,)), start.n)
+    observed = f"HTTP {start.status}: {_body(start)}"
+    return Cause(observed, Finding(NO_RESULT, "HTTP 200 with status COMPLETED or ERROR", observed, (start.n,)), start.n)
 
 
 def _failed(accused: str, rollout: Rollout) -> Cause:
     result = rollout.result
     assert result is not None
-    saw = f"the rollout ended in ERROR: {show(result.fields.get('error_message'))}"
+    observed = f"the rollout ended in ERROR: {show(result.fields.get('error_message'))}"
     before = [chat.n for chat in rollout.chats]
-    said, since = "COMPLETED: no generation call failed, and no limit was reached", max([*before, result.n])
+    expected, since = "COMPLETED: no generation call failed, and no limit was reached", max([*before, result.n])
     failed = _failed_call(rollout)
     if failed is not None:
-        said = f"the generation call that failed ({failed}) asked again, and COMPLETED"
+        expected = f"the generation call that failed ({failed}) asked again, and COMPLETED"
         accused = accused if rollout.dialect == "sync" else NOT_RETRIED
-    return Cause(saw, Finding(accused, said, saw, (*before[-1:], result.n)), since, certain=failed is not None)
+    return Cause(
+        observed, Finding(accused, expected, observed, (*before[-1:], result.n)), since, certain=failed is not None
+    )
 
 
 def _refused_call(rollout: Rollout) -> bool:
@@ -191,9 +193,9 @@ def _silent(accused: str, view: CaseView, rollout: Rollout) -> Cause:
         return Cause(waits)
     _, what = view.wait_timeouts[0]
     requirement = RESULTS.get(rollout.dialect, accused) if accused == ENDS_BY_ITSELF else accused
-    saw = f"none within {view.patience_s:g} s of silence"
+    observed = f"none within {view.patience_s:g} s of silence"
     last = max([start.n for start in rollout.starts] + [chat.n for chat in rollout.chats])
-    return Cause(f"{what}: {saw}", Finding(requirement, what, saw, (last,), timing=True), last + 1)
+    return Cause(f"{what}: {observed}", Finding(requirement, what, observed, (last,), timing=True), last + 1)
 
 
 def _waits_its_turn(accused: str, view: CaseView, rollout: Rollout) -> str:

@@ -21,8 +21,10 @@ from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Ro
 CLOCKS_S = 0.25  # how late a busy machine may see a request
 
 
-def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int, timing: bool = False) -> Evidence:
-    return Satisfied(requirement) if ok else Finding(requirement, said, saw, exchanges, timing=timing)
+def _verdict(
+    requirement: str, ok: bool, expected: str, observed: str, *exchanges: int, timing: bool = False
+) -> Evidence:
+    return Satisfied(requirement) if ok else Finding(requirement, expected, observed, exchanges, timing=timing)
 
 
 def _showing(view: CaseView, label: str) -> list[Rollout]:
@@ -35,7 +37,7 @@ def _chosen(view: CaseView, label: str) -> list[Rollout]:
     return [r for name, r in view.rollouts.items() if label in ("", name) or name.startswith(f"{label}#")]
 
 
-def _start_saw(start: Answer) -> str:
+def _observed_start(start: Answer) -> str:
     return f"{start.status}" if start.status is not None else str(start.exchange.fault)
 
 
@@ -49,16 +51,16 @@ class Refused:
     rollout: str = ""
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        said = f"the start request refused with {' or '.join(map(str, self.statuses))} and a JSON body"
+        expected = f"the start request refused with {' or '.join(map(str, self.statuses))} and a JSON body"
         for rollout in _chosen(view, self.rollout):
             for start in rollout.starts:
                 # Frameworks differ on 400 and 422 for the same mistake; where one is right, so is the other.
                 allowed = {*self.statuses, 400} if 422 in self.statuses else set(self.statuses)
                 ok = start.status in allowed and not isinstance(start.body, NotJson)
-                saw = _start_saw(start) + (
+                observed = _observed_start(start) + (
                     f", a body that is {start.body!r}" if isinstance(start.body, NotJson) and start.status else ""
                 )
-                yield _verdict(requirement, ok, said, saw, start.n)
+                yield _verdict(requirement, ok, expected, observed, start.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,10 @@ class LastRefused:
     rollout: str = ""
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        said = f"the repeated start answered {' or '.join(map(str, self.statuses))}"
+        expected = f"the repeated start answered {' or '.join(map(str, self.statuses))}"
         for rollout in _chosen(view, self.rollout):
             last = rollout.starts[-1]
-            yield _verdict(requirement, last.status in self.statuses, said, _start_saw(last), last.n)
+            yield _verdict(requirement, last.status in self.statuses, expected, _observed_start(last), last.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Accepted:
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for rollout in _chosen(view, self.rollout):
             start = rollout.starts[-1]
-            yield _verdict(requirement, rollout.accepted, "the start request accepted", _start_saw(start), start.n)
+            yield _verdict(requirement, rollout.accepted, "the start request accepted", _observed_start(start), start.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,8 @@ class Completed:
             status, reason, n = _end(rollout)
             unsaid = rollout.dialect == "routed" and reason is None  # no member of the dialect says it
             ok = status == "COMPLETED" and (not self.reasons or unsaid or reason in self.reasons)
-            said = f"COMPLETED{reasons}"
-            yield Satisfied(requirement) if ok else Finding(requirement, said, _end_saw(rollout), n, echo=True)
+            expected = f"COMPLETED{reasons}"
+            yield Satisfied(requirement) if ok else Finding(requirement, expected, _observed_end(rollout), n, echo=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ class Failed:
         for rollout in _chosen(view, self.rollout):
             status, _, n = _end(rollout)
             if status != "ERROR":
-                yield Finding(requirement, "status ERROR", _end_saw(rollout), n)
+                yield Finding(requirement, "status ERROR", _observed_end(rollout), n)
                 continue
             yield Satisfied(requirement)
             yield from self._members(rollout, requirement, n)
@@ -135,13 +137,13 @@ class Failed:
         extra = extra if isinstance(extra, dict) else {}
         category, status = extra.get("error_category"), extra.get("http_status")
         if self.categories and (category is not None or self.strictly):
-            said = f"error_category {' or '.join(self.categories)}"
-            yield _verdict(requirement, category in self.categories, said, f"error_category {show(category)}", *n)
+            expected = f"error_category {' or '.join(self.categories)}"
+            yield _verdict(requirement, category in self.categories, expected, f"error_category {show(category)}", *n)
         if category in self.not_categories:
             yield Finding(requirement, f"not error_category {category}", f"error_category {show(category)}", n)
         if self.http_status is not None and (status is not None or self.strictly):
-            said = f"http_status {self.http_status}"
-            yield _verdict(requirement, status == self.http_status, said, f"http_status {show(status)}", *n)
+            expected = f"http_status {self.http_status}"
+            yield _verdict(requirement, status == self.http_status, expected, f"http_status {show(status)}", *n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class Ended:
         for rollout in _chosen(view, self.rollout):
             status, _, n = _end(rollout)
             ok = status in ("COMPLETED", "ERROR")
-            yield _verdict(requirement, ok, "a final result, COMPLETED or ERROR", _end_saw(rollout), *n)
+            yield _verdict(requirement, ok, "a final result, COMPLETED or ERROR", _observed_end(rollout), *n)
 
 
 def _end(rollout: Rollout) -> tuple[Any, Any, tuple[int, ...]]:
@@ -166,10 +168,10 @@ def _end(rollout: Rollout) -> tuple[Any, Any, tuple[int, ...]]:
     return result.fields.get("status"), result.fields.get("finish_reason"), (result.n,)
 
 
-def _end_saw(rollout: Rollout) -> str:
+def _observed_end(rollout: Rollout) -> str:
     result = rollout.result
     if result is None:
-        starts = ", ".join(_start_saw(start) for start in rollout.starts) or "no start request"
+        starts = ", ".join(_observed_start(start) for start in rollout.starts) or "no start request"
         return f"no final result (start: {starts})"
     parts = {
         k: result.fields.get(k)
@@ -188,7 +190,7 @@ class Calls:
     rollout: str = ""
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        said = (
+        expected = (
             f"{self.least} generation call(s)"
             if self.least == self.most
             else f"{self.least} to {self.most or 'any number of'} generation calls"
@@ -196,7 +198,7 @@ class Calls:
         for rollout in _chosen(view, self.rollout):
             seen = len(rollout.chats)
             ok = self.least <= seen and (self.most is None or seen <= self.most)
-            yield _verdict(requirement, ok, said, f"{seen}", *(chat.n for chat in rollout.chats[-2:]))
+            yield _verdict(requirement, ok, expected, f"{seen}", *(chat.n for chat in rollout.chats[-2:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ class Posts:
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         if view.dialect == "sync":
             return
-        said = (
+        expected = (
             f"{self.least} completion(s)"
             if self.least == self.most
             else f"{self.least} to {self.most or 'any number of'} completions"
@@ -219,7 +221,7 @@ class Posts:
             acked = next((n for n, post in enumerate(rollout.posts, 1) if post.acked), len(rollout.posts))
             seen = acked if self.least <= acked else len(rollout.posts)  # those after it are ROLLOUT-140's
             ok = self.least <= seen and (self.most is None or seen <= self.most)
-            yield _verdict(requirement, ok, said, f"{seen}", *(post.n for post in rollout.posts[-2:]))
+            yield _verdict(requirement, ok, expected, f"{seen}", *(post.n for post in rollout.posts[-2:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +297,8 @@ class NoInternals:
                     if isinstance(content, str)
                     else None
                 )
-                saw = internal_error_patterns.excerpt(content, found) if found else show(content)
-                yield _verdict(requirement, found is None, "an error text without source code", saw)
+                observed = internal_error_patterns.excerpt(content, found) if found else show(content)
+                yield _verdict(requirement, found is None, "an error text without source code", observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,8 +368,8 @@ class Answered:
     def _one(self, answer: Answer, requirement: str) -> Iterator[Evidence]:
         asked = f"{answer.exchange.request.method} {answer.exchange.request.path}"
         if self.statuses:
-            said = f"{asked} answered {' or '.join(map(str, self.statuses))}"
-            yield _verdict(requirement, answer.status in self.statuses, said, _start_saw(answer), answer.n)
+            expected = f"{asked} answered {' or '.join(map(str, self.statuses))}"
+            yield _verdict(requirement, answer.status in self.statuses, expected, _observed_start(answer), answer.n)
         for name, value in self.fields.items():
             seen = answer.fields.get(name, ABSENT)
             yield _verdict(
@@ -408,11 +410,11 @@ class Prompt:
             if not exchange.to_target or (view.dialect == "sync" and exchange.rollout != "-"):
                 continue
             took = (exchange.ended or view.trace.now()) - exchange.began
-            said = f"{exchange.request.method} {exchange.request.path} answered within {self.within_s:g} s"
+            expected = f"{exchange.request.method} {exchange.request.path} answered within {self.within_s:g} s"
             yield _verdict(
                 requirement,
                 took <= self.within_s and exchange.response is not None,
-                said,
+                expected,
                 f"{took:.2f} s",
                 exchange.n,
                 timing=True,
@@ -431,12 +433,17 @@ class GivesUpCalls:
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         allowed = view.limits.generation_timeout_s or 300.0
         margin = max(0.5, allowed / 2)
-        said = f"the connection of an unanswered call closed within {allowed:g} s and a margin of {margin:g} s"
+        expected = f"the connection of an unanswered call closed within {allowed:g} s and a margin of {margin:g} s"
         for chat in (chat for rollout in _chosen(view, self.rollout) for chat in rollout.chats if not chat.delivered):
             ended = chat.exchange.ended if chat.exchange.ended is not None else view.trace.now()
             took = ended - chat.exchange.began
             yield _verdict(
-                requirement, took <= allowed + margin, said, f"it was held open for {took:.2f} s", chat.n, timing=True
+                requirement,
+                took <= allowed + margin,
+                expected,
+                f"it was held open for {took:.2f} s",
+                chat.n,
+                timing=True,
             )
 
 
@@ -458,12 +465,12 @@ class EndsWithin:
         for rollout in _chosen(view, self.rollout):
             ends = [event.at for event in rollout.events if event.name in ("ResultReturned", "CompletedPosted")]
             asked = [event.at for event in rollout.events if event.name in ("ChatAsked", "StartSent")]
-            said = f"a final result within {self.limit} {allowed:g} s and a margin of {margin:g} s"
+            expected = f"a final result within {self.limit} {allowed:g} s and a margin of {margin:g} s"
             if not ends or not asked:
-                yield Finding(requirement, said, _end_saw(rollout), timing=True)
+                yield Finding(requirement, expected, _observed_end(rollout), timing=True)
                 continue
             took = ends[0] - asked[0]
-            yield _verdict(requirement, took <= allowed + margin, said, f"{took:.2f} s", timing=True)
+            yield _verdict(requirement, took <= allowed + margin, expected, f"{took:.2f} s", timing=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -522,8 +529,10 @@ class RetryDelays:
                 and max(gaps) <= 31
                 and all(b >= a * 0.5 - CLOCKS_S for a, b in pairwise(gaps))
             )
-            said = f"delays that do not shrink, at most 30 s, the first at least {self.least_s:g} s"
-            yield _verdict(requirement, ok, said, "delays of " + ", ".join(f"{gap:.3f} s" for gap in gaps), timing=True)
+            expected = f"delays that do not shrink, at most 30 s, the first at least {self.least_s:g} s"
+            yield _verdict(
+                requirement, ok, expected, "delays of " + ", ".join(f"{gap:.3f} s" for gap in gaps), timing=True
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -564,10 +573,10 @@ class ActiveReturns:
         if len(seen) < 2:
             return
         ok = min(seen) >= 0 and (not self.rises or max(seen) > 0) and (not self.returns or seen[-1] == seen[0])
-        said = "active_rollouts never negative"
-        said += ", and raised while one runs" if self.rises else ""
-        said += ", and at the end what it was at the start" if self.returns else ""
-        yield _verdict(requirement, ok, said, show(seen))
+        expected = "active_rollouts never negative"
+        expected += ", and raised while one runs" if self.rises else ""
+        expected += ", and at the end what it was at the start" if self.returns else ""
+        yield _verdict(requirement, ok, expected, show(seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -579,15 +588,15 @@ class Standing:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         asked = [a for a in view.others if a.exchange.request.path.endswith("/status")]
-        said = f"200 with status {' or '.join(self.statuses)}"
+        expected = f"200 with status {' or '.join(self.statuses)}"
         if not asked or len(asked) < self.nth:
-            yield Finding(requirement, said, f"{len(asked)} status request(s) in this case")
+            yield Finding(requirement, expected, f"{len(asked)} status request(s) in this case")
             return
         answer = asked[self.nth - 1]
         shown = answer.fields.get("status")
         ok = shown in self.statuses and (answer.status == 200 or (answer.status == 404 and "unknown" in self.statuses))
         unknown = answer.status == 404 and "unknown" in self.statuses  # whatever its body says
-        yield _verdict(requirement, ok or unknown, said, f"{answer.status}: status {show(shown)}", answer.n)
+        yield _verdict(requirement, ok or unknown, expected, f"{answer.status}: status {show(shown)}", answer.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -599,17 +608,17 @@ class Disposed:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         asked = [a for a in view.others if a.exchange.request.path == "/rollout/cancel"]
-        said = f"a disposition {' or '.join(self.dispositions)}"
+        expected = f"a disposition {' or '.join(self.dispositions)}"
         if not asked:
-            yield Finding(requirement, said, "no cancellation in this case")
+            yield Finding(requirement, expected, "no cancellation in this case")
             return
         answer = asked[0]
         results = answer.fields.get("results")
         results = results if isinstance(results, dict) else answer.fields
         for name in [self.under] if self.under else [r.given.rollout_id for r in view.rollouts.values()]:
             shown = results.get(name)
-            saw = f"{answer.status}: {name}: {show(shown)}"
-            yield _verdict(requirement, shown in self.dispositions, said, saw, answer.n)
+            observed = f"{answer.status}: {name}: {show(shown)}"
+            yield _verdict(requirement, shown in self.dispositions, expected, observed, answer.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -638,11 +647,13 @@ class Ends:
         return self.statuses == ("success",)
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        said = f"a completion with status {' or '.join(self.statuses)}"
+        expected = f"a completion with status {' or '.join(self.statuses)}"
         for rollout in _chosen(view, self.rollout):
             seen = [post.fields.get("said_status") for post in rollout.posts]
             ok = bool(seen) and all(status in self.statuses for status in seen)
-            yield _verdict(requirement, ok, said, f"completions: {show(seen)}", *(post.n for post in rollout.posts[:3]))
+            yield _verdict(
+                requirement, ok, expected, f"completions: {show(seen)}", *(post.n for post in rollout.posts[:3])
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -691,7 +702,11 @@ class RefusedOrRun:
         for label, rollout in view.rollouts.items():
             ok = rollout.refused or (bool(rollout.chats) and rollout.result is not None)
             yield _verdict(
-                requirement, ok, f"rollout {label} refused or run", _end_saw(rollout), *(s.n for s in rollout.starts)
+                requirement,
+                ok,
+                f"rollout {label} refused or run",
+                _observed_end(rollout),
+                *(s.n for s in rollout.starts),
             )
 
 
@@ -718,9 +733,9 @@ class StartShowsNoKey:
             for start in rollout.starts:
                 key, response = rollout.given.key, start.exchange.response
                 if key and response is not None:
-                    said, saw = "no key in the answer", "the trainer's key"
+                    expected, observed = "no key in the answer", "the trainer's key"
                     ok = key.encode() not in response.body or quotes(start, key.encode())
-                    yield _verdict(requirement, ok, said, saw, start.n)
+                    yield _verdict(requirement, ok, expected, observed, start.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -732,9 +747,9 @@ class ShownToolsRun:
             calls = [call["function"] for turn in rollout.generated if turn.issued for call in turn.issued.calls]
             for function, content in zip(calls, tool_contents(rollout), strict=False):
                 shown = function["name"] in view.tools
-                said = (
+                expected = (
                     f"{function['name']} is shown and runs"
                     if shown
                     else f"{function['name']} is not shown and does not run"
                 )
-                yield _verdict(requirement, looks_like_error(content) != shown, said, f"content: {show(content)}")
+                yield _verdict(requirement, looks_like_error(content) != shown, expected, f"content: {show(content)}")

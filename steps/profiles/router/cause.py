@@ -67,8 +67,8 @@ def _without_body(view: CaseView, plans: list[Plan]) -> Cause | None:
     empty = next((one for one in strays if not mapping(parse(one.body))), None)
     if reply is None or empty is None or not plans[-1].played:
         return None
-    saw = f"the second engine got a body of {len(empty.body)} bytes: {show(empty.body.decode('utf-8', 'replace'))}"
-    finding = Finding("ROUTER-003", "the same request at the second engine", saw, (reply.n,))
+    observed = f"the second engine got a body of {len(empty.body)} bytes: {show(empty.body.decode('utf-8', 'replace'))}"
+    finding = Finding("ROUTER-003", "the same request at the second engine", observed, (reply.n,))
     return Cause("an engine was asked again without the request", finding, reply.n)
 
 
@@ -101,18 +101,18 @@ def _by_itself(view: CaseView, plans: list[Plan], reply: Reply) -> Cause:
         return Cause(reason, None, reply.n, again=True)
     if reply.status == 429 or view.extra.get("unwell") or _company(view, reply):
         return Cause(reason, None, reply.n)
-    said = f"{OK}: it is asked nothing else, and every engine answered greetings just before"
-    finding = Finding("ROUTER-001", said, f"{received(reply)}, and no engine was asked", (reply.n,))
+    expected = f"{OK}: it is asked nothing else, and every engine answered greetings just before"
+    finding = Finding("ROUTER-001", expected, f"{received(reply)}, and no engine was asked", (reply.n,))
     return Cause(reason, finding, reply.n + 1)
 
 
 def _finding(case: Case, view: CaseView, plans: list[Plan], reply: Reply) -> Cause:
     """One end, one finding: of the case where its script or its request may be the reason, else of what every request is owed."""
-    saw = received(reply) if reply.status is not None else str(view.trace.exchanges[reply.n].fault)
+    observed = received(reply) if reply.status is not None else str(view.trace.exchanges[reply.n].fault)
     generic = reply.status is None or reply.status >= 500
     scripted = _down(case) or any(line.fails for plan in plans for line in _lines(view, plan, reply))
     requirement = _owed(view, plans, reply) if generic and not scripted else case.requirements[0]
-    finding = Finding(requirement, "200", saw, (reply.n,))
+    finding = Finding(requirement, "200", observed, (reply.n,))
     return Cause(f"a request was answered {reply.status or 'nothing'}", finding, reply.n + 1)
 
 

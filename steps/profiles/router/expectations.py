@@ -44,10 +44,12 @@ class BackendCalls:
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         asked = [name for name, _ in plan(view).asked]
         wanted = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
-        said = f"{wanted} request(s) to the engines" + (f", {self.engines} of them" if self.engines else "")
+        expected = f"{wanted} request(s) to the engines" + (f", {self.engines} of them" if self.engines else "")
         ok = self.least <= len(asked) <= self.most and (not self.engines or len(set(asked)) >= self.engines)
         yield (
-            Satisfied(requirement) if ok else Finding(requirement, said, f"{len(asked)}: {', '.join(asked) or 'none'}")
+            Satisfied(requirement)
+            if ok
+            else Finding(requirement, expected, f"{len(asked)}: {', '.join(asked) or 'none'}")
         )
 
 
@@ -76,9 +78,9 @@ def _changed(requirement: str, lost: list[Difference], reply: Reply) -> Iterator
         yield Satisfied(requirement)
         return
     also = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
-    told, saw = f"{worst.path}: {show(worst.said)}", f"{worst.path}: {show(worst.saw)}{also}"
+    told, observed = f"{worst.path}: {show(worst.expected)}", f"{worst.path}: {show(worst.observed)}{also}"
     cap = "should" if harmless(worst) else None
-    yield Finding(requirement, told, saw, (reply.n,), strict_only=worst.only_null, cap=cap)
+    yield Finding(requirement, told, observed, (reply.n,), strict_only=worst.only_null, cap=cap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,11 @@ class Unfinished:
             broke = view.trace.exchanges[reply.n].fault is not None
             whole = bool(self.or_whole) and content == self.or_whole and finish is not None
             ok = whole or (finish is None and (told or (broke and DONE not in data)))
-            saw = f"finish_reason {show(finish)}, {'[DONE]' if DONE in data else 'no [DONE]'}, content {show(content)}"
-            saw += "" if told or broke else ", and no sign that anything is missing"
-            yield verdict(requirement, ok, "an error event, or a connection that breaks off", saw, reply)
+            observed = (
+                f"finish_reason {show(finish)}, {'[DONE]' if DONE in data else 'no [DONE]'}, content {show(content)}"
+            )
+            observed += "" if told or broke else ", and no sign that anything is missing"
+            yield verdict(requirement, ok, "an error event, or a connection that breaks off", observed, reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +133,8 @@ class Whole:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for reply in view.named(self.of):
-            saw = first(reply).content
-            yield verdict(requirement, saw == self.text, show(self.text), show(saw), reply)
+            observed = first(reply).content
+            yield verdict(requirement, observed == self.text, show(self.text), show(observed), reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +160,13 @@ class Failed:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for reply in view.named(self.of):
-            said, right = " or ".join(map(str, self.statuses)), reply.status in self.statuses
+            expected, right = " or ".join(map(str, self.statuses)), reply.status in self.statuses
             if right and (requirement not in WITH_OBJECT or mapping(reply.fields.get("error")).get("message")):
                 yield Satisfied(requirement)
                 continue
-            said += " with error.message" if requirement in WITH_OBJECT else ""
+            expected += " with error.message" if requirement in WITH_OBJECT else ""
             cap = "should" if right and explained(reply) else None
-            yield Finding(requirement, said, received(reply), (reply.n,), cap=cap)
+            yield Finding(requirement, expected, received(reply), (reply.n,), cap=cap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +209,8 @@ class Some:
         ok = sum(status in self.statuses for status in seen) >= self.least and all(
             s in (200, *self.statuses) for s in seen
         )
-        said = f"{self.least} or more of {' or '.join(map(str, self.statuses))}, else 200"
-        yield verdict(requirement, ok, said, show(seen), view.named(self.of)[0])
+        expected = f"{self.least} or more of {' or '.join(map(str, self.statuses))}, else 200"
+        yield verdict(requirement, ok, expected, show(seen), view.named(self.of)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +241,10 @@ class HungUp:
         gone = max((view.trace.exchanges[one.n].ended or 0.0 for one in view.replies.values() if one.left), default=0.0)
         if any(at < gone for at in found.finished):
             return  # a router that passes on so late shows nothing
-        saw = f"of {len(found.asked)} streams {len(found.left)} were left, and the others went on"
-        said = "an engine that is left at once"
+        observed = f"of {len(found.asked)} streams {len(found.left)} were left, and the others went on"
+        expected = "an engine that is left at once"
         ok = len(found.left) == len(found.asked)
-        yield Satisfied(requirement) if ok else Finding(requirement, said, saw)
+        yield Satisfied(requirement) if ok else Finding(requirement, expected, observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +289,9 @@ class Spread:
         least = min(counts.values()) if len(counts) >= self.engines else 0
         # how likely it is that fair coins give so few, for two engines
         likely = 2 * sum(likely_count(total, k, 0.5) for k in range(least + 1)) if total else 1.0
-        said = f"{total} requests over {self.engines} engines of one weight"
+        expected = f"{total} requests over {self.engines} engines of one weight"
         yield (
             Satisfied(requirement)
             if likely >= 1e-3
-            else Finding(requirement, said, f"{dict(counts)}, which has a chance of {likely:.1g}")
+            else Finding(requirement, expected, f"{dict(counts)}, which has a chance of {likely:.1g}")
         )

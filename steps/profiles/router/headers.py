@@ -30,9 +30,9 @@ class NotPassed:
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         asked = plan(view).asked
         found = sorted({name for _, request in asked for name in self.headers if request.header(name) is not None})
-        said = f"a request at an engine without {', '.join(self.headers)}"
-        saw = f"with {', '.join(found)}" if found else "no request"
-        yield Satisfied(requirement) if asked and not found else Finding(requirement, said, saw)
+        expected = f"a request at an engine without {', '.join(self.headers)}"
+        observed = f"with {', '.join(found)}" if found else "no request"
+        yield Satisfied(requirement) if asked and not found else Finding(requirement, expected, observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class SafeId:
             given, back = view.trace.exchanges[reply.n].request.header(ID), told(view, reply, ID)
             there = [request.header(ID) for _, request in plan(view).asked]
             ok = bool(back) and bool(SAFE.fullmatch(back or "")) and given not in (back, *there)
-            said = "an id of the router's own, up to 200 letters of ASCII without a space"
-            yield verdict(requirement, ok, said, f"X-Request-Id: {show(back)}, at engines {show(there)}", reply)
+            expected = "an id of the router's own, up to 200 letters of ASCII without a space"
+            yield verdict(requirement, ok, expected, f"X-Request-Id: {show(back)}, at engines {show(there)}", reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ class HeaderIs:
         for reply in view.named(self.of):
             value = told(view, reply, self.name.lower())
             ok = value is not None and (not self.values or value in self.values)
-            said = f"{self.name}: {' or '.join(self.values) or 'anything'}"
-            yield verdict(requirement, ok, said, show(value), reply)
+            expected = f"{self.name}: {' or '.join(self.values) or 'anything'}"
+            yield verdict(requirement, ok, expected, show(value), reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,10 @@ class Framed:
             length, chunked = told(view, reply, "content-length"), told(view, reply, "transfer-encoding")
             whole = told(view, reply, "content-encoding") is None
             right = length is None or not whole or length == str(len(exchange.response.body))
-            saw = f"Content-Length {length}, Transfer-Encoding {chunked}, {len(exchange.response.body)} bytes"
-            yield verdict(requirement, right and not (length and chunked), "one length, that of the body", saw, reply)
+            observed = f"Content-Length {length}, Transfer-Encoding {chunked}, {len(exchange.response.body)} bytes"
+            yield verdict(
+                requirement, right and not (length and chunked), "one length, that of the body", observed, reply
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,8 @@ class Member:
         for reply in view.named(self.of):
             value = next(_named(reply.body, self.member), "absent")
             ok = (not self.one_of or value in self.one_of) and value not in ("absent", *self.none_of)
-            said = f"{self.member}: {show(self.one_of) if self.one_of else 'none of ' + show(self.none_of)}"
-            yield verdict(requirement, ok, said, show(value), reply)
+            expected = f"{self.member}: {show(self.one_of) if self.one_of else 'none of ' + show(self.none_of)}"
+            yield verdict(requirement, ok, expected, show(value), reply)
 
 
 def _named(value: Any, name: str) -> Iterator[Any]:
@@ -160,14 +162,14 @@ class Joined:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for reply in view.named(self.of):
-            said = first(reply).content
-            yield verdict(requirement, said == self.text, show(self.text), show(said), reply)
+            expected = first(reply).content
+            yield verdict(requirement, expected == self.text, show(self.text), show(expected), reply)
             ids = {str(mapping(data).get("id")) for data in reply.data if isinstance(data, Mapping)}
             roles = [part for part in reply.parts if text(mapping(part.get("delta")).get("role"))]
             ends = [part for part in reply.parts if part.get("finish_reason")]
             one = len(ids) == len(roles) == len(ends) == 1 and reply.data[-1:] == [DONE]
-            saw = f"{len(ids)} ids, {len(roles)} roles, {len(ends)} finish_reasons, the last event {show(reply.data[-1:])}"
-            yield verdict(requirement, one, "one id, one role, one finish_reason, [DONE] at the end", saw, reply)
+            observed = f"{len(ids)} ids, {len(roles)} roles, {len(ends)} finish_reasons, the last event {show(reply.data[-1:])}"
+            yield verdict(requirement, one, "one id, one role, one finish_reason, [DONE] at the end", observed, reply)
             if self.usage:
                 ok = all(reply.usage.get(name) == value for name, value in self.usage.items())
                 yield verdict(requirement, ok, show(dict(self.usage)), show(reply.usage), reply)

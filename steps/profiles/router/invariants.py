@@ -54,9 +54,11 @@ def kept(view: CaseView) -> Iterator[Evidence]:
     keys = {key for key in (view.context.key, *view.context.card.keys.values()) if key}
     for engine, request in (one for plan in plans if keys for one in plan.asked):
         found = [name for name, value in request.headers if any(key in value for key in keys)]
-        said = "no key of a client at an engine"
+        expected = "no key of a client at an engine"
         yield (
-            Finding("ROUTER-052", said, f"one in {found[0]!r} at engine {engine}") if found else Satisfied("ROUTER-052")
+            Finding("ROUTER-052", expected, f"one in {found[0]!r} at engine {engine}")
+            if found
+            else Satisfied("ROUTER-052")
         )
 
 

@@ -25,15 +25,15 @@ class Shed:
         served = [reply for reply in replies if reply.status == 200]
         away = [reply for reply in replies if reply.status in BUSY]
         ok = 0 < len(served) <= self.places and len(served) + len(away) == len(replies) and bool(away)
-        said = f"1 to {self.places} answers, 429 or 503 for the others"
-        yield verdict(requirement, ok, said, show([reply.status for reply in replies]), *replies[:1])
+        expected = f"1 to {self.places} answers, 429 or 503 for the others"
+        yield verdict(requirement, ok, expected, show([reply.status for reply in replies]), *replies[:1])
         for reply in away:
             exchange = view.trace.exchanges[reply.n]
             after = exchange.response.header("retry-after") if exchange.response else None
             yield verdict(requirement, bool(after), "Retry-After", f"Retry-After: {show(after)}", reply)
             late = exchange.ended is None or exchange.ended > (plan(view).freed or 0.0)
-            said = "told at once, while the engines hold those before it"
-            yield verdict(requirement, not late, said, "told when they had been answered", reply)
+            expected = "told at once, while the engines hold those before it"
+            yield verdict(requirement, not late, expected, "told when they had been answered", reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,6 @@ class HeldBack:
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         if "poured" not in view.extra:
             return
-        said = "an engine that has to wait while nobody reads"
-        saw = f"the router took all {plan(view).sent:,} bytes"
-        yield Finding(requirement, said, saw) if view.extra["poured"] else Satisfied(requirement)
+        expected = "an engine that has to wait while nobody reads"
+        observed = f"the router took all {plan(view).sent:,} bytes"
+        yield Finding(requirement, expected, observed) if view.extra["poured"] else Satisfied(requirement)

@@ -29,8 +29,8 @@ class Share:
         counts = Counter(name for name, _ in plan(view).asked)
         total, got = sum(counts.values()), counts[self.engine]
         least, most = bounds(total, self.share)
-        said = f"{least} to {most} of {total} requests at engine {self.engine}, whose share is {self.share:.0%}"
-        yield Satisfied(requirement) if least <= got <= most else Finding(requirement, said, f"{dict(counts)}")
+        expected = f"{least} to {most} of {total} requests at engine {self.engine}, whose share is {self.share:.0%}"
+        yield Satisfied(requirement) if least <= got <= most else Finding(requirement, expected, f"{dict(counts)}")
 
 
 def bounds(total: int, share: float) -> tuple[int, int]:
@@ -49,9 +49,9 @@ class Nothing:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         counts = Counter(name for name, _ in plan(view).asked)
-        said = f"every request at another engine than {self.engine}"
+        expected = f"every request at another engine than {self.engine}"
         ok = bool(counts) and self.engine not in counts
-        yield Satisfied(requirement) if ok else Finding(requirement, said, f"{dict(counts)}")
+        yield Satisfied(requirement) if ok else Finding(requirement, expected, f"{dict(counts)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class AskedOf:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         counts = Counter(name for name, _ in plan(view).asked)
-        said = f"a request at engine {self.engine}"
-        yield Satisfied(requirement) if self.engine in counts else Finding(requirement, said, f"{dict(counts)}")
+        expected = f"a request at engine {self.engine}"
+        yield Satisfied(requirement) if self.engine in counts else Finding(requirement, expected, f"{dict(counts)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,12 @@ class Together:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         engines = served_by(view, self.of)
-        said = f"one engine for {len(engines)} requests that begin alike"
+        expected = f"one engine for {len(engines)} requests that begin alike"
         ok = len(set(engines)) == 1
         yield (
-            Satisfied(requirement) if ok else Finding(requirement, said, f"they went to {', '.join(engines) or 'none'}")
+            Satisfied(requirement)
+            if ok
+            else Finding(requirement, expected, f"they went to {', '.join(engines) or 'none'}")
         )
 
 
@@ -91,8 +93,8 @@ class Elsewhere:
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         before, after = served_by(view, self.than), served_by(view, self.of)
         ok = bool(before) and bool(after) and after[-1] != before[-1]
-        saw = f"before {', '.join(before) or 'none'}, after {', '.join(after) or 'none'}"
-        yield Satisfied(requirement) if ok else Finding(requirement, "another engine for what goes on", saw)
+        observed = f"before {', '.join(before) or 'none'}, after {', '.join(after) or 'none'}"
+        yield Satisfied(requirement) if ok else Finding(requirement, "another engine for what goes on", observed)
 
 
 def served_by(view: CaseView, name: str) -> list[str]:

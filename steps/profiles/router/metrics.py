@@ -37,8 +37,10 @@ class Counted:
             old, new = samples(before), samples(after)
             rose = {name: value - old.get(name, 0.0) for name, value in new.items() if value != old.get(name, 0.0)}
             ok = self.by in rose.values()
-            saw = ", ".join(f"{name} by {rise:g}" for name, rise in sorted(rose.items()) if "_bucket" not in name)
-            yield verdict(requirement, ok, f"a number that rose by {self.by}", saw or "none that rose", before, after)
+            observed = ", ".join(f"{name} by {rise:g}" for name, rise in sorted(rose.items()) if "_bucket" not in name)
+            yield verdict(
+                requirement, ok, f"a number that rose by {self.by}", observed or "none that rose", before, after
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ class ToldApart:
         served = {name for name in mid if mid[name] > old.get(name, 0.0)}
         refused = {name for name in new if new[name] > mid.get(name, 0.0)}
         ok = bool(served - refused) and bool(refused - served)
-        saw = "nothing rose for the one and not for the other"
-        yield Satisfied(requirement) if ok else Finding(requirement, "numbers that tell the two apart", saw)
+        observed = "nothing rose for the one and not for the other"
+        yield Satisfied(requirement) if ok else Finding(requirement, "numbers that tell the two apart", observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,6 @@ class NoStrays:
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         assert isinstance(view.context, RouterContext)
         strays = view.context.backends.strays[view.extra.get("strays", 0) :]
-        saw = f"{len(strays)}, the first {strays[0].body[:80]!r}" if strays else ""
-        said = "no request at an engine that nobody was let in with"
-        yield Finding(requirement, said, saw) if strays else Satisfied(requirement)
+        observed = f"{len(strays)}, the first {strays[0].body[:80]!r}" if strays else ""
+        expected = "no request at an engine that nobody was let in with"
+        yield Finding(requirement, expected, observed) if strays else Satisfied(requirement)

@@ -66,9 +66,9 @@ def _verdict(requirement: str, reply: Reply, lost: list[Difference]) -> Evidence
     worst = min(lost, key=lambda one: (one.only_null, harmless(one)), default=None)
     if worst is None:
         return Satisfied(requirement)
-    said = f"{worst.path}: {show(worst.said)}, as the engine said it"
+    expected = f"{worst.path}: {show(worst.expected)}, as the engine said it"
     cap = "should" if harmless(worst) else None
-    return Finding(requirement, said, show(worst.saw), (reply.n,), strict_only=worst.only_null, cap=cap)
+    return Finding(requirement, expected, show(worst.observed), (reply.n,), strict_only=worst.only_null, cap=cap)
 
 
 def _lost(told: Mapping[str, Any], got: Mapping[str, Any]) -> Iterator[Difference]:

@@ -24,7 +24,7 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
     wrong = [item for item in replies(view) if isinstance(item, Finding) and item.exchanges]
     if wrong:
         first = min(wrong, key=lambda item: item.exchanges[0])
-        return Cause(f"a reply was wrong: {first.saw}", first, first.exchanges[0], certain=True)
+        return Cause(f"a reply was wrong: {first.observed}", first, first.exchanges[0], certain=True)
     calls = sorted((call for rollout in view.rollouts.values() for call in rollout.calls), key=lambda call: call.n)
     lost = next((call for call in calls if call.right and _is_no_answer(view.answer(call.n)[0])), None)
     if lost is None or _is_demanded(case, view.answer(lost.n)[0]):
@@ -46,10 +46,10 @@ def _is_demanded(case: Case, status: int | None) -> bool:
 def _of(view: CaseView, call: Call, accused: str) -> Cause:
     exchange = view.exchange(call.n)
     if exchange.response is None:
-        saw = f"a generation call: {exchange.fault or 'no answer'}"
+        observed = f"a generation call: {exchange.fault or 'no answer'}"
     else:
         body = exchange.response.body[:SHOWN].decode("utf-8", "replace")
-        saw = f"a generation call was answered {exchange.response.status}: {body}"
+        observed = f"a generation call was answered {exchange.response.status}: {body}"
         if exchange.response.status in BUSY:
-            return Cause(f"the trainer was busy: {saw}", since=call.n, again=True)
-    return Cause(saw, Finding(accused, "the generation call answered 200", saw, (call.n,)), call.n)
+            return Cause(f"the trainer was busy: {observed}", since=call.n, again=True)
+    return Cause(observed, Finding(accused, "the generation call answered 200", observed, (call.n,)), call.n)

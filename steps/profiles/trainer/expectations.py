@@ -16,8 +16,8 @@ from rollout_conformance.steps.profiles.trainer.state import CaseView, RolloutSt
 Statuses = tuple[int | str, ...]
 
 
-def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int) -> Evidence:
-    return Satisfied(requirement) if ok else Finding(requirement, said, saw, exchanges)
+def _verdict(requirement: str, ok: bool, expected: str, observed: str, *exchanges: int) -> Evidence:
+    return Satisfied(requirement) if ok else Finding(requirement, expected, observed, exchanges)
 
 
 def _chosen(view: CaseView, label: str) -> list[RolloutState]:
@@ -115,14 +115,14 @@ class SameReplies:
                 if call.right:
                     groups.setdefault(json.dumps(call.body, sort_keys=True), []).append((call.n, status, _said(body)))
             for same in (group for group in groups.values() if len(group) > 1):
-                for n, status, said in same[1:]:
-                    difference = first(same[0][2], said)
-                    saw = f"{status}" if status != 200 else str(difference)
+                for n, status, expected in same[1:]:
+                    difference = first(same[0][2], expected)
+                    observed = f"{status}" if status != 200 else str(difference)
                     yield _verdict(
                         requirement,
                         status == 200 and difference is None,
                         "the same reply as before",
-                        saw,
+                        observed,
                         same[0][0],
                         n,
                     )
@@ -151,8 +151,10 @@ class Shows:
                 seen = len(turns) if isinstance(turns, list) else None
                 yield _verdict(requirement, seen == self.turns, f"{self.turns} turn(s) in the record", f"{seen}", *n)
             if self.status:
-                said = f"status {' or '.join(self.status)} in the record"
-                yield _verdict(requirement, record.get("status") in self.status, said, show(record.get("status")), *n)
+                expected = f"status {' or '.join(self.status)} in the record"
+                yield _verdict(
+                    requirement, record.get("status") in self.status, expected, show(record.get("status")), *n
+                )
             if self.result is not None:
                 result = record.get("result")
                 seen = result.get("status") if isinstance(result, dict) else None
@@ -216,9 +218,11 @@ class ToolsInPrompts:
             for text, n in _prompts(view, rollout):
                 missing = sorted(name for name in mine if f"{name}(" not in text and f'"{name}"' not in text)
                 strange = sorted(name for name in others if f"{name}(" in text)
-                saw = f"without {', '.join(missing) or 'none'}, with {', '.join(strange) or 'none'} of another rollout"
+                observed = (
+                    f"without {', '.join(missing) or 'none'}, with {', '.join(strange) or 'none'} of another rollout"
+                )
                 yield _verdict(
-                    requirement, not missing and not strange, f"{', '.join(sorted(mine))} in the prompt", saw, n
+                    requirement, not missing and not strange, f"{', '.join(sorted(mine))} in the prompt", observed, n
                 )
 
 

@@ -20,8 +20,8 @@ def held(number: int) -> Satisfied:
     return Satisfied(f"TRAINER-{number}")
 
 
-def broken(number: int, said: str, saw: str, *exchanges: int) -> Finding:
-    return Finding(f"TRAINER-{number}", said, saw, exchanges)
+def broken(number: int, expected: str, observed: str, *exchanges: int) -> Finding:
+    return Finding(f"TRAINER-{number}", expected, observed, exchanges)
 
 
 def replies(view: CaseView) -> Iterator[Evidence]:
@@ -42,7 +42,7 @@ def _shape(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     message = choice.get("message")
-    for ok, said, saw in (
+    for ok, expected, observed in (
         (isinstance(body.get("id"), str) and body["id"], "a text as id", f"id: {show(body.get('id'))}"),
         (_integer(body.get("created")), "an integer as created", f"created: {show(body.get('created'))}"),
         (
@@ -56,7 +56,7 @@ def _shape(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
             f"finish_reason: {show(choice.get('finish_reason'))}",
         ),
     ):
-        yield held(179) if ok else broken(179, said, saw, call.n)
+        yield held(179) if ok else broken(179, expected, observed, call.n)
 
 
 def _integer(value: Any) -> bool:
@@ -102,8 +102,8 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: Mapping[str
     ids, logprobs, prompt = (body.get(name) for name in ("token_ids", "logprobs", "prompt_token_ids"))
     whole = all(isinstance(v, list) for v in (ids, logprobs, prompt))
     if not whole or not all(map(_integer, [*ids, *prompt])) or not all(isinstance(v, int | float) for v in logprobs):  # type: ignore[misc,union-attr]
-        saw = f"token_ids {show(ids)}, logprobs {show(logprobs)}, prompt_token_ids {show(prompt)}"
-        yield broken(180, "three lists of numbers", saw, call.n)
+        observed = f"token_ids {show(ids)}, logprobs {show(logprobs)}, prompt_token_ids {show(prompt)}"
+        yield broken(180, "three lists of numbers", observed, call.n)
         return
     assert isinstance(ids, list)
     assert isinstance(logprobs, list)
@@ -114,10 +114,10 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: Mapping[str
         yield held(180)
     tools = rollout.hosted.tools if rollout.hosted else ()
     message, messages = body["choices"][0]["message"], call.body["messages"]
-    said = completion_text(view.tokens, messages, message, tools)
+    expected = completion_text(view.tokens, messages, message, tools)
     if body["choices"][0]["finish_reason"] == "length":
-        said = said.removesuffix(END_OF_TURN)  # a turn that was cut off has no end
-    yield _same_text(182, view.tokens, ids, said, "token_ids", call.n)
+        expected = expected.removesuffix(END_OF_TURN)  # a turn that was cut off has no end
+    yield _same_text(182, view.tokens, ids, expected, "token_ids", call.n)
     opening = not any(isinstance(m, dict) and m.get("role") == "assistant" for m in messages)
     canonical = view.tokens.prompt_ids(messages, tools) if opening else prompt
     if prompt != canonical:  # nothing was sampled yet, so there is one right encoding
@@ -125,19 +125,19 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: Mapping[str
             (k for k, (a, b) in enumerate(zip(prompt, canonical, strict=False)) if a != b),
             min(len(prompt), len(canonical)),
         )
-        saw = f"{len(prompt)} ids, another one at {at}"
-        yield broken(183, f"the {len(canonical)} ids of the conversation with its tools", saw, call.n)
+        observed = f"{len(prompt)} ids, another one at {at}"
+        yield broken(183, f"the {len(canonical)} ids of the conversation with its tools", observed, call.n)
         return
     yield _same_text(183, view.tokens, prompt, view.tokens.render(messages, tools), "prompt_token_ids", call.n)
 
 
-def _same_text(number: int, tokens: Tokens, ids: list[int], said: str, name: str, n: int) -> Evidence:
+def _same_text(number: int, tokens: Tokens, ids: list[int], expected: str, name: str, n: int) -> Evidence:
     """Whether ids are the tokens of a text; other ids for it, and other whitespace in what was sampled, are right as well."""
     try:
-        saw = tokens.decode(ids)
+        observed = tokens.decode(ids)
     except (OverflowError, ValueError, TypeError):
         return broken(number, f"{name} of the tokenizer", f"{name}: {show(ids)}", n)
-    one, two = (re.sub(r"\s+", "", text) for text in (said, saw))
+    one, two = (re.sub(r"\s+", "", text) for text in (expected, observed))
     if one == two:
         return held(number)
     at = next((k for k, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
@@ -171,8 +171,10 @@ def _prefix(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evi
         if record.get("drift"):
             yield held(189)
         else:
-            said = f"the prompt of turn {k + 1} begins with the {len(before)} tokens so far, or drift says where not"
-            yield broken(189, said, f"another token at {at}, and drift: {show(record.get('drift'))}", n)
+            expected = (
+                f"the prompt of turn {k + 1} begins with the {len(before)} tokens so far, or drift says where not"
+            )
+            yield broken(189, expected, f"another token at {at}, and drift: {show(record.get('drift'))}", n)
 
 
 def _masked(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evidence]:

@@ -59,8 +59,8 @@ def _carried(view: CaseView, rollout: Rollout, call: Chat | Post, requirement: s
         return broken(
             "176", f"the key of this rollout, {_masked(key)}", f"the key of another, {_masked(token)}", call.n
         )
-    saw = "no Authorization header" if seen is None else f"Authorization: {_masked(seen)}"
-    return broken(requirement, f"Authorization: Bearer {_masked(key)}", saw, call.n)
+    observed = "no Authorization header" if seen is None else f"Authorization: {_masked(seen)}"
+    return broken(requirement, f"Authorization: Bearer {_masked(key)}", observed, call.n)
 
 
 def _borrowed(rollout: Rollout, call: Chat | Post) -> Iterator[Evidence]:
@@ -112,8 +112,8 @@ def isolation(view: CaseView) -> Iterator[Evidence]:
             foreign = next((found for found in NONCE.findall(body) if found != own), None)
             if foreign is not None:
                 strangers += 1
-                saw = f"text of rollout {foreign.decode()} in a message of rollout {own.decode()}"
-                yield broken("159", "only messages of this rollout", saw, call.n)
+                observed = f"text of rollout {foreign.decode()} in a message of rollout {own.decode()}"
+                yield broken("159", "only messages of this rollout", observed, call.n)
         if not strangers and len(view.rollouts) > 1:
             yield held("159")
             yield held("176")

@@ -15,9 +15,9 @@ def held(requirement: str) -> Satisfied:
 
 
 def broken(
-    requirement: str, said: str, saw: str, *exchanges: int, strict_only: bool = False, timing: bool = False
+    requirement: str, expected: str, observed: str, *exchanges: int, strict_only: bool = False, timing: bool = False
 ) -> Finding:
-    return Finding(f"ROLLOUT-{requirement}", said, saw, exchanges, strict_only=strict_only, timing=timing)
+    return Finding(f"ROLLOUT-{requirement}", expected, observed, exchanges, strict_only=strict_only, timing=timing)
 
 
 def should(item: Evidence) -> Evidence:
@@ -25,14 +25,14 @@ def should(item: Evidence) -> Evidence:
     return replace(item, cap="should") if isinstance(item, Finding) else item
 
 
-def same(requirement: str, said: Any, saw: Any, what: str, *exchanges: int) -> Evidence:
+def same(requirement: str, expected: Any, observed: Any, what: str, *exchanges: int) -> Evidence:
     """Satisfied when two JSON values are equal; a difference of null against absent counts in the strict reading only."""
-    difference = first(said, saw)
+    difference = first(expected, observed)
     if difference is None:
         return held(requirement)
-    saw_text = f"{difference.path or what}: {show(difference.saw)}"
-    said_text = f"{what}: {difference.path or 'the value'} is {show(difference.said)}"
-    return broken(requirement, said_text, saw_text, *exchanges, strict_only=difference.only_null)
+    observed_text = f"{difference.path or what}: {show(difference.observed)}"
+    expected_text = f"{what}: {difference.path or 'the value'} is {show(difference.expected)}"
+    return broken(requirement, expected_text, observed_text, *exchanges, strict_only=difference.only_null)
 
 
 def absent_or_null(fields: Mapping[str, Any], name: str) -> bool:

@@ -44,8 +44,8 @@ def _owed(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
         return  # ROLLOUT-026: what such an address means is not agreed
     waited = any(label == rollout.given.label for label, _ in view.wait_timeouts)
     if rollout.accepted and not rollout.posts and waited:
-        said = "POST /v1/rollout/completed for every accepted rollout"
-        yield broken("136", said, f"none within {view.trace.now():.1f} s", rollout.starts[0].n, timing=True)
+        expected = "POST /v1/rollout/completed for every accepted rollout"
+        yield broken("136", expected, f"none within {view.trace.now():.1f} s", rollout.starts[0].n, timing=True)
 
 
 def _accepted(rollout: Rollout) -> Iterator[Evidence]:
@@ -86,8 +86,10 @@ def repetition(view: CaseView) -> Iterator[Evidence]:
             continue
         requirement = _kind(rollout, same)
         if anew:
-            saw = f"the conversation began again {len(anew)} more time(s) after {len(same)} starts"
-            yield broken(requirement, "one run for one rollout_id", saw, *(start.n for start in same[:2]), *anew[:2])
+            observed = f"the conversation began again {len(anew)} more time(s) after {len(same)} starts"
+            yield broken(
+                requirement, "one run for one rollout_id", observed, *(start.n for start in same[:2]), *anew[:2]
+            )
         else:
             yield held(requirement)
         yield from _same_tools(same)

@@ -28,7 +28,7 @@ def requests(view: CaseView) -> Iterator[Evidence]:
 
 def _address(rollout: Rollout, call: Any, path: str) -> Iterator[Evidence]:
     asked = call.exchange.request.path
-    said = f"POST {rollout.given.path}{path}"
+    expected = f"POST {rollout.given.path}{path}"
     if asked == rollout.given.path + path:
         yield held("045" if path.endswith("completions") else "136")
         if rollout.given.base_url.endswith("/"):
@@ -46,14 +46,14 @@ def _address(rollout: Rollout, call: Any, path: str) -> Iterator[Evidence]:
         requirement = "027"
     else:
         requirement = "045" if path.endswith("completions") else "136"
-    yield broken(requirement, said, f"POST {asked} for server_url {show(rollout.given.base_url)}", call.n)
+    yield broken(requirement, expected, f"POST {asked} for server_url {show(rollout.given.base_url)}", call.n)
 
 
 def _media(chat: Chat) -> Iterator[Evidence]:
     media = (chat.exchange.request.header("content-type") or "none").partition(";")[0].strip().lower()
     if media != "application/json" or isinstance(chat.body, NotJson):
-        saw = f"Content-Type {media}" if media != "application/json" else "a body that is not JSON"
-        yield broken("045", "a JSON body with Content-Type application/json", saw, chat.n)
+        observed = f"Content-Type {media}" if media != "application/json" else "a body that is not JSON"
+        yield broken("045", "a JSON body with Content-Type application/json", observed, chat.n)
 
 
 def _identity(rollout: Rollout, chat: Chat) -> Iterator[Evidence]:

@@ -27,8 +27,8 @@ def _opening(rollout: Rollout) -> Iterator[Evidence]:
 def _turn(before: Chat, chat: Chat) -> Iterator[Evidence]:
     known = len(before.messages)
     if len(chat.messages) <= known:
-        said = f"at least {known + 1} messages: the {known} of the call before and the assistant's answer"
-        yield broken("047", said, f"{len(chat.messages)} messages", before.n, chat.n)
+        expected = f"at least {known + 1} messages: the {known} of the call before and the assistant's answer"
+        yield broken("047", expected, f"{len(chat.messages)} messages", before.n, chat.n)
         return
     yield held("047")
     yield same("048", before.messages, chat.messages[:known], "messages of the call before", before.n, chat.n)
@@ -55,10 +55,12 @@ def _retries(rollout: Rollout) -> Iterator[Evidence]:
         if first.exchange.request.body == again.exchange.request.body:
             yield held("086")
         else:
-            said = f"the same {len(first.exchange.request.body)} bytes as in the call that failed"
-            yield broken("086", said, _changed(first, again), first.n, again.n)
+            expected = f"the same {len(first.exchange.request.body)} bytes as in the call that failed"
+            yield broken("086", expected, _changed(first, again), first.n, again.n)
 
 
 def _changed(first: Chat, again: Chat) -> str:
     difference = same("086", first.body, again.body, "body")
-    return getattr(difference, "saw", f"{len(again.exchange.request.body)} bytes, equal as JSON but not byte for byte")
+    return getattr(
+        difference, "observed", f"{len(again.exchange.request.body)} bytes, equal as JSON but not byte for byte"
+    )

@@ -49,8 +49,8 @@ def _health(view: CaseView, answer: Answer) -> Evidence:
     good = status == "healthy" if view.dialect == "sync" else isinstance(status, str) and status != ""
     if answer.status == 200 and good:
         return held(requirement)
-    said = '200 with status "healthy"' if view.dialect == "sync" else "200 with a status, without credentials"
-    return broken(requirement, said, f"{answer.status or answer.exchange.fault}: {show(answer.body)}", answer.n)
+    expected = '200 with status "healthy"' if view.dialect == "sync" else "200 with a status, without credentials"
+    return broken(requirement, expected, f"{answer.status or answer.exchange.fault}: {show(answer.body)}", answer.n)
 
 
 def _listing(answer: Answer) -> Iterator[Evidence]:

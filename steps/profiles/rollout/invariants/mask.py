@@ -33,8 +33,8 @@ def _first(chat: Chat) -> Iterator[Evidence]:
     if value is None:
         yield held("054")
         return
-    said = "null or no response_mask in the first call: nothing was inserted yet"
-    yield broken("054", said, f"response_mask: {show(value)}", chat.n)
+    expected = "null or no response_mask in the first call: nothing was inserted yet"
+    yield broken("054", expected, f"response_mask: {show(value)}", chat.n)
     if value == []:
         yield broken("060", "never an empty list", "response_mask: []", chat.n)
 
@@ -58,13 +58,13 @@ def _later(rollout: Rollout, before: Chat, chat: Chat) -> Iterator[Evidence]:
 def _length(value: Any, right: set[int], before: Chat, chat: Chat) -> Iterator[Evidence]:
     zeros = " or ".join(str(n) for n in sorted(right))
     sampled = len(before.issued.token_ids) if before.issued else 0
-    said = f"{zeros} zeros: what was inserted after the {sampled} sampled tokens of call {before.n}"
+    expected = f"{zeros} zeros: what was inserted after the {sampled} sampled tokens of call {before.n}"
     if not isinstance(value, list):
-        yield broken("055", said, f"response_mask: {show(value)}", before.n, chat.n)
+        yield broken("055", expected, f"response_mask: {show(value)}", before.n, chat.n)
         return
     ones = sum(value)
     if len(value) not in right:
-        yield broken("055", said, f"{len(value)} entries, {len(value) - min(right):+d}", before.n, chat.n)
+        yield broken("055", expected, f"{len(value)} entries, {len(value) - min(right):+d}", before.n, chat.n)
         if len(value) - ones > max(right):
             surplus = len(value) - ones - max(right)
             yield broken(
@@ -82,8 +82,8 @@ def _negative(value: Any, right: set[int], chat: Chat) -> Iterator[Evidence]:
     if isinstance(value, list) and len(value) in right and not any(value):
         yield held("059")
     else:
-        said = "an ERROR result: the conversation became shorter than its own past, no mask can be computed"
-        yield broken("059", said, f"response_mask: {show(value)}", chat.n)
+        expected = "an ERROR result: the conversation became shorter than its own past, no mask can be computed"
+        yield broken("059", expected, f"response_mask: {show(value)}", chat.n)
 
 
 def _unsayable(rollout: Rollout) -> Iterator[Evidence]:

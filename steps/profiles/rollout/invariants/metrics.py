@@ -48,13 +48,15 @@ def _sums(view: CaseView, rollout: Rollout, seen: Mapping[str, Any], n: int) -> 
     yield from _latencies(seen, n, any(len(issued.calls) > 1 for issued in done))
 
 
-def _equals(requirement: str, name: str, said: int, seen: Mapping[str, Any], n: int, what: str) -> Iterator[Evidence]:
+def _equals(
+    requirement: str, name: str, expected: int, seen: Mapping[str, Any], n: int, what: str
+) -> Iterator[Evidence]:
     if seen.get(name) is None:
         return
-    if number(seen[name]) == said:
+    if number(seen[name]) == expected:
         yield held(requirement)
     else:
-        yield broken(requirement, f"metrics.{name}: {said}, the {what}", f"metrics.{name}: {show(seen[name])}", n)
+        yield broken(requirement, f"metrics.{name}: {expected}, the {what}", f"metrics.{name}: {show(seen[name])}", n)
 
 
 def _calls(view: CaseView, rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
@@ -74,10 +76,10 @@ def _calls(view: CaseView, rollout: Rollout, seen: Mapping[str, Any], n: int) ->
         yield held("109")
     else:
         again = value is not None and value > executed and _retried_after_tools(rollout)
-        said = f"metrics.num_tool_calls: {executed}, the tool calls" + (
+        expected = f"metrics.num_tool_calls: {executed}, the tool calls" + (
             ", once each, also when a generation was retried" if again else ""
         )
-        yield broken("111" if again else "109", said, f"metrics.num_tool_calls: {show(seen['num_tool_calls'])}", n)
+        yield broken("111" if again else "109", expected, f"metrics.num_tool_calls: {show(seen['num_tool_calls'])}", n)
 
 
 def _retried_after_tools(rollout: Rollout) -> bool:
@@ -95,8 +97,8 @@ def _context(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evid
     if value is not None and low <= value <= high:
         yield held("131")
     else:
-        said = f"metrics.max_context_tokens from {low} (longest prompt) to {high} (with its reply)"
-        yield broken("131", said, f"metrics.max_context_tokens: {show(seen['max_context_tokens'])}", n)
+        expected = f"metrics.max_context_tokens from {low} (longest prompt) to {high} (with its reply)"
+        yield broken("131", expected, f"metrics.max_context_tokens: {show(seen['max_context_tokens'])}", n)
 
 
 def _latencies(seen: Mapping[str, Any], n: int, parallel: bool) -> Iterator[Evidence]:

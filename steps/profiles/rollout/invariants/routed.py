@@ -40,8 +40,8 @@ def _reported(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
     if rollout.accepted and rollout.posts:
         yield held("213")
     elif rollout.accepted and any(label == rollout.given.label for label, _ in view.wait_timeouts):
-        said = "POST {completion_callback_url} for every accepted rollout"
-        yield broken("213", said, f"none within {view.trace.now():.1f} s", rollout.starts[0].n, timing=True)
+        expected = "POST {completion_callback_url} for every accepted rollout"
+        yield broken("213", expected, f"none within {view.trace.now():.1f} s", rollout.starts[0].n, timing=True)
 
 
 def _status(post: Post) -> Iterator[Evidence]:
@@ -64,13 +64,13 @@ def _graded(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
             rollout.grades[0].n,
         )
     elif rollout.grades and not rollout.shown and rollout.is_completed() and _succeeded(rollout.grades[0]):
-        saw = f"status: success, sample: {show(rollout.grades[0].fields.get('sample'))}"
-        yield broken("215", "the graded sample of a rollout that succeeded", saw, rollout.grades[0].n)
+        observed = f"status: success, sample: {show(rollout.grades[0].fields.get('sample'))}"
+        yield broken("215", "the graded sample of a rollout that succeeded", observed, rollout.grades[0].n)
     elif rollout.grades:
         yield held("215")
     elif wanted and rollout.is_completed() and any(label == rollout.given.label for label, _ in view.wait_timeouts):
-        said = "POST {grader_callback_url} after a success"
-        yield broken("215", said, f"none within {view.trace.now():.1f} s", rollout.posts[0].n, timing=True)
+        expected = "POST {grader_callback_url} after a success"
+        yield broken("215", expected, f"none within {view.trace.now():.1f} s", rollout.posts[0].n, timing=True)
     for again in rollout.grades[1:]:
         difference = changed(rollout.grades[0], again)
         if difference is not None:
@@ -94,11 +94,11 @@ def _sample(rollout: Rollout, grade: Post) -> Iterator[Evidence]:
     if not isinstance(sample, dict):
         return
     yield from _reward(grade, sample)
-    said = {"rollout_id": rollout.given.rollout_id or None, "label": rollout.given.body.get("label")}
-    saw = {"rollout_id": grade.fields.get("rollout_id"), "label": sample.get("label")}
-    if said["rollout_id"] is None:
-        saw["rollout_id"] = None
-    difference = first(said, saw)
+    expected = {"rollout_id": rollout.given.rollout_id or None, "label": rollout.given.body.get("label")}
+    observed = {"rollout_id": grade.fields.get("rollout_id"), "label": sample.get("label")}
+    if expected["rollout_id"] is None:
+        observed["rollout_id"] = None
+    difference = first(expected, observed)
     yield (
         held("217") if difference is None else broken("217", "rollout_id and label as given", str(difference), grade.n)
     )
@@ -110,7 +110,7 @@ def _reward(grade: Post, sample: dict[str, object]) -> Iterator[Evidence]:
         return
     kept = grade.fields.get("status") == "success" and not sample.get("remove_sample")
     if number(reward) is None or not kept:
-        saw = f"reward {show(reward)}, status {show(grade.fields.get('status'))}, remove_sample {show(sample.get('remove_sample'))}"
-        yield broken("135", "a finite reward, of a kept sample", saw, grade.n)
+        observed = f"reward {show(reward)}, status {show(grade.fields.get('status'))}, remove_sample {show(sample.get('remove_sample'))}"
+        yield broken("135", "a finite reward, of a kept sample", observed, grade.n)
     else:
         yield held("135")

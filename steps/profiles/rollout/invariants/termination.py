@@ -87,8 +87,8 @@ def _budget(rollout: Rollout) -> Iterator[Evidence]:
     until = dict(zip((turn.n for turn in rollout.generated), sampled(rollout.generated), strict=True))
     for before, chat in rollout.turns():
         if (spent := until[before.n]) >= budget:
-            said = f"no further call once max_tokens_total = {budget} is reached"
-            yield broken("114", said, f"a call after {spent} sampled tokens", before.n, chat.n)
+            expected = f"no further call once max_tokens_total = {budget} is reached"
+            yield broken("114", expected, f"a call after {spent} sampled tokens", before.n, chat.n)
             return
 
 
@@ -107,16 +107,16 @@ def _reason(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     if last is None or last.issued is None or last.issued.tampered or rollout.chats[-1] is not last:
         return
     status, reason = result.fields.get("status"), result.fields.get("finish_reason")
-    saw = f"status {show(status)}, finish_reason {show(reason)}"
+    observed = f"status {show(status)}, finish_reason {show(reason)}"
     for requirement, reasons in _due(rollout, last):
-        said = f"COMPLETED with finish_reason {' or '.join(reasons)}"
+        expected = f"COMPLETED with finish_reason {' or '.join(reasons)}"
         unsaid = rollout.dialect == "routed" and reason is None  # no member of the dialect says it
         if status == "COMPLETED" and (reason in reasons or unsaid):
             yield held(requirement)
         elif status == "ERROR" and _was_retried(rollout, last):
-            yield broken("087" if rollout.dialect != "sync" else requirement, said, saw, last.n, result.n)
+            yield broken("087" if rollout.dialect != "sync" else requirement, expected, observed, last.n, result.n)
         else:
-            yield broken(requirement, said, saw, last.n, result.n)
+            yield broken(requirement, expected, observed, last.n, result.n)
         return
 
 
@@ -170,8 +170,8 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     if last.issued.tampered and role not in (None, "assistant", "tool"):
         return  # the reply itself had that role (ROLLOUT-077)
     if role != "assistant":
-        saw = f"final_messages has {len(final)} messages, the last one {show(final[-1] if final else None)}"
-        yield broken("115", f"final_messages[{known}] is the last assistant message", saw, last.n, result.n)
+        observed = f"final_messages has {len(final)} messages, the last one {show(final[-1] if final else None)}"
+        yield broken("115", f"final_messages[{known}] is the last assistant message", observed, last.n, result.n)
         return
     yield held("115")
     yield same(
@@ -216,8 +216,8 @@ def _shape(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     elif rollout.is_error():
         yield from _error(fields, message, result.n)
     else:
-        saw = f"status: {show(fields.get('status'))}" if isinstance(result.body, dict) else show(result.body)
-        yield broken("119", "status COMPLETED or ERROR", saw, result.n)
+        observed = f"status: {show(fields.get('status'))}" if isinstance(result.body, dict) else show(result.body)
+        yield broken("119", "status COMPLETED or ERROR", observed, result.n)
     if fields.get("reward") is None:
         yield held("134")
     else:

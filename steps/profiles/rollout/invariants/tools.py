@@ -41,8 +41,8 @@ def following(rollout: Rollout, turn: Chat) -> list[Any] | None:
 def _answers(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
     roles = [message.get("role") if isinstance(message, dict) else None for message in inserted]
     if roles != ["tool"] * len(calls):
-        said = f"{len(calls)} tool message(s) after the {len(calls)} call(s)"
-        yield broken("093", said, f"{len(inserted)} message(s) with roles {show(roles)}", n)
+        expected = f"{len(calls)} tool message(s) after the {len(calls)} call(s)"
+        yield broken("093", expected, f"{len(inserted)} message(s) with roles {show(roles)}", n)
         return
     yield held("093")
     yield from _ids(calls, inserted, n)
@@ -50,26 +50,26 @@ def _answers(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> I
 
 
 def _ids(calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
-    said = [call.get("id") for call in calls]
-    saw = [message.get("tool_call_id") for message in inserted]
-    if saw == said:
+    expected = [call.get("id") for call in calls]
+    observed = [message.get("tool_call_id") for message in inserted]
+    if observed == expected:
         yield held("094")
         if len(calls) > 1:
             yield held("095")
-        if len(set(map(str, said))) < len(said):
+        if len(set(map(str, expected))) < len(expected):
             yield held("105")
-    elif sorted(map(str, saw)) == sorted(map(str, said)):
-        yield broken("095", f"tool messages for {show(said)}", f"tool messages for {show(saw)}", n)
+    elif sorted(map(str, observed)) == sorted(map(str, expected)):
+        yield broken("095", f"tool messages for {show(expected)}", f"tool messages for {show(observed)}", n)
     else:
-        yield broken("094", f"tool_call_id {show(said)}", f"tool_call_id {show(saw)}", n)
+        yield broken("094", f"tool_call_id {show(expected)}", f"tool_call_id {show(observed)}", n)
 
 
 def _contents(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
     ids_in_order = [c.get("id") for c in calls] == [m.get("tool_call_id") for m in inserted]
-    expected = [result_of(view, call) for call in calls]
-    values = sorted(one for one in expected if _is_number(one))
-    texts = {str(one) for one in expected if one is not None and not _is_number(one)}
-    for at, (message, want) in enumerate(zip(inserted, expected, strict=True)):
+    results = [result_of(view, call) for call in calls]
+    values = sorted(one for one in results if _is_number(one))
+    texts = {str(one) for one in results if one is not None and not _is_number(one)}
+    for at, (message, want) in enumerate(zip(inserted, results, strict=True)):
         content = message.get("content")
         if not isinstance(content, str):
             yield broken("096", "content of a tool message is a string", f"content: {show(content)}", n)
@@ -81,9 +81,9 @@ def _contents(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> 
             yield held("104")
             yield held("071")
         else:
-            said = f"{show(calls[at]['function'])} gives {show(want)}"
+            expected = f"{show(calls[at]['function'])} gives {show(want)}"
             mixed = _gives_one_of(content, values, texts)
-            yield broken("095" if mixed else "104", said, f"content: {show(content)}", n)
+            yield broken("095" if mixed else "104", expected, f"content: {show(content)}", n)
 
 
 def _gives_one_of(content: str, values: Sequence[float], texts: Iterable[str]) -> bool:

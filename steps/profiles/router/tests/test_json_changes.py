@@ -13,7 +13,7 @@ from rollout_conformance.steps.profiles.router.received import explained, receiv
 
 
 @pytest.mark.parametrize(
-    ("said", "saw", "found"),
+    ("expected", "observed", "found"),
     [
         ({"a": 0}, {"a": 0.0, "b": 1}, []),
         ({"a": 0}, {"a": False}, ["a"]),
@@ -23,8 +23,8 @@ from rollout_conformance.steps.profiles.router.received import explained, receiv
         ({"a": None}, {}, ["a"]),
     ],
 )
-def test_where_two_values_differ(said: Any, saw: Any, found: list[str]) -> None:
-    assert [change.path for change in changes(said, saw)] == found
+def test_where_two_values_differ(expected: Any, observed: Any, found: list[str]) -> None:
+    assert [change.path for change in changes(expected, observed)] == found
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_where_two_values_differ(said: Any, saw: Any, found: list[str]) -> None:
 )
 def test_what_is_forgiven(said: Any, only_null: bool, forgiven: bool) -> None:
     (change,) = changes(said, {})
-    assert (change.saw, change.only_null, harmless(change)) == (ABSENT, only_null, forgiven)
+    assert (change.observed, change.only_null, harmless(change)) == (ABSENT, only_null, forgiven)
 
 
 def test_what_was_received_is_shown_whatever_it_is() -> None:
