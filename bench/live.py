@@ -20,7 +20,7 @@ from rollout_conformance.steps.live import engine
 from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.live.trainer import LiveTrainer
-from rollout_conformance.steps.run_setup import Request, Run, ready
+from rollout_conformance.steps.run_setup import Run, RunOptions, ready
 
 ROUNDS = 3
 WIDTHS = (1, 32)
@@ -32,9 +32,9 @@ NAMES = (
 COPIES = 16
 
 
-async def replay(wish: EngineOptions, jobs: int) -> tuple[float, list[list[dict[str, Any]]]]:
+async def replay(engine_options: EngineOptions, jobs: int) -> tuple[float, list[list[dict[str, Any]]]]:
     """The time that the replay takes, and what it asked the engine, rollout by rollout."""
-    async with ready(Request(backend="live", wish=wish, jobs=jobs)) as run:
+    async with ready(RunOptions(backend="live", engine_options=engine_options, jobs=jobs)) as run:
         asked = _tapped(run)
         cases = _cases(run)
         began = time.perf_counter()
@@ -46,7 +46,7 @@ async def replay(wish: EngineOptions, jobs: int) -> tuple[float, list[list[dict[
 
 def _cases(run: Run) -> list[Case]:
     return [
-        case for case in run.mine(case_catalog.every("rollout")) if case.live is not None and case.name in NAMES
+        case for case in run.applicable(case_catalog.every("rollout")) if case.live is not None and case.name in NAMES
     ] * COPIES
 
 
@@ -87,8 +87,8 @@ async def main() -> None:
     began = time.perf_counter()
     async with engine.running(EngineOptions.from_environment()) as model:
         up = time.perf_counter() - began
-        wish = EngineOptions(model.base_url, model.model, model.key)
-        async with ready(Request(backend="live", wish=wish)) as run:
+        engine_options = EngineOptions(model.base_url, model.model, model.key)
+        async with ready(RunOptions(backend="live", engine_options=engine_options)) as run:
             await run.runner.play(_cases(run)[0])
             first = time.perf_counter() - began
         print(
@@ -99,7 +99,7 @@ async def main() -> None:
         for jobs in WIDTHS:
             rounds = []
             for _ in range(ROUNDS):
-                ours, rollouts = await replay(wish, jobs)
+                ours, rollouts = await replay(engine_options, jobs)
                 theirs = await bare(model, rollouts, jobs)
                 rounds.append((ours / theirs, ours, theirs, sum(map(len, rollouts))))
             ratio, ours, theirs, count = statistics.median_low(rounds)

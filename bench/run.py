@@ -23,7 +23,7 @@ from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.rule_based_trainer import RuleBasedTrainer
 from rollout_conformance.steps.peers.tokens import load
-from rollout_conformance.steps.run_setup import Request, ready
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 REFERENCE = "app:rollout_server.app:create_app"
 GENERATION_S = 1.0
@@ -31,8 +31,8 @@ TURNS = 2
 
 
 async def suite() -> list[str]:
-    async with ready(Request()) as run:
-        cases = run.ordered(run.mine(case_catalog.every("rollout")))
+    async with ready(RunOptions()) as run:
+        cases = run.ordered(run.applicable(case_catalog.every("rollout")))
         began, cpu = time.perf_counter(), time.process_time()
         outcomes = await asyncio.gather(*(run.runner.play(case) for case in cases))
         took, busy = time.perf_counter() - began, time.process_time() - cpu

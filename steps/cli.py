@@ -29,7 +29,7 @@ from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT_PROFILE
 from rollout_conformance.steps.run_results import RunResults
-from rollout_conformance.steps.run_setup import PROFILES, Request, Run, card_of, profile_of, ready
+from rollout_conformance.steps.run_setup import PROFILES, Run, RunOptions, card_of, profile_of, ready
 
 OK, FINDINGS, NO_JUDGEMENT, INTERRUPTED = 0, 1, 2, 130
 CHAT = CHAT_PROFILE.name
@@ -144,34 +144,34 @@ def run(
     found_out = bool(paths) and not _is_given("profile")
     if found_out:
         options["profile"] = case_catalog.profile_among(paths).name
-    request = Request(strict=nulls == "strict", **options)
+    run_options = RunOptions(strict=nulls == "strict", **options)
     with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
-        sys.exit(_judged(request, paths, found_out, patterns, report_file, baseline_file))
+        sys.exit(_judged(run_options, paths, found_out, patterns, report_file, baseline_file))
 
 
 def _judged(
-    request: Request,
+    run_options: RunOptions,
     paths: Sequence[Path],
     found_out: bool,
     patterns: tuple[str, ...],
     report_file: Path | None,
     baseline_file: Path | None,
 ) -> int:
-    profile = profile_of(request.profile)
+    profile = profile_of(run_options.profile)
     known = baseline.load(baseline_file)
-    found = RunResults(request, report_file)
-    if request.backend != BOTH:
+    found = RunResults(run_options, report_file)
+    if run_options.backend != BOTH:
         ENDING.last_words = lambda: _ended_early(found, known)
     known_cases = case_catalog.among(paths, profile, found_out=found_out) if paths else case_catalog.every(profile.name)
-    case_catalog.known_variants(known_cases, profile, card_of(request, profile))
+    case_catalog.known_variants(known_cases, profile, card_of(run_options, profile))
     cases = list(case_catalog.chosen(known_cases, patterns))
     if not cases:
         raise SuiteError(
             f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint --list` lists them all."
         )
     lateness.set_aside()
-    if request.backend == BOTH:
-        return early_end.run(_both(request, cases, report_file))
+    if run_options.backend == BOTH:
+        return early_end.run(_both(run_options, cases, report_file))
     return early_end.run(_run(found, cases, known))
 
 
@@ -180,20 +180,21 @@ def _is_given(option: str) -> bool:
     return click.get_current_context().get_parameter_source(option) is not click.core.ParameterSource.DEFAULT
 
 
-async def _both(request: Request, cases: list[Case], report_file: Path | None) -> int:
+async def _both(run_options: RunOptions, cases: list[Case], report_file: Path | None) -> int:
     """The same cases by script and live, and the engine itself by its own profile; says whether to deploy."""
-    if request.record is not None:
+    if run_options.record is not None:
         raise SuiteError("--record keeps one live session, and both is two runs: write --backend live.")
-    judged = {request.profile: cases, CHAT: [] if request.profile == CHAT else case_catalog.every(CHAT)}
+    judged = {run_options.profile: cases, CHAT: [] if run_options.profile == CHAT else case_catalog.every(CHAT)}
     if not any(case.live is not None for case in cases):
         raise SuiteError(
             "--backend both: none of these cases says what it demands of a live model (`live:` in its file)."
         )
     async with engine.running(EngineOptions.from_environment()) as model:
-        wish = EngineOptions(model.base_url, model.model, model.key)
+        engine_options = EngineOptions(model.base_url, model.model, model.key)
         parts = [
             await _compared(
-                _request_of(request, profile, model, wish), [case for case in some if case.live is not None]
+                _options_for(run_options, profile, model, engine_options),
+                [case for case in some if case.live is not None],
             )
             for profile, some in judged.items()
             if some
@@ -206,21 +207,26 @@ async def _both(request: Request, cases: list[Case], report_file: Path | None) -
     return divergence.exit_code(found)
 
 
-def _request_of(request: Request, profile: str, model: Engine, wish: EngineOptions) -> Request:
+def _options_for(run_options: RunOptions, profile: str, model: Engine, engine_options: EngineOptions) -> RunOptions:
     """The engine is judged as what it is, whatever the target of the run; what only its card knows counts for the tiny model alone."""
-    if profile == request.profile:
-        return replace(request, wish=wish)
+    if profile == run_options.profile:
+        return replace(run_options, engine_options=engine_options)
     card = profile_of(profile).default_card if model.model == engine.NAME else None
-    return Request(
-        profile=profile, card=card, tokenizer=request.tokenizer, level=request.level, jobs=request.jobs, wish=wish
+    return RunOptions(
+        profile=profile,
+        card=card,
+        tokenizer=run_options.tokenizer,
+        level=run_options.level,
+        jobs=run_options.jobs,
+        engine_options=engine_options,
     )
 
 
-async def _compared(request: Request, cases: list[Case]) -> Divergence:
+async def _compared(run_options: RunOptions, cases: list[Case]) -> Divergence:
     played: list[Played] = []
     for name in (SCRIPTED, LIVE):
-        async with ready(replace(request, backend=name)) as judged:
-            outcomes = await _play(judged, judged.mine(cases), lambda outcome: None)
+        async with ready(replace(run_options, backend=name)) as judged:
+            outcomes = await _play(judged, judged.applicable(cases), lambda outcome: None)
             played.append(divergence.of_run(judged, outcomes))
     return divergence.compared(played[0], played[1])
 
@@ -228,10 +234,10 @@ async def _compared(request: Request, cases: list[Case]) -> Divergence:
 async def _run(found: RunResults, cases: list[Case], known: baseline.Baseline) -> int:
     found.planned = len(cases)
     try:
-        async with ready(found.request) as judged:
+        async with ready(found.options) as judged:
             for line in judged.remarks:
                 click.echo(f"NOTE  {line}\n")
-            mine, unjudged = judged.mine(cases), judged.unjudged
+            mine, unjudged = judged.applicable(cases), judged.unjudged
             found.begin(judged, mine)
             await _play(judged, mine, found.add)
             found.close(aborted=False)
@@ -241,7 +247,7 @@ async def _run(found: RunResults, cases: list[Case], known: baseline.Baseline) -
         return await _spoken(lambda: _ended_early(found, known))
     finally:
         found.close(aborted=True)
-    code = await _spoken(lambda: _conclude(found.request, found.sorted(), known, found.planned))
+    code = await _spoken(lambda: _conclude(found.options, found.sorted(), known, found.planned))
     if unjudged:
         click.echo(f"Not judged at all: dialect {', '.join(unjudged)}.", err=True)
     return NO_JUDGEMENT if unjudged and code == OK else code
@@ -251,7 +257,7 @@ def _ended_early(found: RunResults, known: baseline.Baseline) -> int:
     reason = ENDING.reason or Reason("an interruption", INTERRUPTED)
     with contextlib.suppress(OSError):  # the terminal may be what has gone
         return found.end_early(
-            reason, lambda outcomes, planned: _conclude(found.request, outcomes, known, planned, reason)
+            reason, lambda outcomes, planned: _conclude(found.options, outcomes, known, planned, reason)
         )
     return NO_JUDGEMENT if reason.code is None else reason.code
 
@@ -286,15 +292,19 @@ async def _play(judged: Run, cases: list[Case], done: Callable[[Outcome], None])
 
 
 def _conclude(
-    request: Request, outcomes: list[Outcome], known: baseline.Baseline, planned: int, ended: Reason | None = None
+    run_options: RunOptions,
+    outcomes: list[Outcome],
+    known: baseline.Baseline,
+    planned: int,
+    ended: Reason | None = None,
 ) -> int:
-    profile = profile_of(request.profile)
+    profile = profile_of(run_options.profile)
     catalogue, outcomes = profile.catalogue, shared_causes.joined(outcomes, profile.ends_by_itself)
     unexcused = [outcome for outcome in outcomes if known.excuses(outcome) is None]
     groups = collapse(unexcused, catalogue)
     for group in groups:
         click.echo(finding_block(group) + "\n")
-    click.echo(summary(unexcused, catalogue, request.level, whole=ended is None))
+    click.echo(summary(unexcused, catalogue, run_options.level, whole=ended is None))
     failed = any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused)
     if ended is not None:
         click.echo(f"Ended early by {ended.text}: {len(outcomes)} of {planned or '?'} cases had been played.")
@@ -327,14 +337,14 @@ def explore(walks: int, seed: int | None, save_scenario: Path | None, **options:
     from rollout_conformance.steps.exploration.explore import explore_fault_pairs
     from rollout_conformance.steps.exploration.pytest_items import told
 
-    request = Request(**options)
-    if (instead := profile_of(request.profile).unexplored) != "":
-        raise SuiteError(f"explore --profile {request.profile}: {instead}.")
+    run_options = RunOptions(**options)
+    if (instead := profile_of(run_options.profile).unexplored) != "":
+        raise SuiteError(f"explore --profile {run_options.profile}: {instead}.")
     found = judged = False
-    for dialect in (request.dialect,) if request.dialect else early_end.run(_dialects(request)):
+    for dialect in (run_options.dialect,) if run_options.dialect else early_end.run(_dialects(run_options)):
         for what, explored in (
-            ("pairs of faults", explore_fault_pairs(request, dialect, 1 if seed is None else seed)),
-            ("walks", walk(request, dialect, walks, seed)),
+            ("pairs of faults", explore_fault_pairs(run_options, dialect, 1 if seed is None else seed)),
+            ("walks", walk(run_options, dialect, walks, seed)),
         ):
             if explored.outcome is not None:
                 found = True
@@ -350,8 +360,8 @@ def explore(walks: int, seed: int | None, save_scenario: Path | None, **options:
     sys.exit(FINDINGS if found else OK if judged else NO_JUDGEMENT)
 
 
-async def _dialects(request: Request) -> tuple[str, ...]:
-    async with ready(request) as judged:
+async def _dialects(run_options: RunOptions) -> tuple[str, ...]:
+    async with ready(run_options) as judged:
         return judged.dialects
 
 
@@ -359,7 +369,7 @@ async def _dialects(request: Request) -> tuple[str, ...]:
 @_target_options
 def smoke(**options: Any) -> None:
     """Is the target reachable and sane, before any talk of conformance?"""
-    sys.exit(early_end.run(smoke_check.smoke(Request(**options), click.echo)))
+    sys.exit(early_end.run(smoke_check.smoke(RunOptions(**options), click.echo)))
 
 
 @cli.command("report")
@@ -423,7 +433,7 @@ def explain(requirement: str) -> None:
     "methods",
     multiple=True,
     type=click.Choice(["cases", "fuzzing", "exploration"]),
-    help="Hunt by this method; may be repeated. Default: each mutant by the one that it names.",
+    help="MutantRun by this method; may be repeated. Default: each mutant by the one that it names.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Mutants at once.")
 @click.option("--profile", default="rollout", show_default=True, help="Which reference is broken.")

@@ -11,7 +11,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import Request, card_of, profile_of
+from rollout_conformance.steps.run_setup import RunOptions, card_of, profile_of
 
 
 def problems(profile: Profile) -> list[str]:
@@ -46,7 +46,7 @@ def of_files(paths: Iterable[Path], profile: Profile | None, card: Path | None) 
 
 def _checked(file: Path, profile: Profile, card: Path | None, found_out: bool) -> list[Case]:
     cases = case_catalog.among([file], profile, found_out=found_out)
-    case_catalog.known_variants(cases, profile, card_of(Request(profile.name, card=card), profile))
+    case_catalog.known_variants(cases, profile, card_of(RunOptions(profile.name, card=card), profile))
     return cases
 
 

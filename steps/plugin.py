@@ -27,7 +27,7 @@ from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.pytest_options import pytest_addoption as pytest_addoption
-from rollout_conformance.steps.pytest_options import request_of
+from rollout_conformance.steps.pytest_options import run_options_of
 from rollout_conformance.steps.run_setup import PROFILES, Run, card_of, profile_of, ready
 
 LAST_RESORT_S = 10.0  # after as long without an end, a session that has been ended is killed
@@ -112,7 +112,7 @@ class CaseFile(pytest.File):
             if profile is None:
                 return
             pairs = list(self.cases(profile))
-            card = card_of(request_of(self.config, profile.name), profile)
+            card = card_of(run_options_of(self.config, profile.name), profile)
             case_catalog.known_variants((case for case, _ in pairs), profile, card)
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
@@ -260,11 +260,11 @@ class Player:
         if case.dialect not in run.dialects:
             from rollout_conformance.steps.engine.findings import Judgement
 
-            reason = next((g.heard.obstacle for g in run.greetings if g.dialect == case.dialect), "")
+            reason = next((g.result.obstacle for g in run.greetings if g.dialect == case.dialect), "")
             verdict = Verdict.ERROR if case.dialect in run.unjudged else Verdict.SKIP
             told = reason or f"the target has no dialect {case.dialect}"
             return Outcome(case, Judgement(verdict, {}, (), told), None, 0.0, "")
-        outcome = await run.runner.play(run.mine([case])[0])
+        outcome = await run.runner.play(run.applicable([case])[0])
         if ENDING.reason is not None:  # what is judged while everything is being ended is no evidence
             raise asyncio.CancelledError
         return outcome
@@ -272,7 +272,7 @@ class Player:
     async def _keep(self, name: str, opened: "asyncio.Future[Run]", ending: asyncio.Event) -> None:
         """Holds a run open: what a task enters, the same task must leave."""
         try:
-            async with ready(replace(request_of(self.config, name), wish=self._engine())) as run:
+            async with ready(replace(run_options_of(self.config, name), engine_options=self._engine())) as run:
                 opened.set_result(run)
                 await ending.wait()
         except BaseException as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.probe_result import Heard
+from rollout_conformance.steps.engine.probe_result import ProbeResult
 from rollout_conformance.steps.engine.runner import Runner
 from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Trace
@@ -28,7 +28,7 @@ class Greeting:
     dialect: str
     case: Case
     session: Session
-    heard: Heard
+    result: ProbeResult
     seconds: float
 
 
@@ -44,14 +44,14 @@ async def _greeted(runner: Runner, profile: Profile, dialect: str) -> Greeting:
     while True:
         session = await _session(runner, case)
         await _perform(session, case, began + longest - time.monotonic())
-        heard = profile.heard(session, case)
+        result = profile.probe_result(session, case)
         spent = time.monotonic() - began
-        if heard.retry_s is None or spent + heard.retry_s >= longest:
+        if result.retry_s is None or spent + result.retry_s >= longest:
             break
-        await asyncio.sleep(heard.retry_s)
-    if heard.obstacle and heard.retry_s is not None:
-        heard = replace(heard, obstacle=f"{heard.obstacle} (asked again for {spent:.0f} s)")
-    return Greeting(dialect, case, session, heard, spent)
+        await asyncio.sleep(result.retry_s)
+    if result.obstacle and result.retry_s is not None:
+        result = replace(result, obstacle=f"{result.obstacle} (asked again for {spent:.0f} s)")
+    return Greeting(dialect, case, session, result, spent)
 
 
 async def _session(runner: Runner, case: Case) -> Session:
@@ -75,10 +75,10 @@ async def _perform(session: Session, case: Case, within_s: float) -> None:
 
 def judgeable(base_url: str, greetings: Sequence[Greeting]) -> tuple[str, ...]:
     """The dialects that can be judged. Raises `SuiteError` with the reason when there are none."""
-    dead = [greeting for greeting in greetings if greeting.heard.obstacle]
+    dead = [greeting for greeting in greetings if greeting.result.obstacle]
     if len(dead) < len(greetings):
-        return tuple(greeting.dialect for greeting in greetings if not greeting.heard.obstacle)
-    told = {greeting.heard.obstacle: greeting.dialect for greeting in reversed(dead)}
+        return tuple(greeting.dialect for greeting in greetings if not greeting.result.obstacle)
+    told = {greeting.result.obstacle: greeting.dialect for greeting in reversed(dead)}
     lines = [f"{dialect}: {obstacle}" for obstacle, dialect in told.items()] if len(told) > 1 else list(told)
     raise SuiteError(f"{base_url}: nothing can be judged: " + "\n  ".join(["", *lines] if len(lines) > 1 else lines))
 
@@ -86,7 +86,7 @@ def judgeable(base_url: str, greetings: Sequence[Greeting]) -> tuple[str, ...]:
 def remarks(greetings: Iterable[Greeting]) -> tuple[str, ...]:
     """What a user should know before the run, a line each."""
     return tuple(
-        f"dialect {greeting.dialect}{' is not judged' if greeting.heard.obstacle else ''}: {said}"
+        f"dialect {greeting.dialect}{' is not judged' if greeting.result.obstacle else ''}: {said}"
         for greeting in greetings
-        if (said := greeting.heard.obstacle or greeting.heard.remark)
+        if (said := greeting.result.obstacle or greeting.result.remark)
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout_conformance.steps.run_setup import Request
+from rollout_conformance.steps.run_setup import RunOptions
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,9 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--in-flight", default=32, type=int, help="cases in flight at once")
 
 
-def request_of(config: pytest.Config, profile: str) -> Request:
+def run_options_of(config: pytest.Config, profile: str) -> RunOptions:
     option = config.option
-    return Request(
+    return RunOptions(
         profile,
         option.dialect,
         option.target,

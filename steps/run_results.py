@@ -8,14 +8,14 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import Reason
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
-from rollout_conformance.steps.run_setup import Request, Run, profile_of
+from rollout_conformance.steps.run_setup import Run, RunOptions, profile_of
 
 
 class RunResults:
     """The outcomes of a run and its report. `planned` is how many cases there are to be played, once that is known."""
 
-    def __init__(self, request: Request, report_file: Path | None) -> None:
-        self.request, self.report_file, self.planned = request, report_file, 0
+    def __init__(self, run_options: RunOptions, report_file: Path | None) -> None:
+        self.options, self.report_file, self.planned = run_options, report_file, 0
         self.outcomes: list[Outcome] = []
         self.writer: ReportWriter | None = None
         self.complete = False
@@ -34,7 +34,7 @@ class RunResults:
     def _write_causes(self) -> None:
         if self.writer is not None and not self.complete:
             self.complete = True
-            for outcome in shared_causes.joined(self.outcomes, profile_of(self.request.profile).ends_by_itself):
+            for outcome in shared_causes.joined(self.outcomes, profile_of(self.options.profile).ends_by_itself):
                 if outcome.judgement.cause is not None:
                     self.writer.result(outcome)
 
@@ -49,8 +49,8 @@ class RunResults:
     def end_early(self, reason: Reason, conclude: Callable[[list[Outcome], int], int]) -> int:
         """Close the report as aborted and show what there is; gives the exit code."""
         if self.writer is None and self.report_file is not None:
-            target = self.request.target or profile_of(self.request.profile).default_target
-            self.writer = ReportWriter.of_nothing(self.report_file, self.request, target).__enter__()
+            target = self.options.target or profile_of(self.options.profile).default_target
+            self.writer = ReportWriter.of_nothing(self.report_file, self.options, target).__enter__()
         self._write_causes()
         if self.writer is not None:
             self.writer.close(aborted=True, ended_by=reason.text)

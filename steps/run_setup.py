@@ -37,7 +37,7 @@ PROFILES: dict[str, Profile] = {profile.name: profile for profile in (ROLLOUT, T
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RunOptions:
     """What a user asked for; None stands for the profile's own choice."""
 
     profile: str = "rollout"
@@ -55,7 +55,7 @@ class Request:
     backend: str = SCRIPTED
     record: Path | None = None
     max_body: int | None = None  # MiB; no body of a target is read beyond it
-    wish: EngineOptions | None = None  # the engine of a live run; default: what the environment says
+    engine_options: EngineOptions | None = None  # the engine of a live run; default: what the environment says
     model: str | None = None
 
 
@@ -86,12 +86,12 @@ class Judge:
         return self.profile.read(session, case)
 
     @property
-    def echoed_by(self) -> frozenset[str]:
-        return self.profile.echoed_by
+    def replaces_duplicates(self) -> frozenset[str]:
+        return self.profile.replaces_duplicates
 
     @property
-    def drowned_by(self) -> frozenset[str]:
-        return self.profile.drowned_by
+    def masks_other_findings(self) -> frozenset[str]:
+        return self.profile.masks_other_findings
 
     @property
     def by_invariants(self) -> frozenset[str]:
@@ -104,8 +104,8 @@ class Judge:
     def cause(self, case: Case, view: Any) -> Cause | None:
         return self.profile.cause(case, view)
 
-    def excuse(self, case: Case, view: Any) -> str | None:
-        return self.profile.excuse(case, view)
+    def inconclusive_reason(self, case: Case, view: Any) -> str | None:
+        return self.profile.inconclusive_reason(case, view)
 
     def checked(self, view: Any) -> Iterable[Evidence]:
         return self.profile.checked(view)
@@ -121,7 +121,7 @@ class Judge:
 class Run:
     """A run that is ready to play cases of these dialects. `greetings` are how the target was greeted in each that was tried."""
 
-    request: Request
+    options: RunOptions
     profile: Profile
     runner: Runner
     peers: Peers
@@ -138,12 +138,12 @@ class Run:
     @property
     def unjudged(self) -> tuple[str, ...]:
         """The dialects that were asked for by name, on the command line or on the card, and cannot be judged."""
-        named = (self.request.dialect,) if self.request.dialect else self.runner.options.card.dialects
+        named = (self.options.dialect,) if self.options.dialect else self.runner.options.card.dialects
         return tuple(
-            greeting.dialect for greeting in self.greetings if greeting.dialect in named and greeting.heard.obstacle
+            greeting.dialect for greeting in self.greetings if greeting.dialect in named and greeting.result.obstacle
         )
 
-    def mine(self, cases: Iterable[Case]) -> list[Case]:
+    def applicable(self, cases: Iterable[Case]) -> list[Case]:
         """The cases for this target. A variant that its card does not declare is the target as it is: whether that can be
         judged is for the needs of the case to say."""
         declared = self.runner.options.card.variants
@@ -173,40 +173,46 @@ def profile_of(name: str) -> Profile:
     return PROFILES[name]
 
 
-def card_of(request: Request, profile: Profile) -> Card:
-    if request.described is not None:
-        return request.described
-    if request.card is not None:
-        return cards.load(request.card, profile.dialects, profile.unknown_capability)
-    return cards.load(profile.default_card) if request.target is None else Card.model_validate({})
+def card_of(run_options: RunOptions, profile: Profile) -> Card:
+    if run_options.described is not None:
+        return run_options.described
+    if run_options.card is not None:
+        return cards.load(run_options.card, profile.dialects, profile.unknown_capability)
+    return cards.load(profile.default_card) if run_options.target is None else Card.model_validate({})
 
 
 @contextlib.asynccontextmanager
-async def ready(request: Request) -> AsyncIterator[Run]:
+async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
     """Start or reach the target, serve the peers, look which dialects there are and greet the target in each of them.
 
     Raises `SuiteError` when that fails, or shows that nothing can be judged.
     """
-    body_limits.allow(request.max_body)
-    profile = profile_of(request.profile)
-    card, target = card_of(request, profile), request.target or profile.default_target
-    wanted = (request.dialect,) if request.dialect else tuple(card.dialects) or profile.dialects
+    body_limits.allow(run_options.max_body)
+    profile = profile_of(run_options.profile)
+    card, target = card_of(run_options, profile), run_options.target or profile.default_target
+    wanted = (run_options.dialect,) if run_options.dialect else tuple(card.dialects) or profile.dialects
     strange = [dialect for dialect in wanted if dialect not in profile.dialects]
     if strange:
         raise SuiteError(
             f"--dialect {strange[0]}: profile {profile.name} has the dialects {', '.join(profile.dialects)}."
         )
-    for secret in (request.target_key, card.key, *(variant.key for variant in card.variants.values())):
+    for secret in (run_options.target_key, card.key, *(variant.key for variant in card.variants.values())):
         redaction.remember(secret)
-    asked = BackendChoice(request.backend, _tokenizer_hash(request, card), profile.name, request.record, _wish(request))
+    asked = BackendChoice(
+        run_options.backend,
+        _tokenizer_hash(run_options, card),
+        profile.name,
+        run_options.record,
+        _engine_options(run_options),
+    )
     async with backend_option.opened(asked) as model:
         if model.engine is not None and profile.live_target is not None:
-            target = request.target or profile.live_target(model.engine)
-        wish = (request.target_key, request.tokenizer, request.tokenizer_name, request.listen)
-        setting = Setting(target, card, *wish, model.run, model.engine, request.model)
+            target = run_options.target or profile.live_target(model.engine)
+        access = (run_options.target_key, run_options.tokenizer, run_options.tokenizer_name, run_options.listen)
+        setting = Setting(target, card, *access, model.run, model.engine, run_options.model)
         async with (
             profile.peers(setting) as peers,
-            _campaign(request, profile, setting, peers) as runner,
+            _campaign(run_options, profile, setting, peers) as runner,
         ):
             instance = await runner.target()
             await reachable(instance.base_url)
@@ -216,39 +222,50 @@ async def ready(request: Request) -> AsyncIterator[Run]:
             for greeting in greetings:
                 if greeting.dialect in dialects:
                     await peers.learn(instance.base_url, greeting.dialect, greeting.session.trace)
-            runner.limit(await peers.capacity(instance.base_url, dialects, request.jobs))
-            yield Run(request, profile, runner, peers, dialects, target, model.engine, greetings)
+            runner.limit(await peers.capacity(instance.base_url, dialects, run_options.jobs))
+            yield Run(run_options, profile, runner, peers, dialects, target, model.engine, greetings)
 
 
-def _wish(request: Request) -> EngineOptions | None:
+def _engine_options(run_options: RunOptions) -> EngineOptions | None:
     """The engine of a live run, with the model that was named."""
-    if request.model is None or request.backend not in (LIVE, BOTH):
-        return request.wish
-    return replace(request.wish or EngineOptions.from_environment(), model=request.model)
+    if run_options.model is None or run_options.backend not in (LIVE, BOTH):
+        return run_options.engine_options
+    return replace(run_options.engine_options or EngineOptions.from_environment(), model=run_options.model)
 
 
-def _campaign(request: Request, profile: Profile, setting: Setting, peers: Peers) -> Runner:
+def _campaign(run_options: RunOptions, profile: Profile, setting: Setting, peers: Peers) -> Runner:
     live = setting.engine is not None
-    options = Options(setting.target, peers.placed(setting.card), request.level, request.strict, request.jobs, live)
-    return Runner(options, Judge(profile, peers), lambda case: rerun(request, case))
+    options = Options(
+        setting.target,
+        peers.resolve_placeholders(setting.card),
+        run_options.level,
+        run_options.strict,
+        run_options.jobs,
+        live,
+    )
+    return Runner(options, Judge(profile, peers), lambda case: rerun(run_options, case))
 
 
-def _tokenizer_hash(request: Request, card: Card) -> str:
-    return tokens.load(request.tokenizer or (Path(card.tokenizer) if card.tokenizer else TOKENIZER)).hash
+def _tokenizer_hash(run_options: RunOptions, card: Card) -> str:
+    return tokens.load(run_options.tokenizer or (Path(card.tokenizer) if card.tokenizer else TOKENIZER)).hash
 
 
-def rerun(request: Request, case: Case) -> str:
+def rerun(run_options: RunOptions, case: Case) -> str:
     """The command that runs one case again against the same target."""
-    words = ["rollout-conformance", "run", "--profile", request.profile, "--dialect", case.dialect]
-    for option, value in (("--target", request.target), ("--card", request.card), ("--tokenizer", request.tokenizer)):
+    words = ["rollout-conformance", "run", "--profile", run_options.profile, "--dialect", case.dialect]
+    for option, value in (
+        ("--target", run_options.target),
+        ("--card", run_options.card),
+        ("--tokenizer", run_options.tokenizer),
+    ):
         if value is not None:
             words += [option, str(value)]
-    if request.model is not None:
-        words += ["--model", request.model]
-    if request.target_key is not None:
+    if run_options.model is not None:
+        words += ["--model", run_options.model]
+    if run_options.target_key is not None:
         words += ["--target-key", "..."]
-    if request.backend != SCRIPTED:
-        words += ["--backend", request.backend]
+    if run_options.backend != SCRIPTED:
+        words += ["--backend", run_options.backend]
     own = Path(case.at.file).is_absolute()  # written by somebody else than this project
     return shlex.join([*words, case.at.file, "--case", case.name] if own else [*words, "--case", case.name])
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.probe import Greeting
-from rollout_conformance.steps.run_setup import Request, Run, ready
+from rollout_conformance.steps.run_setup import Run, RunOptions, ready
 
 LONGEST = 160  # characters of what was demanded and of what was seen
 
 
-async def smoke(request: Request, say: Callable[[str], None]) -> int:
+async def smoke(run_options: RunOptions, say: Callable[[str], None]) -> int:
     """Exit code 0 when the greeting ends as it should in every dialect, 2 otherwise. Raises `SuiteError` when nothing can be judged."""
-    async with ready(request) as run:
+    async with ready(run_options) as run:
         say(f"reachable   {run.target}")
         say(f"dialects    {', '.join(run.dialects)}")
         for line in run.remarks:

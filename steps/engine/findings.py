@@ -53,10 +53,10 @@ class Finding:
     """One requirement broken once.
 
     `expected` is what the requirement or the case demands, `observed` what happened, both with values. `exchanges` are the numbers of
-    the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts. An `echo`
-    is a demand that an invariant judges as well; it is dropped when that one has spoken. `ignored` when what was asked for was accepted
-    and had no effect. `timing` when only
-    the clock says so. `cap` is the strongest level that the finding counts at, where a case about a weaker requirement brought it about.
+    the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts.
+    `duplicates_invariant` marks a demand that an invariant judges as well; it is dropped when that one has spoken. `ignored` when what was
+    asked for was accepted and had no effect. `timing` when only the clock says so. `cap` is the strongest
+    level that the finding counts at, where a case about a weaker requirement brought it about.
     """
 
     requirement: str
@@ -66,7 +66,7 @@ class Finding:
     state: str | None = None
     at: Location | None = None
     strict_only: bool = False
-    echo: bool = False
+    duplicates_invariant: bool = False
     ignored: bool = False
     cap: str | None = None
     timing: bool = False

@@ -27,15 +27,15 @@ class Judged(Protocol):
     @property
     def by_invariants(self) -> frozenset[str]: ...
     @property
-    def echoed_by(self) -> frozenset[str]: ...
+    def replaces_duplicates(self) -> frozenset[str]: ...
     @property
-    def drowned_by(self) -> frozenset[str]: ...
+    def masks_other_findings(self) -> frozenset[str]: ...
     @property
     def at_any_level(self) -> frozenset[str]: ...
     def dialects_of(self, requirement: str) -> tuple[str, ...]: ...
     def read(self, session: Session, case: Case) -> Any: ...
     def cause(self, case: Case, view: Any) -> Cause | None: ...
-    def excuse(self, case: Case, view: Any) -> str | None: ...
+    def inconclusive_reason(self, case: Case, view: Any) -> str | None: ...
     def checked(self, view: Any) -> Iterable[Evidence]: ...
 
 
@@ -67,11 +67,13 @@ class Judging:
         if spoke and not any(isinstance(item, Finding) for item in evidence):
             evidence += [Satisfied(name) for name in case.requirements if name not in self.judged.by_invariants]
         evidence = self._counted([*evidence, *self.judged.checked(view)], case)
-        evidence = _undrowned(_unechoed(evidence, self.judged.echoed_by), self.judged.drowned_by)
+        evidence = _without_masked(
+            _without_duplicates(evidence, self.judged.replaces_duplicates), self.judged.masks_other_findings
+        )
         evidence += _silences(case, session, evidence)
         judgement = judge(self.capped(evidence, case), case.requirements, self.judged.levels, self.level)
-        excuse = self.judged.excuse(case, view) if judgement.verdict is Verdict.FAIL else None
-        return Judgement(Verdict.INCONCLUSIVE, {}, (), excuse) if excuse else judgement
+        reason = self.judged.inconclusive_reason(case, view) if judgement.verdict is Verdict.FAIL else None
+        return Judgement(Verdict.INCONCLUSIVE, {}, (), reason) if reason else judgement
 
     def resting(self, case: Case, view: Any, cause: Cause) -> Judgement:
         """What is left to judge of a case whose rollout or request ended otherwise: that end, and what was seen before it."""
@@ -113,14 +115,16 @@ def _placed(item: Evidence, step: Any) -> Evidence:
     return replace(item, at=step.at) if isinstance(item, Finding) and item.at is None else item
 
 
-def _unechoed(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
+def _without_duplicates(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
     """Without the demands that only repeat what an invariant found: one breach, one accusation."""
-    if not any(isinstance(item, Finding) and not item.echo and item.requirement in by for item in evidence):
+    if not any(
+        isinstance(item, Finding) and not item.duplicates_invariant and item.requirement in by for item in evidence
+    ):
         return evidence
-    return [item for item in evidence if not (isinstance(item, Finding) and item.echo)]
+    return [item for item in evidence if not (isinstance(item, Finding) and item.duplicates_invariant)]
 
 
-def _undrowned(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
+def _without_masked(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
     """A breach after which nothing in the trace means what it seems to is the only one that is told."""
     cause = {item.requirement for item in evidence if isinstance(item, Finding)} & by
     if not cause:

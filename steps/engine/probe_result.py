@@ -15,7 +15,7 @@ GIVEN_UP = "given up by the suite"  # the fault of an exchange that a session en
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ProbeResult:
     """What a greeting showed of a target.
 
     `obstacle` says why nothing can be judged, if so; `remark` what a user should know although the run goes on. `retry_s` is
@@ -28,7 +28,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
+class PlainRequest:
     """A plain request as the messages speak of it: `name` (`start`, `greeting`), its `request` line, whether a `key` was sent
     and where it came from, and `mends` for members that a refusal may name."""
 
@@ -45,15 +45,15 @@ def key_source(key: str | None, on_card: str | None) -> str:
     return "the key on the card" if key == on_card else "the key given with --target-key"
 
 
-def heard(plain: Plain, exchange: Exchange) -> Heard:
+def result_of(plain: PlainRequest, exchange: Exchange) -> ProbeResult:
     """What the answer to a plain request means; a 2xx is no obstacle."""
     response = exchange.response
     if response is None:
-        return Heard(f"every {plain.name} ({plain.request}) {_lost(exchange)}")
+        return ProbeResult(f"every {plain.name} ({plain.request}) {_lost(exchange)}")
     if 200 <= response.status < 300:
-        return Heard()
+        return ProbeResult()
     what = f"every {plain.name} is answered {answered(response)}"
-    return Heard(f"{what}: {_mend(plain, response)}", retry_s=retry_after(response))
+    return ProbeResult(f"{what}: {_mend(plain, response)}", retry_s=retry_after(response))
 
 
 def retry_after(response: Response) -> float | None:
@@ -92,7 +92,7 @@ def answered(response: Response) -> str:
     return " ".join(words)
 
 
-def _mend(plain: Plain, response: Response) -> str:
+def _mend(plain: PlainRequest, response: Response) -> str:
     status = response.status
     if status in (401, 403):
         return f"{plain.key} is refused" if plain.key else "give the key with --target-key"
@@ -107,7 +107,7 @@ def _mend(plain: Plain, response: Response) -> str:
     return _refused(plain, response)
 
 
-def _refused(plain: Plain, response: Response) -> str:
+def _refused(plain: PlainRequest, response: Response) -> str:
     named = _member(response.body)
     if not named:
         return f"it refuses a plain {plain.name} ({plain.request}). Is --dialect the right one?"

@@ -53,21 +53,21 @@ class ReportWriter:
             "dialects": list(run.dialects),
             "target": redacted(run.target),
             "tokenizer": run.peers.tokenizer_hash,
-            "nulls": "strict" if run.request.strict else "compat",
-            "level": run.request.level,
+            "nulls": "strict" if run.options.strict else "compat",
+            "level": run.options.level,
         }
         return cls(file, header, run.profile.catalogue, planned)
 
     @classmethod
-    def of_nothing(cls, file: Path, request: Any, target: str) -> "ReportWriter":
+    def of_nothing(cls, file: Path, run_options: Any, target: str) -> "ReportWriter":
         """The writer for a run that ended before it was ready."""
         header = {
-            "profile": request.profile,
-            "dialects": [request.dialect] if request.dialect else [],
+            "profile": run_options.profile,
+            "dialects": [run_options.dialect] if run_options.dialect else [],
             "target": redacted(target),
             "tokenizer": None,
-            "nulls": "strict" if request.strict else "compat",
-            "level": request.level,
+            "nulls": "strict" if run_options.strict else "compat",
+            "level": run_options.level,
         }
         return cls(file, header, {}, ())
 

@@ -23,7 +23,7 @@ from rollout_conformance.steps.exploration.fault_pairs import pairs
 from rollout_conformance.steps.exploration.scenario_emitter import unlabelled
 from rollout_conformance.steps.exploration.shrink import reduced
 from rollout_conformance.steps.exploration.walk import walks
-from rollout_conformance.steps.run_setup import Request, Run, ready
+from rollout_conformance.steps.run_setup import Run, RunOptions, ready
 
 PATIENCE_S = 2.0  # a shrinking walk that waits in vain is waited for often
 WALKS = 150
@@ -41,17 +41,17 @@ class Explored:
     outcome: Outcome | None = None
     document: Mapping[str, Any] | None = None
     flaky: int = 0
-    heard: list[Outcome] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
     skips: Counter[str] = field(default_factory=Counter)
 
-    def hear(self, document: Mapping[str, Any], outcome: Outcome) -> None:
+    def record(self, document: Mapping[str, Any], outcome: Outcome) -> None:
         """Count a walk that was played, or the reason why it does not apply to this target."""
         self.walks += 1
         if outcome.judgement.verdict is Verdict.SKIP:
             self.skips[outcome.judgement.reason] += 1
         else:
             self.moves += len(document["cases"][0]["steps"])
-        self.heard.append(outcome)
+        self.outcomes.append(outcome)
 
     @property
     def unjudged(self) -> str | None:
@@ -63,13 +63,13 @@ class _Failed(Exception):
     """A walk broke something: what Hypothesis shrinks."""
 
 
-def explore(request: Request, dialect: str, examples: int = WALKS, number: int | None = None) -> Explored:
+def explore(run_options: RunOptions, dialect: str, examples: int = WALKS, number: int | None = None) -> Explored:
     """Walk over the table of one dialect. The same walks every time, unless `number` seeds others.
 
     Raises `SuiteError` when the target cannot be reached or judged.
     """
     with LoopThread() as loop_thread:
-        run = loop_thread.enter(ready(replace(request, dialect=dialect)))
+        run = loop_thread.enter(ready(replace(run_options, dialect=dialect)))
         run.runner.options = replace(run.runner.options, card=_hasty(run))
         explored, began = Explored(dialect), time.monotonic()
         for stops in (False, True) if _may_stop(run) else (False,):
@@ -85,15 +85,15 @@ def _may_stop(run: Run) -> bool:
     return not run.target.startswith("http") and run.dialects[0] != "sync"
 
 
-def explore_fault_pairs(request: Request, dialect: str, number: int = 1) -> Explored:
+def explore_fault_pairs(run_options: RunOptions, dialect: str, number: int = 1) -> Explored:
     """Play every pair of faults. Raises `SuiteError` when the target cannot be reached or judged."""
     with LoopThread() as loop_thread:
-        run = loop_thread.enter(ready(replace(request, dialect=dialect)))
+        run = loop_thread.enter(ready(replace(run_options, dialect=dialect)))
         run.runner.options = replace(run.runner.options, card=_hasty(run))
         explored, began = Explored(dialect), time.monotonic()
         for document in pairs(dialect, number):
             outcome = loop_thread.call(run.runner.play(compiled(document, run)))
-            explored.hear(document, outcome)
+            explored.record(document, outcome)
             if (broken := _broken(outcome, run)) and explored.document is None:
                 explored.outcome, explored.document = outcome, _named(document, outcome, broken[0])
         explored.seconds = time.monotonic() - began
@@ -129,7 +129,7 @@ def _search(
     @given(walks(explored.dialect, run.profile.tables[explored.dialect], stops=stops))
     def walk(document: Mapping[str, Any]) -> None:
         outcome = play(compiled(document, run))
-        explored.hear(document, outcome)
+        explored.record(document, outcome)
         broken = _broken(outcome, run)
         if broken and (not wanted or wanted[0] in broken):
             wanted[:] = wanted or [broken[0]]  # shrink towards the same breach, not to any other

@@ -8,7 +8,7 @@ import pytest
 
 from rollout_conformance.steps.engine.failure_report import collapse, finding_block
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.pytest_options import request_of, seed_of
+from rollout_conformance.steps.pytest_options import run_options_of, seed_of
 from rollout_conformance.steps.run_setup import profile_of
 
 WALKS, NIGHTLY_WALKS = 60, 1000
@@ -30,13 +30,13 @@ class ExplorationItem(pytest.Item):
     def runtest(self) -> None:
         from rollout_conformance.steps.exploration.explore import explore, explore_fault_pairs
 
-        request = replace(request_of(self.config, "rollout"), dialect=self.dialect)
+        run_options = replace(run_options_of(self.config, "rollout"), dialect=self.dialect)
         seed = seed_of(self.config)
         if self.pairs:
-            explored = explore_fault_pairs(request, self.dialect, 1 if seed is None else seed)
+            explored = explore_fault_pairs(run_options, self.dialect, 1 if seed is None else seed)
         else:
             walks = self.config.option.walks or (WALKS if seed is None else NIGHTLY_WALKS)
-            explored = explore(request, self.dialect, walks, seed)
+            explored = explore(run_options, self.dialect, walks, seed)
         if explored.outcome is not None:
             raise Found(explored, self.config.option.save_scenario)
         if explored.unjudged:

@@ -16,7 +16,7 @@ from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.fuzzing import checks
 from rollout_conformance.steps.fuzzing.contract import dialect_of, profile_of
 from rollout_conformance.steps.fuzzing.request_observer import Watch
-from rollout_conformance.steps.run_setup import Request
+from rollout_conformance.steps.run_setup import RunOptions
 
 KEY = "ROLLOUT_SERVER_KEY"
 _watch: list[Watch | None] = []
@@ -51,8 +51,8 @@ def _begun(case: Any) -> Watch | None:
     atexit.register(loop_thread.__exit__)
     key = os.environ.get(KEY) or None
     target = str(schema.get_base_url()).rstrip("/")
-    request = Request(profile=profile, target=target, dialect=dialect, target_key=key, described=Card())
-    return Watch.over(request, dialect, str(schema.location or "contract"), loop_thread)
+    run_options = RunOptions(profile=profile, target=target, dialect=dialect, target_key=key, described=Card())
+    return Watch.over(run_options, dialect, str(schema.location or "contract"), loop_thread)
 
 
 class _Bearer(AuthBase):

@@ -18,7 +18,7 @@ from rollout_conformance.steps.exploration.pytest_items import ExplorationItem
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing.contract import Contract
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.pytest_options import request_of, seed_of
+from rollout_conformance.steps.pytest_options import run_options_of, seed_of
 
 NIGHTLY_EXAMPLES, EXAMPLES = 1000, 50
 SHARED = 250  # examples that the operations of a contract with many share, so that it takes no longer than the others
@@ -126,16 +126,16 @@ def run(contract: Contract, config: pytest.Config) -> FuzzResult:
             f"{contract.shown}: none of its paths starts a rollout, so the trainer has no place in it. Write `x-dialect: sync` or "
             f"`x-dialect: callback` at its top, or fuzz it with `schemathesis run {contract.shown} --url URL`."
         )
-    request = replace(request_of(config, contract.profile), dialect=contract.dialect)
+    run_options = replace(run_options_of(config, contract.profile), dialect=contract.dialect)
     coverage = Coverage(contract.spec)
     with LoopThread() as loop_thread:
-        watch = Watch.over(request, contract.dialect, contract.shown, loop_thread)
-        watch.heard = lambda heard: coverage.add(heard.trace.exchanges) if heard.trace else None
+        watch = Watch.over(run_options, contract.dialect, contract.shown, loop_thread)
+        watch.on_outcome = lambda one: coverage.add(one.trace.exchanges) if one.trace else None
         tallies: dict[str, Tally] = {}
         try:
             fuzz(contract, watch, plan_of(config, Plan, len(contract.operations())), tallies)
         finally:  # what is known of an interrupted run belongs into its report
-            outcomes = {label: outcome(contract, watch, label, t, request.level) for label, t in tallies.items()}
+            outcomes = {label: outcome(contract, watch, label, t, run_options.level) for label, t in tallies.items()}
             fuzzed = FuzzResult(contract, outcomes, coverage, sum(t.cases for t in tallies.values()), watch.run)
             config.stash[results][contract.file] = fuzzed
     return fuzzed

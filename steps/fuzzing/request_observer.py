@@ -18,8 +18,7 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.targets import Target
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
-from rollout_conformance.steps.run_setup import Request as RunRequest
-from rollout_conformance.steps.run_setup import Run, ready
+from rollout_conformance.steps.run_setup import Run, RunOptions, ready
 
 REMEMBERED = 64  # requests whose judgement a check may still ask for
 
@@ -37,22 +36,22 @@ class Watched:
 
 @dataclass(slots=True)
 class Watch:
-    """`heard` is told of every request that was judged."""
+    """`on_outcome` is called for every request that was judged."""
 
     run: Run
     target: Target
     dialect: str
     contract: str
     loop_thread: LoopThread
-    heard: Callable[[Outcome], None] = lambda outcome: None
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None
     under_way: dict[str, Watched] = field(default_factory=dict)
     judged: "OrderedDict[str, Judgement]" = field(default_factory=OrderedDict)
     replaced: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def over(cls, request: RunRequest, dialect: str, contract: str, loop_thread: LoopThread) -> "Watch":
+    def over(cls, run_options: RunOptions, dialect: str, contract: str, loop_thread: LoopThread) -> "Watch":
         """Start or reach the target and serve the trainer. Raises `SuiteError` as every run does."""
-        run = loop_thread.enter(ready(request))
+        run = loop_thread.enter(ready(run_options))
         return cls(run, loop_thread.call(run.runner.target()), dialect, contract, loop_thread)
 
     @property
@@ -86,7 +85,7 @@ class Watch:
         self.judged[case.id] = judgement
         if len(self.judged) > REMEMBERED:
             self.judged.popitem(last=False)
-        self.heard(self._outcome(watched, judgement))
+        self.on_outcome(self._outcome(watched, judgement))
 
     async def _after(self, watched: Watched, response: Any) -> Judgement:
         session = watched.session

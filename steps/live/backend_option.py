@@ -30,7 +30,7 @@ class BackendChoice:
     tokenizer: str
     profile: str
     record: Path | None = None
-    wish: EngineOptions | None = None
+    engine_options: EngineOptions | None = None
 
 
 @contextlib.asynccontextmanager
@@ -44,7 +44,9 @@ async def opened(asked: BackendChoice) -> AsyncIterator[Model]:
         yield Model(run)
     elif wanted == LIVE:
         async with contextlib.AsyncExitStack() as stack:
-            found = await stack.enter_async_context(engine.running(asked.wish or EngineOptions.from_environment()))
+            found = await stack.enter_async_context(
+                engine.running(asked.engine_options or EngineOptions.from_environment())
+            )
             if record is not None:
                 found = await stack.enter_async_context(
                     cassette.recording(found, record / f"{asked.profile}.ndjson", asked.tokenizer, run)

@@ -149,7 +149,7 @@ class Backends:
         self.model = model
         self.plans: dict[str, Plan] = {}
         self.down: set[str] = set()
-        self.strays: list[Request] = []
+        self.unmatched_requests: list[Request] = []
 
     def enroll(self, plan: Plan) -> None:
         self.plans[plan.nonce] = plan
@@ -177,7 +177,7 @@ class Backend:
             return BackendPlay(Response(503, JSON, b"{}"), loss="reset")
         if plan is None or request.method != "POST":
             if request.method == "POST":
-                self.all.strays.append(request)
+                self.all.unmatched_requests.append(request)
             return BackendPlay(self._aside(request))
         return _answer(plan, plan.take(self.name, request), request)
 

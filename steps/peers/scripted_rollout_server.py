@@ -91,11 +91,11 @@ class ScriptedPlay:
 
 
 class ScriptedRolloutServer:
-    """Answers for every rollout that it hosts; everything else is kept in `strays` and answered 404."""
+    """Answers for every rollout that it hosts; everything else is kept in `unmatched_requests` and answered 404."""
 
     def __init__(self) -> None:
         self._by_nonce: dict[str, list[HostedRollout]] = {}
-        self.strays: list[Request] = []
+        self.unmatched_requests: list[Request] = []
 
     def host(self, rollout: HostedRollout) -> None:
         self._by_nonce.setdefault(rollout.nonce, []).append(rollout)
@@ -113,7 +113,7 @@ class ScriptedRolloutServer:
         place, hosted = PLACE.match(request.path.partition("?")[0]), self._hosted(request)
         kind = _kind(request.method, place[2], hosted.dialect) if place and hosted else None
         if hosted is None or kind is None:
-            self.strays.append(replace(request, body=body_limits.ends(request.body)))
+            self.unmatched_requests.append(replace(request, body=body_limits.ends(request.body)))
             return ScriptedPlay(Response(404, JSON, b'{"detail": "Not found"}'))
         n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
         hosted.trace.event(hosted.label, "trainer", "ToolsAsked" if kind == "tools" else "StartPosted", n)

@@ -11,7 +11,7 @@ from rollout_conformance.contracts.lifecycle import Table
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Cause, Evidence, Location, SuiteError
-from rollout_conformance.steps.engine.probe_result import Heard
+from rollout_conformance.steps.engine.probe_result import ProbeResult
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
@@ -57,7 +57,7 @@ class Setting:
 class Peers(Protocol):
     """The peers of a run, once they serve."""
 
-    def placed(self, card: Card) -> Card:
+    def resolve_placeholders(self, card: Card) -> Card:
         """The card as a target is started with it: its environment says where the peers are, where that must be told beforehand."""
 
     def context(self, case: Case) -> Any:
@@ -79,7 +79,7 @@ class Peers(Protocol):
     def tokenizer_hash(self) -> str: ...
 
     @property
-    def strays(self) -> int: ...
+    def unmatched_requests(self) -> int: ...
 
 
 class FuzzAdapter(Protocol):
@@ -109,7 +109,7 @@ class Profile:
     about a weaker requirement. `disturbs` says of a case that a target may be another one after it, for a while, and `recovered` waits until
     it is what it was.
 
-    `greeting` is the plainest case of a dialect, `heard` what it showed of the target. `unexplored` says what applies instead to a
+    `greeting` is the plainest case of a dialect, `probe_result` what it showed of the target. `unexplored` says what applies instead to a
     profile whose orders of events cannot be explored.
 
     `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says
@@ -124,12 +124,12 @@ class Profile:
     peers: Callable[[Setting], Any]
     read: Callable[[Session, Case], Any]
     invariants: tuple[Invariant, ...]
-    echoed_by: frozenset[str]
-    drowned_by: frozenset[str]
-    excuse: Callable[[Case, Any], str | None]
+    replaces_duplicates: frozenset[str]
+    masks_other_findings: frozenset[str]
+    inconclusive_reason: Callable[[Case, Any], str | None]
     fuzz_adapter: FuzzAdapter
     greeting: Callable[[str], Case]
-    heard: Callable[[Session, Case], Heard]
+    probe_result: Callable[[Session, Case], ProbeResult]
     unexplored: str = ""
     live_target: Callable[[Engine], str] | None = None
     capabilities: frozenset[str] = frozenset()

@@ -107,4 +107,4 @@ def test_what_belongs_to_no_case_is_noted_nowhere() -> None:
     asgi_binding.abandoned(ScriptedRolloutServer(), Request("POST", "/elsewhere", (), b"abc"))
     asgi_binding.abandoned(Backend("a", Backends()), Request("POST", "/v1/chat/completions", (), b"abc"))
     assert trace.exchanges == []
-    assert peer.strays == []
+    assert peer.unmatched_requests == []

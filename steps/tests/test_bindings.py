@@ -95,7 +95,7 @@ def test_what_belongs_to_no_rollout_is_a_stray_and_404() -> None:
         trainer, _ = enrolled([])
         async with over_a_socket(trainer) as client:
             reply = await client.post("/v1/chat/completions", json={"rollout_id": "stranger", "messages": []})
-        return reply.status_code, len(trainer.strays)
+        return reply.status_code, len(trainer.unmatched_requests)
 
     assert asyncio.run(run()) == (404, 1)
 

@@ -12,7 +12,7 @@ from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.run_setup import Request, ready
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 ENGINE = "app:rollout_server.tests.engine.strangers:create_app"
 STREAMS = ("scenarios/chat/streams.yaml", "scenarios/chat/tools.yaml")
@@ -25,8 +25,8 @@ def outcomes(name: str, *files: str) -> list[Outcome]:
 
 async def _outcomes(name: str, files: tuple[str, ...]) -> list[Outcome]:
     card = Card.model_validate({"env": {"STRANGER": name}, "settle_s": 0, "patience_s": 15})
-    async with ready(Request(profile="chat", target=ENGINE, described=card, level="may")) as run:
-        cases = [case for case in run.mine(case_catalog.every("chat")) if not files or case.at.file in files]
+    async with ready(RunOptions(profile="chat", target=ENGINE, described=card, level="may")) as run:
+        cases = [case for case in run.applicable(case_catalog.every("chat")) if not files or case.at.file in files]
         return list(await asyncio.gather(*(run.runner.play(case) for case in run.ordered(cases))))
 
 

@@ -16,7 +16,7 @@ from rollout_conformance.steps.exploration.scenario_emitter import unlabelled
 from rollout_conformance.steps.exploration.shrink import reduced
 from rollout_conformance.steps.exploration.walk import walks
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
-from rollout_conformance.steps.run_setup import Request
+from rollout_conformance.steps.run_setup import RunOptions
 
 MUTANTS = "app:rollout_server.mutants:create_app"
 
@@ -73,7 +73,7 @@ def test_a_scenario_is_reduced_to_what_it_needs() -> None:
 def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path: Path) -> None:
     card = cards.load(PROFILE.default_card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "changes_its_mind"}})
-    request = Request(target=MUTANTS, described=card)
+    request = RunOptions(target=MUTANTS, described=card)
     explored = explore(request, "callback", 150)
     file = save(explored, tmp_path)
     assert file is not None
@@ -82,10 +82,10 @@ def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path
     assert "again" in file.read_text()
     assert len(case.actions) <= 8
     assert verdict_of(case, request) == "fail"
-    assert verdict_of(case, Request()) == "pass"
+    assert verdict_of(case, RunOptions()) == "pass"
 
 
-def verdict_of(case: Any, request: Request) -> str:
+def verdict_of(case: Any, request: RunOptions) -> str:
     import asyncio
 
     from rollout_conformance.steps.run_setup import ready

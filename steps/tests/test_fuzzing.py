@@ -23,7 +23,7 @@ from rollout_conformance.steps.profiles.chat.fuzz_adapter import HELLO, adapted_
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT
 from rollout_conformance.steps.profiles.chat.replies import CaseContext, CaseView
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
-from rollout_conformance.steps.run_setup import Request as RunRequest
+from rollout_conformance.steps.run_setup import RunOptions
 
 HEAD = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths:\n"
 OPERATION = "  /x:\n    post:\n      requestBody: {content: {application/json: {schema: %s}}}\n      responses: {'200': {description: ok}}\n"
@@ -65,7 +65,7 @@ def fuzzed(mutant: str, dialect: str = "sync") -> dict[str, dict[str, tuple[Find
     contract = contracts.load(ROOT / f"contracts/rollout/openapi.{dialect}.yaml", f"openapi.{dialect}.yaml")
     card = cards.load(PROFILE.default_card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": mutant}})
-    request = RunRequest(target="app:rollout_server.mutants:create_app", dialect=dialect, described=card)
+    request = RunOptions(target="app:rollout_server.mutants:create_app", dialect=dialect, described=card)
     with LoopThread() as loop_thread:
         watch = Watch.over(request, dialect, contract.shown, loop_thread)
         tallies = fuzz(contract, watch, Plan(max_examples=10))
@@ -100,7 +100,7 @@ def test_a_defect_of_the_chunks_of_a_stream_is_found_by_the_contract() -> None:
     contract = contracts.load(ROOT / "contracts" / "chat" / "openapi.yaml", "openapi.yaml")
     card = cards.load(CHAT.default_card)
     card = card.model_copy(update={"env": {**card.env, "ENGINE_MUTANT": "created_as_text"}})
-    request = RunRequest(
+    request = RunOptions(
         profile="chat", target="app:rollout_server.engine.mutants:create_app", dialect="openai", described=card
     )
     with LoopThread() as loop_thread:

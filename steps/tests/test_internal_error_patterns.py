@@ -15,8 +15,7 @@ from rollout_conformance.steps.engine.runner import Runner
 from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.peers.script import Script
 from rollout_conformance.steps.profiles.rollout.invariants.auth import secrets
-from rollout_conformance.steps.run_setup import Request as RunRequest
-from rollout_conformance.steps.run_setup import ready
+from rollout_conformance.steps.run_setup import RunOptions, ready
 from rollout_conformance.steps.tests import heavy
 
 ECHOING = "app:rollout_server.tests.echoing:create_app"
@@ -130,7 +129,7 @@ async def played(spent: list[float]) -> list[Outcome]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Runner, "judgement", judgement)
-        async with ready(RunRequest(target=ECHOING)) as run:
+        async with ready(RunOptions(target=ECHOING)) as run:
             return [await run.runner.play(case) for case in cases]
 
 

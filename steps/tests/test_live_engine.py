@@ -39,8 +39,8 @@ def executable(file: Path, text: str = "#!/bin/sh\n") -> str:
     return str(file)
 
 
-async def entered(wish: EngineOptions) -> Engine:
-    async with running(wish) as one:
+async def entered(engine_options: EngineOptions) -> Engine:
+    async with running(engine_options) as one:
         return one
 
 

@@ -9,7 +9,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Location, Satisfied, SuiteError, judge
 from rollout_conformance.steps.engine.outcome import Outcome
 
-MUTANT = mutation_testing.Planted("m", "ROLLOUT-094", ("ROLLOUT-093",), ("sync",), "what it does", "cases")
+MUTANT = mutation_testing.MutantInfo("m", "ROLLOUT-094", ("ROLLOUT-093",), ("sync",), "what it does", "cases")
 LEVELS = {"ROLLOUT-093": "must", "ROLLOUT-094": "must", "ROLLOUT-095": "must"}
 
 
@@ -18,7 +18,7 @@ def outcome(*evidence: Evidence) -> Outcome:
     return Outcome(case, judge(evidence, ("ROLLOUT-094",), LEVELS, "may"), None, 0.0, "")
 
 
-def found_in(mutant: mutation_testing.Planted) -> Outcome:
+def found_in(mutant: mutation_testing.MutantInfo) -> Outcome:
     case = Case("c", "rollout", "sync", (mutant.requirement,), (), Location("x.yaml", 1))
     levels = {mutant.requirement: "must"}
     return Outcome(case, judge([found(mutant.requirement)], case.requirements, levels, "may"), None, 0.0, "")
@@ -29,7 +29,7 @@ def found(name: str) -> Finding:
 
 
 def test_a_mutant_that_nothing_finds_survives() -> None:
-    kill = mutation_testing.Kill(
+    kill = mutation_testing.MutantResult(
         MUTANT, (mutation_testing.judged(MUTANT, "cases", [outcome(Satisfied("ROLLOUT-094"))]),)
     )
     assert not kill.killed
@@ -37,7 +37,7 @@ def test_a_mutant_that_nothing_finds_survives() -> None:
 
 
 def test_a_mutant_is_killed_by_its_own_requirement() -> None:
-    kill = mutation_testing.Kill(
+    kill = mutation_testing.MutantResult(
         MUTANT, (mutation_testing.judged(MUTANT, "cases", [outcome(found("ROLLOUT-094"), found("ROLLOUT-093"))]),)
     )
     assert kill.killed
@@ -46,7 +46,9 @@ def test_a_mutant_is_killed_by_its_own_requirement() -> None:
 
 
 def test_what_is_not_declared_is_an_accident() -> None:
-    kill = mutation_testing.Kill(MUTANT, (mutation_testing.judged(MUTANT, "cases", [outcome(found("ROLLOUT-095"))]),))
+    kill = mutation_testing.MutantResult(
+        MUTANT, (mutation_testing.judged(MUTANT, "cases", [outcome(found("ROLLOUT-095"))]),)
+    )
     assert not kill.killed
     assert kill.accidents == ["ROLLOUT-095"]
 
@@ -57,12 +59,12 @@ def test_an_unknown_mutant_is_told() -> None:
 
 
 def test_a_mutant_that_cannot_be_judged_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hunt(mutant: mutation_testing.Planted, method: str, profile: str) -> mutation_testing.Hunt:
+    async def run_mutant(mutant: mutation_testing.MutantInfo, method: str, profile: str) -> mutation_testing.MutantRun:
         if mutant.name == "mask_short":
             raise SuiteError("http://127.0.0.1:1: nothing can be judged:\n  every start is answered 500 boom")
         return mutation_testing.judged(mutant, method, [found_in(mutant)])
 
-    monkeypatch.setattr(mutation_testing, "hunt", hunt)
+    monkeypatch.setattr(mutation_testing, "run_mutant", run_mutant)
     lines: list[str] = []
     assert asyncio.run(mutation_testing.matrix(("mask_short", "respaced"), (), 1, lines.append)) == 2
     assert any("mask_short" in line and line.endswith("every start is answered 500 boom") for line in lines)
@@ -70,12 +72,12 @@ def test_a_mutant_that_cannot_be_judged_is_one_row(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_survivor_counts_more_than_what_cannot_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hunt(mutant: mutation_testing.Planted, method: str, profile: str) -> mutation_testing.Hunt:
+    async def run_mutant(mutant: mutation_testing.MutantInfo, method: str, profile: str) -> mutation_testing.MutantRun:
         if mutant.name == "mask_short":
             raise SuiteError("gone")
         return mutation_testing.judged(mutant, method, [])
 
-    monkeypatch.setattr(mutation_testing, "hunt", hunt)
+    monkeypatch.setattr(mutation_testing, "run_mutant", run_mutant)
     assert asyncio.run(mutation_testing.matrix(("mask_short", "respaced"), (), 1, lambda line: None)) == 1
 
 

@@ -1,7 +1,9 @@
 """What a user reads: the block of a finding, the sentence at the end, the report, and no secret in any of them."""
 
+import importlib.util
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from rollout_conformance.steps.engine.findings import (
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.run_setup import PROFILES
 
 CATALOGUE = PROFILES["rollout"].catalogue
@@ -240,3 +243,17 @@ def test_a_known_failure_is_excused_and_a_stale_entry_is_not() -> None:
 def test_a_skip_says_why() -> None:
     skipped = Outcome(case("a"), Judgement(Verdict.SKIP, {}, (), "no tools"), None, 0.0, "")
     assert "skipped 1: no tools" in summary([skipped], CATALOGUE)
+
+
+@pytest.mark.parametrize("names", [("expected", "observed"), ("said", "saw")])
+def test_the_bench_of_stability_shows_findings_of_both_formats(names: tuple[str, str]) -> None:
+    spec = importlib.util.spec_from_file_location("stability", ROOT / "bench" / "stability.py")
+    assert spec is not None
+    assert spec.loader is not None
+    stability = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "stability", stability)  # its dataclasses look themselves up there
+        spec.loader.exec_module(stability)
+    finding = {"requirement": "ROLLOUT-001", **dict(zip(names, ("a", "b"), strict=True))}
+    shown = stability.other({"case": "c", "verdict": "fail", "reason": "", "findings": [finding]})
+    assert shown.finding == "ROLLOUT-001: a / b"

@@ -21,7 +21,7 @@ from rollout_conformance.steps.peers.scripted_backends import Backend, BackendLi
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer, StartAnswer
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
-from rollout_conformance.steps.run_setup import PROFILES, Request, ready
+from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
 
 NONCE = "rc-00000000-1x"
 ASKED = {"rollout_id": NONCE, "messages": [{"role": "user", "content": f"Hello, {NONCE}."}]}
@@ -95,7 +95,7 @@ def test_an_answer_that_may_be_given_is_no_trouble() -> None:
 
 
 async def played(case: Case) -> Outcome:
-    async with ready(Request(dialect="callback")) as run:
+    async with ready(RunOptions(dialect="callback")) as run:
         return await run.runner.play(case)
 
 

@@ -18,7 +18,7 @@ from rollout_conformance.steps.engine.trace import Request as HttpRequest
 from rollout_conformance.steps.engine.trace import Response
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedPlay
-from rollout_conformance.steps.run_setup import PROFILES, Request, ready
+from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
 
 JSON = (("content-type", "application/json"),)
 KEY = "a-key-of-ours"
@@ -63,7 +63,7 @@ def played(answers: Answer, card: dict[str, Any] | None = None, **options: Any) 
     async def play() -> tuple[str, ...]:
         async with asgi_binding.serve(Target(answers)) as url:
             described = Card.model_validate({"patience_s": 0.2, "settle_s": 0, **(card or {})})
-            async with ready(Request(target=url, described=described, **options)) as run:
+            async with ready(RunOptions(target=url, described=described, **options)) as run:
                 assert all(places.total == places.most for places in run.runner.limiters.values())
                 return (*run.dialects, *run.remarks)
 
@@ -288,7 +288,7 @@ def test_explore_says_what_applies_instead(profile: str) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_smoke_finds_the_reference_sane(profile: str) -> None:
     lines: list[str] = []
-    assert asyncio.run(smoke_check.smoke(Request(profile=profile), lines.append)) == 0
+    assert asyncio.run(smoke_check.smoke(RunOptions(profile=profile), lines.append)) == 0
     for dialect in PROFILES[profile].dialects:
         assert any(line.startswith(f"greeting    {dialect}: ended well in ") for line in lines), lines
 
@@ -296,11 +296,11 @@ def test_smoke_finds_the_reference_sane(profile: str) -> None:
 def test_what_breaks_elsewhere_is_judged_in_full() -> None:
     card = cards.load(PROFILES["rollout"].default_card)
     broken = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "http_500"}})
-    request = Request(target="app:rollout_server.mutants:create_app", described=broken, dialect="sync")
+    request = RunOptions(target="app:rollout_server.mutants:create_app", described=broken, dialect="sync")
     assert asyncio.run(_judged(request)) == (("sync",), ())
 
 
-async def _judged(request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
+async def _judged(request: RunOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
     async with ready(request) as run:
         return run.dialects, run.remarks
 
@@ -310,7 +310,7 @@ def test_a_router_is_asked_for_the_model_that_was_named() -> None:
     keys = json.dumps([{"key": KEY, "org": "one", "scopes": ["inference"]}])
     engines = json.dumps([{"name": "a", "url": "{engine_a}"}])
     env = {"ROUTER_BACKENDS": engines, "ROUTER_KEYS": keys, "ROUTER_LOG_LEVEL": "off"}
-    request = Request(profile="router", described=Card(env=env, key=KEY), model="of-my-own")
+    request = RunOptions(profile="router", described=Card(env=env, key=KEY), model="of-my-own")
 
     async def asked() -> set[str]:
         async with ready(request) as run:
@@ -328,7 +328,7 @@ def test_smoke_says_which_finding() -> None:
             Target(at("/rollout", answer(200, {"status": "ERROR", "error_message": "no"})))
         ) as url:
             described = Card.model_validate({"patience_s": 0.2})
-            return await smoke_check.smoke(Request(target=url, described=described), lines.append)
+            return await smoke_check.smoke(RunOptions(target=url, described=described), lines.append)
 
     assert asyncio.run(play()) == 2
     said = r" +ROLLOUT-231 MUST  expected COMPLETED: .*; observed the rollout ended in ERROR: .no."

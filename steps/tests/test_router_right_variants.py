@@ -12,7 +12,7 @@ from rollout_conformance.steps.engine.findings import Judgement, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.profiles.router.tests.plain import KEY
-from rollout_conformance.steps.run_setup import Request, ready
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 TARGET = "app:rollout_conformance.steps.profiles.router.tests.plain:create_app"
 CASES = (
@@ -46,14 +46,14 @@ def played(
     health = health if "other_health" in ways else None
     headers = {"x-config": "two engines"}
     card = Card(key=KEY, settle_s=0, capabilities=["timeout"], env=env, health=health, headers=headers)
-    return asyncio.run(_played(Request("router", target=TARGET, described=card, jobs=jobs), set(names)))
+    return asyncio.run(_played(RunOptions("router", target=TARGET, described=card, jobs=jobs), set(names)))
 
 
-async def _played(request: Request, names: set[str]) -> list[Outcome]:
+async def _played(request: RunOptions, names: set[str]) -> list[Outcome]:
     async with ready(request) as run:
         cases = [case for case in case_catalog.every("router") if _plain(case) in names]
         assert len(cases) == len(names)
-        return await asyncio.gather(*(run.runner.play(case) for case in run.ordered(run.mine(cases))))
+        return await asyncio.gather(*(run.runner.play(case) for case in run.ordered(run.applicable(cases))))
 
 
 def _plain(case: Case) -> str:

@@ -25,7 +25,7 @@ from rollout_conformance.steps.engine.findings import Finding, Location, Satisfi
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.run_results import RunResults
-from rollout_conformance.steps.run_setup import Request
+from rollout_conformance.steps.run_setup import RunOptions
 
 WITHIN_S = 30.0  # a machine of CI is loaded; on a quiet one it takes a fraction of a second
 STARTED_S = 120.0
@@ -321,12 +321,12 @@ def outcome(*evidence: Finding | Satisfied) -> Outcome:
 def test_the_end_of_its_time_is_1_with_findings_and_2_without(
     evidence: Finding | Satisfied, code: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = RunResults(Request(), None)
+    found = RunResults(RunOptions(), None)
     found.planned = 3
     found.add(outcome(evidence))
 
     def conclude(outcomes: list[Outcome], planned: int) -> int:
-        return cli._conclude(Request(), outcomes, Baseline(), planned, reason)
+        return cli._conclude(RunOptions(), outcomes, Baseline(), planned, reason)
 
     reason = Reason("--max-time 1")
     assert found.end_early(reason, conclude) == code

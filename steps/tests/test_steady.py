@@ -20,8 +20,7 @@ from rollout_conformance.steps.peers.asgi_binding import DRIP_BYTES, MOST_DRIPS,
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.peers.scripted_backends import Backend, BackendLine, Backends, Plan
 from rollout_conformance.steps.profiles.rollout.view import read_rollout
-from rollout_conformance.steps.run_setup import Request as RunOptions
-from rollout_conformance.steps.run_setup import ready
+from rollout_conformance.steps.run_setup import RunOptions, ready
 from rollout_conformance.steps.tests.heavy import TOKENS, Played
 
 NONCE = "rc-0123abcd-1x"
@@ -87,7 +86,7 @@ def test_what_was_loaded_is_not_read_again_by_the_collector() -> None:
 async def _order(profile: str) -> list[tuple[bool, bool]]:
     """Of each case in its turn: whether it shares such an instance, and whether it needs one that has to be started for it or for few."""
     async with ready(RunOptions(profile=profile)) as run:
-        mine = run.ordered(run.mine(case_catalog.every(profile)))
+        mine = run.ordered(run.applicable(case_catalog.every(profile)))
         shared = [run.runner.uses_pool(case) for case in mine]
         return [(pooled, bool(case.variant or case.alone)) for pooled, case in zip(shared, mine, strict=True)]
 

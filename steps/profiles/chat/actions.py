@@ -108,7 +108,7 @@ class Ask:
             )  # a token each, and the template's
         if earlier is not None and earlier.choices:
             messages = [*earlier.asked, _again(earlier.choices[0].message)]
-            messages += calculator.told(earlier.choices[0].calls)
+            messages += calculator.result_messages(earlier.choices[0].calls)
         return messages + ([{"role": "user", "content": self.ask}] if self.ask else [])
 
 

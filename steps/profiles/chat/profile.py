@@ -27,7 +27,7 @@ from rollout_conformance.steps.profiles.base import Profile, Setting
 from rollout_conformance.steps.profiles.chat import fuzz_adapter, invariants, without_ids
 from rollout_conformance.steps.profiles.chat.actions import BUSY, CHAT
 from rollout_conformance.steps.profiles.chat.cause import cause
-from rollout_conformance.steps.profiles.chat.greeting import GREETING, greeting, hear
+from rollout_conformance.steps.profiles.chat.greeting import GREETING, greeting, read_probe
 from rollout_conformance.steps.profiles.chat.mistakes import mistakes
 from rollout_conformance.steps.profiles.chat.replies import UNTOLD_CONTEXT, CaseContext, CaseView
 from rollout_conformance.steps.profiles.chat.token_id_locations import place_of_ids
@@ -110,10 +110,10 @@ class ChatPeers:
         return self.tokens.hash if self.tokens else "unknown"
 
     @property
-    def strays(self) -> int:
+    def unmatched_requests(self) -> int:
         return 0
 
-    def placed(self, card: Card) -> Card:
+    def resolve_placeholders(self, card: Card) -> Card:
         return card
 
     def context(self, case: Case) -> CaseContext:
@@ -272,12 +272,12 @@ PROFILE = Profile(
         invariants.refusals,
         invariants.errors,
     ),
-    echoed_by=frozenset(),
-    drowned_by=frozenset(),
-    excuse=lambda case, view: None,
+    replaces_duplicates=frozenset(),
+    masks_other_findings=frozenset(),
+    inconclusive_reason=lambda case, view: None,
     fuzz_adapter=fuzz_adapter,
     greeting=greeting,
-    heard=hear,
+    probe_result=read_probe,
     unexplored="explore walks over the order of events of a rollout, and a chat is one request and its answer; of an engine the cases "
     "(`run`) and generated requests (`pytest contracts/ --profile chat`) judge it",
     live_target=on_engine,

@@ -107,7 +107,11 @@ class Completed:
             unsaid = rollout.dialect == "routed" and reason is None  # no member of the dialect says it
             ok = status == "COMPLETED" and (not self.reasons or unsaid or reason in self.reasons)
             expected = f"COMPLETED{reasons}"
-            yield Satisfied(requirement) if ok else Finding(requirement, expected, _observed_end(rollout), n, echo=True)
+            yield (
+                Satisfied(requirement)
+                if ok
+                else Finding(requirement, expected, _observed_end(rollout), n, duplicates_invariant=True)
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from rollout_conformance.steps.profiles.rollout.capacity import measured
 from rollout_conformance.steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
 from rollout_conformance.steps.profiles.rollout.context import CALCULATOR, CaseContext, RolloutState, rollout_states
 from rollout_conformance.steps.profiles.rollout.detected_capabilities import capabilities
-from rollout_conformance.steps.profiles.rollout.greeting import greeting, hear
+from rollout_conformance.steps.profiles.rollout.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.rollout.invariants.auth import auth, isolation, secrets
 from rollout_conformance.steps.profiles.rollout.invariants.completion import completion, repetition
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import order
@@ -87,10 +87,10 @@ class RolloutPeers:
         return tokens.load(self.tokenizer).hash
 
     @property
-    def strays(self) -> int:
-        return len(self.trainer.strays)
+    def unmatched_requests(self) -> int:
+        return len(self.trainer.unmatched_requests)
 
-    def placed(self, card: Card) -> Card:
+    def resolve_placeholders(self, card: Card) -> Card:
         return card
 
     def context(self, case: Case) -> CaseContext:
@@ -352,14 +352,14 @@ PROFILE = Profile(
         numbers,
         surface,
     ),
-    echoed_by=frozenset({"ROLLOUT-112", "ROLLOUT-113", "ROLLOUT-114"}),
-    drowned_by=frozenset({"ROLLOUT-063"}),
-    excuse=overdue,
+    replaces_duplicates=frozenset({"ROLLOUT-112", "ROLLOUT-113", "ROLLOUT-114"}),
+    masks_other_findings=frozenset({"ROLLOUT-063"}),
+    inconclusive_reason=overdue,
     cause=partial(cause, CATALOGUE),
     ends_by_itself=ENDS_BY_ITSELF,
     fuzz_adapter=fuzz_adapter,
     greeting=greeting,
-    heard=hear,
+    probe_result=read_probe,
     capabilities=frozenset({*LACKS, *CAPABILITIES}),
     mistakes=mistakes,
 )

@@ -24,7 +24,7 @@ class Play:
         context: RouterContext = session.context
         plan = Plan(context.nonce(), session.trace, self.lines)
         context.backends.enroll(plan)
-        session.state["plan"], session.state["strays"] = plan, len(context.backends.strays)
+        session.state["plan"], session.state["unmatched_requests"] = plan, len(context.backends.unmatched_requests)
         session.state.setdefault("plans", []).append(plan)
         session.state["session_name"] = plan.nonce
 

@@ -63,8 +63,8 @@ def _without_body(view: CaseView, plans: list[Plan]) -> Cause | None:
         return None
     reply = next((one for one in view.replies.values() if one.good and one.request), None)
     assert isinstance(view.context, RouterContext)
-    strays = view.context.backends.strays[view.extra.get("strays", 0) :]
-    empty = next((one for one in strays if not mapping(parse(one.body))), None)
+    unmatched_requests = view.context.backends.unmatched_requests[view.extra.get("unmatched_requests", 0) :]
+    empty = next((one for one in unmatched_requests if not mapping(parse(one.body))), None)
     if reply is None or empty is None or not plans[-1].played:
         return None
     observed = f"the second engine got a body of {len(empty.body)} bytes: {show(empty.body.decode('utf-8', 'replace'))}"

@@ -85,7 +85,9 @@ class NoStrays:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         assert isinstance(view.context, RouterContext)
-        strays = view.context.backends.strays[view.extra.get("strays", 0) :]
-        observed = f"{len(strays)}, the first {strays[0].body[:80]!r}" if strays else ""
+        unmatched_requests = view.context.backends.unmatched_requests[view.extra.get("unmatched_requests", 0) :]
+        observed = (
+            f"{len(unmatched_requests)}, the first {unmatched_requests[0].body[:80]!r}" if unmatched_requests else ""
+        )
         expected = "no request at an engine that nobody was let in with"
-        yield Finding(requirement, expected, observed) if strays else Satisfied(requirement)
+        yield Finding(requirement, expected, observed) if unmatched_requests else Satisfied(requirement)

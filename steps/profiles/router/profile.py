@@ -27,7 +27,7 @@ from rollout_conformance.steps.profiles.router.capabilities import LACKS, URL_ON
 from rollout_conformance.steps.profiles.router.cause import cause
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.router.disturbing_cases import disturbs
-from rollout_conformance.steps.profiles.router.greeting import greeting, hear
+from rollout_conformance.steps.profiles.router.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.router.invariants import kept, passed_on, shown
 from rollout_conformance.steps.profiles.router.mistakes import mistakes
 from rollout_conformance.steps.profiles.router.recovery import Greeter
@@ -64,10 +64,10 @@ class RouterPeers:
         return "none"
 
     @property
-    def strays(self) -> int:
+    def unmatched_requests(self) -> int:
         return 0
 
-    def placed(self, card: Card) -> Card:
+    def resolve_placeholders(self, card: Card) -> Card:
         """The card with the addresses of the engines in its environment: {engine_a}, {engine_b}, and those that die: {engine_c},
         {engine_d}."""
 
@@ -164,12 +164,12 @@ PROFILE = Profile(
     peers=peers,
     read=read,
     invariants=(shown, kept, passed_on, came_back),
-    echoed_by=frozenset(),
-    drowned_by=frozenset(),
-    excuse=lambda case, view: None,
+    replaces_duplicates=frozenset(),
+    masks_other_findings=frozenset(),
+    inconclusive_reason=lambda case, view: None,
     fuzz_adapter=fuzz_adapter,
     greeting=greeting,
-    heard=hear,
+    probe_result=read_probe,
     unexplored="explore walks over the order of events of a rollout, and a router passes on one request and its answer; of a router the "
     "cases (`run`) and generated requests (`pytest contracts/ --profile router`) judge it",
     capabilities=frozenset(LACKS),

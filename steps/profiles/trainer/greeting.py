@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.cases import Action, Case, Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.probe_result import Heard, Plain, excerpt, heard, key_source
+from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, excerpt, key_source, result_of
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.profiles.trainer.actions import Complete, Enroll, Generate
 from rollout_conformance.steps.profiles.trainer.expectations import Replies
@@ -33,24 +33,26 @@ def greeting(dialect: str) -> Case:
     return Case("a plain session", "trainer", dialect, ("TRAINER-178",), steps, HERE)
 
 
-def hear(session: Session, case: Case) -> Heard:
+def read_probe(session: Session, case: Case) -> ProbeResult:
     """Whether a trainer can be judged: it takes control requests, and its start request reaches our server."""
     context = session.context
     sent = [exchange for exchange in session.trace.exchanges if exchange.to_target]
     if not sent:
-        return Heard("no control request was sent")
+        return ProbeResult("no control request was sent")
     control = sent[0]
     status = control.response.status if control.response else None
     if control.response is not None and status in (404, 405, 501):
         told = f"{status} {excerpt(control.response.body)}".strip()
-        return Heard(f"this trainer has no control API ({CONTRACT}): {CONTROL} is answered {told}")
-    answered = heard(Plain("control request", CONTROL, key_source(context.target_key, context.card.key)), control)
+        return ProbeResult(f"this trainer has no control API ({CONTRACT}): {CONTROL} is answered {told}")
+    answered = result_of(
+        PlainRequest("control request", CONTROL, key_source(context.target_key, context.card.key)), control
+    )
     if answered.obstacle:
         return answered
-    if not any(not exchange.to_target for exchange in session.trace.exchanges) and not context.host.strays:
+    if not any(not exchange.to_target for exchange in session.trace.exchanges) and not context.host.unmatched_requests:
         quiet = f"no request arrived at {context.host_url} within {session.patience_s:g} s"
-        return Heard(f"{CONTROL} is answered {status}, but {quiet}: can the target reach --listen?")
-    return Heard(remark=_of_generation(session))
+        return ProbeResult(f"{CONTROL} is answered {status}, but {quiet}: can the target reach --listen?")
+    return ProbeResult(remark=_of_generation(session))
 
 
 def _of_generation(session: Session) -> str:

@@ -27,7 +27,7 @@ from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import Profile, Setting
 from rollout_conformance.steps.profiles.trainer import fuzz_adapter
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
-from rollout_conformance.steps.profiles.trainer.greeting import greeting, hear
+from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.trainer.invariants import leaks, order, records, replies
 from rollout_conformance.steps.profiles.trainer.mistakes import mistakes
 from rollout_conformance.steps.profiles.trainer.state import CaseContext, CaseView, rollout_states
@@ -57,8 +57,8 @@ class TrainerPeers:
         return self.tokens.hash
 
     @property
-    def strays(self) -> int:
-        return len(self.host.strays)
+    def unmatched_requests(self) -> int:
+        return len(self.host.unmatched_requests)
 
     def context(self, case: Case) -> CaseContext:
         if case.dialect not in self.contexts:
@@ -80,7 +80,7 @@ class TrainerPeers:
             context.counter = others[0].counter
         return context
 
-    def placed(self, card: Card) -> Card:
+    def resolve_placeholders(self, card: Card) -> Card:
         """A trainer on a live engine is told of it as the reference trainer is."""
         engine = self.setting.engine
         if engine is None:
@@ -148,14 +148,14 @@ PROFILE = Profile(
     peers=peers,
     read=read,
     invariants=(order, replies, records, leaks),
-    echoed_by=frozenset(),
-    drowned_by=frozenset(),
-    excuse=lambda case, view: None,
+    replaces_duplicates=frozenset(),
+    masks_other_findings=frozenset(),
+    inconclusive_reason=lambda case, view: None,
     fuzz_adapter=fuzz_adapter,
     cause=partial(cause, CATALOGUE),
     ends_by_itself=SERVES,
     greeting=greeting,
-    heard=hear,
+    probe_result=read_probe,
     unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "
     "(`pytest contracts/ --profile trainer`) judge it",
     capabilities=frozenset(NEEDS),

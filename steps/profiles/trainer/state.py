@@ -120,7 +120,7 @@ def sound(message: Any) -> bool:
 def inserted(reply: Mapping[str, Any], turn: int) -> list[dict[str, Any]]:
     """What a rollout server puts behind a reply: a result for every call, or the next question."""
     calls = mappings(reply.get("tool_calls"))
-    return calculator.told(calls) or [{"role": "user", "content": QUESTIONS[turn % len(QUESTIONS)]}]
+    return calculator.result_messages(calls) or [{"role": "user", "content": QUESTIONS[turn % len(QUESTIONS)]}]
 
 
 def insertions(tokens: Tokens, part: RolloutState) -> tuple[int, ...]:
