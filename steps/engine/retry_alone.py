@@ -1,7 +1,7 @@
 """Whether an outcome proves what it says, or has to be obtained again with the target to itself.
 
 What was measured while the suite was late, or while its other cases kept the target busy, proves nothing of a deadline. Such a case is
-played again, alone; the last play counts. What was confirmed so is not doubted any more, however many cases show it.
+played again, alone; the last play counts. What was confirmed so is not retried any more, however many cases show it.
 """
 
 from collections import Counter
@@ -63,6 +63,6 @@ def _breach(judgement: Judgement, finding: Finding) -> str:
 
 
 def unproven(outcome: Outcome, why: str) -> Outcome:
-    """The outcome of a case that could not be played without that doubt: nothing is said of the target."""
+    """The outcome of a case that could not be played in a way that proves it: nothing is said of the target."""
     reason = f"could not be measured: {why}"
     return replace(outcome, judgement=Judgement(Verdict.INCONCLUSIVE, {}, (), reason))

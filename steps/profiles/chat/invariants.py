@@ -23,7 +23,7 @@ BAD_REQUEST = (400, 404, 413, 422)
 CHAT = "/v1/chat/completions"
 
 
-def held(number: int) -> Satisfied:
+def satisfied(number: int) -> Satisfied:
     return Satisfied(f"CHAT-{number:03}")
 
 
@@ -52,13 +52,17 @@ def shape(view: CaseView) -> Iterator[Evidence]:
             )
             if not right
         }
-        yield broken(2, "object, id, created in seconds, model and choices", show(wrong), reply.n) if wrong else held(2)
+        yield (
+            broken(2, "object, id, created in seconds, model and choices", show(wrong), reply.n)
+            if wrong
+            else satisfied(2)
+        )
     names = Counter(name for reply in good(view) if isinstance(name := reply.fields.get("id"), str) and name)
     again = next((name for name, count in names.items() if count > 1), None)
     if again is not None:
         yield broken(9, "an id of its own for every reply", f"{show(again)} for {names[again]} replies")
     elif len(names) > 1:
-        yield held(9)
+        yield satisfied(9)
 
 
 def counting(view: CaseView) -> Iterator[Evidence]:
@@ -69,7 +73,7 @@ def counting(view: CaseView) -> Iterator[Evidence]:
             continue
         prompt, sampled, total = (usage.get(f"{name}_tokens") for name in ("prompt", "completion", "total"))
         if isinstance(prompt, int) and isinstance(sampled, int) and prompt + sampled == total:
-            yield held(10)
+            yield satisfied(10)
         else:
             yield broken(10, "total_tokens = prompt_tokens + completion_tokens", show(usage), reply.n)
         ids = [choice.ids for choice in reply.choices]
@@ -82,7 +86,7 @@ def counting(view: CaseView) -> Iterator[Evidence]:
 
 def _equal(number: int, name: str, expected: int, observed: Any, reply: Reply) -> Iterator[Evidence]:
     yield (
-        held(number)
+        satisfied(number)
         if expected == observed
         else broken(number, f"{name}: {expected}", f"{name}: {show(observed)}", reply.n)
     )
@@ -111,7 +115,7 @@ def _whole(view: CaseView, reply: Reply, choice: Choice, ids: tuple[int, ...]) -
     if ended and end is not None and end not in ids:
         yield broken(20, f"the end of the turn ({end}) among the ids", f"they end with {list(ids[-4:])}", reply.n)
         return
-    yield held(20)
+    yield satisfied(20)
     called = list(islice(functions(choice), MOST))  # each is looked for in all of the text
     parts = dict.fromkeys([choice.content.strip(), *(name for name, _ in called)])
     # A sampled special token is left out of the content; half a letter is shown in ways of the engine's own.
@@ -120,7 +124,7 @@ def _whole(view: CaseView, reply: Reply, choice: Choice, ids: tuple[int, ...]) -
         (part for part in parts if part not in text and part not in plain and BROKEN_LETTER not in part), None
     )
     if _stopped_by_string(reply, choice) or missing is None:
-        yield held(21)
+        yield satisfied(21)
     else:
         yield broken(21, f"ids that decode to {show(missing)}", show(text), reply.n)
     for arguments in dict.fromkeys(arguments for _, arguments in called):
@@ -129,7 +133,7 @@ def _whole(view: CaseView, reply: Reply, choice: Choice, ids: tuple[int, ...]) -
         if arguments not in text:
             yield broken(22, f"arguments as sampled: {show(text)}", show(arguments), reply.n)
             return
-        yield held(22)
+        yield satisfied(22)
 
 
 def _stopped_by_string(reply: Reply, choice: Choice) -> bool:
@@ -146,7 +150,7 @@ def _logprobs(view: CaseView, reply: Reply, choice: Choice, ids: tuple[int, ...]
         return
     strange = next((n for n, pair in enumerate(zip(entries, ids, strict=True)) if _foreign(view, *pair)), None)
     if strange is None:
-        yield held(23)
+        yield satisfied(23)
     else:
         expected = f"logprob {strange} is of {show(view.tokens.decode([ids[strange]]) if view.tokens else '')}"
         yield broken(23, expected, f"it says it is of {show(entries[strange].get('token'))}", reply.n)
@@ -156,7 +160,7 @@ def _logprobs(view: CaseView, reply: Reply, choice: Choice, ids: tuple[int, ...]
 def probabilities(reply: Reply, entries: list[Mapping[str, Any]]) -> Iterator[Evidence]:
     values = [entry.get("logprob") for entry in entries]
     wrong = [value for value in values if not _is_logprob(value)]
-    yield broken(24, "finite logprobs, none above 0", show(wrong[:3]), reply.n) if wrong else held(24)
+    yield broken(24, "finite logprobs, none above 0", show(wrong[:3]), reply.n) if wrong else satisfied(24)
 
 
 def _is_logprob(value: Any) -> bool:
@@ -188,7 +192,7 @@ def _rendered(view: CaseView, reply: Reply, ids: tuple[int, ...]) -> Iterator[Ev
     assert view.tokens is not None
     ours = tuple(view.tokens.prompt_ids(reply.asked, reply.request.get("tools")))
     if ours == ids:
-        yield held(25)
+        yield satisfied(25)
     else:
         yield broken(25, *_place(view, ours, ids), reply.n)
 
@@ -221,7 +225,7 @@ def _extends(view: CaseView, before: Reply, reply: Reply) -> Iterator[Evidence]:
     whole = (before.prompt_ids or ()) + (before.choices[0].ids or ())
     now = reply.prompt_ids or ()
     if now[: len(whole)] == whole:
-        yield held(26)
+        yield satisfied(26)
     else:
         yield broken(26, *_place(view, whole, now), before.n, reply.n)
 
@@ -236,7 +240,7 @@ def endings(view: CaseView) -> Iterator[Evidence]:
                 continue
             right = _right_endings(view, reply, choice, alone=len(choices) == 1)
             if choice.finish in sorted(right) or (named and choice.calls and choice.finish == "stop"):
-                yield held(38)
+                yield satisfied(38)
             else:
                 yield broken(38, f"finish_reason {' or '.join(sorted(right))}", show(choice.finish), reply.n)
 
@@ -312,7 +316,7 @@ def refusals(view: CaseView) -> Iterator[Evidence]:
         message = mapping(reply.fields.get("error")).get("message")
         ok = isinstance(message, str) and bool(message)
         expected = "an error object with a text message"
-        yield held(8) if ok else broken(8, expected, f"{reply.status}: {show(reply.body)}", reply.n)
+        yield satisfied(8) if ok else broken(8, expected, f"{reply.status}: {show(reply.body)}", reply.n)
 
 
 def _is_question(view: CaseView, reply: Reply) -> bool:
@@ -331,11 +335,11 @@ def errors(view: CaseView) -> Iterator[Evidence]:
             yield (
                 broken(5, "an error in the engine's own words", internal_error_patterns.excerpt(text, found), reply.n)
                 if found
-                else held(5)
+                else satisfied(5)
             )
         if view.context.key is not None:
             shown = next((key for key in keys if key in text), None)
-            yield broken(7, "no key in an answer", f"a key in {text[:60]} ...", reply.n) if shown else held(7)
+            yield broken(7, "no key in an answer", f"a key in {text[:60]} ...", reply.n) if shown else satisfied(7)
 
 
 def sent(view: CaseView, reply: Reply) -> internal_error_patterns.Sent:
@@ -352,12 +356,16 @@ def streams(view: CaseView) -> Iterator[Evidence]:
         if not reply.streamed:
             continue
         ok = reply.kind.partition(";")[0].strip().lower() == "text/event-stream"
-        yield held(57) if ok else broken(57, "content-type: text/event-stream", f"content-type: {reply.kind}", reply.n)
+        yield (
+            satisfied(57)
+            if ok
+            else broken(57, "content-type: text/event-stream", f"content-type: {reply.kind}", reply.n)
+        )
         yield from _pieces(reply)
         life = walked(reply.chunks)
         disorder = life.of("CHAT-051")
         if life.ended and not disorder:
-            yield held(51)
+            yield satisfied(51)
         else:
             fault = [reply.fault] if reply.fault else []
             observed = "; ".join([*disorder[:2], *fault, *([] if life.ended else [life.shown()])])
@@ -375,7 +383,7 @@ def _pieces(reply: Reply) -> Iterator[Evidence]:
     names = [show(piece.get("index")) for piece in parts if mapping(piece.get("function")).get("name")]
     indices = {show(piece.get("index")) for piece in parts}
     if not lost and len(dict(ids)) == len(set(ids)) == len(indices) == len(names):
-        yield held(58)
+        yield satisfied(58)
     else:
         observed = f"{len(lost)} piece(s) without an index, ids {show(ids[:MOST])}, names for {show(names[:MOST])}"
         yield broken(58, "an index in each piece, one id and one name a call", observed, reply.n)
@@ -396,12 +404,12 @@ def _constant(reply: Reply, disorder: list[str]) -> Iterator[Evidence]:
         expected = "the role once, first; object chat.completion.chunk; id and model the same in all chunks"
         yield broken(52, expected, ", ".join(told), reply.n)
     else:
-        yield held(52)
+        yield satisfied(52)
     times = sorted({show(chunk.get("created")) for chunk in chunks})
     if len(times) > 1:
         yield broken(62, "created the same in all chunks", f"created {' and '.join(times[:MOST_SHOWN])}", reply.n)
     elif times:
-        yield held(62)
+        yield satisfied(62)
 
 
 def _is_annotation(chunk: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
-from rollout_conformance.steps.profiles.chat.invariants import broken, good, held, probabilities
+from rollout_conformance.steps.profiles.chat.invariants import broken, good, probabilities, satisfied
 from rollout_conformance.steps.profiles.chat.replies import CaseView, Choice, Reply
 
 MOST_AFTER = 2  # entries behind the content: the end of the turn, and what a template puts behind it
@@ -34,7 +34,7 @@ def _spelled(reply: Reply, choice: Choice) -> Iterator[Evidence]:
     if choice.calls or choice.finish != "stop" or reply.request.get("stop") or not choice.content.strip():
         return
     if spells(choice):
-        yield held(23)
+        yield satisfied(23)
         return
     expected = f"a logprob for each token of the content {show(choice.content)}"
     kind = "stream" if reply.streamed else "reply"
@@ -80,7 +80,7 @@ def counted(view: CaseView) -> Iterator[Evidence]:
             continue
         count = sum(len(choice.logprobs or ()) for choice in choices)
         if abs(sampled - count) <= len(choices):  # whether the end of the turn is an entry engines decide
-            yield held(11)
+            yield satisfied(11)
         else:
             expected = f"completion_tokens: {count}, as many as logprobs, one more or less for each of {len(choices)} choice(s)"
             yield broken(11, expected, f"completion_tokens: {sampled}", reply.n)

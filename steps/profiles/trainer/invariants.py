@@ -16,7 +16,7 @@ from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, RolloutState, sound
 
 
-def held(number: int) -> Satisfied:
+def satisfied(number: int) -> Satisfied:
     return Satisfied(f"TRAINER-{number}")
 
 
@@ -56,7 +56,7 @@ def _shape(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
             f"finish_reason: {show(choice.get('finish_reason'))}",
         ),
     ):
-        yield held(179) if ok else broken(179, expected, observed, call.n)
+        yield satisfied(179) if ok else broken(179, expected, observed, call.n)
 
 
 def _integer(value: Any) -> bool:
@@ -74,7 +74,7 @@ def _usage(view: CaseView, call: Call, body: Mapping[str, Any]) -> Iterator[Evid
     if not all(_integer(value) for value in (prompt, sampled, total)) or prompt + sampled != total:  # type: ignore[operator]
         yield broken(181, "total_tokens = prompt_tokens + completion_tokens", f"usage: {show(usage)}", call.n)
     else:
-        yield held(181)
+        yield satisfied(181)
 
 
 def _calls(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
@@ -94,7 +94,7 @@ def _calls(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
         elif show(name) in known:
             yield broken(200, "an id that is unique in the conversation", f"id {show(name)} once more", call.n)
         else:
-            yield held(200)
+            yield satisfied(200)
         known.add(show(name))
 
 
@@ -111,7 +111,7 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: Mapping[str
     if len(ids) != len(logprobs):
         yield broken(180, "one logprob for each of token_ids", f"{len(ids)} ids and {len(logprobs)} logprobs", call.n)
     else:
-        yield held(180)
+        yield satisfied(180)
     tools = rollout.hosted.tools if rollout.hosted else ()
     message, messages = body["choices"][0]["message"], call.body["messages"]
     expected = completion_text(view.tokens, messages, message, tools)
@@ -139,7 +139,7 @@ def _same_text(number: int, tokens: Tokens, ids: list[int], expected: str, name:
         return broken(number, f"{name} of the tokenizer", f"{name}: {show(ids)}", n)
     one, two = (re.sub(r"\s+", "", text) for text in (expected, observed))
     if one == two:
-        return held(number)
+        return satisfied(number)
     at = next((k for k, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
     return broken(
         number, f"{name} decode to ...{show(one[at - 20 : at + 40])}", f"...{show(two[at - 20 : at + 40])}", n
@@ -163,13 +163,13 @@ def _prefix(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evi
         before = [*listed(turns[k - 1].get("prompt_token_ids")), *listed(turns[k - 1].get("token_ids"))]
         prompt = listed(turns[k].get("prompt_token_ids"))
         if prompt[: len(before)] == before:
-            yield held(189)
+            yield satisfied(189)
             continue
         at = next(
             (i for i, (a, b) in enumerate(zip(before, prompt, strict=False)) if a != b), min(len(before), len(prompt))
         )
         if record.get("drift"):
-            yield held(189)
+            yield satisfied(189)
         else:
             expected = (
                 f"the prompt of turn {k + 1} begins with the {len(before)} tokens so far, or drift says where not"
@@ -203,7 +203,7 @@ def _masked(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evi
     elif any(value != 0 for value, one in zip(logprobs, mask, strict=True) if not one):
         yield broken(188, "logprob 0.0 where nothing was sampled", "another value", n)
     else:
-        yield held(188)
+        yield satisfied(188)
 
 
 def order(view: CaseView) -> Iterator[Evidence]:
@@ -226,7 +226,7 @@ def order(view: CaseView) -> Iterator[Evidence]:
                 )
         names = [event.name for event in view.trace.of(rollout.label)]
         if view.dialect == "sync" and "ToolsAsked" in names and "StartPosted" in names:
-            yield held(196)
+            yield satisfied(196)
 
 
 def leaks(view: CaseView) -> Iterator[Evidence]:

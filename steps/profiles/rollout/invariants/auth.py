@@ -5,7 +5,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.peers.trainer import NONCE
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, held, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Chat, Post, Rollout
 
 CARRIED = {"sync": "166", "callback": "168", "routed": "210"}
@@ -38,7 +38,7 @@ def _host(rollout: Rollout, chat: Chat) -> Evidence:
     asked, key = chat.exchange.request.header("host") or "", chat.exchange.request.header("authorization")
     if key is not None and asked.lower() != host.lower():
         return broken("066", f"the key sent to {host} alone", f"the key sent to {asked}", chat.n)
-    return held("066")
+    return satisfied("066")
 
 
 def _carried(view: CaseView, rollout: Rollout, call: Chat | Post, requirement: str) -> Evidence:
@@ -46,13 +46,13 @@ def _carried(view: CaseView, rollout: Rollout, call: Chat | Post, requirement: s
     seen = call.exchange.request.header("authorization")
     if not key:
         if seen is None or (key == "" and seen.strip() == "Bearer"):
-            return held("167")
+            return satisfied("167")
         return broken("167", "no Authorization header: no key was given", f"Authorization: {_masked(seen)}", call.n)
     scheme, _, token = (seen or "").partition(" ")
     if not (key.isascii() and key.isprintable() and key == key.strip()):
-        return held("167")  # no header can carry it; what a server makes of such a key is not agreed
+        return satisfied("167")  # no header can carry it; what a server makes of such a key is not agreed
     if scheme.lower() == "bearer" and token == key:
-        return held(requirement)
+        return satisfied(requirement)
     if view.target_key and token == view.target_key:
         return broken("177", "the trainer's key", "the key that the server asks of its own callers", call.n)
     if token.startswith("tk-rc-"):
@@ -81,7 +81,7 @@ def secrets(view: CaseView) -> Iterator[Evidence]:
                 where, *n = leak
                 yield broken("175", "no key in anything that the server writes", f"{_masked(key)} in {where}", *n)
             elif rollout.chats:
-                yield held("175")
+                yield satisfied("175")
 
 
 def _leaks(rollout: Rollout, key: bytes, log: bytes) -> Iterator[tuple[Any, ...]]:
@@ -115,8 +115,8 @@ def isolation(view: CaseView) -> Iterator[Evidence]:
                 observed = f"text of rollout {foreign.decode()} in a message of rollout {own.decode()}"
                 yield broken("159", "only messages of this rollout", observed, call.n)
         if not strangers and len(view.rollouts) > 1:
-            yield held("159")
-            yield held("176")
+            yield satisfied("159")
+            yield satisfied("176")
 
 
 def _body(call: Chat | Post | Answer) -> bytes:

@@ -7,10 +7,10 @@ from typing import Any
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import first, show
 
-__all__ = ["absent_or_null", "broken", "first", "held", "number", "same", "should", "show"]
+__all__ = ["absent_or_null", "broken", "first", "number", "same", "satisfied", "should", "show"]
 
 
-def held(requirement: str) -> Satisfied:
+def satisfied(requirement: str) -> Satisfied:
     return Satisfied(f"ROLLOUT-{requirement}")
 
 
@@ -29,7 +29,7 @@ def same(requirement: str, expected: Any, observed: Any, what: str, *exchanges: 
     """Satisfied when two JSON values are equal; a difference of null against absent counts in the strict reading only."""
     difference = first(expected, observed)
     if difference is None:
-        return held(requirement)
+        return satisfied(requirement)
     observed_text = f"{difference.path or what}: {show(difference.observed)}"
     expected_text = f"{what}: {difference.path or 'the value'} is {show(difference.expected)}"
     return broken(requirement, expected_text, observed_text, *exchanges, strict_only=difference.only_null)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import Difference
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, first, held, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import broken, first, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarts
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Post, Rollout
 
@@ -29,7 +29,7 @@ def _one_result(rollout: Rollout) -> Iterator[Evidence]:
         if difference is not None:
             yield broken("137", f"the same result as in call {original.n}", str(difference), original.n, again.n)
             return
-    yield held("137")
+    yield satisfied("137")
 
 
 def changed(post: Post, again: Post) -> Difference | None:
@@ -55,13 +55,13 @@ def _accepted(rollout: Rollout) -> Iterator[Evidence]:
         if start.status != 202:
             yield broken("007", "202", f"{start.status}", start.n)
         else:
-            yield held("007")
+            yield satisfied("007")
         if not rollout.given.rollout_id:
             continue
         asked = _asked_id(start) or rollout.given.rollout_id
         seen = start.fields.get("rollout_id")
         if seen == asked:
-            yield held("008")
+            yield satisfied("008")
         else:
             yield broken("008", f"rollout_id {show(asked)}", f"rollout_id {show(seen)}", start.n)
 
@@ -91,7 +91,7 @@ def repetition(view: CaseView) -> Iterator[Evidence]:
                 requirement, "one run for one rollout_id", observed, *(start.n for start in same[:2]), *anew[:2]
             )
         else:
-            yield held(requirement)
+            yield satisfied(requirement)
         yield from _same_tools(same)
 
 
@@ -117,4 +117,4 @@ def _same_tools(starts: list[Answer]) -> Iterator[Evidence]:
         if difference is not None and not difference.only_null:
             yield broken("150", "the same tools as in the first reply", str(difference), replies[0].n, reply.n)
             return
-    yield held("150")
+    yield satisfied("150")

@@ -7,7 +7,7 @@ from rollout_conformance.contracts.rollout.lifecycle import BREACHES, FAULTED, I
 from rollout_conformance.steps.engine.findings import Evidence, Finding, SuiteError
 from rollout_conformance.steps.engine.trace import Event
 from rollout_conformance.steps.peers.trainer import HUNG_UP
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, held
+from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 TOGETHER_S = 0.5
@@ -83,16 +83,16 @@ def _odd_ack(rollout: Rollout) -> int | None:
 def _kept(rollout: Rollout) -> Iterator[Evidence]:
     names = {event.name for event in rollout.events}
     if "StartRefused" in names:
-        yield held("042")
-        yield held("142")
+        yield satisfied("042")
+        yield satisfied("142")
     if "ChatAsked" in names:
-        yield held("063")
+        yield satisfied("063")
     if names & {"ResultReturned", "CompletedPosted"}:
-        yield held("064")
+        yield satisfied("064")
     if "CompletedAcked" in names:
-        yield held("140")
+        yield satisfied("140")
         if _odd_ack(rollout):
-            yield held("138")
+            yield satisfied("138")
 
 
 def restarted(rollout: Rollout) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.profiles.rollout.invariants.common import absent_or_null, broken, held, same, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import absent_or_null, broken, same, satisfied, show
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
 
 SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "logprobs")
@@ -15,7 +15,7 @@ TOKENS = ("response_mask", "token_ids", "prompt_token_ids")
 def requests(view: CaseView) -> Iterator[Evidence]:
     for rollout in view.rollouts.values():
         if rollout.refused and any(name not in SAMPLING for name in rollout.given.sampling):
-            yield held("036")
+            yield satisfied("036")
         for chat in rollout.chats:
             yield from _address(rollout, chat, "/v1/chat/completions")
             yield from _media(chat)
@@ -30,11 +30,11 @@ def _address(rollout: Rollout, call: Any, path: str) -> Iterator[Evidence]:
     asked = call.exchange.request.path
     expected = f"POST {rollout.given.path}{path}"
     if asked == rollout.given.path + path:
-        yield held("045" if path.endswith("completions") else "136")
+        yield satisfied("045" if path.endswith("completions") else "136")
         if rollout.given.base_url.endswith("/"):
-            yield held("025")
+            yield satisfied("025")
         if rollout.given.path:
-            yield held("027")
+            yield satisfied("027")
         return
     if asked.startswith("/elsewhere"):
         if call.exchange.request.header("authorization"):
@@ -65,8 +65,8 @@ def _identity(rollout: Rollout, chat: Chat) -> Iterator[Evidence]:
     elif seen != rollout.given.rollout_id:
         yield broken("020", f"rollout_id {show(rollout.given.rollout_id)}", f"rollout_id {show(seen)}", chat.n)
     else:
-        yield held("046")
-        yield held("020")
+        yield satisfied("046")
+        yield satisfied("020")
 
 
 def _sampling(rollout: Rollout, chat: Chat) -> Iterator[Evidence]:
@@ -83,17 +83,17 @@ def _sampling(rollout: Rollout, chat: Chat) -> Iterator[Evidence]:
 
 def _forwarded(requirement: str, name: str, value: Any, chat: Chat) -> Evidence:
     if value is None and absent_or_null(chat.fields, name):
-        return held(requirement)
+        return satisfied(requirement)
     if name not in chat.fields:
         return broken(requirement, f"{name}: {show(value)} in every generation call", f"no {name}", chat.n)
     if name == "stop" and isinstance(value, str) and chat.fields[name] == [value]:
-        return held(requirement)  # one text and a list of that text ask for the same
+        return satisfied(requirement)  # one text and a list of that text ask for the same
     return same(requirement, value, chat.fields[name], name, chat.n)
 
 
 def _logprobs(chat: Chat) -> Evidence:
     if chat.fields.get("logprobs") is True:
-        return held("052")
+        return satisfied("052")
     return broken("052", "logprobs: true by default", f"logprobs: {show(chat.fields.get('logprobs'))}", chat.n)
 
 
@@ -105,10 +105,10 @@ def _shape(rollout: Rollout, chat: Chat) -> Iterator[Evidence]:
     elif not {"stream", "n"} & set(
         rollout.given.sampling
     ):  # a start that asks for either has it forwarded (ROLLOUT-036)
-        yield held("053")
+        yield satisfied("053")
     if rollout.dialect != "sync":
         sent = [name for name in TOKENS if not absent_or_null(chat.fields, name)]
         if sent:
             yield broken("061", "no mask and no token ids", f"{sent[0]}: {show(chat.fields[sent[0]])}", chat.n)
         else:
-            yield held("061")
+            yield satisfied("061")

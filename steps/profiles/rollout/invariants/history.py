@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, held, same, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import broken, same, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
 
@@ -30,7 +30,7 @@ def _turn(before: Chat, chat: Chat) -> Iterator[Evidence]:
         expected = f"at least {known + 1} messages: the {known} of the call before and the assistant's answer"
         yield broken("047", expected, f"{len(chat.messages)} messages", before.n, chat.n)
         return
-    yield held("047")
+    yield satisfied("047")
     yield same("048", before.messages, chat.messages[:known], "messages of the call before", before.n, chat.n)
     if before.issued is not None:
         yield _answer(before.issued.message, chat.messages[known], known, before.n, chat.n)
@@ -53,7 +53,7 @@ def _retries(rollout: Rollout) -> Iterator[Evidence]:
         if first.delivered or rollout.dialect == "sync":
             continue
         if first.exchange.request.body == again.exchange.request.body:
-            yield held("086")
+            yield satisfied("086")
         else:
             expected = f"the same {len(first.exchange.request.body)} bytes as in the call that failed"
             yield broken("086", expected, _changed(first, again), first.n, again.n)

@@ -9,7 +9,7 @@ import jsonschema_rs
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import LONGEST
 from rollout_conformance.steps.engine.lenient_json import text
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, held, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
@@ -48,7 +48,7 @@ def _health(view: CaseView, answer: Answer) -> Evidence:
     )
     good = status == "healthy" if view.dialect == "sync" else isinstance(status, str) and status != ""
     if answer.status == 200 and good:
-        return held(requirement)
+        return satisfied(requirement)
     expected = '200 with status "healthy"' if view.dialect == "sync" else "200 with a status, without credentials"
     return broken(requirement, expected, f"{answer.status or answer.exchange.fault}: {show(answer.body)}", answer.n)
 
@@ -69,7 +69,7 @@ def _listing(answer: Answer) -> Iterator[Evidence]:
     elif len(set(names)) < len(names):
         yield broken("005", "every name once", f"names {show(names)}", answer.n)
     else:
-        yield held("005")
+        yield satisfied("005")
     yield from _tools(answer, tools)
 
 
@@ -78,7 +78,7 @@ def _stable(view: CaseView) -> Iterator[Evidence]:
     if view.dialect != "sync" or len(listings) < 2:
         return
     if all(listing.body == listings[0].body for listing in listings[1:]):
-        yield held("006")
+        yield satisfied("006")
     else:
         yield broken("006", "the same tools in every answer", "two different lists", *(a.n for a in listings[:2]))
 
@@ -90,7 +90,7 @@ def _tools(answer: Answer, tools: Any) -> Iterator[Evidence]:
     for tool in tools:
         name, parameters = _function(tool).get("name"), _function(tool).get("parameters")
         if isinstance(name, str) and NAME.fullmatch(name):
-            yield held("013")
+            yield satisfied("013")
         else:
             yield broken("013", "a plain name", f"name: {show(name)}", answer.n)
         if parameters is not None:
@@ -98,7 +98,7 @@ def _tools(answer: Answer, tools: Any) -> Iterator[Evidence]:
             yield (
                 broken("011", "parameters: a valid object schema", f"{name}: {problem}", answer.n)
                 if problem
-                else held("011")
+                else satisfied("011")
             )
 
 
@@ -134,7 +134,7 @@ def _nulls(start: Answer) -> Iterator[Evidence]:
     if found:
         yield broken("010", "absent optional members", f"{found}: null", start.n)
     else:
-        yield held("010")
+        yield satisfied("010")
 
 
 def _null_members(value: Any, path: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, held, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
 
@@ -31,7 +31,7 @@ def mask(view: CaseView) -> Iterator[Evidence]:
 def _first(chat: Chat) -> Iterator[Evidence]:
     value = chat.fields.get("response_mask")
     if value is None:
-        yield held("054")
+        yield satisfied("054")
         return
     expected = "null or no response_mask in the first call: nothing was inserted yet"
     yield broken("054", expected, f"response_mask: {show(value)}", chat.n)
@@ -74,13 +74,13 @@ def _length(value: Any, right: set[int], before: Chat, chat: Chat) -> Iterator[E
         where = [n for n, entry in enumerate(value) if entry][:8]
         yield broken("057", "0 for every inserted token", f"{ones} ones, the first at {show(where)}", chat.n)
     if len(value) in right and not ones:
-        yield from (held(name) for name in ("055", "056", "057", "058", "060"))
+        yield from (satisfied(name) for name in ("055", "056", "057", "058", "060"))
 
 
 def _negative(value: Any, right: set[int], chat: Chat) -> Iterator[Evidence]:
     """The prompt became shorter than what it should extend: only a splice can still know the length."""
     if isinstance(value, list) and len(value) in right and not any(value):
-        yield held("059")
+        yield satisfied("059")
     else:
         expected = "an ERROR result: the conversation became shorter than its own past, no mask can be computed"
         yield broken("059", expected, f"response_mask: {show(value)}", chat.n)
@@ -98,7 +98,7 @@ def _unsayable(rollout: Rollout) -> Iterator[Evidence]:
     ):
         return
     if isinstance(final, list) and last.issued.calls:
-        yield held("059")
+        yield satisfied("059")
 
 
 def re_rendered(rollout: Rollout, before: Chat, chat: Chat) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, held, number, should, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import broken, number, satisfied, should, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.invariants.tools import following, result_of
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
@@ -22,7 +22,7 @@ def metrics(view: CaseView) -> Iterator[Evidence]:
         seen = result.fields.get("metrics")
         if rollout.is_completed():
             ok = isinstance(seen, dict)
-            yield held("132") if ok else broken("132", "metrics", f"metrics: {show(seen)}", result.n)
+            yield satisfied("132") if ok else broken("132", "metrics", f"metrics: {show(seen)}", result.n)
         if isinstance(seen, dict) and all(chat.issued is None or not chat.issued.lost for chat in rollout.chats):
             sums = _sums(view, rollout, seen, result.n)
             # The metrics of a failed rollout describe no sample.
@@ -54,7 +54,7 @@ def _equals(
     if seen.get(name) is None:
         return
     if number(seen[name]) == expected:
-        yield held(requirement)
+        yield satisfied(requirement)
     else:
         yield broken(requirement, f"metrics.{name}: {expected}, the {what}", f"metrics.{name}: {show(seen[name])}", n)
 
@@ -73,7 +73,7 @@ def _calls(view: CaseView, rollout: Rollout, seen: Mapping[str, Any], n: int) ->
         return
     # A call that never reached a tool, as one of an unknown name, may be counted or not.
     if value is not None and known <= value <= executed:
-        yield held("109")
+        yield satisfied("109")
     else:
         again = value is not None and value > executed and _retried_after_tools(rollout)
         expected = f"metrics.num_tool_calls: {executed}, the tool calls" + (
@@ -95,7 +95,7 @@ def _context(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evid
     low = max(len(issued.prompt_ids) for issued in done)
     high = max(len(issued.prompt_ids) + len(issued.token_ids) for issued in done)
     if value is not None and low <= value <= high:
-        yield held("131")
+        yield satisfied("131")
     else:
         expected = f"metrics.max_context_tokens from {low} (longest prompt) to {high} (with its reply)"
         yield broken("131", expected, f"metrics.max_context_tokens: {show(seen['max_context_tokens'])}", n)
@@ -112,7 +112,7 @@ def _latencies(seen: Mapping[str, Any], n: int, parallel: bool) -> Iterator[Evid
     if "total_latency_ms" in values and not parallel and llm + tool > total + CLOCKS_MS:
         yield broken("130", f"llm + tool latency at most the total {total:g} ms", f"{llm:g} + {tool:g} ms", n)
     elif values:
-        yield held("130")
+        yield satisfied("130")
 
 
 def numbers(view: CaseView) -> Iterator[Evidence]:
@@ -127,7 +127,7 @@ def _finite(exchange: Any) -> Iterator[Evidence]:
     body = exchange.request.body if not exchange.to_target else exchange.response.body if exchange.response else b""
     if not any(word in body for word in (b"NaN", b"Infinity")):
         if body:
-            yield held("133")
+            yield satisfied("133")
         return
     constants: list[str] = []
 

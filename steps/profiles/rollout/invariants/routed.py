@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, first, held, number, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import broken, first, number, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.completion import changed
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Post, Rollout
 
@@ -26,19 +26,19 @@ def _accepted(rollout: Rollout) -> Iterator[Evidence]:
         if start.status != 202 or not isinstance(start.body, dict):
             yield broken("206", "202 and a JSON object", f"{start.status}: {show(start.body)}", start.n)
             continue
-        yield held("206")
+        yield satisfied("206")
         shown = start.fields.get("rollout_id")
         if shown is None:
             continue
         if rollout.given.rollout_id and shown != rollout.given.rollout_id:
             yield broken("209", f"rollout_id {show(rollout.given.rollout_id)}", f"rollout_id {show(shown)}", start.n)
         else:
-            yield held("209")
+            yield satisfied("209")
 
 
 def _reported(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
     if rollout.accepted and rollout.posts:
-        yield held("213")
+        yield satisfied("213")
     elif rollout.accepted and any(label == rollout.given.label for label, _ in view.wait_timeouts):
         expected = "POST {completion_callback_url} for every accepted rollout"
         yield broken("213", expected, f"none within {view.trace.now():.1f} s", rollout.starts[0].n, timing=True)
@@ -47,7 +47,7 @@ def _reported(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
 def _status(post: Post) -> Iterator[Evidence]:
     status = post.fields.get("said_status")
     if status in STATUSES:
-        yield held("214")
+        yield satisfied("214")
     else:
         yield broken("214", f"status: one of {', '.join(STATUSES)}", f"status: {show(status)}", post.n)
 
@@ -67,7 +67,7 @@ def _graded(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
         observed = f"status: success, sample: {show(rollout.grades[0].fields.get('sample'))}"
         yield broken("215", "the graded sample of a rollout that succeeded", observed, rollout.grades[0].n)
     elif rollout.grades:
-        yield held("215")
+        yield satisfied("215")
     elif wanted and rollout.is_completed() and any(label == rollout.given.label for label, _ in view.wait_timeouts):
         expected = "POST {grader_callback_url} after a success"
         yield broken("215", expected, f"none within {view.trace.now():.1f} s", rollout.posts[0].n, timing=True)
@@ -77,7 +77,7 @@ def _graded(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
             yield broken("147", "the same sample as before", str(difference), rollout.grades[0].n, again.n)
             break
     if rollout.grades and rollout.posts:
-        yield held("147")
+        yield satisfied("147")
 
 
 def _succeeded(grade: Post) -> bool:
@@ -90,7 +90,7 @@ def _sample(rollout: Rollout, grade: Post) -> Iterator[Evidence]:
         if sample is not None:
             yield broken("216", "no sample of a rollout that failed", f"sample: {show(sample)}", grade.n)
         else:
-            yield held("216")
+            yield satisfied("216")
     if not isinstance(sample, dict):
         return
     yield from _reward(grade, sample)
@@ -100,7 +100,9 @@ def _sample(rollout: Rollout, grade: Post) -> Iterator[Evidence]:
         observed["rollout_id"] = None
     difference = first(expected, observed)
     yield (
-        held("217") if difference is None else broken("217", "rollout_id and label as given", str(difference), grade.n)
+        satisfied("217")
+        if difference is None
+        else broken("217", "rollout_id and label as given", str(difference), grade.n)
     )
 
 
@@ -113,4 +115,4 @@ def _reward(grade: Post, sample: dict[str, object]) -> Iterator[Evidence]:
         observed = f"reward {show(reward)}, status {show(grade.fields.get('status'))}, remove_sample {show(sample.get('remove_sample'))}"
         yield broken("135", "a finite reward, of a kept sample", observed, grade.n)
     else:
-        yield held("135")
+        yield satisfied("135")

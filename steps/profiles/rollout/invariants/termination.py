@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, held, number, same, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import broken, number, same, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.invariants.tools import is_bare_number
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Chat, Post, Rollout
@@ -37,7 +37,7 @@ def errors(view: CaseView) -> Iterator[Evidence]:
                     "123", "an error in the server's own words", internal_error_patterns.excerpt(text, found), n
                 )
             else:
-                yield held("123")
+                yield satisfied("123")
 
 
 def _sent(rollout: Rollout) -> Iterator[bytes]:
@@ -72,7 +72,7 @@ def _limits(rollout: Rollout) -> Iterator[Evidence]:
     if asked > turns:
         yield broken("065", f"at most max_turns = {turns} generations", f"{asked} were asked for", rollout.chats[-1].n)
     else:
-        yield held("065")
+        yield satisfied("065")
     yield from _budget(rollout)
     yield from _asks_on(rollout)
 
@@ -112,7 +112,7 @@ def _reason(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         expected = f"COMPLETED with finish_reason {' or '.join(reasons)}"
         unsaid = rollout.dialect == "routed" and reason is None  # no member of the dialect says it
         if status == "COMPLETED" and (reason in reasons or unsaid):
-            yield held(requirement)
+            yield satisfied(requirement)
         elif status == "ERROR" and _was_retried(rollout, last):
             yield broken("087" if rollout.dialect != "sync" else requirement, expected, observed, last.n, result.n)
         else:
@@ -173,7 +173,7 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         observed = f"final_messages has {len(final)} messages, the last one {show(final[-1] if final else None)}"
         yield broken("115", f"final_messages[{known}] is the last assistant message", observed, last.n, result.n)
         return
-    yield held("115")
+    yield satisfied("115")
     yield same(
         "117", last.issued.message, final[known], f"final_messages[{known}], the last assistant message", result.n
     )
@@ -192,7 +192,7 @@ def _tail(rollout: Rollout, last: Chat, tail: list[Any], result: Answer | Post) 
         reason = result.fields.get("finish_reason")
         requirement = "113" if reason == "max_turns" else "116"
         if tail:
-            yield held(requirement)
+            yield satisfied(requirement)
         elif reason == "max_turns":
             yield broken(
                 "113", "the results of the last tools at the end", "final_messages ends with the calls", result.n
@@ -200,7 +200,7 @@ def _tail(rollout: Rollout, last: Chat, tail: list[Any], result: Answer | Post) 
         elif reason not in ("max_tokens", "length"):  # tools of a turn over the budget should not run
             yield broken("116", "no unanswered calls at the end", "final_messages ends with tool calls", result.n)
     else:
-        yield held("116")
+        yield satisfied("116")
 
 
 def _shape(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
@@ -212,37 +212,43 @@ def _shape(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     message = fields.get("error_message")
     if rollout.is_completed():
         ok = message is None
-        yield held("120") if ok else broken("120", "no error_message", f"error_message: {show(message)}", result.n)
+        yield satisfied("120") if ok else broken("120", "no error_message", f"error_message: {show(message)}", result.n)
     elif rollout.is_error():
         yield from _error(fields, message, result.n)
     else:
         observed = f"status: {show(fields.get('status'))}" if isinstance(result.body, dict) else show(result.body)
         yield broken("119", "status COMPLETED or ERROR", observed, result.n)
     if fields.get("reward") is None:
-        yield held("134")
+        yield satisfied("134")
     else:
         finite = number(fields["reward"]) is not None
-        yield held("134") if finite else broken("134", "a finite number", f"reward: {show(fields['reward'])}", result.n)
+        yield (
+            satisfied("134")
+            if finite
+            else broken("134", "a finite number", f"reward: {show(fields['reward'])}", result.n)
+        )
 
 
 def _error(fields: Mapping[str, Any], message: Any, n: int) -> Iterator[Evidence]:
     if isinstance(message, str) and message.strip():
-        yield held("119")
+        yield satisfied("119")
     else:
         yield broken("119", "an error_message that says what went wrong", f"error_message: {show(message)}", n)
     reason = fields.get("finish_reason")
     yield (
-        held("121") if reason == "error" else broken("121", "finish_reason: error", f"finish_reason: {show(reason)}", n)
+        satisfied("121")
+        if reason == "error"
+        else broken("121", "finish_reason: error", f"finish_reason: {show(reason)}", n)
     )
     final = fields.get("final_messages")
     if isinstance(final, list):
-        yield held("122")
+        yield satisfied("122")
     else:
         yield broken("122", "final_messages: a list, empty or not", f"final_messages: {show(final)}", n)
     extra = fields.get("extra_fields")
     category = extra.get("error_category") if isinstance(extra, dict) else None
     if isinstance(category, str) and category:
-        yield held("124")
+        yield satisfied("124")
     else:
         yield broken("124", "extra_fields.error_category", f"extra_fields: {show(extra)}", n)
 
@@ -252,7 +258,7 @@ def _transport(rollout: Rollout) -> Iterator[Evidence]:
     if rollout.dialect != "sync" or not rollout.chats:
         return
     if rollout.is_error():
-        yield held("125")
+        yield satisfied("125")
     if rollout.result is not None:
         return
     for start in rollout.starts:

@@ -9,7 +9,7 @@ from typing import Any
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.target_card import Tool
 from rollout_conformance.steps.engine.trace import NotJson, parse
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, held, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
 
@@ -44,7 +44,7 @@ def _answers(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> I
         expected = f"{len(calls)} tool message(s) after the {len(calls)} call(s)"
         yield broken("093", expected, f"{len(inserted)} message(s) with roles {show(roles)}", n)
         return
-    yield held("093")
+    yield satisfied("093")
     yield from _ids(calls, inserted, n)
     yield from _contents(view, calls, inserted, n)
 
@@ -53,11 +53,11 @@ def _ids(calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
     expected = [call.get("id") for call in calls]
     observed = [message.get("tool_call_id") for message in inserted]
     if observed == expected:
-        yield held("094")
+        yield satisfied("094")
         if len(calls) > 1:
-            yield held("095")
+            yield satisfied("095")
         if len(set(map(str, expected))) < len(expected):
-            yield held("105")
+            yield satisfied("105")
     elif sorted(map(str, observed)) == sorted(map(str, expected)):
         yield broken("095", f"tool messages for {show(expected)}", f"tool messages for {show(observed)}", n)
     else:
@@ -74,12 +74,12 @@ def _contents(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> 
         if not isinstance(content, str):
             yield broken("096", "content of a tool message is a string", f"content: {show(content)}", n)
             continue
-        yield held("096")
+        yield satisfied("096")
         if want is None or not ids_in_order:
             continue
         if gives(content, want):
-            yield held("104")
-            yield held("071")
+            yield satisfied("104")
+            yield satisfied("071")
         else:
             expected = f"{show(calls[at]['function'])} gives {show(want)}"
             mixed = _gives_one_of(content, values, texts)
