@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from rollout_conformance.steps.engine.making import MOST_S
+from rollout_conformance.steps.engine.verb_parsing import MOST_S
 from rollout_conformance.steps.engine.yaml_source import Path_
 
 Status = Annotated[int, Field(ge=100, le=599)]

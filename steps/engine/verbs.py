@@ -25,8 +25,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar, get_origin
 
 from rollout_conformance.steps.engine.cases import Action
-from rollout_conformance.steps.engine.making import hints, literals, made, members
 from rollout_conformance.steps.engine.phrase_types import TYPES, PhraseType, choice
+from rollout_conformance.steps.engine.verb_parsing import hints, literals, made, members
 
 T = TypeVar("T", bound=type)
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")

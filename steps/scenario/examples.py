@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
 
 PLACEHOLDER = re.compile(r"<(\w+)>")
@@ -43,7 +43,7 @@ def _filled(source: Source, path: Path_, value: Any, row: Mapping[str, Any]) -> 
     for column in PLACEHOLDER.findall(value):
         if column not in row:
             raise source.problem(
-                path, f"{unknown('column', column, list(map(str, row)))} `examples` has no such column"
+                path, f"{unknown_name('column', column, list(map(str, row)))} `examples` has no such column"
             )
     whole = PLACEHOLDER.fullmatch(value)
     return row[whole[1]] if whole else PLACEHOLDER.sub(lambda found: str(row[found[1]]), value)

@@ -20,16 +20,16 @@ from pytest_bdd.parser import Feature, FeatureParser, Scenario, ScenarioTemplate
 from pytest_bdd.parser import Step as GherkinStep
 
 from rollout_conformance.contracts.requirements import Requirement
-from rollout_conformance.steps.engine import text as texts
+from rollout_conformance.steps.engine import text_file as texts
 from rollout_conformance.steps.engine.cases import Action, Case, Expectation, Live, Step
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location, SuiteError
-from rollout_conformance.steps.engine.making import plain
-from rollout_conformance.steps.engine.near import near
-from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.engine.suggestions import similar_names
+from rollout_conformance.steps.engine.verb_parsing import plain
 from rollout_conformance.steps.engine.yaml_source import BLOCK
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.running import PROFILES
-from rollout_conformance.steps.scenario.case_frame import IDENTIFIER, Frame, requirement
+from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.scenario.case_template import IDENTIFIER, CaseTemplate, requirement
 from rollout_conformance.steps.scenario.sentences import look_up, shown
 
 KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
@@ -66,7 +66,7 @@ def compile_feature(path: Path, profile: Profile, root: Path) -> list[CompiledSc
     texts.read(path, shown)  # what is no text is told as such, and not as Gherkin
     feature, document = _parsed(path, shown)
     written = _scenarios(document)
-    problems = Problems(list(_titles(written, document.feature.language, shown)))
+    problems = ErrorCollector(list(_titles(written, document.feature.language, shown)))
     compiled: list[CompiledScenario] = []
     lost = {one.location.line for one in written} - {one.line_number for one in feature.scenarios.values()}
     for template in feature.scenarios.values():
@@ -135,7 +135,7 @@ def _titles(written: Iterable[GherkinScenario], language: str, shown: str) -> It
         if "::" in title or "[" in title:
             yield f"{at}: a title may not contain :: or [, pytest could not select it"
         for line in one.description.splitlines():
-            if found := near(line.split()[0] if line.split() else "", KEYWORDS, 0.75):
+            if found := similar_names(line.split()[0] if line.split() else "", KEYWORDS, 0.75):
                 yield f"{at}: {line.strip()!r} is read as a description. Did you mean {found[0]}?"
         rows = sum(len(table.table_body or ()) for table in one.examples)
         if one.keyword in outlines and not rows:
@@ -160,7 +160,7 @@ class _Compiler:
         self.shown, self.feature, self.template, self.written, self.profile = shown, feature, template, written, profile
         self.document = document
         self.at = Location(shown, written.location.line, written.location.column)
-        self.problems = Problems()
+        self.problems = ErrorCollector()
 
     def all(self) -> list[CompiledScenario]:
         """Raises `SuiteError` with everything that is wrong with the scenario."""
@@ -217,13 +217,13 @@ class _Compiler:
             self.problems.add(str(self.at.problem(told)))
         return found
 
-    def _frame(self, name: str, known: list[Requirement], steps: tuple[Step, ...]) -> Frame:
+    def _frame(self, name: str, known: list[Requirement], steps: tuple[Step, ...]) -> CaseTemplate:
         tags = [tag for tag in self._tags() if not IDENTIFIER.fullmatch(tag)]
 
         def after(word: str) -> list[str]:
             return [tag.partition(":")[2] for tag in tags if tag.startswith(f"{word}:")]
 
-        return Frame(
+        return CaseTemplate(
             self.profile,
             name,
             known,

@@ -12,14 +12,14 @@ from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.case_model import CaseModel, LiveModel, Members
 from rollout_conformance.steps.engine.cases import Case, Live, Step
-from rollout_conformance.steps.engine.making import plain
-from rollout_conformance.steps.engine.near import near
-from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
+from rollout_conformance.steps.engine.suggestions import similar_names
+from rollout_conformance.steps.engine.verb_parsing import plain
 from rollout_conformance.steps.engine.verbs import Verb
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.scenario.case_frame import Frame, requirement
+from rollout_conformance.steps.scenario.case_template import CaseTemplate, requirement
 from rollout_conformance.steps.scenario.examples import rows
 
 Verbs = Mapping[str, Verb]
@@ -42,7 +42,7 @@ def compiled(source: Source, profile: Profile) -> list[Case]:
     """The cases of a document that has been read. Raises `SuiteError` that lists every mistake."""
     document = yaml_source.validated(ScenarioFile, source)
     names: dict[str, int] = {}
-    problems = Problems()
+    problems = ErrorCollector()
     cases: list[Case] = []
     for n, written in enumerate(document.cases):
         path: Path_ = ("cases", n)
@@ -73,7 +73,7 @@ class _Compiled:
     ) -> None:
         self.source, self.path, self.model, self.profile = source, path, model, profile
         self.row, self.tags = row, tags
-        self.problems = Problems()
+        self.problems = ErrorCollector()
 
     def cases(self) -> list[Case]:
         known = [
@@ -83,7 +83,7 @@ class _Compiled:
         steps = tuple(self._steps())
         live = self.problems.attempt(lambda: self._live(steps))
         self.problems.conclude()
-        return Frame(
+        return CaseTemplate(
             self.profile,
             self.model.name + self.row,
             [entry for entry in known if entry is not None],
@@ -151,8 +151,10 @@ class _Compiled:
             raise self.source.problem(path, f"one {what} has one key{seen}")
         name, value = (written, None) if isinstance(written, str) else next(iter(written.items()))
         if name not in known:
-            found = near(name, known)
-            raise self.source.problem(path, f"unknown {what} {name!r}. Known and near: {', '.join(found or known)}.")
+            found = similar_names(name, known)
+            raise self.source.problem(
+                path, f"unknown {what} {name!r}. Known and similar_names: {', '.join(found or known)}."
+            )
         text = f"{name}: {json.dumps(value, default=str)}"
         made = attempted(self.source, path, lambda: known[name].read(value), f"{name}: ")
         return Step(made, self.source.at(path), text)

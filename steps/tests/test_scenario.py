@@ -5,12 +5,12 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.run_setup import PROFILES
 from rollout_conformance.steps.scenario import loader as scenario
 from rollout_conformance.steps.scenario import schema
 
@@ -97,7 +97,9 @@ def test_every_verb_is_used_by_a_shipped_case(profile: str) -> None:
     shown = (
         ("router", "chat") if profile == "router" else (profile,)
     )  # a router is asked what an inference server is asked
-    cases = [case for name in shown for file in library.files(name) for case in library.load(file, PROFILES[name])]
+    cases = [
+        case for name in shown for file in case_catalog.files(name) for case in case_catalog.load(file, PROFILES[name])
+    ]
     used = {step.text.partition(":")[0] for case in cases for step in case.steps if case.at.file.endswith(".yaml")}
     assert {verb.name for verb in PROFILES[profile].vocabulary} - used == set()
 

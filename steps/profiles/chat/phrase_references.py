@@ -9,9 +9,9 @@ from typing import Any
 from rollout_conformance.steps.engine.cases import Action
 from rollout_conformance.steps.profiles.chat.actions import Ask, Measure, Send
 from rollout_conformance.steps.profiles.router.actions import AskMany
-from rollout_conformance.steps.profiles.router.conversations import AskUntil, Await, Converse
-from rollout_conformance.steps.profiles.router.crowds import Crowd, Dawdle, Refill
-from rollout_conformance.steps.profiles.router.operators import AskWith, Signed
+from rollout_conformance.steps.profiles.router.affinity import AskUntil, Await, Converse
+from rollout_conformance.steps.profiles.router.api_keys import AskWith, Signed
+from rollout_conformance.steps.profiles.router.concurrency import Crowd, Dawdle, Refill
 
 KEPT = Ask | Send | AskMany | Crowd | Refill | Dawdle | Converse | Await | AskUntil | AskWith | Signed
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")

@@ -87,7 +87,7 @@ class Acknowledgement(Members):
     forever: bool = False
 
 
-class StartWishes(BaseModel):
+class StartModel(BaseModel):
     """How the start request differs from the ordinary one. Other keys are members of its body, which the protocol knows in some dialect."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -113,7 +113,7 @@ class StartWishes(BaseModel):
 class Part(Members):
     """One of several rollouts of a case."""
 
-    start: StartWishes = StartWishes()
+    start: StartModel = StartModel()
     trainer: list[Line] = Field(default_factory=list)
     acks: list[Status | Losses | Acknowledgement] = Field(default_factory=list)
 
@@ -121,7 +121,7 @@ class Part(Members):
 class RolloutCase(CaseModel):
     """One case about a rollout server: besides its steps, what the start request holds and what the trainer answers."""
 
-    start: StartWishes = StartWishes()
+    start: StartModel = StartModel()
     trainer: list[Line] = Field(default_factory=list, description="what the trainer answers, in order")
     acks: list[Status | Losses | Acknowledgement] = Field(
         default_factory=list, description="how callbacks are answered"
@@ -155,6 +155,6 @@ class RolloutCase(CaseModel):
         return setup.default_steps(tuple(self.parts))
 
 
-def wishes(model: StartWishes) -> Mapping[str, Any]:
+def wishes(model: StartModel) -> Mapping[str, Any]:
     """The keys that were written, by name."""
     return {name: getattr(model, name) for name in model.model_fields_set} | dict(model.model_extra or {})

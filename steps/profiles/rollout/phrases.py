@@ -16,7 +16,7 @@ from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers.script import Script
 from rollout_conformance.steps.profiles.rollout import vocabulary as verbs
 from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
-from rollout_conformance.steps.profiles.rollout.case_model import Acknowledgement, Line, RolloutCase, StartWishes
+from rollout_conformance.steps.profiles.rollout.case_model import Acknowledgement, Line, RolloutCase, StartModel
 
 
 def _says(**line: Any) -> TrainerSays:
@@ -28,7 +28,7 @@ def _acks(written: Any) -> TrainerSays:
 
 
 def _starts(**wishes: Any) -> Action:
-    return verbs.start_with(StartWishes.model_validate(wishes))
+    return verbs.start_with(StartModel.model_validate(wishes))
 
 
 def _action(name: str, value: Any = None) -> Action:
@@ -212,7 +212,7 @@ def start_has_unknown(name: str, value: str) -> Action:
 
 @given("the start request has")
 def start_is(docstring: str) -> Action:
-    return verbs.start_with(_block(StartWishes, docstring))
+    return verbs.start_with(_block(StartModel, docstring))
 
 
 # ------------------------------------------------------------------------------------------------ when

@@ -10,7 +10,7 @@ from rollout_conformance.steps.engine.yaml_source import Path_
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.rollout.actions import End, Start, StartWith, TrainerSays
 from rollout_conformance.steps.profiles.rollout.case_model import Line, Part, RolloutCase
-from rollout_conformance.steps.profiles.rollout.given import Wanted
+from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides
 from rollout_conformance.steps.profiles.rollout.vocabulary import ack, line, start_with
 
 SCRIPTED = ("message", "put", "drop", "odd", "finish", "end_token", "digits", "content_type")
@@ -34,7 +34,7 @@ def default_steps(labels: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
 
 def _start_with(label: str, part: Part | RolloutCase) -> StartWith | None:
     wanted = start_with(part.start, label)
-    return wanted if wanted.wanted != Wanted() else None
+    return wanted if wanted.wanted != StartOverrides() else None
 
 
 def _line(label: str, model: Line) -> TrainerSays:

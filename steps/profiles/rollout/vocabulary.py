@@ -11,16 +11,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from rollout_conformance.steps.engine.cases import Action, Expectation
-from rollout_conformance.steps.engine.making import made, members, plain, verb
-from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.verb_parsing import made, members, plain, verb
 from rollout_conformance.steps.engine.verbs import from_functions
 from rollout_conformance.steps.peers.script import FOREVER, Ack, AnyCall, Call, Fault, HangingCall, Line, Reply
 from rollout_conformance.steps.peers.trainer import fitting
 from rollout_conformance.steps.profiles.rollout import actions as do
 from rollout_conformance.steps.profiles.rollout import expectations as want
-from rollout_conformance.steps.profiles.rollout.case_model import Acknowledgement, Failure, StartWishes, wishes
+from rollout_conformance.steps.profiles.rollout.case_model import Acknowledgement, Failure, StartModel, wishes
 from rollout_conformance.steps.profiles.rollout.case_model import Line as LineModel
-from rollout_conformance.steps.profiles.rollout.given import MEMBERS, Wanted, known_members
+from rollout_conformance.steps.profiles.rollout.start_request import MEMBERS, StartOverrides, known_members
 
 BODIES = {"not_json": b"<html>oops</html>", "empty": b"", "not_object": b"[]"}
 LOSSES = ("reset", "stall", "cut")
@@ -63,7 +63,7 @@ def call(written: Any, nth: int) -> Call | AnyCall | HangingCall:
         if isinstance(arguments, Mapping):
             return Call(str(name), json.dumps(arguments, ensure_ascii=False))
     if isinstance(written, str):
-        raise ValueError(unknown("call", written, ("any", "hanging")) + f" A call is {CALL}")
+        raise ValueError(unknown_name("call", written, ("any", "hanging")) + f" A call is {CALL}")
     raise ValueError(f"a call is {CALL}; seen: {written!r}. {SEVERAL}")
 
 
@@ -71,7 +71,7 @@ def _named(written: Mapping[str, Any]) -> Call:
     """A call in full: the text of its arguments is sent as it is written, and is a JSON object unless it says that it is only a text."""
     for key in written:
         if key not in ("name", "arguments", "arguments_text", "id"):
-            raise ValueError(unknown("key", key, ("name", "arguments", "arguments_text", "id")))
+            raise ValueError(unknown_name("key", key, ("name", "arguments", "arguments_text", "id")))
     for key in ("name", "arguments_text", "id"):
         if not isinstance(written.get(key, ""), str):
             raise ValueError(f"{key} is a text; seen: {written[key]!r}")
@@ -129,7 +129,7 @@ def ack(written: int | str | Acknowledgement) -> Ack:
     return Ack(written.status, written.loss, tuple(written.headers.items()), times)
 
 
-def start_with(model: StartWishes, rollout: str = "") -> do.StartWith:
+def start_with(model: StartModel, rollout: str = "") -> do.StartWith:
     written = dict(wishes(model))
     rollout_id = written.get("rollout_id")
     shape = written.pop("rollout_id") if isinstance(rollout_id, Mapping) else {}
@@ -151,7 +151,7 @@ def start_with(model: StartWishes, rollout: str = "") -> do.StartWith:
         del written["max_tokens_total"]
         own["budget"] = _budget(budget)  # type: ignore[assignment]
     raw = model.raw.encode() if model.raw is not None else None
-    wanted = Wanted(written, tuple(model.without), shape, raw=raw, **own)  # type: ignore[arg-type]
+    wanted = StartOverrides(written, tuple(model.without), shape, raw=raw, **own)  # type: ignore[arg-type]
     return do.StartWith(wanted, rollout)
 
 
