@@ -55,15 +55,16 @@ VARIANTS = (
     Variant(
         "tokenizer",
         PREFIX_PRESERVING,
-        "Its chat template preserves prefixes: a prompt, followed by the turn the model wrote and a newline, is the\n"
-        "exact start of every later rendering. Reasoning is kept in every assistant message.",
+        "Its chat template preserves prefixes: a prompt, followed by the generated turn and a newline, is an exact\n"
+        "prefix of every later rendering. Reasoning is kept in every assistant message.",
     ),
     Variant(
         "tokenizer_stripping",
         STRIPPING,
-        "Its chat template forgets: the reasoning of an assistant message is rendered only while that message is the\n"
-        "last one. So after a turn with reasoning the next prompt does not start with what the model has read and\n"
-        "written. Apart from that it is the template of `../tokenizer`, and `tokenizer.json` is the same file.",
+        "Its chat template removes reasoning: the reasoning of an assistant message is rendered only while that\n"
+        "message is the last one. After a turn with reasoning the next prompt therefore does not start with the\n"
+        "previous prompt and generation. Otherwise the template equals that of `../tokenizer`, and `tokenizer.json` is\n"
+        "the same file.",
     ),
 )
 
@@ -141,49 +142,50 @@ def _kind(token: str) -> str:
 _CARD = """\
 # A tiny tokenizer for tests
 
-A byte-level BPE tokenizer of {vocabulary} tokens with a ChatML template, for judging rollout servers without a model
-hub. {summary}
+A byte-level BPE tokenizer of {vocabulary} tokens with a ChatML template, for judging rollout servers without access to
+a model hub. {summary}
 
-It is not good at anything but being small, real and known in full: text that is unlike its training text costs about a
-token a byte. It is not the tokenizer of any published model.
+It is small and completely known, and it is not optimised for compression: text that is unlike its training text needs
+about one token per byte. It is not the tokenizer of any published model.
 
 ## Loading it
 
-`transformers.AutoTokenizer.from_pretrained("/path/to/this/directory")`, or `tokenizers.Tokenizer.from_file` for
-`tokenizer.json` and jinja2 for `chat_template.jinja`. With plain jinja2, do as `transformers` does: an
-`ImmutableSandboxedEnvironment` with `trim_blocks` and `lstrip_blocks`, and a `tojson` filter that is
-`json.dumps(value, ensure_ascii=False)`. The one that comes with jinja2 sorts keys and escapes `<`, `>`, `&` and `'`.
+Use `transformers.AutoTokenizer.from_pretrained("/path/to/this/directory")`, or `tokenizers.Tokenizer.from_file` for
+`tokenizer.json` and jinja2 for `chat_template.jinja`. With plain jinja2, configure it as `transformers` does: an
+`ImmutableSandboxedEnvironment` with `trim_blocks` and `lstrip_blocks`, and `json.dumps(value, ensure_ascii=False)` as
+the filter `tojson`. The `tojson` of jinja2 itself sorts keys and escapes `<`, `>`, `&` and `'`.
 
 ## Tokens
 
 {ids}
 
-A turn ends with `<|im_end|>`, the end-of-sequence token; `<|endoftext|>` pads. Nothing is put before or after a text,
-and nothing is normalised: decoding gives back every text exactly. Every digit 0 to 9, every `}}` and every newline is
-its own token.
+A turn ends with `<|im_end|>`, the end-of-sequence token; `<|endoftext|>` is the padding token. Encoding adds no tokens
+before or after a text and does not normalise it, so that decoding restores every text exactly. Every digit 0 to 9,
+every `}}` and every newline is a token of its own.
 
-The text of any token in this list becomes that one token wherever it stands, also inside a message or a tool's output.
-Special tokens vanish when decoding skips special tokens, added ones stay.
+The text of a token in this list is always encoded as that token, also inside a message or a tool result. Decoding with
+`skip_special_tokens` removes special tokens and keeps added ones.
 
 ## Template
 
-- `system`, `user` and unknown roles: `<|im_start|>ROLE\\n` content `<|im_end|>\\n`. `developer` is written as
-  `system`, a missing role as `user`. No system message is made up.
-- Tools, when there are any, are listed as `<tools>\\nname(argument, argument)\\n</tools>`, at the end of the first
-  message if that is a system message, otherwise in a system message of their own, before all others.
+- `system`, `user` and unknown roles: `<|im_start|>ROLE\\n` content `<|im_end|>\\n`. `developer` is rendered as
+  `system`, a missing role as `user`. No default system message is added.
+- Tools, if any, are listed as `<tools>\\nname(argument, argument)\\n</tools>`, at the end of the first message if that is
+  a system message, otherwise in an additional system message before all others.
 - `assistant`: reasoning as `<think>\\n` reasoning `\\n</think>\\n\\n`, then content, then each tool call as
   `<tool_call>\\n{{"name": "add", "arguments": {{"a": 5, "b": 3}}}}\\n</tool_call>`, separated by newlines. Reasoning is
-  the first string among `reasoning_content`, `thinking` and `reasoning`. A newline that the text beside it already has
-  is not repeated. `function_call` is not rendered.
-- Arguments that are a string are inserted as they are, objects as JSON in their own order, absent ones as `{{}}`.
-- `tool` and `function`: consecutive ones share one user turn, `<|im_start|>user`, then for each
+  the first string among `reasoning_content`, `thinking` and `reasoning`. A newline is not added where the adjacent text
+  already has one. `function_call` is not rendered.
+- Arguments: a string is inserted unchanged, an object as JSON with its keys in the given order, absent arguments as `{{}}`.
+- `tool` and `function`: consecutive messages share one user turn: `<|im_start|>user`, then for each message
   `\\n<tool_response>\\n` content `\\n</tool_response>`, then `<|im_end|>\\n`.
-- Content is a string, nothing, or a list whose texts are joined as they are; any other part is written as `[type]`.
+- Content is a string, null, absent, or a list of parts. The texts of a list are concatenated without a separator; any other
+  part is rendered as `[type]`.
 
 ## How it was made
 
-`python -m rollout_conformance.steps.peers.make_tokenizer scenarios`, from seeded synthetic conversations, with `tokenizers` 0.23. The same
-command gives the same files:
+`python -m rollout_conformance.steps.peers.make_tokenizer scenarios` trains it on seeded synthetic conversations, with `tokenizers` 0.23. The
+same command produces the same files, byte for byte:
 
 ```
 {hashes}

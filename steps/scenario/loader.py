@@ -153,7 +153,7 @@ class _Compiled:
         if name not in known:
             found = similar_names(name, known)
             raise self.source.problem(
-                path, f"unknown {what} {name!r}. Known and similar_names: {', '.join(found or known)}."
+                path, f"unknown {what} {name!r}. Known and near: {', '.join(found or known)}."
             )
         text = f"{name}: {json.dumps(value, default=str)}"
         made = attempted(self.source, path, lambda: known[name].read(value), f"{name}: ")
