@@ -102,7 +102,7 @@ class Acknowledgement(_Model):
     forever: bool = False
 
 
-class StartModel(BaseModel):
+class StartWishes(BaseModel):
     """How the start request differs from the ordinary one. Other keys are members of its body, which the protocol knows in some dialect."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -128,7 +128,7 @@ class StartModel(BaseModel):
 class Part(_Model):
     """One of several rollouts of a case."""
 
-    start: StartModel = StartModel()
+    start: StartWishes = StartWishes()
     trainer: list[Line] = Field(default_factory=list)
     acks: list[Status | Losses | Acknowledgement] = Field(default_factory=list)
 
@@ -179,6 +179,6 @@ class ScenarioFile(_Model):
     cases: list[CaseModel] = Field(min_length=1)
 
 
-def wishes(model: StartModel) -> Mapping[str, Any]:
+def wishes(model: StartWishes) -> Mapping[str, Any]:
     """The keys that were written, by name."""
     return {name: getattr(model, name) for name in model.model_fields_set} | dict(model.model_extra or {})

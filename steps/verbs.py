@@ -18,7 +18,7 @@ from rollout_conformance.steps.peers.trainer import fitting
 from rollout_conformance.steps.profiles.rollout import actions as do
 from rollout_conformance.steps.profiles.rollout import expectations as want
 from rollout_conformance.steps.profiles.rollout.start_request import MEMBERS, StartOverrides, known_members
-from rollout_conformance.steps.scenario_model import Acknowledgement, Failure, StartModel, wishes
+from rollout_conformance.steps.scenario_model import Acknowledgement, Failure, StartWishes, wishes
 from rollout_conformance.steps.scenario_model import Line as LineModel
 
 BODIES = {"not_json": b"<html>oops</html>", "empty": b"", "not_object": b"[]"}
@@ -128,7 +128,7 @@ def ack(written: int | str | Acknowledgement) -> Ack:
     return Ack(written.status, written.loss, tuple(written.headers.items()), times)
 
 
-def start_with(model: StartModel, rollout: str = "") -> do.StartWith:
+def start_with(model: StartWishes, rollout: str = "") -> do.StartWith:
     written = dict(wishes(model))
     rollout_id = written.get("rollout_id")
     shape = written.pop("rollout_id") if isinstance(rollout_id, Mapping) else {}

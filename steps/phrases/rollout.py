@@ -16,7 +16,7 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers.script import Script
 from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
-from rollout_conformance.steps.scenario_model import Acknowledgement, Line, ScenarioFile, StartModel
+from rollout_conformance.steps.scenario_model import Acknowledgement, Line, ScenarioFile, StartWishes
 
 
 def _says(**line: Any) -> TrainerSays:
@@ -28,7 +28,7 @@ def _acks(written: Any) -> TrainerSays:
 
 
 def _starts(**wishes: Any) -> Action:
-    return verbs.start_with(StartModel.model_validate(wishes))
+    return verbs.start_with(StartWishes.model_validate(wishes))
 
 
 def _action(name: str, value: Any = None) -> Action:
@@ -210,7 +210,7 @@ def start_has_unknown(name: str, value: str) -> Action:
 
 @given("the start request has")
 def start_is(docstring: str) -> Action:
-    return verbs.start_with(_block(StartModel, docstring))
+    return verbs.start_with(_block(StartWishes, docstring))
 
 
 # ------------------------------------------------------------------------------------------------ when
