@@ -16,14 +16,14 @@ from schemathesis import engine
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
 
-from rollout_conformance.steps.engine.background import Background
+from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.exploration.explore import explore
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing import hooks
 from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz
-from rollout_conformance.steps.fuzzing.watch import Watch
+from rollout_conformance.steps.fuzzing.request_observer import Watch
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.running import Request
+from rollout_conformance.steps.run_setup import RunOptions
 
 DIALECTS = ("sync", "callback", "routed")
 EXAMPLES, WALKS = 50, 60
@@ -50,8 +50,8 @@ def plain(contract: contracts.Contract, base_url: str | None, key: str | None) -
 def generated(dialect: str) -> str:
     file = ROOT / "contracts" / "rollout" / f"openapi.{dialect}.yaml"
     contract = contracts.load(file, file.name)
-    with Background() as background:
-        watch = Watch.over(Request(dialect=dialect), dialect, contract.shown, background)
+    with LoopThread() as loop_thread:
+        watch = Watch.over(RunOptions(dialect=dialect), dialect, contract.shown, loop_thread)
         began = time.perf_counter()
         ours = sum(tally.cases for tally in fuzz(contract, watch, Plan(EXAMPLES)).values())
         took = time.perf_counter() - began
@@ -65,7 +65,7 @@ def generated(dialect: str) -> str:
 
 
 def walked(dialect: str) -> str:
-    explored = explore(Request(), dialect, WALKS)
+    explored = explore(RunOptions(), dialect, WALKS)
     assert explored.outcome is None
     return f"| {dialect}: exploration | {explored.moves / explored.seconds:.0f} steps a second, {explored.walks} walks in {explored.seconds:.1f} s |"
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import aiohttp
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.live import engine
-from rollout_conformance.steps.live.engine import Wish
-from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live.engine import EngineOptions
+from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.live.trainer import LiveTrainer
-from rollout_conformance.steps.running import Request, Run, ready
+from rollout_conformance.steps.run_setup import Run, RunOptions, ready
 
 ROUNDS = 3
 WIDTHS = (1, 32)
@@ -32,13 +32,13 @@ NAMES = (
 COPIES = 16
 
 
-async def replay(wish: Wish, jobs: int) -> tuple[float, list[list[dict[str, Any]]]]:
+async def replay(engine_options: EngineOptions, jobs: int) -> tuple[float, list[list[dict[str, Any]]]]:
     """The time that the replay takes, and what it asked the engine, rollout by rollout."""
-    async with ready(Request(backend="live", wish=wish, jobs=jobs)) as run:
+    async with ready(RunOptions(backend="live", engine_options=engine_options, jobs=jobs)) as run:
         asked = _tapped(run)
         cases = _cases(run)
         began = time.perf_counter()
-        outcomes = await asyncio.gather(*(run.campaign.play(case) for case in cases))
+        outcomes = await asyncio.gather(*(run.runner.play(case) for case in cases))
         took = time.perf_counter() - began
         assert all(outcome.judgement.verdict is Verdict.PASS for outcome in outcomes)
         return took, [asked[name] for name in asked]
@@ -46,7 +46,7 @@ async def replay(wish: Wish, jobs: int) -> tuple[float, list[list[dict[str, Any]
 
 def _cases(run: Run) -> list[Case]:
     return [
-        case for case in run.mine(library.every("rollout")) if case.live is not None and case.name in NAMES
+        case for case in run.applicable(case_catalog.every("rollout")) if case.live is not None and case.name in NAMES
     ] * COPIES
 
 
@@ -85,11 +85,11 @@ async def bare(model: Engine, rollouts: list[list[dict[str, Any]]], jobs: int) -
 
 async def main() -> None:
     began = time.perf_counter()
-    async with engine.running(Wish.from_environment()) as model:
+    async with engine.running(EngineOptions.from_environment()) as model:
         up = time.perf_counter() - began
-        wish = Wish(model.base_url, model.model, model.key)
-        async with ready(Request(backend="live", wish=wish)) as run:
-            await run.campaign.play(_cases(run)[0])
+        engine_options = EngineOptions(model.base_url, model.model, model.key)
+        async with ready(RunOptions(backend="live", engine_options=engine_options)) as run:
+            await run.runner.play(_cases(run)[0])
             first = time.perf_counter() - began
         print(
             f"vLLM {model.version}, model {model.model}: answers after {up:.1f} s, first judged case after {first:.1f} s\n"
@@ -99,7 +99,7 @@ async def main() -> None:
         for jobs in WIDTHS:
             rounds = []
             for _ in range(ROUNDS):
-                ours, rollouts = await replay(wish, jobs)
+                ours, rollouts = await replay(engine_options, jobs)
                 theirs = await bare(model, rollouts, jobs)
                 rounds.append((ours / theirs, ours, theirs, sum(map(len, rollouts))))
             ratio, ours, theirs, count = statistics.median_low(rounds)

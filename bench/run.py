@@ -16,14 +16,14 @@ from pathlib import Path
 import aiohttp
 import uvicorn
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import targets
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.paths import TOKENIZER
-from rollout_conformance.steps.peers import served
-from rollout_conformance.steps.peers.improviser import Improviser
+from rollout_conformance.steps.peers import asgi_binding
+from rollout_conformance.steps.peers.rule_based_trainer import RuleBasedTrainer
 from rollout_conformance.steps.peers.tokens import load
-from rollout_conformance.steps.running import Request, ready
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 REFERENCE = "app:rollout_server.app:create_app"
 GENERATION_S = 1.0
@@ -31,10 +31,10 @@ TURNS = 2
 
 
 async def suite() -> list[str]:
-    async with ready(Request()) as run:
-        cases = run.ordered(run.mine(library.every("rollout")))
+    async with ready(RunOptions()) as run:
+        cases = run.ordered(run.applicable(case_catalog.every("rollout")))
         began, cpu = time.perf_counter(), time.process_time()
-        outcomes = await asyncio.gather(*(run.campaign.play(case) for case in cases))
+        outcomes = await asyncio.gather(*(run.runner.play(case) for case in cases))
         took, busy = time.perf_counter() - began, time.process_time() - cpu
         assert all(outcome.judgement.verdict is Verdict.PASS for outcome in outcomes)
         traces = [outcome.trace for outcome in outcomes if outcome.trace is not None]
@@ -52,9 +52,13 @@ async def suite() -> list[str]:
 
 async def round_trips(to_target: int, to_trainer: int) -> float:
     """The same numbers of requests to a server in another process and to one in this, 32 at once, judging nothing."""
-    trainer = Improviser(load(TOKENIZER))
+    trainer = RuleBasedTrainer(load(TOKENIZER))
     body = {"rollout_id": "x", "messages": [{"role": "user", "content": "5 plus 3"}]}
-    async with served.serve(trainer) as url, targets.running(REFERENCE) as target, aiohttp.ClientSession() as client:
+    async with (
+        asgi_binding.serve(trainer) as url,
+        targets.running(REFERENCE) as target,
+        aiohttp.ClientSession() as client,
+    ):
         gate = asyncio.Semaphore(32)
 
         async def one(method: str, address: str, **more: object) -> None:
@@ -113,7 +117,7 @@ class SlowTrainer:
 async def reference() -> list[str]:
     port = targets.free_port()
     config = uvicorn.Config(SlowTrainer(), port=port, log_config=None, access_log=False, lifespan="off", backlog=4096)
-    server = served._Quiet(config)
+    server = asgi_binding._Quiet(config)
     task = asyncio.ensure_future(server.serve())
     lines = []
     async with targets.running(REFERENCE, {"ROLLOUT_LOG_LEVEL": "off"}) as target:

@@ -132,8 +132,14 @@ def read(report: Path) -> tuple[int, tuple[Other, ...]]:
 
 def other(result: dict[str, Any]) -> Other:
     found = result["findings"][0] if result["findings"] else None
-    told = f"{found['requirement']}: {found['expected']} / {found['observed']}" if found else str(result["reason"])
+    told = shown_finding(found) if found else str(result["reason"])
     return Other(result["case"], result["verdict"], told, result.get("late_s"))
+
+
+def shown_finding(found: dict[str, Any]) -> str:
+    """Reports of format 1 have `said` and `saw` for `expected` and `observed`."""
+    expected, observed = found.get("expected", found.get("said")), found.get("observed", found.get("saw"))
+    return f"{found['requirement']}: {expected} / {observed}"
 
 
 def played(name: str, profile: str, n: int) -> Played:

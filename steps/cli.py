@@ -14,21 +14,22 @@ from typing import Any
 
 import click
 
-from rollout_conformance.steps import baseline, faults, library, lint, progress, serving, smoking
-from rollout_conformance.steps.engine import causes, html, lateness, report_file, stopping
+from rollout_conformance.steps import baseline, case_catalog, lint, progress, smoke_check, suite_faults
+from rollout_conformance.steps import serve as servers
+from rollout_conformance.steps.engine import early_end, html, lateness, report_file, shared_causes
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.failure_text import collapse, finding_block, summary
+from rollout_conformance.steps.engine.early_end import ENDING, Reason
+from rollout_conformance.steps.engine.failure_report import collapse, finding_block, summary
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.engine.stopping import ENDING, Reason
-from rollout_conformance.steps.found import Found
 from rollout_conformance.steps.live import divergence, engine
-from rollout_conformance.steps.live.backend import BOTH, LIVE, SCRIPTED
+from rollout_conformance.steps.live.backend_option import BOTH, LIVE, SCRIPTED
 from rollout_conformance.steps.live.divergence import Divergence, Played
-from rollout_conformance.steps.live.engine import Wish
-from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live.engine import EngineOptions
+from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT_PROFILE
-from rollout_conformance.steps.running import PROFILES, Request, Run, card_of, profile_of, ready
+from rollout_conformance.steps.run_results import RunResults
+from rollout_conformance.steps.run_setup import PROFILES, Run, RunOptions, card_of, profile_of, ready
 
 OK, FINDINGS, NO_JUDGEMENT, INTERRUPTED = 0, 1, 2, 130
 CHAT = CHAT_PROFILE.name
@@ -139,39 +140,39 @@ def run(
 
     Without --profile, FILES are of the profile whose requirements they name.
     """
-    paths = library.within(files)
+    paths = case_catalog.within(files)
     found_out = bool(paths) and not _is_given("profile")
     if found_out:
-        options["profile"] = library.profile_among(paths).name
-    request = Request(strict=nulls == "strict", **options)
+        options["profile"] = case_catalog.profile_among(paths).name
+    run_options = RunOptions(strict=nulls == "strict", **options)
     with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
-        sys.exit(_judged(request, paths, found_out, patterns, report_file, baseline_file))
+        sys.exit(_judged(run_options, paths, found_out, patterns, report_file, baseline_file))
 
 
 def _judged(
-    request: Request,
+    run_options: RunOptions,
     paths: Sequence[Path],
     found_out: bool,
     patterns: tuple[str, ...],
     report_file: Path | None,
     baseline_file: Path | None,
 ) -> int:
-    profile = profile_of(request.profile)
+    profile = profile_of(run_options.profile)
     known = baseline.load(baseline_file)
-    found = Found(request, report_file)
-    if request.backend != BOTH:
+    found = RunResults(run_options, report_file)
+    if run_options.backend != BOTH:
         ENDING.last_words = lambda: _ended_early(found, known)
-    known_cases = library.among(paths, profile, found_out=found_out) if paths else library.every(profile.name)
-    library.known_variants(known_cases, profile, card_of(request, profile))
-    cases = list(library.chosen(known_cases, patterns))
+    known_cases = case_catalog.among(paths, profile, found_out=found_out) if paths else case_catalog.every(profile.name)
+    case_catalog.known_variants(known_cases, profile, card_of(run_options, profile))
+    cases = list(case_catalog.chosen(known_cases, patterns))
     if not cases:
         raise SuiteError(
             f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint --list` lists them all."
         )
     lateness.set_aside()
-    if request.backend == BOTH:
-        return stopping.run(_both(request, cases, report_file))
-    return stopping.run(_run(found, cases, known))
+    if run_options.backend == BOTH:
+        return early_end.run(_both(run_options, cases, report_file))
+    return early_end.run(_run(found, cases, known))
 
 
 def _is_given(option: str) -> bool:
@@ -179,20 +180,21 @@ def _is_given(option: str) -> bool:
     return click.get_current_context().get_parameter_source(option) is not click.core.ParameterSource.DEFAULT
 
 
-async def _both(request: Request, cases: list[Case], report_file: Path | None) -> int:
+async def _both(run_options: RunOptions, cases: list[Case], report_file: Path | None) -> int:
     """The same cases by script and live, and the engine itself by its own profile; says whether to deploy."""
-    if request.record is not None:
+    if run_options.record is not None:
         raise SuiteError("--record keeps one live session, and both is two runs: write --backend live.")
-    judged = {request.profile: cases, CHAT: [] if request.profile == CHAT else library.every(CHAT)}
+    judged = {run_options.profile: cases, CHAT: [] if run_options.profile == CHAT else case_catalog.every(CHAT)}
     if not any(case.live is not None for case in cases):
         raise SuiteError(
             "--backend both: none of these cases says what it demands of a live model (`live:` in its file)."
         )
-    async with engine.running(Wish.from_environment()) as model:
-        wish = Wish(model.base_url, model.model, model.key)
+    async with engine.running(EngineOptions.from_environment()) as model:
+        engine_options = EngineOptions(model.base_url, model.model, model.key)
         parts = [
             await _compared(
-                _request_of(request, profile, model, wish), [case for case in some if case.live is not None]
+                _options_for(run_options, profile, model, engine_options),
+                [case for case in some if case.live is not None],
             )
             for profile, some in judged.items()
             if some
@@ -205,32 +207,37 @@ async def _both(request: Request, cases: list[Case], report_file: Path | None) -
     return divergence.exit_code(found)
 
 
-def _request_of(request: Request, profile: str, model: Engine, wish: Wish) -> Request:
+def _options_for(run_options: RunOptions, profile: str, model: Engine, engine_options: EngineOptions) -> RunOptions:
     """The engine is judged as what it is, whatever the target of the run; what only its card knows counts for the tiny model alone."""
-    if profile == request.profile:
-        return replace(request, wish=wish)
+    if profile == run_options.profile:
+        return replace(run_options, engine_options=engine_options)
     card = profile_of(profile).default_card if model.model == engine.NAME else None
-    return Request(
-        profile=profile, card=card, tokenizer=request.tokenizer, level=request.level, jobs=request.jobs, wish=wish
+    return RunOptions(
+        profile=profile,
+        card=card,
+        tokenizer=run_options.tokenizer,
+        level=run_options.level,
+        jobs=run_options.jobs,
+        engine_options=engine_options,
     )
 
 
-async def _compared(request: Request, cases: list[Case]) -> Divergence:
+async def _compared(run_options: RunOptions, cases: list[Case]) -> Divergence:
     played: list[Played] = []
     for name in (SCRIPTED, LIVE):
-        async with ready(replace(request, backend=name)) as judged:
-            outcomes = await _play(judged, judged.mine(cases), lambda outcome: None)
+        async with ready(replace(run_options, backend=name)) as judged:
+            outcomes = await _play(judged, judged.applicable(cases), lambda outcome: None)
             played.append(divergence.of_run(judged, outcomes))
     return divergence.compared(played[0], played[1])
 
 
-async def _run(found: Found, cases: list[Case], known: baseline.Baseline) -> int:
+async def _run(found: RunResults, cases: list[Case], known: baseline.Baseline) -> int:
     found.planned = len(cases)
     try:
-        async with ready(found.request) as judged:
+        async with ready(found.options) as judged:
             for line in judged.remarks:
                 click.echo(f"NOTE  {line}\n")
-            mine, unjudged = judged.mine(cases), judged.unjudged
+            mine, unjudged = judged.applicable(cases), judged.unjudged
             found.begin(judged, mine)
             await _play(judged, mine, found.add)
             found.close(aborted=False)
@@ -240,17 +247,17 @@ async def _run(found: Found, cases: list[Case], known: baseline.Baseline) -> int
         return await _spoken(lambda: _ended_early(found, known))
     finally:
         found.close(aborted=True)
-    code = await _spoken(lambda: _conclude(found.request, found.sorted(), known, found.planned))
+    code = await _spoken(lambda: _conclude(found.options, found.sorted(), known, found.planned))
     if unjudged:
         click.echo(f"Not judged at all: dialect {', '.join(unjudged)}.", err=True)
     return NO_JUDGEMENT if unjudged and code == OK else code
 
 
-def _ended_early(found: Found, known: baseline.Baseline) -> int:
+def _ended_early(found: RunResults, known: baseline.Baseline) -> int:
     reason = ENDING.reason or Reason("an interruption", INTERRUPTED)
     with contextlib.suppress(OSError):  # the terminal may be what has gone
         return found.end_early(
-            reason, lambda outcomes, planned: _conclude(found.request, outcomes, known, planned, reason)
+            reason, lambda outcomes, planned: _conclude(found.options, outcomes, known, planned, reason)
         )
     return NO_JUDGEMENT if reason.code is None else reason.code
 
@@ -267,7 +274,7 @@ async def _play(judged: Run, cases: list[Case], done: Callable[[Outcome], None])
     outcomes: list[Outcome] = []
 
     async def one(case: Case) -> None:
-        outcome = await judged.campaign.play(case)
+        outcome = await judged.runner.play(case)
         if ENDING.reason is None:  # what is judged while everything is being ended is no evidence
             outcomes.append(outcome)
             done(outcome)
@@ -285,15 +292,19 @@ async def _play(judged: Run, cases: list[Case], done: Callable[[Outcome], None])
 
 
 def _conclude(
-    request: Request, outcomes: list[Outcome], known: baseline.Baseline, planned: int, ended: Reason | None = None
+    run_options: RunOptions,
+    outcomes: list[Outcome],
+    known: baseline.Baseline,
+    planned: int,
+    ended: Reason | None = None,
 ) -> int:
-    profile = profile_of(request.profile)
-    catalogue, outcomes = profile.catalogue, causes.joined(outcomes, profile.ends_by_itself)
+    profile = profile_of(run_options.profile)
+    catalogue, outcomes = profile.catalogue, shared_causes.joined(outcomes, profile.ends_by_itself)
     unexcused = [outcome for outcome in outcomes if known.excuses(outcome) is None]
     groups = collapse(unexcused, catalogue)
     for group in groups:
         click.echo(finding_block(group) + "\n")
-    click.echo(summary(unexcused, catalogue, request.level, whole=ended is None))
+    click.echo(summary(unexcused, catalogue, run_options.level, whole=ended is None))
     failed = any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused)
     if ended is not None:
         click.echo(f"Ended early by {ended.text}: {len(outcomes)} of {planned or '?'} cases had been played.")
@@ -322,18 +333,18 @@ def _conclude(
 )
 def explore(walks: int, seed: int | None, save_scenario: Path | None, **options: Any) -> None:
     """Try orders of events that nobody wrote down, and pairs of faults; shrink what breaks something to a scenario."""
-    from rollout_conformance.steps.exploration.explore import campaign
     from rollout_conformance.steps.exploration.explore import explore as walk
-    from rollout_conformance.steps.exploration.items import told
+    from rollout_conformance.steps.exploration.explore import explore_fault_pairs
+    from rollout_conformance.steps.exploration.pytest_items import told
 
-    request = Request(**options)
-    if (instead := profile_of(request.profile).unexplored) != "":
-        raise SuiteError(f"explore --profile {request.profile}: {instead}.")
+    run_options = RunOptions(**options)
+    if (instead := profile_of(run_options.profile).unexplored) != "":
+        raise SuiteError(f"explore --profile {run_options.profile}: {instead}.")
     found = judged = False
-    for dialect in (request.dialect,) if request.dialect else stopping.run(_dialects(request)):
+    for dialect in (run_options.dialect,) if run_options.dialect else early_end.run(_dialects(run_options)):
         for what, explored in (
-            ("pairs of faults", campaign(request, dialect, 1 if seed is None else seed)),
-            ("walks", walk(request, dialect, walks, seed)),
+            ("pairs of faults", explore_fault_pairs(run_options, dialect, 1 if seed is None else seed)),
+            ("walks", walk(run_options, dialect, walks, seed)),
         ):
             if explored.outcome is not None:
                 found = True
@@ -349,8 +360,8 @@ def explore(walks: int, seed: int | None, save_scenario: Path | None, **options:
     sys.exit(FINDINGS if found else OK if judged else NO_JUDGEMENT)
 
 
-async def _dialects(request: Request) -> tuple[str, ...]:
-    async with ready(request) as judged:
+async def _dialects(run_options: RunOptions) -> tuple[str, ...]:
+    async with ready(run_options) as judged:
         return judged.dialects
 
 
@@ -358,7 +369,7 @@ async def _dialects(request: Request) -> tuple[str, ...]:
 @_target_options
 def smoke(**options: Any) -> None:
     """Is the target reachable and sane, before any talk of conformance?"""
-    sys.exit(stopping.run(smoking.smoke(Request(**options), click.echo)))
+    sys.exit(early_end.run(smoke_check.smoke(RunOptions(**options), click.echo)))
 
 
 @cli.command("report")
@@ -391,7 +402,7 @@ def lint_command(files: tuple[Path, ...], profile: str | None, card: Path | None
     else:
         chosen = [named] if named is not None else list(PROFILES.values())
         problems = [*lint.words(), *(line for one in chosen for line in lint.problems(one))]
-        cases = {} if problems else {one.name: library.every(one.name) for one in chosen}
+        cases = {} if problems else {one.name: case_catalog.every(one.name) for one in chosen}
     for line in problems:
         click.echo(line)
     for name, some in cases.items() if not problems else ():
@@ -408,7 +419,7 @@ def explain(requirement: str) -> None:
     for profile in PROFILES.values():
         found = profile.catalogue.get(requirement.upper())
         if found is not None:
-            click.echo(lint.explanation(found, library.every(profile.name)))
+            click.echo(lint.explanation(found, case_catalog.every(profile.name)))
             return
     raise SuiteError(
         f"explain {requirement}: no such requirement. Ids look like {next(iter(PROFILES['rollout'].catalogue))}."
@@ -422,15 +433,15 @@ def explain(requirement: str) -> None:
     "methods",
     multiple=True,
     type=click.Choice(["cases", "fuzzing", "exploration"]),
-    help="Hunt by this method; may be repeated. Default: each mutant by the one that it names.",
+    help="MutantRun by this method; may be repeated. Default: each mutant by the one that it names.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Mutants at once.")
 @click.option("--profile", default="rollout", show_default=True, help="Which reference is broken.")
 def mutants(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, profile: str) -> None:
     """Run the suite against deliberately broken servers and print which case kills which."""
-    from rollout_conformance.steps import killing
+    from rollout_conformance.steps import mutation_testing
 
-    sys.exit(stopping.run(killing.matrix(only, methods, jobs, click.echo, profile)))
+    sys.exit(early_end.run(mutation_testing.matrix(only, methods, jobs, click.echo, profile)))
 
 
 @cli.group()
@@ -446,7 +457,7 @@ def serve() -> None:
 )
 def serve_rollout(host: str, port: int, demo: bool) -> None:
     """The reference rollout server (sync and callback dialects)."""
-    serving.rollout(host, port, demo)
+    servers.rollout(host, port, demo)
 
 
 @serve.command("trainer")
@@ -460,9 +471,9 @@ def serve_rollout(host: str, port: int, demo: bool) -> None:
 def serve_trainer(host: str, port: int, tokenizer: Path | None, backend_url: str | None, model: str | None) -> None:
     """A mock trainer that answers any rollout server; with --backend-url a real one in front of any vLLM."""
     if backend_url is None:
-        serving.trainer(host, port, tokenizer)
+        servers.trainer(host, port, tokenizer)
     else:
-        serving.live_trainer(host, port, tokenizer, backend_url, model)
+        servers.live_trainer(host, port, tokenizer, backend_url, model)
 
 
 @serve.command("chat")
@@ -470,13 +481,13 @@ def serve_trainer(host: str, port: int, tokenizer: Path | None, backend_url: str
 @click.option("--port", envvar="ROUTER_PORT", type=click.IntRange(0, 65535), default=9002, show_default=True)
 def serve_chat(host: str, port: int) -> None:
     """The reference router in front of engines; ROUTER_BACKENDS and ROUTER_KEYS say which, and who may ask."""
-    serving.router(host, port)
+    servers.router(host, port)
 
 
 @serve.command("engine")
 def serve_engine() -> None:
     """vLLM with the tiny model, on this machine's CPU."""
-    stopping.run(serving.engine())
+    early_end.run(servers.engine())
 
 
 def main() -> None:
@@ -485,11 +496,11 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a target may send half a character, which no encoding can write
             stream.reconfigure(errors="backslashreplace")
     ENDING.listen()
-    faults.quiet()
+    suite_faults.quiet()
     code = _exit_code()
     ENDING.done()
     if ENDING.reason is not None:
-        stopping.leave(code if ENDING.reason.code is None else ENDING.reason.code)
+        early_end.leave(code if ENDING.reason.code is None else ENDING.reason.code)
     sys.exit(code)
 
 
@@ -504,7 +515,7 @@ def _exit_code() -> int:
         return leaving.code if isinstance(leaving.code, int) else OK
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError) as error:
         if ENDING.reason is None and isinstance(error, asyncio.CancelledError):
-            return _refused(faults.line(error))
+            return _refused(suite_faults.line(error))
         return _interrupted()
     except click.ClickException as error:
         return _refused(error.format_message(), error.show)
@@ -513,7 +524,7 @@ def _exit_code() -> int:
     except OSError as error:
         return _refused(f"{error.filename or ''}: {error.strerror or error}")
     except Exception as error:
-        return _refused(faults.line(error))
+        return _refused(suite_faults.line(error))
 
 
 def _refused(text: str, show: Callable[[], None] | None = None) -> int:

@@ -4,7 +4,7 @@ import json
 import sys
 from typing import Any
 
-from rollout_conformance.steps.engine.stopping import ENDING, Interrupted, leave
+from rollout_conformance.steps.engine.early_end import ENDING, Interrupted, leave
 
 NO_JUDGEMENT = 2
 

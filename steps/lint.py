@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rollout_conformance.contracts.requirements import Requirement
-from rollout_conformance.steps import library, prose
-from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps import case_catalog, prose
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.problems import Problems
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.plain_words import banned
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.running import Request, card_of, profile_of
+from rollout_conformance.steps.run_setup import RunOptions, card_of, profile_of
 
 # The files whose prose is in plain words, and stays so. Others are added as they are rewritten: features/*/*.feature, README.md, ...
 PLAIN = ("contracts/*/requirements.yaml", "contracts/*/openapi*.yaml", "scenarios/*/README.md", "CHANGELOG.md")
@@ -22,8 +22,8 @@ PLAIN = ("contracts/*/requirements.yaml", "contracts/*/openapi*.yaml", "scenario
 def problems(profile: Profile) -> list[str]:
     """Everything that is wrong with the cases and the catalogue of a profile, a line each."""
     try:
-        cases = library.every(profile.name)
-        library.known_variants(cases, profile, cards.load(profile.default_card))
+        cases = case_catalog.every(profile.name)
+        case_catalog.known_variants(cases, profile, cards.load(profile.default_card))
     except SuiteError as error:
         return str(error).splitlines()
     return [*_twice(cases), *_uncovered(profile.name, cases), *_misjudged(profile.name, cases)]
@@ -50,10 +50,10 @@ class Checked:
 
 def of_files(paths: Iterable[Path], profile: Profile | None, card: Path | None) -> Checked:
     """The cases of these files and folders, each as of `profile` or of the one that it is about."""
-    found = Problems()
+    found = ErrorCollector()
     cases: dict[str, list[Case]] = {}
-    for file in found.attempt(lambda: library.within(paths)) or ():
-        mine = profile or found.attempt(lambda f=file: library.profile_in(f.resolve()))  # type: ignore[misc]
+    for file in found.attempt(lambda: case_catalog.within(paths)) or ():
+        mine = profile or found.attempt(lambda f=file: case_catalog.profile_in(f.resolve()))  # type: ignore[misc]
         if mine is not None:
             checked = found.attempt(lambda f=file, p=mine: _checked(f, p, card, profile is None))  # type: ignore[misc]
             cases.setdefault(mine.name, []).extend(checked or ())
@@ -61,8 +61,8 @@ def of_files(paths: Iterable[Path], profile: Profile | None, card: Path | None) 
 
 
 def _checked(file: Path, profile: Profile, card: Path | None, found_out: bool) -> list[Case]:
-    cases = library.among([file], profile, found_out=found_out)
-    library.known_variants(cases, profile, card_of(Request(profile.name, card=card), profile))
+    cases = case_catalog.among([file], profile, found_out=found_out)
+    case_catalog.known_variants(cases, profile, card_of(RunOptions(profile.name, card=card), profile))
     return cases
 
 

@@ -13,22 +13,22 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps import baseline, library
-from rollout_conformance.steps.engine import lateness, stopping
+from rollout_conformance.steps import baseline, case_catalog
+from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.failure_text import collapse, finding_block
+from rollout_conformance.steps.engine.early_end import ENDING, Reason
+from rollout_conformance.steps.engine.failure_report import collapse, finding_block
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.markers import MARKERS
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
-from rollout_conformance.steps.engine.stopping import ENDING, Reason
-from rollout_conformance.steps.fuzzing import items
-from rollout_conformance.steps.live.engine import Wish
-from rollout_conformance.steps.options import pytest_addoption as pytest_addoption
-from rollout_conformance.steps.options import request_of
+from rollout_conformance.steps.fuzzing import pytest_items
+from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.running import PROFILES, Run, card_of, profile_of, ready
+from rollout_conformance.steps.pytest_options import pytest_addoption as pytest_addoption
+from rollout_conformance.steps.pytest_options import run_options_of
+from rollout_conformance.steps.run_setup import PROFILES, Run, card_of, profile_of, ready
 
 LAST_RESORT_S = 10.0  # after as long without an end, a session that has been ended is killed
 _runner = pytest.StashKey["Player"]()
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
             config.addinivalue_line("markers", f"{requirement.id}: {requirement.sentence}")
     config.args[:] = [widened for arg in config.args for widened in _widened(arg, config)]
     config.stash[_runner] = Player(config)
-    config.stash[items.results] = {}
+    config.stash[pytest_items.results] = {}
     if config.option.contract is not None:
         if not config.option.contract.is_file():
             raise pytest.UsageError(f"--contract {config.option.contract}: there is no such file")
@@ -70,10 +70,10 @@ def _widened(arg: str, config: pytest.Config) -> Iterator[str]:
 
 
 def _scenario_at(file: Path, line: int) -> str:
-    from rollout_conformance.steps.phrases.compile import compile_feature
+    from rollout_conformance.steps.scenario.gherkin import compile_feature
 
     try:
-        compiled = compile_feature(file.resolve(), library.profile_in(file.resolve()), ROOT)
+        compiled = compile_feature(file.resolve(), case_catalog.profile_in(file.resolve()), ROOT)
     except (SuiteError, OSError) as error:
         raise pytest.UsageError(str(error)) from None
     before = [one for one in compiled if one.line <= line]
@@ -87,9 +87,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return FeatureFile.from_parent(parent, path=file_path)
     given = _given(file_path, parent.config)
     named = parent.config.option.contract
-    contract = file_path == (named and named.resolve()) or items.is_contract(file_path)
+    contract = file_path == (named and named.resolve()) or pytest_items.is_contract(file_path)
     if contract and (given or file_path.is_relative_to(ROOT / "contracts")):
-        return items.ContractFile.from_parent(parent, path=file_path)
+        return pytest_items.ContractFile.from_parent(parent, path=file_path)
     ours = any(file_path.is_relative_to(ROOT / "scenarios" / name) for name in PROFILES)
     if file_path.suffix == ".yaml" and (ours or given):
         return ScenarioFile.from_parent(parent, path=file_path)
@@ -112,8 +112,8 @@ class CaseFile(pytest.File):
             if profile is None:
                 return
             pairs = list(self.cases(profile))
-            card = card_of(request_of(self.config, profile.name), profile)
-            library.known_variants((case for case, _ in pairs), profile, card)
+            card = card_of(run_options_of(self.config, profile.name), profile)
+            case_catalog.known_variants((case for case, _ in pairs), profile, card)
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
         for case, story in pairs:
@@ -125,7 +125,7 @@ class CaseFile(pytest.File):
         option = self.config.option
         if option.profile is not None and _given(self.path, self.config):
             return profile_of(option.profile)
-        profile = library.profile_in(self.path)
+        profile = case_catalog.profile_in(self.path)
         # A target is of one kind; without a word it is a rollout server.
         wanted = option.profile or ("rollout" if option.target else profile.name)
         return profile if wanted == profile.name else None
@@ -136,14 +136,14 @@ class CaseFile(pytest.File):
 
 class FeatureFile(CaseFile):
     def cases(self, profile: Profile) -> Iterable[tuple[Case, Any]]:
-        from rollout_conformance.steps.phrases.compile import compile_feature
+        from rollout_conformance.steps.scenario.gherkin import compile_feature
 
         return [(case, one) for one in compile_feature(self.path, profile, ROOT) for case in one.cases]
 
 
 class ScenarioFile(CaseFile):
     def cases(self, profile: Profile) -> Iterable[tuple[Case, Any]]:
-        return [(case, None) for case in library.load(self.path, profile)]
+        return [(case, None) for case in case_catalog.load(self.path, profile)]
 
 
 class NotConformant(Exception):
@@ -224,8 +224,8 @@ class Player:
         self.loop = self.loop or asyncio.Runner()
         ENDING.patience_s = LAST_RESORT_S
         if item.nodeid not in self.tasks:
-            stopping.run(self._launch([i for i in item.session.items if isinstance(i, CaseItem)]), self.loop)
-        outcome = stopping.run(self._wait(item), self.loop)
+            early_end.run(self._launch([i for i in item.session.items if isinstance(i, CaseItem)]), self.loop)
+        outcome = early_end.run(self._wait(item), self.loop)
         self.outcomes.append(outcome)
         return outcome
 
@@ -260,11 +260,11 @@ class Player:
         if case.dialect not in run.dialects:
             from rollout_conformance.steps.engine.findings import Judgement
 
-            reason = next((g.heard.obstacle for g in run.greetings if g.dialect == case.dialect), "")
+            reason = next((g.result.obstacle for g in run.greetings if g.dialect == case.dialect), "")
             verdict = Verdict.ERROR if case.dialect in run.unjudged else Verdict.SKIP
             told = reason or f"the target has no dialect {case.dialect}"
             return Outcome(case, Judgement(verdict, {}, (), told), None, 0.0, "")
-        outcome = await run.campaign.play(run.mine([case])[0])
+        outcome = await run.runner.play(run.applicable([case])[0])
         if ENDING.reason is not None:  # what is judged while everything is being ended is no evidence
             raise asyncio.CancelledError
         return outcome
@@ -272,7 +272,7 @@ class Player:
     async def _keep(self, name: str, opened: "asyncio.Future[Run]", ending: asyncio.Event) -> None:
         """Holds a run open: what a task enters, the same task must leave."""
         try:
-            async with ready(replace(request_of(self.config, name), wish=self._engine())) as run:
+            async with ready(replace(run_options_of(self.config, name), engine_options=self._engine())) as run:
                 opened.set_result(run)
                 await ending.wait()
         except BaseException as error:
@@ -280,10 +280,14 @@ class Player:
                 raise
             opened.set_exception(error)
 
-    def _engine(self) -> Wish | None:
+    def _engine(self) -> EngineOptions | None:
         """The engine that another profile of this session has started already: one is enough."""
         found = next((run.engine for run, _ in self.runs.values() if run.engine is not None), None)
-        return Wish(found.base_url, found.model, found.key) if found and self.config.option.record is None else None
+        return (
+            EngineOptions(found.base_url, found.model, found.key)
+            if found and self.config.option.record is None
+            else None
+        )
 
     def close(self, interrupted: bool) -> None:
         if self.loop is not None:
@@ -293,14 +297,14 @@ class Player:
             self.loop.run(self._end())
             ENDING.detach()
             self.loop.close()
-        fuzzed = list(self.config.stash[items.results].values())
+        fuzzed = list(self.config.stash[pytest_items.results].values())
         for one in fuzzed:
             one.also(self.outcomes)
             self.outcomes += one.outcomes.values()
         if self.config.option.report is not None and (self.runs or fuzzed):
             self._report([run for run, _ in self.runs.values()] + [one.run for one in fuzzed], fuzzed, interrupted)
 
-    def _report(self, runs: list[Run], fuzzed: list[items.Fuzzed], interrupted: bool) -> None:
+    def _report(self, runs: list[Run], fuzzed: list[pytest_items.FuzzResult], interrupted: bool) -> None:
         with ReportWriter.of_run(self.config.option.report, runs[0], list(self._planned())) as writer:
             writer.catalogue = {name: entry for run in runs for name, entry in run.profile.catalogue.items()}
             for outcome in self.outcomes:
@@ -335,7 +339,7 @@ class Player:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """No item begins any more once the session is to end."""
     if ENDING.reason is not None:
-        raise stopping.interrupted()
+        raise early_end.interrupted()
     return (yield)
 
 
@@ -347,7 +351,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     except BaseException:
         if ENDING.reason is None:
             raise
-        raise stopping.interrupted() from None
+        raise early_end.interrupted() from None
 
 
 @pytest.hookimpl(trylast=True)
@@ -379,7 +383,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for line in config.stash.get(_stale, []):
         terminalreporter.write_line(f"BASELINE  {line}")
     _ended_early(terminalreporter, config.stash[_runner])
-    items.summary(terminalreporter, config)
+    pytest_items.summary(terminalreporter, config)
 
 
 def _ended_early(reporter: Any, player: Player) -> None:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from rollout_conformance.steps.engine.campaign import Campaign
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.obstacles import Heard
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.probe_result import ProbeResult
+from rollout_conformance.steps.engine.runner import Runner
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.profiles.base import Profile
 
@@ -28,37 +28,37 @@ class Greeting:
     dialect: str
     case: Case
     session: Session
-    heard: Heard
+    result: ProbeResult
     seconds: float
 
 
-async def greet(campaign: Campaign, profile: Profile, dialects: Iterable[str]) -> tuple[Greeting, ...]:
+async def greet(runner: Runner, profile: Profile, dialects: Iterable[str]) -> tuple[Greeting, ...]:
     """Greet the target in all dialects at the same time: what hangs in one of them should cost its silence once."""
-    return tuple(await asyncio.gather(*(_greeted(campaign, profile, dialect) for dialect in dialects)))
+    return tuple(await asyncio.gather(*(_greeted(runner, profile, dialect) for dialect in dialects)))
 
 
-async def _greeted(campaign: Campaign, profile: Profile, dialect: str) -> Greeting:
+async def _greeted(runner: Runner, profile: Profile, dialect: str) -> Greeting:
     """The greeting in one dialect, again for as long as the target says that it is busy."""
     case, began = profile.greeting(dialect), time.monotonic()
-    longest = LIVE_S if campaign.options.live else max(LONGEST_S, campaign.options.card.patience_s)
+    longest = LIVE_S if runner.options.live else max(LONGEST_S, runner.options.card.patience_s)
     while True:
-        session = await _session(campaign, case)
+        session = await _session(runner, case)
         await _perform(session, case, began + longest - time.monotonic())
-        heard = profile.heard(session, case)
+        result = profile.probe_result(session, case)
         spent = time.monotonic() - began
-        if heard.retry_s is None or spent + heard.retry_s >= longest:
+        if result.retry_s is None or spent + result.retry_s >= longest:
             break
-        await asyncio.sleep(heard.retry_s)
-    if heard.obstacle and heard.retry_s is not None:
-        heard = replace(heard, obstacle=f"{heard.obstacle} (asked again for {spent:.0f} s)")
-    return Greeting(dialect, case, session, heard, spent)
+        await asyncio.sleep(result.retry_s)
+    if result.obstacle and result.retry_s is not None:
+        result = replace(result, obstacle=f"{result.obstacle} (asked again for {spent:.0f} s)")
+    return Greeting(dialect, case, session, result, spent)
 
 
-async def _session(campaign: Campaign, case: Case) -> Session:
-    session = campaign.session(case, await campaign.target(), Trace())
+async def _session(runner: Runner, case: Case) -> Session:
+    session = runner.session(case, await runner.target(), Trace())
     session.busy = lambda: None  # a greeting holds none of the places that a busy target would have fewer of
-    if not campaign.options.live:
-        session.patience_s = max(SILENCE_S, campaign.options.card.patience_s)
+    if not runner.options.live:
+        session.patience_s = max(SILENCE_S, runner.options.card.patience_s)
     return session
 
 
@@ -67,18 +67,18 @@ async def _perform(session: Session, case: Case, within_s: float) -> None:
         async with asyncio.timeout(max(within_s, 0.0)):
             for step in case.actions:
                 await step.what.perform(session)  # type: ignore[union-attr]
-    except (GaveUp, TimeoutError) as silence:
-        session.state["gave_up"] = [("", str(silence) or "the end of the greeting")]
+    except (WaitTimeout, TimeoutError) as silence:
+        session.state["wait_timeouts"] = [("", str(silence) or "the end of the greeting")]
     finally:
         await session.close()
 
 
 def judgeable(base_url: str, greetings: Sequence[Greeting]) -> tuple[str, ...]:
     """The dialects that can be judged. Raises `SuiteError` with the reason when there are none."""
-    dead = [greeting for greeting in greetings if greeting.heard.obstacle]
+    dead = [greeting for greeting in greetings if greeting.result.obstacle]
     if len(dead) < len(greetings):
-        return tuple(greeting.dialect for greeting in greetings if not greeting.heard.obstacle)
-    told = {greeting.heard.obstacle: greeting.dialect for greeting in reversed(dead)}
+        return tuple(greeting.dialect for greeting in greetings if not greeting.result.obstacle)
+    told = {greeting.result.obstacle: greeting.dialect for greeting in reversed(dead)}
     lines = [f"{dialect}: {obstacle}" for obstacle, dialect in told.items()] if len(told) > 1 else list(told)
     raise SuiteError(f"{base_url}: nothing can be judged: " + "\n  ".join(["", *lines] if len(lines) > 1 else lines))
 
@@ -86,7 +86,7 @@ def judgeable(base_url: str, greetings: Sequence[Greeting]) -> tuple[str, ...]:
 def remarks(greetings: Iterable[Greeting]) -> tuple[str, ...]:
     """What a user should know before the run, a line each."""
     return tuple(
-        f"dialect {greeting.dialect}{' is not judged' if greeting.heard.obstacle else ''}: {said}"
+        f"dialect {greeting.dialect}{' is not judged' if greeting.result.obstacle else ''}: {said}"
         for greeting in greetings
-        if (said := greeting.heard.obstacle or greeting.heard.remark)
+        if (said := greeting.result.obstacle or greeting.result.remark)
     )

@@ -22,7 +22,7 @@ class Action(Protocol):
 class Expectation(Protocol):
     """A demand on the whole trace, judged after the case has settled. Frozen data with one pure function."""
 
-    def judge(self, talk: Any, requirement: str) -> Iterable[Evidence]: ...
+    def judge(self, view: Any, requirement: str) -> Iterable[Evidence]: ...
 
 
 @dataclass(frozen=True, slots=True)

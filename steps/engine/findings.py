@@ -42,7 +42,7 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Satisfied:
     """Evidence that a requirement was kept: the occasion arose and the target did right."""
 
     requirement: str
@@ -52,21 +52,21 @@ class Held:
 class Finding:
     """One requirement broken once.
 
-    `said` is what the requirement or the case demanded, `saw` what happened, both with values. `exchanges` are the numbers of
-    the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts. An `echo`
-    is a demand that an invariant judges as well; it is dropped when that one has spoken. `ignored` when what was asked for was accepted
-    and had no effect. `timing` when only
-    the clock says so. `cap` is the strongest level that the finding counts at, where a case about a weaker requirement brought it about.
+    `expected` is what the requirement or the case demands, `observed` what happened, both with values. `exchanges` are the numbers of
+    the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts.
+    `duplicates_invariant` marks a demand that an invariant judges as well; it is dropped when that one has spoken. `ignored` when what was
+    asked for was accepted and had no effect. `timing` when only the clock says so. `cap` is the strongest
+    level that the finding counts at, where a case about a weaker requirement brought it about.
     """
 
     requirement: str
-    said: str
-    saw: str
+    expected: str
+    observed: str
     exchanges: tuple[int, ...] = ()
     state: str | None = None
     at: Location | None = None
     strict_only: bool = False
-    echo: bool = False
+    duplicates_invariant: bool = False
     ignored: bool = False
     cap: str | None = None
     timing: bool = False
@@ -76,7 +76,7 @@ class Finding:
         return max(levels[self.requirement], self.cap or LEVELS[0], key=LEVELS.index)
 
 
-Evidence = Held | Finding
+Evidence = Satisfied | Finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def _findings(report: Report) -> Iterator[str]:
 def _finding(result: Result, f: Broken) -> str:
     return (
         f"<h3>{escape(f.requirement)} {escape(f.level.upper())}</h3><p>{escape(result.case)}</p>"
-        f"<pre>said  {escape(f.said)}\nsaw   {escape(f.saw)}\nat    {escape(f.at)}\nrerun {escape(f.rerun)}</pre>{_wire(f)}"
+        f"<pre>expected {escape(f.expected)}\nobserved {escape(f.observed)}\nat       {escape(f.at)}\nrerun    {escape(f.rerun)}</pre>{_wire(f)}"
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from rollout_conformance.steps.engine.bodies import Cut
+from rollout_conformance.steps.engine.body_limits import Cut
 
 DEEPEST = 200  # levels; the deepest that the suite itself sends has less than twenty
 MOST_VALUES = 2_000_000

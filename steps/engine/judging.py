@@ -10,8 +10,8 @@ from rollout_conformance.steps.engine.findings import (
     Cause,
     Evidence,
     Finding,
-    Held,
     Judgement,
+    Satisfied,
     SuiteError,
     Verdict,
     judge,
@@ -27,16 +27,16 @@ class Judged(Protocol):
     @property
     def by_invariants(self) -> frozenset[str]: ...
     @property
-    def echoed_by(self) -> frozenset[str]: ...
+    def replaces_duplicates(self) -> frozenset[str]: ...
     @property
-    def drowned_by(self) -> frozenset[str]: ...
+    def masks_other_findings(self) -> frozenset[str]: ...
     @property
     def at_any_level(self) -> frozenset[str]: ...
     def dialects_of(self, requirement: str) -> tuple[str, ...]: ...
     def read(self, session: Session, case: Case) -> Any: ...
-    def cause(self, case: Case, talk: Any) -> Cause | None: ...
-    def excuse(self, case: Case, talk: Any) -> str | None: ...
-    def checked(self, talk: Any) -> Iterable[Evidence]: ...
+    def cause(self, case: Case, view: Any) -> Cause | None: ...
+    def inconclusive_reason(self, case: Case, view: Any) -> str | None: ...
+    def checked(self, view: Any) -> Iterable[Evidence]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +51,33 @@ class Judging:
         """What the trace of a session shows, as this case judges it."""
         if session.trace.troubles:
             raise SuiteError(session.trace.troubles[0])
-        talk = self.judged.read(session, case)
-        cause = self.judged.cause(case, talk)
+        view = self.judged.read(session, case)
+        cause = self.judged.cause(case, view)
         if cause is not None:
             if cause.again:
                 session.busy()
-            return self.resting(case, talk, cause)
+            return self.resting(case, view, cause)
         evidence: list[Evidence] = []
         spoke = bool(case.expectations)
         for step in case.expectations:
-            said = [_placed(item, step) for item in step.what.judge(talk, case.requirements[0])]  # type: ignore[union-attr]
+            said = [_placed(item, step) for item in step.what.judge(view, case.requirements[0])]  # type: ignore[union-attr]
             spoke = spoke and bool(said)
             evidence += said
         # A demand that could not be decided says nothing, and then nothing is held for it either.
         if spoke and not any(isinstance(item, Finding) for item in evidence):
-            evidence += [Held(name) for name in case.requirements if name not in self.judged.by_invariants]
-        evidence = self._counted([*evidence, *self.judged.checked(talk)], case)
-        evidence = _undrowned(_unechoed(evidence, self.judged.echoed_by), self.judged.drowned_by)
+            evidence += [Satisfied(name) for name in case.requirements if name not in self.judged.by_invariants]
+        evidence = self._counted([*evidence, *self.judged.checked(view)], case)
+        evidence = _without_masked(
+            _without_duplicates(evidence, self.judged.replaces_duplicates), self.judged.masks_other_findings
+        )
         evidence += _silences(case, session, evidence)
         judgement = judge(self.capped(evidence, case), case.requirements, self.judged.levels, self.level)
-        excuse = self.judged.excuse(case, talk) if judgement.verdict is Verdict.FAIL else None
-        return Judgement(Verdict.INCONCLUSIVE, {}, (), excuse) if excuse else judgement
+        reason = self.judged.inconclusive_reason(case, view) if judgement.verdict is Verdict.FAIL else None
+        return Judgement(Verdict.INCONCLUSIVE, {}, (), reason) if reason else judgement
 
-    def resting(self, case: Case, talk: Any, cause: Cause) -> Judgement:
+    def resting(self, case: Case, view: Any, cause: Cause) -> Judgement:
         """What is left to judge of a case whose rollout or request ended otherwise: that end, and what was seen before it."""
-        before = [item for item in self._counted([*self.judged.checked(talk)], case) if _precedes(item, cause)]
+        before = [item for item in self._counted([*self.judged.checked(view)], case) if _precedes(item, cause)]
         evidence = self.capped([*([cause.finding] if cause.finding else []), *before], case)
         judgement = judge(evidence, case.requirements, self.judged.levels, self.level)
         verdict = judgement.verdict if judgement.verdict is Verdict.FAIL or cause.finding else Verdict.INCONCLUSIVE
@@ -98,7 +100,7 @@ class Judging:
         kept: list[Evidence] = []
         for item in evidence:
             if isinstance(item, Finding) and item.strict_only and not self.strict:
-                kept.append(Held(item.requirement))
+                kept.append(Satisfied(item.requirement))
             else:
                 kept.append(item)
         return [item for item in kept if case.dialect in self.judged.dialects_of(item.requirement)]
@@ -113,14 +115,16 @@ def _placed(item: Evidence, step: Any) -> Evidence:
     return replace(item, at=step.at) if isinstance(item, Finding) and item.at is None else item
 
 
-def _unechoed(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
+def _without_duplicates(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
     """Without the demands that only repeat what an invariant found: one breach, one accusation."""
-    if not any(isinstance(item, Finding) and not item.echo and item.requirement in by for item in evidence):
+    if not any(
+        isinstance(item, Finding) and not item.duplicates_invariant and item.requirement in by for item in evidence
+    ):
         return evidence
-    return [item for item in evidence if not (isinstance(item, Finding) and item.echo)]
+    return [item for item in evidence if not (isinstance(item, Finding) and item.duplicates_invariant)]
 
 
-def _undrowned(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
+def _without_masked(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
     """A breach after which nothing in the trace means what it seems to is the only one that is told."""
     cause = {item.requirement for item in evidence if isinstance(item, Finding)} & by
     if not cause:
@@ -132,6 +136,6 @@ def _silences(case: Case, session: Session, evidence: list[Evidence]) -> list[Ev
     """A case that waited in vain breaks its first requirement, unless something else already says why."""
     if any(isinstance(item, Finding) for item in evidence):
         return []
-    waited = session.state.get("gave_up", [])
-    saw = f"nothing for {session.patience_s:g} s"
-    return [Finding(case.requirements[0], what, saw, timing=True) for _, what in waited]
+    waited = session.state.get("wait_timeouts", [])
+    observed = f"nothing for {session.patience_s:g} s"
+    return [Finding(case.requirements[0], what, observed, timing=True) for _, what in waited]

@@ -15,12 +15,13 @@ from typing import IO, Any
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.coverage import Coverage
+from rollout_conformance.steps.engine.contract_coverage import Coverage
 from rollout_conformance.steps.engine.findings import BROKEN, Finding, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Exchange, Trace
 
+FORMAT = 2  # of the lines; in format 1, which had no such member, findings had `said` and `saw` for `expected` and `observed`
 LONGEST_BODY = 2000  # characters of a body that a finding keeps
 
 
@@ -52,21 +53,21 @@ class ReportWriter:
             "dialects": list(run.dialects),
             "target": redacted(run.target),
             "tokenizer": run.peers.tokenizer_hash,
-            "nulls": "strict" if run.request.strict else "compat",
-            "level": run.request.level,
+            "nulls": "strict" if run.options.strict else "compat",
+            "level": run.options.level,
         }
         return cls(file, header, run.profile.catalogue, planned)
 
     @classmethod
-    def of_nothing(cls, file: Path, request: Any, target: str) -> "ReportWriter":
+    def of_nothing(cls, file: Path, run_options: Any, target: str) -> "ReportWriter":
         """The writer for a run that ended before it was ready."""
         header = {
-            "profile": request.profile,
-            "dialects": [request.dialect] if request.dialect else [],
+            "profile": run_options.profile,
+            "dialects": [run_options.dialect] if run_options.dialect else [],
             "target": redacted(target),
             "tokenizer": None,
-            "nulls": "strict" if request.strict else "compat",
-            "level": request.level,
+            "nulls": "strict" if run_options.strict else "compat",
+            "level": run_options.level,
         }
         return cls(file, header, {}, ())
 
@@ -75,7 +76,7 @@ class ReportWriter:
             "w", encoding="utf-8", errors="backslashreplace"
         )  # half a character, as JSON escapes it
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._line({"type": "header", "suite": suite_version(), **self.header, "started": started})
+        self._line({"type": "header", "format": FORMAT, "suite": suite_version(), **self.header, "started": started})
         for case in self.planned:
             self._line(_case(case))
         return self
@@ -152,8 +153,8 @@ def _finding(finding: Finding, outcome: Outcome, catalogue: Mapping[str, Require
     return {
         "requirement": finding.requirement,
         "level": finding.level({finding.requirement: catalogue[finding.requirement].level}),
-        "said": finding.said,
-        "saw": finding.saw,
+        "expected": finding.expected,
+        "observed": finding.observed,
         "state": finding.state,
         "at": str(finding.at or outcome.case.at),
         "strict_only": finding.strict_only,

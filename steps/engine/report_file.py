@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.json_text import NotJson, parse
@@ -23,6 +23,7 @@ class _Line(BaseModel):
 
 class Header(_Line):
     type: Literal["header"]
+    format: Literal[1, 2] = 1
     profile: str = "unknown"
     target: str = "unknown"
     started: str = "unknown"
@@ -56,8 +57,8 @@ class Broken(_Line):
 
     requirement: str
     level: str
-    said: str
-    saw: str
+    expected: str = Field(validation_alias=AliasChoices("expected", "said"))  # `said` and `saw` in format 1
+    observed: str = Field(validation_alias=AliasChoices("observed", "saw"))
     at: str
     rerun: str
     exchanges: list[Exchange]

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from rollout_conformance.steps.engine import http, lateness
+from rollout_conformance.steps.engine import http_client, lateness
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import Event, Request, Response, Trace
 
@@ -20,12 +20,12 @@ from rollout_conformance.steps.engine.trace import Event, Request, Response, Tra
 MOST_PATIENCE = 6
 
 
-class GaveUp(Exception):
+class WaitTimeout(Exception):
     """An event that a case waits for did not come in time. The judge says what it means; the case goes on."""
 
 
 @dataclass(slots=True)
-class Pulse:
+class LastActivity:
     """When the target last made a move, in any case of the run; and how many answers it gave."""
 
     last: float = 0.0
@@ -42,11 +42,11 @@ class Session:
     trace: Trace
     patience_s: float
     settle_s: float
-    pulse: Pulse = field(default_factory=Pulse)
+    last_activity: LastActivity = field(default_factory=LastActivity)
     holds: dict[str, asyncio.Event] = field(default_factory=dict)
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
     state: dict[str, Any] = field(default_factory=dict)
-    bench: Any = None
+    context: Any = None
     busy: Callable[[], None] = lambda: None
     late: Callable[[float], float] = lateness.never
 
@@ -64,12 +64,12 @@ class Session:
             async with lateness.limit(deadline_s or self.patience_s * MOST_PATIENCE, self.late):
                 response = await self._answer(request)
             self.trace.close(n, response)
-            self.pulse.answers += 1
-            self.beat()
+            self.last_activity.answers += 1
+            self.touch()
         except TimeoutError:
             self.trace.close(n, fault=f"no answer within {deadline_s or self.patience_s * MOST_PATIENCE:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            self.trace.close(n, fault=http.transport_fault(error))
+            self.trace.close(n, fault=http_client.transport_fault(error))
         except SuiteError as error:
             self.trace.close(n, fault=f"not read by the suite: {error}")
             raise
@@ -81,7 +81,7 @@ class Session:
     async def _answer(self, request: Request) -> Response:
         reply = await self.client.send(self._built(request), stream=True)
         try:
-            return Response(reply.status_code, http.headers(reply), await http.whole(reply))
+            return Response(reply.status_code, http_client.headers(reply), await http_client.whole(reply))
         finally:
             await reply.aclose()
 
@@ -90,8 +90,8 @@ class Session:
             request.method, self.target + request.path, headers=_encoded(request), content=request.body
         )
 
-    def beat(self) -> None:
-        self.pulse.last = asyncio.get_running_loop().time()
+    def touch(self) -> None:
+        self.last_activity.last = asyncio.get_running_loop().time()
 
     def spawn(self, work: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = asyncio.ensure_future(work)
@@ -99,7 +99,7 @@ class Session:
         return task
 
     async def until(self, happened: Callable[[], bool], what: str) -> None:
-        """Wait until `happened()`; it is asked again after every event. Raises `GaveUp` when the target stays silent."""
+        """Wait until `happened()`; it is asked again after every event. Raises `WaitTimeout` when the target stays silent."""
         if happened():
             return
         woken = asyncio.Event()
@@ -120,17 +120,17 @@ class Session:
             woken.clear()
             left = self._deadline(began) - loop.time()
             if left <= 0:
-                raise GaveUp(what)
+                raise WaitTimeout(what)
             try:
                 async with asyncio.timeout(left):
                     await woken.wait()
             except TimeoutError:
                 continue
-            self.beat()
+            self.touch()
 
     def _deadline(self, began: float) -> float:
         """Until when an event is waited for. While the suite is late it hears no event, and plays to the target a slow peer."""
-        quiet = max(began, self.pulse.last)
+        quiet = max(began, self.last_activity.last)
         most = began + self.patience_s * MOST_PATIENCE
         return min(quiet + self.patience_s + self.late(quiet), most + self.late(began))
 

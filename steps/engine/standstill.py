@@ -4,17 +4,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from rollout_conformance.steps.engine.session import Pulse
+from rollout_conformance.steps.engine.session import LastActivity
 
 LOOK_S = 0.5
 TIMES = 3  # as long as a silent target is waited for in one case
 
 
 class Standstill:
-    """Watches the pulse of a target while cases are in flight. `reason` is set once it stands still, and for good."""
+    """Watches the last_activity of a target while cases are in flight. `reason` is set once it stands still, and for good."""
 
-    def __init__(self, pulse: Pulse) -> None:
-        self.pulse = pulse
+    def __init__(self, last_activity: LastActivity) -> None:
+        self.last_activity = last_activity
         self.running: dict[asyncio.Timeout, tuple[float, float]] = {}
         self.reason: str | None = None
 
@@ -42,7 +42,7 @@ class Standstill:
         if not self.running:
             return
         began = min(began for began, _ in self.running.values())
-        quiet_s = now - max(self.pulse.last, began)
+        quiet_s = now - max(self.last_activity.last, began)
         if quiet_s > TIMES * max(patience for _, patience in self.running.values()):
             cases = f"{len(self.running)} case(s) in flight"
             self.reason = f"the target has stopped answering: nothing came of it for {quiet_s:.0f} s, with {cases}"

@@ -18,11 +18,11 @@ from typing import IO
 
 import httpx
 
-from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine import http_client
+from rollout_conformance.steps.engine.early_end import ENDING
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.process import Process
 from rollout_conformance.steps.engine.process_guard import GUARD
-from rollout_conformance.steps.engine.stopping import ENDING
 from rollout_conformance.steps.paths import ROOT
 
 READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is noticed at once
@@ -126,7 +126,7 @@ async def _ready(target: Target, words: list[str], ready_s: float) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + ready_s
     seen = ""
-    async with http.client() as client:
+    async with http_client.client() as client:
         while loop.time() < end:
             if target.process.returncode is not None:
                 raise SuiteError(_died(target, words))
@@ -136,7 +136,7 @@ async def _ready(target: Target, words: list[str], ready_s: float) -> None:
             except TimeoutError:
                 seen = ": it accepts connections and is silent"
             except (httpx.HTTPError, OSError) as error:
-                seen = f": {http.transport_fault(error)}"
+                seen = f": {http_client.transport_fault(error)}"
             await asyncio.sleep(0.02)
     raise SuiteError(
         f"--target: {shlex.join(words)} did not answer on {target.base_url} within {ready_s:g} s{seen}.{_tail(target)}"
@@ -158,12 +158,12 @@ async def reachable(base_url: str) -> None:
     status: int | None = None
     try:
         async with (
-            http.client() as client,
+            http_client.client() as client,
             asyncio.timeout(FIRST_ANSWER_S),
             client.stream("GET", f"{base_url}/health") as reply,
         ):
             status = reply.status_code
-            await http.whole(reply)
+            await http_client.whole(reply)
     except TimeoutError as error:
         seen = (
             f"does not answer GET /health within {FIRST_ANSWER_S:g} s"
@@ -171,10 +171,10 @@ async def reachable(base_url: str) -> None:
             else f"answers GET /health with {status} and no end of body"
         )
         raise SuiteError(f"{base_url} accepts connections but {seen}. Is it the right port?") from error
-    except http.TooLarge as error:
+    except http_client.TooLarge as error:
         raise SuiteError(f"{base_url}/health answers with {error}. This does not look like a health check.") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise SuiteError(_unreachable(base_url, http.transport_fault(error))) from error
+        raise SuiteError(_unreachable(base_url, http_client.transport_fault(error))) from error
     # An error page says nothing: servers without /health answer it with one, as gateways answer what they redirect or refuse.
     if reply.is_success and "html" in reply.headers.get("content-type", ""):
         raise SuiteError(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-from rollout_conformance.steps.engine import bodies
+from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.json_text import NotJson as NotJson
 from rollout_conformance.steps.engine.json_text import parse as parse
 
@@ -108,10 +108,12 @@ class Trace:
     def trim(self) -> None:
         """Keep of every body what a reader needs: called when the case was judged, so that a long run stays small."""
         for n, exchange in enumerate(self.exchanges):
-            if len(exchange.request.body) > bodies.KEPT:
-                exchange = replace(exchange, request=replace(exchange.request, body=bodies.ends(exchange.request.body)))
-            if exchange.response is not None and len(exchange.response.body) > bodies.KEPT:
+            if len(exchange.request.body) > body_limits.KEPT:
                 exchange = replace(
-                    exchange, response=replace(exchange.response, body=bodies.ends(exchange.response.body))
+                    exchange, request=replace(exchange.request, body=body_limits.ends(exchange.request.body))
+                )
+            if exchange.response is not None and len(exchange.response.body) > body_limits.KEPT:
+                exchange = replace(
+                    exchange, response=replace(exchange.response, body=body_limits.ends(exchange.response.body))
                 )
             self.exchanges[n] = exchange

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from rollout_conformance.steps.engine import text
+from rollout_conformance.steps.engine import text_file
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location, SuiteError
-from rollout_conformance.steps.engine.near import near
-from rollout_conformance.steps.engine.problems import Problems
+from rollout_conformance.steps.engine.suggestions import similar_names
 
 BLOCK = "the text block"  # what a document is called that stands below a sentence of a feature
 SAID = {
@@ -91,7 +91,7 @@ def read(file: Path, shown: str | None = None) -> Source:
     """Parse a file. Raises `SuiteError` with file:line:column for anything that is not one plain YAML document."""
     shown = shown or str(file)
     try:
-        return parse(text.read(file, shown), shown)
+        return parse(text_file.read(file, shown), shown)
     except OSError as error:
         raise SuiteError(f"{shown}: cannot be read: {error.strerror}") from error
 
@@ -192,7 +192,7 @@ def validated(model: type[Model], source: Source, value: Any = None, path: Path_
     try:
         return model.model_validate(source.value if value is None else value)
     except ValidationError as error:
-        problems = Problems()
+        problems = ErrorCollector()
         for loc, told in explained(error, model):
             problems.add(str(source.problem((*path, *loc), told)))
         problems.conclude()
@@ -220,7 +220,7 @@ def _explain(loc: Path_, errors: list[Any], model: type[BaseModel] | None) -> st
     error = telling[0]
     if error["type"] == "extra_forbidden":
         key = str(loc[-1])
-        found = near(key, _keys(model)) if model is not None else []
+        found = similar_names(key, _keys(model)) if model is not None else []
         return f"unknown key {key!r}." + (f" Did you mean {' or '.join(found)}?" if found else "")
     if error["type"] == "missing":
         return f"the key {str(loc[-1])!r} is missing"

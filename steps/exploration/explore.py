@@ -13,17 +13,17 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from rollout_conformance.steps import scenario
 from rollout_conformance.steps.engine import yaml_source
-from rollout_conformance.steps.engine.background import Background
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Finding, SuiteError, Verdict
+from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.exploration.faults import pairs
-from rollout_conformance.steps.exploration.moves import unlabelled
-from rollout_conformance.steps.exploration.reduce import reduced
+from rollout_conformance.steps.exploration.fault_pairs import pairs
+from rollout_conformance.steps.exploration.scenario_emitter import unlabelled
+from rollout_conformance.steps.exploration.shrink import reduced
 from rollout_conformance.steps.exploration.walk import walks
-from rollout_conformance.steps.running import Request, Run, ready
+from rollout_conformance.steps.run_setup import Run, RunOptions, ready
+from rollout_conformance.steps.scenario import loader
 
 PATIENCE_S = 2.0  # a shrinking walk that waits in vain is waited for often
 WALKS = 150
@@ -41,17 +41,17 @@ class Explored:
     outcome: Outcome | None = None
     document: Mapping[str, Any] | None = None
     flaky: int = 0
-    heard: list[Outcome] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
     skips: Counter[str] = field(default_factory=Counter)
 
-    def hear(self, document: Mapping[str, Any], outcome: Outcome) -> None:
+    def record(self, document: Mapping[str, Any], outcome: Outcome) -> None:
         """Count a walk that was played, or the reason why it does not apply to this target."""
         self.walks += 1
         if outcome.judgement.verdict is Verdict.SKIP:
             self.skips[outcome.judgement.reason] += 1
         else:
             self.moves += len(document["cases"][0]["steps"])
-        self.heard.append(outcome)
+        self.outcomes.append(outcome)
 
     @property
     def unjudged(self) -> str | None:
@@ -63,19 +63,19 @@ class _Failed(Exception):
     """A walk broke something: what Hypothesis shrinks."""
 
 
-def explore(request: Request, dialect: str, examples: int = WALKS, number: int | None = None) -> Explored:
+def explore(run_options: RunOptions, dialect: str, examples: int = WALKS, number: int | None = None) -> Explored:
     """Walk over the table of one dialect. The same walks every time, unless `number` seeds others.
 
     Raises `SuiteError` when the target cannot be reached or judged.
     """
-    with Background() as background:
-        run = background.enter(ready(replace(request, dialect=dialect)))
-        run.campaign.options = replace(run.campaign.options, card=_hasty(run))
+    with LoopThread() as loop_thread:
+        run = loop_thread.enter(ready(replace(run_options, dialect=dialect)))
+        run.runner.options = replace(run.runner.options, card=_hasty(run))
         explored, began = Explored(dialect), time.monotonic()
         for stops in (False, True) if _may_stop(run) else (False,):
             if explored.outcome is None:
                 many = max(1, examples // ONE_IN) if stops else examples
-                _search(explored, lambda case: background.call(run.campaign.play(case)), run, many, number, stops)
+                _search(explored, lambda case: loop_thread.call(run.runner.play(case)), run, many, number, stops)
         explored.seconds = time.monotonic() - began
         return explored
 
@@ -85,15 +85,15 @@ def _may_stop(run: Run) -> bool:
     return not run.target.startswith("http") and run.dialects[0] != "sync"
 
 
-def campaign(request: Request, dialect: str, number: int = 1) -> Explored:
+def explore_fault_pairs(run_options: RunOptions, dialect: str, number: int = 1) -> Explored:
     """Play every pair of faults. Raises `SuiteError` when the target cannot be reached or judged."""
-    with Background() as background:
-        run = background.enter(ready(replace(request, dialect=dialect)))
-        run.campaign.options = replace(run.campaign.options, card=_hasty(run))
+    with LoopThread() as loop_thread:
+        run = loop_thread.enter(ready(replace(run_options, dialect=dialect)))
+        run.runner.options = replace(run.runner.options, card=_hasty(run))
         explored, began = Explored(dialect), time.monotonic()
         for document in pairs(dialect, number):
-            outcome = background.call(run.campaign.play(compiled(document, run)))
-            explored.hear(document, outcome)
+            outcome = loop_thread.call(run.runner.play(compiled(document, run)))
+            explored.record(document, outcome)
             if (broken := _broken(outcome, run)) and explored.document is None:
                 explored.outcome, explored.document = outcome, _named(document, outcome, broken[0])
         explored.seconds = time.monotonic() - began
@@ -101,7 +101,7 @@ def campaign(request: Request, dialect: str, number: int = 1) -> Explored:
 
 
 def _hasty(run: Run) -> Any:
-    card = run.campaign.options.card
+    card = run.runner.options.card
     return card.model_copy(
         update={"patience_s": min(card.patience_s, PATIENCE_S), "settle_s": min(card.settle_s, 0.05)}
     )
@@ -129,7 +129,7 @@ def _search(
     @given(walks(explored.dialect, run.profile.tables[explored.dialect], stops=stops))
     def walk(document: Mapping[str, Any]) -> None:
         outcome = play(compiled(document, run))
-        explored.hear(document, outcome)
+        explored.record(document, outcome)
         broken = _broken(outcome, run)
         if broken and (not wanted or wanted[0] in broken):
             wanted[:] = wanted or [broken[0]]  # shrink towards the same breach, not to any other
@@ -175,7 +175,7 @@ def _broken(outcome: Outcome, run: Run) -> list[str]:
 def compiled(document: Mapping[str, Any], run: Run) -> Case:
     """The case that a walk is."""
     source = yaml_source.parse(text_of(document), "a walk")
-    (case,) = scenario.compiled(source, run.profile)
+    (case,) = loader.compiled(source, run.profile)
     return case
 
 
@@ -184,7 +184,7 @@ def _named(document: Mapping[str, Any], outcome: Outcome, requirement: str) -> d
     (case,) = document["cases"]
     finding = _finding(outcome, requirement)
     digest = hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:8]
-    said = " ".join(finding.said.split())[:60] if finding else ""
+    said = " ".join(finding.expected.split())[:60] if finding else ""
     return {"cases": [{**case, "name": f"found by exploration {digest}: {said}", "requirements": [requirement]}]}
 
 
@@ -228,6 +228,6 @@ def save(explored: Explored, folder: Path) -> Path | None:
     digest = case["name"].split()[3].rstrip(":")
     file = folder / f"{case['requirements'][0].lower()}-{explored.dialect}-{digest}.yaml"
     file.write_text(
-        "# yaml-language-server: $schema=scenario.schema.json\n" + text_of(explored.document), encoding="utf-8"
+        "# yaml-language-server: $schema=rollout.schema.json\n" + text_of(explored.document), encoding="utf-8"
     )
     return file

@@ -9,14 +9,19 @@ from typing import Any
 from schemathesis.core.failures import Failure
 
 from rollout_conformance.contracts.requirements import Requirement
-from rollout_conformance.steps.engine import leaks
+from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.redaction import redacted
-from rollout_conformance.steps.fuzzing.watch import Watch, sent
+from rollout_conformance.steps.fuzzing.request_observer import Watch, sent
 
 LEAK = {"rollout": "ROLLOUT-123", "trainer": "TRAINER-300", "chat": "CHAT-005", "router": "ROUTER-009"}
 SHOWN = {"rollout": "ROLLOUT-175", "trainer": "TRAINER-194", "chat": "CHAT-007", "router": "ROUTER-010"}
-INSIDE = {"rollout": leaks.STRICT, "trainer": leaks.GENERAL, "chat": leaks.GENERAL, "router": leaks.GENERAL}
+INSIDE = {
+    "rollout": internal_error_patterns.STRICT,
+    "trainer": internal_error_patterns.GENERAL,
+    "chat": internal_error_patterns.GENERAL,
+    "router": internal_error_patterns.GENERAL,
+}
 """What errors may not show, as the invariant of each profile looks for it."""
 
 
@@ -24,11 +29,11 @@ class Broken(Failure):
     """A requirement that a generated request showed to be broken."""
 
 
-def broken(operation: str, requirement: Requirement, said: str, saw: str) -> Broken:
+def broken(operation: str, requirement: Requirement, expected: str, observed: str) -> Broken:
     return Broken(
         operation=operation,
         title=f"{requirement.id} {requirement.sentence}",
-        message=redacted(f"said  {said}\nsaw   {saw}"),
+        message=redacted(f"expected  {expected}\nobserved  {observed}"),
         case_id=None,
     )
 
@@ -44,11 +49,16 @@ def no_internals(watch: Watch, response: Any, case: Any) -> None:
     """An error says what was wrong with the request, in words that are not those of the server's inside."""
     text = (response.content or b"").decode("utf-8", "replace") if response.status_code >= 400 else ""
     name = watch.run.profile.name
-    shown = leaks.leaked(text, INSIDE[name], leaks.Sent(leaks.of_request(sent(response.request))))
+    shown = internal_error_patterns.leaked(
+        text, INSIDE[name], internal_error_patterns.Sent(internal_error_patterns.of_request(sent(response.request)))
+    )
     if shown:
         requirement = watch.run.profile.catalogue[LEAK[name]]
         raise broken(
-            case.operation.label, requirement, "an error in the server's own words", leaks.excerpt(text, shown)
+            case.operation.label,
+            requirement,
+            "an error in the server's own words",
+            internal_error_patterns.excerpt(text, shown),
         )
 
 
@@ -67,5 +77,5 @@ def no_secrets(watch: Watch, response: Any, case: Any) -> None:
 def _told(case: Any, found: tuple[Finding, ...], catalogue: Mapping[str, Requirement]) -> Broken:
     first = found[0]
     others = sorted({f.requirement for f in found} - {first.requirement})
-    saw = first.saw + (f"\nalso  {', '.join(others)}" if others else "")
-    return broken(case.operation.label, catalogue[first.requirement], first.said, saw)
+    observed = first.observed + (f"\nalso  {', '.join(others)}" if others else "")
+    return broken(case.operation.label, catalogue[first.requirement], first.expected, observed)

@@ -18,9 +18,9 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import (
     Evidence,
     Finding,
-    Held,
     Judgement,
     Location,
+    Satisfied,
     SuiteError,
     Verdict,
     judge,
@@ -30,7 +30,7 @@ from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.fuzzing import hooks
 from rollout_conformance.steps.fuzzing.checks import Broken
 from rollout_conformance.steps.fuzzing.contract import Contract
-from rollout_conformance.steps.fuzzing.watch import Watch
+from rollout_conformance.steps.fuzzing.request_observer import Watch
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 CONFORMS, ACCEPTS, REFUSES, NO_5XX = "300", "301", "302", "303"
@@ -129,14 +129,14 @@ def _add(tally: Tally, check: Any, prefix: str, negative: bool) -> None:
         return  # an answer to what should have been refused may show what was wrong with it
     if isinstance(failure, Broken):
         requirement = failure.title.partition(" ")[0]
-        said, _, saw = failure.message.removeprefix("said  ").partition("\nsaw   ")
+        expected, _, observed = failure.message.removeprefix("expected  ").partition("\nobserved  ")
     else:
         number = OWN.get(prefix, {}).get(check.name) or BY_CHECK.get(check.name, CONFORMS)
         requirement = f"{prefix}-{number}"
-        said, saw = f"{check.name}: {failure.title}", failure.message
+        expected, observed = f"{check.name}: {failure.title}", failure.message
     strict_only = getattr(failure, "instance", ...) is None
     if sum(f.requirement == requirement for f in tally.findings) < MOST_OF_A_KIND:
-        tally.findings.append(Finding(requirement, said, saw, strict_only=strict_only))
+        tally.findings.append(Finding(requirement, expected, observed, strict_only=strict_only))
         tally.commands.append(redacted(check.failure_info.code_sample))
 
 
@@ -148,7 +148,7 @@ def outcome(contract: Contract, watch: Watch, label: str, tally: Tally, level: s
         return Outcome(case, Judgement(Verdict.INCONCLUSIVE, {}, (), "no request was generated"), None, 0.0, "")
     levels = {name: requirement.level for name, requirement in watch.run.profile.catalogue.items()}
     found = [f.requirement for f in tally.findings]
-    evidence: list[Evidence] = [*tally.findings, *(Held(name) for name in about if name not in found)]
+    evidence: list[Evidence] = [*tally.findings, *(Satisfied(name) for name in about if name not in found)]
     return Outcome(case, judge(evidence, about, levels, level), None, tally.seconds, "\n".join(tally.commands))
 
 

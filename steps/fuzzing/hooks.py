@@ -11,12 +11,12 @@ import schemathesis
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from rollout_conformance.steps.engine.background import Background
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.loop_thread import LoopThread
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.fuzzing import checks
 from rollout_conformance.steps.fuzzing.contract import dialect_of, profile_of
-from rollout_conformance.steps.fuzzing.watch import Watch
-from rollout_conformance.steps.running import Request
+from rollout_conformance.steps.fuzzing.request_observer import Watch
+from rollout_conformance.steps.run_setup import RunOptions
 
 KEY = "ROLLOUT_SERVER_KEY"
 _watch: list[Watch | None] = []
@@ -46,13 +46,13 @@ def _begun(case: Any) -> Watch | None:
         dialect is None or profile == "router"
     ):  # the engines of a router that somebody else started are not ours to play
         return None
-    background = Background()
-    background.__enter__()
-    atexit.register(background.__exit__)
+    loop_thread = LoopThread()
+    loop_thread.__enter__()
+    atexit.register(loop_thread.__exit__)
     key = os.environ.get(KEY) or None
     target = str(schema.get_base_url()).rstrip("/")
-    request = Request(profile=profile, target=target, dialect=dialect, target_key=key, described=Card())
-    return Watch.over(request, dialect, str(schema.location or "contract"), background)
+    run_options = RunOptions(profile=profile, target=target, dialect=dialect, target_key=key, described=Card())
+    return Watch.over(run_options, dialect, str(schema.location or "contract"), loop_thread)
 
 
 class _Bearer(AuthBase):

@@ -16,12 +16,12 @@ from typing import Any
 
 import httpx
 
-from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, parse
-from rollout_conformance.steps.live.openai import ANSWER_S, Engine
-from rollout_conformance.steps.peers import served
+from rollout_conformance.steps.live.inference_client import ANSWER_S, Engine
+from rollout_conformance.steps.peers import asgi_binding
 
 VERSION = 1
 END = {"type": "footer"}
@@ -173,10 +173,10 @@ async def recording(engine: Engine, file: Path, tokenizer: str, run: str) -> Asy
         "run": run,
         "lacks": dict(engine.lacks),
     }
-    async with http.client() as client:
+    async with http_client.client() as client:
         recorder = Recorder(client, engine, file, header)
         try:
-            async with served.serve(recorder) as url:
+            async with asgi_binding.serve(recorder) as url:
                 yield replace(engine, base_url=url, key=None, lacks={**engine.lacks, **LACKS})
         finally:
             recorder.close()
@@ -192,6 +192,6 @@ async def replaying(file: Path, tokenizer: str) -> AsyncIterator[tuple[Engine, s
             f"{file}: was recorded with the tokenizer {header.get('tokenizer')}, this run has {tokenizer}. The ids mean other "
             "texts. Give the tokenizer of the recording with --tokenizer, or record anew."
         )
-    async with served.serve(replayer) as url:
+    async with asgi_binding.serve(replayer) as url:
         engine = Engine(url, header["model"], None, header.get("engine", ""), str(file), {**header["lacks"], **LACKS})
         yield engine, str(header["run"])

@@ -18,9 +18,9 @@ from rollout_conformance.steps.engine.findings import BROKEN, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Trace
-from rollout_conformance.steps.live import shapes
-from rollout_conformance.steps.live.shapes import Difference
+from rollout_conformance.steps.live import wire_diff
 from rollout_conformance.steps.live.trainer import Drift
+from rollout_conformance.steps.live.wire_diff import Difference
 
 MOST_SHOWN = 20
 
@@ -81,8 +81,8 @@ class Divergence:
     requirements: Mapping[str, Kind] = field(default_factory=dict)
 
 
-def compared(mock: Played, live: Played, allowed: shapes.Allowed | None = None) -> Divergence:
-    allowed = allowed or shapes.mask()
+def compared(mock: Played, live: Played, allowed: wire_diff.Allowed | None = None) -> Divergence:
+    allowed = allowed or wire_diff.mask()
     names = [
         name for name, one in mock.outcomes.items() if name in live.outcomes and not _skipped(one, live.outcomes[name])
     ]
@@ -105,10 +105,10 @@ def _skipped(*outcomes: Outcome) -> bool:
     return Verdict.SKIP in verdicts and verdicts[0] not in BROKEN
 
 
-def _case(mock: Outcome, live: Outcome, allowed: shapes.Allowed) -> Compared:
+def _case(mock: Outcome, live: Outcome, allowed: wire_diff.Allowed) -> Compared:
     verdicts = mock.judgement.verdict, live.judgement.verdict
     both = mock.trace is not None and live.trace is not None
-    differences = shapes.differences(mock.trace or Trace(), live.trace or Trace(), allowed) if both else ()
+    differences = wire_diff.differences(mock.trace or Trace(), live.trace or Trace(), allowed) if both else ()
     reason = live.judgement.reason or mock.judgement.reason
     return Compared(mock.case, *verdicts, kind(*verdicts), reason, differences, slowest(live.trace))
 

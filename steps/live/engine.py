@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rollout_conformance.steps.engine import redaction, targets
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.live.openai import Engine, looked_at
+from rollout_conformance.steps.live.inference_client import Engine, probe_engine
 from rollout_conformance.steps.paths import SCENARIOS, TOKENIZER
 
 MODEL = SCENARIOS / "model"
@@ -42,7 +42,7 @@ OFFLINE: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class EngineOptions:
     """What the environment asks for. A `model` without a `url` is started instead of the tiny one: a path, or a name of the hub."""
 
     url: str | None = None
@@ -51,25 +51,31 @@ class Wish:
     executable: str | None = None
 
     @classmethod
-    def from_environment(cls) -> "Wish":
+    def from_environment(cls) -> "EngineOptions":
         names = ("VLLM_BACKEND_URL", "VLLM_MODEL_NAME", "VLLM_API_KEY", "VLLM_EXECUTABLE")
-        wish = cls(*(os.environ.get(name) or None for name in names))
-        redaction.remember(wish.key)
-        return wish
+        engine_options = cls(*(os.environ.get(name) or None for name in names))
+        redaction.remember(engine_options.key)
+        return engine_options
 
 
 @contextlib.asynccontextmanager
-async def running(wish: Wish) -> AsyncIterator[Engine]:
+async def running(engine_options: EngineOptions) -> AsyncIterator[Engine]:
     """Raises `SuiteError` when there is no engine, or none that can be judged with."""
-    if wish.url is not None:
-        yield await looked_at(wish.url, wish.model, wish.key)
+    if engine_options.url is not None:
+        yield await probe_engine(engine_options.url, engine_options.model, engine_options.key)
         return
-    executable = found(wish.executable)
+    executable = found(engine_options.executable)
     log = Path(tempfile.gettempdir()) / f"rollout-conformance-vllm-{os.getpid()}.log"
-    env = {**ENV, **({} if wish.model else OFFLINE), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    env = {
+        **ENV,
+        **({} if engine_options.model else OFFLINE),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+    }
     try:
-        async with targets.running(f"cmd:{shlex.join(command(executable, wish.model))}", env, READY_S, log) as server:
-            yield await looked_at(server.base_url, wish.model or NAME, wish.key, str(log))
+        async with targets.running(
+            f"cmd:{shlex.join(command(executable, engine_options.model))}", env, READY_S, log
+        ) as server:
+            yield await probe_engine(server.base_url, engine_options.model or NAME, engine_options.key, str(log))
     except SuiteError as error:
         if "ended with code" in str(error) or "did not answer" in str(error):
             raise SuiteError(f"vLLM did not start: {error}\nIts whole log: {log}") from error

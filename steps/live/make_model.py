@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional
 from transformers import GenerationConfig, Qwen3Config, Qwen3ForCausalLM
 
-from rollout_conformance.steps.live.lessons import lessons
+from rollout_conformance.steps.live.training_data import lessons
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers.tokenizer_corpus import Conversation
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens, load

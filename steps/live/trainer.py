@@ -14,10 +14,10 @@ import httpx
 
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import Response, parse
-from rollout_conformance.steps.live import openai
-from rollout_conformance.steps.live.openai import Engine, Generation
-from rollout_conformance.steps.peers.oracle import Issued
+from rollout_conformance.steps.live import inference_client
+from rollout_conformance.steps.live.inference_client import Engine, Generation
 from rollout_conformance.steps.peers.script import Loss, Reply
+from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.peers.trainer import Enrolled, Play, ScriptedTrainer, completion, error
 
@@ -90,7 +90,9 @@ class LiveTrainer(ScriptedTrainer):
             if line.hold:
                 await rollout.gate(line.hold).wait()
             await asyncio.sleep(line.delay_s)
-            made = await openai.generate(self.client, self.engine, self._body(rollout, play.exchange, messages))
+            made = await inference_client.generate(
+                self.client, self.engine, self._body(rollout, play.exchange, messages)
+            )
             self._issue(play, line, messages, made)
         except Exception as trouble:  # whatever trips here is no fault of the server that waits for the answer
             told = str(trouble) if isinstance(trouble, SuiteError) else f"{type(trouble).__name__}: {trouble}"

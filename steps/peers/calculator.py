@@ -4,7 +4,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import parse
 
 OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -29,7 +29,7 @@ def tools() -> list[dict[str, Any]]:
     return [tool(name) for name in OPERATIONS]
 
 
-def told(calls: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def result_messages(calls: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The tool messages that follow a message with these calls."""
     return [{"role": "tool", "content": result(call), "tool_call_id": call.get("id")} for call in calls]
 

@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import orjson
 
-from rollout_conformance.steps.engine import bodies
+from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, Trace, parse
-from rollout_conformance.steps.peers.oracle import Issued, assistant_message, sample
 from rollout_conformance.steps.peers.script import Ack, Call, Cursor, Fault, Loss, Reply, Script
+from rollout_conformance.steps.peers.token_oracle import Issued, assistant_message, sample
 from rollout_conformance.steps.peers.tokens import Tokens
 
 JSON = (("content-type", "application/json"),)
@@ -109,7 +109,7 @@ class Play:
 
 
 class ScriptedTrainer:
-    """Answers for every enrolled rollout; what belongs to none is kept in `strays` and answered 404.
+    """Answers for every enrolled rollout; what belongs to none is kept in `unmatched_requests` and answered 404.
 
     `troubles` says of a rollout, by its nonce, why it cannot be judged: a script never fails, an engine does.
     """
@@ -118,7 +118,7 @@ class ScriptedTrainer:
         self._by_id: dict[str, Enrolled] = {}
         self._by_key: dict[str, Enrolled] = {}
         self._by_nonce: dict[str, Enrolled] = {}
-        self.strays: list[Request] = []
+        self.unmatched_requests: list[Request] = []
         self.troubles: dict[str, str] = {}
 
     def enroll(self, rollout: Enrolled) -> None:
@@ -128,12 +128,12 @@ class ScriptedTrainer:
             self._by_key[rollout.key] = rollout
 
     def receive(self, request: Request) -> Play:
-        """Decide on one request. Every request leaves its mark in a trace, or among the strays."""
+        """Decide on one request. Every request leaves its mark in a trace, or among the unmatched requests."""
         kind = _kind(request.path)
         body = parse(request.body)
         rollout = self._whose(request, body)
         if rollout is None or kind is None or request.method != "POST":
-            self.strays.append(replace(request, body=bodies.ends(request.body)))
+            self.unmatched_requests.append(replace(request, body=body_limits.ends(request.body)))
             return Play(error(404, f"no rollout is known for {request.method} {request.path}"))
         n = rollout.trace.open(request, to_target=False, rollout=rollout.label)
         rollout.trace.event(rollout.label, "server", ASKED[kind], n)

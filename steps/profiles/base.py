@@ -9,14 +9,16 @@ import httpx
 
 from rollout_conformance.contracts.lifecycle import Table
 from rollout_conformance.contracts.requirements import Requirement
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine.case_model import CaseModel
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Cause, Evidence, Location, SuiteError
-from rollout_conformance.steps.engine.near import unknown
-from rollout_conformance.steps.engine.obstacles import Heard
+from rollout_conformance.steps.engine.probe_result import ProbeResult
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
-from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.engine.verbs import Vocabulary
+from rollout_conformance.steps.live.inference_client import Engine
 
 OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
 Invariant = Callable[[Any], Iterable[Evidence]]
@@ -57,10 +59,10 @@ class Setting:
 class Peers(Protocol):
     """The peers of a run, once they serve."""
 
-    def placed(self, card: Card) -> Card:
+    def resolve_placeholders(self, card: Card) -> Card:
         """The card as a target is started with it: its environment says where the peers are, where that must be told beforehand."""
 
-    def bench(self, case: Case) -> Any:
+    def context(self, case: Case) -> Any:
         """What the sessions of a case share; raises `SuiteError` when the case cannot be played."""
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
@@ -79,10 +81,10 @@ class Peers(Protocol):
     def tokenizer_hash(self) -> str: ...
 
     @property
-    def strays(self) -> int: ...
+    def unmatched_requests(self) -> int: ...
 
 
-class Fuzzed(Protocol):
+class FuzzAdapter(Protocol):
     """How generated requests meet rollouts: a module of the profile. `generated` is a case of schemathesis."""
 
     def about(self, dialect: str, start: bool) -> tuple[str, ...]:
@@ -90,7 +92,7 @@ class Fuzzed(Protocol):
 
     def is_start(self, dialect: str, method: str, path: str) -> bool: ...
 
-    async def adopt(self, session: Session, generated: Any) -> str | None:
+    async def adapt_request(self, session: Session, generated: Any) -> str | None:
         """Change what is sent, where it must be for a rollout to come of it; gives the key to send with it, None for the run's."""
 
     def began(self, session: Session, request: Request, start: bool) -> int:
@@ -109,8 +111,12 @@ class Profile:
     about a weaker requirement. `disturbs` says of a case that a target may be another one after it, for a while, and `recovered` waits until
     it is what it was.
 
-    `greeting` is the plainest case of a dialect, `heard` what it showed of the target. `unexplored` says what applies instead to a
+    `greeting` is the plainest case of a dialect, `probe_result` what it showed of the target. `unexplored` says what applies instead to a
     profile whose orders of events cannot be explored.
+
+    `vocabulary` are the verbs of its cases; `phrases` the modules of sentences that are more than a verb; `case_model` the members of a
+    case in YAML. `needs_of` gives the capabilities that the steps of a case need, `only_scripted` why no real model can do what an action says,
+    empty where one can.
 
     `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says
     what can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole)."""
@@ -124,12 +130,17 @@ class Profile:
     peers: Callable[[Setting], Any]
     read: Callable[[Session, Case], Any]
     invariants: tuple[Invariant, ...]
-    echoed_by: frozenset[str]
-    drowned_by: frozenset[str]
-    excuse: Callable[[Case, Any], str | None]
-    fuzzed: Fuzzed
+    replaces_duplicates: frozenset[str]
+    masks_other_findings: frozenset[str]
+    inconclusive_reason: Callable[[Case, Any], str | None]
+    fuzz_adapter: FuzzAdapter
     greeting: Callable[[str], Case]
-    heard: Callable[[Session, Case], Heard]
+    probe_result: Callable[[Session, Case], ProbeResult]
+    vocabulary: Vocabulary
+    phrases: tuple[str, ...] = ()
+    case_model: type[CaseModel] = CaseModel
+    needs_of: Callable[[tuple[Step, ...]], frozenset[str]] = lambda steps: frozenset()
+    only_scripted: Callable[[Any], str] = lambda what: ""
     unexplored: str = ""
     live_target: Callable[[Engine], str] | None = None
     capabilities: frozenset[str] = frozenset()
@@ -161,7 +172,7 @@ class Profile:
         """What is said of a capability that neither the catalogue nor the profile knows; empty for one that may be."""
         if name in self.needs or name.startswith(OWN) or name.removeprefix("no_") in self.needs:
             return ""
-        told = unknown("capability", name, sorted(self.needs))
+        told = unknown_name("capability", name, sorted(self.needs))
         return f"{told} One of your own, in cases and on a card of yours, begins with `{OWN}`."
 
     @property

@@ -12,20 +12,20 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from rollout_conformance.steps.engine.card import Card, Limits
+from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import calculator, tokens
-from rollout_conformance.steps.peers.backends import Plan
-from rollout_conformance.steps.peers.host import Hosted
 from rollout_conformance.steps.peers.script import Call, Reply, Script
+from rollout_conformance.steps.peers.scripted_backends import Plan
+from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles.chat import replies as chat
-from rollout_conformance.steps.profiles.rollout import talk as rollout
-from rollout_conformance.steps.profiles.rollout.given import START_PATH, Wanted, compose
-from rollout_conformance.steps.profiles.router.bench import RouterBench
-from rollout_conformance.steps.profiles.trainer import live as trainer
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.profiles.rollout import view as rollout
+from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides, compose
+from rollout_conformance.steps.profiles.router.context import RouterContext
+from rollout_conformance.steps.profiles.trainer import state as trainer
+from rollout_conformance.steps.run_setup import PROFILES
 from rollout_conformance.steps.tests import growth
 
 MIB = 1 << 20
@@ -128,34 +128,34 @@ def chat_replies() -> Iterator[tuple[str, Callable[[int], chat.Reply]]]:
     )
 
 
-def chat_talk(reply: chat.Reply, bench: chat.Bench, extra: dict[str, Any]) -> chat.Talk:
+def chat_talk(reply: chat.Reply, context: chat.CaseContext, extra: dict[str, Any]) -> chat.CaseView:
     trace = Trace()
     n = trace.open(Request("POST", "/v1/chat/completions", (), json.dumps(reply.request).encode()), to_target=True)
     trace.close(n, Response(reply.status or 0, (("content-type", reply.kind),), reply.raw))
-    return chat.Talk(trace, {"it": reply}, {}, bench, extra=extra)
+    return chat.CaseView(trace, {"it": reply}, {}, context, extra=extra)
 
 
 def chat_views() -> Iterator[tuple[str, View]]:
-    bench = chat.Bench("m", "the-key-of-the-suite", TOKENS, Card(), 4096)
+    context = chat.CaseContext("m", "the-key-of-the-suite", TOKENS, Card(), 4096)
     for name, made in chat_replies():
 
-        def view(size: int, made: Callable[[int], chat.Reply] = made) -> chat.Talk:
-            return chat_talk(made(size), bench, {})
+        def view(size: int, made: Callable[[int], chat.Reply] = made) -> chat.CaseView:
+            return chat_talk(made(size), context, {})
 
         yield name, view
 
 
 def router_views() -> Iterator[tuple[str, View]]:
-    bench = RouterBench("m", "the-key-of-the-suite", TOKENS, Card(), 4096, ports=("40123",))
+    context = RouterContext("m", "the-key-of-the-suite", TOKENS, Card(), 4096, ports=("40123",))
     for name, made in chat_replies():
 
-        def view(size: int, made: Callable[[int], chat.Reply] = made) -> chat.Talk:
+        def view(size: int, made: Callable[[int], chat.Reply] = made) -> chat.CaseView:
             plan = Plan("rc-00000000-1x", Trace())
             plan.told += [
                 completion([choice({"content": "a"})]),
                 [chunk({"index": 0, "delta": {"content": "a"}}), "[DONE]"],
             ]
-            return chat_talk(made(size), bench, {"plan": plan})
+            return chat_talk(made(size), context, {"plan": plan})
 
         yield name, view
 
@@ -163,18 +163,20 @@ def router_views() -> Iterator[tuple[str, View]]:
 # ---------------------------------------------------------------------------------------------------------- trainer
 
 
-def trained(answers: list[tuple[int, Any]], record: Any = None) -> trainer.Talk:
+def trained(answers: list[tuple[int, Any]], record: Any = None) -> trainer.CaseView:
     trace = Trace()
-    live = trainer.Live("", "r1", Hosted("", "r1", "sync", trace, calculator.tools()), QUESTION, QUESTION)
+    rollout = trainer.RolloutState(
+        "", "r1", HostedRollout("", "r1", "sync", trace, calculator.tools()), QUESTION, QUESTION
+    )
     for status, body in answers:
         n = trace.open(Request("POST", "/v1/chat/completions"), to_target=True)
         trace.close(n, Response(status, (), json.dumps(body).encode()))
-        live.calls.append(trainer.Call(n, {"messages": QUESTION}, True))
+        rollout.calls.append(trainer.Call(n, {"messages": QUESTION}, True))
     if record is not None:
         at = trace.open(Request("GET", "/rollouts/r1"), to_target=True)
         trace.close(at, Response(200, (), json.dumps(record).encode()))
-        live.records.append(at)
-    return trainer.Talk(trace, "sync", {"": live}, TOKENS, None)
+        rollout.records.append(at)
+    return trainer.CaseView(trace, "sync", {"": rollout}, TOKENS, None)
 
 
 def generation(message: dict[str, Any], count: int = 3) -> dict[str, Any]:
@@ -182,11 +184,11 @@ def generation(message: dict[str, Any], count: int = 3) -> dict[str, Any]:
     return {**completion([choice(message)]), **lists}
 
 
-def untrained(sign: str, size: int) -> trainer.Talk:
+def untrained(sign: str, size: int) -> trainer.CaseView:
     return trained([(500, {"error": growth.run(sign, size)})])
 
 
-def said(sign: str, size: int) -> trainer.Talk:
+def said(sign: str, size: int) -> trainer.CaseView:
     return trained([(200, generation({"content": growth.run(sign, size)}))])
 
 
@@ -220,7 +222,7 @@ class Played:
 
     def __init__(self, dialect: str, script: Script) -> None:
         self.dialect, self.trace, self.trainer = dialect, Trace(), ScriptedTrainer()
-        self.given = compose(dialect, "", "rc-00000000-1x", "http://127.0.0.1:1", str(TOKENIZER), Wanted())
+        self.given = compose(dialect, "", "rc-00000000-1x", "http://127.0.0.1:1", str(TOKENIZER), StartOverrides())
         self.tools = list(calculator.tools())
         self.enrolled = Enrolled(
             "",
@@ -277,19 +279,19 @@ class Played:
             self.post("/v1/rollout/completed", {"status": "success", "extra_fields": members})
             self.post("/v1/rollout/graded", {"status": "success", "sample": {"messages": self.messages, **members}})
 
-    def talk(self) -> rollout.Talk:
+    def view(self) -> rollout.CaseView:
         read = rollout.read_rollout(self.trace, self.given, self.enrolled.issued, TOKENS, self.tools)
         named = {tool["function"]["name"]: tool for tool in self.tools}
-        return rollout.Talk(self.trace, self.dialect, {"": read}, (), Card(), Limits(), named, "a log", None)
+        return rollout.CaseView(self.trace, self.dialect, {"": read}, (), Card(), Limits(), named, "a log", None)
 
 
-def refused(dialect: str, sign: str, size: int) -> rollout.Talk:
+def refused(dialect: str, sign: str, size: int) -> rollout.CaseView:
     one = Played(dialect, Script())
     one.start(422, {"detail": growth.run(sign, size)})
-    return one.talk()
+    return one.view()
 
 
-def failed(dialect: str, sign: str, size: int) -> rollout.Talk:
+def failed(dialect: str, sign: str, size: int) -> rollout.CaseView:
     one = Played(dialect, Script((Reply(text="Done."),)))
     one.ask()
     one.end(
@@ -298,28 +300,28 @@ def failed(dialect: str, sign: str, size: int) -> rollout.Talk:
         error_message=growth.run(sign, size),
         metrics={"note": growth.run(sign, size)},
     )
-    return one.talk()
+    return one.view()
 
 
-def called(dialect: str, count: int, content: str) -> rollout.Talk:
+def called(dialect: str, count: int, content: str) -> rollout.CaseView:
     made = tuple(Call("add", json.dumps({"a": n, "b": 3})) for n in range(count))
     one = Played(dialect, Script((Reply(text="Well.", calls=made), Reply(text="Done."))))
     one.ask()
     ids = [call["id"] for call in one.enrolled.issued[-1].calls]
     one.ask(*({"role": "tool", "tool_call_id": name, "content": content} for name in ids), response_mask=[0] * count)
     one.end()
-    return one.talk()
+    return one.view()
 
 
-def long_conversation(dialect: str, count: int) -> rollout.Talk:
+def long_conversation(dialect: str, count: int) -> rollout.CaseView:
     one = Played(dialect, Script((Reply(text="Well."), Reply(text="Done."))))
     one.ask()
     one.ask(*({"role": "user", "content": f"Number {n}."} for n in range(count)))
     one.end()
-    return one.talk()
+    return one.view()
 
 
-def asked_on(dialect: str, count: int) -> rollout.Talk:
+def asked_on(dialect: str, count: int) -> rollout.CaseView:
     """A server that asks the same again and again: each of its calls is a breach of the order."""
     one = Played(dialect, Script((Reply(text="Done."),) * count))
     opening = list(one.messages)
@@ -327,25 +329,25 @@ def asked_on(dialect: str, count: int) -> rollout.Talk:
         one.messages = list(opening)
         one.ask()
     one.end()
-    return one.talk()
+    return one.view()
 
 
-def posted_on(dialect: str, count: int) -> rollout.Talk:
+def posted_on(dialect: str, count: int) -> rollout.CaseView:
     one = Played(dialect, Script((Reply(text="Done."),)))
     one.ask()
     for _ in range(count):
         one.end()
-    return one.talk()
+    return one.view()
 
 
-def odd_tools(dialect: str, count: int) -> rollout.Talk:
+def odd_tools(dialect: str, count: int) -> rollout.CaseView:
     one = Played(dialect, Script((Reply(text="Done."),)))
     names = {f"p{n}": {"type": "number"} for n in range(count)}
     parameters = {"type": "object", "properties": names, "required": [*names], "enum": [nested(100)]}
     one.tools = [{"type": "function", "function": {"name": "a" * count, "parameters": parameters}}]
     one.ask()
     one.end()
-    return one.talk()
+    return one.view()
 
 
 def rollout_views() -> Iterator[tuple[str, View]]:

@@ -7,10 +7,10 @@ import pytest
 
 from rollout_conformance.steps.engine.trace import Request, Trace
 from rollout_conformance.steps.paths import TOKENIZER
-from rollout_conformance.steps.peers import served, tokens
-from rollout_conformance.steps.peers.backends import Backend, Backends
-from rollout_conformance.steps.peers.host import Hosted, ScriptedHost
+from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.script import Reply, Script
+from rollout_conformance.steps.peers.scripted_backends import Backend, Backends
+from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 
 NONCE = "rc-00000000-1x"
@@ -28,9 +28,9 @@ def trainer(trace: Trace) -> ScriptedTrainer:
     return made
 
 
-def host(trace: Trace) -> ScriptedHost:
-    made = ScriptedHost()
-    made.host(Hosted("", NONCE, "callback", trace, (), NONCE))
+def host(trace: Trace) -> ScriptedRolloutServer:
+    made = ScriptedRolloutServer()
+    made.host(HostedRollout("", NONCE, "callback", trace, (), NONCE))
     return made
 
 
@@ -38,9 +38,9 @@ def head(path: str, rest: bytes) -> bytes:
     return b"POST %s HTTP/1.1\r\nhost: x\r\nauthorization: Bearer a-key\r\n%s" % (path.encode(), rest)
 
 
-async def _sent(peer: served.Peer, data: bytes) -> bytes:
+async def _sent(peer: asgi_binding.Peer, data: bytes) -> bytes:
     """What is answered to these bytes by a peer, of a client that closes its half and reads on."""
-    async with served.serve(peer) as url:
+    async with asgi_binding.serve(peer) as url:
         port = int(url.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(data)
@@ -51,7 +51,7 @@ async def _sent(peer: served.Peer, data: bytes) -> bytes:
             writer.close()
 
 
-def sent(peer: served.Peer, data: bytes) -> bytes:
+def sent(peer: asgi_binding.Peer, data: bytes) -> bytes:
     return asyncio.run(_sent(peer, data))
 
 
@@ -70,7 +70,7 @@ def test_a_cut_request_is_noted_and_belongs_to_no_rollout(framing: bytes, body: 
     trace = Trace()
     sent(trainer(trace), head("/v1/chat/completions", framing) + body)
     (exchange,) = trace.exchanges
-    assert (exchange.rollout, exchange.to_target, exchange.response) == (served.ABANDONED, False, None)
+    assert (exchange.rollout, exchange.to_target, exchange.response) == (asgi_binding.ABANDONED, False, None)
     assert exchange.fault == f"abandoned: the connection was lost after {came} bytes of the request's body"
     assert (trace.events, trace.troubles) == ([], [])
 
@@ -89,22 +89,22 @@ def test_the_reply_of_the_script_is_kept_for_the_request_that_comes_whole() -> N
     whole = head("/v1/chat/completions", b"connection: close\r\n" + BY_CONTENT_LENGTH)
     sent(peer, whole + BODY[:10])
     sent(peer, whole + BODY)
-    assert [exchange.rollout for exchange in trace.exchanges] == [served.ABANDONED, ""]
+    assert [exchange.rollout for exchange in trace.exchanges] == [asgi_binding.ABANDONED, ""]
     assert [event.name for event in trace.events].count("ChatAsked") == 1
 
 
 def test_a_cut_start_is_no_start_for_the_host_either() -> None:
     trace = Trace()
     sent(host(trace), head(f"/of/{NONCE}/v1/rollout/init", BY_CONTENT_LENGTH) + BODY[:10])
-    assert [exchange.rollout for exchange in trace.exchanges] == [served.ABANDONED]
+    assert [exchange.rollout for exchange in trace.exchanges] == [asgi_binding.ABANDONED]
     assert trace.events == []
 
 
 def test_what_belongs_to_no_case_is_noted_nowhere() -> None:
     trace = Trace()
     peer = trainer(trace)
-    served.abandoned(peer, Request("POST", "/elsewhere", (), b"abc"))
-    served.abandoned(ScriptedHost(), Request("POST", "/elsewhere", (), b"abc"))
-    served.abandoned(Backend("a", Backends()), Request("POST", "/v1/chat/completions", (), b"abc"))
+    asgi_binding.abandoned(peer, Request("POST", "/elsewhere", (), b"abc"))
+    asgi_binding.abandoned(ScriptedRolloutServer(), Request("POST", "/elsewhere", (), b"abc"))
+    asgi_binding.abandoned(Backend("a", Backends()), Request("POST", "/v1/chat/completions", (), b"abc"))
     assert trace.exchanges == []
-    assert peer.strays == []
+    assert peer.unmatched_requests == []

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from rollout_conformance.steps.engine.causes import joined
+from rollout_conformance.steps.engine.shared_causes import joined
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.tests.test_right_variants import Freedom, numbered, played
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps import library
-from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import trace
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.running import PROFILES, Request, ready
+from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
 
 OFTEN = 0.15
 ODD: tuple[Any, ...] = (
@@ -76,11 +76,11 @@ async def played(profile: str, begin: Callable[[], None], most: int) -> list[Out
     """Cases of a profile against its reference, of which every reading is mangled once it stands."""
     card = cards.load(PROFILES[profile].default_card)
     hasty = card.model_copy(update={"patience_s": 1.0})
-    async with ready(Request(profile=profile, dialect=PROFILES[profile].dialects[0], described=hasty)) as run:
-        cases = [case for case in run.mine(library.every(profile)) if not case.alone and not case.variant]
+    async with ready(RunOptions(profile=profile, dialect=PROFILES[profile].dialects[0], described=hasty)) as run:
+        cases = [case for case in run.applicable(case_catalog.every(profile)) if not case.alone and not case.variant]
         begin()
         chosen = random.Random(1).sample(cases, min(most, len(cases)))
-        return list(await asyncio.gather(*map(run.campaign.play, chosen)))
+        return list(await asyncio.gather(*map(run.runner.play, chosen)))
 
 
 @pytest.mark.parametrize("seed", [1, 2])

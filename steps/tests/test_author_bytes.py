@@ -6,8 +6,8 @@ import pytest
 
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.phrases.compile import compile_feature
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.scenario.gherkin import compile_feature
 
 BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 import httpx
 import pytest
 
-from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.paths import TOKENIZER
-from rollout_conformance.steps.peers import in_process, served, tokens
+from rollout_conformance.steps.peers import asgi_binding, respx_binding, tokens
 from rollout_conformance.steps.peers.script import Ack, Call, Fault, Line, Reply, Script
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 
@@ -35,13 +35,13 @@ SCRIPTS: dict[str, Sequence[Line]] = {
 
 @contextlib.asynccontextmanager
 async def over_respx(trainer: ScriptedTrainer) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=in_process.transport(trainer), base_url="http://trainer.test") as client:
+    async with httpx.AsyncClient(transport=respx_binding.transport(trainer), base_url="http://trainer.test") as client:
         yield client
 
 
 @contextlib.asynccontextmanager
 async def over_a_socket(trainer: ScriptedTrainer) -> AsyncIterator[httpx.AsyncClient]:
-    async with served.serve(trainer) as url, http.client() as client:
+    async with asgi_binding.serve(trainer) as url, http_client.client() as client:
         client.base_url = httpx.URL(url)
         yield client
 
@@ -95,7 +95,7 @@ def test_what_belongs_to_no_rollout_is_a_stray_and_404() -> None:
         trainer, _ = enrolled([])
         async with over_a_socket(trainer) as client:
             reply = await client.post("/v1/chat/completions", json={"rollout_id": "stranger", "messages": []})
-        return reply.status_code, len(trainer.strays)
+        return reply.status_code, len(trainer.unmatched_requests)
 
     assert asyncio.run(run()) == (404, 1)
 
@@ -103,10 +103,10 @@ def test_what_belongs_to_no_rollout_is_a_stray_and_404() -> None:
 def test_a_taken_port_is_told_as_such() -> None:
     async def run() -> str:
         trainer, _ = enrolled([])
-        async with served.serve(trainer) as url:
+        async with asgi_binding.serve(trainer) as url:
             port = int(url.rpartition(":")[2])
             with pytest.raises(SuiteError) as told:
-                async with served.serve(trainer, port=port):
+                async with asgi_binding.serve(trainer, port=port):
                     pass
         return str(told.value)
 

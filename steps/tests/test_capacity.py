@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rollout_conformance.steps.engine import http
-from rollout_conformance.steps.engine.card import Card
-from rollout_conformance.steps.peers import served
+from rollout_conformance.steps.engine import http_client
+from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.trainer import ScriptedTrainer
 from rollout_conformance.steps.profiles.rollout import capacity
-from rollout_conformance.steps.profiles.rollout.bench import Bench
+from rollout_conformance.steps.profiles.rollout.context import CaseContext
 
 PATIENCE_S = 60.0  # far more than is waited for
 
@@ -27,7 +27,7 @@ class Small:
     keeps them waiting. `silent`: it takes every start and asks for nothing."""
 
     def __init__(self, places: int, full: int | None = None, silent: bool = False) -> None:
-        self.places, self.full, self.silent = asyncio.Semaphore(places), full, silent
+        self.limiters, self.full, self.silent = asyncio.Semaphore(places), full, silent
         self.begun = self.most = self.answered = self.refused = 0
 
     def app(self) -> Starlette:
@@ -37,10 +37,10 @@ class Small:
         body = await request.json()
         if self.silent:
             return JSONResponse({"status": "ERROR"})
-        if self.full is not None and self.places.locked():
+        if self.full is not None and self.limiters.locked():
             self.refused += 1
             return JSONResponse({"detail": "full"}, self.full)
-        async with self.places:
+        async with self.limiters:
             self.begun += 1
             self.most = max(self.most, self.begun)
             await self._generated(body)
@@ -51,7 +51,7 @@ class Small:
     async def _generated(self, body: Any) -> None:
         asked = {"rollout_id": body["rollout_id"], "messages": body["messages"]}
         headers = {"authorization": f"Bearer {body['callback_api_key']}"}
-        async with http.client() as client:
+        async with http_client.client() as client:
             await client.post(f"{body['server_url']}/v1/chat/completions", json=asked, headers=headers)
 
 
@@ -71,10 +71,10 @@ def measured(server: Small, wanted: int) -> int | None:
 
     async def whole() -> int | None:
         trainer = ScriptedTrainer()
-        async with served.serve(trainer) as trainer_url, listening(server.app()) as url:
+        async with asgi_binding.serve(trainer) as trainer_url, listening(server.app()) as url:
             card = Card()
-            bench = Bench(trainer, trainer_url, "sync", card, card.limits(""), None, "00000000")
-            return await capacity.measured(url, bench, wanted, PATIENCE_S)
+            context = CaseContext(trainer, trainer_url, "sync", card, card.limits(""), None, "00000000")
+            return await capacity.measured(url, context, wanted, PATIENCE_S)
 
     return asyncio.run(whole())
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from rollout_conformance.steps import library
-from rollout_conformance.steps.engine import card as cards
-from rollout_conformance.steps.engine import causes
+from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.engine import shared_causes
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
-from rollout_conformance.steps.running import Request, ready
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 # The name of a mutant, its dialect, the requirements whose cases are played, and what is to be found.
 DEFECTS = [
@@ -22,11 +22,11 @@ async def found(name: str, dialect: str, about: set[str]) -> set[str]:
     card = cards.load(PROFILE.default_card)
     change = {"env": {**card.env, "ROLLOUT_MUTANT": name}, "dialects": [dialect]}
     target = "app:rollout_server.mutants:create_app"
-    async with ready(Request(target=target, described=card.model_copy(update=change))) as run:
-        cases = [case for case in run.mine(library.every("rollout")) if case.requirements[0] in about]
-        outcomes = await asyncio.gather(*(run.campaign.play(case) for case in cases))
+    async with ready(RunOptions(target=target, described=card.model_copy(update=change))) as run:
+        cases = [case for case in run.applicable(case_catalog.every("rollout")) if case.requirements[0] in about]
+        outcomes = await asyncio.gather(*(run.runner.play(case) for case in cases))
     levels = {id: entry.level for id, entry in PROFILE.catalogue.items()}
-    findings = [f for o in causes.joined(outcomes, PROFILE.ends_by_itself) for f in o.judgement.findings]
+    findings = [f for o in shared_causes.joined(outcomes, PROFILE.ends_by_itself) for f in o.judgement.findings]
     return {f.requirement for f in findings if f.level(levels) == "must"}
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Finding, Location
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.profiles.chat import expectations as want
 from rollout_conformance.steps.profiles.chat.cause import cause
-from rollout_conformance.steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Reply, Talk
+from rollout_conformance.steps.profiles.chat.replies import UNTOLD_CONTEXT, CaseContext, CaseView, Reply
 
 HERE = Location("case", 1)
 ERROR = {"error": {"message": "not today"}}
@@ -21,7 +21,9 @@ def case(*demands: Any, requirements: tuple[str, ...] = ("CHAT-042",), needs: fr
     return Case("it", "chat", "openai", requirements, tuple(Step(one, HERE) for one in demands), HERE, needs=needs)
 
 
-def talk(status: int | None, fault: str | None = None, context: int = 4096, key: str | None = "k", **more: Any) -> Talk:
+def view(
+    status: int | None, fault: str | None = None, context_tokens: int = 4096, key: str | None = "k", **more: Any
+) -> CaseView:
     """One request, answered with this status or not at all."""
     trace = Trace()
     n = trace.open(Request("POST", "/v1/chat/completions"), to_target=True)
@@ -29,14 +31,14 @@ def talk(status: int | None, fault: str | None = None, context: int = 4096, key:
         n, None if fault or status is None else Response(status, (), b'{"error":{"message":"not today"}}'), fault
     )
     reply = Reply("it", n, {"model": "m"}, status, ERROR, **more)
-    return Talk(trace, {"it": reply}, {}, Bench("m", key, None, Card(), context))
+    return CaseView(trace, {"it": reply}, {}, CaseContext("m", key, None, Card(), context_tokens))
 
 
-def found(about: Case, said: Talk) -> tuple[str, str]:
+def found(about: Case, said: CaseView) -> tuple[str, str]:
     """The requirement that is accused and what was seen; the reason where nothing is accused."""
     one = cause(about, said)
     assert one is not None
-    return (one.finding.requirement, one.finding.saw) if one.finding else ("", one.reason)
+    return (one.finding.requirement, one.finding.observed) if one.finding else ("", one.reason)
 
 
 CALLS = want.Calls(("any",), ignored=True)
@@ -44,40 +46,40 @@ CALLS = want.Calls(("any",), ignored=True)
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_target_that_is_full_is_accused_of_nothing(status: int) -> None:
-    assert found(case(CALLS), talk(status)) == ("", f"the target answered {status} by itself")
+    assert found(case(CALLS), view(status)) == ("", f"the target answered {status} by itself")
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_case_may_be_about_a_full_target(status: int) -> None:
-    assert cause(case(want.Answered(statuses=(429, 503))), talk(status)) is None
+    assert cause(case(want.Answered(statuses=(429, 503))), view(status)) is None
 
 
 def test_an_error_of_the_engine_is_one_requirement_whatever_the_case_is_about() -> None:
-    assert found(case(CALLS), talk(500)) == ("CHAT-303", '500: {"error":{"message":"not today"}}')
-    assert found(case(want.AlikeOrRefused("it", "it")), talk(500))[0] == "CHAT-303"
+    assert found(case(CALLS), view(500)) == ("CHAT-303", '500: {"error":{"message":"not today"}}')
+    assert found(case(want.AlikeOrRefused("it", "it")), view(500))[0] == "CHAT-303"
 
 
 @pytest.mark.parametrize("status", [502, 504])
 def test_a_gateway_without_its_engine_breaks_what_the_case_is_about(status: int) -> None:
-    assert found(case(CALLS), talk(status))[0] == "CHAT-042"
+    assert found(case(CALLS), view(status))[0] == "CHAT-042"
 
 
 def test_a_refusal_is_told_as_one() -> None:
-    requirement, saw = found(case(CALLS), talk(400))
+    requirement, observed = found(case(CALLS), view(400))
     assert requirement == "CHAT-042"
-    assert saw == 'refused with 400: {"error":{"message":"not today"}}'
+    assert observed == 'refused with 400: {"error":{"message":"not today"}}'
 
 
 def test_a_refusal_of_what_an_engine_may_lack_accuses_nobody_and_says_what_to_declare() -> None:
-    requirement, reason = found(case(CALLS, needs=frozenset({"seed"})), talk(400))
+    requirement, reason = found(case(CALLS, needs=frozenset({"seed"})), view(400))
     assert requirement == ""
     assert "declare `seed`" in reason
     assert "`no_seed`" in reason
 
 
 def test_a_refusal_of_what_the_card_promises_is_a_finding() -> None:
-    said = talk(400)
-    promised = replace(said, bench=replace(said.bench, card=Card(capabilities=["seed"])))
+    said = view(400)
+    promised = replace(said, context=replace(said.context, card=Card(capabilities=["seed"])))
     assert found(case(CALLS, needs=frozenset({"seed"})), promised)[0] == "CHAT-042"
 
 
@@ -94,59 +96,59 @@ def test_a_refusal_of_what_the_card_promises_is_a_finding() -> None:
     ids=lambda demand: type(demand).__name__,
 )
 def test_a_refusal_that_a_case_allows_is_for_its_demand_to_judge(demand: Any) -> None:
-    assert cause(case(demand), talk(400)) is None
+    assert cause(case(demand), view(400)) is None
 
 
 def test_an_error_where_a_refusal_is_asked_for_is_for_the_demand_to_judge() -> None:
     about = case(want.Refused(), requirements=("CHAT-003",))
-    assert cause(about, talk(500)) is None
-    (finding,) = want.Refused().judge(talk(500), "CHAT-003")
+    assert cause(about, view(500)) is None
+    (finding,) = want.Refused().judge(view(500), "CHAT-003")
     assert isinstance(finding, Finding)
 
 
 def test_a_lost_connection_breaks_that_the_model_is_served() -> None:
-    assert found(case(CALLS), talk(None, "ConnectionResetError: reset")) == ("CHAT-001", "ConnectionResetError: reset")
+    assert found(case(CALLS), view(None, "ConnectionResetError: reset")) == ("CHAT-001", "ConnectionResetError: reset")
     about = case(want.Refused(), requirements=("CHAT-004",))
-    assert found(about, talk(None, "ConnectionResetError: reset"))[0] == "CHAT-004"
+    assert found(about, view(None, "ConnectionResetError: reset"))[0] == "CHAT-004"
 
 
 def test_a_stream_that_broke_off_has_no_end() -> None:
-    assert found(case(CALLS), talk(200, "ClientPayloadError: cut"))[0] == "CHAT-051"
-    assert cause(case(CALLS), talk(200, "we left", left=True)) is None
+    assert found(case(CALLS), view(200, "ClientPayloadError: cut"))[0] == "CHAT-051"
+    assert cause(case(CALLS), view(200, "we left", left=True)) is None
 
 
 def test_a_target_that_answers_others_meanwhile_is_only_slow() -> None:
-    requirement, reason = found(case(CALLS), talk(None, "no answer within 30 s", others_answered=True))
+    requirement, reason = found(case(CALLS), view(None, "no answer within 30 s", others_answered=True))
     assert requirement == ""
     assert "slow" in reason
-    assert found(case(CALLS), talk(None, "no answer within 30 s"))[0] == "CHAT-001"
+    assert found(case(CALLS), view(None, "no answer within 30 s"))[0] == "CHAT-001"
 
 
 def test_nothing_is_proved_where_the_context_is_not_known() -> None:
     about = case(want.Refused(), requirements=("CHAT-004",))
-    silent = talk(None, "no answer within 30 s", context=UNTOLD_CONTEXT, too_long=True)
+    silent = view(None, "no answer within 30 s", context_tokens=UNTOLD_CONTEXT, too_long=True)
     assert found(about, silent)[0] == ""
-    assert list(want.Refused().judge(talk(200, context=UNTOLD_CONTEXT, too_long=True), "CHAT-004")) == []
-    assert len(list(want.Refused().judge(talk(200, too_long=True), "CHAT-004"))) == 1
-    assert found(about, talk(None, "no answer within 30 s", too_long=True))[0] == "CHAT-004"
+    assert list(want.Refused().judge(view(200, context_tokens=UNTOLD_CONTEXT, too_long=True), "CHAT-004")) == []
+    assert len(list(want.Refused().judge(view(200, too_long=True), "CHAT-004"))) == 1
+    assert found(about, view(None, "no answer within 30 s", too_long=True))[0] == "CHAT-004"
 
 
 def test_a_key_that_nobody_gave_is_asked_for() -> None:
-    assert found(case(CALLS), talk(401, key=None))[0] == ""
-    assert found(case(CALLS), talk(401))[0] == "CHAT-042"
+    assert found(case(CALLS), view(401, key=None))[0] == ""
+    assert found(case(CALLS), view(401))[0] == "CHAT-042"
 
 
 def test_the_first_of_several_is_the_cause() -> None:
-    said = talk(500)
+    said = view(500)
     later = Reply("later", 1, {}, 429, ERROR)
-    assert found(case(CALLS), Talk(said.trace, {"later": later, **said.replies}, {}, said.bench))[0] == "CHAT-303"
+    assert found(case(CALLS), CaseView(said.trace, {"later": later, **said.replies}, {}, said.context))[0] == "CHAT-303"
 
 
 def test_what_is_generated_is_about_no_requirement() -> None:
-    assert cause(case(requirements=()), talk(500)) is None
+    assert cause(case(requirements=()), view(500)) is None
 
 
 def test_what_was_refused_was_not_ignored() -> None:
-    (finding,) = CALLS.judge(talk(400), "CHAT-042")
+    (finding,) = CALLS.judge(view(400), "CHAT-042")
     assert isinstance(finding, Finding)
     assert not finding.ignored

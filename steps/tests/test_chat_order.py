@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rollout_conformance.contracts.chat.lifecycle import CHOICE, ENDED, NEW, SPEAKING
 from rollout_conformance.contracts.lifecycle import advance
-from rollout_conformance.steps.profiles.chat.order import walked
+from rollout_conformance.steps.profiles.chat.event_order import walked
 from rollout_conformance.steps.profiles.chat.replies import DONE, Chunk
 
 DELTAS: dict[str, dict[str, Any]] = {

@@ -8,11 +8,11 @@ from collections import Counter
 
 import pytest
 
-from rollout_conformance.steps import library
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.running import Request, ready
+from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 ENGINE = "app:rollout_server.tests.engine.strangers:create_app"
 STREAMS = ("scenarios/chat/streams.yaml", "scenarios/chat/tools.yaml")
@@ -25,9 +25,9 @@ def outcomes(name: str, *files: str) -> list[Outcome]:
 
 async def _outcomes(name: str, files: tuple[str, ...]) -> list[Outcome]:
     card = Card.model_validate({"env": {"STRANGER": name}, "settle_s": 0, "patience_s": 15})
-    async with ready(Request(profile="chat", target=ENGINE, described=card, level="may")) as run:
-        cases = [case for case in run.mine(library.every("chat")) if not files or case.at.file in files]
-        return list(await asyncio.gather(*(run.campaign.play(case) for case in run.ordered(cases))))
+    async with ready(RunOptions(profile="chat", target=ENGINE, described=card, level="may")) as run:
+        cases = [case for case in run.applicable(case_catalog.every("chat")) if not files or case.at.file in files]
+        return list(await asyncio.gather(*(run.runner.play(case) for case in run.ordered(cases))))
 
 
 def broken(played: list[Outcome]) -> Counter[str]:
@@ -80,7 +80,7 @@ def test_a_combination_that_is_refused_is_said_to_be_refused_and_not_ignored() -
     played = outcomes("refuses_tools_in_streams", *STREAMS)
     findings = [finding for outcome in played for finding in outcome.judgement.findings]
     assert findings
-    assert all(finding.saw.startswith("refused with 400") and not finding.ignored for finding in findings)
+    assert all(finding.observed.startswith("refused with 400") and not finding.ignored for finding in findings)
 
 
 def test_an_engine_that_does_not_tell_its_context_is_asked_with_little_and_last() -> None:

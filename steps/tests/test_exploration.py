@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from rollout_conformance.steps import library, scenario
-from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.exploration.explore import explore, save, text_of
-from rollout_conformance.steps.exploration.faults import ASPECTS, pairs
-from rollout_conformance.steps.exploration.moves import unlabelled
-from rollout_conformance.steps.exploration.reduce import reduced
+from rollout_conformance.steps.exploration.fault_pairs import ASPECTS, pairs
+from rollout_conformance.steps.exploration.scenario_emitter import unlabelled
+from rollout_conformance.steps.exploration.shrink import reduced
 from rollout_conformance.steps.exploration.walk import walks
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
-from rollout_conformance.steps.running import Request
+from rollout_conformance.steps.run_setup import RunOptions
+from rollout_conformance.steps.scenario import loader as scenario
 
 MUTANTS = "app:rollout_server.mutants:create_app"
 
@@ -73,25 +74,25 @@ def test_a_scenario_is_reduced_to_what_it_needs() -> None:
 def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path: Path) -> None:
     card = cards.load(PROFILE.default_card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "changes_its_mind"}})
-    request = Request(target=MUTANTS, described=card)
+    request = RunOptions(target=MUTANTS, described=card)
     explored = explore(request, "callback", 150)
     file = save(explored, tmp_path)
     assert file is not None
-    (case,) = library.among([file], PROFILE)
+    (case,) = case_catalog.among([file], PROFILE)
     assert case.requirements == ("ROLLOUT-137",)
     assert "again" in file.read_text()
     assert len(case.actions) <= 8
     assert verdict_of(case, request) == "fail"
-    assert verdict_of(case, Request()) == "pass"
+    assert verdict_of(case, RunOptions()) == "pass"
 
 
-def verdict_of(case: Any, request: Request) -> str:
+def verdict_of(case: Any, request: RunOptions) -> str:
     import asyncio
 
-    from rollout_conformance.steps.running import ready
+    from rollout_conformance.steps.run_setup import ready
 
     async def play() -> str:
         async with ready(request) as run:
-            return str((await run.campaign.play(case)).judgement.verdict)
+            return str((await run.runner.play(case)).judgement.verdict)
 
     return asyncio.run(play())

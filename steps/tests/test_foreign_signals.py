@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import os, signal, time
-from rollout_conformance.steps.engine.stopping import ENDING
+from rollout_conformance.steps.engine.early_end import ENDING
 
 ENDING.patience_s = 0.2
 ENDING.listen()

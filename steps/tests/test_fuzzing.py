@@ -7,23 +7,23 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import yaml_source
-from rollout_conformance.steps.engine.background import Background
-from rollout_conformance.steps.engine.card import Card
-from rollout_conformance.steps.engine.coverage import Coverage, lines
+from rollout_conformance.steps.engine.contract_coverage import Coverage, lines
 from rollout_conformance.steps.engine.findings import Finding, SuiteError
+from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Exchange, Request, Response, Trace
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz, outcome
-from rollout_conformance.steps.fuzzing.watch import Watch
+from rollout_conformance.steps.fuzzing.request_observer import Watch
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.profiles.chat.fuzzed import HELLO, adopted, ended
+from rollout_conformance.steps.profiles.chat.fuzz_adapter import HELLO, adapted_body, ended
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT
-from rollout_conformance.steps.profiles.chat.replies import Bench, Talk
+from rollout_conformance.steps.profiles.chat.replies import CaseContext, CaseView
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
-from rollout_conformance.steps.running import Request as RunRequest
+from rollout_conformance.steps.run_setup import RunOptions
 
 HEAD = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths:\n"
 OPERATION = "  /x:\n    post:\n      requestBody: {content: {application/json: {schema: %s}}}\n      responses: {'200': {description: ok}}\n"
@@ -65,9 +65,9 @@ def fuzzed(mutant: str, dialect: str = "sync") -> dict[str, dict[str, tuple[Find
     contract = contracts.load(ROOT / f"contracts/rollout/openapi.{dialect}.yaml", f"openapi.{dialect}.yaml")
     card = cards.load(PROFILE.default_card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": mutant}})
-    request = RunRequest(target="app:rollout_server.mutants:create_app", dialect=dialect, described=card)
-    with Background() as background:
-        watch = Watch.over(request, dialect, contract.shown, background)
+    request = RunOptions(target="app:rollout_server.mutants:create_app", dialect=dialect, described=card)
+    with LoopThread() as loop_thread:
+        watch = Watch.over(request, dialect, contract.shown, loop_thread)
         tallies = fuzz(contract, watch, Plan(max_examples=10))
         assert all(outcome(contract, watch, label, tally, "must").judgement for label, tally in tallies.items())
     return {
@@ -100,11 +100,11 @@ def test_a_defect_of_the_chunks_of_a_stream_is_found_by_the_contract() -> None:
     contract = contracts.load(ROOT / "contracts" / "chat" / "openapi.yaml", "openapi.yaml")
     card = cards.load(CHAT.default_card)
     card = card.model_copy(update={"env": {**card.env, "ENGINE_MUTANT": "created_as_text"}})
-    request = RunRequest(
+    request = RunOptions(
         profile="chat", target="app:rollout_server.engine.mutants:create_app", dialect="openai", described=card
     )
-    with Background() as background:
-        tallies = fuzz(contract, Watch.over(request, "openai", contract.shown, background), Plan(max_examples=5))
+    with LoopThread() as loop_thread:
+        tallies = fuzz(contract, Watch.over(request, "openai", contract.shown, loop_thread), Plan(max_examples=5))
     found = {label: {f.requirement for f in tally.findings} for label, tally in tallies.items()}
     assert found == {"GET /v1/models": set(), "POST /v1/chat/completions": {"CHAT-300"}}
 
@@ -134,7 +134,7 @@ def test_a_defect_of_the_chunks_of_a_stream_is_found_by_the_contract() -> None:
 def test_a_generated_request_is_made_answerable_and_what_is_wrong_stays_wrong(body: object, sent: object) -> None:
     assert isinstance(body, dict)
     assert isinstance(sent, dict)
-    assert adopted("m", {**HELLO, **body}) == {**HELLO, **sent}
+    assert adapted_body("m", {**HELLO, **body}) == {**HELLO, **sent}
 
 
 def test_coverage_counts_statuses_members_values_and_boundaries() -> None:
@@ -157,12 +157,12 @@ def test_coverage_counts_statuses_members_values_and_boundaries() -> None:
 @pytest.mark.parametrize("shown", [(), ("token_ids", "logprobs")])
 def test_generated_requests_ask_for_ids_and_logprobs_only_of_engines_that_have_them(shown: tuple[str, ...]) -> None:
     session = Session("", httpx.AsyncClient(), Trace(), 1.0, 0.0)
-    session.bench = Bench("m", None, None, Card(), 4096, frozenset(shown))
+    session.context = CaseContext("m", None, None, Card(), 4096, frozenset(shown))
     request = Request("POST", "/v1/chat/completions", (), json.dumps({**HELLO, **ASKED}).encode())
     n = session.trace.open(request, to_target=True)
     asyncio.run(ended(session, n, request, Response(200, (), json.dumps(REPLY).encode()), False))
-    talk = Talk(session.trace, session.state["replies"], {}, session.bench)
-    found = {one.requirement for check in CHAT.invariants for one in check(talk) if isinstance(one, Finding)}
+    view = CaseView(session.trace, session.state["replies"], {}, session.context)
+    found = {one.requirement for check in CHAT.invariants for one in check(view) if isinstance(one, Finding)}
     assert found == ({"CHAT-020"} if shown else set())
 
 

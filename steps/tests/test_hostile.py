@@ -10,16 +10,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rollout_conformance.steps import library
-from rollout_conformance.steps.engine import bodies, http, targets
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.engine import body_limits, http_client, targets
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
-from rollout_conformance.steps.running import PROFILES, Request, ready
+from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
 from rollout_conformance.steps.tests.hostile import BEHAVIOURS, served
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
-MOST_MIB = 600  # of the gigabyte that is sent
+MOST_MIB = 400  # of the gigabyte that is sent
 IMPATIENT = Card.model_validate({"patience_s": 0.3, "settle_s": 0.05})
 FAULTS = {
     "no_http": "does not speak HTTP: Bad status line",
@@ -44,16 +44,16 @@ FAULTS = {
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies of one MiB at most, and a short wait for a first answer."""
-    monkeypatch.setattr(bodies.ROOM, "limit", MIB)
+    monkeypatch.setattr(body_limits.ROOM, "limit", MIB)
     monkeypatch.setattr(targets, "FIRST_ANSWER_S", 1.0)
 
 
 async def fault(name: str) -> str:
-    async with served(BEHAVIOURS[name]) as port, http.client() as client, asyncio.timeout(20):
+    async with served(BEHAVIOURS[name]) as port, http_client.client() as client, asyncio.timeout(20):
         try:
             await client.get(f"http://127.0.0.1:{port}/")
         except httpx.HTTPError as error:
-            return http.transport_fault(error)
+            return http_client.transport_fault(error)
     return "none"
 
 
@@ -61,7 +61,7 @@ async def fault(name: str) -> str:
 @pytest.mark.usefixtures("small")
 def test_a_fault_of_a_server_is_told_in_words_of_http(name: str) -> None:
     assert asyncio.run(fault(name)).startswith(FAULTS[name])
-    assert bodies.ROOM.taken == 0
+    assert body_limits.ROOM.taken == 0
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
@@ -73,9 +73,13 @@ def test_a_hostile_target_is_refused_in_one_line_or_judged(name: str, profile: s
     async def judged() -> list[str]:
         async with served(BEHAVIOURS[name]) as port:
             target = f"http://127.0.0.1:{port}"
-            async with ready(Request(profile=profile, target=target, described=IMPATIENT, max_body=1)) as run:
-                cases = [case for case in run.mine(library.every(profile)) if run.campaign.judged.lacks(case) is None]
-                outcomes = await asyncio.gather(*map(run.campaign.play, cases[:3]))
+            async with ready(RunOptions(profile=profile, target=target, described=IMPATIENT, max_body=1)) as run:
+                cases = [
+                    case
+                    for case in run.applicable(case_catalog.every(profile))
+                    if run.runner.judged.lacks(case) is None
+                ]
+                outcomes = await asyncio.gather(*map(run.runner.play, cases[:3]))
                 reasons = [one.judgement.reason for one in outcomes if one.judgement.verdict is Verdict.ERROR]
                 return [reason for reason in reasons if "the suite itself failed" in reason]
 
@@ -89,12 +93,12 @@ def test_a_hostile_target_is_refused_in_one_line_or_judged(name: str, profile: s
     assert len(refusal) < 1000
 
 
+MAIN = "from rollout_conformance.steps.entry import main; main()"
+
+
 def peak_of(words: list[str], env: dict[str, str]) -> tuple[int, str, int]:
     """The exit code of a command of ours, what it wrote, and its highest memory in MiB."""
-    program = (
-        "import atexit, resource; from rollout_conformance.steps.cli import main; "
-        "atexit.register(lambda: print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)); main()"
-    )
+    program = f"from rollout_conformance.steps.tests import peak; peak.print_at_exit(); {MAIN}"
     ended = subprocess.run(  # noqa: S603
         [sys.executable, "-c", program, *words],
         env={**os.environ, **env},

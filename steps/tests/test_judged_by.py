@@ -7,10 +7,10 @@ import pytest
 
 from rollout_conformance.contracts.rollout.lifecycle import BREACHES as ROLLOUT
 from rollout_conformance.contracts.trainer.lifecycle import BREACHES as TRAINER
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.fuzzing.checks import LEAK, SHOWN
 from rollout_conformance.steps.fuzzing.fuzz import OWN
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.run_setup import PROFILES
 
 NAMES = ("trainer", "chat", "router")
 
@@ -18,7 +18,7 @@ NAMES = ("trainer", "chat", "router")
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_case_judges_is_what_a_case_is_about_first(name: str) -> None:
     """The demands of a case accuse its first requirement; of the others an invariant, or nothing, is judged."""
-    first = {case.requirements[0] for case in library.every(name)}
+    first = {case.requirements[0] for case in case_catalog.every(name)}
     judged = {entry.id for entry in PROFILES[name].catalogue.values() if "case" in entry.judged_by}
     assert judged - first == set()
 

@@ -12,10 +12,10 @@ import jsonschema_rs
 import pytest
 
 import steps
-from rollout_conformance.steps.engine import compare, json_text, leaks, redaction, sse, yaml_source
-from rollout_conformance.steps.peers import improviser, talking
+from rollout_conformance.steps.engine import internal_error_patterns, json_diff, json_text, redaction, sse, yaml_source
+from rollout_conformance.steps.peers import completion_responses, rule_based_trainer
 from rollout_conformance.steps.profiles.chat.actions import gauges
-from rollout_conformance.steps.profiles.rollout.checks.tools import gives, is_bare_number
+from rollout_conformance.steps.profiles.rollout.invariants.tools import gives, is_bare_number
 from rollout_conformance.steps.tests import growth
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
@@ -24,7 +24,7 @@ PHRASES = (
     *("a/", "a.", "a ", "9.", "9e", '\\"', "/a.py ", "a.py:", "{} 9\n", "vllm:a{\n", "bearer "),
     *('"api_key":"', "rc-0", "call_", "data: a\n", "<tool_call>", 'File "', "() "),
 )
-ALL_WORDS = " ".join(sign.word for sign in leaks.STRICT).replace("() ", "()")
+ALL_WORDS = " ".join(sign.word for sign in internal_error_patterns.STRICT).replace("() ", "()")
 
 
 MAKERS = (
@@ -47,7 +47,7 @@ def _patterns() -> dict[str, re.Pattern[Any]]:
         for name, value in vars(module).items()
         if isinstance(value, re.Pattern)
     }
-    signs = {f"leaks {sign.pattern.pattern}": sign.pattern for sign in leaks.STRICT}
+    signs = {f"leaks {sign.pattern.pattern}": sign.pattern for sign in internal_error_patterns.STRICT}
     return {name: pattern for pattern, name in found.items()} | signs
 
 
@@ -58,19 +58,25 @@ def _exhausted(pattern: re.Pattern[Any], text: str) -> None:
 
 
 WORK: dict[str, Callable[[str], object]] = {
-    "no leak": lambda text: leaks.leaked(text, leaks.STRICT),
-    "a leak of every kind": lambda text: [*leaks._matches(leaks.plain(text + ALL_WORDS), leaks.STRICT)],
-    "a quoted request": lambda text: leaks.leaked(text, leaks.STRICT, leaks.Sent([text.encode()])),
+    "no leak": lambda text: internal_error_patterns.leaked(text, internal_error_patterns.STRICT),
+    "a leak of every kind": lambda text: [
+        *internal_error_patterns._matches(
+            internal_error_patterns.plain(text + ALL_WORDS), internal_error_patterns.STRICT
+        )
+    ],
+    "a quoted request": lambda text: internal_error_patterns.leaked(
+        text, internal_error_patterns.STRICT, internal_error_patterns.Sent([text.encode()])
+    ),
     "secrets": redaction.redacted,
     "JSON": lambda text: json_text.parse(text.encode()),
-    "a text of JSON": lambda text: compare.show(text),
+    "a text of JSON": lambda text: json_diff.show(text),
     "events": lambda text: sse.Parser().feed(text.encode()),
     "metrics": gauges,
     "a value": lambda text: gives(text, 8.0),
     "a bare number": is_bare_number,
-    "words with the space before": lambda text: talking.pieces(text, "before"),
-    "words with the space behind": lambda text: talking.pieces(text, "after"),
-    "a question": lambda text: improviser.improvise([{"role": "user", "content": text}]),
+    "words with the space before": lambda text: completion_responses.pieces(text, "before"),
+    "words with the space behind": lambda text: completion_responses.pieces(text, "after"),
+    "a question": lambda text: rule_based_trainer.improvise([{"role": "user", "content": text}]),
 }
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from rollout_conformance.contracts.requirements import Method
 from rollout_conformance.contracts.rollout.lifecycle import BREACHES
-from rollout_conformance.steps import killing, library, lint
+from rollout_conformance.steps import case_catalog, lint, mutation_testing
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.profiles.rollout import fuzzed
+from rollout_conformance.steps.profiles.rollout import fuzz_adapter
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 
 AT = Location("scenarios/rollout/x.yaml", 7)
@@ -24,7 +24,7 @@ def linted(monkeypatch: pytest.MonkeyPatch, about: str, judged_by: tuple[Method,
         entry = replace(entry, judged=None, not_judged="too dark")
     monkeypatch.setattr(lint, "profile_of", lambda name: replace(PROFILE, catalogue={about: entry}))
     case = Case("c", "rollout", "sync", (about,), (), AT)
-    monkeypatch.setattr(library, "every", lambda profile: [case] if cases else [])
+    monkeypatch.setattr(case_catalog, "every", lambda profile: [case] if cases else [])
     return lint.problems(replace(PROFILE, catalogue={about: entry}))
 
 
@@ -63,10 +63,10 @@ def test_what_an_order_of_events_breaks_is_explored() -> None:
 
 def test_what_a_silence_after_a_generated_start_breaks_is_fuzzed() -> None:
     fuzzing = {id for id, entry in PROFILE.catalogue.items() if "fuzzing" in entry.judged_by}
-    assert {id for ids in fuzzed.ABOUT.values() for id in ids} <= fuzzing
+    assert {id for ids in fuzz_adapter.ABOUT.values() for id in ids} <= fuzzing
 
 
 def test_a_mutant_that_only_one_method_finds_breaks_what_that_method_judges() -> None:
-    planted = [mutant for mutant in asyncio.run(killing.listed(())) if mutant.by in ("fuzzing", "exploration")]
+    planted = [mutant for mutant in asyncio.run(mutation_testing.listed(())) if mutant.by in ("fuzzing", "exploration")]
     assert planted
     assert [m.name for m in planted if m.by not in PROFILE.catalogue[m.requirement].judged_by] == []

@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_conformance.steps.engine import http, redaction
+from rollout_conformance.steps.engine import http_client, redaction
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import Request, Response
-from rollout_conformance.steps.live import backend, cassette
-from rollout_conformance.steps.live.backend import Asked, Model
-from rollout_conformance.steps.live.engine import Wish
-from rollout_conformance.steps.live.openai import Engine, generate
-from rollout_conformance.steps.peers import served
-from rollout_conformance.steps.tests.test_live_openai import URL, FakeEngine, completion, of, refused, wired
+from rollout_conformance.steps.live import backend_option, cassette
+from rollout_conformance.steps.live.backend_option import BackendChoice, Model
+from rollout_conformance.steps.live.engine import EngineOptions
+from rollout_conformance.steps.live.inference_client import Engine, generate
+from rollout_conformance.steps.peers import asgi_binding
+from rollout_conformance.steps.tests.test_live_inference_client import URL, FakeEngine, completion, of, refused, wired
 
 CHAT = "/v1/chat/completions"
 SPACED = b'{ "choices" : [ {"message":{"content":"Gr\\u00fc\xc3\x9fe \xf0\x9f\xa7\xae"}} ]\n}\n'
@@ -88,8 +88,8 @@ def test_over_sockets_it_is_the_same_and_the_engine_of_the_tape_is_the_recorded_
     asks, lacks = chat({"n": 1}, {"n": 2}), {"tools": "none there", **cassette.LACKS}
 
     async def run() -> tuple[list[Said], list[Said], Engine, str]:
-        async with http.client() as client:
-            async with served.serve(FakeEngine(ANSWERS, key="sesame")) as url:
+        async with http_client.client() as client:
+            async with asgi_binding.serve(FakeEngine(ANSWERS, key="sesame")) as url:
                 real = Engine(url, "tiny", "sesame", "0.11.2", "/log", {"tools": "none there"})
                 async with cassette.recording(real, tape, "hash", "0123abcd") as taped:
                     assert (taped.model, taped.key, taped.lacks) == ("tiny", None, lacks)
@@ -245,31 +245,31 @@ def test_every_byte_can_be_taped(tape: Path) -> None:
     assert replayed(tape, chat({})) == [(200, "application/json", first.body)]
 
 
-async def _opened(asked: Asked, talk: Callable[[Model], Coroutine[Any, Any, Any]]) -> Any:
-    async with backend.opened(asked) as model:
+async def _opened(asked: BackendChoice, talk: Callable[[Model], Coroutine[Any, Any, Any]]) -> Any:
+    async with backend_option.opened(asked) as model:
         return await talk(model)
 
 
 def test_a_live_run_that_is_recorded_can_be_replayed_under_its_name(tmp_path: Path) -> None:
     async def talk(model: Model) -> tuple[str, tuple[int, ...]]:
         assert model.engine is not None
-        async with http.client() as client:
+        async with http_client.client() as client:
             made = await generate(client, model.engine, {"messages": [{"role": "user", "content": model.run}]})
         return model.run, made.token_ids
 
     async def live() -> Any:
-        async with served.serve(FakeEngine()) as url:
-            return await _opened(Asked("live", "hash", "rollout", tmp_path, Wish(url)), talk)
+        async with asgi_binding.serve(FakeEngine()) as url:
+            return await _opened(BackendChoice("live", "hash", "rollout", tmp_path, EngineOptions(url)), talk)
 
     first = asyncio.run(live())
-    assert asyncio.run(_opened(Asked(f"replay:{tmp_path}", "hash", "rollout"), talk)) == first
+    assert asyncio.run(_opened(BackendChoice(f"replay:{tmp_path}", "hash", "rollout"), talk)) == first
 
 
 def test_a_script_is_no_engine() -> None:
     async def talk(model: Model) -> Engine | None:
         return model.engine
 
-    assert asyncio.run(_opened(Asked("scripted", "hash", "rollout"), talk)) is None
+    assert asyncio.run(_opened(BackendChoice("scripted", "hash", "rollout"), talk)) is None
 
 
 @pytest.mark.parametrize(
@@ -286,4 +286,4 @@ def test_what_cannot_be_had_is_told(wanted: str, record: Path | None, told: str)
         raise AssertionError(model)
 
     with pytest.raises(SuiteError, match=told):
-        asyncio.run(_opened(Asked(wanted, "hash", "rollout", record), talk))
+        asyncio.run(_opened(BackendChoice(wanted, "hash", "rollout", record), talk))

@@ -13,7 +13,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import BROKEN, Judgement, Location, SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.trace import Exchange, Request, Response, Trace
-from rollout_conformance.steps.live import divergence, shapes
+from rollout_conformance.steps.live import divergence, wire_diff
 from rollout_conformance.steps.live.divergence import (
     Divergence,
     Kind,
@@ -24,9 +24,9 @@ from rollout_conformance.steps.live.divergence import (
     latency_class,
     slowest,
 )
-from rollout_conformance.steps.live.openai import Engine
-from rollout_conformance.steps.live.shapes import Allowed, Difference
+from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.live.trainer import Drift
+from rollout_conformance.steps.live.wire_diff import Allowed, Difference
 
 PASS, FAIL, ERROR, SKIP, INCONCLUSIVE = (
     Verdict.PASS,
@@ -200,7 +200,7 @@ def test_the_slowest_generation_is_that_of_no_other_call() -> None:
 
 def differences(scripted: Any, live: Any, allowed: Allowed = NOTHING, path: str = CHAT) -> list[tuple[str, ...]]:
     """Of one reply, without what stands before each member."""
-    found = shapes.differences(trace((path, {}, scripted)), trace((path, {}, live)), allowed)
+    found = wire_diff.differences(trace((path, {}, scripted)), trace((path, {}, live)), allowed)
     return [(one.member.split(".reply.")[-1], one.what, one.scripted, one.live) for one in found]
 
 
@@ -254,12 +254,12 @@ def test_the_mask_of_values_and_the_mask_of_members() -> None:
     ],
 )
 def test_a_member_says_whose_message_it_is_in(path: str, name: str) -> None:
-    found = shapes.leaves(trace((path, {"a": 1}, {"b": 2})))
+    found = wire_diff.leaves(trace((path, {"a": 1}, {"b": 2})))
     assert found == {f"{name}.request.a": [1], f"{name}.reply.b": [2], f"{name}.status": [200]}
 
 
 def test_what_is_no_json_or_never_came_has_no_members() -> None:
-    assert shapes.leaves(trace((CHAT, b"<html>", None), (CHAT, b"", b""))) == {"generation.status": [200]}
+    assert wire_diff.leaves(trace((CHAT, b"<html>", None), (CHAT, b"", b""))) == {"generation.status": [200]}
 
 
 def test_the_names_of_a_run_are_no_difference() -> None:
@@ -270,7 +270,7 @@ def test_the_names_of_a_run_are_no_difference() -> None:
 def test_the_status_is_a_member() -> None:
     one, other = trace((CHAT, {}, {})), trace((CHAT, {}, {}))
     other.exchanges[0] = replace(other.exchanges[0], response=Response(503, body=b"{}"))
-    assert shapes.differences(one, other, NOTHING) == (Difference("generation.status", "value", "200", "503"),)
+    assert wire_diff.differences(one, other, NOTHING) == (Difference("generation.status", "value", "200", "503"),)
 
 
 def test_the_shipped_mask_lets_a_model_speak_for_itself() -> None:
@@ -288,7 +288,7 @@ def test_the_shipped_mask_lets_a_model_speak_for_itself() -> None:
         }
 
     call = {"tool_calls": [{"id": "call_1", "function": {"name": "add"}}]}
-    mask = shapes.mask()
+    mask = wire_diff.mask()
     assert differences(reply(None, 1, **call), reply("The result is 8.", 2), mask) == []
     assert differences(reply("8", 1), {**reply("9", 2), "logprobs": None}, mask) != []
     assert all(mask.values.values())
@@ -306,7 +306,7 @@ def test_the_shipped_mask_lets_a_model_speak_for_itself() -> None:
 def test_a_mask_that_does_not_fit_is_told_with_its_place(tmp_path: Path, text: str, place: str) -> None:
     (tmp_path / "m.yaml").write_text(text)
     with pytest.raises(SuiteError, match=place):
-        shapes.mask(tmp_path / "m.yaml")
+        wire_diff.mask(tmp_path / "m.yaml")
 
 
 def test_an_empty_object_is_there() -> None:

@@ -12,11 +12,11 @@ from rollout_conformance.steps.engine import redaction, targets
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.targets import Target
 from rollout_conformance.steps.live import engine
-from rollout_conformance.steps.live.engine import Wish, command, found, running
-from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live.engine import EngineOptions, command, found, running
+from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.paths import TOKENIZER
-from rollout_conformance.steps.peers import served
-from rollout_conformance.steps.tests.test_live_openai import FakeEngine
+from rollout_conformance.steps.peers import asgi_binding
+from rollout_conformance.steps.tests.test_live_inference_client import FakeEngine
 
 NAMES = ("VLLM_BACKEND_URL", "VLLM_MODEL_NAME", "VLLM_API_KEY", "VLLM_EXECUTABLE", "VLLM_EXTRA_ARGS", "OMP_NUM_THREADS")
 
@@ -39,8 +39,8 @@ def executable(file: Path, text: str = "#!/bin/sh\n") -> str:
     return str(file)
 
 
-async def entered(wish: Wish) -> Engine:
-    async with running(wish) as one:
+async def entered(engine_options: EngineOptions) -> Engine:
+    async with running(engine_options) as one:
         return one
 
 
@@ -121,23 +121,25 @@ def test_the_command_can_be_started_as_a_target() -> None:
 
 
 def test_the_wish_is_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Wish.from_environment() == Wish(None, None, None, None)
+    assert EngineOptions.from_environment() == EngineOptions(None, None, None, None)
     for name, value in zip(NAMES, ("http://e:1", "m", "open-sesame", "/x/vllm"), strict=False):
         monkeypatch.setenv(name, value)
-    assert Wish.from_environment() == Wish(url="http://e:1", model="m", key="open-sesame", executable="/x/vllm")
+    assert EngineOptions.from_environment() == EngineOptions(
+        url="http://e:1", model="m", key="open-sesame", executable="/x/vllm"
+    )
     assert redaction.redacted("open-sesame!") == "***!"
 
 
 def test_what_is_empty_is_not_wished(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in NAMES[:4]:
         monkeypatch.setenv(name, "")
-    assert Wish.from_environment() == Wish()
+    assert EngineOptions.from_environment() == EngineOptions()
 
 
 def test_a_named_engine_is_used_and_none_is_started() -> None:
     async def run() -> Engine:
-        async with served.serve(FakeEngine(key="sesame")) as url:
-            return await entered(Wish(f"{url}/v1/", "second", "sesame", "/no/vllm"))
+        async with asgi_binding.serve(FakeEngine(key="sesame")) as url:
+            return await entered(EngineOptions(f"{url}/v1/", "second", "sesame", "/no/vllm"))
 
     assert asyncio.run(run()).model == "second"
 
@@ -154,7 +156,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Started:
     @contextlib.asynccontextmanager
     async def instead(spec: str, env: Mapping[str, str], ready_s: float, log: Path) -> AsyncIterator[Target]:
         seen.append((spec, env))
-        async with served.serve(FakeEngine()) as url:
+        async with asgi_binding.serve(FakeEngine()) as url:
             yield Target(url)
 
     monkeypatch.setattr(targets, "running", instead)
@@ -162,7 +164,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Started:
 
 
 def test_an_engine_is_started_where_none_is_named(started: Started, tmp_path: Path) -> None:
-    one = asyncio.run(entered(Wish()))
+    one = asyncio.run(entered(EngineOptions()))
     ((spec, env),) = started
     assert spec == f"cmd:{shlex.join(command(str(tmp_path / 'bin/vllm'), None))}"
     assert (one.model, Path(one.log).parent) == ("tiny", tmp_path)
@@ -171,27 +173,27 @@ def test_an_engine_is_started_where_none_is_named(started: Started, tmp_path: Pa
 
 def test_a_model_of_the_hub_is_fetched(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
-    assert asyncio.run(entered(Wish(model="second"))).model == "second"
+    assert asyncio.run(entered(EngineOptions(model="second"))).model == "second"
     assert started[0][1]["OMP_NUM_THREADS"] == "8"
     assert "HF_HUB_OFFLINE" not in started[0][1]
 
 
 def test_what_is_wrong_with_a_started_engine_is_not_called_a_failed_start(started: Started) -> None:
     with pytest.raises(SuiteError) as told:
-        asyncio.run(entered(Wish(model="third")))
+        asyncio.run(entered(EngineOptions(model="third")))
     assert str(told.value).startswith("VLLM_MODEL_NAME=third: ")
     assert started
 
 
 def test_a_key_in_the_environment_does_not_lock_the_suite_out(started: Started) -> None:
-    one = asyncio.run(entered(Wish(key="sesame")))
+    one = asyncio.run(entered(EngineOptions(key="sesame")))
     assert one.key == "sesame" or started[0][1].get("VLLM_API_KEY") == ""
 
 
 def test_vllm_that_does_not_start_is_told_with_its_last_words(tmp_path: Path) -> None:
     broken = executable(tmp_path / "vllm", "#!/bin/sh\necho no AVX512 here >&2\nexit 3\n")
     with pytest.raises(SuiteError) as told:
-        asyncio.run(entered(Wish(executable=broken)))
+        asyncio.run(entered(EngineOptions(executable=broken)))
     text = str(told.value)
     assert text.startswith("vLLM did not start: ")
     assert "ended with code 3" in text

@@ -9,16 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_conformance.steps.engine import http
+from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
-from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.live.trainer import LiveTrainer, first_difference, said, stable_number
 from rollout_conformance.steps.paths import TOKENIZER
-from rollout_conformance.steps.peers import served, tokens
+from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.calculator import tools
 from rollout_conformance.steps.peers.script import Ack, Fault, Line, Reply, Script
 from rollout_conformance.steps.peers.trainer import Enrolled
-from rollout_conformance.steps.tests.test_live_openai import URL, FakeEngine, completion, of, refused, wired
+from rollout_conformance.steps.tests.test_live_inference_client import URL, FakeEngine, completion, of, refused, wired
 
 TOKENS = tokens.load(TOKENIZER)
 QUESTION = [{"role": "user", "content": "5 plus 3?"}]
@@ -254,11 +254,11 @@ def test_a_surprise_is_a_trouble_too(what: str) -> None:
 def test_who_hangs_up_ends_the_generation() -> None:
     async def run() -> None:
         fake = FakeEngine(hold=asyncio.Event())
-        async with served.serve(fake) as url, http.client() as engine, http.client() as client:
+        async with asgi_binding.serve(fake) as url, http_client.client() as engine, http_client.client() as client:
             trainer, trace = LiveTrainer(engine, Engine(url, "tiny")), Trace()
             gate = asyncio.Event()
             trainer.enroll(Enrolled("", "r", None, NONCE, trace, TOKENS, Script(), lambda _: gate))
-            async with served.serve(trainer) as at:
+            async with asgi_binding.serve(trainer) as at:
                 asking = asyncio.ensure_future(client.post(f"{at}/v1/chat/completions", json=ASK))
                 async with asyncio.timeout(5):
                     while not fake.asked:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from rollout_conformance.steps import lint
-from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.run_setup import PROFILES
 
 FEATURE = """Feature: F
 

@@ -1,7 +1,9 @@
 """What a user reads: the block of a finding, the sentence at the end, the report, and no secret in any of them."""
 
+import importlib.util
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +12,21 @@ import pytest
 from rollout_conformance.steps.baseline import Baseline, Entry
 from rollout_conformance.steps.engine import html, report, report_file
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.failure_text import collapse, finding_block, summary
-from rollout_conformance.steps.engine.findings import Finding, Held, Judgement, Location, SuiteError, Verdict, judge
+from rollout_conformance.steps.engine.failure_report import collapse, finding_block, summary
+from rollout_conformance.steps.engine.findings import (
+    Finding,
+    Judgement,
+    Location,
+    Satisfied,
+    SuiteError,
+    Verdict,
+    judge,
+)
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.run_setup import PROFILES
 
 CATALOGUE = PROFILES["rollout"].catalogue
 LEVELS = {name: entry.level for name, entry in CATALOGUE.items()}
@@ -32,7 +43,7 @@ def case(name: str) -> Case:
     return Case(name, "rollout", "sync", ("ROLLOUT-094",), (), Location("scenarios/rollout/tools.yaml", 7))
 
 
-def outcome(name: str, *evidence: Finding | Held) -> Outcome:
+def outcome(name: str, *evidence: Finding | Satisfied) -> Outcome:
     trace = Trace()
     key = b'{"api_key": "tk-rc-0123abcd-7x-it", "max_tokens": 512}'
     trace.close(trace.open(Request("POST", "/v1/chat/completions", (), key), to_target=False), Response(200, (), b"{}"))
@@ -51,15 +62,15 @@ def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_
     assert lines == [
         "FAIL  ROLLOUT-094 MUST  The server MUST set `tool_call_id` of each tool message to the `id` of the tool call",
         "      that it answers.",
-        "  why    A result is attributed to another call: the policy learns wrong facts about its tools.",
-        '  said   tool_call_id ["call_1"]',
-        "  saw    tool_call_id [null]",
-        '  case   scenarios/rollout/tools.yaml:9  "one" [sync]',
-        '  also   1 more: "two" [sync]',
-        "  wire   #0 <- POST /v1/chat/completions  +TIME  => 200",
-        '              sent {"api_key":"***","max_tokens":512}',
-        "              got {}",
-        "  rerun  rollout-conformance run --case one",
+        "  why      A result is attributed to another call: the policy learns wrong facts about its tools.",
+        '  expected tool_call_id ["call_1"]',
+        "  observed tool_call_id [null]",
+        '  case     scenarios/rollout/tools.yaml:9  "one" [sync]',
+        '  also     1 more: "two" [sync]',
+        "  wire     #0 <- POST /v1/chat/completions  +TIME  => 200",
+        '                sent {"api_key":"***","max_tokens":512}',
+        "                got {}",
+        "  rerun    rollout-conformance run --case one",
     ]
 
 
@@ -67,7 +78,7 @@ def test_the_last_sentence_is_plain() -> None:
     assert summary([outcome("a", FOUND)], CATALOGUE).endswith(
         "Not fit to train on: 1 requirement(s) broken: ROLLOUT-094."
     )
-    good = summary([outcome("a", Held("ROLLOUT-094"))], CATALOGUE)
+    good = summary([outcome("a", Satisfied("ROLLOUT-094"))], CATALOGUE)
     assert good.endswith("Nothing required is broken: 1 requirements were judged and kept.")
 
 
@@ -75,13 +86,13 @@ def test_the_last_sentence_is_plain() -> None:
     ("evidence", "verdict"),
     [
         ([], Verdict.INCONCLUSIVE),
-        ([Held("ROLLOUT-094")], Verdict.PASS),
-        ([Held("ROLLOUT-094"), FOUND], Verdict.FAIL),
-        ([FOUND, Held("ROLLOUT-094")], Verdict.FAIL),
-        ([Held("ROLLOUT-094"), Finding("ROLLOUT-103", "", "")], Verdict.PASS),  # a SHOULD fails nothing by default
+        ([Satisfied("ROLLOUT-094")], Verdict.PASS),
+        ([Satisfied("ROLLOUT-094"), FOUND], Verdict.FAIL),
+        ([FOUND, Satisfied("ROLLOUT-094")], Verdict.FAIL),
+        ([Satisfied("ROLLOUT-094"), Finding("ROLLOUT-103", "", "")], Verdict.PASS),  # a SHOULD fails nothing by default
     ],
 )
-def test_triage(evidence: list[Finding | Held], verdict: Verdict) -> None:
+def test_triage(evidence: list[Finding | Satisfied], verdict: Verdict) -> None:
     assert judge(evidence, ("ROLLOUT-094",), LEVELS, "must").verdict is verdict
 
 
@@ -156,17 +167,44 @@ def test_what_is_no_line_of_a_report_is_named_with_its_reason(tmp_path: Path, da
 def test_half_a_character_is_written_and_read_back(tmp_path: Path) -> None:
     file = tmp_path / "run.ndjson"
     with report.ReportWriter(file, {}, CATALOGUE, [case("a")]) as writer:
-        writer.result(outcome("a", replace(FOUND, saw="\ud800")))
+        writer.result(outcome("a", replace(FOUND, observed="\ud800")))
     read = report_file.read(file)
-    assert next(read.results()).findings[0].saw == "\ud800"
-    assert "saw   \\ud800" in "".join(html.render(read)).encode("utf-8", "backslashreplace").decode()
+    assert next(read.results()).findings[0].observed == "\ud800"
+    assert "observed \\ud800" in "".join(html.render(read)).encode("utf-8", "backslashreplace").decode()
+
+
+def test_a_report_names_its_format_and_those_of_the_first_are_read_too(tmp_path: Path) -> None:
+    new, old = tmp_path / "new.ndjson", tmp_path / "old.ndjson"
+    with report.ReportWriter(new, {}, CATALOGUE, [case("a")]) as writer:
+        writer.result(outcome("a", FOUND))
+    lines = [json.loads(line) for line in new.read_text().splitlines()]
+    assert lines[0].pop("format") == 2
+    for line in lines:
+        for finding in line.get("findings", ()):
+            finding["said"], finding["saw"] = finding.pop("expected"), finding.pop("observed")
+    old.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pages = []
+    for file in (new, old):
+        read = report_file.read(file)
+        (finding,) = next(read.results()).findings
+        assert (finding.expected, finding.observed) == (FOUND.expected, FOUND.observed)
+        pages.append("".join(html.render(read)).replace(str(file), ""))
+    assert [(report_file.read(file)).header.format for file in (new, old)] == [2, 1]
+    assert pages[0] == pages[1]
+
+
+def test_a_report_of_a_format_to_come_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "run.ndjson"
+    file.write_text('{"type": "header", "format": 3}\n')
+    with pytest.raises(SuiteError, match="line 1 is not a line of a report: format: Input should be 1 or 2"):
+        report_file.read(file)
 
 
 def test_of_many_exchanges_and_findings_a_page_has_the_first(tmp_path: Path) -> None:
     file = tmp_path / "run.ndjson"
     ends = {"status": 200, "fault": None, "request_body": "", "response_body": None}
     wire = [{"n": n, "direction": "to target", "method": "GET", "path": f"/{n}", **ends} for n in range(100)]
-    one = dict.fromkeys(("said", "saw", "at", "rerun"), "")
+    one = dict.fromkeys(("expected", "observed", "at", "rerun"), "")
     found = [{"requirement": "ROLLOUT-001", "level": "must", **one, "exchanges": wire}] * 30
     ended = {"verdict": "fail", "reason": "", "seconds": 0.0, "requirements": [], "findings": found}
     line = json.dumps({"type": "result", "case": "a", **ended}) + "\n"
@@ -205,3 +243,17 @@ def test_a_known_failure_is_excused_and_a_stale_entry_is_not() -> None:
 def test_a_skip_says_why() -> None:
     skipped = Outcome(case("a"), Judgement(Verdict.SKIP, {}, (), "no tools"), None, 0.0, "")
     assert "skipped 1: no tools" in summary([skipped], CATALOGUE)
+
+
+@pytest.mark.parametrize("names", [("expected", "observed"), ("said", "saw")])
+def test_the_bench_of_stability_shows_findings_of_both_formats(names: tuple[str, str]) -> None:
+    spec = importlib.util.spec_from_file_location("stability", ROOT / "bench" / "stability.py")
+    assert spec is not None
+    assert spec.loader is not None
+    stability = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "stability", stability)  # its dataclasses look themselves up there
+        spec.loader.exec_module(stability)
+    finding = {"requirement": "ROLLOUT-001", **dict(zip(names, ("a", "b"), strict=True))}
+    shown = stability.other({"case": "c", "verdict": "fail", "reason": "", "findings": [finding]})
+    assert shown.finding == "ROLLOUT-001: a / b"

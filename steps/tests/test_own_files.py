@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rollout_conformance.steps import baseline, library, lint
+from rollout_conformance.steps import baseline, case_catalog, lint
 from rollout_conformance.steps.cli import FINDINGS, NO_JUDGEMENT, OK, _conclude, cli
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.running import PROFILES, Request
+from rollout_conformance.steps.run_setup import PROFILES, RunOptions
 
 CASE = "cases:\n- name: {name}\n  requirements: [{about}]\n  steps: [{step}]\n  expect: [{expected}]\n"
 CHAT = CASE.format(name="a chat", about="CHAT-050", step="{chat: {ask: Hello!}}", expected="answered")
@@ -72,40 +72,40 @@ def test_a_file_of_another_profile_says_so(tmp_path: Path) -> None:
 )
 def test_the_profile_of_a_file_is_that_of_its_requirements(tmp_path: Path, name: str, text: str, profile: str) -> None:
     written(tmp_path, **{name: text})
-    (file,) = library.within([tmp_path])
-    assert library.profile_in(file).name == profile
+    (file,) = case_catalog.within([tmp_path])
+    assert case_catalog.profile_in(file).name == profile
 
 
 def test_our_own_folders_say_what_their_files_are_about() -> None:
-    assert library.profile_in(ROOT / "features" / "router" / "admin" / "x.feature").name == "router"
-    assert library.profile_in(ROOT / "scenarios" / "chat" / "surface.yaml").name == "chat"
+    assert case_catalog.profile_in(ROOT / "features" / "router" / "admin" / "x.feature").name == "router"
+    assert case_catalog.profile_in(ROOT / "scenarios" / "chat" / "surface.yaml").name == "chat"
 
 
 def test_a_file_about_two_profiles_is_refused(tmp_path: Path) -> None:
     file = written(tmp_path, x_yaml=ROLLOUT + CHAT.removeprefix("cases:\n")) / "x.yaml"
     with pytest.raises(SuiteError, match="several profiles: rollout \\(ROLLOUT-112\\) and chat \\(CHAT-050\\)"):
-        library.profile_in(file)
+        case_catalog.profile_in(file)
 
 
 def test_files_about_two_profiles_are_no_run(tmp_path: Path) -> None:
     folder = written(tmp_path, a_yaml=CHAT, b_yaml=ROLLOUT)
     with pytest.raises(SuiteError, match="A run judges one target"):
-        library.profile_among(library.within([folder]))
+        case_catalog.profile_among(case_catalog.within([folder]))
 
 
 def test_a_folder_without_cases_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match="no case file there"):
-        library.within([tmp_path])
+        case_catalog.within([tmp_path])
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_cases_in_folders_of_a_folder_are_cases_of_its_profile(tmp_path: Path, profile: str) -> None:
     """They are counted, and they are played: a case of another profile would be dropped by the run."""
-    first = next(file for file in library.files(profile) if file.suffix == ".feature")
+    first = next(file for file in case_catalog.files(profile) if file.suffix == ".feature")
     written(tmp_path, **{f"features__{profile}__deep__er__x_feature": first.read_text(encoding="utf-8")})
-    data = next(file for file in library.files(profile) if file.suffix == ".yaml")
+    data = next(file for file in case_catalog.files(profile) if file.suffix == ".yaml")
     written(tmp_path, **{f"scenarios__{profile}__deep__x_yaml": data.read_text(encoding="utf-8")})
-    cases = library.every(profile, tmp_path)
+    cases = case_catalog.every(profile, tmp_path)
     assert {case.at.file for case in cases} == {
         f"features/{profile}/deep/er/x.feature",
         f"scenarios/{profile}/deep/x.yaml",
@@ -116,9 +116,9 @@ def test_cases_in_folders_of_a_folder_are_cases_of_its_profile(tmp_path: Path, p
 def test_a_run_that_judges_nothing_could_not_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every case was played, and none gave evidence: nobody may take that for a pass."""
     file = written(tmp_path, a_yaml=ROLLOUT) / "a.yaml"
-    (case, *_) = library.among([file], PROFILES["rollout"])
+    (case, *_) = case_catalog.among([file], PROFILES["rollout"])
     silent = Outcome(case, Judgement(Verdict.INCONCLUSIVE, {}, (), "the occasion never arose"), None, 0.0, "")
-    assert _conclude(Request(), [silent], baseline.load(None), 1) == NO_JUDGEMENT
+    assert _conclude(RunOptions(), [silent], baseline.load(None), 1) == NO_JUDGEMENT
     assert "Nothing was judged" in capsys.readouterr().err
     held = Outcome(case, Judgement(Verdict.PASS, {"ROLLOUT-112": Verdict.PASS}), None, 0.0, "")
-    assert _conclude(Request(), [silent, held], baseline.load(None), 2) == OK
+    assert _conclude(RunOptions(), [silent, held], baseline.load(None), 2) == OK

@@ -8,20 +8,20 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rollout_conformance.steps import library
-from rollout_conformance.steps.engine import http
+from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.paths import TOKENIZER
-from rollout_conformance.steps.peers import in_process, served, tokens
-from rollout_conformance.steps.peers.backends import Backend, BackendLine, Backends, Plan
-from rollout_conformance.steps.peers.host import Hosted, ScriptedHost, StartAnswer
+from rollout_conformance.steps.peers import asgi_binding, respx_binding, tokens
 from rollout_conformance.steps.peers.script import Reply, Script
+from rollout_conformance.steps.peers.scripted_backends import Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer, StartAnswer
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
-from rollout_conformance.steps.running import PROFILES, Request, ready
+from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
 
 NONCE = "rc-00000000-1x"
 ASKED = {"rollout_id": NONCE, "messages": [{"role": "user", "content": f"Hello, {NONCE}."}]}
@@ -38,10 +38,10 @@ def trainer(trace: Trace, line: Reply) -> ScriptedTrainer:
     return made
 
 
-def host(trace: Trace) -> ScriptedHost:
-    made = ScriptedHost()
+def host(trace: Trace) -> ScriptedRolloutServer:
+    made = ScriptedRolloutServer()
     refusals = [StartAnswer(503, (("x-a", "\u2603"),))]
-    made.host(Hosted("", NONCE, "callback", trace, (), NONCE, refusals))
+    made.host(HostedRollout("", NONCE, "callback", trace, (), NONCE, refusals))
     return made
 
 
@@ -51,8 +51,8 @@ def backend(trace: Trace) -> Backend:
     return Backend("a", all_of_them)
 
 
-async def over_a_socket(peer: served.Peer, path: str) -> None:
-    async with served.serve(peer) as url, http.client() as client:
+async def over_a_socket(peer: asgi_binding.Peer, path: str) -> None:
+    async with asgi_binding.serve(peer) as url, http_client.client() as client:
         try:
             await client.post(url + path, json=ASKED)
         except httpx.HTTPError:
@@ -60,7 +60,7 @@ async def over_a_socket(peer: served.Peer, path: str) -> None:
 
 
 async def in_this_process(peer: ScriptedTrainer, path: str) -> None:
-    async with httpx.AsyncClient(transport=in_process.transport(peer), base_url="http://trainer.test") as client:
+    async with httpx.AsyncClient(transport=respx_binding.transport(peer), base_url="http://trainer.test") as client:
         with pytest.raises(ValueError, match="has no 'a' there"):
             await client.post(path, json=ASKED)
 
@@ -80,7 +80,9 @@ def test_what_a_trainer_cannot_say_is_noted_in_the_case(bound: Callable[..., Awa
     [(host, f"/of/{NONCE}/v1/rollout/init"), (backend, "/v1/chat/completions")],
     ids=["host", "backend"],
 )
-def test_what_another_peer_cannot_say_is_noted_in_the_case(made: Callable[[Trace], served.Peer], path: str) -> None:
+def test_what_another_peer_cannot_say_is_noted_in_the_case(
+    made: Callable[[Trace], asgi_binding.Peer], path: str
+) -> None:
     trace = Trace()
     asyncio.run(over_a_socket(made(trace), path))
     assert len(trace.troubles) == 1
@@ -93,15 +95,15 @@ def test_an_answer_that_may_be_given_is_no_trouble() -> None:
 
 
 async def played(case: Case) -> Outcome:
-    async with ready(Request(dialect="callback")) as run:
-        return await run.campaign.play(case)
+    async with ready(RunOptions(dialect="callback")) as run:
+        return await run.runner.play(case)
 
 
 def test_the_case_is_an_error_with_the_reason(tmp_path: Path) -> None:
     """What `lint` refuses cannot be written; a case of Python can still do it."""
     file = tmp_path / "x.yaml"
     file.write_text(CASE, encoding="utf-8")
-    (case,) = library.among([file], PROFILES["rollout"])
+    (case,) = case_catalog.among([file], PROFILES["rollout"])
     broken = replace(case.steps[0], what=TrainerSays(Script((Reply(text="Done.", put={"a.b": 1}),))))
     outcome = asyncio.run(played(replace(case, steps=(broken, *case.steps[1:]))))
     assert outcome.judgement.verdict is Verdict.ERROR

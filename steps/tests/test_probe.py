@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from rollout_conformance.steps import probe, smoking
+from rollout_conformance.steps import probe, smoke_check
 from rollout_conformance.steps.cli import cli
-from rollout_conformance.steps.engine import card as cards
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.trace import Request as Asked
+from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.trace import Request as HttpRequest
 from rollout_conformance.steps.engine.trace import Response
-from rollout_conformance.steps.peers import served
-from rollout_conformance.steps.peers.host import HostPlay
-from rollout_conformance.steps.running import PROFILES, Request, ready
+from rollout_conformance.steps.peers import asgi_binding
+from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedPlay
+from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
 
 JSON = (("content-type", "application/json"),)
 KEY = "a-key-of-ours"
-Answer = Callable[[Asked], Response]
+Answer = Callable[[HttpRequest], Response]
 
 
 def answer(status: int, body: Any = None, **headers: str) -> Response:
@@ -44,8 +44,8 @@ class Target:
     def __init__(self, answers: Answer) -> None:
         self.answers = answers
 
-    def receive(self, request: Asked) -> HostPlay:
-        return HostPlay(self.answers(request))
+    def receive(self, request: HttpRequest) -> ScriptedPlay:
+        return ScriptedPlay(self.answers(request))
 
 
 def always(response: Response) -> Answer:
@@ -61,10 +61,10 @@ def played(answers: Answer, card: dict[str, Any] | None = None, **options: Any) 
     """The dialects that are judged, and what is said of them. Raises `SuiteError` as a run does."""
 
     async def play() -> tuple[str, ...]:
-        async with served.serve(Target(answers)) as url:
+        async with asgi_binding.serve(Target(answers)) as url:
             described = Card.model_validate({"patience_s": 0.2, "settle_s": 0, **(card or {})})
-            async with ready(Request(target=url, described=described, **options)) as run:
-                assert all(places.total == places.most for places in run.campaign.places.values())
+            async with ready(RunOptions(target=url, described=described, **options)) as run:
+                assert all(places.total == places.most for places in run.runner.limiters.values())
                 return (*run.dialects, *run.remarks)
 
     return asyncio.run(play())
@@ -176,7 +176,7 @@ def test_an_error_that_is_for_the_cases_is_only_told() -> None:
 def test_a_busy_target_is_asked_again() -> None:
     left = [429, 503]
 
-    def busy(request: Asked) -> Response:
+    def busy(request: HttpRequest) -> Response:
         if request.body not in (b"", b"{}") and left:
             return answer(left.pop(0), {"detail": "full"}, retry_after="0.05")
         return answer(200, {"status": "COMPLETED"}) if request.path == "/rollout" else NOT_FOUND
@@ -192,7 +192,7 @@ def test_a_target_that_stays_busy(hasty: None) -> None:
 
 
 def test_one_dialect_of_two_is_judged() -> None:
-    def answers(request: Asked) -> Response:
+    def answers(request: HttpRequest) -> Response:
         if request.path == "/rollout":
             return answer(200, {"status": "COMPLETED"})
         return answer(500, "boom") if request.path == "/v1/rollout/init" else NOT_FOUND
@@ -220,14 +220,14 @@ def test_a_trainer_that_does_not_reach_our_server(hasty: None) -> None:
 
 
 def _control(status: int) -> Answer:
-    def answers(request: Asked) -> Response:
+    def answers(request: HttpRequest) -> Response:
         return answer(status, {"detail": "no"}) if request.path == "/rollouts" else answer(422, {"detail": "messages"})
 
     return answers
 
 
 def test_a_chat_server_that_asks_for_a_model() -> None:
-    def answers(request: Asked) -> Response:
+    def answers(request: HttpRequest) -> Response:
         if request.path != "/v1/chat/completions":
             return NOT_FOUND
         named = json.loads(request.body).get("model") == "m"
@@ -241,7 +241,7 @@ def test_a_chat_server_that_asks_for_a_model() -> None:
 
 
 def test_a_chat_server_with_another_model() -> None:
-    def answers(request: Asked) -> Response:
+    def answers(request: HttpRequest) -> Response:
         if request.path == "/v1/models":
             return answer(200, {"data": [{"id": "one"}, {"id": "two"}]})
         return answer(404, {"error": {"message": f"no model {json.loads(request.body)['model']}"}})
@@ -288,7 +288,7 @@ def test_explore_says_what_applies_instead(profile: str) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_smoke_finds_the_reference_sane(profile: str) -> None:
     lines: list[str] = []
-    assert asyncio.run(smoking.smoke(Request(profile=profile), lines.append)) == 0
+    assert asyncio.run(smoke_check.smoke(RunOptions(profile=profile), lines.append)) == 0
     for dialect in PROFILES[profile].dialects:
         assert any(line.startswith(f"greeting    {dialect}: ended well in ") for line in lines), lines
 
@@ -296,11 +296,11 @@ def test_smoke_finds_the_reference_sane(profile: str) -> None:
 def test_what_breaks_elsewhere_is_judged_in_full() -> None:
     card = cards.load(PROFILES["rollout"].default_card)
     broken = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "http_500"}})
-    request = Request(target="app:rollout_server.mutants:create_app", described=broken, dialect="sync")
+    request = RunOptions(target="app:rollout_server.mutants:create_app", described=broken, dialect="sync")
     assert asyncio.run(_judged(request)) == (("sync",), ())
 
 
-async def _judged(request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
+async def _judged(request: RunOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
     async with ready(request) as run:
         return run.dialects, run.remarks
 
@@ -310,7 +310,7 @@ def test_a_router_is_asked_for_the_model_that_was_named() -> None:
     keys = json.dumps([{"key": KEY, "org": "one", "scopes": ["inference"]}])
     engines = json.dumps([{"name": "a", "url": "{engine_a}"}])
     env = {"ROUTER_BACKENDS": engines, "ROUTER_KEYS": keys, "ROUTER_LOG_LEVEL": "off"}
-    request = Request(profile="router", described=Card(env=env, key=KEY), model="of-my-own")
+    request = RunOptions(profile="router", described=Card(env=env, key=KEY), model="of-my-own")
 
     async def asked() -> set[str]:
         async with ready(request) as run:
@@ -324,11 +324,13 @@ def test_smoke_says_which_finding() -> None:
     lines: list[str] = []
 
     async def play() -> int:
-        async with served.serve(Target(at("/rollout", answer(200, {"status": "ERROR", "error_message": "no"})))) as url:
+        async with asgi_binding.serve(
+            Target(at("/rollout", answer(200, {"status": "ERROR", "error_message": "no"})))
+        ) as url:
             described = Card.model_validate({"patience_s": 0.2})
-            return await smoking.smoke(Request(target=url, described=described), lines.append)
+            return await smoke_check.smoke(RunOptions(target=url, described=described), lines.append)
 
     assert asyncio.run(play()) == 2
-    said = r" +ROLLOUT-231 MUST  said COMPLETED: .*; saw the rollout ended in ERROR: .no."
+    said = r" +ROLLOUT-231 MUST  expected COMPLETED: .*; observed the rollout ended in ERROR: .no."
     assert any(re.match(said, line) for line in lines), lines
     assert all("\n" not in line for line in lines)

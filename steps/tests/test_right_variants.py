@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from rollout_conformance.steps import library
-from rollout_conformance.steps.engine import card as cards
+from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
-from rollout_conformance.steps.running import Request, ready
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 ONLY_ROUTED = ("routed",)
 BOTH = ("sync", "callback")
@@ -64,10 +64,10 @@ async def played(name: str, freedom: Freedom) -> list[Outcome]:
     known = [capability for capability in card.capabilities if capability not in ("status", "cancel")]
     change = {"env": {**card.env, "ROLLOUT_MUTANT": name}, "dialects": list(freedom.dialects), "capabilities": known}
     target = "app:rollout_server.mutants:create_app"
-    async with ready(Request(target=target, described=card.model_copy(update=change))) as run:
+    async with ready(RunOptions(target=target, described=card.model_copy(update=change))) as run:
         about = set(freedom.about)
-        cases = [case for case in run.mine(library.every("rollout")) if about & set(case.requirements)]
-        return await asyncio.gather(*(run.campaign.play(case) for case in cases))
+        cases = [case for case in run.applicable(case_catalog.every("rollout")) if about & set(case.requirements)]
+        return await asyncio.gather(*(run.runner.play(case) for case in cases))
 
 
 @pytest.mark.parametrize(("name", "freedom"), FREEDOMS.items(), ids=FREEDOMS.keys())
@@ -96,7 +96,7 @@ async def shown(name: str | None) -> frozenset[str]:
     env = card.env if name is None else {**card.env, "ROLLOUT_MUTANT": name}
     card = card.model_copy(update={"env": env, "dialects": ["routed"], "capabilities": []})
     target = PROFILE.default_target if name is None else "app:rollout_server.mutants:create_app"
-    async with ready(Request(target=target, described=card)) as run:
+    async with ready(RunOptions(target=target, described=card)) as run:
         return run.peers.shown  # type: ignore[attr-defined, no-any-return]
 
 
@@ -110,9 +110,9 @@ async def with_one_place(names: tuple[str, ...]) -> list[Outcome]:
     card = cards.load(PROFILE.default_card)
     env = {**card.env, "ROLLOUT_MAX_CONCURRENT": "1", "ROLLOUT_MAX_QUEUED": "64"}
     card = card.model_copy(update={"env": env, "patience_s": 2.0})
-    async with ready(Request(target=PROFILE.default_target, described=card)) as run:
-        cases = [case for case in run.mine(library.every("rollout")) if case.name in names]
-        return await asyncio.gather(*(run.campaign.play(case) for case in cases))
+    async with ready(RunOptions(target=PROFILE.default_target, described=card)) as run:
+        cases = [case for case in run.applicable(case_catalog.every("rollout")) if case.name in names]
+        return await asyncio.gather(*(run.runner.play(case) for case in cases))
 
 
 def test_a_server_with_one_place_is_not_accused_of_a_rollout_that_waits_for_it() -> None:

@@ -13,9 +13,9 @@ from rollout_conformance.steps.peers.script import Fault, Reply, Script
 from rollout_conformance.steps.profiles.rollout import expectations as want
 from rollout_conformance.steps.profiles.rollout.actions import StopServer
 from rollout_conformance.steps.profiles.rollout.cause import cause
-from rollout_conformance.steps.profiles.rollout.given import START_PATH, Wanted
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
-from rollout_conformance.steps.profiles.rollout.talk import Talk
+from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides
+from rollout_conformance.steps.profiles.rollout.view import CaseView
 from rollout_conformance.steps.tests.heavy import Played
 
 AT = Location("case", 1)
@@ -36,8 +36,8 @@ def case(*what: Any, about: str = MINE) -> Case:
     return Case("it", "rollout", "sync", (about,), tuple(Step(one, AT) for one in what), AT)
 
 
-def found(talk: Talk, *what: Any, about: str = MINE) -> Cause | None:
-    return cause(CATALOGUE, case(*what, about=about), talk)
+def found(view: CaseView, *what: Any, about: str = MINE) -> Cause | None:
+    return cause(CATALOGUE, case(*what, about=about), view)
 
 
 def accused(one: Cause | None) -> str | None:
@@ -45,26 +45,26 @@ def accused(one: Cause | None) -> str | None:
     return None if one is None else one.finding.requirement if one.finding else ""
 
 
-def with_wish(talk: Talk, **wishes: Any) -> Talk:
+def with_wish(view: CaseView, **wishes: Any) -> CaseView:
     """The same, and the case had asked for something else than the ordinary start request."""
-    it = talk.rollouts[""]
-    given = replace(it.given, wanted=Wanted(**wishes))
-    return replace(talk, rollouts={"": replace(it, given=given)})
+    it = view.rollouts[""]
+    given = replace(it.given, wanted=StartOverrides(**wishes))
+    return replace(view, rollouts={"": replace(it, given=given)})
 
 
-def waited(talk: Talk, what: str, crowded: int = 0) -> Talk:
+def waited(view: CaseView, what: str, crowded: int = 0) -> CaseView:
     """The same, and the case waited in vain."""
-    return replace(talk, gave_up=(("", what),), patience_s=3.0, crowded=crowded)
+    return replace(view, wait_timeouts=(("", what),), patience_s=3.0, crowded=crowded)
 
 
 # -------------------------------------------------------------------------------------------------- it did not begin
 
 
-def answered(status: int, body: Any = "no") -> Talk:
+def answered(status: int, body: Any = "no") -> CaseView:
     """A start that was answered so, and no rollout."""
     one = Played("sync", DONE)
     one.start(status, body)
-    return one.talk()
+    return one.view()
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 422, 500, 502])
@@ -109,7 +109,7 @@ def test_a_start_that_was_lost_is_told_with_its_fault() -> None:
     one = Played("sync", DONE)
     n = one.trace.open(Request("POST", START_PATH["sync"]), to_target=True)
     one.trace.close(n, fault="ConnectionResetError: reset")
-    lost = found(one.talk(), want.Completed())
+    lost = found(one.view(), want.Completed())
     assert lost is not None
     assert lost.reason == "the start: ConnectionResetError: reset"
 
@@ -126,11 +126,11 @@ def test_a_rollout_that_completed_has_no_cause() -> None:
     assert found(completed(), want.Failed()) is None  # that it had to fail is for the case to say
 
 
-def completed() -> Talk:
+def completed() -> CaseView:
     one = Played("sync", DONE)
     one.ask()
     one.end()
-    return one.talk()
+    return one.view()
 
 
 # ------------------------------------------------------------------------------------------------- it ended in ERROR
@@ -142,7 +142,7 @@ ORDINARY: dict[str, Reply | Fault] = {
 }
 
 
-def failed(dialect: str = "sync", reply: Reply | Fault = ORDINARY["a text"], message: Any = "no tool") -> Talk:
+def failed(dialect: str = "sync", reply: Reply | Fault = ORDINARY["a text"], message: Any = "no tool") -> CaseView:
     """One generation call, answered so, and an ERROR."""
     one = Played(dialect, Script((reply,)))
     if isinstance(reply, Fault):
@@ -150,7 +150,7 @@ def failed(dialect: str = "sync", reply: Reply | Fault = ORDINARY["a text"], mes
     else:
         one.ask()
     one.end(status="ERROR", finish_reason="error", error_message=message)
-    return one.talk()
+    return one.view()
 
 
 def fault_asked(one: Played) -> None:
@@ -216,7 +216,7 @@ def test_an_error_is_read_in_every_dialect(dialect: str) -> None:
         one.post("/v1/rollout/completed", members)
     else:
         one.end(status="ERROR", error_message="no tool")
-    assert accused(found(one.talk())) == MINE
+    assert accused(found(one.view())) == MINE
 
 
 def test_what_an_invariant_judges_is_not_shown_broken_by_an_early_end() -> None:
@@ -236,12 +236,12 @@ def test_the_evidence_is_the_last_call_and_the_result() -> None:
 @pytest.mark.parametrize("end", ["stop", "cancel"])
 @pytest.mark.parametrize("demands", [NOTHING, (want.Completed(),)], ids=["nothing", "completed"])
 def test_an_end_that_the_case_brings_about_is_no_cause(end: str, demands: tuple[Any, ...]) -> None:
-    talk = failed()
+    view = failed()
     if end == "cancel":
-        talk.trace.event("", "trainer", "CancelSent", 0)
-        it = talk.it
-        talk = replace(talk, rollouts={"": replace(it, events=tuple(talk.trace.events))})
-    assert found(talk, *([StopServer()] if end == "stop" else []), *demands) is None
+        view.trace.event("", "trainer", "CancelSent", 0)
+        it = view.it
+        view = replace(view, rollouts={"": replace(it, events=tuple(view.trace.events))})
+    assert found(view, *([StopServer()] if end == "stop" else []), *demands) is None
 
 
 def test_a_server_that_was_not_stopped_after_all_has_no_reason_to_fail() -> None:
@@ -263,7 +263,7 @@ def test_demands_about_another_rollout_admit_nothing() -> None:
 # -------------------------------------------------------------------------------------------------- it came to no end
 
 
-def silent(dialect: str = "sync", *, calls: int = 1, answered: bool = True) -> Talk:
+def silent(dialect: str = "sync", *, calls: int = 1, answered: bool = True) -> CaseView:
     """A rollout that began, and of which nothing more was heard."""
     one = Played(dialect, DONE)
     if dialect == "sync":
@@ -275,7 +275,7 @@ def silent(dialect: str = "sync", *, calls: int = 1, answered: bool = True) -> T
             one.ask()
         else:
             one.trainer.receive(one._request("/v1/chat/completions", {"messages": one.messages}))
-    return one.talk()
+    return one.view()
 
 
 @pytest.mark.parametrize(
@@ -323,10 +323,10 @@ def test_a_rollout_that_did_not_begin_among_others_may_have_waited_for_a_place(
 
 def test_the_first_end_of_several_is_the_cause() -> None:
     early, late = failed(message="early").it, failed(message="late").it
-    talk = failed()
+    view = failed()
     later = late.starts[0].exchange
     late = replace(late, starts=(replace(late.starts[0], exchange=replace(later, n=9)),))
     for rollouts in ({"a": early, "b": late}, {"b": late, "a": early}):
-        one = found(replace(talk, rollouts=rollouts))
+        one = found(replace(view, rollouts=rollouts))
         assert one is not None
         assert "early" in one.reason

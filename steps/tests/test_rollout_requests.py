@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps.engine.findings import Finding
-from rollout_conformance.steps.profiles.rollout.checks import requests
+from rollout_conformance.steps.profiles.rollout.invariants import generation_requests
 
 
 def broken(check: Any, sampling: dict[str, Any], fields: dict[str, Any]) -> set[str]:
@@ -17,12 +17,12 @@ def broken(check: Any, sampling: dict[str, Any], fields: dict[str, Any]) -> set[
 
 @pytest.mark.parametrize("name", ["n", "stream"])
 def test_what_the_start_itself_asked_for_is_no_fault_of_the_server(name: str) -> None:
-    assert broken(requests._shape, {}, {name: 3}) == {"ROLLOUT-053"}
-    assert broken(requests._shape, {name: 3}, {name: 3}) == set()
+    assert broken(generation_requests._shape, {}, {name: 3}) == {"ROLLOUT-053"}
+    assert broken(generation_requests._shape, {name: 3}, {name: 3}) == set()
 
 
 @pytest.mark.parametrize(
     ("forwarded", "wanted"), [("x", set()), (["x"], set()), (["x", "y"], {"ROLLOUT-051"}), (None, {"ROLLOUT-051"})]
 )
 def test_one_stop_text_may_become_a_list_of_it(forwarded: Any, wanted: set[str]) -> None:
-    assert broken(requests._sampling, {"stop": "x"}, {"stop": forwarded}) == wanted
+    assert broken(generation_requests._sampling, {"stop": "x"}, {"stop": forwarded}) == wanted

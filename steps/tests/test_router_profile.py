@@ -5,10 +5,10 @@ import json
 import pytest
 
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.peers import talking
+from rollout_conformance.steps.peers import completion_responses
 from rollout_conformance.steps.profiles.chat import vocabulary as chat
 from rollout_conformance.steps.profiles.chat.replies import Reply
-from rollout_conformance.steps.profiles.router import operating, spreading, vocabulary
+from rollout_conformance.steps.profiles.router import load_balancing, metrics, vocabulary
 
 BODY = {"messages": [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "One two"}]}
 
@@ -18,7 +18,7 @@ BODY = {"messages": [{"role": "user", "content": "Hello!"}, {"role": "assistant"
     [(120, 0.9, (94, 118)), (40, 0.5, (8, 32)), (1, 0.5, (0, 1)), (0, 0.5, (0, 0)), (20, 1.0, (20, 20))],
 )
 def test_the_counts_that_a_share_allows(total: int, share: float, bounds: tuple[int, int]) -> None:
-    assert spreading.bounds(total, share) == bounds
+    assert load_balancing.bounds(total, share) == bounds
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_the_counts_that_a_share_allows(total: int, share: float, bounds: tuple[
     ],
 )
 def test_a_page_of_numbers(page: bytes, found: dict[str, float]) -> None:
-    assert operating.samples(Reply("it", 0, {}, 200, None, raw=page)) == found
+    assert metrics.samples(Reply("it", 0, {}, 200, None, raw=page)) == found
 
 
 @pytest.mark.parametrize(
@@ -42,15 +42,17 @@ def test_a_page_of_numbers(page: bytes, found: dict[str, float]) -> None:
     ],
 )
 def test_an_engine_goes_on_where_it_is_asked_to(more: dict[str, object], rest: str) -> None:
-    asked = talking.asked({**BODY, **more}, "/v1/chat/completions", "before")
+    asked = completion_responses.asked({**BODY, **more}, "/v1/chat/completions", "before")
     assert asked.rest("One two three four.") == rest
 
 
 @pytest.mark.parametrize("spaces", ["before", "after"])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
 def test_the_pieces_of_a_stream_are_its_text(path: str, spaces: str) -> None:
-    asked = talking.asked({"stream": True, "stream_options": {"include_usage": True}}, path, spaces)  # type: ignore[arg-type]
-    events = [event.removeprefix(b"data: ").strip() for event in talking.stream(asked, "One  two three.", {})]
+    asked = completion_responses.asked({"stream": True, "stream_options": {"include_usage": True}}, path, spaces)  # type: ignore[arg-type]
+    events = [
+        event.removeprefix(b"data: ").strip() for event in completion_responses.stream(asked, "One  two three.", {})
+    ]
     assert events[-1] == b"[DONE]"
     parts = [part for event in events[:-1] for part in json.loads(event)["choices"]]
     assert "".join(part.get("text", part.get("delta", {}).get("content", "")) for part in parts) == "One  two three."

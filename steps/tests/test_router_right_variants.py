@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import pytest
 
-from rollout_conformance.steps import library
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Judgement, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.profiles.router.tests.plain import KEY
-from rollout_conformance.steps.running import Request, ready
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 TARGET = "app:rollout_conformance.steps.profiles.router.tests.plain:create_app"
 CASES = (
@@ -46,14 +46,14 @@ def played(
     health = health if "other_health" in ways else None
     headers = {"x-config": "two engines"}
     card = Card(key=KEY, settle_s=0, capabilities=["timeout"], env=env, health=health, headers=headers)
-    return asyncio.run(_played(Request("router", target=TARGET, described=card, jobs=jobs), set(names)))
+    return asyncio.run(_played(RunOptions("router", target=TARGET, described=card, jobs=jobs), set(names)))
 
 
-async def _played(request: Request, names: set[str]) -> list[Outcome]:
+async def _played(request: RunOptions, names: set[str]) -> list[Outcome]:
     async with ready(request) as run:
-        cases = [case for case in library.every("router") if _plain(case) in names]
+        cases = [case for case in case_catalog.every("router") if _plain(case) in names]
         assert len(cases) == len(names)
-        return await asyncio.gather(*(run.campaign.play(case) for case in run.ordered(run.mine(cases))))
+        return await asyncio.gather(*(run.runner.play(case) for case in run.ordered(run.applicable(cases))))
 
 
 def _plain(case: Case) -> str:
@@ -117,6 +117,6 @@ def test_defects_are_found(ways: str, requirements: set[str]) -> None:
 def test_one_cause_is_one_finding() -> None:
     """A second attempt without the body: whatever the client got then is no reply to what it asked."""
     outcomes = played("empty_retry", names=[name for name in CASES if "is asked of the other" in name])
-    said = {finding.said for one in outcomes for finding in one.judgement.findings}
+    said = {finding.expected for one in outcomes for finding in one.judgement.findings}
     assert broken(outcomes) == {"ROUTER-003"}
     assert said == {"the same request at the second engine"}

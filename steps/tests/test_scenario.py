@@ -1,17 +1,18 @@
 """Scenario files: what is wrong is told with file:line:column and what to write instead."""
 
-import json
 from pathlib import Path
 
 import jsonschema_rs
 import pytest
 
-from rollout_conformance.steps import scenario, verb_scenario, verbs
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.running import PROFILES
+from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.scenario import loader as scenario
+from rollout_conformance.steps.scenario import schema
 
 ROLLOUT = PROFILES["rollout"]
 GOOD = "cases:\n- name: a\n  requirements: [ROLLOUT-112]\n  trainer: [{say: Done.}]\n"
@@ -82,31 +83,25 @@ SHIPPED = [(folder, file) for folder in PROFILES for file in sorted((ROOT / "sce
 
 
 def test_the_schemas_that_editors_use_are_those_of_the_models() -> None:
-    for file, made in scenario.SCHEMAS.items():
-        assert json.loads(file.read_text()) == made(), "run python -m rollout_conformance.steps.scenario"
+    for file, made in schema.files().items():
+        assert file.read_text() == schema.written(made), "run python -m rollout_conformance.steps.scenario.schema"
 
 
 @pytest.mark.parametrize(("profile", "file"), SHIPPED, ids=[f"{folder}-{file.stem}" for folder, file in SHIPPED])
 def test_every_shipped_file_fits_the_schema(profile: str, file: Path) -> None:
-    schema = scenario.schema() if profile == "rollout" else verb_scenario.schema(profile)
-    jsonschema_rs.validate(schema, yaml_source.read(file).value)
+    jsonschema_rs.validate(schema.schema(PROFILES[profile]), yaml_source.read(file).value)
 
 
-def test_every_verb_is_used_by_a_shipped_case() -> None:
-    text = "\n".join(file.read_text() for file in (ROOT / "scenarios" / "rollout").glob("*.yaml"))
-    assert [verb for verb in {**verbs.ACTIONS, **verbs.EXPECTATIONS} if verb not in text] == []
-
-
-@pytest.mark.parametrize("profile", verb_scenario.VOCABULARIES)
-def test_every_verb_of_the_other_profiles_is_used_by_a_shipped_case(profile: str) -> None:
-    shown = ("router", "chat") if profile == "router" else (profile,)  # a router is asked what an engine is asked
-    files = [file for name in shown for file in (ROOT / "scenarios" / name).glob("*.yaml")]
-    cases = [case for file in files for case in yaml_source.read(file).value["cases"]]
-    used = {
-        one if isinstance(one, str) else next(iter(one)) for c in cases for one in (*c["steps"], *c.get("expect", ()))
-    }
-    known = verb_scenario.VOCABULARIES[profile]
-    assert {*known.ACTIONS, *known.EXPECTATIONS} - used == set()
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_verb_is_used_by_a_shipped_case(profile: str) -> None:
+    shown = (
+        ("router", "chat") if profile == "router" else (profile,)
+    )  # a router is asked what an inference server is asked
+    cases = [
+        case for name in shown for file in case_catalog.files(name) for case in case_catalog.load(file, PROFILES[name])
+    ]
+    used = {step.text.partition(":")[0] for case in cases for step in case.steps if case.at.file.endswith(".yaml")}
+    assert {verb.name for verb in PROFILES[profile].vocabulary} - used == set()
 
 
 def test_tags_of_a_file_are_those_of_all_its_cases(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ import pytest
 from rollout_conformance.steps import cli, progress
 from rollout_conformance.steps.baseline import Baseline
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.findings import Finding, Held, Location, judge
+from rollout_conformance.steps.engine.early_end import Reason
+from rollout_conformance.steps.engine.findings import Finding, Location, Satisfied, judge
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.engine.stopping import Reason
-from rollout_conformance.steps.found import Found
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.running import Request
+from rollout_conformance.steps.run_results import RunResults
+from rollout_conformance.steps.run_setup import RunOptions
 
 WITHIN_S = 30.0  # a machine of CI is loaded; on a quiet one it takes a fraction of a second
 STARTED_S = 120.0
@@ -49,7 +49,7 @@ class Background:
             text=True,
             cwd=ROOT,
             env={**os.environ, **self.env, "ROLLOUT_TEST_MARK": self.mark},
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+            preexec_fn=_in_the_background,
         )
         return self
 
@@ -78,6 +78,12 @@ class Background:
 
     def living(self) -> list[int]:
         return [pid for pid in _pids() if pid != os.getpid() and self.mark in _environment(pid)]
+
+
+def _in_the_background() -> None:
+    """As a shell starts it; whatever ignores SIGHUP here (`nohup`) is no matter there."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _until(happened: Callable[[], bool], within_s: float) -> None:
@@ -170,11 +176,11 @@ def test_a_run_ends_after_its_time(report: Path) -> None:
 
 BUSY = """
 import re, sys
-from rollout_conformance.steps.engine.campaign import Campaign
+from rollout_conformance.steps.engine.runner import Runner
 def judgement(self, case, session):
     open(sys.argv.pop(), "w").close()
     re.match(r"(a+)+$", "a" * 60 + "b")
-Campaign.judgement = judgement
+Runner.judgement = judgement
 from rollout_conformance.steps.entry import main
 main()
 """
@@ -193,7 +199,7 @@ def test_a_signal_ends_a_run_whose_judge_is_busy(report: Path, tmp_path: Path) -
 
 STUCK = """
 import asyncio
-from rollout_conformance.steps.engine.campaign import Campaign
+from rollout_conformance.steps.engine.runner import Runner
 async def never_ending(self, case):
     open("{file}", "w").close()
     while True:
@@ -201,7 +207,7 @@ async def never_ending(self, case):
             await asyncio.sleep(1000)
         except asyncio.CancelledError:
             pass
-Campaign.play = never_ending
+Runner.play = never_ending
 from rollout_conformance.steps.entry import main
 main()
 """
@@ -306,7 +312,7 @@ def test_progress_is_a_line_a_minute_where_there_is_no_terminal(
     assert capsys.readouterr().err == "judging: 2 of 3 cases after 0 s\n"
 
 
-def outcome(*evidence: Finding | Held) -> Outcome:
+def outcome(*evidence: Finding | Satisfied) -> Outcome:
     case = Case("a", "rollout", "sync", ("ROLLOUT-094",), (), Location("x.yaml", 7))
     return Outcome(case, judge(evidence, ("ROLLOUT-094",), {"ROLLOUT-094": "must"}, "must"), None, 0.1, "")
 
@@ -315,18 +321,18 @@ def outcome(*evidence: Finding | Held) -> Outcome:
     ("evidence", "code", "words"),
     [
         (Finding("ROLLOUT-094", "one", "another"), 1, "Not fit to train on: 1 requirement(s) broken: ROLLOUT-094."),
-        (Held("ROLLOUT-094"), 2, "No verdict: the run did not get to its end."),
+        (Satisfied("ROLLOUT-094"), 2, "No verdict: the run did not get to its end."),
     ],
 )
 def test_the_end_of_its_time_is_1_with_findings_and_2_without(
-    evidence: Finding | Held, code: int, words: str, capsys: pytest.CaptureFixture[str]
+    evidence: Finding | Satisfied, code: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = Found(Request(), None)
+    found = RunResults(RunOptions(), None)
     found.planned = 3
     found.add(outcome(evidence))
 
     def conclude(outcomes: list[Outcome], planned: int) -> int:
-        return cli._conclude(Request(), outcomes, Baseline(), planned, reason)
+        return cli._conclude(RunOptions(), outcomes, Baseline(), planned, reason)
 
     reason = Reason("--max-time 1")
     assert found.end_early(reason, conclude) == code

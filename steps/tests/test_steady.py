@@ -9,19 +9,18 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_conformance.steps import library
-from rollout_conformance.steps.engine import cases, http, lateness
+from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.engine import cases, http_client, lateness
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Evidence, Location
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Trace
-from rollout_conformance.steps.peers import talking
-from rollout_conformance.steps.peers.backends import Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.peers import completion_responses
+from rollout_conformance.steps.peers.asgi_binding import DRIP_BYTES, MOST_DRIPS, dripped
 from rollout_conformance.steps.peers.script import Reply, Script
-from rollout_conformance.steps.peers.served import DRIP_BYTES, MOST_DRIPS, dripped
-from rollout_conformance.steps.profiles.rollout.talk import read_rollout
-from rollout_conformance.steps.running import Request as Asked
-from rollout_conformance.steps.running import ready
+from rollout_conformance.steps.peers.scripted_backends import Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.profiles.rollout.view import read_rollout
+from rollout_conformance.steps.run_setup import RunOptions, ready
 from rollout_conformance.steps.tests.heavy import TOKENS, Played
 
 NONCE = "rc-0123abcd-1x"
@@ -41,15 +40,15 @@ def test_a_body_that_drips_takes_few_turns_of_the_loop(size: int) -> None:
 
 def test_a_flood_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
-    decoded = talking.decoded
+    decoded = completion_responses.decoded
 
     def noting(piece: bytes) -> Any:
         read.append(piece)
         return decoded(piece)
 
-    monkeypatch.setattr(talking, "decoded", noting)
+    monkeypatch.setattr(completion_responses, "decoded", noting)
     everybody = Backends()
-    everybody.enroll(Plan(NONCE, Trace(), (BackendLine(size=16 * talking.FLOOD_BYTES),)))
+    everybody.enroll(Plan(NONCE, Trace(), (BackendLine(size=16 * completion_responses.FLOOD_BYTES),)))
     play = Backend("a", everybody).receive(FLOOD)
     assert len(play.told) == 16 + 2
     assert len(read) == 3
@@ -60,7 +59,7 @@ def test_a_class_is_asked_once_whether_it_acts() -> None:
         async def perform(self, session: object) -> None: ...
 
     class Judges:
-        def judge(self, talk: object, requirement: str) -> Iterator[Evidence]:
+        def judge(self, view: object, requirement: str) -> Iterator[Evidence]:
             yield from ()
 
     at = Location("x", 1)
@@ -86,17 +85,17 @@ def test_what_was_loaded_is_not_read_again_by_the_collector() -> None:
 
 async def _order(profile: str) -> list[tuple[bool, bool]]:
     """Of each case in its turn: whether it shares such an instance, and whether it needs one that has to be started for it or for few."""
-    async with ready(Asked(profile=profile)) as run:
-        mine = run.ordered(run.mine(library.every(profile)))
-        shared = [run.campaign.has_lane(case) for case in mine]
-        return [(lane, bool(case.variant or case.alone)) for lane, case in zip(shared, mine, strict=True)]
+    async with ready(RunOptions(profile=profile)) as run:
+        mine = run.ordered(run.applicable(case_catalog.every(profile)))
+        shared = [run.runner.uses_pool(case) for case in mine]
+        return [(pooled, bool(case.variant or case.alone)) for pooled, case in zip(shared, mine, strict=True)]
 
 
 def test_cases_that_share_an_instance_of_their_own_begin_before_those_that_need_one_each() -> None:
     order = asyncio.run(_order("router"))
-    lanes = [n for n, (lane, _) in enumerate(order) if lane]
-    after = [starts for _, starts in order[max(lanes) :]]
-    before = [starts for _, starts in order[: min(lanes)]]
+    positions = [n for n, (pooled, _) in enumerate(order) if pooled]
+    after = [starts for _, starts in order[max(positions) :]]
+    before = [starts for _, starts in order[: min(positions)]]
     assert sum(after) > 10 * sum(before)
 
 
@@ -123,7 +122,7 @@ def test_no_connection_from_before_is_used_after_the_suite_was_late() -> None:
         return max((late_s for came, late_s in late if came >= began), default=0.0)
 
     async def asked() -> list[str]:
-        transport = http.Renewed(Counted, since)
+        transport = http_client.Renewed(Counted, since)
         told = []
         for late_s in (0.0, 0.2, 3.0, 0.0):
             late.append((monotonic(), late_s))
@@ -155,7 +154,7 @@ def test_an_event_is_waited_for_longer_while_the_suite_is_late() -> None:
             asyncio.get_running_loop().call_later(0.4, session.trace.event, "", "server", "Came", 0)
         try:
             await session.until(lambda: bool(session.trace.events), "it comes")
-        except GaveUp:
+        except WaitTimeout:
             return False
         return True
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.engine import campaign
-from rollout_conformance.steps.engine.campaign import Campaign, Options
-from rollout_conformance.steps.engine.card import Card
+from rollout_conformance.steps.engine import runner
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Judgement, Location, Verdict
+from rollout_conformance.steps.engine.runner import Options, Runner
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.time_limit import OutOfTime, cut_main, cut_others, forbid, time_limit
 
 SLOW = "a" * 60 + "b"
@@ -161,7 +161,7 @@ class Quiet:
     async def close(self) -> None: ...
 
 
-class Endless(Campaign):
+class Endless(Runner):
     """Its target answers, and its judge computes for ever."""
 
     @contextlib.asynccontextmanager
@@ -177,7 +177,7 @@ class Endless(Campaign):
 
 
 def test_a_case_that_cannot_be_judged_in_its_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign, "JUDGING_S", 0.1)
+    monkeypatch.setattr(runner, "JUDGING_S", 0.1)
     case = Case("a", "rollout", "sync", ("ROLLOUT-094",), (), Location("x.yaml", 7))
     nobody: Any = SimpleNamespace(disturbs=lambda case: False)
     outcome = asyncio.run(Endless(Options("http://x", Card()), nobody, lambda case: "")._once(case))

@@ -10,8 +10,8 @@ from rollout_conformance.steps.engine.findings import Cause, Location
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.profiles.trainer.cause import SERVES
 from rollout_conformance.steps.profiles.trainer.expectations import Replies
-from rollout_conformance.steps.profiles.trainer.live import Call, Talk
 from rollout_conformance.steps.profiles.trainer.profile import PROFILE
+from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 
 AT = Location("scenarios/trainer/x.yaml", 3)
 
@@ -26,7 +26,7 @@ def cause_of(
     rollout: Any = SimpleNamespace(calls=[Call(n, {}, right)])
     tokens: Any = None
     case = Case("c", "trainer", "sync", (about,), (Step(Replies(wanted), AT),), AT)
-    return PROFILE.cause(case, Talk(trace, "sync", {"a": rollout}, tokens, None))
+    return PROFILE.cause(case, CaseView(trace, "sync", {"a": rollout}, tokens, None))
 
 
 @pytest.mark.parametrize(

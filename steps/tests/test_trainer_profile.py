@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps import library
+from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.findings import Finding, SuiteError
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens
 from rollout_conformance.steps.peers.calculator import tools
-from rollout_conformance.steps.peers.host import Hosted
-from rollout_conformance.steps.peers.oracle import completion_text
-from rollout_conformance.steps.profiles.trainer.checks import leaks, order, records, replies
-from rollout_conformance.steps.profiles.trainer.live import Call, Live, Talk
+from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
+from rollout_conformance.steps.peers.token_oracle import completion_text
+from rollout_conformance.steps.profiles.trainer.invariants import leaks, order, records, replies
 from rollout_conformance.steps.profiles.trainer.profile import PROFILE
+from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, RolloutState
 
 TOKENS = tokens.load(TOKENIZER)
 QUESTION = [{"role": "user", "content": "Please calculate 5 plus 3."}]
@@ -42,17 +42,17 @@ def reply(message: dict[str, Any] | None = None, **other: Any) -> dict[str, Any]
     }
 
 
-def talk(body: Any, status: int = 200, record: Any = None) -> Talk:
+def view(body: Any, status: int = 200, record: Any = None) -> CaseView:
     trace = Trace()
-    live = Live("", "r1", Hosted("", "r1", "sync", trace, tools()), QUESTION, QUESTION)
+    rollout = RolloutState("", "r1", HostedRollout("", "r1", "sync", trace, tools()), QUESTION, QUESTION)
     n = trace.open(Request("POST", "/v1/chat/completions"), to_target=True)
     trace.close(n, Response(status, (), json.dumps(body).encode()))
-    live.calls.append(Call(n, {"messages": QUESTION}, True))
+    rollout.calls.append(Call(n, {"messages": QUESTION}, True))
     if record is not None:
         at = trace.open(Request("GET", "/rollouts/r1"), to_target=True)
         trace.close(at, Response(200, (), json.dumps(record).encode()))
-        live.records.append(at)
-    return Talk(trace, "sync", {"": live}, TOKENS, None)
+        rollout.records.append(at)
+    return CaseView(trace, "sync", {"": rollout}, TOKENS, None)
 
 
 def broken(evidence: Iterator[Any]) -> set[str]:
@@ -60,8 +60,8 @@ def broken(evidence: Iterator[Any]) -> set[str]:
 
 
 def test_a_right_reply_breaks_nothing() -> None:
-    assert broken(replies(talk(reply()))) == set()
-    assert broken(replies(talk(reply({"role": "assistant", "content": None, "tool_calls": [CALL]})))) == set()
+    assert broken(replies(view(reply()))) == set()
+    assert broken(replies(view(reply({"role": "assistant", "content": None, "tool_calls": [CALL]})))) == set()
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_a_right_reply_breaks_nothing() -> None:
     ],
 )
 def test_a_wrong_reply_breaks_its_requirement(wrong: dict[str, Any], requirement: str) -> None:
-    assert broken(replies(talk(reply(**wrong)))) == {requirement}
+    assert broken(replies(view(reply(**wrong)))) == {requirement}
 
 
 def test_ids_of_the_content_alone_are_found_out() -> None:
     message = {"role": "assistant", "content": "I'll calculate.", "tool_calls": [CALL]}
     ids = TOKENS.encode("I'll calculate.")
     wrong = reply(message, token_ids=ids, logprobs=[-0.5] * len(ids))
-    assert broken(replies(talk(wrong))) == {"TRAINER-182"}
+    assert broken(replies(view(wrong))) == {"TRAINER-182"}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_ids_of_the_content_alone_are_found_out() -> None:
 )
 def test_a_call_that_openai_would_not_make_is_found_out(call: dict[str, Any]) -> None:
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
-    assert "TRAINER-200" in broken(replies(talk(reply(message))))
+    assert "TRAINER-200" in broken(replies(view(reply(message))))
 
 
 TURNS = [
@@ -111,7 +111,7 @@ RECORD = {
 
 
 def test_a_right_record_breaks_nothing() -> None:
-    assert broken(records(talk(reply(), record=RECORD))) == set()
+    assert broken(records(view(reply(), record=RECORD))) == set()
 
 
 @pytest.mark.parametrize(
@@ -124,23 +124,23 @@ def test_a_right_record_breaks_nothing() -> None:
     ],
 )
 def test_a_wrong_record_breaks_its_requirement(wrong: dict[str, Any], requirement: str) -> None:
-    assert broken(records(talk(reply(), record={**RECORD, **wrong}))) == {requirement}
+    assert broken(records(view(reply(), record={**RECORD, **wrong}))) == {requirement}
 
 
 def test_drift_that_is_shown_is_no_breach() -> None:
     turns = [TURNS[0], {**TURNS[1], "prompt_token_ids": [1, 2, 9, 4]}]
     drift = {"turn": 2, "position": 2, "expected": 3, "seen": 9}
-    assert broken(records(talk(reply(), record={**RECORD, "turns": turns, "drift": drift}))) == set()
+    assert broken(records(view(reply(), record={**RECORD, "turns": turns, "drift": drift}))) == set()
 
 
 def test_a_start_before_the_tools_is_out_of_order() -> None:
-    case = talk(reply())
+    case = view(reply())
     case.trace.event("", "trainer", "StartPosted", 0)
     assert broken(order(case)) == {"TRAINER-196"}
 
 
 def test_an_error_that_shows_its_inside_is_found() -> None:
-    assert broken(leaks(talk({"error": 'File "/x.py", line 3'}, status=500))) == {"TRAINER-300"}
+    assert broken(leaks(view({"error": 'File "/x.py", line 3'}, status=500))) == {"TRAINER-300"}
 
 
 @pytest.mark.parametrize(
@@ -169,5 +169,5 @@ def test_an_error_that_shows_its_inside_is_found() -> None:
 def test_a_bad_scenario_is_told_where_and_what(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(SuiteError) as error:
-        library.among([tmp_path / "x.yaml"], PROFILE)
+        case_catalog.among([tmp_path / "x.yaml"], PROFILE)
     assert told in str(error.value)

@@ -10,13 +10,13 @@ from typing import Any
 
 import httpx
 
-from rollout_conformance.steps.engine import bodies
-from rollout_conformance.steps.engine.http import headers, transport_fault
+from rollout_conformance.steps.engine import body_limits
+from rollout_conformance.steps.engine.http_client import headers, transport_fault
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.sse import Parser
 from rollout_conformance.steps.engine.trace import Headers, NotJson, Request, Response, parse
 from rollout_conformance.steps.peers import calculator
-from rollout_conformance.steps.profiles.chat.replies import DONE, Bench, Chunk, Reply, put_together
+from rollout_conformance.steps.profiles.chat.replies import DONE, CaseContext, Chunk, Reply, put_together
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
@@ -76,16 +76,16 @@ class Ask:
     async def _one(self, session: Session, name: str, nth: int) -> None:
         body = self.body(session) | ({"seed": 1000 + nth} if self.seeds else {})
         replies: dict[str, Reply] = session.state.setdefault("replies", {})
-        before = session.pulse.answers
+        before = session.last_activity.answers
         reply = await (_streamed if body.get("stream") else _whole)(session, self, name, body)
-        others = session.trace.exchanges[reply.n].response is None and session.pulse.answers > before
+        others = session.trace.exchanges[reply.n].response is None and session.last_activity.answers > before
         replies[name] = replace(reply, too_long=self.longer_than_it_takes, others_answered=others)
 
     def body(self, session: Session) -> dict[str, Any]:
-        bench: Bench = session.bench
-        named = {"model": bench.model} if bench.model else {}  # an engine that lists none may still have one
+        context: CaseContext = session.context
+        named = {"model": context.model} if context.model else {}  # an engine that lists none may still have one
         asked = {"prompt": self._prompt(session)} if self.prompt else {"messages": self._messages(session)}
-        body: dict[str, Any] = {**named, **asked, **SAMPLING, **bench.wanted}
+        body: dict[str, Any] = {**named, **asked, **SAMPLING, **context.wanted}
         if self.tools:
             body["tools"] = [calculator.tool(name) for name in self.tools]
         if self.stream:
@@ -104,11 +104,11 @@ class Ask:
         messages += self.messages
         if self.longer_than_it_takes:
             messages.append(
-                {"role": "user", "content": "a " * session.bench.context}
+                {"role": "user", "content": "a " * session.context.context_tokens}
             )  # a token each, and the template's
         if earlier is not None and earlier.choices:
             messages = [*earlier.asked, _again(earlier.choices[0].message)]
-            messages += calculator.told(earlier.choices[0].calls)
+            messages += calculator.result_messages(earlier.choices[0].calls)
         return messages + ([{"role": "user", "content": self.ask}] if self.ask else [])
 
 
@@ -118,16 +118,16 @@ def _again(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def request_of(session: Session, body: Mapping[str, Any], ask: Ask) -> Request:
-    mine = {"content-type": "application/json", **dict(_key(session.bench, ask.key)), **ask.headers}
+    mine = {"content-type": "application/json", **dict(_key(session.context, ask.key)), **ask.headers}
     headers = tuple(
         (name.lower(), value.replace(SESSION, str(session.state.get("session_name")))) for name, value in mine.items()
     )
     return Request("POST", ask.path, headers, json.dumps(body).encode())
 
 
-def _key(bench: Bench, how: str) -> tuple[tuple[str, str], ...]:
+def _key(context: CaseContext, how: str) -> tuple[tuple[str, str], ...]:
     """The header of a key, by what is to be wrong with it or by its name on the card; `x_right` in the header X-API-Key."""
-    key = bench.card.keys.get(how, bench.key)
+    key = context.card.keys.get(how, context.key)
     if how == "none" or key is None:
         return ()
     if how == "x_right":
@@ -156,7 +156,7 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
     """Read a stream as it arrives, or some of it. What breaks off is a reply without an end."""
     request = request_of(session, body, ask)
     n = session.trace.open(request, to_target=True, rollout="-")
-    read = _Reading(most=most_events(body, session.bench))
+    read = _Reading(most=most_events(body, session.context))
     fault = None
     try:
         async with (
@@ -177,9 +177,9 @@ async def _streamed(session: Session, ask: Ask, name: str, body: Mapping[str, An
     except (httpx.HTTPError, OSError) as error:
         fault = transport_fault(error)
     if fault is None:
-        session.pulse.answers += 1
-        session.beat()
-    raw = bodies.kept(read.raw[: bodies.KEPT] if fault else read.raw)
+        session.last_activity.answers += 1
+        session.touch()
+    raw = body_limits.kept(read.raw[: body_limits.KEPT] if fault else read.raw)
     read.parser = Parser()  # what it holds of an unfinished event is not needed
     session.trace.close(n, None if fault else Response(read.status or 0, read.headers, raw), fault)
     kind = next((value for header, value in read.headers if header == "content-type"), "")
@@ -193,10 +193,10 @@ class _Endless(Exception):
     """A stream of more events than can have been asked for."""
 
 
-def most_events(body: Mapping[str, Any], bench: Bench) -> int:
+def most_events(body: Mapping[str, Any], context: CaseContext) -> int:
     """How many events of a stream are read: a few for each token that may be sampled."""
     asked = [body.get(name) for name in ("max_tokens", "max_completion_tokens")]
-    tokens = next((one for one in asked if type(one) is int and one > 0), bench.context)
+    tokens = next((one for one in asked if type(one) is int and one > 0), context.context_tokens)
     choices = body.get("n")
     return SPARE_EVENTS + min(4 * tokens * (choices if type(choices) is int and choices > 0 else 1), MOST_EVENTS)
 
@@ -219,11 +219,11 @@ class _Reading:
         self.chunks += events
         self.waiting = 0 if events else self.waiting + len(piece)
         if self.waiting > LONGEST_EVENT:
-            del self.raw[bodies.KEPT :]
+            del self.raw[body_limits.KEPT :]
             raise _Endless(f"more than {LONGEST_EVENT >> 20} MiB of body without the end of an event")
         if len(self.chunks) > self.most:
             seen = len(self.chunks)
-            del self.chunks[SPARE_EVENTS:], self.raw[bodies.KEPT :]
+            del self.chunks[SPARE_EVENTS:], self.raw[body_limits.KEPT :]
             raise _Endless(f"a stream of more than {self.most} events ({seen} were read)")
 
 
@@ -252,7 +252,7 @@ class Send:
 
     async def perform(self, session: Session) -> None:
         raw = self.raw.replace(SESSION, str(session.state.get("session_name"))).encode()
-        mine = {"content-type": "application/json", **dict(_key(session.bench, self.key)), **self.headers}
+        mine = {"content-type": "application/json", **dict(_key(session.context, self.key)), **self.headers}
         headers = tuple(
             (name.lower(), value.replace(SESSION, str(session.state.get("session_name"))))
             for name, value in mine.items()
@@ -273,7 +273,7 @@ class Send:
 
     def _path(self, session: Session) -> str:
         path = self.path.replace(SESSION, str(session.state.get("session_name")))
-        return path.replace(HEALTH, getattr(session.bench, "health", "/health"))
+        return path.replace(HEALTH, getattr(session.context, "health", "/health"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.profiles.chat.actions import BUSY
-from rollout_conformance.steps.profiles.chat.replies import Reply, Talk
+from rollout_conformance.steps.profiles.chat.replies import CaseView, Reply
 
 GATEWAY = (502, 504)
 MAY_BE_REFUSED, MUST_BE_REFUSED = "may_be_refused", "must_be_refused"  # members of expectations
@@ -22,44 +22,44 @@ OPTIONAL = {"seed", "stop", "n", "max_completion_tokens", "required_tools"}
 NO_ANSWER = re.compile(r"TimeoutError|no (?:answer|end) within")
 
 
-def cause(case: Case, talk: Talk) -> Cause | None:
+def cause(case: Case, view: CaseView) -> Cause | None:
     """What ended a case otherwise than it gives reason for. A generated request is about no requirement, and judged by itself."""
     if not case.requirements:
         return None
-    found = (_cause(case, talk, reply) for reply in sorted(talk.replies.values(), key=lambda reply: reply.n))
+    found = (_cause(case, view, reply) for reply in sorted(view.replies.values(), key=lambda reply: reply.n))
     return next((one for one in found if one is not None), None)
 
 
-def _cause(case: Case, talk: Talk, reply: Reply) -> Cause | None:
-    fault = _fault(talk, reply)
+def _cause(case: Case, view: CaseView, reply: Reply) -> Cause | None:
+    fault = _fault(view, reply)
     if reply.status is None or fault:
-        return _lost(case, talk, reply, fault or "no answer")
-    if 200 <= reply.status < 300 or reply.status in _named(case, talk, reply):
+        return _lost(case, view, reply, fault or "no answer")
+    if 200 <= reply.status < 300 or reply.status in _named(case, view, reply):
         return None
     if reply.status in BUSY:
         return Cause(f"the target answered {reply.status} by itself", since=reply.n)
-    if _is_judged(case, talk, reply, MUST_BE_REFUSED if reply.status >= 500 else MAY_BE_REFUSED):
+    if _is_judged(case, view, reply, MUST_BE_REFUSED if reply.status >= 500 else MAY_BE_REFUSED):
         return None
-    if reply.status == 401 and talk.bench.key is None:
+    if reply.status == 401 and view.context.key is None:
         return Cause("the target asks for a key (401): give it with --target-key", since=reply.n)
-    return _answered(case, talk, reply, reply.status)
+    return _answered(case, view, reply, reply.status)
 
 
-def _fault(talk: Talk, reply: Reply) -> str:
-    exchanges = talk.trace.exchanges
+def _fault(view: CaseView, reply: Reply) -> str:
+    exchanges = view.trace.exchanges
     fault = exchanges[reply.n].fault if reply.n < len(exchanges) else None
     return "" if reply.left or fault is None else fault
 
 
-def _lost(case: Case, talk: Talk, reply: Reply, fault: str) -> Cause | None:
+def _lost(case: Case, view: CaseView, reply: Reply, fault: str) -> Cause | None:
     """No answer, or a stream that broke off."""
     silent = NO_ANSWER.search(fault) is not None
     if silent and reply.others_answered:
         told = f"no end of the answer within the patience of the suite ({fault}), while other requests were answered"
         return Cause(f"{told}: the target is slow, or answers one after the other; lower -j", since=reply.n)
-    if silent and reply.too_long and not talk.bench.tells_context:
+    if silent and reply.too_long and not view.context.tells_context:
         return Cause(
-            f"GET /v1/models shows no max_model_len, and a conversation of {talk.bench.context} tokens was not answered in time",
+            f"GET /v1/models shows no max_model_len, and a conversation of {view.context.context_tokens} tokens was not answered in time",
             since=reply.n,
         )
     if reply.status is not None and 200 <= reply.status < 300 and not silent:
@@ -68,39 +68,39 @@ def _lost(case: Case, talk: Talk, reply: Reply, fault: str) -> Cause | None:
     return _found(requirement, "an answer", fault, reply)
 
 
-def _answered(case: Case, talk: Talk, reply: Reply, status: int) -> Cause:
-    response = talk.trace.exchanges[reply.n].response if reply.n < len(talk.trace.exchanges) else None
+def _answered(case: Case, view: CaseView, reply: Reply, status: int) -> Cause:
+    response = view.trace.exchanges[reply.n].response if reply.n < len(view.trace.exchanges) else None
     told = f"{status}: {response.body[:SHOWN].decode('utf-8', 'replace') if response else reply.shown[:SHOWN]}"
     if status >= 500:
         return _found(case.requirements[0] if status in GATEWAY else NO_5XX, EXPECTED, told, reply)
-    if status >= 400 and (lacks := _may_lack(case, talk)):
+    if status >= 400 and (lacks := _may_lack(case, view)):
         return Cause(f"refused with {told}: {lacks}", since=reply.n)
     if status >= 400:
         return _found(case.requirements[0], EXPECTED, f"refused with {told}", reply)
     return _found(case.requirements[0], EXPECTED, f"a redirect: {told}", reply)
 
 
-def _may_lack(case: Case, talk: Talk) -> str:
+def _may_lack(case: Case, view: CaseView) -> str:
     """What the case rests on that engines are free to lack, where the card does not promise it. A refusal is an honest answer."""
-    optional = sorted(OPTIONAL & case.needs - set(talk.bench.card.capabilities))
+    optional = sorted(OPTIONAL & case.needs - set(view.context.card.capabilities))
     if not optional:
         return ""
     names, absent = " and ".join(f"`{name}`" for name in optional), " and ".join(f"`no_{name}`" for name in optional)
     return f"engines may lack this; declare {names} on its card to have it judged, or {absent} to have it skipped"
 
 
-def _found(requirement: str, said: str, saw: str, reply: Reply) -> Cause:
-    return Cause(saw, Finding(requirement, said, saw, (reply.n,)), reply.n)
+def _found(requirement: str, expected: str, observed: str, reply: Reply) -> Cause:
+    return Cause(observed, Finding(requirement, expected, observed, (reply.n,)), reply.n)
 
 
-def _is_judged(case: Case, talk: Talk, reply: Reply, how: str) -> bool:
+def _is_judged(case: Case, view: CaseView, reply: Reply, how: str) -> bool:
     """Whether a demand of the case is itself about such a status of this reply."""
-    return any(reply in talk.named(what.of) for what in _that(case, how))
+    return any(reply in view.named(what.of) for what in _that(case, how))
 
 
-def _named(case: Case, talk: Talk, reply: Reply) -> set[int]:
+def _named(case: Case, view: CaseView, reply: Reply) -> set[int]:
     """The statuses that the case names for this reply."""
-    named = [getattr(what, "statuses", ()) for what in _that(case, MAY_BE_REFUSED) if reply in talk.named(what.of)]
+    named = [getattr(what, "statuses", ()) for what in _that(case, MAY_BE_REFUSED) if reply in view.named(what.of)]
     return {status for statuses in named for status in statuses}
 
 

@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 import jsonschema_rs
 
-from rollout_conformance.steps.engine.compare import show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
-from rollout_conformance.steps.engine.reading import mappings
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mappings
 from rollout_conformance.steps.engine.trace import NotJson, parse
-from rollout_conformance.steps.profiles.chat.replies import DONE, Choice, Reply, Talk, functions
+from rollout_conformance.steps.profiles.chat.replies import DONE, CaseView, Choice, Reply, functions
 
 LEAST_SAMPLES = 8
 PLACE_OF_USAGE = "CHAT-053"
@@ -26,11 +26,17 @@ BIG = 2**53
 TOGETHER_S = 0.1  # a stream that takes less than this shows nothing
 
 
-def verdict(requirement: str, ok: bool, said: str, saw: str, *replies: Reply, ignored: bool = False) -> Evidence:
+def verdict(
+    requirement: str, ok: bool, expected: str, observed: str, *replies: Reply, ignored: bool = False
+) -> Evidence:
     """`ignored` counts only where every request was accepted: what is refused is not ignored."""
     numbers = tuple(reply.n for reply in replies)
     accepted = all(reply.status is not None and 200 <= reply.status < 300 for reply in replies)
-    return Held(requirement) if ok else Finding(requirement, said, saw, numbers, ignored=ignored and accepted)
+    return (
+        Satisfied(requirement)
+        if ok
+        else Finding(requirement, expected, observed, numbers, ignored=ignored and accepted)
+    )
 
 
 def first(reply: Reply) -> Choice:
@@ -59,13 +65,13 @@ class Answered:
         """Whether no reply would be right; then an error of the engine is judged here as well."""
         return all(status >= 400 for status in self.statuses)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
-            said = f"{' or '.join(map(str, self.statuses))}"
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
+            expected = f"{' or '.join(map(str, self.statuses))}"
             yield verdict(
                 requirement,
                 reply.status in self.statuses and not _unreadable(reply),
-                said,
+                expected,
                 f"{reply.status}: {show(reply.body)}",
                 reply,
             )
@@ -79,9 +85,9 @@ class Refused:
     must_be_refused: ClassVar[bool] = True
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
-            if reply.too_long and reply.status == 200 and not talk.bench.tells_context:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
+            if reply.too_long and reply.status == 200 and not view.context.tells_context:
                 continue  # its context may be larger than what was sent
             ok = reply.status is not None and 400 <= reply.status < 500
             yield verdict(requirement, ok, "a 4xx", f"{reply.status}: {show(reply.body)}", reply)
@@ -93,8 +99,8 @@ class Listed:
 
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             models = [one.get("id") for one in mappings(reply.fields.get("data"))]
             ok = bool(models) and all(isinstance(name, str) and name for name in models)
             yield verdict(requirement, ok, "data: a list of models, each with an id", show(reply.body), reply)
@@ -107,15 +113,15 @@ class Alike:
     of: tuple[str, ...]
     by: str = "ids"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = [reply for name in self.of for reply in talk.named(name)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in view.named(name)]
         shown = [_sample(first(reply), self.by) for reply in replies]
         differing = next((n for n, one in enumerate(shown) if one != shown[0]), None)
         if differing is None:
-            yield Held(requirement)
+            yield Satisfied(requirement)
         else:
-            said = f"{replies[differing].name} as {replies[0].name}: {show(shown[0])}"
-            yield Finding(requirement, said, show(shown[differing]), (replies[0].n, replies[differing].n))
+            expected = f"{replies[differing].name} as {replies[0].name}: {show(shown[0])}"
+            yield Finding(requirement, expected, show(shown[differing]), (replies[0].n, replies[differing].n))
 
 
 def _sample(choice: Choice, by: str) -> Any:
@@ -137,13 +143,20 @@ class AlikeOrRefused:
     of: str
     like: str
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        reply, other = talk.named(self.of)[0], talk.named(self.like)[0]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        reply, other = view.named(self.of)[0], view.named(self.like)[0]
         if reply.status is not None and 400 <= reply.status < 500:
-            yield Held(requirement)
+            yield Satisfied(requirement)
             return
-        said, saw = _sample(first(other), "text"), _sample(first(reply), "text")
-        yield verdict(requirement, said == saw, f"{show(said)}, or a 4xx", f"{reply.status}: {show(saw)}", other, reply)
+        expected, observed = _sample(first(other), "text"), _sample(first(reply), "text")
+        yield verdict(
+            requirement,
+            expected == observed,
+            f"{show(expected)}, or a 4xx",
+            f"{reply.status}: {show(observed)}",
+            other,
+            reply,
+        )
 
 
 def _read(arguments: str) -> Any:
@@ -160,15 +173,15 @@ class NotAllAlike:
     of: str
     greedy: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = talk.named(self.of)
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = view.named(self.of)
         samples = {_text(first(reply)) for reply in replies}
         if len(samples) > 1:
-            yield Held(requirement)
-        elif not self.greedy or samples != {_text(first(reply)) for reply in talk.named(self.greedy)}:
-            said = f"{len(replies)} samples under {len(replies)} seeds, not all equal"
+            yield Satisfied(requirement)
+        elif not self.greedy or samples != {_text(first(reply)) for reply in view.named(self.greedy)}:
+            expected = f"{len(replies)} samples under {len(replies)} seeds, not all equal"
             yield verdict(
-                requirement, False, said, f"all are {show(first(replies[0]).content)}", replies[0], ignored=True
+                requirement, False, expected, f"all are {show(first(replies[0]).content)}", replies[0], ignored=True
             )
 
 
@@ -180,16 +193,16 @@ class Sampled:
     greedy: str
     chance: float = 1e-3
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies, greedy = talk.named(self.of), first(talk.named(self.greedy)[0])
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies, greedy = view.named(self.of), first(view.named(self.greedy)[0])
         if {_text(first(reply)) for reply in replies} != {_text(greedy)}:
-            yield Held(requirement)
+            yield Satisfied(requirement)
             return
         likely = _likely(greedy, len(replies))
         if likely < self.chance:
-            said = f"{len(replies)} samples at temperature 1 that are not all the greedy one"
-            saw = f"all are {show(greedy.content)}, which by its logprobs has a chance of {likely:.1g}"
-            yield verdict(requirement, False, said, saw, replies[0], ignored=True)
+            expected = f"{len(replies)} samples at temperature 1 that are not all the greedy one"
+            observed = f"all are {show(greedy.content)}, which by its logprobs has a chance of {likely:.1g}"
+            yield verdict(requirement, False, expected, observed, replies[0], ignored=True)
 
 
 def _text(choice: Choice) -> str:
@@ -216,17 +229,17 @@ class Varied:
     beside: str = ""
     chance: float = 1e-3
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             if len({_text(choice) for choice in reply.choices}) > 1:
-                yield Held(requirement)
-            elif len(reply.choices) > 1 and self._chance(talk, reply) < self.chance:
-                saw = f"all {len(reply.choices)} are {show(first(reply).content)}"
-                yield Finding(requirement, "choices that are sampled each for itself", saw, (reply.n,))
+                yield Satisfied(requirement)
+            elif len(reply.choices) > 1 and self._chance(view, reply) < self.chance:
+                observed = f"all {len(reply.choices)} are {show(first(reply).content)}"
+                yield Finding(requirement, "choices that are sampled each for itself", observed, (reply.n,))
 
-    def _chance(self, talk: Talk, reply: Reply) -> float:
+    def _chance(self, view: CaseView, reply: Reply) -> float:
         again = len(reply.choices) - 1
-        others = [_text(first(other)) for other in talk.named(self.beside)] if self.beside else []
+        others = [_text(first(other)) for other in view.named(self.beside)] if self.beside else []
         if len(others) >= LEAST_SAMPLES:
             # at most so much of all samples is of one text, as far as these tell (the rule of three where all differ)
             share = max(*Counter(others).values(), 3) / len(others)
@@ -240,8 +253,8 @@ class Grows:
 
     of: tuple[str, ...]
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = [reply for name in self.of for reply in talk.named(name)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in view.named(name)]
         counts = [reply.usage.get("prompt_tokens") for reply in replies]
         known = [count for count in counts if isinstance(count, int)]
         if len(known) < len(counts) or len(known) < 2:
@@ -256,8 +269,8 @@ class SameUsage:
 
     of: tuple[str, ...]
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = [reply for name in self.of for reply in talk.named(name)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in view.named(name)]
         names = ("prompt_tokens", "completion_tokens", "total_tokens")
         usages = [{n: reply.usage.get(n) for n in names} for reply in replies]
         if all(any(usage.values()) for usage in usages):
@@ -271,8 +284,8 @@ class SameLogprobs:
     of: tuple[str, ...]
     within: float = 0.1
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = [reply for name in self.of for reply in talk.named(name)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in view.named(name)]
         values = [_values(first(reply)) for reply in replies]
         if not all(values):
             return
@@ -280,8 +293,8 @@ class SameLogprobs:
         far = next((n for n, (a, b) in enumerate(pairs) if abs(a - b) > self.within), None)
         ok = far is None and len(values[0]) == len(values[-1])
         at = far or 0
-        said, saw = (f"{len(some)} logprobs, number {at}: {some[at]:g}" for some in (values[0], values[-1]))
-        yield verdict(requirement, ok, said, saw, *replies)
+        expected, observed = (f"{len(some)} logprobs, number {at}: {some[at]:g}" for some in (values[0], values[-1]))
+        yield verdict(requirement, ok, expected, observed, *replies)
 
 
 def _values(choice: Choice) -> list[float]:
@@ -300,8 +313,8 @@ class IsJson:
 
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             content = first(reply).content
             try:
                 ok = isinstance(json.loads(content), dict)
@@ -318,9 +331,9 @@ class Fits:
     schema: str
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         valid = jsonschema_rs.validator_for(json.loads(self.schema))
-        for reply in talk.named(self.of):
+        for reply in view.named(self.of):
             refused = reply.status is not None and 400 <= reply.status < 500
             content, cut = first(reply).content, first(reply).finish == "length"
             value = parse(content.encode("utf-8", "replace"))
@@ -336,14 +349,14 @@ class MoreThan:
     part: str
     wholes: tuple[str, ...]
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        reply, part = talk.named(self.of)[0], talk.named(self.part)[0]
-        wholes = [talk.named(name)[0] for name in self.wholes]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        reply, part = view.named(self.of)[0], view.named(self.part)[0]
+        wholes = [view.named(name)[0] for name in self.wholes]
         if not reply.good or any(_text(first(part)) == _text(first(whole)) for whole in wholes):
             return
-        said = f"an answer to all of it, such as {show(first(wholes[0]).content)}"
+        expected = f"an answer to all of it, such as {show(first(wholes[0]).content)}"
         same = _text(first(reply)) == _text(first(part))
-        yield verdict(requirement, not same, said, f"that to its first part, {show(first(reply).content)}", reply)
+        yield verdict(requirement, not same, expected, f"that to its first part, {show(first(reply).content)}", reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,8 +367,8 @@ class OneCall:
     of: str
     beside: str
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for several, reply in zip(talk.named(self.beside), talk.named(self.of), strict=True):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for several, reply in zip(view.named(self.beside), view.named(self.of), strict=True):
             if len(first(several).calls) > 1 and reply.status == 200:
                 count = len(first(reply).calls)
                 yield verdict(requirement, count < 2, "at most one call", f"{count} calls", reply, ignored=count > 1)
@@ -368,11 +381,11 @@ class Apart:
     word: str
     of: tuple[str, ...]
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in (reply for name in self.of for reply in talk.named(name)):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in (reply for name in self.of for reply in view.named(name)):
             text = json.dumps([choice.raw for choice in reply.choices], default=str)
-            said = f"no {show(self.word)}: another conversation said it"
-            yield verdict(requirement, self.word not in text, said, show(first(reply).content), reply)
+            expected = f"no {show(self.word)}: another conversation said it"
+            yield verdict(requirement, self.word not in text, expected, show(first(reply).content), reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,16 +396,22 @@ class Stops:
     cut: str
     at: str
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        full, cut = talk.named(self.full)[0], talk.named(self.cut)[0]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        full, cut = view.named(self.full)[0], view.named(self.cut)[0]
         if self.at not in first(full).content:
             return  # the model never says it: nothing was decided
-        said = first(full).content.partition(self.at)[0]
-        saw = first(cut).content
-        ok = saw.rstrip() == said.rstrip() and first(cut).finish == "stop"
-        shown = f"{show(saw)}, finish_reason {show(first(cut).finish)}"
+        expected = first(full).content.partition(self.at)[0]
+        observed = first(cut).content
+        ok = observed.rstrip() == expected.rstrip() and first(cut).finish == "stop"
+        shown = f"{show(observed)}, finish_reason {show(first(cut).finish)}"
         yield verdict(
-            requirement, ok, f"{show(said)}, finish_reason stop", shown, full, cut, ignored=saw == first(full).content
+            requirement,
+            ok,
+            f"{show(expected)}, finish_reason stop",
+            shown,
+            full,
+            cut,
+            ignored=observed == first(full).content,
         )
 
 
@@ -403,14 +422,14 @@ class Cut:
     of: str
     tokens: int
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             count = len(first(reply).ids or ()) or reply.usage.get("completion_tokens")
             ok = count == self.tokens and first(reply).finish == "length"
             counted = "no count of tokens" if count is None else f"{count} tokens"
-            saw = f"{counted}, finish_reason {show(first(reply).finish)}"
+            observed = f"{counted}, finish_reason {show(first(reply).finish)}"
             more = isinstance(count, int) and count > self.tokens
-            yield verdict(requirement, ok, f"{self.tokens} tokens, finish_reason length", saw, reply, ignored=more)
+            yield verdict(requirement, ok, f"{self.tokens} tokens, finish_reason length", observed, reply, ignored=more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,13 +439,13 @@ class Choices:
     of: str
     count: int
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             indices = sorted(show(choice.raw.get("index")) for choice in reply.choices)
             ok = indices == [str(n) for n in range(self.count)]
-            said = f"choices with the indices 0 to {self.count - 1}"
-            saw = f"{len(indices)} choice(s), indices {', '.join(indices)}"
-            yield verdict(requirement, ok, said, saw, reply, ignored=len(indices) == 1 != self.count)
+            expected = f"choices with the indices 0 to {self.count - 1}"
+            observed = f"{len(indices)} choice(s), indices {', '.join(indices)}"
+            yield verdict(requirement, ok, expected, observed, reply, ignored=len(indices) == 1 != self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,10 +460,10 @@ class TopLogprobs:
     def may_be_refused(self) -> bool:
         return self.or_refused
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             if self.or_refused and reply.status is not None and 400 <= reply.status < 500:
-                yield Held(requirement)
+                yield Satisfied(requirement)
                 continue
             entries = first(reply).logprobs or []
             found = [mappings(entry.get("top_logprobs")) for entry in entries]
@@ -452,9 +471,9 @@ class TopLogprobs:
             ok = bool(entries) and all(self._counts(entry, tops) for entry, tops in zip(entries, found, strict=True))
             ordered = all(some == sorted(some, reverse=True) for some in values)
             counts = " or ".join(map(str, sorted({len(tops) for tops in found}))) or "no logprobs, so no"
-            saw = f"{counts} alternatives" + ("" if ordered else ", not best first")
-            said = f"{self.count} alternatives for each token, best first"
-            yield verdict(requirement, ok and ordered, said, saw, reply, ignored=not ok)
+            observed = f"{counts} alternatives" + ("" if ordered else ", not best first")
+            expected = f"{self.count} alternatives for each token, best first"
+            yield verdict(requirement, ok and ordered, expected, observed, reply, ignored=not ok)
 
     def _counts(self, entry: Mapping[str, Any], tops: list[Any]) -> bool:
         """One more is right where the sampled token is none of the best."""
@@ -477,21 +496,21 @@ class Calls:
     of: str = "it"
     ignored: bool = False
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             called = [name for name, _ in functions(first(reply))]
             ok = len(called) == len(self.names) and all(
                 w in ("any", c) for w, c in zip(self.names, called, strict=False)
             )
             ids = [str(call.get("id")) for call in first(reply).calls]
             whole = all(_is_call(call) for call in first(reply).calls) and len(set(ids)) == len(ids)
-            said = (
+            expected = (
                 f"calls of {', '.join(self.names)}, each of type function, with an id of its own and JSON arguments"
                 if self.names
                 else "no call"
             )
-            saw = f"{show(first(reply).calls)}, content {show(first(reply).content)}"
-            yield verdict(requirement, ok and whole, said, saw, reply, ignored=self.ignored and not ok)
+            observed = f"{show(first(reply).calls)}, content {show(first(reply).content)}"
+            yield verdict(requirement, ok and whole, expected, observed, reply, ignored=self.ignored and not ok)
 
 
 def _is_call(call: Mapping[str, Any]) -> bool:
@@ -511,11 +530,11 @@ class Says:
     text: str
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
-            saw = f"content: {show(first(reply).content)}"
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
+            observed = f"content: {show(first(reply).content)}"
             yield verdict(
-                requirement, self.text in first(reply).content, f"{show(self.text)} in the content", saw, reply
+                requirement, self.text in first(reply).content, f"{show(self.text)} in the content", observed, reply
             )
 
 
@@ -527,12 +546,12 @@ class BothTold:
     of: str
     results: tuple[str, ...] = ("8", "42")
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        asked, told = talk.named(self.calls)[0], talk.named(self.of)[0]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        asked, told = view.named(self.calls)[0], view.named(self.of)[0]
         if len(first(asked).calls) == len(self.results) and not first(told).calls:
-            saw = first(told).content
-            ok = all(result in saw for result in self.results)
-            yield verdict(requirement, ok, f"{' and '.join(self.results)} in the content", show(saw), told)
+            observed = first(told).content
+            ok = all(result in observed for result in self.results)
+            yield verdict(requirement, ok, f"{' and '.join(self.results)} in the content", show(observed), told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -542,11 +561,11 @@ class PromptHolds:
     text: str
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
-            if talk.tokens is None or reply.prompt_ids is None:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
+            if view.tokens is None or reply.prompt_ids is None:
                 continue
-            prompt = talk.tokens.decode(reply.prompt_ids)
+            prompt = view.tokens.decode(reply.prompt_ids)
             yield verdict(requirement, self.text in prompt, f"a prompt with {show(self.text)}", show(prompt), reply)
 
 
@@ -558,16 +577,16 @@ class UsageChunk:
     sent: bool
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             chunks = [data for data in reply.data if isinstance(data, Mapping)]
             with_usage = [chunk for chunk in chunks if chunk.get("usage") is not None]
             last = bool(chunks) and with_usage == chunks[-1:] and not chunks[-1].get("choices")
-            said = "usage in one last chunk without choices" if self.sent else "no usage"
-            saw = f"usage in {len(with_usage)} of {len(chunks)} chunks{_choices_beside(with_usage)}"
+            expected = "usage in one last chunk without choices" if self.sent else "no usage"
+            observed = f"usage in {len(with_usage)} of {len(chunks)} chunks{_choices_beside(with_usage)}"
             ok = last if self.sent else not with_usage
             about = PLACE_OF_USAGE if requirement.startswith("CHAT-") else requirement
-            yield verdict(about, ok, said, saw, reply, ignored=self.sent and not with_usage)
+            yield verdict(about, ok, expected, observed, reply, ignored=self.sent and not with_usage)
 
 
 def _choices_beside(with_usage: Sequence[Mapping[str, Any]]) -> str:
@@ -585,18 +604,18 @@ class Arrives:
 
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         late = []
-        for reply in talk.named(self.of):
+        for reply in view.named(self.of):
             times = [chunk.at for chunk in reply.chunks if chunk.data != DONE]
-            began = talk.trace.exchanges[reply.n].began
+            began = view.trace.exchanges[reply.n].began
             if len(times) < 3 or times[-1] - began < TOGETHER_S:
                 continue
             if (times[-1] - times[0]) / (times[-1] - began) > LEAST_SHARE:
-                yield Held(requirement)
+                yield Satisfied(requirement)
                 return
-            saw = f"the first after {times[0] - began:.3f} s, the last after {times[-1] - began:.3f} s"
-            late.append((f"{len(times)} chunks one after the other", saw, (reply.n,)))
+            observed = f"the first after {times[0] - began:.3f} s, the last after {times[-1] - began:.3f} s"
+            late.append((f"{len(times)} chunks one after the other", observed, (reply.n,)))
         yield from (Finding(requirement, *one) for one in late[:1])
 
 
@@ -609,13 +628,13 @@ class Freed:
     tokens: int
     gauge: str = field(default="vllm:num_requests_running")
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        before, after = talk.gauges.get(self.before, {}), talk.gauges.get(self.after, {})
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        before, after = view.gauges.get(self.before, {}), view.gauges.get(self.after, {})
         if self.gauge not in after:
             return
         running = after[self.gauge]
         counter = "vllm:generation_tokens_total"
         sampled = after.get(counter, 0.0) - before.get(counter, 0.0)
         ok = running == 0 and sampled <= self.tokens
-        said = f"no running request, at most {self.tokens} tokens sampled"
-        yield verdict(requirement, ok, said, f"{running:g} running, {sampled:g} tokens sampled")
+        expected = f"no running request, at most {self.tokens} tokens sampled"
+        yield verdict(requirement, ok, expected, f"{running:g} running, {sampled:g} tokens sampled")

@@ -5,7 +5,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.obstacles import Heard, Plain, excerpt, heard, key_source
+from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, excerpt, key_source, result_of
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.profiles.chat.actions import CHAT, Ask
 from rollout_conformance.steps.profiles.chat.expectations import Answered
@@ -21,20 +21,24 @@ def greeting(dialect: str) -> Case:
     return Case("a plain greeting", "chat", dialect, ("CHAT-001",), steps, HERE)
 
 
-def hear(session: Session, case: Case) -> Heard:
+def read_probe(session: Session, case: Case) -> ProbeResult:
     """Whether an engine can be judged: it answers a greeting, or refuses the model that it lists itself."""
-    bench, exchange = session.bench, session.trace.exchanges[-1]
-    plain = Plain("greeting", f"POST {CHAT}", key_source(bench.key, bench.card.key))
-    answered, response = heard(plain, exchange), exchange.response
+    context, exchange = session.context, session.trace.exchanges[-1]
+    plain = PlainRequest("greeting", f"POST {CHAT}", key_source(context.key, context.card.key))
+    answered, response = result_of(plain, exchange), exchange.response
     if not answered.obstacle or response is None:
         return answered
     about_model = response.status in (400, 404, 422)
-    if about_model and bench.model and bench.model.encode() in response.body:
-        if bench.model in bench.listed:
-            return Heard(remark=f"it lists the model {bench.model}, and answers {response.status} when that is asked")
-        known = f"it lists {', '.join(sorted(bench.listed)[:5])}" if bench.listed else "it lists none"
-        return Heard(f"it does not serve the model {bench.model} ({response.status} {excerpt(response.body)}); {known}")
-    if about_model and not bench.model and (response.status != 404 or b"model" in response.body):
+    if about_model and context.model and context.model.encode() in response.body:
+        if context.model in context.listed:
+            return ProbeResult(
+                remark=f"it lists the model {context.model}, and answers {response.status} when that is asked"
+            )
+        known = f"it lists {', '.join(sorted(context.listed)[:5])}" if context.listed else "it lists none"
+        return ProbeResult(
+            f"it does not serve the model {context.model} ({response.status} {excerpt(response.body)}); {known}"
+        )
+    if about_model and not context.model and (response.status != 404 or b"model" in response.body):
         told = f"every greeting is answered {response.status} {excerpt(response.body)}"
-        return Heard(f"{told}, and there is no list of models at GET /v1/models: name its model with --model")
+        return ProbeResult(f"{told}, and there is no list of models at GET /v1/models: name its model with --model")
     return answered

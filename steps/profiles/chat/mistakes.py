@@ -5,7 +5,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.cases import Action, Expectation, Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.profiles.chat.actions import Ask
 
 Mistake = tuple[Location | None, str]
@@ -30,7 +30,7 @@ def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
     known: list[str] = []
     for step in steps:
         if isinstance(step.what, Ask) and step.what.after and not _is_known(step.what.after, known):
-            yield step.at, unknown("reply", step.what.after, known)
+            yield step.at, unknown_name("reply", step.what.after, known)
         if isinstance(step.what, Action):
             known += [getattr(step.what, name) for name in ("name", "other") if getattr(step.what, name, "")]
         if isinstance(step.what, Expectation):
@@ -41,7 +41,7 @@ def _spoken_of(step: Step, known: Sequence[str]) -> Iterator[Mistake]:
     for member in NAMING:
         for name in _several(getattr(step.what, member, ())):
             if name and not _is_known(name, known):
-                yield step.at, f"{member}: {unknown('reply', name, known)}"
+                yield step.at, f"{member}: {unknown_name('reply', name, known)}"
 
 
 def _is_known(name: str, known: Sequence[str]) -> bool:

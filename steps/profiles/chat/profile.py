@@ -12,25 +12,26 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.chat.lifecycle import STREAM
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.http import client, transport_fault
-from rollout_conformance.steps.engine.reading import listed, mapping
+from rollout_conformance.steps.engine.http_client import client, transport_fault
+from rollout_conformance.steps.engine.lenient_json import listed, mapping
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace, parse
-from rollout_conformance.steps.live.openai import Engine
+from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import calculator, tokens
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import Profile, Setting
-from rollout_conformance.steps.profiles.chat import checks, fuzzed, without_ids
+from rollout_conformance.steps.profiles.chat import fuzz_adapter, invariants, without_ids
 from rollout_conformance.steps.profiles.chat.actions import BUSY, CHAT
 from rollout_conformance.steps.profiles.chat.cause import cause
-from rollout_conformance.steps.profiles.chat.elsewhere import place_of_ids
-from rollout_conformance.steps.profiles.chat.greeting import GREETING, greeting, hear
+from rollout_conformance.steps.profiles.chat.greeting import GREETING, greeting, read_probe
 from rollout_conformance.steps.profiles.chat.mistakes import mistakes
-from rollout_conformance.steps.profiles.chat.replies import UNTOLD_CONTEXT, Bench, Talk
+from rollout_conformance.steps.profiles.chat.replies import UNTOLD_CONTEXT, CaseContext, CaseView
+from rollout_conformance.steps.profiles.chat.token_id_locations import place_of_ids
+from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY
 
 LOOK_S = 10.0
 MOST_CONTEXT = 4_000_000  # tokens; what an engine lists beyond that is no length of a prompt that could be sent
@@ -100,7 +101,7 @@ class ChatPeers:
     tokens: Tokens | None
     key: str | None
     model: str = ""
-    context: int = UNTOLD_CONTEXT
+    context_tokens: int = UNTOLD_CONTEXT
     shown: set[str] = field(default_factory=set)
     listed: frozenset[str] = frozenset()
     ids_at: str = field(default="", kw_only=True)  # where token ids were seen that are not where they should be
@@ -110,15 +111,21 @@ class ChatPeers:
         return self.tokens.hash if self.tokens else "unknown"
 
     @property
-    def strays(self) -> int:
+    def unmatched_requests(self) -> int:
         return 0
 
-    def placed(self, card: Card) -> Card:
+    def resolve_placeholders(self, card: Card) -> Card:
         return card
 
-    def bench(self, case: Case) -> Bench:
-        return Bench(
-            self.model, self.key, self.tokens, self.setting.card, self.context, frozenset(self._all()), self.listed
+    def context(self, case: Case) -> CaseContext:
+        return CaseContext(
+            self.model,
+            self.key,
+            self.tokens,
+            self.setting.card,
+            self.context_tokens,
+            frozenset(self._all()),
+            self.listed,
         )
 
     def _all(self) -> set[str]:
@@ -164,7 +171,7 @@ class ChatPeers:
         named = self.setting.model or (self.setting.engine.model if self.setting.engine else self.setting.card.model)
         self.model, self.listed = named or next(iter(models), ""), frozenset(models)
         takes = models.get(self.model, {}).get("max_model_len")
-        self.context = takes if type(takes) is int and 0 < takes <= MOST_CONTEXT else self.context
+        self.context_tokens = takes if type(takes) is int and 0 < takes <= MOST_CONTEXT else self.context_tokens
         return dialects
 
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
@@ -229,12 +236,12 @@ async def peers(setting: Setting) -> AsyncIterator[ChatPeers]:
     yield ChatPeers(setting, known, key)
 
 
-def read(session: Session, case: Case) -> Talk:
+def read(session: Session, case: Case) -> CaseView:
     if any(reply.status in BUSY for reply in session.state.get("replies", {}).values()):
         session.busy()  # fewer at once from now on
-    gave_up = tuple(session.state.get("gave_up", ()))
-    return Talk(
-        session.trace, session.state.get("replies", {}), session.state.get("gauges", {}), session.bench, gave_up
+    wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
+    return CaseView(
+        session.trace, session.state.get("replies", {}), session.state.get("gauges", {}), session.context, wait_timeouts
     )
 
 
@@ -253,25 +260,27 @@ PROFILE = Profile(
     peers=peers,
     read=read,
     invariants=(
-        checks.shape,
-        checks.counting,
-        checks.tokens,
+        invariants.shape,
+        invariants.counting,
+        invariants.tokens,
         without_ids.counted,
         without_ids.spelled,
-        checks.alternatives,
-        checks.prompts,
-        checks.endings,
-        checks.calls,
-        checks.streams,
-        checks.refusals,
-        checks.errors,
+        invariants.alternatives,
+        invariants.prompts,
+        invariants.endings,
+        invariants.calls,
+        invariants.streams,
+        invariants.refusals,
+        invariants.errors,
     ),
-    echoed_by=frozenset(),
-    drowned_by=frozenset(),
-    excuse=lambda case, talk: None,
-    fuzzed=fuzzed,
+    replaces_duplicates=frozenset(),
+    masks_other_findings=frozenset(),
+    inconclusive_reason=lambda case, view: None,
+    fuzz_adapter=fuzz_adapter,
     greeting=greeting,
-    heard=hear,
+    vocabulary=VOCABULARY,
+    phrases=("rollout_conformance.steps.profiles.chat.phrases",),
+    probe_result=read_probe,
     unexplored="explore walks over the order of events of a rollout, and a chat is one request and its answer; of an engine the cases "
     "(`run`) and generated requests (`pytest contracts/ --profile chat`) judge it",
     live_target=on_engine,

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_conformance.steps.engine.card import Card
-from rollout_conformance.steps.engine.reading import listed, mapping, mappings, text
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings, text
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.peers.tokens import Tokens
 
@@ -239,26 +239,26 @@ class _Growing:
 
 
 @dataclass(slots=True)
-class Bench:
+class CaseContext:
     """What the cases of a run share. `shown` are the capabilities of the engine, `listed` its models,
-    `context` how many tokens it takes; `tokens` is None where the suite does not have the model's tokenizer."""
+    `context_tokens` how many tokens it takes; `tokens` is None where the suite does not have the model's tokenizer."""
 
     model: str
     key: str | None
     tokens: Tokens | None
     card: Card
-    context: int
+    context_tokens: int
     shown: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()
 
     @property
     def tells_context(self) -> bool:
         """Whether the engine says how many tokens it takes."""
-        return self.context != UNTOLD_CONTEXT
+        return self.context_tokens != UNTOLD_CONTEXT
 
     @property
     def target_key(self) -> str | None:
-        """The same key by the name that the benches of all profiles have for it."""
+        """The same key by the name that the contexts of all profiles have for it."""
         return self.key
 
     @property
@@ -269,19 +269,19 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class CaseView:
     """One case as the checks read it. `gauges` are readings of /metrics, by name."""
 
     trace: Trace
     replies: Mapping[str, Reply]
     gauges: Mapping[str, Mapping[str, float]]
-    bench: Bench
-    gave_up: tuple[tuple[str, str], ...] = field(default=())
+    context: CaseContext
+    wait_timeouts: tuple[tuple[str, str], ...] = field(default=())
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tokens(self) -> Tokens | None:
-        return self.bench.tokens
+        return self.context.tokens
 
     def named(self, name: str) -> list[Reply]:
         """The reply of that name, or all of `name#1`, `name#2`, ... in their order."""

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rollout_conformance.steps.engine.cases import Action, Expectation
-from rollout_conformance.steps.engine.making import made, members, verb
+from rollout_conformance.steps.engine.verb_parsing import made, members, verb
+from rollout_conformance.steps.engine.verbs import from_functions
 from rollout_conformance.steps.profiles.chat import actions as do
 from rollout_conformance.steps.profiles.chat import expectations as want
 
@@ -57,3 +58,5 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "arrives": verb(want.Arrives, "of"),
     "freed": verb(want.Freed),
 }
+
+VOCABULARY = from_functions(ACTIONS, EXPECTATIONS)

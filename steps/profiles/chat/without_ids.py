@@ -7,11 +7,11 @@ comes before the content is therefore not judged.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rollout_conformance.steps.engine.compare import show
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.engine.reading import mapping
-from rollout_conformance.steps.profiles.chat.checks import broken, good, held, probabilities
-from rollout_conformance.steps.profiles.chat.replies import Choice, Reply, Talk
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping
+from rollout_conformance.steps.profiles.chat.invariants import broken, good, probabilities, satisfied
+from rollout_conformance.steps.profiles.chat.replies import CaseView, Choice, Reply
 
 MOST_AFTER = 2  # entries behind the content: the end of the turn, and what a template puts behind it
 REPLACED = (
@@ -20,9 +20,9 @@ REPLACED = (
 RAW = "bytes:"  # what OpenAI puts before a token that is no text
 
 
-def spelled(talk: Talk) -> Iterator[Evidence]:
+def spelled(view: CaseView) -> Iterator[Evidence]:
     """The logprobs of a reply are those of its content."""
-    for reply in good(talk):
+    for reply in good(view):
         for choice in reply.choices if reply.request.get("logprobs") else ():
             if choice.ids is None:
                 yield from probabilities(reply, choice.logprobs or [])
@@ -34,13 +34,13 @@ def _spelled(reply: Reply, choice: Choice) -> Iterator[Evidence]:
     if choice.calls or choice.finish != "stop" or reply.request.get("stop") or not choice.content.strip():
         return
     if spells(choice):
-        yield held(23)
+        yield satisfied(23)
         return
-    said = f"a logprob for each token of the content {show(choice.content)}"
+    expected = f"a logprob for each token of the content {show(choice.content)}"
     kind = "stream" if reply.streamed else "reply"
     tokens = "".join(str(entry.get("token")) for entry in choice.logprobs or ())
-    saw = f"logprobs of {show(tokens)}" if choice.logprobs else f"no logprobs in the {kind}"
-    yield broken(23, said, saw, reply.n)
+    observed = f"logprobs of {show(tokens)}" if choice.logprobs else f"no logprobs in the {kind}"
+    yield broken(23, expected, observed, reply.n)
 
 
 def spells(choice: Choice, alone: bool = False) -> bool:
@@ -72,18 +72,18 @@ def _ascii(text: bytes) -> bytes:
     return bytes(one for one in text if one < 128)
 
 
-def counted(talk: Talk) -> Iterator[Evidence]:
+def counted(view: CaseView) -> Iterator[Evidence]:
     """Where the logprobs spell just the content, and nothing else was sampled, they count the tokens."""
-    for reply in good(talk):
+    for reply in good(view):
         sampled, choices = reply.usage.get("completion_tokens"), reply.choices
         if reply.streamed or type(sampled) is not int or not choices or not all(_says_all(reply, c) for c in choices):
             continue
         count = sum(len(choice.logprobs or ()) for choice in choices)
         if abs(sampled - count) <= len(choices):  # whether the end of the turn is an entry engines decide
-            yield held(11)
+            yield satisfied(11)
         else:
-            said = f"completion_tokens: {count}, as many as logprobs, one more or less for each of {len(choices)} choice(s)"
-            yield broken(11, said, f"completion_tokens: {sampled}", reply.n)
+            expected = f"completion_tokens: {count}, as many as logprobs, one more or less for each of {len(choices)} choice(s)"
+            yield broken(11, expected, f"completion_tokens: {sampled}", reply.n)
 
 
 def _says_all(reply: Reply, choice: Choice) -> bool:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Headers, Request, Response, parse
-from rollout_conformance.steps.peers.oracle import sampled_by
 from rollout_conformance.steps.peers.script import Script
+from rollout_conformance.steps.peers.token_oracle import sampled_by
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.peers.trainer import Enrolled, scripted
-from rollout_conformance.steps.profiles.rollout.bench import Bench, Live, live, lives
-from rollout_conformance.steps.profiles.rollout.given import START_PATH, Given, Wanted, compose
+from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutState, rollout_state, rollout_states
+from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides, StartRequest, compose
 
 RETRY_AFTER_S = 0.2  # how long to wait before asking a busy server again that does not say
 LONGEST_RETRY_AFTER_S = 5.0
@@ -36,7 +36,7 @@ class TrainerSays:
         return max((line.delay_s for line in self.script.lines), default=0.0)
 
     async def perform(self, session: Session) -> None:
-        part = live(session.state, self.rollout)
+        part = rollout_state(session.state, self.rollout)
         part.script = Script(part.script.lines + self.script.lines, part.script.acks + self.script.acks)
 
 
@@ -44,11 +44,11 @@ class TrainerSays:
 class StartWith:
     """Say how the start request of a rollout differs from the ordinary one."""
 
-    wanted: Wanted
+    wanted: StartOverrides
     rollout: str = ""
 
     async def perform(self, session: Session) -> None:
-        part = live(session.state, self.rollout)
+        part = rollout_state(session.state, self.rollout)
         part.wanted = part.wanted.and_also(self.wanted)
 
 
@@ -65,13 +65,13 @@ class Start:
     patient: bool = True
 
     async def perform(self, session: Session) -> None:
-        copies = self.copies or min((session.bench.limits.max_concurrent or 0) + MORE, MOST)
+        copies = self.copies or min((session.context.limits.max_concurrent or 0) + MORE, MOST)
         labels = [self.rollout] if copies == 1 else [f"{self.rollout}#{n + 1}" for n in range(copies)]
         await asyncio.gather(*(self._one(session, label) for label in labels))
 
     async def _one(self, session: Session, label: str) -> None:
-        origin = live(session.state, self.rollout)
-        part = origin if label == self.rollout else live(session.state, label)
+        origin = rollout_state(session.state, self.rollout)
+        part = origin if label == self.rollout else rollout_state(session.state, label)
         part.wanted, part.script = origin.wanted, origin.script
         enroll(session, part)
         await ask(session, part, self.patient)
@@ -90,7 +90,7 @@ class Again:
     change: Mapping[str, Any] = field(default_factory=dict)
 
     async def perform(self, session: Session) -> None:
-        part = live(session.state, self.rollout)
+        part = rollout_state(session.state, self.rollout)
         if part.given is None:
             enroll(session, part)
         work = [ask(session, part, True, self.change) for _ in range(self.times)]
@@ -108,7 +108,7 @@ class End:
     rollout: str = ""
 
     async def perform(self, session: Session) -> None:
-        parts = [p for label, p in lives(session.state).items() if self._means(label)]
+        parts = [p for label, p in rollout_states(session.state).items() if self._means(label)]
         await asyncio.gather(*(_ended(session, part) for part in parts if part.given is not None))
 
     def _means(self, label: str) -> bool:
@@ -123,8 +123,8 @@ class Reported:
     times: int = 1
 
     async def perform(self, session: Session) -> None:
-        part = live(session.state, self.rollout)
-        if session.bench.dialect == "sync":
+        part = rollout_state(session.state, self.rollout)
+        if session.context.dialect == "sync":
             await _ended(session, part)
             return
         what = f"completion callback number {self.times}"
@@ -149,13 +149,13 @@ class CallArrives:
     rollout: str = ""
 
     async def perform(self, session: Session) -> None:
-        part = live(session.state, self.rollout)
+        part = rollout_state(session.state, self.rollout)
         what = f"generation call number {self.nth}"
         await session.until(lambda: self._came(session, part) or _finished(session, part), what)
         if not self._came(session, part):
-            raise GaveUp(what)
+            raise WaitTimeout(what)
 
-    def _came(self, session: Session, part: Live) -> bool:
+    def _came(self, session: Session, part: RolloutState) -> bool:
         return _count(session, part, "ChatAsked") >= self.nth
 
 
@@ -180,7 +180,7 @@ class Ask:
     key: str | None = None
 
     async def perform(self, session: Session) -> None:
-        headers = self.headers + _authorization(session.bench, self.key)
+        headers = self.headers + _authorization(session.context, self.key)
         within_s = session.patience_s if self.method == "GET" else None  # no rollout is waited for
         await session.send(Request(self.method, self.path, headers, self.body), rollout="-", deadline_s=within_s)
 
@@ -198,12 +198,12 @@ class StartAs:
     raw: bytes | None = None
 
     async def perform(self, session: Session) -> None:
-        part = live(session.state, self.rollout)
+        part = rollout_state(session.state, self.rollout)
         enroll(session, part)
         if self.raw is not None:
             part.wanted = replace(part.wanted, raw=self.raw)
         value = "Bearer " + "k" * self.length if self.length else self.authorization
-        key = session.bench.target_key or ""
+        key = session.context.target_key or ""
         headers: Headers = () if value is None else (("authorization", value.replace("{key}", key)),)
         await ask(session, part, True, headers=headers)
 
@@ -221,12 +221,12 @@ class Cancel:
     raw: bytes | None = None
 
     async def perform(self, session: Session) -> None:
-        labels = self.rollouts or tuple(lives(session.state))
-        givens = [part.given for label in labels if (part := live(session.state, label)).given is not None]
+        labels = self.rollouts or tuple(rollout_states(session.state))
+        givens = [part.given for label in labels if (part := rollout_state(session.state, label)).given is not None]
         for given in givens:
             if given is not None:
                 session.trace.event(given.label, "trainer", "CancelSent", len(session.trace.exchanges))
-        headers = (("content-type", "application/json"), *_authorization(session.bench, None))
+        headers = (("content-type", "application/json"), *_authorization(session.context, None))
         body = self.raw if self.raw is not None else json.dumps(self._body(givens)).encode()
         await session.send(Request("POST", "/rollout/cancel", headers, body), rollout="-")
 
@@ -254,10 +254,10 @@ class AskStatus:
     under: str = ""
 
     async def perform(self, session: Session) -> None:
-        given = live(session.state, self.rollout).given
+        given = rollout_state(session.state, self.rollout).given
         name = self.under or (_shown_id(session, self.rollout) or (given.rollout_id if given else ""))
         path = f"/rollout/{quote(name, safe='')}/status"
-        await session.send(Request("GET", path, _authorization(session.bench, None)), rollout="-")
+        await session.send(Request("GET", path, _authorization(session.context, None)), rollout="-")
 
 
 def _shown_id(session: Session, label: str) -> str:
@@ -276,22 +276,22 @@ class StopServer:
         await session.state["target"].stop()
 
 
-def enroll(session: Session, part: Live) -> Given:
+def enroll(session: Session, part: RolloutState) -> StartRequest:
     """Make the trainer know a rollout before the server is told of it: a call may come before the answer does."""
-    bench: Bench = session.bench
-    tokenizer, name = bench.tokens_for(part.wanted)
-    nonce = bench.nonce()
+    context: CaseContext = session.context
+    tokenizer, name = context.tokens_for(part.wanted)
+    nonce = context.nonce()
     number = int(nonce.rpartition("-")[2].rstrip("x"))
-    script = bench.resolved(part.script, number % 89)
+    script = context.resolved(part.script, number % 89)
     wanted = _resolved(session, part.wanted, script, tokenizer)
-    given = compose(bench.dialect, part.label, nonce, bench.trainer_url, name, wanted)
+    given = compose(context.dialect, part.label, nonce, context.trainer_url, name, wanted)
     enroll_as(session, part, given, tokenizer, script)
     return given
 
 
-def enroll_as(session: Session, part: Live, given: Given, tokenizer: Tokens, script: Script) -> None:
+def enroll_as(session: Session, part: RolloutState, given: StartRequest, tokenizer: Tokens, script: Script) -> None:
     """Make the trainer know the rollout `given`, and play `script` in it."""
-    bench: Bench = session.bench
+    context: CaseContext = session.context
     part.given = given
     part.enrolled = Enrolled(
         part.label,
@@ -302,30 +302,34 @@ def enroll_as(session: Session, part: Live, given: Given, tokenizer: Tokens, scr
         tokenizer,
         script,
         session.hold,
-        bench.tool_schemas(),
+        context.tool_schemas(),
         bool(session.state.get("sampled")),
     )
-    bench.trainer.enroll(part.enrolled)
+    context.trainer.enroll(part.enrolled)
 
 
-def _resolved(session: Session, wanted: Wanted, script: Script, tokenizer: Tokens) -> Wanted:
+def _resolved(session: Session, wanted: StartOverrides, script: Script, tokenizer: Tokens) -> StartOverrides:
     """The wishes with everything filled in that only a running case knows."""
     body = dict(wanted.body)
     if wanted.budget is not None:
         first, more = wanted.budget
-        body["max_tokens_total"] = sampled_by(tokenizer, script.lines[:first], session.bench.tool_schemas()) + more
+        body["max_tokens_total"] = sampled_by(tokenizer, script.lines[:first], session.context.tool_schemas()) + more
     key = body.get("idempotency_key")
     if isinstance(key, Mapping) and "unique" in key:
-        session.state.setdefault("unique", session.bench.nonce())
+        session.state.setdefault("unique", session.context.nonce())
         body["idempotency_key"] = f"{key['unique']}-{session.state['unique'].rstrip('x')}"
     elif isinstance(key, Mapping) and "id_of" in key:
-        other = live(session.state, str(key["id_of"])).given
+        other = rollout_state(session.state, str(key["id_of"])).given
         body["idempotency_key"] = other.rollout_id if other else ""
     return replace(wanted, body=body)
 
 
 async def ask(
-    session: Session, part: Live, patient: bool, change: Mapping[str, Any] | None = None, headers: Headers | None = None
+    session: Session,
+    part: RolloutState,
+    patient: bool,
+    change: Mapping[str, Any] | None = None,
+    headers: Headers | None = None,
 ) -> None:
     """Send a start request. The sync dialect answers at the end of the rollout, so nobody waits for it here."""
     assert part.given is not None
@@ -334,13 +338,13 @@ async def ask(
     )
     fields = (
         ("content-type", "application/json"),
-        *(_authorization(session.bench, None) if headers is None else headers),
+        *(_authorization(session.context, None) if headers is None else headers),
     )
-    request = Request("POST", START_PATH[session.bench.dialect], fields, body)
+    request = Request("POST", START_PATH[session.context.dialect], fields, body)
     deferred = asyncio.Event()
     asking = session.spawn(_asked(session, part.label, request, patient, deferred))
     part.asking.append(asking)
-    if session.bench.dialect != "sync":
+    if session.context.dialect != "sync":
         # A server that has no place now is asked again meanwhile; what the case does next may be what frees one.
         waiting = asyncio.ensure_future(deferred.wait())
         await asyncio.wait({asking, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -366,7 +370,7 @@ async def _asked(session: Session, label: str, request: Request, patient: bool, 
 
 def concluded(session: Session, label: str, n: int, response: Response) -> None:
     """Note what the answer to a start request means."""
-    sync = session.bench.dialect == "sync"
+    sync = session.context.dialect == "sync"
     # Any 2xx takes a rollout on; that it should have been a 202 is one breach, and not a reason to miss all others.
     if response.status == 200 if sync else 200 <= response.status < 300:
         session.trace.event(label, "server", "ResultReturned" if sync else "StartAccepted", n)
@@ -391,46 +395,46 @@ def _retry_after(value: str | None) -> float:
         return RETRY_AFTER_S
 
 
-async def _ended(session: Session, part: Live) -> None:
-    if session.bench.dialect == "sync":
+async def _ended(session: Session, part: RolloutState) -> None:
+    if session.context.dialect == "sync":
         pending = [task for task in part.asking if not task.done()]
         what = "the answer to POST /rollout"
         await session.until(lambda: all(task.done() for task in pending), what) if pending else None
         return
     what = (
         "an acknowledged completion"
-        if session.bench.dialect == "routed"
+        if session.context.dialect == "routed"
         else "an acknowledged POST /v1/rollout/completed"
     )
-    with session.bench.ends.awaited(session):
+    with session.context.ends.awaited(session):
         await session.until(lambda: _over(session, part) or _cut_acks(session, part), what)
     if not _over(session, part):
         await session.settle(AGAIN_S)
 
 
-def _cut_acks(session: Session, part: Live) -> bool:
+def _cut_acks(session: Session, part: RolloutState) -> bool:
     """Whether the answer to a completion was cut off behind its status: a server may take that for the acknowledgement, or ask again."""
     unacked = session.trace.by_name.get((part.label, "CompletedUnacked"), ())
     return any(session.trace.exchanges[event.exchange].fault == scripted("cut") for event in unacked)
 
 
-def _over(session: Session, part: Live) -> bool:
+def _over(session: Session, part: RolloutState) -> bool:
     acked = _count(session, part, "CompletedAcked")
     if _count(session, part, "GradedAcked"):  # after the completion, acknowledged or given up
         return True
     if acked:
-        return session.bench.dialect != "routed" or not _owes_a_grade(session, part)
+        return session.context.dialect != "routed" or not _owes_a_grade(session, part)
     return bool(_count(session, part, "StartRefused")) and not _count(session, part, "StartAccepted")
 
 
-def _finished(session: Session, part: Live) -> bool:
+def _finished(session: Session, part: RolloutState) -> bool:
     """Whether nothing more can come of a rollout: it was refused, or has its result."""
-    if session.bench.dialect == "sync":
+    if session.context.dialect == "sync":
         return bool(part.asking) and all(task.done() for task in part.asking)
     return _over(session, part)
 
 
-def _owes_a_grade(session: Session, part: Live) -> bool:
+def _owes_a_grade(session: Session, part: RolloutState) -> bool:
     """Whether a graded sample follows the completion: somebody asked for it, and the rollout succeeded."""
     assert part.given is not None
     if not part.given.body.get("grader_callback_url"):
@@ -446,7 +450,7 @@ def _owes_a_grade(session: Session, part: Live) -> bool:
     return known[n]
 
 
-def _count(session: Session, part: Live, name: str) -> int:
+def _count(session: Session, part: RolloutState, name: str) -> int:
     return _count_label(session, part.label, name)
 
 
@@ -454,8 +458,8 @@ def _count_label(session: Session, label: str, name: str) -> int:
     return len(session.trace.by_name.get((label, name), ()))
 
 
-def _authorization(bench: Bench, key: str | None) -> Headers:
-    key = bench.target_key if key is None else key
+def _authorization(context: CaseContext, key: str | None) -> Headers:
+    key = context.target_key if key is None else key
     return (("authorization", f"Bearer {key}"),) if key else ()
 
 
@@ -464,7 +468,6 @@ __all__ = [
     "Ask",
     "CallArrives",
     "End",
-    "GaveUp",
     "Release",
     "Reported",
     "Start",
@@ -472,4 +475,5 @@ __all__ = [
     "StartWith",
     "StopServer",
     "TrainerSays",
+    "WaitTimeout",
 ]

@@ -7,12 +7,12 @@ it would be about the suite.
 import asyncio
 import contextlib
 
-from rollout_conformance.steps.engine.http import client
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.http_client import client
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.rollout.actions import Start, TrainerSays
-from rollout_conformance.steps.profiles.rollout.bench import Bench
+from rollout_conformance.steps.profiles.rollout.context import CaseContext
 
 MOST = 32
 STILL_S = 1.0  # no further rollout has begun for so long: the others wait for a place
@@ -20,12 +20,12 @@ NAME = "capacity"
 HOLD = "until it is known how many run at once"
 
 
-async def measured(base_url: str, bench: Bench, wanted: int, patience_s: float) -> int | None:
+async def measured(base_url: str, context: CaseContext, wanted: int, patience_s: float) -> int | None:
     """The number of rollouts that ask for their first generation while none of them is answered; None when all `wanted` do."""
     wanted = min(wanted, MOST)
     async with client() as http:
         session = Session(base_url, http, Trace(), patience_s, 0.0)
-        session.bench = bench
+        session.context = context
         try:
             await TrainerSays(Script((Reply(text="Hello.", hold=HOLD),)), NAME).perform(session)
             await _started(session, wanted)
@@ -52,7 +52,7 @@ async def _started(session: Session, wanted: int) -> None:
 
 async def _ended(session: Session, begun: int) -> None:
     """Wait for the ends, so that the cases find every place free."""
-    with contextlib.suppress(GaveUp):
+    with contextlib.suppress(WaitTimeout):
         await session.until(
             lambda: _count(session, "ResultReturned", "CompletedAcked") >= begun, "the ends of these rollouts"
         )

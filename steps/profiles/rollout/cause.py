@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.compare import show
 from rollout_conformance.steps.engine.findings import Cause, Finding
+from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.peers.oracle import Issued
+from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.trainer import HUNG_UP
 from rollout_conformance.steps.profiles.rollout.actions import StopServer
-from rollout_conformance.steps.profiles.rollout.given import Wanted
-from rollout_conformance.steps.profiles.rollout.talk import Answer, Rollout, Talk
+from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides
+from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
 
 ENDS_BY_ITSELF = "ROLLOUT-231"
 NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 all the same
@@ -28,9 +28,9 @@ SERVER_ERROR = 500
 SHOWN = 200  # characters of a body
 
 
-def cause(catalogue: Mapping[str, Requirement], case: Case, talk: Talk) -> Cause | None:
+def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> Cause | None:
     """The first end in the trace that the case gives no reason for."""
-    found = [one for rollout in talk.rollouts.values() for one in _of(_accused(catalogue, case), case, talk, rollout)]
+    found = [one for rollout in view.rollouts.values() for one in _of(_accused(catalogue, case), case, view, rollout)]
     return min(found, key=lambda one: one.since) if found else None
 
 
@@ -40,28 +40,28 @@ def _accused(catalogue: Mapping[str, Requirement], case: Case) -> str:
     return about if "case" in catalogue[about].judged_by else ENDS_BY_ITSELF
 
 
-def _of(accused: str, case: Case, talk: Talk, rollout: Rollout) -> Iterator[Cause]:
+def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[Cause]:
     admitted, demanded = _expected(case, rollout)
     if _broke_down(rollout, "error" in admitted and "refused" not in admitted) and not _ended_by_case(
-        case, talk, rollout
+        case, view, rollout
     ):
         yield _no_result(rollout)
     elif not rollout.chats and rollout.starts and not rollout.accepted:
-        if "refused" not in admitted and (demanded or rollout.given.wanted == Wanted()):
-            yield _not_begun(accused, talk, rollout)
+        if "refused" not in admitted and (demanded or rollout.given.wanted == StartOverrides()):
+            yield _not_begun(accused, view, rollout)
     elif rollout.result is not None and isinstance(rollout.result.body, NotJson):
         yield _unreadable(rollout, rollout.result.body)
-    elif rollout.is_error() and _out_of_time(talk, rollout):
+    elif rollout.is_error() and _out_of_time(view, rollout):
         reason = "the time that the case gave the agent was over before it asked for a generation"
-        yield Cause(reason, since=len(talk.trace.exchanges), again=True)
+        yield Cause(reason, since=len(view.trace.exchanges), again=True)
     elif (
         rollout.is_error()
-        and not _ended_by_case(case, talk, rollout)
-        and _by_itself(rollout, admitted, demanded or (bool(talk.gave_up) and not _refused_call(rollout)))
+        and not _ended_by_case(case, view, rollout)
+        and _by_itself(rollout, admitted, demanded or (bool(view.wait_timeouts) and not _refused_call(rollout)))
     ):
         yield _failed(accused, rollout)
-    elif talk.gave_up and rollout.result is None and rollout.starts and not _held(rollout):
-        yield _silent(accused, talk, rollout)
+    elif view.wait_timeouts and rollout.result is None and rollout.starts and not _held(rollout):
+        yield _silent(accused, view, rollout)
 
 
 def _held(rollout: Rollout) -> bool:
@@ -80,9 +80,9 @@ def _expected(case: Case, rollout: Rollout) -> tuple[set[str], bool]:
     return admitted, demanded
 
 
-def _ended_by_case(case: Case, talk: Talk, rollout: Rollout) -> bool:
+def _ended_by_case(case: Case, view: CaseView, rollout: Rollout) -> bool:
     """Whether the case cancelled the rollout or stopped the server. What follows a wait in vain was not performed."""
-    stopped = not talk.gave_up and any(isinstance(step.what, StopServer) for step in case.actions)
+    stopped = not view.wait_timeouts and any(isinstance(step.what, StopServer) for step in case.actions)
     return stopped or any(event.name == "CancelSent" for event in rollout.events)
 
 
@@ -97,7 +97,7 @@ def _by_itself(rollout: Rollout, admitted: set[str], demanded: bool) -> bool:
 
 def _provoked(rollout: Rollout) -> bool:
     """Whether the script gives reason for an ERROR: a call that failed, or a reply that no trainer would give."""
-    return rollout.given.wanted != Wanted() or any(
+    return rollout.given.wanted != StartOverrides() or any(
         not chat.delivered
         or chat.issued is None
         or chat.issued.tampered
@@ -115,27 +115,27 @@ def _odd_arguments(issued: Issued) -> bool:
     return any(not isinstance(call["function"]["arguments"], str) for call in issued.calls)
 
 
-def _not_begun(accused: str, talk: Talk, rollout: Rollout) -> Cause:
+def _not_begun(accused: str, view: CaseView, rollout: Rollout) -> Cause:
     last = rollout.starts[-1]
-    if last.status is None and (waits := _waits_its_turn(accused, talk, rollout)):
+    if last.status is None and (waits := _waits_its_turn(accused, view, rollout)):
         return Cause(waits)
     if last.status in FULL:
         reason = f"the target answered {last.status} to the start by itself, for as long as it was asked"
-        return Cause(reason, since=last.n, again=talk.crowded > 0)
-    saw = (
+        return Cause(reason, since=last.n, again=view.crowded > 0)
+    observed = (
         f"the start was answered {last.status}: {_body(last)}"
         if last.status
         else f"the start: {last.exchange.fault or 'no answer'}"
     )
-    return Cause(saw, Finding(accused, "the start accepted, and the rollout run", saw, (last.n,)), last.n)
+    return Cause(observed, Finding(accused, "the start accepted, and the rollout run", observed, (last.n,)), last.n)
 
 
 def _unreadable(rollout: Rollout, body: NotJson) -> Cause:
     """A result that nobody can read says nothing that could be judged."""
     assert rollout.result is not None
     n, what = rollout.result.n, "answer" if rollout.dialect == "sync" else "completion"
-    saw = f"the {what} that should bring the result is {body}"
-    return Cause(saw, Finding(RESULTS.get(rollout.dialect, NO_RESULT), "a result in JSON", saw, (n,)), n)
+    observed = f"the {what} that should bring the result is {body}"
+    return Cause(observed, Finding(RESULTS.get(rollout.dialect, NO_RESULT), "a result in JSON", observed, (n,)), n)
 
 
 def _broke_down(rollout: Rollout, runs: bool) -> bool:
@@ -148,21 +148,23 @@ def _broke_down(rollout: Rollout, runs: bool) -> bool:
 
 def _no_result(rollout: Rollout) -> Cause:
     start = rollout.starts[-1]
-    saw = f"HTTP {start.status}: {_body(start)}"
-    return Cause(saw, Finding(NO_RESULT, "HTTP 200 with status COMPLETED or ERROR", saw, (start.n,)), start.n)
+    observed = f"HTTP {start.status}: {_body(start)}"
+    return Cause(observed, Finding(NO_RESULT, "HTTP 200 with status COMPLETED or ERROR", observed, (start.n,)), start.n)
 
 
 def _failed(accused: str, rollout: Rollout) -> Cause:
     result = rollout.result
     assert result is not None
-    saw = f"the rollout ended in ERROR: {show(result.fields.get('error_message'))}"
+    observed = f"the rollout ended in ERROR: {show(result.fields.get('error_message'))}"
     before = [chat.n for chat in rollout.chats]
-    said, since = "COMPLETED: no generation call failed, and no limit was reached", max([*before, result.n])
+    expected, since = "COMPLETED: no generation call failed, and no limit was reached", max([*before, result.n])
     failed = _failed_call(rollout)
     if failed is not None:
-        said = f"the generation call that failed ({failed}) asked again, and COMPLETED"
+        expected = f"the generation call that failed ({failed}) asked again, and COMPLETED"
         accused = accused if rollout.dialect == "sync" else NOT_RETRIED
-    return Cause(saw, Finding(accused, said, saw, (*before[-1:], result.n)), since, certain=failed is not None)
+    return Cause(
+        observed, Finding(accused, expected, observed, (*before[-1:], result.n)), since, certain=failed is not None
+    )
 
 
 def _refused_call(rollout: Rollout) -> bool:
@@ -182,35 +184,35 @@ def _failed_call(rollout: Rollout) -> str | None:
     return f"status {status}" if status >= SERVER_ERROR else None
 
 
-def _silent(accused: str, talk: Talk, rollout: Rollout) -> Cause:
+def _silent(accused: str, view: CaseView, rollout: Rollout) -> Cause:
     """A rollout that came to no end while the case waited. One that had not even begun may have waited for a place."""
-    if talk.crowded and rollout.accepted and not rollout.chats:
-        reason = f"the rollout was accepted and did not begin while {talk.crowded} others of this run were in flight"
-        return Cause(reason, since=len(talk.trace.exchanges), again=True)
-    if waits := _waits_its_turn(accused, talk, rollout):
+    if view.crowded and rollout.accepted and not rollout.chats:
+        reason = f"the rollout was accepted and did not begin while {view.crowded} others of this run were in flight"
+        return Cause(reason, since=len(view.trace.exchanges), again=True)
+    if waits := _waits_its_turn(accused, view, rollout):
         return Cause(waits)
-    _, what = talk.gave_up[0]
+    _, what = view.wait_timeouts[0]
     requirement = RESULTS.get(rollout.dialect, accused) if accused == ENDS_BY_ITSELF else accused
-    saw = f"none within {talk.patience_s:g} s of silence"
+    observed = f"none within {view.patience_s:g} s of silence"
     last = max([start.n for start in rollout.starts] + [chat.n for chat in rollout.chats])
-    return Cause(f"{what}: {saw}", Finding(requirement, what, saw, (last,), timing=True), last + 1)
+    return Cause(f"{what}: {observed}", Finding(requirement, what, observed, (last,), timing=True), last + 1)
 
 
-def _waits_its_turn(accused: str, talk: Talk, rollout: Rollout) -> str:
+def _waits_its_turn(accused: str, view: CaseView, rollout: Rollout) -> str:
     """Why a rollout may be waiting for a place that other rollouts of its case have, which the trainer keeps waiting: few places are no fault.
     A case that is about this is judged where the target declares that it has more of them."""
-    held = sum(_held(other) for other in talk.rollouts.values())
-    places = talk.limits.max_concurrent
+    held = sum(_held(other) for other in view.rollouts.values())
+    places = view.limits.max_concurrent
     if rollout.chats or not held or (places is None and accused != ENDS_BY_ITSELF) or (places or 0) > held:
         return ""
     known = f"; the card declares max_concurrent {places}" if places is not None else ""
     return f"a rollout did not begin while the case kept {held} others waiting for their generations{known}"
 
 
-def _out_of_time(talk: Talk, rollout: Rollout) -> bool:
+def _out_of_time(view: CaseView, rollout: Rollout) -> bool:
     """Whether the time that the start request gave was over, in a queue perhaps, before the first generation that the case waited for."""
     budget = rollout.given.body.get("agent_timeout_sec")
-    return bool(talk.gave_up) and not rollout.chats and isinstance(budget, int | float) and budget > 0
+    return bool(view.wait_timeouts) and not rollout.chats and isinstance(budget, int | float) and budget > 0
 
 
 def _body(answer: Answer) -> str:

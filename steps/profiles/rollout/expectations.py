@@ -1,4 +1,4 @@
-"""What a case may demand beyond the invariants: one frozen value a demand, judged on the whole talk, never awaiting.
+"""What a case may demand beyond the invariants: one frozen value a demand, judged on the whole view, never awaiting.
 
 A demand that is not met accuses the first requirement of its case.
 """
@@ -9,33 +9,35 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
-from rollout_conformance.steps.engine import leaks
-from rollout_conformance.steps.engine.compare import ABSENT, first, show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine import internal_error_patterns
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import ABSENT, first, show
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.profiles.rollout.checks.auth import quotes
-from rollout_conformance.steps.profiles.rollout.checks.ending import looks_like_error
-from rollout_conformance.steps.profiles.rollout.checks.tools import following, gives
-from rollout_conformance.steps.profiles.rollout.talk import Answer, Rollout, Talk
+from rollout_conformance.steps.profiles.rollout.invariants.auth import quotes
+from rollout_conformance.steps.profiles.rollout.invariants.termination import looks_like_error
+from rollout_conformance.steps.profiles.rollout.invariants.tools import following, gives
+from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
 
 CLOCKS_S = 0.25  # how late a busy machine may see a request
 
 
-def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int, timing: bool = False) -> Evidence:
-    return Held(requirement) if ok else Finding(requirement, said, saw, exchanges, timing=timing)
+def _verdict(
+    requirement: str, ok: bool, expected: str, observed: str, *exchanges: int, timing: bool = False
+) -> Evidence:
+    return Satisfied(requirement) if ok else Finding(requirement, expected, observed, exchanges, timing=timing)
 
 
-def _showing(talk: Talk, label: str) -> list[Rollout]:
+def _showing(view: CaseView, label: str) -> list[Rollout]:
     """The chosen ones, without those whose conversation the server had no occasion to show."""
-    return [rollout for rollout in _chosen(talk, label) if rollout.shown]
+    return [rollout for rollout in _chosen(view, label) if rollout.shown]
 
 
-def _chosen(talk: Talk, label: str) -> list[Rollout]:
+def _chosen(view: CaseView, label: str) -> list[Rollout]:
     """The rollouts that a demand is about: the one named, with its copies, or all of them."""
-    return [r for name, r in talk.rollouts.items() if label in ("", name) or name.startswith(f"{label}#")]
+    return [r for name, r in view.rollouts.items() if label in ("", name) or name.startswith(f"{label}#")]
 
 
-def _start_saw(start: Answer) -> str:
+def _observed_start(start: Answer) -> str:
     return f"{start.status}" if start.status is not None else str(start.exchange.fault)
 
 
@@ -48,17 +50,17 @@ class Refused:
     statuses: tuple[int, ...] = (422, 400)
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        said = f"the start request refused with {' or '.join(map(str, self.statuses))} and a JSON body"
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        expected = f"the start request refused with {' or '.join(map(str, self.statuses))} and a JSON body"
+        for rollout in _chosen(view, self.rollout):
             for start in rollout.starts:
                 # Frameworks differ on 400 and 422 for the same mistake; where one is right, so is the other.
                 allowed = {*self.statuses, 400} if 422 in self.statuses else set(self.statuses)
                 ok = start.status in allowed and not isinstance(start.body, NotJson)
-                saw = _start_saw(start) + (
+                observed = _observed_start(start) + (
                     f", a body that is {start.body!r}" if isinstance(start.body, NotJson) and start.status else ""
                 )
-                yield _verdict(requirement, ok, said, saw, start.n)
+                yield _verdict(requirement, ok, expected, observed, start.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,11 @@ class LastRefused:
     statuses: tuple[int, ...]
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        said = f"the repeated start answered {' or '.join(map(str, self.statuses))}"
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        expected = f"the repeated start answered {' or '.join(map(str, self.statuses))}"
+        for rollout in _chosen(view, self.rollout):
             last = rollout.starts[-1]
-            yield _verdict(requirement, last.status in self.statuses, said, _start_saw(last), last.n)
+            yield _verdict(requirement, last.status in self.statuses, expected, _observed_start(last), last.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,10 @@ class Accepted:
 
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
             start = rollout.starts[-1]
-            yield _verdict(requirement, rollout.accepted, "the start request accepted", _start_saw(start), start.n)
+            yield _verdict(requirement, rollout.accepted, "the start request accepted", _observed_start(start), start.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +100,18 @@ class Completed:
     reasons: tuple[str, ...] = ()
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         reasons = f" with finish_reason {' or '.join(self.reasons)}" if self.reasons else ""
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _chosen(view, self.rollout):
             status, reason, n = _end(rollout)
             unsaid = rollout.dialect == "routed" and reason is None  # no member of the dialect says it
             ok = status == "COMPLETED" and (not self.reasons or unsaid or reason in self.reasons)
-            said = f"COMPLETED{reasons}"
-            yield Held(requirement) if ok else Finding(requirement, said, _end_saw(rollout), n, echo=True)
+            expected = f"COMPLETED{reasons}"
+            yield (
+                Satisfied(requirement)
+                if ok
+                else Finding(requirement, expected, _observed_end(rollout), n, duplicates_invariant=True)
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +127,13 @@ class Failed:
     not_categories: tuple[str, ...] = ()
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
             status, _, n = _end(rollout)
             if status != "ERROR":
-                yield Finding(requirement, "status ERROR", _end_saw(rollout), n)
+                yield Finding(requirement, "status ERROR", _observed_end(rollout), n)
                 continue
-            yield Held(requirement)
+            yield Satisfied(requirement)
             yield from self._members(rollout, requirement, n)
 
     def _members(self, rollout: Rollout, requirement: str, n: tuple[int, ...]) -> Iterator[Evidence]:
@@ -135,13 +141,13 @@ class Failed:
         extra = extra if isinstance(extra, dict) else {}
         category, status = extra.get("error_category"), extra.get("http_status")
         if self.categories and (category is not None or self.strictly):
-            said = f"error_category {' or '.join(self.categories)}"
-            yield _verdict(requirement, category in self.categories, said, f"error_category {show(category)}", *n)
+            expected = f"error_category {' or '.join(self.categories)}"
+            yield _verdict(requirement, category in self.categories, expected, f"error_category {show(category)}", *n)
         if category in self.not_categories:
             yield Finding(requirement, f"not error_category {category}", f"error_category {show(category)}", n)
         if self.http_status is not None and (status is not None or self.strictly):
-            said = f"http_status {self.http_status}"
-            yield _verdict(requirement, status == self.http_status, said, f"http_status {show(status)}", *n)
+            expected = f"http_status {self.http_status}"
+            yield _verdict(requirement, status == self.http_status, expected, f"http_status {show(status)}", *n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +158,11 @@ class Ended:
 
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
             status, _, n = _end(rollout)
             ok = status in ("COMPLETED", "ERROR")
-            yield _verdict(requirement, ok, "a final result, COMPLETED or ERROR", _end_saw(rollout), *n)
+            yield _verdict(requirement, ok, "a final result, COMPLETED or ERROR", _observed_end(rollout), *n)
 
 
 def _end(rollout: Rollout) -> tuple[Any, Any, tuple[int, ...]]:
@@ -166,10 +172,10 @@ def _end(rollout: Rollout) -> tuple[Any, Any, tuple[int, ...]]:
     return result.fields.get("status"), result.fields.get("finish_reason"), (result.n,)
 
 
-def _end_saw(rollout: Rollout) -> str:
+def _observed_end(rollout: Rollout) -> str:
     result = rollout.result
     if result is None:
-        starts = ", ".join(_start_saw(start) for start in rollout.starts) or "no start request"
+        starts = ", ".join(_observed_start(start) for start in rollout.starts) or "no start request"
         return f"no final result (start: {starts})"
     parts = {
         k: result.fields.get(k)
@@ -187,16 +193,16 @@ class Calls:
     most: int | None = None
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        said = (
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        expected = (
             f"{self.least} generation call(s)"
             if self.least == self.most
             else f"{self.least} to {self.most or 'any number of'} generation calls"
         )
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _chosen(view, self.rollout):
             seen = len(rollout.chats)
             ok = self.least <= seen and (self.most is None or seen <= self.most)
-            yield _verdict(requirement, ok, said, f"{seen}", *(chat.n for chat in rollout.chats[-2:]))
+            yield _verdict(requirement, ok, expected, f"{seen}", *(chat.n for chat in rollout.chats[-2:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,19 +213,19 @@ class Posts:
     most: int | None = None
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        if talk.dialect == "sync":
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        if view.dialect == "sync":
             return
-        said = (
+        expected = (
             f"{self.least} completion(s)"
             if self.least == self.most
             else f"{self.least} to {self.most or 'any number of'} completions"
         )
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _chosen(view, self.rollout):
             acked = next((n for n, post in enumerate(rollout.posts, 1) if post.acked), len(rollout.posts))
             seen = acked if self.least <= acked else len(rollout.posts)  # those after it are ROLLOUT-140's
             ok = self.least <= seen and (self.most is None or seen <= self.most)
-            yield _verdict(requirement, ok, said, f"{seen}", *(post.n for post in rollout.posts[-2:]))
+            yield _verdict(requirement, ok, expected, f"{seen}", *(post.n for post in rollout.posts[-2:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +238,14 @@ class ToolResults:
     values: tuple[Any, ...]
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
             seen = tool_contents(rollout)
             if len(seen) != len(self.values):
                 yield Finding(requirement, f"{len(self.values)} tool message(s)", f"{len(seen)}: {show(seen)}")
                 continue
             if not seen:
-                yield Held(requirement)
+                yield Satisfied(requirement)
             for want, content in zip(self.values, seen, strict=True):
                 ok = any(_is(content, choice) for choice in (want if isinstance(want, tuple) else (want,)))
                 yield _verdict(requirement, ok, f"a tool message that {_described(want)}", f"content: {show(content)}")
@@ -271,8 +277,8 @@ def tool_contents(rollout: Rollout) -> list[Any]:
 class ToolErrorPrefix:
     """Error texts of tools begin with `Error:`."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             for content in tool_contents(rollout):
                 if looks_like_error(content):
                     yield _verdict(
@@ -284,15 +290,19 @@ class ToolErrorPrefix:
 class NoInternals:
     """Tool messages show nothing of the server's source code. The name of an exception or of a tool is no source code."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
-            sent = leaks.Sent(
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
+            sent = internal_error_patterns.Sent(
                 chat.exchange.response.body for chat in rollout.chats if chat.exchange.response is not None
             )
             for content in tool_contents(rollout):
-                found = leaks.leaked(content, leaks.SOURCE, sent) if isinstance(content, str) else None
-                saw = leaks.excerpt(content, found) if found else show(content)
-                yield _verdict(requirement, found is None, "an error text without source code", saw)
+                found = (
+                    internal_error_patterns.leaked(content, internal_error_patterns.SOURCE, sent)
+                    if isinstance(content, str)
+                    else None
+                )
+                observed = internal_error_patterns.excerpt(content, found) if found else show(content)
+                yield _verdict(requirement, found is None, "an error text without source code", observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,8 +312,8 @@ class Sent:
     fields: Mapping[str, Any] = field(default_factory=dict)
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
             for chat in rollout.chats:
                 for name, value in self.fields.items():
                     seen = chat.fields.get(name, ABSENT)
@@ -318,8 +328,8 @@ class FinalContains:
     message: Mapping[str, Any]
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _showing(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _showing(view, self.rollout):
             final = rollout.result.fields.get("final_messages") if rollout.result else None
             final = final if isinstance(final, list) else []
             ok = any(isinstance(m, dict) and all(m.get(k) == v for k, v in self.message.items()) for m in final)
@@ -333,8 +343,8 @@ class FinalRoles:
     roles: tuple[str, ...]
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in _showing(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _showing(view, self.rollout):
             final = rollout.result.fields.get("final_messages") if rollout.result else None
             seen = (
                 tuple(m.get("role") if isinstance(m, dict) else None for m in final) if isinstance(final, list) else ()
@@ -354,16 +364,16 @@ class Answered:
     nth: int | None = None
     json: bool = False
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        others = talk.others if self.nth is None else talk.others[self.nth - 1 : self.nth]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        others = view.others if self.nth is None else view.others[self.nth - 1 : self.nth]
         for answer in others:
             yield from self._one(answer, requirement)
 
     def _one(self, answer: Answer, requirement: str) -> Iterator[Evidence]:
         asked = f"{answer.exchange.request.method} {answer.exchange.request.path}"
         if self.statuses:
-            said = f"{asked} answered {' or '.join(map(str, self.statuses))}"
-            yield _verdict(requirement, answer.status in self.statuses, said, _start_saw(answer), answer.n)
+            expected = f"{asked} answered {' or '.join(map(str, self.statuses))}"
+            yield _verdict(requirement, answer.status in self.statuses, expected, _observed_start(answer), answer.n)
         for name, value in self.fields.items():
             seen = answer.fields.get(name, ABSENT)
             yield _verdict(
@@ -385,8 +395,8 @@ class StartHeader:
 
     header: str
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             for start in rollout.starts:
                 if start.exchange.response is not None:
                     seen = start.exchange.response.header(self.header)
@@ -399,16 +409,16 @@ class Prompt:
 
     within_s: float
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for exchange in talk.trace.exchanges:
-            if not exchange.to_target or (talk.dialect == "sync" and exchange.rollout != "-"):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for exchange in view.trace.exchanges:
+            if not exchange.to_target or (view.dialect == "sync" and exchange.rollout != "-"):
                 continue
-            took = (exchange.ended or talk.trace.now()) - exchange.began
-            said = f"{exchange.request.method} {exchange.request.path} answered within {self.within_s:g} s"
+            took = (exchange.ended or view.trace.now()) - exchange.began
+            expected = f"{exchange.request.method} {exchange.request.path} answered within {self.within_s:g} s"
             yield _verdict(
                 requirement,
                 took <= self.within_s and exchange.response is not None,
-                said,
+                expected,
                 f"{took:.2f} s",
                 exchange.n,
                 timing=True,
@@ -424,15 +434,20 @@ class GivesUpCalls:
 
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        allowed = talk.limits.generation_timeout_s or 300.0
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        allowed = view.limits.generation_timeout_s or 300.0
         margin = max(0.5, allowed / 2)
-        said = f"the connection of an unanswered call closed within {allowed:g} s and a margin of {margin:g} s"
-        for chat in (chat for rollout in _chosen(talk, self.rollout) for chat in rollout.chats if not chat.delivered):
-            ended = chat.exchange.ended if chat.exchange.ended is not None else talk.trace.now()
+        expected = f"the connection of an unanswered call closed within {allowed:g} s and a margin of {margin:g} s"
+        for chat in (chat for rollout in _chosen(view, self.rollout) for chat in rollout.chats if not chat.delivered):
+            ended = chat.exchange.ended if chat.exchange.ended is not None else view.trace.now()
             took = ended - chat.exchange.began
             yield _verdict(
-                requirement, took <= allowed + margin, said, f"it was held open for {took:.2f} s", chat.n, timing=True
+                requirement,
+                took <= allowed + margin,
+                expected,
+                f"it was held open for {took:.2f} s",
+                chat.n,
+                timing=True,
             )
 
 
@@ -448,18 +463,18 @@ class EndsWithin:
     limit: str
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        allowed = getattr(talk.limits, self.limit)
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        allowed = getattr(view.limits, self.limit)
         margin = max(2.0, allowed)
-        for rollout in _chosen(talk, self.rollout):
+        for rollout in _chosen(view, self.rollout):
             ends = [event.at for event in rollout.events if event.name in ("ResultReturned", "CompletedPosted")]
             asked = [event.at for event in rollout.events if event.name in ("ChatAsked", "StartSent")]
-            said = f"a final result within {self.limit} {allowed:g} s and a margin of {margin:g} s"
+            expected = f"a final result within {self.limit} {allowed:g} s and a margin of {margin:g} s"
             if not ends or not asked:
-                yield Finding(requirement, said, _end_saw(rollout), timing=True)
+                yield Finding(requirement, expected, _observed_end(rollout), timing=True)
                 continue
             took = ends[0] - asked[0]
-            yield _verdict(requirement, took <= allowed + margin, said, f"{took:.2f} s", timing=True)
+            yield _verdict(requirement, took <= allowed + margin, expected, f"{took:.2f} s", timing=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,8 +483,8 @@ class MetricsPresent:
 
     admits: ClassVar = ("error",)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             metrics = rollout.result.fields.get("metrics") if rollout.result else None
             yield _verdict(requirement, isinstance(metrics, dict), "metrics", f"metrics: {show(metrics)}")
 
@@ -478,11 +493,11 @@ class MetricsPresent:
 class AtMostTogether:
     """No more rollouts have a generation call open at one time than the card's `max_concurrent` says."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        allowed = talk.limits.max_concurrent or 0
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        allowed = view.limits.max_concurrent or 0
         spans = [
-            (chat.exchange.began, chat.exchange.ended or talk.trace.now())
-            for r in talk.rollouts.values()
+            (chat.exchange.began, chat.exchange.ended or view.trace.now())
+            for r in view.rollouts.values()
             for chat in r.chats
         ]
         most = max(accumulate(change for _, change in sorted(_changes(spans))), default=0)
@@ -506,8 +521,8 @@ class RetryDelays:
 
     least_s: float = 0.0
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             ends = [chat.exchange.ended or chat.exchange.began for chat in rollout.chats]
             pairs = list(zip(rollout.chats, rollout.chats[1:], ends, strict=False))
             gaps = [again.exchange.began - ended for chat, again, ended in pairs if not chat.delivered]
@@ -518,16 +533,18 @@ class RetryDelays:
                 and max(gaps) <= 31
                 and all(b >= a * 0.5 - CLOCKS_S for a, b in pairwise(gaps))
             )
-            said = f"delays that do not shrink, at most 30 s, the first at least {self.least_s:g} s"
-            yield _verdict(requirement, ok, said, "delays of " + ", ".join(f"{gap:.3f} s" for gap in gaps), timing=True)
+            expected = f"delays that do not shrink, at most 30 s, the first at least {self.least_s:g} s"
+            yield _verdict(
+                requirement, ok, expected, "delays of " + ", ".join(f"{gap:.3f} s" for gap in gaps), timing=True
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class RetriesNamed:
     """A retried generation call carries a header or a member that names the turn, equal in all its attempts."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             for chat, again in zip(rollout.chats, rollout.chats[1:], strict=False):
                 if chat.delivered:
                     continue
@@ -555,15 +572,15 @@ class ActiveReturns:
     rises: bool = False
     returns: bool = False
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        seen = [a.fields["active_rollouts"] for a in talk.others if isinstance(a.fields.get("active_rollouts"), int)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        seen = [a.fields["active_rollouts"] for a in view.others if isinstance(a.fields.get("active_rollouts"), int)]
         if len(seen) < 2:
             return
         ok = min(seen) >= 0 and (not self.rises or max(seen) > 0) and (not self.returns or seen[-1] == seen[0])
-        said = "active_rollouts never negative"
-        said += ", and raised while one runs" if self.rises else ""
-        said += ", and at the end what it was at the start" if self.returns else ""
-        yield _verdict(requirement, ok, said, show(seen))
+        expected = "active_rollouts never negative"
+        expected += ", and raised while one runs" if self.rises else ""
+        expected += ", and at the end what it was at the start" if self.returns else ""
+        yield _verdict(requirement, ok, expected, show(seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -573,17 +590,17 @@ class Standing:
     statuses: tuple[str, ...]
     nth: int = 0
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        asked = [a for a in talk.others if a.exchange.request.path.endswith("/status")]
-        said = f"200 with status {' or '.join(self.statuses)}"
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        asked = [a for a in view.others if a.exchange.request.path.endswith("/status")]
+        expected = f"200 with status {' or '.join(self.statuses)}"
         if not asked or len(asked) < self.nth:
-            yield Finding(requirement, said, f"{len(asked)} status request(s) in this case")
+            yield Finding(requirement, expected, f"{len(asked)} status request(s) in this case")
             return
         answer = asked[self.nth - 1]
         shown = answer.fields.get("status")
         ok = shown in self.statuses and (answer.status == 200 or (answer.status == 404 and "unknown" in self.statuses))
         unknown = answer.status == 404 and "unknown" in self.statuses  # whatever its body says
-        yield _verdict(requirement, ok or unknown, said, f"{answer.status}: status {show(shown)}", answer.n)
+        yield _verdict(requirement, ok or unknown, expected, f"{answer.status}: status {show(shown)}", answer.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -593,27 +610,27 @@ class Disposed:
     dispositions: tuple[str, ...]
     under: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        asked = [a for a in talk.others if a.exchange.request.path == "/rollout/cancel"]
-        said = f"a disposition {' or '.join(self.dispositions)}"
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        asked = [a for a in view.others if a.exchange.request.path == "/rollout/cancel"]
+        expected = f"a disposition {' or '.join(self.dispositions)}"
         if not asked:
-            yield Finding(requirement, said, "no cancellation in this case")
+            yield Finding(requirement, expected, "no cancellation in this case")
             return
         answer = asked[0]
         results = answer.fields.get("results")
         results = results if isinstance(results, dict) else answer.fields
-        for name in [self.under] if self.under else [r.given.rollout_id for r in talk.rollouts.values()]:
+        for name in [self.under] if self.under else [r.given.rollout_id for r in view.rollouts.values()]:
             shown = results.get(name)
-            saw = f"{answer.status}: {name}: {show(shown)}"
-            yield _verdict(requirement, shown in self.dispositions, said, saw, answer.n)
+            observed = f"{answer.status}: {name}: {show(shown)}"
+            yield _verdict(requirement, shown in self.dispositions, expected, observed, answer.n)
 
 
 @dataclass(frozen=True, slots=True)
 class CancelRefused:
     """Every cancellation of the case is answered 422 or 400 with a JSON body."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for answer in (a for a in talk.others if a.exchange.request.path == "/rollout/cancel"):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for answer in (a for a in view.others if a.exchange.request.path == "/rollout/cancel"):
             ok = answer.status in (400, 422) and not isinstance(answer.body, NotJson)
             yield _verdict(requirement, ok, "422 and a JSON body", f"{answer.status}", answer.n)
 
@@ -633,20 +650,22 @@ class Ends:
     def demands_completion(self) -> bool:
         return self.statuses == ("success",)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        said = f"a completion with status {' or '.join(self.statuses)}"
-        for rollout in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        expected = f"a completion with status {' or '.join(self.statuses)}"
+        for rollout in _chosen(view, self.rollout):
             seen = [post.fields.get("said_status") for post in rollout.posts]
             ok = bool(seen) and all(status in self.statuses for status in seen)
-            yield _verdict(requirement, ok, said, f"completions: {show(seen)}", *(post.n for post in rollout.posts[:3]))
+            yield _verdict(
+                requirement, ok, expected, f"completions: {show(seen)}", *(post.n for post in rollout.posts[:3])
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyNames:
     """The 202 says under which id the rollout runs (routed dialect)."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             accepted = [start for start in rollout.starts if start.status == 202]
             shown = [start.fields.get("rollout_id") for start in accepted]
             if not accepted:
@@ -661,8 +680,8 @@ class SameOutcome:
 
     admits: ClassVar = ("error",)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        ends = {label: (_end(r)[0], _end(r)[1], _roles(r)) for label, r in talk.rollouts.items()}
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        ends = {label: (_end(r)[0], _end(r)[1], _roles(r)) for label, r in view.rollouts.items()}
         distinct = {repr(end) for end in ends.values()}
         yield _verdict(
             requirement,
@@ -683,11 +702,15 @@ class RefusedOrRun:
 
     admits: ClassVar = ("refused", "error")
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for label, rollout in talk.rollouts.items():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for label, rollout in view.rollouts.items():
             ok = rollout.refused or (bool(rollout.chats) and rollout.result is not None)
             yield _verdict(
-                requirement, ok, f"rollout {label} refused or run", _end_saw(rollout), *(s.n for s in rollout.starts)
+                requirement,
+                ok,
+                f"rollout {label} refused or run",
+                _observed_end(rollout),
+                *(s.n for s in rollout.starts),
             )
 
 
@@ -697,8 +720,8 @@ class TruncatedCallNotRun:
 
     admits: ClassVar = ("error",)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             ran = [content for content in tool_contents(rollout) if not looks_like_error(content)]
             yield _verdict(requirement, not ran, "no result of a call that was cut off", f"content: {show(ran[:1])}")
 
@@ -709,28 +732,28 @@ class StartShowsNoKey:
 
     admits: ClassVar = ("refused",)
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             for start in rollout.starts:
                 key, response = rollout.given.key, start.exchange.response
                 if key and response is not None:
-                    said, saw = "no key in the answer", "the trainer's key"
+                    expected, observed = "no key in the answer", "the trainer's key"
                     ok = key.encode() not in response.body or quotes(start, key.encode())
-                    yield _verdict(requirement, ok, said, saw, start.n)
+                    yield _verdict(requirement, ok, expected, observed, start.n)
 
 
 @dataclass(frozen=True, slots=True)
 class ShownToolsRun:
     """Each call of a tool that the target shows gives its value; a call of any other gives an error."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for rollout in talk.rollouts.values():
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in view.rollouts.values():
             calls = [call["function"] for turn in rollout.generated if turn.issued for call in turn.issued.calls]
             for function, content in zip(calls, tool_contents(rollout), strict=False):
-                shown = function["name"] in talk.tools
-                said = (
+                shown = function["name"] in view.tools
+                expected = (
                     f"{function['name']} is shown and runs"
                     if shown
                     else f"{function['name']} is not shown and does not run"
                 )
-                yield _verdict(requirement, looks_like_error(content) != shown, said, f"content: {show(content)}")
+                yield _verdict(requirement, looks_like_error(content) != shown, expected, f"content: {show(content)}")

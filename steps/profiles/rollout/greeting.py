@@ -6,15 +6,22 @@ from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.obstacles import GIVEN_UP, Heard, Plain, excerpt, heard, key_source
-from rollout_conformance.steps.engine.reading import mapping, text
+from rollout_conformance.steps.engine.lenient_json import mapping, text
+from rollout_conformance.steps.engine.probe_result import (
+    GIVEN_UP,
+    PlainRequest,
+    ProbeResult,
+    excerpt,
+    key_source,
+    result_of,
+)
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.rollout.actions import End, Start, TrainerSays
 from rollout_conformance.steps.profiles.rollout.expectations import Completed
-from rollout_conformance.steps.profiles.rollout.given import START_PATH
-from rollout_conformance.steps.profiles.rollout.talk import completion_of
+from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
+from rollout_conformance.steps.profiles.rollout.view import completion_of
 
 HERE = Location("greeting", 1)
 LEASE = "polling_lease_token"
@@ -48,43 +55,45 @@ def greeting(dialect: str) -> Case:
     return Case("a plain rollout", "rollout", dialect, ("ROLLOUT-112",), steps, HERE)
 
 
-def hear(session: Session, case: Case) -> Heard:
+def read_probe(session: Session, case: Case) -> ProbeResult:
     """Whether rollouts can be judged: the start is accepted, and something reaches the trainer."""
-    trace, bench = session.trace, session.bench
+    trace, context = session.trace, session.context
     start = next((e for e in reversed(trace.exchanges) if e.to_target and e.rollout == ""), None)
     if start is None:
-        return Heard("no start request was sent")
-    key = key_source(bench.target_key, bench.card.key)
-    plain = Plain("start", f"POST {START_PATH[case.dialect]}", key, MENDS)
-    reached = any(not e.to_target for e in trace.exchanges) or bool(bench.trainer.strays)
+        return ProbeResult("no start request was sent")
+    key = key_source(context.target_key, context.card.key)
+    plain = PlainRequest("start", f"POST {START_PATH[case.dialect]}", key, MENDS)
+    reached = any(not e.to_target for e in trace.exchanges) or bool(context.trainer.unmatched_requests)
     failed = _error(case.dialect, trace, start)
     if start.response is None:
         waiting = start.fault == GIVEN_UP
-        return Heard() if reached else Heard(_unreached(session)) if waiting else heard(plain, start)
-    if (refused := heard(plain, start)).obstacle:
+        return ProbeResult() if reached else ProbeResult(_unreached(session)) if waiting else result_of(plain, start)
+    if (refused := result_of(plain, start)).obstacle:
         return refused
     if failed is None and _lease(start) and not _ended(trace, start):
-        return Heard(LEASED)
+        return ProbeResult(LEASED)
     if failed is not None:
         return _of_error(session, case.dialect, failed, reached)
     if not reached and not _ended(trace, start):
-        return Heard(_unreached(session))
-    return Heard()
+        return ProbeResult(_unreached(session))
+    return ProbeResult()
 
 
-def _of_error(session: Session, dialect: str, message: str, reached: bool) -> Heard:
+def _of_error(session: Session, dialect: str, message: str, reached: bool) -> ProbeResult:
     """A rollout that ended in ERROR can be judged, unless it ended before the trainer was asked for want of an option."""
     told = excerpt(message.encode("utf-8", "replace")) or "(no message)"
     ends = f"a plain rollout ends in ERROR: {told}"
     if not reached and dialect == "sync" and ABOUT_TOKENIZER.search(told):
-        return Heard(f"{ends}: {TOKENIZER}")
+        return ProbeResult(f"{ends}: {TOKENIZER}")
     if not reached and ABOUT_CONNECTION.search(told):
-        return Heard(f"{ends}: no request arrived at {session.bench.trainer_url}: can the target reach --listen?")
-    return Heard(remark=ends)
+        return ProbeResult(
+            f"{ends}: no request arrived at {session.context.trainer_url}: can the target reach --listen?"
+        )
+    return ProbeResult(remark=ends)
 
 
 def _unreached(session: Session) -> str:
-    at, quiet = session.bench.trainer_url, session.patience_s
+    at, quiet = session.context.trainer_url, session.patience_s
     return f"a start is accepted, but no request arrived at {at} within {quiet:g} s: can the target reach --listen?"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.cases import Action, Expectation, Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.peers.script import Reply
 from rollout_conformance.steps.profiles.rollout import actions as do
 from rollout_conformance.steps.profiles.rollout import expectations as want
@@ -66,7 +66,7 @@ def _unstarted(steps: Sequence[Step]) -> Iterator[Mistake]:
         names = getattr(step.what, "rollouts", ()) or (getattr(step.what, "rollout", ""),)
         for name in names:
             if not _is_among(name, started) and not isinstance(step.what, PREPARING + WAITING):
-                yield step.at, unknown("rollout", name, [label for label in started if label])
+                yield step.at, unknown_name("rollout", name, [label for label in started if label])
         if isinstance(step.what, Expectation):
             yield from _unasked(step, started, steps)
 
@@ -95,7 +95,7 @@ def _holds(steps: Sequence[Step]) -> Iterator[Mistake]:
         if name == NEVER:
             yield step.at, f'"{NEVER}" is the name of what is not released; hold it under another name'
         elif name not in held:
-            yield step.at, f'nothing is held under "{name}". {unknown("hold", name, held)}'
+            yield step.at, f'nothing is held under "{name}". {unknown_name("hold", name, held)}'
 
 
 def _replies(what: Any) -> list[Reply]:
@@ -108,7 +108,7 @@ def _reasons(steps: Sequence[Step]) -> Iterator[Mistake]:
     for step in steps:
         for reason in step.what.reasons if isinstance(step.what, want.Completed) else ():
             if reason not in REASONS and reason not in given:
-                yield step.at, unknown("finish reason", reason, REASONS)
+                yield step.at, unknown_name("finish reason", reason, REASONS)
 
 
 def _is_among(label: str, started: Sequence[str]) -> bool:

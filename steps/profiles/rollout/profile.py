@@ -13,39 +13,41 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.rollout.lifecycle import TABLES
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.http import client, transport_fault
-from rollout_conformance.steps.engine.obstacles import excerpt
+from rollout_conformance.steps.engine.http_client import client, transport_fault
+from rollout_conformance.steps.engine.probe_result import excerpt
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.live.trainer import LiveTrainer, stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
-from rollout_conformance.steps.peers import served, tokens
+from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.script import Fault
 from rollout_conformance.steps.peers.trainer import ScriptedTrainer
 from rollout_conformance.steps.profiles.base import Profile, Setting
-from rollout_conformance.steps.profiles.rollout import fuzzed
-from rollout_conformance.steps.profiles.rollout.bench import CALCULATOR, Bench, Live, lives
+from rollout_conformance.steps.profiles.rollout import fuzz_adapter, setup
 from rollout_conformance.steps.profiles.rollout.capacity import measured
+from rollout_conformance.steps.profiles.rollout.case_model import RolloutCase
 from rollout_conformance.steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
-from rollout_conformance.steps.profiles.rollout.checks.auth import auth, isolation, secrets
-from rollout_conformance.steps.profiles.rollout.checks.completion import completion, repetition
-from rollout_conformance.steps.profiles.rollout.checks.ending import ending, errors
-from rollout_conformance.steps.profiles.rollout.checks.history import history
-from rollout_conformance.steps.profiles.rollout.checks.mask import mask
-from rollout_conformance.steps.profiles.rollout.checks.metrics import metrics, numbers
-from rollout_conformance.steps.profiles.rollout.checks.order import order
-from rollout_conformance.steps.profiles.rollout.checks.requests import requests
-from rollout_conformance.steps.profiles.rollout.checks.routed import routed
-from rollout_conformance.steps.profiles.rollout.checks.surface import surface
-from rollout_conformance.steps.profiles.rollout.checks.tools import tools
-from rollout_conformance.steps.profiles.rollout.given import START_PATH
-from rollout_conformance.steps.profiles.rollout.greeting import greeting, hear
+from rollout_conformance.steps.profiles.rollout.context import CALCULATOR, CaseContext, RolloutState, rollout_states
+from rollout_conformance.steps.profiles.rollout.detected_capabilities import capabilities
+from rollout_conformance.steps.profiles.rollout.greeting import greeting, read_probe
+from rollout_conformance.steps.profiles.rollout.invariants.auth import auth, isolation, secrets
+from rollout_conformance.steps.profiles.rollout.invariants.completion import completion, repetition
+from rollout_conformance.steps.profiles.rollout.invariants.event_order import order
+from rollout_conformance.steps.profiles.rollout.invariants.generation_requests import requests
+from rollout_conformance.steps.profiles.rollout.invariants.history import history
+from rollout_conformance.steps.profiles.rollout.invariants.http_surface import surface
+from rollout_conformance.steps.profiles.rollout.invariants.mask import mask
+from rollout_conformance.steps.profiles.rollout.invariants.metrics import metrics, numbers
+from rollout_conformance.steps.profiles.rollout.invariants.routed import routed
+from rollout_conformance.steps.profiles.rollout.invariants.termination import ending, errors
+from rollout_conformance.steps.profiles.rollout.invariants.tools import tools
 from rollout_conformance.steps.profiles.rollout.mistakes import mistakes
-from rollout_conformance.steps.profiles.rollout.shown import capabilities
-from rollout_conformance.steps.profiles.rollout.talk import Rollout, Talk, answer, read_rollout
+from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
+from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout, answer, read_rollout
+from rollout_conformance.steps.profiles.rollout.vocabulary import VOCABULARY
 
 LOOK_S = 10.0
 ANSWER_S = 5.0  # an empty start request is refused at once
@@ -76,7 +78,7 @@ class RolloutPeers:
     trainer: ScriptedTrainer
     trainer_url: str
     tokenizer: Path
-    benches: dict[tuple[str, str], Bench] = field(default_factory=dict)
+    contexts: dict[tuple[str, str], CaseContext] = field(default_factory=dict)
     tools: dict[str, dict[str, Any]] = field(default_factory=dict)
     shown: frozenset[str] = frozenset()
     counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -87,28 +89,28 @@ class RolloutPeers:
         return tokens.load(self.tokenizer).hash
 
     @property
-    def strays(self) -> int:
-        return len(self.trainer.strays)
+    def unmatched_requests(self) -> int:
+        return len(self.trainer.unmatched_requests)
 
-    def placed(self, card: Card) -> Card:
+    def resolve_placeholders(self, card: Card) -> Card:
         return card
 
-    def bench(self, case: Case) -> Bench:
+    def context(self, case: Case) -> CaseContext:
         place = (case.dialect, case.variant)
-        if place not in self.benches:
-            self.benches[place] = self._bench(case.dialect, case.variant)
+        if place not in self.contexts:
+            self.contexts[place] = self._context(case.dialect, case.variant)
         if self.setting.engine is None:
-            return self.benches[place]
+            return self.contexts[place]
         # A recorded session is asked for word for word: the names of a case must not depend on what else runs.
         counter = self.counters.setdefault(case.id, itertools.count(stable_number(case.id)))
-        return replace(self.benches[place], counter=counter)
+        return replace(self.contexts[place], counter=counter)
 
-    def _bench(self, dialect: str, variant: str) -> Bench:
+    def _context(self, dialect: str, variant: str) -> CaseContext:
         card = self.setting.card
         key = self.setting.target_key if self.setting.target_key is not None else card.key
         if variant and card.variants[variant].key is not None:
             key = card.variants[variant].key
-        return Bench(
+        return CaseContext(
             self.trainer,
             self.trainer_url,
             dialect,
@@ -137,17 +139,17 @@ class RolloutPeers:
         return None
 
     def _has(self, need: str, limits: Any, case: Case) -> bool:
-        card, bench = self.setting.card, self.bench(case)
+        card, context = self.setting.card, self.context(case)
         if need == "tools":
-            return bool(bench.usable_tools())
+            return bool(context.usable_tools())
         if need == "calculator":
-            return set(CALCULATOR) <= bench.tool_names()
+            return set(CALCULATOR) <= context.tool_names()
         if need == "part_of_calculator":
-            return bool(set(CALCULATOR) & bench.tool_names())
+            return bool(set(CALCULATOR) & context.tool_names())
         if need == "server_key":
-            return bench.target_key is not None
+            return context.target_key is not None
         if need == "no_server_key":
-            return bench.target_key is None
+            return context.target_key is None
         if need == "restart":
             return not self.setting.target.startswith("http")
         if need == "shipped_tokenizer":
@@ -164,7 +166,7 @@ class RolloutPeers:
         """What the card declares, else what is seen. An engine that generates has a say in it, and is not asked for this."""
         if self.setting.card.max_concurrent is not None or self.setting.engine is not None:
             return self.setting.card.max_concurrent
-        return await measured(base_url, self._bench(dialects[0], ""), jobs, self.setting.card.patience_s)
+        return await measured(base_url, self._context(dialects[0], ""), jobs, self.setting.card.patience_s)
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Which of the dialects the target shows. Raises `SuiteError` when it shows none."""
@@ -221,8 +223,8 @@ class RolloutPeers:
         listed = (_of_start(greeting) if dialect == "callback" else await self._listed(base_url)) or _of_call(greeting)
         self.tools[dialect] = _by_name(listed)
         if dialect == "routed" and not {"status", "cancel"} <= set(self.setting.card.capabilities):
-            self.shown = await capabilities(base_url, self._bench("routed", ""), LOOK_S)
-        self.benches.clear()
+            self.shown = await capabilities(base_url, self._context("routed", ""), LOOK_S)
+        self.contexts.clear()
 
     async def _listed(self, base_url: str) -> Any:
         """What /tools lists; nothing when it does not answer, which a case will say."""
@@ -263,7 +265,7 @@ async def peers(setting: Setting) -> AsyncIterator[RolloutPeers]:
     """Serve the trainer for a run."""
     tokenizer = setting.tokenizer or (Path(setting.card.tokenizer) if setting.card.tokenizer else TOKENIZER)
     tokens.load(tokenizer)
-    async with _trainer(setting) as trainer, served.serve(trainer, *setting.listen) as url:
+    async with _trainer(setting) as trainer, asgi_binding.serve(trainer, *setting.listen) as url:
         yield RolloutPeers(setting, trainer, url, tokenizer)
 
 
@@ -276,46 +278,48 @@ async def _trainer(setting: Setting) -> AsyncIterator[ScriptedTrainer]:
         yield LiveTrainer(http, setting.engine)
 
 
-def read(session: Session, case: Case) -> Talk:
+def read(session: Session, case: Case) -> CaseView:
     """A finished session as the checks read it."""
-    bench: Bench = session.bench
+    context: CaseContext = session.context
     rollouts = {
-        label: _rollout(session, part) for label, part in lives(session.state).items() if part.given is not None
+        label: _rollout(session, part)
+        for label, part in rollout_states(session.state).items()
+        if part.given is not None
     }
     others = tuple(answer(e) for e in session.trace.exchanges if e.to_target and e.rollout == "-")
-    return Talk(
+    return CaseView(
         session.trace,
         case.dialect,
         rollouts,
         others,
-        bench.card,
-        bench.limits,
-        bench.tools,
+        context.card,
+        context.limits,
+        context.tools,
         session.state["target"].log(),
-        bench.target_key,
-        gave_up=tuple(session.state.get("gave_up", ())),
+        context.target_key,
+        wait_timeouts=tuple(session.state.get("wait_timeouts", ())),
         crowded=int(session.state.get("crowded", 0)),
         patience_s=session.patience_s,
     )
 
 
-def _rollout(session: Session, part: Live) -> Rollout:
+def _rollout(session: Session, part: RolloutState) -> Rollout:
     if part.given is None or part.enrolled is None:
         raise SuiteError("a rollout was read before it was started")
-    if part.given.nonce in session.bench.trainer.troubles:
-        raise SuiteError(session.bench.trainer.troubles[part.given.nonce])
-    enrolled, deadline = part.enrolled, session.bench.limits.generation_timeout_s
+    if part.given.nonce in session.context.trainer.troubles:
+        raise SuiteError(session.context.trainer.troubles[part.given.nonce])
+    enrolled, deadline = part.enrolled, session.context.limits.generation_timeout_s
     fault = any(isinstance(line, Fault) or line.lost for line in enrolled.script.lines)
     about = (session.trace, part.given, enrolled.issued, enrolled.tokens, enrolled.tools)
     return read_rollout(*about, deadline, fault, session.late)
 
 
-def overdue(case: Case, talk: Talk) -> str | None:
+def overdue(case: Case, view: CaseView) -> str | None:
     """Why a failed case proves nothing: a deadline that the target declares passed while the suite kept it waiting."""
-    limits = [limit for limit in (talk.limits.generation_timeout_s, talk.limits.rollout_timeout_s) if limit is not None]
+    limits = [limit for limit in (view.limits.generation_timeout_s, view.limits.rollout_timeout_s) if limit is not None]
     if not limits or case.needs & {"generation_timeout", "rollout_timeout", "tool_timeout"}:
         return None
-    for rollout in talk.rollouts.values():
+    for rollout in view.rollouts.values():
         times = [event.at for event in rollout.events]
         if rollout.is_error() and times and times[-1] - times[0] >= 0.9 * min(limits):
             return f"the case took longer than a deadline of the target's own ({min(limits):g} s)"
@@ -350,14 +354,19 @@ PROFILE = Profile(
         numbers,
         surface,
     ),
-    echoed_by=frozenset({"ROLLOUT-112", "ROLLOUT-113", "ROLLOUT-114"}),
-    drowned_by=frozenset({"ROLLOUT-063"}),
-    excuse=overdue,
+    replaces_duplicates=frozenset({"ROLLOUT-112", "ROLLOUT-113", "ROLLOUT-114"}),
+    masks_other_findings=frozenset({"ROLLOUT-063"}),
+    inconclusive_reason=overdue,
     cause=partial(cause, CATALOGUE),
     ends_by_itself=ENDS_BY_ITSELF,
-    fuzzed=fuzzed,
+    fuzz_adapter=fuzz_adapter,
     greeting=greeting,
-    heard=hear,
+    vocabulary=VOCABULARY,
+    phrases=("rollout_conformance.steps.profiles.rollout.phrases",),
+    case_model=RolloutCase,
+    needs_of=setup.needs_of,
+    only_scripted=setup.only_scripted,
+    probe_result=read_probe,
     capabilities=frozenset({*LACKS, *CAPABILITIES}),
     mistakes=mistakes,
 )

@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.peers.backends import BackendLine, Plan
+from rollout_conformance.steps.peers.scripted_backends import BackendLine, Plan
 from rollout_conformance.steps.profiles.chat.actions import Ask
-from rollout_conformance.steps.profiles.router.bench import RouterBench
+from rollout_conformance.steps.profiles.router.context import RouterContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class Play:
         return max(line.delay_s for line in self.lines)
 
     async def perform(self, session: Session) -> None:
-        bench: RouterBench = session.bench
-        plan = Plan(bench.nonce(), session.trace, self.lines)
-        bench.backends.enroll(plan)
-        session.state["plan"], session.state["strays"] = plan, len(bench.backends.strays)
+        context: RouterContext = session.context
+        plan = Plan(context.nonce(), session.trace, self.lines)
+        context.backends.enroll(plan)
+        session.state["plan"], session.state["unmatched_requests"] = plan, len(context.backends.unmatched_requests)
         session.state.setdefault("plans", []).append(plan)
         session.state["session_name"] = plan.nonce
 

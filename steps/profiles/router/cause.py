@@ -8,17 +8,17 @@ is the finding, once.
 from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.compare import show
 from rollout_conformance.steps.engine.findings import Cause, Finding
-from rollout_conformance.steps.engine.reading import mapping
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, parse
-from rollout_conformance.steps.peers.backends import BackendLine, Plan
+from rollout_conformance.steps.peers.scripted_backends import BackendLine, Plan
 from rollout_conformance.steps.profiles.chat.actions import CHAT, COMPLETIONS
-from rollout_conformance.steps.profiles.chat.replies import DONE, Reply, Talk
-from rollout_conformance.steps.profiles.router.bench import RouterBench
-from rollout_conformance.steps.profiles.router.conversations import Engines, LastDies, Stop
+from rollout_conformance.steps.profiles.chat.replies import DONE, CaseView, Reply
+from rollout_conformance.steps.profiles.router.affinity import Engines, LastDies, Stop
+from rollout_conformance.steps.profiles.router.allowed_statuses import OK, wanted
+from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.router.received import received
-from rollout_conformance.steps.profiles.router.wanted import OK, wanted
 
 BY_ITSELF = (429, 502, 503, 504)  # what routers answer that are full, or have no engine left to ask
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})
@@ -26,20 +26,20 @@ ENGINES = 2
 LATE_S = 0.5  # a quarter of what routers in a hurry wait for an engine
 
 
-def cause(case: Case, talk: Talk) -> Cause | None:
-    plans: list[Plan] = talk.extra.get("plans", [])
+def cause(case: Case, view: CaseView) -> Cause | None:
+    plans: list[Plan] = view.extra.get("plans", [])
     if not plans:
         return None
-    return _late(case, talk, plans) or _without_body(talk, plans) or next(_odd(case, talk, plans), None)
+    return _late(case, view, plans) or _without_body(view, plans) or next(_odd(case, view, plans), None)
 
 
-def _late(case: Case, talk: Talk, plans: list[Plan]) -> Cause | None:
+def _late(case: Case, view: CaseView, plans: list[Plan]) -> Cause | None:
     """Engines that answer late for want of a processor are silent in the eyes of a router, and it may give them up."""
-    assert isinstance(talk.bench, RouterBench)
-    late_s = talk.bench.lateness.since(talk.trace.epoch)
-    sent = sum(one.to_target and one.request.path in (CHAT, COMPLETIONS) for one in talk.trace.exchanges)
+    assert isinstance(view.context, RouterContext)
+    late_s = view.context.lateness.since(view.trace.epoch)
+    sent = sum(one.to_target and one.request.path in (CHAT, COMPLETIONS) for one in view.trace.exchanges)
     retried = sum(len(plan.asked) for plan in plans) > sent and not _failing(plans)
-    if late_s < LATE_S or not (retried or any(_unexpected(case, plans, reply) for reply in talk.replies.values())):
+    if late_s < LATE_S or not (retried or any(_unexpected(case, plans, reply) for reply in view.replies.values())):
         return None
     reason = f"the suite itself, which plays the engines, was {late_s:.1f} s late in this case"
     return Cause(reason, None, 0, again=True)
@@ -57,34 +57,34 @@ def _failing(plans: list[Plan]) -> bool:
     return any(line.fails for plan in plans for line in plan.played)
 
 
-def _without_body(talk: Talk, plans: list[Plan]) -> Cause | None:
+def _without_body(view: CaseView, plans: list[Plan]) -> Cause | None:
     """An answer though every engine that got the request failed: another one got something else in its place."""
     if any(not played.gives_nothing for plan in plans for played in plan.played):
         return None
-    reply = next((one for one in talk.replies.values() if one.good and one.request), None)
-    assert isinstance(talk.bench, RouterBench)
-    strays = talk.bench.backends.strays[talk.extra.get("strays", 0) :]
-    empty = next((one for one in strays if not mapping(parse(one.body))), None)
+    reply = next((one for one in view.replies.values() if one.good and one.request), None)
+    assert isinstance(view.context, RouterContext)
+    unmatched_requests = view.context.backends.unmatched_requests[view.extra.get("unmatched_requests", 0) :]
+    empty = next((one for one in unmatched_requests if not mapping(parse(one.body))), None)
     if reply is None or empty is None or not plans[-1].played:
         return None
-    saw = f"the second engine got a body of {len(empty.body)} bytes: {show(empty.body.decode('utf-8', 'replace'))}"
-    finding = Finding("ROUTER-003", "the same request at the second engine", saw, (reply.n,))
+    observed = f"the second engine got a body of {len(empty.body)} bytes: {show(empty.body.decode('utf-8', 'replace'))}"
+    finding = Finding("ROUTER-003", "the same request at the second engine", observed, (reply.n,))
     return Cause("an engine was asked again without the request", finding, reply.n)
 
 
-def _odd(case: Case, talk: Talk, plans: list[Plan]) -> Iterator[Cause]:
-    for reply in sorted(talk.replies.values(), key=lambda one: one.n):
+def _odd(case: Case, view: CaseView, plans: list[Plan]) -> Iterator[Cause]:
+    for reply in sorted(view.replies.values(), key=lambda one: one.n):
         allowed = wanted(case, reply.name)
         if reply.status == OK or reply.left or allowed is None or reply.status in allowed:
             continue
-        alone = reply.status in BY_ITSELF and not _asked(talk, plans, reply) and not _down(case)
+        alone = reply.status in BY_ITSELF and not _asked(view, plans, reply) and not _down(case)
         if alone and not ABOUT_LIMITS & set(case.requirements):
-            yield _by_itself(talk, plans, reply)
-        elif talk.extra.get("unwell") and OK in allowed:
+            yield _by_itself(view, plans, reply)
+        elif view.extra.get("unwell") and OK in allowed:
             reason = "the router had not yet come back from the failures of earlier cases: not every engine answered greetings"
             yield Cause(reason, None, reply.n)
         elif reply.request and OK in allowed:
-            yield _finding(case, talk, plans, reply)
+            yield _finding(case, view, plans, reply)
 
 
 def _down(case: Case) -> bool:
@@ -92,52 +92,52 @@ def _down(case: Case) -> bool:
     return any(isinstance(step.what, Engines | LastDies | Stop) for step in case.actions)
 
 
-def _by_itself(talk: Talk, plans: list[Plan], reply: Reply) -> Cause:
+def _by_itself(view: CaseView, plans: list[Plan], reply: Reply) -> Cause:
     reason = f"the router answered {reply.status} by itself (no engine was asked)"
     failed = {name for plan in plans for (name, _), line in zip(plan.asked, plan.played, strict=True) if line.fails}
     if len(failed) >= ENGINES:
         return Cause(f"{reason}, after each engine had failed in this case", None, reply.n)
-    if not talk.extra.get("apart"):
+    if not view.extra.get("apart"):
         return Cause(reason, None, reply.n, again=True)
-    if reply.status == 429 or talk.extra.get("unwell") or _company(talk, reply):
+    if reply.status == 429 or view.extra.get("unwell") or _company(view, reply):
         return Cause(reason, None, reply.n)
-    said = f"{OK}: it is asked nothing else, and every engine answered greetings just before"
-    finding = Finding("ROUTER-001", said, f"{received(reply)}, and no engine was asked", (reply.n,))
+    expected = f"{OK}: it is asked nothing else, and every engine answered greetings just before"
+    finding = Finding("ROUTER-001", expected, f"{received(reply)}, and no engine was asked", (reply.n,))
     return Cause(reason, finding, reply.n + 1)
 
 
-def _finding(case: Case, talk: Talk, plans: list[Plan], reply: Reply) -> Cause:
+def _finding(case: Case, view: CaseView, plans: list[Plan], reply: Reply) -> Cause:
     """One end, one finding: of the case where its script or its request may be the reason, else of what every request is owed."""
-    saw = received(reply) if reply.status is not None else str(talk.trace.exchanges[reply.n].fault)
+    observed = received(reply) if reply.status is not None else str(view.trace.exchanges[reply.n].fault)
     generic = reply.status is None or reply.status >= 500
-    scripted = _down(case) or any(line.fails for plan in plans for line in _lines(talk, plan, reply))
-    requirement = _owed(talk, plans, reply) if generic and not scripted else case.requirements[0]
-    finding = Finding(requirement, "200", saw, (reply.n,))
+    scripted = _down(case) or any(line.fails for plan in plans for line in _lines(view, plan, reply))
+    requirement = _owed(view, plans, reply) if generic and not scripted else case.requirements[0]
+    finding = Finding(requirement, "200", observed, (reply.n,))
     return Cause(f"a request was answered {reply.status or 'nothing'}", finding, reply.n + 1)
 
 
-def _owed(talk: Talk, plans: list[Plan], reply: Reply) -> str:
+def _owed(view: CaseView, plans: list[Plan], reply: Reply) -> str:
     if "prompt" in reply.request:
         return "ROUTER-048"
-    if not _asked(talk, plans, reply):
+    if not _asked(view, plans, reply):
         return "ROUTER-001"
     return "ROUTER-015" if reply.streamed else "ROUTER-002"
 
 
-def _lines(talk: Talk, plan: Plan, reply: Reply) -> Iterator[BackendLine]:
+def _lines(view: CaseView, plan: Plan, reply: Reply) -> Iterator[BackendLine]:
     """What engines played while this request ran."""
-    began, ended = _span(talk, reply.n)
+    began, ended = _span(view, reply.n)
     yield from (line for at, line in zip(plan.asked_at, plan.played, strict=True) if began <= at <= ended)
 
 
-def _span(talk: Talk, n: int) -> tuple[float, float]:
-    exchange = talk.trace.exchanges[n]
+def _span(view: CaseView, n: int) -> tuple[float, float]:
+    exchange = view.trace.exchanges[n]
     return exchange.began, float("inf") if exchange.ended is None else exchange.ended
 
 
-def _asked(talk: Talk, plans: list[Plan], reply: Reply) -> bool:
+def _asked(view: CaseView, plans: list[Plan], reply: Reply) -> bool:
     """Whether an engine got this request. Of several that are equal and overlap, each that was answered well had one."""
-    began, ended = _span(talk, reply.n)
+    began, ended = _span(view, reply.n)
     about = reply.request.get("messages", reply.request.get("prompt"))
     reached = sum(
         began <= at <= ended and (not reply.request or _about(request) == about)
@@ -148,8 +148,8 @@ def _asked(talk: Talk, plans: list[Plan], reply: Reply) -> bool:
         one.status == OK
         and one.n != reply.n
         and (not reply.request or one.request.get("messages", one.request.get("prompt")) == about)
-        and _overlap(_span(talk, one.n), (began, ended))
-        for one in talk.replies.values()
+        and _overlap(_span(view, one.n), (began, ended))
+        for one in view.replies.values()
     )
     return bool(reached > served)
 
@@ -163,8 +163,8 @@ def _overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one[0] <= other[1] and other[0] <= one[1]
 
 
-def _company(talk: Talk, reply: Reply) -> bool:
+def _company(view: CaseView, reply: Reply) -> bool:
     """Whether the case asked something else of the router at the same time."""
-    span = _span(talk, reply.n)
-    others = (one.n for one in talk.trace.exchanges if one.to_target and one.n != reply.n)
-    return any(_overlap(_span(talk, n), span) for n in others)
+    span = _span(view, reply.n)
+    others = (one.n for one in view.trace.exchanges if one.to_target and one.n != reply.n)
+    return any(_overlap(_span(view, n), span) for n in others)

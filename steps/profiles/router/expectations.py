@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from math import exp, lgamma, log
 from typing import Any
 
-from rollout_conformance.steps.engine.compare import Difference, show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
-from rollout_conformance.steps.engine.reading import mapping, mappings
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import Difference, show
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import parse
-from rollout_conformance.steps.peers.backends import Plan
+from rollout_conformance.steps.peers.scripted_backends import Plan
 from rollout_conformance.steps.profiles.chat.expectations import first, verdict
-from rollout_conformance.steps.profiles.chat.replies import DONE, Reply, Talk
-from rollout_conformance.steps.profiles.router.changes import changes, harmless
+from rollout_conformance.steps.profiles.chat.replies import DONE, CaseView, Reply
+from rollout_conformance.steps.profiles.router.json_changes import changes, harmless
 from rollout_conformance.steps.profiles.router.received import explained, received
 
 ADDED = ("stream_options", "model", "user")  # what a router may set on its own account
 WITH_OBJECT = ("ROUTER-012",)  # whose sentence has an error object
 
 
-def plan(talk: Talk) -> Plan:
-    found: Plan = talk.extra["plan"]
+def plan(view: CaseView) -> Plan:
+    found: Plan = view.extra["plan"]
     return found
 
 
@@ -41,12 +41,16 @@ class BackendCalls:
     most: int
     engines: int = 0
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        asked = [name for name, _ in plan(talk).asked]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        asked = [name for name, _ in plan(view).asked]
         wanted = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
-        said = f"{wanted} request(s) to the engines" + (f", {self.engines} of them" if self.engines else "")
+        expected = f"{wanted} request(s) to the engines" + (f", {self.engines} of them" if self.engines else "")
         ok = self.least <= len(asked) <= self.most and (not self.engines or len(set(asked)) >= self.engines)
-        yield Held(requirement) if ok else Finding(requirement, said, f"{len(asked)}: {', '.join(asked) or 'none'}")
+        yield (
+            Satisfied(requirement)
+            if ok
+            else Finding(requirement, expected, f"{len(asked)}: {', '.join(asked) or 'none'}")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,8 @@ class PassedOn:
 
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        reply, asked = talk.named(self.of)[0], plan(talk).asked
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        reply, asked = view.named(self.of)[0], plan(view).asked
         if not asked:
             yield Finding(requirement, "a request at an engine", "none", (reply.n,))
             return
@@ -71,12 +75,12 @@ def _changed(requirement: str, lost: list[Difference], reply: Reply) -> Iterator
     """The first change, the gravest one first: one that harms no training is a SHOULD at most, and null for absent is one in some eyes."""
     worst = min(lost, key=lambda one: (one.only_null, harmless(one)), default=None)
     if worst is None:
-        yield Held(requirement)
+        yield Satisfied(requirement)
         return
     also = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
-    told, saw = f"{worst.path}: {show(worst.said)}", f"{worst.path}: {show(worst.saw)}{also}"
+    told, observed = f"{worst.path}: {show(worst.expected)}", f"{worst.path}: {show(worst.observed)}{also}"
     cap = "should" if harmless(worst) else None
-    yield Finding(requirement, told, saw, (reply.n,), strict_only=worst.only_null, cap=cap)
+    yield Finding(requirement, told, observed, (reply.n,), strict_only=worst.only_null, cap=cap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,8 @@ class Returned:
     members: tuple[tuple[str, Any], ...]
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             whole = reply.fields if not reply.streamed else next(iter(mappings(reply.data)), {})
             yield from _changed(requirement, list(changes(dict(self.members), whole)), reply)
 
@@ -102,20 +106,22 @@ class Unfinished:
     of: str = "it"
     or_whole: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             if reply.status is not None and reply.status >= 400:
-                yield Held(requirement)  # a status is a sign, whatever the body says
+                yield Satisfied(requirement)  # a status is a sign, whatever the body says
                 continue
             data = reply.data
             finish, content = first(reply).finish, first(reply).content
             told = any(isinstance(one, Mapping) and one.get("error") for one in data)
-            broke = talk.trace.exchanges[reply.n].fault is not None
+            broke = view.trace.exchanges[reply.n].fault is not None
             whole = bool(self.or_whole) and content == self.or_whole and finish is not None
             ok = whole or (finish is None and (told or (broke and DONE not in data)))
-            saw = f"finish_reason {show(finish)}, {'[DONE]' if DONE in data else 'no [DONE]'}, content {show(content)}"
-            saw += "" if told or broke else ", and no sign that anything is missing"
-            yield verdict(requirement, ok, "an error event, or a connection that breaks off", saw, reply)
+            observed = (
+                f"finish_reason {show(finish)}, {'[DONE]' if DONE in data else 'no [DONE]'}, content {show(content)}"
+            )
+            observed += "" if told or broke else ", and no sign that anything is missing"
+            yield verdict(requirement, ok, "an error event, or a connection that breaks off", observed, reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +131,10 @@ class Whole:
     text: str
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
-            saw = first(reply).content
-            yield verdict(requirement, saw == self.text, show(self.text), show(saw), reply)
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
+            observed = first(reply).content
+            yield verdict(requirement, observed == self.text, show(self.text), show(observed), reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +143,8 @@ class DeltasKept:
 
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
             deltas = [mapping(part.get("delta")) for part in reply.parts]
             lost = [delta for delta in deltas if delta.get("content") and "rc_word" not in delta]
             yield verdict(requirement, not lost, "rc_word in every piece, as the engine gave it", show(lost[:2]), reply)
@@ -152,15 +158,15 @@ class Failed:
     statuses: tuple[int, ...] = (502, 503, 504)
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
-            said, right = " or ".join(map(str, self.statuses)), reply.status in self.statuses
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
+            expected, right = " or ".join(map(str, self.statuses)), reply.status in self.statuses
             if right and (requirement not in WITH_OBJECT or mapping(reply.fields.get("error")).get("message")):
-                yield Held(requirement)
+                yield Satisfied(requirement)
                 continue
-            said += " with error.message" if requirement in WITH_OBJECT else ""
+            expected += " with error.message" if requirement in WITH_OBJECT else ""
             cap = "should" if right and explained(reply) else None
-            yield Finding(requirement, said, received(reply), (reply.n,), cap=cap)
+            yield Finding(requirement, expected, received(reply), (reply.n,), cap=cap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +177,15 @@ class Limited:
     of: str
     most: int
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = talk.named(self.of)
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = view.named(self.of)
         served = [reply for reply in replies if reply.status == 200]
         busy = [reply for reply in replies if reply.status == 429]
         statuses = show([reply.status for reply in replies])
         ok = 0 < len(served) <= self.most and len(served) + len(busy) == len(replies) and bool(busy)
         yield verdict(requirement, ok, f"1 to {self.most} answers, 429 for the others", statuses, *replies[:1])
         for reply in busy:
-            response = talk.trace.exchanges[reply.n].response
+            response = view.trace.exchanges[reply.n].response
             after = response.header("retry-after") if response else None
             whole = after is not None and after.isdigit() and int(after) >= 1
             yield verdict(
@@ -198,13 +204,13 @@ class Some:
     statuses: tuple[int, ...]
     least: int = 1
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        seen = [reply.status for reply in talk.named(self.of)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        seen = [reply.status for reply in view.named(self.of)]
         ok = sum(status in self.statuses for status in seen) >= self.least and all(
             s in (200, *self.statuses) for s in seen
         )
-        said = f"{self.least} or more of {' or '.join(map(str, self.statuses))}, else 200"
-        yield verdict(requirement, ok, said, show(seen), talk.named(self.of)[0])
+        expected = f"{self.least} or more of {' or '.join(map(str, self.statuses))}, else 200"
+        yield verdict(requirement, ok, expected, show(seen), view.named(self.of)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +219,11 @@ class OnlyEngine:
 
     name: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        counts = Counter(name for name, _ in plan(talk).asked)
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        counts = Counter(name for name, _ in plan(view).asked)
         ok = len(counts) == 1 and self.name in ("", *counts)
         yield (
-            Held(requirement)
+            Satisfied(requirement)
             if ok
             else Finding(requirement, f"one engine for all{self.name and ', ' + self.name}", f"{dict(counts)}")
         )
@@ -227,18 +233,18 @@ class OnlyEngine:
 class HungUp:
     """Every engine that still had something to say when its client left was left by the router, too."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        plans: list[Plan] = talk.extra.get("plans", [])
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        plans: list[Plan] = view.extra.get("plans", [])
         found = next((one for one in plans if any(line.endless for line in one.played)), None)
         if found is None:
             return
-        gone = max((talk.trace.exchanges[one.n].ended or 0.0 for one in talk.replies.values() if one.left), default=0.0)
+        gone = max((view.trace.exchanges[one.n].ended or 0.0 for one in view.replies.values() if one.left), default=0.0)
         if any(at < gone for at in found.finished):
             return  # a router that passes on so late shows nothing
-        saw = f"of {len(found.asked)} streams {len(found.left)} were left, and the others went on"
-        said = "an engine that is left at once"
+        observed = f"of {len(found.asked)} streams {len(found.left)} were left, and the others went on"
+        expected = "an engine that is left at once"
         ok = len(found.left) == len(found.asked)
-        yield Held(requirement) if ok else Finding(requirement, said, saw)
+        yield Satisfied(requirement) if ok else Finding(requirement, expected, observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +254,9 @@ class HasHeader:
     name: str
     of: str = "it"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for reply in talk.named(self.of):
-            response = talk.trace.exchanges[reply.n].response
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for reply in view.named(self.of):
+            response = view.trace.exchanges[reply.n].response
             value = response.header(self.name.lower()) if response else None
             yield verdict(requirement, bool(value), f"the header {self.name}", show(value), reply)
 
@@ -261,11 +267,11 @@ class SameReply:
 
     of: tuple[str, ...]
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = [reply for name in self.of for reply in talk.named(name)]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = [reply for name in self.of for reply in view.named(name)]
         odd = next((reply for reply in replies if reply.body != replies[0].body), None)
         yield (
-            Held(requirement)
+            Satisfied(requirement)
             if odd is None
             else verdict(requirement, False, show(replies[0].body), show(odd.body), replies[0], odd)
         )
@@ -277,15 +283,15 @@ class Spread:
 
     engines: int = 2
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        counts = Counter(name for name, _ in plan(talk).asked)
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        counts = Counter(name for name, _ in plan(view).asked)
         total = sum(counts.values())
         least = min(counts.values()) if len(counts) >= self.engines else 0
         # how likely it is that fair coins give so few, for two engines
         likely = 2 * sum(likely_count(total, k, 0.5) for k in range(least + 1)) if total else 1.0
-        said = f"{total} requests over {self.engines} engines of one weight"
+        expected = f"{total} requests over {self.engines} engines of one weight"
         yield (
-            Held(requirement)
+            Satisfied(requirement)
             if likely >= 1e-3
-            else Finding(requirement, said, f"{dict(counts)}, which has a chance of {likely:.1g}")
+            else Finding(requirement, expected, f"{dict(counts)}, which has a chance of {likely:.1g}")
         )

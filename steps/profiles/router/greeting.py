@@ -2,7 +2,7 @@
 
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.obstacles import Heard, Plain, answered, heard, key_source
+from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, answered, key_source, result_of
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.profiles.chat.actions import CHAT, Ask
 from rollout_conformance.steps.profiles.chat.expectations import Answered
@@ -17,15 +17,18 @@ def greeting(dialect: str) -> Case:
     return Case("a plain greeting", "router", dialect, ("ROUTER-002",), steps, HERE)
 
 
-def hear(session: Session, case: Case) -> Heard:
+def read_probe(session: Session, case: Case) -> ProbeResult:
     """Whether a router can be judged: its answer to a greeting is that of an engine of ours."""
-    bench = session.bench
+    context = session.context
     exchange = session.trace.exchanges[-1]
-    plain = Plain("greeting", f"POST {CHAT}", key_source(bench.key, bench.card.key))
-    found, response = heard(plain, exchange), exchange.response
-    reached = bool(session.state["plan"].asked) or len(bench.backends.strays) > session.state["strays"]
+    plain = PlainRequest("greeting", f"POST {CHAT}", key_source(context.key, context.card.key))
+    found, response = result_of(plain, exchange), exchange.response
+    reached = (
+        bool(session.state["plan"].asked)
+        or len(context.backends.unmatched_requests) > session.state["unmatched_requests"]
+    )
     if reached or response is None or response.status in (401, 403) or 300 <= response.status < 400:
         return found
-    places = f"{', '.join(bench.places)}, model {bench.model}"
+    places = f"{', '.join(context.places)}, model {context.model}"
     told = f"every greeting is answered {answered(response)}, and none reaches an engine of the suite ({places})"
-    return Heard(f"{told}: {WRITE}", retry_s=found.retry_s)
+    return ProbeResult(f"{told}: {WRITE}", retry_s=found.retry_s)

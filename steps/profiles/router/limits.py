@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rollout_conformance.steps.engine.compare import show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.profiles.chat.expectations import verdict
-from rollout_conformance.steps.profiles.chat.replies import Talk
+from rollout_conformance.steps.profiles.chat.replies import CaseView
 from rollout_conformance.steps.profiles.router.expectations import plan
 
 BUSY = (429, 503)
@@ -20,29 +20,29 @@ class Shed:
     places: int
     of: str = "crowd"
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        replies = talk.named(self.of)
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        replies = view.named(self.of)
         served = [reply for reply in replies if reply.status == 200]
         away = [reply for reply in replies if reply.status in BUSY]
         ok = 0 < len(served) <= self.places and len(served) + len(away) == len(replies) and bool(away)
-        said = f"1 to {self.places} answers, 429 or 503 for the others"
-        yield verdict(requirement, ok, said, show([reply.status for reply in replies]), *replies[:1])
+        expected = f"1 to {self.places} answers, 429 or 503 for the others"
+        yield verdict(requirement, ok, expected, show([reply.status for reply in replies]), *replies[:1])
         for reply in away:
-            exchange = talk.trace.exchanges[reply.n]
+            exchange = view.trace.exchanges[reply.n]
             after = exchange.response.header("retry-after") if exchange.response else None
             yield verdict(requirement, bool(after), "Retry-After", f"Retry-After: {show(after)}", reply)
-            late = exchange.ended is None or exchange.ended > (plan(talk).freed or 0.0)
-            said = "told at once, while the engines hold those before it"
-            yield verdict(requirement, not late, said, "told when they had been answered", reply)
+            late = exchange.ended is None or exchange.ended > (plan(view).freed or 0.0)
+            expected = "told at once, while the engines hold those before it"
+            yield verdict(requirement, not late, expected, "told when they had been answered", reply)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
     """While a client read nothing, the router did not take all of a stream from the engine."""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        if "poured" not in talk.extra:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        if "poured" not in view.extra:
             return
-        said = "an engine that has to wait while nobody reads"
-        saw = f"the router took all {plan(talk).sent:,} bytes"
-        yield Finding(requirement, said, saw) if talk.extra["poured"] else Held(requirement)
+        expected = "an engine that has to wait while nobody reads"
+        observed = f"the router took all {plan(view).sent:,} bytes"
+        yield Finding(requirement, expected, observed) if view.extra["poured"] else Satisfied(requirement)

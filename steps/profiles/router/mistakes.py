@@ -6,8 +6,8 @@ from rollout_conformance.steps.engine.cases import Action, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.profiles.chat import mistakes as chat
 from rollout_conformance.steps.profiles.router import actions as do
-from rollout_conformance.steps.profiles.router.conversations import Engines
-from rollout_conformance.steps.profiles.router.crowds import LetGo, Refill
+from rollout_conformance.steps.profiles.router.affinity import Engines
+from rollout_conformance.steps.profiles.router.concurrency import LetGo, Refill
 
 Mistake = tuple[Location | None, str]
 PREPARING = (do.Play, do.Pause, Engines)

@@ -10,28 +10,29 @@ from typing import Any
 import httpx
 
 from rollout_conformance.contracts import requirements
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.http import client
+from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.lateness import Lateness, watched
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.peers import served
-from rollout_conformance.steps.peers.backends import Backend, Backends
-from rollout_conformance.steps.peers.talking import MODEL
+from rollout_conformance.steps.peers import asgi_binding
+from rollout_conformance.steps.peers.completion_responses import MODEL
+from rollout_conformance.steps.peers.scripted_backends import Backend, Backends
 from rollout_conformance.steps.profiles.base import Profile, Setting
-from rollout_conformance.steps.profiles.chat.replies import Talk
-from rollout_conformance.steps.profiles.router import fuzzed
-from rollout_conformance.steps.profiles.router.bench import RouterBench
+from rollout_conformance.steps.profiles.chat.replies import CaseView
+from rollout_conformance.steps.profiles.router import fuzz_adapter
+from rollout_conformance.steps.profiles.router.capabilities import LACKS, URL_ONLY
 from rollout_conformance.steps.profiles.router.cause import cause
-from rollout_conformance.steps.profiles.router.checks import kept, passed_on, shown
-from rollout_conformance.steps.profiles.router.greeting import greeting, hear
-from rollout_conformance.steps.profiles.router.healing import Greeter
-from rollout_conformance.steps.profiles.router.lacks import LACKS, URL_ONLY
+from rollout_conformance.steps.profiles.router.context import RouterContext
+from rollout_conformance.steps.profiles.router.disturbing_cases import disturbs
+from rollout_conformance.steps.profiles.router.greeting import greeting, read_probe
+from rollout_conformance.steps.profiles.router.invariants import kept, passed_on, shown
 from rollout_conformance.steps.profiles.router.mistakes import mistakes
-from rollout_conformance.steps.profiles.router.troubles import disturbs
-from rollout_conformance.steps.profiles.router.whole import came_back
+from rollout_conformance.steps.profiles.router.recovery import Greeter
+from rollout_conformance.steps.profiles.router.response_fidelity import came_back
+from rollout_conformance.steps.profiles.router.vocabulary import VOCABULARY
 
 NAMES = ("a", "b")
 MORTAL = ("c", "d")  # the engines of instances whose cases take engines down: the others are shared by all cases
@@ -64,10 +65,10 @@ class RouterPeers:
         return "none"
 
     @property
-    def strays(self) -> int:
+    def unmatched_requests(self) -> int:
         return 0
 
-    def placed(self, card: Card) -> Card:
+    def resolve_placeholders(self, card: Card) -> Card:
         """The card with the addresses of the engines in its environment: {engine_a}, {engine_b}, and those that die: {engine_c},
         {engine_d}."""
 
@@ -84,13 +85,13 @@ class RouterPeers:
         }
         return card.model_copy(update={"env": fill(card.env), "variants": variants})
 
-    def bench(self, case: Case) -> RouterBench:
+    def context(self, case: Case) -> RouterContext:
         card, key = self.setting.card, self.setting.target_key
         ports = tuple(url.rpartition(":")[2] for url in self.urls.values())
-        bench = RouterBench(self.backends.model, key if key is not None else card.key, None, card, 4096)
+        context = RouterContext(self.backends.model, key if key is not None else card.key, None, card, 4096)
         places = tuple(self.urls[name] for name in NAMES)
-        bench = replace(bench, backends=self.backends, ports=ports, places=places, run=self.setting.run)
-        return replace(bench, counter=self.counters, health=self.health or HEALTH, lateness=self.lateness)
+        context = replace(context, backends=self.backends, ports=ports, places=places, run=self.setting.run)
+        return replace(context, counter=self.counters, health=self.health or HEALTH, lateness=self.lateness)
 
     def lacks(self, case: Case) -> str | None:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
@@ -102,7 +103,7 @@ class RouterPeers:
         """What the card declares, or shows by a key or a variant of that name."""
         card = self.setting.card
         if need == "key":
-            return self.bench(case).key is not None
+            return self.context(case).key is not None
         if need == "health":
             return self.health is not None
         return need in card.capabilities or need in card.keys or need in card.variants
@@ -142,14 +143,16 @@ async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
         urls = {}
         for n, name in enumerate(NAMES + MORTAL):
             place = (host, port + n if port else 0)
-            urls[name] = await stack.enter_async_context(served.serve(Backend(name, backends), *place))
+            urls[name] = await stack.enter_async_context(asgi_binding.serve(Backend(name, backends), *place))
         yield RouterPeers(setting, backends, urls, lateness)
 
 
-def read(session: Session, case: Case) -> Talk:
-    gave_up = tuple(session.state.get("gave_up", ()))
+def read(session: Session, case: Case) -> CaseView:
+    wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
     state: dict[str, Any] = session.state
-    return Talk(session.trace, state.get("replies", {}), state.get("gauges", {}), session.bench, gave_up, state)
+    return CaseView(
+        session.trace, state.get("replies", {}), state.get("gauges", {}), session.context, wait_timeouts, state
+    )
 
 
 PROFILE = Profile(
@@ -162,12 +165,18 @@ PROFILE = Profile(
     peers=peers,
     read=read,
     invariants=(shown, kept, passed_on, came_back),
-    echoed_by=frozenset(),
-    drowned_by=frozenset(),
-    excuse=lambda case, talk: None,
-    fuzzed=fuzzed,
+    replaces_duplicates=frozenset(),
+    masks_other_findings=frozenset(),
+    inconclusive_reason=lambda case, view: None,
+    fuzz_adapter=fuzz_adapter,
     greeting=greeting,
-    heard=hear,
+    vocabulary=VOCABULARY,
+    phrases=(
+        "rollout_conformance.steps.profiles.chat.phrases",
+        "rollout_conformance.steps.profiles.router.phrases",
+        "rollout_conformance.steps.profiles.router.phrases_operating",
+    ),
+    probe_result=read_probe,
     unexplored="explore walks over the order of events of a rollout, and a router passes on one request and its answer; of a router the "
     "cases (`run`) and generated requests (`pytest contracts/ --profile router`) judge it",
     capabilities=frozenset(LACKS),

@@ -1,6 +1,6 @@
 """What a client received, as a message shows it: the status, and the body whatever it is."""
 
-from rollout_conformance.steps.engine.compare import show
+from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.profiles.chat.replies import Reply
 

@@ -5,18 +5,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rollout_conformance.steps.engine.cases import Action, Expectation
-from rollout_conformance.steps.engine.making import made, members, verb
-from rollout_conformance.steps.peers.backends import BackendLine
+from rollout_conformance.steps.engine.verb_parsing import made, members, verb
+from rollout_conformance.steps.engine.verbs import from_functions
+from rollout_conformance.steps.peers.scripted_backends import BackendLine
 from rollout_conformance.steps.profiles.chat import vocabulary as chat
 from rollout_conformance.steps.profiles.router import actions as do
 from rollout_conformance.steps.profiles.router import (
-    conversations,
-    crowds,
+    affinity,
+    api_keys,
+    concurrency,
+    headers,
     limits,
-    operating,
-    operators,
-    passing,
-    spreading,
+    load_balancing,
+    metrics,
 )
 from rollout_conformance.steps.profiles.router import expectations as want
 
@@ -58,20 +59,20 @@ ACTIONS: Mapping[str, Callable[[Any], Action]] = {
     "ask_many": verb(do.AskMany, "times"),
     "pause": verb(do.Pause, "seconds"),
     "hung_up": verb(do.Hangs, "within_s"),
-    "crowd": verb(crowds.Crowd, "times"),
-    "let_go": verb(crowds.LetGo),
-    "refill": verb(crowds.Refill, "times"),
-    "dawdle": verb(crowds.Dawdle, "name"),
-    "converse": verb(conversations.Converse, "times"),
-    "last_dies": verb(conversations.LastDies),
-    "engines_down": verb(conversations.Engines, "down", ENGINES),
-    "await": verb(conversations.Await, "path"),
-    "ask_until": verb(conversations.AskUntil, "engine", ENGINES),
-    "stop": verb(conversations.Stop),
-    "make_key": verb(operators.MakeKey, "name"),
-    "revoke": verb(operators.Revoke, "of"),
-    "ask_with": verb(operators.AskWith, "of"),
-    "signed": verb(operators.Signed, "name"),
+    "crowd": verb(concurrency.Crowd, "times"),
+    "let_go": verb(concurrency.LetGo),
+    "refill": verb(concurrency.Refill, "times"),
+    "dawdle": verb(concurrency.Dawdle, "name"),
+    "converse": verb(affinity.Converse, "times"),
+    "last_dies": verb(affinity.LastDies),
+    "engines_down": verb(affinity.Engines, "down", ENGINES),
+    "await": verb(affinity.Await, "path"),
+    "ask_until": verb(affinity.AskUntil, "engine", ENGINES),
+    "stop": verb(affinity.Stop),
+    "make_key": verb(api_keys.MakeKey, "name"),
+    "revoke": verb(api_keys.Revoke, "of"),
+    "ask_with": verb(api_keys.AskWith, "of"),
+    "signed": verb(api_keys.Signed, "name"),
 }
 
 EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
@@ -89,26 +90,28 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "limited": verb(want.Limited),
     "some": verb(want.Some),
     "only_engine": verb(want.OnlyEngine, "name"),
-    "share": verb(spreading.Share, "", ENGINES),
-    "nothing_at": verb(spreading.Nothing, "engine", ENGINES),
-    "asked": verb(spreading.AskedOf, "engine", ENGINES),
-    "together": verb(spreading.Together, "of"),
-    "elsewhere": verb(spreading.Elsewhere),
-    "lists": verb(spreading.Lists, "models"),
+    "share": verb(load_balancing.Share, "", ENGINES),
+    "nothing_at": verb(load_balancing.Nothing, "engine", ENGINES),
+    "asked": verb(load_balancing.AskedOf, "engine", ENGINES),
+    "together": verb(load_balancing.Together, "of"),
+    "elsewhere": verb(load_balancing.Elsewhere),
+    "lists": verb(load_balancing.Lists, "models"),
     "shed": verb(limits.Shed, "places"),
     "held_back": verb(limits.HeldBack),
-    "not_passed": verb(passing.NotPassed, "headers"),
-    "same_id": verb(passing.SameId, "of"),
-    "safe_id": verb(passing.SafeId, "of"),
-    "id_at_engine": verb(passing.IdAtEngine, "of"),
-    "id_in_error": verb(passing.IdInError, "of"),
-    "header_is": verb(passing.HeaderIs, "name"),
-    "framed": verb(passing.Framed, "of"),
-    "member": verb(passing.Member, "member"),
-    "joined": verb(passing.Joined, "text"),
-    "counted": verb(operating.Counted),
-    "told_apart": verb(operating.ToldApart),
-    "discreet": verb(operating.Discreet, "of"),
-    "no_strays": verb(operating.NoStrays),
+    "not_passed": verb(headers.NotPassed, "headers"),
+    "same_id": verb(headers.SameId, "of"),
+    "safe_id": verb(headers.SafeId, "of"),
+    "id_at_engine": verb(headers.IdAtEngine, "of"),
+    "id_in_error": verb(headers.IdInError, "of"),
+    "header_is": verb(headers.HeaderIs, "name"),
+    "framed": verb(headers.Framed, "of"),
+    "member": verb(headers.Member, "member"),
+    "joined": verb(headers.Joined, "text"),
+    "counted": verb(metrics.Counted),
+    "told_apart": verb(metrics.ToldApart),
+    "discreet": verb(metrics.Discreet, "of"),
+    "no_strays": verb(metrics.NoStrays),
     "spread": verb(want.Spread, "engines"),
 }
+
+VOCABULARY = from_functions(ACTIONS, EXPECTATIONS)

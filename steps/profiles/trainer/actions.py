@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_conformance.steps.engine.reading import listed, mapping, mappings
-from rollout_conformance.steps.engine.session import GaveUp, Session
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Headers, Request, parse
 from rollout_conformance.steps.peers import calculator
-from rollout_conformance.steps.peers.host import Hosted, StartAnswer
-from rollout_conformance.steps.profiles.trainer.live import (
+from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, StartAnswer
+from rollout_conformance.steps.profiles.trainer.state import (
     QUESTIONS,
-    Bench,
     Call,
-    Live,
+    CaseContext,
+    RolloutState,
     inserted,
     insertions,
-    live,
-    lives,
+    rollout_state,
+    rollout_states,
     sound,
 )
 
@@ -46,29 +46,29 @@ class Enroll:
     beside: str = ""
 
     async def perform(self, session: Session) -> None:
-        bench: Bench = session.bench
-        part = live(session.state, self.rollout)
-        nonce = bench.nonce()
-        place = live(session.state, self.beside).rollout_id if self.beside else nonce
+        context: CaseContext = session.context
+        part = rollout_state(session.state, self.rollout)
+        nonce = context.nonce()
+        place = rollout_state(session.state, self.beside).rollout_id if self.beside else nonce
         shown = [tool for tool in calculator.tools() if tool["function"]["name"] in self.tools]
         part.rollout_id, part.beside = nonce, self.beside
-        part.hosted = Hosted(part.label, place, bench.dialect, session.trace, shown, nonce, list(self.refuse))
-        bench.host.host(part.hosted)
+        part.hosted = HostedRollout(part.label, place, context.dialect, session.trace, shown, nonce, list(self.refuse))
+        context.host.host(part.hosted)
         part.messages = [
             {"role": "system", "content": f"You are a helpful calculator assistant. Session {nonce}."},
             {"role": "user", "content": QUESTIONS[0]},
         ]
         body = {
             "rollout_id": nonce,
-            "dialect": bench.dialect,
-            "server_url": f"{bench.host_url}/of/{place}",
+            "dialect": context.dialect,
+            "server_url": f"{context.host_url}/of/{place}",
             "messages": part.messages,
             "sampling_params": dict(SAMPLING),
             "max_turns": 10,
             "max_tokens_total": 8192,
             **self.change,
         }
-        headers = (("content-type", "application/json"), *_control(bench))
+        headers = (("content-type", "application/json"), *_control(context))
         part.asked = await session.send(Request("POST", "/rollouts", headers, json.dumps(body).encode()), "-")
         if self.wait and _status(session, part.asked) in (200, 201, 202):
             await session.until(lambda: _accepted(part), "the start request of the trainer")
@@ -76,7 +76,7 @@ class Enroll:
             part.history = sent if len(sent) >= len(part.messages) and all(map(sound, sent)) else part.messages
 
 
-def _accepted(part: Live) -> bool:
+def _accepted(part: RolloutState) -> bool:
     return part.hosted is not None and part.hosted.accepted
 
 
@@ -103,7 +103,7 @@ class Generate:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
 
     async def perform(self, session: Session) -> None:
-        part = live(session.state, self.rollout)
+        part = rollout_state(session.state, self.rollout)
         right = [call for call in part.calls if call.right and call.retry is None]
         retried = right[-1].n if self.retry and right else None
         body = dict(right[-1].body) if self.retry and right else self._body(session, part)
@@ -119,8 +119,8 @@ class Generate:
         )
         return wanted or (self.mask == "right" and self.history == "right" and self.key == "right" and not self.under)
 
-    def _body(self, session: Session, part: Live) -> dict[str, Any]:
-        bench: Bench = session.bench
+    def _body(self, session: Session, part: RolloutState) -> dict[str, Any]:
+        context: CaseContext = session.context
         messages = _bent(part.history, self.history)
         body: dict[str, Any] = {
             "model": "default",
@@ -129,11 +129,11 @@ class Generate:
             **SAMPLING,
             "stop": None,
         }
-        if bench.dialect == "sync" and self.mask != "missing":
-            body["response_mask"] = _wrong(self.mask, insertions(bench.tokens, part))
+        if context.dialect == "sync" and self.mask != "missing":
+            body["response_mask"] = _wrong(self.mask, insertions(context.tokens, part))
         return {**body, **self.change}
 
-    async def _ask(self, session: Session, part: Live, body: Mapping[str, Any], retry: int | None) -> None:
+    async def _ask(self, session: Session, part: RolloutState, body: Mapping[str, Any], retry: int | None) -> None:
         headers = (("content-type", "application/json"), *_key(session, part, self.key))
         request = Request("POST", "/v1/chat/completions", headers, json.dumps(body).encode())
         n = await session.send(request, part.label, sent="ChatAsked", by="server")
@@ -144,7 +144,7 @@ class Generate:
             _adopt(session, part, n, body)
 
 
-def _adopt(session: Session, part: Live, n: int, body: Mapping[str, Any]) -> None:
+def _adopt(session: Session, part: RolloutState, n: int, body: Mapping[str, Any]) -> None:
     """The reply becomes part of the conversation, and what follows it is put behind it."""
     exchange = session.trace.exchanges[n]
     reply = mapping(parse(exchange.response.body) if exchange.response else None)
@@ -155,7 +155,7 @@ def _adopt(session: Session, part: Live, n: int, body: Mapping[str, Any]) -> Non
     ids, prompt = reply.get("token_ids"), reply.get("prompt_token_ids")
     part.answered = len(body["messages"]) + 1
     part.prompt = (
-        len(prompt) if isinstance(prompt, list) else len(session.bench.tokens.prompt_ids(body["messages"], tools))
+        len(prompt) if isinstance(prompt, list) else len(session.context.tokens.prompt_ids(body["messages"], tools))
     )
     part.sampled = len(ids) if isinstance(ids, list) else 0
     turn = sum(call.right and call.retry is None for call in part.calls)
@@ -216,9 +216,9 @@ class Complete:
     again: bool = False
 
     async def perform(self, session: Session) -> None:
-        part = live(session.state, self.rollout)
+        part = rollout_state(session.state, self.rollout)
         body = json.dumps(_result(part, self.status, self.under)).encode()
-        if session.bench.dialect == "sync":
+        if session.context.dialect == "sync":
             assert part.hosted is not None
             part.hosted.result = body
             part.hosted.ended.set()
@@ -234,7 +234,7 @@ class Complete:
         session.trace.event(part.label, "trainer", "CompletedAcked" if good else "CompletedRefused", n)
 
 
-def _result(part: Live, status: str, under: str) -> dict[str, Any]:
+def _result(part: RolloutState, status: str, under: str) -> dict[str, Any]:
     failed = {"error_message": "The agent failed.", "finish_reason": "error"} if status == "ERROR" else {}
     return {
         "rollout_id": under or part.rollout_id,
@@ -256,16 +256,16 @@ class Record:
     under: str = ""
 
     async def perform(self, session: Session) -> None:
-        part = live(session.state, self.rollout)
+        part = rollout_state(session.state, self.rollout)
         path = f"/rollouts/{self.under or part.rollout_id}"
         end = asyncio.get_running_loop().time() + session.patience_s
         while True:
-            n = await session.send(Request("GET", path, _control(session.bench)), "-")
+            n = await session.send(Request("GET", path, _control(session.context)), "-")
             if not self.ended or _record_status(session, n) != "running":
                 break
             if asyncio.get_running_loop().time() > end:
                 part.records.append(n)
-                raise GaveUp("the record to show an end")
+                raise WaitTimeout("the record to show an end")
             await asyncio.sleep(PAUSE_S)
         part.records.append(n)
 
@@ -278,11 +278,11 @@ class StartsArrive:
     rollout: str = ""
 
     async def perform(self, session: Session) -> None:
-        part = live(session.state, self.rollout)
+        part = rollout_state(session.state, self.rollout)
         await session.until(lambda: _starts(part) >= self.nth, f"start request number {self.nth}")
 
 
-def _starts(part: Live) -> int:
+def _starts(part: RolloutState) -> int:
     return len(part.hosted.starts) if part.hosted else 0
 
 
@@ -292,7 +292,7 @@ def _record_status(session: Session, n: int) -> Any:
     return body.get("status") if isinstance(body, dict) else None
 
 
-def _has(session: Session, part: Live, name: str) -> bool:
+def _has(session: Session, part: RolloutState, name: str) -> bool:
     return (part.label, name) in session.trace.by_name
 
 
@@ -301,14 +301,14 @@ def _status(session: Session, n: int) -> int | None:
     return response.status if response else None
 
 
-def _control(bench: Bench) -> Headers:
-    return (("authorization", f"Bearer {bench.target_key}"),) if bench.target_key else ()
+def _control(context: CaseContext) -> Headers:
+    return (("authorization", f"Bearer {context.target_key}"),) if context.target_key else ()
 
 
-def _key(session: Session, part: Live, how: str) -> Headers:
+def _key(session: Session, part: RolloutState, how: str) -> Headers:
     issued = part.hosted.key if part.hosted else None
     if how.startswith("other:"):
-        other = lives(session.state)[how.removeprefix("other:")].hosted
+        other = rollout_states(session.state)[how.removeprefix("other:")].hosted
         issued = other.key if other else None
     if how == "none" or (how == "right" and issued is None):
         return ()

@@ -9,28 +9,28 @@ from collections.abc import Mapping
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
-from rollout_conformance.steps.profiles.trainer.checks import replies
 from rollout_conformance.steps.profiles.trainer.expectations import Replies, fits
-from rollout_conformance.steps.profiles.trainer.live import Call, Talk
+from rollout_conformance.steps.profiles.trainer.invariants import replies
+from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 
 SERVES = "TRAINER-178"
 BUSY = (429, 503)
 SHOWN = 200  # characters of a body
 
 
-def cause(catalogue: Mapping[str, Requirement], case: Case, talk: Talk) -> Cause | None:
+def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> Cause | None:
     """The first such call of the case, or the first reply that is wrong in itself: each turn after it begins with what it should have been.
     None where there is neither."""
-    wrong = [item for item in replies(talk) if isinstance(item, Finding) and item.exchanges]
+    wrong = [item for item in replies(view) if isinstance(item, Finding) and item.exchanges]
     if wrong:
         first = min(wrong, key=lambda item: item.exchanges[0])
-        return Cause(f"a reply was wrong: {first.saw}", first, first.exchanges[0], certain=True)
-    calls = sorted((call for live in talk.rollouts.values() for call in live.calls), key=lambda call: call.n)
-    lost = next((call for call in calls if call.right and _is_no_answer(talk.answer(call.n)[0])), None)
-    if lost is None or _is_demanded(case, talk.answer(lost.n)[0]):
+        return Cause(f"a reply was wrong: {first.observed}", first, first.exchanges[0], certain=True)
+    calls = sorted((call for rollout in view.rollouts.values() for call in rollout.calls), key=lambda call: call.n)
+    lost = next((call for call in calls if call.right and _is_no_answer(view.answer(call.n)[0])), None)
+    if lost is None or _is_demanded(case, view.answer(lost.n)[0]):
         return None
     about = case.requirements[0]
-    return _of(talk, lost, about if "case" in catalogue[about].judged_by else SERVES)
+    return _of(view, lost, about if "case" in catalogue[about].judged_by else SERVES)
 
 
 def _is_no_answer(status: int | None) -> bool:
@@ -43,13 +43,13 @@ def _is_demanded(case: Case, status: int | None) -> bool:
     return any(fits(status, wanted) for demand in demands for wanted in demand.statuses)
 
 
-def _of(talk: Talk, call: Call, accused: str) -> Cause:
-    exchange = talk.exchange(call.n)
+def _of(view: CaseView, call: Call, accused: str) -> Cause:
+    exchange = view.exchange(call.n)
     if exchange.response is None:
-        saw = f"a generation call: {exchange.fault or 'no answer'}"
+        observed = f"a generation call: {exchange.fault or 'no answer'}"
     else:
         body = exchange.response.body[:SHOWN].decode("utf-8", "replace")
-        saw = f"a generation call was answered {exchange.response.status}: {body}"
+        observed = f"a generation call was answered {exchange.response.status}: {body}"
         if exchange.response.status in BUSY:
-            return Cause(f"the trainer was busy: {saw}", since=call.n, again=True)
-    return Cause(saw, Finding(accused, "the generation call answered 200", saw, (call.n,)), call.n)
+            return Cause(f"the trainer was busy: {observed}", since=call.n, again=True)
+    return Cause(observed, Finding(accused, "the generation call answered 200", observed, (call.n,)), call.n)

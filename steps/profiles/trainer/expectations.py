@@ -1,4 +1,4 @@
-"""What a case may demand of a trainer beyond the invariants: frozen values, judged on the whole talk, never awaiting.
+"""What a case may demand of a trainer beyond the invariants: frozen values, judged on the whole view, never awaiting.
 
 A demand that is not met accuses the first requirement of its case.
 """
@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_conformance.steps.engine.compare import first, show
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Held
-from rollout_conformance.steps.engine.reading import listed, mappings
-from rollout_conformance.steps.profiles.trainer.live import Live, Talk
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import first, show
+from rollout_conformance.steps.engine.lenient_json import listed, mappings
+from rollout_conformance.steps.profiles.trainer.state import CaseView, RolloutState
 
 Statuses = tuple[int | str, ...]
 
 
-def _verdict(requirement: str, ok: bool, said: str, saw: str, *exchanges: int) -> Evidence:
-    return Held(requirement) if ok else Finding(requirement, said, saw, exchanges)
+def _verdict(requirement: str, ok: bool, expected: str, observed: str, *exchanges: int) -> Evidence:
+    return Satisfied(requirement) if ok else Finding(requirement, expected, observed, exchanges)
 
 
-def _chosen(talk: Talk, label: str) -> list[Live]:
-    return [live for name, live in talk.rollouts.items() if label in ("", name)]
+def _chosen(view: CaseView, label: str) -> list[RolloutState]:
+    return [rollout for name, rollout in view.rollouts.items() if label in ("", name)]
 
 
 REFUSALS = (400, 401, 403, 404, 422)
@@ -46,13 +46,13 @@ class Replies:
     statuses: tuple[Any, ...]
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for live in _chosen(talk, self.rollout):
-            seen = [talk.answer(call.n)[0] for call in live.calls]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
+            seen = [view.answer(call.n)[0] for call in rollout.calls]
             ok = len(seen) == len(self.statuses) and all(map(fits, seen, self.statuses))
             told = " ".join(" or ".join(map(str, s)) if isinstance(s, tuple | list) else str(s) for s in self.statuses)
             yield _verdict(
-                requirement, ok, f"generation calls answered {told}", f"{show(seen)}", *(c.n for c in live.calls[:6])
+                requirement, ok, f"generation calls answered {told}", f"{show(seen)}", *(c.n for c in rollout.calls[:6])
             )
 
 
@@ -64,13 +64,13 @@ class Acks:
     alike: bool = False
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for live in _chosen(talk, self.rollout):
-            answers = [talk.answer(n) for n in live.posts]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
+            answers = [view.answer(n) for n in rollout.posts]
             seen = [status for status, _ in answers]
             ok = len(seen) == len(self.statuses) and all(map(fits, seen, self.statuses))
             yield _verdict(
-                requirement, ok, f"completions answered {show(list(self.statuses))}", show(seen), *live.posts
+                requirement, ok, f"completions answered {show(list(self.statuses))}", show(seen), *rollout.posts
             )
             if self.alike:
                 bodies = [body for _, body in answers]
@@ -79,7 +79,7 @@ class Acks:
                     all(b == bodies[0] for b in bodies),
                     "the same answer each time",
                     show(bodies),
-                    *live.posts,
+                    *rollout.posts,
                 )
 
 
@@ -91,11 +91,11 @@ class Controlled:
     rollout: str = ""
     record: bool = False
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for live in _chosen(talk, self.rollout):
-            numbers = live.records if self.record else [live.asked]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
+            numbers = rollout.records if self.record else [rollout.asked]
             for n in (n for n in numbers if n >= 0):
-                status = talk.answer(n)[0]
+                status = view.answer(n)[0]
                 yield _verdict(
                     requirement, fits(status, self.statuses), f"answered {show(list(self.statuses))}", f"{status}", n
                 )
@@ -107,22 +107,22 @@ class SameReplies:
 
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for live in _chosen(talk, self.rollout):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
             groups: dict[str, list[Any]] = {}
-            for call in live.calls:
-                status, body = talk.answer(call.n)
+            for call in rollout.calls:
+                status, body = view.answer(call.n)
                 if call.right:
                     groups.setdefault(json.dumps(call.body, sort_keys=True), []).append((call.n, status, _said(body)))
             for same in (group for group in groups.values() if len(group) > 1):
-                for n, status, said in same[1:]:
-                    difference = first(same[0][2], said)
-                    saw = f"{status}" if status != 200 else str(difference)
+                for n, status, expected in same[1:]:
+                    difference = first(same[0][2], expected)
+                    observed = f"{status}" if status != 200 else str(difference)
                     yield _verdict(
                         requirement,
                         status == 200 and difference is None,
                         "the same reply as before",
-                        saw,
+                        observed,
                         same[0][0],
                         n,
                     )
@@ -142,17 +142,19 @@ class Shows:
     result: str | None = None
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for live in _chosen(talk, self.rollout):
-            record = talk.record(live)
-            n = live.records[-1:] or [0]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
+            record = view.record(rollout)
+            n = rollout.records[-1:] or [0]
             turns = record.get("turns")
             if self.turns is not None:
                 seen = len(turns) if isinstance(turns, list) else None
                 yield _verdict(requirement, seen == self.turns, f"{self.turns} turn(s) in the record", f"{seen}", *n)
             if self.status:
-                said = f"status {' or '.join(self.status)} in the record"
-                yield _verdict(requirement, record.get("status") in self.status, said, show(record.get("status")), *n)
+                expected = f"status {' or '.join(self.status)} in the record"
+                yield _verdict(
+                    requirement, record.get("status") in self.status, expected, show(record.get("status")), *n
+                )
             if self.result is not None:
                 result = record.get("result")
                 seen = result.get("status") if isinstance(result, dict) else None
@@ -170,9 +172,9 @@ class Starts:
     after_s: float = 0.0
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for live in _chosen(talk, self.rollout):
-            starts = [talk.exchange(n) for n in (live.hosted.starts if live.hosted else ())]
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
+            starts = [view.exchange(n) for n in (rollout.hosted.starts if rollout.hosted else ())]
             ok = self.least <= len(starts) <= self.most
             yield _verdict(
                 requirement,
@@ -209,25 +211,27 @@ class ToolsInPrompts:
 
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for live in _chosen(talk, self.rollout):
-            mine = {tool["function"]["name"] for tool in (live.hosted.tools if live.hosted else ())}
-            others = {t["function"]["name"] for o in talk.rollouts.values() if o.hosted for t in o.hosted.tools} - mine
-            for text, n in _prompts(talk, live):
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
+            mine = {tool["function"]["name"] for tool in (rollout.hosted.tools if rollout.hosted else ())}
+            others = {t["function"]["name"] for o in view.rollouts.values() if o.hosted for t in o.hosted.tools} - mine
+            for text, n in _prompts(view, rollout):
                 missing = sorted(name for name in mine if f"{name}(" not in text and f'"{name}"' not in text)
                 strange = sorted(name for name in others if f"{name}(" in text)
-                saw = f"without {', '.join(missing) or 'none'}, with {', '.join(strange) or 'none'} of another rollout"
+                observed = (
+                    f"without {', '.join(missing) or 'none'}, with {', '.join(strange) or 'none'} of another rollout"
+                )
                 yield _verdict(
-                    requirement, not missing and not strange, f"{', '.join(sorted(mine))} in the prompt", saw, n
+                    requirement, not missing and not strange, f"{', '.join(sorted(mine))} in the prompt", observed, n
                 )
 
 
-def _prompts(talk: Talk, live: Live) -> Iterator[tuple[str, int]]:
-    for turn in mappings(talk.record(live).get("turns"))[:1]:
-        yield talk.tokens.decode(listed(turn.get("prompt_token_ids"))), live.records[-1]
-    for call, body in talk.replies(live):
+def _prompts(view: CaseView, rollout: RolloutState) -> Iterator[tuple[str, int]]:
+    for turn in mappings(view.record(rollout).get("turns"))[:1]:
+        yield view.tokens.decode(listed(turn.get("prompt_token_ids"))), rollout.records[-1]
+    for call, body in view.replies(rollout):
         if isinstance(body.get("prompt_token_ids"), list):
-            yield talk.tokens.decode(body["prompt_token_ids"]), call.n
+            yield view.tokens.decode(body["prompt_token_ids"]), call.n
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,11 +241,11 @@ class Sent:
     fields: tuple[str, ...]
     rollout: str = ""
 
-    def judge(self, talk: Talk, requirement: str) -> Iterator[Evidence]:
-        for live in _chosen(talk, self.rollout):
-            body = live.hosted.body if live.hosted else {}
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for rollout in _chosen(view, self.rollout):
+            body = rollout.hosted.body if rollout.hosted else {}
             missing = [name for name in self.fields if body.get(name) is None]
-            n = live.hosted.starts[:1] if live.hosted else []
+            n = rollout.hosted.starts[:1] if rollout.hosted else []
             yield _verdict(
                 requirement,
                 not missing,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rollout_conformance.steps.engine.cases import Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.near import unknown
+from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.profiles.trainer import actions as do
 
 Mistake = tuple[Location | None, str]
@@ -19,7 +19,11 @@ def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
             continue
         label = getattr(step.what, "rollout", None)
         if label is not None and label not in enrolled and not (label == "" and enrolled):
-            told = unknown("rollout", label, enrolled) if label else "speaks of a rollout, and none is enrolled before"
+            told = (
+                unknown_name("rollout", label, enrolled)
+                if label
+                else "speaks of a rollout, and none is enrolled before"
+            )
             yield step.at, told
         key = str(getattr(step.what, "key", ""))
         if key.startswith("other:"):
@@ -28,4 +32,4 @@ def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
 
 def _named(step: Step, label: str, enrolled: Sequence[str]) -> Iterator[Mistake]:
     if label and label not in enrolled:
-        yield step.at, unknown("rollout", label, enrolled)
+        yield step.at, unknown_name("rollout", label, enrolled)

@@ -12,25 +12,26 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.trainer.lifecycle import TABLES
-from rollout_conformance.steps.engine.card import Card
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.http import client, transport_fault
-from rollout_conformance.steps.engine.obstacles import excerpt
+from rollout_conformance.steps.engine.http_client import client, transport_fault
+from rollout_conformance.steps.engine.probe_result import excerpt
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.live.trainer import stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
-from rollout_conformance.steps.peers import served, tokens
-from rollout_conformance.steps.peers.host import ScriptedHost
+from rollout_conformance.steps.peers import asgi_binding, tokens
+from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedRolloutServer
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import Profile, Setting
-from rollout_conformance.steps.profiles.trainer import fuzzed
+from rollout_conformance.steps.profiles.trainer import fuzz_adapter
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
-from rollout_conformance.steps.profiles.trainer.checks import leaks, order, records, replies
-from rollout_conformance.steps.profiles.trainer.greeting import greeting, hear
-from rollout_conformance.steps.profiles.trainer.live import Bench, Talk, lives
+from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
+from rollout_conformance.steps.profiles.trainer.invariants import leaks, order, records, replies
 from rollout_conformance.steps.profiles.trainer.mistakes import mistakes
+from rollout_conformance.steps.profiles.trainer.state import CaseContext, CaseView, rollout_states
+from rollout_conformance.steps.profiles.trainer.vocabulary import VOCABULARY
 
 LOOK_S = 5.0
 NEEDS = {
@@ -46,10 +47,10 @@ class TrainerPeers:
     """The rollout server of a run, and what is told of the target by its card."""
 
     setting: Setting
-    host: ScriptedHost
+    host: ScriptedRolloutServer
     host_url: str
     tokens: Tokens
-    benches: dict[str, Bench]
+    contexts: dict[str, CaseContext]
     counters: dict[str, "itertools.count[int]"] = field(default_factory=dict)
 
     @property
@@ -57,30 +58,30 @@ class TrainerPeers:
         return self.tokens.hash
 
     @property
-    def strays(self) -> int:
-        return len(self.host.strays)
+    def unmatched_requests(self) -> int:
+        return len(self.host.unmatched_requests)
 
-    def bench(self, case: Case) -> Bench:
-        if case.dialect not in self.benches:
-            self.benches[case.dialect] = self._bench(case)
+    def context(self, case: Case) -> CaseContext:
+        if case.dialect not in self.contexts:
+            self.contexts[case.dialect] = self._context(case)
         if self.setting.engine is None:
-            return self.benches[case.dialect]
+            return self.contexts[case.dialect]
         # A recorded session is asked for word for word: the names of a case must not depend on what else runs.
         counter = self.counters.setdefault(case.id, itertools.count(stable_number(case.id)))
-        return replace(self.benches[case.dialect], counter=counter)
+        return replace(self.contexts[case.dialect], counter=counter)
 
-    def _bench(self, case: Case) -> Bench:
+    def _context(self, case: Case) -> CaseContext:
         setting, card = self.setting, self.setting.card
         key = setting.target_key if setting.target_key is not None else card.key
-        others = list(self.benches.values())
-        bench = Bench(
+        others = list(self.contexts.values())
+        context = CaseContext(
             self.host, self.host_url, case.dialect, card, card.limits(""), key or None, setting.run, self.tokens
         )
         if others:
-            bench.counter = others[0].counter
-        return bench
+            context.counter = others[0].counter
+        return context
 
-    def placed(self, card: Card) -> Card:
+    def resolve_placeholders(self, card: Card) -> Card:
         """A trainer on a live engine is told of it as the reference trainer is."""
         engine = self.setting.engine
         if engine is None:
@@ -123,16 +124,18 @@ class TrainerPeers:
 @contextlib.asynccontextmanager
 async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
     """Serve the rollout server for a run."""
-    host = ScriptedHost()
+    host = ScriptedRolloutServer()
     path = setting.tokenizer or (Path(setting.card.tokenizer) if setting.card.tokenizer else TOKENIZER)
-    async with served.serve(host, *setting.listen) as url:
+    async with asgi_binding.serve(host, *setting.listen) as url:
         yield TrainerPeers(setting, host, url, tokens.load(path), {})
 
 
-def read(session: Session, case: Case) -> Talk:
-    bench: Bench = session.bench
-    gave_up = tuple(session.state.get("gave_up", ()))
-    return Talk(session.trace, case.dialect, lives(session.state), bench.tokens, bench.target_key, gave_up)
+def read(session: Session, case: Case) -> CaseView:
+    context: CaseContext = session.context
+    wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
+    return CaseView(
+        session.trace, case.dialect, rollout_states(session.state), context.tokens, context.target_key, wait_timeouts
+    )
 
 
 CATALOGUE = requirements.load(ROOT / "contracts" / "trainer" / "requirements.yaml")
@@ -146,14 +149,16 @@ PROFILE = Profile(
     peers=peers,
     read=read,
     invariants=(order, replies, records, leaks),
-    echoed_by=frozenset(),
-    drowned_by=frozenset(),
-    excuse=lambda case, talk: None,
-    fuzzed=fuzzed,
+    replaces_duplicates=frozenset(),
+    masks_other_findings=frozenset(),
+    inconclusive_reason=lambda case, view: None,
+    fuzz_adapter=fuzz_adapter,
     cause=partial(cause, CATALOGUE),
     ends_by_itself=SERVES,
     greeting=greeting,
-    heard=hear,
+    vocabulary=VOCABULARY,
+    phrases=("rollout_conformance.steps.profiles.trainer.phrases",),
+    probe_result=read_probe,
     unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "
     "(`pytest contracts/ --profile trainer`) judge it",
     capabilities=frozenset(NEEDS),

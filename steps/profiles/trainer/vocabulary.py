@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rollout_conformance.steps.engine.cases import Action, Expectation
-from rollout_conformance.steps.engine.making import made, members, verb
+from rollout_conformance.steps.engine.verb_parsing import made, members, verb
+from rollout_conformance.steps.engine.verbs import from_functions
 from rollout_conformance.steps.peers import calculator
-from rollout_conformance.steps.peers.host import StartAnswer
+from rollout_conformance.steps.peers.scripted_rollout_server import StartAnswer
 from rollout_conformance.steps.profiles.trainer import actions as do
 from rollout_conformance.steps.profiles.trainer import expectations as want
 
@@ -60,3 +61,5 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "tools_in_prompts": verb(want.ToolsInPrompts, "rollout"),
     "sent": verb(want.Sent, "fields"),
 }
+
+VOCABULARY = from_functions(ACTIONS, EXPECTATIONS)

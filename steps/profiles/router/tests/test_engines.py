@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from rollout_conformance.steps.engine.trace import Request, Trace
-from rollout_conformance.steps.peers import served
-from rollout_conformance.steps.peers.backends import ENDLESS, Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.peers import asgi_binding
+from rollout_conformance.steps.peers.scripted_backends import ENDLESS, Backend, BackendLine, Backends, Plan
 
 HELLO = b'{"messages": [{"role": "user", "content": "rc-00000000-%dx"}], "stream": true}'
 
@@ -28,7 +28,7 @@ async def _two_from_one_port() -> tuple[bytes, bool]:
     backends = Backends()
     held = plan(backends, 1, BackendLine(hold=True))
     plan(backends, 2, BackendLine(loss="reset"))
-    async with served.serve(Backend("a", backends)) as a, served.serve(Backend("b", backends)) as b:
+    async with asgi_binding.serve(Backend("a", backends)) as a, asgi_binding.serve(Backend("b", backends)) as b:
         port = _free()
         to_b = await _connected(b, port)
         to_a = await _connected(a, port)  # the younger one, which a table by clients would take for the other

@@ -1,0 +1,148 @@
+"""Which cases there are: the feature files and the scenario files of a profile, or those that a user names."""
+
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from rollout_conformance.steps.engine import target_card as cards
+from rollout_conformance.steps.engine import text_file, yaml_source
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.run_setup import PROFILES, profile_of
+from rollout_conformance.steps.scenario import loader
+from rollout_conformance.steps.scenario.gherkin import compile_feature
+
+DEFAULT = "rollout"  # what a file is about that says nothing
+FOLDERS = ("features", "scenarios")
+ENDINGS = (".feature", ".yaml")
+IDENTIFIER = re.compile(rf"\b({'|'.join(PROFILES)})-\d+\b", re.IGNORECASE)
+
+
+def files(profile: str, root: Path = ROOT) -> list[Path]:
+    """Every case file of a profile, prose first, those in folders of its folder as well."""
+    features = sorted((root / "features" / profile).rglob("*.feature"))
+    return features + sorted((root / "scenarios" / profile).rglob("*.yaml"))
+
+
+def within(paths: Iterable[Path]) -> list[Path]:
+    """These files, and the case files in these folders. Raises `SuiteError` for a folder without any."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(file for file in path.rglob("*") if file.suffix in ENDINGS) if path.is_dir() else [path]
+        if not inside:
+            raise SuiteError(f"{path}: no case file there; they end in {' or '.join(ENDINGS)}")
+        if not path.is_dir() and path.suffix not in ENDINGS:
+            raise SuiteError(f"{path}: a case file ends in {' or '.join(ENDINGS)}")
+        found += inside
+    return found
+
+
+def load(file: Path, profile: Profile, root: Path = ROOT) -> list[Case]:
+    """The cases of a file as those of a profile. Raises `SuiteError` that lists every mistake with its place."""
+    if file.suffix == ".feature":
+        return [case for compiled in compile_feature(file, profile, root) for case in compiled.cases]
+    return loader.load(file, profile, root)
+
+
+def profile_in(file: Path) -> Profile:
+    """The profile that a case file is about: that of our own folders, else that of the requirements it names, else of its folder.
+
+    Raises `SuiteError` when it names requirements of several.
+    """
+    for folder in FOLDERS:
+        if file.is_relative_to(ROOT / folder):
+            return profile_of(file.relative_to(ROOT / folder).parts[0])
+    named = _named(file)
+    if len(named) > 1:
+        shown = " and ".join(f"{name} ({given})" for name, given in named.items())
+        raise SuiteError(
+            f"{file}:1:1: the file names requirements of several profiles: {shown}. One file is about one profile."
+        )
+    if named:
+        return PROFILES[next(iter(named))]
+    folder = next((part for part in reversed(file.parts[:-1]) if part in PROFILES), DEFAULT)
+    return PROFILES[folder]
+
+
+def _named(file: Path) -> dict[str, str]:
+    """The profiles whose requirements a file is about, with the first of each."""
+    try:
+        said = " ".join(_identifiers(file))
+    except (SuiteError, OSError):
+        return {}  # what cannot be read is told when it is loaded
+    found: dict[str, str] = {}
+    for match in IDENTIFIER.finditer(said):
+        found.setdefault(match[1].lower(), match[0])
+    return found
+
+
+def _identifiers(file: Path) -> Iterator[str]:
+    if file.suffix == ".feature":
+        yield from (line for line in text_file.read(file, str(file)).splitlines() if line.strip().startswith("@"))
+        return
+    value = yaml_source.read(file).value
+    cases = value.get("cases") if isinstance(value, dict) else None
+    for case in cases if isinstance(cases, list) else ():
+        yield str(case.get("requirements") if isinstance(case, dict) else "")
+
+
+def every(profile: str, root: Path = ROOT) -> list[Case]:
+    """All cases of a profile. Raises `SuiteError` naming every file that cannot be read."""
+    return among(files(profile, root), profile_of(profile), root)
+
+
+def among(files: Iterable[Path], profile: Profile, root: Path = ROOT, found_out: bool = False) -> list[Case]:
+    """The cases of these files as cases of a profile, wherever they stand. Raises `SuiteError` that lists every mistake.
+
+    `found_out` when nobody named the profile: then it is said why the files are read so.
+    """
+    problems = ErrorCollector()
+    cases: list[Case] = []
+    for file in files:
+        try:
+            cases += load(file.resolve(), profile, root)
+        except SuiteError as error:
+            named = _named(file).get(profile.name) if found_out and profile.name != DEFAULT else None
+            why = f"\n{file}: is read as cases of profile {profile.name}, because it names {named}" if named else ""
+            problems.add(f"{error}{why}")
+    problems.conclude()
+    return cases
+
+
+def profile_among(files: Iterable[Path]) -> Profile:
+    """The one profile that all of these files are about. Raises `SuiteError` when they are about several."""
+    found: dict[str, Path] = {}
+    for file in files:
+        found.setdefault(profile_in(file.resolve()).name, file)
+    if len(found) > 1:
+        shown = ", ".join(f"{file} is about profile {name}" for name, file in found.items())
+        raise SuiteError(f"{shown}. A run judges one target: name the files of one profile.")
+    return PROFILES[next(iter(found), DEFAULT)]
+
+
+def known_variants(cases: Iterable[Case], profile: Profile, card: Card) -> None:
+    """Raises `SuiteError` for cases of a variant that neither this card has nor that of the reference."""
+    variants = [*cards.load(profile.default_card).variants, *card.variants]
+    problems = ErrorCollector()
+    for case in cases:
+        if case.variant and case.variant not in variants:
+            told = unknown_name("variant", case.variant, dict.fromkeys(variants))
+            problems.add(str(case.at.problem(f"{told} A card (--card) may declare others.")))
+    problems.conclude()
+
+
+def chosen(cases: Iterable[Case], patterns: Iterable[str]) -> Iterator[Case]:
+    """Cases whose name, id, file or requirement matches one of the patterns; all of them without a pattern."""
+    patterns = tuple(patterns)
+    return (case for case in cases if not patterns or any(_matches(case, pattern) for pattern in patterns))
+
+
+def _matches(case: Case, pattern: str) -> bool:
+    texts = (case.name, case.id, case.at.file, str(case.at), *case.requirements, *case.tags)
+    return any(fnmatchcase(text, pattern) or (pattern in text and text == case.name) for text in texts)

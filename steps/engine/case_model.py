@@ -1,0 +1,80 @@
+"""The YAML format of a case that all profiles share. A profile adds members of its own in a subclass; the editor schema is generated.
+
+Keys are the words of the protocol. There are no expressions, no includes and no templates, but a table of rows: `examples`.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from rollout_conformance.steps.engine.verb_parsing import MOST_S
+from rollout_conformance.steps.engine.yaml_source import Path_
+
+Status = Annotated[int, Field(ge=100, le=599)]
+Seconds = Annotated[float, Field(ge=0, le=MOST_S, allow_inf_nan=False)]
+Written = str | dict[str, Any]
+Setup = tuple[Path_, str, Callable[[], Any]]
+
+
+def _selectable(name: str) -> str:
+    if "::" in name or "[" in name:
+        raise ValueError("a name may not contain :: or [, pytest could not select it")
+    return name
+
+
+CaseName = Annotated[str, Field(min_length=1), AfterValidator(_selectable)]
+
+
+class Members(BaseModel):
+    """Members that are all known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LiveModel(Members):
+    """What a case demands when a real model generates. Sampled content is judged in several runs, never on one draw."""
+
+    expect: list[Written] | None = Field(None, description="instead of the case's own expectations")
+    runs: int = Field(1, ge=1, le=100)
+    least: int | None = Field(None, ge=1, description="how many of the runs have to hold; default: all")
+
+    @model_validator(mode="after")
+    def _fewer(self) -> "LiveModel":
+        if self.least is not None and self.least > self.runs:
+            raise ValueError(f"least is {self.least}, and there are only {self.runs} runs")
+        return self
+
+
+class CaseModel(Members):
+    """One case. `steps` are what the suite does, in order; `expect` what must come of it."""
+
+    name: CaseName
+    requirements: list[str] = Field(
+        min_length=1, description="what the case is about; the first is what a failure accuses"
+    )
+    dialects: list[str] = Field(default_factory=list, description="default: all dialects of the requirements")
+    tags: list[str] = Field(default_factory=list, description="markers for `-m`")
+    needs: list[str] = Field(
+        default_factory=list,
+        description="capabilities without which the case is skipped, besides those of its requirements",
+    )
+    variant: str = Field("", description="on the instance of the target that the card configures under this name")
+    alone: bool = Field(False, description="on an instance of the target that no other case uses")
+    examples: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="rows of values, as Examples in Gherkin: the case is played once for each, `<column>` replaced by its value",
+    )
+    steps: list[Written] = Field(min_length=1)
+    expect: list[Written] = Field(default_factory=list)
+    live: bool | LiveModel = Field(
+        True, description="whether all expectations hold whatever a real model says; or what holds instead"
+    )
+
+    def setup(self) -> Iterator[Setup]:
+        """Actions that other members of the case stand for, before its steps: (path, how it is shown, how it is made or None)."""
+        return iter(())
+
+    def default_steps(self) -> Iterator[tuple[str, Any]]:
+        """The steps of a case that writes none: (how it is shown, the action)."""
+        return iter(())

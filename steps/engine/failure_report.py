@@ -1,0 +1,201 @@
+"""What a user reads when something is broken: one block a root cause, and a summary that ends in one plain sentence.
+
+Pure text. The same breach in forty cases is one block with a count and a list.
+"""
+
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.findings import LEVELS, Finding, Verdict, counts
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.trace import Exchange, parse
+
+WORDS = {"must": "FAIL", "should": "WARN", "may": "NOTE"}
+WIDTH = 110
+LISTED = 5  # cases named in a block; the report has all
+# A text without its closing quote is one as well, so that no sign is read twice.
+SHAPE = re.compile(r'rc-[0-9a-f]+-\d+x?|call_[\w-]+|"(?:[^"\\]++|\\.)*+"?|-?\d+(?:\.\d+)?', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One root cause: a requirement, broken in the same way in these cases. The first is shown in full."""
+
+    requirement: Requirement
+    finding: Finding
+    outcome: Outcome
+    others: tuple[Outcome, ...] = ()
+
+    @property
+    def level(self) -> str:
+        return self.finding.level({self.requirement.id: self.requirement.level})
+
+
+def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) -> list[Group]:
+    """Findings of the same requirement and the same shape, whatever their numbers and ids, are one group."""
+    groups: dict[tuple[str, str, str], Group] = {}
+    for outcome in outcomes:
+        for finding in outcome.judgement.findings:
+            key = (finding.requirement, SHAPE.sub("#", finding.expected), SHAPE.sub("#", finding.observed))
+            known = groups.get(key)
+            if known is None:
+                groups[key] = Group(catalogue[finding.requirement], finding, outcome)
+            elif all(
+                outcome is not one for one in (known.outcome, *known.others[-1:])
+            ):  # those of one outcome come in a row
+                groups[key] = _joined(known, finding, outcome, catalogue)
+    return sorted(groups.values(), key=lambda g: (list(WORDS).index(g.level), -len(g.others), g.requirement.id))
+
+
+def _joined(known: Group, finding: Finding, outcome: Outcome, catalogue: Mapping[str, Requirement]) -> Group:
+    """The group with one more case. The gravest is the one that is shown: a case about a SHOULD may have come first."""
+    levels = {known.requirement.id: known.requirement.level}
+    if LEVELS.index(finding.level(levels)) < LEVELS.index(known.level):
+        return replace(known, finding=finding, outcome=outcome, others=(*known.others, known.outcome))
+    return replace(known, others=(*known.others, outcome))
+
+
+def finding_block(group: Group) -> str:
+    """A finding as the terminal shows it."""
+    finding, case = group.finding, group.outcome.case
+    head = (
+        f"{WORDS[group.level]}  {group.requirement.id} {group.requirement.level.upper()}  {group.requirement.sentence}"
+    )
+    lines = textwrap.wrap(head, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
+    if group.requirement.why:
+        lines += _field("why", group.requirement.why)
+    lines += _field("expected", finding.expected) + _field("observed", finding.observed)
+    if finding.ignored:
+        lines += _field("note", "accepted, and ignored: nobody is told that what was asked for has no effect")
+    if finding.state:
+        lines += _field("state", finding.state)
+    if finding.strict_only:
+        lines += _field(
+            "note", "counts in the strict reading only: null is taken for absent otherwise (--nulls compat)"
+        )
+    lines += _field("case", f'{finding.at or case.at}  "{case.name}" [{case.dialect}]')
+    if group.others:
+        lines += _field("also", _also(group.others))
+    lines += _wire(group)
+    lines += [f"  rerun    {group.outcome.rerun}"] if group.outcome.rerun else []
+    return "\n".join(lines)
+
+
+def _field(name: str, text: str) -> list[str]:
+    body = textwrap.wrap(redacted(text), WIDTH - 11, break_long_words=False, break_on_hyphens=False) or [""]
+    return [f"  {name:<8} {body[0]}", *(f"           {line}" for line in body[1:])]
+
+
+def _also(others: Sequence[Outcome]) -> str:
+    names = [f'"{other.case.name}" [{other.case.dialect}]' for other in others[:LISTED]]
+    more = len(others) - len(names)
+    return f"{len(others)} more: " + ", ".join(names) + (f" and {more} more" if more else "")
+
+
+def _wire(group: Group) -> list[str]:
+    trace = group.outcome.trace
+    if trace is None:
+        return []
+    shown = [trace.exchanges[n] for n in sorted(set(group.finding.exchanges)) if 0 <= n < len(trace.exchanges)]
+    lines = [line for exchange in shown[:4] for line in exchange_lines(exchange)]
+    return [f"  {'wire' if n == 0 else '':<8} {line}" for n, line in enumerate(lines)]
+
+
+def exchange_lines(exchange: Exchange) -> list[str]:
+    """One exchange: `->` was sent to the server, `<-` came from it; the bodies as JSON, cut in the middle."""
+    arrow = "->" if exchange.to_target else "<-"
+    end = str(exchange.response.status) if exchange.response else exchange.fault or "no answer"
+    head = f"#{exchange.n} {arrow} {exchange.request.method} {exchange.request.path}  +{exchange.began:.3f} s  => {end}"
+    return [
+        head,
+        *_body("sent", exchange.request.body),
+        *_body("got", exchange.response.body if exchange.response else b""),
+    ]
+
+
+def _body(name: str, body: bytes) -> list[str]:
+    if not body:
+        return []
+    value = parse(body)
+    text = show(value) if isinstance(value, dict | list) else repr(body[:120].decode("utf-8", "replace"))
+    return [f"     {name} {redacted(text)}"]
+
+
+def summary(
+    outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str = "must", whole: bool = True
+) -> str:
+    """Totals, what was skipped and why, what could not be judged, and one plain sentence. `whole` when all cases were played."""
+    return "\n".join(
+        [
+            *_totals(outcomes),
+            *_skips(outcomes),
+            *_silent(outcomes),
+            *_resting(outcomes),
+            *_errors(outcomes),
+            "",
+            sentence(outcomes, catalogue, level, whole),
+        ]
+    )
+
+
+def _totals(outcomes: Sequence[Outcome]) -> list[str]:
+    found = Counter(outcome.judgement.verdict for outcome in outcomes)
+    return [
+        f"{len(outcomes)} cases: " + ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict if found[verdict])
+    ]
+
+
+def _skips(outcomes: Sequence[Outcome]) -> list[str]:
+    reasons = Counter(o.judgement.reason for o in outcomes if o.judgement.verdict is Verdict.SKIP)
+    return [f"  skipped {count}: {reason}" for reason, count in reasons.most_common()]
+
+
+def _silent(outcomes: Sequence[Outcome]) -> list[str]:
+    reasons = Counter(o.judgement.reason for o in outcomes if o.judgement.verdict is Verdict.INCONCLUSIVE)
+    return [f"  inconclusive {count}: {reason}" for reason, count in reasons.most_common()]
+
+
+def _resting(outcomes: Sequence[Outcome]) -> list[str]:
+    resting = [o for o in outcomes if o.judgement.unjudged]
+    demands = sum(o.judgement.unjudged for o in resting)
+    why = "what they rest on ended otherwise (see above)"
+    return [f"  not judged {demands} expectation(s) of {len(resting)} case(s): {why}"] if resting else []
+
+
+def _errors(outcomes: Sequence[Outcome]) -> list[str]:
+    broken = [outcome for outcome in outcomes if outcome.judgement.verdict is Verdict.ERROR]
+    reasons = Counter(outcome.judgement.reason for outcome in broken)
+    first = {o.judgement.reason: o.case for o in reversed(broken)}
+    return [
+        f'  could not judge {first[reason].at} "{first[reason].name}" [{first[reason].dialect}]{_and_more(count)}: {reason}'
+        for reason, count in reasons.items()
+    ]
+
+
+def _and_more(count: int) -> str:
+    return f" and {count - 1} more" if count > 1 else ""
+
+
+def sentence(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str, whole: bool = True) -> str:
+    """Fit to train on, or not."""
+    broken = broken_requirements(outcomes, catalogue, level)
+    if broken:
+        return f"Not fit to train on: {len(broken)} requirement(s) broken: {', '.join(broken)}."
+    judged = {name for o in outcomes for name, verdict in o.judgement.requirements.items() if verdict is Verdict.PASS}
+    if not whole:
+        return f"No verdict: the run did not get to its end. Nothing required was seen broken in {len(judged)} requirements."
+    if any(outcome.judgement.verdict is Verdict.ERROR for outcome in outcomes):
+        return f"Could not be judged in full: nothing required was seen broken in {len(judged)} requirements, but cases failed to run."
+    return f"Nothing required is broken: {len(judged)} requirements were judged and kept."
+
+
+def broken_requirements(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement], level: str) -> list[str]:
+    levels = {name: requirement.level for name, requirement in catalogue.items()}
+    found = (f for o in outcomes for f in o.judgement.findings if not f.strict_only)
+    return sorted({f.requirement for f in found if counts(f.level(levels), level)})

@@ -1,0 +1,231 @@
+"""The HTTP client that the suite speaks with: httpx on top, aiohttp underneath.
+
+httpx's own pool assigns connections in time that grows with the square of the requests in flight; aiohttp's does not, and the
+API stays the one that everybody knows. Idle connections are dropped after a second, well before common servers drop theirs,
+because a request that meets a closing connection would look like a fault of the target. The second is counted from when the suite read the
+answer; where it read it late, no connection from before is used again.
+
+Whatever a server sends, a caller sees a response or an `httpx.HTTPError` whose text a user understands: see `faults`. No body is
+larger than the limit of `bodies`, neither as it was sent nor unpacked.
+"""
+
+import contextlib
+import re
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import lru_cache
+from time import monotonic
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from rollout_conformance.steps.engine import body_limits
+from rollout_conformance.steps.engine.trace import Headers
+
+IDLE_S = 1.0
+LATE_S = 0.5
+LONGEST = 300  # characters of what a library says of a fault
+PACKED = ("gzip", "x-gzip", "deflate")
+UNPACKED_AT_ONCE = 256 * 1024  # bytes; a packed body may be a thousand times as large unpacked
+ENCODING = "content_encoding"  # the extension of a response that keeps the header of a body that was unpacked
+BODILESS = (204, 304)
+
+
+class TooLarge(httpx.RemoteProtocolError):
+    """A body of more bytes than the suite reads."""
+
+
+def client(
+    *, transport: httpx.AsyncBaseTransport | None = None, late: Callable[[float], float] | None = None
+) -> httpx.AsyncClient:
+    """A client without a time limit of its own (every caller sets a deadline) that follows no redirect.
+
+    `late` says by how many seconds the suite was late since a moment of `time.monotonic`.
+    """
+    return httpx.AsyncClient(
+        transport=transport or Guarded(Renewed(_aiohttp, late) if late is not None else _aiohttp()),
+        timeout=None,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"accept-encoding": "gzip, deflate"},
+    )
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    # Loading the certificates of the system takes longer than a whole case.
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _aiohttp() -> AiohttpTransport:
+    return AiohttpTransport(
+        verify=_tls(),
+        client=lambda: aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent",),
+        ),
+    )
+
+
+def transport_fault(error: BaseException) -> str:
+    """What went wrong between us and a server, in words of HTTP."""
+    seen = _cause(error)
+    if isinstance(seen, aiohttp.ServerDisconnectedError):
+        begun = not isinstance(seen.message, str)  # then it holds the part of an answer that did come
+        return "the connection was closed " + ("within the headers of the answer" if begun else "without an answer")
+    if isinstance(seen, aiohttp.ClientResponseError):
+        return f"does not speak HTTP: {_short(seen.message)}"
+    if isinstance(seen, aiohttp.ClientPayloadError):
+        return f"the body breaks off or is malformed: {_short(seen)}"
+    if isinstance(seen, zlib.error):
+        return f"the body is not packed as its Content-Encoding says: {_short(seen)}"
+    return _short(seen) or type(seen).__name__
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The exception of the library underneath, which knows more than the one that was made of it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, aiohttp.ClientError | zlib.error | OSError):
+        cause = cause.__cause__
+    return cause or error
+
+
+def _short(error: object) -> str:
+    text = re.sub(r"\s+", " ", str(error)).replace(" ssl:default", "").strip()
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+@contextlib.contextmanager
+def faults(*, reading: bool = False) -> Iterator[None]:
+    """Every exception that a server can cause leaves as an `httpx.HTTPError`.
+
+    A `ValueError` before there is an answer is not among them: then it is our own request that cannot be sent.
+    """
+    try:
+        yield
+    except TooLarge:
+        raise
+    except httpx.HTTPError as error:
+        raise type(error)(transport_fault(error)) from error
+    except (aiohttp.ClientError, zlib.error, ConnectionError, EOFError) as error:
+        raise httpx.RemoteProtocolError(transport_fault(error)) from error
+    except TimeoutError as error:
+        raise httpx.ReadTimeout(transport_fault(error)) from error
+    except OSError as error:
+        raise httpx.NetworkError(transport_fault(error)) from error
+    except (ValueError, RecursionError) as error:
+        if not reading:
+            raise
+        raise httpx.RemoteProtocolError(f"does not speak HTTP: {_short(error)}") from error
+
+
+class Guarded(httpx.AsyncBaseTransport):
+    """A transport that lets through no body beyond the limit and no exception that callers do not know."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self.inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        with faults():
+            response = await self.inner.handle_async_request(request)
+        has_body = request.method != "HEAD" and response.status_code not in BODILESS
+        declared = _length(response) if has_body else 0
+        if declared is not None and declared > body_limits.ROOM.limit:
+            await _Body(response).aclose()
+            raise TooLarge(f"{body_limits.beyond()} (Content-Length: {declared})", request=request)
+        packed = response.headers.get("content-encoding", "").strip().lower()
+        return httpx.Response(
+            response.status_code,
+            headers=[(k, v) for k, v in response.headers.raw if k.lower() != b"content-encoding"],
+            stream=_Body(response, declared, packed if has_body else ""),
+            request=request,
+            extensions={**response.extensions, **({ENCODING: packed} if packed else {})},
+        )
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+class Renewed(httpx.AsyncBaseTransport):
+    """A transport with new connections after each time that the suite was late: idle ones may have been closed meanwhile, and the suite would
+    read so only after it had sent a request."""
+
+    def __init__(self, make: Callable[[], httpx.AsyncBaseTransport], late: Callable[[float], float]) -> None:
+        self.make, self.late = make, late
+        self.made = [make()]
+        self.since = monotonic()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.late(self.since) > LATE_S:
+            self.made.append(self.make())  # those before may still be read from
+            self.since = monotonic()
+        return await self.made[-1].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for one in self.made:
+            await one.aclose()
+
+
+def _length(response: httpx.Response) -> int | None:
+    said = response.headers.get("content-length", "")
+    return int(said) if re.fullmatch(r"\d{1,18}", said, re.A) else None
+
+
+class _Body(httpx.AsyncByteStream):
+    """The bytes of a response, unpacked where they are packed, up to the limit."""
+
+    def __init__(self, response: httpx.Response, declared: int | None = None, packed: str = "") -> None:
+        self.response = response
+        self.packed = packed if packed in PACKED else ""
+        self.gauge = body_limits.Gauge(None if self.packed else declared)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        stream = self.response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        with faults(reading=True):
+            async for piece in _unpacked(stream, self.packed) if self.packed else stream:
+                if not await self.gauge.fits(len(piece)):
+                    raise TooLarge(body_limits.beyond())
+                yield piece
+
+    async def aclose(self) -> None:
+        self.gauge.close()
+        with contextlib.suppress(httpx.HTTPError), faults(reading=True):
+            await self.response.aclose()
+
+
+async def _unpacked(stream: httpx.AsyncByteStream, how: str) -> AsyncIterator[bytes]:
+    """The pieces of a gzip or deflate body, never much more at once than was asked for."""
+    unpacker = None
+    async for piece in stream:
+        unpacker = unpacker or _unpacker(how, piece)
+        while piece and not unpacker.eof:
+            yield unpacker.decompress(piece, UNPACKED_AT_ONCE)
+            piece = unpacker.unconsumed_tail
+    if unpacker is not None:
+        yield unpacker.flush()
+
+
+def _unpacker(how: str, piece: bytes) -> "zlib._Decompress":
+    """For gzip, zlib, or the bare deflate that some servers send under that name."""
+    is_bare = how == "deflate" and piece[0] & 15 != zlib.DEFLATED
+    return zlib.decompressobj(-zlib.MAX_WBITS if is_bare else zlib.MAX_WBITS | 32)
+
+
+async def whole(response: httpx.Response) -> bytes:
+    """The body of a response that was asked for as a stream."""
+    data = bytearray()
+    async for piece in response.aiter_raw():
+        data += piece
+    return body_limits.kept(data)
+
+
+def headers(response: httpx.Response) -> Headers:
+    """The headers as they were sent, names in small letters."""
+    packed = response.extensions.get(ENCODING)
+    sent = tuple((key.decode("latin-1").lower(), value.decode("latin-1")) for key, value in response.headers.raw)
+    return (*sent, ("content-encoding", packed)) if packed else sent

@@ -1,0 +1,75 @@
+"""What may stand in the place of a member in a sentence of Gherkin: the types of the placeholders, each defined once.
+
+`{count}` takes the type of the member `count`; `{count:number}` names one of these.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+_WHICH = rf"the (?:{'|'.join(ORDINALS)})"
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseType:
+    """`pattern` is what is written, `convert` gives the value of the member; it raises `ValueError` for what is none.
+    `example` is how it looks on the vocabulary's page."""
+
+    name: str
+    pattern: str
+    convert: Callable[[str], Any]
+    example: str
+
+
+def words(text: str) -> list[str]:
+    """The words of `a, b and c`, or of `a or b`."""
+    return [word for part in text.split(", ") for word in part.replace(" or ", " and ").split(" and ") if word]
+
+
+def _number(text: str) -> int | float:
+    return float(text) if "." in text else int(text)
+
+
+def _statuses(text: str) -> list[int | str]:
+    return [int(word) if word.isdigit() else word for word in words(text)]
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        hint = "Write numbers as they are, texts in double quotes, null, true or false"
+        raise ValueError(f"{text} is not JSON ({error}). {hint}") from None
+
+
+def responses(text: str) -> list[str]:
+    """`it`, `both`, `all`, or `the first and the second`."""
+    if text in ("it", "all"):
+        return [text]
+    return list(ORDINALS[:2]) if text == "both" else [word.removeprefix("the ") for word in words(text)]
+
+
+TYPES: Mapping[str, PhraseType] = {
+    one.name: one
+    for one in (
+        PhraseType("int", r"\d+", int, "3"),
+        PhraseType("number", r"\d+(?:\.\d+)?", _number, "1.5"),
+        PhraseType("word", r"[\w-]+", str, "word"),
+        PhraseType("text", r'"[^"]*"', lambda text: text[1:-1], '"a text"'),
+        PhraseType("path", r"/\S*", str, "/health"),
+        PhraseType("names", r"[\w-]+(?:, [\w-]+)*(?: (?:and|or) [\w-]+)?", words, "add and subtract"),
+        PhraseType(
+            "statuses", r"(?:\d{3}|[1-5]xx)(?:, (?:\d{3}|[1-5]xx))*(?: (?:and|or) (?:\d{3}|[1-5]xx))?", _statuses, "200"
+        ),
+        PhraseType("json", r"\S.*", _json, '{"a": 1}'),
+        PhraseType("responses", rf"(?:it|both|all|{_WHICH}(?:, {_WHICH})*(?: and {_WHICH})?)", responses, "it"),
+    )
+}
+
+
+def choice(allowed: tuple[str, ...]) -> PhraseType:
+    """One of some words."""
+    return PhraseType("word", "|".join(map(re.escape, sorted(allowed, key=len, reverse=True))), str, allowed[0])

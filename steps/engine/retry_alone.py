@@ -1,0 +1,68 @@
+"""Whether an outcome proves what it says, or has to be obtained again with the target to itself.
+
+What was measured while the suite was late, or while its other cases kept the target busy, proves nothing of a deadline. Such a case is
+played again, alone; the last play counts. What was confirmed so is not retried any more, however many cases show it.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from rollout_conformance.steps.engine.findings import Finding, Judgement, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.shared_causes import shape
+
+RETRIES = 3  # of one case, after the first
+MOST_RETRIES = 40  # in a run: beyond that the machine is no place to measure
+CONFIRMATIONS = 2  # confirmations of a breach
+LATE_S = 1.0  # of the suite: no deadline that servers have by themselves is missed by less
+SHARE = 0.25  # of a declared limit, or of what was measured
+
+
+@dataclass(slots=True)
+class RetryPolicy:
+    """What was confirmed in a run, and how often something was played again."""
+
+    confirmed: Counter[str] = field(default_factory=Counter)
+    silences: set[str] = field(default_factory=set)
+    retries: int = 0
+
+    @property
+    def silent(self) -> bool:
+        """Whether it was confirmed that the target does not do what it is waited for: the next wait need not be as long."""
+        return any(self.confirmed[breach] >= CONFIRMATIONS for breach in self.silences)
+
+    def reason_to_retry(self, outcome: Outcome, limit_s: float | None = None) -> str | None:
+        """Why the outcome has to be obtained again; None when it stands. `limit_s` is the shortest limit that the target declares."""
+        judgement = outcome.judgement
+        if judgement.cause is not None and judgement.cause.again:
+            return judgement.cause.reason
+        new = [finding for finding in judgement.findings if self.confirmed[_breach(judgement, finding)] < CONFIRMATIONS]
+        if judgement.verdict is not Verdict.FAIL or not new:
+            return None
+        timed = any(finding.timing for finding in new)
+        if timed and not outcome.alone:
+            return "it is about time, and other cases kept the target busy"
+        if outcome.late_s > (max(LATE_S, outcome.seconds) * SHARE if timed else (limit_s or LATE_S / SHARE) * SHARE):
+            return f"the suite was late itself, by {outcome.late_s:.1f} s"
+        self.confirmed.update({_breach(judgement, finding) for finding in judgement.findings})
+        self.silences |= {_breach(judgement, finding) for finding in judgement.findings if finding.timing}
+        return None
+
+    def may_retry(self) -> bool:
+        self.retries += 1
+        return self.retries <= MOST_RETRIES
+
+
+def _breach(judgement: Judgement, finding: Finding) -> str:
+    """What a confirmation is of: the cause, for the finding that it is, else the requirement that is broken."""
+    cause = judgement.cause
+    caused = cause.finding if cause is not None else None
+    if cause is not None and caused is not None and finding.requirement == caused.requirement:
+        return shape(cause.reason)
+    return finding.requirement
+
+
+def unproven(outcome: Outcome, why: str) -> Outcome:
+    """The outcome of a case that could not be played in a way that proves it: nothing is said of the target."""
+    reason = f"could not be measured: {why}"
+    return replace(outcome, judgement=Judgement(Verdict.INCONCLUSIVE, {}, (), reason))

@@ -1,0 +1,323 @@
+"""Many cases on one loop: bounded, each with its own deadline, verdicts independent of what else is in flight.
+
+A case holds a slot while it acts. Afterwards it only listens for what should not come, and releases the slot for the next one.
+"""
+
+import asyncio
+import contextlib
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import httpx
+
+from rollout_conformance.steps.engine import http_client, judging, retry_alone, statistical_verdict, targets
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.concurrency_limiter import ConcurrencyLimiter
+from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict, counts
+from rollout_conformance.steps.engine.instance_pool import InstancePool, PooledInstance
+from rollout_conformance.steps.engine.judging import Judging
+from rollout_conformance.steps.engine.lateness import Lateness, limit, watched
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.retry_alone import RetryPolicy
+from rollout_conformance.steps.engine.session import LastActivity, Session, WaitTimeout
+from rollout_conformance.steps.engine.standstill import Standstill
+from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.targets import Target
+from rollout_conformance.steps.engine.time_limit import JUDGING_S, time_limit
+from rollout_conformance.steps.engine.trace import Trace
+
+CASE_S = 120.0  # no case may take longer, whatever it waits for
+LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
+EVERYTHING = 1_000_000
+EXCLUSIVE = "exclusive"  # the tag of a case that nobody else may be in flight beside
+MOST_INSTANCES, FEW_INSTANCES = 4, 2
+HURRIED_S = 3.0
+SOON_S = 5.0  # a target that starts within this is cheap to start
+LAST = "last"  # the tag of a case that may leave the target unable to answer
+LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
+SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a live model (`live:` in its file)"
+
+
+class Judged(judging.Judged, Protocol):
+    """What a runner needs of a profile and its peers."""
+
+    def context(self, case: Case) -> Any: ...
+    def lacks(self, case: Case) -> str | None: ...
+    def disturbs(self, case: Case) -> bool: ...
+    async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is judged: `level` is the weakest level that fails it, `strict` counts null against absent as a change.
+
+    `live` when a real model generates: only cases that say what they demand then are played.
+    """
+
+    target: str
+    card: Card
+    level: str = "must"
+    strict: bool = False
+    jobs: int = 32
+    live: bool = False
+
+
+@dataclass(slots=True)
+class Runner:
+    """One run against one target. Use as an async context manager."""
+
+    options: Options
+    judged: Judged
+    rerun: Callable[[Case], str]
+    last_activity: LastActivity = field(default_factory=LastActivity)
+    limiters: dict[str, ConcurrencyLimiter] = field(default_factory=dict)
+    client: httpx.AsyncClient = field(init=False)
+    stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+    launching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    retry_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lateness: Lateness = field(default_factory=Lateness)
+    pool: InstancePool = field(default_factory=lambda: InstancePool(0))
+    weak: set[str] = field(default_factory=set)
+    start_s: float = 0.0  # what the first start of the target took
+    standstill: Standstill = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.standstill = Standstill(self.last_activity)
+
+    async def __aenter__(self) -> "Runner":
+        self.lateness = await self.stack.enter_async_context(watched(self._slower))
+        self.client = await self.stack.enter_async_context(http_client.client(late=self.lateness.worst))
+        self.client.headers.update(self.options.card.headers)
+        self.stack.push_async_callback(self.pool.aclose)
+        self.stack.callback(asyncio.ensure_future(self.standstill.watch()).cancel)
+        return self
+
+    def _slower(self) -> None:
+        """Fewer cases at once: the suite cannot keep up with those in flight."""
+        for limiter in self.limiters.values():
+            limiter.shrink()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        for launch in self.started.values():
+            launch.cancel()  # one that is still starting would be entered into a stack that has been left
+        await asyncio.gather(*self.started.values(), return_exceptions=True)
+        await self.stack.aclose()
+
+    async def target(self, variant: str = "") -> Target:
+        """The running instance of the target that a variant asks for; started when first asked for."""
+        if variant not in self.started:
+            env = {**self.options.card.env, **(self.options.card.variants[variant].env if variant else {})}
+            self.started[variant] = asyncio.ensure_future(self._launched(self.stack, env))
+        return await asyncio.shield(self.started[variant])
+
+    async def _launched(self, stack: contextlib.AsyncExitStack, env: dict[str, str]) -> Target:
+        """Start one instance after the other: several interpreters that start at once all start late."""
+        async with self.launching:
+            began = time.monotonic()
+            target = await stack.enter_async_context(targets.running(self.options.target, env))
+        self.start_s = self.start_s or time.monotonic() - began
+        return target
+
+    async def play(self, case: Case) -> Outcome:
+        """Run and judge one case. Never raises for anything that the target does."""
+        lacking = self.judged.lacks(case) or (SCRIPT_BOUND if self.options.live and case.live is None else None)
+        if lacking:
+            return Outcome(case, Judgement(Verdict.SKIP, {}, (), lacking), None, 0.0, self.rerun(case))
+        if not self.options.live or case.live is None:
+            return await self._certain(case)
+        played = [await self._once(case.on_live()) for _ in range(case.live.runs)]
+        return statistical_verdict.verdict(case, played, self._counts)
+
+    def _counts(self, requirement: str) -> bool:
+        return counts(self.judged.levels[requirement], self.options.level)
+
+    async def _certain(self, case: Case) -> Outcome:
+        """The outcome of a case; of one that does not prove what it says, another one that was obtained with the target to itself."""
+        limit_s = self.options.card.limits(case.variant).shortest()
+        outcome = await self._once(case)
+        for _ in range(retry_alone.RETRIES):
+            if self.retries.reason_to_retry(outcome, limit_s) is None:
+                return outcome
+            async with self.retry_lock:  # what another case confirms meanwhile is not asked again
+                if self.retries.reason_to_retry(outcome, limit_s) is None:
+                    return outcome
+                if not self.retries.may_retry():
+                    break
+                outcome = await self._once(case, apart=True)
+        why = self.retries.reason_to_retry(outcome, limit_s)
+        return (
+            outcome
+            if why is None or outcome.judgement.verdict is not Verdict.FAIL
+            else retry_alone.unproven(outcome, why)
+        )
+
+    async def _once(self, case: Case, apart: bool = False) -> Outcome:
+        began = since = time.monotonic()
+        trace = Trace()
+        if self.standstill.reason is not None:
+            return Outcome(case, self._not_played(), trace, 0.0, self.rerun(case))
+        most_s = LIVE_CASE_S if self.options.live else CASE_S
+        apart = apart or self.judged.disturbs(case)
+        try:
+            async with self._instance(case, apart) as target, self._slot(case, apart):
+                known = {"apart": apart, "unwell": apart and not await self._well(case, target)}
+                since = time.monotonic()
+                waited = self.standstill.watched(self._patience(case, True))
+                async with limit(most_s, self.lateness.since), waited:
+                    session = await self._acted(case, target, trace, known)
+            judgement = await self._settled(case, session)
+        except TimeoutError:
+            told = self.standstill.reason or f"the case did not end within {most_s:g} s"
+            judgement = Judgement(Verdict.ERROR, {}, (), told)
+        except SuiteError as error:
+            judgement = Judgement(Verdict.ERROR, {}, (), str(error))
+        except Exception as error:  # whatever trips the suite is the suite's own fault, and of this case alone
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(at.filename).name}:{at.lineno}"
+            told = f"the suite itself failed: {type(error).__name__}: {error} ({where})"
+            judgement = Judgement(Verdict.ERROR, {}, (), told)
+        trace.trim()
+        late_s = self.lateness.worst(since)
+        alone = apart or case.alone or EXCLUSIVE in case.tags
+        return Outcome(case, judgement, trace, time.monotonic() - began, self.rerun(case), late_s, alone)
+
+    @contextlib.asynccontextmanager
+    async def _instance(self, case: Case, apart: bool) -> AsyncIterator[Target]:
+        if case.alone:
+            async with contextlib.AsyncExitStack() as stack:
+                yield await self._launched(stack, self._env(case.variant))
+        elif self.uses_pool(case):
+            async with self._pool().acquire() as pooled:
+                yield await self._ready_instance(pooled)
+        else:
+            yield await self.target(case.variant)
+
+    def _env(self, variant: str) -> dict[str, str]:
+        card = self.options.card
+        return {**card.env, **(card.variants[variant].env if variant else {})}
+
+    def uses_pool(self, case: Case) -> bool:
+        """Another configuration is asked by few cases; there those apart come last, and one by one."""
+        return (
+            self.judged.disturbs(case)
+            and not case.alone
+            and not case.variant
+            and targets.command(self.options.target, 0) is not None
+        )
+
+    def _pool(self) -> InstancePool:
+        if not self.pool.most:
+            # Starts take turns: where other configurations have to be started too, each instance more ends the run later.
+            few = self.start_s >= SOON_S or self.options.card.variants
+            self.pool.most = min(self.options.jobs, FEW_INSTANCES if few else MOST_INSTANCES)
+        return self.pool
+
+    async def _ready_instance(self, pooled: PooledInstance) -> Target:
+        """The target of a pooled instance, as well as it was when it began; a fresh one where it does not recover."""
+        within_s = max(1.0, self.start_s)  # whoever needs longer than that is started anew in less
+        if pooled.target and not await self.judged.recovered(self.client, pooled.target.base_url, within_s):
+            await pooled.spoilt()
+        if pooled.target is None:
+            pooled.target = await self._launched(pooled.stack, self._env(""))
+            await self.judged.recovered(self.client, pooled.target.base_url, within_s)
+        return pooled.target
+
+    async def _well(self, case: Case, target: Target) -> bool:
+        """Whether a shared instance is what it was, before a case that has it to itself. One that once was not in time is not waited for."""
+        if case.alone or self.uses_pool(case):
+            return True
+        within_s = SOON_S if target.base_url in self.weak else 2 * self.options.card.patience_s
+        well = await self.judged.recovered(self.client, target.base_url, within_s)
+        if not well:
+            self.weak.add(target.base_url)
+        return well
+
+    def _slot(self, case: Case, apart: bool) -> contextlib.AbstractAsyncContextManager[None]:
+        # A case with an instance of its own disturbs nobody.
+        if case.alone or self.uses_pool(case):
+            return contextlib.nullcontext()
+        return self._limiter(case.variant).acquire(EVERYTHING if apart else _width(case))
+
+    def _limiter(self, variant: str) -> ConcurrencyLimiter:
+        """Every instance has room of its own: those with short deadlines must not stand in line behind the others."""
+        return self.limiters.setdefault(variant, ConcurrencyLimiter(self.options.jobs))
+
+    def limit(self, capacity: int | None) -> None:
+        """Never have more rollouts in flight at the target than it runs at once."""
+        if capacity is not None:
+            self.limiters[""] = ConcurrencyLimiter(min(self.options.jobs, capacity))
+
+    def session(self, case: Case, target: Target, trace: Trace, apart: bool = True) -> Session:
+        """A session of this run against an instance of the target."""
+        trace.epoch = time.monotonic()
+        session = Session(
+            target.base_url,
+            self.client,
+            trace,
+            self._patience(case, apart),
+            self.options.card.settle_s,
+            self.last_activity,
+        )
+        session.state["sampled"] = case.live is not None and case.live.runs > 1
+        session.context, session.state["target"] = self.judged.context(case), target
+        session.busy, session.late = self._limiter(case.variant).shrink, self.lateness.since
+        return session
+
+    def _patience(self, case: Case, apart: bool) -> float:
+        """How long a silent target is waited for in this case, in seconds. Once it is known not to do something that it is waited for, a
+        first look is short, and a second one, for what is new, as long as it was."""
+        card = self.options.card
+        waits = max((getattr(step.what, "waits_s", 0.0) for step in case.actions), default=0.0)
+        patience = max(card.patience_s + waits, card.limits(case.variant).longest() * 2)
+        patience += LIVE_PATIENCE_S if self.options.live else 0.0
+        return min(patience, waits + HURRIED_S) if self.retries.silent and not apart else patience
+
+    def _not_played(self) -> Judgement:
+        return Judgement(Verdict.ERROR, {}, (), f"not played: {self.standstill.reason}")
+
+    async def _acted(self, case: Case, target: Target, trace: Trace, known: dict[str, Any]) -> Session:
+        """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""
+        session = self.session(case, target, trace, bool(known["apart"]))
+        session.state |= known
+        try:
+            for step in case.actions:
+                await step.what.perform(session)  # type: ignore[union-attr]
+        except WaitTimeout as silence:
+            others = 0 if known["apart"] else self._limiter(case.variant).used - _width(case)
+            session.state["crowded"] = max(0, others)
+            session.state["wait_timeouts"] = [(getattr(step.what, "rollout", ""), str(silence))]
+        except BaseException:
+            await session.close()
+            raise
+        if case.alone:
+            await session.settle()  # while its instance is still there to be listened to
+        return session
+
+    async def _settled(self, case: Case, session: Session) -> Judgement:
+        try:
+            await session.settle()
+            with time_limit(JUDGING_S, f'the judge of "{case.name}" is still computing'):
+                return self.judgement(case, session)
+        finally:
+            await session.close()
+
+    def judgement(self, case: Case, session: Session) -> Judgement:
+        """What the trace of a session shows, as this case judges it."""
+        return Judging(self.judged, self.options.level, self.options.strict).judgement(case, session)
+
+
+def _width(case: Case) -> int:
+    """How many rollouts a case has in flight at once, at most. An exclusive one measures, and wants nobody beside it; one that is
+    played last may leave the target unable to answer."""
+    if {EXCLUSIVE, LAST} & case.tags:
+        return EVERYTHING
+    return max(1, sum(int(getattr(step.what, "copies", 0)) for step in case.actions))

@@ -1,0 +1,181 @@
+"""From what an author wrote to the frozen value of a verb. Whatever cannot be one is told in words of the case, never of Python.
+
+Keys, types and amounts are checked here, once for all verbs of all profiles: a status is 100 to 599, no number is negative, infinite or
+NaN, and nothing waits longer than a case may take.
+"""
+
+import functools
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema, core_schema
+
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.yaml_source import explained
+
+T = TypeVar("T")
+Choices = Mapping[str, Sequence[str]]
+MOST_S = 60.0  # a case may take 120 s, and what is waited for comes after the wait
+STATUSES = ("status", "statuses", "http_status")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """In `Annotated[T, Written(read, schema)]`: how a value of this type is written. `read` gives the value, or raises `ValueError`."""
+
+    read: Callable[[Any], Any]
+    schema: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return dict(self.schema)
+
+
+def verb(kind: type[T], short: str = "", choices: Choices | None = None) -> Callable[[Any], T]:
+    """How a verb is read: `verb: x` is short for `verb: {short: x}`, and no value is the verb's own default.
+
+    `choices` are the words that a member may be.
+    """
+
+    def read(value: Any) -> T:
+        return made(kind, members(value, short), choices)
+
+    return read
+
+
+def members(value: Any, short: str = "") -> dict[str, Any]:
+    """What was written, as members. A value alone is the member `short`."""
+    if isinstance(value, Mapping):
+        return {str(name): inner for name, inner in value.items()}
+    if value is None or value is True:
+        return {}
+    if not short:
+        raise ValueError(f"takes no value; seen: {value!r}")
+    return {short: value}
+
+
+def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None) -> T:
+    """A value of this kind. Raises `ValueError` with what is wrong with the members that were given."""
+    known = {field.name: field for field in fields(kind) if field.init}  # type: ignore[arg-type]
+    for name in given:
+        if name not in known:
+            raise ValueError(unknown_name("key", name, known))
+    missing = [name for name, field in known.items() if name not in given and _is_needed(field)]
+    if missing:
+        raise ValueError(f"{', '.join(missing)}: missing. Write {{{', '.join(f'{name}: ...' for name in missing)}}}")
+    for name, allowed in {**literals(kind), **(choices or {})}.items():  # type: ignore[arg-type]
+        for one in _several(given.get(name, ())):
+            if one not in allowed:
+                raise ValueError(f"{name}: {unknown_name('word', one, allowed)}")
+    lists, numbers = _lists(kind), _numbers(kind)  # type: ignore[arg-type]
+    listed = {name: _several(value) if name in lists else value for name, value in given.items()}
+    for name, value in listed.items():
+        if name in numbers or name in STATUSES:
+            amount(name, value)
+        sendable(name, value)
+    return kind(**{name: _fitting(kind, name, value) for name, value in listed.items()})
+
+
+def _fitting(kind: type, name: str, value: Any) -> Any:
+    """The value of a member. Raises `ValueError` unless it is of the member's type. A number is kept as it was written: 5 is not made 5.0."""
+    try:
+        found = _types(kind)[name].validate_python(value, strict=True)
+    except ValidationError as error:
+        raise ValueError(f"{name}: {plain(error)}") from None
+    return found if _reads(hints(kind)[name]) else value
+
+
+def _reads(hint: Any) -> bool:
+    """Whether a type, or one within it, says how its values are written."""
+    return any(isinstance(one, Written) or _reads(one) for one in get_args(hint))
+
+
+def _is_needed(field: "Field[Any]") -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+@functools.cache
+def hints(kind: type) -> Mapping[str, Any]:
+    """The types of the members, with what is annotated."""
+    return get_type_hints(kind, include_extras=True)
+
+
+@functools.cache
+def literals(kind: type) -> Mapping[str, tuple[str, ...]]:
+    """The words that a member may be, where its type lists them."""
+    found = {name: _words(hint) for name, hint in hints(kind).items()}
+    return {name: words for name, words in found.items() if words}
+
+
+def _words(hint: Any) -> tuple[str, ...]:
+    if get_origin(hint) is Literal:
+        return tuple(one for one in get_args(hint) if isinstance(one, str))
+    if get_origin(hint) in (tuple, Union, UnionType, Annotated):
+        return next((words for words in map(_words, get_args(hint)) if words), ())
+    return ()
+
+
+@functools.cache
+def _lists(kind: type) -> frozenset[str]:
+    """The members that are lists; a value alone is a list of one."""
+    return frozenset(name for name, hint in get_type_hints(kind).items() if get_origin(hint) is tuple)
+
+
+@functools.cache
+def _numbers(kind: type) -> frozenset[str]:
+    """The members that count or measure something."""
+    amounts = {int, float, int | None, float | None, tuple[int, ...], tuple[float, ...]}
+    return frozenset(name for name, hint in get_type_hints(kind).items() if hint in amounts)
+
+
+@functools.cache
+def _types(kind: type) -> Mapping[str, TypeAdapter[Any]]:
+    return {field.name: TypeAdapter(hints(kind)[field.name]) for field in fields(kind)}
+
+
+def amount(name: str, value: Any) -> None:
+    """Raises `ValueError` for a number that no case can mean."""
+    for one in _several(value):
+        if isinstance(one, bool) or not isinstance(one, int | float):
+            continue
+        if not math.isfinite(one):
+            raise ValueError(f"{name}: {one} is no number that can be waited for or counted")
+        if one < 0:
+            raise ValueError(f"{name}: {one} is less than 0")
+        if name in STATUSES and not 100 <= one <= 599:
+            raise ValueError(f"{name}: {one} is no status of HTTP; they are 100 to 599")
+        if (name.endswith("_s") or name == "seconds") and one > MOST_S:
+            raise ValueError(f"{name}: {one:g} s is longer than a case may wait; {MOST_S:g} s is the most")
+
+
+def sendable(name: str, value: Any) -> None:
+    """Raises `ValueError` for members that no JSON can hold: NaN and the infinite would be sent as what they are not."""
+    if isinstance(value, Mapping | tuple | list):
+        try:
+            json.dumps(value, allow_nan=False, default=lambda one: None)
+        except ValueError as error:
+            raise ValueError(
+                f"{name}: {value!r} cannot be sent as JSON ({error}); `raw` sends a text as it is"
+            ) from None
+
+
+def plain(error: Exception) -> str:
+    """The message of an error, without what only a Python programmer understands."""
+    if isinstance(error, ValidationError):
+        found = ((".".join(map(str, loc)), told) for loc, told in explained(error))
+        return "; ".join(f"{where}: {told}" if where else told for where, told in found)
+    if isinstance(error, KeyError):
+        return f"the key {error} is missing"
+    return re.sub(r"invalid literal for int\(\) with base 10: (.*)", r"\1 is no whole number", str(error))

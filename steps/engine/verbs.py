@@ -1,0 +1,249 @@
+"""A verb of a case: one frozen dataclass from which all else is derived, namely how it is written in YAML and in Gherkin, the
+JSON Schema that editors complete with, and its entry on the page of the vocabulary.
+
+    @verb("wait_for_status", short="path", example="{path: /health, statuses: [503]}")
+    @phrase("GET {path:path} eventually returns {statuses:statuses}")
+    @dataclass(frozen=True, slots=True)
+    class WaitForStatus:
+        "Repeat a GET until it is answered with one of the statuses."
+        path: str
+        "Path and query, beginning with `/`."
+        statuses: tuple[int, ...]
+        "The statuses to wait for."
+
+        async def perform(self, session): ...
+"""
+
+import ast
+import functools
+import inspect
+import itertools
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, TypeVar, get_origin
+
+from rollout_conformance.steps.engine.cases import Action
+from rollout_conformance.steps.engine.phrase_types import TYPES, PhraseType, choice
+from rollout_conformance.steps.engine.verb_parsing import hints, literals, made, members
+
+T = TypeVar("T", bound=type)
+_PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_ATTRIBUTE_VERB, _ATTRIBUTE_PHRASES = "__verb__", "__phrases__"
+BLOCK, TABLE = "docstring", "datatable"  # as pytest-bdd calls what stands below a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One sentence of Gherkin that stands for a verb.
+
+    `template` has `{member}` or `{member:type}` where a value stands, and `(s)` where letters may be left out. `fixed` are the members
+    that the sentence always means. `block` is the member that the text block below the sentence gives (as YAML members), `table` the one
+    that its table gives (a list of rows). `keyword` is given, when or then.
+    """
+
+    template: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    block: str = ""
+    table: str = ""
+    keyword: str = ""
+
+    def placeholders(self) -> list[tuple[str, str]]:
+        """(member, type or nothing) in the order of the sentence."""
+        return _PLACEHOLDER.findall(self.template)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`short` is the member that a value alone stands for; `examples` are values as they are written in YAML, in flow style."""
+
+    name: str
+    kind: type
+    short: str = ""
+    examples: tuple[str, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
+    before: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+
+    @property
+    def is_action(self) -> bool:
+        return issubclass(self.kind, Action)
+
+    def read(self, written: Any) -> Any:
+        """The value that was written in YAML. Raises `ValueError` with what is wrong with it."""
+        return self.build(members(written, self.short))
+
+    def build(self, given: Mapping[str, Any]) -> Any:
+        """The value with these members. Raises `ValueError` with what is wrong with them."""
+        return made(self.kind, self.before(dict(given)) if self.before else given)
+
+    def type_of(self, member: str, named: str) -> PhraseType:
+        """The type of a placeholder: the one that it names, else that of its member."""
+        if named:
+            return TYPES[named]
+        allowed = literals(self.kind).get(member)
+        if allowed is not None:
+            return choice(allowed)
+        hint = hints(self.kind)[member]
+        if get_origin(hint) is tuple:
+            return TYPES["names"]
+        return TYPES[{int: "int", float: "number"}.get(hint, "text")]
+
+    def pattern(self, phrase: Phrase) -> str:
+        """The regular expression of a sentence, with a group for each member."""
+        at, parts = 0, []
+        for found in _PLACEHOLDER.finditer(phrase.template):
+            parts.append(_literal(phrase.template[at : found.start()]))
+            parts.append(f"(?P<{found[1]}>{self.type_of(found[1], found[2]).pattern})")
+            at = found.end()
+        return "".join([*parts, _literal(phrase.template[at:])])
+
+    def from_phrase(self, phrase: Phrase, said: Mapping[str, str], block: Any = None, table: Any = None) -> Any:
+        """The value that a sentence means. `said` are the texts of its placeholders. Raises `ValueError` for what is none."""
+        types = dict(phrase.placeholders())
+        given = dict(phrase.fixed)
+        given |= {member: self.type_of(member, types[member]).convert(text) for member, text in said.items()}
+        if phrase.block:
+            given[phrase.block] = block
+        if phrase.table:
+            given[phrase.table] = table
+        return self.build(given)
+
+    @property
+    def doc(self) -> str:
+        return inspect.getdoc(self.kind) or ""
+
+    @property
+    def members(self) -> "list[Member]":
+        docs, types = _member_docs(self.kind), hints(self.kind)
+        return [
+            Member(one.name, types[one.name], one.default, one.default_factory, docs.get(one.name, ""))
+            for one in fields(self.kind)
+            if one.init
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a verb, with the text that stands below it in the class."""
+
+    name: str
+    hint: Any
+    default: Any
+    factory: Any
+    doc: str
+
+    @property
+    def is_needed(self) -> bool:
+        return self.default is MISSING and self.factory is MISSING
+
+
+def verb(
+    name: str,
+    short: str = "",
+    example: str | Iterable[str] = (),
+    before: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> Callable[[T], T]:
+    """Make a dataclass the verb `name`. `before` changes what was written before it is checked: for short forms that a type cannot say."""
+    examples = (example,) if isinstance(example, str) else tuple(example)
+
+    def decorate(kind: T) -> T:
+        phrases = kind.__dict__.get(_ATTRIBUTE_PHRASES, ())
+        setattr(kind, _ATTRIBUTE_VERB, Verb(name, kind, short, examples, phrases, before))
+        return kind
+
+    return decorate
+
+
+def phrase(template: str, /, block: str = "", table: str = "", keyword: str = "", **fixed: Any) -> Callable[[T], T]:
+    """Give the verb below a sentence. Several are listed in the order in which they are written."""
+
+    def decorate(kind: T) -> T:
+        known = kind.__dict__.get(_ATTRIBUTE_PHRASES, ())
+        setattr(kind, _ATTRIBUTE_PHRASES, (Phrase(template, fixed, block, table, keyword), *known))
+        return kind
+
+    return decorate
+
+
+def verb_of(kind: type) -> Verb:
+    found: Verb = getattr(kind, _ATTRIBUTE_VERB)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The verbs of a profile by their names."""
+
+    actions: Mapping[str, Verb]
+    expectations: Mapping[str, Verb]
+
+    @classmethod
+    def of(cls, *kinds: type, also: "Vocabulary | None" = None) -> "Vocabulary":
+        """Of these classes, and of another vocabulary. Raises `ValueError` for a name that two verbs of a kind have."""
+        actions = dict(also.actions) if also else {}
+        expectations = dict(also.expectations) if also else {}
+        for kind in kinds:
+            one = verb_of(kind)
+            known = actions if one.is_action else expectations
+            if one.name in known:
+                raise ValueError(f"two verbs are called {one.name}: {known[one.name].kind.__name__}, {kind.__name__}")
+            known[one.name] = one
+        return cls(actions, expectations)
+
+    def __iter__(self) -> Iterator[Verb]:
+        yield from self.actions.values()
+        yield from self.expectations.values()
+
+
+def _literal(text: str) -> str:
+    """The pattern of plain text, in which `(s)` may be left out."""
+    return re.sub(r"\\\((\w+)\\\)", r"(?:\1)?", re.escape(text)).replace(r"\ ", " ")
+
+
+@functools.cache
+def _member_docs(kind: type) -> Mapping[str, str]:
+    """The text below each member in the source of the class, those of its bases too."""
+    found: dict[str, str] = {}
+    for one in reversed(kind.__mro__[:-1]):
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(one)))
+        except (OSError, TypeError):
+            continue
+        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+        for before, after in itertools.pairwise(body):
+            if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and _is_text(after):
+                found[before.target.id] = inspect.cleandoc(ast.literal_eval(after.value))  # type: ignore[attr-defined]
+    return found
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+@dataclass(frozen=True, slots=True)
+class _Function(Verb):
+    """A verb that is still read by a function of its own."""
+
+    reader: Callable[[Any], Any] = lambda written: written
+    action: bool = True
+
+    @property
+    def is_action(self) -> bool:
+        return self.action
+
+    def read(self, written: Any) -> Any:
+        return self.reader(written)
+
+    @property
+    def members(self) -> "list[Member]":
+        return []
+
+
+def from_functions(
+    actions: Mapping[str, Callable[[Any], Any]], expectations: Mapping[str, Callable[[Any], Any]]
+) -> Vocabulary:
+    return Vocabulary(
+        {name: _Function(name, object, reader=read) for name, read in actions.items()},
+        {name: _Function(name, object, reader=read, action=False) for name, read in expectations.items()},
+    )

@@ -1,0 +1,249 @@
+"""The kill matrix: the suite against servers with one planted defect each, and what it says of them.
+
+The mutants are reached as processes, like any target: the judge shares no code with the judged.
+"""
+
+import asyncio
+import json
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.engine import shared_causes
+from rollout_conformance.steps.engine import target_card as cards
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.loop_thread import LoopThread
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.run_setup import RunOptions, profile_of, ready
+
+LISTING = {
+    "rollout": "rollout_conformance.rollout_server.mutants",
+    "trainer": "rollout_conformance.rollout_server.trainer.mutants",
+    "chat": "rollout_conformance.rollout_server.engine.mutants",
+    "router": "rollout_conformance.rollout_server.chat.mutants",
+}
+VARIABLE = {
+    "rollout": "ROLLOUT_MUTANT",
+    "trainer": "TRAINER_MUTANT",
+    "chat": "ENGINE_MUTANT",
+    "router": "ROUTER_MUTANT",
+}
+TESTS = "tests"  # of mutants that no case is asked to find
+BY_FUZZING = tuple(
+    f"{profile.upper()}-{n}" for profile in LISTING for n in range(300, 304)
+)  # the contract breaks along with much else
+ANY_END = ("ROLLOUT-231",)  # a rollout that a defect ends early
+
+
+@dataclass(frozen=True, slots=True)
+class MutantInfo:
+    """A mutant as it describes itself; `by` is the method that has to find it."""
+
+    name: str
+    requirement: str
+    companions: tuple[str, ...]
+    dialects: tuple[str, ...]
+    what: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class MutantRun:
+    """What one method found in one mutant: how often each requirement was broken, and where its own first showed."""
+
+    method: str
+    broken: Counter[str]
+    where: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MutantResult:
+    """What the suite found in one mutant, method by method; `unjudged` says why it could not be judged, if so."""
+
+    mutant: MutantInfo
+    runs: tuple[MutantRun, ...]
+    unjudged: str = ""
+
+    @property
+    def survived(self) -> bool:
+        return not self.killed and not self.unjudged
+
+    @property
+    def killed(self) -> bool:
+        return any(run.broken[self.mutant.requirement] for run in self.runs)
+
+    @property
+    def accidents(self) -> list[str]:
+        """Requirements that it does not break by its own description."""
+        declared = {self.mutant.requirement, *self.mutant.companions, *BY_FUZZING, *ANY_END}
+        found = {name for run in self.runs for name in run.broken}
+        return [] if "*" in declared else sorted(found - declared)
+
+    def line(self) -> str:
+        if self.unjudged:
+            return f"{self.mutant.requirement}  {self.mutant.name:<24} could not be judged: {self.unjudged}"
+        told = [self._told(run) for run in self.runs]
+        how = "  ".join(told) if self.killed else f"SURVIVED {', '.join(run.method for run in self.runs)}"
+        extra = f"   also, undeclared: {', '.join(self.accidents)}" if self.accidents else ""
+        return f"{self.mutant.requirement}  {self.mutant.name:<24} {how}{extra}"
+
+    def _told(self, run: MutantRun) -> str:
+        times = run.broken[self.mutant.requirement]
+        found = f"{times:>3} x  {run.where}" if times else "  -"
+        return found if len(self.runs) == 1 and run.method == "cases" else f"{run.method} {found}"
+
+
+def judged(mutant: MutantInfo, method: str, outcomes: Sequence[Outcome], accused: str | None = None) -> MutantRun:
+    """The findings of a whole run against one mutant, counted. Where one cause shows in many cases, `accused` counts for all of them; the
+    mutant's own requirement counts as well where a case about it was ended so."""
+    broken: Counter[str] = Counter()
+    where = None
+    for outcome, common in zip(outcomes, shared_causes.joined(outcomes, accused), strict=True):
+        found = _found(common) | (_found(outcome) & {mutant.requirement})
+        broken.update(found)
+        if where is None and mutant.requirement in found:
+            where = f'"{outcome.case.name}" [{outcome.case.dialect}]'
+    return MutantRun(method, broken, where)
+
+
+def _found(outcome: Outcome) -> set[str]:
+    return {finding.requirement for finding in outcome.judgement.findings if not finding.strict_only}
+
+
+async def listed(only: tuple[str, ...], profile: str = "rollout") -> list[MutantInfo]:
+    """The mutants there are, or those named. Raises `SuiteError` for a name that is none."""
+    if profile not in LISTING:
+        raise SuiteError(f"--profile {profile}: it has no mutants. Known: {', '.join(LISTING)}.")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", LISTING[profile], stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    out, _ = await process.communicate()
+    mutants = [_planted(json.loads(line)) for line in out.splitlines()]
+    unknown = set(only) - {mutant.name for mutant in mutants}
+    if unknown or not mutants:
+        raise SuiteError(
+            f"mutants: no mutant is called {', '.join(sorted(unknown)) or 'anything'}; run without --only to see all"
+        )
+    return [mutant for mutant in mutants if not only or mutant.name in only]
+
+
+def _planted(item: dict[str, Any]) -> MutantInfo:
+    companions, dialects = tuple(item["companions"]), tuple(item["dialects"])
+    return MutantInfo(item["name"], item["requirement"], companions, dialects, item["what"], item["by"])
+
+
+async def matrix(
+    only: tuple[str, ...],
+    methods: tuple[str, ...],
+    jobs: int,
+    echo: Callable[[str], None],
+    profile: str = "rollout",
+) -> int:
+    """Run every mutant by `methods`, or each by its own where none is named.
+
+    Exit code 0 when every mutant is killed by its own requirement and by nothing undeclared; 1 when one survived or broke what it
+    does not declare, 2 when one could not be judged.
+    """
+    gate = asyncio.Semaphore(jobs)
+    results: list[MutantResult] = []
+
+    async def one(mutant: MutantInfo) -> None:
+        async with gate:
+            results.append(await _killed(mutant, methods or (mutant.by,), profile))
+            echo(results[-1].line())
+
+    mutants = await listed(only, profile)
+    await asyncio.gather(*(one(mutant) for mutant in mutants if mutant.by != TESTS))
+    apart = [mutant.name for mutant in mutants if mutant.by == TESTS]
+    if apart:
+        echo(f"not run here, found by the tests of the reference alone: {', '.join(apart)}")
+    for line in _totals(results, methods):
+        echo(line)
+    if any(result.survived or result.accidents for result in results):
+        return 1
+    return 2 if any(result.unjudged for result in results) else 0
+
+
+async def _killed(mutant: MutantInfo, methods: tuple[str, ...], profile: str) -> MutantResult:
+    """Run the suite against one mutant. One that cannot be judged is reported as such, and the others are run all the same."""
+    runs: list[MutantRun] = []
+    try:
+        for method in methods:
+            runs.append(await run_mutant(mutant, method, profile))
+    except (SuiteError, TimeoutError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return MutantResult(mutant, tuple(runs), reason)
+    return MutantResult(mutant, tuple(runs))
+
+
+def _totals(results: list[MutantResult], methods: tuple[str, ...]) -> Iterable[str]:
+    for method in methods if len(methods) > 1 else ():
+        mine = [run.broken[k.mutant.requirement] > 0 for k in results for run in k.runs if run.method == method]
+        yield f"{method}: {sum(mine)} of {len(mine)} killed"
+    yield (
+        f"{len(results)} mutants of {len({k.mutant.requirement for k in results})} requirements: {sum(k.killed for k in results)} killed, "
+        f"{sum(k.survived for k in results)} survived, {sum(bool(k.unjudged) for k in results)} could not be judged, "
+        f"{sum(bool(k.accidents) for k in results)} with undeclared findings"
+    )
+
+
+async def run_mutant(mutant: MutantInfo, method: str, profile: str = "rollout") -> MutantRun:
+    run_options = _options(mutant, profile)
+    if method == "cases":
+        return judged(mutant, method, await _by_cases(run_options), profile_of(profile).ends_by_itself)
+    work = _by_fuzzing if method == "fuzzing" else _by_exploration
+    return judged(mutant, method, await asyncio.to_thread(work, mutant, run_options))
+
+
+def _options(mutant: MutantInfo, profile: str) -> RunOptions:
+    card = cards.load(profile_of(profile).default_card)
+    env = {**card.env, VARIABLE[profile]: mutant.name}
+    card = card.model_copy(update={"env": env, "dialects": list(mutant.dialects)})
+    target = f"app:{LISTING[profile]}:create_app"
+    return replace(RunOptions(profile=profile, target=target, level="may"), described=card)
+
+
+async def _by_cases(run_options: RunOptions) -> list[Outcome]:
+    async with ready(run_options) as run:
+        cases = run.ordered(run.applicable(case_catalog.every(run_options.profile)))
+        return await asyncio.gather(*(run.runner.play(case) for case in cases))
+
+
+_one_at_a_time = threading.Lock()  # the hooks of schemathesis are global
+
+
+def _by_fuzzing(mutant: MutantInfo, run_options: RunOptions) -> list[Outcome]:
+    from rollout_conformance.steps.fuzzing import contract as contracts
+    from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz, outcome
+    from rollout_conformance.steps.fuzzing.request_observer import Watch
+
+    outcomes: list[Outcome] = []
+    for dialect in mutant.dialects:
+        contract = contracts.load(file := contract_file(run_options.profile, dialect), file.name)
+        with _one_at_a_time, LoopThread() as loop_thread:
+            watch = Watch.over(replace(run_options, dialect=dialect), dialect, contract.shown, loop_thread)
+            watch.on_outcome = outcomes.append
+            tallies = fuzz(contract, watch, Plan())
+            outcomes += [outcome(contract, watch, label, tally, "may") for label, tally in tallies.items()]
+    return outcomes
+
+
+def contract_file(profile: str, dialect: str) -> Path:
+    """The contract of a dialect, or the one that all dialects of a profile share."""
+    own = ROOT / "contracts" / profile / f"openapi.{dialect}.yaml"
+    return own if own.is_file() else own.with_name("openapi.yaml")
+
+
+def _by_exploration(mutant: MutantInfo, run_options: RunOptions) -> list[Outcome]:
+    from rollout_conformance.steps.exploration.explore import explore, explore_fault_pairs
+
+    explored = [
+        found for d in mutant.dialects for found in (explore_fault_pairs(run_options, d), explore(run_options, d))
+    ]
+    return [outcome for found in explored for outcome in found.outcomes]

@@ -1,0 +1,144 @@
+"""What an engine behind a router says, as bytes: whole answers and streams, of chats and of plain completions. No I/O, no script."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
+
+MODEL = "rc-model"
+NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")
+WORDS = "One two three four five six seven eight nine ten."
+WORD, SPACED = re.compile(r"\S+"), re.compile(r"\S+\s*")
+PROMPT_TOKENS = 7
+TORN_BYTES = 7
+DONE = "[DONE]"
+END = f"data: {DONE}\n\n".encode()
+FLOOD_BYTES = 65_536  # of one piece: few events, so that what is measured is the flow and not the parsing of it
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request is about: a chat or a plain completion (`text`), `said` what the answer has to go on from."""
+
+    text: bool = False
+    stream: bool = False
+    usage: bool = False
+    each: bool = False
+    said: str = ""
+    spaces: Literal["before", "after"] = "before"
+
+    def rest(self, whole: str) -> str:
+        """What is still to be said; all of it where the request holds nothing of it."""
+        return whole[len(self.said) :] if self.said and whole.startswith(self.said) else whole
+
+
+def asked(body: Mapping[str, Any], path: str, spaces: Literal["before", "after"]) -> Asked:
+    options, messages = mapping(body.get("stream_options")), mappings(body.get("messages"))
+    last = messages[-1] if messages else {}
+    goes_on = bool(body.get("continue_final_message")) and last.get("role") == "assistant"
+    return Asked(
+        text=not path.partition("?")[0].endswith("/chat/completions"),
+        stream=body.get("stream") is True,
+        usage=options.get("include_usage") is True,
+        each=options.get("continuous_usage_stats") is True,
+        said=text(last.get("content")) if goes_on else "",
+        spaces=spaces,
+    )
+
+
+def listed(names: tuple[str, ...]) -> dict[str, Any]:
+    entry = {"object": "model", "created": 1, "owned_by": "rc", "max_model_len": 4096}
+    return {"object": "list", "data": [{"id": name, **entry} for name in names]}
+
+
+def error(status: int) -> dict[str, Any]:
+    return {"error": {"message": f"scripted {status}", "type": "scripted", "code": status}}
+
+
+def usage(count: int) -> dict[str, int]:
+    return {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": count, "total_tokens": PROMPT_TOKENS + count}
+
+
+def whole(asked: Asked, said: str) -> dict[str, Any]:
+    told = {"text": said, "logprobs": None} if asked.text else {"message": {"role": "assistant", "content": said}}
+    return {
+        "id": f"chatcmpl-{abs(hash(said)) % 10**9}",
+        "object": "text_completion" if asked.text else "chat.completion",
+        "created": 1_700_000_000,
+        "model": MODEL,
+        "choices": [{"index": 0, **told, "finish_reason": "stop"}],
+        "usage": usage(len(said.split())),
+    }
+
+
+def event(value: Mapping[str, Any]) -> bytes:
+    return b"data: " + encoded(value) + b"\n\n"
+
+
+def encoded(value: Any) -> bytes:
+    """As engines write it: letters of all kinds as they are."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def decoded(piece: bytes) -> Any:
+    """The value of an event, or what stands there as text."""
+    said = piece.removeprefix(b"data: ").strip()
+    return DONE if said == DONE.encode() else json.loads(said)
+
+
+def torn(pieces: Sequence[bytes]) -> list[bytes]:
+    """The same bytes, cut where no event ends; where there are letters of several bytes, in the middle of those."""
+    flow = b"".join(pieces)
+    return [flow[at : at + TORN_BYTES] for at in range(0, len(flow), TORN_BYTES)]
+
+
+def stream(asked: Asked, said: str, put: Mapping[str, Any], plain: bool = False, index: int = 0) -> Iterator[bytes]:
+    """The events of a stream. Each piece tells its number, as a member that nobody knows, unless it is to be plain."""
+    words = pieces(said, asked.spaces)
+    if not asked.text:
+        yield _chunk(asked, put, {"role": "assistant", "content": ""}, 0, index=index)
+    for n, word in enumerate(words):
+        yield _chunk(asked, put, {"content": word} | ({} if plain else {"rc_word": n}), n + 1, index=index)
+    yield _chunk(asked, put, {}, len(words), "stop", index)
+    if asked.usage:
+        yield event({**_head(asked), **put, "choices": [], "usage": usage(len(words))})
+    yield END
+
+
+def pieces(said: str, spaces: Literal["before", "after"]) -> list[str]:
+    """The words of a text, each with the space before or behind it; what is before the first word belongs to it."""
+    if spaces == "before":
+        ends = [0, *(word.end() for word in WORD.finditer(said))]
+        return [said[begin:end] for begin, end in pairwise(ends)]
+    words = SPACED.findall(said)
+    return [said[: len(said) - len(said.lstrip())] + words[0], *words[1:]] if words else []
+
+
+def flood(asked: Asked, size: int) -> list[bytes]:
+    """A stream of about so many bytes, of one piece over and over."""
+    piece = _chunk(asked, {}, {"content": "x" * FLOOD_BYTES}, 1)
+    return [piece] * (size // FLOOD_BYTES) + [_chunk(asked, {}, {}, 1, "stop"), END]
+
+
+def _head(asked: Asked) -> dict[str, Any]:
+    kind = "text_completion" if asked.text else "chat.completion.chunk"
+    return {"id": "chatcmpl-rc", "object": kind, "created": 1_700_000_000, "model": MODEL}
+
+
+def _chunk(
+    asked: Asked,
+    put: Mapping[str, Any],
+    delta: Mapping[str, Any],
+    count: int,
+    finish: str | None = None,
+    index: int = 0,
+) -> bytes:
+    told = {**delta, "text": delta.get("content", "")} if asked.text else {"delta": delta}
+    told = {name: value for name, value in told.items() if not asked.text or name != "content"}
+    choice = {"index": index, **told, "finish_reason": finish}
+    each = {"usage": usage(count)} if asked.each else {}
+    return event({**_head(asked), **put, "choices": [choice], **each})

@@ -1,0 +1,147 @@
+"""A generated request to an engine: it names a model that is there, is answered with few tokens, and its reply is judged like any other.
+
+What is wrong with a request stays wrong. What no schema can say is made right: members that contradict each other, a text that has to be
+JSON.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from rollout_conformance.contracts.chat import wire
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.sse import Parser
+from rollout_conformance.steps.engine.trace import Request, Response, parse
+from rollout_conformance.steps.profiles.chat.actions import CHAT, event_data
+from rollout_conformance.steps.profiles.chat.replies import CaseContext, Chunk, Reply, put_together
+
+MOST_TOKENS = 8  # of one generated reply: enough to be cut, and to be streamed
+MOST_CHOICES = 3
+LIMITS = ("max_tokens", "max_completion_tokens")
+SHOWN_BY = {
+    "return_token_ids": "token_ids",
+    "logprobs": "logprobs",
+}  # the capability that a member of a request asks for
+HELLO: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}]}
+
+
+def about(dialect: str, start: bool) -> tuple[str, ...]:
+    """The requirements that a silence breaks: none, a generated request waits for nothing."""
+    return ()
+
+
+def is_start(dialect: str, method: str, path: str) -> bool:
+    return False
+
+
+async def adapt_request(session: Session, generated: Any) -> str | None:
+    """Change a schemathesis case, whatever is right in it, so that an engine can answer it."""
+    context: CaseContext = session.context
+    if generated.path == CHAT and isinstance(generated.body, dict):
+        generated.body = adapted_body(context.model, generated.body)
+    return None
+
+
+def adapted_body(model: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The request that is sent in place of `body`."""
+    mine = dict(body)
+    if model and allowed(mine, "model"):
+        mine["model"] = model
+    _brief(mine)
+    _consistent(mine)
+    if allowed(mine, "messages") and isinstance(mine.get("messages"), list):
+        mine["messages"] = [_callable(message) for message in mine["messages"]]
+    return mine
+
+
+def _brief(mine: dict[str, Any]) -> None:
+    """Nothing is generated for long."""
+    for name in LIMITS:
+        if mine.get(name) is not None and allowed(mine, name):
+            mine[name] = min(mine[name], MOST_TOKENS)
+    if all(mine.get(name) is None for name in LIMITS):
+        mine["max_tokens"] = MOST_TOKENS
+    if mine.get("n") is not None and allowed(mine, "n"):
+        mine["n"] = min(mine["n"], MOST_CHOICES)
+
+
+def _consistent(mine: dict[str, Any]) -> None:
+    """What is right by itself is also right beside the rest."""
+    if mine.get("n") is not None and mine["n"] != 1 and not _is_sampled(mine):
+        _drop(mine, "n")
+    if mine.get("logprobs") is not True:
+        _drop(mine, "top_logprobs")
+    if mine.get("stream") is not True:
+        _drop(mine, "stream_options")
+    if mine.get("tools") is None or not allowed(mine, "tools"):
+        _drop(mine, "tool_choice")
+    elif isinstance(mine.get("tool_choice"), dict) and allowed(mine, "tool_choice"):
+        name = mine["tools"][0]["function"]["name"]
+        mine["tool_choice"] = {**mine["tool_choice"], "function": {"name": name}}
+
+
+def _is_sampled(mine: Mapping[str, Any]) -> bool:
+    """Several greedy choices would be one; how small a temperature counts as none is the engine's own affair."""
+    heat = mine.get("temperature")
+    return heat is None or not isinstance(heat, int | float) or heat > 0.01
+
+
+def _drop(mine: dict[str, Any], name: str) -> None:
+    if name in mine and allowed(mine, name):
+        del mine[name]
+
+
+def _callable(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message whose calls have arguments that are JSON: a text like any other to a schema."""
+    calls = message.get("tool_calls")
+    if not calls:
+        return dict(message)
+    return {**message, "tool_calls": [{**call, "function": _with_arguments(call["function"])} for call in calls]}
+
+
+def _with_arguments(function: Mapping[str, Any]) -> dict[str, Any]:
+    known = isinstance(parse(function["arguments"].encode("utf-8", "replace")), dict)
+    return {**function, "arguments": function["arguments"] if known else json.dumps({"a": function["arguments"]})}
+
+
+def allowed(body: Mapping[str, Any], name: str) -> bool:
+    """Whether the contract allows what a body has for one member."""
+    return name not in body or is_request({**HELLO, name: body[name]})
+
+
+def is_request(body: Any) -> bool:
+    try:
+        wire.ChatRequest.model_validate(body)
+    except ValidationError:
+        return False
+    return True
+
+
+def began(session: Session, request: Request, start: bool) -> int:
+    return session.trace.open(request, to_target=True, rollout="-")
+
+
+async def ended(session: Session, n: int, request: Request, response: Response, start: bool) -> None:
+    """Note the answer. To a request that the contract allows it is a reply, and whatever holds for replies holds for it."""
+    session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
+    session.trace.close(n, response)
+    body = parse(request.body) if request.path.partition("?")[0] == CHAT else None
+    asked = _judged(session.context, body) if isinstance(body, dict) and is_request(body) else {}
+    session.state["replies"] = {"it": reply(n, asked, response)}
+
+
+def _judged(context: CaseContext, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A request as the checks read it: what the engine does not show at all, and its card does not declare, is not asked of it."""
+    return {name: value for name, value in body.items() if SHOWN_BY.get(name, "") in ("", *context.shown)}
+
+
+def reply(n: int, body: Mapping[str, Any], response: Response) -> Reply:
+    """An answer as the checks read it. No engine gave the history: how it is tokenized is not ours to say (CHAT-025)."""
+    kind = response.header("content-type") or ""
+    if response.status != 200 or not body.get("stream"):
+        return Reply("it", n, body, response.status, parse(response.body), rewritten=True, kind=kind, raw=response.body)
+    chunks = tuple(Chunk(0.0, event_data(event.data)) for event in Parser().feed(response.body))
+    return Reply("it", n, body, 200, put_together(chunks), chunks, rewritten=True, kind=kind, raw=response.body)

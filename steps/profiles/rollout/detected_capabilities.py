@@ -1,0 +1,49 @@
+"""What a target of the routed dialect shows of itself in a first, plain rollout: whether it knows its rollouts, and cancels them."""
+
+import contextlib
+
+from rollout_conformance.steps.engine.http_client import client
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
+from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
+from rollout_conformance.steps.peers.script import Reply, Script
+from rollout_conformance.steps.profiles.rollout.actions import AskStatus, Cancel, End, Start, TrainerSays
+from rollout_conformance.steps.profiles.rollout.context import CaseContext
+
+STEPS = (TrainerSays(Script((Reply(text="Hello."),))), Start(), AskStatus(), End(), AskStatus(), Cancel())
+
+
+async def capabilities(base_url: str, context: CaseContext, patience_s: float) -> frozenset[str]:
+    """Those of `status` and `cancel` that the target has. One that answers these paths and knows nothing has neither."""
+    async with client() as http:
+        session = Session(base_url, http, Trace(), patience_s, 0.0)
+        session.context = context
+        with contextlib.suppress(WaitTimeout):
+            for step in STEPS:
+                await step.perform(session)
+        exchanges = [e for e in session.trace.exchanges if e.to_target]
+        given = session.state["rollouts"][""].given
+        await session.close()
+    return frozenset(
+        name for name, has in (("status", _knows(exchanges)), ("cancel", _cancels(exchanges, given.rollout_id))) if has
+    )
+
+
+def _knows(exchanges: list[Exchange]) -> bool:
+    """Whether the rollout stood anywhere but at `unknown`, during it or after it."""
+    shown = [_body(e).get("status") for e in exchanges if e.request.path.endswith("/status")]
+    return any(isinstance(status, str) and status != "unknown" for status in shown)
+
+
+def _cancels(exchanges: list[Exchange], rollout_id: str) -> bool:
+    """Whether a cancellation by ids is understood: its answer says something of the id."""
+    answers = [_body(e) for e in exchanges if e.request.path == "/rollout/cancel"]
+    return any(
+        rollout_id in (results if isinstance(results := body.get("results"), dict) else body) for body in answers
+    )
+
+
+def _body(exchange: Exchange) -> dict[str, object]:
+    """The JSON object of an answer that is a 2xx."""
+    response = exchange.response
+    body = parse(response.body) if response is not None and 200 <= response.status < 300 else None
+    return body if isinstance(body, dict) else {}

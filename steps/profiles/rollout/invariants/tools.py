@@ -1,0 +1,153 @@
+"""Tool messages: one a call, in order, under the right id, with the right value."""
+
+import math
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.target_card import Tool
+from rollout_conformance.steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
+from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
+from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
+
+BARE = re.compile(r"[-+]?(\d+(\.\d*)?([eE][-+]?\d+)?|nan|inf(inity)?)")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+
+
+def tools(view: CaseView) -> Iterator[Evidence]:
+    for rollout in view.rollouts.values():
+        if restarted(rollout):
+            continue
+        for turn in rollout.generated:
+            inserted = following(rollout, turn)
+            if inserted is not None and turn.issued and turn.issued.calls:
+                yield from _answers(view, turn.issued.calls, inserted, turn.n)
+
+
+def following(rollout: Rollout, turn: Chat) -> list[Any] | None:
+    """The messages that the server put behind an assistant message; None when it showed none."""
+    after = rollout.after(turn)
+    if after is not None:
+        return after.messages[len(turn.messages) + 1 :]
+    final = rollout.result.fields.get("final_messages") if rollout.result else None
+    if rollout.is_completed() and isinstance(final, list) and len(final) > len(turn.messages) + 1:
+        return final[len(turn.messages) + 1 :]
+    return None
+
+
+def _answers(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
+    roles = [message.get("role") if isinstance(message, dict) else None for message in inserted]
+    if roles != ["tool"] * len(calls):
+        expected = f"{len(calls)} tool message(s) after the {len(calls)} call(s)"
+        yield broken("093", expected, f"{len(inserted)} message(s) with roles {show(roles)}", n)
+        return
+    yield satisfied("093")
+    yield from _ids(calls, inserted, n)
+    yield from _contents(view, calls, inserted, n)
+
+
+def _ids(calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
+    expected = [call.get("id") for call in calls]
+    observed = [message.get("tool_call_id") for message in inserted]
+    if observed == expected:
+        yield satisfied("094")
+        if len(calls) > 1:
+            yield satisfied("095")
+        if len(set(map(str, expected))) < len(expected):
+            yield satisfied("105")
+    elif sorted(map(str, observed)) == sorted(map(str, expected)):
+        yield broken("095", f"tool messages for {show(expected)}", f"tool messages for {show(observed)}", n)
+    else:
+        yield broken("094", f"tool_call_id {show(expected)}", f"tool_call_id {show(observed)}", n)
+
+
+def _contents(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
+    ids_in_order = [c.get("id") for c in calls] == [m.get("tool_call_id") for m in inserted]
+    results = [result_of(view, call) for call in calls]
+    values = sorted(one for one in results if _is_number(one))
+    texts = {str(one) for one in results if one is not None and not _is_number(one)}
+    for at, (message, want) in enumerate(zip(inserted, results, strict=True)):
+        content = message.get("content")
+        if not isinstance(content, str):
+            yield broken("096", "content of a tool message is a string", f"content: {show(content)}", n)
+            continue
+        yield satisfied("096")
+        if want is None or not ids_in_order:
+            continue
+        if gives(content, want):
+            yield satisfied("104")
+            yield satisfied("071")
+        else:
+            expected = f"{show(calls[at]['function'])} gives {show(want)}"
+            mixed = _gives_one_of(content, values, texts)
+            yield broken("095" if mixed else "104", expected, f"content: {show(content)}", n)
+
+
+def _gives_one_of(content: str, values: Sequence[float], texts: Iterable[str]) -> bool:
+    """Whether a message carries the value of any call. The values are in order: each number of it is compared with its neighbours."""
+    return any(_is_one_of(float(found), values) for found in NUMBER.findall(content)) or any(
+        text in content for text in texts
+    )
+
+
+def _is_one_of(value: float, values: Sequence[float]) -> bool:
+    at = bisect_left(values, value)
+    return any(_is_close(value, one) for one in values[max(0, at - 1) : at + 1])
+
+
+def _is_close(seen: float, value: float) -> bool:
+    return math.isclose(seen, value, rel_tol=1e-4, abs_tol=1e-9)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def result_of(view: CaseView, call: Any) -> Any:
+    """The value that a call must give, None where that is not known or an error is right."""
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, Mapping):
+        return None
+    name, raw = function.get("name"), function.get("arguments")
+    arguments = parse(raw.encode("utf-8", "replace")) if isinstance(raw, str) else raw
+    if isinstance(arguments, NotJson) or not isinstance(arguments, dict):
+        return None
+    if view.card.tools is not None:
+        return _declared(view.card.tools, name, arguments)
+    return calculated(name, arguments) if name in view.tools else None
+
+
+def _declared(declared: list[Tool], name: Any, arguments: dict[str, Any]) -> Any:
+    return next((t.result for t in declared if t.name == name and t.arguments == arguments and not t.error), None)
+
+
+def calculated(name: Any, arguments: Mapping[str, Any]) -> float | None:
+    """The calculator's answer to well-formed arguments, None where it has none."""
+    if set(arguments) != {"a", "b"} or any(
+        isinstance(v, bool) or not isinstance(v, int | float) for v in arguments.values()
+    ):
+        return None
+    a, b = arguments["a"], arguments["b"]
+    try:
+        value = {"add": a + b, "subtract": a - b, "multiply": a * b}.get(name)
+        value = a / b if name == "divide" else value
+    except (ZeroDivisionError, OverflowError):
+        return None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def gives(content: str, value: Any) -> bool:
+    """Whether a tool message carries a value: `8`, `8.0` and `The result is 8` all carry 8."""
+    if not _is_number(value):
+        return str(value) in content
+    return any(_is_close(float(found), value) for found in NUMBER.findall(content))
+
+
+def is_bare_number(content: Any) -> bool:
+    """Whether a tool message is a number and nothing else: what an error must not look like."""
+    if isinstance(content, int | float):
+        return True
+    return isinstance(content, str) and BARE.fullmatch(content.strip().lower()) is not None

@@ -1,0 +1,187 @@
+"""The start request of one rollout: what the trainer asks, and what it will be recognised by."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from rollout_conformance.contracts.rollout.wire import InitRequest, RolloutRequest
+from rollout_conformance.contracts.rollout.wire_routed import RoutedRequest
+from rollout_conformance.steps.engine.suggestions import unknown_name
+
+START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init", "routed": "/rollout"}
+SAMPLING_NAME = {"sync": "sampling_params", "callback": "completion_params", "routed": ""}
+KEY_NAME = {"sync": "callback_api_key", "callback": "api_key", "routed": "llm_api_key"}
+
+SHORT = ("sampling", "only_sampling", "key", "messages")  # what each dialect has under a name of its own
+MEMBERS = tuple(
+    dict.fromkeys(
+        name for model in (RolloutRequest, InitRequest, RoutedRequest) for name in (*SHORT, *model.model_fields)
+    )
+)
+
+QUESTION = "Please calculate 5 plus 3."
+SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
+
+
+def known_members(names: Iterable[str]) -> None:
+    """Raises `ValueError` for a name that no dialect has: a slip would be sent as it is, and nothing would be tested."""
+    for name in names:
+        if name not in MEMBERS:
+            told = unknown_name("member of the start request", name, MEMBERS)
+            raise ValueError(f"{told} Where the server is not meant to know it, write `unknown: {{{name}: ...}}`")
+
+
+@dataclass(frozen=True, slots=True)
+class StartOverrides:
+    """How a case wants its start request to differ from the ordinary one.
+
+    `body` is merged over it: `sampling` and `key` stand for whatever the dialect calls them, `messages` replaces the
+    conversation. `without` removes keys. `rollout_id` may ask for a shape around a unique id: `before`, `after`, `length`.
+    `path` is appended to the trainer's address. `raw` replaces the whole body by these bytes. `budget`
+    (n, k) sets max_tokens_total to what the first n replies sample, plus k.
+    An `idempotency_key` may be {unique: name} (one a case) or {id_of: label} (another rollout's id).
+    """
+
+    body: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    rollout_id: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
+    raw: bytes | None = None
+    metadata_bytes: int | None = None
+    tokenizer: str | None = None
+    scheme: str = ""
+    budget: tuple[int, int] | None = None
+
+    def and_also(self, more: "StartOverrides") -> "StartOverrides":
+        """Both wishes in one; where they differ, the later one counts."""
+        said = {
+            f.name: getattr(more, f.name)
+            for f in fields(more)
+            if getattr(more, f.name) != getattr(StartOverrides(), f.name)
+        }
+        merged = {"body": {**self.body, **more.body}, "without": (*self.without, *more.without)}
+        return replace(self, **{**said, **merged})
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """One rollout as the suite started it. `key` is the trainer's key (None: none was given), `nonce` occurs in its text."""
+
+    label: str
+    dialect: str
+    rollout_id: str
+    key: str | None
+    nonce: str
+    base_url: str
+    body: Mapping[str, Any]
+    sampling: Mapping[str, Any]
+    wanted: StartOverrides = field(default_factory=StartOverrides)
+
+    @property
+    def report_key(self) -> str | None:
+        """The key that the reports of the end carry."""
+        key = self.body.get("controller_api_key") if self.dialect == "routed" else self.key
+        return key if isinstance(key, str) else None
+
+    @property
+    def messages(self) -> list[Any]:
+        messages = self.body.get("initial_messages" if self.dialect == "routed" else "messages")
+        return messages if isinstance(messages, list) else []
+
+    @property
+    def path(self) -> str:
+        """The path under which the trainer's endpoints must be called, without a trailing slash."""
+        path = self.base_url.partition("://")[2].partition("/")[2].strip("/")
+        return f"/{path}" if path else ""
+
+
+def compose(
+    dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: str, wanted: StartOverrides
+) -> StartRequest:
+    """The start request of a dialect, as a case wants it."""
+    if dialect == "routed":
+        return _routed(label, nonce, trainer_url, wanted)
+    key = f"tk-{nonce}-{label or 'it'}"
+    base_url = (
+        wanted.scheme + trainer_url.removeprefix("http") + wanted.path if wanted.scheme else trainer_url + wanted.path
+    )
+    body: dict[str, Any] = {
+        "rollout_id": _shaped(nonce, wanted.rollout_id),
+        "server_url": base_url,
+        "messages": _conversation(nonce),
+        SAMPLING_NAME[dialect]: dict(SAMPLING),
+        "max_turns": 10,
+        "max_tokens_total": 8192,
+        KEY_NAME[dialect]: key,
+    }
+    if dialect == "sync":
+        body["tokenizer_name"] = tokenizer
+    if wanted.metadata_bytes is not None:
+        body["metadata"] = _metadata(wanted.metadata_bytes)
+    for name, value in wanted.body.items():
+        _merge(body, dialect, name, value)
+    for name in wanted.without:
+        body.pop({"sampling": SAMPLING_NAME[dialect], "key": KEY_NAME[dialect]}.get(name, name), None)
+    rollout_id, sampling = body.get("rollout_id"), body.get(SAMPLING_NAME[dialect])
+    return StartRequest(
+        label,
+        dialect,
+        rollout_id if isinstance(rollout_id, str) else "",
+        body.get(KEY_NAME[dialect]),
+        nonce,
+        base_url,
+        body,
+        sampling if isinstance(sampling, dict) else {},
+        wanted,
+    )
+
+
+def _routed(label: str, nonce: str, trainer_url: str, wanted: StartOverrides) -> StartRequest:
+    """The URLs say whose they are: each of them has the nonce in it."""
+    base_url = f"{trainer_url}{wanted.path}/of/{nonce}"
+    body: dict[str, Any] = {
+        "rollout_id": _shaped(nonce, wanted.rollout_id),
+        "initial_messages": _conversation(nonce),
+        "chat_completions_url": f"{base_url}/v1",
+        "completion_callback_url": f"{base_url}/v1/rollout/completed",
+        "grader_callback_url": f"{base_url}/v1/rollout/graded",
+        "llm_api_key": f"tk-{nonce}-{label or 'it'}",
+        "controller_api_key": f"ck-{nonce}-{label or 'it'}",
+        "label": "8",
+    }
+    for name, value in wanted.body.items():
+        body[{"key": "llm_api_key", "messages": "initial_messages"}.get(name, name)] = value
+    for name in wanted.without:
+        body.pop({"key": "llm_api_key", "messages": "initial_messages"}.get(name, name), None)
+    # Without a key of its own the model is asked with the controller's (ROLLOUT-210).
+    key = body.get("llm_api_key") if body.get("llm_api_key") is not None else body.get("controller_api_key")
+    rollout_id = body.get("rollout_id")
+    return StartRequest(
+        label, "routed", rollout_id if isinstance(rollout_id, str) else "", key, nonce, base_url, body, {}, wanted
+    )
+
+
+def _merge(body: dict[str, Any], dialect: str, name: str, value: Any) -> None:
+    if name == "sampling" and isinstance(value, Mapping):
+        body[SAMPLING_NAME[dialect]] = {**body[SAMPLING_NAME[dialect]], **value}
+    elif name == "only_sampling":
+        body[SAMPLING_NAME[dialect]] = value
+    else:
+        body[{"key": KEY_NAME[dialect], "sampling": SAMPLING_NAME[dialect]}.get(name, name)] = value
+
+
+def _conversation(nonce: str) -> list[dict[str, str]]:
+    return [
+        {"role": "system", "content": f"You are a helpful calculator assistant. Session {nonce}."},
+        {"role": "user", "content": QUESTION},
+    ]
+
+
+def _shaped(nonce: str, shape: Mapping[str, Any]) -> str:
+    text = f"{shape.get('before', '')}{nonce}{shape.get('after', '')}"
+    return text + "i" * (int(shape.get("length", 0)) - len(text))
+
+
+def _metadata(size: int) -> dict[str, str]:
+    """Metadata whose compact JSON has exactly `size` bytes."""
+    return {"note": "m" * (size - len('{"note":""}'))}

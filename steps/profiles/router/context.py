@@ -1,0 +1,25 @@
+"""What the cases of a run share when they judge a router."""
+
+import itertools
+from dataclasses import dataclass, field
+
+from rollout_conformance.steps.engine.lateness import Lateness
+from rollout_conformance.steps.peers.scripted_backends import Backends
+from rollout_conformance.steps.profiles.chat.replies import CaseContext
+
+
+@dataclass(slots=True)
+class RouterContext(CaseContext):
+    """`ports` are those of the engines: no answer may show them. `places` are the addresses of those in front of which a router stands.
+    `health` is the path that says whether the router runs."""
+
+    backends: Backends = field(default_factory=Backends)
+    ports: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    run: str = "00000000"
+    health: str = "/health"
+    lateness: Lateness = field(default_factory=Lateness)
+    counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def nonce(self) -> str:
+        return f"rc-{self.run}-{next(self.counter)}x"

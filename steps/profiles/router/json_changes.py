@@ -1,0 +1,42 @@
+"""What became of JSON on its way through a router. Stricter than two texts of one value need be: the last digit of a seed makes a sample."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rollout_conformance.steps.engine.json_diff import ABSENT, Difference
+
+HUGE = 2**64  # no engine reads an integer beyond it
+OWN_AFFAIR = ("metadata",)  # a parameter that routers have a meaning of their own for
+
+
+def changes(expected: Any, observed: Any, path: str = "") -> Iterator[Difference]:
+    """Members that are not what they were, each with where it is. Others may have been added."""
+    if isinstance(expected, Mapping) and isinstance(observed, Mapping):
+        for name, value in expected.items():
+            yield from changes(value, observed.get(name, ABSENT), f"{path}.{name}" if path else name)
+    elif isinstance(expected, list) and isinstance(observed, list) and len(expected) == len(observed):
+        for n, (one, other) in enumerate(zip(expected, observed, strict=True)):
+            yield from changes(one, other, f"{path}[{n}]")
+    elif not _same(expected, observed):
+        yield Difference(path, expected, observed, _nothing(expected) and _nothing(observed))
+
+
+def harmless(change: Difference) -> bool:
+    """Whether a router may have its reasons: a number that JSON does not promise to keep, a parameter that is its own."""
+    return change.path.partition(".")[0] in OWN_AFFAIR or (
+        type(change.expected) is int and abs(change.expected) >= HUGE
+    )
+
+
+def _same(expected: Any, observed: Any) -> bool:
+    """Equal as JSON: 0 and 0.0 are one number, false and 0 are not."""
+    if expected is ABSENT or observed is ABSENT:
+        return expected is observed
+    if type(expected) is bool or type(observed) is bool:
+        return expected is observed
+    return bool(expected == observed) or json.dumps(expected, sort_keys=True) == json.dumps(observed, sort_keys=True)
+
+
+def _nothing(value: Any) -> bool:
+    return value is None or value is ABSENT

@@ -1,0 +1,116 @@
+"""A generated request to a trainer: it belongs to a rollout that really runs, where nothing about that is what is wrong with it.
+
+Without this, nearly all generated calls would end at the first door: no such rollout, no such key, another conversation.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from rollout_conformance.contracts.rollout import wire
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
+from rollout_conformance.steps.engine.trace import Request, Response
+from rollout_conformance.steps.peers import calculator
+from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
+from rollout_conformance.steps.profiles.trainer.actions import Complete, Enroll
+from rollout_conformance.steps.profiles.trainer.state import CaseContext, rollout_state
+
+START, CHAT, COMPLETED = "/rollouts", "/v1/chat/completions", "/v1/rollout/completed"
+ROLLOUT_ID: TypeAdapter[Any] = TypeAdapter(wire.RolloutId)
+MESSAGES: TypeAdapter[Any] = TypeAdapter(wire.Messages)
+URL: TypeAdapter[Any] = TypeAdapter(wire.ServerUrl)
+
+
+def about(dialect: str, start: bool) -> tuple[str, ...]:
+    """The requirements that a silence breaks: none, a generated request waits for nothing."""
+    return ()
+
+
+def is_start(dialect: str, method: str, path: str) -> bool:
+    return False
+
+
+async def adapt_request(session: Session, generated: Any) -> str | None:
+    """Change a schemathesis case, whatever is right in it, so that it meets a rollout of ours."""
+    body = generated.body
+    if not isinstance(body, dict):
+        return None
+    if generated.path == START:
+        generated.body = _at_home(session, body)
+    elif generated.path in (CHAT, COMPLETED) and _is(ROLLOUT_ID, body.get("rollout_id")):
+        return await _of_a_rollout(session, generated, body)
+    return None
+
+
+def _at_home(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A control request that names our server: nothing is sent to an address that was made up. What was wrong with it stays wrong."""
+    context: CaseContext = session.context
+    nonce, mine = context.nonce(), dict(body)
+    if _is(ROLLOUT_ID, body.get("rollout_id")):
+        mine["rollout_id"] = nonce
+    url = body.get("server_url")
+    if isinstance(url, str) and url.strip().lower().startswith("http"):
+        mine["server_url"] = f"{context.host_url}/of/{nonce}" + ("" if _is(URL, url) else " x")
+        dialect = body.get("dialect")
+        context.host.host(_brief(session, nonce, dialect if dialect in ("sync", "callback") else context.dialect))
+    return mine
+
+
+def _brief(session: Session, nonce: str, dialect: str) -> HostedRollout:
+    """A server that ends the rollout as soon as it is started."""
+    hosted = HostedRollout("-", nonce, dialect, session.trace, calculator.tools())
+    hosted.result = json.dumps({"rollout_id": nonce, "status": "ERROR", "error_message": "Not run."}).encode()
+    hosted.ended.set()
+    return hosted
+
+
+async def _of_a_rollout(session: Session, generated: Any, body: Mapping[str, Any]) -> str | None:
+    part = rollout_state(session.state, "")
+    try:
+        await Enroll().perform(session)
+    except WaitTimeout:
+        return None
+    if not part.hosted or not part.hosted.accepted:
+        return None
+    mine = {**body, "rollout_id": part.rollout_id}
+    if generated.path == CHAT and _is(MESSAGES, body.get("messages")):
+        mine["messages"] = part.history
+    mask = body.get("response_mask")
+    if session.context.dialect != "sync":
+        mine.pop("response_mask", None)  # it means nothing here
+    elif isinstance(mask, list) and mask and all(type(entry) is int and entry in (0, 1) for entry in mask):
+        mine["response_mask"] = None  # nothing was inserted before the first call
+    generated.body = mine
+    return part.hosted.key if _is_positive(generated, "header") else None
+
+
+def _is(kind: TypeAdapter[Any], value: Any) -> bool:
+    try:
+        kind.validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _is_positive(generated: Any, location: str) -> bool:
+    components = generated.meta.components if generated.meta else {}
+    return all(part.mode.is_positive for where, part in components.items() if where.name.lower() == location)
+
+
+def began(session: Session, request: Request, start: bool) -> int:
+    return session.trace.open(request, to_target=True, rollout="-")
+
+
+async def ended(session: Session, n: int, request: Request, response: Response, start: bool) -> None:
+    """Note the answer, and end the rollout that was started for it."""
+    session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
+    session.trace.close(n, response)
+    part = rollout_state(session.state, "")
+    if part.hosted and part.hosted.accepted:
+        try:
+            await Complete(status="ERROR").perform(session)
+        except WaitTimeout:
+            return  # the contract is judged here, not what becomes of this rollout

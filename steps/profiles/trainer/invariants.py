@@ -1,0 +1,247 @@
+"""What holds for every rollout that a trainer runs, whatever a case is about. Pure functions of the trace."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
+from rollout_conformance.contracts.trainer.lifecycle import BREACHES, IDLE, TABLES, TOLD
+from rollout_conformance.steps.engine import internal_error_patterns as inside
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
+from rollout_conformance.steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.peers.token_oracle import completion_text
+from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
+from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, RolloutState, sound
+
+
+def satisfied(number: int) -> Satisfied:
+    return Satisfied(f"TRAINER-{number}")
+
+
+def broken(number: int, expected: str, observed: str, *exchanges: int) -> Finding:
+    return Finding(f"TRAINER-{number}", expected, observed, exchanges)
+
+
+def replies(view: CaseView) -> Iterator[Evidence]:
+    """The shape of every generation that was answered, and its tokens."""
+    for rollout in view.rollouts.values():
+        for call, body in view.replies(rollout):
+            shaped = list(_shape(call, body))
+            yield from shaped
+            if any(isinstance(item, Finding) for item in shaped):
+                continue
+            yield from _usage(view, call, body)
+            yield from _calls(call, body)
+            if view.dialect == "sync" and sound(body["choices"][0]["message"]):
+                yield from _tokens(view, rollout, call, body)
+
+
+def _shape(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
+    choices = body.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    message = choice.get("message")
+    for ok, expected, observed in (
+        (isinstance(body.get("id"), str) and body["id"], "a text as id", f"id: {show(body.get('id'))}"),
+        (_integer(body.get("created")), "an integer as created", f"created: {show(body.get('created'))}"),
+        (
+            isinstance(message, dict) and message.get("role") == "assistant",
+            "an assistant message in choices[0]",
+            show(choice),
+        ),
+        (
+            isinstance(choice.get("finish_reason"), str),
+            "a finish_reason",
+            f"finish_reason: {show(choice.get('finish_reason'))}",
+        ),
+    ):
+        yield satisfied(179) if ok else broken(179, expected, observed, call.n)
+
+
+def _integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _usage(view: CaseView, call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
+    usage = body.get("usage")
+    if usage is None and "usage" not in body and view.dialect == "sync":
+        return
+    if not isinstance(usage, dict):
+        yield broken(181, "usage with its three sums", f"usage: {show(usage)}", call.n)
+        return
+    prompt, sampled, total = (usage.get(f"{name}_tokens") for name in ("prompt", "completion", "total"))
+    if not all(_integer(value) for value in (prompt, sampled, total)) or prompt + sampled != total:  # type: ignore[operator]
+        yield broken(181, "total_tokens = prompt_tokens + completion_tokens", f"usage: {show(usage)}", call.n)
+    else:
+        yield satisfied(181)
+
+
+def _calls(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
+    known = {show(c.get("id")) for m in call.body["messages"] for c in mappings(mapping(m).get("tool_calls"))}
+    message = body["choices"][0]["message"]
+    calls = message.get("tool_calls") or []
+    for made in calls if isinstance(calls, list) else [calls]:
+        function = made.get("function") if isinstance(made, dict) else None
+        arguments = function.get("arguments") if isinstance(function, dict) else None
+        name = made.get("id") if isinstance(made, dict) else None
+        good = isinstance(name, str) and bool(name) and made.get("type") == "function" and isinstance(arguments, str)
+        value = parse(arguments.encode("utf-8", "replace")) if isinstance(arguments, str) else NotJson("no string")
+        if not good or not isinstance(value, dict):
+            yield broken(
+                200, "an id, type function, and arguments that are a text with a JSON object", show(made), call.n
+            )
+        elif show(name) in known:
+            yield broken(200, "an id that is unique in the conversation", f"id {show(name)} once more", call.n)
+        else:
+            yield satisfied(200)
+        known.add(show(name))
+
+
+def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
+    ids, logprobs, prompt = (body.get(name) for name in ("token_ids", "logprobs", "prompt_token_ids"))
+    whole = all(isinstance(v, list) for v in (ids, logprobs, prompt))
+    if not whole or not all(map(_integer, [*ids, *prompt])) or not all(isinstance(v, int | float) for v in logprobs):  # type: ignore[misc,union-attr]
+        observed = f"token_ids {show(ids)}, logprobs {show(logprobs)}, prompt_token_ids {show(prompt)}"
+        yield broken(180, "three lists of numbers", observed, call.n)
+        return
+    assert isinstance(ids, list)
+    assert isinstance(logprobs, list)
+    assert isinstance(prompt, list)
+    if len(ids) != len(logprobs):
+        yield broken(180, "one logprob for each of token_ids", f"{len(ids)} ids and {len(logprobs)} logprobs", call.n)
+    else:
+        yield satisfied(180)
+    tools = rollout.hosted.tools if rollout.hosted else ()
+    message, messages = body["choices"][0]["message"], call.body["messages"]
+    expected = completion_text(view.tokens, messages, message, tools)
+    if body["choices"][0]["finish_reason"] == "length":
+        expected = expected.removesuffix(END_OF_TURN)  # a turn that was cut off has no end
+    yield _same_text(182, view.tokens, ids, expected, "token_ids", call.n)
+    opening = not any(isinstance(m, dict) and m.get("role") == "assistant" for m in messages)
+    canonical = view.tokens.prompt_ids(messages, tools) if opening else prompt
+    if prompt != canonical:  # nothing was sampled yet, so there is one right encoding
+        at = next(
+            (k for k, (a, b) in enumerate(zip(prompt, canonical, strict=False)) if a != b),
+            min(len(prompt), len(canonical)),
+        )
+        observed = f"{len(prompt)} ids, another one at {at}"
+        yield broken(183, f"the {len(canonical)} ids of the conversation with its tools", observed, call.n)
+        return
+    yield _same_text(183, view.tokens, prompt, view.tokens.render(messages, tools), "prompt_token_ids", call.n)
+
+
+def _same_text(number: int, tokens: Tokens, ids: list[int], expected: str, name: str, n: int) -> Evidence:
+    """Whether ids are the tokens of a text; other ids for it, and other whitespace in what was sampled, are right as well."""
+    try:
+        observed = tokens.decode(ids)
+    except (OverflowError, ValueError, TypeError):
+        return broken(number, f"{name} of the tokenizer", f"{name}: {show(ids)}", n)
+    one, two = (re.sub(r"\s+", "", text) for text in (expected, observed))
+    if one == two:
+        return satisfied(number)
+    at = next((k for k, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+    return broken(
+        number, f"{name} decode to ...{show(one[at - 20 : at + 40])}", f"...{show(two[at - 20 : at + 40])}", n
+    )
+
+
+def records(view: CaseView) -> Iterator[Evidence]:
+    """The trainer's own record: what it sampled is 1, everything else 0, and each prompt goes on where the last turn ended."""
+    for rollout in view.rollouts.values():
+        record = view.record(rollout)
+        turns = record.get("turns")
+        if not isinstance(turns, list) or not turns or not all(isinstance(turn, dict) for turn in turns):
+            continue
+        n = rollout.records[-1]
+        yield from _prefix(turns, record, n)
+        yield from _masked(turns, record, n)
+
+
+def _prefix(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+    for k in range(1, len(turns)):
+        before = [*listed(turns[k - 1].get("prompt_token_ids")), *listed(turns[k - 1].get("token_ids"))]
+        prompt = listed(turns[k].get("prompt_token_ids"))
+        if prompt[: len(before)] == before:
+            yield satisfied(189)
+            continue
+        at = next(
+            (i for i, (a, b) in enumerate(zip(before, prompt, strict=False)) if a != b), min(len(before), len(prompt))
+        )
+        if record.get("drift"):
+            yield satisfied(189)
+        else:
+            expected = (
+                f"the prompt of turn {k + 1} begins with the {len(before)} tokens so far, or drift says where not"
+            )
+            yield broken(189, expected, f"another token at {at}, and drift: {show(record.get('drift'))}", n)
+
+
+def _masked(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+    ids, mask, logprobs = (record.get(name) for name in ("token_ids", "response_mask", "logprobs"))
+    if record.get("drift") or not all(isinstance(value, list) for value in (ids, mask, logprobs)):
+        return
+    assert isinstance(ids, list)
+    assert isinstance(mask, list)
+    assert isinstance(logprobs, list)
+    counts = [(len(listed(turn.get("prompt_token_ids"))), len(listed(turn.get("token_ids")))) for turn in turns]
+    right = [0] * sum(counts[-1])
+    for start, sampled in counts:
+        right[start : start + sampled] = [1] * sampled
+    if not len(ids) == len(mask) == len(logprobs):
+        yield broken(
+            188, "token_ids, response_mask and logprobs of one length", f"{len(ids)}, {len(mask)}, {len(logprobs)}", n
+        )
+    elif mask != right:
+        at = next((k for k, (a, b) in enumerate(zip(mask, right, strict=False)) if a != b), min(len(mask), len(right)))
+        yield broken(
+            188,
+            f"{sum(right)} ones of {len(right)}, where the turns were sampled",
+            f"{mask.count(1)} ones of {len(mask)}, the first difference at {at}",
+            n,
+        )
+    elif any(value != 0 for value, one in zip(logprobs, mask, strict=True) if not one):
+        yield broken(188, "logprob 0.0 where nothing was sampled", "another value", n)
+    else:
+        yield satisfied(188)
+
+
+def order(view: CaseView) -> Iterator[Evidence]:
+    """The trainer's own moves, by the lifecycle table. What the suite does wrong on purpose is no disorder of the trainer."""
+    for rollout in view.rollouts.values():
+        table = TABLES[view.dialect]
+        state = TOLD if view.dialect == "sync" and rollout.beside else IDLE  # the tools of a server are asked for once
+        for event in view.trace.of(rollout.label):
+            after = advance(table, state, event.role, event.name)
+            if isinstance(after, str):
+                state = after
+            elif event.role == "trainer" and isinstance(after, OutOfOrder) and (after.state, event.name) in BREACHES:
+                allowed = ", ".join(after.legal) or "nothing"
+                yield Finding(
+                    BREACHES[after.state, event.name],
+                    f"in state {after.state}: {allowed}",
+                    event.name,
+                    (event.exchange,),
+                    after.state,
+                )
+        names = [event.name for event in view.trace.of(rollout.label)]
+        if view.dialect == "sync" and "ToolsAsked" in names and "StartPosted" in names:
+            yield satisfied(196)
+
+
+def leaks(view: CaseView) -> Iterator[Evidence]:
+    """No answer of an error shows the inside of the trainer, or a key."""
+    keys = [rollout.hosted.key for rollout in view.rollouts.values() if rollout.hosted and rollout.hosted.key]
+    for exchange in view.trace.exchanges:
+        if not exchange.to_target or exchange.response is None or exchange.response.status < 400:
+            continue
+        text = exchange.response.body.decode("utf-8", "replace")
+        found = inside.leaked(text, inside.GENERAL, inside.Sent(inside.of_request(exchange.request)))
+        if found:
+            yield broken(LEAK, "an error in the trainer's own words", inside.excerpt(text, found), exchange.n)
+        for key in keys:
+            if key and len(key) >= 8 and key in text:
+                yield broken(LEAK, "no key in an error", "the key of a rollout", exchange.n)
+
+
+LEAK = 300

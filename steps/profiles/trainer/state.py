@@ -1,0 +1,144 @@
+"""What the sessions of a trainer's cases share, and one rollout of a case while it runs and after."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings
+from rollout_conformance.steps.engine.target_card import Card, Limits
+from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
+from rollout_conformance.steps.peers import calculator
+from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer
+from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
+
+QUESTIONS = ("Please calculate 5 plus 3.", "Please calculate 9 minus 4.", "Please calculate 6 times 7.")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One generation call that the suite made. `right` when nothing in it was made wrong on purpose; `retry` names an earlier one."""
+
+    n: int
+    body: Mapping[str, Any]
+    right: bool
+    retry: int | None = None
+
+
+@dataclass(slots=True)
+class RolloutState:
+    """`history` is the conversation as the rollout server holds it; its first `answered` messages end with the newest reply, which
+    the policy made of `sampled` tokens behind `prompt` others."""
+
+    label: str
+    rollout_id: str = ""
+    hosted: HostedRollout | None = None
+    messages: list[Any] = field(default_factory=list)
+    history: list[Any] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    answered: int = 0
+    prompt: int = 0
+    sampled: int = 0
+    asked: int = -1
+    posts: list[int] = field(default_factory=list)
+    records: list[int] = field(default_factory=list)
+    beside: str = ""
+
+
+@dataclass(slots=True)
+class CaseContext:
+    """`host_url` is where the trainer finds the rollout server that the suite plays."""
+
+    host: ScriptedRolloutServer
+    host_url: str
+    dialect: str
+    card: Card
+    limits: Limits
+    target_key: str | None
+    run: str
+    tokens: Tokens
+    counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def nonce(self) -> str:
+        return f"rc-{self.run}-{next(self.counter)}x"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """One case as the checks read it."""
+
+    trace: Trace
+    dialect: str
+    rollouts: Mapping[str, RolloutState]
+    tokens: Tokens
+    target_key: str | None
+    wait_timeouts: tuple[tuple[str, str], ...] = ()
+
+    def answer(self, n: int) -> tuple[int | None, Any]:
+        """(status, parsed body) of an exchange; a body that is no object is {}."""
+        exchange = self.trace.exchanges[n]
+        if exchange.response is None:
+            return None, {}
+        body = parse(exchange.response.body)
+        return exchange.response.status, mapping(body)
+
+    def exchange(self, n: int) -> Exchange:
+        return self.trace.exchanges[n]
+
+    def replies(self, rollout: RolloutState) -> list[tuple[Call, Mapping[str, Any]]]:
+        """The right calls that were answered 200, retries left out, with what was answered."""
+        answered = [(call, *self.answer(call.n)) for call in rollout.calls if call.right and call.retry is None]
+        return [(call, body) for call, status, body in answered if status == 200]
+
+    def record(self, rollout: RolloutState, nth: int = -1) -> Mapping[str, Any]:
+        """What the trainer showed of a rollout, {} where it was not asked or did not say."""
+        if len(rollout.records) < abs(nth if nth < 0 else nth + 1):
+            return {}
+        status, body = self.answer(rollout.records[nth])
+        return body if status == 200 else {}
+
+
+def rollout_states(state: dict[str, Any]) -> dict[str, RolloutState]:
+    found: dict[str, RolloutState] = state.setdefault("rollouts", {})
+    return found
+
+
+def rollout_state(state: dict[str, Any], label: str) -> RolloutState:
+    return rollout_states(state).setdefault(label, RolloutState(label))
+
+
+def sound(message: Any) -> bool:
+    """Whether a template can render a message: its content is a text or null, its calls are calls with texts as arguments."""
+    if not isinstance(message, Mapping) or not isinstance(message.get("content"), str | None):
+        return False
+    calls = message.get("tool_calls")
+    functions = [mapping(call.get("function")) for call in mappings(calls)]
+    named = all(isinstance(f.get("name"), str) and isinstance(f.get("arguments"), str) for f in functions)
+    return named and (calls is None or (isinstance(calls, list) and len(calls) == len(functions)))
+
+
+def inserted(reply: Mapping[str, Any], turn: int) -> list[dict[str, Any]]:
+    """What a rollout server puts behind a reply: a result for every call, or the next question."""
+    calls = mappings(reply.get("tool_calls"))
+    return calculator.result_messages(calls) or [{"role": "user", "content": QUESTIONS[turn % len(QUESTIONS)]}]
+
+
+def insertions(tokens: Tokens, part: RolloutState) -> tuple[int, ...]:
+    """The lengths that a response mask may have now, () before the first reply.
+
+    What was inserted is the text behind the reply. Where the sampled ids are not the canonical ones of their text, other readings
+    differ from it: by how much the prompt grew since the one before, which either side may have counted, less what was sampled.
+    """
+    if not part.answered:
+        return ()
+    tools = part.hosted.tools if part.hosted else ()
+    whole = tokens.render(part.history, tools)
+    before = len(tokens.prompt_ids(part.history[: part.answered - 1], tools))
+    grown = [len(tokens.encode(whole)) - prompt - part.sampled for prompt in (before, part.prompt)]
+    return *_behind(tokens, part, tools, whole), *grown
+
+
+def _behind(tokens: Tokens, part: RolloutState, tools: Sequence[Any], whole: str) -> tuple[int, ...]:
+    head, end, _ = tokens.render(part.history[: part.answered], tools, generation=False).rpartition(END_OF_TURN)
+    known = head + end
+    return (len(tokens.encode(whole[len(known) :])),) if end and whole.startswith(known) else ()

@@ -1,0 +1,274 @@
+"""Sets up one run: target, peers, dialects. Pytest and the command line both begin here, so that their verdicts are the same."""
+
+import contextlib
+import shlex
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps import probe
+from rollout_conformance.steps.engine import body_limits, redaction
+from rollout_conformance.steps.engine import target_card as cards
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Cause, Evidence, SuiteError
+from rollout_conformance.steps.engine.runner import LAST, Options, Runner
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.targets import reachable
+from rollout_conformance.steps.live import backend_option
+from rollout_conformance.steps.live.backend_option import BOTH, LIVE, SCRIPTED, BackendChoice
+from rollout_conformance.steps.live.engine import EngineOptions
+from rollout_conformance.steps.live.inference_client import Engine
+from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.peers import tokens
+from rollout_conformance.steps.probe import Greeting
+from rollout_conformance.steps.profiles.base import Peers, Profile, Setting
+from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT
+from rollout_conformance.steps.profiles.rollout.profile import PROFILE as ROLLOUT
+from rollout_conformance.steps.profiles.router.profile import PROFILE as ROUTER
+from rollout_conformance.steps.profiles.trainer.profile import PROFILE as TRAINER
+
+PROFILES: dict[str, Profile] = {profile.name: profile for profile in (ROLLOUT, TRAINER, CHAT, ROUTER)}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a user asked for; None stands for the profile's own choice."""
+
+    profile: str = "rollout"
+    dialect: str | None = None
+    target: str | None = None
+    card: Path | None = None
+    target_key: str | None = None
+    tokenizer: Path | None = None
+    tokenizer_name: str | None = None
+    listen: tuple[str, int] = ("127.0.0.1", 0)
+    level: str = "must"
+    strict: bool = False
+    jobs: int = 32
+    described: Card | None = None  # a card that is in no file
+    backend: str = SCRIPTED
+    record: Path | None = None
+    max_body: int | None = None  # MiB; no body of a target is read beyond it
+    engine_options: EngineOptions | None = None  # the engine of a live run; default: what the environment says
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The profile and its peers, as a runner sees them."""
+
+    profile: Profile
+    peers: Peers
+
+    @property
+    def levels(self) -> dict[str, str]:
+        return {name: requirement.level for name, requirement in self.profile.catalogue.items()}
+
+    def dialects_of(self, requirement: str) -> tuple[str, ...]:
+        known = self.profile.catalogue.get(requirement)
+        if known is None:
+            raise SuiteError(f"a check names {requirement}, which the catalogue does not have")
+        return known.dialects
+
+    def context(self, case: Case) -> Any:
+        return self.peers.context(case)
+
+    def lacks(self, case: Case) -> str | None:
+        return self.peers.lacks(case)
+
+    def read(self, session: Session, case: Case) -> Any:
+        return self.profile.read(session, case)
+
+    @property
+    def replaces_duplicates(self) -> frozenset[str]:
+        return self.profile.replaces_duplicates
+
+    @property
+    def masks_other_findings(self) -> frozenset[str]:
+        return self.profile.masks_other_findings
+
+    @property
+    def by_invariants(self) -> frozenset[str]:
+        return self.profile.by_invariants
+
+    @property
+    def at_any_level(self) -> frozenset[str]:
+        return self.profile.at_any_level
+
+    def cause(self, case: Case, view: Any) -> Cause | None:
+        return self.profile.cause(case, view)
+
+    def inconclusive_reason(self, case: Case, view: Any) -> str | None:
+        return self.profile.inconclusive_reason(case, view)
+
+    def checked(self, view: Any) -> Iterable[Evidence]:
+        return self.profile.checked(view)
+
+    def disturbs(self, case: Case) -> bool:
+        return self.profile.disturbs(case)
+
+    async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+        return await self.profile.recovered(self.peers, client, base_url, within_s)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that is ready to play cases of these dialects. `greetings` are how the target was greeted in each that was tried."""
+
+    options: RunOptions
+    profile: Profile
+    runner: Runner
+    peers: Peers
+    dialects: tuple[str, ...]
+    target: str
+    engine: Engine | None = None
+    greetings: tuple[Greeting, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user should know of the target before it is judged."""
+        return probe.remarks(self.greetings)
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """The dialects that were asked for by name, on the command line or on the card, and cannot be judged."""
+        named = (self.options.dialect,) if self.options.dialect else self.runner.options.card.dialects
+        return tuple(
+            greeting.dialect for greeting in self.greetings if greeting.dialect in named and greeting.result.obstacle
+        )
+
+    def applicable(self, cases: Iterable[Case]) -> list[Case]:
+        """The cases for this target. A variant that its card does not declare is the target as it is: whether that can be
+        judged is for the needs of the case to say."""
+        declared = self.runner.options.card.variants
+        mine = (case for case in cases if case.profile == self.profile.name and case.dialect in self.dialects)
+        return [case if case.variant in declared else replace(case, variant="") for case in mine]
+
+    def ordered(self, cases: Iterable[Case]) -> list[Case]:
+        """The cases in the order in which they should begin: first those that wait longest for what they are about.
+
+        That is a deadline of their configuration, then the start of an instance of their own: of many that share one before few. Those
+        after which the target may be another one are the last, and after them come those with the tag `last`.
+        """
+        card = self.runner.options.card
+
+        def patience(case: Case) -> tuple[bool, bool, float, int]:
+            waits = card.limits(case.variant).longest() if case.variant in card.variants else 0.0
+            pooled = self.runner.uses_pool(case)
+            disturbs = self.profile.disturbs(case) and not pooled
+            return LAST not in case.tags, not disturbs, waits, 3 * pooled + 2 * bool(case.variant) + case.alone
+
+        return sorted(cases, key=patience, reverse=True)
+
+
+def profile_of(name: str) -> Profile:
+    if name not in PROFILES:
+        raise SuiteError(f"--profile {name}: {unknown_name('profile', name, PROFILES)}")
+    return PROFILES[name]
+
+
+def card_of(run_options: RunOptions, profile: Profile) -> Card:
+    if run_options.described is not None:
+        return run_options.described
+    if run_options.card is not None:
+        return cards.load(run_options.card, profile.dialects, profile.unknown_capability)
+    return cards.load(profile.default_card) if run_options.target is None else Card.model_validate({})
+
+
+@contextlib.asynccontextmanager
+async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
+    """Start or reach the target, serve the peers, look which dialects there are and greet the target in each of them.
+
+    Raises `SuiteError` when that fails, or shows that nothing can be judged.
+    """
+    body_limits.allow(run_options.max_body)
+    profile = profile_of(run_options.profile)
+    card, target = card_of(run_options, profile), run_options.target or profile.default_target
+    wanted = (run_options.dialect,) if run_options.dialect else tuple(card.dialects) or profile.dialects
+    strange = [dialect for dialect in wanted if dialect not in profile.dialects]
+    if strange:
+        raise SuiteError(
+            f"--dialect {strange[0]}: profile {profile.name} has the dialects {', '.join(profile.dialects)}."
+        )
+    for secret in (run_options.target_key, card.key, *(variant.key for variant in card.variants.values())):
+        redaction.remember(secret)
+    asked = BackendChoice(
+        run_options.backend,
+        _tokenizer_hash(run_options, card),
+        profile.name,
+        run_options.record,
+        _engine_options(run_options),
+    )
+    async with backend_option.opened(asked) as model:
+        if model.engine is not None and profile.live_target is not None:
+            target = run_options.target or profile.live_target(model.engine)
+        access = (run_options.target_key, run_options.tokenizer, run_options.tokenizer_name, run_options.listen)
+        setting = Setting(target, card, *access, model.run, model.engine, run_options.model)
+        async with (
+            profile.peers(setting) as peers,
+            _campaign(run_options, profile, setting, peers) as runner,
+        ):
+            instance = await runner.target()
+            await reachable(instance.base_url)
+            shown = await peers.discover(instance.base_url, wanted)
+            greetings = await probe.greet(runner, profile, shown)
+            dialects = probe.judgeable(instance.base_url, greetings)
+            for greeting in greetings:
+                if greeting.dialect in dialects:
+                    await peers.learn(instance.base_url, greeting.dialect, greeting.session.trace)
+            runner.limit(await peers.capacity(instance.base_url, dialects, run_options.jobs))
+            yield Run(run_options, profile, runner, peers, dialects, target, model.engine, greetings)
+
+
+def _engine_options(run_options: RunOptions) -> EngineOptions | None:
+    """The engine of a live run, with the model that was named."""
+    if run_options.model is None or run_options.backend not in (LIVE, BOTH):
+        return run_options.engine_options
+    return replace(run_options.engine_options or EngineOptions.from_environment(), model=run_options.model)
+
+
+def _campaign(run_options: RunOptions, profile: Profile, setting: Setting, peers: Peers) -> Runner:
+    live = setting.engine is not None
+    options = Options(
+        setting.target,
+        peers.resolve_placeholders(setting.card),
+        run_options.level,
+        run_options.strict,
+        run_options.jobs,
+        live,
+    )
+    return Runner(options, Judge(profile, peers), lambda case: rerun(run_options, case))
+
+
+def _tokenizer_hash(run_options: RunOptions, card: Card) -> str:
+    return tokens.load(run_options.tokenizer or (Path(card.tokenizer) if card.tokenizer else TOKENIZER)).hash
+
+
+def rerun(run_options: RunOptions, case: Case) -> str:
+    """The command that runs one case again against the same target."""
+    words = ["rollout-conformance", "run", "--profile", run_options.profile, "--dialect", case.dialect]
+    for option, value in (
+        ("--target", run_options.target),
+        ("--card", run_options.card),
+        ("--tokenizer", run_options.tokenizer),
+    ):
+        if value is not None:
+            words += [option, str(value)]
+    if run_options.model is not None:
+        words += ["--model", run_options.model]
+    if run_options.target_key is not None:
+        words += ["--target-key", "..."]
+    if run_options.backend != SCRIPTED:
+        words += ["--backend", run_options.backend]
+    own = Path(case.at.file).is_absolute()  # written by somebody else than this project
+    return shlex.join([*words, case.at.file, "--case", case.name] if own else [*words, "--case", case.name])
+
+
+def levels(catalogue: dict[str, Requirement]) -> dict[str, str]:
+    return {name: requirement.level for name, requirement in catalogue.items()}

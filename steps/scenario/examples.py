@@ -1,0 +1,49 @@
+"""The rows of a case in YAML: `<column>` stands for the value of a column, as in an outline of Gherkin."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.yaml_source import Path_, Source
+
+PLACEHOLDER = re.compile(r"<(\w+)>")
+
+
+def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]:
+    """What is appended to the name of the case, and the case with the values of a row; the case itself where it has no rows.
+
+    Raises `SuiteError` for rows that differ in their columns, two equal rows, and a placeholder without a column.
+    """
+    table = written.get("examples") if isinstance(written, Mapping) else None
+    if not isinstance(table, list) or not table or not all(isinstance(row, Mapping) for row in table):
+        yield "", written  # what is no table is told with all else that is wrong with the case
+        return
+    case = {key: value for key, value in written.items() if key != "examples"}
+    seen: dict[str, int] = {}
+    for n, row in enumerate(table):
+        at = (*path, "examples", n)
+        if list(row) != list(table[0]):
+            told = f"this row has the columns {', '.join(map(str, row))}; the first has {', '.join(map(str, table[0]))}"
+            raise source.problem(at, told)
+        name = "-".join(str(value) for value in row.values())
+        if name in seen:
+            raise source.problem(at, f"this row equals row {seen[name] + 1}; take one of them out")
+        seen[name] = n
+        yield f"[{name}]", _filled(source, path, case, row)
+
+
+def _filled(source: Source, path: Path_, value: Any, row: Mapping[str, Any]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _filled(source, (*path, key), inner, row) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(source, (*path, n), inner, row) for n, inner in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    for column in PLACEHOLDER.findall(value):
+        if column not in row:
+            raise source.problem(
+                path, f"{unknown_name('column', column, list(map(str, row)))} `examples` has no such column"
+            )
+    whole = PLACEHOLDER.fullmatch(value)
+    return row[whole[1]] if whole else PLACEHOLDER.sub(lambda found: str(row[found[1]]), value)

@@ -1,0 +1,332 @@
+"""Gherkin to cases: pytest-bdd parses, every step is looked up once, and what does not fit is told with file:line.
+
+pytest-bdd itself would drop the first of two scenarios of one name, pass an async step without awaiting it, choose one of
+two matching steps, and run an outline without rows on its placeholders. All of these are errors here.
+"""
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from gherkin.dialect import Dialect
+from pytest_bdd.exceptions import GherkinParseError, StepError
+from pytest_bdd.gherkin_parser import GherkinDocument
+from pytest_bdd.gherkin_parser import Scenario as GherkinScenario
+from pytest_bdd.parser import Feature, FeatureParser, Scenario, ScenarioTemplate
+from pytest_bdd.parser import Step as GherkinStep
+
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine import text_file as texts
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation, Live, Step
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
+from rollout_conformance.steps.engine.findings import Location, SuiteError
+from rollout_conformance.steps.engine.suggestions import similar_names
+from rollout_conformance.steps.engine.verb_parsing import plain
+from rollout_conformance.steps.engine.yaml_source import BLOCK
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.scenario.case_template import IDENTIFIER, CaseTemplate, requirement
+from rollout_conformance.steps.scenario.sentences import look_up, shown
+
+KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
+PREFIX = re.compile(r'for rollout "(?P<label>[\w-]+)", (?P<rest>.+)')
+
+
+@dataclass(frozen=True, slots=True)
+class CallStep:
+    """A phrase of Python that wants the session: called, and awaited if need be, inside the case's own task."""
+
+    function: Callable[..., Any]
+    arguments: tuple[tuple[str, Any], ...]
+
+    async def perform(self, session: Any) -> None:
+        result = self.function(session=session, **dict(self.arguments))
+        if inspect.isawaitable(result):
+            await result
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledScenario:
+    """A scenario, or one row of an outline, with the cases that it became."""
+
+    name: str
+    line: int
+    feature: Feature
+    scenario: Scenario
+    cases: tuple[Case, ...]
+
+
+def compile_feature(path: Path, profile: Profile, root: Path) -> list[CompiledScenario]:
+    """Raises one `SuiteError` that lists everything that is wrong with the file."""
+    shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    texts.read(path, shown)  # what is no text is told as such, and not as Gherkin
+    feature, document = _parsed(path, shown)
+    written = _scenarios(document)
+    problems = ErrorCollector(list(_titles(written, document.feature.language, shown)))
+    compiled: list[CompiledScenario] = []
+    lost = {one.location.line for one in written} - {one.line_number for one in feature.scenarios.values()}
+    for template in feature.scenarios.values():
+        one = next(one for one in written if one.location.line == template.line_number)
+        compiled += problems.attempt(_Compiler(shown, feature, template, one, document, profile).all) or ()
+    if not feature.scenarios and not problems.messages:
+        problems.add(f"{shown}:1:1: the feature has no scenario")
+    problems.conclude()
+    assert not lost, lost  # two of one title, which is among the problems
+    return compiled
+
+
+class _Parser(FeatureParser):
+    """pytest-bdd's parser, which keeps what it read: the places of everything are there, and scenarios of one title."""
+
+    document: GherkinDocument
+
+    def _parse_feature_file(self) -> GherkinDocument:
+        self.document = super()._parse_feature_file()
+        return self.document
+
+
+def _parsed(path: Path, shown: str) -> tuple[Feature, GherkinDocument]:
+    parser = _Parser(str(path.parent), path.name, "utf-8-sig")
+    try:
+        return parser.parse(), parser.document
+    except StepError as error:
+        told = f"{error.args[0]} What stands before it is read as a description; is a keyword misspelt there?"
+        raise SuiteError(f"{shown}:{error.line}:1: {told} Seen: {error.line_content}".rstrip()) from None
+    except GherkinParseError as error:
+        raise _not_gherkin(error, shown) from None
+    except KeyError:
+        raise SuiteError(f"{shown}:1:1: the file holds no feature; it begins with `Feature: ...`") from None
+
+
+def _not_gherkin(error: GherkinParseError, shown: str) -> SuiteError:
+    """The first mistake at its place; where the parser only lists what it would have taken, what that means."""
+    found = re.search(r"\((\d+):(\d+)\): ([^\n]*)", str(error.args[0]))
+    if not found:
+        return SuiteError(f"{shown}:{error.line}:1: not Gherkin: {error.args[0]} {error.line_content}".rstrip())
+    told = found[3]
+    if "unexpected end of file" in told and "DocStringSeparator" in told:
+        told = 'the file ends within a text block; close it with """'
+    return SuiteError(f"{shown}:{found[1]}:{max(1, int(found[2]))}: not Gherkin: {told}")
+
+
+def _scenarios(document: GherkinDocument) -> list[GherkinScenario]:
+    """All scenarios in the order of the file, those of rules as well."""
+    rules = [child for one in document.feature.children if one.rule for child in one.rule.children]
+    return [child.scenario for child in [*document.feature.children, *rules] if child.scenario]
+
+
+def _titles(written: Iterable[GherkinScenario], language: str, shown: str) -> Iterator[str]:
+    """What pytest-bdd would keep silent about."""
+    spoken = Dialect.for_name(language)
+    outlines = spoken.scenario_outline_keywords if spoken is not None else []
+    titles: dict[str, int] = {}
+    for one in written:
+        at = f"{shown}:{one.location.line}:{one.location.column}"
+        title = one.name.strip()
+        if not title:
+            yield f"{at}: the scenario has no title, and `--case` could not name it"
+        elif title in titles:
+            yield f"{at}: the title {title!r} is taken by line {titles[title]}; that scenario would be lost"
+        titles.setdefault(title, one.location.line)
+        if "::" in title or "[" in title:
+            yield f"{at}: a title may not contain :: or [, pytest could not select it"
+        for line in one.description.splitlines():
+            if found := similar_names(line.split()[0] if line.split() else "", KEYWORDS, 0.75):
+                yield f"{at}: {line.strip()!r} is read as a description. Did you mean {found[0]}?"
+        rows = sum(len(table.table_body or ()) for table in one.examples)
+        if one.keyword in outlines and not rows:
+            yield f"{at}: an outline without rows would run once, on its placeholders"
+        if one.keyword not in outlines and one.examples:
+            below = one.examples[0].location.line
+            yield f"{shown}:{below}:1: Examples stand under a plain {one.keyword}. Write {outlines[0]}."
+
+
+class _Compiler:
+    """One scenario of a file."""
+
+    def __init__(
+        self,
+        shown: str,
+        feature: Feature,
+        template: ScenarioTemplate,
+        written: GherkinScenario,
+        document: GherkinDocument,
+        profile: Profile,
+    ) -> None:
+        self.shown, self.feature, self.template, self.written, self.profile = shown, feature, template, written, profile
+        self.document = document
+        self.at = Location(shown, written.location.line, written.location.column)
+        self.problems = ErrorCollector()
+
+    def all(self) -> list[CompiledScenario]:
+        """Raises `SuiteError` with everything that is wrong with the scenario."""
+        if not self.template.steps:
+            raise self.at.problem("the scenario has no steps")
+        known = self._requirements()
+        for told in self._columns():
+            self.problems.add(told)
+        self.problems.conclude()
+        return [self._compiled(name, row, known) for name, row in self._rows()]
+
+    def _rows(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """The name and the values of each row of an outline."""
+        rows = [row for table in self.template.examples for row in table.as_contexts()]
+        if not rows:
+            return [(self.template.name, {})]
+        names = [f"{self.template.render(row).name}[{'-'.join(row.values())}]" for row in rows]
+        places = [row.location for table in self.written.examples for row in table.table_body or ()]
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                first = places[names.index(name)].line
+                at = Location(self.shown, places[n].line, places[n].column)
+                raise at.problem(f"this row is called as that of line {first}, {name!r}; take one of them out")
+        return list(zip(names, rows, strict=True))
+
+    def _columns(self) -> Iterator[str]:
+        """Placeholders that the Examples have no column for."""
+        for table in self.template.examples:
+            for step in self.template.steps:
+                for name in re.findall(r"<([^<>]+)>", step.name):
+                    if name not in table.example_params:
+                        at = Location(self.shown, step.line_number, step.indent + 1)
+                        columns = ", ".join(table.example_params) or "none"
+                        yield str(at.problem(f"the Examples have no column {name!r}; they have: {columns}"))
+
+    def _compiled(self, name: str, row: Mapping[str, Any], known: list[Requirement]) -> CompiledScenario:
+        scenario = self.template.render(row)
+        steps = self._all_steps(scenario)
+        self.problems.conclude()
+        cases = self._frame(name, known, tuple(steps)).cases()
+        return CompiledScenario(name, self.template.line_number, self.feature, scenario, tuple(cases))
+
+    def _requirements(self) -> list[Requirement]:
+        """What the scenario is about, in the order of the file: the first is the one accused."""
+        found = []
+        for tag in self._tags():
+            if IDENTIFIER.fullmatch(tag) or _is_identifier_in_small_letters(tag):
+                try:
+                    found.append(requirement(self.profile, tag))
+                except ValueError as error:
+                    self.problems.add(str(self._place_of(tag).problem(str(error))))
+        if not found and not self.problems.messages:
+            told = f"no requirement tag. Say what the scenario is about, as @{next(iter(self.profile.catalogue))}."
+            self.problems.add(str(self.at.problem(told)))
+        return found
+
+    def _frame(self, name: str, known: list[Requirement], steps: tuple[Step, ...]) -> CaseTemplate:
+        tags = [tag for tag in self._tags() if not IDENTIFIER.fullmatch(tag)]
+
+        def after(word: str) -> list[str]:
+            return [tag.partition(":")[2] for tag in tags if tag.startswith(f"{word}:")]
+
+        return CaseTemplate(
+            self.profile,
+            name,
+            known,
+            steps,
+            self.at,
+            [dialect for dialect in self.profile.dialects if dialect in tags],
+            [tag for tag in tags if not _is_ours(tag, self.profile)],
+            self.profile.needs_of(steps) | frozenset(after("needs")),
+            next(iter(after("variant")), ""),
+            "alone" in tags,
+            _live(tags),
+            {part: self._place_of(*tags) for part in ("dialects", "needs", "tags")},
+        )
+
+    def _tags(self) -> list[str]:
+        """Tags in the order of the file, those of the scenario first."""
+        above = [tag.name.lstrip("@") for tag in self.written.tags]
+        return [*above, *sorted(tag for tag in self.feature.tags if tag not in above)]
+
+    def _place_of(self, *tags: str) -> Location:
+        """Where the first of these tags stands, or the scenario."""
+        for one in (*self.written.tags, *self.document.feature.tags):
+            if one.name.lstrip("@") in tags:
+                return Location(self.shown, one.location.line, one.location.column)
+        return self.at
+
+    def _all_steps(self, scenario: Scenario) -> list[Step]:
+        steps: list[Step] = []
+        for gherkin in scenario.steps:
+            before = tuple(step.what for step in steps if isinstance(step.what, Action))
+            steps += self.problems.attempt(lambda g=gherkin, b=before: list(self._steps(g, b))) or ()  # type: ignore[misc]
+        return steps
+
+    def _steps(self, gherkin: GherkinStep, before: tuple[Action, ...]) -> Iterator[Step]:
+        at = Location(self.shown, gherkin.line_number, gherkin.indent + 1)
+        prefix = PREFIX.fullmatch(gherkin.name)
+        text, label = (prefix["rest"], prefix["label"]) if prefix else (gherkin.name, "")
+        context, arguments, parameters = self._looked_up(gherkin.type, text, at)
+        table = gherkin.datatable and gherkin.datatable.raw()
+        for name, below, what in (("docstring", gherkin.docstring, "text block"), ("datatable", table, "table")):
+            if (below is not None) != (name in parameters):
+                told = f"takes no {what}" if below is not None else f"needs a {what} below it"
+                raise at.problem(f"{gherkin.keyword} {gherkin.name}: this sentence {told}")
+            if name in parameters:
+                arguments = {**arguments, name: below}
+        if "before" in parameters:
+            arguments = {**arguments, "before": before}
+        try:
+            value = (
+                CallStep(context.step_func, tuple(arguments.items()))
+                if "session" in parameters
+                else context.step_func(**arguments)
+            )
+        except SuiteError as error:
+            raise self._within_block(error, gherkin, at) from None
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise at.problem(f"{gherkin.keyword} {gherkin.name}: {plain(error)}") from None
+        for what in value if isinstance(value, tuple) else (value,):
+            if not isinstance(what, Action | Expectation):
+                raise at.problem(f"the phrase gave {what!r}, which is neither an action nor an expectation")
+            yield Step(_named(what, label), at, f"{gherkin.keyword} {gherkin.name}")
+
+    def _looked_up(self, kind: str, text: str, at: Location) -> Any:
+        found = look_up(kind, text, self.profile.name)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = " and ".join(context.step_func.__name__ for context, _, _ in found)
+            raise at.problem(f"{kind} {text}: two phrases fit, {names}; make one of them narrower")
+        hints = difflib.get_close_matches(text, shown(kind, self.profile), n=3, cutoff=0.3)
+        lines = "".join(f"\n    near: {kind} {phrase}" for phrase in hints)
+        raise at.problem(f"no phrase for: {kind} {text}{lines}")
+
+    def _within_block(self, error: SuiteError, gherkin: GherkinStep, at: Location) -> SuiteError:
+        """A mistake in a text block is told at its own line of the file."""
+        steps = [step for one in _scenarios(self.document) for step in one.steps]
+        block = next((s.docstring for s in steps if s.location.line == gherkin.line_number and s.docstring), None)
+        if block is None or BLOCK not in str(error):
+            return at.problem(f"{gherkin.keyword} {gherkin.name}: {error}")
+
+        def placed(found: re.Match[str]) -> str:
+            return f"{self.shown}:{block.location.line + int(found[1])}:{block.location.column + int(found[2]) - 1}:"
+
+        return SuiteError(re.sub(rf"{BLOCK}:(\d+):(\d+):", placed, str(error)))
+
+
+def _is_ours(tag: str, profile: Profile) -> bool:
+    """Whether a tag says how a case is played, and is no mark of it."""
+    return tag in (*profile.dialects, "alone", "live", "live:invariants") or tag.startswith(("needs:", "variant:"))
+
+
+def _is_identifier_in_small_letters(tag: str) -> bool:
+    return any(re.fullmatch(rf"{name}-\d+", tag, re.IGNORECASE) for name in PROFILES)
+
+
+def _live(tags: list[str]) -> Live | None:
+    """`@live`: every Then holds whatever a real model says; `@live:invariants`: the Thens are about the script alone."""
+    if "live:invariants" in tags:
+        return Live(())
+    return Live() if "live" in tags else None
+
+
+def _named(what: Any, label: str) -> Any:
+    if label and any(field.name == "rollout" for field in fields(what)):
+        return replace(what, rollout=label)
+    return what

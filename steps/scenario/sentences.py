@@ -1,0 +1,85 @@
+"""The sentences of Gherkin that a profile knows: those of its verbs, those of its own Python functions, and those of the user.
+
+All are steps of pytest-bdd. They are looked up once here, because its own lookup is most of its run time.
+"""
+
+import functools
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pytest_bdd import given, parsers, then, when
+from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
+
+from rollout_conformance.steps.engine.verbs import BLOCK, TABLE, Phrase, Verb
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.run_setup import PROFILES
+
+KEYWORDS: Mapping[str, Callable[..., Any]] = {"given": given, "when": when, "then": then}
+PROFILE = "__profile__"  # on the function of a sentence: the one profile that it belongs to
+
+Found = tuple[StepFunctionContext, dict[str, Any], tuple[str, ...]]
+
+
+@functools.cache
+def register(name: str) -> frozenset[str]:
+    """Make the sentences of a profile steps of pytest-bdd; gives the modules that its Python functions are from."""
+    profile = PROFILES[name]
+    for verb in profile.vocabulary:
+        for phrase in verb.phrases:
+            _register(profile, verb, phrase)
+    return frozenset(importlib.import_module(module).__name__ for module in profile.phrases)
+
+
+def _register(profile: Profile, verb: Verb, phrase: Phrase) -> None:
+    below = [name for name, member in ((BLOCK, phrase.block), (TABLE, phrase.table)) if member]
+    names = [*(member for member, _ in phrase.placeholders()), *below]
+
+    def step(**said: Any) -> Any:
+        return verb.from_phrase(
+            phrase, {k: v for k, v in said.items() if k not in below}, said.get(BLOCK), said.get(TABLE)
+        )
+
+    step.__name__ = f"{verb.name}: {phrase.template}"
+    step.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
+    )
+    setattr(step, PROFILE, profile.name)
+    keyword = phrase.keyword or ("when" if verb.is_action else "then")
+    KEYWORDS[keyword](parsers.re(verb.pattern(phrase)))(step)
+
+
+@functools.cache
+def look_up(kind: str, text: str, profile: str) -> list[Found]:
+    """Every sentence of a profile that fits, with its arguments and the names of its parameters."""
+    found = []
+    for context in _known(kind, PROFILES[profile]):
+        if context.parser.is_matching(text):
+            said = context.parser.parse_arguments(text) or {}
+            arguments = {k: context.converters[k](v) if k in context.converters else v for k, v in said.items()}
+            found.append((context, arguments, tuple(inspect.signature(context.step_func).parameters)))
+    return found
+
+
+def _known(kind: str | None, profile: Profile) -> Iterator[StepFunctionContext]:
+    """The sentences of a profile, and those that a user wrote. One sentence may mean something else in another profile."""
+    ours = {name: register(name) for name in PROFILES}
+    foreign = frozenset().union(*ours.values()) - ours[profile.name]
+    for context in step_function_context_registry.values():
+        owner = getattr(context.step_func, PROFILE, profile.name)
+        if (
+            owner == profile.name
+            and context.step_func.__module__ not in foreign
+            and context.type in (None, kind or context.type)
+        ):
+            yield context
+
+
+def shown(kind: str | None, profile: Profile) -> list[str]:
+    """The sentences of a kind, with their parameters in angle brackets."""
+    return [
+        re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", context.parser.name).replace("(?:", "(")
+        for context in _known(kind, profile)
+    ]
