@@ -11,11 +11,11 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable
 
-from rollout_conformance.rollout_server.tests import support
-from rollout_conformance.rollout_server.tests.chat import support as router
-from rollout_conformance.rollout_server.tests.chat.backend import Fake
-from rollout_conformance.rollout_server.tests.engine import support as engine
-from rollout_conformance.rollout_server.tests.test_routed import START
+from rollout_conformance.rollout_server.tests.inference import support as engine
+from rollout_conformance.rollout_server.tests.rollout import support
+from rollout_conformance.rollout_server.tests.rollout.test_routed import START
+from rollout_conformance.rollout_server.tests.router import support as router
+from rollout_conformance.rollout_server.tests.router.backend import Fake
 from rollout_conformance.rollout_server.tests.trainer import support as trainer
 
 Greet = Callable[[str], Awaitable[None]]
@@ -57,10 +57,10 @@ async def _router(dialect: str) -> None:
 
 
 GREETINGS: dict[str, Greet] = {
-    "rollout_conformance.rollout_server.mutants": _rollout,
-    "rollout_conformance.rollout_server.trainer.mutants": _trainer,
-    "rollout_conformance.rollout_server.engine.mutants": _engine,
-    "rollout_conformance.rollout_server.chat.mutants": _router,
+    "rollout_conformance.rollout_server.mutants.rollout": _rollout,
+    "rollout_conformance.rollout_server.mutants.trainer": _trainer,
+    "rollout_conformance.rollout_server.mutants.inference": _engine,
+    "rollout_conformance.rollout_server.mutants.router": _router,
 }
 
 

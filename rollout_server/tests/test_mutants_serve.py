@@ -8,7 +8,7 @@ import pytest
 
 # Their defect is in what every plain greeting sends, and cannot be shown without it.
 IN_THE_GREETING = {"refuses_nulls": "the defect: the `stop: null` of every generation call is refused"}
-PACKAGES = ("", ".trainer", ".engine", ".chat")
+PACKAGES = ("rollout", "trainer", "inference", "router")
 
 
 @pytest.mark.slow
@@ -19,7 +19,7 @@ def test_every_mutant_answers_a_plain_greeting(package: str) -> None:
         sys.executable,
         "-m",
         "rollout_conformance.rollout_server.tests.greet_mutants",
-        f"rollout_conformance.rollout_server{package}.mutants",
+        f"rollout_conformance.rollout_server.mutants.{package}",
     ]
     env = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=env)  # noqa: S603

@@ -10,17 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rollout_conformance.rollout_server import logs, trainer_client
-from rollout_conformance.rollout_server.intake import Refusal
-from rollout_conformance.rollout_server.trainer import backend, endpoints, openai_backend, refusals, tokens
+from rollout_conformance.rollout_server.common import chat_tokenizer, logs
+from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokens
+from rollout_conformance.rollout_server.common.request_parsing import Refusal
+from rollout_conformance.rollout_server.rollout import trainer_client
+from rollout_conformance.rollout_server.trainer import backend, endpoints, errors, openai_backend
 from rollout_conformance.rollout_server.trainer.backend import Backend
-from rollout_conformance.rollout_server.trainer.client import Client
 from rollout_conformance.rollout_server.trainer.endpoints import json_response, secret
-from rollout_conformance.rollout_server.trainer.initiator import Initiator
-from rollout_conformance.rollout_server.trainer.refusals import RefusedError
+from rollout_conformance.rollout_server.trainer.errors import RefusedError
+from rollout_conformance.rollout_server.trainer.http_client import Client
+from rollout_conformance.rollout_server.trainer.rollout_starter import Initiator
 from rollout_conformance.rollout_server.trainer.service import Kit, Service
 from rollout_conformance.rollout_server.trainer.settings import Settings, load
-from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
 
 ROUTES = [
     Route("/health", endpoints.Health),
@@ -54,7 +55,7 @@ def create_app(*, settings: Settings | None = None, transport: httpx.AsyncBaseTr
 
 
 def create_kit(settings: Settings, transport: httpx.AsyncBaseTransport) -> Kit:
-    chat_tokens = tokens.load(settings.tokenizer)
+    chat_tokens = chat_tokenizer.load(settings.tokenizer)
     client = Client(transport, settings.reply_limit)
     return Kit(
         settings=settings,
@@ -91,22 +92,22 @@ async def lifespan(service: Service, own_transport: httpx.AsyncBaseTransport | N
 
 async def on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
-    body = refusals.envelope(error.status, error.code, error.message, error.param)
+    body = errors.envelope(error.status, error.code, error.message, error.param)
     return json_response(body, error.status, error.headers)
 
 
 async def on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    body = refusals.envelope(error.status, CODES.get(error.status, "refused"), str(error.detail))
+    body = errors.envelope(error.status, CODES.get(error.status, "refused"), str(error.detail))
     return json_response(body, error.status, error.headers)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    body = refusals.envelope(error.status_code, CODES.get(error.status_code, "refused"), error.detail)
+    body = errors.envelope(error.status_code, CODES.get(error.status_code, "refused"), error.detail)
     return json_response(body, error.status_code, error.headers)
 
 
 async def on_exception(request: Request, error: Exception) -> Response:
     endpoints.service_of(request).kit.log.error("unexpected", path=request.url.path, error=logs.place(error))
-    return json_response(refusals.envelope(500, "internal_error", "Internal server error"), 500)
+    return json_response(errors.envelope(500, "internal_error", "Internal server error"), 500)

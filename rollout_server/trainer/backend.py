@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rollout_conformance.rollout_server.trainer import policy, prompt
+from rollout_conformance.rollout_server.common import calculator_policy
+from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokens, Messages, Tools
+from rollout_conformance.rollout_server.trainer import prompt
 from rollout_conformance.rollout_server.trainer.prompt import Prompt
-from rollout_conformance.rollout_server.trainer.tokens import ChatTokens, Messages, Tools
 
 DEFAULT_MAX_TOKENS = 512
 
@@ -52,7 +53,9 @@ class BuiltIn:
         self._tokens = tokens
 
     async def generate(self, task: Task) -> Generated:
-        message = policy.reply(task.messages, task.tools, call_id=f"call_{digest(task.rollout_id)}_{task.turn}")
+        message = calculator_policy.reply(
+            task.messages, task.tools, call_id=f"call_{digest(task.rollout_id)}_{task.turn}"
+        )
         text = prompt.sampled_text(self._tokens, task.messages, message, task.tools)
         ids = self._tokens.encode(text)
         finish = "tool_calls" if "tool_calls" in message else "stop"

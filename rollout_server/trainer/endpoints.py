@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from rollout_conformance.contracts.rollout.wire import ServerUrl
 from rollout_conformance.contracts.trainer import wire
-from rollout_conformance.rollout_server import auth, intake, json_text
-from rollout_conformance.rollout_server.trainer import refusals, start
+from rollout_conformance.rollout_server.common import auth, json_text, request_parsing
+from rollout_conformance.rollout_server.trainer import errors, start_request
 from rollout_conformance.rollout_server.trainer.service import Service
 from rollout_conformance.rollout_server.trainer.session import Session
 
@@ -64,9 +64,9 @@ class Completed(HTTPEndpoint):
 
 async def read(request: Request) -> dict[str, Any]:
     """The body as a JSON object. Raises a refusal: 400, 413 or 422."""
-    body = intake.parse(await intake.read_body(request, service_of(request).kit.settings.body_limit))
+    body = request_parsing.parse(await request_parsing.read_body(request, service_of(request).kit.settings.body_limit))
     if not isinstance(body, dict):
-        raise refusals.not_an_object()
+        raise errors.not_an_object()
     return body
 
 
@@ -74,22 +74,22 @@ def validate(model: Any, body: Mapping[str, Any]) -> None:
     try:
         model.model_validate(body)
     except ValidationError as error:
-        raise refusals.invalid(error) from error
+        raise errors.invalid(error) from error
 
 
-def read_start(body: Mapping[str, Any], own: str, request: Request) -> start.Start:
+def read_start(body: Mapping[str, Any], own: str, request: Request) -> start_request.Start:
     settings = service_of(request).kit.settings
     try:
-        return start.read(body, own, settings.tokenizer_name or str(settings.tokenizer.resolve()))
+        return start_request.read(body, own, settings.tokenizer_name or str(settings.tokenizer.resolve()))
     except ValidationError as error:
-        raise refusals.invalid(error) from error
+        raise errors.invalid(error) from error
 
 
 def routed(request: Request, body: Mapping[str, Any]) -> Session:
     """The session that a rollout server means. Raises a refusal: 404 for none, 401 without its key."""
     rollout_id = body.get("rollout_id")
     if not isinstance(rollout_id, str):
-        raise refusals.no_id()
+        raise errors.no_id()
     session = service_of(request).book.find(rollout_id)
     check_key(request, session.key)
     return session
@@ -102,7 +102,7 @@ def without_mask(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_key(request: Request, key: str | None) -> None:
     if not auth.is_allowed(request, key):
-        raise refusals.unauthorized()
+        raise errors.unauthorized()
 
 
 def check_control(request: Request) -> None:
@@ -123,4 +123,4 @@ def called_as(request: Request) -> str:
     try:
         return _url.validate_python(f"{request.url.scheme}://{request.headers.get('host', '')}")
     except ValidationError as error:
-        raise refusals.no_host() from error
+        raise errors.no_host() from error

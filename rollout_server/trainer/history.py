@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rollout_conformance.rollout_server import json_text
-from rollout_conformance.rollout_server.trainer import refusals
+from rollout_conformance.rollout_server.common import json_text
+from rollout_conformance.rollout_server.trainer import errors
 
 Message = Mapping[str, Any]
 
@@ -13,11 +13,11 @@ def check(stored: Sequence[Message], messages: Sequence[Message], *, turns: int)
     """Raises `RefusedError` 409 unless `messages` begin with `stored` and, after the first turn, go on behind it."""
     for index, known in enumerate(stored):
         if index >= len(messages):
-            raise refusals.history(index, "is missing; a conversation only grows")
+            raise errors.history(index, "is missing; a conversation only grows")
         if normal(messages[index]) != normal(known):
-            raise refusals.history(index, "is not the message that it was before")
+            raise errors.history(index, "is not the message that it was before")
     if turns and len(messages) == len(stored):
-        raise refusals.history(len(stored), "nothing follows the last reply")
+        raise errors.history(len(stored), "nothing follows the last reply")
 
 
 def normal(message: Message) -> bytes:

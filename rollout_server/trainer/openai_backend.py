@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rollout_conformance.contracts.rollout.wire import Message, Number, Text, TokenIds
-from rollout_conformance.rollout_server.trainer import refusals
+from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokens
+from rollout_conformance.rollout_server.trainer import errors
 from rollout_conformance.rollout_server.trainer.backend import Generated, Task
-from rollout_conformance.rollout_server.trainer.client import Answer, Ask, Client, NoAnswerError
-from rollout_conformance.rollout_server.trainer.refusals import RefusedError
-from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
+from rollout_conformance.rollout_server.trainer.errors import RefusedError
+from rollout_conformance.rollout_server.trainer.http_client import Answer, Ask, Client, NoAnswerError
 
 # Members of a generation call that are the trainer's own to say. Everything else, such as `seed`, is the caller's and goes along.
 OURS = ("messages", "rollout_id", "response_mask", "model", "stream", "n", "tools", "logprobs", "return_token_ids")
@@ -84,18 +84,18 @@ def body(task: Task, model: str) -> dict[str, Any]:
 
 def no_answer(error: NoAnswerError) -> RefusedError:
     if error.trouble == "timeout":
-        return refusals.backend(504, "backend_timeout", "The backend did not answer in time")
+        return errors.backend(504, "backend_timeout", "The backend did not answer in time")
     if error.trouble == "too_long":
-        return refusals.backend(502, "backend_reply", "The answer of the backend is too long")
-    return refusals.backend(503, "backend_unreachable", "The backend cannot be reached")
+        return errors.backend(502, "backend_reply", "The answer of the backend is too long")
+    return errors.backend(503, "backend_unreachable", "The backend cannot be reached")
 
 
 def accepted(answer: Answer) -> Any:
     """The body of a 200. Raises `RefusedError`: 503 when the backend is busy, which passes, else 502."""
     if answer.status in (429, 503):
-        raise refusals.backend(503, "backend_busy", f"The backend is busy (HTTP {answer.status})")
+        raise errors.backend(503, "backend_busy", f"The backend is busy (HTTP {answer.status})")
     if answer.status != 200:
-        raise refusals.backend(502, "backend_error", f"The backend did not generate (HTTP {answer.status})")
+        raise errors.backend(502, "backend_error", f"The backend did not generate (HTTP {answer.status})")
     return answer.json()
 
 
@@ -104,12 +104,12 @@ def read(raw: Any, task: Task, tokens: ChatTokens) -> Generated:
     try:
         choice, prompt_ids = first(Completion.model_validate(raw))
     except ValidationError as error:
-        raise refusals.backend(502, "backend_reply", "The answer of the backend is no chat completion") from error
+        raise errors.backend(502, "backend_reply", "The answer of the backend is no chat completion") from error
     if not choice.token_ids or prompt_ids is None:
-        raise refusals.backend(502, "backend_without_ids", NO_IDS)
+        raise errors.backend(502, "backend_without_ids", NO_IDS)
     logprobs = [entry.logprob for entry in (choice.logprobs and choice.logprobs.content) or ()]
     if len(logprobs) != len(choice.token_ids):
-        raise refusals.backend(502, "backend_without_logprobs", NO_LOGPROBS)
+        raise errors.backend(502, "backend_without_logprobs", NO_LOGPROBS)
     return Generated(
         message=message(raw["choices"][0]["message"], task),
         finish_reason=choice.finish_reason or "stop",
@@ -122,7 +122,7 @@ def read(raw: Any, task: Task, tokens: ChatTokens) -> Generated:
 
 def first(completion: Completion) -> tuple[Choice, Sequence[int] | None]:
     if not completion.choices or completion.choices[0].message.role != "assistant":
-        raise refusals.backend(502, "backend_reply", "The answer of the backend holds no assistant message")
+        raise errors.backend(502, "backend_reply", "The answer of the backend holds no assistant message")
     return completion.choices[0], completion.prompt_token_ids
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_conformance.rollout_server.trainer.refusals import RefusedError
-from rollout_conformance.rollout_server.trainer.tokens import ChatTokens, Messages, Tools
+from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokens, Messages, Tools
+from rollout_conformance.rollout_server.trainer.errors import RefusedError
 from rollout_conformance.rollout_server.trainer.trajectory import Trajectory
 
 PLACEHOLDER = "\N{REFERENCE MARK}reply\N{REFERENCE MARK}"

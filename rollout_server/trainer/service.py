@@ -5,16 +5,16 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_conformance.rollout_server import logs
-from rollout_conformance.rollout_server.trainer import initiator, mask, prompt, refusals, reply
+from rollout_conformance.rollout_server.common import logs
+from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokens
+from rollout_conformance.rollout_server.trainer import chat_completion, errors, prompt, response_mask, rollout_starter
 from rollout_conformance.rollout_server.trainer.backend import Backend, Task
-from rollout_conformance.rollout_server.trainer.book import Book
-from rollout_conformance.rollout_server.trainer.initiator import Initiator
 from rollout_conformance.rollout_server.trainer.prompt import Prompt
+from rollout_conformance.rollout_server.trainer.rollout_starter import Initiator
 from rollout_conformance.rollout_server.trainer.session import Open, Session, digest
+from rollout_conformance.rollout_server.trainer.session_store import Book
 from rollout_conformance.rollout_server.trainer.settings import Settings
-from rollout_conformance.rollout_server.trainer.start import Start
-from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
+from rollout_conformance.rollout_server.trainer.start_request import Start
 
 LONG_TEXT = 50_000  # characters; from here on encoding takes longer than a detour through a thread
 
@@ -82,13 +82,13 @@ class Service:
             async with asyncio.timeout(self.kit.settings.ready_timeout_s):
                 await session.ready.wait()
         except TimeoutError as error:
-            raise refusals.not_ready() from error
+            raise errors.not_ready() from error
 
     async def _sample(self, session: Session, body: Mapping[str, Any], asked: bytes) -> dict[str, Any]:
         messages = body["messages"]
         task = await off_loop(messages, lambda: self._task(session, body))
         made = await self.kit.backend.generate(task)
-        answer = reply.body(session, made, self.kit.settings.model)
+        answer = chat_completion.body(session, made, self.kit.settings.model)
         session.commit(asked, messages, made, task.prompt, answer)
         return answer
 
@@ -98,7 +98,7 @@ class Service:
         next_prompt = prompt.build(tokens, past, known, body["messages"], tools)
         if session.dialect == "sync":
             lengths = self._lengths(session, next_prompt)
-            mask.check(body.get("response_mask"), lengths, turns=session.turns)
+            response_mask.check(body.get("response_mask"), lengths, turns=session.turns)
         return Task(session.rollout_id, session.turns, body["messages"], tools, next_prompt, body)
 
     def _lengths(self, session: Session, next_prompt: Prompt) -> Iterator[int]:
@@ -107,8 +107,8 @@ class Service:
     def complete(self, session: Session, result: Mapping[str, Any]) -> dict[str, Any]:
         """The acknowledgement of a terminal result, the same one for every result of a rollout: the first one stays."""
         if session.dialect == "sync":
-            raise refusals.no_report()
-        if not initiator.finish(session, result) and session.result != result:
+            raise errors.no_report()
+        if not rollout_starter.finish(session, result) and session.result != result:
             self.kit.log.warning("another result", rollout_id=session.rollout_id, kept=session.status)
         return {"status": "ok", "rollout_id": session.rollout_id}
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rollout_conformance.rollout_server import json_text
-from rollout_conformance.rollout_server.trainer import history, refusals
+from rollout_conformance.rollout_server.common import json_text
+from rollout_conformance.rollout_server.trainer import errors, history
 from rollout_conformance.rollout_server.trainer.backend import Generated
 from rollout_conformance.rollout_server.trainer.prompt import Prompt
 from rollout_conformance.rollout_server.trainer.trajectory import Trajectory, Turn, grown
@@ -58,7 +58,7 @@ class Session:
 
     def check_running(self) -> None:
         if self.status != "running":
-            raise refusals.ended()
+            raise errors.ended()
 
     def repeated(self, digest: bytes) -> Reply | None:
         """The stored reply, when this is the last call again."""
@@ -67,7 +67,7 @@ class Session:
     def joined(self, digest: bytes) -> "asyncio.Task[Reply] | None":
         """The generation to wait for, when this is the open call again. Raises `RefusedError` 409 when another one is open."""
         if self.open is not None and self.open.digest != digest:
-            raise refusals.busy()
+            raise errors.busy()
         return self.open.reply if self.open else None
 
     def check_history(self, messages: Sequence[Message]) -> None:

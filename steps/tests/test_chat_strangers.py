@@ -14,7 +14,7 @@ from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.running import Request, ready
 
-ENGINE = "app:rollout_server.tests.engine.strangers:create_app"
+ENGINE = "app:rollout_server.tests.inference.strangers:create_app"
 STREAMS = ("scenarios/chat/streams.yaml", "scenarios/chat/tools.yaml")
 
 

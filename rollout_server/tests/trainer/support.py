@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from rollout_conformance.rollout_server.tests.support import DEADLINE_S, Caller
-from rollout_conformance.rollout_server.trainer import tokens
+from rollout_conformance.rollout_server.common import chat_tokenizer
+from rollout_conformance.rollout_server.tests.rollout.support import DEADLINE_S, Caller
 from rollout_conformance.rollout_server.trainer.app import create_app
 from rollout_conformance.rollout_server.trainer.settings import SHIPPED_TOKENIZER, Settings
 
@@ -22,7 +22,7 @@ def tool(name: str) -> dict[str, Any]:
 
 
 TOOLS = [tool("add"), tool("subtract"), tool("multiply"), tool("divide")]
-CHAT_TOKENS = tokens.load(SHIPPED_TOKENIZER)
+CHAT_TOKENS = chat_tokenizer.load(SHIPPED_TOKENIZER)
 
 
 @dataclass

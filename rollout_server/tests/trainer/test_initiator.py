@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from rollout_conformance.rollout_server.tests.trainer.support import ID, USER, RolloutServer, bench, play, tool
-from rollout_conformance.rollout_server.trainer.initiator import KEPT_TOOLS, pause
+from rollout_conformance.rollout_server.trainer.rollout_starter import KEPT_TOOLS, pause
 from rollout_conformance.rollout_server.trainer.settings import SHIPPED_TOKENIZER, Settings, SettingsError, load
 
 each = pytest.mark.parametrize("dialect", ["sync", "callback"])

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_conformance.rollout_server.tests.support import Caller
+from rollout_conformance.rollout_server.tests.rollout.support import Caller
 from rollout_conformance.rollout_server.tests.trainer.support import (
     CHAT_TOKENS,
     ID,

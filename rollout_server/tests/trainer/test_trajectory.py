@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from rollout_conformance.rollout_server.common import chat_tokenizer
+from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokens
 from rollout_conformance.rollout_server.tests.trainer.support import CHAT_TOKENS, TOOLS, USER
-from rollout_conformance.rollout_server.trainer import mask, prompt, tokens
-from rollout_conformance.rollout_server.trainer.refusals import RefusedError
+from rollout_conformance.rollout_server.trainer import prompt, response_mask
+from rollout_conformance.rollout_server.trainer.errors import RefusedError
 from rollout_conformance.rollout_server.trainer.settings import SHIPPED_TOKENIZER
-from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
 from rollout_conformance.rollout_server.trainer.trajectory import Drift, Trajectory, Turn, drifted, grown
 
-STRIPPING = tokens.load(SHIPPED_TOKENIZER.with_name("tokenizer_stripping"))
+STRIPPING = chat_tokenizer.load(SHIPPED_TOKENIZER.with_name("tokenizer_stripping"))
 REPLY = {"role": "assistant", "content": "Let me see.", "reasoning_content": "Five and three."}
 NEXT = [USER, REPLY, {"role": "user", "content": "And?"}]
 
@@ -84,10 +85,10 @@ def test_where_a_prompt_leaves(prompt_ids: tuple[int, ...], drift: Drift | None)
 
 
 def test_a_mask_is_right_in_one_of_two_readings() -> None:
-    mask.check([0, 0], [2, 3], turns=1)
-    mask.check([0, 0, 0], [2, 3], turns=1)
+    response_mask.check([0, 0], [2, 3], turns=1)
+    response_mask.check([0, 0, 0], [2, 3], turns=1)
     with pytest.raises(RefusedError) as refused:
-        mask.check([0], [3, 2, -4], turns=1)
+        response_mask.check([0], [3, 2, -4], turns=1)
     assert "each of the 2 or 3 inserted tokens, and there are 1" in refused.value.message
 
 
