@@ -1,4 +1,4 @@
-"""The built-in policy: it asks for a tool when there is something to calculate, and reads out the result."""
+"""The built-in policy: it calls a tool for each expression in the question, and replies with the results."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 from rollout_conformance.rollout_server.common.chat_tokenizer import Messages, Tools
 
-# A number is never begun in its middle, and none of it is given back: a question of a megabyte is read once.
+# Possessive quantifiers and the lookbehind keep the search linear: a question may be a megabyte.
 NUMBER = r"((?:-|(?<!\d))\d{1,300}+(?:\.\d{1,300}+)?+)"
 WORDS = {"plus": "add", "minus": "subtract", "times": "multiply", "divided by": "divide"}
 EXPRESSION = re.compile(rf"{NUMBER} ({'|'.join(WORDS)}) {NUMBER}")
@@ -46,7 +46,7 @@ def declared(tools: Tools) -> set[str]:
 
 
 def read_out(messages: Messages) -> str:
-    """The results since the last message that is none."""
+    """A sentence with the tool results at the end of the conversation."""
     results: list[str] = []
     for message in reversed(messages):
         if message.get("role") not in ("tool", "function"):

@@ -1,7 +1,7 @@
-"""JSON text to values and back, without changing anything on the way.
+"""JSON text (RFC 8259) to values and back without loss.
 
-Reading is left to the standard library: a faster parser turns big integers into floats and refuses a lone surrogate,
-and both occur in text that a policy sampled. Writing takes the fast way first.
+Parsing is left to the standard library: a faster parser turns big integers into floats and rejects a lone surrogate, and
+both occur in text that a policy sampled. Writing tries the faster library first.
 """
 
 import json
@@ -10,24 +10,24 @@ from typing import Any, NoReturn
 
 import orjson
 
-MAX_DEPTH = 128  # far deeper than any message, and shallow enough for every writer and template that recurses
+MAX_DEPTH = 128  # far deeper than any message, and within the recursion limits of writers and templates
 
 
 class NotJsonError(ValueError):
-    """The bytes are not JSON, or not JSON that can be carried on."""
+    """The bytes are not JSON, or nested too deeply."""
 
 
-def _refuse(name: str) -> NoReturn:
+def _reject(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_HUGE = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{200}")  # an exponent of two digits needs so many before it
+_HUGE = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{200}")  # with an exponent of two digits a number needs that many before it
 
-_decoder = json.JSONDecoder(parse_constant=_refuse)
+_decoder = json.JSONDecoder(parse_constant=_reject)
 
 
 def loads(data: bytes | str) -> Any:
-    """Parse JSON; NaN and absurd nesting are refused."""
+    """Parse JSON. Raises `NotJsonError`, also for NaN and for deep nesting."""
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
         value = _decoder.decode(text)
@@ -61,7 +61,7 @@ def size(value: Any) -> int:
 
 
 def is_finite(value: Any) -> bool:
-    """False when a number such as 1e999 was too large for a float: it could not be written again."""
+    """False when a number such as 1e999 was too large for a float: it cannot be written as JSON."""
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
@@ -70,7 +70,7 @@ def is_finite(value: Any) -> bool:
 
 
 def may_be_infinite(text: bytes) -> bool:
-    """Whether anything in it looks like a number of more than 300 digits. A search costs nothing beside writing it all once more."""
+    """Whether it holds something like a number of more than 300 digits. A search is far cheaper than `is_finite`."""
     return _HUGE.search(text) is not None
 
 
@@ -89,5 +89,5 @@ def _children(value: Any) -> list[Any]:
 
 
 def _may_be_deep(text: str) -> bool:
-    # Counting brackets costs nothing beside parsing, and spares nearly every body the walk.
+    # Counting brackets is cheap, and makes the walk unnecessary for nearly every body.
     return text.count("[") + text.count("{") > MAX_DEPTH

@@ -1,6 +1,6 @@
 """Structured logs: one JSON object a line on standard error.
 
-What is logged are ids, counts, categories and times. Messages, keys and bodies are not: they belong to other people.
+Ids, counts, categories and times are logged; messages, keys and bodies are not.
 """
 
 import logging
@@ -15,7 +15,7 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "off": 50}
 
 
 class _Stderr:
-    """Looks the stream up for each line, as it may be replaced. No rollout stops because a line cannot be written."""
+    """Looks the stream up for each line, as it may be replaced. A line that cannot be written is dropped."""
 
     def msg(self, line: str) -> None:
         try:
@@ -27,12 +27,12 @@ class _Stderr:
 
 
 def _written(line: Any, **_: Any) -> str:
-    """A third of the time that the standard library takes, which a server that logs each request notices."""
+    """Takes a third of the time of the standard library."""
     return json_text.dumps(line).decode()
 
 
 def create(level: str) -> Any:
-    """A logger of its own for each server, so that two in one process do not share settings."""
+    """One logger for each server, so that two servers in one process do not share settings."""
     return structlog.wrap_logger(
         _Stderr(),
         processors=[
@@ -45,8 +45,8 @@ def create(level: str) -> Any:
     )
 
 
-def place(error: BaseException) -> str:
-    """The kind of an unexpected error and the line it came from, without what it says: that may quote a message."""
+def location(error: BaseException) -> str:
+    """The type of an unexpected error and the line that raised it, without its message: that may quote a request."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,7 +1,7 @@
-"""Begin to stop when the signal comes, and not when the last request has gone.
+"""Begin the shutdown when the signal arrives, not when the last request has ended.
 
 A server such as uvicorn waits for open requests before it ends the lifespan of its application. A sync rollout is an open
-request for as long as it runs, so by then it would be too late to end it with an answer.
+request for as long as it runs, so by then it is too late to end it with a response.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextlib.contextmanager
 def on_signal(begin: Callable[[], None]) -> Iterator[None]:
-    """Call `begin` on the event loop at a signal, before the server's own handler, which is then called as ever."""
+    """Call `begin` on the event loop at a signal; the server's own handler is called as well."""
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in SIGNALS if _is_taken(signal.getsignal(number))}
+    before = {number: signal.getsignal(number) for number in SIGNALS if _has_handler(signal.getsignal(number))}
     if threading.current_thread() is not threading.main_thread():
         before = {}
     ours = {number: _chained(loop, begin, handler) for number, handler in before.items()}
@@ -33,8 +33,8 @@ def on_signal(begin: Callable[[], None]) -> Iterator[None]:
                 signal.signal(number, before[number])
 
 
-def _is_taken(handler: Any) -> bool:
-    """Only a server that handles the signal itself is joined; where nobody does, the process just ends, as it should."""
+def _has_handler(handler: Any) -> bool:
+    """Whether the server handles the signal. Where nobody does, the process ends, which is right."""
     return callable(handler) and handler is not signal.default_int_handler
 
 

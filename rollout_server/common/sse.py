@@ -1,22 +1,24 @@
-"""Server-sent events in the bytes of a stream: where each one ends, and what it carries."""
+"""Server-sent events (WHATWG HTML, 9.2) as OpenAI streams use them: `data:` lines, `[DONE]` at the end."""
 
 import re
 
 from rollout_conformance.rollout_server.common import json_text
 
+MEDIA_TYPE = "text/event-stream"
 END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n")
 LINE = re.compile(rb"\r\n|\n|\r")
 DONE = b"[DONE]"
+DONE_EVENT = b"data: [DONE]\n\n"
 
 
 class Splitter:
-    """Bytes in, whole events out with every byte they came with."""
+    """Bytes in, complete events out, byte for byte as they were received."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        searched = max(0, len(self._rest) - 3)  # an end may have begun in the last bytes
+        searched = max(0, len(self._rest) - 3)  # the end of an event may have begun in the last bytes
         self._rest += chunk
         events, start = [], 0
         while found := END.search(self._rest, max(searched, start)):
@@ -31,7 +33,7 @@ class Splitter:
 
 
 def data(event: bytes) -> bytes | None:
-    """The data of an event, none of a comment."""
+    """The data of an event, None for a comment."""
     lines = [line.partition(b":")[2] for line in LINE.split(event) if line.partition(b":")[0] == b"data"]
     return b"\n".join(line.removeprefix(b" ") for line in lines) if lines else None
 

@@ -1,1 +1,1 @@
-"""The reference inference engine: an OpenAI-compatible chat server that behaves as vLLM does and needs no model."""
+"""The reference inference server: an OpenAI-compatible chat API that behaves as vLLM does and needs no model."""

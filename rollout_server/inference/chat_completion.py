@@ -1,4 +1,4 @@
-"""The answer to a chat request as one body, with the members that vLLM always sends."""
+"""The `chat.completion` body, with the members that vLLM always sends."""
 
 import time
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from rollout_conformance.rollout_server.inference import chat_prompt, tool_call_
 from rollout_conformance.rollout_server.inference.sampling import Choice
 from rollout_conformance.rollout_server.inference.wire import ChatRequest
 
-SILENT = ("refusal", "annotations", "audio", "function_call", "reasoning")
+ALWAYS_NULL = ("refusal", "annotations", "audio", "function_call", "reasoning")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What all chunks and bodies of one answer have in common."""
+class ResponseContext:
+    """What all chunks of one response have in common."""
 
     id: str
     model: str
@@ -30,21 +30,21 @@ def count(request: ChatRequest) -> int:
     return request.n or 1
 
 
-def body(told: Told, choices: Sequence[Choice]) -> dict[str, Any]:
+def body(context: ResponseContext, choices: Sequence[Choice]) -> dict[str, Any]:
     return {
-        **told.head("chat.completion"),
-        "choices": [whole(told.request, choice) for choice in choices],
+        **context.head("chat.completion"),
+        "choices": [choice_body(context.request, choice) for choice in choices],
         "service_tier": None,
         "system_fingerprint": None,
-        "usage": usage(told, choices),
+        "usage": usage(context, choices),
         "prompt_logprobs": None,
-        "prompt_token_ids": prompt_ids(told),
+        "prompt_token_ids": prompt_ids(context),
         "prompt_text": None,
         "kv_transfer_params": None,
     }
 
 
-def whole(request: ChatRequest, choice: Choice) -> dict[str, Any]:
+def choice_body(request: ChatRequest, choice: Choice) -> dict[str, Any]:
     return {
         "index": choice.index,
         "message": message(request, choice),
@@ -57,24 +57,24 @@ def whole(request: ChatRequest, choice: Choice) -> dict[str, Any]:
 
 
 def message(request: ChatRequest, choice: Choice) -> dict[str, Any]:
-    """Without calls there is no member for them; an empty content is null where the policy chose to call."""
+    """`tool_calls` only with calls; an empty content is null where the policy chose to call (`tool_choice` auto)."""
     content: str | None = choice.text[: tool_call_parser.content_end(choice.text, choice.calls)]
     if choice.calls and not content and chat_prompt.mode(request) == "auto":
         content = None
-    said = {"role": "assistant", "content": content, **dict.fromkeys(SILENT)}
-    return said | ({"tool_calls": [call.wire() for call in choice.calls]} if choice.calls else {})
+    body = {"role": "assistant", "content": content, **dict.fromkeys(ALWAYS_NULL)}
+    return body | ({"tool_calls": [call.wire() for call in choice.calls]} if choice.calls else {})
 
 
-def prompt_ids(told: Told) -> list[int] | None:
-    return [*told.prompt] if told.request.return_token_ids else None
+def prompt_ids(context: ResponseContext) -> list[int] | None:
+    return [*context.prompt] if context.request.return_token_ids else None
 
 
 def token_ids(request: ChatRequest, choice: Choice) -> list[int] | None:
     return [*choice.token_ids] if request.return_token_ids else None
 
 
-def usage(told: Told, choices: Sequence[Choice]) -> dict[str, Any]:
-    prompt, completion = len(told.prompt), sum(len(choice.texts) for choice in choices)
+def usage(context: ResponseContext, choices: Sequence[Choice]) -> dict[str, Any]:
+    prompt, completion = len(context.prompt), sum(len(choice.texts) for choice in choices)
     return {
         "prompt_tokens": prompt,
         "total_tokens": prompt + completion,

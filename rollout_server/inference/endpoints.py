@@ -1,4 +1,4 @@
-"""The HTTP face of the engine: one class for each path, so that a wrong method is answered with every right one."""
+"""One class for each path, so that a wrong method is answered with 405 and the allowed ones (RFC 9110, 15.5.6)."""
 
 import time
 import uuid
@@ -10,31 +10,27 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rollout_conformance.contracts.chat import wire as law
-from rollout_conformance.rollout_server.common import auth, json_text, request_parsing
+from rollout_conformance.contracts.chat import wire as contract
+from rollout_conformance.rollout_server.common import auth, request_parsing
+from rollout_conformance.rollout_server.common.disconnect import CLIENT_CLOSED_REQUEST, until_disconnect
+from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.inference import (
     chat_completion,
     chat_prompt,
     chat_stream,
     errors,
-    generation,
     request_validation,
 )
-from rollout_conformance.rollout_server.inference.generation import Streamed
-from rollout_conformance.rollout_server.inference.service import Engine
+from rollout_conformance.rollout_server.inference.generation import EventStream
+from rollout_conformance.rollout_server.inference.service import InferenceServer
 from rollout_conformance.rollout_server.inference.settings import Settings
 from rollout_conformance.rollout_server.inference.wire import ChatRequest, TokenizeRequest
 
 Model = TypeVar("Model", bound=BaseModel)
-GONE = 499  # nobody reads it
 
 
-def json_response(value: Any, status: int = 200) -> Response:
-    return Response(json_text.dumps(value), status, media_type="application/json")
-
-
-def engine_of(request: Request) -> Engine:
-    return cast(Engine, request.app.state.engine)
+def server_of(request: Request) -> InferenceServer:
+    return cast(InferenceServer, request.app.state.server)
 
 
 class Health(HTTPEndpoint):
@@ -49,13 +45,13 @@ class Version(HTTPEndpoint):
 
 class Metrics(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
-        return Response(engine_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(server_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 class Models(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         check_key(request)
-        return json_response(models(engine_of(request).settings))
+        return json_response(models(server_of(request).settings))
 
 
 def models(settings: Settings) -> dict[str, Any]:
@@ -66,44 +62,46 @@ def models(settings: Settings) -> dict[str, Any]:
 
 class Tokenize(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
-        engine = engine_of(request)
-        asked = shaped(TokenizeRequest, await read(request))
-        request_validation.check_model(asked.model, engine.settings)
-        ids = chat_prompt.of_tokenize(engine.tokens, asked)
-        longest = engine.settings.max_model_len
+        server = server_of(request)
+        body = shaped(TokenizeRequest, await read(request))
+        request_validation.check_model(body.model, server.settings)
+        ids = chat_prompt.of_tokenize(server.tokenizer, body)
+        longest = server.settings.max_model_len
         return json_response({"count": len(ids), "max_model_len": longest, "tokens": ids, "token_strs": None})
 
 
 class ChatCompletions(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         check_key(request)
-        engine = engine_of(request)
+        server = server_of(request)
         body = await read(request)
-        told = engine.told(shaped(ChatRequest, body), answer_id(request))
-        shaped(law.ChatRequest, body)  # the sentences of vLLM come first; what they let pass, the contract may refuse
-        run = engine.run(told)
-        if told.request.stream:
-            return Streamed(run, chat_stream.events(told, run))
+        context = server.context(shaped(ChatRequest, body), response_id(request))
+        shaped(contract.ChatRequest, body)  # vLLM's own messages come first; the contract rejects some more
+        generation = server.generate(context)
+        if context.request.stream:
+            return EventStream(generation, chat_stream.events(context, generation))
         try:
-            stayed = await generation.unless_left(request, run.whole())
+            finished = await until_disconnect(request.receive, generation.complete())
         finally:
-            run.end()
-        return json_response(chat_completion.body(told, run.choices)) if stayed else Response(status_code=GONE)
+            generation.end()
+        if not finished:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
+        return json_response(chat_completion.body(context, generation.choices))
 
 
-def answer_id(request: Request) -> str:
+def response_id(request: Request) -> str:
     return f"chatcmpl-{request.headers.get('x-request-id') or uuid.uuid4().hex}"
 
 
 async def read(request: Request) -> Any:
-    """The body as JSON. Raises `EngineError` 400, or a refusal."""
+    """The body as JSON. Raises `ApiError` 400, or `RequestError`."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise errors.malformed("Unsupported Media Type: Only 'application/json' is allowed")
-    return request_parsing.parse(await request_parsing.read_body(request, engine_of(request).settings.body_limit))
+    return request_parsing.parse(await request_parsing.read_body(request, server_of(request).settings.body_limit))
 
 
 def shaped(model: type[Model], body: Any) -> Model:
-    """The body as one of the requests. Raises `EngineError` 400."""
+    """The body as one of the requests. Raises `ApiError` 400."""
     try:
         return model.model_validate(body)
     except ValidationError as error:
@@ -111,6 +109,6 @@ def shaped(model: type[Model], body: Any) -> Model:
 
 
 def check_key(request: Request) -> None:
-    key = engine_of(request).settings.key
+    key = server_of(request).settings.key
     if not auth.is_allowed(request, key.get_secret_value() if key else None):
         raise errors.unauthorized()

@@ -1,6 +1,7 @@
-"""What the engine says when it refuses: the envelope of vLLM, whose `code` is the status once more.
+"""The error responses of the inference server in vLLM's envelope, whose `code` repeats the status.
 
-vLLM answers a wrong key and an unknown path in other shapes; here they have the envelope too, so that one rule holds for all.
+vLLM answers a wrong key and an unknown path in other formats; here they have the envelope too, so that one rule holds for
+all. `ApiError.code` is vLLM's `type`.
 """
 
 from collections.abc import Mapping
@@ -8,59 +9,50 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rollout_conformance.rollout_server.common import request_parsing
+from rollout_conformance.rollout_server.common import errors
+from rollout_conformance.rollout_server.common.errors import ApiError
+
+TYPES = {400: "Bad Request", 404: "NotFoundError", 405: "MethodNotAllowedError", 413: "RequestEntityTooLargeError"}
 
 
-class EngineError(Exception):
-    """Becomes an HTTP answer; nothing was generated."""
-
-    def __init__(self, status: int, kind: str, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.kind = kind
-        self.message = message
-        self.param = param
+def envelope(error: ApiError) -> dict[str, Any]:
+    return {"error": {"message": error.message, "type": error.code, "param": error.param, "code": error.status}}
 
 
-def envelope(status: int, kind: str, message: str, param: str | None = None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": kind, "param": param, "code": status}}
+def bad(message: str, param: str | None = None) -> ApiError:
+    return ApiError(400, "BadRequestError", message, param)
 
 
-def bad(message: str, param: str | None = None) -> EngineError:
-    return EngineError(400, "BadRequestError", message, param)
+def malformed(message: str, param: str = "body") -> ApiError:
+    """For a body that is not a request. vLLM writes the type of these with a space."""
+    return ApiError(400, "Bad Request", message, param)
 
 
-def malformed(message: str, param: str = "body") -> EngineError:
-    """For what is no request at all. vLLM writes the type of these with a space."""
-    return EngineError(400, "Bad Request", message, param)
+def invalid(error: ValidationError) -> ApiError:
+    problems = errors.problems(error)
+    paths = [".".join(str(step) for step in problem["loc"]) for problem in problems]
+    sentences = dict.fromkeys(f"{path}: {problem['msg']}" for path, problem in zip(paths, problems, strict=True))
+    return malformed("; ".join(sentences), paths[0])
 
 
-def invalid(error: ValidationError) -> EngineError:
-    complaints = request_parsing.complaints(error)
-    places = [".".join(str(step) for step in complaint["loc"]) for complaint in complaints]
-    said = dict.fromkeys(f"{where}: {complaint['msg']}" for where, complaint in zip(places, complaints, strict=True))
-    return malformed("; ".join(said), places[0])
+def unauthorized() -> ApiError:
+    return ApiError(401, "AuthenticationError", "Unauthorized")
 
 
-def unauthorized() -> EngineError:
-    return EngineError(401, "AuthenticationError", "Unauthorized")
-
-
-def unknown_model(name: str, own: str) -> EngineError:
+def unknown_model(name: str, own: str) -> ApiError:
     message = f"The model `{name}` does not exist. Valid aliases: {own}."
-    return EngineError(404, "NotFoundError", message, "model")
+    return ApiError(404, "NotFoundError", message, "model")
 
 
-def overflow(longest: int, prompt: int, asked: int) -> EngineError:
-    """`asked` is how many tokens the reply may have, 0 when the request does not say."""
-    wish = f"you requested {asked} output tokens and your prompt" if asked else "your prompt"
+def overflow(longest: int, prompt: int, requested: int) -> ApiError:
+    """`requested` is how many tokens the reply may have, 0 when the request does not limit it."""
+    subject = f"you requested {requested} output tokens and your prompt" if requested else "your prompt"
     message = (
-        f"This model's maximum context length is {longest} tokens. However, {wish} contains {prompt} input tokens. "
+        f"This model's maximum context length is {longest} tokens. However, {subject} contains {prompt} input tokens. "
         "Please reduce the length of the input prompt or the number of requested output tokens."
     )
     return bad(message, "input_tokens")
 
 
-def of_status(status: int, message: str, headers: Mapping[str, str] | None = None) -> EngineError:
-    kinds = {400: "Bad Request", 404: "NotFoundError", 405: "MethodNotAllowedError", 413: "RequestEntityTooLargeError"}
-    return EngineError(status, kinds.get(status, "InternalServerError"), message)
+def from_status(status: int, message: str, headers: Mapping[str, str] | None = None) -> ApiError:
+    return ApiError(status, TYPES.get(status, "InternalServerError"), message, headers=headers)

@@ -1,6 +1,6 @@
-"""Log probabilities without a model: numbers that show which token they belong to, where, and after what.
+"""Log probabilities without a model: numbers that depend on the token, its position and everything before it.
 
-A shift by one token, or an entry of another sequence, is seen at once; equal sequences get equal numbers, whatever else runs.
+A shift by one token, or an entry of another sequence, is visible; equal sequences get equal numbers.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokens
+from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokenizer
 from rollout_conformance.rollout_server.inference.wire import ChatRequest
 
 LEXICON = "the quick brown fox jumps over a lazy dog and I can calculate 0 1 2 3 4 5 6 7 8 9"
@@ -18,14 +18,14 @@ STEPS = 65537
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Writes the entries of `logprobs.content`. `others` are the ids that could have been sampled instead."""
+    """Writes the entries of `logprobs.content`. `others` are ids for the alternatives."""
 
-    tokens: ChatTokens
+    tokenizer: ChatTokenizer
     others: tuple[int, ...]
 
     @classmethod
-    def of(cls, tokens: ChatTokens) -> "Scorer":
-        return cls(tokens, tuple(sorted(set(tokens.encode(LEXICON)))))
+    def of(cls, tokenizer: ChatTokenizer) -> "Scorer":
+        return cls(tokenizer, tuple(sorted(set(tokenizer.encode(LEXICON)))))
 
     def entries(self, prompt: Sequence[int], ids: Sequence[int], top: int) -> tuple[dict[str, Any], ...]:
         digests = chain(prompt, ids)
@@ -37,7 +37,7 @@ class Scorer:
         return self.named(id, sampled) | {"top_logprobs": [self.named(*one) for one in ranked]}
 
     def alternatives(self, id: int, digest: bytes, sampled: float) -> Iterator[tuple[int, float]]:
-        """Less likely tokens, which share what the sampled one leaves of the probability."""
+        """Less likely tokens, which share the remaining probability."""
         start = digest[2] % len(self.others)
         others = [other for other in self.others[start:] + self.others[:start] if other != id]
         rest = math.log(-math.expm1(sampled))
@@ -45,11 +45,11 @@ class Scorer:
             yield other, rest - rank * math.log(2)
 
     def named(self, id: int, logprob: float) -> dict[str, Any]:
-        token = self.tokens.decode([id])
+        token = self.tokenizer.decode([id])
         return {"token": token, "logprob": logprob, "bytes": [*token.encode()]}
 
 
-def asked(request: ChatRequest) -> int:
+def top_count(request: ChatRequest) -> int:
     return request.top_logprobs or 0
 
 
@@ -62,5 +62,5 @@ def chain(prompt: Sequence[int], ids: Sequence[int]) -> Iterator[bytes]:
 
 
 def logprob(digest: bytes) -> float:
-    """Between -1 and 0: more likely than any alternative, and never certain."""
+    """Between -1 and 0: above each alternative, and never 0."""
     return -(1 + int.from_bytes(digest[:2])) / STEPS

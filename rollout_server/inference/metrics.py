@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, under the names that vLLM gives them. Each engine has its own registry."""
+"""Prometheus metrics with vLLM's names. Each server has its own registry."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
@@ -9,15 +9,15 @@ class Metrics:
     def __init__(self, model: str) -> None:
         self.registry = CollectorRegistry()
         self._running = self._gauge("vllm:num_requests_running", "Requests being generated", model)
-        self._waiting = self._gauge("vllm:num_requests_waiting", "Requests in the queue, of which there is none", model)
+        self._waiting = self._gauge("vllm:num_requests_waiting", "Requests in the queue; there is no queue", model)
         self._prompt = self._counter("vllm:prompt_tokens", "Tokens of prompts", model)
         self._generated = self._counter("vllm:generation_tokens", "Tokens that were sampled", model)
 
-    def _gauge(self, name: str, says: str, model: str) -> Gauge:
-        return Gauge(name, says, LABELS, registry=self.registry).labels("0", model)
+    def _gauge(self, name: str, help_text: str, model: str) -> Gauge:
+        return Gauge(name, help_text, LABELS, registry=self.registry).labels("0", model)
 
-    def _counter(self, name: str, says: str, model: str) -> Counter:
-        return Counter(name, says, LABELS, registry=self.registry).labels("0", model)
+    def _counter(self, name: str, help_text: str, model: str) -> Counter:
+        return Counter(name, help_text, LABELS, registry=self.registry).labels("0", model)
 
     def began(self, prompt_tokens: int) -> None:
         self._running.inc()

@@ -1,4 +1,4 @@
-"""Which well-formed requests are refused, and with which sentence. The sentences are those of vLLM."""
+"""Which well-formed requests are rejected. The messages are those of vLLM."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 import jsonschema_rs
 
 from rollout_conformance.contracts.chat.wire import HOTTEST, MOST_TOP_LOGPROBS
+from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.inference import chat_prompt, errors, sampling
-from rollout_conformance.rollout_server.inference.errors import EngineError
 from rollout_conformance.rollout_server.inference.settings import Settings
 from rollout_conformance.rollout_server.inference.wire import ChatRequest, Named
 
-DRAFT = "https://json-schema.org/draft/2020-12/schema"  # whatever draft a client names, nobody goes and fetches it
-MOST_CHOICES = 128  # OpenAI's; without a limit one request could take all there is
+DRAFT = "https://json-schema.org/draft/2020-12/schema"  # whichever draft a client names: no schema is fetched
+MOST_CHOICES = 128  # OpenAI's limit of `n`
 
 
 def check(request: ChatRequest, settings: Settings) -> None:
-    """Raises `EngineError` for the first thing that is wrong."""
+    """Raises `ApiError` for the first problem."""
     check_model(request.model, settings)
-    for found in complaints(request, settings):
-        raise found
+    for problem in problems(request, settings):
+        raise problem
 
 
 def check_model(name: str | None, settings: Settings) -> None:
@@ -27,7 +27,7 @@ def check_model(name: str | None, settings: Settings) -> None:
         raise errors.unknown_model(name, settings.model)
 
 
-def complaints(request: ChatRequest, settings: Settings) -> Iterator[EngineError]:
+def problems(request: ChatRequest, settings: Settings) -> Iterator[ApiError]:
     yield from of_sampling(request)
     yield from of_lengths(request, settings)
     yield from of_output(request)
@@ -35,7 +35,7 @@ def complaints(request: ChatRequest, settings: Settings) -> Iterator[EngineError
     yield from of_schemas(request)
 
 
-def of_sampling(request: ChatRequest) -> Iterator[EngineError]:
+def of_sampling(request: ChatRequest) -> Iterator[ApiError]:
     if request.temperature is not None and request.temperature < 0:
         yield errors.bad(f"temperature must be non-negative, got {request.temperature}.", "temperature")
     if request.temperature is not None and request.temperature > HOTTEST:
@@ -50,7 +50,7 @@ def of_sampling(request: ChatRequest) -> Iterator[EngineError]:
         yield errors.bad(f"n must be 1 when using greedy sampling, got {request.n}.", "n")
 
 
-def of_lengths(request: ChatRequest, settings: Settings) -> Iterator[EngineError]:
+def of_lengths(request: ChatRequest, settings: Settings) -> Iterator[ApiError]:
     for name in ("max_tokens", "max_completion_tokens"):
         most = getattr(request, name)
         if most is not None and most < 1:
@@ -60,7 +60,7 @@ def of_lengths(request: ChatRequest, settings: Settings) -> Iterator[EngineError
             yield errors.bad(sentence, name)
 
 
-def of_output(request: ChatRequest) -> Iterator[EngineError]:
+def of_output(request: ChatRequest) -> Iterator[ApiError]:
     if not 0 <= (request.top_logprobs or 0) <= MOST_TOP_LOGPROBS:
         sentence = f"top_logprobs must be between 0 and {MOST_TOP_LOGPROBS}, got {request.top_logprobs}."
         yield errors.bad(sentence, "top_logprobs")
@@ -70,7 +70,7 @@ def of_output(request: ChatRequest) -> Iterator[EngineError]:
         yield errors.bad("Stream options can only be defined when `stream=True`.", "stream_options")
 
 
-def of_tools(request: ChatRequest) -> Iterator[EngineError]:
+def of_tools(request: ChatRequest) -> Iterator[ApiError]:
     choice = request.tool_choice
     if request.tools == []:
         yield errors.bad("tools must not be an empty list.", "tools")
@@ -81,8 +81,8 @@ def of_tools(request: ChatRequest) -> Iterator[EngineError]:
         yield errors.bad(sentence, "tool_choice")
 
 
-def of_schemas(request: ChatRequest) -> Iterator[EngineError]:
-    """What a reply is held to has to be a schema. Of tools it is where one has to be called; else the policy writes what it likes."""
+def of_schemas(request: ChatRequest) -> Iterator[ApiError]:
+    """The schema of `response_format`, and the `parameters` of tools where a call is forced, must be valid JSON Schemas."""
     form = request.response_format
     if form is not None and form.json_schema is not None and not is_schema(form.json_schema.body):
         yield errors.bad("The schema of `response_format` is not a JSON Schema.", "response_format")
@@ -100,7 +100,7 @@ def names(request: ChatRequest) -> set[str]:
 
 
 def check_length(prompt: int, request: ChatRequest, settings: Settings) -> None:
-    """A prompt and what may follow it have to fit. Raises `EngineError` 400."""
-    asked = request.max_completion_tokens or request.max_tokens or 0
-    if prompt + max(asked, 1) > settings.max_model_len:
-        raise errors.overflow(settings.max_model_len, prompt, asked)
+    """The prompt and the reply must fit into the context (`max_model_len`). Raises `ApiError` 400."""
+    requested = request.max_completion_tokens or request.max_tokens or 0
+    if prompt + max(requested, 1) > settings.max_model_len:
+        raise errors.overflow(settings.max_model_len, prompt, requested)

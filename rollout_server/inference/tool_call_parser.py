@@ -1,4 +1,4 @@
-"""Tool calls in sampled text, in the form of Hermes: where each begins, its name, and its arguments letter by letter."""
+"""Tool calls in sampled text, in the Hermes format (vLLM: `--tool-call-parser hermes`), arguments byte for byte."""
 
 import re
 import secrets
@@ -15,7 +15,7 @@ CALL = re.compile(r'<tool_call>\s*\{"name": "([^"]*)", "arguments": (.*?)\}\s*</
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`begin` and `end` are the place of the arguments in the text; `opened` is where the name is known."""
+    """`begin` and `end` are the span of the arguments in the text; `opened` is the position where the name is complete."""
 
     name: str
     arguments: str
@@ -29,17 +29,17 @@ class Call:
 
 
 def arguments(call: Call) -> str:
-    """As sampled: reading and writing them anew would give a text that the policy never saw."""
+    """As sampled: parsing and serializing them would give a text that the policy never sampled."""
     return call.arguments
 
 
-def found(request: ChatRequest, text: str) -> tuple[Call, ...]:
-    """No call where none may be made: then the text is only text."""
+def parse(request: ChatRequest, text: str) -> tuple[Call, ...]:
+    """The calls in the text; none where `tool_choice` is `none`."""
     if chat_prompt.mode(request) == "none":
         return ()
     return tuple(Call(m[1], m[2], m.end(1), m.start(2), m.end(2)) for m in CALL.finditer(text))
 
 
-def content_end(text: str, made: Sequence[Call]) -> int:
+def content_end(text: str, calls: Sequence[Call]) -> int:
     """Where the content ends: before the first call."""
-    return text.find(OPENING) if made else len(text)
+    return text.find(OPENING) if calls else len(text)

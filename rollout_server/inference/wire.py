@@ -1,6 +1,6 @@
-"""Requests as they come in: types and shapes. What is allowed among well-formed requests is for `checks` to say.
+"""The types of requests; `request_validation` checks the values.
 
-Members that nobody knows are accepted, as in vLLM: clients send many.
+Unknown members are accepted, as in vLLM: clients send many.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,1 +1,20 @@
-from rollout_conformance.rollout_server.mutants.rollout import create_app as create_app
+"""Mutants of the four reference servers, by seam; see `framework.py`."""
+
+import importlib
+import os
+
+from starlette.applications import Starlette
+
+SERVERS = {
+    "ROLLOUT_MUTANT": "rollout",
+    "TRAINER_MUTANT": "trainer",
+    "ENGINE_MUTANT": "inference",
+    "ROUTER_MUTANT": "router",
+}
+
+
+def create_app() -> Starlette:
+    """The mutant that one of the variables names; without any the rollout server reports what is missing."""
+    server = next((server for variable, server in SERVERS.items() if os.environ.get(variable)), "rollout")
+    app: Starlette = importlib.import_module(f"rollout_conformance.rollout_server.mutants.{server}").create_app()
+    return app

@@ -1,26 +1,28 @@
-"""The application: settings in, a Starlette app out. Every ASGI server can serve `rollout_server.rollout.app:create_app`."""
+"""The application: settings in, a Starlette app out. Any ASGI server can serve `rollout_server.app:create_app`."""
 
 import contextlib
-import gc
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import httpx
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rollout_conformance.rollout_server.common import logs, shutdown
-from rollout_conformance.rollout_server.common.request_parsing import Refusal
+from rollout_conformance.rollout_server.common import errors, http_client, logs, shutdown
+from rollout_conformance.rollout_server.common.garbage_collection import collect_rarely
+from rollout_conformance.rollout_server.common.responses import json_response
+from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, SettingsError
 from rollout_conformance.rollout_server.rollout import endpoints, tokenizer_cache, trainer_client
+from rollout_conformance.rollout_server.rollout.app_state import AppState
 from rollout_conformance.rollout_server.rollout.metrics import Metrics
-from rollout_conformance.rollout_server.rollout.service import Kit, Service
-from rollout_conformance.rollout_server.rollout.settings import Settings, SettingsError, load
+from rollout_conformance.rollout_server.rollout.service import Service
+from rollout_conformance.rollout_server.rollout.settings import Settings, load
 from rollout_conformance.rollout_server.rollout.tools import Toolbox
 
 ROUTES = [
@@ -36,39 +38,29 @@ ROUTES = [
     Route("/openapi.json", endpoints.OpenApi),
 ]
 PATHS = frozenset(route.path for route in ROUTES)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def create_app(*, settings: Settings | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Starlette:
     """The server. Settings default to the environment; `transport` carries what is sent to trainers."""
     settings = settings or load()
     logs.quiet_libraries()
-    carrier = transport or trainer_client.transport()
-    service = Service(create_kit(settings, carrier), load_agent(settings))
+    carrier = transport or http_client.transport()
+    service = Service(create_state(settings, carrier), load_agent(settings))
     add_gauges(service)
     app = Starlette(
         routes=ROUTES,
         lifespan=lambda _: lifespan(service, carrier if transport is None else None),
-        exception_handlers={Refusal: on_refusal, HTTPException: on_http_exception, Exception: on_exception},
+        exception_handlers=errors.handlers(on_rejected) | errors.handler(Exception, on_exception),
     )
     app.state.service = service
-    app.add_middleware(Counted, metrics=service.kit.metrics)
+    app.add_middleware(CountResponses, metrics=service.app_state.metrics)
     return app
-
-
-def spare_the_collector() -> None:
-    """Look for cycles less often, and not among what lives as long as the process.
-
-    A thousand running rollouts are a million live objects with hardly a cycle; at Python's own thresholds a third of the
-    time goes into walking them.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 @contextlib.asynccontextmanager
 async def lifespan(service: Service, own_transport: httpx.AsyncBaseTransport | None) -> AsyncIterator[None]:
-    spare_the_collector()
+    collect_rarely()
     try:
         with shutdown.on_signal(service.begin_to_stop):
             yield
@@ -78,12 +70,12 @@ async def lifespan(service: Service, own_transport: httpx.AsyncBaseTransport | N
             await own_transport.aclose()
 
 
-def create_kit(settings: Settings, transport: httpx.AsyncBaseTransport) -> Kit:
+def create_state(settings: Settings, transport: httpx.AsyncBaseTransport) -> AppState:
     metrics = Metrics()
-    return Kit(
+    return AppState(
         settings=settings,
         trainer=trainer_client.TrainerClient(transport, settings.max_reply_bytes),
-        tokenizers=tokenizer_cache.Tokenizers(demo_tokenizer(settings)),
+        tokenizers=tokenizer_cache.TokenizerCache(demo_tokenizer(settings)),
         toolbox=load_tools(settings, metrics),
         metrics=metrics,
         log=logs.create(settings.log_level),
@@ -108,37 +100,33 @@ def load_agent(settings: Settings) -> ModuleType:
 def demo_tokenizer(settings: Settings) -> Path | None:
     if not settings.demo:
         return None
-    path = Path(settings.demo_tokenizer) if settings.demo_tokenizer else tokenizer_cache.DEMO
+    path = Path(settings.demo_tokenizer) if settings.demo_tokenizer else SHIPPED_TOKENIZER
     if not (path / "tokenizer.json").is_file():
         raise SettingsError(f"ROLLOUT_DEMO_TOKENIZER: there is no tokenizer.json in {path}")
     return path
 
 
 def add_gauges(service: Service) -> None:
-    metrics = service.kit.metrics
+    metrics = service.app_state.metrics
     metrics.gauge("rollouts_active", "Accepted and not ended", lambda: service.active)
     metrics.gauge("rollouts_running", "In a slot", lambda: service.slots.running)
     metrics.gauge("rollouts_reporting", "Accepted and not yet acknowledged", lambda: len(service.reports))
-    metrics.gauge("rollout_records", "Remembered rollouts", lambda: len(service.registry))
+    metrics.gauge("rollout_records", "Remembered rollouts", lambda: len(service.idempotency))
 
 
-async def on_refusal(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
-    return endpoints.json_response({"detail": error.detail}, error.status, dict(error.headers or {}))
+def on_rejected(request: Request, status: int, detail: Any, headers: Mapping[str, str]) -> Response:
+    """FastAPI's error body, which trainers of this protocol expect."""
+    return json_response({"detail": detail}, status, headers)
 
 
-async def on_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return endpoints.json_response({"detail": error.detail}, error.status_code, dict(error.headers or {}))
+def on_exception(request: Request, error: Exception) -> Response:
+    log = endpoints.service_of(request).app_state.log
+    log.error("unexpected", path=request.url.path, error=logs.location(error))
+    return json_response({"detail": "Internal server error"}, 500)
 
 
-async def on_exception(request: Request, error: Exception) -> Response:
-    endpoints.service_of(request).kit.log.error("unexpected", path=request.url.path, error=logs.place(error))
-    return endpoints.json_response({"detail": "Internal server error"}, 500)
-
-
-class Counted:
-    """Counts answers by path and status. Unknown paths share one label, or a scanner would fill the registry."""
+class CountResponses:
+    """Counts responses by path and status. Unknown paths share one label, or a scanner would fill the registry."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -149,14 +137,11 @@ class Counted:
             await self.app(scope, receive, send)
             return
 
-        async def counted(message: Message) -> None:
+        async def counting_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 endpoint = scope["path"] if scope["path"] in PATHS else "other"
-                self.metrics.http(method_label(scope["method"]), endpoint, message["status"])
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                self.metrics.http(method, endpoint, message["status"])
             await send(message)
 
-        await self.app(scope, receive, counted)
-
-
-def method_label(method: str) -> str:
-    return method if method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS") else "other"
+        await self.app(scope, receive, counting_send)

@@ -1,18 +1,18 @@
-"""How many rollouts run, how many wait for their turn, and when to say no."""
+"""How many rollouts run, how many wait, and when a start is rejected."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-RETRY_AFTER_S = 1  # a place is free as soon as any rollout ends, which at capacity is all the time
+RETRY_AFTER_S = 1  # a slot is released as soon as any rollout ends, which at capacity happens all the time
 
 
-class FullError(Exception):
-    """Everything runs that may run, and everything waits that may wait."""
+class CapacityError(Exception):
+    """The limits of running and of waiting rollouts are reached."""
 
 
 class Slots:
-    """`running` rollouts at a time, in the order in which they came; `waiting` more may be admitted."""
+    """`running` rollouts at a time, first come, first served; `waiting` more may be admitted."""
 
     def __init__(self, running: int, waiting: int) -> None:
         self._free = asyncio.Semaphore(running)
@@ -21,9 +21,9 @@ class Slots:
         self.running = 0
 
     def admit(self) -> None:
-        """Take a place; whoever took it gives it back with `leave`."""
+        """Admit one rollout. Raises `CapacityError`; the caller calls `leave` when the rollout has been reported."""
         if self.is_full():
-            raise FullError
+            raise CapacityError
         self.admitted += 1
 
     def leave(self) -> None:
@@ -34,7 +34,7 @@ class Slots:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Wait for a free slot and hold it."""
+        """Wait for a slot; it is released at the end of the block."""
         async with self._free:
             self.running += 1
             try:

@@ -1,6 +1,6 @@
 """The page at /docs: every operation with its example, a form to try it and the same as a `curl` line.
 
-One file without anything from elsewhere, because clusters that train often have no internet.
+One file without external resources, because training clusters often have no internet access.
 """
 
 import json
@@ -66,9 +66,9 @@ details { border: 1px solid #ccc; border-radius: 4px; margin: .5rem 0; padding: 
 summary { cursor: pointer } summary b { display: inline-block; width: 3.5rem }
 </style></head><body>
 <h1>Rollout server</h1>
-<p>Machine-readable: <a href="/openapi.json">/openapi.json</a>. Numbers: <a href="/metrics">/metrics</a>.</p>
+<p>Machine-readable: <a href="/openapi.json">/openapi.json</a>. Metrics: <a href="/metrics">/metrics</a>.</p>
 <p><label>Server key, if there is one: <input id="key" type="password" autocomplete="off"></label></p>
-{% if not sections %}<p>This server was shipped without its contracts, so there is nothing to show here.</p>{% endif %}
+{% if not sections %}<p>This server was installed without its contracts, so there is nothing to show here.</p>{% endif %}
 {% for dialect, about, operations, callbacks in sections %}
 <h2>Dialect: {{ dialect }}</h2>
 <details><summary>What it is</summary><pre>{{ about }}</pre></details>

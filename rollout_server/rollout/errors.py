@@ -1,6 +1,6 @@
-"""Why a rollout failed: one category for machines, one sentence of our own for people.
+"""Why a rollout failed: one category for programs, one sentence for people.
 
-What a library, a traceback or the trainer said never becomes part of the sentence.
+Text from a library, a traceback or the trainer never becomes part of the sentence.
 """
 
 from typing import Literal
@@ -23,7 +23,7 @@ Category = Literal[
 
 
 class RolloutError(Exception):
-    """Ends a rollout with status ERROR."""
+    """Ends a rollout with the status ERROR."""
 
     def __init__(self, category: Category, message: str, http_status: int | None = None) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ def category_of(status: int) -> Category:
     return "trainer_client_error" if 400 <= status < 500 else "trainer_error"
 
 
-_SAYS: dict[Category, str] = {
+_REASONS: dict[Category, str] = {
     "rate_limited": "the trainer is rate limiting",
     "trainer_server_error": "the trainer failed",
     "trainer_client_error": "the trainer refused the request",
@@ -49,8 +49,8 @@ _SAYS: dict[Category, str] = {
 
 def from_status(status: int) -> RolloutError:
     category = category_of(status)
-    says = _SAYS.get(category, "a generation is answered with 200")
-    return RolloutError(category, f"Trainer HTTP error: {status} ({says})", status)
+    reason = _REASONS.get(category, "expected 200")
+    return RolloutError(category, f"Trainer HTTP error: {status} ({reason})", status)
 
 
 def network() -> RolloutError:

@@ -1,11 +1,11 @@
-"""Numbers for Prometheus. Each server has its own registry, and every label has a small, fixed set of values."""
+"""Prometheus metrics. Each server has its own registry, and every label has a small, fixed set of values."""
 
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from rollout_conformance.rollout_server.rollout.results import Outcome
-from rollout_conformance.rollout_server.rollout.start_request import Start
+from rollout_conformance.rollout_server.rollout.results import Result
+from rollout_conformance.rollout_server.rollout.start_request import StartRequest
 
 SECONDS = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600)  # from a mock to the default deadline
 REASONS = ("stop", "max_turns", "max_tokens", "length", "content_filter", "error")
@@ -35,13 +35,13 @@ class Metrics:
     def http(self, method: str, endpoint: str, status: int) -> None:
         self._http.labels(method, endpoint, status).inc()
 
-    def started(self, start: Start) -> None:
+    def started(self, start: StartRequest) -> None:
         self._started.labels(start.dialect).inc()
 
     def queued(self, seconds: float) -> None:
         self._queued.observe(seconds)
 
-    def ended(self, start: Start, result: Outcome) -> None:
+    def ended(self, start: StartRequest, result: Result) -> None:
         self.count += 1
         reason = result.finish_reason if result.finish_reason in REASONS else "other"
         self._ended.labels(start.dialect, result.status, reason).inc()

@@ -1,6 +1,6 @@
-"""The API description: the hand-written contracts of all dialects, as one OpenAPI document and as one page.
+"""The API description: the contracts of all dialects as one OpenAPI document and as one page.
 
-The contracts are read as files. A server that is shipped without them still runs, and says so here.
+The contracts are read as files. A server that is installed without them still runs; its page says that they are missing.
 """
 
 import functools
@@ -26,7 +26,7 @@ def page() -> bytes:
 
 @functools.cache
 def document() -> Document:
-    """All dialects in one; where they describe the same path, the first description stands."""
+    """All dialects in one; of a path that several describe the first description is kept."""
     whole: Document = {
         "openapi": "3.1.0",
         "info": {
@@ -54,7 +54,7 @@ def contracts() -> Iterator[tuple[str, Document]]:
 
 
 def with_security(part: Document) -> Document:
-    """A requirement for all operations of a document, written at each of them."""
+    """The document-wide `security`, written at each operation."""
     paths = {
         path: {
             key: {"security": part.get("security", []), **operation} if key in METHODS else operation
@@ -66,7 +66,7 @@ def with_security(part: Document) -> Document:
 
 
 def renamed(value: Any, prefix: str) -> Any:
-    """References to components, led to the names that these have among those of all dialects."""
+    """With a prefix on each reference to a component, as components of several dialects have the same names."""
     if isinstance(value, list):
         return [renamed(item, prefix) for item in value]
     if not isinstance(value, dict):

@@ -3,9 +3,9 @@
     | prompt of turn 1 | sampled 1 | inserted | sampled 2 | inserted | sampled 3
                                     ^ mask of call 2        ^ mask of call 3
 
-A mask covers exactly what this server inserted since the last sampled token: tool results, the template's scaffolding
-and the next generation prompt. The policy sampled none of it, so it is all zeros; the trainer knows its own tokens
-itself.
+A mask covers exactly the tokens that this server inserted since the last sampled token: tool results, text of the
+template and the next generation prompt. The policy sampled none of them, so the mask is all zeros; the trainer knows its
+own tokens.
 """
 
 from dataclasses import dataclass
@@ -37,11 +37,11 @@ def count_inserted(last: Turn, prompt: int) -> int:
 
 
 def zeros(count: int) -> list[int] | None:
-    return [0] * count or None  # an empty mask says nothing, and is not sent
+    return [0] * count or None  # an empty mask is left out
 
 
 def check_alignment(last: Turn | None, now: Turn) -> None:
-    """Both prompts have to grow alike. A constant difference is the tool list, which only the trainer renders."""
+    """Both prompts must grow by the same number. A constant difference is the tool list, which only the trainer renders."""
     if last is not None and drift(last, now):
         raise errors.conversation(
             f"the prompt grew by {now.trainer_prompt - last.trainer_prompt} tokens at the trainer "

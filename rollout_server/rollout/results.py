@@ -1,4 +1,4 @@
-"""What a rollout has come to: its running tally, and the one result that is reported in the end."""
+"""The counters of a running rollout, and the one result that is reported at its end."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rollout_conformance.rollout_server.rollout.errors import RolloutError
-from rollout_conformance.rollout_server.rollout.start_request import Start
+from rollout_conformance.rollout_server.rollout.start_request import StartRequest
 
 Messages = Sequence[Mapping[str, Any]]
 
 
 @dataclass(slots=True)
-class Tally:
-    """The metrics of a rollout while it runs. Time in the queue is nobody's latency and does not count."""
+class Counters:
+    """The metrics of a rollout while it runs. Time in the queue is not included."""
 
     began: float = field(default_factory=time.perf_counter)
     llm_s: float = 0.0
@@ -33,7 +33,7 @@ class Tally:
         self.last_context = prompt + response
 
     def max_context(self) -> int:
-        """The longest context that the policy is known to have had; the last one includes its reply."""
+        """The longest context of the policy; of the last one the reply is included."""
         return max(self.longest_prompt, self.last_context)
 
     def report(self) -> dict[str, Any]:
@@ -54,8 +54,8 @@ def milliseconds(seconds: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The terminal result. There is one for each rollout, and it never changes."""
+class Result:
+    """The terminal result: one for each rollout, never changed."""
 
     rollout_id: str
     finish_reason: str
@@ -69,13 +69,19 @@ class Outcome:
         return "ERROR" if self.error else "COMPLETED"
 
 
-def completed(start: Start, messages: Messages, tally: Tally, reason: str, extra: Mapping[str, Any]) -> Outcome:
-    return Outcome(start.rollout_id, reason, tuple(messages), tally.report(), extra=dict(extra))
+def completed(
+    start: StartRequest, messages: Messages, counters: Counters, reason: str, extra: Mapping[str, Any]
+) -> Result:
+    return Result(start.rollout_id, reason, tuple(messages), counters.report(), extra=dict(extra))
 
 
-def failed(start: Start, messages: Messages, tally: Tally, error: RolloutError, extra: Mapping[str, Any]) -> Outcome:
-    """The transcript up to the failure is kept: it says where things went wrong."""
-    return Outcome(start.rollout_id, "error", tuple(messages), tally.report(), error, dict(extra) | error_fields(error))
+def failed(
+    start: StartRequest, messages: Messages, counters: Counters, error: RolloutError, extra: Mapping[str, Any]
+) -> Result:
+    """The transcript up to the failure is kept: it shows what led to it."""
+    return Result(
+        start.rollout_id, "error", tuple(messages), counters.report(), error, dict(extra) | error_fields(error)
+    )
 
 
 def error_fields(error: RolloutError) -> dict[str, Any]:
@@ -83,15 +89,15 @@ def error_fields(error: RolloutError) -> dict[str, Any]:
     return fields if error.http_status is None else fields | {"http_status": error.http_status}
 
 
-def body(outcome: Outcome) -> dict[str, Any]:
-    """The result as it is written in both dialects; what does not apply is left out."""
-    said = {"error_message": outcome.error.message} if outcome.error else {}
+def body(result: Result) -> dict[str, Any]:
+    """The body of the result in the sync and callback dialects; members that do not apply are left out."""
+    message = {"error_message": result.error.message} if result.error else {}
     return {
-        "rollout_id": outcome.rollout_id,
-        "status": outcome.status,
-        "final_messages": outcome.messages,
-        "finish_reason": outcome.finish_reason,
-        **said,
-        "metrics": outcome.metrics,
-        "extra_fields": outcome.extra,
+        "rollout_id": result.rollout_id,
+        "status": result.status,
+        "final_messages": result.messages,
+        "finish_reason": result.finish_reason,
+        **message,
+        "metrics": result.metrics,
+        "extra_fields": result.extra,
     }

@@ -1,4 +1,4 @@
-"""One rollout while it runs."""
+"""A running rollout."""
 
 import hashlib
 import secrets
@@ -7,28 +7,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout_conformance.rollout_server.rollout.response_mask import Turn
-from rollout_conformance.rollout_server.rollout.results import Tally
-from rollout_conformance.rollout_server.rollout.start_request import Start
+from rollout_conformance.rollout_server.rollout.results import Counters
+from rollout_conformance.rollout_server.rollout.start_request import StartRequest
 
 Message = Mapping[str, Any]
 
 
 @dataclass(slots=True)
-class Rollout:
-    """`history` is what the next generation is asked to continue; it is replaced by longer ones and never edited."""
+class RolloutState:
+    """`history` is the conversation that the next generation continues; it is replaced by longer ones, never edited."""
 
-    start: Start
+    start: StartRequest
     history: Sequence[Message]
-    tally: Tally = field(default_factory=Tally)
+    counters: Counters = field(default_factory=Counters)
     last: Turn | None = None
     extra: dict[str, Any] = field(default_factory=dict)
     nonce: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def turn_key(self) -> str:
-        """Names this turn of this run, in ASCII whatever the rollout id is."""
-        text = f"{self.nonce} {self.tally.llm_calls} {self.start.rollout_id}"
+        """The Idempotency-Key of this turn of this run, in ASCII whatever the rollout id is."""
+        text = f"{self.nonce} {self.counters.llm_calls} {self.start.rollout_id}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def begin(start: Start) -> Rollout:
-    return Rollout(start, list(start.messages))
+def new_state(start: StartRequest) -> RolloutState:
+    return RolloutState(start, list(start.messages))

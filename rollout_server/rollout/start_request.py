@@ -1,7 +1,7 @@
-"""A start of any dialect, in one shape.
+"""A start request of any dialect, in one form.
 
-The models of the contract have checked it by now. What goes back to the trainer (messages, sampling) is kept as it came
-in, not as a model would write it.
+The models of the contract have validated it. What is sent back to the trainer (messages, sampling) is kept unchanged,
+not as a model would serialize it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Routes:
-    """Where a routed rollout reports, with which key, and what it was given besides. Times are in seconds."""
+class CallbackRoutes:
+    """The callback URLs of a routed rollout, their key, and its other members. Times are in seconds."""
 
     completion: str
     grader: str | None
@@ -28,7 +28,7 @@ class Routes:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartRequest:
     dialect: Dialect
     rollout_id: str
     server_url: str
@@ -41,16 +41,16 @@ class Start:
     tokenizer_name: str = ""
     tokenizer_revision: str | None = None
     idempotency_key: str | None = None
-    routes: Routes | None = None
+    routes: CallbackRoutes | None = None
 
     @property
     def chat_url(self) -> str:
         return self.server_url + ("/chat/completions" if self.routes else "/v1/chat/completions")
 
 
-def from_sync(body: Body) -> Start:
+def from_sync(body: Body) -> StartRequest:
     request = wire.RolloutRequest.model_validate(body)
-    return Start(
+    return StartRequest(
         dialect="sync",
         sampling=body["sampling_params"],
         api_key=request.callback_api_key,
@@ -60,9 +60,9 @@ def from_sync(body: Body) -> Start:
     )
 
 
-def from_callback(body: Body) -> Start:
+def from_callback(body: Body) -> StartRequest:
     request = wire.InitRequest.model_validate(body)
-    return Start(
+    return StartRequest(
         dialect="callback",
         sampling=body["completion_params"],
         api_key=request.api_key,

@@ -1,1 +1,1 @@
-"""The reference chat router: one OpenAI-shaped address in front of several vLLM servers."""
+"""The reference router: one OpenAI-compatible API in front of several inference servers."""

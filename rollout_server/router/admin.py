@@ -1,4 +1,4 @@
-"""What operators may see and do, with a key of the scope `admin`. What they change holds for the next request."""
+"""The endpoints of operators, for keys with the scope `admin`. Changes apply to the next request."""
 
 import secrets
 from typing import Any
@@ -8,19 +8,19 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rollout_conformance.rollout_server.common import request_parsing
+from rollout_conformance.rollout_server.common.errors import problems
+from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.router import api_keys, errors, planner, request_auth
 from rollout_conformance.rollout_server.router.app_state import DECISIONS
-from rollout_conformance.rollout_server.router.request_auth import authenticate, kit_of
-from rollout_conformance.rollout_server.router.responses import json_response
+from rollout_conformance.rollout_server.router.request_auth import authenticate, state_of
 from rollout_conformance.rollout_server.router.settings import Limits
 
 SCOPE = "admin"
-SHOWN = 50
+DEFAULT_LIMIT = 50
 
 
-class Wanted(Limits):
-    """A key to create. Without a secret of its own it gets a good one."""
+class KeyRequest(Limits):
+    """A key to create. Without `key` a random one is created."""
 
     key: SecretStr | None = Field(default=None, min_length=16)
 
@@ -28,7 +28,7 @@ class Wanted(Limits):
 class Backends(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         await authorize(request)
-        return listing([backend.described() for backend in kit_of(request).fleet.backends])
+        return listing([backend.described() for backend in state_of(request).pool.backends])
 
 
 class Degrade(HTTPEndpoint):
@@ -36,14 +36,14 @@ class Degrade(HTTPEndpoint):
         await authorize(request)
         reason = (await request_auth.read_object(request)).get("reason")
         if not isinstance(reason, str | None):
-            raise errors.invalid("reason", "reason must be a text")
-        return json_response(kit_of(request).fleet.degrade(request.path_params["name"], reason).described())
+            raise errors.invalid("reason", "reason must be a string")
+        return json_response(state_of(request).pool.degrade(request.path_params["name"], reason).described())
 
 
 class Heal(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         await authorize(request)
-        return json_response(kit_of(request).fleet.heal(request.path_params["name"]).described())
+        return json_response(state_of(request).pool.heal(request.path_params["name"]).described())
 
 
 class Decisions(HTTPEndpoint):
@@ -52,12 +52,12 @@ class Decisions(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         await authorize(request)
         count = limit(request.query_params.get("limit"))
-        return listing(list(reversed(kit_of(request).decisions))[:count])
+        return listing(list(reversed(state_of(request).decisions))[:count])
 
 
 def limit(value: str | None) -> int:
     if value is None:
-        return SHOWN
+        return DEFAULT_LIMIT
     if not (value.isascii() and value.isdigit() and len(value) < 9 and 1 <= int(value) <= DECISIONS):
         raise errors.invalid("limit", f"limit must be a number from 1 to {DECISIONS}")
     return int(value)
@@ -66,14 +66,14 @@ def limit(value: str | None) -> int:
 class Keys(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         await authorize(request)
-        return listing([key.described() for key in await kit_of(request).ledger.keys()])
+        return listing([key.described() for key in await state_of(request).key_store.keys()])
 
     async def post(self, request: Request) -> Response:
-        """The only answer that ever has the key itself."""
+        """The only response that contains the key."""
         await authorize(request)
-        wanted = read(await request_auth.read_object(request))
-        secret = wanted.key.get_secret_value() if wanted.key else f"sk-{secrets.token_urlsafe(32)}"
-        key = await kit_of(request).ledger.add(api_keys.row(wanted, api_keys.digest(secret.encode())))
+        key_request = read(await request_auth.read_object(request))
+        secret = key_request.key.get_secret_value() if key_request.key else f"sk-{secrets.token_urlsafe(32)}"
+        key = await state_of(request).key_store.add(api_keys.row(key_request, api_keys.digest(secret.encode())))
         return json_response({**key.described(), "key": secret}, 201)
 
 
@@ -81,15 +81,17 @@ class Key(HTTPEndpoint):
     async def delete(self, request: Request) -> Response:
         await authorize(request)
         key_id = request.path_params["key_id"]
-        await kit_of(request).ledger.revoke(key_id)
+        await state_of(request).key_store.revoke(key_id)
         return json_response({"id": key_id, "object": "key", "revoked": True})
 
 
 class Planner(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         await authorize(request)
-        kit = kit_of(request)
-        return json_response(planner.plan(kit.running, len(kit.fleet.usable()), kit.settings.backend_capacity))
+        app_state = state_of(request)
+        return json_response(
+            planner.plan(app_state.running, len(app_state.pool.usable()), app_state.settings.backend_capacity)
+        )
 
 
 async def authorize(request: Request) -> None:
@@ -100,10 +102,10 @@ def listing(items: list[dict[str, Any]]) -> Response:
     return json_response({"object": "list", "data": items, "count": len(items)})
 
 
-def read(body: dict[str, Any]) -> Wanted:
+def read(body: dict[str, Any]) -> KeyRequest:
     try:
-        return Wanted.model_validate(body)
+        return KeyRequest.model_validate(body)
     except ValidationError as error:
-        first = request_parsing.complaints(error)[0]
-        place = ".".join(str(step) for step in first["loc"][1:])
-        raise errors.invalid(place or None, f"{place or 'body'}: {first['msg']}") from None
+        first = problems(error)[0]
+        path = ".".join(str(step) for step in first["loc"][1:])
+        raise errors.invalid(path or None, f"{path or 'body'}: {first['msg']}") from None

@@ -1,4 +1,4 @@
-"""Which backend has the beginning of a conversation in its cache: the one that served it before."""
+"""Which backend has the prefix of a conversation in its KV cache: the one that served it before."""
 
 import hashlib
 from collections import OrderedDict
@@ -8,19 +8,19 @@ from typing import Any
 
 from rollout_conformance.rollout_server.common import json_text
 
-LONG = 4096  # bytes, about a thousand tokens: to read so much anew takes longer than to wait for a busier backend
+LONG = 4096  # bytes, about a thousand tokens: to prefill these takes longer than to wait for a busier backend
 
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """The end of a message: what came up to here, and how much that is."""
+    """The end of a message: a hash of the conversation up to here, and its size."""
 
     hash: bytes
     size: int
 
 
 def boundaries(org: str, body: Mapping[str, Any]) -> list[Boundary]:
-    """One for each message, the shortest beginning first. An organisation never learns what another one asked."""
+    """One for each message, the shortest prefix first. The organisation is part of the hash: prefixes are not shared."""
     messages = body.get("messages")
     if not isinstance(messages, Sequence) or isinstance(messages, str):
         return []
@@ -34,9 +34,9 @@ def boundaries(org: str, body: Mapping[str, Any]) -> list[Boundary]:
 
 
 class Affinity:
-    """Remembers whole conversations, and the first boundary beyond a long beginning; the least recently used is forgotten first.
+    """Remembers whole conversations, and the first boundary of a long prefix; the least recently used is removed first.
 
-    Short beginnings are not remembered: a system prompt of two lines that all share would send everybody to one backend.
+    Short prefixes are not remembered: a short system prompt that all share would send all requests to one backend.
     """
 
     def __init__(self, limit: int) -> None:
@@ -44,21 +44,21 @@ class Affinity:
         self._known: OrderedDict[bytes, str] = OrderedDict()
 
     def find(self, known: Sequence[Boundary]) -> str | None:
-        """The backend of the longest beginning that is known."""
+        """The backend of the longest known prefix."""
         for one in reversed(known):
             if one.hash in self._known:
                 self._known.move_to_end(one.hash)
                 return self._known[one.hash]
         return None
 
-    def remember(self, said: Sequence[Boundary], backend: str) -> None:
-        for one in kept(said):
+    def remember(self, conversation: Sequence[Boundary], backend: str) -> None:
+        for one in to_remember(conversation):
             self._known[one.hash] = backend
             self._known.move_to_end(one.hash)
         while len(self._known) > self._limit:
             self._known.popitem(last=False)
 
 
-def kept(said: Sequence[Boundary]) -> list[Boundary]:
-    long = [one for one in said if one.size >= LONG]
-    return [*long[:1], *said[-1:]]
+def to_remember(conversation: Sequence[Boundary]) -> list[Boundary]:
+    long = [one for one in conversation if one.size >= LONG]
+    return [*long[:1], *conversation[-1:]]

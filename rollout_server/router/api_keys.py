@@ -1,4 +1,4 @@
-"""API keys: what is known of one, and whether it may be used. The key itself is kept nowhere, only its hash."""
+"""API keys: their limits and whether they are valid. Only the hash of a key is stored."""
 
 import hashlib
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ def digest(secret: bytes) -> str:
 
 
 def id_of(hashed: str) -> str:
-    """The same for the same key at every start, and no help in guessing it."""
+    """Stable for the same key, and of no help in guessing it."""
     return f"key-{hashlib.sha256(hashed.encode()).hexdigest()[:16]}"
 
 
@@ -63,7 +63,7 @@ def check_budget(key: Key) -> None:
 
 
 def row(limits: Limits, hashed: str) -> dict[str, Any]:
-    """As the state store keeps it."""
+    """The row in the state store."""
     known = limits.model_dump(include=set(Limits.model_fields) - {"scopes"})
     return {"id": id_of(hashed), "hash": hashed, "scopes": " ".join(dict.fromkeys(limits.scopes)), **known}
 

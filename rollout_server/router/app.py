@@ -1,27 +1,27 @@
-"""The application: settings in, a Starlette app out. Every ASGI server can serve `rollout_server.router.app:create_app`."""
+"""The application: settings in, a Starlette app out. Any ASGI server can serve `rollout_server.router.app:create_app`."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from rollout_conformance.rollout_server.common import logs, shutdown
-from rollout_conformance.rollout_server.common.request_parsing import Refusal
-from rollout_conformance.rollout_server.router import admin, app_state, endpoints, errors, health, response_headers
-from rollout_conformance.rollout_server.router.app_state import Kit
-from rollout_conformance.rollout_server.router.errors import RouterError
-from rollout_conformance.rollout_server.router.responses import refused
+from rollout_conformance.rollout_server.common.errors import ApiError, handler, handlers
+from rollout_conformance.rollout_server.router import admin, endpoints, errors, health
+from rollout_conformance.rollout_server.router.app_state import AppState, create_state
+from rollout_conformance.rollout_server.router.response_headers import CommonHeaders
+from rollout_conformance.rollout_server.router.responses import error_response
 from rollout_conformance.rollout_server.router.settings import Settings, load
 
-FIRST_LOOK_S = 2.0  # what the backends get to introduce themselves before requests are taken
+FIRST_PROBE_S = 2.0  # how long the first probes of the backends may delay the first request
 
 ROUTES = [
-    Route("/v1/chat/completions", endpoints.ChatCompletions),  # first, as it is asked for all the time
+    Route("/v1/chat/completions", endpoints.ChatCompletions),  # first, as most requests go there
     Route("/v1/completions", endpoints.Completions),
     Route("/health", endpoints.Health),
     Route("/v1/status/healthz", endpoints.Health),
@@ -43,62 +43,55 @@ def create_app(*, settings: Settings | None = None) -> Starlette:
     """The router. Settings default to the environment."""
     settings = settings or load()
     logs.quiet_libraries()
-    made = app_state.create(settings)
-    add_gauges(made)
+    app_state = create_state(settings)
+    add_gauges(app_state)
     app = Starlette(
         routes=ROUTES,
-        lifespan=lambda _: lifespan(made),
-        exception_handlers={RouterError: on_router_error, Refusal: on_refusal, HTTPException: on_http_exception},
+        lifespan=lambda _: lifespan(app_state),
+        exception_handlers=handlers(on_rejected) | handler(ApiError, on_api_error),
     )
-    app.state.kit = made
-    app.add_middleware(response_headers.Framed, kit=made, paths=frozenset(route.path for route in ROUTES))
+    app.state.app_state = app_state
+    app.add_middleware(CommonHeaders, app_state=app_state, paths=frozenset(route.path for route in ROUTES))
     return app
 
 
-def add_gauges(made: Kit) -> None:
-    made.metrics.gauge("router_running", "Routed requests that run now", lambda: made.running)
-    made.metrics.gauge("router_backends_usable", "Backends that take requests", lambda: len(made.fleet.usable()))
-    made.metrics.gauge("router_records_waiting", "Records not yet stored", lambda: made.ledger.book.waiting)
-    made.metrics.backends({backend.name: backend for backend in made.fleet.backends})
+def add_gauges(app_state: AppState) -> None:
+    metrics = app_state.metrics
+    metrics.gauge("router_running", "Routed requests that run now", lambda: app_state.running)
+    metrics.gauge("router_backends_usable", "Backends that take requests", lambda: len(app_state.pool.usable()))
+    metrics.gauge("router_records_waiting", "Records not yet stored", lambda: app_state.key_store.buffer.waiting)
+    metrics.backends({backend.name: backend for backend in app_state.pool.backends})
 
 
 @contextlib.asynccontextmanager
-async def lifespan(made: Kit) -> AsyncIterator[None]:
-    watching = asyncio.create_task(watch(made))
+async def lifespan(app_state: AppState) -> AsyncIterator[None]:
+    probing = asyncio.create_task(probe_backends(app_state))
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(made.introduced.wait(), FIRST_LOOK_S)
+        await asyncio.wait_for(app_state.probed_once.wait(), FIRST_PROBE_S)
     try:
-        with shutdown.on_signal(made.stop):
+        with shutdown.on_signal(app_state.stop):
             yield
     finally:
-        made.stop()
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        if lost := await made.ledger.close():
-            made.log.error("records_lost", count=lost, reason="the state store is away")
-        await made.upstream.close()
+        app_state.stop()
+        probing.cancel()
+        await asyncio.gather(probing, return_exceptions=True)
+        if lost := await app_state.key_store.close():
+            app_state.log.error("records_lost", count=lost, reason="the state store is unavailable")
+        await app_state.client.close()
 
 
-async def watch(made: Kit) -> None:
-    interval = made.settings.health_interval_s
+async def probe_backends(app_state: AppState) -> None:
+    interval = app_state.settings.health_interval_s
     if interval:
-        await health.watch(made.fleet, made.upstream, interval, made.introduced)
+        await health.watch(app_state.pool, app_state.client, interval, app_state.probed_once)
     else:
-        await health.learn(made.fleet, made.upstream)
-        made.introduced.set()
+        await health.discover_models(app_state.pool, app_state.client)
+        app_state.probed_once.set()
 
 
-async def on_router_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RouterError)
-    return refused(error, request.state.request_id)
+def on_api_error(request: Request, error: ApiError) -> Response:
+    return error_response(error, request.state.request_id)
 
 
-async def on_refusal(request: Request, error: Exception) -> Response:
-    """The shared reading of bodies refuses in words of its own."""
-    assert isinstance(error, Refusal)
-    return refused(errors.of_status(error.status, str(error.detail), error.headers), request.state.request_id)
-
-
-async def on_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return refused(errors.of_status(error.status_code, error.detail, error.headers), request.state.request_id)
+def on_rejected(request: Request, status: int, detail: Any, headers: Mapping[str, str]) -> Response:
+    return error_response(errors.from_status(status, str(detail), headers), request.state.request_id)

@@ -1,4 +1,4 @@
-"""The HTTP face of the router: one class for each path, so that a wrong method is answered with every right one."""
+"""One class for each path, so that a wrong method is answered with 405 and the allowed ones (RFC 9110, 15.5.6)."""
 
 import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.router import (
     health,
     idempotency_cache,
@@ -15,9 +16,9 @@ from rollout_conformance.rollout_server.router import (
     request_validation,
     service,
 )
-from rollout_conformance.rollout_server.router.app_state import Kit
-from rollout_conformance.rollout_server.router.request_auth import authenticate, kit_of
-from rollout_conformance.rollout_server.router.responses import json_response, unless_gone
+from rollout_conformance.rollout_server.router.app_state import AppState
+from rollout_conformance.rollout_server.router.request_auth import authenticate, state_of
+from rollout_conformance.rollout_server.router.responses import or_client_gone
 
 
 class ChatCompletions(HTTPEndpoint):
@@ -31,36 +32,38 @@ class Completions(HTTPEndpoint):
 
 
 async def infer(request: Request, path: str) -> Response:
-    asked = await request_auth.read_asked(request, path)
-    given = request_auth.given_id(request.headers.get("x-request-id"))
-    name = idempotency_cache.name_of(asked.key.id, path, request.headers.get("idempotency-key"), given, asked.raw)
-    return await unless_gone(request, service.serve(kit_of(request), asked, name))
+    inference = await request_auth.read_inference(request, path)
+    client_id = request_auth.client_request_id(request.headers.get("x-request-id"))
+    key = idempotency_cache.cache_key(
+        inference.key.id, path, request.headers.get("idempotency-key"), client_id, inference.raw
+    )
+    return await or_client_gone(request, service.serve(state_of(request), inference, key))
 
 
 class Models(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         await authenticate(request, None)
-        kit = kit_of(request)
-        async with kit.learning:
-            await health.learn(kit.fleet, kit.upstream)
-        return json_response({"object": "list", "data": kit.fleet.models()})
+        app_state = state_of(request)
+        async with app_state.discovering:
+            await health.discover_models(app_state.pool, app_state.client)
+        return json_response({"object": "list", "data": app_state.pool.models()})
 
 
 class Audit(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         key = await authenticate(request, None)
-        found = await kit_of(request).ledger.request(key.org, request.path_params["request_id"])
+        found = await state_of(request).key_store.request(key.org, request.path_params["request_id"])
         return json_response(record(found))
 
 
 def record(row: dict[str, Any]) -> dict[str, Any]:
-    """A request that still runs has no status yet."""
+    """A running request has no status yet."""
     tokens = {name: row[name] or 0 for name in ("prompt_tokens", "completion_tokens")}
     return {"object": "request", **row, **tokens, "total_tokens": sum(tokens.values())}
 
 
 class Health(HTTPEndpoint):
-    """That the process answers, and nothing about what is behind it."""
+    """Liveness of the process; backends and the state store do not matter."""
 
     async def get(self, request: Request) -> Response:
         return json_response({"status": "healthy", "timestamp": now()})
@@ -68,21 +71,25 @@ class Health(HTTPEndpoint):
 
 class Ready(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
-        kit = kit_of(request)
-        components = {"backends": has_backend(kit), "state": await has_state(kit), "accepting": not kit.stopping}
+        app_state = state_of(request)
+        components = {
+            "backends": has_backend(app_state),
+            "state": await has_state(app_state),
+            "accepting": not app_state.stopping,
+        }
         named = {name: "healthy" if well else "unhealthy" for name, well in components.items()}
         ready = all(components.values())
         body = {"status": "healthy" if ready else "unhealthy", "components": named, "timestamp": now()}
         return json_response(body, 200 if ready else 503)
 
 
-def has_backend(kit: Kit) -> bool:
-    """One that answered the last probe; where none is made, one that nobody complained of."""
-    return any(backend.up or not kit.fleet.remembers for backend in kit.fleet.usable())
+def has_backend(app_state: AppState) -> bool:
+    """One that answered the last probe; without probes, any that is not degraded."""
+    return any(backend.up or not app_state.pool.probes for backend in app_state.pool.usable())
 
 
-async def has_state(kit: Kit) -> bool:
-    return await kit.ledger.is_there() or not kit.settings.state_required
+async def has_state(app_state: AppState) -> bool:
+    return await app_state.key_store.is_available() or not app_state.settings.state_required
 
 
 def now() -> str:
@@ -91,4 +98,4 @@ def now() -> str:
 
 class Metrics(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
-        return Response(kit_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(state_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)

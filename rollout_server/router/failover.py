@@ -1,13 +1,13 @@
-"""Ask the backends in turn until one answers. Until then the client has seen nothing, so the next one may be tried."""
+"""Try the backends in turn until one answers. Until then nothing was sent to the client, so the next one may be tried."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rollout_conformance.rollout_server.common import json_text
+from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.router import (
     affinity,
-    app_state,
     backend_client,
     errors,
     health,
@@ -15,22 +15,22 @@ from rollout_conformance.rollout_server.router import (
     usage,
 )
 from rollout_conformance.rollout_server.router.affinity import Boundary
-from rollout_conformance.rollout_server.router.app_state import Kit
-from rollout_conformance.rollout_server.router.backend_client import FailedError, Reply
+from rollout_conformance.rollout_server.router.app_state import AppState, draw
+from rollout_conformance.rollout_server.router.backend_client import BackendError, BackendReply
 from rollout_conformance.rollout_server.router.errors import Failure
-from rollout_conformance.rollout_server.router.request_lifecycle import Run
-from rollout_conformance.rollout_server.router.request_validation import Asked
+from rollout_conformance.rollout_server.router.request_lifecycle import RequestLifecycle
+from rollout_conformance.rollout_server.router.request_validation import InferenceRequest
 from rollout_conformance.rollout_server.router.routing import Choice
 
 
 @dataclass(slots=True)
-class Opened:
-    """A backend that answers: with everything, or with the first part of a stream."""
+class OpenResponse:
+    """A response of a backend: complete, or the first chunk of a stream."""
 
     choice: Choice
-    reply: Reply
+    reply: BackendReply
     body: bytes = b""
-    answer: Any = None  # what the body says, if it is JSON
+    answer: Any = None  # the body, if it is JSON
     chunks: AsyncIterator[bytes] | None = None
 
     def close(self) -> None:
@@ -38,72 +38,74 @@ class Opened:
         self.reply.close()
 
 
-async def choices(kit_: Kit, asked: Asked, hashes: Sequence[Boundary]) -> list[Choice]:
-    """Raises `RouterError` when no backend has the model."""
-    found = routing.serving(kit_.fleet.backends, asked.model)
+async def choices(app_state: AppState, inference: InferenceRequest, hashes: Sequence[Boundary]) -> list[Choice]:
+    """Raises `ApiError` when no backend has the model."""
+    found = routing.serving(app_state.pool.backends, inference.model)
     if not found:
-        async with kit_.learning:
-            await health.learn(kit_.fleet, kit_.upstream)
-        found = routing.serving(kit_.fleet.backends, asked.model)
+        async with app_state.discovering:
+            await health.discover_models(app_state.pool, app_state.client)
+        found = routing.serving(app_state.pool.backends, inference.model)
     if not found:
-        raise missing(kit_)
-    return routing.choices(found, preferred(kit_, hashes), app_state.draw)
+        raise no_backend_error(app_state)
+    return routing.choices(found, preferred_backend(app_state, hashes), draw)
 
 
-def missing(kit_: Kit) -> errors.RouterError:
-    """A model that a silent backend may have is not unknown."""
-    silent = any(backend.models is None for backend in kit_.fleet.backends)
-    return errors.unserved(["connect"]) if silent else errors.unknown_model()
+def no_backend_error(app_state: AppState) -> ApiError:
+    """A model is unknown only if every backend has listed its models."""
+    silent = any(backend.models is None for backend in app_state.pool.backends)
+    return errors.all_backends_failed(["connect"]) if silent else errors.unknown_model()
 
 
-def preferred(kit_: Kit, hashes: Sequence[Boundary]) -> str | None:
-    """The backend that has the beginning in its cache, unless so much runs there that another one is quicker without it."""
-    name = kit_.affinity.find(hashes)
-    known = kit_.fleet.by_name.get(name) if name else None
-    return name if known is not None and known.running < kit_.settings.backend_capacity else None
+def preferred_backend(app_state: AppState, hashes: Sequence[Boundary]) -> str | None:
+    """The backend with the prefix in its cache, unless it is at its capacity."""
+    name = app_state.affinity.find(hashes)
+    known = app_state.pool.by_name.get(name) if name else None
+    return name if known is not None and known.running < app_state.settings.backend_capacity else None
 
 
-def boundaries(kit_: Kit, asked: Asked) -> list[Boundary]:
-    return affinity.boundaries(asked.key.org, asked.body) if kit_.settings.affinity else []
+def boundaries(app_state: AppState, inference: InferenceRequest) -> list[Boundary]:
+    return affinity.boundaries(inference.key.org, inference.body) if app_state.settings.affinity else []
 
 
-async def open_first(run: Run, found: Sequence[Choice], body: Mapping[str, Any], streams: bool) -> Opened:
-    """The first answer that is one. Raises `RouterError` when every backend failed."""
+async def open_first(
+    lifecycle: RequestLifecycle, found: Sequence[Choice], body: Mapping[str, Any], streams: bool
+) -> OpenResponse:
+    """The first response that is not a failure. Raises `ApiError` when every backend failed."""
     failures: list[Failure] = []
     for choice in found:
         try:
-            opened = await open_one(run, choice, payload(body), streams)
-        except FailedError as error:
-            run.tried(choice, error.failure)
-            run.kit.fleet.failed(choice.backend, gone=error.failure == "connect")
+            opened = await open_one(lifecycle, choice, payload(body), streams)
+        except BackendError as error:
+            lifecycle.record_attempt(choice, error.failure)
+            lifecycle.app_state.pool.failed(choice.backend, gone=error.failure == "connect")
             failures.append(error.failure)
             continue
-        run.tried(choice, "answered")
-        run.kit.fleet.answered(choice.backend)
+        lifecycle.record_attempt(choice, "answered")
+        lifecycle.app_state.pool.answered(choice.backend)
         return opened
-    raise errors.unserved(failures)
+    raise errors.all_backends_failed(failures)
 
 
 def payload(body: Mapping[str, Any]) -> bytes:
-    """Everything the client sent, written once more."""
+    """All members that the client sent."""
     return json_text.dumps(body)
 
 
-async def open_one(run: Run, choice: Choice, body: bytes, streams: bool) -> Opened:
+async def open_one(lifecycle: RequestLifecycle, choice: Choice, body: bytes, streams: bool) -> OpenResponse:
     backend = choice.backend
     backend.running += 1
     reply = None
     try:
-        headers = backend_client.headers(run.asked, streams)
-        reply = await run.kit.upstream.ask(backend, run.asked.path, body, headers)
+        headers = backend_client.headers(lifecycle.inference, streams)
+        reply = await lifecycle.app_state.client.ask(backend, lifecycle.inference.path, body, headers)
         if routing.is_failure(reply.status):
-            raise FailedError("status")
-        opened = Opened(choice, reply)
+            raise BackendError("status")
+        opened = OpenResponse(choice, reply)
         if reply.status < 300 and reply.content_type.lower().startswith("text/event-stream"):
             opened.chunks = await begun(reply.chunks())
         else:
-            opened.body = await reply.whole(run.kit.settings.reply_limit)
-            opened.answer = parsed(opened.body)
+            opened.body = await reply.whole(lifecycle.app_state.settings.reply_limit)
+            opened.answer = parse_json(opened.body)
             check_answer(reply.status, opened.answer)
     except BaseException:
         backend.running -= 1
@@ -114,31 +116,33 @@ async def open_one(run: Run, choice: Choice, body: bytes, streams: bool) -> Open
 
 
 async def begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same chunks, of which there is at least one."""
+    """The same chunks; raises `BackendError` if there is none."""
     first = await anext(chunks, None)
     if first is None:
-        raise FailedError("invalid")
-    return preceded(first, chunks)
+        raise BackendError("invalid")
+    return prepend(first, chunks)
 
 
-async def preceded(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def prepend(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
     async for chunk in chunks:
         yield chunk
 
 
 def check_answer(status: int, answer: Any) -> None:
-    """A success is a JSON object; anything else comes from something that is no backend."""
+    """A success is a JSON object; anything else does not come from an inference server."""
     if status < 300 and not isinstance(answer, dict):
-        raise FailedError("invalid")
+        raise BackendError("invalid")
 
 
-def parsed(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     try:
         return json_text.loads(body)
     except json_text.NotJsonError:
         return None
 
 
-def asking(run: Run, wish: usage.Wish | None) -> dict[str, Any]:
-    return usage.asking(run.asked.body, wish) if wish else dict(run.asked.body)
+def request_body(lifecycle: RequestLifecycle, usage_options: usage.UsageOptions | None) -> dict[str, Any]:
+    return (
+        usage.with_options(lifecycle.inference.body, usage_options) if usage_options else dict(lifecycle.inference.body)
+    )

@@ -1,6 +1,6 @@
-"""Answers given within the last minutes, so that who asks the same again gets the same and no backend works twice.
+"""Responses of the last minutes: a repeated request gets the same response, and no backend works twice.
 
-In memory, not in the state store: answers are what people wrote, and this router keeps none of it.
+In memory, not in the state store: the router does not persist content of conversations.
 """
 
 import asyncio
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from rollout_conformance.rollout_server.router import errors
 
-MAX_BYTES = 64 * 2**20  # of all remembered answers
-NEVER = (408, 409, 425, 429)  # these ask to be tried again
+MAX_BYTES = 64 * 2**20  # of all cached responses
+NEVER = (408, 409, 425, 429)  # the client should retry these
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredResponse:
     status: int
     body: bytes
     content_type: str
@@ -27,20 +27,22 @@ class Answer:
 
 
 @dataclass(eq=False, slots=True)
-class Slot:
-    """One request that is running, or its answer."""
+class Entry:
+    """A running request, or its response."""
 
     digest: bytes
     done: asyncio.Event = field(default_factory=asyncio.Event)
-    answer: Answer | None = None
+    response: StoredResponse | None = None
     at: float = 0.0
 
 
-Name = tuple[str, ...]
+CacheKey = tuple[str, ...]
 
 
-def name_of(key_id: str, path: str, idempotency_key: str | None, request_id: str | None, raw: bytes) -> Name | None:
-    """Of a request that can be repeated. An X-Request-Id may cover a whole trace, so its body belongs to its name."""
+def cache_key(
+    key_id: str, path: str, idempotency_key: str | None, request_id: str | None, raw: bytes
+) -> CacheKey | None:
+    """The cache key of a repeatable request. An X-Request-Id may cover a whole trace, so the body is part of the key."""
     if idempotency_key:
         return ("key", key_id, path, idempotency_key)
     return ("request", key_id, path, request_id, digest(raw).hex()) if request_id else None
@@ -50,42 +52,42 @@ def digest(raw: bytes) -> bytes:
     return hashlib.sha256(raw).digest()
 
 
-class Replays:
+class IdempotencyCache:
     def __init__(self, ttl_s: float, limit: int) -> None:
         self._ttl_s = ttl_s
         self._limit = limit
         self._bytes = 0
-        self._slots: OrderedDict[Name, Slot] = OrderedDict()
+        self._entries: OrderedDict[CacheKey, Entry] = OrderedDict()
 
-    def enter(self, name: Name, digest: bytes, now: float) -> tuple[Slot, bool]:
-        """The slot of this request, and whether it is new: then its owner answers, and everybody else waits for that."""
+    def enter(self, key: CacheKey, digest: bytes, now: float) -> tuple[Entry, bool]:
+        """The slot of this request, and whether it is new: then its owner responses, and everybody else waits for that."""
         self._expire(now)
-        slot = self._slots.get(name)
-        if slot is None:
-            slot = self._slots[name] = Slot(digest)
-            return slot, True
-        if slot.digest != digest:
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = Entry(digest)
+            return entry, True
+        if entry.digest != digest:
             raise errors.reused()
-        return slot, False
+        return entry, False
 
-    def leave(self, name: Name, slot: Slot, answer: Answer | None, now: float) -> None:
-        """The owner has answered, or has not: then the next one tries."""
-        if answer is None or not answer.is_final:
-            self._slots.pop(name, None)
+    def leave(self, key: CacheKey, entry: Entry, response: StoredResponse | None, now: float) -> None:
+        """The response, or None when there is none: then the next request of this key tries."""
+        if response is None or not response.is_final:
+            self._entries.pop(key, None)
         else:
-            slot.answer, slot.at = answer, now
-            self._bytes += len(answer.body)
-            self._slots.move_to_end(name)
-        slot.done.set()
+            entry.response, entry.at = response, now
+            self._bytes += len(response.body)
+            self._entries.move_to_end(key)
+        entry.done.set()
         self._expire(now)
 
     def _expire(self, now: float) -> None:
-        """Answers are in the order of their age; what still runs stays."""
-        for name, slot in list(self._slots.items()):
-            if slot.answer is None:
+        """Responses are in the order of their age; running requests stay."""
+        for key, entry in list(self._entries.items()):
+            if entry.response is None:
                 continue
-            full = len(self._slots) > self._limit or self._bytes > MAX_BYTES
-            if not full and now - slot.at < self._ttl_s:
+            full = len(self._entries) > self._limit or self._bytes > MAX_BYTES
+            if not full and now - entry.at < self._ttl_s:
                 return
-            del self._slots[name]
-            self._bytes -= len(slot.answer.body)
+            del self._entries[key]
+            self._bytes -= len(entry.response.body)

@@ -1,8 +1,8 @@
-"""Keys, spending and records on top of the state store, and what becomes of them while it is away.
+"""Keys, spent tokens and records on top of the state store, and what happens while it is unavailable.
 
-No request waits for the store to write: what it did stands in the book, which is written a moment later. It waits for the store to read its
-key, if that was not read within `FRESH_S`, and it is refused as soon as the store is known to be away. So several routers with one
-store share keys and budgets with a delay: what one of them spends the others learn within `WRITE_S + FRESH_S`.
+No request waits for a write: records are buffered and written a moment later. A request waits for the read of its key,
+if that was not read within `FRESH_S`, and is rejected as soon as the store is known to be unavailable. So several
+routers with one store share keys and budgets with a delay of at most `WRITE_S + FRESH_S`.
 """
 
 import asyncio
@@ -15,39 +15,39 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollout_conformance.rollout_server.router import api_keys, errors, sql
 from rollout_conformance.rollout_server.router.api_keys import Key
-from rollout_conformance.rollout_server.router.request_validation import Asked
+from rollout_conformance.rollout_server.router.request_validation import InferenceRequest
 from rollout_conformance.rollout_server.router.settings import Settings
 from rollout_conformance.rollout_server.router.state_store import Store, StoreDownError
 from rollout_conformance.rollout_server.router.tables import Work
-from rollout_conformance.rollout_server.router.write_buffer import Book, Row
+from rollout_conformance.rollout_server.router.write_buffer import Row, WriteBuffer
 
 T = TypeVar("T")
 
-FRESH_S = 0.5  # how long another process may revoke a key, or spend its budget, unheard
+FRESH_S = 0.5  # how long a revocation or spending by another process may go unnoticed
 WRITE_S = 0.2  # how long records and spending are collected: a commit costs more than what it commits
-AGAIN_S = 0.5  # after the store was not there
+AGAIN_S = 0.5  # after the store was unavailable
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A key as it was read. What it had spent then holds `booked` tokens of this process."""
+class CachedKey:
+    """A key as it was read. `booked` of its spent tokens were spent by this process."""
 
     key: Key
     booked: int = 0
     until: float = 0.0
 
 
-class Ledger:
-    """With `state_required` nothing is served without the store. Otherwise keys that are known are; their records wait for it."""
+class KeyStore:
+    """With `state_required` nothing is served without the store. Otherwise known keys are, and their records are buffered."""
 
     def __init__(self, settings: Settings) -> None:
         rows = [api_keys.row(spec, api_keys.digest(spec.key.get_secret_value().encode())) for spec in settings.keys]
         url = settings.state.get_secret_value() if settings.state else None
-        self.book = Book()
-        self.store = Store(url, settings.state_timeout_s, sql.seed(rows), self.book)
+        self.buffer = WriteBuffer()
+        self.store = Store(url, settings.state_timeout_s, sql.seed(rows), self.buffer)
         self._required = settings.state_required
-        self._known = {row["hash"]: Known(api_keys.from_row(row)) for row in rows}
-        self._reading: dict[str, asyncio.Task[Known | None]] = {}
+        self._known = {row["hash"]: CachedKey(api_keys.from_row(row)) for row in rows}
+        self._reading: dict[str, asyncio.Task[CachedKey | None]] = {}
         self._writing: asyncio.Task[None] | None = None
 
     async def key(self, hashed: str) -> Key | None:
@@ -56,15 +56,15 @@ class Ledger:
             known = await self._read(hashed)
         return self._current(known) if known else None
 
-    def _current(self, known: Known) -> Key:
-        """With what this process spent since, where it matters."""
+    def _current(self, known: CachedKey) -> Key:
+        """With what this process spent since, if there is a budget."""
         if known.key.budget_tokens is None:
             return known.key
-        since = self.book.spent(known.key.id) - known.booked
+        since = self.buffer.spent(known.key.id) - known.booked
         return replace(known.key, spent_tokens=known.key.spent_tokens + since) if since else known.key
 
-    async def _read(self, hashed: str) -> Known | None:
-        """Once for all who ask for the same key meanwhile."""
+    async def _read(self, hashed: str) -> CachedKey | None:
+        """Concurrent reads of one key share one query."""
         reading = self._reading.get(hashed)
         if reading is None:
             reading = self._reading[hashed] = asyncio.create_task(self.store.do(self._finding(hashed)))
@@ -79,10 +79,10 @@ class Ledger:
             self._known[hashed] = replace(found, until=time.monotonic() + FRESH_S)
         return found
 
-    def _finding(self, hashed: str) -> Work[Known | None]:
-        async def work(connection: AsyncConnection) -> Known | None:
+    def _finding(self, hashed: str) -> Work[CachedKey | None]:
+        async def work(connection: AsyncConnection) -> CachedKey | None:
             key = await sql.find_key(hashed)(connection)
-            return Known(key, self.book.taken(key.id)) if key else None
+            return CachedKey(key, self.buffer.taken(key.id)) if key else None
 
         return work
 
@@ -106,20 +106,20 @@ class Ledger:
             raise errors.no_such("request")
         return found
 
-    async def begin(self, asked: Asked) -> Row:
-        """The record, which is in the book before a backend is asked: so none works unseen."""
-        if self._required and not self.store.is_there():
+    async def begin(self, inference: InferenceRequest) -> Row:
+        """The record, which is buffered before a backend is used: so no use goes unrecorded."""
+        if self._required and not self.store.is_available():
             await self._needed(sql.ping)
-        row = sql.opened(asked)
-        self.book.put(row)
+        row = sql.new_record(inference)
+        self.buffer.put(row)
         self._write_soon()
         return row
 
     def finish(self, row: Row | None, key: Key, values: dict[str, Any], tokens: int) -> None:
-        """The end of a record and the tokens of its key. No record: the store was away, and nothing was asked of a backend."""
+        """The end of a record and the tokens of its key. No record: the store was unavailable and no backend was used."""
         if row is not None:
-            self.book.put({**row, **values})
-        self.book.spend(key.id, tokens)
+            self.buffer.put({**row, **values})
+        self.buffer.spend(key.id, tokens)
         self._write_soon()
 
     def _write_soon(self) -> None:
@@ -127,23 +127,23 @@ class Ledger:
             self._writing = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
-        while self.book.waiting:
+        while self.buffer.waiting:
             await asyncio.sleep(WRITE_S)
-            if not await self.is_there():
+            if not await self.is_available():
                 await asyncio.sleep(AGAIN_S)
 
     async def close(self) -> int:
-        """How many records are lost, because the store is away and does not come in time."""
+        """How many records are lost because the store is unavailable."""
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
-        if self.book.waiting:
-            await self.is_there()
+        if self.buffer.waiting:
+            await self.is_available()
         await self.store.close()
-        return self.book.waiting + self.book.lost
+        return self.buffer.waiting + self.buffer.lost
 
-    async def is_there(self) -> bool:
-        """Asks the store. Whatever transaction does so writes the book as well."""
+    async def is_available(self) -> bool:
+        """Asks the store. The transaction writes the book as well."""
         try:
             await self.store.do(sql.ping)
         except StoreDownError:

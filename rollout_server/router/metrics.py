@@ -1,4 +1,4 @@
-"""Numbers for Prometheus. Each router has its own registry, and every label has a small, fixed set of values."""
+"""Prometheus metrics. Each router has its own registry, and every label has a small, fixed set of values."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -6,9 +6,9 @@ from operator import attrgetter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from rollout_conformance.rollout_server.router.backends import Backend
+from rollout_conformance.rollout_server.router.backend_pool import Backend
 
-SECONDS = (0.05, 0.1, 0.3, 1, 3, 10, 30, 60, 120)  # from a replay to the default timeout
+SECONDS = (0.05, 0.1, 0.3, 1, 3, 10, 30, 60, 120)  # from a replayed response to the default timeout
 
 
 class Metrics:
@@ -20,8 +20,8 @@ class Metrics:
         self._ended = Counter("router_inference", "Routed requests, by how they ended", ["outcome"], registry=r)
         self._tokens = Counter("router_tokens", "Tokens, as backends counted them", ["type"], registry=r)
         self._seconds = Histogram("router_inference_seconds", "Routed requests", buckets=SECONDS, registry=r)
-        self._migrations = Counter("router_migrations", "Streams that another backend went on with", registry=r)
-        self._replays = Counter("router_replays", "Answers given once more", registry=r)
+        self._migrations = Counter("router_migrations", "Streams resumed on another backend", registry=r)
+        self._replays = Counter("router_replays", "Replayed responses", registry=r)
 
     def gauge(self, name: str, help_text: str, read: Callable[[], float]) -> None:
         Gauge(name, help_text, registry=self.registry).set_function(read)

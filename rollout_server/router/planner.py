@@ -1,9 +1,9 @@
-"""Whether there are enough backends, from how much runs on them now."""
+"""Whether there are enough backends for the requests that run now."""
 
 from typing import Any, Literal
 
-BUSY = 0.8  # above this, a burst finds no room
-IDLE = 0.3  # below this, one backend fewer would do: with two, the other is then at most at 0.6
+BUSY = 0.8  # above this a burst exceeds the capacity
+IDLE = 0.3  # below this one backend fewer suffices: with two, the other is then at most at 0.6
 
 Advice = Literal["scale_up", "hold", "scale_down"]
 
@@ -15,7 +15,7 @@ def advice(running: int, capacity: int, backends: int) -> Advice:
 
 
 def plan(running: int, backends: int, each: int) -> dict[str, Any]:
-    """`each` is what one backend runs well at the same time."""
+    """`each` is the capacity of one backend."""
     capacity = backends * each
     return {
         "running": running,

@@ -1,11 +1,11 @@
-"""Token buckets: how often a key may ask. No clock is read here; who calls says what time it is."""
+"""Token buckets: how many requests per second a key may make. The caller passes the time."""
 
 import math
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class LimitState:
     allowed: bool
     limit: int
     remaining: int
@@ -14,31 +14,31 @@ class Taken:
 
 @dataclass(slots=True)
 class Bucket:
-    """Full at first. One call decides and takes without a pause in between, so no two requests get the same token."""
+    """Full at first. `take` checks and decrements without an `await` in between, so no two requests get the same token."""
 
     rps: float
     burst: int
     level: float
     at: float
 
-    def take(self, now: float) -> Taken:
+    def take(self, now: float) -> LimitState:
         self.refill(now)
         allowed = self.level >= 1
         if allowed:
             self.level -= 1
-        return self.taken(allowed)
+        return self.state(allowed)
 
-    def look(self, now: float) -> Taken:
+    def peek(self, now: float) -> LimitState:
         self.refill(now)
-        return self.taken(True)
+        return self.state(True)
 
     def refill(self, now: float) -> None:
-        """Fractions count: who asks often must not lose what came in since the last time."""
+        """Fractions are kept: frequent requests must not lose what was refilled since the last one."""
         self.level = refilled(self.level, self.rps, self.burst, now - self.at)
         self.at = max(self.at, now)
 
-    def taken(self, allowed: bool) -> Taken:
-        return Taken(allowed, self.burst, remaining(self.level), retry_after(self.level, self.rps))
+    def state(self, allowed: bool) -> LimitState:
+        return LimitState(allowed, self.burst, remaining(self.level), retry_after(self.level, self.rps))
 
 
 def refilled(level: float, rps: float, burst: int, elapsed: float) -> float:
@@ -58,8 +58,8 @@ def full(rps: float, burst: int | None, now: float) -> Bucket:
     return Bucket(rps, size, float(size), now)
 
 
-class Buckets:
-    """One bucket for each key, made anew when its limits change."""
+class RateLimiter:
+    """One bucket for each key, replaced when its limits change."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[tuple[float, int | None], Bucket]] = {}
@@ -72,6 +72,6 @@ class Buckets:
         return known[1]
 
 
-def name_of(key_id: str) -> str:
-    """Whose bucket it is: that of one key, not of its organisation."""
+def bucket_name(key_id: str) -> str:
+    """Buckets are per key, not per organisation."""
     return key_id

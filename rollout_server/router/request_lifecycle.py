@@ -1,41 +1,41 @@
-"""One admitted request from its place in the queue to its record: whatever happens in between, it ends exactly once."""
+"""One admitted request until it is recorded. It ends exactly once, whatever happens."""
 
 import time
 from dataclasses import dataclass, field
 
-from rollout_conformance.rollout_server.router.app_state import Kit
-from rollout_conformance.rollout_server.router.request_validation import Asked
+from rollout_conformance.rollout_server.router.app_state import AppState
+from rollout_conformance.rollout_server.router.request_validation import InferenceRequest
 from rollout_conformance.rollout_server.router.routing import Choice
-from rollout_conformance.rollout_server.router.usage import Tally
+from rollout_conformance.rollout_server.router.usage import TokenUsage
 from rollout_conformance.rollout_server.router.write_buffer import Row
 
 
 @dataclass(eq=False, slots=True)
-class Run:
-    kit: Kit
-    asked: Asked
+class RequestLifecycle:
+    app_state: AppState
+    inference: InferenceRequest
     row: Row | None = None
-    tally: Tally = field(default_factory=Tally)
+    tokens: TokenUsage = field(default_factory=TokenUsage)
     choice: Choice | None = None
     started: float = field(default_factory=time.monotonic)
     attempts: list[dict[str, str]] = field(default_factory=list)
     ended: bool = False
 
     async def begin(self) -> None:
-        self.tally.prompt_bytes = len(self.asked.raw)
-        self.row = await self.kit.ledger.begin(self.asked)
+        self.tokens.prompt_bytes = len(self.inference.raw)
+        self.row = await self.app_state.key_store.begin(self.inference)
 
-    def tried(self, choice: Choice, outcome: str) -> None:
+    def record_attempt(self, choice: Choice, outcome: str) -> None:
         self.attempts.append({"backend": choice.backend.name, "outcome": outcome})
-        self.kit.metrics.attempt(choice.backend.name, outcome)
+        self.app_state.metrics.attempt(choice.backend.name, outcome)
 
-    def decided(self, choice: Choice) -> None:
+    def record_decision(self, choice: Choice) -> None:
         self.choice = choice
-        self.kit.decisions.append(
+        self.app_state.decisions.append(
             {
-                "request_id": self.asked.request_id,
-                "org": self.asked.key.org,
-                "model": self.asked.model,
+                "request_id": self.inference.request_id,
+                "org": self.inference.key.org,
+                "model": self.inference.model,
                 "backend": choice.backend.name,
                 "decision": choice.decision,
                 "attempts": self.attempts,
@@ -47,12 +47,12 @@ class Run:
         if self.ended:
             return
         self.ended = True
-        self.kit.leave()
-        self.tally.settle()
+        self.app_state.leave()
+        self.tokens.settle()
         seconds = time.monotonic() - self.started
-        self.kit.metrics.ended(outcome, seconds, self.tally.prompt, self.tally.completion)
+        self.app_state.metrics.ended(outcome, seconds, self.tokens.prompt, self.tokens.completion)
         values = self._values(status, outcome, seconds)
-        self.kit.ledger.finish(self.row, self.asked.key, values, self.tally.total)
+        self.app_state.key_store.finish(self.row, self.inference.key, values, self.tokens.total)
         self._log(values)
 
     def _values(self, status: int, outcome: str, seconds: float) -> dict[str, object]:
@@ -61,14 +61,18 @@ class Run:
             "decision": self.choice.decision if self.choice else None,
             "status": status,
             "outcome": outcome,
-            "prompt_tokens": self.tally.prompt,
-            "completion_tokens": self.tally.completion,
+            "prompt_tokens": self.tokens.prompt,
+            "completion_tokens": self.tokens.completion,
             "latency_ms": round(seconds * 1000, 3),
         }
 
     def _log(self, values: dict[str, object]) -> None:
-        """Ids, counts and times. The name of the model is one that a backend listed."""
-        asked = {"request_id": self.asked.request_id, "org": self.asked.key.org, "key_id": self.asked.key.id}
-        if self.asked.trace:
-            asked["trace_id"] = self.asked.trace.id
-        self.kit.log.info("request", **asked, model=self.asked.model, tries=self.attempts, **values)
+        """Ids, counts and times. The model is one that a backend listed."""
+        inference = {
+            "request_id": self.inference.request_id,
+            "org": self.inference.key.org,
+            "key_id": self.inference.key.id,
+        }
+        if self.inference.trace:
+            inference["trace_id"] = self.inference.trace.id
+        self.app_state.log.info("request", **inference, model=self.inference.model, tries=self.attempts, **values)

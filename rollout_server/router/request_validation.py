@@ -1,4 +1,4 @@
-"""What is asked of a request before any backend hears of it. Everything else is between the client and the backend."""
+"""What the router checks of a request body. Everything else is left to the backend."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ COMPLETIONS = "/v1/completions"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InferenceRequest:
     path: str
     body: Mapping[str, Any]
     raw: bytes
@@ -30,8 +30,10 @@ class Asked:
         return self.body.get("stream") is True
 
 
-def asked(path: str, body: Any, raw: bytes, request_id: str, key: Key, trace: Trace | None = None) -> Asked:
-    """Raises `RouterError` 400 that names the member."""
+def validate(
+    path: str, body: Any, raw: bytes, request_id: str, key: Key, trace: Trace | None = None
+) -> InferenceRequest:
+    """Raises `ApiError` 400 that names the member."""
     if not isinstance(body, dict):
         raise errors.invalid(None, "The body must be a JSON object")
     check_model(body.get("model"))
@@ -43,21 +45,21 @@ def asked(path: str, body: Any, raw: bytes, request_id: str, key: Key, trace: Tr
         raise errors.invalid("stream", "stream must be a boolean")
     if not isinstance(body.get("stream_options"), dict | None):
         raise errors.invalid("stream_options", "stream_options must be an object")
-    return Asked(path, body, raw, request_id, key, trace)
+    return InferenceRequest(path, body, raw, request_id, key, trace)
 
 
 def check_model(model: Any) -> None:
     if not isinstance(model, str) or not model.strip():
-        raise errors.invalid("model", "model must be a text that is not empty")
+        raise errors.invalid("model", "model must be a non-empty string")
 
 
 def check_messages(messages: Any) -> None:
     if not isinstance(messages, list) or not messages:
-        raise errors.invalid("messages", "messages must be a list that is not empty")
+        raise errors.invalid("messages", "messages must be a non-empty list")
     if not all(isinstance(message, dict) for message in messages):
         raise errors.invalid("messages", "messages must be a list of objects")
 
 
 def check_prompt(prompt: Any) -> None:
     if not isinstance(prompt, str | list) or not prompt:
-        raise errors.invalid("prompt", "prompt must be a text or a list that is not empty")
+        raise errors.invalid("prompt", "prompt must be a non-empty string or list")

@@ -1,4 +1,4 @@
-"""What every answer has, whoever wrote it: the id of its request, the limits of its key, and its place in the numbers."""
+"""Headers of every response: the id of its request, and the rate limit of its key. Every response is counted, too."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,14 +8,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rollout_conformance.rollout_server.common import logs
 from rollout_conformance.rollout_server.router import errors, request_auth
-from rollout_conformance.rollout_server.router.app_state import Kit
-from rollout_conformance.rollout_server.router.responses import refused
+from rollout_conformance.rollout_server.router.app_state import AppState
+from rollout_conformance.rollout_server.router.responses import error_response
 
 
-class Framed:
-    def __init__(self, app: ASGIApp, kit: Kit, paths: frozenset[str]) -> None:
+class CommonHeaders:
+    def __init__(self, app: ASGIApp, app_state: AppState, paths: frozenset[str]) -> None:
         self.app = app
-        self.kit = kit
+        self.app_state = app_state
         self.paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,27 +26,27 @@ class Framed:
         state["request_id"] = request_auth.request_id(Headers(scope=scope).get("x-request-id"))
         begun = False
 
-        async def framed(message: Message) -> None:
+        async def sending(message: Message) -> None:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                MutableHeaders(scope=message).update(added(state))
-                self.kit.metrics.http(self.label(scope), message["status"])
+                MutableHeaders(scope=message).update(headers(state))
+                self.app_state.metrics.http(self.label(scope), message["status"])
             await send(message)
 
         try:
-            await self.app(scope, receive, framed)
+            await self.app(scope, receive, sending)
         except Exception as error:
-            # Told here and not by the server, whose log would quote what a request was about.
-            self.kit.log.error("unexpected", request_id=state["request_id"], error=logs.place(error))
+            # Logged here and not by the server, whose log would quote the message of the exception.
+            self.app_state.log.error("unexpected", request_id=state["request_id"], error=logs.location(error))
             if not begun:
-                await refused(errors.internal(), state["request_id"])(scope, receive, framed)
+                await error_response(errors.internal(), state["request_id"])(scope, receive, sending)
 
     def label(self, scope: Scope) -> str:
-        """The path as the routes have it. Unknown paths share one label, or a scanner would fill the registry."""
+        """The path of the route. Unknown paths share one label, or a scanner would fill the registry."""
         path = getattr(scope.get("route"), "path", scope["path"])
         return path if path in self.paths else "other"
 
 
-def added(state: Mapping[str, Any]) -> dict[str, str]:
+def headers(state: Mapping[str, Any]) -> dict[str, str]:
     return {"X-Request-Id": state["request_id"], **request_auth.limit_headers(state.get("taken"))}

@@ -1,25 +1,18 @@
-"""Configuration by environment variables, `ROUTER_` in front of each name, checked before anything starts."""
+"""Configuration by environment variables with the prefix `ROUTER_`."""
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from pydantic_settings import SettingsError as UnreadableError
 
 from rollout_conformance.contracts.rollout.wire import Integer, Number
+from rollout_conformance.rollout_server.common import settings
+from rollout_conformance.rollout_server.common.settings import Count, LogLevel, Pause, Port, Seconds
 
-PREFIX = "ROUTER_"
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]  # it goes into headers, paths and labels
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Pause = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-STORABLE = r"^[^\x00]*$"  # PostgreSQL keeps no text with a NUL
-MOST = 2**63 - 1  # what the state store can keep
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]  # used in headers, paths and labels
+STORABLE = r"^[^\x00]*$"  # PostgreSQL rejects NUL in text
+MOST = 2**63 - 1  # the largest integer of the state store
 AllowedScope = Literal["inference", "admin"]
-
-
-class SettingsError(ValueError):
-    """A variable has a value that cannot be used; the message names the variable and never repeats the value."""
 
 
 class BackendSpec(BaseModel):
@@ -28,9 +21,9 @@ class BackendSpec(BaseModel):
     name: Name
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
     weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1
-    models: tuple[str, ...] | None = None  # none: the backend is asked
+    models: tuple[str, ...] | None = None  # None: as the backend lists them
     key: SecretStr | None = None
-    continues: bool = True  # whether it knows `continue_final_message`, as vLLM does
+    continues: bool = True  # whether it supports vLLM's `continue_final_message`
 
     @field_validator("url")
     @classmethod
@@ -39,7 +32,7 @@ class BackendSpec(BaseModel):
 
 
 class Limits(BaseModel):
-    """What one key may do. Shared by the configuration and by the request that creates a key."""
+    """The permissions and limits of one key, in the configuration and in the request that creates a key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,7 +47,7 @@ class Limits(BaseModel):
     @model_validator(mode="after")
     def _burst_refills(self) -> Self:
         if self.burst is not None and self.rps is None:
-            raise ValueError("burst needs rps: without a rate it would never fill again")
+            raise ValueError("burst needs rps: without a rate it would never refill")
         return self
 
 
@@ -63,17 +56,17 @@ class KeySpec(Limits):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ROUTER_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 9003
-    log_level: Literal["debug", "info", "warning", "error", "off"] = "info"
+    port: Port = 9003
+    log_level: LogLevel = "info"
 
     backends: tuple[BackendSpec, ...] = ()
-    backend_timeout_s: Seconds = 120  # a whole answer, and the silence between two parts of a stream
+    backend_timeout_s: Seconds = 120  # a whole response, and the pause between two chunks of a stream
     connect_timeout_s: Seconds = 5
-    backend_capacity: Count = 32  # requests that one backend runs well at the same time; for the planner's advice
-    health_interval_s: Pause = 10.0  # 0: no probes, and no memory of failures
+    backend_capacity: Count = 32  # concurrent requests of one backend; for affinity and the planner
+    health_interval_s: Pause = 10.0  # 0: no probes, and failures are not remembered
     reply_limit: Count = 64 * 2**20
     affinity: bool = True
     affinity_entries: Count = 10_000
@@ -88,11 +81,11 @@ class Settings(BaseSettings):
 
     # A URL of SQLAlchemy: sqlite+aiosqlite:////var/lib/router/state.db (one router), or postgresql+asyncpg://user:password@host/database
     # (several share keys, budgets and records; `pip install rollout-conformance[postgres]`). The user must be allowed to create
-    # tables the first time. None: a temporary file that goes with the process.
+    # tables the first time. None: a temporary file, removed at the end of the process.
     state: SecretStr | None = None
     state_required: bool = True
     state_timeout_s: Seconds = 2
-    drain_s: Pause = 10.0  # what running requests get to end by themselves
+    drain_s: Pause = 10.0  # at shutdown: for running requests to end
 
     @field_validator("backends")
     @classmethod
@@ -104,16 +97,4 @@ class Settings(BaseSettings):
 
 def load(**values: Any) -> Settings:
     """Settings from the environment; `values` take precedence. Raises `SettingsError`."""
-    try:
-        return Settings(**values)
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_context=False)
-        raise SettingsError("; ".join(_complaint(dict(e)) for e in found)) from None
-    except UnreadableError:
-        raise SettingsError(f"{PREFIX}BACKENDS and {PREFIX}KEYS are lists in JSON; one of them is not") from None
-
-
-def _complaint(error: dict[str, Any]) -> str:
-    first, *rest = error["loc"] or ("settings",)
-    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest)
-    return f"{PREFIX}{str(first).upper()}{place}: {error['msg'].removeprefix('Value error, ')}"
+    return settings.load(Settings, **values)

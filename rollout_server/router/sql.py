@@ -1,4 +1,4 @@
-"""The statements of the state store: keys, what they spent, and the record of each request."""
+"""The SQL statements of the state store: keys, their spent tokens, and the record of each request."""
 
 import time
 import uuid
@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rollout_conformance.rollout_server.router import api_keys, tables
 from rollout_conformance.rollout_server.router.api_keys import Key
-from rollout_conformance.rollout_server.router.request_validation import Asked
+from rollout_conformance.rollout_server.router.request_validation import InferenceRequest
 from rollout_conformance.rollout_server.router.tables import Work
 from rollout_conformance.rollout_server.router.write_buffer import Batch, Row
 
 
 def seed(rows: Sequence[dict[str, Any]]) -> Work[None]:
-    """Configured keys. Their limits follow the configuration; what they spent, and that they were revoked, stays."""
+    """Configured keys. Their limits follow the configuration; spent tokens and revocation are kept."""
 
     async def work(connection: AsyncConnection) -> None:
         for row in rows:
@@ -48,7 +48,7 @@ def all_keys() -> Work[list[Key]]:
 
 
 def add_key(row: dict[str, Any]) -> Work[Key | None]:
-    """None when there is one already."""
+    """None when the key exists already."""
 
     async def work(connection: AsyncConnection) -> Key | None:
         known = await connection.execute(select(tables.keys.c.id).where(tables.keys.c.hash == row["hash"]))
@@ -70,42 +70,42 @@ def revoke_key(key_id: str) -> Work[bool]:
     return work
 
 
-def opened(asked: Asked) -> Row:
-    """The record of a request that runs."""
+def new_record(inference: InferenceRequest) -> Row:
+    """The record of a running request."""
     return {
         **dict.fromkeys(c.name for c in tables.requests.columns),
         "record_id": str(uuid.uuid4()),
-        "request_id": asked.request_id,
-        "org": asked.key.org,
-        "key_id": asked.key.id,
-        "path": asked.path,
-        "model": storable(asked.model)[:256],
+        "request_id": inference.request_id,
+        "org": inference.key.org,
+        "key_id": inference.key.id,
+        "path": inference.path,
+        "model": storable(inference.model)[:256],
         "created_at": time.time(),
-        "trace_id": asked.trace.id if asked.trace else None,
+        "trace_id": inference.trace.id if inference.trace else None,
     }
 
 
 def storable(value: str) -> str:
-    """What every store takes as text: no half of a surrogate pair, and no NUL, which PostgreSQL refuses."""
+    """Text without lone surrogates and without NUL, which PostgreSQL rejects."""
     return value.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def write(batch: Batch) -> Work[None]:
-    """Records are whole, so that writing one again is harmless and its last state wins."""
+    """Records are written completely, so that a repeated write is harmless and the last version wins."""
 
     async def work(connection: AsyncConnection) -> None:
         if batch.rows:
             await connection.execute(upsert(connection.dialect.name), list(batch.rows.values()))
-        if batch.owed:
-            owed = [{"owing": key_id, "tokens": tokens} for key_id, tokens in sorted(batch.owed.items())]
-            await connection.execute(SPEND, owed)
+        if batch.unwritten:
+            spent = [{"spender": key_id, "tokens": tokens} for key_id, tokens in sorted(batch.unwritten.items())]
+            await connection.execute(SPEND, spent)
 
     return work
 
 
 SPEND = (
     update(tables.keys)
-    .where(tables.keys.c.id == bindparam("owing"))
+    .where(tables.keys.c.id == bindparam("spender"))
     .values(spent_tokens=tables.keys.c.spent_tokens + bindparam("tokens"))
 )
 

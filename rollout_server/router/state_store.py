@@ -1,4 +1,4 @@
-"""The state store: one transaction at a time for all who wait, over SQLAlchemy, on SQLite or PostgreSQL. It may go and come back."""
+"""The state store on SQLite or PostgreSQL: one transaction at a time for all that wait. It may fail and recover."""
 
 import asyncio
 import os
@@ -13,10 +13,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from rollout_conformance.rollout_server.common.settings import SettingsError
 from rollout_conformance.rollout_server.router import sql, tables
-from rollout_conformance.rollout_server.router.settings import SettingsError
 from rollout_conformance.rollout_server.router.tables import Work
-from rollout_conformance.rollout_server.router.write_buffer import Book
+from rollout_conformance.rollout_server.router.write_buffer import WriteBuffer
 
 T = TypeVar("T")
 
@@ -28,34 +28,34 @@ class StoreDownError(Exception):
 
 
 class Store:
-    """`prepare` fills the tables whenever the store comes, the first time or once more. Every transaction writes what waits in the
-    book before it does anything else, so whoever reads finds what was done before."""
+    """`prepare` fills the tables at the first connection and after each recovery. Every transaction first writes the
+    buffer, so a read finds everything that was done before."""
 
-    def __init__(self, url: str | None, timeout_s: float, prepare: Work[None], book: Book) -> None:
+    def __init__(self, url: str | None, timeout_s: float, prepare: Work[None], buffer: WriteBuffer) -> None:
         self._own = Path(tempfile.gettempdir()) / f"router-{uuid.uuid4().hex}" if url is None else None
-        self._url = parsed(url) if url else URL.create("sqlite+aiosqlite", database=f"{self._own}/state.db")
-        self._missing = self._own  # a folder that is made once: when it goes, the store has gone
+        self._url = parse_url(url) if url else URL.create("sqlite+aiosqlite", database=f"{self._own}/state.db")
+        self._missing = self._own  # a folder that is created once: when it is removed, the store is lost
         self._timeout_s = timeout_s
         self._prepare = prepare
-        self._book = book
+        self._book = buffer
         self._ready = False
         self._file: tuple[int, int] | None = None
         self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
         self._writer: asyncio.Task[None] | None = None
-        self._engine = created(self._url)
+        self._engine = create_engine(self._url)
         self._path = file_of(self._url)
 
-    def is_there(self) -> bool:
-        """As far as that is known without asking: the last transaction succeeded, and a file is still the same."""
+    def is_available(self) -> bool:
+        """As far as known without a query: the last transaction succeeded, and a file is still the same."""
         return self._ready and self._file == identity(self._path)
 
     async def do(self, work: Work[T]) -> T:
         """The result of `work` in a transaction. It is finished even when the caller is cancelled meanwhile.
 
-        What arrives while a transaction runs goes into the next one together: a commit costs more than what it commits.
+        What arrives during a transaction shares the next one: a commit costs more than a statement.
         """
         result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        result.add_done_callback(heard)
+        result.add_done_callback(retrieve_exception)
         self._waiting.append((work, result))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
@@ -73,7 +73,7 @@ class Store:
                     waiting.set_result(result)
 
     async def _one_by_one(self, batch: list[tuple[Work[Any], "asyncio.Future[Any]"]], error: StoreDownError) -> None:
-        """What was refused together is tried alone, so that one statement that fails fails for one caller."""
+        """A failed batch is tried one by one, so that one failing statement fails for one caller only."""
         for work, waiting in batch:
             if len(batch) == 1:
                 waiting.set_exception(error)
@@ -87,7 +87,7 @@ class Store:
         batch = self._book.take()
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._look_for_file()
+                await self._check_file()
                 async with self._engine.begin() as connection:
                     if not self._ready:
                         await connection.run_sync(tables.create)
@@ -95,16 +95,16 @@ class Store:
                     await sql.write(batch)(connection)
                     results = [await work(connection) for work in works]
         except Exception as error:
-            # Whatever it is: drivers raise errors of their own, SQLAlchemy wraps only some of them, and nobody may wait for ever.
-            self._book.give_back(batch)
+            # Any exception: drivers raise their own, SQLAlchemy wraps only some, and every caller needs a result.
+            self._book.restore(batch)
             self._ready = False
             raise StoreDownError(type(error).__name__) from None
         self._ready = True
         self._file = identity(self._path)
         return results
 
-    async def _look_for_file(self) -> None:
-        """SQLite goes on writing into a file that was taken away. Here that is the loss of the store, as it should be."""
+    async def _check_file(self) -> None:
+        """SQLite continues to write into a file that was removed. Here the store then counts as lost."""
         if self._file is not None and self._file != identity(self._path):
             self._file, self._ready = None, False
             await self._engine.dispose()
@@ -120,26 +120,26 @@ class Store:
             shutil.rmtree(self._own, ignore_errors=True)
 
 
-def heard(result: "asyncio.Future[Any]") -> None:
-    """An error is told to whoever waits, if anybody still does."""
+def retrieve_exception(result: "asyncio.Future[Any]") -> None:
+    """Marks an exception as retrieved: the caller may have been cancelled."""
     if not result.cancelled():
         result.exception()
 
 
-def parsed(url: str) -> URL:
+def parse_url(url: str) -> URL:
     try:
         return make_url(url)
     except ArgumentError:
-        raise SettingsError("ROUTER_STATE: it is not a URL of SQLAlchemy") from None
+        raise SettingsError("ROUTER_STATE: not a URL of SQLAlchemy") from None
 
 
-def created(url: URL) -> AsyncEngine:
+def create_engine(url: URL) -> AsyncEngine:
     try:
         if not is_sqlite(url):
             return create_async_engine(url, pool_pre_ping=True, pool_size=1, max_overflow=0)
         # One connection: SQLite writes one transaction at a time anyway, and a database in memory lives in its connection.
         engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
-        event.listen(engine.sync_engine, "connect", with_log)
+        event.listen(engine.sync_engine, "connect", use_write_ahead_log)
         return engine
     except (SQLAlchemyError, NoSuchModuleError, ImportError) as error:
         raise SettingsError(f"ROUTER_STATE: no driver for it ({type(error).__name__})") from None
@@ -149,8 +149,8 @@ def is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def with_log(connection: Any, _: Any) -> None:
-    """A log that is written ahead: a transaction need not wait for the disk, and after a crash the file is whole."""
+def use_write_ahead_log(connection: Any, _: Any) -> None:
+    """A write-ahead log: a transaction does not wait for the disk, and the file survives a crash."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")

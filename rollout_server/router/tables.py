@@ -1,4 +1,4 @@
-"""What the state store holds. Nothing of a conversation, and of a key only its hash."""
+"""The tables of the state store. They hold no content of conversations, and of a key only its hash."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, Float, Integer, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[T]]  # inside a transaction
+Work = Callable[[AsyncConnection], Awaitable[T]]  # runs in a transaction
 LOCK = 0x726F7574  # of PostgreSQL: "rout", the same number in every router
 
 metadata = MetaData()
@@ -40,7 +40,7 @@ requests = Table(
     Column("created_at", Float, nullable=False),
     Column("backend", String(64)),
     Column("decision", String(16)),
-    Column("status", Integer),  # none: it runs, or the router was killed meanwhile
+    Column("status", Integer),  # None: running, or the router was killed
     Column("outcome", String(32)),
     Column("prompt_tokens", BigInteger),
     Column("completion_tokens", BigInteger),
@@ -50,7 +50,7 @@ requests = Table(
 
 
 def create(connection: Connection) -> None:
-    """The tables as they are above, also where an earlier version made them. Routers that start together take turns."""
+    """Creates the tables, and adds columns to those of an earlier version. Routers that start together wait for each other."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     metadata.create_all(connection)

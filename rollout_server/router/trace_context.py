@@ -1,4 +1,4 @@
-"""W3C Trace Context: the router adds no span of its own, so it passes on what came, and writes down which trace it was.
+"""W3C Trace Context: the router adds no span, so it forwards the headers unchanged, and records the trace id.
 
 https://www.w3.org/TR/trace-context/#traceparent-header
 """
@@ -22,7 +22,7 @@ class Trace:
 
 
 def of(headers: Headers) -> Trace | None:
-    """None where there is none, or none that is valid: then its state is nothing either."""
+    """None without a valid traceparent: then tracestate is dropped, too."""
     given = headers.getlist("traceparent")
     found = PARENT.fullmatch(given[0]) if len(given) == 1 else None
     if found is None or (found["version"] == "00" and found["more"]):

@@ -1,4 +1,4 @@
-"""In which order backends are tried: by chance, in proportion to their weights."""
+"""A random order of backends, in proportion to their weights."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
@@ -13,7 +13,7 @@ W = TypeVar("W", bound=Weighted)
 
 
 def pick(items: Sequence[W], draw: float) -> W:
-    """The item whose share of the line from 0 to 1 holds `draw`. Where nothing has weight, all are equal."""
+    """The item whose share of the interval [0, 1) contains `draw`. Without any weight all are equal."""
     total = sum(item.weight for item in items)
     if total <= 0:
         return items[int(draw * len(items))]
@@ -22,7 +22,7 @@ def pick(items: Sequence[W], draw: float) -> W:
         left -= item.weight
         if left < 0:
             return item
-    return next(item for item in reversed(items) if item.weight > 0)  # rounding at the very end of the line
+    return next(item for item in reversed(items) if item.weight > 0)  # rounding at the end of the interval
 
 
 def order(items: Sequence[W], draw: Callable[[], float]) -> list[W]:

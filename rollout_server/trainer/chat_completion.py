@@ -1,14 +1,14 @@
-"""The chat completion that answers a generation call."""
+"""The chat completion that answers a generation request."""
 
 import time
 from typing import Any
 
-from rollout_conformance.rollout_server.trainer.backend import Generated, digest
+from rollout_conformance.rollout_server.trainer.backend import Generation, digest
 from rollout_conformance.rollout_server.trainer.session import Session
 
 
-def body(session: Session, made: Generated, model: str) -> dict[str, Any]:
-    """As OpenAI has it; the sync dialect adds the tokens."""
+def body(session: Session, made: Generation, model: str) -> dict[str, Any]:
+    """OpenAI's `chat.completion`; the sync dialect adds the tokens."""
     completion = {
         "id": f"chatcmpl-{digest(session.rollout_id)}-{session.turns + 1}",
         "object": "chat.completion",
@@ -24,7 +24,7 @@ def usage(prompt: int, completion: int) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def tokens(made: Generated) -> dict[str, Any]:
+def tokens(made: Generation) -> dict[str, Any]:
     return {
         "prompt_token_ids": list(made.prompt_token_ids),
         "token_ids": list(made.token_ids),

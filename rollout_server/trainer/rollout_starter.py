@@ -1,6 +1,7 @@
-"""Starts rollouts at rollout servers and waits for what becomes of them.
+"""Starts rollouts at rollout servers and waits for their results.
 
-A start that is answered 429 is sent again after what the server asks for; every other answer that is no success ends the rollout.
+A start that is answered with 429 is sent again after Retry-After; every other response that is not a success ends the
+rollout.
 """
 
 import asyncio
@@ -14,18 +15,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from rollout_conformance.contracts.rollout import wire
-from rollout_conformance.rollout_server.trainer.http_client import Answer, Ask, Client, NoAnswerError
+from rollout_conformance.rollout_server.common.http_client import HttpResponse, NoResponseError
+from rollout_conformance.rollout_server.trainer.http_client import Client, OutgoingRequest
 from rollout_conformance.rollout_server.trainer.session import Session
-from rollout_conformance.rollout_server.trainer.start_request import Start
+from rollout_conformance.rollout_server.trainer.start_request import StartPlan
 
-SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 60.0  # a server that says 0 is not hammered, one that says a day not obeyed
-PAUSE_S = 1.0  # when a 429 does not say for how long, or says something else
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 60.0  # bounds of Retry-After, which may be 0 or a day
+PAUSE_S = 1.0  # without a Retry-After that can be parsed
 KEPT_TOOLS = 256  # rollout servers whose tools are remembered
 
-TROUBLE = {
+REASONS = {
     "network": "The connection to the rollout server failed",
     "timeout": "The rollout server did not answer in time",
-    "too_long": "The answer of the rollout server is too long",
+    "too_long": "The response of the rollout server is too long",
 }
 
 
@@ -33,7 +35,7 @@ class FailedError(Exception):
     """The rollout ends with ERROR; the text is for people."""
 
 
-class Initiator:
+class RolloutStarter:
     def __init__(self, client: Client, server_key: str | None, tools_timeout_s: float) -> None:
         self._client = client
         self._key = server_key
@@ -41,7 +43,7 @@ class Initiator:
         self._tools: dict[str, Sequence[Any]] = {}
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def run(self, session: Session, start: Start, timeout_s: float) -> None:
+    async def run(self, session: Session, start: StartPlan, timeout_s: float) -> None:
         """Returns when the session has ended, which it does within `timeout_s` seconds."""
         try:
             async with asyncio.timeout(timeout_s):
@@ -51,24 +53,26 @@ class Initiator:
         except FailedError as error:
             session.end("ERROR", error_message=str(error))
 
-    async def _sync(self, session: Session, start: Start, timeout_s: float) -> None:
-        session.know(await self.tools_of(start.server))
-        answer = await self.post(start, timeout_s)
-        result = check(answer, 200, wire.RolloutResult, start.rollout_id)
+    async def _sync(self, session: Session, start: StartPlan, timeout_s: float) -> None:
+        session.set_tools(await self.tools_of(start.server))
+        response = await self.post(start, timeout_s)
+        result = check(response, 200, wire.RolloutResult, start.rollout_id)
         finish(session, result)
 
-    async def _callback(self, session: Session, start: Start, timeout_s: float) -> None:
-        answer = await self.post(start, timeout_s)
-        if not session.ended.is_set():  # a completion may overtake the 202
-            session.know(check(answer, 202, wire.InitReply, start.rollout_id)["tools"])
+    async def _callback(self, session: Session, start: StartPlan, timeout_s: float) -> None:
+        response = await self.post(start, timeout_s)
+        if not session.ended.is_set():  # a completion may arrive before the 202
+            session.set_tools(check(response, 202, wire.InitReply, start.rollout_id)["tools"])
         await session.ended.wait()
 
     async def tools_of(self, server: str) -> Sequence[Any]:
-        """The tools of a server of the sync dialect, asked for once. Raises `FailedError`."""
+        """The tools of a server of the sync dialect, requested once. Raises `FailedError`."""
         async with self._asking[server]:
             if server not in self._tools:
-                answer = await self.exchange(Ask("GET", f"{server}/tools", key=self._key), self._tools_timeout_s)
-                self._keep(server, check(answer, 200, wire.ToolsReply)["tools"])
+                response = await self.exchange(
+                    OutgoingRequest("GET", f"{server}/tools", key=self._key), self._tools_timeout_s
+                )
+                self._keep(server, check(response, 200, wire.ToolsReply)["tools"])
             return self._tools[server]
 
     def _keep(self, server: str, tools: Sequence[Any]) -> None:
@@ -77,36 +81,36 @@ class Initiator:
             oldest = next(iter(self._tools))
             del self._tools[oldest], self._asking[oldest]
 
-    async def post(self, start: Start, timeout_s: float) -> Answer:
-        """The answer to the start request that is not 429. Raises `FailedError`."""
-        ask = Ask("POST", start.url, start.body, self._key)
-        while (answer := await self.exchange(ask, timeout_s)).status == 429:
-            await asyncio.sleep(pause(answer.retry_after))
-        return answer
+    async def post(self, start: StartPlan, timeout_s: float) -> HttpResponse:
+        """The first response to the start request that is not 429. Raises `FailedError`."""
+        request = OutgoingRequest("POST", start.url, start.body, self._key)
+        while (response := await self.exchange(request, timeout_s)).status == 429:
+            await asyncio.sleep(pause(response.retry_after))
+        return response
 
-    async def exchange(self, ask: Ask, timeout_s: float) -> Answer:
+    async def exchange(self, request: OutgoingRequest, timeout_s: float) -> HttpResponse:
         try:
-            return await self._client.send(ask, timeout_s)
-        except NoAnswerError as error:
-            raise FailedError(TROUBLE[error.trouble]) from error
+            return await self._client.send(request, timeout_s)
+        except NoResponseError as error:
+            raise FailedError(REASONS[error.reason]) from error
 
 
-def check(answer: Answer, status: int, model: type[Any], rollout_id: str | None = None) -> Any:
-    """The body of a success, as it came. Raises `FailedError` for anything else."""
-    if answer.status != status:
-        raise FailedError(f"The rollout server answered HTTP {answer.status} where {status} is a success")
-    body = answer.json()
+def check(response: HttpResponse, status: int, model: type[Any], rollout_id: str | None = None) -> Any:
+    """The unchanged body of a success. Raises `FailedError` for anything else."""
+    if response.status != status:
+        raise FailedError(f"The rollout server answered HTTP {response.status}, expected {status}")
+    body = response.json()
     try:
         model.model_validate(body)
     except ValidationError as error:
-        raise FailedError("The answer of the rollout server cannot be read") from error
+        raise FailedError("The response of the rollout server does not conform to the protocol") from error
     if rollout_id is not None and body["rollout_id"] != rollout_id:
-        raise FailedError("The rollout server answered for another rollout")
+        raise FailedError("The response of the rollout server has another rollout_id")
     return body
 
 
 def finish(session: Session, result: Mapping[str, Any]) -> bool:
-    """The terminal result of either dialect, when it is the first."""
+    """Ends the session with a terminal result. False when it had ended before."""
     return session.end(
         result["status"],
         finish_reason=result.get("finish_reason"),
@@ -116,7 +120,7 @@ def finish(session: Session, result: Mapping[str, Any]) -> bool:
 
 
 def pause(retry_after: str | None) -> float:
-    """Seconds to wait: a number or a date of the server within bounds, a second for what is neither."""
+    """Seconds to wait: Retry-After, a number or a date (RFC 9110, 10.2.3), within bounds; a second for anything else."""
     seconds = number(retry_after) if retry_after else None
     return PAUSE_S if seconds is None else min(max(seconds, SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
 

@@ -1,4 +1,4 @@
-"""What the trainer asks of a rollout server to start a rollout, in either dialect."""
+"""The start request that the trainer sends to a rollout server, in either dialect."""
 
 import secrets
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """`server` is the base URL of the rollout server, `body` what it is sent. Times are in seconds."""
+class StartPlan:
+    """`server` is the base URL of the rollout server, `body` the request. Times are in seconds."""
 
     rollout_id: str
     dialect: str
@@ -27,16 +27,16 @@ class Start:
         return self.server + ("/rollout" if self.dialect == "sync" else "/v1/rollout/init")
 
 
-def read(raw: Body, own_url: str, tokenizer: str) -> Start:
-    """Raises pydantic's `ValidationError`. `own_url` is where the rollout server finds the trainer."""
-    asked = StartRequest.model_validate(raw)
-    rollout_id = asked.rollout_id or f"rollout-{secrets.token_hex(8)}"
+def read(raw: Body, own_url: str, tokenizer: str) -> StartPlan:
+    """Raises pydantic's `ValidationError`. `own_url` is the URL of the trainer for the rollout server."""
+    control = StartRequest.model_validate(raw)
+    rollout_id = control.rollout_id or f"rollout-{secrets.token_hex(8)}"
     key = secrets.token_urlsafe(24)
     limits = {name: raw[name] for name in ("max_turns", "max_tokens_total", "metadata") if raw.get(name) is not None}
     common = {"rollout_id": rollout_id, "server_url": own_url, "messages": raw["messages"], **limits}
     sampling = raw.get("sampling_params") or {}
-    body = common | (sync(sampling, key, tokenizer) if asked.dialect == "sync" else callback(sampling, key))
-    return Start(rollout_id, asked.dialect, asked.server_url, raw["messages"], body, key, asked.timeout_s)
+    body = common | (sync(sampling, key, tokenizer) if control.dialect == "sync" else callback(sampling, key))
+    return StartPlan(rollout_id, control.dialect, control.server_url, raw["messages"], body, key, control.timeout_s)
 
 
 def sync(sampling: Body, key: str, tokenizer: str) -> dict[str, Any]:

@@ -1,36 +1,47 @@
-"""Mutants: the reference server with exactly one planted defect each, so that the suite can be seen to find it.
+"""The mutants of the reference rollout server; see `mutants/framework.py`."""
 
-`ROLLOUT_MUTANT=name uvicorn rollout_server.mutants.rollout:create_app --factory` serves one. `python -m
-rollout_conformance.rollout_server.mutants.rollout` lists them, a JSON object a line. Never deploy one.
-"""
-
-import os
-
-from starlette.applications import Starlette
-
-from rollout_conformance.rollout_server.mutants.framework import Mutant
+from rollout_conformance.rollout_server.mutants.dialects import BOTH
+from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_name
 from rollout_conformance.rollout_server.mutants.rollout import (
-    asking,
-    channel,
-    ending,
-    lasting,
-    orders,
+    auth,
+    concurrency,
+    delivery,
+    generation,
+    http_surface,
+    idempotency,
+    mask,
+    replies,
+    results,
+    retries,
     routed,
-    starting,
+    termination,
+    tools,
+    validation,
 )
 from rollout_conformance.rollout_server.mutants.rollout.variants import VARIANTS
 
-ALL: dict[str, Mutant] = {
-    m.name: m for module in (starting, asking, channel, lasting, ending, routed, orders) for m in module.MUTANTS
-}
-
-
-def create_app() -> Starlette:
-    """The reference server with the defect, or the freedom, that ROLLOUT_MUTANT names. Raises `LookupError` for a name that is none."""
-    name = os.environ.get("ROLLOUT_MUTANT", "")
-    if name not in ALL and name not in VARIANTS:
-        raise LookupError(f"ROLLOUT_MUTANT={name!r} names no mutant; there are {', '.join((*ALL, *VARIANTS))}")
-    from rollout_conformance.rollout_server.rollout import app
-
-    (ALL[name].patch if name in ALL else VARIANTS[name])()
-    return app.create_app()
+CATALOGUE = Catalogue(
+    requirements="ROLLOUT",
+    variable="ROLLOUT_MUTANT",
+    app="rollout_conformance.rollout_server.rollout.app",
+    dialects=BOTH,
+    mutants=by_name(
+        auth.MUTANTS,
+        concurrency.MUTANTS,
+        delivery.MUTANTS,
+        generation.MUTANTS,
+        http_surface.MUTANTS,
+        idempotency.MUTANTS,
+        mask.MUTANTS,
+        replies.MUTANTS,
+        results.MUTANTS,
+        retries.MUTANTS,
+        routed.MUTANTS,
+        termination.MUTANTS,
+        tools.MUTANTS,
+        validation.MUTANTS,
+    ),
+    variants=VARIANTS,
+)
+ALL = CATALOGUE.mutants
+create_app = CATALOGUE.create_app

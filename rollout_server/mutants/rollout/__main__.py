@@ -1,9 +1,5 @@
-"""Lists the mutants, a JSON object a line."""
+"""Lists the mutants, one JSON object a line."""
 
-import json
-import sys
+from rollout_conformance.rollout_server.mutants.rollout import CATALOGUE
 
-from rollout_conformance.rollout_server.mutants.rollout import ALL
-
-for mutant in ALL.values():
-    sys.stdout.write(json.dumps(mutant.described()) + "\n")
+CATALOGUE.print()

@@ -6,11 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 from rollout_conformance.contracts.rollout.wire_routed import CancelRequest
-from rollout_conformance.rollout_server.common.request_parsing import Refusal
-from rollout_conformance.rollout_server.mutants.framework import ROUTED, Mutant, after, around, put
-from rollout_conformance.rollout_server.rollout import delivery, endpoints, errors, results, routed_dialect, service
+from rollout_conformance.rollout_server.common.errors import RequestError
+from rollout_conformance.rollout_server.mutants.dialects import ROUTED
+from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
+from rollout_conformance.rollout_server.rollout import (
+    delivery,
+    endpoints,
+    errors,
+    results,
+    routed_dialect,
+    service,
+)
 from rollout_conformance.rollout_server.rollout.service import Service
-from rollout_conformance.rollout_server.rollout.status_store import Board
+from rollout_conformance.rollout_server.rollout.status_store import StatusStore
 
 
 def _answers_200(original: Any, value: Any, status: int = 200, headers: Any = None) -> Any:
@@ -29,7 +37,7 @@ def _dashes(body: dict[str, Any]) -> dict[str, Any]:
 
 def _wants_an_id(body: dict[str, Any]) -> dict[str, Any]:
     if body.get("rollout_id") is None:
-        raise Refusal(422, "rollout_id is required")
+        raise RequestError(422, "rollout_id is required")
     return body
 
 
@@ -60,30 +68,30 @@ def _samples(change: Any) -> Any:
 
 
 def _unsent(status: str) -> Any:
-    async def send(original: Any, start: Any, report: Any, kit: Any) -> bool:
-        return True if report.body["status"] == status else bool(await original(start, report, kit))
+    async def send(original: Any, start: Any, report: Any, app_state: Any) -> bool:
+        return True if report.body["status"] == status else bool(await original(start, report, app_state))
 
     return around(delivery, "send", send)
 
 
-async def _grades_failures(original: Any, start: Any, result: Any, kit: Any) -> bool:
-    told = bool(await original(start, result, kit))
+async def _grades_failures(original: Any, start: Any, result: Any, app_state: Any) -> bool:
+    told = bool(await original(start, result, app_state))
     if result.error is not None:
         sample = routed_dialect.grade(start, replace(result, error=None))
-        return told and (sample is None or await delivery.send(start, sample, kit))
+        return told and (sample is None or await delivery.send(start, sample, app_state))
     return told
 
 
-async def _grades_first(original: Any, start: Any, result: Any, kit: Any) -> bool:
+async def _grades_first(original: Any, start: Any, result: Any, app_state: Any) -> bool:
     sample = routed_dialect.grade(start, result)
     if sample is not None:
-        await delivery.send(start, sample, kit)
-    return bool(await delivery.send(start, routed_dialect.completion(start, result), kit))
+        await delivery.send(start, sample, app_state)
+    return bool(await delivery.send(start, routed_dialect.completion(start, result), app_state))
 
 
 def _board(name: str, change: Any) -> Any:
-    original = getattr(Board, name)
-    return put(Board, name, lambda self, *arguments: change(original(self, *arguments)))
+    original = getattr(StatusStore, name)
+    return put(StatusStore, name, lambda self, *arguments: change(original(self, *arguments)))
 
 
 def _takes_nothing() -> None:
@@ -97,12 +105,12 @@ def _takes_nothing() -> None:
 
 
 def _only_says_so(self: Any, request: CancelRequest) -> dict[str, Any]:
-    return {name: self.board.disposition(name) for name in self.board.meant(request)}
+    return {name: self.statuses.disposition(name) for name in self.statuses.matching(request)}
 
 
 def _first_only(original: Any, self: Any, request: CancelRequest) -> list[str]:
-    meant: list[str] = original(self, request)
-    return meant[:1] if request.all else meant
+    matching: list[str] = original(self, request)
+    return matching[:1] if request.all else matching
 
 
 def _reports_again() -> None:
@@ -113,11 +121,11 @@ def _reports_again() -> None:
         return accept(self, start)
 
     def cancelling(self: Any, request: CancelRequest) -> Any:
-        for name in self.board.meant(request):
-            if self.board.of(name) == "success" and name in starts:
-                late = results.failed(starts[name], (), results.Tally(), errors.cancelled(), {})
+        for name in self.statuses.matching(request):
+            if self.statuses.of(name) == "success" and name in starts:
+                late = results.failed(starts[name], (), results.Counters(), errors.cancelled(), {})
                 report = routed_dialect.completion(starts[name], late)
-                _late.append(asyncio.ensure_future(delivery.send(starts[name], report, self.kit)))
+                _late.append(asyncio.ensure_future(delivery.send(starts[name], report, self.app_state)))
         return cancel(self, request)
 
     put(Service, "accept", accepting)()
@@ -125,136 +133,199 @@ def _reports_again() -> None:
 
 
 _late: list[Any] = []
-_meant = Board.meant
+
+
+_meant = StatusStore.matching
+
 
 MUTANTS = (
-    Mutant("routed_200", "206", "a start is answered 200", around(endpoints, "json_response", _answers_200), ROUTED),
     Mutant(
-        "routed_any_id",
-        "207",
-        "an id may have slashes",
-        incoming(_dashes),
-        ROUTED,
-        ("020", "126", "209", "217", "018"),
+        "routed_removed",
+        breaks="135",
+        what="a removed sample has a reward",
+        patch=_samples({"remove_sample": True, "reward": 1.0}),
+        dialects=ROUTED,
     ),
     Mutant(
-        "routed_wants_id", "208", "a start without an id is refused", incoming(_wants_an_id), ROUTED, ("209", "218")
+        "routed_grades_first",
+        breaks="147",
+        also=("*",),
+        what="the sample comes before the completion",
+        patch=around(delivery, "deliver", _grades_first),
+        dialects=ROUTED,
+    ),
+    Mutant(
+        "routed_200",
+        breaks="206",
+        what="a start is answered 200",
+        patch=around(endpoints, "json_response", _answers_200),
+        dialects=ROUTED,
+    ),
+    Mutant(
+        "routed_any_id",
+        breaks="207",
+        also=("020", "126", "209", "217", "018"),
+        what="an id may have slashes",
+        patch=incoming(_dashes),
+        dialects=ROUTED,
+    ),
+    Mutant(
+        "routed_wants_id",
+        breaks="208",
+        also=("209", "218"),
+        what="a start without an id is refused",
+        patch=incoming(_wants_an_id),
+        dialects=ROUTED,
     ),
     Mutant(
         "routed_own_key",
-        "210",
-        "the model is asked with the other key",
-        around(routed_dialect, "from_routed", _own_key),
-        ROUTED,
+        breaks="210",
+        what="the model is asked with the other key",
+        patch=around(routed_dialect, "from_routed", _own_key),
+        dialects=ROUTED,
     ),
     Mutant(
         "routed_keyless_sample",
-        "212",
-        "the sample carries no key",
-        after(routed_dialect, "grade", lambda report: report and replace(report, key=None)),
-        ROUTED,
+        breaks="212",
+        what="the sample carries no key",
+        patch=after(routed_dialect, "grade", lambda report: report and replace(report, key=None)),
+        dialects=ROUTED,
     ),
-    Mutant("routed_no_failure", "213", "a failure is not reported", _unsent("failure"), ROUTED, ("*",)),
+    Mutant(
+        "routed_no_failure",
+        breaks="213",
+        also=("*",),
+        what="a failure is not reported",
+        patch=_unsent("failure"),
+        dialects=ROUTED,
+    ),
     Mutant(
         "routed_shouts",
-        "214",
-        "a status is in capitals",
-        completions(lambda b: {"status": b["status"].upper()}),
-        ROUTED,
-        ("*",),
+        breaks="214",
+        also=("*",),
+        what="a status is in capitals",
+        patch=completions(lambda b: {"status": b["status"].upper()}),
+        dialects=ROUTED,
     ),
     Mutant(
         "routed_ungraded",
-        "215",
-        "no sample is sent",
-        put(routed_dialect, "grade", lambda start, result: None),
-        ROUTED,
-        ("*",),
+        breaks="215",
+        also=("*",),
+        what="no sample is sent",
+        patch=put(routed_dialect, "grade", lambda start, result: None),
+        dialects=ROUTED,
     ),
     Mutant(
         "routed_samples_all",
-        "216",
-        "a failure has a sample",
-        around(delivery, "deliver", _grades_failures),
-        ROUTED,
-        ("*",),
+        breaks="216",
+        also=("*",),
+        what="a failure has a sample",
+        patch=around(delivery, "deliver", _grades_failures),
+        dialects=ROUTED,
     ),
-    Mutant("routed_no_label", "217", "the label is lost", _samples({"label": "other"}), ROUTED),
+    Mutant(
+        "routed_no_label",
+        breaks="217",
+        what="the label is lost",
+        patch=_samples({"label": "other"}),
+        dialects=ROUTED,
+    ),
     Mutant(
         "routed_words",
-        "218",
-        "a status is in capitals",
-        _board("of", lambda s: s and s.upper()),
-        ROUTED,
-        ("219", "300"),
+        breaks="218",
+        also=("219", "300"),
+        what="a status is in capitals",
+        patch=_board("get", lambda s: s and s.upper()),
+        dialects=ROUTED,
     ),
-    Mutant("routed_queued", "219", "a status never changes", _board("of", lambda s: s and "queued"), ROUTED),
-    Mutant("routed_knows_all", "220", "an unknown id is a success", _board("of", lambda s: s or "success"), ROUTED),
-    Mutant("routed_cancels_nothing", "221", "a cancellation of nothing is fine", _takes_nothing, ROUTED),
+    Mutant(
+        "routed_queued",
+        breaks="219",
+        what="a status never changes",
+        patch=_board("get", lambda s: s and "queued"),
+        dialects=ROUTED,
+    ),
+    Mutant(
+        "routed_knows_all",
+        breaks="220",
+        what="an unknown id is a success",
+        patch=_board("get", lambda s: s or "success"),
+        dialects=ROUTED,
+    ),
+    Mutant(
+        "routed_cancels_nothing",
+        breaks="221",
+        what="a cancellation of nothing is fine",
+        patch=_takes_nothing,
+        dialects=ROUTED,
+    ),
     Mutant(
         "routed_one_word",
-        "222",
-        "every disposition is the same",
-        _board("disposition", lambda d: "cancelled"),
-        ROUTED,
-        ("*",),
+        breaks="222",
+        also=("*",),
+        what="every disposition is the same",
+        patch=_board("disposition", lambda d: "cancelled"),
+        dialects=ROUTED,
     ),
     Mutant(
-        "routed_says_so", "223", "a cancellation changes nothing", put(Service, "cancel", _only_says_so), ROUTED, ("*",)
+        "routed_says_so",
+        breaks="223",
+        also=("*",),
+        what="a cancellation changes nothing",
+        patch=put(Service, "cancel", _only_says_so),
+        dialects=ROUTED,
     ),
     Mutant(
         "routed_silent_cancel",
-        "224",
-        "a cancellation is not reported",
-        _unsent("cancelled"),
-        ROUTED,
-        ("213", "222", "223", "216", "219", "225", "226", "227", "147", "137", "164"),
+        breaks="224",
+        also=("213", "222", "223", "216", "219", "225", "226", "227", "147", "137", "164"),
+        what="a cancellation is not reported",
+        patch=_unsent("cancelled"),
+        dialects=ROUTED,
     ),
     Mutant(
         "routed_prefix",
-        "225",
-        "a prefix means all",
-        put(
-            Board,
-            "meant",
+        breaks="225",
+        also=("*",),
+        what="a prefix means all",
+        patch=put(
+            StatusStore,
+            "matching",
             lambda self, request: _meant(
                 self, request.model_copy(update={"prefix": None}) if request.prefix else request
             ),
         ),
-        ROUTED,
-        ("*",),
+        dialects=ROUTED,
     ),
     Mutant(
         "routed_first",
-        "226",
-        "all means one",
-        put(Board, "meant", lambda self, request: _first_only(_meant, self, request)),
-        ROUTED,
-        ("*",),
+        breaks="226",
+        also=("*",),
+        what="all means one",
+        patch=put(StatusStore, "matching", lambda self, request: _first_only(_meant, self, request)),
+        dialects=ROUTED,
     ),
-    Mutant("routed_late", "227", "an end is followed by a cancellation", _reports_again, ROUTED, ("137", "140")),
+    Mutant(
+        "routed_late",
+        breaks="227",
+        also=("137", "140"),
+        what="an end is followed by a cancellation",
+        patch=_reports_again,
+        dialects=ROUTED,
+    ),
     Mutant(
         "routed_no_budget",
-        "228",
-        "an agent has all the time",
-        put(service, "agent_budget", lambda start: None),
-        ROUTED,
-        ("213", "064", "146"),
-    ),
-    Mutant("routed_odd_times", "229", "a time may be a text", incoming(_no_odd_times), ROUTED),
-    Mutant(
-        "routed_removed",
-        "135",
-        "a removed sample has a reward",
-        _samples({"remove_sample": True, "reward": 1.0}),
-        ROUTED,
+        breaks="228",
+        also=("213", "064", "146"),
+        what="an agent has all the time",
+        patch=put(service, "agent_time_limit", lambda start: None),
+        dialects=ROUTED,
     ),
     Mutant(
-        "routed_grades_first",
-        "147",
-        "the sample comes before the completion",
-        around(delivery, "deliver", _grades_first),
-        ROUTED,
-        ("*",),
+        "routed_odd_times",
+        breaks="229",
+        what="a time may be a text",
+        patch=incoming(_no_odd_times),
+        dialects=ROUTED,
     ),
 )

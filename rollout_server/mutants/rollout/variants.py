@@ -12,9 +12,13 @@ import httpx
 from starlette.responses import Response
 from tokenizers import Tokenizer
 
-from rollout_conformance.rollout_server.common import request_parsing
+from rollout_conformance.rollout_server.common import http_client, request_parsing
+from rollout_conformance.rollout_server.common.responses import json_response
+from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER
 from rollout_conformance.rollout_server.mutants.framework import after, around, put
-from rollout_conformance.rollout_server.mutants.rollout import channel, ending, routed, starting
+from rollout_conformance.rollout_server.mutants.rollout import generation as generation_mutants
+from rollout_conformance.rollout_server.mutants.rollout import http_surface, routed
+from rollout_conformance.rollout_server.mutants.rollout import results as result_mutants
 from rollout_conformance.rollout_server.rollout import (
     agent,
     delivery,
@@ -22,9 +26,7 @@ from rollout_conformance.rollout_server.rollout import (
     errors,
     generation,
     retry,
-    tokenizer_cache,
     tools,
-    trainer_client,
 )
 from rollout_conformance.rollout_server.rollout import routed_dialect as routes
 
@@ -72,11 +74,11 @@ def _time_in_digits(body: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _unknown(self: Any, request: Any) -> Response:
-    return endpoints.json_response({"rollout_id": request.path_params["rollout_id"], "status": "unknown"})
+    return json_response({"rollout_id": request.path_params["rollout_id"], "status": "unknown"})
 
 
 async def _no_dispositions(self: Any, request: Any) -> Response:
-    return endpoints.json_response({"dispositions": {}})
+    return json_response({"dispositions": {}})
 
 
 def _knows_nothing() -> None:
@@ -98,19 +100,19 @@ def _unlabelled(report: Any) -> Any:
     return _without_sample(report) if report and report.body["sample"]["label"] is None else report
 
 
-async def _says_ungraded(original: Any, start: Any, result: Any, kit: Any) -> bool:
+async def _says_ungraded(original: Any, start: Any, result: Any, app_state: Any) -> bool:
     """Where the completion was refused, a failed grade without a sample is posted all the same."""
-    told = bool(await delivery.send(start, routes.completion(start, result), kit))
+    told = bool(await delivery.send(start, routes.completion(start, result), app_state))
     grade = routes.grade(start, result)
     report = grade if told else _without_sample(grade)
-    return (report is None or await delivery.send(start, report, kit)) and told
+    return (report is None or await delivery.send(start, report, app_state)) and told
 
 
-async def _only_strings(original: Any, rollout: Any, calls: Any, kit: Any) -> Any:
+async def _only_strings(original: Any, rollout: Any, calls: Any, app_state: Any) -> Any:
     """Arguments that are no string are no reply of a chat API, and end the rollout."""
     if any(not isinstance(call["function"]["arguments"], str) for call in calls):
         raise errors.tools_failed()
-    return await original(rollout, calls, kit)
+    return await original(rollout, calls, app_state)
 
 
 async def _by_status(original: Any, response: Any, limit: int) -> bytes:
@@ -121,18 +123,18 @@ async def _by_status(original: Any, response: Any, limit: int) -> bytes:
         return b""
 
 
-async def _grades_all_the_same(original: Any, start: Any, result: Any, kit: Any) -> bool:
+async def _grades_all_the_same(original: Any, start: Any, result: Any, app_state: Any) -> bool:
     """The sample goes out after the completion, acknowledged or not."""
     sample = routes.grade(start, result) if start.routes is not None else None
     if sample is None:
-        return bool(await original(start, result, kit))
-    await delivery.send(start, routes.completion(start, result), kit)
-    return bool(await delivery.send(start, sample, kit))
+        return bool(await original(start, result, app_state))
+    await delivery.send(start, routes.completion(start, result), app_state)
+    return bool(await delivery.send(start, sample, app_state))
 
 
 def _watches_for_drift() -> None:
     """A turn that the template would write in other tokens drifts with the next prompt, and ends the rollout."""
-    tokenizer = Tokenizer.from_file(str(tokenizer_cache.DEMO / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(SHIPPED_TOKENIZER / "tokenizer.json"))
 
     def checked(original: Any, raw: Any, start: Any) -> Any:
         reply = original(raw, start)
@@ -146,14 +148,20 @@ def _watches_for_drift() -> None:
     around(generation, "check", checked)()
 
 
+def _without_key(headers: Any) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name != "authorization"}
+
+
 VARIANTS = {
     "python_words": around(tools, "check_arguments", _python_words),
     "keeps_any_role": around(generation, "check", _any_role),
-    "follows_without_key": lambda: channel.follow_redirects(channel.without_key),
-    "null_defaults": starting.described(_with_null_defaults),
+    "follows_without_key": lambda: generation_mutants.follow_redirects(_without_key),
+    "null_defaults": http_surface.described(_with_null_defaults),
     "any_id": _around_member("rollout_id", lambda sent: "x"),
     "repeats_conflicts": around(retry, "should_retry", lambda original, status: original(status) or status == 409),
-    "failures_unmeasured": ending.if_error(metrics={"total_latency_ms": 0, "llm_latency_ms": 302, "num_llm_calls": 0}),
+    "failures_unmeasured": result_mutants.if_error(
+        metrics={"total_latency_ms": 0, "llm_latency_ms": 302, "num_llm_calls": 0}
+    ),
     "query_kept": _around_member("server_url", lambda sent: sent.partition("?")[0]),
     "knows_nothing": _knows_nothing,
     "time_in_digits": routed.incoming(_time_in_digits),
@@ -162,7 +170,7 @@ VARIANTS = {
     "no_grader": after(routes, "grade", _without_sample),
     "says_ungraded": around(delivery, "deliver", _says_ungraded),
     "only_strings": around(agent, "run_tools", _only_strings),
-    "acknowledged_by_status": around(trainer_client, "read_capped", _by_status),
+    "acknowledged_by_status": around(http_client, "read_body", _by_status),
     "grades_all_the_same": around(delivery, "deliver", _grades_all_the_same),
     "watches_for_drift": _watches_for_drift,
 }

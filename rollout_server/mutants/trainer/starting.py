@@ -1,24 +1,26 @@
-"""Defects of the trainer as the one who starts rollouts."""
+"""Defects of how the trainer starts rollouts."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from rollout_conformance.rollout_server.mutants.framework import CALLBACK, SYNC, around, put
-from rollout_conformance.rollout_server.mutants.trainer.planting import method, mutant
-from rollout_conformance.rollout_server.trainer import rollout_starter
-from rollout_conformance.rollout_server.trainer.http_client import Ask
-from rollout_conformance.rollout_server.trainer.rollout_starter import Initiator
+from rollout_conformance.rollout_server.mutants.dialects import CALLBACK, SYNC
+from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
+from rollout_conformance.rollout_server.trainer import (
+    rollout_starter,
+)
+from rollout_conformance.rollout_server.trainer.http_client import OutgoingRequest
+from rollout_conformance.rollout_server.trainer.rollout_starter import RolloutStarter
 from rollout_conformance.rollout_server.trainer.session import Session
-from rollout_conformance.rollout_server.trainer.start_request import Start
+from rollout_conformance.rollout_server.trainer.start_request import StartPlan
 
 LONG_S = 86_400.0
 
 
-async def _needs_no_tools(self: Initiator, server: str) -> Sequence[Any]:
+async def _needs_no_tools(self: RolloutStarter, server: str) -> Sequence[Any]:
     return []
 
 
-async def _drops_tools(original: Any, self: Initiator, server: str) -> Sequence[Any]:
+async def _drops_tools(original: Any, self: RolloutStarter, server: str) -> Sequence[Any]:
     await original(self, server)
     return []
 
@@ -36,15 +38,15 @@ def _no_tools(original: Any, self: Session, tools: Sequence[Any]) -> None:
     original(self, [])
 
 
-async def _patient(original: Any, self: Initiator, session: Session, start: Start, timeout_s: float) -> None:
+async def _patient(original: Any, self: RolloutStarter, session: Session, start: StartPlan, timeout_s: float) -> None:
     await original(self, session, start, LONG_S)
 
 
-async def _asks_once(self: Initiator, start: Start, timeout_s: float) -> Any:
-    return await self.exchange(Ask("POST", start.url, start.body, self._key), timeout_s)
+async def _asks_once(self: RolloutStarter, start: StartPlan, timeout_s: float) -> Any:
+    return await self.exchange(OutgoingRequest("POST", start.url, start.body, self._key), timeout_s)
 
 
-async def _asks_again(original: Any, self: Initiator, start: Start, timeout_s: float) -> Any:
+async def _asks_again(original: Any, self: RolloutStarter, start: StartPlan, timeout_s: float) -> Any:
     """Whatever went wrong may go well the next time."""
     for _ in range(3):
         answer = await original(self, start, timeout_s)
@@ -61,38 +63,66 @@ def _all_is_well(original: Any, answer: Any, status: int, model: Any, rollout_id
 
 
 MUTANTS = (
-    mutant(
+    Mutant(
         "asks_no_tools",
-        "196",
-        "the tools are not asked for",
-        put(Initiator, "tools_of", _needs_no_tools),
-        SYNC,
-        ("*",),
+        breaks="196",
+        also=("*",),
+        what="the tools are not asked for",
+        patch=put(RolloutStarter, "tools_of", _needs_no_tools),
+        dialects=SYNC,
     ),
-    mutant(
+    Mutant(
         "drops_tools",
-        "196",
-        "the tools are asked for and not used",
-        method(Initiator, "tools_of", _drops_tools),
-        SYNC,
-        ("*",),
+        breaks="196",
+        also=("*",),
+        what="the tools are asked for and not used",
+        patch=around(RolloutStarter, "tools_of", _drops_tools),
+        dialects=SYNC,
     ),
-    mutant(
+    Mutant(
         "first_tools",
-        "197",
-        "the tools of the first rollout serve for all",
-        method(Session, "know", _first_tools),
-        CALLBACK,
-        ("200",),
+        breaks="197",
+        also=("200",),
+        what="the tools of the first rollout serve for all",
+        patch=around(Session, "set_tools", _first_tools),
+        dialects=CALLBACK,
     ),
-    mutant(
-        "no_tools", "197", "the tools of the 202 are not used", method(Session, "know", _no_tools), CALLBACK, ("187",)
+    Mutant(
+        "no_tools",
+        breaks="197",
+        also=("187",),
+        what="the tools of the 202 are not used",
+        patch=around(Session, "set_tools", _no_tools),
+        dialects=CALLBACK,
     ),
-    mutant("patient", "198", "a rollout may take a day", method(Initiator, "run", _patient)),
-    mutant("gives_up", "199", "429 is the end", put(Initiator, "post", _asks_once)),
-    mutant(
-        "impatient", "199", "Retry-After is not waited for", put(rollout_starter, "pause", lambda retry_after: 0.01)
+    Mutant(
+        "patient",
+        breaks="198",
+        what="a rollout may take a day",
+        patch=around(RolloutStarter, "run", _patient),
     ),
-    mutant("insists", "199", "a start is sent again whatever the answer", method(Initiator, "post", _asks_again)),
-    mutant("all_is_well", "199", "a refused start is a success", around(rollout_starter, "check", _all_is_well)),
+    Mutant(
+        "gives_up",
+        breaks="199",
+        what="429 is the end",
+        patch=put(RolloutStarter, "post", _asks_once),
+    ),
+    Mutant(
+        "impatient",
+        breaks="199",
+        what="Retry-After is not waited for",
+        patch=put(rollout_starter, "pause", lambda retry_after: 0.01),
+    ),
+    Mutant(
+        "insists",
+        breaks="199",
+        what="a start is sent again whatever the answer",
+        patch=around(RolloutStarter, "post", _asks_again),
+    ),
+    Mutant(
+        "all_is_well",
+        breaks="199",
+        what="a refused start is a success",
+        patch=around(rollout_starter, "check", _all_is_well),
+    ),
 )

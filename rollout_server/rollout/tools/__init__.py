@@ -1,8 +1,7 @@
-"""The tools of the agent: what they are called, what they accept, and what becomes of a call.
+"""The tools of the agent: their names, their parameters, and how a call is executed.
 
 A tool is a function with a JSON schema. To add one, write a module with a tuple named TOOLS and name it in
-ROLLOUT_TOOLS. Whatever goes wrong in a call is told to the policy as the content of its result ("Error: ..."), and the
-rollout goes on.
+ROLLOUT_TOOLS. An error of a call becomes the content of its result ("Error: ..."), and the rollout continues.
 """
 
 import asyncio
@@ -36,11 +35,11 @@ class Tool:
 
 
 class ToolError(Exception):
-    """A call that cannot be carried out; the message is for the policy."""
+    """A call that cannot be executed; the message is for the policy."""
 
 
 class Toolbox:
-    """The tools of one server. `count` is told the name and the outcome of every call."""
+    """The tools of one server. `count` is called with the name and the outcome of every call."""
 
     def __init__(
         self, tools: Sequence[Tool], timeout_s: float, count: Callable[[str, str], None] = lambda name, outcome: None
@@ -53,12 +52,12 @@ class Toolbox:
         self._described = [tool.describe() for tool in tools]
 
     def describe(self) -> list[dict[str, Any]]:
-        """The same list each time: every remembered rollout refers to it."""
+        """Always the same list: every remembered rollout refers to it."""
         return self._described
 
 
 async def run_calls(box: Toolbox, calls: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One result message for each call, in the order of the calls; they run at the same time."""
+    """One result message for each call, in the order of the calls; the calls run concurrently."""
     contents = await asyncio.gather(*(run_call(box, call["function"]) for call in calls))
     return [result_message(call, content) for call, content in zip(calls, contents, strict=True)]
 
@@ -68,7 +67,7 @@ def result_message(call: Mapping[str, Any], content: str) -> dict[str, Any]:
 
 
 async def run_call(box: Toolbox, function: Mapping[str, Any]) -> str:
-    """The content of one result; never raises for anything that the policy or the tool did."""
+    """The content of one result; never raises for an error of the policy or of the tool."""
     name = function["name"]
     try:
         content = render(await execute(box, name, read_arguments(function["arguments"])))
@@ -84,7 +83,7 @@ def error_content(message: str) -> str:
 
 
 def read_arguments(arguments: Any) -> Any:
-    """Arguments come as JSON text, or from some trainers as the object itself."""
+    """Arguments are JSON text (OpenAI), or from some trainers the object itself."""
     if not isinstance(arguments, str):
         return arguments
     try:
@@ -95,9 +94,9 @@ def read_arguments(arguments: Any) -> Any:
 
 async def execute(box: Toolbox, name: str, arguments: Any) -> Any:
     tool = find(box, name)
-    complaint = check_arguments(tool, arguments)
-    if complaint:
-        raise ToolError(f"Invalid arguments for {name}: {complaint}")
+    problem = check_arguments(tool, arguments)
+    if problem:
+        raise ToolError(f"Invalid arguments for {name}: {problem}")
     try:
         async with asyncio.timeout(box.timeout_s):
             result = tool.run(**arguments)
@@ -133,7 +132,7 @@ def check_arguments(tool: Tool, arguments: Any) -> str | None:
 
 
 def is_type(value: Any, name: str) -> bool:
-    """JSON Schema's types: true is no number, and 3.0 is an integer."""
+    """The types of JSON Schema (2020-12, 4.2): true is not a number, and 3.0 is an integer."""
     if isinstance(value, bool):
         return name == "boolean"
     if isinstance(value, float):
@@ -164,7 +163,7 @@ def render(value: Any) -> str:
         raise ToolError("The result cannot be written as JSON") from error
 
 
-EXACT = 2**53  # beyond it a float no longer tells neighbouring integers apart
+EXACT = 2**53  # beyond it neighbouring integers have the same float
 
 
 def render_number(value: int | float) -> str:

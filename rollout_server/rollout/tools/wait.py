@@ -1,4 +1,4 @@
-"""A tool that takes its time, to show what becomes of one that takes too much. Off unless ROLLOUT_TOOLS names it."""
+"""A tool that waits, to test the timeout of tools. Off unless ROLLOUT_TOOLS names it."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from rollout_conformance.rollout_server.rollout.tools import Tool, ToolError
 
 async def wait(seconds: float) -> str:
     if seconds < 0:
-        raise ToolError("Cannot wait for less than no time")
+        raise ToolError("The number of seconds must not be negative")
     await asyncio.sleep(seconds)
     return f"waited {seconds:g} s"
 

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rollout_conformance.rollout_server.common import sse
+from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.inference import (
     app,
     chat_completion,
@@ -22,7 +24,7 @@ from rollout_conformance.rollout_server.inference import (
     tool_call_parser,
 )
 from rollout_conformance.rollout_server.inference.app import create_app as reference
-from rollout_conformance.rollout_server.inference.chat_completion import Told
+from rollout_conformance.rollout_server.inference.chat_completion import ResponseContext
 from rollout_conformance.rollout_server.inference.sampling import Choice
 from rollout_conformance.rollout_server.mutants.framework import after, around, put
 
@@ -48,8 +50,8 @@ def message(name: str) -> Callable[..., dict[str, Any]]:
         whole: dict[str, Any] = original(request, choice)
         start, end = content_start(choice), tool_call_parser.content_end(choice.text, choice.calls)
         content = choice.text[start : max(start, end)]
-        told = choice.text[:start].removeprefix("<think>\n").removesuffix(CLOSING).strip()
-        return {**whole, "content": content or (None if choice.calls else ""), name: told}
+        context = choice.text[:start].removeprefix("<think>\n").removesuffix(CLOSING).strip()
+        return {**whole, "content": content or (None if choice.calls else ""), name: context}
 
     return with_reasoning
 
@@ -83,19 +85,19 @@ def of_content(choice: Choice) -> list[dict[str, Any]]:
 
 
 def content_logprobs(original: Any, request: Any, choice: Choice) -> dict[str, Any]:
-    told: dict[str, Any] = original(request, choice)
-    return {**told, "logprobs": {"content": of_content(choice)} if request.logprobs else None}
+    context: dict[str, Any] = original(request, choice)
+    return {**context, "logprobs": {"content": of_content(choice)} if request.logprobs else None}
 
 
-def content_logprobs_streamed(original: Any, told: Told, choice: Choice, place: int) -> dict[str, Any]:
-    sampled: dict[str, Any] = original(told, choice, place)
+def content_logprobs_streamed(original: Any, context: ResponseContext, choice: Choice, place: int) -> dict[str, Any]:
+    sampled: dict[str, Any] = original(context, choice, place)
     entry = choice.logprobs[place] if place < len(choice.logprobs) else None
     kept = [one for one in of_content(choice) if one is entry]
-    return {**sampled, "logprobs": {"content": kept} if told.request.logprobs else None}
+    return {**sampled, "logprobs": {"content": kept} if context.request.logprobs else None}
 
 
-def reasoning_usage(original: Any, told: Told, choices: Any) -> dict[str, Any]:
-    return {**original(told, choices), "completion_tokens_details": {"reasoning_tokens": 3 * len(choices)}}
+def reasoning_usage(original: Any, context: ResponseContext, choices: Any) -> dict[str, Any]:
+    return {**original(context, choices), "completion_tokens_details": {"reasoning_tokens": 3 * len(choices)}}
 
 
 def reason(name: str) -> None:
@@ -121,19 +123,19 @@ def azure() -> None:
     """A stream begins with a chunk that is about the prompt and names nothing."""
     original = chat_stream.opening
 
-    def opening(told: Told, run: Any) -> Iterator[dict[str, Any]]:
+    def opening(context: ResponseContext, run: Any) -> Iterator[dict[str, Any]]:
         empty: dict[str, Any] = {"choices": [], "created": 0, "id": "", "model": "", "object": ""}
         yield {**empty, "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}]}
-        yield from original(told, run)
+        yield from original(context, run)
 
     put(chat_stream, "opening", opening)()
 
 
 def bare() -> None:
     """No member is null: what has no value is left out."""
-    original = endpoints.json_response
+    original = json_response
     put(endpoints, "json_response", lambda value, status=200: original(without_nulls(value), status))()
-    event = chat_stream.event
+    event = sse.event
     put(chat_stream, "event", lambda value: event(without_nulls(value)))()
 
 
@@ -151,8 +153,8 @@ def detail() -> None:
 def drops_logprobs() -> None:
     """Chunks without text lose their logprobs, and tokens that only end the turn have none."""
 
-    def dropping(original: Any, told: Told, choice: Choice, place: int) -> dict[str, Any]:
-        sampled: dict[str, Any] = original(told, choice, place)
+    def dropping(original: Any, context: ResponseContext, choice: Choice, place: int) -> dict[str, Any]:
+        sampled: dict[str, Any] = original(context, choice, place)
         return sampled if choice.texts[place] else {**sampled, "logprobs": None}
 
     around(chat_stream, "of_sampling", dropping)()
@@ -169,7 +171,9 @@ def elsewhere() -> None:
 
 def untold_context() -> None:
     """The list of models does not show how many tokens they take, and a long conversation is taken."""
-    after(endpoints, "models", lambda told: {**told, "data": [{"id": told["data"][0]["id"], "object": "model"}]})()
+    after(
+        endpoints, "models", lambda context: {**context, "data": [{"id": context["data"][0]["id"], "object": "model"}]}
+    )()
 
 
 class Sometimes:
@@ -233,7 +237,7 @@ def create_app() -> ASGIApp:
     if name not in {**FREEDOMS, **ANSWERS}:
         raise LookupError(f"STRANGER={name!r} names none; there are {', '.join([*FREEDOMS, *ANSWERS])}")
     put(chat_completion, "token_ids", lambda request, choice: None)()
-    put(chat_completion, "prompt_ids", lambda told: None)()
+    put(chat_completion, "prompt_ids", lambda context: None)()
     if name in FREEDOMS:
         FREEDOMS[name]()
         return reference()

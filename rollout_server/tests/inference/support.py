@@ -11,11 +11,12 @@ import httpx
 import uvicorn
 
 from rollout_conformance.rollout_server.common import chat_tokenizer
+from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER
 from rollout_conformance.rollout_server.inference.app import create_app
-from rollout_conformance.rollout_server.inference.settings import SHIPPED_TOKENIZER, Settings
+from rollout_conformance.rollout_server.inference.settings import Settings
 from rollout_conformance.rollout_server.tests.rollout.support import DEADLINE_S
 
-CHAT_TOKENS = chat_tokenizer.load(SHIPPED_TOKENIZER)
+CHAT_TOKENS = chat_tokenizer.load(SHIPPED_TOKENIZER, "TOKENIZER")
 PATH = "/v1/chat/completions"
 SUM = [{"role": "user", "content": "Please calculate 5 plus 3."}]
 TWO_SUMS = [{"role": "user", "content": "Please calculate 5 plus 3 and 2 times 4."}]

@@ -176,11 +176,11 @@ def test_tokenize_counts_as_chat_does() -> None:
     async def scenario() -> None:
         async with client(max_model_len=512) as c:
             answer = await ask(c, SUM, tools=TOOLS)
-            told = (await c.post("/tokenize", json={"messages": SUM, "tools": TOOLS})).json()
+            context = (await c.post("/tokenize", json={"messages": SUM, "tools": TOOLS})).json()
             plain = (await c.post("/tokenize", json={"prompt": "Paris"})).json()
             models = (await c.get("/v1/models")).json()
-        assert (told["tokens"], told["count"]) == (answer["prompt_token_ids"], answer["usage"]["prompt_tokens"])
-        assert told["max_model_len"] == models["data"][0]["max_model_len"] == 512
+        assert (context["tokens"], context["count"]) == (answer["prompt_token_ids"], answer["usage"]["prompt_tokens"])
+        assert context["max_model_len"] == models["data"][0]["max_model_len"] == 512
         assert CHAT_TOKENS.decode(plain["tokens"]) == "Paris"
 
     play(scenario)

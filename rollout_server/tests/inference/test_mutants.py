@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from rollout_conformance.rollout_server.inference.generation import Run
+from rollout_conformance.rollout_server.inference.generation import Generation
 from rollout_conformance.rollout_server.mutants import inference
 from rollout_conformance.rollout_server.tests.inference.support import (
     CAPITAL,
@@ -81,9 +81,9 @@ def restored() -> Iterator[None]:
         if name.startswith("rollout_conformance.rollout_server.inference.")
     ]
     before = [(module, dict(vars(module))) for module in modules]
-    end = Run.end
+    end = Generation.end
     yield
-    Run.end = end  # type: ignore[method-assign]
+    Generation.end = end  # type: ignore[method-assign]
     for module, names in before:
         vars(module).update(names)
 
@@ -177,6 +177,6 @@ def test_one_is_served_by_name(monkeypatch: pytest.MonkeyPatch, restored: None) 
 
 
 def test_each_describes_itself() -> None:
-    described = [mutant.described() for mutant in inference.ALL.values()]
+    described = [inference.CATALOGUE.describe(mutant) for mutant in inference.ALL.values()]
     assert json.dumps(described)
     assert all(one["requirement"].startswith("CHAT-") for one in described)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.rollout_server.inference.settings import Settings, SettingsError, load
+from rollout_conformance.rollout_server.common.settings import SettingsError
+from rollout_conformance.rollout_server.inference.settings import Settings, load
 from rollout_conformance.rollout_server.tests.inference.support import CAPITAL, PATH, TOOLS, client, play
 
 JSON = {"content-type": "application/json"}

@@ -87,7 +87,7 @@ async def perform(effect: Effect, request: httpx.Request) -> httpx.Response:
 
 
 @functools.cache
-def tokenizer() -> tokenizer_cache.ChatTokenizer:
+def tokenizer() -> tokenizer_cache.PromptCounter:
     return tokenizer_cache.load(TOKENIZER)
 
 
@@ -195,5 +195,5 @@ def serve(trainer: Trainer, **settings: Any) -> Caller:
     """A server whose every pause is short, with the tokenizer at hand: no deadline of a test is spent on loading it."""
     quick: dict[str, Any] = {"log_level": "off", "retry_base_s": 0, "retry_max_s": 0, "drain_s": 0}
     app = create_app(settings=Settings(**(quick | settings)), transport=httpx.MockTransport(trainer))
-    app.state.service.kit.tokenizers.keep((TOKENIZER, None), tokenizer())
+    app.state.service.app_state.tokenizers.keep((TOKENIZER, None), tokenizer())
     return Caller(app)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from rollout_conformance.rollout_server.rollout import start_request
-from rollout_conformance.rollout_server.rollout.idempotency import ConflictError, Registry
+from rollout_conformance.rollout_server.rollout.idempotency import ConflictError, IdempotencyStore
 from rollout_conformance.rollout_server.tests.rollout.support import USER, Caller, Trainer, init, reply, serve
 
 FIRST = {"rollout_id": "a", "idempotency_key": "k"}
@@ -26,7 +26,7 @@ SECOND = [
 ]
 
 
-async def settle(caller: Caller) -> None:
+async def wait_for(caller: Caller) -> None:
     await asyncio.gather(*caller.app.state.service.reports)
 
 
@@ -38,9 +38,9 @@ def test_a_second_start(second: dict[str, Any], status: int, runs: int, after: b
         caller = serve(trainer)
         one = await caller.post("/v1/rollout/init", init(**FIRST))
         if after:
-            await settle(caller)
+            await wait_for(caller)
         two = await caller.post("/v1/rollout/init", init(**second))
-        await settle(caller)
+        await wait_for(caller)
         assert (one.status_code, two.status_code) == (202, status)
         assert len(trainer.asked) == len(trainer.results) == runs
         if status == 202:
@@ -54,7 +54,7 @@ def test_many_at_once_are_one() -> None:
         trainer = Trainer()
         caller = serve(trainer)
         answers = await asyncio.gather(*(caller.post("/v1/rollout/init", init()) for _ in range(20)))
-        await settle(caller)
+        await wait_for(caller)
         assert {(a.status_code, a.content) for a in answers} == {(202, answers[0].content)}
         assert len(trainer.results) == 1
 
@@ -76,32 +76,32 @@ def test_a_refused_start_may_be_sent_again() -> None:
             for rollout_id in ("a", "b")
         ]
         release.set()
-        await settle(caller)
+        await wait_for(caller)
         return [*statuses, (await caller.post("/v1/rollout/init", init(rollout_id="b"))).status_code]
 
     assert asyncio.run(scenario()) == [202, 429, 202]
 
 
-def asked(rollout_id: str, key: str | None = None) -> start_request.Start:
+def asked(rollout_id: str, key: str | None = None) -> start_request.StartRequest:
     return start_request.from_callback(init(rollout_id=rollout_id, idempotency_key=key))
 
 
 def test_finished_rollouts_are_forgotten_when_their_time_is_over() -> None:
-    registry = Registry(ttl_s=60, max_records=10)
-    registry.add(asked("a", "k"), {})
-    assert registry.find(asked("a"), now=1e9) is not None, "a running rollout is never forgotten"
-    registry.finish("a", now=0)
-    assert registry.find(asked("a"), now=59.9) is not None
+    idempotency = IdempotencyStore(ttl_s=60, max_records=10)
+    idempotency.add(asked("a", "k"), {})
+    assert idempotency.find(asked("a"), now=1e9) is not None, "a running rollout is never forgotten"
+    idempotency.finish("a", now=0)
+    assert idempotency.find(asked("a"), now=59.9) is not None
     with pytest.raises(ConflictError):
-        registry.find(asked("b", "k"), now=59.9)
-    assert registry.find(asked("a"), now=60) is None
-    assert registry.find(asked("b", "k"), now=60) is None
+        idempotency.find(asked("b", "k"), now=59.9)
+    assert idempotency.find(asked("a"), now=60) is None
+    assert idempotency.find(asked("b", "k"), now=60) is None
 
 
 def test_the_oldest_are_forgotten_when_there_are_too_many() -> None:
-    registry = Registry(ttl_s=60, max_records=2)
+    idempotency = IdempotencyStore(ttl_s=60, max_records=2)
     for number in range(5):
-        registry.add(asked(str(number)), {})
-        registry.finish(str(number), now=0)
-    assert len(registry) == 2
-    assert [registry.find(asked(str(n)), now=0) is not None for n in range(5)] == [False, False, False, True, True]
+        idempotency.add(asked(str(number)), {})
+        idempotency.finish(str(number), now=0)
+    assert len(idempotency) == 2
+    assert [idempotency.find(asked(str(n)), now=0) is not None for n in range(5)] == [False, False, False, True, True]

@@ -82,9 +82,9 @@ def test_bad_reply(dialect: str, effect: Effect, category: str) -> None:
     assert result["extra_fields"]["error_category"] == category
     assert [m["role"] for m in result["final_messages"]] == ["user", "assistant", "tool"]
     assert result["metrics"]["num_llm_calls"] == 1
-    says = result["error_message"]
-    assert says
-    assert not any(word in says for word in ("Traceback", "pydantic", "Errno", "/usr", "object has", "function-"))
+    reason = result["error_message"]
+    assert reason
+    assert not any(word in reason for word in ("Traceback", "pydantic", "Errno", "/usr", "object has", "function-"))
 
 
 def test_a_status_is_told() -> None:

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from rollout_conformance.contracts.rollout.wire_routed import CancelRequest
 from rollout_conformance.rollout_server.rollout import errors, results, routed_dialect
-from rollout_conformance.rollout_server.rollout.results import Outcome, Tally
-from rollout_conformance.rollout_server.rollout.status_store import Board
+from rollout_conformance.rollout_server.rollout.results import Counters, Result
+from rollout_conformance.rollout_server.rollout.status_store import StatusStore
 
 START: dict[str, Any] = {
     "rollout_id": "r1",
@@ -26,12 +26,12 @@ def without(name: str, **more: Any) -> dict[str, Any]:
     return {key: value for key, value in {**START, **more}.items() if key != name}
 
 
-def ended(answer: str = "The result is 8.", error: Any = None) -> Outcome:
+def ended(answer: str = "The result is 8.", error: Any = None) -> Result:
     messages = (*START["initial_messages"], {"role": "assistant", "content": answer})
     start = routed_dialect.from_routed(START)
     if error is not None:
-        return results.failed(start, messages, Tally(), error, {})
-    return results.completed(start, messages, Tally(), "stop", {})
+        return results.failed(start, messages, Counters(), error, {})
+    return results.completed(start, messages, Counters(), "stop", {})
 
 
 def test_the_urls_say_where_everything_goes() -> None:
@@ -82,24 +82,24 @@ def test_an_end_that_is_no_success_has_no_sample(error: Any, status: str) -> Non
 
 
 def test_a_cancellation_means_what_runs_or_waits() -> None:
-    board = Board(most=10)
-    for name, standing in (
+    statuses = StatusStore(limit=10)
+    for name, status in (
         ("a-1", "running"),
         ("a-2", "queued"),
         ("a-3", "success"),
         ("b-1", "running"),
         ("a-4", "grading"),
     ):
-        board.put(name, standing)  # type: ignore[arg-type]
-    assert board.meant(CancelRequest(prefix="a-")) == ["a-1", "a-2"]
-    assert board.meant(CancelRequest(all=True)) == ["a-1", "a-2", "b-1"]
-    named = board.meant(CancelRequest(rollout_ids=["a-2", "a-3", "x"]))
-    assert [board.disposition(name) for name in named] == ["cancelled_queued", "not_found", "not_found"]
+        statuses.set(name, status)  # type: ignore[arg-type]
+    assert statuses.matching(CancelRequest(prefix="a-")) == ["a-1", "a-2"]
+    assert statuses.matching(CancelRequest(all=True)) == ["a-1", "a-2", "b-1"]
+    named = statuses.matching(CancelRequest(rollout_ids=["a-2", "a-3", "x"]))
+    assert [statuses.disposition(name) for name in named] == ["cancelled_queued", "not_found", "not_found"]
 
 
 def test_the_board_forgets_the_oldest_that_ended_and_nothing_that_runs() -> None:
-    board = Board(most=1)
-    board.put("runs", "running")
+    statuses = StatusStore(limit=1)
+    statuses.set("runs", "running")
     for name in ("first", "second"):
-        board.put(name, "success")
-    assert (board.of("runs"), board.of("first"), board.of("second")) == ("running", None, "success")
+        statuses.set(name, "success")
+    assert (statuses.get("runs"), statuses.get("first"), statuses.get("second")) == ("running", None, "success")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from rollout_conformance.rollout_server.common.settings import SettingsError
 from rollout_conformance.rollout_server.rollout.app import create_app
-from rollout_conformance.rollout_server.rollout.settings import SettingsError, load
+from rollout_conformance.rollout_server.rollout.settings import load
 
 WRONG = [
     ("ROLLOUT_TIMEOUT_S", "soon"),

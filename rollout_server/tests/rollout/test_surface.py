@@ -105,7 +105,7 @@ def test_an_unexpected_error_says_nothing(capsys: pytest.CaptureFixture[str]) ->
         raise KeyError("secret")
 
     caller = serve(Trainer(), log_level="error")
-    caller.app.state.service.kit.toolbox.describe = broken
+    caller.app.state.service.app_state.toolbox.describe = broken
     with pytest.raises(KeyError):  # for the server that runs the app; it has sent the answer by then
         asyncio.run(caller.get("/tools"))
     logged = capsys.readouterr().err

@@ -55,7 +55,7 @@ def test_unusable_files_are_the_documented_error(directory: Path, what: str) -> 
 def test_unknown_names_are_the_documented_error(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(RolloutError) as caught:
-        asyncio.run(tokenizer_cache.Tokenizers().get(name, "main"))
+        asyncio.run(tokenizer_cache.TokenizerCache().get(name, "main"))
     assert caught.value.message == f"Failed to load tokenizer: {name}"
 
 
@@ -71,12 +71,12 @@ def test_the_cache_of_the_machine_is_used(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_tokenizer_is_loaded_once_and_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
 
-    def load(name: str, revision: str | None) -> tokenizer_cache.ChatTokenizer:
+    def load(name: str, revision: str | None) -> tokenizer_cache.PromptCounter:
         loaded.append(name)
         return tokenizer()
 
     async def scenario() -> None:
-        cache = tokenizer_cache.Tokenizers()
+        cache = tokenizer_cache.TokenizerCache()
         await asyncio.gather(*(cache.get("a", None) for _ in range(10)))
         for name in "bcdef":
             await cache.get(name, None)
@@ -92,7 +92,7 @@ def test_a_conversation_that_the_template_refuses() -> None:
         def render(self, **_: Any) -> str:
             raise TypeError("secret")
 
-    chat: Any = tokenizer_cache.ChatTokenizer(Any, Refusing(), {})  # type: ignore[arg-type]
+    chat: Any = tokenizer_cache.PromptCounter(Any, Refusing(), {})  # type: ignore[arg-type]
     with pytest.raises(RolloutError, match="cannot render") as caught:
         asyncio.run(chat.prompt_length([USER]))
     assert caught.value.category == "conversation_state"

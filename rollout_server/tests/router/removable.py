@@ -17,7 +17,7 @@ Act = Callable[[], Awaitable[None]]
 class Removable:
     url: str
     take_away: Act
-    give_back: Act
+    restore: Act
 
 
 @contextlib.asynccontextmanager
@@ -36,10 +36,10 @@ def of_folder(parent: Path) -> Removable:
     async def take_away() -> None:
         folder.rename(away)
 
-    async def give_back() -> None:
+    async def restore() -> None:
         away.rename(folder)
 
-    return Removable(f"sqlite+aiosqlite:///{folder}/state.db", take_away, give_back)
+    return Removable(f"sqlite+aiosqlite:///{folder}/state.db", take_away, restore)
 
 
 @contextlib.asynccontextmanager
@@ -47,12 +47,12 @@ async def way_to(url: URL) -> AsyncIterator[Removable]:
     """A relay on a port of its own. While it is away, what was connected is cut and nobody can connect."""
     ways: list[asyncio.StreamWriter] = []
 
-    async def joined(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def merged_choice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(url.host, url.port or 5432)
         ways.extend((writer, far_writer))
         await asyncio.gather(copied(reader, far_writer), copied(far_reader, writer))
 
-    server = await asyncio.start_server(joined, "127.0.0.1", 0)
+    server = await asyncio.start_server(merged_choice, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
     async def take_away() -> None:
@@ -61,11 +61,11 @@ async def way_to(url: URL) -> AsyncIterator[Removable]:
             way.transport.abort()
         ways.clear()
 
-    async def give_back() -> None:
+    async def restore() -> None:
         nonlocal server
-        server = await asyncio.start_server(joined, "127.0.0.1", port)
+        server = await asyncio.start_server(merged_choice, "127.0.0.1", port)
 
-    yield Removable(url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False), take_away, give_back)
+    yield Removable(url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False), take_away, restore)
     await take_away()
 
 

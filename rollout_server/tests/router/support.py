@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from rollout_conformance.rollout_server.router import tables
 from rollout_conformance.rollout_server.router.app import create_app
-from rollout_conformance.rollout_server.router.app_state import Kit
+from rollout_conformance.rollout_server.router.app_state import AppState
 from rollout_conformance.rollout_server.router.settings import BackendSpec, KeySpec, Settings
 from rollout_conformance.rollout_server.tests.rollout.support import DEADLINE_S
 from rollout_conformance.rollout_server.tests.router.backend import Fake
@@ -81,7 +81,7 @@ def configured(fakes: list[Fake], **settings: Any) -> Settings:
 class Caller(httpx.AsyncClient):
     """A client of the router, with the router's inside beside it."""
 
-    kit: Kit
+    app_state: AppState
 
     async def ask(self, **more: Any) -> httpx.Response:
         headers = {"x-api-key": more.pop("key", KEY), **more.pop("headers", {})}
@@ -98,7 +98,7 @@ async def routed(fakes: list[Fake], **settings: Any) -> AsyncIterator[Caller]:
         listening(app, lifespan="on") as url,
         Caller(base_url=url, trust_env=False, timeout=DEADLINE_S) as caller,
     ):
-        caller.kit = app.state.kit
+        caller.app_state = app.state.app_state
         yield caller
 
 

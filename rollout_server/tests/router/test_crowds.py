@@ -41,7 +41,7 @@ def test_a_failure_of_all_gives_its_place_back() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         fakes[0].status = 500
         assert error(await c.ask())["code"] == "backend_error"
-        assert c.kit.running == 0
+        assert c.app_state.running == 0
 
     play_with(scenario, Fake("a"))
 
@@ -68,7 +68,7 @@ def test_what_runs_may_end() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         asking = asyncio.create_task(c.ask(stream=True))
         await until(lambda: fakes[0].sent > 1)
-        c.kit.stop()
+        c.app_state.stop()
         assert said(chunks((await asking).text)) == "".join(WORDS)
         assert error(await c.ask())["code"] == "shutting_down"
 

@@ -16,9 +16,9 @@ from rollout_conformance.rollout_server.router import (
     usage,
     weighted_choice,
 )
-from rollout_conformance.rollout_server.router.backends import Backend, create
+from rollout_conformance.rollout_server.router.backend_pool import Backend, create
 from rollout_conformance.rollout_server.router.settings import BackendSpec
-from rollout_conformance.rollout_server.router.stream_migration import LostError, Progress
+from rollout_conformance.rollout_server.router.stream_migration import NotResumableError, Progress
 
 
 def backend(name: str, weight: float = 1, **state: Any) -> Backend:
@@ -92,8 +92,8 @@ def test_a_bucket_never_starves_who_asks_often() -> None:
 
 def test_a_clock_that_goes_back_takes_nothing_away() -> None:
     bucket = rate_limit.full(rps=1, burst=2, now=10)
-    assert bucket.take(10).remaining == bucket.look(5).remaining == 1
-    assert bucket.look(11).remaining == 2
+    assert bucket.take(10).remaining == bucket.peek(5).remaining == 1
+    assert bucket.peek(11).remaining == 2
 
 
 @pytest.mark.parametrize(("level", "rps", "seconds"), [(0, 1, 1), (0, 0.25, 4), (0.5, 0.25, 2), (0.99, 100, 1)])
@@ -154,7 +154,7 @@ def test_advice(running: int, backends: int, says: str) -> None:
     [([], 503), (["connect"], 503), (["timeout", "timeout"], 504), (["status"], 502), (["timeout", "connect"], 502)],
 )
 def test_what_is_told_when_all_failed(failures: Any, status: int) -> None:
-    assert errors.unserved(failures).status == status
+    assert errors.all_backends_failed(failures).status == status
 
 
 STREAM = b'data: {"a": 1}\n\n: comment\r\n\r\nevent: x\ndata: 1\ndata: 2\n\ndata: [DONE]\n\n'
@@ -189,7 +189,7 @@ EACH = {"choices": [{}], "usage": {"prompt_tokens": 1}}
     ],
 )
 def test_usage_is_shown_to_who_asked(options: Any, migrates: bool, chunk: dict[str, Any], seen: Any) -> None:
-    assert usage.shown(chunk, usage.wish({"stream_options": options}, migrates)) == seen
+    assert usage.visible_chunk(chunk, usage.options_of({"stream_options": options}, migrates)) == seen
 
 
 def delta(content: str | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def delta(content: str | None = None, finish: str | None = None, **more: Any) ->
 )
 def test_what_can_be_continued(chunk: dict[str, Any], possible: bool) -> None:
     progress = Progress()
-    progress.saw(chunk)
+    progress.update(chunk)
     assert progress.possible is possible
 
 
@@ -218,9 +218,9 @@ def test_a_continuation_asks_for_the_rest() -> None:
     body = stream_migration.body({"messages": [1], "max_tokens": 5, "n": 1}, progress)
     assert body["messages"] == [1, {"role": "assistant", "content": "One two"}]
     assert (body["continue_final_message"], body["add_generation_prompt"], body["max_tokens"]) == (True, False, 3)
-    with pytest.raises(LostError):
+    with pytest.raises(NotResumableError):
         stream_migration.body({"messages": [], "max_tokens": 2}, progress)
-    with pytest.raises(LostError):
+    with pytest.raises(NotResumableError):
         stream_migration.body({"messages": [], "max_tokens": 2}, Progress(text="One"))
     assert stream_migration.body({"messages": []}, Progress()) == {"messages": []}
 
@@ -228,16 +228,16 @@ def test_a_continuation_asks_for_the_rest() -> None:
 @pytest.mark.parametrize(
     ("contents", "joined"), [([" ", "three"], "three"), ([" three"], "three"), (["", " th", "ree"], "three")]
 )
-def test_white_space_is_not_written_twice(contents: list[str], joined: str) -> None:
+def test_white_space_is_not_written_twice(contents: list[str], merged_choice: str) -> None:
     progress = Progress(text="One two ", tokens=2, head={"id": "first"})
-    progress.turn()
-    spliced = [stream_migration.spliced({**delta(text), "id": "second"}, progress) for text in contents]
-    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in spliced if chunk) == joined
-    assert {chunk["id"] for chunk in spliced if chunk} == {"first"}
+    progress.next_backend()
+    merged_chunk = [stream_migration.merged_chunk({**delta(text), "id": "second"}, progress) for text in contents]
+    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in merged_chunk if chunk) == merged_choice
+    assert {chunk["id"] for chunk in merged_chunk if chunk} == {"first"}
 
 
 def test_other_text_than_what_was_owed_is_a_loss() -> None:
     progress = Progress(text="One\n")
-    progress.turn()
-    with pytest.raises(LostError):
-        stream_migration.spliced(delta("two"), progress)
+    progress.next_backend()
+    with pytest.raises(NotResumableError):
+        stream_migration.merged_chunk(delta("two"), progress)

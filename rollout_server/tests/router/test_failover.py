@@ -62,7 +62,7 @@ def play_with_dead(scenario: Any, fake: Fake) -> None:
                 support.listening(app, lifespan="on") as url,
                 Caller(base_url=url, trust_env=False) as caller,
             ):
-                caller.kit = app.state.kit
+                caller.app_state = app.state.app_state
                 await scenario(caller, [fake, other])
 
     support.play(whole_of_it)
@@ -89,15 +89,15 @@ def test_all_failed(trouble: dict[str, Any], status: int, code: str) -> None:
 
 def test_all_gone() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
-        c.kit.fleet.backends[0].models = {"toy": {}}
+        c.app_state.pool.backends[0].models = {"toy": {}}
         response = await c.ask()
         assert (response.status_code, error(response)["code"]) == (503, "backend_unavailable")
         assert int(response.headers["retry-after"]) >= 1
 
     async def nobody(c: Caller, fakes: list[Fake]) -> None:
         fakes[0].url = ""
-        spec = c.kit.fleet.backends[0].spec.model_copy(update={"url": "http://127.0.0.1:1"})
-        c.kit.fleet.backends[0].spec = spec
+        spec = c.app_state.pool.backends[0].spec.model_copy(update={"url": "http://127.0.0.1:1"})
+        c.app_state.pool.backends[0].spec = spec
         await scenario(c, fakes)
 
     play_with(nobody, Fake("a"))
@@ -145,9 +145,9 @@ def test_a_conversation_stays_where_it_is_cached() -> None:
 def test_a_full_backend_is_not_waited_for() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         first = (await c.ask()).headers["x-routing-backend"]
-        c.kit.fleet.get(first).running = c.kit.settings.backend_capacity
+        c.app_state.pool.get(first).running = c.app_state.settings.backend_capacity
         assert (await c.ask()).headers["x-routing-decision"] == "PRIMARY"
-        c.kit.fleet.get(first).running = 0
+        c.app_state.pool.get(first).running = 0
 
     play_with(scenario, affinity=True, backend_capacity=1)
 

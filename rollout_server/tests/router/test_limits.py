@@ -87,7 +87,7 @@ def test_who_leaves_early_pays_for_what_came() -> None:
         await until(lambda: fakes[0].sent >= 25)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-        await until(lambda: not c.kit.running)
+        await until(lambda: not c.app_state.running)
         while (await c.ask()).status_code != 402:
             assert fakes[0].calls < 3
 

@@ -90,7 +90,7 @@ def starved() -> None:
 
 def busy() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
-        c.kit.running = 100
+        c.app_state.running = 100
         assert error(await c.ask())["code"] == "overloaded"
 
     play_with(scenario, Fake("a"), max_concurrent=100)
@@ -128,7 +128,7 @@ def two_keys_alike() -> None:
     play_with(scenario, Fake("a"), keys=tuple({"key": key, "rps": 0.1, "burst": 2} for key in (KEY, "other")))
 
 
-def replays() -> None:
+def idempotency_cache() -> None:
     state.test_the_same_request_is_answered_once("idempotency-key", False)
 
 
@@ -209,8 +209,8 @@ FAILING: dict[str, Callable[[], None]] = {
     "drops_stream_fields": rich_deltas,
     "usage_chunk_shown": lambda: streams.test_a_stream_is_passed_on(None),
     "usage_chunk_lost": lambda: streams.test_a_stream_is_passed_on(streams.USAGE),
-    "replay_runs_again": replays,
-    "replay_across_keys": replays,
+    "replay_runs_again": idempotency_cache,
+    "replay_across_keys": idempotency_cache,
     "duplicates_not_held": state.test_duplicates_wait_for_the_first,
     "audit_missing": lambda: state.test_a_request_is_on_record(False),
     "audit_without_tokens": lambda: state.test_a_request_is_on_record(False),
@@ -307,10 +307,10 @@ def test_a_name_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_one_is_served_by_name(monkeypatch: pytest.MonkeyPatch, restored: None) -> None:
     monkeypatch.setenv("ROUTER_MUTANT", "planner_always_holds")
-    assert router.create_app().state.kit.fleet.backends == []
+    assert router.create_app().state.app_state.pool.backends == []
 
 
 def test_each_describes_itself() -> None:
-    described = [mutant.described() for mutant in router.ALL.values()]
+    described = [router.CATALOGUE.describe(mutant) for mutant in router.ALL.values()]
     assert json.dumps(described)
     assert all(one["requirement"].startswith("ROUTER-") for one in described)

@@ -219,10 +219,10 @@ def test_what_breaks_inside_is_told_in_the_envelope(monkeypatch: pytest.MonkeyPa
         def broken(*_: Any) -> httpx.Response:
             raise RuntimeError("secret")
 
-        monkeypatch.setattr(c.kit.affinity, "find", broken)
+        monkeypatch.setattr(c.app_state.affinity, "find", broken)
         response = await c.ask()
         assert (response.status_code, error(response)["code"]) == (500, "internal_error")
         assert "secret" not in response.text
-        assert c.kit.running == 0
+        assert c.app_state.running == 0
 
     play_with(scenario, Fake("a"))

@@ -132,7 +132,7 @@ def test_the_store_goes_and_comes_back(tmp_path: Path) -> None:
             ready = await c.get("/v1/status/readyz")
             assert (ready.status_code, ready.json()["components"]["state"]) == (503, "unhealthy")
             assert (await c.get("/health")).status_code == 200
-            await store.give_back()
+            await store.restore()
             assert (await c.ask()).status_code == 200
             assert (await audit(c, "r")).status_code == 200
             assert (await c.get("/v1/status/readyz")).status_code == 200
@@ -163,7 +163,7 @@ def test_what_runs_when_the_store_goes_is_on_record_when_it_is_back(stream: bool
             await noticed(c)
             assert (await asking).status_code == 200
             assert (await c.get("/v1/status/readyz")).status_code == 503
-            await store.give_back()
+            await store.restore()
             record = (await audit(c, "r")).json()
             assert (record["status"], record["total_tokens"]) == (200, 12)
 

@@ -60,7 +60,7 @@ def test_who_leaves_ends_the_work_of_the_backend(stream: bool) -> None:
         await asyncio.gather(asking, return_exceptions=True)
         await until(lambda: not fakes[0].running)
         assert fakes[0].left == 1
-        await until(lambda: not c.kit.running)
+        await until(lambda: not c.app_state.running)
         record = await audit(c, "r")
         assert (record["status"], record["outcome"]) == (499, "client_gone")
         assert (record["completion_tokens"] > 0) is stream
@@ -143,8 +143,8 @@ def test_a_continuation_may_fail_too() -> None:
         assert said(events) == "The capital of "
         assert events[-1]["error"]["code"] == "stream_interrupted"
         assert [fake.calls for fake in fakes] == [1, 1, 1]
-        await until(lambda: not c.kit.running)
-        assert [backend.running for backend in c.kit.fleet.backends] == [0, 0, 0]
+        await until(lambda: not c.app_state.running)
+        assert [backend.running for backend in c.app_state.pool.backends] == [0, 0, 0]
 
     play_with(scenario, Fake("a"), Fake("b"), Fake("c"), weights=[1, 0, 0])
 

@@ -61,7 +61,7 @@ def test_it_stands_in_record_and_log(parent: str | None, stream: bool, capsys: p
         sent = fakes[0].headers[0]
         valid = parent == PARENT
         assert (sent.get("traceparent"), sent.get("tracestate")) == ((PARENT, "v=1") if valid else (None, None))
-        assert (await c.kit.ledger.request("one", "mine"))["trace_id"] == (ID if valid else None)
+        assert (await c.app_state.key_store.request("one", "mine"))["trace_id"] == (ID if valid else None)
         line: dict[str, Any] = json.loads(capsys.readouterr().err)
         assert (line["request_id"], line.get("trace_id")) == ("mine", ID if valid else None)
 

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from rollout_conformance.rollout_server.router import api_keys, sql, write_buffer
 from rollout_conformance.rollout_server.router import key_store as ledgers
-from rollout_conformance.rollout_server.router.state_store import Store, StoreDownError, created, parsed
-from rollout_conformance.rollout_server.router.write_buffer import Book
+from rollout_conformance.rollout_server.router.state_store import Store, StoreDownError, create_engine, parse_url
+from rollout_conformance.rollout_server.router.write_buffer import WriteBuffer
 from rollout_conformance.rollout_server.tests.router.backend import Fake
 from rollout_conformance.rollout_server.tests.router.support import (
     ADMIN,
@@ -30,42 +30,42 @@ def row(record_id: str, **values: Any) -> dict[str, Any]:
 
 
 def test_what_is_taken_waits_no_more() -> None:
-    b = Book()
+    b = WriteBuffer()
     b.put(row("r", status=None))
     b.put(row("r", status=200))
     b.spend("k", 5)
     batch = b.take()
-    assert (batch.rows, batch.owed, b.waiting) == ({"r": row("r", status=200)}, {"k": 5}, 0)
+    assert (batch.rows, batch.unwritten, b.waiting) == ({"r": row("r", status=200)}, {"k": 5}, 0)
     assert not b.take()
 
 
 def test_what_comes_back_is_older_than_what_came_meanwhile() -> None:
-    b = Book()
+    b = WriteBuffer()
     for record_id in "xy":
         b.put(row(record_id, status=None))
     b.spend("k", 5)
     batch = b.take()
     b.put(row("x", status=200))
     b.spend("k", 7)
-    b.give_back(batch)
+    b.restore(batch)
     again = b.take()
     assert again.rows == {"x": row("x", status=200), "y": row("y", status=None)}
-    assert again.owed == {"k": 12}
+    assert again.unwritten == {"k": 12}
 
 
 def test_what_is_spent_is_taken_bit_by_bit() -> None:
-    b = Book()
+    b = WriteBuffer()
     b.spend("k", 5)
     assert (b.spent("k"), b.taken("k")) == (5, 0)
     batch = b.take()
     b.spend("k", 7)
     assert (b.spent("k"), b.taken("k")) == (12, 5)
-    b.give_back(batch)
+    b.restore(batch)
     assert (b.spent("k"), b.taken("k")) == (12, 0)
 
 
 def test_tokens_alone_wait_as_well() -> None:
-    b = Book()
+    b = WriteBuffer()
     b.spend("k", 0)
     assert not b.waiting
     b.spend("k", 1)
@@ -74,7 +74,7 @@ def test_tokens_alone_wait_as_well() -> None:
 
 def test_there_is_an_end_to_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_buffer, "MOST", 2)
-    b = Book()
+    b = WriteBuffer()
     for record_id in "xyz":
         b.put(row(record_id))
     assert (list(b.take().rows), b.lost) == (["y", "z"], 1)
@@ -106,8 +106,8 @@ def test_every_token_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert sorted(key["spent_tokens"] for key in listed) == [0, 600]
 
     async def known(c: Caller) -> int:
-        (written,) = (key for key in await c.kit.ledger.keys() if key.budget_tokens)
-        found = await c.kit.ledger.key(hashed)
+        (written,) = (key for key in await c.app_state.key_store.keys() if key.budget_tokens)
+        found = await c.app_state.key_store.key(hashed)
         assert found is not None
         assert found.spent_tokens >= written.spent_tokens
         return found.spent_tokens
@@ -125,7 +125,7 @@ def test_routers_with_one_store_share_a_budget(monkeypatch: pytest.MonkeyPatch, 
         async with backends(Fake("a")) as fakes, routed(fakes, **given) as one, routed(fakes, **given) as other:
             for c in (one, other):
                 assert (await c.ask()).status_code == 200
-                assert await c.kit.ledger.is_there()
+                assert await c.app_state.key_store.is_available()
             assert [error(await c.ask())["code"] for c in (one, other)] == ["budget_exceeded"] * 2
 
     play(scenario)
@@ -140,14 +140,14 @@ def test_whatever_goes_wrong_nobody_waits_for_ever(raised: type[Exception], tmp_
         raise raised
 
     async def scenario() -> None:
-        waiting = Book()
+        waiting = WriteBuffer()
         waiting.spend("k", 3)
         store = Store(STATE or f"sqlite+aiosqlite:///{tmp_path}/s.db", 5.0, nothing, waiting)
         with pytest.raises(StoreDownError, match=raised.__name__):
             await store.do(fails)
-        assert (store.is_there(), waiting.waiting) == (False, 1)
+        assert (store.is_available(), waiting.waiting) == (False, 1)
         await store.do(nothing)
-        assert (store.is_there(), waiting.waiting) == (True, 0)
+        assert (store.is_available(), waiting.waiting) == (True, 0)
         await store.close()
 
     play(scenario)
@@ -160,14 +160,14 @@ def test_tables_of_an_earlier_version_are_completed(tmp_path: Path) -> None:
         async with backends(Fake("a")) as fakes:
             async with routed(fakes, state=url) as c:
                 await c.ask(headers={"x-request-id": "old"})
-            engine = created(parsed(url))
+            engine = create_engine(parse_url(url))
             async with engine.begin() as connection:
                 await connection.execute(text("ALTER TABLE router_requests DROP COLUMN trace_id"))
             await engine.dispose()
             async with routed(fakes, state=url) as c:
                 for name in ("old", "new"):
                     await c.ask(headers={"x-request-id": "new"})
-                    found = await c.kit.ledger.request("one", name)
+                    found = await c.app_state.key_store.request("one", name)
                     assert (found["status"], found["trace_id"]) == (200, None)
 
     play(scenario)
@@ -180,6 +180,6 @@ def test_numbers_that_no_store_can_keep() -> None:
             assert (answer.status_code, error(answer)["param"]) == (400, member)
         fakes[0].usage = lambda completion: dict.fromkeys(("prompt_tokens", "completion_tokens"), 10**30)  # type: ignore[method-assign]
         await c.ask(headers={"x-request-id": "huge"})
-        assert (await c.kit.ledger.request("one", "huge"))["prompt_tokens"] == 2**40
+        assert (await c.app_state.key_store.request("one", "huge"))["prompt_tokens"] == 2**40
 
     play_with(scenario, Fake("a"))

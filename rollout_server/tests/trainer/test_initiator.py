@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, SettingsError
 from rollout_conformance.rollout_server.tests.trainer.support import ID, USER, RolloutServer, bench, play, tool
 from rollout_conformance.rollout_server.trainer.rollout_starter import KEPT_TOOLS, pause
-from rollout_conformance.rollout_server.trainer.settings import SHIPPED_TOKENIZER, Settings, SettingsError, load
+from rollout_conformance.rollout_server.trainer.settings import Settings, load
 
 each = pytest.mark.parametrize("dialect", ["sync", "callback"])
 
@@ -227,7 +228,7 @@ def test_there_is_a_limit_to_what_runs_and_to_what_is_kept() -> None:
         assert (response.status_code, response.headers["retry-after"]) == (429, "1")
         for rollout_id in ("r-1", "r-2"):
             await b.finish(rollout_id=rollout_id)
-            while b.caller.app.state.service.book._running:
+            while b.caller.app.state.service.sessions._running:
                 await asyncio.sleep(0)
             if rollout_id == "r-1":
                 await b.open("r-2")
@@ -348,9 +349,9 @@ def test_an_answer_that_is_too_long_is_the_end() -> None:
 def test_the_tools_of_many_servers_are_not_kept_for_ever() -> None:
     async def scenario() -> None:
         b = bench("sync")
-        initiator = b.caller.app.state.service.kit.initiator
+        starter = b.caller.app.state.service.app_state.starter
         for n in range(KEPT_TOOLS + 2):
-            assert await initiator.tools_of(f"http://server-{n}.test") == b.server.tools
-        assert len(initiator._tools) == len(initiator._asking) == KEPT_TOOLS
+            assert await starter.tools_of(f"http://server-{n}.test") == b.server.tools
+        assert len(starter._tools) == len(starter._asking) == KEPT_TOOLS
 
     play(scenario)
