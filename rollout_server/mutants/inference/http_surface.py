@@ -83,12 +83,7 @@ def _shows_key(original: Any, request: Any) -> None:
 
 
 MUTANTS = (
-    Mutant(
-        "unlisted",
-        breaks="001",
-        what="the list of models is empty",
-        patch=after(endpoints, "models", _unlisted),
-    ),
+    Mutant("unlisted", breaks="001", what="the list of models is empty", patch=after(endpoints, "models", _unlisted)),
     Mutant(
         "unknown_model_200",
         breaks="003",
@@ -101,55 +96,36 @@ MUTANTS = (
         what="a prompt that is too long is a server error",
         patch=after(errors, "overflow", _as_500),
     ),
-    Mutant(
-        "chatty",
-        breaks="005",
-        what="errors show where they were made",
-        patch=after(errors, "envelope", _chatty),
-    ),
-    Mutant(
-        "any_key",
-        breaks="006",
-        what="any key is the right one",
-        patch=around(endpoints, "check_key", _any_key),
-    ),
+    Mutant("chatty", breaks="005", what="error messages contain a traceback", patch=after(errors, "envelope", _chatty)),
+    Mutant("any_key", breaks="006", what="any key is accepted", patch=around(endpoints, "check_key", _any_key)),
     Mutant(
         "shows_key",
         breaks="007",
         what="a wrong key is shown in the error",
         patch=around(endpoints, "check_key", _shows_key),
     ),
-    Mutant(
-        "error_plain_text",
-        breaks="008",
-        what="errors are text",
-        patch=put(app, "error_response", _plain),
-    ),
+    Mutant("error_plain_text", breaks="008", what="errors are plain text", patch=put(app, "error_response", _plain)),
     Mutant(
         "created_as_text",
         breaks="300",
-        what="the time of a chunk is a text",
+        what="created of a chunk is a string",
         patch=around(chat_stream, "event", _worded),
         by=FUZZING,
     ),
     Mutant(
-        "null_refused",
-        breaks="301",
-        what="null is not the same as absent",
-        patch=_fussy,
-        by=FUZZING,
+        "null_refused", breaks="301", what="null is rejected instead of treated as absent", patch=_fussy, by=FUZZING
     ),
     Mutant(
         "lenient_types",
         breaks="302",
-        what='numbers may be written "12"',
+        what='numbers as strings ("12") are accepted',
         patch=around(endpoints, "shaped", _lenient),
         by=FUZZING,
     ),
     Mutant(
         "role_500",
         breaks="303",
-        what="a role that the engine does not know is its own error",
+        what="an unknown role is a server error",
         patch=around(chat_prompt, "history", _unprepared),
         by=FUZZING,
     ),

@@ -80,21 +80,21 @@ MUTANTS = (
     Mutant(
         "partless",
         breaks="014",
-        what="content in parts is not read",
+        what="content in parts is ignored",
         patch=around(rule_based_model, "last_question", _deaf_to_parts),
     ),
     Mutant(
         "no_null_content",
         breaks="015",
         also=("026", "043", "022", "025", "027", "028", "040", "050"),
-        what="null is no content",
+        what="null content is rejected",
         patch=around(request_validation, "check", _no_null),
     ),
     Mutant(
         "prompt_ids_of_text_only",
         breaks="025",
         also=("012",),
-        what="the prompt is without the tools",
+        what="the prompt lacks the tools",
         patch=around(chat_prompt, "of_chat", _no_tools),
     ),
     Mutant(
@@ -107,7 +107,7 @@ MUTANTS = (
         "history_arguments_reserialized",
         breaks="028",
         also=("025", "026"),
-        what="the arguments of earlier calls are written anew",
+        what="the arguments of earlier calls are serialized again",
         patch=after(chat_prompt, "history", _written_anew),
     ),
 )

@@ -33,12 +33,7 @@ def _nameless(body: dict[str, Any]) -> dict[str, Any]:
 
 
 MUTANTS = (
-    Mutant(
-        "nameless",
-        breaks="002",
-        what="the reply has no id",
-        patch=after(chat_completion, "body", _nameless),
-    ),
+    Mutant("nameless", breaks="002", what="the reply has no id", patch=after(chat_completion, "body", _nameless)),
     Mutant(
         "one_id",
         breaks="009",
@@ -54,7 +49,7 @@ MUTANTS = (
     Mutant(
         "leaky_cache",
         breaks="061",
-        what="what one caller said is told to others",
+        what="a caller gets the reply of another",
         patch=around(rule_based_model, "next_message", _first_heard),
     ),
 )

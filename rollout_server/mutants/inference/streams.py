@@ -90,15 +90,12 @@ MUTANTS = (
         patch=around(chat_stream, "closing", lambda original, *a: [*original(*a)][:-1]),
     ),
     Mutant(
-        "stream_two_roles",
-        breaks="052",
-        what="the role comes twice",
-        patch=around(chat_stream, "deltas", _two_roles),
+        "stream_two_roles", breaks="052", what="the role comes twice", patch=around(chat_stream, "deltas", _two_roles)
     ),
     Mutant(
         "stream_usage_unasked",
         breaks="053",
-        what="usage that nobody asked for",
+        what="usage that was not requested",
         patch=put(chat_stream, "wants_usage", lambda context: True),
     ),
     Mutant(
@@ -118,32 +115,24 @@ MUTANTS = (
     Mutant(
         "abort_ignored",
         breaks="056",
-        what="generation goes on when the client has gone",
+        what="generation continues after a disconnect",
         patch=around(Generation, "end", _goes_on),
     ),
-    Mutant(
-        "stream_as_json",
-        breaks="057",
-        what="a stream says it is JSON",
-        patch=_typed_as_json,
-    ),
+    Mutant("stream_as_json", breaks="057", what="a stream has the content type application/json", patch=_typed_as_json),
     Mutant(
         "ids_change",
         breaks="058",
-        what="each piece of a call has another id",
+        what="each fragment of a call has another id",
         patch=around(chat_stream, "deltas", _named_again),
     ),
     Mutant(
         "usage_of_the_last",
         breaks="059",
         also=("011",),
-        what="a stream counts one token",
+        what="usage of a stream counts one token",
         patch=after(chat_stream, "stream_usage", _last_token_only),
     ),
     Mutant(
-        "stream_ages",
-        breaks="062",
-        what="created is later in later chunks",
-        patch=around(chat_stream, "chunk", _later),
+        "stream_ages", breaks="062", what="created changes between chunks", patch=around(chat_stream, "chunk", _later)
     ),
 )

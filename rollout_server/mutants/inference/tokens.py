@@ -129,7 +129,7 @@ MUTANTS = (
         "arguments_reserialized",
         breaks="022",
         also=("025", "026"),
-        what="the arguments of a call are written anew",
+        what="the arguments of a call are serialized again",
         patch=every(put(tool_call_parser, "arguments", _compact), around(chat_stream, "deltas", _compact_stream)),
     ),
     Mutant(
@@ -144,16 +144,11 @@ MUTANTS = (
         what="entry k is of token k+1",
         patch=_logprobs(lambda entries: (*entries[1:], entries[0])),
     ),
-    Mutant(
-        "logprob_positive",
-        breaks="024",
-        what="a probability above 1",
-        patch=_logprobs(_positive),
-    ),
+    Mutant("logprob_positive", breaks="024", what="a probability above 1", patch=_logprobs(_positive)),
     Mutant(
         "ids_retokenized",
         breaks="026",
-        what="token_ids are of the content encoded anew, with a space in front",
+        what="token_ids are a new encoding of the content, with a leading space",
         patch=every(around(sampling, "encoded", _spaced), after(sampling, "pieces", _unspaced)),
     ),
 )

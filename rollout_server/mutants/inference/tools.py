@@ -49,22 +49,19 @@ MUTANTS = (
         patch=after(chat_completion, "message", _calls_nameless),
     ),
     Mutant(
-        "ignores_tool_choice_none",
-        breaks="041",
-        what="tools are called where none may be",
-        patch=_never("none"),
+        "ignores_tool_choice_none", breaks="041", what="tools are called with tool_choice none", patch=_never("none")
     ),
     Mutant(
         "ignores_tool_choice_required",
         breaks="042",
         also=("038",),
-        what="text where a call is required",
+        what="text with tool_choice required",
         patch=_never("required"),
     ),
     Mutant(
         "deaf_to_tools",
         breaks="043",
-        what="the result of a tool is not read",
+        what="the result of a tool is ignored",
         patch=after(rule_based_model, "reply_to_question", _deaf_to_tools),
     ),
     Mutant(
@@ -77,7 +74,7 @@ MUTANTS = (
     Mutant(
         "any_object",
         breaks="045",
-        what="a JSON schema is taken for any object",
+        what="a JSON schema is treated as any object",
         patch=around(rule_based_model, "formatted", _any_object),
     ),
     Mutant(

@@ -104,55 +104,39 @@ def _wide(original: Any, self: Any, running: int, waiting: int) -> None:
 
 MUTANTS = (
     Mutant(
-        "stranger",
-        breaks="159",
-        what="a call names another rollout",
-        patch=change_request(_stranger),
+        "stranger", breaks="159", what="a generation request names another rollout", patch=change_request(_stranger)
     ),
     Mutant(
         "no_limit",
         breaks="160",
-        what="the limit is not kept",
+        what="the concurrency limit is not kept",
         patch=around(concurrency.Slots, "__init__", _wide),
     ),
-    Mutant(
-        "refuses_the_rest",
-        breaks="161",
-        what="beyond the limit 429 without a word when",
-        patch=_refuses_the_rest,
-    ),
+    Mutant("refuses_the_rest", breaks="161", what="beyond the limit 429 without Retry-After", patch=_refuses_the_rest),
     Mutant(
         "init_when_free",
         breaks="162",
         also=("004",),
-        what="the 202 waits for a place",
+        what="the 202 waits for a slot",
         patch=put(endpoints.CallbackInit, "post", _init_when_free),
         dialects=CALLBACK,
     ),
     Mutant(
-        "queues_on_time",
-        breaks="163",
-        what="the time in the queue counts",
-        patch=_deadline_from_arrival,
+        "queues_on_time", breaks="163", what="the deadline includes the time in the queue", patch=_deadline_from_arrival
     ),
     Mutant(
         "no_waiting",
         breaks="164",
         also=("146", "160", "163"),
-        what="who has to wait never runs",
+        what="a rollout that has to wait never runs",
         patch=put(concurrency.Slots, "slot", _no_waiting),
     ),
     Mutant(
         "queues_behind",
         breaks="165",
         also=("136", "145", "159", "163"),
-        what="one call at a time",
+        what="one generation request at a time",
         patch=around(generation, "send", _queues_behind),
     ),
-    Mutant(
-        "leaks",
-        breaks="204",
-        what="some rollouts count as active for ever",
-        patch=_leaks,
-    ),
+    Mutant("leaks", breaks="204", what="some ended rollouts count as active forever", patch=_leaks),
 )

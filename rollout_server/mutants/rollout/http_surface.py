@@ -66,7 +66,7 @@ MUTANTS = (
     Mutant(
         "health_word",
         breaks="001",
-        what="health says ok",
+        what="the status of health is ok",
         patch=after(endpoints, "health", lambda h: {**h, "status": "ok"}),
         dialects=SYNC,
     ),
@@ -79,10 +79,7 @@ MUTANTS = (
         dialects=CALLBACK,
     ),
     Mutant(
-        "busy_health",
-        breaks="004",
-        what="health waits for rollouts",
-        patch=put(endpoints.Health, "get", _busy_health),
+        "busy_health", breaks="004", what="health waits for rollouts", patch=put(endpoints.Health, "get", _busy_health)
     ),
     Mutant(
         "tools_untyped",
@@ -91,17 +88,11 @@ MUTANTS = (
         patch=after(tools.Tool, "describe", lambda t: {"function": t["function"]}),
         dialects=SYNC,
     ),
-    Mutant(
-        "tools_in_turns",
-        breaks="006",
-        what="the order of the tools changes",
-        patch=_tools_in_turns,
-        dialects=SYNC,
-    ),
+    Mutant("tools_in_turns", breaks="006", what="the order of the tools changes", patch=_tools_in_turns, dialects=SYNC),
     Mutant(
         "init_200",
         breaks="007",
-        what="an accepted init is answered 200",
+        what="an accepted init is answered with 200",
         patch=put(endpoints.CallbackInit, "post", _init_200),
         dialects=CALLBACK,
     ),
@@ -115,7 +106,7 @@ MUTANTS = (
     Mutant(
         "tool_not_shown",
         breaks="009",
-        what="divide runs and is not shown",
+        what="divide can be called and is not listed",
         patch=after(service, "init_reply", lambda r: {**r, "tools": r["tools"][:3]}),
         dialects=CALLBACK,
     ),
@@ -129,26 +120,21 @@ MUTANTS = (
     Mutant(
         "schema_untyped",
         breaks="011",
-        what="parameters are no object schema",
+        what="the parameters require a property that they do not have",
         patch=described(lambda f: {**f, "parameters": {**f["parameters"], "required": ["z"]}}),
     ),
-    Mutant(
-        "unknown_path_200",
-        breaks="014",
-        what="unknown paths are answered 200",
-        patch=_any_path,
-    ),
+    Mutant("unknown_path_200", breaks="014", what="unknown paths are answered with 200", patch=_any_path),
     Mutant(
         "platform_open",
         breaks="015",
-        what="the platform's health needs no key",
+        what="the platform health needs no key",
         patch=put(endpoints.PlatformHealth, "get", _platform),
         dialects=CALLBACK,
     ),
     Mutant(
         "counts_in_words",
         breaks="300",
-        what="health counts in text",
+        what="health has its count as a string",
         patch=after(endpoints, "health", lambda h: {**h, "active_rollouts": str(h.get("active_rollouts", 0))}),
         dialects=CALLBACK,
         by=FUZZING,

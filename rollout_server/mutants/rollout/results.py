@@ -43,42 +43,23 @@ async def _waits_for_ever(self: Any, state: Any) -> str:
 
 
 MUTANTS = (
-    Mutant(
-        "no_reason",
-        breaks="119",
-        what="an error without a message",
-        patch=if_error(error_message=""),
-    ),
+    Mutant("no_reason", breaks="119", what="an error without a message", patch=if_error(error_message="")),
     Mutant(
         "chatty",
         breaks="120",
-        what="a message although nothing failed",
+        what="an error message although nothing failed",
         patch=_if_completed(error_message="none"),
     ),
-    Mutant(
-        "reasonless",
-        breaks="121",
-        what="an error has no finish_reason",
-        patch=if_error(finish_reason=None),
-    ),
-    Mutant(
-        "no_transcript",
-        breaks="122",
-        what="an error has no list of messages",
-        patch=if_error(final_messages=None),
-    ),
+    Mutant("reasonless", breaks="121", what="an error has no finish_reason", patch=if_error(finish_reason=None)),
+    Mutant("no_transcript", breaks="122", what="an error has no final_messages", patch=if_error(final_messages=None)),
     Mutant(
         "leaky",
         breaks="123",
-        what="an error shows a stack trace",
+        what="an error contains a stack trace",
         patch=if_error(error_message='Traceback (most recent call last): File "/srv/agent.py", line 7'),
     ),
     Mutant(
-        "uncategorised",
-        breaks="124",
-        also=("089",),
-        what="an error has no category",
-        patch=if_error(extra_fields={}),
+        "uncategorised", breaks="124", also=("089",), what="an error has no category", patch=if_error(extra_fields={})
     ),
     Mutant(
         "http_500",
@@ -111,14 +92,14 @@ MUTANTS = (
             "106",
             "042",
         ),
-        what="a failed rollout is answered 500",
+        what="a failed rollout is answered with 500",
         patch=put(endpoints.Rollout, "post", _http_500),
         dialects=SYNC,
     ),
     Mutant(
         "nameless",
         breaks="126",
-        what="the result has no id",
+        what="the result has no rollout_id",
         patch=change_result(lambda b: {k: v for k, v in b.items() if k != "rollout_id"}),
     ),
     Mutant(
@@ -140,7 +121,7 @@ MUTANTS = (
     Mutant(
         "timeout_unmeasured",
         breaks="129",
-        what="no metrics when the time is up",
+        what="a timeout has no metrics",
         patch=change_result(
             lambda b: {**b, "metrics": None} if b["extra_fields"].get("error_category") == "timeout" else b
         ),
@@ -148,32 +129,18 @@ MUTANTS = (
     Mutant(
         "miscounts",
         breaks="130",
-        what="one generation too many is counted",
+        what="num_llm_calls is one too high",
         patch=change_metrics(lambda m: {**m, "num_llm_calls": m["num_llm_calls"] + 1}),
     ),
     Mutant(
         "no_context",
         breaks="131",
-        what="the longest context is 0",
+        what="max_context_tokens is 0",
         patch=change_metrics(lambda m: {**m, "max_context_tokens": 0}),
     ),
+    Mutant("unmeasured", breaks="132", what="a result has no metrics", patch=_if_completed(metrics=None)),
+    Mutant("not_finite", breaks="133", what="a result has a NaN", patch=around(json_text, "dumps", _not_finite)),
     Mutant(
-        "unmeasured",
-        breaks="132",
-        what="a result has no metrics",
-        patch=_if_completed(metrics=None),
-    ),
-    Mutant(
-        "not_finite",
-        breaks="133",
-        what="a result has a NaN",
-        patch=around(json_text, "dumps", _not_finite),
-    ),
-    Mutant(
-        "reward_text",
-        breaks="134",
-        what="a reward is a text",
-        patch=_if_completed(reward="1.0"),
-        dialects=CALLBACK,
+        "reward_text", breaks="134", what="a reward is a string", patch=_if_completed(reward="1.0"), dialects=CALLBACK
     ),
 )

@@ -84,40 +84,33 @@ MUTANTS = (
     Mutant(
         "length_is_stop",
         breaks="080",
-        what="a cut reply is a natural end",
+        what="a truncated reply is a natural end",
         patch=put(agent, "was_truncated", lambda reply: False),
     ),
     Mutant(
-        "cut_call_runs",
-        breaks="081",
-        also=("080",),
-        what="a cut call is mended and run",
-        patch=_mend_cut_calls,
+        "cut_call_runs", breaks="081", also=("080",), what="a truncated call is repaired and run", patch=_mend_cut_calls
     ),
     Mutant(
         "done_is_done",
         breaks="112",
         also=("069", "079", "205", "072", "073", "078"),
-        what="the natural end has another name",
+        what="the natural end has another finish_reason",
         patch=change_result(lambda b: {**b, "finish_reason": "completed"} if b["finish_reason"] == "stop" else b),
     ),
     Mutant(
-        "results_dropped",
-        breaks="113",
-        what="the last results are missing",
-        patch=change_result(_without_results),
+        "results_dropped", breaks="113", what="the last tool results are missing", patch=change_result(_without_results)
     ),
     Mutant(
         "stops_after_a_retry",
         breaks="113",
-        what="turns used up after a retry look like an end",
+        what="max_turns after a retry is reported as stop",
         patch=_stops_after_a_retry,
         dialects=CALLBACK,
     ),
     Mutant(
         "budget_exclusive",
         breaks="114",
-        what="the limit itself is not enough",
+        what="the token limit itself does not end the rollout",
         patch=put(agent, "out_of_budget", lambda r: r.counters.response_tokens > r.start.max_tokens_total),
     ),
     Mutant(
@@ -132,7 +125,7 @@ MUTANTS = (
         "afterword",
         breaks="117",
         also=("113", "116", "112", "093", "095", "109", "115"),
-        what="a message too many at the end",
+        what="an additional message at the end",
         patch=change_result(
             lambda b: (
                 {**b, "final_messages": [*b["final_messages"], {"role": "assistant", "content": ""}]}
@@ -145,16 +138,10 @@ MUTANTS = (
         "first_changed",
         breaks="118",
         also=("031",),
-        what="the first message changes in the end",
+        what="the first message of the result is changed",
         patch=change_result(_headless),
     ),
-    Mutant(
-        "fifty_turns",
-        breaks="203",
-        also=("113",),
-        what="long conversations end early",
-        patch=_fifty_turns,
-    ),
+    Mutant("fifty_turns", breaks="203", also=("113",), what="long conversations end early", patch=_fifty_turns),
     Mutant(
         "fails_after_tools",
         breaks="231",

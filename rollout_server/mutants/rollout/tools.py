@@ -112,7 +112,7 @@ MUTANTS = (
     Mutant(
         "wrong_call_id",
         breaks="094",
-        what="results name another call",
+        what="results have the id of another call",
         patch=_results(lambda calls, made: [{**m, "tool_call_id": f"{m['tool_call_id']}x"} for m in made]),
     ),
     Mutant(
@@ -126,7 +126,7 @@ MUTANTS = (
         "numbers",
         breaks="096",
         also=("009", "071", "095", "097", "104", "105", "048", "049", "100", "101", "112"),
-        what="numbers are sent as numbers",
+        what="numeric results are sent as numbers",
         patch=_results(lambda calls, made: [_numbered(m) for m in made]),
         dialects=CALLBACK,
     ),
@@ -147,45 +147,45 @@ MUTANTS = (
     Mutant(
         "shows_python",
         breaks="099",
-        what="an error shows the inside",
+        what="an error message exposes Python internals",
         patch=around(tools, "check_arguments", _pythonic),
     ),
     Mutant(
         "strings_count",
         breaks="100",
-        what="strings are calculated with",
+        what="strings are accepted as numbers",
         patch=around(tools, "is_type", lambda o, value, name: isinstance(value, str) or o(value, name)),
     ),
     Mutant(
         "zero_is_fine",
         breaks="101",
-        what="dividing by zero gives zero",
+        what="division by zero returns zero",
         patch=lambda: _divide(lambda a, b: a / b if b else 0),
     ),
     Mutant(
         "infinite",
         breaks="102",
-        what="a product too large is inf",
+        what="a product too large is rendered as inf",
         patch=around(tools, "render_number", lambda o, value: str(value)),
     ),
     Mutant(
         "plain_errors",
         breaks="103",
-        what="errors are not marked",
+        what="error results have no prefix",
         patch=put(tools, "error_content", lambda message: message),
     ),
     Mutant(
         "mixed_arguments",
         breaks="104",
         also=("009", "095", "100", "102", "103", "105", "109", "107", "097", "101", "099"),
-        what="all calls get the first one's arguments",
+        what="all calls get the arguments of the first",
         patch=around(tools, "run_calls", _mixed),
     ),
     Mutant(
         "ids_unique",
         breaks="105",
         also=("093",),
-        what="calls of one id are answered once",
+        what="calls with equal ids get one result",
         patch=around(tools, "run_calls", _unique),
     ),
     Mutant(
@@ -196,16 +196,13 @@ MUTANTS = (
         patch=around(generation, "check", _lost_in_long_names),
     ),
     Mutant(
-        "hidden_tool",
-        breaks="107",
-        what="a tool that is not shown runs",
-        patch=around(tools, "find", _power),
+        "hidden_tool", breaks="107", what="a tool that is not listed can be called", patch=around(tools, "find", _power)
     ),
     Mutant(
         "deaf_tool",
         breaks="108",
         also=("136",),
-        what="a tool ignores its deadline",
+        what="a tool ignores its timeout",
         patch=around(tools, "execute", _deaf),
     ),
     Mutant(
@@ -217,7 +214,7 @@ MUTANTS = (
     Mutant(
         "tools_over_budget",
         breaks="110",
-        what="tools run after the budget is used up",
+        what="tools run after the token budget is exhausted",
         patch=around(agent, "run", _runs_tools_all_the_same),
     ),
     Mutant(

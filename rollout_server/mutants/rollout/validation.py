@@ -120,7 +120,7 @@ MUTANTS = (
     Mutant(
         "sampling_optional",
         breaks="017",
-        what="a start needs no sampling",
+        what="a start needs no sampling parameters",
         patch=_incoming(lambda b: {"sampling_params": {}, "completion_params": {}, **b}),
     ),
     Mutant(
@@ -139,7 +139,7 @@ MUTANTS = (
     Mutant(
         "id_255",
         breaks="019",
-        what="an id of 256 characters is refused",
+        what="an id of 256 characters is rejected",
         patch=_refuse(lambda b: len(str(b.get("rollout_id"))) > 255),
     ),
     Mutant(
@@ -153,7 +153,7 @@ MUTANTS = (
         "any_scheme",
         breaks="022",
         also=("136",),
-        what="another scheme is taken for http",
+        what="another URL scheme is taken for http",
         patch=_incoming(
             lambda b: {**b, "server_url": "http://127.0.0.1:9"} if str(b.get("server_url")).startswith("ftp") else b
         ),
@@ -168,13 +168,13 @@ MUTANTS = (
     Mutant(
         "double_slash",
         breaks="025",
-        what="a slash too many",
+        what="a URL has a double slash",
         patch=_started(server_url=lambda s: s.server_url + "/"),
     ),
     Mutant(
         "no_prefix",
         breaks="027",
-        what="a path prefix is lost",
+        what="the path prefix of server_url is lost",
         patch=_started(server_url=lambda s: "/".join(s.server_url.split("/")[:3])),
     ),
     Mutant(
@@ -204,17 +204,12 @@ MUTANTS = (
         what="unknown members of messages are dropped",
         patch=_messages(_only_known),
     ),
-    Mutant(
-        "text_only",
-        breaks="031",
-        what="content in parts is refused",
-        patch=_refuse(_has_parts),
-    ),
+    Mutant("text_only", breaks="031", what="content in parts is rejected", patch=_refuse(_has_parts)),
     Mutant(
         "turns_clamped",
         breaks="032",
         also=("065",),
-        what="max_turns out of bounds is accepted",
+        what="max_turns out of range is accepted",
         patch=_clamped("max_turns", 1, 100),
         dialects=SYNC,
     ),
@@ -222,7 +217,7 @@ MUTANTS = (
         "five_turns",
         breaks="033",
         also=("113",),
-        what="five turns by default",
+        what="max_turns is 5 by default",
         patch=_incoming(lambda b: {"max_turns": 5, **b}),
     ),
     Mutant(
@@ -236,16 +231,11 @@ MUTANTS = (
     Mutant(
         "metadata_any",
         breaks="038",
-        what="metadata of any size",
+        what="metadata of any size is accepted",
         patch=put(request_reader, "check_metadata", lambda *_: None),
         dialects=CALLBACK,
     ),
-    Mutant(
-        "strict_body",
-        breaks="040",
-        what="unknown members are refused",
-        patch=_refuse(lambda b: "x_future" in b),
-    ),
+    Mutant("strict_body", breaks="040", what="unknown members are rejected", patch=_refuse(lambda b: "x_future" in b)),
     Mutant(
         "bad_json_500",
         breaks="041",
@@ -257,13 +247,13 @@ MUTANTS = (
         "calls_although_refused",
         breaks="042",
         also=("017", "142", "050", "125"),
-        what="a refused start is asked about all the same",
+        what="a generation is requested for a rejected start",
         patch=around(request_parsing, "validate", _calls_although_refused),
     ),
     Mutant(
         "odd_metadata",
         breaks="044",
-        what="unknown metadata is refused",
+        what="unknown metadata is rejected",
         patch=_refuse(lambda b: "termination_strategy" in (b.get("metadata") or {})),
     ),
 )

@@ -16,25 +16,25 @@ MUTANTS = (
     Mutant(
         "degraded_still_used",
         breaks="026",
-        what="the state of a backend is no matter",
+        what="degraded backends are used",
         patch=put(routing, "is_usable", lambda _: True),
     ),
     Mutant(
         "degrade_forgotten",
         breaks="026",
-        what="an operator is told what is not done",
+        what="degrade is acknowledged without effect",
         patch=around(BackendPool, "degrade", _said_only),
     ),
     Mutant(
         "planner_always_holds",
         breaks="039",
-        what="no advice is ever given",
+        what="the advice is always hold",
         patch=put(planner, "advice", lambda *_: "hold"),
     ),
     Mutant(
         "ready_without_backend",
         breaks="046",
-        what="ready for nothing",
+        what="ready without any backend",
         patch=put(endpoints, "has_backend", lambda _: True),
     ),
 )

@@ -36,28 +36,28 @@ MUTANTS = (
     Mutant(
         "served_without_state",
         breaks="000",
-        what="no store, no records, but answers",
+        what="requests are served without the state store",
         patch=around(KeyStore, "__init__", _lenient),
         by=TESTS,
     ),
     Mutant(
         "state_lost_for_good",
         breaks="000",
-        what="a store that was away stays away",
+        what="the state store is never retried after a failure",
         patch=around(Store, "do", _for_good),
         by=TESTS,
     ),
     Mutant(
         "audit_of_any_org",
         breaks="027",
-        what="records of others are shown",
+        what="records of other organisations are returned",
         patch=put(sql, "is_own", lambda _: true()),
     ),
     Mutant(
         "audit_missing",
         breaks="027",
         also=("063",),
-        what="requests leave no record",
+        what="requests are not recorded",
         patch=put(KeyStore, "begin", _unrecorded),
     ),
     Mutant(

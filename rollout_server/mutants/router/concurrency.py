@@ -58,27 +58,27 @@ MUTANTS = (
     Mutant(
         "overload_unlimited",
         breaks="037",
-        what="any number of requests runs",
+        what="any number of requests runs concurrently",
         patch=put(AppState, "enter", _unbounded),
     ),
     Mutant(
         "overload_untold",
         breaks="037",
-        what="nobody learns when to come again",
+        what="overload has no Retry-After",
         patch=around(errors, "overloaded", _silent_overload),
     ),
     Mutant(
         "places_lost_by_streams",
         breaks="038",
         also=("040",),
-        what="who leaves keeps a place",
+        what="a disconnect keeps a slot",
         patch=around(Stream, "close", _place_kept),
     ),
     Mutant(
         "places_lost_by_errors",
         breaks="038",
         also=("040",),
-        what="a failure of all backends keeps a place",
+        what="a failure of all backends keeps a slot",
         patch=around(service, "fresh", _place_kept_by_errors),
     ),
     Mutant(
@@ -90,13 +90,13 @@ MUTANTS = (
     Mutant(
         "reply_unbounded",
         breaks="059",
-        what="an answer may have any size",
+        what="the size of a response is not limited",
         patch=around(BackendReply, "whole", lambda original, self, _: original(self, 2**62)),
     ),
     Mutant(
         "streams_end_at_once",
         breaks="065",
-        what="what runs is broken off at the end",
+        what="shutdown interrupts running streams",
         patch=around(Stream, "_forwarded", _hasty),
     ),
 )

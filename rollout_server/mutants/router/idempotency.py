@@ -21,19 +21,19 @@ MUTANTS = (
     Mutant(
         "replay_runs_again",
         breaks="016",
-        what="the same request runs twice",
+        what="a repeated request runs again",
         patch=put(idempotency_cache, "cache_key", lambda *_: None),
     ),
     Mutant(
         "duplicates_not_held",
         breaks="016",
-        what="duplicates run side by side",
+        what="concurrent duplicates run each",
         patch=around(IdempotencyCache, "enter", _no_waiting),
     ),
     Mutant(
         "replay_across_keys",
         breaks="062",
-        what="answers of others are given",
+        what="responses are replayed across keys",
         patch=around(idempotency_cache, "cache_key", _of_everybody),
     ),
 )

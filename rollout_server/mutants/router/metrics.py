@@ -35,34 +35,19 @@ def _served(original: Any, self: Metrics, endpoint: str, status: int) -> None:
 
 
 MUTANTS = (
-    Mutant(
-        "metrics_need_key",
-        breaks="023",
-        what="no numbers without a key",
-        patch=_with_key(endpoints.Metrics),
-    ),
-    Mutant(
-        "health_needs_key",
-        breaks="023",
-        what="no health without a key",
-        patch=_with_key(endpoints.Health),
-    ),
-    Mutant(
-        "numbers_stand_still",
-        breaks="040",
-        what="nothing is counted",
-        patch=_still,
-    ),
+    Mutant("metrics_need_key", breaks="023", what="metrics need a key", patch=_with_key(endpoints.Metrics)),
+    Mutant("health_needs_key", breaks="023", what="health needs a key", patch=_with_key(endpoints.Health)),
+    Mutant("numbers_stand_still", breaks="040", what="metrics do not change", patch=_still),
     Mutant(
         "refusals_served",
         breaks="040",
-        what="what is refused counts as served",
+        what="rejected requests count as served",
         patch=around(Metrics, "http", _served),
     ),
     Mutant(
         "numbers_name_paths",
         breaks="041",
-        what="a label for whatever is asked",
+        what="unknown paths become labels",
         patch=put(CommonHeaders, "label", lambda _, scope: scope["path"]),
     ),
 )

@@ -43,64 +43,58 @@ async def _free_bearer(original: Any, request: Request, scope: str | None) -> Ke
 
 MUTANTS = (
     Mutant(
-        "limit_racy",
-        breaks="019",
-        what="requests at the same time get the same token",
-        patch=put(Bucket, "take", _racy),
+        "limit_racy", breaks="019", what="concurrent requests take the same token", patch=put(Bucket, "take", _racy)
     ),
     Mutant(
         "limit_starves",
         breaks="019",
-        what="who asks often never gets a token again",
+        what="frequent requests prevent the refill",
         patch=put(rate_limit, "refilled", lambda level, rps, burst, s: min(burst, level + math.floor(s) * rps)),
     ),
     Mutant(
         "limit_never_refills",
         breaks="019",
-        what="a burst, and no more",
+        what="the bucket never refills",
         patch=put(rate_limit, "refilled", lambda level, *_: level),
     ),
     Mutant(
         "remaining_negative",
         breaks="019",
-        what="less than none remain",
+        what="X-RateLimit-Remaining is one too low",
         patch=put(rate_limit, "remaining", lambda x: math.floor(x) - 1),
     ),
     Mutant(
-        "retry_after_zero",
-        breaks="019",
-        what="try again at once",
-        patch=put(rate_limit, "retry_after", lambda *_: 0),
+        "retry_after_zero", breaks="019", what="Retry-After is 0", patch=put(rate_limit, "retry_after", lambda *_: 0)
     ),
     Mutant(
         "bearer_not_counted",
         breaks="019",
         also=("021",),
-        what="no limit for a Bearer",
+        what="Bearer keys have no limits",
         patch=around(request_auth, "authenticate", _free_bearer),
     ),
     Mutant(
         "limits_shared",
         breaks="020",
-        what="all keys take from one bucket",
+        what="all keys share one bucket",
         patch=put(app_state, "bucket_name", lambda _: "all"),
     ),
     Mutant(
         "budget_unchecked",
         breaks="021",
-        what="a budget never ends",
+        what="the token budget is not checked",
         patch=put(api_keys, "check_budget", lambda _: None),
     ),
     Mutant(
         "budget_not_counted",
         breaks="021",
-        what="tokens are not taken from the budget",
+        what="tokens are not counted towards the budget",
         patch=put(WriteBuffer, "spend", lambda *_: None),
     ),
     Mutant(
         "budget_ignored_in_streams",
         breaks="021",
-        what="streams are free",
+        what="tokens of streams are not counted",
         patch=around(RequestLifecycle, "end", _streams_are_free),
     ),
 )

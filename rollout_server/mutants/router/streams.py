@@ -46,33 +46,33 @@ MUTANTS = (
     Mutant(
         "disconnect_ignored",
         breaks="008",
-        what="the backend works for nobody",
+        what="the backend continues after a disconnect",
         patch=put(responses, "until_disconnect", _deaf),
     ),
     Mutant(
         "stream_buffered",
         breaks="014",
         also=("008", "058"),
-        what="everything is held back to the end",
+        what="a stream is buffered to its end",
         patch=around(Stream, "events", _at_once),
     ),
     Mutant(
         "usage_chunk_shown",
         breaks="015",
-        what="usage that nobody asked for",
+        what="usage that was not requested",
         patch=put(usage, "visible_chunk", lambda chunk, _: chunk),
     ),
     Mutant(
         "usage_chunk_lost",
         breaks="015",
         also=("036", "048"),
-        what="usage that was asked for is lost",
+        what="requested usage is dropped",
         patch=put(usage, "visible_chunk", _without_usage),
     ),
     Mutant(
         "stream_poured",
         breaks="058",
-        what="a stream waits in the memory",
+        what="a stream is buffered without limit for a slow reader",
         patch=around(Stream, "events", _poured),
     ),
 )

@@ -27,12 +27,7 @@ def _untyped(original: Any, *arguments: Any) -> dict[str, Any]:
 
 
 MUTANTS = (
-    Mutant(
-        "no_reason",
-        breaks="179",
-        what="a choice has no finish_reason",
-        patch=_choice(without("finish_reason")),
-    ),
+    Mutant("no_reason", breaks="179", what="a choice has no finish_reason", patch=_choice(without("finish_reason"))),
     Mutant(
         "user_reply",
         breaks="179",
@@ -43,26 +38,18 @@ MUTANTS = (
     Mutant(
         "no_created",
         breaks="179",
-        what="the completion does not say when",
+        what="the completion has no created",
         patch=after(chat_completion, "body", without("created")),
     ),
-    Mutant(
-        "null_usage",
-        breaks="181",
-        what="usage is null",
-        patch=put(chat_completion, "usage", lambda *_: None),
-    ),
+    Mutant("null_usage", breaks="181", what="usage is null", patch=put(chat_completion, "usage", lambda *_: None)),
     Mutant(
         "wrong_total",
         breaks="181",
-        what="the total is that of the prompt",
+        what="total_tokens is prompt_tokens",
         patch=after(chat_completion, "usage", lambda u: {**u, "total_tokens": u["prompt_tokens"]}),
     ),
     Mutant(
-        "same_call_ids",
-        breaks="200",
-        what="all calls have one id",
-        patch=around(calculator_policy, "call", _same_ids),
+        "same_call_ids", breaks="200", what="all calls have one id", patch=around(calculator_policy, "call", _same_ids)
     ),
     Mutant(
         "object_arguments",
@@ -70,10 +57,5 @@ MUTANTS = (
         what="arguments are an object",
         patch=around(calculator_policy, "call", _objects),
     ),
-    Mutant(
-        "untyped_calls",
-        breaks="200",
-        what="calls have no type",
-        patch=around(calculator_policy, "call", _untyped),
-    ),
+    Mutant("untyped_calls", breaks="200", what="calls have no type", patch=around(calculator_policy, "call", _untyped)),
 )

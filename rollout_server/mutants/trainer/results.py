@@ -57,21 +57,21 @@ MUTANTS = (
     Mutant(
         "numbered_acks",
         breaks="191",
-        what="every acknowledgement is another",
+        what="each acknowledgement is different",
         patch=around(Service, "complete", _numbered),
         dialects=CALLBACK,
     ),
     Mutant(
         "reports_once",
         breaks="191",
-        what="a repeated completion is refused",
+        what="a repeated completion is rejected",
         patch=around(Service, "complete", _once),
         dialects=CALLBACK,
     ),
     Mutant(
         "last_result",
         breaks="192",
-        what="the last result stays",
+        what="the last result is kept",
         patch=around(rollout_starter, "finish", _the_last_stays),
         dialects=CALLBACK,
     ),
@@ -92,7 +92,7 @@ MUTANTS = (
     Mutant(
         "thanks_anybody",
         breaks="193",
-        what="a result of nobody is fine",
+        what="a result for an unknown id is accepted",
         patch=around(endpoints, "session_of", _unknown_is_fine),
         dialects=CALLBACK,
     ),

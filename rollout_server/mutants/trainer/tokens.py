@@ -51,17 +51,11 @@ def _no_end(original: Any, tokens: Any, *rest: Any) -> str:
 
 
 MUTANTS = (
-    Mutant(
-        "short_logprobs",
-        breaks="180",
-        what="a logprob is missing",
-        patch=_tokens(_rounded),
-        dialects=SYNC,
-    ),
+    Mutant("short_logprobs", breaks="180", what="a logprob is missing", patch=_tokens(_rounded), dialects=SYNC),
     Mutant(
         "nested_logprobs",
         breaks="180",
-        what="logprobs stand below a member",
+        what="logprobs are below a member `content`",
         patch=_tokens(_nested),
         dialects=SYNC,
     ),
@@ -92,7 +86,7 @@ MUTANTS = (
         "another_prompt",
         breaks="183",
         also=("189",),
-        what="the first id of the prompt is told wrong",
+        what="the first id of prompt_token_ids is wrong",
         patch=_shown(_another_prompt),
         dialects=SYNC,
     ),
@@ -100,7 +94,7 @@ MUTANTS = (
         "half_a_prompt",
         breaks="183",
         also=("*",),
-        what="the prompt is told without its end",
+        what="prompt_token_ids lack the end of the prompt",
         patch=_shown(_half_a_prompt),
         dialects=SYNC,
     ),

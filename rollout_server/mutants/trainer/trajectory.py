@@ -55,23 +55,13 @@ def _hides_drift(original: Any, *arguments: Any) -> Trajectory:
 
 
 MUTANTS = (
-    Mutant(
-        "trains_on_tools",
-        breaks="188",
-        what="tool results count as sampled",
-        patch=_grown(_masks_tools),
-    ),
-    Mutant(
-        "shifted_mask",
-        breaks="188",
-        what="the mask is one token early",
-        patch=_grown(_shifted),
-    ),
+    Mutant("trains_on_tools", breaks="188", what="tool results count as sampled", patch=_grown(_masks_tools)),
+    Mutant("shifted_mask", breaks="188", what="the mask is shifted by one token", patch=_grown(_shifted)),
     Mutant(
         "encodes_again",
         breaks="189",
         also=("183", "185", "188"),
-        what="what was sampled is encoded anew",
+        what="sampled tokens are encoded again",
         patch=every(
             around(BuiltInBackend, "generate", _samples_oddly),
             around(prompt, "build", _encodes_again),

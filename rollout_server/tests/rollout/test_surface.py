@@ -114,7 +114,7 @@ def test_an_unexpected_error_says_nothing(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize(
-    ("where", "category"), [("generation.ask", "internal_error"), ("tools.run_calls", "tool_error")]
+    ("where", "category"), [("generation.generate", "internal_error"), ("tools.run_calls", "tool_error")]
 )
 def test_an_unexpected_error_ends_a_rollout(where: str, category: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: object) -> None:

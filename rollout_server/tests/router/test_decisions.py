@@ -226,7 +226,7 @@ def test_a_continuation_asks_for_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("contents", "joined"), [([" ", "three"], "three"), ([" three"], "three"), (["", " th", "ree"], "three")]
+    ("contents", "merged_choice"), [([" ", "three"], "three"), ([" three"], "three"), (["", " th", "ree"], "three")]
 )
 def test_white_space_is_not_written_twice(contents: list[str], merged_choice: str) -> None:
     progress = Progress(text="One two ", tokens=2, head={"id": "first"})
