@@ -121,8 +121,8 @@ def ended(request: ChatRequest, texts: Sequence[str], most: int) -> Ending:
     text = ""
     for count, piece in enumerate(texts[:most], 1):
         before, text = len(text), text + piece
-        places = [(text.find(stop, max(0, before - len(stop) + 1)), stop) for stop in stops(request)]
-        found = min((place for place in places if place[0] >= 0), default=None)
+        positions = [(text.find(stop, max(0, before - len(stop) + 1)), stop) for stop in stops(request)]
+        found = min((position for position in positions if position[0] >= 0), default=None)
         if found:
             return Ending(count, found[0], "stop", found[1])
     if len(texts) > most:

@@ -14,7 +14,7 @@ SERVERS = {
 
 
 def create_app() -> Starlette:
-    """The mutant that one of the variables names; without any the rollout server reports what is missing."""
+    """The mutant that one of the variables names. Raises `LookupError` when none does."""
     server = next((server for variable, server in SERVERS.items() if os.environ.get(variable)), "rollout")
     app: Starlette = importlib.import_module(f"rollout_conformance.rollout_server.mutants.{server}").create_app()
     return app

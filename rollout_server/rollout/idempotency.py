@@ -41,10 +41,10 @@ class IdempotencyStore:
     def find(self, start: StartRequest, now: float) -> Record | None:
         """The record of the rollout that this start repeats. Raises `ConflictError` when only the id or only the key is equal."""
         self.prune(now)
-        refuse_used_key(start, self.with_key(start))
+        reject_used_key(start, self.with_key(start))
         record = self.with_id(start)
         if record is not None:
-            refuse_other_payload(start, record)
+            reject_other_payload(start, record)
         return record
 
     def with_id(self, start: StartRequest) -> Record | None:
@@ -80,12 +80,12 @@ class IdempotencyStore:
         return too_old or len(self._finished) > self._max_records
 
 
-def refuse_used_key(start: StartRequest, record: Record | None) -> None:
+def reject_used_key(start: StartRequest, record: Record | None) -> None:
     if record is not None and record.rollout_id != start.rollout_id:
         raise ConflictError("This idempotency key was used for another rollout.")
 
 
-def refuse_other_payload(start: StartRequest, record: Record) -> None:
+def reject_other_payload(start: StartRequest, record: Record) -> None:
     if record.fingerprint != fingerprint(start):
         raise ConflictError("This rollout id was used for a start with other content.")
 

@@ -82,10 +82,10 @@ class BackendPool:
     def answered(self, backend: Backend) -> None:
         backend.up, backend.failures = True, 0
 
-    def failed(self, backend: Backend, gone: bool) -> None:
-        """`gone`: it could not be reached at all. An HTTP error may concern one request only."""
+    def failed(self, backend: Backend, unreachable: bool) -> None:
+        """`unreachable`: it could not be reached at all. An HTTP error may concern one request only."""
         backend.failures += 1
-        if gone and self.probes:
+        if unreachable and self.probes:
             backend.up = False
 
     def models(self) -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ async def open_first(
             opened = await open_one(lifecycle, choice, payload(body), streams)
         except BackendError as error:
             lifecycle.record_attempt(choice, error.failure)
-            lifecycle.app_state.pool.failed(choice.backend, gone=error.failure == "connect")
+            lifecycle.app_state.pool.failed(choice.backend, unreachable=error.failure == "connect")
             failures.append(error.failure)
             continue
         lifecycle.record_attempt(choice, "answered")

@@ -23,12 +23,12 @@ async def probe(pool: BackendPool, client: BackendClient, backend: Backend) -> N
     try:
         status, _ = await client.get(backend, "/health")
     except BackendError:
-        pool.failed(backend, gone=True)
+        pool.failed(backend, unreachable=True)
         return
     if status < 500:  # 404: a server without this path is healthy
         pool.answered(backend)
     else:
-        pool.failed(backend, gone=True)
+        pool.failed(backend, unreachable=True)
     await ask_models(client, backend)
 
 

@@ -28,7 +28,7 @@ def choices(backends: Sequence[Backend], prefer: str | None, draw: Callable[[], 
     preferred_backend = [backend for backend in fit if backend.name == prefer]
     ordered = [*preferred_backend, *(backend for backend in fit if backend.name != prefer), *unfit]
     first: Decision = "AFFINITY" if preferred_backend else "PRIMARY"
-    return [Choice(backend, first if place == 0 else "FAILOVER") for place, backend in enumerate(ordered)]
+    return [Choice(backend, first if position == 0 else "FAILOVER") for position, backend in enumerate(ordered)]
 
 
 def is_usable(backend: Backend) -> bool:

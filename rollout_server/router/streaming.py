@@ -38,7 +38,7 @@ class Stream:
                 raise BackendError("invalid")
             except BackendError as error:
                 self.lifecycle.record_attempt(self.opened.choice, f"died_{error.failure}")
-                self.lifecycle.app_state.pool.failed(self.opened.choice.backend, gone=error.failure == "connect")
+                self.lifecycle.app_state.pool.failed(self.opened.choice.backend, unreachable=error.failure == "connect")
             except NotResumableError:
                 self.lifecycle.record_attempt(self.opened.choice, "lost")
             if not await self._migrate():

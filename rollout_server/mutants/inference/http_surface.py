@@ -22,7 +22,7 @@ ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
 
 
 def _worded(original: Any, value: dict[str, Any]) -> bytes:
-    """All chunks alike, so that nothing changes on the way."""
+    """All chunks, so that `created` is equal in them."""
     return bytes(original({**value, "created": str(value["created"])}))
 
 

@@ -11,7 +11,7 @@ def with_changes(request: ChatRequest, **changes: Any) -> ChatRequest:
 
 
 def compact(arguments: Any) -> Any:
-    """JSON text written anew, without a blank; anything else as it is."""
+    """JSON text serialized without spaces; any other value unchanged."""
     try:
         return json.dumps(json.loads(arguments), separators=(",", ":"))
     except (TypeError, ValueError):

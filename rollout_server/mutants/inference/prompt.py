@@ -15,7 +15,7 @@ from rollout_conformance.rollout_server.mutants.inference.patches import compact
 
 
 def _first_parts(messages: Any) -> Any:
-    """Of a message in parts the first one is read."""
+    """Only the first part of a message is read."""
     return [{**m, "content": m["content"][:1]} if isinstance(m.get("content"), list) else m for m in messages]
 
 

@@ -17,7 +17,7 @@ def _wrong_capital(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first_heard(original: Any, request: ChatRequest, words: str) -> dict[str, Any]:
-    """A cache that knows no callers: what was once to be repeated is repeated to all."""
+    """A cache without callers: an earlier message is repeated to another caller."""
     question = rule_based_model.last_question(request)
     if question.startswith("Repeat after me:"):
         _heard.append(question)

@@ -18,7 +18,7 @@ def _by_chance(original: Any, request: ChatRequest, index: int) -> str:
 
 
 def with_members(owner: Any, name: str, **changes: Any) -> Callable[[], None]:
-    """A function that has the request first gets it with other members than were sent."""
+    """A function whose first argument is the request gets it with changed members."""
     return around(owner, name, lambda original, request, *a: original(with_changes(request, **changes), *a))
 
 

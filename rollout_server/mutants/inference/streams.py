@@ -18,7 +18,7 @@ _going_on: set[Any] = set()
 
 
 def _goes_on(original: Any, self: Generation) -> None:
-    """Who has gone is still served."""
+    """Generation continues after a disconnect."""
     if self.ended or self.done == max(len(choice.texts) for choice in self.choices):
         original(self)
         return
@@ -33,7 +33,7 @@ async def _to_the_end(original: Any, run: Generation) -> None:
 
 
 def _loses_a_word(original: Any, choice: Choice, start: int, end: int) -> Iterator[dict[str, Any]]:
-    """What covers the middle of the content is not sent."""
+    """The delta in the middle of the content is not sent."""
     middle = tool_call_parser.content_end(choice.text, choice.calls) // 2
     for delta in original(choice, start, end):
         if not ("content" in delta and start <= middle < end):
@@ -46,7 +46,7 @@ def _two_roles(original: Any, choice: Choice, start: int, end: int) -> Iterator[
 
 
 async def _at_once(original: Any, *arguments: Any) -> AsyncIterator[bytes]:
-    """Everything is held back until there is no more to come."""
+    """All events are sent at the end."""
     for event in [event async for event in original(*arguments)]:
         yield event
 
@@ -56,7 +56,7 @@ def _ids_lost(original: Any, context: ResponseContext, choice: Choice, place: in
 
 
 def _named_again(original: Any, choice: Any, start: int, end: int) -> Any:
-    """Each fragment of a call brings another id."""
+    """Each fragment of a call has another id."""
     for delta in original(choice, start, end):
         calls = delta.get("tool_calls")
         yield {**delta, "tool_calls": [{**call, "id": f"call_{start}"} for call in calls]} if calls else delta

@@ -28,7 +28,7 @@ def _logprobs(change: Callable[[Entries], Entries]) -> Callable[[], None]:
 
 
 def _positive(entries: Entries) -> Entries:
-    """Only the first one: log(1.25) instead of log(0.8) or so."""
+    """The first entry is log(1.25)."""
     first, *rest = entries
     top = [{**one, "logprob": 0.25} if one["token"] == first["token"] else one for one in first["top_logprobs"]]
     return ({**first, "logprob": 0.25, "top_logprobs": top}, *rest)
@@ -39,7 +39,7 @@ def _usage(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[], N
 
 
 def _less_prompt(usage: dict[str, Any]) -> dict[str, Any]:
-    """Without the opening of the turn of the assistant."""
+    """Without the tokens that open the assistant's turn."""
     return {"prompt_tokens": usage["prompt_tokens"] - 3, "total_tokens": usage["total_tokens"] - 3}
 
 
@@ -69,7 +69,7 @@ def _unspaced(texts: Any) -> list[str]:
 
 
 def _compact_stream(original: Any, choice: Choice, start: int, end: int) -> Any:
-    """Fragments of arguments without blanks, so that they add up to the compact text."""
+    """Fragments of arguments without spaces, so that they join to the compact text."""
     for delta in original(choice, start, end):
         for call in delta.get("tool_calls", ()):
             if "arguments" in call["function"]:

@@ -13,7 +13,7 @@ from rollout_conformance.rollout_server.mutants.framework import Mutant, after, 
 
 
 def _never(mode: str) -> Any:
-    """A `tool_choice` that is taken for `auto`."""
+    """A `tool_choice` that is treated as `auto`."""
 
     def change(original: Any, request: ChatRequest) -> str:
         found = str(original(request))
@@ -28,7 +28,7 @@ def _deaf_to_tools(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _any_object(original: Any, request: ChatRequest, content: str) -> str:
-    """A schema that is taken for the wish for any object."""
+    """A schema is treated as `json_object`."""
     form = request.response_format
     if form is not None and form.type == "json_schema":
         return json.dumps({"answer": content})

@@ -40,7 +40,7 @@ async def _noting_arrival(original: Any, self: Any, asked: Any) -> Any:
 
 
 async def _with_the_queue(self: Any, state: Any) -> str:
-    """The rollout's deadline counts from its start, the time in the queue included."""
+    """The deadline begins at the start request, so it includes the time in the queue."""
     allowed = self.app_state.settings.timeout_s
     waited = time.monotonic() - _arrived[state.start.rollout_id]
     try:
@@ -82,7 +82,7 @@ _stuck: dict[int, float] = {}
 
 
 async def _queues_behind(original: Any, rollout: Any, request: Any, app_state: Any) -> Any:
-    """While a call of another trainer is out for long, no new one is made, for as long as anybody would wait."""
+    """While another generation request is open for long, no new one is sent, for at most six seconds."""
     me, end = id(rollout), time.monotonic() + 6
     while time.monotonic() < end and any(time.monotonic() - since > 0.001 for since in _stuck.values()):
         await asyncio.sleep(0.01)
@@ -94,7 +94,7 @@ async def _queues_behind(original: Any, rollout: Any, request: Any, app_state: A
 
 
 def _leaks() -> None:
-    """Of every ten rollouts that ended, one counts as active for ever."""
+    """One of ten ended rollouts counts as active forever."""
     put(Service, "active", property(lambda self: len(self.runs) + self.app_state.metrics.count // 10))()
 
 

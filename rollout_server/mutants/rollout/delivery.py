@@ -128,7 +128,7 @@ def _noted(self: Any, asked: Any) -> Any:
 
 
 def _changes_its_mind() -> None:
-    """A result that was posted and not heard becomes another one when the same start comes again meanwhile."""
+    """A posted, unacknowledged result changes when the start is repeated in the meantime."""
     original = TrainerClient.attempt
 
     async def attempt(self: Any, url: str, body: bytes, headers: Any, timeout_s: float) -> Any:
@@ -144,7 +144,7 @@ def _changes_its_mind() -> None:
 
 
 def _forgets_what_was_asked_again() -> None:
-    """A rollout whose start came once more is not told of when the server ends."""
+    """A rollout whose start was repeated is not reported at shutdown."""
     again: set[str] = set()
     ending: list[bool] = []
 

@@ -87,7 +87,7 @@ async def _hedged(original: Any, rollout: Any, request: Any, app_state: Any) -> 
 
 
 async def _follows(change: Any, original: Any, self: Any, url: str, body: bytes, headers: Any, timeout_s: float) -> Any:
-    """Ask as ever; where the answer names another place, ask there with `change(headers)`."""
+    """Send the request; after a redirect send it to the new URL, with `change(headers)`."""
     places: list[str] = []
 
     class Watching(httpx.AsyncBaseTransport):

@@ -13,7 +13,7 @@ from rollout_conformance.rollout_server.rollout import (
 
 
 def change_request(change: Any) -> Any:
-    """Change a generation request; the change may edit it, it is a copy."""
+    """Change a generation request; `change` gets a copy, which it may modify."""
     return around(
         generation, "chat_body", lambda o, rollout, prompt: change(copy.deepcopy(dict(o(rollout, prompt))), rollout)
     )
@@ -23,7 +23,7 @@ def set_members(**members: Any) -> Any:
     return lambda body, rollout: {**body, **members}
 
 
-newest_attempt = contextvars.ContextVar("attempt", default=1)  # the number of the newest attempt of a post
+newest_attempt = contextvars.ContextVar("attempt", default=1)  # the number of the latest attempt
 
 
 def note_attempt(original: Any, headers: Any, attempt: int) -> Any:
@@ -40,7 +40,7 @@ def after_retries(change: Any) -> Any:
 
 
 def change_result(change: Any) -> Any:
-    """Change the final result as it is written."""
+    """Change the body of the result."""
     return after(results, "body", lambda body: change(dict(body)))
 
 

@@ -29,7 +29,7 @@ def _lenient(original: Any, answer: Any, start: Any) -> Reply:
 
 
 def _raw(when: Any) -> Any:
-    """Choke on replies that are right."""
+    """Fail on valid replies."""
 
     def check(original: Any, raw: Any, start: Any) -> Any:
         if isinstance(raw, dict) and when(raw):

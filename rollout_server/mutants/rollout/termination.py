@@ -64,7 +64,7 @@ def _fifty_turns() -> None:
 
 
 def _stops_after_a_retry() -> None:
-    """A rollout that met a fault and used up its turns says that it came to a natural end."""
+    """A rollout that had a retry and reached max_turns reports `stop`."""
 
     async def run(original: Any, state: Any, app_state: Any) -> str:
         seen: list[int] = []

@@ -55,7 +55,7 @@ def _incoming(change: Any) -> Any:
 
 
 def _refuse(when: Any) -> Any:
-    """Refuse start requests that are right."""
+    """Reject valid start requests."""
 
     def validate(original: Any, value: Any, build: Any) -> Any:
         if isinstance(value, dict) and when(value):
@@ -73,7 +73,7 @@ def _has_parts(body: dict[str, Any]) -> bool:
 
 
 def _sampling(name: str, low: float, high: float) -> Any:
-    """Bring a sampling value into its bounds instead of refusing it."""
+    """Clamp a sampling value instead of rejecting it."""
 
     def change(body: dict[str, Any]) -> dict[str, Any]:
         sampling = body.get("sampling_params")

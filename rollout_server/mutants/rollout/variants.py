@@ -32,7 +32,7 @@ from rollout_conformance.rollout_server.rollout import routed_dialect as routes
 
 
 def _python_words(original: Any, tool: Any, arguments: Any) -> Any:
-    """The sentence of a language runtime is an error text like any other."""
+    """A message of the Python runtime is a valid error text."""
     complaint = original(tool, arguments)
     if complaint is None or not isinstance(arguments, dict):
         return complaint
@@ -40,7 +40,7 @@ def _python_words(original: Any, tool: Any, arguments: Any) -> Any:
 
 
 def _any_role(original: Any, raw: Any, start: Any) -> Any:
-    """A message is kept whatever its role is."""
+    """A reply is accepted with any role."""
     checked = copy.deepcopy(raw)
     for choice in (checked.get("choices") or ()) if isinstance(checked, dict) else ():
         if isinstance(choice, dict) and isinstance(choice.get("message"), dict):
@@ -49,7 +49,7 @@ def _any_role(original: Any, raw: Any, start: Any) -> Any:
 
 
 def _around_member(name: str, stand_in: Any) -> Any:
-    """Check a start with `stand_in(value)` in the place of a member, and run it with the member as it was sent."""
+    """Validate a start with `stand_in(value)` instead of a member, and run it with the original value."""
 
     def validate(original: Any, value: Any, build: Any) -> Any:
         sent = value.get(name) if isinstance(value, dict) else None
@@ -96,12 +96,12 @@ def _without_sample(report: Any) -> Any:
 
 
 def _unlabelled(report: Any) -> Any:
-    """Nothing is graded that has no label: the grade says that it failed, and brings no sample."""
+    """Without a label nothing is graded: the grade is a failure without a sample."""
     return _without_sample(report) if report and report.body["sample"]["label"] is None else report
 
 
 async def _says_ungraded(original: Any, start: Any, result: Any, app_state: Any) -> bool:
-    """Where the completion was refused, a failed grade without a sample is posted all the same."""
+    """After a rejected completion a failed grade without a sample is posted."""
     told = bool(await delivery.send(start, routes.completion(start, result), app_state))
     grade = routes.grade(start, result)
     report = grade if told else _without_sample(grade)
@@ -109,14 +109,14 @@ async def _says_ungraded(original: Any, start: Any, result: Any, app_state: Any)
 
 
 async def _only_strings(original: Any, rollout: Any, calls: Any, app_state: Any) -> Any:
-    """Arguments that are no string are no reply of a chat API, and end the rollout."""
+    """Arguments that are not a string end the rollout."""
     if any(not isinstance(call["function"]["arguments"], str) for call in calls):
         raise errors.tools_failed()
     return await original(rollout, calls, app_state)
 
 
 async def _by_status(original: Any, response: Any, limit: int) -> bytes:
-    """The status is the answer to a completion: what follows it may be cut off."""
+    """Only the status acknowledges a completion: its body may be truncated."""
     try:
         return bytes(await original(response, limit))
     except (httpx.HTTPError, aiohttp.ClientError):
@@ -124,7 +124,7 @@ async def _by_status(original: Any, response: Any, limit: int) -> bytes:
 
 
 async def _grades_all_the_same(original: Any, start: Any, result: Any, app_state: Any) -> bool:
-    """The sample goes out after the completion, acknowledged or not."""
+    """The sample is posted after the completion, acknowledged or not."""
     sample = routes.grade(start, result) if start.routes is not None else None
     if sample is None:
         return bool(await original(start, result, app_state))
@@ -133,7 +133,7 @@ async def _grades_all_the_same(original: Any, start: Any, result: Any, app_state
 
 
 def _watches_for_drift() -> None:
-    """A turn that the template would write in other tokens drifts with the next prompt, and ends the rollout."""
+    """A turn whose tokens are not canonical would drift with the next prompt, and ends the rollout."""
     tokenizer = Tokenizer.from_file(str(SHIPPED_TOKENIZER / "tokenizer.json"))
 
     def checked(original: Any, raw: Any, start: Any) -> Any:

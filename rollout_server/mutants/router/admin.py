@@ -8,7 +8,7 @@ from rollout_conformance.rollout_server.router.backend_pool import Backend, Back
 
 
 def _said_only(original: Any, self: BackendPool, name: str, reason: str | None) -> Backend:
-    """A copy is degraded, and told of."""
+    """Degrades and returns a copy."""
     return Backend(self.get(name).spec, self.get(name).models, degraded=True, reason=reason)
 
 

@@ -44,7 +44,7 @@ async def _body_first(request: Request, path: str) -> InferenceRequest:
 
 
 async def _backend_first(original: Any, request: Request, path: str) -> InferenceRequest:
-    """The models are asked for on behalf of a stranger, whose request is then sent on before it is refused."""
+    """A request without a valid key reaches a backend before it is rejected."""
     try:
         return await original(request, path)  # type: ignore[no-any-return]
     except ApiError as error:

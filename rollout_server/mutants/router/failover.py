@@ -15,7 +15,7 @@ def _for_good(original: Any, self: BackendPool, backend: Backend) -> None:
 
 
 async def _over_again(self: Stream) -> bool:
-    """Another backend begins anew, behind what the client has already."""
+    """Another backend begins the stream again."""
     self.close()
     if not self.rest:
         return False

@@ -50,7 +50,7 @@ def _known_of_prompts(original: Any, body: dict[str, Any]) -> bytes:
 
 
 def answering(change: Callable[[dict[str, Any]], Any]) -> Callable[[], None]:
-    """Answers in one piece come with another body."""
+    """Change the body of non-streamed responses."""
 
     def patch() -> None:
         from rollout_conformance.rollout_server.router import failover

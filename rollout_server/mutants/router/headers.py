@@ -34,7 +34,7 @@ _given: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("given", default=()
 
 
 async def _noted(original: Any, request: Request, path: str) -> Any:
-    """What the client sent is at hand wherever its request is served."""
+    """Keeps the client's headers for the patches below."""
     _given.set(tuple(request.headers.items()))
     return await original(request, path)
 

@@ -15,7 +15,7 @@ from rollout_conformance.rollout_server.router.request_lifecycle import RequestL
 from rollout_conformance.rollout_server.router.usage import TokenUsage
 from rollout_conformance.rollout_server.router.write_buffer import WriteBuffer
 
-RACE_S = 0.05  # between looking and taking
+RACE_S = 0.05  # between the check and the decrement
 
 
 def _racy(self: Bucket, now: float) -> LimitState:

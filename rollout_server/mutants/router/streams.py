@@ -10,7 +10,7 @@ from rollout_conformance.rollout_server.router.streaming import Stream
 
 
 async def _poured(original: Any, self: Stream) -> AsyncIterator[bytes]:
-    """Everything is taken from the backend as fast as it comes, and waits here for its reader."""
+    """Events are read from the backend as fast as they arrive, and queued for the client."""
     waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     async def pour() -> None:

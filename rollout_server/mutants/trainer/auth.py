@@ -25,7 +25,7 @@ def _find_or_open(original: Any, self: Any, rollout_id: str) -> Session:
 
 
 def _any_session(original: Any, self: Any, rollout_id: str) -> Session:
-    """The one that began last, whoever asks; the key is looked for there."""
+    """The session that began last, with the key of the right one."""
     own: Session = original(self, rollout_id)
     if own.status != "running":
         return own

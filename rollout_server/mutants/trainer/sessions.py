@@ -15,7 +15,7 @@ from rollout_conformance.rollout_server.trainer.session import Session
 
 
 def _no_history(stored: Any, messages: Any, *, turns: int) -> None:
-    """Anything goes."""
+    """Every history is accepted."""
 
 
 def _reads_arguments(original: Any, message: Mapping[str, Any]) -> bytes:
@@ -38,7 +38,7 @@ def _remembers(original: Any, self: Session, messages: Any) -> None:
 
 
 def _only_the_first(stored: Any, messages: Any, *, turns: int) -> None:
-    """What the assistant said is not compared."""
+    """Assistant messages are not compared."""
     mine = [m for m in stored if m.get("role") != "assistant"]
     _check([m for m in messages if m.get("role") != "assistant"][: len(mine)], mine)
 

@@ -29,7 +29,7 @@ _first: list[Any] = []
 
 
 def _first_tools(original: Any, self: Session, tools: Sequence[Any]) -> None:
-    """The tools of the first 202 serve for all rollouts."""
+    """The tools of the first 202 are used for all rollouts."""
     _first.append(tools)
     original(self, _first[0])
 
@@ -47,7 +47,7 @@ async def _asks_once(self: RolloutStarter, start: StartPlan, timeout_s: float) -
 
 
 async def _asks_again(original: Any, self: RolloutStarter, start: StartPlan, timeout_s: float) -> Any:
-    """Whatever went wrong may go well the next time."""
+    """Retries after every failure."""
     for _ in range(3):
         answer = await original(self, start, timeout_s)
         if answer.status < 300:
@@ -56,7 +56,7 @@ async def _asks_again(original: Any, self: RolloutStarter, start: StartPlan, tim
 
 
 def _all_is_well(original: Any, answer: Any, status: int, model: Any, rollout_id: str | None = None) -> Any:
-    """A status that is no success is taken for one with nothing to say."""
+    """Any other status counts as a success with an empty body."""
     return (
         original(answer, status, model, rollout_id) if answer.status == status else {"tools": [], "status": "COMPLETED"}
     )

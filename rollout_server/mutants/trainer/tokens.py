@@ -21,13 +21,13 @@ def _rounded(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nested(body: dict[str, Any]) -> dict[str, Any]:
-    """As OpenAI writes them, below the choice."""
+    """In OpenAI's form: `logprobs.content`."""
     content = [{"token": str(n), "logprob": logprob} for n, logprob in enumerate(body["logprobs"])]
     return {**body, "logprobs": {"content": content}}
 
 
 def _shown(change: Any) -> Any:
-    """Change the tokens that are told, and not those that are kept."""
+    """Change the returned tokens, not the stored ones."""
     return around(
         chat_completion, "body", lambda original, session, made, model: original(session, change(made), model)
     )

@@ -18,7 +18,7 @@ def _grown(change: Any) -> Any:
 
 
 def _masks_tools(original: Any, before: Trajectory, turn: Turn, text: str, spliced: Any) -> Trajectory:
-    """From the second turn on, what was inserted counts as sampled."""
+    """From the second turn on, inserted tokens count as sampled."""
     after: Trajectory = original(before, turn, text, spliced)
     if not before.turns:
         return after
@@ -32,7 +32,7 @@ def _shifted(original: Any, before: Trajectory, turn: Turn, text: str, spliced: 
 
 
 def _odd_ids(tokens: Any, text: str) -> list[int]:
-    """The first word of the sampled text letter by letter: same text, other ids."""
+    """The first word of the sampled text, encoded character by character: same text, different ids."""
     word = text[: text.find(" ") + 1]
     return [id for letter in word for id in tokens.encode(letter)] + list(tokens.encode(text[len(word) :]))
 

@@ -88,7 +88,7 @@ def test_a_tool_that_hangs_is_given_up() -> None:
 
 def test_wait_waits() -> None:
     assert content("wait", '{"seconds": 0}', *wait.TOOLS) == "waited 0 s"
-    assert content("wait", '{"seconds": -1}', *wait.TOOLS) == "Error: Cannot wait for less than no time"
+    assert content("wait", '{"seconds": -1}', *wait.TOOLS) == "Error: The number of seconds must not be negative"
 
 
 def test_calls_of_one_turn_run_at_the_same_time_and_keep_their_order() -> None:

@@ -95,7 +95,7 @@ async def answers(c: httpx.AsyncClient) -> list[str]:
     return [reply.headers.get("content-type", "") + CHANGING.sub("", reply.text) for reply in replies]
 
 
-def test_the_reference_answers_alike() -> None:
+def test_the_reference_is_deterministic() -> None:
     async def scenario() -> None:
         async with client() as c, client() as d:
             assert await answers(c) == await answers(d)
@@ -104,7 +104,7 @@ def test_the_reference_answers_alike() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in inference.ALL if name not in (*BY_TIME, *BY_NAME)])
-def test_a_mutant_answers_otherwise(name: str, restored: None) -> None:
+def test_each_mutant_answers_differently(name: str, restored: None) -> None:
     async def scenario() -> None:
         async with client() as c:
             before = await answers(c)
@@ -114,7 +114,7 @@ def test_a_mutant_answers_otherwise(name: str, restored: None) -> None:
     play(scenario)
 
 
-def test_one_goes_on_when_the_client_has_gone(restored: None) -> None:
+def test_abort_ignored_continues_after_a_disconnect(restored: None) -> None:
     async def scenario() -> None:
         inference.ALL["abort_ignored"].patch()
         async with served(token_delay_s=0.001) as c:
@@ -128,7 +128,7 @@ def test_one_goes_on_when_the_client_has_gone(restored: None) -> None:
     play(scenario)
 
 
-def test_one_gives_all_replies_one_id(restored: None) -> None:
+def test_one_id_repeats_the_id(restored: None) -> None:
     async def scenario() -> None:
         inference.ALL["one_id"].patch()
         async with client() as c:
@@ -138,7 +138,7 @@ def test_one_gives_all_replies_one_id(restored: None) -> None:
     play(scenario)
 
 
-def test_one_dates_later_chunks_later(restored: None) -> None:
+def test_stream_ages_changes_created(restored: None) -> None:
     async def scenario() -> None:
         inference.ALL["stream_ages"].patch()
         async with client() as c:
@@ -148,7 +148,7 @@ def test_one_dates_later_chunks_later(restored: None) -> None:
     play(scenario)
 
 
-def test_one_holds_everything_back(restored: None) -> None:
+def test_stream_at_once_sends_all_events_at_the_end(restored: None) -> None:
     async def scenario() -> None:
         inference.ALL["stream_at_once"].patch()
         async with served(token_delay_s=0.005) as c, c.stream("POST", PATH, json=body(COUNT, stream=True)) as response:

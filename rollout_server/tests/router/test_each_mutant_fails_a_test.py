@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from rollout_conformance.rollout_server.mutants import router
-from rollout_conformance.rollout_server.tests.router import test_crowds as crowds
-from rollout_conformance.rollout_server.tests.router import test_decisions as decisions
+from rollout_conformance.rollout_server.tests.router import test_concurrency as crowds
 from rollout_conformance.rollout_server.tests.router import test_failover as failover
+from rollout_conformance.rollout_server.tests.router import test_forwarding as passing
 from rollout_conformance.rollout_server.tests.router import test_headers as headers
 from rollout_conformance.rollout_server.tests.router import test_limits as limits
-from rollout_conformance.rollout_server.tests.router import test_passing as passing
-from rollout_conformance.rollout_server.tests.router import test_refusals as refusals
+from rollout_conformance.rollout_server.tests.router import test_rejections as refusals
+from rollout_conformance.rollout_server.tests.router import test_routing_decisions as decisions
 from rollout_conformance.rollout_server.tests.router import test_state as state
 from rollout_conformance.rollout_server.tests.router import test_streams as streams
 from rollout_conformance.rollout_server.tests.router.backend import Fake
@@ -254,13 +254,9 @@ WITH_A_FOLDER = {
 @pytest.fixture
 def restored() -> Iterator[None]:
     """Whatever a mutant patches is as it was afterwards: names of modules, and members of their classes."""
-    shared = (
-        "rollout_conformance.rollout_server.common.request_parsing",
-        "rollout_conformance.rollout_server.tests.router.support",
-    )
-    modules = [
-        m for n, m in sys.modules.items() if n.startswith("rollout_conformance.rollout_server.router.") or n in shared
-    ]
+    prefix = "rollout_conformance.rollout_server."
+    packages = (f"{prefix}router.", f"{prefix}common.", f"{prefix}tests.router.support")
+    modules = [module for name, module in sys.modules.items() if name.startswith(packages)]
     before = [(module, dict(vars(module))) for module in modules]
     classes = {value for _, names in before for value in names.values() if isinstance(value, type)}
     own = [kind for kind in classes if kind.__module__.startswith("rollout_conformance.rollout_server.router.")]
@@ -273,12 +269,14 @@ def restored() -> Iterator[None]:
             setattr(kind, name, value)
 
 
-def test_every_mutant_has_a_test() -> None:
+def test_each_mutant_has_a_test() -> None:
     assert {*FAILING, *WITH_A_FOLDER} == {*router.ALL}
 
 
 @pytest.mark.parametrize("name", FAILING)
-def test_a_mutant_fails(name: str, restored: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_mutant_fails_a_test_that_the_reference_passes(
+    name: str, restored: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("rollout_conformance.rollout_server.tests.router.support.DEADLINE_S", 3.0)
     router.ALL[name].patch()
     with pytest.raises((AssertionError, LookupError, TimeoutError)):
@@ -286,7 +284,7 @@ def test_a_mutant_fails(name: str, restored: None, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("name", WITH_A_FOLDER)
-def test_a_mutant_fails_with_its_state(name: str, restored: None, tmp_path: Path) -> None:
+def test_each_mutant_of_the_state_store_fails_a_test(name: str, restored: None, tmp_path: Path) -> None:
     router.ALL[name].patch()
     with pytest.raises(AssertionError):
         WITH_A_FOLDER[name](tmp_path)

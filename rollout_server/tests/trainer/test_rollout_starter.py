@@ -166,7 +166,7 @@ def test_any_other_answer_is_the_end(dialect: str, answer: Any) -> None:
         await b.end()
         record = await b.record()
         assert (record["status"], record["result"]) == ("ERROR", None)
-        assert record["error_message"].startswith(("The rollout server ", "The answer of", "The connection"))
+        assert record["error_message"].startswith(("The rollout server ", "The response of", "The connection"))
         assert "10.0.0.1" not in record["error_message"]
         assert len(b.server.starts) == 1
         assert (await b.ask([USER])).status_code == 409
@@ -341,7 +341,7 @@ def test_an_answer_that_is_too_long_is_the_end() -> None:
         b = bench("callback", RolloutServer(answers=[httpx.Response(202, content=b"x" * 2000)]), reply_limit=1000)
         await b.start(rollout_id=ID)
         await b.end()
-        assert (await b.record())["error_message"] == "The answer of the rollout server is too long"
+        assert (await b.record())["error_message"] == "The response of the rollout server is too long"
 
     play(scenario)
 

@@ -1,6 +1,6 @@
 """Greets every mutant of a package once, each in a process of its own, because what one patches would spoil the next.
 
-`python -m rollout_conformance.rollout_server.tests.greet_mutants PACKAGE` prints a line for each that does not serve a
+`python -m rollout_conformance.rollout_server.tests.mutants.greet_mutants PACKAGE` prints a line for each that does not serve a
 plain greeting: its name, a tab, why.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from rollout_conformance.rollout_server.tests.inference import support as engine
 from rollout_conformance.rollout_server.tests.rollout import support
-from rollout_conformance.rollout_server.tests.rollout.test_routed import START
+from rollout_conformance.rollout_server.tests.rollout.test_routed_dialect import START
 from rollout_conformance.rollout_server.tests.router import support as router
 from rollout_conformance.rollout_server.tests.router.backend import Fake
 from rollout_conformance.rollout_server.tests.trainer import support as trainer

@@ -18,7 +18,7 @@ def test_every_mutant_answers_a_plain_greeting(package: str) -> None:
     command = [
         sys.executable,
         "-m",
-        "rollout_conformance.rollout_server.tests.greet_mutants",
+        "rollout_conformance.rollout_server.tests.mutants.greet_mutants",
         f"rollout_conformance.rollout_server.mutants.{package}",
     ]
     env = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
