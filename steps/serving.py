@@ -16,7 +16,7 @@ from rollout_conformance.steps.peers import served
 from rollout_conformance.steps.peers.improviser import Improviser
 from rollout_conformance.steps.peers.tokens import load
 
-SERVER = "rollout_server"
+SERVER = "rollout_conformance.rollout_server"
 
 
 def rollout(host: str, port: int, demo: bool) -> None:
