@@ -16,7 +16,7 @@ from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.rule_based_trainer import RuleBasedTrainer
 from rollout_conformance.steps.peers.tokens import load
 
-SERVER = "rollout_server"
+SERVER = "rollout_conformance.rollout_server"
 
 
 def rollout(host: str, port: int, demo: bool) -> None:
