@@ -86,7 +86,7 @@ def test_a_combination_that_is_refused_is_said_to_be_refused_and_not_ignored() -
 def test_an_engine_that_does_not_tell_its_context_is_asked_with_little_and_last() -> None:
     played = outcomes("untold_context", "scenarios/chat/surface.yaml")
     assert broken(played) == {}
-    (long,) = [one for one in played if one.case.name == "a conversation that is too long is refused"]
+    (long,) = [one for one in played if one.case.name == "a conversation that is too long is rejected"]
     assert long.trace is not None
     assert len(long.trace.exchanges[0].request.body) < 200_000
     others = [one.trace.epoch for one in played if one.trace is not None and one is not long]

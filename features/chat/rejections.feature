@@ -1,14 +1,14 @@
 @unit @pre_merge
-Feature: What cannot be served is refused, and the next request is served
-  A refusal that takes the engine along, or that begins as a stream with 200, is found by nobody's schema.
+Feature: Invalid requests are rejected, and the next request is served
+  No schema finds a rejection that stops the server, or one that begins as a stream with status 200.
 
   @CHAT-003 @CHAT-005 @live
-  Scenario Outline: Refused, as a stream as well: <member> <value>
+  Scenario Outline: An invalid parameter is rejected, streamed or not: <member> <value>
     When the client sends "Hello!" with <member> <value>
     And the client sends the same request as a stream
     And the client sends "Hello!"
-    Then the first and the second are rejected
-    And the third has status 200
+    Then the first and the second response are rejected
+    And the third response has status 200
 
     Examples:
       | member          | value             |
@@ -22,38 +22,38 @@ Feature: What cannot be served is refused, and the next request is served
       | seed            | "seven"           |
 
   @CHAT-003
-  Scenario: A number of alternatives below zero is refused before a stream begins
-    vLLM 0.32 refuses it in a reply, and begins a stream with 200 before it finds out.
+  Scenario: A negative number of alternatives is rejected before a stream begins
+    vLLM 0.32 rejects it without a stream, and begins a stream with status 200 before it validates it.
     When the client sends "Hello!" with top_logprobs -1
     And the client sends the same request as a stream
     And the client sends "Hello!"
-    Then the first and the second are rejected
-    And the third has status 200
+    Then the first and the second response are rejected
+    And the third response has status 200
 
   @CHAT-003 @CHAT-042 @live
-  Scenario: A tool that is named and not declared is refused
+  Scenario: A tool_choice that names an undeclared tool is rejected
     When the client sends "Hello!" with the tool add with these members:
       """
       tool_choice: {type: function, function: {name: rc_no_such_tool}}
       """
     And the client sends "Hello!" with the tool add
-    Then the first is rejected
-    And the second has status 200
+    Then the first response is rejected
+    And the second response has status 200
 
   @CHAT-004 @live @last
-  Scenario: A conversation that is too long is refused before a stream of it begins
+  Scenario: A conversation that is too long is rejected before its stream begins
     When the client sends more tokens than the model takes as a stream
     And the client sends "Hello!"
-    Then the first is rejected
-    And the second has status 200
+    Then the first response is rejected
+    And the second response has status 200
 
   @CHAT-003 @CHAT-005 @live
-  Scenario Outline: A body that is no question is refused: <body>
+  Scenario Outline: A body that is not a chat request is rejected: <body>
     When the client sends POST /v1/chat/completions with this body:
       """
       <body>
       """
-    Then it is rejected
+    Then the response is rejected
 
     Examples:
       | body                                                                         |
@@ -66,14 +66,14 @@ Feature: What cannot be served is refused, and the next request is served
       | {"messages": [{"role": "user", "content": "Hello!"}]} {"and": "another one"} |
 
   @CHAT-006 @CHAT-007 @live
-  Scenario Outline: A key is asked for in every form
+  Scenario Outline: A request without a valid API key is rejected: <scheme> <secret>
     When the client sends POST /v1/chat/completions without an API key with the header authorization "<scheme> <secret>" with this body:
       """
       {"messages": [{"role": "user", "content": "Hello!"}]}
       """
     And the client sends GET /v1/models
-    Then the first has status 401 or 403
-    And the second has status 200
+    Then the first response has status 401 or 403
+    And the second response has status 200
 
     Examples:
       | scheme | secret         |
