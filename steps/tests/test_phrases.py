@@ -87,7 +87,8 @@ ROUTER_TWINS = [
         '    When the client sends "Hello!" with the API key "other"\n    Then it says "Done.", all of it and once\n'
         "    And the engines were asked 2 to 3 times, both of them\n    And it fails with 402 or 429\n",
         "steps: [{engines: [503, reset, stall, {say: Done., delay_s: 0.3}]}, {chat: {user: Hello!, key: other}}]\n"
-        "  expect: [{whole: {text: Done., of: first}}, {backend_calls: {least: 2, most: 3, engines: 2}}, {failed: {statuses: [402, 429], of: first}}]",
+        "  expect: [{whole: {text: Done., of: first}}, {backend_calls: {least: 2, most: 3, engines: 2}}, "
+        "{failed: {statuses: [402, 429], of: first}}]",
     ),
     (
         "ROUTER-019",
@@ -106,7 +107,8 @@ ROUTER_TWINS = [
         '    When the client sends "Hello!" as a stream\n    Then it holds these members:\n      """\n      a: [0, null]\n      """\n'
         '    And it does not look finished, unless all of it is "x"\n    And it has the header X-Routing-Backend\n',
         "steps: [{engines: {put: {a: [0, null]}}}, {chat: {user: Hello!, stream: true}}]\n"
-        "  expect: [{returned: {members: {a: [0, null]}, of: first}}, {unfinished: {or_whole: x, of: first}}, {header: {name: X-Routing-Backend, of: first}}]",
+        "  expect: [{returned: {members: {a: [0, null]}, of: first}}, {unfinished: {or_whole: x, of: first}}, "
+        "{header: {name: X-Routing-Backend, of: first}}]",
     ),
 ]
 
