@@ -9,7 +9,7 @@ from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Cause, Location
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.profiles.trainer.cause import SERVES
-from rollout_conformance.steps.profiles.trainer.expectations import Replies
+from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
 from rollout_conformance.steps.profiles.trainer.profile import PROFILE
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 
@@ -25,7 +25,7 @@ def cause_of(
     trace.close(n, answer, None if answer else "the connection was closed without an answer")
     rollout: Any = SimpleNamespace(calls=[Call(n, {}, right)])
     tokens: Any = None
-    case = Case("c", "trainer", "sync", (about,), (Step(Replies(wanted), AT),), AT)
+    case = Case("c", "trainer", "sync", (about,), (Step(GenerationStatus(wanted), AT),), AT)
     return PROFILE.cause(case, CaseView(trace, "sync", {"a": rollout}, tokens, None))
 
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
-from rollout_conformance.steps.profiles.trainer.expectations import Replies, fits
+from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
 from rollout_conformance.steps.profiles.trainer.invariants import replies
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
+from rollout_conformance.steps.profiles.trainer.statuses import fits
 
 SERVES = "TRAINER-178"
 BUSY = (429, 503)
@@ -39,7 +40,7 @@ def _is_no_answer(status: int | None) -> bool:
 
 def _is_demanded(case: Case, status: int | None) -> bool:
     """Whether the case demands a generation call to be answered so."""
-    demands = [step.what for step in case.expectations if isinstance(step.what, Replies)]
+    demands = [step.what for step in case.expectations if isinstance(step.what, GenerationStatus)]
     return any(fits(status, wanted) for demand in demands for wanted in demand.statuses)
 
 

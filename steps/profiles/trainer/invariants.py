@@ -210,7 +210,10 @@ def order(view: CaseView) -> Iterator[Evidence]:
     """The trainer's own moves, by the lifecycle table. What the suite does wrong on purpose is no disorder of the trainer."""
     for rollout in view.rollouts.values():
         table = TABLES[view.dialect]
-        state = TOLD if view.dialect == "sync" and rollout.beside else IDLE  # the tools of a server are asked for once
+        tools_are_known = (
+            view.dialect == "sync" and rollout.same_server_as
+        )  # a trainer requests the tools of a server once
+        state = TOLD if tools_are_known else IDLE
         for event in view.trace.of(rollout.label):
             after = advance(table, state, event.role, event.name)
             if isinstance(after, str):

@@ -157,7 +157,6 @@ PROFILE = Profile(
     ends_by_itself=SERVES,
     greeting=greeting,
     vocabulary=VOCABULARY,
-    phrases=("rollout_conformance.steps.profiles.trainer.phrases",),
     probe_result=read_probe,
     unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "
     "(`pytest contracts/ --profile trainer`) judge it",
