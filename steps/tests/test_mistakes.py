@@ -224,7 +224,12 @@ def test_a_slip_in_data_is_told(told: Told, seen: str, wrong: str, where: str, s
         (TRAINER, "start_rollout,", "{start_rollout: {first_responses: 999}},", "999 is no status of HTTP"),
         (TRAINER, "start_rollout,", "{start_rollout: {tools: [ad]}},", "Did you mean add?"),
         (TRAINER, "{generation_status: 200}", "{generation_status: 4yx}", "write 422, or 4xx"),
-        (TRAINER, "{generation_status: 200}", "{generation_status: {statuses: 200, rollout: b}}", "unknown rollout 'b'"),
+        (
+            TRAINER,
+            "{generation_status: 200}",
+            "{generation_status: {statuses: 200, rollout: b}}",
+            "unknown rollout 'b'",
+        ),
     ],
 )
 def test_a_slip_in_a_case_of_another_profile_is_told(told: Told, text: str, seen: str, wrong: str, says: str) -> None:
