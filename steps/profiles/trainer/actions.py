@@ -46,6 +46,7 @@ StartResponse = Annotated[
     Written(
         _start_response,
         {
+            "description": "status, or `{status: ..., headers: {...}}`",
             "anyOf": [
                 {"type": "integer", "minimum": 100, "maximum": 599},
                 {
@@ -54,7 +55,7 @@ StartResponse = Annotated[
                     "additionalProperties": False,
                     "properties": {"status": {"type": "integer"}, "headers": {"type": "object"}},
                 },
-            ]
+            ],
         },
     ),
 ]
@@ -63,7 +64,12 @@ StartResponse = Annotated[
 @verb(
     "start_rollout",
     short="rollout",
-    example=("{tools: [add, subtract]}", "{first_responses: 429, retry_after_s: 1}", "{rollout: b, same_server_as: a}"),
+    example=(
+        "{tools: [add, subtract]}",
+        "{first_responses: 429, retry_after_s: 1}",
+        "{rollout: b, same_server_as: a}",
+        "{timeout_s: 2}",
+    ),
 )
 @phrase("the trainer starts the rollout")
 @phrase("the trainer starts the rollout with a timeout of {timeout_s} s")
@@ -71,11 +77,11 @@ StartResponse = Annotated[
 @phrase("the trainer starts the rollout at a rollout server without tools", tools=())
 @phrase("the trainer starts the rollout at the rollout server of {same_server_as}")
 @phrase(
-    "the trainer starts the rollout at a rollout server that rejects the start request with {first_responses:statuses}",
+    "the trainer starts the rollout at a rollout server that rejects the start request with {first_responses:status}",
     wait=False,
 )
 @phrase(
-    "the trainer starts the rollout at a rollout server that first responds with {first_responses:statuses} "
+    "the trainer starts the rollout at a rollout server that first responds with {first_responses:status} "
     "and Retry-After {retry_after_s}"
 )
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,11 @@ def _accepted(part: RolloutState) -> bool:
     return part.hosted is not None and part.hosted.accepted
 
 
-@verb("generate", short="rollout", example=("{response_mask: short}", "{key_of: b}", "{concurrent: 3}"))
+@verb(
+    "generate",
+    short="rollout",
+    example=("{response_mask: short}", "{rollout: a, key_of: b}", "{concurrent: 3}", "{rollout_id: rc-unknown-1x}"),
+)
 @phrase("the rollout server requests the next generation")
 @phrase("the rollout server requests the next generation with a {response_mask} response mask")
 @phrase("the rollout server requests the next generation with a wrong history: {history}")
@@ -233,7 +243,11 @@ def _add_to_history(session: Session, part: RolloutState, n: int, body: Mapping[
     part.history = [*body["messages"], message, *inserted(message, turn)]
 
 
-@verb("report_end", short="rollout", example=("{status: ERROR}", "{key: none}", "{repeat: true}"))
+@verb(
+    "report_end",
+    short="rollout",
+    example=("{status: ERROR}", "{key: none}", "{repeat: true}", "{rollout_id: rc-unknown-1x}"),
+)
 @phrase("the rollout server reports the end of the rollout")
 @phrase("the rollout server reports the end of the rollout with status {status:word}")
 @phrase("the rollout server reports the end of the rollout without a key", key="none")

@@ -55,7 +55,8 @@ def _in_order(name: str, expected: tuple[Status, ...], observed: list[int | None
 
 
 @verb("generation_status", short="statuses", example=("[200, 422, 200]", "{statuses: [401, 200], rollout: a}"))
-@phrase("the generation request(s) return(s) {statuses:statuses}")
+@phrase("the generation requests return {statuses:statuses}")
+@phrase("the generation request returns {statuses:status}")
 @dataclass(frozen=True, slots=True)
 class GenerationStatus(RolloutExpectation):
     """The generation requests of a rollout return these statuses, in the order in which they were sent."""
@@ -69,8 +70,9 @@ class GenerationStatus(RolloutExpectation):
 
 
 @verb("completion_status", short="statuses", example=("[401, 200]", "{statuses: [200, 200], equal_bodies: true}"))
-@phrase("the completed callback(s) return(s) {statuses:statuses}")
-@phrase("the completed callback(s) return(s) {statuses:statuses}, with equal bodies", equal_bodies=True)
+@phrase("the completed callbacks return {statuses:statuses}")
+@phrase("the completed callback returns {statuses:status}")
+@phrase("the completed callbacks return {statuses:statuses}, with equal bodies", equal_bodies=True)
 @dataclass(frozen=True, slots=True)
 class CompletionStatus(RolloutExpectation):
     """The completed callbacks of a rollout return these statuses, in the order in which they were sent."""
@@ -134,7 +136,7 @@ def _generation(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"message": message, "token_ids": body.get("token_ids"), "logprobs": body.get("logprobs")}
 
 
-@verb("record_shows", example=("{turns: 2}", "{status: [TIMEOUT, ERROR]}", "{status: COMPLETED, result: COMPLETED}"))
+@verb("record_shows", example=("{turns: 2}", "{status: COMPLETED, result: COMPLETED}", "{status: [TIMEOUT, ERROR]}"))
 @phrase("the record shows {turns} turn(s)")
 @phrase("the record shows the status {status:names}")
 @phrase("the record shows the result {result:word}")

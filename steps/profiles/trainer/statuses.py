@@ -21,7 +21,13 @@ def _read(written: Any) -> int | str:
 
 Status = Annotated[
     int | str,
-    Written(_read, {"anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, {"pattern": PATTERN}]}),
+    Written(
+        _read,
+        {
+            "anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, {"type": "string", "pattern": PATTERN}],
+            "description": "status",
+        },
+    ),
 ]
 
 

@@ -4,10 +4,9 @@ import copy
 from typing import Any, Literal
 
 Mask = Literal[
-    "correct", "missing", "null", "short", "long", "value_two", "value_minus_one", "value_text", "value_fraction"
+    "missing", "null", "short", "long", "value_two", "value_minus_one", "value_text", "value_fraction", "correct"
 ]
 History = Literal[
-    "correct",
     "prompt_changed",
     "prompt_reordered",
     "truncated",
@@ -15,6 +14,7 @@ History = Literal[
     "generations_removed",
     "generation_changed",
     "arguments_changed",
+    "correct",
 ]
 
 
