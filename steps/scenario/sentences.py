@@ -87,7 +87,15 @@ def _known(kind: str | None, profile: Profile) -> Iterator[StepFunctionContext]:
 
 def shown(kind: str | None, profile: Profile) -> list[str]:
     """The sentences of a kind, with their parameters in angle brackets."""
-    return [
-        re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", context.parser.name).replace("(?:", "(")
-        for context in _known(kind, profile)
-    ]
+    return [_readable(context.parser.name) for context in _known(kind, profile)]
+
+
+def of_functions(profile: Profile) -> list[tuple[str, str]]:
+    """The sentences of a profile's Python functions: (keyword, sentence)."""
+    modules = register(profile.name)
+    found = [one for one in _known(None, profile) if one.step_func.__module__ in modules]
+    return [(str(one.type), _readable(one.parser.name)) for one in found]
+
+
+def _readable(pattern: str) -> str:
+    return re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", pattern).replace("(?:", "(")

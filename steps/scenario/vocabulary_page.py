@@ -1,6 +1,6 @@
-"""The page of a profile's vocabulary: what each verb does, its members, how it is written in YAML, and its sentences in Gherkin.
+"""The pages of the vocabulary: what each verb does, its members, how it is written in YAML, and its sentences in Gherkin.
 
-`python -m rollout_conformance.steps.scenario.vocabulary_page` writes docs/vocabulary/*.md; `rollout-conformance vocabulary` prints the same.
+`python -m rollout_conformance.steps.scenario.vocabulary_page` writes docs/vocabulary*.md; `rollout-conformance vocabulary` prints the same.
 """
 
 import re
@@ -8,29 +8,59 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.phrase_types import TYPES
 from rollout_conformance.steps.engine.suggestions import similar_names
 from rollout_conformance.steps.engine.verbs import Phrase, Verb
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.scenario import sentences
 from rollout_conformance.steps.scenario.example_sentences import sentence
 from rollout_conformance.steps.scenario.member_types import default_of, type_of
 
-FOLDER = ROOT / "docs" / "vocabulary"
+DOCS = ROOT / "docs"
+MADE = "<!-- Made by `python -m rollout_conformance.steps.scenario.vocabulary_page`; do not edit. -->"
+INDEX = """# Vocabulary
+
+{made}
+
+The verbs of each profile: {links}. `rollout-conformance vocabulary WORD` prints those that have a word in their name, members or sentences.
+
+A verb is one item of `steps` or `expect` of a case in YAML. It is written as its name alone (`- generate`), with a value, which is short for one
+member (`- generate: a`), or with members (`- generate: {{rollout: a, concurrent: 3}}`). A value alone is also a list of one.
+
+In Gherkin a verb is a sentence. Before a sentence about one rollout of several, `for rollout "a", ` names that rollout:
+`When for rollout "a", the trainer starts the rollout`. These are the values that stand in sentences:
+
+| type | example |
+| --- | --- |
+{types}
+
+```{{toctree}}
+:hidden:
+
+{pages}
+```
+"""
+
+
+def index() -> str:
+    """What holds for the verbs of every profile."""
+    return INDEX.format(
+        made=MADE,
+        links=", ".join(f"[{name}](vocabulary_{name}.md)" for name in PROFILES),
+        types="\n".join(f"| {name} | `{one.example}` |" for name, one in TYPES.items()),
+        pages="\n".join(f"vocabulary_{name}" for name in PROFILES),
+    )
 
 
 def page(profile: Profile) -> str:
     """The whole vocabulary of a profile."""
-    return "\n".join(
-        [
-            f"# The vocabulary of the profile `{profile.name}`",
-            "",
-            "Generated from the verbs; do not edit it. A verb stands in `steps` or `expect` of a case in YAML, or is a sentence of Gherkin.",
-            "",
-            *_section("Steps", profile.vocabulary.actions.values()),
-            *_section("Expectations", profile.vocabulary.expectations.values()),
-        ]
-    )
+    title = f"# Vocabulary of the profile `{profile.name}`"
+    vocabulary = profile.vocabulary
+    actions = _section("Steps", vocabulary.actions.values())
+    expectations = _section("Expectations", vocabulary.expectations.values())
+    return "\n".join([title, "", MADE, "", *actions, *expectations, *_of_functions(profile)])
 
 
 def entries(profiles: Iterable[Profile], word: str) -> str:
@@ -81,6 +111,13 @@ def _gherkin(verb: Verb, phrase: Phrase) -> str:
     return "".join([f"{keyword.capitalize()} {sentence(verb, phrase)}", *below])
 
 
+def _of_functions(profile: Profile) -> Iterator[str]:
+    """The sentences that are more than one verb with its members."""
+    lines = [f"{keyword.capitalize()} {text}" for keyword, text in sentences.of_functions(profile)]
+    if lines:
+        yield from ("## Other sentences", "", "```gherkin", *lines, "```", "")
+
+
 def _words(verb: Verb) -> set[str]:
     """What a verb is found by, in small letters."""
     sentences = re.findall(r"[\w-]+", " ".join(sentence(verb, phrase) for phrase in verb.phrases))
@@ -90,10 +127,10 @@ def _words(verb: Verb) -> set[str]:
 
 def files() -> Mapping[Path, str]:
     """Every page that is shipped."""
-    return {FOLDER / f"{name}.md": page(profile) for name, profile in PROFILES.items()}
+    pages = {DOCS / f"vocabulary_{name}.md": page(profile) for name, profile in PROFILES.items()}
+    return {DOCS / "vocabulary.md": index(), **pages}
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for file, text in files().items():
         file.write_text(text, encoding="utf-8")

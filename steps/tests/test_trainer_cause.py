@@ -32,8 +32,8 @@ def cause_of(
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (500, 'a generation call was answered 500: {"detail": "out of memory"}'),
-        (None, "a generation call: the connection was closed without an answer"),
+        (500, 'a generation request returned 500: {"detail": "out of memory"}'),
+        (None, "a generation request: the connection was closed without an answer"),
     ],
 )
 def test_an_outage_accuses_the_service_and_not_what_the_case_is_about(status: int | None, said: str) -> None:

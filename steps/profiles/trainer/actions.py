@@ -335,7 +335,7 @@ class ReadRecord:
 @phrase("the rollout server has received {count} start request(s)")
 @dataclass(frozen=True, slots=True)
 class WaitForStartRequests:
-    """Wait until the rollout server has received so many start requests of a rollout."""
+    """Wait until the rollout server has received this number of start requests of a rollout."""
 
     count: int
     "How many, the rejected ones included."

@@ -39,7 +39,7 @@ def _is_no_answer(status: int | None) -> bool:
 
 
 def _is_demanded(case: Case, status: int | None) -> bool:
-    """Whether the case demands a generation call to be answered so."""
+    """Whether the case demands this status of a generation request."""
     demands = [step.what for step in case.expectations if isinstance(step.what, GenerationStatus)]
     return any(fits(status, wanted) for demand in demands for wanted in demand.statuses)
 
@@ -47,10 +47,10 @@ def _is_demanded(case: Case, status: int | None) -> bool:
 def _of(view: CaseView, call: Call, accused: str) -> Cause:
     exchange = view.exchange(call.n)
     if exchange.response is None:
-        observed = f"a generation call: {exchange.fault or 'no answer'}"
+        observed = f"a generation request: {exchange.fault or 'no response'}"
     else:
         body = exchange.response.body[:SHOWN].decode("utf-8", "replace")
-        observed = f"a generation call was answered {exchange.response.status}: {body}"
+        observed = f"a generation request returned {exchange.response.status}: {body}"
         if exchange.response.status in BUSY:
             return Cause(f"the trainer was busy: {observed}", since=call.n, again=True)
-    return Cause(observed, Finding(accused, "the generation call answered 200", observed, (call.n,)), call.n)
+    return Cause(observed, Finding(accused, "the generation request returns 200", observed, (call.n,)), call.n)

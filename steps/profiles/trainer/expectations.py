@@ -29,7 +29,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutExpectation:
-    """A demand on one rollout of a case, or on each. A class that inherits from it says what is compared."""
+    """A demand on one rollout of a case, or on each. A class that inherits from it defines what is compared."""
 
     rollout: str = ""
     "The name of the rollout within the case; without it, every rollout of the case is judged."
@@ -51,7 +51,7 @@ class RolloutExpectation:
 def _in_order(name: str, expected: tuple[Status, ...], observed: list[int | None], at: tuple[int, ...]) -> Check:
     """As many responses as statuses, each with its status."""
     ok = len(observed) == len(expected) and all(map(fits, observed, expected))
-    return Check(ok, f"{name} answered {' '.join(map(str, expected))}", show(observed), at)
+    return Check(ok, f"{name} return {' '.join(map(str, expected))}", show(observed), at)
 
 
 @verb("generation_status", short="statuses", example=("[200, 422, 200]", "{statuses: [401, 200], rollout: a}"))
@@ -66,7 +66,7 @@ class GenerationStatus(RolloutExpectation):
 
     def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
         observed = [view.answer(call.n)[0] for call in rollout.calls]
-        yield _in_order("generation calls", self.statuses, observed, tuple(call.n for call in rollout.calls[:6]))
+        yield _in_order("generation requests", self.statuses, observed, tuple(call.n for call in rollout.calls[:6]))
 
 
 @verb("completion_status", short="statuses", example=("[401, 200]", "{statuses: [200, 200], equal_bodies: true}"))
@@ -84,11 +84,11 @@ class CompletionStatus(RolloutExpectation):
 
     def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
         responses, at = [view.answer(n) for n in rollout.callbacks], tuple(rollout.callbacks)
-        yield _in_order("completions", self.statuses, [status for status, _ in responses], at)
+        yield _in_order("completed callbacks", self.statuses, [status for status, _ in responses], at)
         if self.equal_bodies:
             bodies = [body for _, body in responses]
             equal = all(body == bodies[0] for body in bodies)
-            yield Check(equal, "the same answer each time", show(bodies), at)
+            yield Check(equal, "equal bodies", show(bodies), at)
 
 
 @verb("control_status", short="statuses", example=("202", "{statuses: 404, request: record}"))
@@ -107,7 +107,7 @@ class ControlStatus(RolloutExpectation):
         for n in (n for n in numbers if n >= 0):
             status = view.answer(n)[0]
             ok = any(fits(status, one) for one in self.statuses)
-            yield Check(ok, f"answered {show(list(self.statuses))}", f"{status}", (n,))
+            yield Check(ok, f"one of {show(list(self.statuses))}", f"{status}", (n,))
 
 
 @verb("same_generations", short="rollout", example="{rollout: a}")
@@ -128,7 +128,7 @@ class SameGenerations(RolloutExpectation):
                 difference = first(generation, other)
                 observed = f"{status}" if status != 200 else str(difference)
                 ok = status == 200 and difference is None
-                yield Check(ok, "the same reply as before", observed, (first_n, n))
+                yield Check(ok, "the same generation as before", observed, (first_n, n))
 
 
 def _generation(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class RecordShows(RolloutExpectation):
 @phrase("the rollout server receives {count} start request(s)")
 @dataclass(frozen=True, slots=True)
 class StartRequests(RolloutExpectation):
-    """The rollout server receives exactly so many start requests, the rejected ones included."""
+    """The rollout server receives exactly this number of start requests, the rejected ones included."""
 
     count: int
     "How many."

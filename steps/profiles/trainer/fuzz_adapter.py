@@ -46,7 +46,7 @@ async def adapt_request(session: Session, generated: Any) -> str | None:
 
 
 def _at_home(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A control request that names our server: nothing is sent to an address that was made up. What was wrong with it stays wrong."""
+    """A control request that names our server: nothing is sent to an invented address. What was wrong with it stays wrong."""
     context: CaseContext = session.context
     nonce, mine = context.nonce(), dict(body)
     if _is(ROLLOUT_ID, body.get("rollout_id")):

@@ -92,7 +92,7 @@ class CaseView:
         return [(call, body) for call, status, body in answered if status == 200]
 
     def record(self, rollout: RolloutState, nth: int = -1) -> Mapping[str, Any]:
-        """What the trainer showed of a rollout, {} where it was not asked or did not say."""
+        """The record of a rollout as the trainer returned it, {} where it was not read or not returned."""
         if len(rollout.records) < abs(nth if nth < 0 else nth + 1):
             return {}
         status, body = self.answer(rollout.records[nth])

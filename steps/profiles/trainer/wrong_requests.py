@@ -36,7 +36,7 @@ def response_mask(which: Mask, lengths: tuple[int, ...]) -> Any:
 
 
 def history(correct: list[Any], which: History) -> list[Any]:
-    """The messages of a generation request. A history of fewer than two messages is left as it is: no start request was accepted."""
+    """The messages of a generation request. A history of fewer than two messages stays unchanged: no start request was accepted."""
     messages = copy.deepcopy(correct)
     if len(messages) < 2:
         return messages
