@@ -13,12 +13,11 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.profiles import DEFAULT, PROFILES, profile_of
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import PROFILES, profile_of
 from rollout_conformance.steps.scenario import loader
 from rollout_conformance.steps.scenario.gherkin import compile_feature
 
-DEFAULT = "rollout"  # what a file is about that says nothing
 FOLDERS = ("features", "scenarios")
 ENDINGS = (".feature", ".yaml")
 IDENTIFIER = re.compile(rf"\b({'|'.join(PROFILES)})-\d+\b", re.IGNORECASE)

@@ -27,9 +27,10 @@ from rollout_conformance.steps.live.backend_option import BOTH, LIVE, SCRIPTED
 from rollout_conformance.steps.live.divergence import Divergence, Played
 from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.live.inference_client import Engine
+from rollout_conformance.steps.profiles import PROFILES, profile_of
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT_PROFILE
 from rollout_conformance.steps.run_results import RunResults
-from rollout_conformance.steps.run_setup import PROFILES, Run, RunOptions, card_of, profile_of, ready
+from rollout_conformance.steps.run_setup import Run, RunOptions, card_of, ready
 
 OK, FINDINGS, NO_JUDGEMENT, INTERRUPTED = 0, 1, 2, 130
 CHAT = CHAT_PROFILE.name

@@ -10,8 +10,9 @@ from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import RunOptions, card_of, profile_of
+from rollout_conformance.steps.run_setup import RunOptions, card_of
 
 
 def problems(profile: Profile) -> list[str]:

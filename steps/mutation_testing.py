@@ -20,7 +20,8 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.run_setup import RunOptions, profile_of, ready
+from rollout_conformance.steps.profiles import profile_of
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 LISTING = {
     "rollout": "rollout_conformance.rollout_server.mutants",

@@ -25,10 +25,11 @@ from rollout_conformance.steps.engine.report import ReportWriter
 from rollout_conformance.steps.fuzzing import pytest_items
 from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.profiles import PROFILES, profile_of
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.pytest_options import pytest_addoption as pytest_addoption
 from rollout_conformance.steps.pytest_options import run_options_of
-from rollout_conformance.steps.run_setup import PROFILES, Run, card_of, profile_of, ready
+from rollout_conformance.steps.run_setup import Run, card_of, ready
 
 LAST_RESORT_S = 10.0  # after as long without an end, a session that has been ended is killed
 _runner = pytest.StashKey["Player"]()

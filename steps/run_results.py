@@ -8,7 +8,8 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import Reason
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
-from rollout_conformance.steps.run_setup import Run, RunOptions, profile_of
+from rollout_conformance.steps.profiles import profile_of
+from rollout_conformance.steps.run_setup import Run, RunOptions
 
 
 class RunResults:

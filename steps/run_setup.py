@@ -17,7 +17,6 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Evidence, SuiteError
 from rollout_conformance.steps.engine.runner import LAST, Options, Runner
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import reachable
 from rollout_conformance.steps.live import backend_option
@@ -27,20 +26,15 @@ from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens
 from rollout_conformance.steps.probe import Greeting
+from rollout_conformance.steps.profiles import DEFAULT, profile_of
 from rollout_conformance.steps.profiles.base import Peers, Profile, Setting
-from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT
-from rollout_conformance.steps.profiles.rollout.profile import PROFILE as ROLLOUT
-from rollout_conformance.steps.profiles.router.profile import PROFILE as ROUTER
-from rollout_conformance.steps.profiles.trainer.profile import PROFILE as TRAINER
-
-PROFILES: dict[str, Profile] = {profile.name: profile for profile in (ROLLOUT, TRAINER, CHAT, ROUTER)}
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What a user asked for; None stands for the profile's own choice."""
 
-    profile: str = "rollout"
+    profile: str = DEFAULT
     dialect: str | None = None
     target: str | None = None
     card: Path | None = None
@@ -165,12 +159,6 @@ class Run:
             return LAST not in case.tags, not disturbs, waits, 3 * pooled + 2 * bool(case.variant) + case.alone
 
         return sorted(cases, key=patience, reverse=True)
-
-
-def profile_of(name: str) -> Profile:
-    if name not in PROFILES:
-        raise SuiteError(f"--profile {name}: {unknown_name('profile', name, PROFILES)}")
-    return PROFILES[name]
 
 
 def card_of(run_options: RunOptions, profile: Profile) -> Card:

@@ -8,8 +8,8 @@ import pytest
 
 from rollout_conformance.steps.engine.failure_report import collapse, finding_block
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.pytest_options import run_options_of, seed_of
-from rollout_conformance.steps.run_setup import profile_of
 
 WALKS, NIGHTLY_WALKS = 60, 1000
 

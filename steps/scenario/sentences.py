@@ -14,8 +14,8 @@ from pytest_bdd import given, parsers, then, when
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
 from rollout_conformance.steps.engine.verbs import BLOCK, TABLE, Phrase, Verb
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import PROFILES
 
 KEYWORDS: Mapping[str, Callable[..., Any]] = {"given": given, "when": when, "then": then}
 PROFILE = "__profile__"  # on the function of a sentence: the one profile that it belongs to

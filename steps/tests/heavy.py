@@ -20,12 +20,12 @@ from rollout_conformance.steps.peers.script import Call, Reply, Script
 from rollout_conformance.steps.peers.scripted_backends import Plan
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.chat import replies as chat
 from rollout_conformance.steps.profiles.rollout import view as rollout
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides, compose
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.trainer import state as trainer
-from rollout_conformance.steps.run_setup import PROFILES
 from rollout_conformance.steps.tests import growth
 
 MIB = 1 << 20

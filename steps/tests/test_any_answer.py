@@ -19,7 +19,8 @@ from rollout_conformance.steps.engine import trace
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
+from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 OFTEN = 0.15
 ODD: tuple[Any, ...] = (

@@ -14,7 +14,8 @@ from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import body_limits, http_client, targets
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
+from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.run_setup import RunOptions, ready
 from rollout_conformance.steps.tests.hostile import BEHAVIOURS, served
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from rollout_conformance.contracts.trainer.lifecycle import BREACHES as TRAINER
 from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.fuzzing.checks import LEAK, SHOWN
 from rollout_conformance.steps.fuzzing.fuzz import OWN
-from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.profiles import PROFILES
 
 NAMES = ("trainer", "chat", "router")
 

@@ -26,7 +26,7 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.profiles import PROFILES
 
 CATALOGUE = PROFILES["rollout"].catalogue
 LEVELS = {name: entry.level for name, entry in CATALOGUE.items()}

@@ -10,7 +10,8 @@ from rollout_conformance.steps.cli import FINDINGS, NO_JUDGEMENT, OK, _conclude,
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.run_setup import PROFILES, RunOptions
+from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.run_setup import RunOptions
 
 CASE = "cases:\n- name: {name}\n  requirements: [{about}]\n  steps: [{step}]\n  expect: [{expected}]\n"
 CHAT = CASE.format(name="a chat", about="CHAT-050", step="{chat: {ask: Hello!}}", expected="answered")

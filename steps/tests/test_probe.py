@@ -18,7 +18,8 @@ from rollout_conformance.steps.engine.trace import Request as HttpRequest
 from rollout_conformance.steps.engine.trace import Response
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedPlay
-from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
+from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 JSON = (("content-type", "application/json"),)
 KEY = "a-key-of-ours"
