@@ -212,7 +212,7 @@ def _options_for(run_options: RunOptions, profile: str, model: Engine, engine_op
     """The engine is judged as what it is, whatever the target of the run; what only its card knows counts for the tiny model alone."""
     if profile == run_options.profile:
         return replace(run_options, engine_options=engine_options)
-    card = profile_of(profile).default_card if model.model == engine.NAME else None
+    card = profile_of(profile).reference.card if model.model == engine.NAME else None
     return RunOptions(
         profile=profile,
         card=card,
@@ -305,7 +305,7 @@ def _conclude(
     groups = collapse(unexcused, catalogue)
     for group in groups:
         click.echo(finding_block(group) + "\n")
-    click.echo(summary(unexcused, catalogue, run_options.level, whole=ended is None))
+    click.echo(summary(unexcused, catalogue, run_options.level, ended is None, profile.closing))
     failed = any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused)
     if ended is not None:
         click.echo(f"Ended early by {ended.text}: {len(outcomes)} of {planned or '?'} cases had been played.")
@@ -339,8 +339,9 @@ def explore(walks: int, seed: int | None, save_scenario: Path | None, **options:
     from rollout_conformance.steps.exploration.pytest_items import told
 
     run_options = RunOptions(**options)
-    if (instead := profile_of(run_options.profile).unexplored) != "":
-        raise SuiteError(f"explore --profile {run_options.profile}: {instead}.")
+    profile = profile_of(run_options.profile)
+    if profile.explore is None:
+        raise SuiteError(f"explore --profile {profile.name}: {profile.unexplored}.")
     found = judged = False
     for dialect in (run_options.dialect,) if run_options.dialect else early_end.run(_dialects(run_options)):
         for what, explored in (

@@ -19,7 +19,7 @@ def problems(profile: Profile) -> list[str]:
     """Everything that is wrong with the cases and the catalogue of a profile, a line each."""
     try:
         cases = case_catalog.every(profile.name)
-        case_catalog.known_variants(cases, profile, cards.load(profile.default_card))
+        case_catalog.known_variants(cases, profile, cards.load(profile.reference.card))
     except SuiteError as error:
         return str(error).splitlines()
     return [*_twice(cases), *_uncovered(profile.name, cases), *_misjudged(profile.name, cases)]

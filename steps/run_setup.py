@@ -166,7 +166,7 @@ def card_of(run_options: RunOptions, profile: Profile) -> Card:
         return run_options.described
     if run_options.card is not None:
         return cards.load(run_options.card, profile.dialects, profile.unknown_capability)
-    return cards.load(profile.default_card) if run_options.target is None else Card.model_validate({})
+    return cards.load(profile.reference.card) if run_options.target is None else Card.model_validate({})
 
 
 @contextlib.asynccontextmanager
@@ -177,7 +177,7 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
     """
     body_limits.allow(run_options.max_body)
     profile = profile_of(run_options.profile)
-    card, target = card_of(run_options, profile), run_options.target or profile.default_target
+    card, target = card_of(run_options, profile), run_options.target or profile.reference.app
     wanted = (run_options.dialect,) if run_options.dialect else tuple(card.dialects) or profile.dialects
     strange = [dialect for dialect in wanted if dialect not in profile.dialects]
     if strange:

@@ -21,16 +21,16 @@ class Found(Exception):
 class ExplorationItem(pytest.Item):
     """Walks over the lifecycle of a dialect, or, with `pairs`, every pair of faults."""
 
-    def __init__(self, *, dialect: str, pairs: bool, **kw: Any) -> None:
+    def __init__(self, *, profile: str, dialect: str, pairs: bool, **kw: Any) -> None:
         super().__init__(**kw)
-        self.dialect, self.pairs = dialect, pairs
+        self.profile, self.dialect, self.pairs = profile, dialect, pairs
         for mark in ("nightly", dialect):  # found in every run, and tried with other seeds every night
             self.add_marker(mark)
 
     def runtest(self) -> None:
         from rollout_conformance.steps.exploration.explore import explore, explore_fault_pairs
 
-        run_options = replace(run_options_of(self.config, "rollout"), dialect=self.dialect)
+        run_options = replace(run_options_of(self.config, self.profile), dialect=self.dialect)
         seed = seed_of(self.config)
         if self.pairs:
             explored = explore_fault_pairs(run_options, self.dialect, 1 if seed is None else seed)
@@ -57,7 +57,7 @@ def told(explored: Any, folder: Path | None) -> str:
     """The finding, and the scenario that shows it again."""
     from rollout_conformance.steps.exploration.explore import save, text_of
 
-    groups = collapse([explored.outcome], profile_of("rollout").catalogue)
+    groups = collapse([explored.outcome], profile_of(explored.profile).catalogue)
     blocks = [finding_block(group) for group in groups]
     kept = save(explored, folder) if folder is not None else None
     hint = f"saved as {kept}" if kept else "--save-scenario DIR keeps it as a file"

@@ -18,6 +18,7 @@ from rollout_conformance.steps.exploration.pytest_items import ExplorationItem
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing.contract import Contract
 from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.profiles import DEFAULT, profile_of
 from rollout_conformance.steps.pytest_options import run_options_of, seed_of
 
 NIGHTLY_EXAMPLES, EXAMPLES = 1000, 50
@@ -66,14 +67,16 @@ class ContractFile(pytest.File):
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
         option = self.config.option
-        profile = option.profile or ("rollout" if option.target else contract.profile)
+        profile = option.profile or (DEFAULT if option.target else contract.profile)
         if option.dialect not in (None, contract.dialect) or profile != contract.profile:
             return
         for method, path in contract.operations():
             yield OperationItem.from_parent(self, name=f"{method} {path}", contract=contract)
-        if contract.dialect and contract.profile == "rollout":
+        if contract.dialect and profile_of(profile).explore is not None:
             for name, pairs in (("walks over the lifecycle", False), ("pairs of faults", True)):
-                yield ExplorationItem.from_parent(self, name=name, dialect=contract.dialect, pairs=pairs)
+                yield ExplorationItem.from_parent(
+                    self, name=name, profile=profile, dialect=contract.dialect, pairs=pairs
+                )
 
 
 class OperationItem(pytest.Item):
@@ -123,8 +126,9 @@ def run(contract: Contract, config: pytest.Config) -> FuzzResult:
 
     if contract.dialect is None:
         raise SuiteError(
-            f"{contract.shown}: none of its paths starts a rollout, so the trainer has no place in it. Write `x-dialect: sync` or "
-            f"`x-dialect: callback` at its top, or fuzz it with `schemathesis run {contract.shown} --url URL`."
+            f"{contract.shown}: cannot tell which dialect of profile {contract.profile} it describes. Write one at its top, "
+            f"{' or '.join(f'`x-dialect: {name}`' for name in profile_of(contract.profile).dialects)}, or fuzz it with "
+            f"`schemathesis run {contract.shown} --url URL`."
         )
     run_options = replace(run_options_of(config, contract.profile), dialect=contract.dialect)
     coverage = Coverage(contract.spec)
@@ -151,7 +155,7 @@ def summary(reporter: Any, config: pytest.Config) -> None:
     """What was exercised, at the end of a run that fuzzed."""
     for file, fuzzed in config.stash.get(results, {}).items():
         dialect = fuzzed.run.dialects[0] if fuzzed.run.dialects else "-"
-        name = f"{file.parent.name}/{file.name}"  # four contracts have one name
+        name = f"{file.parent.name}/{file.name}"  # several contracts have one name
         reporter.section(f"{name} ({dialect}): {fuzzed.requests} generated requests", sep="-")
         for line in lines(fuzzed.coverage, name, 5):
             reporter.write_line(line)

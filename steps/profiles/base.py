@@ -16,9 +16,10 @@ from rollout_conformance.steps.engine.probe_result import ProbeResult
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.engine.verbs import Vocabulary
 from rollout_conformance.steps.live.inference_client import Engine
+from rollout_conformance.steps.profiles.parts import Contract, Explore, Fuzz, Reference
 
 OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
 Invariant = Callable[[Any], Iterable[Evidence]]
@@ -84,24 +85,6 @@ class Peers(Protocol):
     def unmatched_requests(self) -> int: ...
 
 
-class FuzzAdapter(Protocol):
-    """How generated requests meet rollouts: a module of the profile. `generated` is a case of schemathesis."""
-
-    def about(self, dialect: str, start: bool) -> tuple[str, ...]:
-        """The requirements that a silence breaks."""
-
-    def is_start(self, dialect: str, method: str, path: str) -> bool: ...
-
-    async def adapt_request(self, session: Session, generated: Any) -> str | None:
-        """Change what is sent, where it must be for a rollout to come of it; gives the key to send with it, None for the run's."""
-
-    def began(self, session: Session, request: Request, start: bool) -> int:
-        """Note that the request is on its way; gives the number of its exchange."""
-
-    async def ended(self, session: Session, n: int, request: Request, response: Response, start: bool) -> None:
-        """Note the answer, and see the rollout to its end."""
-
-
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
@@ -111,8 +94,9 @@ class Profile:
     about a weaker requirement. `disturbs` says of a case that a target may be another one after it, for a while, and `recovered` waits until
     it is what it was.
 
-    `greeting` is the plainest case of a dialect, `probe_result` what it showed of the target. `unexplored` says what applies instead to a
-    profile whose orders of events cannot be explored.
+    `greeting` is the plainest case of a dialect, `probe_result` what it showed of the target. `fuzz` and `explore` are of profiles for which
+    requests are generated and orders of events tried; `unexplored` says what applies instead of the latter. `closing` is what is said at the
+    end of a run of a target that breaks what it must not.
 
     `vocabulary` are the verbs of its cases; `phrases` the modules of sentences that are more than a verb; `case_model` the members of a
     case in YAML. `needs_of` gives the capabilities that the steps of a case need, `only_scripted` why no real model can do what an action says,
@@ -124,8 +108,8 @@ class Profile:
     name: str
     dialects: tuple[str, ...]
     catalogue: Mapping[str, Requirement]
-    default_target: str
-    default_card: Path
+    contract: Contract
+    reference: Reference
     tables: Mapping[str, Table]
     peers: Callable[[Setting], Any]
     read: Callable[[Session, Case], Any]
@@ -133,7 +117,6 @@ class Profile:
     replaces_duplicates: frozenset[str]
     masks_other_findings: frozenset[str]
     inconclusive_reason: Callable[[Case, Any], str | None]
-    fuzz_adapter: FuzzAdapter
     greeting: Callable[[str], Case]
     probe_result: Callable[[Session, Case], ProbeResult]
     vocabulary: Vocabulary
@@ -141,7 +124,10 @@ class Profile:
     case_model: type[CaseModel] = CaseModel
     needs_of: Callable[[tuple[Step, ...]], frozenset[str]] = lambda steps: frozenset()
     only_scripted: Callable[[Any], str] = lambda what: ""
+    fuzz: Fuzz | None = None
+    explore: Callable[[], Explore] | None = None
     unexplored: str = ""
+    closing: str = "Not conformant"
     live_target: Callable[[Engine], str] | None = None
     capabilities: frozenset[str] = frozenset()
     mistakes: Mistakes = lambda steps: ()

@@ -32,6 +32,7 @@ from rollout_conformance.steps.profiles.chat.mistakes import mistakes
 from rollout_conformance.steps.profiles.chat.replies import UNTOLD_CONTEXT, CaseContext, CaseView
 from rollout_conformance.steps.profiles.chat.token_id_locations import place_of_ids
 from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY
+from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 
 LOOK_S = 10.0
 MOST_CONTEXT = 4_000_000  # tokens; what an engine lists beyond that is no length of a prompt that could be sent
@@ -250,12 +251,18 @@ def on_engine(engine: Engine) -> str:
     return engine.base_url
 
 
+CONTRACT = Contract(ROOT / "contracts" / "chat")
 PROFILE = Profile(
     name="chat",
+    closing="Not fit to train on",
     dialects=("openai",),
-    catalogue=requirements.load(ROOT / "contracts" / "chat" / "requirements.yaml"),
-    default_target="app:rollout_server.engine.app:create_app",
-    default_card=ROOT / "scenarios" / "cards" / "engine.yaml",
+    catalogue=requirements.load(CONTRACT.requirements),
+    contract=CONTRACT,
+    reference=Reference(
+        "app:rollout_server.engine.app:create_app",
+        ROOT / "scenarios" / "cards" / "engine.yaml",
+        Mutants("rollout_conformance.rollout_server.engine.mutants", "ENGINE_MUTANT"),
+    ),
     tables={"openai": STREAM},
     peers=peers,
     read=read,
@@ -276,7 +283,16 @@ PROFILE = Profile(
     replaces_duplicates=frozenset(),
     masks_other_findings=frozenset(),
     inconclusive_reason=lambda case, view: None,
-    fuzz_adapter=fuzz_adapter,
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="CHAT-300",
+        accepts="CHAT-301",
+        rejects="CHAT-302",
+        no_5xx="CHAT-303",
+        no_internals="CHAT-005",
+        no_secrets="CHAT-007",
+        by_check={"ignored_auth": "CHAT-006"},
+    ),
     greeting=greeting,
     vocabulary=VOCABULARY,
     phrases=("rollout_conformance.steps.profiles.chat.phrases",),

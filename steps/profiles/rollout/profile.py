@@ -13,6 +13,7 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.rollout.lifecycle import TABLES
+from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
@@ -26,12 +27,14 @@ from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.script import Fault
 from rollout_conformance.steps.peers.trainer import ScriptedTrainer
 from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.parts import Contract, Explore, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.rollout import fuzz_adapter, setup
 from rollout_conformance.steps.profiles.rollout.capacity import measured
 from rollout_conformance.steps.profiles.rollout.case_model import RolloutCase
 from rollout_conformance.steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
 from rollout_conformance.steps.profiles.rollout.context import CALCULATOR, CaseContext, RolloutState, rollout_states
 from rollout_conformance.steps.profiles.rollout.detected_capabilities import capabilities
+from rollout_conformance.steps.profiles.rollout.fuzz_adapter import dialect_of
 from rollout_conformance.steps.profiles.rollout.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.rollout.invariants.auth import auth, isolation, secrets
 from rollout_conformance.steps.profiles.rollout.invariants.completion import completion, repetition
@@ -326,13 +329,26 @@ def overdue(case: Case, view: CaseView) -> str | None:
     return None
 
 
-CATALOGUE = requirements.load(ROOT / "contracts" / "rollout" / "requirements.yaml")
+def exploration() -> Explore:
+    """Read when it is asked for: it needs Hypothesis."""
+    from rollout_conformance.steps.profiles.rollout import exploration as module
+
+    return module
+
+
+CONTRACT = Contract(ROOT / "contracts" / "rollout")
+CATALOGUE = requirements.load(CONTRACT.requirements)
 PROFILE = Profile(
     name="rollout",
+    closing="Not fit to train on",
     dialects=("sync", "callback", "routed"),
     catalogue=CATALOGUE,
-    default_target="app:rollout_server.app:create_app",
-    default_card=ROOT / "scenarios" / "cards" / "reference.yaml",
+    contract=CONTRACT,
+    reference=Reference(
+        "app:rollout_server.app:create_app",
+        ROOT / "scenarios" / "cards" / "reference.yaml",
+        Mutants("rollout_conformance.rollout_server.mutants", "ROLLOUT_MUTANT", frozenset({"ROLLOUT-231"})),
+    ),
     tables=TABLES,
     peers=peers,
     read=read,
@@ -359,11 +375,24 @@ PROFILE = Profile(
     inconclusive_reason=overdue,
     cause=partial(cause, CATALOGUE),
     ends_by_itself=ENDS_BY_ITSELF,
-    fuzz_adapter=fuzz_adapter,
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="ROLLOUT-300",
+        accepts="ROLLOUT-301",
+        rejects="ROLLOUT-302",
+        no_5xx="ROLLOUT-303",
+        no_internals="ROLLOUT-123",
+        no_secrets="ROLLOUT-175",
+        internals=internal_error_patterns.STRICT,
+        by_check={"unsupported_method": "ROLLOUT-014", "ignored_auth": "ROLLOUT-169"},
+        gateway=False,
+        dialect_of=dialect_of,
+    ),
     greeting=greeting,
     vocabulary=VOCABULARY,
     phrases=("rollout_conformance.steps.profiles.rollout.phrases",),
     case_model=RolloutCase,
+    explore=exploration,
     needs_of=setup.needs_of,
     only_scripted=setup.only_scripted,
     probe_result=read_probe,

@@ -22,6 +22,7 @@ from rollout_conformance.steps.peers.completion_responses import MODEL
 from rollout_conformance.steps.peers.scripted_backends import Backend, Backends
 from rollout_conformance.steps.profiles.base import Profile, Setting
 from rollout_conformance.steps.profiles.chat.replies import CaseView
+from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.router import fuzz_adapter
 from rollout_conformance.steps.profiles.router.capabilities import LACKS, URL_ONLY
 from rollout_conformance.steps.profiles.router.cause import cause
@@ -155,12 +156,17 @@ def read(session: Session, case: Case) -> CaseView:
     )
 
 
+CONTRACT = Contract(ROOT / "contracts" / "router")
 PROFILE = Profile(
     name="router",
     dialects=("openai",),
-    catalogue=requirements.load(ROOT / "contracts" / "router" / "requirements.yaml"),
-    default_target="app:rollout_server.chat.app:create_app",
-    default_card=ROOT / "scenarios" / "cards" / "router.yaml",
+    catalogue=requirements.load(CONTRACT.requirements),
+    contract=CONTRACT,
+    reference=Reference(
+        "app:rollout_server.chat.app:create_app",
+        ROOT / "scenarios" / "cards" / "router.yaml",
+        Mutants("rollout_conformance.rollout_server.chat.mutants", "ROUTER_MUTANT"),
+    ),
     tables={},
     peers=peers,
     read=read,
@@ -168,7 +174,17 @@ PROFILE = Profile(
     replaces_duplicates=frozenset(),
     masks_other_findings=frozenset(),
     inconclusive_reason=lambda case, view: None,
-    fuzz_adapter=fuzz_adapter,
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="ROUTER-300",
+        accepts="ROUTER-301",
+        rejects="ROUTER-302",
+        no_5xx="ROUTER-303",
+        no_internals="ROUTER-009",
+        no_secrets="ROUTER-010",
+        by_check={"unsupported_method": "ROUTER-024", "ignored_auth": "ROUTER-011"},
+        plain=False,  # the backends of a router that somebody else started are not ours to play
+    ),
     greeting=greeting,
     vocabulary=VOCABULARY,
     phrases=(

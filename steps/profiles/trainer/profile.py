@@ -25,6 +25,7 @@ from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedRolloutServer
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.trainer import fuzz_adapter
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
@@ -138,13 +139,19 @@ def read(session: Session, case: Case) -> CaseView:
     )
 
 
-CATALOGUE = requirements.load(ROOT / "contracts" / "trainer" / "requirements.yaml")
+CONTRACT = Contract(ROOT / "contracts" / "trainer")
+CATALOGUE = requirements.load(CONTRACT.requirements)
 PROFILE = Profile(
     name="trainer",
+    closing="Not fit to train on",
     dialects=("sync", "callback"),
     catalogue=CATALOGUE,
-    default_target="app:rollout_server.trainer.app:create_app",
-    default_card=ROOT / "scenarios" / "cards" / "trainer.yaml",
+    contract=CONTRACT,
+    reference=Reference(
+        "app:rollout_server.trainer.app:create_app",
+        ROOT / "scenarios" / "cards" / "trainer.yaml",
+        Mutants("rollout_conformance.rollout_server.trainer.mutants", "TRAINER_MUTANT"),
+    ),
     tables=TABLES,
     peers=peers,
     read=read,
@@ -152,7 +159,15 @@ PROFILE = Profile(
     replaces_duplicates=frozenset(),
     masks_other_findings=frozenset(),
     inconclusive_reason=lambda case, view: None,
-    fuzz_adapter=fuzz_adapter,
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="TRAINER-300",
+        accepts="TRAINER-301",
+        rejects="TRAINER-302",
+        no_5xx="TRAINER-303",
+        no_internals="TRAINER-300",
+        no_secrets="TRAINER-194",
+    ),
     cause=partial(cause, CATALOGUE),
     ends_by_itself=SERVES,
     greeting=greeting,
