@@ -63,8 +63,7 @@ class Watch:
     @property
     def key(self) -> str | None:
         """The key that the target asks for, if any."""
-        context = self.run.peers.context(self._case("", False))
-        return str(context.target_key) if context.target_key else None
+        return self.run.peers.key_for(self._case("", False)) or None
 
     def before(self, case: Any) -> str | None:
         """Put our peer into the request, and note that it is on its way; gives the key that it needs for that, None for the run's."""

@@ -17,13 +17,12 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.lenient_json import listed, mapping
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import calculator, tokens
 from rollout_conformance.steps.peers.tokens import Tokens
-from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
 from rollout_conformance.steps.profiles.chat import fuzz_adapter, invariants, without_ids
 from rollout_conformance.steps.profiles.chat.actions import BUSY, CHAT
 from rollout_conformance.steps.profiles.chat.cause import cause
@@ -95,7 +94,7 @@ LACKS = {
 
 
 @dataclass(slots=True)
-class ChatPeers:
+class ChatPeers(NoPeers):
     """No peer is played here; what was learnt of the engine. `shown` are the capabilities that it showed, `listed` the models."""
 
     setting: Setting
@@ -115,9 +114,6 @@ class ChatPeers:
     def unmatched_requests(self) -> int:
         return 0
 
-    def resolve_placeholders(self, card: Card) -> Card:
-        return card
-
     def context(self, case: Case) -> CaseContext:
         return CaseContext(
             self.model,
@@ -133,6 +129,9 @@ class ChatPeers:
         """What was shown, and what the card declares."""
         declared = set(self.setting.card.capabilities)
         return {name for name in self.shown | declared if f"no_{name}" not in declared}
+
+    def key_for(self, case: Case) -> str | None:
+        return self.context(case).target_key
 
     def lacks(self, case: Case) -> str | None:
         engine = self.setting.engine
@@ -154,9 +153,6 @@ class ChatPeers:
         if need in TO_BE_SHOWN:
             return need in self._all()
         return f"no_{need}" not in self.setting.card.capabilities
-
-    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
-        return None
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Which model is asked: the one that is named, else the first that the engine lists. Raises `SuiteError` when there is no engine."""
@@ -280,9 +276,6 @@ PROFILE = Profile(
         invariants.refusals,
         invariants.errors,
     ),
-    replaces_duplicates=frozenset(),
-    masks_other_findings=frozenset(),
-    inconclusive_reason=lambda case, view: None,
     fuzz=Fuzz(
         fuzz_adapter,
         conforms="CHAT-300",

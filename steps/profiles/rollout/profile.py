@@ -14,19 +14,18 @@ import httpx
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.rollout.lifecycle import TABLES
 from rollout_conformance.steps.engine import internal_error_patterns
-from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.live.trainer import LiveTrainer, stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.script import Fault
 from rollout_conformance.steps.peers.trainer import ScriptedTrainer
-from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
 from rollout_conformance.steps.profiles.parts import Contract, Explore, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.rollout import fuzz_adapter, setup
 from rollout_conformance.steps.profiles.rollout.capacity import measured
@@ -74,7 +73,7 @@ CAPABILITIES = ("idempotency_key", "shown_id", "reward")  # declared by a card, 
 
 
 @dataclass(slots=True)
-class RolloutPeers:
+class RolloutPeers(NoPeers):
     """The served trainer of a run, and what was learnt of the target."""
 
     setting: Setting
@@ -94,9 +93,6 @@ class RolloutPeers:
     @property
     def unmatched_requests(self) -> int:
         return len(self.trainer.unmatched_requests)
-
-    def resolve_placeholders(self, card: Card) -> Card:
-        return card
 
     def context(self, case: Case) -> CaseContext:
         place = (case.dialect, case.variant)
@@ -126,6 +122,9 @@ class RolloutPeers:
             self.tools.get(dialect, {}),
             self.counter,
         )
+
+    def key_for(self, case: Case) -> str | None:
+        return self.context(case).target_key
 
     def lacks(self, case: Case) -> str | None:
         """Why a case does not apply to this target."""
@@ -281,6 +280,16 @@ async def _trainer(setting: Setting) -> AsyncIterator[ScriptedTrainer]:
         yield LiveTrainer(http, setting.engine)
 
 
+def subject(action: Action | Expectation) -> str:
+    """The label of the rollout that an action is about."""
+    return str(getattr(action, "rollout", ""))
+
+
+def width(case: Case) -> int:
+    """How many rollouts a case has in flight at once, at most."""
+    return sum(int(getattr(step.what, "copies", 0)) for step in case.actions)
+
+
 def read(session: Session, case: Case) -> CaseView:
     """A finished session as the checks read it."""
     context: CaseContext = session.context
@@ -340,6 +349,7 @@ CONTRACT = Contract(ROOT / "contracts" / "rollout")
 CATALOGUE = requirements.load(CONTRACT.requirements)
 PROFILE = Profile(
     name="rollout",
+    role="trainer",
     closing="Not fit to train on",
     dialects=("sync", "callback", "routed"),
     catalogue=CATALOGUE,
@@ -398,4 +408,6 @@ PROFILE = Profile(
     probe_result=read_probe,
     capabilities=frozenset({*LACKS, *CAPABILITIES}),
     mistakes=mistakes,
+    subject=subject,
+    width=width,
 )

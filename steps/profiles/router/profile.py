@@ -15,12 +15,11 @@ from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.lateness import Lateness, watched
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.completion_responses import MODEL
 from rollout_conformance.steps.peers.scripted_backends import Backend, Backends
-from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
 from rollout_conformance.steps.profiles.chat.replies import CaseView
 from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.router import fuzz_adapter
@@ -42,7 +41,7 @@ ANSWER_S = 5.0
 
 
 @dataclass(slots=True)
-class RouterPeers:
+class RouterPeers(NoPeers):
     """The engines of a run, once they serve. `urls` by name."""
 
     setting: Setting
@@ -94,6 +93,9 @@ class RouterPeers:
         context = replace(context, backends=self.backends, ports=ports, places=places, run=self.setting.run)
         return replace(context, counter=self.counters, health=self.health or HEALTH, lateness=self.lateness)
 
+    def key_for(self, case: Case) -> str | None:
+        return self.context(case).target_key
+
     def lacks(self, case: Case) -> str | None:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
             return URL_ONLY
@@ -109,9 +111,6 @@ class RouterPeers:
             return self.health is not None
         return need in card.capabilities or need in card.keys or need in card.variants
 
-    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
-        return None
-
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """There is one dialect; whether a greeting reaches an engine of ours shows whether there is a router. The path of health is looked for."""
         try:
@@ -121,18 +120,14 @@ class RouterPeers:
             self.health = None
         return dialects
 
-    async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
-        """What a router has is on its card."""
+    async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+        return await self.greeter.well(client, base_url, within_s)
 
 
 async def _health(http: httpx.AsyncClient, base_url: str, card: Card) -> str | None:
     """The path that most routers have, if this one has it; nothing promises it."""
     reply = await http.get(f"{base_url}{HEALTH}", headers=card.headers)
     return None if reply.status_code == 404 else HEALTH
-
-
-async def recovered(peers: RouterPeers, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
-    return await peers.greeter.well(client, base_url, within_s)
 
 
 @contextlib.asynccontextmanager
@@ -167,13 +162,9 @@ PROFILE = Profile(
         ROOT / "scenarios" / "cards" / "router.yaml",
         Mutants("rollout_conformance.rollout_server.chat.mutants", "ROUTER_MUTANT"),
     ),
-    tables={},
     peers=peers,
     read=read,
     invariants=(shown, kept, passed_on, came_back),
-    replaces_duplicates=frozenset(),
-    masks_other_findings=frozenset(),
-    inconclusive_reason=lambda case, view: None,
     fuzz=Fuzz(
         fuzz_adapter,
         conforms="ROUTER-300",
@@ -199,5 +190,4 @@ PROFILE = Profile(
     mistakes=mistakes,
     cause=cause,
     disturbs=disturbs,
-    recovered=recovered,
 )

@@ -12,7 +12,7 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.trainer.lifecycle import TABLES
-from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
@@ -24,7 +24,7 @@ from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedRolloutServer
 from rollout_conformance.steps.peers.tokens import Tokens
-from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
 from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.trainer import fuzz_adapter
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
@@ -44,7 +44,7 @@ NEEDS = {
 
 
 @dataclass(slots=True)
-class TrainerPeers:
+class TrainerPeers(NoPeers):
     """The rollout server of a run, and what is told of the target by its card."""
 
     setting: Setting
@@ -91,9 +91,6 @@ class TrainerPeers:
         told = {"TRAINER_BACKEND_URL": engine.base_url, "TRAINER_MODEL": engine.model, **key}
         return card.model_copy(update={"env": {**card.env, **told}})
 
-    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
-        return None
-
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """A trainer shows its dialects to nobody; what is asked for is judged. Raises `SuiteError` when it is no trainer."""
         try:
@@ -112,6 +109,9 @@ class TrainerPeers:
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
         """What a trainer has is on its card."""
 
+    def key_for(self, case: Case) -> str | None:
+        return self.context(case).target_key
+
     def lacks(self, case: Case) -> str | None:
         engine = self.setting.engine
         for need in sorted(case.needs):
@@ -129,6 +129,11 @@ async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
     path = setting.tokenizer or (Path(setting.card.tokenizer) if setting.card.tokenizer else TOKENIZER)
     async with asgi_binding.serve(host, *setting.listen) as url:
         yield TrainerPeers(setting, host, url, tokens.load(path), {})
+
+
+def subject(action: Action | Expectation) -> str:
+    """The label of the rollout that an action is about."""
+    return str(getattr(action, "rollout", ""))
 
 
 def read(session: Session, case: Case) -> CaseView:
@@ -156,9 +161,6 @@ PROFILE = Profile(
     peers=peers,
     read=read,
     invariants=(order, replies, records, leaks),
-    replaces_duplicates=frozenset(),
-    masks_other_findings=frozenset(),
-    inconclusive_reason=lambda case, view: None,
     fuzz=Fuzz(
         fuzz_adapter,
         conforms="TRAINER-300",
@@ -178,4 +180,5 @@ PROFILE = Profile(
     "(`pytest contracts/ --profile trainer`) judge it",
     capabilities=frozenset(NEEDS),
     mistakes=mistakes,
+    subject=subject,
 )
