@@ -21,10 +21,8 @@ def command(files: tuple[Path, ...], profile: str | None, card: Path | None, lis
     With FILES and folders, only the cases in them are checked.
     """
     named = profile_of(profile) if profile is not None else None
-    if files:
-        checked = lint.of_files(files, named, card)
-    else:
-        checked = lint.of_profiles([named] if named is not None else PROFILES.values())
+    shipped = [named] if named is not None else PROFILES.values()
+    checked = lint.of_files(files, named, card) if files else lint.of_profiles(shipped)
     for line in checked.problems:
         click.echo(line)
     for name, some in checked.cases.items() if not checked.problems else ():

@@ -108,10 +108,7 @@ def command(
 def _chosen(run_options: RunOptions, paths: list[Path], by_requirements: bool, patterns: tuple[str, ...]) -> list[Case]:
     """The cases to play. Raises `SuiteError` when there is none."""
     profile = profile_of(run_options.profile)
-    if paths:
-        known_cases = case_catalog.among(paths, profile, found_out=by_requirements)
-    else:
-        known_cases = case_catalog.every(profile.name)
+    known_cases = case_catalog.among(paths or case_catalog.files(profile.name), profile, found_out=by_requirements)
     case_catalog.known_variants(known_cases, profile, card_of(run_options, profile))
     cases = list(case_catalog.chosen(known_cases, patterns))
     if not cases:
