@@ -17,7 +17,7 @@ from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.pytest_plugin import markers, options, own_files
 from rollout_conformance.steps.pytest_plugin.bdd_reporting import NotConformant, report_scenario
 from rollout_conformance.steps.pytest_plugin.run_options import run_options_of
-from rollout_conformance.steps.pytest_plugin.session import session_of
+from rollout_conformance.steps.pytest_plugin.session import SuiteItem, session_of
 from rollout_conformance.steps.run_setup import card_of
 from rollout_conformance.steps.scenario.gherkin import CompiledScenario, compile_feature
 
@@ -64,7 +64,7 @@ class ScenarioFile(CaseFile):
         return [(case, None) for case in case_catalog.load(self.path, profile)]
 
 
-class CaseItem(pytest.Item):
+class CaseItem(SuiteItem):
     def __init__(self, *, case: Case, scenario: CompiledScenario | None, **kw: Any) -> None:
         super().__init__(**kw)
         self.case, self.scenario = case, scenario

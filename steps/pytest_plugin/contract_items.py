@@ -18,6 +18,7 @@ from rollout_conformance.steps.profiles import DEFAULT
 from rollout_conformance.steps.pytest_plugin import contract_results, markers, options
 from rollout_conformance.steps.pytest_plugin.contract_fuzzing import finding_text, fuzz_contract
 from rollout_conformance.steps.pytest_plugin.exploration_items import ExplorationItem
+from rollout_conformance.steps.pytest_plugin.session import SuiteItem
 
 
 class Broken(Exception):
@@ -45,7 +46,7 @@ class ContractFile(pytest.File):
                 yield ExplorationItem.from_parent(self, name=name, dialect=contract.dialect, pairs=pairs)
 
 
-class OperationItem(pytest.Item):
+class OperationItem(SuiteItem):
     def __init__(self, *, contract: Contract, **kw: Any) -> None:
         super().__init__(**kw)
         self.contract = contract

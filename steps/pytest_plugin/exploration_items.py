@@ -10,6 +10,7 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.profiles import DEFAULT
 from rollout_conformance.steps.pytest_plugin import options
 from rollout_conformance.steps.pytest_plugin.run_options import run_options_of, seed_of
+from rollout_conformance.steps.pytest_plugin.session import SuiteItem
 
 WALKS, NIGHTLY_WALKS = 60, 1000
 
@@ -18,7 +19,7 @@ class Found(Exception):
     """An order of events broke a requirement; carries what explored it, and the folder for the scenario."""
 
 
-class ExplorationItem(pytest.Item):
+class ExplorationItem(SuiteItem):
     """Walks over the lifecycle of a dialect, or, with `pairs`, every pair of faults."""
 
     def __init__(self, *, dialect: str, pairs: bool, **kw: Any) -> None:

@@ -20,8 +20,6 @@ from rollout_conformance.steps.pytest_plugin.contract_results import FuzzResult
 from rollout_conformance.steps.pytest_plugin.run_options import run_options_of
 from rollout_conformance.steps.run_setup import Run, ready
 
-LAST_RESORT_S = 10.0  # a session that was ended and does not end within this time is killed
-
 
 class CaseHolder(Protocol):
     """What the player needs of an item."""
@@ -48,7 +46,6 @@ class Player:
     def verdict(self, item: CaseHolder, items: Sequence[CaseHolder]) -> Outcome:
         """The outcome of an item's case. `items` are all that the session has selected; the first call plays them."""
         self.loop = self.loop or asyncio.Runner()
-        ENDING.patience_s = LAST_RESORT_S
         if item.nodeid not in self.tasks:
             early_end.run(self._launch(items), self.loop)
         outcome = early_end.run(self._wait(item), self.loop)

@@ -1,5 +1,6 @@
 """A session of pytest in which the suite judges: its player, its end by a signal or by time, and its part of the summary."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,13 @@ from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.pytest_plugin import contract_results, options
 from rollout_conformance.steps.pytest_plugin.player import Player
 
+LAST_RESORT_S = 10.0  # after this time without an end, a session that was ended within an item of the suite is killed
+HYPOTHESIS = "hypothesispytest"
 _session = pytest.StashKey["Session"]()
+
+
+class SuiteItem(pytest.Item):
+    """An item of the suite."""
 
 
 def session_of(config: pytest.Config) -> "Session":
@@ -30,7 +37,7 @@ class Session:
         self.player = Player(config)
         self.stale: list[str] = []
         ENDING.listen()
-        ENDING.patience_s = None  # tests that are not of the suite may need their time to end
+        ENDING.patience_s = None
         max_time = options.of(config).max_time
         if max_time is not None:
             ENDING.after(max_time, f"--max-time {max_time:g}")
@@ -43,8 +50,9 @@ class Session:
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self) -> Iterator[None]:
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         """What goes wrong in an item while the session is being ended is no failure of the item."""
+        ENDING.patience_s = LAST_RESORT_S if isinstance(item, SuiteItem) else None  # other tests may need longer to end
         try:
             return (yield)
         except BaseException:
@@ -58,6 +66,7 @@ class Session:
         self.player.close(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED or ENDING.reason is not None)
         if ENDING.reason is not None:
             session.exitstatus = _exit_code(ENDING.reason, self.player)
+            _leave_out_hypothesis(session.config)
             ENDING.done()
         elif stale:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -68,6 +77,12 @@ class Session:
             terminalreporter.write_line(f"BASELINE  {line}")
         _show_early_end(terminalreporter, self.player)
         contract_results.summarize(terminalreporter, config)
+
+
+def _leave_out_hypothesis(config: pytest.Config) -> None:
+    """The summary of its plugin imports all of Hypothesis, which takes most of a second, even where no test has used it."""
+    if "hypothesis" not in sys.modules and config.pluginmanager.has_plugin(HYPOTHESIS):
+        config.pluginmanager.unregister(name=HYPOTHESIS)
 
 
 def _exit_code(reason: Reason, player: Player) -> int:
