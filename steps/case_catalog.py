@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from rollout_conformance.steps.case_files import files as files
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import text_file, yaml_source
 from rollout_conformance.steps.engine.cases import Case
@@ -21,12 +22,6 @@ from rollout_conformance.steps.scenario.gherkin import compile_feature
 FOLDERS = ("features", "scenarios")
 ENDINGS = (".feature", ".yaml")
 IDENTIFIER = re.compile(rf"\b({'|'.join(PROFILES)})-\d+\b", re.IGNORECASE)
-
-
-def files(profile: str, root: Path = ROOT) -> list[Path]:
-    """Every case file of a profile, prose first, those in folders of its folder as well."""
-    features = sorted((root / "features" / profile).rglob("*.feature"))
-    return features + sorted((root / "scenarios" / profile).rglob("*.yaml"))
 
 
 def within(paths: Iterable[Path]) -> list[Path]:
