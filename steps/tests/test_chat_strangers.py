@@ -14,7 +14,7 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.run_setup import RunOptions, ready
 
-ENGINE = "app:rollout_server.tests.engine.strangers:create_app"
+ENGINE = "app:rollout_server.tests.inference.strangers:create_app"
 STREAMS = ("scenarios/chat/streams.yaml", "scenarios/chat/tools.yaml")
 
 

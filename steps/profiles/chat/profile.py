@@ -255,9 +255,9 @@ PROFILE = Profile(
     catalogue=requirements.load(CONTRACT.requirements),
     contract=CONTRACT,
     reference=Reference(
-        "app:rollout_server.engine.app:create_app",
+        "app:rollout_server.inference.app:create_app",
         ROOT / "scenarios" / "cards" / "engine.yaml",
-        Mutants("rollout_conformance.rollout_server.engine.mutants", "ENGINE_MUTANT"),
+        Mutants("rollout_conformance.rollout_server.mutants.inference", "ENGINE_MUTANT"),
     ),
     tables={"openai": STREAM},
     peers=peers,

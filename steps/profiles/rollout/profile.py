@@ -357,7 +357,7 @@ PROFILE = Profile(
     reference=Reference(
         "app:rollout_server.app:create_app",
         ROOT / "scenarios" / "cards" / "reference.yaml",
-        Mutants("rollout_conformance.rollout_server.mutants", "ROLLOUT_MUTANT", frozenset({"ROLLOUT-231"})),
+        Mutants("rollout_conformance.rollout_server.mutants.rollout", "ROLLOUT_MUTANT", frozenset({"ROLLOUT-231"})),
     ),
     tables=TABLES,
     peers=peers,

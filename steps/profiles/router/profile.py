@@ -158,9 +158,9 @@ PROFILE = Profile(
     catalogue=requirements.load(CONTRACT.requirements),
     contract=CONTRACT,
     reference=Reference(
-        "app:rollout_server.chat.app:create_app",
+        "app:rollout_server.router.app:create_app",
         ROOT / "scenarios" / "cards" / "router.yaml",
-        Mutants("rollout_conformance.rollout_server.chat.mutants", "ROUTER_MUTANT"),
+        Mutants("rollout_conformance.rollout_server.mutants.router", "ROUTER_MUTANT"),
     ),
     peers=peers,
     read=read,

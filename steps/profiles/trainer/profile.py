@@ -155,7 +155,7 @@ PROFILE = Profile(
     reference=Reference(
         "app:rollout_server.trainer.app:create_app",
         ROOT / "scenarios" / "cards" / "trainer.yaml",
-        Mutants("rollout_conformance.rollout_server.trainer.mutants", "TRAINER_MUTANT"),
+        Mutants("rollout_conformance.rollout_server.mutants.trainer", "TRAINER_MUTANT"),
     ),
     tables=TABLES,
     peers=peers,
