@@ -358,6 +358,7 @@ PROFILE = Profile(
         "app:rollout_server.app:create_app",
         ROOT / "scenarios" / "cards" / "reference.yaml",
         Mutants("rollout_conformance.rollout_server.mutants.rollout", "ROLLOUT_MUTANT", frozenset({"ROLLOUT-231"})),
+        served_by="rollout_conformance.steps.profiles.rollout.serve",
     ),
     tables=TABLES,
     peers=peers,

@@ -161,6 +161,8 @@ PROFILE = Profile(
         "app:rollout_server.router.app:create_app",
         ROOT / "scenarios" / "cards" / "router.yaml",
         Mutants("rollout_conformance.rollout_server.mutants.router", "ROUTER_MUTANT"),
+        served_by="rollout_conformance.steps.profiles.router.serve",
+        old_names=("chat",),
     ),
     peers=peers,
     read=read,

@@ -156,6 +156,7 @@ PROFILE = Profile(
         "app:rollout_server.trainer.app:create_app",
         ROOT / "scenarios" / "cards" / "trainer.yaml",
         Mutants("rollout_conformance.rollout_server.mutants.trainer", "TRAINER_MUTANT"),
+        served_by="rollout_conformance.steps.profiles.trainer.serve",
     ),
     tables=TABLES,
     peers=peers,
