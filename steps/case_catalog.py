@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from rollout_conformance.steps.case_files import files as files
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import text_file, yaml_source
 from rollout_conformance.steps.engine.cases import Case
@@ -13,21 +14,14 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.profiles import DEFAULT, PROFILES, profile_of
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import PROFILES, profile_of
 from rollout_conformance.steps.scenario import loader
 from rollout_conformance.steps.scenario.gherkin import compile_feature
 
-DEFAULT = "rollout"  # what a file is about that says nothing
 FOLDERS = ("features", "scenarios")
 ENDINGS = (".feature", ".yaml")
 IDENTIFIER = re.compile(rf"\b({'|'.join(PROFILES)})-\d+\b", re.IGNORECASE)
-
-
-def files(profile: str, root: Path = ROOT) -> list[Path]:
-    """Every case file of a profile, prose first, those in folders of its folder as well."""
-    features = sorted((root / "features" / profile).rglob("*.feature"))
-    return features + sorted((root / "scenarios" / profile).rglob("*.yaml"))
 
 
 def within(paths: Iterable[Path]) -> list[Path]:
@@ -128,7 +122,7 @@ def profile_among(files: Iterable[Path]) -> Profile:
 
 def known_variants(cases: Iterable[Case], profile: Profile, card: Card) -> None:
     """Raises `SuiteError` for cases of a variant that neither this card has nor that of the reference."""
-    variants = [*cards.load(profile.default_card).variants, *card.variants]
+    variants = [*cards.load(profile.reference.card).variants, *card.variants]
     problems = ErrorCollector()
     for case in cases:
         if case.variant and case.variant not in variants:

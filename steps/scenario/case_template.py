@@ -10,8 +10,8 @@ from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.markers import MARKERS
 from rollout_conformance.steps.engine.suggestions import similar_names, unknown_name
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import PROFILES
 
 IDENTIFIER = re.compile(r"[A-Z]+-\d+")
 WORDS = ("alone", "live", "live:invariants")

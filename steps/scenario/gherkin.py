@@ -27,8 +27,8 @@ from rollout_conformance.steps.engine.findings import Location, SuiteError
 from rollout_conformance.steps.engine.suggestions import similar_names
 from rollout_conformance.steps.engine.verb_parsing import plain
 from rollout_conformance.steps.engine.yaml_source import BLOCK
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import PROFILES
 from rollout_conformance.steps.scenario.case_template import IDENTIFIER, CaseTemplate, requirement
 from rollout_conformance.steps.scenario.sentences import look_up, shown
 

@@ -16,8 +16,8 @@ from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.verb_parsing import hints
 from rollout_conformance.steps.engine.verbs import BLOCK, TABLE, Phrase, Verb
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import PROFILES
 
 KEYWORDS: Mapping[str, Callable[..., Any]] = {"given": given, "when": when, "then": then}
 PROFILE = "__profile__"  # on the function of a sentence: the one profile that it belongs to
