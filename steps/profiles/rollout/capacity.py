@@ -11,7 +11,8 @@ from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.peers.script import Reply, Script
-from rollout_conformance.steps.profiles.rollout.actions import Start, TrainerSays
+from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer
+from rollout_conformance.steps.profiles.rollout.actions.start import Start
 from rollout_conformance.steps.profiles.rollout.context import CaseContext
 
 MOST = 32
@@ -27,7 +28,7 @@ async def measured(base_url: str, context: CaseContext, wanted: int, patience_s:
         session = Session(base_url, http, Trace(), patience_s, 0.0)
         session.context = context
         try:
-            await TrainerSays(Script((Reply(text="Hello.", hold=HOLD),)), NAME).perform(session)
+            await ScriptTrainer(Script((Reply(text="Hello.", hold=HOLD),)), NAME).perform(session)
             await _started(session, wanted)
             begun = _begun(session)
             session.hold(HOLD).set()
@@ -39,7 +40,7 @@ async def measured(base_url: str, context: CaseContext, wanted: int, patience_s:
 
 async def _started(session: Session, wanted: int) -> None:
     """Start them, and return when all have begun or no further one does."""
-    starting = session.spawn(Start(NAME, wanted, patient=False).perform(session))
+    starting = session.spawn(Start(NAME, wanted, retry_when_busy=False).perform(session))
     loop = asyncio.get_running_loop()
     seen, since, end = 0, loop.time(), loop.time() + session.patience_s
     while _begun(session) < wanted and loop.time() < end:

@@ -13,7 +13,7 @@ from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.trainer import HUNG_UP
-from rollout_conformance.steps.profiles.rollout.actions import StopServer
+from rollout_conformance.steps.profiles.rollout.actions.requests import StopServer
 from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
 
@@ -42,12 +42,12 @@ def _accused(catalogue: Mapping[str, Requirement], case: Case) -> str:
 
 def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[Cause]:
     admitted, demanded = _expected(case, rollout)
-    if _broke_down(rollout, "error" in admitted and "refused" not in admitted) and not _ended_by_case(
+    if _broke_down(rollout, "error" in admitted and "rejected" not in admitted) and not _ended_by_case(
         case, view, rollout
     ):
         yield _no_result(rollout)
     elif not rollout.chats and rollout.starts and not rollout.accepted:
-        if "refused" not in admitted and (demanded or rollout.given.wanted == StartOverrides()):
+        if "rejected" not in admitted and (demanded or rollout.given.wanted == StartOverrides()):
             yield _not_begun(accused, view, rollout)
     elif rollout.result is not None and isinstance(rollout.result.body, NotJson):
         yield _unreadable(rollout, rollout.result.body)

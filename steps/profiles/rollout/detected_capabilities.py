@@ -6,10 +6,13 @@ from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers.script import Reply, Script
-from rollout_conformance.steps.profiles.rollout.actions import AskStatus, Cancel, End, Start, TrainerSays
+from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer
+from rollout_conformance.steps.profiles.rollout.actions.requests import Cancel, GetStatus
+from rollout_conformance.steps.profiles.rollout.actions.start import Start
+from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
 from rollout_conformance.steps.profiles.rollout.context import CaseContext
 
-STEPS = (TrainerSays(Script((Reply(text="Hello."),))), Start(), AskStatus(), End(), AskStatus(), Cancel())
+STEPS = (ScriptTrainer(Script((Reply(text="Hello."),))), Start(), GetStatus(), WaitForEnd(), GetStatus(), Cancel())
 
 
 async def capabilities(base_url: str, context: CaseContext, patience_s: float) -> frozenset[str]:

@@ -10,8 +10,9 @@ from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers.script import AnyCall, Fault, Reply, Script
 from rollout_conformance.steps.peers.trainer import NONCE
-from rollout_conformance.steps.profiles.rollout.actions import End, ask, concluded, enroll_as
+from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
 from rollout_conformance.steps.profiles.rollout.context import CaseContext, rollout_state
+from rollout_conformance.steps.profiles.rollout.start_client import record_start_response, register_as, send_start
 from rollout_conformance.steps.profiles.rollout.start_request import (
     KEY_NAME,
     SAMPLING_NAME,
@@ -94,7 +95,7 @@ def adapted_body(session: Session, body: Any) -> Any:
     number = int(nonce.rpartition("-")[2].rstrip("x"))
     script = Script(SCRIPTS[number % len(SCRIPTS)])
     script = context.resolved(script, number % 89) if context.usable_tools() else Script((DONE,))
-    enroll_as(session, part, _given(context, mine, nonce, base_url), tokenizer, script)
+    register_as(session, part, _given(context, mine, nonce, base_url), tokenizer, script)
     return mine
 
 
@@ -147,11 +148,11 @@ async def ended(session: Session, n: int, request: Request, response: Response, 
     part = rollout_state(session.state, "")
     if not start or part.given is None:
         return
-    concluded(session, "", n, response)
+    record_start_response(session, "", n, response)
     if session.context.dialect != "sync" and response.status == 202:
         try:
             if session.context.dialect == "callback" and part.given.rollout_id:
-                await ask(session, part, True)
-            await End().perform(session)
+                await send_start(session, part, True)
+            await WaitForEnd().perform(session)
         except WaitTimeout as silence:
             session.state["wait_timeouts"] = [("", str(silence))]

@@ -18,8 +18,10 @@ from rollout_conformance.steps.engine.probe_result import (
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers.script import Reply, Script
-from rollout_conformance.steps.profiles.rollout.actions import End, Start, TrainerSays
-from rollout_conformance.steps.profiles.rollout.expectations import Completed
+from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer
+from rollout_conformance.steps.profiles.rollout.actions.start import Start
+from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
+from rollout_conformance.steps.profiles.rollout.expectations.termination import Completed
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
 from rollout_conformance.steps.profiles.rollout.view import completion_of
 
@@ -46,11 +48,11 @@ class EndOfGreeting:
     async def perform(self, session: Session) -> None:
         if any(exchange.to_target and _lease(exchange) for exchange in session.trace.exchanges):
             session.patience_s = min(session.patience_s, LEASE_S)
-        await End().perform(session)
+        await WaitForEnd().perform(session)
 
 
 def greeting(dialect: str) -> Case:
-    said = TrainerSays(Script((Reply(text="Hello."),)))
+    said = ScriptTrainer(Script((Reply(text="Hello."),)))
     steps = tuple(Step(what, HERE) for what in (said, Start(), EndOfGreeting(), Completed()))
     return Case("a plain rollout", "rollout", dialect, ("ROLLOUT-112",), steps, HERE)
 
