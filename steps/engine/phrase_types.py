@@ -69,8 +69,9 @@ TYPES: Mapping[str, PhraseType] = {
         PhraseType(
             "statuses", r"(?:\d{3}|[1-5]xx)(?:, (?:\d{3}|[1-5]xx))*(?: (?:and|or) (?:\d{3}|[1-5]xx))?", _statuses, "200"
         ),
+        PhraseType("status", r"\d{3}", int, "200"),
         PhraseType("json", r"\S.*", _json, '{"a": 1}'),
-        PhraseType("member", r"\w+ \S.*", _member, "max_tokens 5"),
+        PhraseType("member", r"\w+ \S.*", _member, "max_turns 3"),
         PhraseType("responses", rf"(?:it|both|all|{_WHICH}(?:, {_WHICH})*(?: and {_WHICH})?)", responses, "it"),
     )
 }
