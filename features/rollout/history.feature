@@ -20,7 +20,7 @@ Feature: The history is forwarded unchanged
 
   @ROLLOUT-049
   Scenario: A conversation that is written in a YAML case
-    Given the trainer responds as in scenarios/rollout/history.yaml "reasoning comes back as it was given"
+    Given the trainer responds as in scenarios/rollout/history.yaml "reasoning is preserved"
     When the trainer starts the rollout
     And the rollout ends
     Then the rollout completes with finish reason stop
