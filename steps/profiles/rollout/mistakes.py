@@ -6,6 +6,8 @@ from typing import Any
 from rollout_conformance.steps.engine.cases import Action, Expectation, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.http.expectations import Header, JsonMember, Status
+from rollout_conformance.steps.http.references import unknown_references
 from rollout_conformance.steps.peers.script import Reply
 from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer, SetStartRequest
 from rollout_conformance.steps.profiles.rollout.actions.requests import Cancel, GetStatus, Send
@@ -20,7 +22,6 @@ from rollout_conformance.steps.profiles.rollout.expectations.responses import (
     CancelDisposition,
     CancelRejected,
     RolloutStatus,
-    Status,
 )
 from rollout_conformance.steps.profiles.rollout.expectations.termination import Completed
 
@@ -31,7 +32,7 @@ STARTING = (Start, StartWithAuthorization, ResendStart)
 WAITING = (WaitForEnd, WaitForCallback, WaitForGenerationRequest)
 REQUESTS = (Send, Cancel, GetStatus)
 NEEDED = {
-    Status: (REQUESTS, "`send`, `cancel` or `get_status`"),
+    **dict.fromkeys((Status, Header, JsonMember), (REQUESTS, "`send`, `cancel` or `get_status`")),
     RolloutStatus: ((GetStatus,), "`get_status`"),
     CancelDisposition: ((Cancel,), "`cancel`"),
     CancelRejected: ((Cancel,), "`cancel`"),
@@ -49,6 +50,7 @@ def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
     yield from _unstarted(steps)
     yield from _holds(steps)
     yield from _reasons(steps)
+    yield from unknown_references(steps)
 
 
 def _labels(steps: Sequence[Step]) -> list[str]:

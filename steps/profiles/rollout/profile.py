@@ -20,6 +20,7 @@ from rollout_conformance.steps.engine.probe_result import excerpt
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace, parse
+from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.live.trainer import LiveTrainer, stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, tokens
@@ -300,6 +301,7 @@ def read(session: Session, case: Case) -> CaseView:
         wait_timeouts=tuple(session.state.get("wait_timeouts", ())),
         crowded=int(session.state.get("crowded", 0)),
         patience_s=session.patience_s,
+        responses=responses_of(session),
     )
 
 

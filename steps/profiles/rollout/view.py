@@ -8,6 +8,7 @@ from typing import Any
 from rollout_conformance.steps.engine.lateness import never
 from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.engine.trace import Event, Exchange, NotJson, Trace, parse
+from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartRequest
@@ -186,6 +187,11 @@ class CaseView:
     crowded: int = 0
     patience_s: float = 0.0
     secrets: tuple[str, ...] = field(default=())
+    responses: Responses[KeptResponse] = field(default_factory=Responses)
+
+    def named(self, *words: str) -> list[KeptResponse]:
+        """The responses that these words mean, of those to requests that start no rollout."""
+        return self.responses.named(*words)
 
     @property
     def it(self) -> Rollout:

@@ -1,6 +1,7 @@
 """The verbs of the profile `rollout`: what a case may do, and what it may demand."""
 
 from rollout_conformance.steps.engine.verbs import Vocabulary
+from rollout_conformance.steps.http.expectations import Header, JsonMember, Status
 from rollout_conformance.steps.profiles.rollout.actions.requests import Cancel, GetStatus, Send, StopServer
 from rollout_conformance.steps.profiles.rollout.actions.start import ResendStart, Start, StartWithAuthorization
 from rollout_conformance.steps.profiles.rollout.actions.wait import (
@@ -62,7 +63,9 @@ VOCABULARY = Vocabulary.of(
     timing.UnansweredRequestsTimeOut,
     timing.RetryDelays,
     timing.ConcurrencyWithinLimit,
-    responses.Status,
+    Status,
+    Header,
+    JsonMember,
     responses.RolloutStatus,
     responses.CancelDisposition,
     responses.CancelRejected,

@@ -10,6 +10,9 @@ from urllib.parse import quote
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Headers, Request, parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.keys import key_header
+from rollout_conformance.steps.http.requests import RequestAction
+from rollout_conformance.steps.http.responses import kept
 from rollout_conformance.steps.profiles.rollout.context import rollout_state, rollout_states
 from rollout_conformance.steps.profiles.rollout.start_client import authorization
 from rollout_conformance.steps.profiles.rollout.start_request import StartRequest
@@ -22,7 +25,7 @@ JSON: Headers = (("content-type", "application/json"),)
 @phrase("a client sends {method:word} {path:path}")
 @phrase("a client sends {method:word} {path:path} without a key", key="none")
 @dataclass(frozen=True, slots=True)
-class Send:
+class Send(RequestAction):
     """Send any HTTP request."""
 
     path: str
@@ -35,27 +38,22 @@ class Send:
     key: Literal["right", "none", "wrong"] = "right"
     "The API key of the target, none, or another one."
     headers: Mapping[str, str] = field(default_factory=dict)
-    "Headers beside Authorization."
+    "Headers beside Authorization and Content-Type."
 
-    async def perform(self, session: Session) -> None:
+    async def send_one(self, session: Session, name: str, nth: int) -> None:
         body = self.raw if self.json is None else json.dumps(self.json)
-        given = tuple((name.lower(), value) for name, value in self.headers.items())
-        headers = (*given, *self._key(session), *(JSON if self.json is not None else ()))
+        given = {**self.headers, **key_header(session.context, self.key)}
+        headers = (*(JSON if self.json is not None else ()), *((name.lower(), value) for name, value in given.items()))
         within_s = session.patience_s if self.method == "GET" else None  # no rollout is waited for
         request = Request(self.method, self.path, headers, body.encode())
-        await session.send(request, rollout=NO_ROLLOUT, deadline_s=within_s)
-
-    def _key(self, session: Session) -> Headers:
-        if self.key == "wrong":
-            return (("authorization", "Bearer wrong"),)
-        return authorization(session.context) if self.key == "right" else ()
+        kept(session, name, await session.send(request, rollout=NO_ROLLOUT, deadline_s=within_s))
 
 
 @verb("get_status", short="rollout", example=("left", "{rollout_id: unknown-id}"))
 @phrase("the trainer requests the status of the rollout")
 @phrase("the trainer requests the status of the rollout with id {rollout_id}")
 @dataclass(frozen=True, slots=True)
-class GetStatus:
+class GetStatus(RequestAction):
     """Request the status of a rollout (routed dialect)."""
 
     rollout: str = ""
@@ -63,11 +61,12 @@ class GetStatus:
     rollout_id: str = ""
     "An id in place of that of the rollout."
 
-    async def perform(self, session: Session) -> None:
+    async def send_one(self, session: Session, name: str, nth: int) -> None:
         given = rollout_state(session.state, self.rollout).given
-        name = self.rollout_id or _returned_id(session, self.rollout) or (given.rollout_id if given else "")
-        path = f"/rollout/{quote(name, safe='')}/status"
-        await session.send(Request("GET", path, authorization(session.context)), rollout=NO_ROLLOUT)
+        rollout_id = self.rollout_id or _returned_id(session, self.rollout) or (given.rollout_id if given else "")
+        path = f"/rollout/{quote(rollout_id, safe='')}/status"
+        request = Request("GET", path, authorization(session.context))
+        kept(session, name, await session.send(request, rollout=NO_ROLLOUT))
 
 
 def _returned_id(session: Session, label: str) -> str:
@@ -83,7 +82,7 @@ def _returned_id(session: Session, label: str) -> str:
 @phrase("the trainer cancels all rollouts", all=True)
 @phrase("the trainer sends a cancel request with the body {body:json}")
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(RequestAction):
     """Cancel rollouts (routed dialect): by their ids, by a prefix of their ids, or all that the server has."""
 
     rollouts: tuple[str, ...] = ()
@@ -97,16 +96,16 @@ class Cancel:
     raw: str | None = None
     "A text that is sent as the body."
 
-    async def perform(self, session: Session) -> None:
-        states = [
-            rollout_state(session.state, label) for label in self.rollouts or tuple(rollout_states(session.state))
-        ]
+    async def send_one(self, session: Session, name: str, nth: int) -> None:
+        labels = self.rollouts or tuple(rollout_states(session.state))
+        states = [rollout_state(session.state, label) for label in labels]
         given = [state.given for state in states if state.given is not None]
         for one in given:
             session.trace.event(one.label, "trainer", "CancelSent", len(session.trace.exchanges))
         body = self.raw if self.raw is not None else json.dumps(self._body(given))
         headers = (*JSON, *authorization(session.context))
-        await session.send(Request("POST", "/rollout/cancel", headers, body.encode()), rollout=NO_ROLLOUT)
+        request = Request("POST", "/rollout/cancel", headers, body.encode())
+        kept(session, name, await session.send(request, rollout=NO_ROLLOUT))
 
     def _body(self, given: Sequence[StartRequest]) -> Any:
         if self.body is not None:

@@ -45,7 +45,8 @@ class Completed(RolloutExpectation):
 )
 @phrase("the rollout fails")
 @phrase(
-    "the rollout fails with error category {error_categories} and HTTP status {http_status:status}", members_required=True
+    "the rollout fails with error category {error_categories} and HTTP status {http_status:status}",
+    members_required=True,
 )
 @phrase("the rollout fails with another error category than {not_error_categories}")
 @dataclass(frozen=True, slots=True)
