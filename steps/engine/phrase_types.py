@@ -72,10 +72,10 @@ TYPES: Mapping[str, PhraseType] = {
         PhraseType("text", r'"[^"]*"', lambda text: text[1:-1], '"a text"'),
         PhraseType("path", r"/\S*", str, "/health"),
         PhraseType("names", r"[\w-]+(?:, [\w-]+)*(?: (?:and|or) [\w-]+)?", words, "add and subtract"),
+        PhraseType("status", r"\d{3}|[1-5]xx", lambda text: _statuses(text)[0], "200"),
         PhraseType(
             "statuses", r"(?:\d{3}|[1-5]xx)(?:, (?:\d{3}|[1-5]xx))*(?: (?:and|or) (?:\d{3}|[1-5]xx))?", _statuses, "200"
         ),
-        PhraseType("status", r"\d{3}", int, "200"),
         PhraseType("json", r"\S.*", _json, '{"a": 1}'),
         PhraseType("member", r"\w+ \S.*", _member, "max_turns 3"),
         PhraseType("response", _ONE, response, "it"),

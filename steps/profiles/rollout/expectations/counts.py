@@ -35,8 +35,8 @@ class CountExpectation(RolloutExpectation):
 
 
 @verb("generation_requests", short="exactly", example=("3", "{least: 1, most: 3, rollout: left}"))
-@phrase("the trainer receives {exactly:int} generation request(s)")
-@phrase("the trainer receives {least:int} to {most:int} generation requests")
+@phrase("the trainer receives {exactly} generation request(s)")
+@phrase("the trainer receives {least} to {most} generation requests")
 @dataclass(frozen=True, slots=True)
 class GenerationRequests(CountExpectation):
     """So many generation requests of the rollout reach the trainer, retries included."""
@@ -46,8 +46,8 @@ class GenerationRequests(CountExpectation):
 
 
 @verb("callbacks", short="exactly", example=("1", "{least: 1, most: 2}"))
-@phrase("the trainer receives {exactly:int} completed callback(s)")
-@phrase("the trainer receives {least:int} to {most:int} completed callbacks")
+@phrase("the trainer receives {exactly} completed callback(s)")
+@phrase("the trainer receives {least} to {most} completed callbacks")
 @dataclass(frozen=True, slots=True)
 class Callbacks(CountExpectation):
     """So many completed callbacks of the rollout reach the trainer, repetitions included. In the sync dialect, which has none, nothing is
