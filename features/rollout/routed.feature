@@ -1,5 +1,5 @@
 Feature: Status and cancellation in the routed dialect
-  A trainer that starts thousands of rollouts has to be able to request their status and to cancel them, and to receive every result once.
+  A trainer that starts thousands of rollouts requests their status and cancels them, and receives every result once.
 
   @ROLLOUT-219
   Scenario: A rollout that waits for a generation is running
@@ -13,7 +13,7 @@ Feature: Status and cancellation in the routed dialect
 
   @ROLLOUT-220
   Scenario: The status of a rollout that was never started is unknown
-    When the trainer requests the status of the rollout with id "rc-nobody-0x"
+    When the trainer requests the status of the rollout with id "rc-unknown-0x"
     Then the status of the rollout is unknown
 
   @ROLLOUT-224

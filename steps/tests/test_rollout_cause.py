@@ -49,7 +49,7 @@ def accused(one: Cause | None) -> str | None:
 def with_wish(view: CaseView, **wishes: Any) -> CaseView:
     """The same, and the case had asked for something else than the ordinary start request."""
     it = view.rollouts[""]
-    given = replace(it.given, wanted=StartOverrides(**wishes))
+    given = replace(it.given, overrides=StartOverrides(**wishes))
     return replace(view, rollouts={"": replace(it, given=given)})
 
 

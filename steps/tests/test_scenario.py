@@ -70,7 +70,7 @@ def test_a_mistake_is_told_where_it_is(tmp_path: Path, text: str, where: str, to
 
 def test_words_that_yaml_1_1_takes_for_something_else_are_words(tmp_path: Path) -> None:
     case = load(tmp_path, GOOD + "  start: {metadata: {on: no, at: 12:30, id: 012}}\n")[0]
-    assert case.steps[0].what.wanted.body["metadata"] == {"on": "no", "at": "12:30", "id": "012"}  # type: ignore[union-attr]
+    assert case.steps[0].what.overrides.body["metadata"] == {"on": "no", "at": "12:30", "id": "012"}  # type: ignore[union-attr]
 
 
 def test_a_file_that_is_not_utf8_is_told_as_such(tmp_path: Path) -> None:

@@ -45,13 +45,13 @@ class Line(Members):
     lost: Losses | None = Field(None, description="generate, then lose the response on the way")
     drip: bool = Field(False, description="send the body in small pieces")
     close: bool = Field(False, description="close the connection afterwards")
-    digits: int = Field(0, ge=0, description="a text of so many digits, a token each")
+    digits: int = Field(0, ge=0, description="a text of this many digits, a token each")
     hold: str | None = Field(
         None, min_length=1, description="wait until the case releases this name; `never` is not released"
     )
     delay_s: Seconds = 0.0
     content_type: str = "application/json"
-    repeat: int = Field(1, ge=1, description="the same line so many times")
+    repeat: int = Field(1, ge=1, description="how many times the response is sent")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Line":
@@ -130,7 +130,7 @@ class RolloutCase(CaseModel):
     rollouts: dict[str, Part] = Field(default_factory=dict, description="several rollouts, by label")
     steps: list[Written] = Field(default_factory=list, description="default: start, wait_for_end")
     live: bool | LiveModel = Field(
-        False, description="true: all expectations hold whatever a real model says; or what holds instead"
+        False, description="true: all expectations hold whatever a real model generates; or what holds instead"
     )
 
     @model_validator(mode="after")

@@ -32,13 +32,13 @@ async def capabilities(base_url: str, context: CaseContext, patience_s: float) -
 
 
 def _knows(exchanges: list[Exchange]) -> bool:
-    """Whether the rollout stood anywhere but at `unknown`, during it or after it."""
+    """Whether the status of the rollout was another than `unknown`, during it or after it."""
     shown = [_body(e).get("status") for e in exchanges if e.request.path.endswith("/status")]
     return any(isinstance(status, str) and status != "unknown" for status in shown)
 
 
 def _cancels(exchanges: list[Exchange], rollout_id: str) -> bool:
-    """Whether a cancellation by ids is understood: its answer says something of the id."""
+    """Whether a cancellation by ids is understood: its response has a value for the id."""
     answers = [_body(e) for e in exchanges if e.request.path == "/rollout/cancel"]
     return any(
         rollout_id in (results if isinstance(results := body.get("results"), dict) else body) for body in answers

@@ -33,7 +33,7 @@ SCRIPTS = (
     (CALL, CALL, CALL, DONE),
     (CALL, Fault(503), DONE),
 )
-"""What the trainer plays, in turn: a generated request says nothing of it."""
+"""What the trainer plays, in turn: a generated request does not determine it."""
 ADDRESSES = {
     "sync": ("server_url",),
     "callback": ("server_url",),
@@ -45,7 +45,7 @@ ENDPOINTS = {
     "completion_callback_url": "/v1/rollout/completed",
     "grader_callback_url": "/v1/rollout/graded",
 }
-"""Which members of a start request say where the trainer is, those without which there is none first; and where it is."""
+"""Which members of a start request are the addresses of the trainer, the indispensable ones first; and their paths."""
 
 KEYS = ("callback_api_key", "api_key", "llm_api_key", "controller_api_key")
 
@@ -70,7 +70,7 @@ async def adapt_request(session: Session, generated: Any) -> None:
 def adapted_body(session: Session, body: Any) -> Any:
     """The start request that is sent in place of `body`: its trainer is ours, its id and its keys unique, its tokenizer known.
 
-    What makes a request wrong stays as it is; one that names no trainer at all is left alone, because no rollout can come of it.
+    What makes a request invalid is left unchanged; one that names no trainer at all is left unchanged, because no rollout can come of it.
     """
     context: CaseContext = session.context
     addresses = ADDRESSES[context.dialect]
@@ -88,7 +88,7 @@ def adapted_body(session: Session, body: Any) -> Any:
     seconds = mine.get("agent_timeout_sec")
     if isinstance(seconds, float) and 0 < seconds < LEAST_S:
         mine["agent_timeout_sec"] = LEAST_S  # less would be a race; no time at all is none
-    tokenizer, name = context.tokens_for(rollout_state(session.state, "").wanted)
+    tokenizer, name = context.tokens_for(rollout_state(session.state, "").overrides)
     if isinstance(body.get("tokenizer_name"), str) and body["tokenizer_name"]:
         mine["tokenizer_name"] = name
     part = rollout_state(session.state, "")
@@ -129,7 +129,7 @@ def _given(context: CaseContext, body: Mapping[str, Any], nonce: str, base_url: 
         base_url,
         body,
         sampling if isinstance(sampling, dict) else {},
-        StartOverrides(body),  # what was generated may be reason enough to refuse it, or to fail
+        StartOverrides(body),  # what was generated may be reason enough to reject it, or to fail
     )
 
 
@@ -142,7 +142,7 @@ def began(session: Session, request: Request, start: bool) -> int:
 
 
 async def ended(session: Session, n: int, request: Request, response: Response, start: bool) -> None:
-    """Note the answer, ask the same once more where the dialect must recognise it, and wait for the end of the rollout."""
+    """Record the response, send the same request once more where the dialect must recognise it, and wait for the end of the rollout."""
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)
     part = rollout_state(session.state, "")

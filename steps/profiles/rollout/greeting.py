@@ -43,7 +43,7 @@ ABOUT_CONNECTION = re.compile(r"connect|refused|unreachable|resolve|getaddrinfo|
 
 @dataclass(frozen=True, slots=True)
 class EndOfGreeting:
-    """Wait until the rollout has ended; not for long where its result is to be polled for, which nobody does here."""
+    """Wait until the rollout has ended; not for long where its result has to be polled for, which the suite does not do."""
 
     async def perform(self, session: Session) -> None:
         if any(exchange.to_target and _lease(exchange) for exchange in session.trace.exchanges):
@@ -52,8 +52,8 @@ class EndOfGreeting:
 
 
 def greeting(dialect: str) -> Case:
-    said = ScriptTrainer(Script((Reply(text="Hello."),)))
-    steps = tuple(Step(what, HERE) for what in (said, Start(), EndOfGreeting(), Completed()))
+    script = ScriptTrainer(Script((Reply(text="Hello."),)))
+    steps = tuple(Step(what, HERE) for what in (script, Start(), EndOfGreeting(), Completed()))
     return Case("a plain rollout", "rollout", dialect, ("ROLLOUT-112",), steps, HERE)
 
 
@@ -70,8 +70,8 @@ def read_probe(session: Session, case: Case) -> ProbeResult:
     if start.response is None:
         waiting = start.fault == GIVEN_UP
         return ProbeResult() if reached else ProbeResult(_unreached(session)) if waiting else result_of(plain, start)
-    if (refused := result_of(plain, start)).obstacle:
-        return refused
+    if (rejected := result_of(plain, start)).obstacle:
+        return rejected
     if failed is None and _lease(start) and not _ended(trace, start):
         return ProbeResult(LEASED)
     if failed is not None:
@@ -82,12 +82,12 @@ def read_probe(session: Session, case: Case) -> ProbeResult:
 
 
 def _of_error(session: Session, dialect: str, message: str, reached: bool) -> ProbeResult:
-    """A rollout that ended in ERROR can be judged, unless it ended before the trainer was asked for want of an option."""
-    told = excerpt(message.encode("utf-8", "replace")) or "(no message)"
-    ends = f"a plain rollout ends in ERROR: {told}"
-    if not reached and dialect == "sync" and ABOUT_TOKENIZER.search(told):
+    """A rollout that ended in ERROR can be judged, unless it ended before any request to the trainer for want of an option."""
+    shown = excerpt(message.encode("utf-8", "replace")) or "(no message)"
+    ends = f"a plain rollout ends in ERROR: {shown}"
+    if not reached and dialect == "sync" and ABOUT_TOKENIZER.search(shown):
         return ProbeResult(f"{ends}: {TOKENIZER}")
-    if not reached and ABOUT_CONNECTION.search(told):
+    if not reached and ABOUT_CONNECTION.search(shown):
         return ProbeResult(
             f"{ends}: no request arrived at {session.context.trainer_url}: can the target reach --listen?"
         )

@@ -35,7 +35,7 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        hint = "Write numbers as they are, texts in double quotes, null, true or false"
+        hint = "Write plain numbers, texts in double quotes, null, true or false"
         raise ValueError(f"not JSON: {text}. {hint}") from None
 
 

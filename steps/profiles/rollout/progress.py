@@ -16,14 +16,14 @@ def count(session: Session, state: RolloutState, event: str) -> int:
 def has_ended(session: Session, state: RolloutState) -> bool:
     """Whether nothing else can follow: the rollout was rejected, or its result has been delivered."""
     if session.context.dialect == "sync":
-        return bool(state.asking) and all(task.done() for task in state.asking)
+        return bool(state.sending) and all(task.done() for task in state.sending)
     return _is_delivered(session, state)
 
 
 async def wait_until_ended(session: Session, state: RolloutState) -> None:
     """Raises `WaitTimeout` when the rollout does not end."""
     if session.context.dialect == "sync":
-        pending = [task for task in state.asking if not task.done()]
+        pending = [task for task in state.sending if not task.done()]
         if pending:
             await session.until(lambda: all(task.done() for task in pending), "the answer to POST /rollout")
         return

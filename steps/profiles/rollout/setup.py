@@ -44,7 +44,7 @@ def default_steps(labels: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
 
 def _start_request(label: str, part: Part | RolloutCase) -> SetStartRequest | None:
     action = start_request(part.start, label)
-    return action if action.wanted != StartOverrides() else None
+    return action if action.overrides != StartOverrides() else None
 
 
 def responses(model: Line, label: str = "") -> ScriptTrainer:

@@ -1,4 +1,4 @@
-"""How start requests are sent: the trainer learns of a rollout before the server does, and a busy server is asked to start it again later."""
+"""How start requests are sent: the trainer learns of a rollout before the server does, and a busy server is sent the request again later."""
 
 import asyncio
 import json
@@ -15,19 +15,19 @@ from rollout_conformance.steps.peers.trainer import Enrolled
 from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutState, rollout_state
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides, StartRequest, compose
 
-RETRY_AFTER_S = 0.2  # until a start request is sent again to a busy server that does not say when to retry
+RETRY_AFTER_S = 0.2  # until a start request is sent again to a busy server without Retry-After
 LONGEST_RETRY_AFTER_S = 5.0
 
 
 def register_rollout(session: Session, state: RolloutState) -> StartRequest:
     """Make the trainer know a rollout before the server does: a generation request may come before the response to the start request."""
     context: CaseContext = session.context
-    tokenizer, name = context.tokens_for(state.wanted)
+    tokenizer, name = context.tokens_for(state.overrides)
     nonce = context.nonce()
     number = int(nonce.rpartition("-")[2].rstrip("x"))
     script = context.resolved(state.script, number % 89)
-    wanted = _resolved(session, state.wanted, script, tokenizer)
-    given = compose(context.dialect, state.label, nonce, context.trainer_url, name, wanted)
+    overrides = _resolved(session, state.overrides, script, tokenizer)
+    given = compose(context.dialect, state.label, nonce, context.trainer_url, name, overrides)
     register_as(session, state, given, tokenizer, script)
     return given
 
@@ -51,11 +51,11 @@ def register_as(session: Session, state: RolloutState, given: StartRequest, toke
     context.trainer.enroll(state.enrolled)
 
 
-def _resolved(session: Session, wanted: StartOverrides, script: Script, tokenizer: Tokens) -> StartOverrides:
+def _resolved(session: Session, overrides: StartOverrides, script: Script, tokenizer: Tokens) -> StartOverrides:
     """The overrides with everything filled in that only a running case knows."""
-    body = dict(wanted.body)
-    if wanted.budget is not None:
-        first, more = wanted.budget
+    body = dict(overrides.body)
+    if overrides.budget is not None:
+        first, more = overrides.budget
         body["max_tokens_total"] = sampled_by(tokenizer, script.lines[:first], session.context.tool_schemas()) + more
     key = body.get("idempotency_key")
     if isinstance(key, Mapping) and "unique" in key:
@@ -64,7 +64,7 @@ def _resolved(session: Session, wanted: StartOverrides, script: Script, tokenize
     elif isinstance(key, Mapping) and "id_of" in key:
         other = rollout_state(session.state, str(key["id_of"])).given
         body["idempotency_key"] = other.rollout_id if other else ""
-    return replace(wanted, body=body)
+    return replace(overrides, body=body)
 
 
 async def send_start(
@@ -78,7 +78,7 @@ async def send_start(
     request = _start_request(session, state, change, headers)
     deferred = asyncio.Event()
     sending = session.spawn(_sent(session, state.label, request, retry_when_busy, deferred))
-    state.asking.append(sending)
+    state.sending.append(sending)
     if session.context.dialect == "sync":
         await asyncio.sleep(0)
         return
@@ -92,7 +92,7 @@ def _start_request(
     session: Session, state: RolloutState, change: Mapping[str, Any] | None, headers: Headers | None
 ) -> Request:
     assert state.given is not None
-    raw = state.wanted.raw
+    raw = state.overrides.raw
     body = raw if raw is not None else json.dumps({**state.given.body, **(change or {})}).encode()
     credentials = authorization(session.context) if headers is None else headers
     return Request(
@@ -126,7 +126,7 @@ def record_start_response(session: Session, label: str, n: int, response: Respon
 
 
 def _is_busy(response: Response) -> bool:
-    """Whether the server asks for a retry: 429, or 503 with a time."""
+    """Whether the server wants a retry: 429, or 503 with a time."""
     return response.status == 429 or (response.status == 503 and response.header("retry-after") is not None)
 
 

@@ -29,9 +29,9 @@ class ScriptTrainer:
 class SetStartRequest:
     """Change the start request of a rollout."""
 
-    wanted: StartOverrides
+    overrides: StartOverrides
     rollout: str = ""
 
     async def perform(self, session: Session) -> None:
         state = rollout_state(session.state, self.rollout)
-        state.wanted = state.wanted.and_also(self.wanted)
+        state.overrides = state.overrides.and_also(self.overrides)

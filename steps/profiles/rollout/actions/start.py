@@ -50,7 +50,7 @@ class Start:
     async def _one(self, session: Session, label: str) -> None:
         origin = rollout_state(session.state, self.rollout)
         state = origin if label == self.rollout else rollout_state(session.state, label)
-        state.wanted, state.script = origin.wanted, origin.script
+        state.overrides, state.script = origin.overrides, origin.script
         register_rollout(session, state)
         await send_start(session, state, self.retry_when_busy)
 
@@ -93,7 +93,7 @@ class StartWithAuthorization:
     value: str | None = None
     "The value of the header; `{key}` in it stands for the API key of the target. Without a value no such header is sent."
     key_length: int = 0
-    "Send a bearer token of so many characters."
+    "Send a bearer token with this many characters."
     rollout: str = ""
     raw: str | None = None
     "A text that is sent as the body in place of the start request."
@@ -102,7 +102,7 @@ class StartWithAuthorization:
         state = rollout_state(session.state, self.rollout)
         register_rollout(session, state)
         if self.raw is not None:
-            state.wanted = replace(state.wanted, raw=self.raw.encode())
+            state.overrides = replace(state.overrides, raw=self.raw.encode())
         value = "Bearer " + "k" * self.key_length if self.key_length else self.value
         key = session.context.target_key or ""
         headers: Headers = () if value is None else (("authorization", value.replace("{key}", key)),)

@@ -31,7 +31,7 @@ class WaitForEnd:
 @phrase("the trainer has received {times} completed callback(s)")
 @dataclass(frozen=True, slots=True)
 class WaitForCallback:
-    """Wait until so many completed callbacks of a rollout have arrived, acknowledged or not (sync: until the start request is answered)."""
+    """Wait until a number of completed callbacks of a rollout has arrived, acknowledged or not (sync: until the start request is answered)."""
 
     times: int = 1
     rollout: str = ""

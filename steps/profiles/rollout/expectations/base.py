@@ -11,7 +11,7 @@ from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Ro
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What one comparison showed. `exchanges` are the numbers of those that show it; `timing` when only the clock says so."""
+    """What one comparison showed. `exchanges` are the numbers of those that show it; `timing` when only the clock shows it."""
 
     ok: bool
     expected: str
@@ -35,7 +35,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CaseExpectation:
-    """A demand on the whole case. A subclass says what is compared; without any check nothing was decided.
+    """A demand on the whole case. A subclass compares; without any check nothing is decided.
 
     `admits` are the ends of a rollout that are right for it beside `COMPLETED`: `rejected`, `error`. `demands_completion` when no other is.
     """

@@ -39,7 +39,7 @@ class CountExpectation(RolloutExpectation):
 @phrase("the trainer receives {least} to {most} generation requests")
 @dataclass(frozen=True, slots=True)
 class GenerationRequests(CountExpectation):
-    """So many generation requests of the rollout reach the trainer, retries included."""
+    """This many generation requests of the rollout reach the trainer, retries included."""
 
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
         yield self.compared(len(rollout.chats), "generation request", rollout.chats)
@@ -50,7 +50,7 @@ class GenerationRequests(CountExpectation):
 @phrase("the trainer receives {least} to {most} completed callbacks")
 @dataclass(frozen=True, slots=True)
 class Callbacks(CountExpectation):
-    """So many completed callbacks of the rollout reach the trainer, repetitions included. In the sync dialect, which has none, nothing is
+    """This many completed callbacks of the rollout reach the trainer, repetitions included. In the sync dialect, which has none, nothing is
     judged."""
 
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:

@@ -72,7 +72,7 @@ class RejectedOrRun(RolloutExpectation):
     admits: ClassVar = ("rejected", "error")
 
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
-        ok = rollout.refused or (bool(rollout.chats) and rollout.result is not None)
+        ok = rollout.rejected or (bool(rollout.chats) and rollout.result is not None)
         expected = f"rollout {rollout.given.label} rejected or run"
         yield Check(ok, expected, shown_end(rollout), tuple(start.n for start in rollout.starts))
 

@@ -23,7 +23,7 @@ LONGEST_DELAY_S = 31
 @phrase("every response arrives within {seconds} s")
 @dataclass(frozen=True, slots=True)
 class AnsweredWithin(CaseExpectation):
-    """Every request of the case to the target is answered within so many seconds; in the sync dialect start requests take longer, and are
+    """Every request of the case to the target is answered within a number of seconds; in the sync dialect start requests take longer, and are
     not judged."""
 
     seconds: float
