@@ -74,8 +74,11 @@ def _section(entry: Requirement) -> Iterator[str]:
 def event_order_page(profiles: list[str]) -> str:
     """The table of each dialect as a diagram."""
     lines = ["# Order of events", "", MADE, ""]
-    lines += ["Each dialect has one table: in which state which side may emit which event. The invariants, the random walks and the", ""]
-    lines[-2] += " \"legal\" part of a finding are derived from it. An arrow is labelled `side: event`."
+    lines += [
+        "Each dialect has one table: in which state which side may emit which event. The invariants, the random walks and the",
+        "",
+    ]
+    lines[-2] += ' "legal" part of a finding are derived from it. An arrow is labelled `side: event`.'
     for profile in profiles:
         for name, table in _tables(profile).items():
             lines += [f"## {profile}: {name}", "", "```mermaid", mermaid(table), "```", ""]
