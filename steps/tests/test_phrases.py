@@ -30,20 +30,22 @@ def yaml(tmp_path: Path, text: str) -> list[Case]:
 
 TWINS = [
     (
-        '    Given the trainer calls any tool\n    And the trainer says "Done."\n    When the rollout is started\n'
-        '    And it has ended\n    Then it is completed because of "stop"\n    And there were 2 generation calls\n',
-        "trainer: [{call: any}, {say: Done.}]\n  expect: [{completed: stop}, {calls: 2}]",
+        '    Given the policy calls any tool\n    And the policy answers "Done."\n    When the trainer starts the rollout\n'
+        "    And the rollout ends\n    Then the rollout completes with finish reason stop\n"
+        "    And the trainer receives 2 generation requests\n",
+        "trainer: [{call: any}, {text: Done.}]\n  expect: [{completed: stop}, {generation_requests: 2}]",
     ),
     (
-        "    Given the start request has max_turns 0\n    When the rollout is started\n    And it has ended\n"
-        "    Then the start is refused with 422\n",
-        "start: {max_turns: 0}\n  expect: [{refused: 422}]",
+        "    Given the start request has max_turns 0\n    When the trainer starts the rollout\n    And the rollout ends\n"
+        "    Then the start request is rejected with 422\n",
+        "start: {max_turns: 0}\n  expect: [{start_rejected: 422}]",
     ),
     (
-        '    Given the trainer answers 503 2 times\n    And the trainer says "x" when "g" is released\n    When the rollout is started\n'
-        '    And generation call 3 has arrived\n    And "g" is released\n    And it has ended\n    Then it has failed\n',
-        "trainer: [{fail: {status: 503, times: 2}}, {say: x, hold: g}]\n"
-        "  steps: [start, {wait_for_call: 3}, {release: g}, end]\n  expect: [failed]",
+        '    Given the trainer returns 503 2 times\n    And the policy answers "x" when "g" is released\n'
+        '    When the trainer starts the rollout\n    And generation request 3 arrives\n    And "g" is released\n'
+        "    And the rollout ends\n    Then the rollout fails\n",
+        "trainer: [{fail: {status: 503, times: 2}}, {text: x, hold: g}]\n"
+        "  steps: [start, {wait_for_generation_request: 3}, {release: g}, wait_for_end]\n  expect: [failed]",
     ),
 ]
 
@@ -110,25 +112,34 @@ def test_twins_of_the_other_profiles_are_equal_values(tmp_path: Path, requiremen
         ("", ":1", "holds no feature"),
         ("Feature: f\n", ":1", "no scenario"),
         (HEAD + "    Given x\n      | a |\n      | b | c |\n", ":7", "not Gherkin"),
-        (HEAD + "    When the rollout is startet\n", ":5", "near: when the rollout is started"),
+        (HEAD + "    When the trainer startet the rollout\n", ":5", "near: when the trainer starts the rollout"),
         (
-            HEAD + "    When the rollout is started\n  @ROLLOUT-112\n  Scenario: s\n    When the rollout is started\n",
+            HEAD
+            + "    When the trainer starts the rollout\n  @ROLLOUT-112\n  Scenario: s\n    When the trainer starts the rollout\n",
             ":7:3",
             "the title 's' is taken by line 4",
         ),
-        (HEAD.replace(": s", ": a::b") + "    When the rollout is started\n", ":4", "may not contain ::"),
+        (HEAD.replace(": s", ": a::b") + "    When the trainer starts the rollout\n", ":4", "may not contain ::"),
         (
-            HEAD + "    When the rollout is started\n    Examples:\n      | a |\n      | 1 |\n",
+            HEAD + "    When the trainer starts the rollout\n    Examples:\n      | a |\n      | 1 |\n",
             ":6",
             "Write Scenario Outline",
         ),
         (
-            HEAD.replace("Scenario:", "Scenario Outline:") + "    When the rollout is started\n",
+            HEAD.replace("Scenario:", "Scenario Outline:") + "    When the trainer starts the rollout\n",
             ":4",
             "an outline without rows",
         ),
-        (HEAD.replace("  @ROLLOUT-112\n", "") + "    When the rollout is started\n", ":3", "no requirement tag"),
-        (HEAD.replace("112", "912") + "    When the rollout is started\n", ":3:3", "no requirement ROLLOUT-912"),
+        (
+            HEAD.replace("  @ROLLOUT-112\n", "") + "    When the trainer starts the rollout\n",
+            ":3",
+            "no requirement tag",
+        ),
+        (
+            HEAD.replace("112", "912") + "    When the trainer starts the rollout\n",
+            ":3:3",
+            "no requirement ROLLOUT-912",
+        ),
         (HEAD + "    Given the start request has max_turns ten\n", ":5", "not JSON: ten"),
     ],
 )
@@ -142,7 +153,8 @@ def test_a_mistake_is_told_where_it_is(tmp_path: Path, text: str, where: str, to
 def test_the_first_tag_is_the_one_that_is_accused(tmp_path: Path) -> None:
     cases = feature(
         tmp_path,
-        HEAD.replace("@ROLLOUT-112", "@ROLLOUT-130 @ROLLOUT-112 @nightly") + "    When the rollout is started\n",
+        HEAD.replace("@ROLLOUT-112", "@ROLLOUT-130 @ROLLOUT-112 @nightly")
+        + "    When the trainer starts the rollout\n",
     )
     assert cases[0].requirements == ("ROLLOUT-130", "ROLLOUT-112")
     assert cases[0].tags == {"nightly"}
