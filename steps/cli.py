@@ -427,6 +427,17 @@ def explain(requirement: str) -> None:
 
 
 @cli.command()
+@click.argument("word", default="")
+@click.option("--profile", default=None, help="Only this profile.")
+def vocabulary(word: str, profile: str | None) -> None:
+    """Print the verbs and sentences that cases are written with: all, or those that have WORD in their name, members or sentences."""
+    from rollout_conformance.steps.scenario import vocabulary_page
+
+    chosen = [profile_of(profile)] if profile is not None else list(PROFILES.values())
+    click.echo(vocabulary_page.entries(chosen, word) if word else "\n".join(map(vocabulary_page.page, chosen)))
+
+
+@cli.command()
 @click.option("--only", multiple=True, help="Only these mutants.")
 @click.option(
     "--by",
