@@ -97,7 +97,7 @@ def _or_column(made: dict[str, Any]) -> dict[str, Any]:
 
 def files() -> Mapping[Path, dict[str, Any]]:
     """Every schema that is shipped."""
-    from rollout_conformance.steps.run_setup import PROFILES
+    from rollout_conformance.steps.profiles import PROFILES
 
     return {SCENARIOS / f"{name}.schema.json": schema(profile) for name, profile in PROFILES.items()}
 

@@ -12,8 +12,8 @@ from rollout_conformance.steps.engine.phrase_types import TYPES
 from rollout_conformance.steps.engine.suggestions import similar_names
 from rollout_conformance.steps.engine.verbs import Phrase, Verb
 from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import PROFILES
 from rollout_conformance.steps.scenario import sentences
 from rollout_conformance.steps.scenario.example_sentences import sentence
 from rollout_conformance.steps.scenario.member_types import default_of, type_of

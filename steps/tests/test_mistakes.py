@@ -8,7 +8,7 @@ import pytest
 from rollout_conformance.steps import lint
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.profiles import PROFILES
 
 FEATURE = """Feature: F
 

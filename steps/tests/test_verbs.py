@@ -9,8 +9,8 @@ import pytest
 from rollout_conformance.steps.engine.phrase_types import TYPES, choice
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import Verb, Vocabulary, phrase, verb, verb_of
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import PROFILES
 from rollout_conformance.steps.scenario.example_sentences import plain_sentence, sentence
 from rollout_conformance.steps.scenario.member_types import default_of, type_of
 

@@ -16,8 +16,8 @@ from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.verbs import BLOCK, TABLE, Member, Phrase, Verb
 from rollout_conformance.steps.paths import SCENARIOS
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import PROFILES
 from rollout_conformance.steps.scenario import schema, vocabulary_page
 from rollout_conformance.steps.scenario.example_sentences import plain_sentence, sentence
 from rollout_conformance.steps.scenario.sentences import look_up, register

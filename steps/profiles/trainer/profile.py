@@ -12,7 +12,7 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.trainer.lifecycle import TABLES
-from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
@@ -24,7 +24,8 @@ from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedRolloutServer
 from rollout_conformance.steps.peers.tokens import Tokens
-from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
+from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.trainer import fuzz_adapter
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
@@ -43,7 +44,7 @@ NEEDS = {
 
 
 @dataclass(slots=True)
-class TrainerPeers:
+class TrainerPeers(NoPeers):
     """The rollout server of a run, and what the target's card declares."""
 
     setting: Setting
@@ -90,9 +91,6 @@ class TrainerPeers:
         backend = {"TRAINER_BACKEND_URL": engine.base_url, "TRAINER_MODEL": engine.model, **key}
         return card.model_copy(update={"env": {**card.env, **backend}})
 
-    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
-        return None
-
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """A trainer does not show its dialects, so the requested ones are judged. Raises `SuiteError` for a target that is not a trainer."""
         try:
@@ -110,6 +108,9 @@ class TrainerPeers:
 
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
         """What a trainer has is on its card."""
+
+    def key_for(self, case: Case) -> str | None:
+        return self.context(case).target_key
 
     def lacks(self, case: Case) -> str | None:
         engine = self.setting.engine
@@ -130,6 +131,11 @@ async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
         yield TrainerPeers(setting, host, url, tokens.load(path), {})
 
 
+def subject(action: Action | Expectation) -> str:
+    """The label of the rollout that an action is about."""
+    return str(getattr(action, "rollout", ""))
+
+
 def read(session: Session, case: Case) -> CaseView:
     context: CaseContext = session.context
     wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
@@ -138,21 +144,33 @@ def read(session: Session, case: Case) -> CaseView:
     )
 
 
-CATALOGUE = requirements.load(ROOT / "contracts" / "trainer" / "requirements.yaml")
+CONTRACT = Contract(ROOT / "contracts" / "trainer")
+CATALOGUE = requirements.load(CONTRACT.requirements)
 PROFILE = Profile(
     name="trainer",
+    closing="Not fit to train on",
     dialects=("sync", "callback"),
     catalogue=CATALOGUE,
-    default_target="app:rollout_server.trainer.app:create_app",
-    default_card=ROOT / "scenarios" / "cards" / "trainer.yaml",
+    contract=CONTRACT,
+    reference=Reference(
+        "app:rollout_server.trainer.app:create_app",
+        ROOT / "scenarios" / "cards" / "trainer.yaml",
+        Mutants("rollout_conformance.rollout_server.mutants.trainer", "TRAINER_MUTANT"),
+        served_by="rollout_conformance.steps.profiles.trainer.serve",
+    ),
     tables=TABLES,
     peers=peers,
     read=read,
     invariants=(order, replies, records, leaks),
-    replaces_duplicates=frozenset(),
-    masks_other_findings=frozenset(),
-    inconclusive_reason=lambda case, view: None,
-    fuzz_adapter=fuzz_adapter,
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="TRAINER-300",
+        accepts="TRAINER-301",
+        rejects="TRAINER-302",
+        no_5xx="TRAINER-303",
+        no_internals="TRAINER-300",
+        no_secrets="TRAINER-194",
+    ),
     cause=partial(cause, CATALOGUE),
     ends_by_itself=SERVES,
     greeting=greeting,
@@ -162,4 +180,5 @@ PROFILE = Profile(
     "(`pytest contracts/ --profile trainer`) judge it",
     capabilities=frozenset(NEEDS),
     mistakes=mistakes,
+    subject=subject,
 )
