@@ -6,7 +6,7 @@ from typing import Any
 from rollout_conformance.steps.engine.cases import Action, Expectation, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.suggestions import unknown_name
-from rollout_conformance.steps.http.expectations import Header, JsonMember, Status
+from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.http.references import unknown_references
 from rollout_conformance.steps.peers.script import Reply
 from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer, SetStartRequest
@@ -32,7 +32,7 @@ STARTING = (Start, StartWithAuthorization, ResendStart)
 WAITING = (WaitForEnd, WaitForCallback, WaitForGenerationRequest)
 REQUESTS = (Send, Cancel, GetStatus)
 NEEDED = {
-    **dict.fromkeys((Status, Header, JsonMember), (REQUESTS, "`send`, `cancel` or `get_status`")),
+    Status: (REQUESTS, "`send`, `cancel` or `get_status`"),
     RolloutStatus: ((GetStatus,), "`get_status`"),
     CancelDisposition: ((Cancel,), "`cancel`"),
     CancelRejected: ((Cancel,), "`cancel`"),

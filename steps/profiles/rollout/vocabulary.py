@@ -1,7 +1,7 @@
 """The verbs of the profile `rollout`: what a case may do, and what it may demand."""
 
 from rollout_conformance.steps.engine.verbs import Vocabulary
-from rollout_conformance.steps.http.expectations import Header, JsonMember, Status
+from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.profiles.rollout.actions.requests import Cancel, GetStatus, Send, StopServer
 from rollout_conformance.steps.profiles.rollout.actions.start import ResendStart, Start, StartWithAuthorization
 from rollout_conformance.steps.profiles.rollout.actions.wait import (
@@ -64,8 +64,6 @@ VOCABULARY = Vocabulary.of(
     timing.RetryDelays,
     timing.ConcurrencyWithinLimit,
     Status,
-    Header,
-    JsonMember,
     responses.RolloutStatus,
     responses.CancelDisposition,
     responses.CancelRejected,

@@ -42,7 +42,7 @@ class GenerationRequestMembers(RolloutExpectation):
                 yield Check(ok, f"{name}: {show(value)}", f"{name}: {show(found)}", (chat.n,))
 
 
-@verb("retries_identify_turn")
+@verb("retries_identify_turn", short="rollout", example="left")
 @phrase("every retried generation request identifies its turn")
 @dataclass(frozen=True, slots=True)
 class RetriesIdentifyTurn(RolloutExpectation):

@@ -63,7 +63,7 @@ class ResendRejected(RolloutExpectation):
         yield Check(last.status in self.statuses, expected, shown_status(last), (last.n,))
 
 
-@verb("rejected_or_run")
+@verb("rejected_or_run", short="rollout", example="left")
 @phrase("each rollout is rejected or runs")
 @dataclass(frozen=True, slots=True)
 class RejectedOrRun(RolloutExpectation):
@@ -95,7 +95,7 @@ class StartResponseHeader(RolloutExpectation):
                 yield Check(value is not None, f"a {self.name.lower()} header", "none", (start.n,))
 
 
-@verb("start_response_has_id")
+@verb("start_response_has_id", short="rollout", example="left")
 @phrase("the start response has a rollout_id")
 @dataclass(frozen=True, slots=True)
 class StartResponseHasId(RolloutExpectation):
@@ -109,7 +109,7 @@ class StartResponseHasId(RolloutExpectation):
             yield Check(ok, "a rollout_id in the 202", f"rollout_id: {show(found)}", (accepted[0].n,))
 
 
-@verb("start_response_hides_key")
+@verb("start_response_hides_key", short="rollout", example="left")
 @phrase("the start response does not contain the key")
 @dataclass(frozen=True, slots=True)
 class StartResponseHidesKey(RolloutExpectation):

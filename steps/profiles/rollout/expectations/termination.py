@@ -122,7 +122,7 @@ class CallbackStatus(RolloutExpectation):
         yield Check(ok, expected, f"completions: {show(reported)}", tuple(one.n for one in rollout.posts[:3]))
 
 
-@verb("result_has_metrics")
+@verb("result_has_metrics", short="rollout", example="left")
 @phrase("the result has metrics")
 @dataclass(frozen=True, slots=True)
 class ResultHasMetrics(RolloutExpectation):

@@ -15,6 +15,7 @@ from rollout_conformance.steps.profiles.rollout.invariants.tools import followin
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 ERROR, HUGE = "error", "huge"
+SCHEMA = {"type": "array", "items": {"type": ["number", "string", "boolean", "null", "array"]}}
 
 
 def _values(written: Any) -> tuple[Any, ...]:
@@ -30,7 +31,7 @@ def _values(written: Any) -> tuple[Any, ...]:
 class ToolResults(RolloutExpectation):
     """The rollout has these tool results, in order."""
 
-    values: Annotated[tuple[Any, ...], Written(_values, {"type": "array"})]
+    values: Annotated[tuple[Any, ...], Written(_values, SCHEMA)]
     "For each a number or text, `error` for the text of an error, `huge` for a number that no float can hold, or a list of what is right."
 
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
@@ -68,7 +69,7 @@ def tool_contents(rollout: Rollout) -> list[Any]:
     ]
 
 
-@verb("tool_error_prefix")
+@verb("tool_error_prefix", short="rollout", example="left")
 @phrase('the texts of tool errors begin with "Error:"')
 @dataclass(frozen=True, slots=True)
 class ToolErrorPrefix(RolloutExpectation):
@@ -80,7 +81,7 @@ class ToolErrorPrefix(RolloutExpectation):
                 yield Check(content.startswith("Error:"), "content begins with Error:", show(content))
 
 
-@verb("no_internals")
+@verb("no_internals", short="rollout", example="left")
 @phrase("no tool result contains source code")
 @dataclass(frozen=True, slots=True)
 class NoInternals(RolloutExpectation):
@@ -96,7 +97,7 @@ class NoInternals(RolloutExpectation):
             yield Check(found is None, "an error text without source code", observed)
 
 
-@verb("truncated_call_not_run")
+@verb("truncated_call_not_run", short="rollout", example="left")
 @phrase("no truncated tool call is run")
 @dataclass(frozen=True, slots=True)
 class TruncatedCallNotRun(RolloutExpectation):
@@ -109,7 +110,7 @@ class TruncatedCallNotRun(RolloutExpectation):
         yield Check(not run, "no result of a truncated tool call", f"content: {show(run[:1])}")
 
 
-@verb("only_listed_tools_run")
+@verb("only_listed_tools_run", short="rollout", example="left")
 @phrase("every listed tool runs, and no other")
 @dataclass(frozen=True, slots=True)
 class OnlyListedToolsRun(RolloutExpectation):
