@@ -136,7 +136,7 @@ class Profile(Generic[S, V]):
     requests are generated and orders of events tried; `unexplored` says what applies instead of the latter. `closing` is what is said at the
     end of a run of a target that breaks what it must not.
 
-    `vocabulary` are the verbs of its cases; `phrases` the modules of sentences that are more than a verb; `case_model` the members of a
+    `cases` are the folders of its cases, where the suite does not ship them. `vocabulary` are the verbs of its cases; `phrases` the modules of sentences that are more than a verb; `case_model` the members of a
     case in YAML. `needs_of` gives the capabilities that the steps of a case need, `only_scripted` why no real model can do what an action says,
     empty where one can.
 
@@ -170,6 +170,7 @@ class Profile(Generic[S, V]):
     capabilities: frozenset[str] = frozenset()
     mistakes: Mistakes = lambda steps: ()
     cause: Callable[[Case, V], Cause | None] = lambda case, view: None
+    cases: tuple[Path, ...] = ()
     ends_by_itself: str | None = None
     at_any_level: frozenset[str] = frozenset()
     disturbs: Callable[[Case], bool] = lambda case: False
