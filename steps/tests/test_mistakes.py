@@ -33,20 +33,20 @@ CASE = """cases:
 CHAT = """cases:
 - name: one
   requirements: [CHAT-050]
-  steps: [{chat: {ask: Hello!}}]
-  expect: [answered]
+  steps: [{chat: {user: Hello!}}]
+  expect: [{status: 200}]
 """
 ROUTER = """cases:
 - name: one
   requirements: [ROUTER-003]
-  steps: [{engines: [500, Done.]}, {chat: {ask: Hello!}}]
-  expect: [answered]
+  steps: [{engines: [500, Done.]}, {chat: {user: Hello!}}]
+  expect: [{status: 200}]
 """
 TRAINER = """cases:
 - name: one
   requirements: [TRAINER-188]
-  steps: [enroll, generate]
-  expect: [{replies: 200}]
+  steps: [start_rollout, generate]
+  expect: [{generation_status: 200}]
 """
 
 Told = Callable[[str, str], list[str]]
@@ -208,23 +208,29 @@ def test_a_slip_in_data_is_told(told: Told, seen: str, wrong: str, where: str, s
 @pytest.mark.parametrize(
     ("text", "seen", "wrong", "says"),
     [
-        (CHAT, "answered", "{answered: {statuses: 999}}", "999 is no status of HTTP"),
-        (CHAT, "answered", "{answered: thrid}", "unknown reply 'thrid'"),
-        (CHAT, "ask: Hello!", "aks: Hello!", "Did you mean ask?"),
-        (CHAT, "ask: Hello!", "ask: 5", "ask: "),
-        (CHAT, "ask: Hello!", "ask: Hello!, change: {seed: .inf}", "cannot be sent as JSON"),
+        (CHAT, "{status: 200}", "{status: 999}", "999 is no status of HTTP"),
+        (CHAT, "{status: 200}", "{status: {of: thrid}}", "unknown response 'thrid'"),
+        (CHAT, "{status: 200}", "{status: {of: second}}", "the case sends 1 request(s) before"),
+        (CHAT, "user: Hello!", "usre: Hello!", "Did you mean user"),
+        (CHAT, "user: Hello!", "user: 5", "user: "),
+        (CHAT, "user: Hello!", "user: Hello!, body: {seed: .inf}", "cannot be sent as JSON"),
         (ROUTER, "500", "999", "999 is no status of HTTP"),
         (ROUTER, "500", "{delay_s: .inf}", "inf is no number"),
         (ROUTER, "500", "{stauts: 500}", "Did you mean status"),
         (ROUTER, "Done.", "{put: {x: .nan}}", "cannot be sent as JSON"),
         (ROUTER, "[500, Done.]", "{say: Done., hold: true}", "nothing lets it go"),
-        (ROUTER, ", {chat: {ask: Hello!}}", "", "nothing is asked of the router"),
-        (ROUTER, "answered", "{asked: e}", "unknown word 'e'"),
-        (TRAINER, "enroll, ", "", "none is enrolled before"),
-        (TRAINER, "enroll,", "{enroll: {refuse: 999}},", "999 is no status of HTTP"),
-        (TRAINER, "enroll,", "{enroll: {tools: [ad]}},", "Did you mean add?"),
-        (TRAINER, "{replies: 200}", "{replies: 4yx}", "write 422, or 4xx"),
-        (TRAINER, "{replies: 200}", "{replies: {statuses: 200, rollout: b}}", "unknown rollout 'b'"),
+        (ROUTER, ", {chat: {user: Hello!}}", "", "nothing is asked of the router"),
+        (ROUTER, "{status: 200}", "{asked: e}", "unknown word 'e'"),
+        (TRAINER, "start_rollout, ", "", "no rollout was started before this step"),
+        (TRAINER, "start_rollout,", "{start_rollout: {first_responses: 999}},", "999 is no status of HTTP"),
+        (TRAINER, "start_rollout,", "{start_rollout: {tools: [ad]}},", "Did you mean add?"),
+        (TRAINER, "{generation_status: 200}", "{generation_status: 4yx}", "write 422, or 4xx"),
+        (
+            TRAINER,
+            "{generation_status: 200}",
+            "{generation_status: {statuses: 200, rollout: b}}",
+            "unknown rollout 'b'",
+        ),
     ],
 )
 def test_a_slip_in_a_case_of_another_profile_is_told(told: Told, text: str, seen: str, wrong: str, says: str) -> None:

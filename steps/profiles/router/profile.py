@@ -5,7 +5,6 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import httpx
 
@@ -20,7 +19,8 @@ from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.completion_responses import MODEL
 from rollout_conformance.steps.peers.scripted_backends import Backend, Backends
 from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
-from rollout_conformance.steps.profiles.chat.replies import CaseView
+from rollout_conformance.steps.profiles.chat.view import CaseView
+from rollout_conformance.steps.profiles.chat.view import read as view_of
 from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.router import fuzz_adapter
 from rollout_conformance.steps.profiles.router.capabilities import LACKS, URL_ONLY
@@ -144,11 +144,7 @@ async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
 
 
 def read(session: Session, case: Case) -> CaseView:
-    wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
-    state: dict[str, Any] = session.state
-    return CaseView(
-        session.trace, state.get("replies", {}), state.get("gauges", {}), session.context, wait_timeouts, state
-    )
+    return view_of(session)
 
 
 CONTRACT = Contract(ROOT / "contracts" / "router")

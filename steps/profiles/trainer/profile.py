@@ -45,7 +45,7 @@ NEEDS = {
 
 @dataclass(slots=True)
 class TrainerPeers(NoPeers):
-    """The rollout server of a run, and what is told of the target by its card."""
+    """The rollout server of a run, and what the target's card declares."""
 
     setting: Setting
     host: ScriptedRolloutServer
@@ -67,7 +67,7 @@ class TrainerPeers(NoPeers):
             self.contexts[case.dialect] = self._context(case)
         if self.setting.engine is None:
             return self.contexts[case.dialect]
-        # A recorded session is asked for word for word: the names of a case must not depend on what else runs.
+        # A recorded session matches requests byte for byte: the names of a case must not depend on what else runs.
         counter = self.counters.setdefault(case.id, itertools.count(stable_number(case.id)))
         return replace(self.contexts[case.dialect], counter=counter)
 
@@ -83,16 +83,16 @@ class TrainerPeers(NoPeers):
         return context
 
     def resolve_placeholders(self, card: Card) -> Card:
-        """A trainer on a live engine is told of it as the reference trainer is."""
+        """A trainer on a live engine gets its address as the reference trainer does."""
         engine = self.setting.engine
         if engine is None:
             return card
         key = {"TRAINER_BACKEND_KEY": engine.key} if engine.key else {}
-        told = {"TRAINER_BACKEND_URL": engine.base_url, "TRAINER_MODEL": engine.model, **key}
-        return card.model_copy(update={"env": {**card.env, **told}})
+        backend = {"TRAINER_BACKEND_URL": engine.base_url, "TRAINER_MODEL": engine.model, **key}
+        return card.model_copy(update={"env": {**card.env, **backend}})
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
-        """A trainer shows its dialects to nobody; what is asked for is judged. Raises `SuiteError` when it is no trainer."""
+        """A trainer does not show its dialects, so the requested ones are judged. Raises `SuiteError` for a target that is not a trainer."""
         try:
             async with client() as http, asyncio.timeout(LOOK_S):
                 reply = await http.post(f"{base_url}/v1/chat/completions", content=b"{}")
@@ -175,7 +175,6 @@ PROFILE = Profile(
     ends_by_itself=SERVES,
     greeting=greeting,
     vocabulary=VOCABULARY,
-    phrases=("rollout_conformance.steps.profiles.trainer.phrases",),
     probe_result=read_probe,
     unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "
     "(`pytest contracts/ --profile trainer`) judge it",

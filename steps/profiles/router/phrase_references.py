@@ -1,47 +1,52 @@
 """Which reply a sentence means: the replies of a case are `it`, or the first, the second and so on, in the order in which they were asked for.
 
-No phrase here; those of the profiles `chat` and `router` name their replies and find them again with these functions.
+No phrase here; those of the profile `router` name their replies and find them again with these functions.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from rollout_conformance.steps.engine.cases import Action
-from rollout_conformance.steps.profiles.chat.actions import Ask, Measure, Send
+from rollout_conformance.steps.engine.phrase_types import ORDINALS, words
+from rollout_conformance.steps.http.metrics import Scrape
+from rollout_conformance.steps.http.requests import Send, WaitForStatus
+from rollout_conformance.steps.profiles.chat.requests import ChatRequest
 from rollout_conformance.steps.profiles.router.actions import AskMany
-from rollout_conformance.steps.profiles.router.affinity import AskUntil, Await, Converse
+from rollout_conformance.steps.profiles.router.affinity import AskUntil, Converse
 from rollout_conformance.steps.profiles.router.api_keys import AskWith, Signed
 from rollout_conformance.steps.profiles.router.concurrency import Crowd, Dawdle, Refill
 
-KEPT = Ask | Send | AskMany | Crowd | Refill | Dawdle | Converse | Await | AskUntil | AskWith | Signed
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+KEPT = (
+    ChatRequest
+    | Send
+    | Scrape
+    | AskMany
+    | Crowd
+    | Refill
+    | Dawdle
+    | Converse
+    | WaitForStatus
+    | AskUntil
+    | AskWith
+    | Signed
+)
 WHO = r"(?P<who>it|both|all|the [a-z]+(?:, the [a-z]+)*(?: and the [a-z]+)?)"
 
 
 def asked(before: Sequence[Action]) -> list[str]:
-    """The names of the replies so far. Several of one question share theirs."""
-    return [one.other if isinstance(one, Dawdle) else one.name for one in before if isinstance(one, KEPT)]
+    """What the replies so far are called: by their names, or in the order of the case. Several of one question share theirs."""
+    kept = [one.other if isinstance(one, Dawdle) else one.name for one in before if isinstance(one, KEPT)]
+    return [name or ORDINALS[place] for place, name in enumerate(kept)]
 
 
 def new(before: Sequence[Action]) -> str:
-    """The name of the next reply. The first is called `it`, as where nothing is said in YAML."""
-    return _name(len(asked(before)))
-
-
-def readings(before: Sequence[Action]) -> list[str]:
-    return [one.name for one in before if isinstance(one, Measure)]
-
-
-def new_reading(before: Sequence[Action]) -> str:
-    return _name(len(readings(before)))
-
-
-def _name(place: int) -> str:
+    """The name of the next reply."""
+    place = len(asked(before))
     if place >= len(ORDINALS):
         raise ValueError(
             f"a scenario has at most {len(ORDINALS)} questions; ask some of them together, or write two scenarios"
         )
-    return ORDINALS[place] if place else "it"
+    return ORDINALS[place]
 
 
 def named(who: str, before: Sequence[Action]) -> tuple[str, ...]:
@@ -71,11 +76,6 @@ def _counted(word: str, known: Sequence[str]) -> str:
     if ordinal not in places:
         raise ValueError(f"no reply is {word!r} here. There are: the {', the '.join(places)}")
     return known[places[ordinal]]
-
-
-def words(text: str) -> list[str]:
-    """The words of `a, b and c`, or of `a or b`."""
-    return [word for part in text.split(", ") for word in part.replace(" or ", " and ").split(" and ") if word]
 
 
 def statuses(text: str) -> list[Any]:
