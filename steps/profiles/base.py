@@ -136,12 +136,12 @@ class Profile(Generic[S, V]):
     requests are generated and orders of events tried; `unexplored` says what applies instead of the latter. `closing` is what is said at the
     end of a run of a target that breaks what it must not.
 
-    `vocabulary` are the verbs of its cases; `phrases` the modules of sentences that are more than a verb; `case_model` the members of a
-    case in YAML. `needs_of` gives the capabilities that the steps of a case need, `only_scripted` why no real model can do what an action says,
-    empty where one can.
+    `cases` are the folders of its cases, where the suite does not ship them. `vocabulary` are the verbs of its cases; `phrases` the modules
+    of sentences that are more than a verb; `case_model` the members of a case in YAML. `needs_of` gives the capabilities that the steps of
+    a case need, `only_scripted` why no real model can do what an action says, empty where one can.
 
-    `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says
-    what can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole)."""
+    `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says what
+    can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole)."""
 
     name: str
     dialects: tuple[str, ...]
@@ -170,6 +170,7 @@ class Profile(Generic[S, V]):
     capabilities: frozenset[str] = frozenset()
     mistakes: Mistakes = lambda steps: ()
     cause: Callable[[Case, V], Cause | None] = lambda case, view: None
+    cases: tuple[Path, ...] = ()
     ends_by_itself: str | None = None
     at_any_level: frozenset[str] = frozenset()
     disturbs: Callable[[Case], bool] = lambda case: False

@@ -6,7 +6,7 @@ import sys
 
 from rollout_conformance.steps.engine.findings import SuiteError
 
-SERVER = "rollout_server"
+SERVER = "rollout_conformance.rollout_server"
 
 
 def become(*words: str) -> None:

@@ -46,10 +46,6 @@ class ChatPeers(NoPeers):
     def tokenizer_hash(self) -> str:
         return self.tokens.hash if self.tokens else "unknown"
 
-    @property
-    def unmatched_requests(self) -> int:
-        return 0
-
     def context(self, case: Case) -> CaseContext:
         return CaseContext(
             self.model,
@@ -68,6 +64,9 @@ class ChatPeers(NoPeers):
         """What was probed, and what the card declares."""
         declared = set(self.setting.card.capabilities)
         return {name for name in self.probed | declared if f"no_{name}" not in declared}
+
+    def key_for(self, case: Case) -> str | None:
+        return self.key
 
     def lacks(self, case: Case) -> str | None:
         live = self.setting.engine
@@ -89,9 +88,6 @@ class ChatPeers(NoPeers):
         if need in PROBED_OR_DECLARED:
             return need in self._capabilities()
         return f"no_{need}" not in self.setting.card.capabilities
-
-    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
-        return None
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Which model is requested: the one that is named, else the first that is listed. Raises `SuiteError` when there is no server."""
