@@ -67,9 +67,9 @@ def test_a_class_is_asked_once_whether_it_acts() -> None:
     case = Case("one", "rollout", "sync", (), (acts, judges), at)
     assert case.actions == (acts,)
     assert case.expectations == (judges,)
-    before = cases._is_action.cache_info().misses
+    before = cases._is.cache_info().misses
     assert case.actions == (acts,)
-    assert cases._is_action.cache_info().misses == before
+    assert cases._is.cache_info().misses == before
 
 
 def test_what_was_loaded_is_not_read_again_by_the_collector() -> None:

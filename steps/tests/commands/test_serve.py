@@ -58,11 +58,12 @@ def test_a_port_that_is_taken_is_refused_with_what_to_write() -> None:
 def test_the_reference_is_run_by_name_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[list[str]] = []
     monkeypatch.setattr("os.execv", lambda program, words: ran.append(words[1:]))
-    monkeypatch.setattr("os.environ", {})
+    environment: dict[str, str] = {}
+    monkeypatch.setattr("os.environ", environment)
     serve.rollout("127.0.0.1", 0, demo=True)
     serve.router("127.0.0.1", 0)
     assert ran == [["-m", serve.SERVER], ["-m", f"{serve.SERVER}.chat", "--host", "127.0.0.1", "--port", "0"]]
-    assert serve.os.environ == {
+    assert environment == {
         "ROLLOUT_SERVER_HOST": "127.0.0.1",
         "ROLLOUT_SERVER_PORT": "0",
         "ROLLOUT_DEMO": "true",

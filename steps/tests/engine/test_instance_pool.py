@@ -11,7 +11,8 @@ TARGET = Target("http://127.0.0.1:1")
 
 def test_there_are_no_more_instances_than_allowed_and_the_first_that_is_free_is_taken() -> None:
     async def play() -> None:
-        pool, used = InstancePool(2), []
+        pool = InstancePool(2)
+        used: list[int] = []
 
         async def case(seconds: float) -> None:
             async with pool.acquire() as instance:
@@ -38,7 +39,8 @@ def test_an_instance_is_reused_before_another_one_is_made() -> None:
 
 def test_an_instance_that_was_spoilt_is_ended_and_the_next_case_starts_one() -> None:
     async def play() -> None:
-        pool, ended = InstancePool(1), []
+        pool = InstancePool(1)
+        ended: list[str] = []
         async with pool.acquire() as instance:
             start(instance, "first", ended)
             await instance.spoilt()
