@@ -59,7 +59,9 @@ class Status(ResponseExpectation):
 
     def check(self, response: KeptResponse, view: Any) -> Check:
         expected = " or ".join(map(str, self.statuses))
-        return Check(response.status in self.numbers and response.is_readable, expected, response.shown())
+        if not response.is_readable:
+            return Check(False, f"{expected}, with JSON", f"{response.status}: {show(response.body)}")
+        return Check(response.status in self.numbers, expected, response.shown())
 
 
 @verb("header", short="name", example=("X-Request-Id", "{name: Content-Type, one_of: [application/json]}"))
