@@ -1,5 +1,6 @@
-"""The command `rollout-conformance`. Signals are heeded before anything else: reading all of the suite takes a second or two."""
+"""The command `rollout-conformance`. Signals are handled before anything else is imported: importing all of the suite takes a second."""
 
+import io
 import json
 import sys
 from typing import Any
@@ -10,12 +11,23 @@ NO_JUDGEMENT = 2
 
 
 def main() -> None:
+    """Every error becomes one message and exit code 2; a signal ends the command in order, with the exit code of that signal."""
     ENDING.listen()
     try:
-        from rollout_conformance.steps.cli import main as command
+        from rollout_conformance.steps import suite_faults
+        from rollout_conformance.steps.cli import cli
+        from rollout_conformance.steps.commands.exit_code import exit_code_of
     except Interrupted:
         leave(_ended_before_it_began())
-    command()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a target may send half a character, which no encoding can write
+            stream.reconfigure(errors="backslashreplace")
+    suite_faults.quiet()
+    code = exit_code_of(cli)
+    ENDING.done()
+    if ENDING.reason is not None:
+        leave(code if ENDING.reason.code is None else ENDING.reason.code)
+    sys.exit(code)
 
 
 def _ended_before_it_began() -> int:
@@ -40,7 +52,7 @@ def _ended_before_it_began() -> int:
 
 
 def _report_of(words: list[str]) -> str | None:
-    """The file that `--report FILE` names. Nothing that could parse the whole line has been read yet."""
+    """The file that `--report FILE` names. Nothing that could parse the whole line has been imported yet."""
     for word, after in zip(words, [*words[1:], ""], strict=True):
         if word == "--report" and words[0] == "run":
             return after or None

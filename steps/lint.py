@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps import case_catalog, prose
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
@@ -12,21 +11,12 @@ from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.plain_words import banned
+from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import RunOptions, card_of, profile_of
+from rollout_conformance.steps.run_setup import RunOptions, card_of
 
 # The files whose prose is in plain words, and stays so. Others are added as they are rewritten: features/*/*.feature, README.md, ...
 PLAIN = ("contracts/*/requirements.yaml", "contracts/*/openapi*.yaml", "scenarios/*/README.md", "CHANGELOG.md")
-
-
-def problems(profile: Profile) -> list[str]:
-    """Everything that is wrong with the cases and the catalogue of a profile, a line each."""
-    try:
-        cases = case_catalog.every(profile.name)
-        case_catalog.known_variants(cases, profile, cards.load(profile.default_card))
-    except SuiteError as error:
-        return str(error).splitlines()
-    return [*_twice(cases), *_uncovered(profile.name, cases), *_misjudged(profile.name, cases)]
 
 
 def words(root: Path = ROOT) -> list[str]:
@@ -46,6 +36,30 @@ class Checked:
 
     cases: Mapping[str, list[Case]]
     problems: list[str]
+
+
+def of_profiles(profiles: Iterable[Profile]) -> Checked:
+    """The shipped cases and the catalogues of these profiles."""
+    cases: dict[str, list[Case]] = {}
+    problems: list[str] = []
+    for profile in profiles:
+        cases[profile.name], found = _of_profile(profile)
+        problems += found
+    return Checked(cases, problems)
+
+
+def problems(profile: Profile) -> list[str]:
+    """Everything that is wrong with the cases and the catalogue of a profile, a line each."""
+    return _of_profile(profile)[1]
+
+
+def _of_profile(profile: Profile) -> tuple[list[Case], list[str]]:
+    try:
+        cases = case_catalog.every(profile.name)
+        case_catalog.known_variants(cases, profile, cards.load(profile.reference.card))
+    except SuiteError as error:
+        return [], str(error).splitlines()
+    return cases, [*_twice(cases), *_uncovered(profile.name, cases), *_misjudged(profile.name, cases)]
 
 
 def of_files(paths: Iterable[Path], profile: Profile | None, card: Path | None) -> Checked:
@@ -104,26 +118,3 @@ def _misjudged(profile: str, cases: list[Case]) -> list[str]:
                 f"{about[entry.id].at}: a case about {entry.id}, of which {file} says that {says}; add case there"
             )
     return found
-
-
-def explanation(requirement: Requirement, cases: list[Case]) -> str:
-    """A requirement in full, with the cases that are about it."""
-    lines = [
-        f"{requirement.id}  {requirement.level.upper()}  ({', '.join(requirement.dialects)})",
-        f"  {requirement.sentence}",
-    ]
-    if requirement.why:
-        lines.append(f"  why       {requirement.why}")
-    lines.append(f"  source    {requirement.source}")
-    if requirement.judged:
-        lines.append(f"  judged    by {' and '.join(requirement.judged_by)}: {requirement.judged}")
-    if requirement.not_judged:
-        lines.append(f"  not judged: {requirement.not_judged}")
-    lines += [f"  accepts   {outcome}" for outcome in requirement.accepts]
-    if requirement.decision:
-        lines.append(f"  decision  {requirement.decision}")
-    if requirement.needs:
-        lines.append(f"  needs     {', '.join(requirement.needs)}")
-    about = [case for case in cases if requirement.id in case.requirements]
-    lines += [f"  case      {case.at}  {case.name} [{case.dialect}]" for case in about]
-    return "\n".join(lines)

@@ -27,7 +27,7 @@ def line(error: BaseException) -> str:
 
 def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT / "steps")]
+    ours = [frame for frame in frames if Path(frame.filename).resolve().is_relative_to(ROOT / "steps")]
     if not frames:
         return ""
     at = (ours or frames)[-1]

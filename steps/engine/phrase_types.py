@@ -67,6 +67,7 @@ TYPES: Mapping[str, PhraseType] = {
         PhraseType("text", r'"[^"]*"', lambda text: text[1:-1], '"a text"'),
         PhraseType("path", r"/\S*", str, "/health"),
         PhraseType("names", r"[\w-]+(?:, [\w-]+)*(?: (?:and|or) [\w-]+)?", words, "add and subtract"),
+        PhraseType("status", r"\d{3}|[1-5]xx", lambda text: _statuses(text)[0], "200"),
         PhraseType(
             "statuses", r"(?:\d{3}|[1-5]xx)(?:, (?:\d{3}|[1-5]xx))*(?: (?:and|or) (?:\d{3}|[1-5]xx))?", _statuses, "200"
         ),

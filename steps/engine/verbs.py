@@ -30,6 +30,7 @@ from rollout_conformance.steps.engine.verb_parsing import hints, literals, made,
 
 T = TypeVar("T", bound=type)
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_NUMBERS: Mapping[Any, str] = {int: "int", int | None: "int", float: "number", float | None: "number"}
 _ATTRIBUTE_VERB, _ATTRIBUTE_PHRASES = "__verb__", "__phrases__"
 BLOCK, TABLE = "docstring", "datatable"  # as pytest-bdd calls what stands below a sentence
 
@@ -87,7 +88,7 @@ class Verb:
         hint = hints(self.kind)[member]
         if get_origin(hint) is tuple:
             return TYPES["names"]
-        return TYPES[{int: "int", float: "number"}.get(hint, "text")]
+        return TYPES[_NUMBERS.get(hint, "text")]
 
     def pattern(self, phrase: Phrase) -> str:
         """The regular expression of a sentence, with a group for each member."""

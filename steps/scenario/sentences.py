@@ -7,15 +7,17 @@ import functools
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_bdd import given, parsers, then, when
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.verb_parsing import hints
 from rollout_conformance.steps.engine.verbs import BLOCK, TABLE, Phrase, Verb
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.run_setup import PROFILES
 
 KEYWORDS: Mapping[str, Callable[..., Any]] = {"given": given, "when": when, "then": then}
 PROFILE = "__profile__"  # on the function of a sentence: the one profile that it belongs to
@@ -39,9 +41,8 @@ def _register(profile: Profile, verb: Verb, phrase: Phrase) -> None:
     names = [*(member for member, _ in phrase.placeholders()), *below]
 
     def step(**said: Any) -> Any:
-        return verb.from_phrase(
-            phrase, {k: v for k, v in said.items() if k not in below}, said.get(BLOCK), said.get(TABLE)
-        )
+        block = _block(verb, phrase, said[BLOCK]) if phrase.block else None
+        return verb.from_phrase(phrase, {k: v for k, v in said.items() if k not in below}, block, said.get(TABLE))
 
     step.__name__ = f"{verb.name}: {phrase.template}"
     step.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -51,6 +52,11 @@ def _register(profile: Profile, verb: Verb, phrase: Phrase) -> None:
     keyword = phrase.keyword or ("when" if verb.is_action else "then")
     KEYWORDS[keyword](parsers.re(verb.pattern(phrase)))(step)
     _MARKERS.extend(marker for marker, one in step_function_context_registry.items() if one.step_func is step)
+
+
+def _block(verb: Verb, phrase: Phrase, text: str) -> Any:
+    """The value of a text block: the text itself for a member that is a text, else YAML."""
+    return text if hints(verb.kind).get(phrase.block) is str else yaml_source.parse(text, yaml_source.BLOCK).value
 
 
 @functools.cache
@@ -65,23 +71,38 @@ def look_up(kind: str, text: str, profile: str) -> list[Found]:
     return found
 
 
-def _known(kind: str | None, profile: Profile) -> Iterator[StepFunctionContext]:
+def _known(kind: str | None, profile: Profile) -> list[StepFunctionContext]:
     """The sentences of a profile, and those that a user wrote. One sentence may mean something else in another profile."""
+    for name in PROFILES:
+        register(name)
+    return _selected(kind, profile.name, len(step_function_context_registry))
+
+
+@functools.cache
+def _selected(kind: str | None, profile: str, registered: int) -> list[StepFunctionContext]:
+    """The same, of so many sentences that are registered: more of them come when a user's module is imported."""
     ours = {name: register(name) for name in PROFILES}
-    foreign = frozenset().union(*ours.values()) - ours[profile.name]
-    for context in step_function_context_registry.values():
-        owner = getattr(context.step_func, PROFILE, profile.name)
-        if (
-            owner == profile.name
-            and context.step_func.__module__ not in foreign
-            and context.type in (None, kind or context.type)
-        ):
-            yield context
+    foreign = frozenset().union(*ours.values()) - ours[profile]
+    return [
+        context
+        for context in step_function_context_registry.values()
+        if getattr(context.step_func, PROFILE, profile) == profile
+        and context.step_func.__module__ not in foreign
+        and context.type in (None, kind or context.type)
+    ]
 
 
 def shown(kind: str | None, profile: Profile) -> list[str]:
     """The sentences of a kind, with their parameters in angle brackets."""
-    return [
-        re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", context.parser.name).replace("(?:", "(")
-        for context in _known(kind, profile)
-    ]
+    return [_readable(context.parser.name) for context in _known(kind, profile)]
+
+
+def of_functions(profile: Profile) -> list[tuple[str, str]]:
+    """The sentences of a profile's Python functions: (keyword, sentence)."""
+    modules = register(profile.name)
+    found = [one for one in _known(None, profile) if one.step_func.__module__ in modules]
+    return [(str(one.type), _readable(one.parser.name)) for one in found]
+
+
+def _readable(pattern: str) -> str:
+    return re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", pattern).replace("(?:", "(")

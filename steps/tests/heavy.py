@@ -21,6 +21,7 @@ from rollout_conformance.steps.peers.script import Call, Reply, Script
 from rollout_conformance.steps.peers.scripted_backends import Plan
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.chat import view as chat
 from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
@@ -28,7 +29,6 @@ from rollout_conformance.steps.profiles.rollout import view as rollout
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides, compose
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.trainer import state as trainer
-from rollout_conformance.steps.run_setup import PROFILES
 from rollout_conformance.steps.sse.streams import Chunk
 from rollout_conformance.steps.tests import growth
 

@@ -6,7 +6,7 @@ import pytest
 
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.scenario.gherkin import compile_feature
 
 BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(

@@ -63,7 +63,7 @@ def test_a_contract_that_cannot_be_fuzzed_says_where_and_why(tmp_path: Path, tex
 def fuzzed(mutant: str, dialect: str = "sync") -> dict[str, dict[str, tuple[Finding, str]]]:
     """The MUSTs that generated requests show to be broken, by operation, each with how it was shown and the request that showed it."""
     contract = contracts.load(ROOT / f"contracts/rollout/openapi.{dialect}.yaml", f"openapi.{dialect}.yaml")
-    card = cards.load(PROFILE.default_card)
+    card = cards.load(PROFILE.reference.card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": mutant}})
     request = RunOptions(target="app:rollout_server.mutants:create_app", dialect=dialect, described=card)
     with LoopThread() as loop_thread:
@@ -98,7 +98,7 @@ def test_a_defect_of_the_surface_is_found_by_the_contract() -> None:
 
 def test_a_defect_of_the_chunks_of_a_stream_is_found_by_the_contract() -> None:
     contract = contracts.load(ROOT / "contracts" / "chat" / "openapi.yaml", "openapi.yaml")
-    card = cards.load(CHAT.default_card)
+    card = cards.load(CHAT.reference.card)
     card = card.model_copy(update={"env": {**card.env, "ENGINE_MUTANT": "created_as_text"}})
     request = RunOptions(
         profile="chat", target="app:rollout_server.mutants.inference:create_app", dialect="openai", described=card

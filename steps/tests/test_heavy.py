@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.profiles import PROFILES
 
 DEADLINE_S = 900  # far more than a busy machine needs; what is quadratic takes hours
 

@@ -14,7 +14,8 @@ from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import body_limits, http_client, targets
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
+from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.run_setup import RunOptions, ready
 from rollout_conformance.steps.tests.hostile import BEHAVIOURS, served
 
 ROOT = Path(__file__).parents[2]
@@ -75,9 +76,7 @@ def test_a_hostile_target_is_refused_in_one_line_or_judged(name: str, profile: s
             target = f"http://127.0.0.1:{port}"
             async with ready(RunOptions(profile=profile, target=target, described=IMPATIENT, max_body=1)) as run:
                 cases = [
-                    case
-                    for case in run.applicable(case_catalog.every(profile))
-                    if run.runner.judged.lacks(case) is None
+                    case for case in run.applicable(case_catalog.every(profile)) if run.runner.peers.lacks(case) is None
                 ]
                 outcomes = await asyncio.gather(*map(run.runner.play, cases[:3]))
                 reasons = [one.judgement.reason for one in outcomes if one.judgement.verdict is Verdict.ERROR]

@@ -8,7 +8,7 @@ import pytest
 from rollout_conformance.steps import lint
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.profiles import PROFILES
 
 FEATURE = """Feature: F
 
@@ -45,8 +45,8 @@ ROUTER = """cases:
 TRAINER = """cases:
 - name: one
   requirements: [TRAINER-188]
-  steps: [enroll, generate]
-  expect: [{replies: 200}]
+  steps: [start_rollout, generate]
+  expect: [{generation_status: 200}]
 """
 
 Told = Callable[[str, str], list[str]]
@@ -221,11 +221,16 @@ def test_a_slip_in_data_is_told(told: Told, seen: str, wrong: str, where: str, s
         (ROUTER, "[500, Done.]", "{say: Done., hold: true}", "nothing lets it go"),
         (ROUTER, ", {chat: {user: Hello!}}", "", "nothing is asked of the router"),
         (ROUTER, "{status: 200}", "{asked: e}", "unknown word 'e'"),
-        (TRAINER, "enroll, ", "", "none is enrolled before"),
-        (TRAINER, "enroll,", "{enroll: {refuse: 999}},", "999 is no status of HTTP"),
-        (TRAINER, "enroll,", "{enroll: {tools: [ad]}},", "Did you mean add?"),
-        (TRAINER, "{replies: 200}", "{replies: 4yx}", "write 422, or 4xx"),
-        (TRAINER, "{replies: 200}", "{replies: {statuses: 200, rollout: b}}", "unknown rollout 'b'"),
+        (TRAINER, "start_rollout, ", "", "no rollout was started before this step"),
+        (TRAINER, "start_rollout,", "{start_rollout: {first_responses: 999}},", "999 is no status of HTTP"),
+        (TRAINER, "start_rollout,", "{start_rollout: {tools: [ad]}},", "Did you mean add?"),
+        (TRAINER, "{generation_status: 200}", "{generation_status: 4yx}", "write 422, or 4xx"),
+        (
+            TRAINER,
+            "{generation_status: 200}",
+            "{generation_status: {statuses: 200, rollout: b}}",
+            "unknown rollout 'b'",
+        ),
     ],
 )
 def test_a_slip_in_a_case_of_another_profile_is_told(told: Told, text: str, seen: str, wrong: str, says: str) -> None:

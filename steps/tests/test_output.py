@@ -26,7 +26,7 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.profiles import PROFILES
 
 CATALOGUE = PROFILES["rollout"].catalogue
 LEVELS = {name: entry.level for name, entry in CATALOGUE.items()}
@@ -75,7 +75,7 @@ def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_
 
 
 def test_the_last_sentence_is_plain() -> None:
-    assert summary([outcome("a", FOUND)], CATALOGUE).endswith(
+    assert summary([outcome("a", FOUND)], CATALOGUE, closing=PROFILES["rollout"].closing).endswith(
         "Not fit to train on: 1 requirement(s) broken: ROLLOUT-094."
     )
     good = summary([outcome("a", Satisfied("ROLLOUT-094"))], CATALOGUE)

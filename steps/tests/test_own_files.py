@@ -6,11 +6,14 @@ import pytest
 from click.testing import CliRunner
 
 from rollout_conformance.steps import baseline, case_catalog, lint
-from rollout_conformance.steps.cli import FINDINGS, NO_JUDGEMENT, OK, _conclude, cli
+from rollout_conformance.steps.cli import cli
+from rollout_conformance.steps.commands.conclusion import conclude
+from rollout_conformance.steps.commands.exit_code import FINDINGS, NO_JUDGEMENT, OK
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.run_setup import PROFILES, RunOptions
+from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.run_setup import RunOptions
 
 CASE = "cases:\n- name: {name}\n  requirements: [{about}]\n  steps: [{step}]\n  expect: [{expected}]\n"
 CHAT = CASE.format(name="a chat", about="CHAT-050", step="{chat: {user: Hello!}}", expected="{status: 200}")
@@ -118,7 +121,7 @@ def test_a_run_that_judges_nothing_could_not_judge(tmp_path: Path, capsys: pytes
     file = written(tmp_path, a_yaml=ROLLOUT) / "a.yaml"
     (case, *_) = case_catalog.among([file], PROFILES["rollout"])
     silent = Outcome(case, Judgement(Verdict.INCONCLUSIVE, {}, (), "the occasion never arose"), None, 0.0, "")
-    assert _conclude(RunOptions(), [silent], baseline.load(None), 1) == NO_JUDGEMENT
+    assert conclude(RunOptions(), [silent], baseline.load(None), 1) == NO_JUDGEMENT
     assert "Nothing was judged" in capsys.readouterr().err
     held = Outcome(case, Judgement(Verdict.PASS, {"ROLLOUT-112": Verdict.PASS}), None, 0.0, "")
-    assert _conclude(RunOptions(), [silent, held], baseline.load(None), 2) == OK
+    assert conclude(RunOptions(), [silent, held], baseline.load(None), 2) == OK

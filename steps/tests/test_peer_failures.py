@@ -20,8 +20,9 @@ from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.peers.scripted_backends import Backend, BackendLine, Backends, Plan
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer, StartAnswer
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
-from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 NONCE = "rc-00000000-1x"
 ASKED = {"rollout_id": NONCE, "messages": [{"role": "user", "content": f"Hello, {NONCE}."}]}

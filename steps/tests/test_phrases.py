@@ -6,7 +6,7 @@ import pytest
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.scenario import loader as scenario
 from rollout_conformance.steps.scenario.gherkin import compile_feature
 
@@ -56,30 +56,6 @@ def test_twins_are_equal_values(tmp_path: Path, prose: str, data: str) -> None:
     assert [case.needs for case in told] == [case.needs for case in written]
 
 
-TRAINER_TWINS = [
-    (
-        "TRAINER-188",
-        '    When for rollout "a", the trainer enrolls the rollout at a server with the tools add and subtract\n'
-        '    And for rollout "b", the trainer enrolls the rollout at the server of "a"\n'
-        '    And for rollout "a", the next turn is asked for with the key of "b"\n'
-        '    Then for rollout "a", the turn is answered 401\n',
-        "steps: [{enroll: {rollout: a, tools: [add, subtract]}}, {enroll: {rollout: b, beside: a}},"
-        ' {generate: {rollout: a, key: "other:b"}}]\n  expect: [{replies: {statuses: 401, rollout: a}}]',
-    ),
-    (
-        "TRAINER-188",
-        "    When the trainer enrolls the rollout at a server that first answers 429 with Retry-After 0.2\n"
-        "    And the next turn is asked for with a short mask\n    And the same turn is asked for again\n"
-        "    And the rollout comes to its end as ERROR\n    And its record is read after the end\n"
-        "    Then the turns are answered 422, 4xx and 200\n    And the record shows TIMEOUT or ERROR\n"
-        "    And the server was started 2 times\n",
-        'steps: [{enroll: {refuse: [{status: 429, headers: {retry-after: "0.2"}}]}}, {generate: {mask: short}},'
-        " {generate: {retry: true}}, {complete: {status: ERROR}}, {record: {ended: true}}]\n"
-        "  expect: [{replies: [422, 4xx, 200]}, {shows: {status: [TIMEOUT, ERROR]}}, {starts: {least: 2, most: 2}}]",
-    ),
-]
-
-
 ROUTER_TWINS = [
     (
         "ROUTER-003",
@@ -113,7 +89,7 @@ ROUTER_TWINS = [
 ]
 
 
-@pytest.mark.parametrize(("requirement", "prose", "data"), [*TRAINER_TWINS, *ROUTER_TWINS])
+@pytest.mark.parametrize(("requirement", "prose", "data"), ROUTER_TWINS)
 def test_twins_of_the_other_profiles_are_equal_values(tmp_path: Path, requirement: str, prose: str, data: str) -> None:
     profile = requirement.partition("-")[0].lower()
     folder = tmp_path / profile

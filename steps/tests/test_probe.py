@@ -18,7 +18,8 @@ from rollout_conformance.steps.engine.trace import Request as HttpRequest
 from rollout_conformance.steps.engine.trace import Response
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedPlay
-from rollout_conformance.steps.run_setup import PROFILES, RunOptions, ready
+from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.run_setup import RunOptions, ready
 
 JSON = (("content-type", "application/json"),)
 KEY = "a-key-of-ours"
@@ -294,7 +295,7 @@ def test_smoke_finds_the_reference_sane(profile: str) -> None:
 
 
 def test_what_breaks_elsewhere_is_judged_in_full() -> None:
-    card = cards.load(PROFILES["rollout"].default_card)
+    card = cards.load(PROFILES["rollout"].reference.card)
     broken = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "http_500"}})
     request = RunOptions(target="app:rollout_server.mutants:create_app", described=broken, dialect="sync")
     assert asyncio.run(_judged(request)) == (("sync",), ())

@@ -10,7 +10,7 @@ from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.scenario import loader as scenario
 from rollout_conformance.steps.scenario import schema
 

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps import cli, progress
+from rollout_conformance.steps import progress
 from rollout_conformance.steps.baseline import Baseline
+from rollout_conformance.steps.commands.conclusion import conclude
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import Reason
 from rollout_conformance.steps.engine.findings import Finding, Location, Satisfied, judge
@@ -266,10 +267,10 @@ def test_what_a_target_started_dies_too() -> None:
 
 
 FAULT = """
-import rollout_conformance.steps.cli
-def every(profile):
+from rollout_conformance.steps import case_catalog
+def among(*arguments, **named):
     raise RuntimeError("one line\\nand another")
-steps.cli.library.every = every
+case_catalog.among = among
 from rollout_conformance.steps.entry import main
 main()
 """
@@ -280,7 +281,7 @@ def test_a_fault_of_the_suite_is_one_line() -> None:
         out, err = run.process.communicate(timeout=STARTED_S)
     assert run.process.returncode == 2
     assert err.startswith(
-        "rollout-conformance: this is a fault of the suite, please report it: RuntimeError: one line and another, at cli.py:"
+        "rollout-conformance: this is a fault of the suite, please report it: RuntimeError: one line and another, at run.py:"
     )
     assert (out, err.count("\n")) == ("", 1)
 
@@ -331,16 +332,16 @@ def test_the_end_of_its_time_is_1_with_findings_and_2_without(
     found.planned = 3
     found.add(outcome(evidence))
 
-    def conclude(outcomes: list[Outcome], planned: int) -> int:
-        return cli._conclude(RunOptions(), outcomes, Baseline(), planned, reason)
+    def shown_at_the_end(outcomes: list[Outcome], planned: int) -> int:
+        return conclude(RunOptions(), outcomes, Baseline(), planned, reason)
 
     reason = Reason("--max-time 1")
-    assert found.end_early(reason, conclude) == code
+    assert found.end_early(reason, shown_at_the_end) == code
     shown = capsys.readouterr().out
     assert words in shown
     assert "Ended early by --max-time 1: 1 of 3 cases had been played." in shown
     reason = Reason("SIGTERM", 143)
-    assert found.end_early(reason, conclude) == 143
+    assert found.end_early(reason, shown_at_the_end) == 143
 
 
 # The plugin of Hypothesis reads all of Hypothesis at the end of a session, which has nothing to do with ours.

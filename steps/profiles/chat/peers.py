@@ -12,12 +12,11 @@ import httpx
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
-from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens as tokenizers
 from rollout_conformance.steps.peers.tokens import Tokens
-from rollout_conformance.steps.profiles.base import Setting
+from rollout_conformance.steps.profiles.base import NoPeers, Setting
 from rollout_conformance.steps.profiles.chat.capabilities import LACKS, PROBED_OR_DECLARED, PROBES, has
 from rollout_conformance.steps.profiles.chat.greeting import GREETING
 from rollout_conformance.steps.profiles.chat.requests import CHAT
@@ -30,7 +29,7 @@ RUNNING = "vllm:num_requests_running"
 
 
 @dataclass(slots=True)
-class ChatPeers:
+class ChatPeers(NoPeers):
     """No peer is played here: this is what was learnt of the server. `probed` are the capabilities that it showed, `listed` its models, `ids_at`
     where token ids stand that are not where they should be."""
 
@@ -51,9 +50,6 @@ class ChatPeers:
     def unmatched_requests(self) -> int:
         return 0
 
-    def resolve_placeholders(self, card: Card) -> Card:
-        return card
-
     def context(self, case: Case) -> CaseContext:
         return CaseContext(
             self.model,
@@ -64,6 +60,9 @@ class ChatPeers:
             frozenset(self._capabilities()),
             self.listed,
         )
+
+    def key_for(self, case: Case) -> str | None:
+        return self.context(case).target_key
 
     def _capabilities(self) -> set[str]:
         """What was probed, and what the card declares."""

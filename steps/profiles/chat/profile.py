@@ -24,6 +24,7 @@ from rollout_conformance.steps.profiles.chat.peers import peers
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.chat.view import read as view_of
 from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY
+from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 
 
 def read(session: Session, case: Case) -> CaseView:
@@ -38,12 +39,18 @@ def live_target(engine: Engine) -> str:
     return engine.base_url
 
 
+CONTRACT = Contract(ROOT / "contracts" / "chat")
 PROFILE = Profile(
     name="chat",
+    closing="Not fit to train on",
     dialects=("openai",),
-    catalogue=requirements.load(ROOT / "contracts" / "chat" / "requirements.yaml"),
-    default_target="app:rollout_server.inference.app:create_app",
-    default_card=ROOT / "scenarios" / "cards" / "engine.yaml",
+    catalogue=requirements.load(CONTRACT.requirements),
+    contract=CONTRACT,
+    reference=Reference(
+        "app:rollout_server.inference.app:create_app",
+        ROOT / "scenarios" / "cards" / "engine.yaml",
+        Mutants("rollout_conformance.rollout_server.mutants.inference", "ENGINE_MUTANT"),
+    ),
     tables={"openai": STREAM},
     peers=peers,
     read=read,
@@ -61,10 +68,16 @@ PROFILE = Profile(
         errors.rejections,
         errors.errors,
     ),
-    replaces_duplicates=frozenset(),
-    masks_other_findings=frozenset(),
-    inconclusive_reason=lambda case, view: None,
-    fuzz_adapter=fuzz_adapter,
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="CHAT-300",
+        accepts="CHAT-301",
+        rejects="CHAT-302",
+        no_5xx="CHAT-303",
+        no_internals="CHAT-005",
+        no_secrets="CHAT-007",
+        by_check={"ignored_auth": "CHAT-006"},
+    ),
     greeting=greeting,
     vocabulary=VOCABULARY,
     phrases=("rollout_conformance.steps.profiles.chat.phrases",),

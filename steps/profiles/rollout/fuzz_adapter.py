@@ -52,6 +52,16 @@ ABOUT = {"sync": ("ROLLOUT-119",), "callback": ("ROLLOUT-136",), "routed": ("ROL
 """The requirement that a rollout which never ends breaks."""
 
 
+def dialect_of(spec: Mapping[str, Any]) -> str | None:
+    """The dialect of an OpenAPI document: its paths say so, or `x-dialect` does."""
+    paths = spec.get("paths") or {}
+    if "/rollout/cancel" in paths:
+        return "routed"
+    if isinstance(spec.get("x-dialect"), str):
+        return str(spec["x-dialect"])
+    return next((dialect for dialect, start in START_PATH.items() if start in paths), None)
+
+
 def about(dialect: str, start: bool) -> tuple[str, ...]:
     return ABOUT[dialect] if start else ()
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from rollout_conformance.contracts.lifecycle import Table, advance, legal
-from rollout_conformance.steps.exploration.scenario_emitter import (
+from rollout_conformance.steps.profiles.rollout.exploration.scenario_emitter import (
     ACKS,
     ANSWERS,
     FAULTS,

@@ -10,8 +10,8 @@ from typing import Any
 
 from allpairspy import AllPairs
 
-from rollout_conformance.steps.exploration.scenario_emitter import Line
-from rollout_conformance.steps.exploration.walk import ABOUT
+from rollout_conformance.steps.profiles.rollout.exploration.scenario_emitter import Line
+from rollout_conformance.steps.profiles.rollout.exploration.walk import ABOUT
 
 ASPECTS: dict[str, tuple[Any, ...]] = {
     "fault": (None, 503, "reset", "cut", 429, 500, 400, "not_json"),

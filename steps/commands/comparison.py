@@ -1,0 +1,70 @@
+"""`run --backend both`: the same cases by script and with a live model, and where the two disagree."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.commands.playing import play_all
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.live import divergence, engine
+from rollout_conformance.steps.live.backend_option import LIVE, SCRIPTED
+from rollout_conformance.steps.live.divergence import Divergence, Played
+from rollout_conformance.steps.live.engine import EngineOptions
+from rollout_conformance.steps.live.inference_client import Engine
+from rollout_conformance.steps.profiles import PROFILES, profile_of
+from rollout_conformance.steps.run_setup import RunOptions, ready
+
+
+async def compare_backends(run_options: RunOptions, cases: list[Case], report_file: Path | None) -> int:
+    """The same cases by script and live, and the engine by the profiles that judge one; prints whether to deploy, gives the exit code."""
+    if run_options.record is not None:
+        raise SuiteError("--record records one live session, and both is two runs: write --backend live.")
+    of_engines = [name for name, profile in PROFILES.items() if profile.live_target is not None]
+    judged = {run_options.profile: cases}
+    judged |= {name: case_catalog.every(name) for name in of_engines if name != run_options.profile}
+    if not any(case.live is not None for case in cases):
+        raise SuiteError(
+            "--backend both: none of these cases states what it demands of a live model (`live:` in its file)."
+        )
+    async with engine.running(EngineOptions.from_environment()) as model:
+        engine_options = EngineOptions(model.base_url, model.model, model.key)
+        parts = [
+            await _compared(
+                _options_for(run_options, profile, model, engine_options),
+                [case for case in some if case.live is not None],
+            )
+            for profile, some in judged.items()
+        ]
+    found = divergence.together(parts)
+    for line in divergence.lines(found):
+        click.echo(line)
+    if report_file is not None:
+        divergence.write(report_file, found)
+    return divergence.exit_code(found)
+
+
+def _options_for(run_options: RunOptions, profile: str, model: Engine, engine_options: EngineOptions) -> RunOptions:
+    """The engine is judged with a card of its own only when it is the tiny model that the card describes."""
+    if profile == run_options.profile:
+        return replace(run_options, engine_options=engine_options)
+    card = profile_of(profile).reference.card if model.model == engine.NAME else None
+    return RunOptions(
+        profile=profile,
+        card=card,
+        tokenizer=run_options.tokenizer,
+        level=run_options.level,
+        jobs=run_options.jobs,
+        engine_options=engine_options,
+    )
+
+
+async def _compared(run_options: RunOptions, cases: list[Case]) -> Divergence:
+    played: list[Played] = []
+    for name in (SCRIPTED, LIVE):
+        async with ready(replace(run_options, backend=name)) as run:
+            outcomes = await play_all(run, run.applicable(cases), lambda outcome: None)
+            played.append(divergence.of_run(run, outcomes))
+    return divergence.compared(played[0], played[1])

@@ -1,0 +1,62 @@
+"""What is printed at the end of a run: the findings, the summary and what was not judged; and the exit code."""
+
+import contextlib
+
+import click
+
+from rollout_conformance.steps.baseline import Baseline
+from rollout_conformance.steps.commands.exit_code import FINDINGS, INTERRUPTED, NO_JUDGEMENT, OK
+from rollout_conformance.steps.engine import shared_causes
+from rollout_conformance.steps.engine.early_end import ENDING, Reason
+from rollout_conformance.steps.engine.failure_report import collapse, finding_block, summary
+from rollout_conformance.steps.engine.findings import Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.profiles import profile_of
+from rollout_conformance.steps.run_results import RunResults
+from rollout_conformance.steps.run_setup import RunOptions
+
+
+def conclude(
+    run_options: RunOptions, outcomes: list[Outcome], known: Baseline, planned: int, ended: Reason | None = None
+) -> int:
+    """Print what a run found; gives the exit code. `ended` is why the run ended before all planned cases were played."""
+    profile = profile_of(run_options.profile)
+    outcomes = shared_causes.joined(outcomes, profile.ends_by_itself)
+    unexcused = [outcome for outcome in outcomes if known.excuses(outcome) is None]
+    for group in collapse(unexcused, profile.catalogue):
+        click.echo(finding_block(group) + "\n")
+    click.echo(summary(unexcused, profile.catalogue, run_options.level, ended is None, profile.closing))
+    failed = any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused)
+    if ended is not None:
+        click.echo(f"Ended early by {ended.text}: {len(outcomes)} of {planned or '?'} cases had been played.")
+        return FINDINGS if failed else NO_JUDGEMENT
+    stale = known.stale()
+    for line in stale:
+        click.echo(f"BASELINE  {line}")
+    if not _judged(outcomes, planned):
+        return NO_JUDGEMENT
+    if failed or stale:
+        return FINDINGS
+    return NO_JUDGEMENT if any(outcome.judgement.verdict is Verdict.ERROR for outcome in outcomes) else OK
+
+
+def _judged(outcomes: list[Outcome], planned: int) -> bool:
+    """Whether every planned case was played and at least one gave evidence; prints what is missing."""
+    executed = sum(outcome.judgement.verdict not in (Verdict.SKIP, Verdict.ERROR) for outcome in outcomes)
+    if executed == 0 or len(outcomes) != planned:
+        click.echo(f"Nothing was judged: {executed} of {planned} planned cases were executed.", err=True)
+        return False
+    if not any(outcome.judgement.requirements for outcome in outcomes):
+        click.echo("Nothing was judged: no case gave evidence for a requirement, for the reasons above.", err=True)
+        return False
+    return True
+
+
+def ended_early(found: RunResults, known: Baseline) -> int:
+    """Close the report and print what had been found when the run was ended; gives the exit code."""
+    reason = ENDING.reason or Reason("an interruption", INTERRUPTED)
+    with contextlib.suppress(OSError):  # the terminal may be closed
+        return found.end_early(
+            reason, lambda outcomes, planned: conclude(found.options, outcomes, known, planned, reason)
+        )
+    return NO_JUDGEMENT if reason.code is None else reason.code

@@ -1,0 +1,35 @@
+"""`rollout-conformance lint`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from rollout_conformance.steps import lint
+from rollout_conformance.steps.commands.exit_code import FINDINGS, OK
+from rollout_conformance.steps.commands.left_out import note_left_out
+from rollout_conformance.steps.profiles import PROFILES, profile_of
+
+
+@click.command("lint")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@click.option("--profile", default=None, help="Only this profile; FILES are read as cases of it.")
+@click.option("--card", type=click.Path(path_type=Path), help="Card that declares the variants of FILES.")
+@click.option("--list", "listing", is_flag=True, help="List every case.")
+def command(files: tuple[Path, ...], profile: str | None, card: Path | None, listing: bool) -> None:
+    """Check cases, phrases, catalogues and words without a target.
+
+    With FILES and folders, only the cases in them are checked.
+    """
+    named = profile_of(profile) if profile is not None else None
+    shipped = [named] if named is not None else PROFILES.values()
+    checked = lint.of_files(files, named, card) if files else lint.of_profiles(shipped)
+    note_left_out(files)
+    problems = checked.problems if files else [*lint.words(), *checked.problems]
+    for line in problems:
+        click.echo(line)
+    for name, some in checked.cases.items() if not problems else ():
+        for case in some if listing else []:
+            click.echo(f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}")
+        click.echo(f"{name}: {len(some)} cases, nothing wrong")
+    sys.exit(FINDINGS if problems else OK)

@@ -1,0 +1,28 @@
+"""`rollout-conformance mutants`."""
+
+import sys
+
+import click
+
+from rollout_conformance.steps import mutation_testing
+from rollout_conformance.steps.engine import early_end
+from rollout_conformance.steps.profiles import DEFAULT
+
+
+@click.command("mutants")
+@click.option("--only", multiple=True, help="Only these mutants.")
+@click.option(
+    "--by",
+    "methods",
+    multiple=True,
+    type=click.Choice(["cases", "fuzzing", "exploration"]),
+    help="Judge by this method; may be repeated. Default: each mutant by the method that it names.",
+)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Mutants at once.")
+@click.option("--profile", default=DEFAULT, show_default=True, help="The profile whose mutants are judged.")
+def command(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, profile: str) -> None:
+    """Run the suite against servers with one known defect each.
+
+    Prints which cases find which defect.
+    """
+    sys.exit(early_end.run(mutation_testing.matrix(only, methods, jobs, click.echo, profile)))

@@ -1,0 +1,125 @@
+"""`rollout-conformance run`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from rollout_conformance.steps import baseline, case_catalog
+from rollout_conformance.steps.commands.comparison import compare_backends
+from rollout_conformance.steps.commands.conclusion import ended_early
+from rollout_conformance.steps.commands.left_out import note_left_out
+from rollout_conformance.steps.commands.playing import judge
+from rollout_conformance.steps.commands.target_options import target_options
+from rollout_conformance.steps.engine import early_end, lateness
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.early_end import ENDING
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.live.backend_option import BOTH
+from rollout_conformance.steps.profiles import profile_of
+from rollout_conformance.steps.run_results import RunResults
+from rollout_conformance.steps.run_setup import RunOptions, card_of
+
+
+@click.command("run")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@target_options
+@click.option(
+    "--case", "patterns", multiple=True, help="Only cases whose name, id, file or requirement matches (* allowed)."
+)
+@click.option(
+    "--level",
+    type=click.Choice(["must", "should", "may"]),
+    default="must",
+    show_default=True,
+    help="Weakest level that fails the run.",
+)
+@click.option(
+    "--nulls",
+    type=click.Choice(["compat", "strict"]),
+    default="compat",
+    show_default=True,
+    help="Whether a null member equals an absent one.",
+)
+@click.option(
+    "--backend",
+    default="scripted",
+    show_default=True,
+    metavar="scripted|live|both|replay:DIR",
+    help="What generates: the script or a live model; both compares.",
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Record the responses of a live model in this folder.",
+)
+@click.option(
+    "--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the NDJSON report here."
+)
+@click.option("--baseline", "baseline_file", type=click.Path(path_type=Path), help="YAML list of known failures.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=32, show_default=True, help="Cases in flight at once.")
+@click.option(
+    "--max-body",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    metavar="MIB",
+    help="Read no body of the target beyond this size.",
+)
+@click.option(
+    "--max-time",
+    type=click.FloatRange(0, min_open=True),
+    default=900,
+    show_default=True,
+    metavar="SECONDS",
+    help="End the run after this time and show what was found; exit code 1 with findings, else 2.",
+)
+def command(
+    files: tuple[Path, ...],
+    patterns: tuple[str, ...],
+    report_file: Path | None,
+    baseline_file: Path | None,
+    nulls: str,
+    max_time: float,
+    **options: Any,
+) -> None:
+    """Judge a target by every case that applies to it, or by those in FILES and folders.
+
+    FILES are scenarios (.yaml) and features (.feature). Without --profile, their profile is that of the requirements they name.
+    """
+    paths = case_catalog.within(files)
+    note_left_out(files)
+    by_requirements = bool(paths) and not _is_given("profile")
+    if by_requirements:
+        options["profile"] = case_catalog.profile_among(paths).name
+    run_options = RunOptions(strict=nulls == "strict", **options)
+    with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
+        known = baseline.load(baseline_file)
+        found = RunResults(run_options, report_file)
+        if run_options.backend != BOTH:
+            ENDING.last_words = lambda: ended_early(found, known)
+        cases = _chosen(run_options, paths, by_requirements, patterns)
+        lateness.set_aside()
+        if run_options.backend == BOTH:
+            sys.exit(early_end.run(compare_backends(run_options, cases, report_file)))
+        sys.exit(early_end.run(judge(found, cases, known)))
+
+
+def _chosen(run_options: RunOptions, paths: list[Path], by_requirements: bool, patterns: tuple[str, ...]) -> list[Case]:
+    """The cases to play. Raises `SuiteError` when there is none."""
+    profile = profile_of(run_options.profile)
+    known_cases = case_catalog.among(paths or case_catalog.files(profile.name), profile, found_out=by_requirements)
+    case_catalog.known_variants(known_cases, profile, card_of(run_options, profile))
+    cases = list(case_catalog.chosen(known_cases, patterns))
+    if not cases:
+        raise SuiteError(
+            f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint --list` lists them all."
+        )
+    return cases
+
+
+def _is_given(option: str) -> bool:
+    """Whether the user wrote an option; otherwise its value is the default."""
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT

@@ -1,0 +1,44 @@
+"""The options of every command that addresses a target."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rollout_conformance.steps.profiles import DEFAULT
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    name = "HOST:PORT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            self.fail(f"{value!r} is not HOST:PORT; write 127.0.0.1:0 for any free port", param, ctx)
+        return host, int(port)
+
+
+OPTIONS = (
+    click.option("--profile", default=DEFAULT, show_default=True, help="The kind of system that is judged."),
+    click.option("--dialect", default=None, help="Judge only this dialect; default: all that the target supports."),
+    click.option("--target", default=None, help="app:module:factory | http://host:port | cmd:'command with {port}'."),
+    click.option("--card", type=click.Path(path_type=Path), help="YAML file that describes the target."),
+    click.option("--target-key", default=None, help="Key to send to the target."),
+    click.option("--tokenizer", type=click.Path(path_type=Path), help="Local tokenizer directory for both sides."),
+    click.option("--tokenizer-name", default=None, help="The name by which the target knows that tokenizer."),
+    click.option(
+        "--model", default=None, help="The model to request from the target (chat, router, live).", metavar="NAME"
+    ),
+    click.option(
+        "--listen", type=Address(), default="127.0.0.1:0", show_default=True, help="Where the suite's trainer listens."
+    ),
+)
+
+
+def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,160 @@
+"""Plays every selected case when the first verdict is needed, and returns the verdicts in pytest's order."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import pytest
+
+from rollout_conformance.steps import baseline
+from rollout_conformance.steps.engine import early_end, lateness
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.early_end import ENDING
+from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.report import ReportWriter
+from rollout_conformance.steps.live.engine import EngineOptions
+from rollout_conformance.steps.pytest_plugin import contract_results, options
+from rollout_conformance.steps.pytest_plugin.contract_results import FuzzResult
+from rollout_conformance.steps.pytest_plugin.run_options import run_options_of
+from rollout_conformance.steps.run_setup import Run, ready
+
+
+class CaseHolder(Protocol):
+    """What the player needs of an item."""
+
+    case: Case
+
+    @property
+    def nodeid(self) -> str: ...
+
+
+class Player:
+    """Plays the cases of a session on one event loop."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.baseline = baseline.load(options.of(config).baseline)
+        self.loop: asyncio.Runner | None = None
+        self.runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
+        self.tasks: dict[str, asyncio.Task[Outcome]] = {}
+        self.outcomes: list[Outcome] = []
+        self.unreported: list[Outcome] = []  # played when the session was ended early, before their items were run
+        self.ending: asyncio.Event | None = None
+
+    def verdict(self, item: CaseHolder, items: Sequence[CaseHolder]) -> Outcome:
+        """The outcome of an item's case. `items` are all that the session has selected; the first call plays them."""
+        self.loop = self.loop or asyncio.Runner()
+        if item.nodeid not in self.tasks:
+            early_end.run(self._launch(items), self.loop)
+        outcome = early_end.run(self._wait(item), self.loop)
+        self.outcomes.append(outcome)
+        return outcome
+
+    async def _wait(self, item: CaseHolder) -> Outcome:
+        return await self.tasks[item.nodeid]
+
+    async def _launch(self, items: Sequence[CaseHolder]) -> None:
+        self.ending = asyncio.Event()
+        lateness.set_aside()
+        for name in dict.fromkeys(item.case.profile for item in items):
+            opened: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+            keeper = asyncio.ensure_future(self._keep(name, opened, self.ending))
+            try:
+                self.runs[name] = (await opened, keeper)
+            except SuiteError as error:
+                pytest.exit(str(error), returncode=2)
+        before: list[asyncio.Task[Outcome]] = []
+        for name, (run, _) in self.runs.items():
+            mine = {item.case.id: item for item in items if item.case.profile == name}
+            begun = {
+                mine[case.id].nodeid: asyncio.ensure_future(self._play(case, tuple(before)))
+                for case in run.ordered(item.case for item in mine.values())
+            }
+            self.tasks |= begun
+            before += begun.values()
+
+    async def _play(self, case: Case, before: "tuple[asyncio.Task[Outcome], ...]" = ()) -> Outcome:
+        """`before` are the cases of other profiles: on one engine they go first, because measurements there need the engine to themselves."""
+        run = self.runs[case.profile][0]
+        if run.engine is not None and before:
+            await asyncio.wait(before)
+        if case.dialect not in run.dialects:
+            return _not_played(run, case)
+        outcome = await run.runner.play(run.applicable([case])[0])
+        if ENDING.reason is not None:  # an outcome of the time when everything is being ended is no evidence
+            raise asyncio.CancelledError
+        return outcome
+
+    async def _keep(self, name: str, opened: "asyncio.Future[Run]", ending: asyncio.Event) -> None:
+        """Hold a run open: what a task enters, the same task must leave."""
+        try:
+            async with ready(replace(run_options_of(self.config, name), engine_options=self._engine())) as run:
+                opened.set_result(run)
+                await ending.wait()
+        except BaseException as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+
+    def _engine(self) -> EngineOptions | None:
+        """The engine that another profile of this session has started already: one is enough."""
+        found = next((run.engine for run, _ in self.runs.values() if run.engine is not None), None)
+        if found is None or options.of(self.config).record is not None:
+            return None
+        return EngineOptions(found.base_url, found.model, found.key)
+
+    def close(self, interrupted: bool) -> None:
+        """End everything that is in flight, and write the report."""
+        if self.loop is not None:
+            ENDING.attach(self.loop.get_loop(), None)
+            self.unreported = self._unreported() if ENDING.reason is not None else []
+            self.outcomes += self.unreported
+            self.loop.run(self._end())
+            ENDING.detach()
+            self.loop.close()
+        fuzzed = contract_results.of(self.config)
+        for one in fuzzed:
+            one.also(self.outcomes)
+            self.outcomes += one.outcomes.values()
+        if options.of(self.config).report is not None and (self.runs or fuzzed):
+            self._report([run for run, _ in self.runs.values()] + [one.run for one in fuzzed], fuzzed, interrupted)
+
+    def _report(self, runs: list[Run], fuzzed: list[FuzzResult], interrupted: bool) -> None:
+        file = options.of(self.config).report
+        assert file is not None
+        planned = [outcome.case for outcome in self.outcomes]
+        with ReportWriter.of_run(file, runs[0], planned) as writer:
+            writer.catalogue = {name: entry for run in runs for name, entry in run.profile.catalogue.items()}
+            for outcome in self.outcomes:
+                writer.result(outcome)
+            for one in fuzzed:
+                writer.coverage(one.shown, one.coverage)
+            writer.aborted = interrupted
+            writer.ended_by = ENDING.reason.text if ENDING.reason is not None else None
+
+    def _unreported(self) -> list[Outcome]:
+        ended = (task for task in self.tasks.values() if task.done() and not task.cancelled())
+        reported = {id(outcome) for outcome in self.outcomes}
+        return [task.result() for task in ended if task.exception() is None and id(task.result()) not in reported]
+
+    @property
+    def failed(self) -> bool:
+        return any(o.judgement.verdict is Verdict.FAIL and self.baseline.excuses(o) is None for o in self.outcomes)
+
+    async def _end(self) -> None:
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        if self.ending is not None:
+            self.ending.set()
+        await asyncio.gather(*(keeper for _, keeper in self.runs.values()), return_exceptions=True)
+
+
+def _not_played(run: Run, case: Case) -> Outcome:
+    """The outcome of a case in a dialect that the target does not have, or that cannot be judged."""
+    obstacle = next((g.result.obstacle for g in run.greetings if g.dialect == case.dialect), "")
+    verdict = Verdict.ERROR if case.dialect in run.unjudged else Verdict.SKIP
+    reason = obstacle or f"the target has no dialect {case.dialect}"
+    return Outcome(case, Judgement(verdict, {}, (), reason), None, 0.0, "")

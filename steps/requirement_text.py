@@ -1,0 +1,40 @@
+"""A requirement in full, as text."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.findings import Location
+
+
+class CaseEntry(Protocol):
+    """What is printed of a case."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dialect(self) -> str: ...
+    @property
+    def at(self) -> Location: ...
+
+
+def requirement_text(requirement: Requirement, cases: Iterable[CaseEntry]) -> str:
+    """A requirement with the cases that are about it."""
+    lines = [
+        f"{requirement.id}  {requirement.level.upper()}  ({', '.join(requirement.dialects)})",
+        f"  {requirement.sentence}",
+    ]
+    if requirement.why:
+        lines.append(f"  why       {requirement.why}")
+    lines.append(f"  source    {requirement.source}")
+    if requirement.judged:
+        lines.append(f"  judged    by {' and '.join(requirement.judged_by)}: {requirement.judged}")
+    if requirement.not_judged:
+        lines.append(f"  not judged: {requirement.not_judged}")
+    lines += [f"  accepts   {outcome}" for outcome in requirement.accepts]
+    if requirement.decision:
+        lines.append(f"  decision  {requirement.decision}")
+    if requirement.needs:
+        lines.append(f"  needs     {', '.join(requirement.needs)}")
+    lines += [f"  case      {case.at}  {case.name} [{case.dialect}]" for case in cases]
+    return "\n".join(lines)
