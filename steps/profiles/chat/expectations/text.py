@@ -81,7 +81,7 @@ class JsonObject(ResponseExpectation):
         return Check(ok, "content that is a JSON object", show(choice.content))
 
 
-@verb("matches_schema", short="schema", example="{schema: {type: object, required: [count]}}")
+@verb("matches_schema", example="{schema: {type: object, required: [count]}}")
 @dataclass(frozen=True, slots=True)
 class MatchesSchema(ResponseExpectation):
     """The content is JSON that matches a schema, or was truncated; or the request was rejected."""
