@@ -72,12 +72,18 @@ TYPES: Mapping[str, PhraseType] = {
             "statuses", r"(?:\d{3}|[1-5]xx)(?:, (?:\d{3}|[1-5]xx))*(?: (?:and|or) (?:\d{3}|[1-5]xx))?", _statuses, "200"
         ),
         PhraseType("json", r"\S.*", _json, '{"a": 1}'),
-        PhraseType("response", _ONE, response, "it"),
+        PhraseType("response", _ONE, response, "the response"),
         PhraseType(
             "responses",
             rf"(?:it|the response|(?:both|all)(?: responses)?|{_WHICH}(?:, {_WHICH})*(?: and {_WHICH})?(?: responses?)?)",
             responses,
-            "it",
+            "the response",
+        ),
+        PhraseType(
+            "several_responses",
+            rf"(?:(?:both|all)(?: responses)?|{_WHICH}(?:, {_WHICH})* and {_WHICH}(?: responses?)?)",
+            responses,
+            "both responses",
         ),
     )
 }

@@ -37,7 +37,7 @@ def allowed_statuses(written: tuple[int | str, ...]) -> frozenset[int]:
 
 @verb("status", short="statuses", example=("200", "4xx", "{of: first, statuses: [401, 403]}"))
 @phrase("{of:responses} has status {statuses:statuses}")
-@phrase("{of:responses} have status {statuses:statuses}")
+@phrase("{of:several_responses} have status {statuses:statuses}")
 @dataclass(frozen=True, slots=True)
 class Status(ResponseExpectation):
     """The response has one of these statuses. A success to a request for JSON has to be JSON."""
@@ -66,7 +66,7 @@ class Status(ResponseExpectation):
 
 @verb("header", short="name", example=("X-Request-Id", "{name: Content-Type, one_of: [application/json]}"))
 @phrase("{of:responses} has the header {name:word}")
-@phrase("{of:responses} have the header {name:word}")
+@phrase("{of:several_responses} have the header {name:word}")
 @phrase("{of:responses} has the header {name:word} with the value {one_of:text}")
 @dataclass(frozen=True, slots=True)
 class Header(ResponseExpectation):
@@ -112,7 +112,7 @@ class JsonMember(ResponseExpectation):
 
 
 @verb("same_body", short="of", example="[first, second]")
-@phrase("{of:responses} have the same body")
+@phrase("{of:several_responses} have the same body")
 @dataclass(frozen=True, slots=True)
 class SameBody(ComparedResponses):
     """The bodies of these responses are equal as JSON."""
@@ -124,7 +124,7 @@ class SameBody(ComparedResponses):
 
 @verb("error_object", short="of", example="first")
 @phrase("{of:responses} has an error object")
-@phrase("{of:responses} have an error object")
+@phrase("{of:several_responses} have an error object")
 @dataclass(frozen=True, slots=True)
 class ErrorObject(ResponseExpectation):
     """The body explains the error as OpenAI does, in `error.message`. Another way to explain it in JSON breaks a SHOULD at most."""
