@@ -78,12 +78,18 @@ TYPES: Mapping[str, PhraseType] = {
         ),
         PhraseType("json", r"\S.*", _json, '{"a": 1}'),
         PhraseType("member", r"\w+ \S.*", _member, "max_turns 3"),
-        PhraseType("response", _ONE, response, "it"),
+        PhraseType("response", _ONE, response, "the response"),
         PhraseType(
             "responses",
             rf"(?:it|the response|(?:both|all)(?: responses)?|{_WHICH}(?:, {_WHICH})*(?: and {_WHICH})?(?: responses?)?)",
             responses,
-            "it",
+            "the response",
+        ),
+        PhraseType(
+            "several_responses",
+            rf"(?:(?:both|all)(?: responses)?|{_WHICH}(?:, {_WHICH})* and {_WHICH}(?: responses?)?)",
+            responses,
+            "both responses",
         ),
     )
 }

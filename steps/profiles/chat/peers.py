@@ -57,9 +57,6 @@ class ChatPeers(NoPeers):
             self.listed,
         )
 
-    def key_for(self, case: Case) -> str | None:
-        return self.context(case).target_key
-
     def _capabilities(self) -> set[str]:
         """What was probed, and what the card declares."""
         declared = set(self.setting.card.capabilities)
