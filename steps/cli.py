@@ -304,7 +304,7 @@ def _conclude(
     groups = collapse(unexcused, catalogue)
     for group in groups:
         click.echo(finding_block(group) + "\n")
-    click.echo(summary(unexcused, catalogue, run_options.level, whole=ended is None))
+    click.echo(summary(unexcused, catalogue, run_options.level, whole=ended is None, not_fit=profile.not_fit))
     failed = any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused)
     if ended is not None:
         click.echo(f"Ended early by {ended.text}: {len(outcomes)} of {planned or '?'} cases had been played.")

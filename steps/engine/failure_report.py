@@ -128,9 +128,14 @@ def _body(name: str, body: bytes) -> list[str]:
 
 
 def summary(
-    outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str = "must", whole: bool = True
+    outcomes: Sequence[Outcome],
+    catalogue: Mapping[str, Requirement],
+    level: str = "must",
+    whole: bool = True,
+    not_fit: str = "Not conformant",
 ) -> str:
-    """Totals, what was skipped and why, what could not be judged, and one plain sentence. `whole` when all cases were played."""
+    """Totals, what was skipped and why, what could not be judged, and one plain sentence. `whole` when all cases were played; `not_fit` are
+    the words of the profile for a target that breaks a requirement."""
     return "\n".join(
         [
             *_totals(outcomes),
@@ -139,7 +144,7 @@ def summary(
             *_resting(outcomes),
             *_errors(outcomes),
             "",
-            sentence(outcomes, catalogue, level, whole),
+            sentence(outcomes, catalogue, level, whole, not_fit),
         ]
     )
 
@@ -182,11 +187,17 @@ def _and_more(count: int) -> str:
     return f" and {count - 1} more" if count > 1 else ""
 
 
-def sentence(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str, whole: bool = True) -> str:
-    """Fit to train on, or not."""
+def sentence(
+    outcomes: Sequence[Outcome],
+    catalogue: Mapping[str, Requirement],
+    level: str,
+    whole: bool = True,
+    not_fit: str = "Not conformant",
+) -> str:
+    """Which requirements are broken, or that none is."""
     broken = broken_requirements(outcomes, catalogue, level)
     if broken:
-        return f"Not fit to train on: {len(broken)} requirement(s) broken: {', '.join(broken)}."
+        return f"{not_fit}: {len(broken)} requirement(s) broken: {', '.join(broken)}."
     judged = {name for o in outcomes for name, verdict in o.judgement.requirements.items() if verdict is Verdict.PASS}
     if not whole:
         return f"No verdict: the run did not get to its end. Nothing required was seen broken in {len(judged)} requirements."

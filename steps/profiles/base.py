@@ -119,7 +119,8 @@ class Profile:
     empty where one can.
 
     `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says
-    what can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole)."""
+    what can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole). `not_fit` begins the
+    closing sentence of a run that found a required requirement broken."""
 
     name: str
     dialects: tuple[str, ...]
@@ -150,6 +151,7 @@ class Profile:
     at_any_level: frozenset[str] = frozenset()
     disturbs: Callable[[Case], bool] = undisturbing
     recovered: Callable[[Any, httpx.AsyncClient, str, float], Awaitable[bool]] = unchanged
+    not_fit: str = "Not fit to train on"
 
     @property
     def by_invariants(self) -> frozenset[str]:

@@ -13,6 +13,8 @@ from typing import Any
 from pytest_bdd import given, parsers, then, when
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.verb_parsing import hints
 from rollout_conformance.steps.engine.verbs import BLOCK, TABLE, Phrase, Verb
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.run_setup import PROFILES
@@ -38,9 +40,8 @@ def _register(profile: Profile, verb: Verb, phrase: Phrase) -> None:
     names = [*(member for member, _ in phrase.placeholders()), *below]
 
     def step(**said: Any) -> Any:
-        return verb.from_phrase(
-            phrase, {k: v for k, v in said.items() if k not in below}, said.get(BLOCK), said.get(TABLE)
-        )
+        block = _block(verb, phrase, said[BLOCK]) if phrase.block else None
+        return verb.from_phrase(phrase, {k: v for k, v in said.items() if k not in below}, block, said.get(TABLE))
 
     step.__name__ = f"{verb.name}: {phrase.template}"
     step.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -49,6 +50,11 @@ def _register(profile: Profile, verb: Verb, phrase: Phrase) -> None:
     setattr(step, PROFILE, profile.name)
     keyword = phrase.keyword or ("when" if verb.is_action else "then")
     KEYWORDS[keyword](parsers.re(verb.pattern(phrase)))(step)
+
+
+def _block(verb: Verb, phrase: Phrase, text: str) -> Any:
+    """The value of a text block: the text itself for a member that is a text, else YAML."""
+    return text if hints(verb.kind)[phrase.block] is str else yaml_source.parse(text, yaml_source.BLOCK).value
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from rollout_conformance.steps.engine.trace import Request, Response, Trace, par
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import calculator, tokens
 from rollout_conformance.steps.peers.script import Call, Reply, Script
-from rollout_conformance.steps.peers.scripted_backends import Plan
+from rollout_conformance.steps.peers.scripted_backends import BackendScript
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles.chat import replies as chat
@@ -150,8 +150,8 @@ def router_views() -> Iterator[tuple[str, View]]:
     for name, made in chat_replies():
 
         def view(size: int, made: Callable[[int], chat.Reply] = made) -> chat.CaseView:
-            plan = Plan("rc-00000000-1x", Trace())
-            plan.told += [
+            plan = BackendScript("rc-00000000-1x", Trace())
+            plan.delivered += [
                 completion([choice({"content": "a"})]),
                 [chunk({"index": 0, "delta": {"content": "a"}}), "[DONE]"],
             ]

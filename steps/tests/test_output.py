@@ -75,11 +75,14 @@ def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_
 
 
 def test_the_last_sentence_is_plain() -> None:
-    assert summary([outcome("a", FOUND)], CATALOGUE).endswith(
-        "Not fit to train on: 1 requirement(s) broken: ROLLOUT-094."
-    )
+    bad = summary([outcome("a", FOUND)], CATALOGUE, not_fit=PROFILES["rollout"].not_fit)
+    assert bad.endswith("Not fit to train on: 1 requirement(s) broken: ROLLOUT-094.")
     good = summary([outcome("a", Satisfied("ROLLOUT-094"))], CATALOGUE)
     assert good.endswith("Nothing required is broken: 1 requirements were judged and kept.")
+
+
+def test_the_last_sentence_about_a_router_is_not_about_training() -> None:
+    assert "train" not in summary([outcome("a", FOUND)], CATALOGUE, not_fit=PROFILES["router"].not_fit)
 
 
 @pytest.mark.parametrize(

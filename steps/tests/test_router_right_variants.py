@@ -42,7 +42,7 @@ CASES = (
 def played(
     ways: str, jobs: int = 8, names: Iterable[str] = CASES, health: str | None = "/healthz/live"
 ) -> list[Outcome]:
-    env = {"PLAIN": ways, "PLAIN_ENGINES": "{engine_a},{engine_b}"}
+    env = {"PLAIN": ways, "PLAIN_ENGINES": "{backend_a},{backend_b}"}
     health = health if "other_health" in ways else None
     headers = {"x-config": "two engines"}
     card = Card(key=KEY, settle_s=0, capabilities=["timeout"], env=env, health=health, headers=headers)
