@@ -80,7 +80,7 @@ Feature: Backends that fail
 
   @ROUTER-017 @alone
   Scenario: A backend is used again after a single failure
-    The router may pause it for a while.
+    A router may pause it for a while.
     Given the backends return 500, then return "Done."
     When the client sends "Hello!"
     Given the backends return "Done."

@@ -20,7 +20,7 @@ Feature: Requests and responses are forwarded unchanged
 
   @ROUTER-001
   Scenario: Numbers of a request are forwarded unchanged
-    An integer that is parsed as a float loses its last digits: another seed gives another sample.
+    Integers that are parsed as floats lose their last digits, and another seed gives another sample.
     Given the backends return "Done."
     When the client sends "Hello!" with these members:
       """

@@ -69,7 +69,7 @@ Feature: Operation of a router
 
   @ROUTER-052 @needs:x_api_key
   Scenario: An API key of a client does not reach a backend
-    The router may use an API key of its own at the backends.
+    A router may use an API key of its own at the backends.
     Given the backends return "Done."
     When the client sends "Hello!" with the API key in X-API-Key
     Then it has status 200

@@ -11,6 +11,7 @@ from typing import Any
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 _WHICH = rf"the (?:{'|'.join(ORDINALS)})"
+_ONE = rf"(?:it|the response|{_WHICH}(?: response)?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,15 @@ def _json(text: str) -> Any:
 
 
 def responses(text: str) -> list[str]:
-    """`it`, `both`, `all`, or `the first and the second`."""
-    if text in ("it", "all"):
-        return [text]
-    return list(ORDINALS[:2]) if text == "both" else [word.removeprefix("the ") for word in words(text)]
+    """`it`, `both`, `all`, or `the first and the second response`."""
+    return [response(word) for word in words(text)]
+
+
+def response(text: str) -> str:
+    """`it` or `the response` (the last one), or `the second response`."""
+    if text in ("it", "the response"):
+        return "it"
+    return text.removesuffix(" responses").removesuffix(" response").removeprefix("the ")
 
 
 TYPES: Mapping[str, PhraseType] = {
@@ -65,7 +71,13 @@ TYPES: Mapping[str, PhraseType] = {
             "statuses", r"(?:\d{3}|[1-5]xx)(?:, (?:\d{3}|[1-5]xx))*(?: (?:and|or) (?:\d{3}|[1-5]xx))?", _statuses, "200"
         ),
         PhraseType("json", r"\S.*", _json, '{"a": 1}'),
-        PhraseType("responses", rf"(?:it|both|all|{_WHICH}(?:, {_WHICH})*(?: and {_WHICH})?)", responses, "it"),
+        PhraseType("response", _ONE, response, "it"),
+        PhraseType(
+            "responses",
+            rf"(?:it|the response|(?:both|all)(?: responses)?|{_WHICH}(?:, {_WHICH})*(?: and {_WHICH})?(?: responses?)?)",
+            responses,
+            "it",
+        ),
     )
 }
 

@@ -22,6 +22,7 @@ from rollout_conformance.steps.run_setup import PROFILES
 KEYWORDS: Mapping[str, Callable[..., Any]] = {"given": given, "when": when, "then": then}
 PROFILE = "__profile__"  # on the function of a sentence: the one profile that it belongs to
 
+_MARKERS: list[Callable[..., Any]] = []  # of the sentences of verbs: pytest-bdd holds them weakly, and no module does
 Found = tuple[StepFunctionContext, dict[str, Any], tuple[str, ...]]
 
 
@@ -50,11 +51,12 @@ def _register(profile: Profile, verb: Verb, phrase: Phrase) -> None:
     setattr(step, PROFILE, profile.name)
     keyword = phrase.keyword or ("when" if verb.is_action else "then")
     KEYWORDS[keyword](parsers.re(verb.pattern(phrase)))(step)
+    _MARKERS.extend(marker for marker, one in step_function_context_registry.items() if one.step_func is step)
 
 
 def _block(verb: Verb, phrase: Phrase, text: str) -> Any:
     """The value of a text block: the text itself for a member that is a text, else YAML."""
-    return text if hints(verb.kind)[phrase.block] is str else yaml_source.parse(text, yaml_source.BLOCK).value
+    return text if hints(verb.kind).get(phrase.block) is str else yaml_source.parse(text, yaml_source.BLOCK).value
 
 
 @functools.cache

@@ -7,17 +7,19 @@ from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, excerpt, key_source, result_of
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.profiles.chat.actions import CHAT, Ask
-from rollout_conformance.steps.profiles.chat.expectations import Answered
+from rollout_conformance.steps.http.expectations import Status
+from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
 
 HERE = Location("greeting", 1)
 GREETING: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 16}
-WANTED = ("temperature", "logprobs", "return_token_ids")  # what every other request asks for
+REQUESTED = ("temperature", "logprobs", "return_token_ids")  # what every other request has
 
 
 def greeting(dialect: str) -> Case:
-    ask = Ask(messages=tuple(GREETING["messages"]), change={"max_tokens": GREETING["max_tokens"]}, without=WANTED)
-    steps = tuple(Step(what, HERE) for what in (ask, Answered()))
+    request = ChatRequest(
+        messages=tuple(GREETING["messages"]), body={"max_tokens": GREETING["max_tokens"]}, without=REQUESTED
+    )
+    steps = tuple(Step(what, HERE) for what in (request, Status()))
     return Case("a plain greeting", "chat", dialect, ("CHAT-001",), steps, HERE)
 
 

@@ -21,16 +21,26 @@ from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
-from rollout_conformance.steps.peers import calculator, tokens
+from rollout_conformance.steps.peers import calculator
+from rollout_conformance.steps.peers import tokens as tokenizers
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import Profile, Setting
-from rollout_conformance.steps.profiles.chat import fuzz_adapter, invariants, without_ids
-from rollout_conformance.steps.profiles.chat.actions import BUSY, CHAT
-from rollout_conformance.steps.profiles.chat.cause import cause
+from rollout_conformance.steps.profiles.chat import fuzz_adapter
+from rollout_conformance.steps.profiles.chat.cause import BUSY, cause
 from rollout_conformance.steps.profiles.chat.greeting import GREETING, greeting, read_probe
+from rollout_conformance.steps.profiles.chat.invariants import (
+    completions,
+    errors,
+    prompts,
+    streams,
+    tokens,
+    without_ids,
+)
 from rollout_conformance.steps.profiles.chat.mistakes import mistakes
-from rollout_conformance.steps.profiles.chat.replies import UNTOLD_CONTEXT, CaseContext, CaseView
+from rollout_conformance.steps.profiles.chat.requests import CHAT
 from rollout_conformance.steps.profiles.chat.token_id_locations import place_of_ids
+from rollout_conformance.steps.profiles.chat.view import UNKNOWN_CONTEXT, CaseContext, CaseView
+from rollout_conformance.steps.profiles.chat.view import read as view_of
 from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY
 
 LOOK_S = 10.0
@@ -101,7 +111,7 @@ class ChatPeers:
     tokens: Tokens | None
     key: str | None
     model: str = ""
-    context_tokens: int = UNTOLD_CONTEXT
+    context_tokens: int = UNKNOWN_CONTEXT
     shown: set[str] = field(default_factory=set)
     listed: frozenset[str] = frozenset()
     ids_at: str = field(default="", kw_only=True)  # where token ids were seen that are not where they should be
@@ -190,11 +200,11 @@ class ChatPeers:
     async def _look(self, http: Any, base_url: str) -> None:
         hello = {**({"model": self.model} if self.model else {}), **GREETING}
         for name, more in PROBES.items():
-            reply = await http.post(f"{base_url}{CHAT}", json={**hello, **more}, headers=self._headers())
-            if reply.status_code == 200 and _shows(name, reply):
+            response = await http.post(f"{base_url}{CHAT}", json={**hello, **more}, headers=self._headers())
+            if response.status_code == 200 and _shows(name, response):
                 self.shown.add(name)
             elif name == "token_ids":
-                self.ids_at = place_of_ids(parse(reply.content)) or ""
+                self.ids_at = place_of_ids(parse(response.content)) or ""
         shown = await http.get(f"{base_url}/metrics")
         if shown.status_code == 200 and "vllm:num_requests_running" in shown.text:
             self.shown.add("metrics")
@@ -204,11 +214,11 @@ class ChatPeers:
         return {"content-type": "application/json", **key}
 
 
-def _shows(name: str, reply: Any) -> bool:
+def _shows(name: str, response: Any) -> bool:
     """What a server has it has, however badly: what is wrong with it is for the cases to say."""
     if name == "streaming":
-        return "data:" in reply.text
-    choices = listed(mapping(parse(reply.content)).get("choices"))
+        return "data:" in response.text
+    choices = listed(mapping(parse(response.content)).get("choices"))
     if not choices or not isinstance(choices[0], Mapping):
         return False
     choice = choices[0]
@@ -228,7 +238,11 @@ async def peers(setting: Setting) -> AsyncIterator[ChatPeers]:
     card = setting.card
     named = setting.tokenizer or (Path(card.tokenizer) if card.tokenizer else None)
     known = (
-        tokens.load(named) if named else tokens.load(TOKENIZER) if "shipped_tokenizer" in card.capabilities else None
+        tokenizers.load(named)
+        if named
+        else tokenizers.load(TOKENIZER)
+        if "shipped_tokenizer" in card.capabilities
+        else None
     )
     key = setting.target_key if setting.target_key is not None else card.key
     if setting.engine is not None and setting.target_key is None:
@@ -237,12 +251,10 @@ async def peers(setting: Setting) -> AsyncIterator[ChatPeers]:
 
 
 def read(session: Session, case: Case) -> CaseView:
-    if any(reply.status in BUSY for reply in session.state.get("replies", {}).values()):
+    view = view_of(session)
+    if any(response.status in BUSY for response in view.judged):
         session.busy()  # fewer at once from now on
-    wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
-    return CaseView(
-        session.trace, session.state.get("replies", {}), session.state.get("gauges", {}), session.context, wait_timeouts
-    )
+    return view
 
 
 def on_engine(engine: Engine) -> str:
@@ -260,18 +272,18 @@ PROFILE = Profile(
     peers=peers,
     read=read,
     invariants=(
-        invariants.shape,
-        invariants.counting,
-        invariants.tokens,
+        completions.members,
+        completions.usage,
+        tokens.token_ids,
         without_ids.counted,
         without_ids.spelled,
-        invariants.alternatives,
-        invariants.prompts,
-        invariants.endings,
-        invariants.calls,
-        invariants.streams,
-        invariants.refusals,
-        invariants.errors,
+        tokens.alternatives,
+        prompts.prompts,
+        completions.finish_reasons,
+        completions.call_ids,
+        streams.streams,
+        errors.rejections,
+        errors.errors,
     ),
     replaces_duplicates=frozenset(),
     masks_other_findings=frozenset(),

@@ -5,12 +5,12 @@ from typing import Any
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.http.expectations import Status
-from rollout_conformance.steps.profiles.chat.expectations import ResponseText, UsageChunk
+from rollout_conformance.steps.profiles.chat.expectations.usage import UsageChunk
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.forwarding import ChunkMembersForwarded, ResponseMembers
 from rollout_conformance.steps.profiles.router.limits import LimitEnforced, SomeHaveStatus
-from rollout_conformance.steps.profiles.router.streams import CoherentStream
+from rollout_conformance.steps.profiles.router.streams import CoherentStream, ResponseText
 from rollout_conformance.steps.sse.expectations import StreamsIncrementally
 
 OK = 200

@@ -16,10 +16,10 @@ from rollout_conformance.steps.peers.scripted_backends import BackendResponse, B
 from rollout_conformance.steps.profiles.chat.requests import CHAT, COMPLETIONS
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
-from rollout_conformance.steps.sse.streams import DONE
 from rollout_conformance.steps.profiles.router.allowed_statuses import OK, allowed
 from rollout_conformance.steps.profiles.router.backends import BackendsDown, StopLastBackend, StopRouter
 from rollout_conformance.steps.profiles.router.context import RouterContext
+from rollout_conformance.steps.sse.streams import DONE
 
 BY_ITSELF = (429, 502, 503, 504)  # what routers return that are full, or have no backend left
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})

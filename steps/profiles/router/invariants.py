@@ -7,13 +7,13 @@ from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.http.keys import WRONG_KEY
 from rollout_conformance.steps.peers.scripted_backends import BackendScript
-from rollout_conformance.steps.profiles.chat.invariants import sent
+from rollout_conformance.steps.profiles.chat.fuzz_adapter import GENERATED
+from rollout_conformance.steps.profiles.chat.invariants.errors import request_text
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.router.forwarding import RequestForwarded
 
 SECRET = "rc-engine-internals"
-GENERATED = "generated"  # the response to a generated request
 
 
 def no_leaks(view: CaseView) -> Iterator[Evidence]:
@@ -23,7 +23,7 @@ def no_leaks(view: CaseView) -> Iterator[Evidence]:
         text = response.text
         if response.status is not None and response.status >= 500:
             found = _internals(text, context.ports) or internal_error_patterns.leaked(
-                text, internal_error_patterns.GENERAL, sent(view, response)
+                text, internal_error_patterns.GENERAL, request_text(view, response)
             )
             excerpt = internal_error_patterns.excerpt(text, found) if found else ""
             yield (

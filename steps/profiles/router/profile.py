@@ -5,7 +5,6 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import httpx
 
@@ -21,13 +20,17 @@ from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.completion_responses import MODEL
 from rollout_conformance.steps.peers.scripted_backends import Backend, Backends
 from rollout_conformance.steps.profiles.base import Profile, Setting
-from rollout_conformance.steps.profiles.chat.view import CaseView
+from rollout_conformance.steps.profiles.chat.view import CaseView, read
 from rollout_conformance.steps.profiles.router import fuzz_adapter
 from rollout_conformance.steps.profiles.router.cause import cause
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.router.disturbing_cases import disturbs
 from rollout_conformance.steps.profiles.router.greeting import greeting, read_probe
-from rollout_conformance.steps.profiles.router.invariants import generated_request_forwarded, no_client_keys_forwarded, no_leaks
+from rollout_conformance.steps.profiles.router.invariants import (
+    generated_request_forwarded,
+    no_client_keys_forwarded,
+    no_leaks,
+)
 from rollout_conformance.steps.profiles.router.mistakes import mistakes
 from rollout_conformance.steps.profiles.router.recovery import Greeter
 from rollout_conformance.steps.profiles.router.response_fidelity import response_unmodified
@@ -151,12 +154,8 @@ async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
         yield RouterPeers(setting, backends, urls, lateness)
 
 
-def read(session: Session, case: Case) -> CaseView:
-    wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
-    state: dict[str, Any] = session.state
-    return CaseView(
-        session.trace, state.get("replies", {}), state.get("gauges", {}), session.context, wait_timeouts, state
-    )
+def read_case(session: Session, case: Case) -> CaseView:
+    return read(session)
 
 
 PROFILE = Profile(
@@ -167,7 +166,7 @@ PROFILE = Profile(
     default_card=ROOT / "scenarios" / "cards" / "router.yaml",
     tables={},
     peers=peers,
-    read=read,
+    read=read_case,
     invariants=(no_leaks, no_client_keys_forwarded, generated_request_forwarded, response_unmodified),
     replaces_duplicates=frozenset(),
     masks_other_findings=frozenset(),

@@ -1,7 +1,7 @@
 """Expectations about streams that a router forwards, some of them interrupted."""
 
-from dataclasses import dataclass, field
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from rollout_conformance.steps.engine.json_diff import show
@@ -10,6 +10,20 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.sse.streams import DONE
+
+
+@verb("text", short="text", example=("Done.", "{of: both, text: One two three.}"))
+@phrase("the text of {of:responses} is exactly {text}")
+@dataclass(frozen=True, slots=True)
+class ResponseText(ResponseExpectation):
+    """The content of the first choice is exactly this text: nothing is lost, and nothing is duplicated."""
+
+    text: str
+    "The text."
+
+    def check(self, response: ChatResponse, view: Any) -> Check:
+        content = response.first_choice.content
+        return Check(content == self.text, show(self.text), show(content))
 
 
 @verb("incomplete_stream", short="of", example=("", "{or_text: One two three.}"))

@@ -1,6 +1,9 @@
 """The verbs of a case about a router: those of an inference server's, and those about the backends behind the router."""
 
 from rollout_conformance.steps.engine.verbs import Vocabulary
+from rollout_conformance.steps.http.expectations import ErrorObject, Header, JsonMember, SameBody
+from rollout_conformance.steps.http.metrics import MetricChange
+from rollout_conformance.steps.http.requests import Pause, WaitForStatus
 from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY as CHAT
 from rollout_conformance.steps.profiles.router import (
     affinity,
@@ -17,6 +20,13 @@ from rollout_conformance.steps.profiles.router import (
 )
 
 VOCABULARY = Vocabulary.of(
+    Pause,
+    WaitForStatus,
+    Header,
+    JsonMember,
+    SameBody,
+    ErrorObject,
+    MetricChange,
     backends.ScriptBackends,
     backends.WaitForBackends,
     backends.ReleaseBackends,
@@ -39,6 +49,7 @@ VOCABULARY = Vocabulary.of(
     forwarding.RequestForwarded,
     forwarding.ResponseMembers,
     forwarding.ChunkMembersForwarded,
+    streams.ResponseText,
     streams.IncompleteStream,
     streams.CoherentStream,
     load_balancing.BackendShare,
@@ -53,6 +64,7 @@ VOCABULARY = Vocabulary.of(
     headers.RequestIdForwarded,
     headers.RequestIdInError,
     headers.ConsistentFraming,
+    metrics.RejectionsCountedSeparately,
     metrics.NoClientValues,
     also=CHAT,
 )

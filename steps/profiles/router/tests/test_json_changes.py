@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
+from rollout_conformance.steps.profiles.chat.replies import Reply
+from rollout_conformance.steps.profiles.router.received import explained, received
 
 from rollout_conformance.steps.engine.json_diff import ABSENT
 from rollout_conformance.steps.engine.lateness import Lateness
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.profiles.chat.replies import Reply
 from rollout_conformance.steps.profiles.router.json_changes import changes, harmless
-from rollout_conformance.steps.profiles.router.received import explained, received
 
 
 @pytest.mark.parametrize(

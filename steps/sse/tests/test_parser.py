@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout_conformance.steps.engine.sse import Parser, SseEvent
+from rollout_conformance.steps.sse.parser import Parser, SseEvent
 
 VECTORS = [
     (b"data: a\n\n", [SseEvent("a")]),

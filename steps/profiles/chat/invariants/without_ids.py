@@ -10,8 +10,10 @@ from typing import Any
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
-from rollout_conformance.steps.profiles.chat.invariants import broken, good, probabilities, satisfied
-from rollout_conformance.steps.profiles.chat.replies import CaseView, Choice, Reply
+from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
+from rollout_conformance.steps.profiles.chat.invariants.tokens import probabilities
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
+from rollout_conformance.steps.profiles.chat.view import CaseView
 
 MOST_AFTER = 2  # entries behind the content: the end of the turn, and what a template puts behind it
 REPLACED = (
@@ -21,26 +23,26 @@ RAW = "bytes:"  # what OpenAI puts before a token that is no text
 
 
 def spelled(view: CaseView) -> Iterator[Evidence]:
-    """The logprobs of a reply are those of its content."""
-    for reply in good(view):
-        for choice in reply.choices if reply.request.get("logprobs") else ():
+    """The logprobs of a response are those of its content."""
+    for response in completions(view):
+        for choice in response.choices if response.request.get("logprobs") else ():
             if choice.ids is None:
-                yield from probabilities(reply, choice.logprobs or [])
-                yield from _spelled(reply, choice)
+                yield from probabilities(response, choice.logprobs or [])
+                yield from _spelled(response, choice)
 
 
-def _spelled(reply: Reply, choice: Choice) -> Iterator[Evidence]:
+def _spelled(response: ChatResponse, choice: Choice) -> Iterator[Evidence]:
     """Of calls, stop strings and what was cut, engines decide themselves how much is content."""
-    if choice.calls or choice.finish != "stop" or reply.request.get("stop") or not choice.content.strip():
+    if choice.calls or choice.finish != "stop" or response.request.get("stop") or not choice.content.strip():
         return
     if spells(choice):
         yield satisfied(23)
         return
     expected = f"a logprob for each token of the content {show(choice.content)}"
-    kind = "stream" if reply.streamed else "reply"
+    kind = "stream" if response.streamed else "response"
     tokens = "".join(str(entry.get("token")) for entry in choice.logprobs or ())
     observed = f"logprobs of {show(tokens)}" if choice.logprobs else f"no logprobs in the {kind}"
-    yield broken(23, expected, observed, reply.n)
+    yield broken(23, expected, observed, response.n)
 
 
 def spells(choice: Choice, alone: bool = False) -> bool:
@@ -74,20 +76,25 @@ def _ascii(text: bytes) -> bytes:
 
 def counted(view: CaseView) -> Iterator[Evidence]:
     """Where the logprobs spell just the content, and nothing else was sampled, they count the tokens."""
-    for reply in good(view):
-        sampled, choices = reply.usage.get("completion_tokens"), reply.choices
-        if reply.streamed or type(sampled) is not int or not choices or not all(_says_all(reply, c) for c in choices):
+    for response in completions(view):
+        sampled, choices = response.usage.get("completion_tokens"), response.choices
+        if (
+            response.streamed
+            or type(sampled) is not int
+            or not choices
+            or not all(_says_all(response, c) for c in choices)
+        ):
             continue
         count = sum(len(choice.logprobs or ()) for choice in choices)
         if abs(sampled - count) <= len(choices):  # whether the end of the turn is an entry engines decide
             yield satisfied(11)
         else:
             expected = f"completion_tokens: {count}, as many as logprobs, one more or less for each of {len(choices)} choice(s)"
-            yield broken(11, expected, f"completion_tokens: {sampled}", reply.n)
+            yield broken(11, expected, f"completion_tokens: {sampled}", response.n)
 
 
-def _says_all(reply: Reply, choice: Choice) -> bool:
+def _says_all(response: ChatResponse, choice: Choice) -> bool:
     """Whether all that was sampled is the content: no reasoning, told or only counted, no call, no stop string."""
-    details = mapping(reply.usage.get("completion_tokens_details"))
-    hidden = choice.reasoning or details.get("reasoning_tokens") or choice.calls or reply.request.get("stop")
+    details = mapping(response.usage.get("completion_tokens_details"))
+    hidden = choice.reasoning or details.get("reasoning_tokens") or choice.calls or response.request.get("stop")
     return choice.ids is None and not hidden and spells(choice, alone=True)
