@@ -150,12 +150,12 @@ def router_views() -> Iterator[tuple[str, View]]:
     for name, made in chat_replies():
 
         def view(size: int, made: Callable[[int], chat.Reply] = made) -> chat.CaseView:
-            plan = BackendScript("rc-00000000-1x", Trace())
-            plan.delivered += [
+            script = BackendScript("rc-00000000-1x", Trace())
+            script.delivered += [
                 completion([choice({"content": "a"})]),
                 [chunk({"index": 0, "delta": {"content": "a"}}), "[DONE]"],
             ]
-            return chat_talk(made(size), context, {"plan": plan})
+            return chat_talk(made(size), context, {"script": script})
 
         yield name, view
 

@@ -39,8 +39,8 @@ CHAT = """cases:
 ROUTER = """cases:
 - name: one
   requirements: [ROUTER-003]
-  steps: [{engines: [500, Done.]}, {chat: {ask: Hello!}}]
-  expect: [answered]
+  steps: [{backends: [500, Done.]}, {chat: {user: Hello!}}]
+  expect: [status]
 """
 TRAINER = """cases:
 - name: one
@@ -216,10 +216,10 @@ def test_a_slip_in_data_is_told(told: Told, seen: str, wrong: str, where: str, s
         (ROUTER, "500", "999", "999 is no status of HTTP"),
         (ROUTER, "500", "{delay_s: .inf}", "inf is no number"),
         (ROUTER, "500", "{stauts: 500}", "Did you mean status"),
-        (ROUTER, "Done.", "{put: {x: .nan}}", "cannot be sent as JSON"),
-        (ROUTER, "[500, Done.]", "{say: Done., hold: true}", "nothing lets it go"),
-        (ROUTER, ", {chat: {ask: Hello!}}", "", "nothing is asked of the router"),
-        (ROUTER, "answered", "{asked: e}", "unknown word 'e'"),
+        (ROUTER, "Done.", "{members: {x: .nan}}", "cannot be sent as JSON"),
+        (ROUTER, "[500, Done.]", "{text: Done., hold: true}", "no step releases them"),
+        (ROUTER, ", {chat: {user: Hello!}}", "", "no request is sent to the router"),
+        (ROUTER, "status", "{backend_requests: {backend: e}}", "unknown word 'e'"),
         (TRAINER, "enroll, ", "", "none is enrolled before"),
         (TRAINER, "enroll,", "{enroll: {refuse: 999}},", "999 is no status of HTTP"),
         (TRAINER, "enroll,", "{enroll: {tools: [ad]}},", "Did you mean add?"),

@@ -179,8 +179,8 @@ PROFILE = Profile(
         "rollout_conformance.steps.profiles.router.phrases",
     ),
     probe_result=read_probe,
-    unexplored="explore varies the order of events of a rollout, and a router forwards one request and its response; a router is judged by the "
-    "cases (`run`) and generated requests (`pytest contracts/ --profile router`)",
+    unexplored="explore walks over the order of events of a rollout, and a router forwards one request and its response; the "
+    "cases (`run`) and generated requests (`pytest contracts/ --profile router`) judge it",
     capabilities=frozenset(CAPABILITIES),
     mistakes=mistakes,
     cause=cause,
