@@ -1,7 +1,7 @@
 """Protocol order as data: role -> state -> event -> next state.
 
-One table serves the checker, the random walks, the diagrams and the "legal here" part of messages. It does not know whose
-side it is on: the peers that the suite plays go through the same table as the system under test.
+One table serves the invariants, the random walks, the diagrams and the "legal" part of messages. It does not distinguish the sides: the
+peers that the suite plays follow the same table as the system under test.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ Table = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class OutOfOrder:
-    """An event that its role may not emit in this state; `legal` is what it might have done instead."""
+    """An event that the role may not emit in this state; `legal` lists the events that it may emit."""
 
     role: str
     state: str
@@ -25,23 +25,23 @@ class OutOfOrder:
 
 
 def advance(table: Table, state: str, role: str, event: str) -> str | OutOfOrder:
-    """The state after `event`, or the breach; a breach leaves the state as it was."""
+    """The state after `event`, or the breach. A breach does not change the state."""
     row = table[role][state]
     return row.get(event) or OutOfOrder(role, state, event, tuple(sorted(row)))
 
 
 def legal(table: Table, state: str) -> tuple[tuple[str, str], ...]:
-    """Every (role, event) that may happen in `state`."""
+    """Every (role, event) that is legal in `state`."""
     return tuple((role, event) for role, states in table.items() for event in states[state])
 
 
 def states(table: Table) -> tuple[str, ...]:
-    """All states, in the order in which the table names them."""
+    """All states, in the order of the table."""
     return tuple(dict.fromkeys(state for rows in table.values() for state in rows))
 
 
 def check(table: Table) -> list[str]:
-    """What is wrong with a table: a role that lacks a state, a transition into nowhere, a state that nothing reaches."""
+    """The errors of a table: a role without a row for a state, a transition to an undefined state, an unreachable state."""
     known = set(states(table))
     problems = [f"{role} has no row for {state}" for role, rows in table.items() for state in known - set(rows)]
     targets = {target for rows in table.values() for row in rows.values() for target in row.values()}
@@ -52,7 +52,7 @@ def check(table: Table) -> list[str]:
 
 
 def mermaid(table: Table) -> str:
-    """The table as a Mermaid state diagram; an arrow is labelled `role: event`."""
+    """The table as a Mermaid state diagram, with arrows labelled `role: event`."""
     return "\n".join(["stateDiagram-v2", f"    [*] --> {states(table)[0]}", *_arrows(table)])
 
 

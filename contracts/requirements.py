@@ -1,8 +1,7 @@
 """The catalogue of requirements: one sentence each, with an id, a level and a source.
 
-Reads a profile's requirements.yaml into frozen values and refuses a catalogue that is not sound. It knows no profile:
-the dialects, topics and capabilities that an entry may name are declared in the same file. It judges nothing. Anyone
-may import it.
+Reads the requirements.yaml of a profile into frozen values and rejects an invalid catalogue. It knows no profile: the dialects, topics
+and capabilities that an entry may name are declared in the same file. It judges nothing, and any module may import it.
 """
 
 import re
@@ -16,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Level = Literal["must", "should", "may"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-# Which part of the suite finds evidence: a check of every trace, the expectations of a written case, generated requests, exploration.
+# The part of the suite that gives the evidence: a check of every trace, the expectations of a written case, generated requests, exploration.
 Method = Literal["invariant", "case", "fuzzing", "exploration"]
 
 
 class CatalogueError(ValueError):
-    """A catalogue that cannot be used; the text names every entry that is wrong, and what to write instead."""
+    """An invalid catalogue. The text names every invalid entry and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +41,14 @@ class Requirement:
 
     @property
     def fuzzed(self) -> bool:
-        """Whether generated requests judge it, and no written case."""
+        """Whether only generated requests judge it, and no written case."""
         return self.judged_by == ("fuzzing",)
 
 
 def load(path: Path) -> dict[str, Requirement]:
-    """The requirements in `path` by id, in the order of the file."""
+    """The requirements in `path` by id, in the order of the file. Raises `CatalogueError` for an invalid file."""
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (it builds nothing but text)
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (it constructs only strings)
         catalogue = _Catalogue.model_validate(raw)
     except yaml.MarkedYAMLError as broken:
         where = f"{path}:{broken.problem_mark.line + 1}" if broken.problem_mark else str(path)
@@ -68,7 +67,7 @@ def capabilities(path: Path) -> dict[str, str]:
 
 
 class _Loader(yaml.CBaseLoader):
-    """Every scalar stays the text that was written (`no`, `422`), and no key may appear twice."""
+    """Loads every scalar as a string (`no`, `422`), and rejects a mapping with a duplicate key."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -161,7 +160,7 @@ _WRITE = {
 
 
 def _explained(wrong: ValidationError, raw: Any) -> Iterator[str]:
-    """One line per pydantic error: which entry, which key, what was seen, what to write."""
+    """One line per pydantic error: the entry, the key, the value in the file, and what to write instead."""
     for error in wrong.errors():
         match error["loc"]:
             case ("requirements", int(number), *rest):

@@ -1,1 +1,1 @@
-"""What is true of an engine, or a router in front of engines, behind the chat API of OpenAI."""
+"""The contract of an inference server with the OpenAI chat completions API."""

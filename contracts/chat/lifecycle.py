@@ -1,16 +1,16 @@
-"""The life of a chat request, and of the stream that answers one, as tables; and the requirement that each disorder breaks.
+"""The states of a chat completion request and of a streamed response, as tables, with the requirement that each illegal event breaks.
 
-`engine` is the system that is judged, `client` who asks it. REQUEST is one exchange. STREAM is what its chunks say, in the order in which
-they come; a stream of several choices has one CHOICE beside it for each, because choices are sampled side by side. A chunk may be
-several events of a choice: `RoleSaid` and `PieceSaid`, or `PieceSaid` and `EndSaid`.
+`engine` is the inference server, the system under test; `client` is the suite. REQUEST describes one exchange, STREAM the chunks of a
+streamed response in their order. A stream has one CHOICE table for each of its choices, because choices are sampled concurrently. One
+chunk may be several events of a choice: `RoleSaid` and `PieceSaid`, or `PieceSaid` and `EndSaid`.
 
-    RoleSaid, PieceSaid, EndSaid    a part of `choices`: its role, anything of its message, its finish_reason
-    ChunkSaid, AllEnded             a chunk with choices, after which one is open, or none is
-    UsageSaid                       a chunk without choices that has usage
+    RoleSaid, PieceSaid, EndSaid    an element of `choices` with a role, with a part of the message, with a finish_reason
+    ChunkSaid, AllEnded             a chunk with choices, after which a choice is open, or no choice is open
+    UsageSaid                       a chunk with usage and without choices
     DoneSaid                        data: [DONE]
     ErrorSaid                       data: {"error": ...}
-    BrokenOff                       the stream ends and has not said that it does
-    Left                            the client hung up
+    BrokenOff                       the response body ends without a terminal event
+    Left                            the client disconnected
 """
 
 from rollout_conformance.contracts.lifecycle import Table
@@ -74,8 +74,8 @@ STREAM: Table = {
     },
 }
 
-# Which requirement is broken when the engine emits the event in the state. A stream that fails or breaks off says so, and keeps to the
-# table; whether it should have failed is for the case to say.
+# The requirement that is broken if the inference server emits the event in the state. A stream that ends with an error is legal in this
+# table; the case decides whether the error is a finding.
 BREACHES: dict[tuple[str, str], str] = {
     (NEW, "PieceSaid"): "CHAT-052",
     (NEW, "EndSaid"): "CHAT-052",

@@ -1,8 +1,8 @@
-"""The messages of the chat API, as this project reads them: requests, replies, the chunks of a stream, errors.
+"""The messages of the chat completions API as pydantic models: requests, responses, chunks of a stream, errors.
 
-Source of the shapes: openapi.yaml. Unknown members are kept, in requests because engines know more than stands there, in replies because
-they say more. What members mean to each other (`top_logprobs` without `logprobs`) is for engines to say. This module does no I/O, and
-anybody may import it.
+The models follow openapi.yaml. Unknown members are kept, because inference servers accept and return more members than openapi.yaml
+describes. The models do not check rules between members (`top_logprobs` requires `logprobs`); the inference server does. This module
+does no I/O, and any module may import it.
 """
 
 from typing import Annotated, Any, Literal
@@ -17,7 +17,7 @@ HOTTEST = 2.0
 
 
 def _not_a_number(value: Any) -> Any:
-    """To Python 1 is True; to JSON it is a number."""
+    """Reject 1 and 0: Python reads them as True and False, JSON as numbers."""
     if type(value) in (int, float):
         raise ValueError("must be a boolean")
     return value
@@ -54,7 +54,7 @@ class CalledFunction(_Open):
 
 
 class ToolCall(_Open):
-    """Of an earlier turn."""
+    """A tool call of an earlier turn."""
 
     id: Text
     type: Function = "function"
@@ -174,7 +174,7 @@ class Choice(_Open):
 
 
 class ChatReply(_Open):
-    """The answer as one body."""
+    """The response to a request without `stream`."""
 
     id: NotEmpty
     object: Literal["chat.completion"]
@@ -214,7 +214,7 @@ class ChunkChoice(_Open):
 
 
 class Chunk(_Open):
-    """One event of a stream, but for the last one."""
+    """The JSON object in one event of a stream."""
 
     id: NotEmpty
     object: Literal["chat.completion.chunk"]
@@ -233,6 +233,6 @@ class Error(_Open):
 
 
 class ErrorReply(_Open):
-    """Every status of 400 and above, and the event that ends a stream which fails."""
+    """The body of every response with a status of 400 or above, and the JSON object in the event that ends a failed stream."""
 
     error: Error

@@ -1,8 +1,8 @@
-"""The order of events of one rollout, per dialect, and the requirement that each disorder breaks.
+"""The order of events of one rollout as a table per dialect, with the requirement that each illegal event of the server breaks.
 
-`server` is the rollout server, `trainer` the other end. A generation call that the server gives up on (it closes the
-connection) is `ChatAbandoned`; one that the trainer answers with an error, or not at all, is `ChatFailed`. After either, asking
-again is a retry and legal. Late ends of given-up calls are legal anywhere: they carry no protocol meaning.
+`server` is the rollout server, `trainer` the other end. `ChatAbandoned` is a generation request whose connection the server closes before
+the response. `ChatFailed` is a generation request that gets an error or no response. After either of them a retry is legal. A late
+response to an abandoned generation request is legal in every state and has no effect.
 """
 
 from rollout_conformance.contracts.lifecycle import Table
@@ -79,8 +79,8 @@ CALLBACK: Table = {
     },
 }
 
-# Two reports instead of one: the completion, and after it, when the rollout succeeded, the graded sample. A cancellation may come
-# at any time; what is cancelled still has its terminal report.
+# The server sends two callbacks instead of one: the completed callback and, if the rollout succeeded, the graded sample after it. The
+# trainer may cancel the rollout at any time; a cancelled rollout has a completed callback as well.
 ROUTED: Table = {
     "trainer": {
         IDLE: {"StartSent": STARTED},
@@ -105,7 +105,7 @@ ROUTED: Table = {
     },
     "server": {
         **CALLBACK["server"],
-        # A completion that was given up or refused was sent first all the same: no sentence ties the sample to its acknowledgement.
+        # The completed callback must be sent before the graded sample. No requirement demands that it is acknowledged before it.
         UNREPORTED: {**CALLBACK["server"][UNREPORTED], "GradedPosted": GRADING},
         DONE: {"GradedPosted": GRADING, **_stay(DONE, "StartAccepted", "ChatAbandoned")},
         GRADING: _stay(GRADING, "StartAccepted", "ChatAbandoned"),
@@ -116,7 +116,7 @@ ROUTED: Table = {
 
 TABLES: dict[str, Table] = {"sync": SYNC, "callback": CALLBACK, "routed": ROUTED}
 
-# Which requirement is broken when the server emits the event in the state.
+# The requirement that is broken if the server emits the event in the state.
 BREACHES: dict[tuple[str, str], str] = {
     ("REFUSED", "ChatAsked"): "ROLLOUT-042",
     ("IDLE", "ChatAsked"): "ROLLOUT-042",

@@ -1,9 +1,9 @@
-"""The messages of the rollout protocol, as the reference server reads them.
+"""The messages of the rollout protocol as pydantic models, as the reference rollout server validates them.
 
-`sync` blocks on POST /rollout; `callback` answers 202 and reports later. The models say what a valid message is and
-nothing about what to do with it. They refuse to guess: an integer may be written 12.0, as JSON Schema allows, but never
-"12" or true. Unknown keys of a start are ignored, unknown keys of a conversation message are kept. This module does no
-I/O, and anybody may import it.
+In the `sync` dialect the response to `POST /rollout` is the result; in the `callback` dialect it is a 202, and the result follows in a
+completed callback. The models are strict: an integer may be written 12.0, as JSON Schema allows, but never "12" or true. Unknown members
+of a start request are ignored, unknown members of a message of the history are kept. This module does no I/O, and any module may import
+it.
 """
 
 import re
@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-MAX_NAME = 256  # characters, not bytes; for rollout ids, tool names and tool call ids
+MAX_NAME = 256  # characters, not bytes; of rollout ids, tool names and tool call ids
 MAX_TURNS = 100
 MAX_TOKENS_TOTAL = 1_000_000
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -33,8 +33,8 @@ _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:]+\]|[0-9A-Za-z._~-]+)(:[0-9]*)?")
 _NOT_IN_HEADER = re.compile(r"[^\x20-\x7e]")
 
 
-# Text is checked by hand because pydantic's own str refuses a lone surrogate, which JSON may spell ("\ud800") and which
-# has to travel through the loop unchanged.
+# Strings are validated here because the str of pydantic rejects a lone surrogate, which JSON allows ("\ud800") and which the server must
+# forward unchanged.
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a string")
@@ -62,7 +62,7 @@ def _rollout_id(value: Any) -> str:
 
 
 def _server_url(value: Any) -> str:
-    """The base URL without its trailing slashes; whatever would change or leak when a path is appended is refused."""
+    """The base URL without trailing slashes. URLs with parts that would change or leak when a path is appended are rejected."""
     if _NOT_IN_URL.search(_text(value)):
         raise ValueError("must be printable ASCII without a query, a fragment, a backslash or spaces")
     scheme, host = _scheme_and_host(value)
@@ -109,7 +109,7 @@ Count = Annotated[Integer, Field(ge=0)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Object = dict[str, Any]
-# Thousands of ids come with every reply: plain integers are checked without a Python call each, 12.0 in a second pass.
+# Responses have thousands of ids: plain integers are validated without one Python call each, 12.0 in a second pass.
 TokenIds = Annotated[
     list[Annotated[int, Field(strict=True, ge=0)]] | list[Count],
     Field(union_mode="left_to_right"),
@@ -122,13 +122,13 @@ MaxTokensTotal = Annotated[Integer, Field(ge=1, le=MAX_TOKENS_TOTAL)]
 
 
 class _Open(BaseModel):
-    """Unknown keys are kept."""
+    """Unknown members are kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class _Lenient(BaseModel):
-    """Unknown keys are ignored."""
+    """Unknown members are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -169,7 +169,7 @@ class ToolsReply(_Open):
     tools: list[Tool]
 
 
-# Keys that would replace what the server itself says in a generation request, or change the shape of the answer.
+# Members that the server sets itself in a generation request, or that would change the form of the response.
 SHADOWING = ("messages", "rollout_id", "response_mask")
 
 
@@ -187,7 +187,7 @@ def refuse_shadowing(values: Any) -> Any:
 
 
 class CompletionParams(_Open):
-    """Sampling of the callback dialect: any value that a generation request can carry, forwarded as it came."""
+    """The sampling parameters of the callback dialect: any value that a generation request can have, forwarded unchanged."""
 
     temperature: Number = 1.0
     top_p: Number = 1.0
@@ -199,7 +199,7 @@ class CompletionParams(_Open):
 
 
 class SamplingParams(CompletionParams):
-    """Sampling of the sync dialect: bounded."""
+    """The sampling parameters of the sync dialect, with limits."""
 
     temperature: Annotated[Number, Field(ge=0, le=2)] = 1.0
     top_p: Annotated[Number, Field(ge=0, le=1)] = 1.0
@@ -218,7 +218,7 @@ class _Start(_Lenient):
 
 
 class RolloutRequest(_Start):
-    """POST /rollout: runs to its end before it is answered."""
+    """POST /rollout: the response is sent when the rollout has ended."""
 
     sampling_params: SamplingParams
     callback_api_key: Key | None = None
@@ -227,7 +227,7 @@ class RolloutRequest(_Start):
 
 
 class InitRequest(_Start):
-    """POST /v1/rollout/init: answered 202 at once, reported by POST {server_url}/v1/rollout/completed."""
+    """POST /v1/rollout/init: the response is an immediate 202, the result follows in POST {server_url}/v1/rollout/completed."""
 
     completion_params: CompletionParams
     api_key: Key | None = None
@@ -253,7 +253,7 @@ class ChatRequest(_Open):
 
 
 class MaskedChatRequest(ChatRequest):
-    """The sync dialect adds which of the tokens since the last reply the policy did not sample."""
+    """The sync dialect adds the response mask, with one 0 for each token that was inserted since the last generation."""
 
     response_mask: Annotated[list[Annotated[Integer, Field(ge=0, le=1)]], Field(min_length=1)] | None = None
 
@@ -273,9 +273,9 @@ class Usage(_Lenient):
 
 
 class ChatReply(_Lenient):
-    """What a rollout server needs of the trainer's answer; only the first choice counts.
+    """The members of a generation that the rollout server reads. Only the first choice is used.
 
-    In the callback dialect tokens are the trainer's own affair, and nobody here looks at them closely.
+    In the callback dialect the token members belong to the trainer, and the rollout server does not validate them.
     """
 
     choices: Annotated[list[Choice], BeforeValidator(_first), Field(min_length=1)]
@@ -286,7 +286,7 @@ class ChatReply(_Lenient):
 
 
 class TokenChatReply(ChatReply):
-    """The sync dialect cannot do without tokens."""
+    """In the sync dialect the token members are required."""
 
     token_ids: TokenIds
     logprobs: list[Number]
@@ -311,7 +311,7 @@ class Metrics(_Open):
 
 
 class RolloutResult(_Open):
-    """How a rollout ended; in the sync dialect the body of the 200."""
+    """The result of a rollout; in the sync dialect the body of the 200."""
 
     rollout_id: RolloutId
     status: Literal["COMPLETED", "ERROR"]

@@ -1,6 +1,6 @@
-"""The messages of the routed dialect, as the reference server reads and writes them.
+"""The messages of the routed dialect as pydantic models, as the reference rollout server reads and writes them.
 
-What the dialects share stands in wire.py. Source of the shapes: openapi.routed.yaml.
+The models follow openapi.routed.yaml. The parts that the dialects share are in wire.py.
 """
 
 import re
@@ -19,7 +19,7 @@ _MORE_THAN_DOTS = re.compile(r"[^\s.]")
 
 
 def _segment(value: str) -> str:
-    """An id is a part of a path: /rollout/{id}/status."""
+    """An id must be usable as one segment of a path: /rollout/{id}/status."""
     if any(sign in value for sign in "/\\?#%") or not _MORE_THAN_DOTS.search(value):
         raise ValueError("must be usable as one segment of a path")
     return value
@@ -42,7 +42,7 @@ class _Lenient(BaseModel):
 
 
 class RoutedRequest(_Lenient):
-    """`POST /rollout`. Times are in seconds; a time of zero or less is over already."""
+    """`POST /rollout`. Timeouts are in seconds; a timeout of zero or less has already expired."""
 
     rollout_id: PathId | None = None
     initial_messages: list[Message]
@@ -59,7 +59,7 @@ class RoutedRequest(_Lenient):
 
 
 class CancelRequest(BaseModel):
-    """`POST /rollout/cancel`: exactly one of the three."""
+    """`POST /rollout/cancel`: exactly one of the three members."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -104,7 +104,7 @@ class Sample(_Lenient):
 
 
 class GraderCallback(_Lenient):
-    """`POST {grader_callback_url}`, after an acknowledged success."""
+    """`POST {grader_callback_url}`, after the completed callback of a successful rollout was acknowledged."""
 
     rollout_id: Text
     status: Literal["success", "failure"]

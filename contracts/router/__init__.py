@@ -1,1 +1,1 @@
-"""What is true of a router in front of engines, behind the chat API of OpenAI."""
+"""The contract of a router with the OpenAI chat completions API, which forwards requests to backends."""

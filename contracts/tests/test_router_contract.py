@@ -52,7 +52,7 @@ def test_what_engines_say_is_described_as_in_their_own_contract() -> None:
 
 def _named(schema: object) -> str:
     """A schema without the place of the table of streams, which each file names from where it stands."""
-    return re.sub(r"contracts/chat/lifecycle.py|lifecycle.py beside this file", "lifecycle.py", str(schema))
+    return re.sub(r"contracts/chat/lifecycle.py|lifecycle.py next to this file", "lifecycle.py", str(schema))
 
 
 def test_only_who_watches_needs_no_key() -> None:

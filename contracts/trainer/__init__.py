@@ -1,1 +1,1 @@
-"""What is true of a trainer: the other end of the rollout protocol."""
+"""The contract of a trainer, the other end of the rollout protocol."""

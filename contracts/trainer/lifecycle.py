@@ -1,9 +1,9 @@
-"""The order of events of one rollout as its trainer has to keep it, and the requirement that each disorder breaks.
+"""The order of events of one rollout as a table per dialect, with the requirement that each illegal event of the trainer breaks.
 
-`trainer` is the system that is judged, `server` the rollout server at the other end. A table begins when the control API was
-asked for a rollout; a trainer that knows the tools of a server already begins in TOLD (sync dialect). `ChatRefused` is a 4xx or 5xx
-answer, `GaveUp` the end that the trainer itself gives to a rollout that takes too long. A generation call that arrives while
-another is open is a retry, or it is refused.
+`trainer` is the system under test, `server` the rollout server at the other end. A table begins with the control request; if the trainer
+already knows the tools of the rollout server, the sync table begins in TOLD. `ChatRefused` is a 4xx or 5xx to a generation request.
+`GaveUp` is the timeout with which the trainer ends a rollout. A generation request that arrives while another one is open is a retry, or
+the trainer rejects it.
 """
 
 from rollout_conformance.contracts.lifecycle import Table
@@ -21,7 +21,7 @@ IDLE, ASKING, TOLD, STARTED, WAITING, REPORTING, REPEATED, DONE, LATE, REFUSED =
     "REFUSED",
 )
 
-# What a call that was open when the rollout ended becomes of no consequence.
+# Responses to generation requests that were open when the rollout ended. They have no effect.
 _OVERTAKEN = {"ChatAnswered", "ChatRefused"}
 
 
@@ -82,7 +82,7 @@ CALLBACK: Table = {
 
 TABLES: dict[str, Table] = {"sync": SYNC, "callback": CALLBACK}
 
-# Which requirement is broken when the trainer emits the event in the state.
+# The requirement that is broken if the trainer emits the event in the state.
 BREACHES: dict[tuple[str, str], str] = {
     ("IDLE", "StartPosted"): "TRAINER-196",
     ("ASKING", "StartPosted"): "TRAINER-196",

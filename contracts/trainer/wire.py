@@ -1,7 +1,7 @@
-"""The messages of a trainer's control API and of its two callbacks, as the reference trainer reads them.
+"""The requests of the control API of a trainer and of its two callbacks as pydantic models, as the reference trainer validates them.
 
-What both ends of the rollout protocol share stands in contracts/rollout/wire.py. Source of the shapes: openapi.yaml. This module does
-no I/O, and anybody may import it.
+The models follow openapi.yaml. The parts that both ends of the rollout protocol share are in contracts/rollout/wire.py. This module does
+no I/O, and any module may import it.
 """
 
 from typing import Annotated, Any, Literal
@@ -22,11 +22,11 @@ from rollout_conformance.contracts.rollout.wire import (
     ServerUrl,
 )
 
-MAX_TIMEOUT_S = 86_400  # a day; a rollout that takes longer is lost
+MAX_TIMEOUT_S = 86_400  # one day
 
 
 def _not_zero(value: Any) -> Any:
-    """To Python 0 is False; to JSON it is a number."""
+    """Reject 0: Python reads it as False, JSON as a number."""
     if value == 0 and value is not False:
         raise ValueError("must be false")
     return value
@@ -38,7 +38,7 @@ Timeout = Annotated[Number, Field(gt=0, le=MAX_TIMEOUT_S)]
 
 
 class StartRequest(BaseModel):
-    """`POST /rollouts`: run one rollout at a rollout server. `timeout_s` is in seconds."""
+    """`POST /rollouts`: start one rollout at a rollout server. `timeout_s` is in seconds."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -54,7 +54,7 @@ class StartRequest(BaseModel):
 
 
 class ChatRequest(MaskedChatRequest):
-    """`POST /v1/chat/completions` of both dialects; only the sync dialect has a use for the mask."""
+    """`POST /v1/chat/completions` of both dialects. Only the sync dialect uses the response mask."""
 
     max_tokens: Annotated[Integer, Field(ge=1)] = 512
     stream: NoStream = None

@@ -3,14 +3,14 @@ Feature: A stream and a reply are two forms of one answer
 
   @CHAT-050
   Scenario Outline: Letters that take several tokens arrive whole: <letters>
-    When the engine is given these messages:
+    When the client sends these messages:
       """
       - {role: user, content: What is it?}
       - {role: assistant, content: null, tool_calls: [{id: c1, type: function, function: {name: look, arguments: "{}"}}]}
       - {role: tool, tool_call_id: c1, content: "<letters>"}
       """
-    And it is asked the same as a stream
-    Then both say the same
+    And the client sends the same request as a stream
+    Then both have the same text
 
     Examples:
       | letters              |
@@ -22,9 +22,9 @@ Feature: A stream and a reply are two forms of one answer
 
   @CHAT-050 @needs:stop
   Scenario Outline: A stream stops where the reply stops, also within a piece: <stop>
-    When the engine is asked "Count from 1 to 9." with stop <stop>
-    And it is asked the same as a stream
-    Then both say the same
+    When the client sends "Count from 1 to 9." with stop <stop>
+    And the client sends the same request as a stream
+    Then both have the same text
 
     Examples:
       | stop               |
@@ -34,7 +34,7 @@ Feature: A stream and a reply are two forms of one answer
 
   @CHAT-053
   Scenario Outline: Usage comes only to those who ask for it: <options>
-    When the engine is asked "Count from 1 to 5." as a stream with stream_options <options>
+    When the client sends "Count from 1 to 5." as a stream with stream_options <options>
     Then it has no usage
 
     Examples:
@@ -44,33 +44,33 @@ Feature: A stream and a reply are two forms of one answer
 
   @CHAT-059 @CHAT-053
   Scenario: A stream that is cut counts what the reply counts
-    When the engine is asked "Count from 1 to 12." with max_tokens 5
-    And it is asked the same as a stream with stream_options {"include_usage": true}
-    Then both count the same tokens
-    And the second ends with its usage
+    When the client sends "Count from 1 to 12." with max_tokens 5
+    And the client sends the same request as a stream with stream_options {"include_usage": true}
+    Then both have the same usage
+    And the second ends with usage
 
   @CHAT-059 @needs:n @needs:seed
   Scenario: A stream of three choices counts all of them
-    When the engine is asked "Tell me about the sea." with n 3 and temperature 1 and seed 5 and max_tokens 12
-    And it is asked the same as a stream with stream_options {"include_usage": true}
-    Then both count the same tokens
-    And the second ends with its usage
+    When the client sends "Tell me about the sea." with n 3 and temperature 1 and seed 5 and max_tokens 12
+    And the client sends the same request as a stream with stream_options {"include_usage": true}
+    Then both have the same usage
+    And the second ends with usage
 
   @CHAT-044
   Scenario: A stream of an object is an object
-    When the engine is asked "Give me a JSON object." with response_format {"type": "json_object"}
-    And it is asked the same as a stream
-    Then both are JSON objects
+    When the client sends "Give me a JSON object." with response_format {"type": "json_object"}
+    And the client sends the same request as a stream
+    Then the text of both is a JSON object
 
   @CHAT-030 @stress
   Scenario: Those who stay get their answer when others leave
-    When the engine is asked "Count from 1 to 20."
-    And it is asked "Tell me about the sea." as a stream 6 times at once and left after 2 chunks
-    And it is asked "Count from 1 to 20." 4 times at once
-    Then the first and the third say the same
+    When the client sends "Count from 1 to 20."
+    And the client sends "Tell me about the sea." as a stream 6 times concurrently and disconnects after 2 chunks
+    And the client sends "Count from 1 to 20." 4 times concurrently
+    Then the first and the third have the same text
 
   @CHAT-050 @CHAT-051 @stress @nightly
   Scenario: Twenty-four streams at once have one beginning and one end each
-    When the engine is asked "Count from 1 to 12."
-    And it is asked the same as a stream 24 times at once
-    Then all say the same
+    When the client sends "Count from 1 to 12."
+    And the client sends the same request as a stream 24 times concurrently
+    Then all have the same text

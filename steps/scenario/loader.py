@@ -152,9 +152,7 @@ class _Compiled:
         name, value = (written, None) if isinstance(written, str) else next(iter(written.items()))
         if name not in known:
             found = similar_names(name, known)
-            raise self.source.problem(
-                path, f"unknown {what} {name!r}. Known and near: {', '.join(found or known)}."
-            )
+            raise self.source.problem(path, f"unknown {what} {name!r}. Known and near: {', '.join(found or known)}.")
         text = f"{name}: {json.dumps(value, default=str)}"
         made = attempted(self.source, path, lambda: known[name].read(value), f"{name}: ")
         return Step(made, self.source.at(path), text)

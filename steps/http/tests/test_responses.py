@@ -139,7 +139,7 @@ def test_what_is_wrong_is_a_finding_at_its_exchange(demand: Status) -> None:
 
 def test_bodies_that_differ_are_shown() -> None:
     view = View(Responses.of([kept("a", 0, body={"a": 1}), kept("b", 1, body={"a": 2})]))
-    assert list(SameBody().judge(view, "X-1")) == [Finding("X-1", '{"a": 1}', '{"a": 2}', (0, 1))]
+    assert list(SameBody().judge(view, "X-1")) == [Finding("X-1", '{"a":1}', '{"a":2}', (0, 1))]
 
 
 @pytest.mark.parametrize(

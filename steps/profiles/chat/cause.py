@@ -70,8 +70,9 @@ def _lost(case: Case, view: CaseView, response: ChatResponse, fault: str) -> Cau
 
 
 def _answered(case: Case, view: CaseView, response: ChatResponse, status: int) -> Cause:
-    response = view.trace.exchanges[response.n].response if response.n < len(view.trace.exchanges) else None
-    told = f"{status}: {response.body[:SHOWN].decode('utf-8', 'replace') if response else response.text[:SHOWN]}"
+    exchanges = view.trace.exchanges[response.n : response.n + 1]
+    sent = exchanges[0].response if exchanges else None
+    told = f"{status}: {sent.body[:SHOWN].decode('utf-8', 'replace') if sent else response.text[:SHOWN]}"
     if status >= 500:
         return _found(case.requirements[0] if status in GATEWAY else NO_5XX, EXPECTED, told, response)
     if status >= 400 and (lacks := _may_lack(case, view)):

@@ -24,10 +24,13 @@ class Life:
     choices: dict[int, Walk] = field(default_factory=dict)
     going: set[int] = field(default_factory=set)
 
+    @property
+    def breaches(self) -> list[tuple[str, str]]:
+        """What was out of order: (requirement, what it was and what was legal), that of the choices first."""
+        return [one for walk in (*self.choices.values(), self.stream) for one in walk.found]
+
     def of(self, requirement: str) -> list[str]:
-        """What broke a requirement, that of the choices first."""
-        walks = (*self.choices.values(), self.stream)
-        return [told for walk in walks for told in walk.of(requirement)]
+        return [told for name, told in self.breaches if name == requirement]
 
     @property
     def state(self) -> str:

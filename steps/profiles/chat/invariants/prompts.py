@@ -56,7 +56,7 @@ def _before(view: CaseView, response: ChatResponse) -> ChatResponse | None:
         if other.n < response.n and longer and response.messages[: len(messages)] == messages and other.choices:
             answer = response.messages[len(messages)]
             if answer.get("role") == "assistant" and answer.get("content") == other.choices[0].message.get("content"):
-                found = other if found is None or len(messages) > len(found.asked) else found
+                found = other if found is None or len(messages) > len(found.messages) else found
     return found
 
 
