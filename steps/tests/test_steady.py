@@ -50,7 +50,7 @@ def test_a_flood_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     everybody = Backends()
     everybody.add(BackendScript(NONCE, Trace(), (BackendResponse(size=16 * completion_responses.FLOOD_BYTES),)))
     play = Backend("a", everybody).receive(FLOOD)
-    assert len(play.told) == 16 + 2
+    assert len(play.delivers) == 16 + 2
     assert len(read) == 3
 
 

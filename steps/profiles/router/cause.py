@@ -85,7 +85,9 @@ def _odd(case: Case, view: CaseView, scripts: Scripts) -> Iterator[Cause]:
         if alone and not ABOUT_LIMITS & set(case.requirements):
             yield _by_itself(view, scripts, response)
         elif view.extra.get("unwell") and OK in statuses:
-            reason = "the router had not recovered from the failures of earlier cases: not every backend answered greetings"
+            reason = (
+                "the router had not recovered from the failures of earlier cases: not every backend answered greetings"
+            )
             yield Cause(reason, None, response.n)
         elif response.request and OK in statuses:
             yield _finding(case, view, scripts, response)

@@ -89,7 +89,9 @@ class RequestIdInError(ResponseExpectation):
 
     def check(self, response: KeptResponse, view: Any) -> Check:
         returned = response.header(ID)
-        return Check(bool(returned) and str(returned) in response.text, f"{show(returned)} in the body", show(response.body))
+        return Check(
+            bool(returned) and str(returned) in response.text, f"{show(returned)} in the body", show(response.body)
+        )
 
 
 @verb("consistent_framing", short="of", example=("", "all"))

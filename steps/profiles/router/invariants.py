@@ -52,9 +52,7 @@ def no_client_keys_forwarded(view: CaseView) -> Iterator[Evidence]:
         found = [name for name, value in request.headers if any(key in value for key in keys)]
         observed = f"one in {found[0]!r} at backend {backend}" if found else ""
         yield (
-            Finding("ROUTER-052", "no API key of a client at a backend", observed)
-            if found
-            else Satisfied("ROUTER-052")
+            Finding("ROUTER-052", "no API key of a client at a backend", observed) if found else Satisfied("ROUTER-052")
         )
 
 

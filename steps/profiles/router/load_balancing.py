@@ -126,6 +126,4 @@ class ModelsListed(ResponseExpectation):
     def check(self, response: KeptResponse, view: Any) -> Check:
         ids = [one.get("id") for one in mappings(response.fields.get("data"))]
         counts = Counter(one for one in ids if isinstance(one, str))
-        return Check(
-            all(counts[name] == 1 for name in self.models), f"each once: {', '.join(self.models)}", show(ids)
-        )
+        return Check(all(counts[name] == 1 for name in self.models), f"each once: {', '.join(self.models)}", show(ids))
