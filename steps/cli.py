@@ -394,14 +394,14 @@ def report_command(file: Path, output: Path | None) -> None:
 @click.option("--card", type=click.Path(path_type=Path), help="Card that declares the variants of FILES.")
 @click.option("--list", "listing", is_flag=True, help="List every case.")
 def lint_command(files: tuple[Path, ...], profile: str | None, card: Path | None, listing: bool) -> None:
-    """Check cases, phrases and the catalogue without a target; or the cases in FILES and folders alone."""
+    """Check cases, phrases, catalogues and words without a target; or the cases in FILES and folders alone."""
     named = profile_of(profile) if profile is not None else None
     if files:
         checked = lint.of_files(files, named, card)
         problems, cases = checked.problems, checked.cases
     else:
         chosen = [named] if named is not None else list(PROFILES.values())
-        problems = [line for one in chosen for line in lint.problems(one)]
+        problems = [*lint.words(), *(line for one in chosen for line in lint.problems(one))]
         cases = {} if problems else {one.name: case_catalog.every(one.name) for one in chosen}
     for line in problems:
         click.echo(line)

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rollout_conformance.contracts.requirements import Requirement
-from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps import case_catalog, prose
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.plain_words import banned
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.run_setup import RunOptions, card_of, profile_of
+
+# The files whose prose is in plain words, and stays so. Others are added as they are rewritten: features/*/*.feature, README.md, ...
+PLAIN = ("contracts/*/requirements.yaml", "contracts/*/openapi*.yaml", "scenarios/*/README.md", "CHANGELOG.md")
 
 
 def problems(profile: Profile) -> list[str]:
@@ -22,6 +27,17 @@ def problems(profile: Profile) -> list[str]:
     except SuiteError as error:
         return str(error).splitlines()
     return [*_twice(cases), *_uncovered(profile.name, cases), *_misjudged(profile.name, cases)]
+
+
+def words(root: Path = ROOT) -> list[str]:
+    """Every banned word in the files that are in plain words, a line each, with what to write instead."""
+    return [
+        f"{file.relative_to(root)}:{passage.line_of(one.at)}: {one.phrase!r} is not plain; write: {one.write}"
+        for pattern in PLAIN
+        for file in sorted(root.glob(pattern))
+        for passage in prose.passages(file)
+        for one in banned(passage.text)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,10 @@ from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.run_setup import RunOptions, profile_of, ready
 
 LISTING = {
-    "rollout": "rollout_conformance.rollout_server.mutants",
-    "trainer": "rollout_conformance.rollout_server.trainer.mutants",
-    "chat": "rollout_conformance.rollout_server.engine.mutants",
-    "router": "rollout_conformance.rollout_server.chat.mutants",
+    "rollout": "rollout_conformance.rollout_server.mutants.rollout",
+    "trainer": "rollout_conformance.rollout_server.mutants.trainer",
+    "chat": "rollout_conformance.rollout_server.mutants.inference",
+    "router": "rollout_conformance.rollout_server.mutants.router",
 }
 VARIABLE = {
     "rollout": "ROLLOUT_MUTANT",

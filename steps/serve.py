@@ -48,7 +48,7 @@ def router(host: str, port: int) -> None:
     """Serve the reference router until interrupted. Its engines and keys are named by ROUTER_ variables."""
     _free(host, port, "ROUTER_PORT")
     click.echo(f"router on http://{host}:{port or '(any)'}  stop: Ctrl-C", err=True)
-    words = ["-m", f"{SERVER}.chat", "--host", host, "--port", str(port)]
+    words = ["-m", f"{SERVER}.router", "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - our own module, in this very process
 
 

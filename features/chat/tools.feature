@@ -1,38 +1,38 @@
 @integration @pre_merge @live
-Feature: Tools
+Feature: Tool calls
 
   @CHAT-042
-  Scenario: A stream has to call a tool as well when some tool is required
+  Scenario: A stream calls a tool where tool_choice is required
     When the client sends "Hello!" as a stream with the tools add and subtract and tool_choice "required"
-    Then it calls a tool, as `tool_choice` requests
+    Then the response calls a tool, as `tool_choice` requests
 
   @CHAT-042
-  Scenario: A stream calls the tool that is named
+  Scenario: A stream calls the tool that tool_choice names
     When the client sends "Hello!" as a stream with the tools add and subtract with these members:
       """
       tool_choice: {type: function, function: {name: subtract}}
       """
-    Then it calls subtract, as `tool_choice` requests
+    Then the response calls subtract, as `tool_choice` requests
 
   @CHAT-041 @needs:calculates
-  Scenario: A stream calls no tool under none
+  Scenario: A stream calls no tool where tool_choice is none
     When the client sends "Please calculate 5 plus 3." as a stream with the tools add and subtract and tool_choice "none"
-    Then it calls no tool, as `tool_choice` requests
+    Then the response calls no tool, as `tool_choice` requests
 
   @CHAT-043 @CHAT-026 @CHAT-058
-  Scenario: A loop of tools in streams, each turn after the one before
+  Scenario: A conversation of streamed turns with tool calls
     When the client sends "Please calculate 5 plus 3." as a stream with the tools add, subtract and multiply
     And the client sends the tool results
     And the client continues with "Please calculate 6 times 7."
     And the client sends the tool results
-    Then the first calls add
-    And the second contains "8"
-    And the third calls multiply
-    And the fourth contains "42"
+    Then the first response calls add
+    And the second response contains "8"
+    And the third response calls multiply
+    And the fourth response contains "42"
     And each prompt has more tokens than the one before
 
   @CHAT-043
-  Scenario: The result of a call is read, whatever the calls before it gave
+  Scenario: The last tool result is used, whatever the earlier ones were
     When the client sends this invented history with the tools add and multiply:
       """
       - {role: user, content: Please calculate 5 plus 3.}
@@ -43,11 +43,11 @@ Feature: Tools
       - {role: assistant, content: null, tool_calls: [{id: call_2, type: function, function: {name: multiply, arguments: '{"a": 6, "b": 7}'}}]}
       - {role: tool, tool_call_id: call_2, content: "42"}
       """
-    Then it contains "42"
-    And it calls no tool
+    Then the response contains "42"
+    And the response calls no tool
 
   @CHAT-040
-  Scenario: Tools that are there need not be called
+  Scenario: A declared tool need not be called
     When the client sends "Hello!" with the tools add, subtract and multiply
     And the client sends the same request as a stream
-    Then both call no tool
+    Then both responses call no tool

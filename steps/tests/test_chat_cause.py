@@ -52,7 +52,7 @@ CALLS = ToolCalls(("any",), requested=True)
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_target_that_is_full_is_accused_of_nothing(status: int) -> None:
-    assert found(case(CALLS), view(status)) == ("", f"the target answered {status} by itself")
+    assert found(case(CALLS), view(status)) == ("", f"the target returned {status} by itself")
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -73,7 +73,7 @@ def test_a_gateway_without_its_engine_breaks_what_the_case_is_about(status: int)
 def test_a_refusal_is_told_as_one() -> None:
     requirement, observed = found(case(CALLS), view(400))
     assert requirement == "CHAT-042"
-    assert observed == 'refused with 400: {"error":{"message":"not today"}}'
+    assert observed == 'rejected with 400: {"error":{"message":"not today"}}'
 
 
 def test_a_refusal_of_what_an_engine_may_lack_accuses_nobody_and_says_what_to_declare() -> None:

@@ -101,7 +101,7 @@ def test_a_defect_of_the_chunks_of_a_stream_is_found_by_the_contract() -> None:
     card = cards.load(CHAT.default_card)
     card = card.model_copy(update={"env": {**card.env, "ENGINE_MUTANT": "created_as_text"}})
     request = RunOptions(
-        profile="chat", target="app:rollout_server.engine.mutants:create_app", dialect="openai", described=card
+        profile="chat", target="app:rollout_server.mutants.inference:create_app", dialect="openai", described=card
     )
     with LoopThread() as loop_thread:
         tallies = fuzz(contract, Watch.over(request, "openai", contract.shown, loop_thread), Plan(max_examples=5))

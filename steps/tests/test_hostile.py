@@ -125,7 +125,7 @@ def peak_of(words: list[str], env: dict[str, str]) -> tuple[int, str, int]:
 )
 def test_what_turns_hostile_within_a_case_is_a_finding_with_its_reason(kind: str, end: str, shown: str) -> None:
     target = f"app:rollout_server.tests.hostile_ends:{kind}"
-    case = "Five plus three" if kind == "rollout" else "a model that is listed is served"
+    case = "Five plus three" if kind == "rollout" else "a listed model is served"
     words = ["run", "--profile", kind, "--target", target, "--case", case]
     if kind == "chat":
         words += ["--card", "scenarios/cards/engine.yaml"]

@@ -33,14 +33,14 @@ CASE = """cases:
 CHAT = """cases:
 - name: one
   requirements: [CHAT-050]
-  steps: [{chat: {ask: Hello!}}]
-  expect: [answered]
+  steps: [{chat: {user: Hello!}}]
+  expect: [{status: 200}]
 """
 ROUTER = """cases:
 - name: one
   requirements: [ROUTER-003]
   steps: [{backends: [500, Done.]}, {chat: {user: Hello!}}]
-  expect: [status]
+  expect: [{status: 200}]
 """
 TRAINER = """cases:
 - name: one
@@ -208,18 +208,19 @@ def test_a_slip_in_data_is_told(told: Told, seen: str, wrong: str, where: str, s
 @pytest.mark.parametrize(
     ("text", "seen", "wrong", "says"),
     [
-        (CHAT, "answered", "{answered: {statuses: 999}}", "999 is no status of HTTP"),
-        (CHAT, "answered", "{answered: thrid}", "unknown reply 'thrid'"),
-        (CHAT, "ask: Hello!", "aks: Hello!", "Did you mean ask?"),
-        (CHAT, "ask: Hello!", "ask: 5", "ask: "),
-        (CHAT, "ask: Hello!", "ask: Hello!, change: {seed: .inf}", "cannot be sent as JSON"),
+        (CHAT, "{status: 200}", "{status: 999}", "999 is no status of HTTP"),
+        (CHAT, "{status: 200}", "{status: {of: thrid}}", "unknown response 'thrid'"),
+        (CHAT, "{status: 200}", "{status: {of: second}}", "the case sends 1 request(s) before"),
+        (CHAT, "user: Hello!", "usre: Hello!", "Did you mean user"),
+        (CHAT, "user: Hello!", "user: 5", "user: "),
+        (CHAT, "user: Hello!", "user: Hello!, body: {seed: .inf}", "cannot be sent as JSON"),
         (ROUTER, "500", "999", "999 is no status of HTTP"),
         (ROUTER, "500", "{delay_s: .inf}", "inf is no number"),
         (ROUTER, "500", "{stauts: 500}", "Did you mean status"),
         (ROUTER, "Done.", "{members: {x: .nan}}", "cannot be sent as JSON"),
         (ROUTER, "[500, Done.]", "{text: Done., hold: true}", "no step releases them"),
         (ROUTER, ", {chat: {user: Hello!}}", "", "no request is sent to the router"),
-        (ROUTER, "status", "{backend_requests: {backend: e}}", "unknown word 'e'"),
+        (ROUTER, "{status: 200}", "{backend_requests: {backend: e}}", "unknown word 'e'"),
         (TRAINER, "enroll, ", "", "none is enrolled before"),
         (TRAINER, "enroll,", "{enroll: {refuse: 999}},", "999 is no status of HTTP"),
         (TRAINER, "enroll,", "{enroll: {tools: [ad]}},", "Did you mean add?"),

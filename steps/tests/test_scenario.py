@@ -105,7 +105,7 @@ def test_every_verb_is_used_by_a_shipped_case(profile: str) -> None:
 
 
 def test_tags_of_a_file_are_those_of_all_its_cases(tmp_path: Path) -> None:
-    case = "- name: {}\n  requirements: [CHAT-001]\n  steps: [{{send: /v1/models}}]\n  expect: [answered]\n"
+    case = "- name: {}\n  requirements: [CHAT-001]\n  steps: [{{send: /v1/models}}]\n  expect: [{{status: 200}}]\n"
     text = f"tags: [unit]\ncases:\n{case.format('a')}{case.format('b')}  tags: [stress]\n"
     (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
     cases = scenario.load(tmp_path / "x.yaml", PROFILES["chat"], tmp_path)

@@ -1,4 +1,4 @@
-"""A generated request to an engine: it names a model that is there, is answered with few tokens, and its response is judged like any other.
+"""A generated request: it names a model that exists, leads to few tokens, and its response is judged like any other.
 
 What is wrong with a request stays wrong. What no schema can say is made right: members that contradict each other, a text that has to be
 JSON.
@@ -28,7 +28,7 @@ LIMITS = ("max_tokens", "max_completion_tokens")
 SHOWN_BY = {
     "return_token_ids": "token_ids",
     "logprobs": "logprobs",
-}  # the capability that a member of a request asks for
+}  # the capability that a member of a request needs
 GENERATED = "generated"  # the name of the response to a request that no case wrote
 HELLO: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}]}
 
@@ -43,7 +43,7 @@ def is_start(dialect: str, method: str, path: str) -> bool:
 
 
 async def adapt_request(session: Session, generated: Any) -> str | None:
-    """Change a schemathesis case, whatever is right in it, so that an engine can answer it."""
+    """Change a schemathesis case, whatever is right in it, so that a server can serve it."""
     context: CaseContext = session.context
     if generated.path == CHAT and isinstance(generated.body, dict):
         generated.body = adapted_body(context.model, generated.body)
@@ -89,7 +89,7 @@ def _consistent(mine: dict[str, Any]) -> None:
 
 
 def _is_sampled(mine: Mapping[str, Any]) -> bool:
-    """Several greedy choices would be one; how small a temperature counts as none is the engine's own affair."""
+    """Several greedy choices would be one; how small a temperature counts as none is left to the server."""
     heat = mine.get("temperature")
     return heat is None or not isinstance(heat, int | float) or heat > 0.01
 

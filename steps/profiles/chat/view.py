@@ -12,7 +12,7 @@ from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 
 UNKNOWN_CONTEXT = (
-    40_009  # tokens that are sent to a server that does not say how many it takes: a number that no server says
+    40_009  # tokens that are sent to a server that does not say how many it takes: a number that no server reports
 )
 
 

@@ -42,7 +42,7 @@ def _whole(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple[in
     yield satisfied(20)
     called = list(islice(functions(choice), MOST))  # each is looked for in all of the text
     parts = dict.fromkeys([choice.content.strip(), *(name for name, _ in called)])
-    # A sampled special token is left out of the content; half a letter is shown in ways of the engine's own.
+    # A sampled special token is left out of the content; servers represent half a character differently.
     plain = view.tokens.decode(ids, special=False)
     missing = next(
         (part for part in parts if part not in text and part not in plain and BROKEN_LETTER not in part), None
@@ -77,7 +77,7 @@ def _logprobs(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple
         yield satisfied(23)
     else:
         expected = f"logprob {strange} is of {show(view.tokens.decode([ids[strange]]) if view.tokens else '')}"
-        yield broken(23, expected, f"it says it is of {show(entries[strange].get('token'))}", response.n)
+        yield broken(23, expected, f"it is of {show(entries[strange].get('token'))}", response.n)
     yield from probabilities(response, entries)
 
 
@@ -92,7 +92,7 @@ def _is_logprob(value: Any) -> bool:
 
 
 def _foreign(view: CaseView, entry: Mapping[str, Any], token: int) -> bool:
-    """Whether an entry names the text of another token. What is no ASCII, or markup, engines spell in ways of their own."""
+    """Whether an entry names the text of another token. Servers spell what is not ASCII, and markup, differently."""
     if view.tokens is None:
         return False
     text, told = view.tokens.decode([token]), entry.get("token")

@@ -1,4 +1,4 @@
-"""What holds for an engine that shows no token ids: its logprobs spell its text, and their number is the one that it counts. Pure.
+"""What holds for a server that returns no token ids: its logprobs spell its text, and their number is the one that it counts. Pure.
 
 Beside reasoning two kinds of logprobs are right: of all that was sampled, reasoning and markup included, and of the content alone. What
 comes before the content is therefore not judged.
@@ -32,7 +32,7 @@ def spelled(view: CaseView) -> Iterator[Evidence]:
 
 
 def _spelled(response: ChatResponse, choice: Choice) -> Iterator[Evidence]:
-    """Of calls, stop strings and what was cut, engines decide themselves how much is content."""
+    """For tool calls, stop strings and truncated text it is left to the server how much is content."""
     if choice.calls or choice.finish != "stop" or response.request.get("stop") or not choice.content.strip():
         return
     if spells(choice):
@@ -62,7 +62,7 @@ def spells(choice: Choice, alone: bool = False) -> bool:
 
 
 def _bytes(entry: Mapping[str, Any]) -> bytes:
-    """The bytes of a token, or nothing where it is a part of a letter and only its text is told."""
+    """The bytes of a token, or nothing where it is a part of a letter and only its text is given."""
     given = entry.get("bytes")
     if isinstance(given, list):
         return bytes(one for one in given if type(one) is int and 0 <= one < 256)
@@ -82,19 +82,19 @@ def counted(view: CaseView) -> Iterator[Evidence]:
             response.streamed
             or type(sampled) is not int
             or not choices
-            or not all(_says_all(response, c) for c in choices)
+            or not all(_is_all_content(response, c) for c in choices)
         ):
             continue
         count = sum(len(choice.logprobs or ()) for choice in choices)
-        if abs(sampled - count) <= len(choices):  # whether the end of the turn is an entry engines decide
+        if abs(sampled - count) <= len(choices):  # whether the end of the turn is an entry is left to the server
             yield satisfied(11)
         else:
             expected = f"completion_tokens: {count}, as many as logprobs, one more or less for each of {len(choices)} choice(s)"
             yield broken(11, expected, f"completion_tokens: {sampled}", response.n)
 
 
-def _says_all(response: ChatResponse, choice: Choice) -> bool:
-    """Whether all that was sampled is the content: no reasoning, told or only counted, no call, no stop string."""
+def _is_all_content(response: ChatResponse, choice: Choice) -> bool:
+    """Whether all that was sampled is the content: no reasoning, sent or only counted, no tool call, no stop string."""
     details = mapping(response.usage.get("completion_tokens_details"))
     hidden = choice.reasoning or details.get("reasoning_tokens") or choice.calls or response.request.get("stop")
     return choice.ids is None and not hidden and spells(choice, alone=True)
