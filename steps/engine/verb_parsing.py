@@ -73,7 +73,7 @@ def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None
         raise ValueError(f"{', '.join(missing)}: missing. Write {{{', '.join(f'{name}: ...' for name in missing)}}}")
     for name, allowed in {**literals(kind), **(choices or {})}.items():  # type: ignore[arg-type]
         for one in _several(given.get(name, ())):
-            if one not in allowed:
+            if one not in allowed and one is not None:
                 raise ValueError(f"{name}: {unknown_name('word', one, allowed)}")
     lists, numbers = _lists(kind), _numbers(kind)  # type: ignore[arg-type]
     listed = {name: _several(value) if name in lists else value for name, value in given.items()}
