@@ -72,5 +72,5 @@ def test_responses_that_are_held_have_to_be_released(tmp_path: Path) -> None:
 
 
 def test_what_the_backends_cannot_do_is_answered_with_what_they_can(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match="not understood: 'explode'. What may stand there: return 503 / return"):
+    with pytest.raises(SuiteError, match=r"not understood: 'explode'\. What may stand there: return 503 / return"):
         prose(tmp_path, "Given the backends explode")
