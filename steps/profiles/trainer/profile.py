@@ -12,7 +12,7 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.trainer.lifecycle import TABLES
-from rollout_conformance.steps.engine.cases import Action, Case, Expectation
+from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
@@ -131,11 +131,6 @@ async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
         yield TrainerPeers(setting, host, url, tokens.load(path), {})
 
 
-def subject(action: Action | Expectation) -> str:
-    """The label of the rollout that an action is about."""
-    return str(getattr(action, "rollout", ""))
-
-
 def read(session: Session, case: Case) -> CaseView:
     context: CaseContext = session.context
     wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
@@ -180,5 +175,5 @@ PROFILE = Profile(
     "(`pytest contracts/ --profile trainer`) judge it",
     capabilities=frozenset(NEEDS),
     mistakes=mistakes,
-    subject=subject,
+    part="rollout",
 )
