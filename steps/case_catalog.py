@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from rollout_conformance.steps.case_files import ENDINGS, in_folder
 from rollout_conformance.steps.case_files import files as files
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import text_file, yaml_source
@@ -20,7 +21,6 @@ from rollout_conformance.steps.scenario import loader
 from rollout_conformance.steps.scenario.gherkin import compile_feature
 
 FOLDERS = ("features", "scenarios")
-ENDINGS = (".feature", ".yaml")
 IDENTIFIER = re.compile(rf"\b({'|'.join(PROFILES)})-\d+\b", re.IGNORECASE)
 
 
@@ -28,13 +28,32 @@ def within(paths: Iterable[Path]) -> list[Path]:
     """These files, and the case files in these folders. Raises `SuiteError` for a folder without any."""
     found: list[Path] = []
     for path in paths:
-        inside = sorted(file for file in path.rglob("*") if file.suffix in ENDINGS) if path.is_dir() else [path]
-        if not inside:
-            raise SuiteError(f"{path}: no case file there; they end in {' or '.join(ENDINGS)}")
-        if not path.is_dir() and path.suffix not in ENDINGS:
+        if path.is_dir():
+            found += _in_folder(path)
+        elif path.suffix in ENDINGS:
+            found.append(path)
+        else:
             raise SuiteError(f"{path}: a case file ends in {' or '.join(ENDINGS)}")
-        found += inside
     return found
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    cases, others = in_folder(folder)
+    if cases:
+        return cases
+    if others:
+        raise SuiteError(
+            f"{folder}: none of its {len(others)} feature(s) names a requirement, so they are left to other tools. Tag a scenario with "
+            f"what it is about, as @{DEFAULT.upper()}-112, or name the file and its --profile."
+        )
+    raise SuiteError(
+        f"{folder}: no case file there; they end in {' or '.join(ENDINGS)}, name requirements in tags or have `cases`"
+    )
+
+
+def left_out(paths: Iterable[Path]) -> list[Path]:
+    """The features in these folders that name no requirement: they are those of other tools, or their author forgot the tag."""
+    return [file for path in paths if path.is_dir() for file in in_folder(path)[1]]
 
 
 def load(file: Path, profile: Profile, root: Path = ROOT) -> list[Case]:

@@ -1,9 +1,15 @@
-"""Where the cases of a profile lie."""
+"""Where the cases of a profile lie, and which files of a user are cases."""
 
+import re
 from pathlib import Path
 
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import OURS, PROFILES
+
+FEATURE, SCENARIO = ".feature", ".yaml"
+ENDINGS = (FEATURE, SCENARIO)
+TAG = re.compile(rf"^\s*@(?:.*[\s@])?(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE | re.MULTILINE)
+CASES = re.compile(r"^cases\s*:", re.MULTILINE)
 
 
 def files(profile: str, root: Path = ROOT) -> list[Path]:
@@ -13,3 +19,31 @@ def files(profile: str, root: Path = ROOT) -> list[Path]:
     else:
         folders = PROFILES[profile].cases
     return [file for ending in ("*.feature", "*.yaml") for folder in folders for file in sorted(folder.rglob(ending))]
+
+
+def is_case_file(file: Path) -> bool:
+    """Whether a file says that it has cases: a feature by a tag that names a requirement, a scenario file by its `cases`."""
+    pattern = {FEATURE: TAG, SCENARIO: CASES}.get(file.suffix)
+    return pattern is not None and pattern.search(_text(file)) is not None
+
+
+def in_folder(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The case files in a folder and its subfolders, and the features there that name no requirement.
+
+    Hidden folders and installed packages are left out.
+    """
+    found = sorted(file for file in folder.rglob("*") if file.suffix in ENDINGS and not _is_hidden(file, folder))
+    cases = [file for file in found if is_case_file(file)]
+    return cases, [file for file in found if file.suffix == FEATURE and file not in cases]
+
+
+def _is_hidden(file: Path, folder: Path) -> bool:
+    parts = file.relative_to(folder).parts
+    return "site-packages" in parts or any(part.startswith(".") for part in parts)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -7,6 +7,7 @@ import click
 
 from rollout_conformance.steps import lint
 from rollout_conformance.steps.commands.exit_code import FINDINGS, OK
+from rollout_conformance.steps.commands.left_out import note_left_out
 from rollout_conformance.steps.profiles import PROFILES, profile_of
 
 
@@ -23,6 +24,7 @@ def command(files: tuple[Path, ...], profile: str | None, card: Path | None, lis
     named = profile_of(profile) if profile is not None else None
     shipped = [named] if named is not None else PROFILES.values()
     checked = lint.of_files(files, named, card) if files else lint.of_profiles(shipped)
+    note_left_out(files)
     problems = checked.problems if files else [*lint.words(), *checked.problems]
     for line in problems:
         click.echo(line)

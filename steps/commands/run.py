@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from rollout_conformance.steps import baseline, case_catalog
 from rollout_conformance.steps.commands.comparison import compare_backends
 from rollout_conformance.steps.commands.conclusion import ended_early
+from rollout_conformance.steps.commands.left_out import note_left_out
 from rollout_conformance.steps.commands.playing import judge
 from rollout_conformance.steps.commands.target_options import target_options
 from rollout_conformance.steps.engine import early_end, lateness
@@ -89,6 +90,7 @@ def command(
     FILES are scenarios (.yaml) and features (.feature). Without --profile, their profile is that of the requirements they name.
     """
     paths = case_catalog.within(files)
+    note_left_out(files)
     by_requirements = bool(paths) and not _is_given("profile")
     if by_requirements:
         options["profile"] = case_catalog.profile_among(paths).name

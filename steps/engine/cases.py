@@ -6,7 +6,7 @@ Prose and YAML both compile to these values; nothing further down knows which of
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from rollout_conformance.steps.engine.findings import Evidence, Location
 
@@ -80,19 +80,22 @@ class Case:
 
     @property
     def actions(self) -> tuple[Step, ...]:
-        return tuple(step for step in self.steps if _is_action(type(step.what)))
+        return tuple(step for step in self.steps if is_action(step.what))
 
     @property
     def expectations(self) -> tuple[Step, ...]:
-        return tuple(step for step in self.steps if _is_expectation(type(step.what)))
+        return tuple(step for step in self.steps if is_expectation(step.what))
+
+
+def is_action(what: Any) -> TypeGuard[Action]:
+    return _is(type(what), Action)
+
+
+def is_expectation(what: Any) -> TypeGuard[Expectation]:
+    return _is(type(what), Expectation)
 
 
 @cache
-def _is_action(kind: type) -> bool:
-    """Python compares the members of a class with those of a protocol each time it is asked, and a run asks 100,000 times."""
-    return issubclass(kind, Action)
-
-
-@cache
-def _is_expectation(kind: type) -> bool:
-    return issubclass(kind, Expectation)
+def _is(kind: type[Any], protocol: type[Any]) -> bool:
+    """Python compares the members of a class with those of a protocol at every `isinstance`, and a run asks 100,000 times."""
+    return issubclass(kind, protocol)

@@ -46,6 +46,11 @@ def _json(text: str) -> Any:
         raise ValueError(f"{text} is not JSON ({error}). {hint}") from None
 
 
+def _member(text: str) -> dict[str, Any]:
+    name, _, value = text.partition(" ")
+    return {name: _json(value)}
+
+
 def responses(text: str) -> list[str]:
     """`it`, `both`, `all`, or `the first and the second response`."""
     return [response(word) for word in words(text)]
@@ -72,12 +77,19 @@ TYPES: Mapping[str, PhraseType] = {
             "statuses", r"(?:\d{3}|[1-5]xx)(?:, (?:\d{3}|[1-5]xx))*(?: (?:and|or) (?:\d{3}|[1-5]xx))?", _statuses, "200"
         ),
         PhraseType("json", r"\S.*", _json, '{"a": 1}'),
-        PhraseType("response", _ONE, response, "it"),
+        PhraseType("member", r"\w+ \S.*", _member, "max_turns 3"),
+        PhraseType("response", _ONE, response, "the response"),
         PhraseType(
             "responses",
             rf"(?:it|the response|(?:both|all)(?: responses)?|{_WHICH}(?:, {_WHICH})*(?: and {_WHICH})?(?: responses?)?)",
             responses,
-            "it",
+            "the response",
+        ),
+        PhraseType(
+            "several_responses",
+            rf"(?:(?:both|all)(?: responses)?|{_WHICH}(?:, {_WHICH})* and {_WHICH}(?: responses?)?)",
+            responses,
+            "both responses",
         ),
     )
 }
@@ -86,3 +98,9 @@ TYPES: Mapping[str, PhraseType] = {
 def choice(allowed: tuple[str, ...]) -> PhraseType:
     """One of some words."""
     return PhraseType("word", "|".join(map(re.escape, sorted(allowed, key=len, reverse=True))), str, allowed[0])
+
+
+def choices(allowed: tuple[str, ...]) -> PhraseType:
+    """Some of these words."""
+    one = f"(?:{choice(allowed).pattern})"
+    return PhraseType("words", rf"{one}(?:, {one})*(?: (?:and|or) {one})?", words, allowed[0])

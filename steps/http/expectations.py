@@ -37,7 +37,7 @@ def allowed_statuses(written: tuple[int | str, ...]) -> frozenset[int]:
 
 @verb("status", short="statuses", example=("200", "4xx", "{of: first, statuses: [401, 403]}"))
 @phrase("{of:responses} has status {statuses:statuses}")
-@phrase("{of:responses} have status {statuses:statuses}")
+@phrase("{of:several_responses} have status {statuses:statuses}")
 @dataclass(frozen=True, slots=True)
 class Status(ResponseExpectation):
     """The response has one of these statuses. A success to a request for JSON has to be JSON."""
@@ -59,12 +59,14 @@ class Status(ResponseExpectation):
 
     def check(self, response: KeptResponse, view: Any) -> Check:
         expected = " or ".join(map(str, self.statuses))
-        return Check(response.status in self.numbers and response.is_readable, expected, response.shown())
+        if not response.is_readable:
+            return Check(False, f"{expected}, with JSON", f"{response.status}: {show(response.body)}")
+        return Check(response.status in self.numbers, expected, response.shown())
 
 
 @verb("header", short="name", example=("X-Request-Id", "{name: Content-Type, one_of: [application/json]}"))
 @phrase("{of:responses} has the header {name:word}")
-@phrase("{of:responses} have the header {name:word}")
+@phrase("{of:several_responses} have the header {name:word}")
 @phrase("{of:responses} has the header {name:word} with the value {one_of:text}")
 @dataclass(frozen=True, slots=True)
 class Header(ResponseExpectation):
@@ -110,7 +112,7 @@ class JsonMember(ResponseExpectation):
 
 
 @verb("same_body", short="of", example="[first, second]")
-@phrase("{of:responses} have the same body")
+@phrase("{of:several_responses} have the same body")
 @dataclass(frozen=True, slots=True)
 class SameBody(ComparedResponses):
     """The bodies of these responses are equal as JSON."""
@@ -122,7 +124,7 @@ class SameBody(ComparedResponses):
 
 @verb("error_object", short="of", example="first")
 @phrase("{of:responses} has an error object")
-@phrase("{of:responses} have an error object")
+@phrase("{of:several_responses} have an error object")
 @dataclass(frozen=True, slots=True)
 class ErrorObject(ResponseExpectation):
     """The body explains the error as OpenAI does, in `error.message`. Another way to explain it in JSON breaks a SHOULD at most."""

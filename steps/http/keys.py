@@ -2,8 +2,6 @@
 
 from typing import Any
 
-Key = str
-KINDS = ("right", "none", "wrong", "latin", "small", "longer", "x_right")
 WRONG_KEY = "rc-no-such-key"
 NOT_ASCII = "schl\u00fcssel"
 

@@ -1,5 +1,6 @@
 """The options of pytest that belong to the suite."""
 
+import argparse
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def add(parser: pytest.Parser) -> None:
             group.addoption(
                 f"--{name.replace('_', '-')}", dest=DEST + name, default=getattr(DEFAULTS, name), **settings
             )
-        except ValueError:
+        except (ValueError, argparse.ArgumentError):
             continue
 
 

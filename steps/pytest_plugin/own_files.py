@@ -3,18 +3,16 @@
 A feature without such a tag belongs to pytest-bdd or to whatever else the project uses.
 """
 
-import re
 from pathlib import Path
 
 import pytest
 
+from rollout_conformance.steps.case_files import is_case_file
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.pytest_plugin import options
 
 FEATURE, SCENARIO, CONTRACT = "feature", "scenario", "contract"
-TAG = re.compile(rf"^\s*@(?:.*[\s@])?(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE | re.MULTILINE)
-CASES = re.compile(r"^cases\s*:", re.MULTILINE)
 
 
 def kind(file: Path, config: pytest.Config) -> str | None:
@@ -39,12 +37,8 @@ def is_shipped(file: Path) -> bool:
     return any(file.is_relative_to(ROOT / folder / name) for folder in ("features", "scenarios") for name in PROFILES)
 
 
-def has_requirement_tag(file: Path) -> bool:
-    return TAG.search(_text(file)) is not None
-
-
 def _is_feature(file: Path, config: pytest.Config) -> bool:
-    if is_shipped(file) or has_requirement_tag(file):
+    if is_shipped(file) or is_case_file(file):
         return True
     return options.of(config).profile is not None and is_named(file, config)
 
@@ -54,7 +48,7 @@ def _is_scenario(file: Path, config: pytest.Config) -> bool:
         return True
     if not is_named(file, config):
         return False
-    return options.of(config).profile is not None or CASES.search(_text(file)) is not None
+    return options.of(config).profile is not None or is_case_file(file)
 
 
 def _is_contract(file: Path, config: pytest.Config) -> bool:
@@ -63,10 +57,3 @@ def _is_contract(file: Path, config: pytest.Config) -> bool:
         return True
     shipped = file.is_relative_to(ROOT / "contracts")
     return file.name.startswith("openapi") and (shipped or is_named(file, config))
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -15,6 +16,7 @@ from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Ver
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
 from rollout_conformance.steps.live.engine import EngineOptions
+from rollout_conformance.steps.profiles import DEFAULT, profile_of
 from rollout_conformance.steps.pytest_plugin import contract_results, options
 from rollout_conformance.steps.pytest_plugin.contract_results import FuzzResult
 from rollout_conformance.steps.pytest_plugin.run_options import run_options_of
@@ -118,12 +120,21 @@ class Player:
         for one in fuzzed:
             one.also(self.outcomes)
             self.outcomes += one.outcomes.values()
-        if options.of(self.config).report is not None and (self.runs or fuzzed):
-            self._report([run for run, _ in self.runs.values()] + [one.run for one in fuzzed], fuzzed, interrupted)
-
-    def _report(self, runs: list[Run], fuzzed: list[FuzzResult], interrupted: bool) -> None:
         file = options.of(self.config).report
-        assert file is not None
+        if file is not None and (self.runs or fuzzed):
+            runs = [run for run, _ in self.runs.values()] + [one.run for one in fuzzed]
+            self._report(file, runs, fuzzed, interrupted)
+        elif file is not None and ENDING.reason is not None:
+            self._report_nothing(file, ENDING.reason.text)
+
+    def _report_nothing(self, file: Path, ended_by: str) -> None:
+        """The report of a session that was ended before its target was ready."""
+        run_options = run_options_of(self.config, options.of(self.config).profile or DEFAULT)
+        target = run_options.target or profile_of(run_options.profile).default_target
+        with ReportWriter.of_nothing(file, run_options, target) as writer:
+            writer.close(aborted=True, ended_by=ended_by)
+
+    def _report(self, file: Path, runs: list[Run], fuzzed: list[FuzzResult], interrupted: bool) -> None:
         planned = [outcome.case for outcome in self.outcomes]
         with ReportWriter.of_run(file, runs[0], planned) as writer:
             writer.catalogue = {name: entry for run in runs for name, entry in run.profile.catalogue.items()}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rollout_conformance.contracts.requirements import Requirement
-from rollout_conformance.steps.engine.cases import Case, Expectation, Live, Step
+from rollout_conformance.steps.engine.cases import Case, Live, Step, is_expectation
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.markers import MARKERS
@@ -78,7 +78,7 @@ class CaseTemplate:
         for place, told in self.profile.mistakes(self.steps):
             yield place or self.at, told
         judged = any(entry.id in self.profile.by_invariants for entry in self.about)
-        if not judged and not any(isinstance(step.what, Expectation) for step in self.steps):
+        if not judged and not any(is_expectation(step.what) for step in self.steps):
             ids = ", ".join(entry.id for entry in self.about)
             yield self.at, f"nothing is expected, and {ids} is not judged by itself. Write a Then (YAML: `expect`)"
 

@@ -21,7 +21,7 @@ from pytest_bdd.parser import Step as GherkinStep
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine import text_file as texts
-from rollout_conformance.steps.engine.cases import Action, Case, Expectation, Live, Step
+from rollout_conformance.steps.engine.cases import Action, Case, Live, Step, is_action, is_expectation
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location, SuiteError
 from rollout_conformance.steps.engine.suggestions import similar_names
@@ -253,7 +253,7 @@ class _Compiler:
     def _all_steps(self, scenario: Scenario) -> list[Step]:
         steps: list[Step] = []
         for gherkin in scenario.steps:
-            before = tuple(step.what for step in steps if isinstance(step.what, Action))
+            before = tuple(step.what for step in steps if is_action(step.what))
             steps += self.problems.attempt(lambda g=gherkin, b=before: list(self._steps(g, b))) or ()  # type: ignore[misc]
         return steps
 
@@ -283,7 +283,7 @@ class _Compiler:
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise at.problem(f"{gherkin.keyword} {gherkin.name}: {plain(error)}") from None
         for what in value if isinstance(value, tuple) else (value,):
-            if not isinstance(what, Action | Expectation):
+            if not (is_action(what) or is_expectation(what)):
                 raise at.problem(f"the phrase gave {what!r}, which is neither an action nor an expectation")
             yield Step(_about(what, self.profile.part, label), at, f"{gherkin.keyword} {gherkin.name}")
 

@@ -7,7 +7,7 @@ import functools
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_bdd import given, parsers, then, when
@@ -71,18 +71,25 @@ def look_up(kind: str, text: str, profile: str) -> list[Found]:
     return found
 
 
-def _known(kind: str | None, profile: Profile) -> Iterator[StepFunctionContext]:
+def _known(kind: str | None, profile: Profile) -> list[StepFunctionContext]:
     """The sentences of a profile, and those that a user wrote. One sentence may mean something else in another profile."""
+    for name in PROFILES:
+        register(name)
+    return _selected(kind, profile.name, len(step_function_context_registry))
+
+
+@functools.cache
+def _selected(kind: str | None, profile: str, registered: int) -> list[StepFunctionContext]:
+    """The same, of so many sentences that are registered: more of them come when a user's module is imported."""
     ours = {name: register(name) for name in PROFILES}
-    foreign = frozenset().union(*ours.values()) - ours[profile.name]
-    for context in step_function_context_registry.values():
-        owner = getattr(context.step_func, PROFILE, profile.name)
-        if (
-            owner == profile.name
-            and context.step_func.__module__ not in foreign
-            and context.type in (None, kind or context.type)
-        ):
-            yield context
+    foreign = frozenset().union(*ours.values()) - ours[profile]
+    return [
+        context
+        for context in step_function_context_registry.values()
+        if getattr(context.step_func, PROFILE, profile) == profile
+        and context.step_func.__module__ not in foreign
+        and context.type in (None, kind or context.type)
+    ]
 
 
 def shown(kind: str | None, profile: Profile) -> list[str]:

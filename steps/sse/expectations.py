@@ -15,9 +15,9 @@ LEAST_SHARE = (
 TOGETHER_S = 0.1  # a stream that takes less than this shows nothing
 
 
-@verb("streams_incrementally", short="of", example="it")
+@verb("streams_incrementally", short="of", example="second")
 @phrase("{of:responses} arrives incrementally")
-@phrase("{of:responses} arrive incrementally")
+@phrase("{of:several_responses} arrive incrementally")
 @dataclass(frozen=True, slots=True)
 class StreamsIncrementally(ResponseExpectation):
     """The events of a stream arrive one after the other, and not all together at its end. A stream that takes only a moment decides nothing.

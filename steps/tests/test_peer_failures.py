@@ -17,18 +17,18 @@ from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, respx_binding, tokens
 from rollout_conformance.steps.peers.script import Reply, Script
-from rollout_conformance.steps.peers.scripted_backends import Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.peers.scripted_backends import Backend, BackendResponse, Backends, BackendScript
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer, StartAnswer
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles import PROFILES
-from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
+from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer
 from rollout_conformance.steps.run_setup import RunOptions, ready
 
 NONCE = "rc-00000000-1x"
 ASKED = {"rollout_id": NONCE, "messages": [{"role": "user", "content": f"Hello, {NONCE}."}]}
 CASE = (
-    "cases:\n- name: one\n  requirements: [ROLLOUT-112]\n  dialects: [callback]\n  trainer: [{say: Done.}]\n"
-    "  expect: [{completed: stop}, {calls: 1}]\n"
+    "cases:\n- name: one\n  requirements: [ROLLOUT-112]\n  dialects: [callback]\n  trainer: [{text: Done.}]\n"
+    "  expect: [{completed: stop}, {generation_requests: 1}]\n"
 )
 
 
@@ -48,7 +48,7 @@ def host(trace: Trace) -> ScriptedRolloutServer:
 
 def backend(trace: Trace) -> Backend:
     all_of_them = Backends()
-    all_of_them.enroll(Plan(NONCE, trace, (BackendLine(put={"x": object()}),)))
+    all_of_them.add(BackendScript(NONCE, trace, (BackendResponse(members={"x": object()}),)))
     return Backend("a", all_of_them)
 
 
@@ -105,7 +105,7 @@ def test_the_case_is_an_error_with_the_reason(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text(CASE, encoding="utf-8")
     (case,) = case_catalog.among([file], PROFILES["rollout"])
-    broken = replace(case.steps[0], what=TrainerSays(Script((Reply(text="Done.", put={"a.b": 1}),))))
+    broken = replace(case.steps[0], what=ScriptTrainer(Script((Reply(text="Done.", put={"a.b": 1}),))))
     outcome = asyncio.run(played(replace(case, steps=(broken, *case.steps[1:]))))
     assert outcome.judgement.verdict is Verdict.ERROR
     assert "a.b: the reply has no 'a' there" in outcome.judgement.reason

@@ -116,7 +116,7 @@ async def with_one_place(names: tuple[str, ...]) -> list[Outcome]:
 
 
 def test_a_server_with_one_place_is_not_accused_of_a_rollout_that_waits_for_it() -> None:
-    outcomes = asyncio.run(with_one_place(("Two rollouts that wait for each other",)))
+    outcomes = asyncio.run(with_one_place(("Two rollouts that are answered at the same time",)))
     assert {outcome.case.dialect for outcome in outcomes} == {"sync", "callback", "routed"}
     assert [f for outcome in outcomes for f in outcome.judgement.findings] == []
     for outcome in outcomes:

@@ -344,31 +344,53 @@ def test_the_end_of_its_time_is_1_with_findings_and_2_without(
     assert found.end_early(reason, shown_at_the_end) == 143
 
 
-# The plugin of Hypothesis reads all of Hypothesis at the end of a session, which has nothing to do with ours.
-PYTEST = [
-    "-m",
-    "pytest",
-    "-q",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:hypothesispytest",
-    "features/rollout",
-    "--dialect",
-    "sync",
-]
+PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+CASES = [*PYTEST, "features/rollout", "--dialect", "sync"]
 
 
 def test_a_signal_ends_a_pytest_session_in_order(report: Path) -> None:
-    with Background([*PYTEST, "--report", str(report)]) as session:
+    with Background([*CASES, "--report", str(report)]) as session:
         session.until(lambda: len(session.living()) > 2)
         out, _ = session.send(signal.SIGTERM, within_s=STARTED_S)
         assert session.process.returncode == 143
         assert "ended early by SIGTERM" in out
 
 
+def test_a_signal_ends_a_session_that_only_fuzzes(report: Path) -> None:
+    with Background([*PYTEST, "contracts/rollout", "--dialect", "sync", "--report", str(report)]) as session:
+        session.until(lambda: len(session.living()) > 2)
+        out, _ = session.send(signal.SIGTERM, within_s=STARTED_S)
+        assert session.process.returncode == 143
+        assert "ended early by SIGTERM" in out
+        assert footer(report)["ended_by"] == "SIGTERM"
+
+
+UNUSED = """
+import sys
+import pytest
+class Ended:
+    def pytest_collection_finish(self):
+        from rollout_conformance.steps.engine.early_end import ENDING, Reason
+        ENDING.reason = Reason("SIGTERM", 143)
+pytest.main([*sys.argv[1:]], plugins=[Ended()])
+print("imported" if "hypothesis" in sys.modules else "left out")
+"""
+
+
+def test_a_session_that_ends_early_does_not_import_hypothesis_for_its_summary() -> None:
+    shown = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", UNUSED, *CASES[2:]],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=STARTED_S,
+        check=False,
+    )
+    assert shown.stdout.splitlines()[-1] == "left out", shown.stdout + shown.stderr
+
+
 def test_a_pytest_session_ends_after_its_time(report: Path) -> None:
-    with Background([*PYTEST, "--report", str(report), "--max-time", "1"]) as session:
+    with Background([*CASES, "--report", str(report), "--max-time", "1"]) as session:
         out, _ = session.process.communicate(timeout=STARTED_S)
         assert session.process.returncode == 2
         assert "ended early by --max-time 1" in out

@@ -7,6 +7,7 @@ import pytest
 from rollout_conformance.steps.engine.cases import Step
 from rollout_conformance.steps.engine.findings import Finding, Location, Satisfied
 from rollout_conformance.steps.engine.json_diff import ABSENT
+from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.http.expectations import ErrorObject, Header, JsonMember, SameBody, Status
 from rollout_conformance.steps.http.json_path import found_at
 from rollout_conformance.steps.http.metrics import MetricChange, rises, samples, total
@@ -181,3 +182,16 @@ def test_a_change_is_that_of_any_metric() -> None:
     assert MetricChange("a", "b", 2).judge(View(Responses.of(pages)), "X-1") == [Satisfied("X-1")]
     found = MetricChange("a", "b", 3).judge(View(Responses.of(pages)), "X-1")
     assert found == [Finding("X-1", "a metric that rose by 3", "x by 2", (0, 1))]
+
+
+class Unreadable(KeptResponse):
+    @property
+    def is_readable(self) -> bool:
+        return False
+
+
+def test_a_success_that_is_not_what_was_requested_is_wrong_with_its_reason() -> None:
+    kept = Unreadable("a", 0, {"model": "m"}, 200, NotJson("it is empty"))
+    (found,) = Status().judge(View(Responses.of([kept])), "X-1")
+    assert isinstance(found, Finding)
+    assert "it is empty" in found.observed

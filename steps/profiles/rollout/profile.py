@@ -20,6 +20,7 @@ from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Trace, parse
+from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.live.trainer import Drifts, LiveTrainer, stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, tokens
@@ -52,7 +53,7 @@ from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout, a
 from rollout_conformance.steps.profiles.rollout.vocabulary import VOCABULARY
 
 LOOK_S = 10.0
-ANSWER_S = 5.0  # an empty start request is refused at once
+ANSWER_S = 5.0  # an empty start request is rejected immediately
 LACKS = {
     "server_key": "no key of the target was given (--target-key)",
     "no_server_key": "the target has a key, and the card no variant without one",
@@ -103,7 +104,7 @@ class RolloutPeers(NoPeers):
             self.contexts[place] = self._context(case.dialect, case.variant)
         if self.setting.engine is None:
             return self.contexts[place]
-        # A recorded session is asked for word for word: the names of a case must not depend on what else runs.
+        # A recorded session is replayed word for word: the names of a case must not depend on what else runs.
         counter = self.counters.setdefault(case.id, itertools.count(stable_number(case.id)))
         return replace(self.contexts[place], counter=counter)
 
@@ -168,7 +169,7 @@ class RolloutPeers(NoPeers):
         )
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
-        """What the card declares, else what is seen. An engine that generates has a say in it, and is not asked for this."""
+        """What the card declares, else what is measured. An engine that generates would change the result, and is not measured."""
         if self.setting.card.max_concurrent is not None or self.setting.engine is not None:
             return self.setting.card.max_concurrent
         return await measured(base_url, self._context(dialects[0], ""), jobs, self.setting.card.patience_s)
@@ -193,7 +194,7 @@ class RolloutPeers(NoPeers):
                 f"{base_url} has none of the endpoints to judge: {paths}. Is this a rollout server? "
                 "Name its dialect with --dialect if it has another one."
             )
-        if "sync" in shown:  # a trainer asks for the tools before the first start: they are in every prompt
+        if "sync" in shown:  # a trainer requests the tools before the first start: they are in every prompt
             self.tools["sync"] = _by_name(await self._listed(base_url))
         return tuple(shown)
 
@@ -214,7 +215,7 @@ class RolloutPeers(NoPeers):
         return not routed or _is_path(await self._asked(http, "GET", f"{base_url}/tools"))
 
     async def _asked(self, http: Any, method: str, url: str) -> Any:
-        """An empty request, with the key: where every path asks for one, what is not there looks like what is."""
+        """An empty request, with the key: where every path requires one, an absent path looks like a present one."""
         headers = {"content-type": "application/json", **self._authorization()}
         return await http.request(method, url, content=b"{}" if method == "POST" else b"", headers=headers)
 
@@ -232,7 +233,7 @@ class RolloutPeers(NoPeers):
         self.contexts.clear()
 
     async def _listed(self, base_url: str) -> Any:
-        """What /tools lists; nothing when it does not answer, which a case will say."""
+        """What /tools lists; nothing when it does not answer, which a case will report."""
         with contextlib.suppress(TimeoutError, httpx.HTTPError):
             async with client() as http, asyncio.timeout(ANSWER_S):
                 return _json((await http.get(f"{base_url}/tools", headers=self._authorization())).content).get("tools")
@@ -310,6 +311,7 @@ def read(session: Session, case: Case) -> CaseView:
         wait_timeouts=tuple(session.state.get("wait_timeouts", ())),
         crowded=int(session.state.get("crowded", 0)),
         patience_s=session.patience_s,
+        responses=responses_of(session),
     )
 
 

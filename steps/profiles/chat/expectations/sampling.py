@@ -25,8 +25,8 @@ LEAST_SAMPLES = 8
 
 
 @verb("same_completion", short="of", example=("[first, second]", "{of: both, by: text}"))
-@phrase("{of:responses} have the same text", by="text")
-@phrase("{of:responses} have the same token ids", by="token_ids")
+@phrase("{of:several_responses} have the same text", by="text")
+@phrase("{of:several_responses} have the same token ids", by="token_ids")
 @dataclass(frozen=True, slots=True)
 class SameCompletion(ComparedResponses):
     """The first choices of these responses are equal, whether they were streamed or not."""
@@ -149,7 +149,7 @@ class ChoicesDiffer(ResponseExpectation):
 
 
 @verb("same_logprobs", short="of", example="[first, second]")
-@phrase("{of:responses} have the same logprobs")
+@phrase("{of:several_responses} have the same logprobs")
 @dataclass(frozen=True, slots=True)
 class SameLogprobs(ComparedResponses):
     """The first and the last of these responses have the same logprobs, as nearly as batches of other sizes allow."""

@@ -12,7 +12,7 @@ from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 
 @verb("rejected", short="of", example=("first", "[first, second]"))
 @phrase("{of:responses} is rejected")
-@phrase("{of:responses} are rejected")
+@phrase("{of:several_responses} are rejected")
 @dataclass(frozen=True, slots=True)
 class Rejected(ResponseExpectation):
     """The request is rejected with 4xx. A request that is too long decides nothing where the server does not report how much it takes."""

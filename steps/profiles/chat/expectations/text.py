@@ -20,9 +20,9 @@ LENGTH = "length"
 Schema = Annotated[str, Written(lambda written: json.dumps(written), {"type": ["object", "boolean"]})]
 
 
-@verb("contains", short="text", example=("Paris", "{of: both, text: Paris}"))
+@verb("contains", short="text", example=("Paris", "{of: second, text: Paris}"))
 @phrase("{of:responses} contains {text}")
-@phrase("{of:responses} contain {text}")
+@phrase("{of:several_responses} contain {text}")
 @dataclass(frozen=True, slots=True)
 class Contains(ResponseExpectation):
     """The content of the first choice contains this text."""
@@ -37,7 +37,7 @@ class Contains(ResponseExpectation):
 
 @verb("not_contains", short="text", example="{of: [first, third], text: Paris}")
 @phrase("{of:responses} does not contain {text}")
-@phrase("{of:responses} do not contain {text}")
+@phrase("{of:several_responses} do not contain {text}")
 @dataclass(frozen=True, slots=True)
 class NotContains(ResponseExpectation):
     """This text, which belongs to another conversation, is in no choice of the response."""
@@ -66,7 +66,7 @@ class PromptContains(ResponseExpectation):
         return Check(self.text in prompt, f"a prompt with {show(self.text)}", show(prompt))
 
 
-@verb("json_object", short="of", example="both")
+@verb("json_object", short="of", example="second")
 @phrase("the text of {of:responses} is a JSON object")
 @dataclass(frozen=True, slots=True)
 class JsonObject(ResponseExpectation):
@@ -81,7 +81,7 @@ class JsonObject(ResponseExpectation):
         return Check(ok, "content that is a JSON object", show(choice.content))
 
 
-@verb("matches_schema", short="schema", example="{schema: {type: object, required: [count]}}")
+@verb("matches_schema", example="{schema: {type: object, required: [count]}}")
 @dataclass(frozen=True, slots=True)
 class MatchesSchema(ResponseExpectation):
     """The content is JSON that matches a schema, or was truncated; or the request was rejected."""
@@ -126,7 +126,7 @@ class StoppedBefore(ResponseExpectation):
 
 @verb("truncated", short="tokens", example=("3", "{of: first, tokens: 3}"))
 @phrase("{of:responses} is truncated after {tokens} token(s)")
-@phrase("{of:responses} are truncated after {tokens} token(s)")
+@phrase("{of:several_responses} are truncated after {tokens} token(s)")
 @dataclass(frozen=True, slots=True)
 class Truncated(ResponseExpectation):
     """The completion was truncated after exactly so many tokens, and its finish reason is `length`."""

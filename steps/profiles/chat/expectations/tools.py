@@ -25,7 +25,7 @@ ANY = "any"
 @phrase("{of:responses} calls {names:names}, as `tool_choice` requests", requested=True)
 @phrase("{of:responses} calls a tool, as `tool_choice` requests", names=(ANY,), requested=True)
 @phrase("{of:responses} calls no tool", names=())
-@phrase("{of:responses} call no tool", names=())
+@phrase("{of:several_responses} call no tool", names=())
 @phrase("{of:responses} calls no tool, as `tool_choice` requests", names=(), requested=True)
 @dataclass(frozen=True, slots=True)
 class ToolCalls(ResponseExpectation):

@@ -36,7 +36,7 @@ class PromptGrows(ComparedResponses):
 
 
 @verb("same_usage", short="of", example="[first, second]")
-@phrase("{of:responses} have the same usage")
+@phrase("{of:several_responses} have the same usage")
 @dataclass(frozen=True, slots=True)
 class SameUsage(ComparedResponses):
     """The first and the last of these responses count the same tokens."""
@@ -48,17 +48,17 @@ class SameUsage(ComparedResponses):
         return Check(usages[0] == usages[-1], show(usages[0]), show(usages[-1]))
 
 
-@verb("usage_chunk", short="present", example=("true", "{of: first, present: false}"))
+@verb("usage_chunk", short="present", example=("false", "{of: first}"))
 @phrase("{of:responses} ends with usage", present=True)
-@phrase("{of:responses} end with usage", present=True)
+@phrase("{of:several_responses} end with usage", present=True)
 @phrase("{of:responses} has no usage", present=False)
-@phrase("{of:responses} have no usage", present=False)
+@phrase("{of:several_responses} have no usage", present=False)
 @dataclass(frozen=True, slots=True)
 class UsageChunk(ResponseExpectation):
     """A stream ends with one chunk of usage that has no choices; or, where none was requested, no chunk has usage. Where usage stands is
     one breach, whatever the case counts with it."""
 
-    present: bool
+    present: bool = True
     "Whether there has to be usage."
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:

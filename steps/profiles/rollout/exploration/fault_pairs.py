@@ -16,7 +16,7 @@ from rollout_conformance.steps.profiles.rollout.exploration.walk import ABOUT
 ASPECTS: dict[str, tuple[Any, ...]] = {
     "fault": (None, 503, "reset", "cut", 429, 500, 400, "not_json"),
     "fault_at": (1, 2),
-    "turn": ("call", "calls", "odd", "reasoning"),
+    "turn": ("call", "calls", "non_canonical", "reasoning"),
     "ack": (200, 204, 503, "reset", 500),
     "again": (None, "while it waits", "unacknowledged", "at the end"),
     "end": ("stop", "length", "max_turns"),
@@ -27,12 +27,12 @@ ASPECTS: dict[str, tuple[Any, ...]] = {
 TURNS: dict[str, Line] = {
     "call": {"call": "any"},
     "calls": {"calls": ["any", "any"]},
-    "odd": {"call": "any", "odd": True},
+    "non_canonical": {"call": "any", "non_canonical": True},
     "reasoning": {"call": "any", "reasoning": "One step at a time."},
 }
 ENDS: dict[str, Line] = {
-    "stop": {"say": "Done."},
-    "length": {"say": "Cut", "finish": "length"},
+    "stop": {"text": "Done."},
+    "length": {"text": "Cut", "finish": "length"},
     "max_turns": {"call": "any"},
 }
 
@@ -67,7 +67,7 @@ def _lines(chosen: dict[str, Any]) -> Iterator[Line]:
         if chosen["fault"] is not None and chosen["fault_at"] == turn:
             yield {"fail": chosen["fault"]}
         yield {**line, "hold": "it"} if held and turn == 1 else line
-    yield {"say": "Done."}
+    yield {"text": "Done."}
 
 
 def _steps(dialect: str, chosen: dict[str, Any]) -> Iterator[Any]:
@@ -75,13 +75,13 @@ def _steps(dialect: str, chosen: dict[str, Any]) -> Iterator[Any]:
     alone = chosen["company"] == 1
     if chosen["again"] == "while it waits":
         if alone:
-            yield {"wait_for_call": 1}
-            yield "again"
+            yield {"wait_for_generation_request": 1}
+            yield "resend_start"
         yield {"release": "it"}
     if chosen["again"] == "unacknowledged" and alone and dialect != "sync":
-        yield {"reported": 1}
-        yield "again"
-    yield {"end": "all"}
+        yield {"wait_for_callback": 1}
+        yield "resend_start"
+    yield {"wait_for_end": "all"}
     if chosen["again"] == "at the end" and alone:
-        yield "again"
-        yield {"end": "all"}
+        yield "resend_start"
+        yield {"wait_for_end": "all"}

@@ -1,7 +1,7 @@
 """What the trainer's events in the lifecycle table are in words of a scenario.
 
 A walk knows the table; this module knows that `ChatAnswered` is a line of the trainer's script and `StartSent`, after the first, is
-`again`. The server's own events are not chosen: they follow from what it was answered.
+`resend_start`. The server's own events are not chosen: they follow from what it was answered.
 """
 
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ Line = dict[str, Any]
 
 # Simple ones first: a walk that fails is shrunk towards the front.
 ANSWERS: tuple[Line, ...] = (
-    {"say": "Done."},
+    {"text": "Done."},
     {"call": "any"},
     {"call": "any"},
     {"calls": ["any", "any"]},
-    {"call": "any", "odd": True},
+    {"call": "any", "non_canonical": True},
     {"call": "any", "reasoning": "One step at a time."},
-    {"say": "Cut", "finish": "length"},
+    {"text": "Cut", "finish": "length"},
 )
 FAULTS: tuple[Any, ...] = (503, "reset", 429, "cut", 500, 400)
 ACKS: tuple[Any, ...] = (200, 204)
@@ -29,7 +29,7 @@ WEIGHTS = {"ChatAnswered": 3}  # a walk that goes on is worth more than one that
 
 @dataclass(slots=True)
 class Part:
-    """One rollout of a walk: what its trainer will say, and where the table thinks it is.
+    """One rollout of a walk: what its trainer will send, and where the table thinks it is.
 
     `calls` counts the generation calls that the walk expects, `posts` the completions. A rollout that met a fault is `loose`: what
     its server does next is its own affair, so nothing more is timed on it.
@@ -56,7 +56,7 @@ class Part:
 
 def ends(line: Line, part: Part) -> bool:
     """Whether a rollout has no further turn after this answer."""
-    return "say" in line or part.calls >= part.turns
+    return "text" in line or part.calls >= part.turns
 
 
 def document(dialect: str, parts: list[Part], steps: list[Any], requirement: str, name: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _unlabelled(step: Any, label: str) -> Any:
         return step
     ((verb, value),) = step.items()
     if verb == "cancel":
-        return {verb: ""}
+        return verb
     if value in (label, "all"):
         return verb
     if not isinstance(value, Mapping):
@@ -106,4 +106,5 @@ def _unlabelled(step: Any, label: str) -> Any:
     rest = {key: inner for key, inner in value.items() if key != "rollout"}
     if not rest:
         return verb
-    return {verb: next(iter(rest.values())) if len(rest) == 1 and verb in ("wait_for_call", "reported") else rest}
+    is_short = len(rest) == 1 and verb in ("wait_for_generation_request", "wait_for_callback")
+    return {verb: next(iter(rest.values())) if is_short else rest}

@@ -23,7 +23,7 @@ def smaller(document: Document) -> Iterator[Document]:
 
 def _spare(step: Any) -> bool:
     verb = step if isinstance(step, str) else next(iter(step))
-    return verb in ("again", "get", "wait_for_call", "reported")
+    return verb in ("resend_start", "send", "wait_for_generation_request", "wait_for_callback")
 
 
 def _without_step(document: Document, n: int) -> Document:

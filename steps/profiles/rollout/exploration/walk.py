@@ -61,7 +61,7 @@ class Walk:
 
     def do_StartSent(self, part: Part) -> None:  # noqa: N802
         if part.state != "IDLE":
-            self.steps.append({"again": {"rollout": part.label}})
+            self.steps.append({"resend_start": {"rollout": part.label}})
             return
         part.start = self.pick(STARTS if self.dialect != "routed" else STARTS[:1])
         self.steps.append({"start": part.label})
@@ -88,7 +88,7 @@ class Walk:
 
     def do_ChatFailed(self, part: Part) -> None:  # noqa: N802
         """What the server does next is free: it may ask again or end. The last line is for one that asks again."""
-        part.lines += [{"fail": self.pick(FAULTS)}, dict(self.pick(ANSWERS)), {"say": "Done."}]
+        part.lines += [{"fail": self.pick(FAULTS)}, dict(self.pick(ANSWERS)), {"text": "Done."}]
         part.loose, part.state = True, "OVER"
 
     def may_CompletedAcked(self, part: Part) -> bool:  # noqa: N802
@@ -100,7 +100,7 @@ class Walk:
         if ("server", "GradedPosted") in legal(self.table, part.state):
             self._after(part, "server", "GradedPosted")
         else:
-            self.steps.append({"end": part.label})
+            self.steps.append({"wait_for_end": part.label})
 
     def may_CompletedUnacked(self, part: Part) -> bool:  # noqa: N802
         return part.state == "REPORTING" and part.posts == 1
@@ -117,7 +117,7 @@ class Walk:
     def do_GradedAcked(self, part: Part) -> None:  # noqa: N802
         part.acks.append(self.pick(ACKS))
         self._after(part, "trainer", "GradedAcked")
-        self.steps.append({"end": part.label})
+        self.steps.append({"wait_for_end": part.label})
 
     def may_GradedUnacked(self, part: Part) -> bool:  # noqa: N802
         return part.state == "GRADING" and len(part.acks) < MOST_ACKS
@@ -141,17 +141,17 @@ class Walk:
         """The server's turn: it asks for the next generation."""
         part.calls += 1
         self._after(part, "server", "ChatAsked")
-        self.steps.append({"wait_for_call": {"nth": part.calls, "rollout": part.label}})
+        self.steps.append({"wait_for_generation_request": {"nth": part.calls, "rollout": part.label}})
 
     def _reported(self, part: Part) -> None:
         """The server's turn: the rollout is over."""
         if any(event == "ResultReturned" for _, event in legal(self.table, part.state)):
             self._after(part, "server", "ResultReturned")
-            self.steps.append({"end": part.label})
+            self.steps.append({"wait_for_end": part.label})
             return
         self._after(part, "server", "CompletedPosted")
         part.posts += 1
-        self.steps.append({"reported": {"times": 1, "rollout": part.label}})
+        self.steps.append({"wait_for_callback": {"times": 1, "rollout": part.label}})
 
     def _after(self, part: Part, role: str, event: str) -> None:
         after = advance(self.table, part.state, role, event)
@@ -166,7 +166,7 @@ class Walk:
         """The server is asked to end in the middle of everything. No reply comes any more, and every trainer must be told."""
         for part in self.parts:
             if part.state == "WAITING":
-                part.lines.append({"say": "Never.", "hold": NEVER})
+                part.lines.append({"text": "Never.", "hold": NEVER})
             elif part.state == "REPORTING":
                 part.acks.append(200)
         self.steps.append("stop_server")
@@ -175,10 +175,10 @@ class Walk:
         """Bring every rollout to its end."""
         for part in self.parts:
             if part.state == "WAITING":
-                part.lines.append({"say": "Done."})
+                part.lines.append({"text": "Done."})
             elif part.state in ("REPORTING", "GRADING"):
                 part.acks.append(200)
-        self.steps.append({"end": "all"})
+        self.steps.append({"wait_for_end": "all"})
 
 
 def _never(part: Part) -> bool:

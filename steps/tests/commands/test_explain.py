@@ -1,0 +1,34 @@
+"""`explain`: a requirement in full, with the cases that are about it."""
+
+import pytest
+from click.testing import CliRunner
+
+from rollout_conformance.steps import case_catalog, case_index, catalogues
+from rollout_conformance.steps.cli import cli
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.profiles import PROFILES
+
+
+def test_a_requirement_is_shown_with_its_sentence_and_its_cases() -> None:
+    shown = CliRunner().invoke(cli, ["explain", "rollout-112"]).output
+    entry = catalogues.of("rollout")["ROLLOUT-112"]
+    assert shown.startswith(f"ROLLOUT-112  MUST  (sync, callback, routed)\n  {entry.sentence}\n")
+    assert "  case      features/rollout/first.feature:6  Five plus three [sync]\n" in shown
+
+
+@pytest.mark.parametrize("name", ["ROLLOUT-999", "nothing", "SOAP-001"])
+def test_an_id_that_does_not_exist_is_refused_with_an_example(name: str) -> None:
+    result = CliRunner().invoke(cli, ["explain", name])
+    assert isinstance(result.exception, SuiteError)
+    assert str(result.exception) == f"explain {name}: no such requirement. Ids look like ROLLOUT-001."
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_index_finds_the_cases_that_compilation_gives(profile: str) -> None:
+    compiled = case_catalog.every(profile)
+    catalogue = catalogues.of(profile)
+    assert dict(catalogue) == dict(PROFILES[profile].catalogue)
+    for name in catalogue:
+        found = [(case.name, case.dialect, str(case.at)) for case in case_index.about(name, profile, catalogue)]
+        expected = [(case.name, case.dialect, str(case.at)) for case in compiled if name in case.requirements]
+        assert found == expected

@@ -1,0 +1,49 @@
+"""`lint`: what it prints and its exit code."""
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.cli import cli
+from rollout_conformance.steps.commands.exit_code import FINDINGS, OK
+
+
+def test_the_cases_of_a_profile_are_counted_and_listed() -> None:
+    cases = case_catalog.every("router")
+    result = CliRunner().invoke(cli, ["lint", "--profile", "router", "--list"])
+    *listed, last = result.output.splitlines()
+    assert (result.exit_code, last) == (OK, f"router: {len(cases)} cases, nothing wrong")
+    assert listed == [f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}" for case in cases]
+
+
+def test_what_is_wrong_is_printed_instead(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("cases:\n- name: a\n  requirements: [CHAT-050]\n", encoding="utf-8")
+    result = CliRunner().invoke(cli, ["lint", "--list", str(file)])
+    assert result.exit_code == FINDINGS
+    assert f"{file}:2:3: cases.0.steps: the key 'steps' is missing" in result.output
+    assert "nothing wrong" not in result.output
+
+
+TAGGED = "Feature: f\n\n  @ROLLOUT-112 @sync\n  Scenario: own\n    When the rollout is startet\n"
+
+
+def test_in_a_folder_features_without_a_requirement_are_left_to_other_tools(tmp_path: Path) -> None:
+    own, other, hidden = (tmp_path / name for name in ("own.feature", "login.feature", ".venv/x.feature"))
+    hidden.parent.mkdir()
+    own.write_text(TAGGED, encoding="utf-8")
+    hidden.write_text(TAGGED, encoding="utf-8")
+    other.write_text(TAGGED.replace("@ROLLOUT-112 ", ""), encoding="utf-8")
+    result = CliRunner().invoke(cli, ["lint", str(tmp_path)])
+    assert result.exit_code == FINDINGS
+    assert f"{own}:5:5: no phrase for" in result.output
+    assert f"NOTE  {other}: no tag names a requirement, so it is left to other tools.\n" in result.output
+    assert str(hidden) not in result.output
+
+
+def test_a_folder_with_nothing_but_features_of_other_tools_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "login.feature").write_text(TAGGED.replace("@ROLLOUT-112 ", ""), encoding="utf-8")
+    result = CliRunner().invoke(cli, ["lint", str(tmp_path)])
+    assert result.exit_code == FINDINGS
+    assert "none of its 1 feature(s) names a requirement" in result.output
