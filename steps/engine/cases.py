@@ -87,15 +87,15 @@ class Case:
         return tuple(step for step in self.steps if is_expectation(step.what))
 
 
-def is_action(what: Any) -> TypeGuard[Action]:
+def is_action(what: object) -> TypeGuard[Action]:
     return _is(type(what), Action)
 
 
-def is_expectation(what: Any) -> TypeGuard[Expectation]:
+def is_expectation(what: object) -> TypeGuard[Expectation]:
     return _is(type(what), Expectation)
 
 
 @cache
-def _is(kind: type[Any], protocol: type[Any]) -> bool:
+def _is(kind: type, protocol: type) -> bool:
     """Python compares the members of a class with those of a protocol at every `isinstance`, and a run asks 100,000 times."""
     return issubclass(kind, protocol)
