@@ -17,8 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rollout_conformance.steps.profiles import PROFILES
+
 ROOT = Path(__file__).resolve().parents[1]
-PROFILES = ("rollout", "trainer", "chat", "router")
 BUSY_LOOPS = 12
 BUSY = "while True: pass"
 SUITE = "from rollout_conformance.steps.entry import main; main()"

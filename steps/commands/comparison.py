@@ -66,5 +66,5 @@ async def _compared(run_options: RunOptions, cases: list[Case]) -> Divergence:
     for name in (SCRIPTED, LIVE):
         async with ready(replace(run_options, backend=name)) as run:
             outcomes = await play_all(run, run.applicable(cases), lambda outcome: None)
-            played.append(divergence.of_run(run, outcomes))
+            played.append(divergence.of_run(run.engine, run.peers.drifts(), outcomes))
     return divergence.compared(played[0], played[1])

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import BROKEN, Verdict
@@ -19,7 +18,8 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.live import wire_diff
-from rollout_conformance.steps.live.trainer import Drift
+from rollout_conformance.steps.live.inference_client import Engine
+from rollout_conformance.steps.live.trainer import Drift, Drifts
 from rollout_conformance.steps.live.wire_diff import Difference
 
 MOST_SHOWN = 20
@@ -268,10 +268,7 @@ def _entry(one: Compared) -> dict[str, object]:
     }
 
 
-def of_run(run: Any, outcomes: Iterable[Outcome]) -> Played:
+def of_run(engine: Engine | None, drifts: Drifts, outcomes: Iterable[Outcome]) -> Played:
     """What a run that is still open has to say."""
-    trainer: Any = getattr(run.peers, "trainer", None)
-    engine, drifts = run.engine, tuple(getattr(trainer, "drifts", ()))
-    texts = tuple((trainer.decoded(d.ours, d.position), trainer.decoded(d.theirs, d.position)) for d in drifts[:1])
     model = f"{engine.model} ({engine.version})" if engine else ""
-    return Played({one.case.id: one for one in outcomes}, model, drifts, texts)
+    return Played({one.case.id: one for one in outcomes}, model, drifts.all, drifts.texts)

@@ -35,6 +35,14 @@ class Drift:
     theirs: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Drifts:
+    """The drifts of a run, and the text around the first of them as both sides read it."""
+
+    all: tuple[Drift, ...] = ()
+    texts: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(slots=True)
 class LivePlay:
     """An answer that is being generated. The binding waits for `hold`, which is set when there is one."""
@@ -129,6 +137,12 @@ class LiveTrainer(ScriptedTrainer):
         rollout.issued.append(issued)
         headers = (("content-type", line.content_type), *((("connection", "close"),) if line.close else ()))
         play.response = Response(200, headers, completion(rollout, issued, line))
+
+    def drifted(self) -> Drifts:
+        """The drifts so far, with the text around the first of them."""
+        first = self.drifts[:1]
+        texts = tuple((self.decoded(d.ours, d.position), self.decoded(d.theirs, d.position)) for d in first)
+        return Drifts(tuple(self.drifts), texts)
 
     def decoded(self, ids: Sequence[int], position: int) -> str:
         """The text around a position, for people."""

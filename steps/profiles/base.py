@@ -22,6 +22,7 @@ from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.engine.verbs import Vocabulary
 from rollout_conformance.steps.live.inference_client import Engine
+from rollout_conformance.steps.live.trainer import Drifts
 from rollout_conformance.steps.profiles.parts import Contract, Explore, Fuzz, Reference
 
 OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
@@ -71,6 +72,9 @@ class Peers(Protocol):
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         """Wait until a target is what it was before a case that disturbs it; False when it is not within this time."""
 
+    def drifts(self) -> Drifts:
+        """The prompts that a live model read otherwise than the suite."""
+
     @property
     def tokenizer_hash(self) -> str: ...
 
@@ -107,6 +111,9 @@ class NoPeers:
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         return True
 
+    def drifts(self) -> Drifts:
+        return Drifts()
+
     @property
     def tokenizer_hash(self) -> str:
         return "none"
@@ -124,17 +131,17 @@ async def no_peers(setting: Setting) -> AsyncIterator[Peers]:
 
 @dataclass(frozen=True, slots=True)
 class Profile(Generic[S, V]):
-    """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
-    session into what the invariants judge; `live_target` says what is judged on an engine when no target is named. `cause` finds
-    what ended a case otherwise than it gives reason for; `ends_by_itself` is accused where one such end shows in cases about several
-    requirements. What breaks a requirement of `at_any_level` (a leaked key, say) is as grave in a case
-    about a weaker requirement. `disturbs` says of a case that a target may be another one after it, for a while: the peers wait until
-    it is what it was. `role` is whom the suite plays in the lifecycle; `width` how much of the target a case takes at once, `subject` the
-    part of a case that an action is about.
+    """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished session into what the
+    invariants judge; `live_target` says what is judged on an engine when no target is named. `cause` finds what ended a case otherwise than
+    it gives reason for; `ends_by_itself` is accused where one such end shows in cases about several requirements. What breaks a requirement
+    of `at_any_level` (a leaked key, say) is as grave in a case about a weaker requirement. `disturbs` says of a case that a target may be
+    another one after it, for a while: the peers wait until it is what it was. `role` is whom the suite plays in the lifecycle; `width` how
+    much of the target a case takes at once, `part` the member of a verb that says which of several things it is about (a rollout, say), as
+    `for rollout "a", ...` does in a sentence.
 
-    `greeting` is the plainest case of a dialect, `probe_result` what it showed of the target. `fuzz` and `explore` are of profiles for which
-    requests are generated and orders of events tried; `unexplored` says what applies instead of the latter. `closing` is what is said at the
-    end of a run of a target that breaks what it must not.
+    `greeting` is the plainest case of a dialect, `probe_result` what it showed of the target. `fuzz` and `explore` are of profiles for
+    which requests are generated and orders of events tried; `unexplored` says what applies instead of the latter. `closing` is what is said
+    at the end of a run of a target that breaks what it must not.
 
     `cases` are the folders of its cases, where the suite does not ship them. `vocabulary` are the verbs of its cases; `phrases` the modules
     of sentences that are more than a verb; `case_model` the members of a case in YAML. `needs_of` gives the capabilities that the steps of
@@ -176,7 +183,11 @@ class Profile(Generic[S, V]):
     disturbs: Callable[[Case], bool] = lambda case: False
     role: str = "client"
     width: Callable[[Case], int] = lambda case: 1
-    subject: Callable[[Action | Expectation], str] = lambda action: ""
+    part: str = ""
+
+    def subject(self, action: Action | Expectation) -> str:
+        """The part of a case that an action is about, empty for the case as a whole."""
+        return str(getattr(action, self.part, "")) if self.part else ""
 
     @property
     def levels(self) -> dict[str, str]:

@@ -33,7 +33,7 @@ from rollout_conformance.steps.scenario.case_template import IDENTIFIER, CaseTem
 from rollout_conformance.steps.scenario.sentences import look_up, shown
 
 KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
-PREFIX = re.compile(r'for rollout "(?P<label>[\w-]+)", (?P<rest>.+)')
+PREFIX = re.compile(r'for (?P<part>\w+) "(?P<label>[\w-]+)", (?P<rest>.+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +260,8 @@ class _Compiler:
     def _steps(self, gherkin: GherkinStep, before: tuple[Action, ...]) -> Iterator[Step]:
         at = Location(self.shown, gherkin.line_number, gherkin.indent + 1)
         prefix = PREFIX.fullmatch(gherkin.name)
-        text, label = (prefix["rest"], prefix["label"]) if prefix else (gherkin.name, "")
+        ours = prefix is not None and prefix["part"] == self.profile.part
+        text, label = (prefix["rest"], prefix["label"]) if prefix and ours else (gherkin.name, "")
         context, arguments, parameters = self._looked_up(gherkin.type, text, at)
         table = gherkin.datatable and gherkin.datatable.raw()
         for name, below, what in (("docstring", gherkin.docstring, "text block"), ("datatable", table, "table")):
@@ -284,7 +285,7 @@ class _Compiler:
         for what in value if isinstance(value, tuple) else (value,):
             if not (is_action(what) or is_expectation(what)):
                 raise at.problem(f"the phrase gave {what!r}, which is neither an action nor an expectation")
-            yield Step(_named(what, label), at, f"{gherkin.keyword} {gherkin.name}")
+            yield Step(_about(what, self.profile.part, label), at, f"{gherkin.keyword} {gherkin.name}")
 
     def _looked_up(self, kind: str, text: str, at: Location) -> Any:
         found = look_up(kind, text, self.profile.name)
@@ -326,7 +327,8 @@ def _live(tags: list[str]) -> Live | None:
     return Live() if "live" in tags else None
 
 
-def _named(what: Any, label: str) -> Any:
-    if label and any(field.name == "rollout" for field in fields(what)):
-        return replace(what, rollout=label)
+def _about(what: Any, part: str, label: str) -> Any:
+    """The verb, about the part of the case that has this label."""
+    if label and any(field.name == part for field in fields(what)):
+        return replace(what, **{part: label})
     return what

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ from rollout_conformance.steps.live.divergence import (
     slowest,
 )
 from rollout_conformance.steps.live.inference_client import Engine
-from rollout_conformance.steps.live.trainer import Drift
+from rollout_conformance.steps.live.trainer import Drift, Drifts
 from rollout_conformance.steps.live.wire_diff import Allowed, Difference
 
 PASS, FAIL, ERROR, SKIP, INCONCLUSIVE = (
@@ -438,9 +437,8 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
 
 
 def test_of_a_run_its_engine_and_drifts_are_kept() -> None:
-    trainer = SimpleNamespace(drifts=[DRIFT, DRIFT], decoded=lambda ids, at: f"{ids[at]}")
-    run = SimpleNamespace(peers=SimpleNamespace(trainer=trainer), engine=Engine("http://x", "tiny", version="0.11"))
+    drifts = Drifts((DRIFT, DRIFT), (("5", "99"),))
     one = outcome("1", PASS)
-    assert divergence.of_run(run, [one]) == Played({one.case.id: one}, "tiny (0.11)", (DRIFT, DRIFT), (("5", "99"),))
-    scripted = SimpleNamespace(peers=SimpleNamespace(), engine=None)
-    assert divergence.of_run(scripted, []) == Played({})
+    found = divergence.of_run(Engine("http://x", "tiny", version="0.11"), drifts, [one])
+    assert found == Played({one.case.id: one}, "tiny (0.11)", (DRIFT, DRIFT), (("5", "99"),))
+    assert divergence.of_run(None, Drifts(), []) == Played({})

@@ -12,13 +12,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from rollout_conformance.contracts.chat import wire
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Request, Response, parse
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
 from rollout_conformance.steps.profiles.chat.requests import CHAT
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
-from rollout_conformance.steps.profiles.chat.view import CaseContext
+from rollout_conformance.steps.profiles.chat.view import CaseContext, ChatSession
 from rollout_conformance.steps.sse.parser import Parser
 from rollout_conformance.steps.sse.streams import Chunk, event_data
 
@@ -42,7 +41,7 @@ def is_start(dialect: str, method: str, path: str) -> bool:
     return False
 
 
-async def adapt_request(session: Session, generated: Any) -> str | None:
+async def adapt_request(session: ChatSession, generated: Any) -> str | None:
     """Change a schemathesis case, whatever is right in it, so that a server can serve it."""
     context: CaseContext = session.context
     if generated.path == CHAT and isinstance(generated.body, dict):
@@ -125,11 +124,11 @@ def is_request(body: Any) -> bool:
     return True
 
 
-def began(session: Session, request: Request, start: bool) -> int:
+def began(session: ChatSession, request: Request, start: bool) -> int:
     return session.trace.open(request, to_target=True, rollout="-")
 
 
-async def ended(session: Session, n: int, request: Request, response: Response, start: bool) -> None:
+async def ended(session: ChatSession, n: int, request: Request, response: Response, start: bool) -> None:
     """Note the response. To a request that the contract allows it is a completion, and what holds for completions holds for it."""
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)

@@ -6,9 +6,9 @@ from typing import Any
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, excerpt, key_source, result_of
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
+from rollout_conformance.steps.profiles.chat.view import ChatSession
 
 HERE = Location("greeting", 1)
 GREETING: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 16}
@@ -23,7 +23,7 @@ def greeting(dialect: str) -> Case:
     return Case("a plain greeting", "chat", dialect, ("CHAT-001",), steps, HERE)
 
 
-def read_probe(session: Session, case: Case) -> ProbeResult:
+def read_probe(session: ChatSession, case: Case) -> ProbeResult:
     """Whether a server can be judged: it answers a greeting, or rejects the model that it lists itself."""
     context, exchange = session.context, session.trace.exchanges[-1]
     plain = PlainRequest("greeting", f"POST {CHAT}", key_source(context.key, context.card.key))

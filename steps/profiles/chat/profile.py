@@ -3,7 +3,6 @@
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.chat.lifecycle import STREAM
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
@@ -21,13 +20,13 @@ from rollout_conformance.steps.profiles.chat.invariants import (
 )
 from rollout_conformance.steps.profiles.chat.mistakes import mistakes
 from rollout_conformance.steps.profiles.chat.peers import peers
-from rollout_conformance.steps.profiles.chat.view import CaseView
+from rollout_conformance.steps.profiles.chat.view import CaseView, ChatSession, ChatState
 from rollout_conformance.steps.profiles.chat.view import read as view_of
 from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY
 from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 
 
-def read(session: Session, case: Case) -> CaseView:
+def read(session: ChatSession, case: Case) -> CaseView:
     view = view_of(session)
     if any(response.status in BUSY for response in view.judged):
         session.busy()  # fewer at once from now on
@@ -40,7 +39,7 @@ def live_target(engine: Engine) -> str:
 
 
 CONTRACT = Contract(ROOT / "contracts" / "chat")
-PROFILE = Profile(
+PROFILE: Profile[ChatState, CaseView] = Profile(
     name="chat",
     closing="Not fit to train on",
     dialects=("openai",),

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.session import Session, State
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
-from rollout_conformance.steps.http.responses import Responses, responses_of
+from rollout_conformance.steps.http.responses import KeptResponse, Responses, responses_of
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 
@@ -46,6 +46,16 @@ class CaseContext:
         return {member: True for capability, member in names.items() if capability in self.capabilities}
 
 
+class ChatState(State, total=False):
+    """What the verbs keep while a case is played: the responses, and the nonce of the case."""
+
+    responses: Responses[KeptResponse]
+    session_name: str
+
+
+ChatSession = Session[ChatState, CaseContext]
+
+
 @dataclass(frozen=True, slots=True)
 class CaseView:
     """One case as the checks read it. `extra` is the state of its session."""
@@ -70,7 +80,7 @@ class CaseView:
         return self.responses.named(*words)
 
 
-def read(session: Session) -> CaseView:
+def read(session: ChatSession) -> CaseView:
     """A session that has ended, as the checks read it."""
     kept = responses_of(session)
     responses = Responses({name: ChatResponse.of(one) for name, one in kept.by_name.items()}, kept.order)

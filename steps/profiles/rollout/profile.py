@@ -14,14 +14,14 @@ import httpx
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.rollout.lifecycle import TABLES
 from rollout_conformance.steps.engine import internal_error_patterns
-from rollout_conformance.steps.engine.cases import Action, Case, Expectation
+from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.http.responses import responses_of
-from rollout_conformance.steps.live.trainer import LiveTrainer, stable_number
+from rollout_conformance.steps.live.trainer import Drifts, LiveTrainer, stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.script import Fault
@@ -94,6 +94,9 @@ class RolloutPeers(NoPeers):
     @property
     def unmatched_requests(self) -> int:
         return len(self.trainer.unmatched_requests)
+
+    def drifts(self) -> Drifts:
+        return self.trainer.drifted() if isinstance(self.trainer, LiveTrainer) else Drifts()
 
     def context(self, case: Case) -> CaseContext:
         place = (case.dialect, case.variant)
@@ -281,11 +284,6 @@ async def _trainer(setting: Setting) -> AsyncIterator[ScriptedTrainer]:
         yield LiveTrainer(http, setting.engine)
 
 
-def subject(action: Action | Expectation) -> str:
-    """The label of the rollout that an action is about."""
-    return str(getattr(action, "rollout", ""))
-
-
 def width(case: Case) -> int:
     """How many rollouts a case has in flight at once, at most."""
     return sum(int(getattr(step.what, "copies", 0)) for step in case.actions)
@@ -411,6 +409,6 @@ PROFILE = Profile(
     probe_result=read_probe,
     capabilities=frozenset({*LACKS, *CAPABILITIES}),
     mistakes=mistakes,
-    subject=subject,
+    part="rollout",
     width=width,
 )

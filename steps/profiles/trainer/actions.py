@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
-from rollout_conformance.steps.engine.session import Session, WaitTimeout
+from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.trace import Headers, Request, parse
 from rollout_conformance.steps.engine.verb_parsing import Written, made, members
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -19,6 +19,7 @@ from rollout_conformance.steps.profiles.trainer.state import (
     Call,
     CaseContext,
     RolloutState,
+    TrainerSession,
     inserted,
     insertions,
     rollout_state,
@@ -105,7 +106,7 @@ class StartRollout:
     same_server_as: str = ""
     "The name of an earlier rollout of the case that runs at the same rollout server."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: TrainerSession) -> None:
         context: CaseContext = session.context
         part = rollout_state(session.state, self.rollout)
         nonce = context.nonce()
@@ -116,7 +117,7 @@ class StartRollout:
         part.hosted = HostedRollout(part.label, server, context.dialect, session.trace, tools, nonce, responses)
         context.host.host(part.hosted)
         part.messages = [
-            {"role": "system", "content": f"You are a helpful calculator assistant. Session {nonce}."},
+            {"role": "system", "content": f"You are a helpful calculator assistant. TrainerSession {nonce}."},
             {"role": "user", "content": QUESTIONS[0]},
         ]
         body = {
@@ -187,7 +188,7 @@ class Generate:
     members: Mapping[str, Any] = field(default_factory=dict)
     "Members of the request, instead of those that it has by default."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, self.rollout)
         correct = [call for call in part.calls if call.right and call.retry is None]
         repeated = correct[-1].n if self.repeat and correct else None
@@ -200,7 +201,7 @@ class Generate:
         correct = (self.response_mask, self.history, self.key) == ("correct", "correct", "own")
         return correct and not self.key_of and not self.rollout_id
 
-    def _body(self, session: Session, part: RolloutState) -> dict[str, Any]:
+    def _body(self, session: TrainerSession, part: RolloutState) -> dict[str, Any]:
         context: CaseContext = session.context
         body: dict[str, Any] = {
             "model": "default",
@@ -214,7 +215,9 @@ class Generate:
             body["response_mask"] = wrong_requests.response_mask(self.response_mask, lengths)
         return {**body, **self.members}
 
-    async def _send(self, session: Session, part: RolloutState, body: Mapping[str, Any], retry: int | None) -> None:
+    async def _send(
+        self, session: TrainerSession, part: RolloutState, body: Mapping[str, Any], retry: int | None
+    ) -> None:
         owner = rollout_states(session.state)[self.key_of] if self.key_of else part
         request = Request("POST", "/v1/chat/completions", (JSON, *_key(owner, self.key)), json.dumps(body).encode())
         n = await session.send(request, part.label, sent="ChatAsked", by="server")
@@ -225,7 +228,7 @@ class Generate:
             _add_to_history(session, part, n, body)
 
 
-def _add_to_history(session: Session, part: RolloutState, n: int, body: Mapping[str, Any]) -> None:
+def _add_to_history(session: TrainerSession, part: RolloutState, n: int, body: Mapping[str, Any]) -> None:
     """The generation becomes part of the history, and so does what the rollout server adds behind it."""
     exchange = session.trace.exchanges[n]
     reply = mapping(parse(exchange.response.body) if exchange.response else None)
@@ -269,7 +272,7 @@ class ReportEnd:
     repeat: bool = False
     "Whether to send the last completed callback again, byte for byte."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, self.rollout)
         body = json.dumps(_result(part, self.status, self.rollout_id)).encode()
         if session.context.dialect == "sync":
@@ -316,7 +319,7 @@ class ReadRecord:
     rollout_id: str = ""
     "Another rollout id to request, instead of that of the rollout."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, self.rollout)
         path = f"/rollouts/{self.rollout_id or part.rollout_id}"
         end = asyncio.get_running_loop().time() + session.patience_s
@@ -342,7 +345,7 @@ class WaitForStartRequests:
     rollout: str = ""
     "The name of the rollout within the case, where the case has several."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, self.rollout)
         await session.until(lambda: _starts(part) >= self.count, f"start request number {self.count}")
 
@@ -351,17 +354,17 @@ def _starts(part: RolloutState) -> int:
     return len(part.hosted.starts) if part.hosted else 0
 
 
-def _record_status(session: Session, n: int) -> Any:
+def _record_status(session: TrainerSession, n: int) -> Any:
     exchange = session.trace.exchanges[n]
     body = parse(exchange.response.body) if exchange.response else None
     return body.get("status") if isinstance(body, dict) else None
 
 
-def _has(session: Session, part: RolloutState, name: str) -> bool:
+def _has(session: TrainerSession, part: RolloutState, name: str) -> bool:
     return (part.label, name) in session.trace.by_name
 
 
-def _status(session: Session, n: int) -> int | None:
+def _status(session: TrainerSession, n: int) -> int | None:
     response = session.trace.exchanges[n].response
     return response.status if response else None
 

@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from rollout_conformance.contracts.rollout import wire
-from rollout_conformance.steps.engine.session import Session, WaitTimeout
+from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.profiles.trainer.actions import ReportEnd, StartRollout
-from rollout_conformance.steps.profiles.trainer.state import CaseContext, rollout_state
+from rollout_conformance.steps.profiles.trainer.state import CaseContext, TrainerSession, rollout_state
 
 START, CHAT, COMPLETED = "/rollouts", "/v1/chat/completions", "/v1/rollout/completed"
 ROLLOUT_ID: TypeAdapter[Any] = TypeAdapter(wire.RolloutId)
@@ -33,7 +33,7 @@ def is_start(dialect: str, method: str, path: str) -> bool:
     return False
 
 
-async def adapt_request(session: Session, generated: Any) -> str | None:
+async def adapt_request(session: TrainerSession, generated: Any) -> str | None:
     """Change a schemathesis case, whatever is right in it, so that it meets a rollout of ours."""
     body = generated.body
     if not isinstance(body, dict):
@@ -45,7 +45,7 @@ async def adapt_request(session: Session, generated: Any) -> str | None:
     return None
 
 
-def _at_home(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
+def _at_home(session: TrainerSession, body: Mapping[str, Any]) -> dict[str, Any]:
     """A control request that names our server: nothing is sent to an invented address. What was wrong with it stays wrong."""
     context: CaseContext = session.context
     nonce, mine = context.nonce(), dict(body)
@@ -59,7 +59,7 @@ def _at_home(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
     return mine
 
 
-def _brief(session: Session, nonce: str, dialect: str) -> HostedRollout:
+def _brief(session: TrainerSession, nonce: str, dialect: str) -> HostedRollout:
     """A server that ends the rollout as soon as it is started."""
     hosted = HostedRollout("-", nonce, dialect, session.trace, calculator.tools())
     hosted.result = json.dumps({"rollout_id": nonce, "status": "ERROR", "error_message": "Not run."}).encode()
@@ -67,7 +67,7 @@ def _brief(session: Session, nonce: str, dialect: str) -> HostedRollout:
     return hosted
 
 
-async def _of_a_rollout(session: Session, generated: Any, body: Mapping[str, Any]) -> str | None:
+async def _of_a_rollout(session: TrainerSession, generated: Any, body: Mapping[str, Any]) -> str | None:
     part = rollout_state(session.state, "")
     try:
         await StartRollout().perform(session)
@@ -100,11 +100,11 @@ def _is_positive(generated: Any, location: str) -> bool:
     return all(part.mode.is_positive for where, part in components.items() if where.name.lower() == location)
 
 
-def began(session: Session, request: Request, start: bool) -> int:
+def began(session: TrainerSession, request: Request, start: bool) -> int:
     return session.trace.open(request, to_target=True, rollout="-")
 
 
-async def ended(session: Session, n: int, request: Request, response: Response, start: bool) -> None:
+async def ended(session: TrainerSession, n: int, request: Request, response: Response, start: bool) -> None:
     """Note the answer, and end the rollout that was started for it."""
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)

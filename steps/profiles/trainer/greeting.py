@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from rollout_conformance.steps.engine.cases import Action, Case, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, excerpt, key_source, result_of
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.profiles.trainer.actions import Generate, ReportEnd, StartRollout
 from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
-from rollout_conformance.steps.profiles.trainer.state import rollout_state
+from rollout_conformance.steps.profiles.trainer.state import TrainerSession, rollout_state
 
 HERE = Location("greeting", 1)
 CONTROL = "POST /rollouts"
@@ -21,7 +20,7 @@ class IfStarted:
 
     what: Action
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: TrainerSession) -> None:
         hosted = rollout_state(session.state, "").hosted
         if hosted is not None and hosted.accepted:
             await self.what.perform(session)
@@ -33,7 +32,7 @@ def greeting(dialect: str) -> Case:
     return Case("a plain session", "trainer", dialect, ("TRAINER-178",), steps, HERE)
 
 
-def read_probe(session: Session, case: Case) -> ProbeResult:
+def read_probe(session: TrainerSession, case: Case) -> ProbeResult:
     """Whether a trainer can be judged: it takes control requests, and its start request reaches our server."""
     context = session.context
     sent = [exchange for exchange in session.trace.exchanges if exchange.to_target]
@@ -55,7 +54,7 @@ def read_probe(session: Session, case: Case) -> ProbeResult:
     return ProbeResult(remark=_of_generation(session))
 
 
-def _of_generation(session: Session) -> str:
+def _of_generation(session: TrainerSession) -> str:
     calls = rollout_state(session.state, "").calls
     response = session.trace.exchanges[calls[0].n].response if calls else None
     if response is None or response.status == 200:

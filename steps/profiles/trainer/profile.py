@@ -12,11 +12,10 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.trainer.lifecycle import TABLES
-from rollout_conformance.steps.engine.cases import Action, Case, Expectation
+from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.live.trainer import stable_number
@@ -31,7 +30,13 @@ from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.trainer.invariants import leaks, order, records, replies
 from rollout_conformance.steps.profiles.trainer.mistakes import mistakes
-from rollout_conformance.steps.profiles.trainer.state import CaseContext, CaseView, rollout_states
+from rollout_conformance.steps.profiles.trainer.state import (
+    CaseContext,
+    CaseView,
+    TrainerSession,
+    TrainerState,
+    rollout_states,
+)
 from rollout_conformance.steps.profiles.trainer.vocabulary import VOCABULARY
 
 LOOK_S = 5.0
@@ -131,12 +136,7 @@ async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
         yield TrainerPeers(setting, host, url, tokens.load(path), {})
 
 
-def subject(action: Action | Expectation) -> str:
-    """The label of the rollout that an action is about."""
-    return str(getattr(action, "rollout", ""))
-
-
-def read(session: Session, case: Case) -> CaseView:
+def read(session: TrainerSession, case: Case) -> CaseView:
     context: CaseContext = session.context
     wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
     return CaseView(
@@ -146,7 +146,7 @@ def read(session: Session, case: Case) -> CaseView:
 
 CONTRACT = Contract(ROOT / "contracts" / "trainer")
 CATALOGUE = requirements.load(CONTRACT.requirements)
-PROFILE = Profile(
+PROFILE: Profile[TrainerState, CaseView] = Profile(
     name="trainer",
     closing="Not fit to train on",
     dialects=("sync", "callback"),
@@ -180,5 +180,5 @@ PROFILE = Profile(
     "(`pytest contracts/ --profile trainer`) judge it",
     capabilities=frozenset(NEEDS),
     mistakes=mistakes,
-    subject=subject,
+    part="rollout",
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
+from rollout_conformance.steps.engine.session import Session, State
 from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers import calculator
@@ -99,12 +100,20 @@ class CaseView:
         return body if status == 200 else {}
 
 
-def rollout_states(state: dict[str, Any]) -> dict[str, RolloutState]:
-    found: dict[str, RolloutState] = state.setdefault("rollouts", {})
-    return found
+class TrainerState(State, total=False):
+    """What the verbs keep while a case is played: the rollouts by their labels."""
+
+    rollouts: dict[str, RolloutState]
 
 
-def rollout_state(state: dict[str, Any], label: str) -> RolloutState:
+TrainerSession = Session[TrainerState, CaseContext]
+
+
+def rollout_states(state: TrainerState) -> dict[str, RolloutState]:
+    return state.setdefault("rollouts", {})
+
+
+def rollout_state(state: TrainerState, label: str) -> RolloutState:
     return rollout_states(state).setdefault(label, RolloutState(label))
 
 

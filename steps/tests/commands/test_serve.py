@@ -1,49 +1,88 @@
 """`serve`: the options and variables of each reference server reach it."""
 
+import importlib.util
+import os
 import socket
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from rollout_conformance.steps import serve
 from rollout_conformance.steps.cli import cli
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.profiles.serving import SERVER, require_free
+from rollout_conformance.steps.profiles.trainer import serve as trainer
+
+SET = (
+    "ROLLOUT_SERVER_HOST",
+    "ROLLOUT_SERVER_PORT",
+    "ROLLOUT_DEMO",
+    "TRAINER_PORT",
+    "TRAINER_BACKEND_URL",
+    "TRAINER_MODEL",
+)
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What was asked to be served, in place of serving it."""
-    calls: list[tuple[Any, ...]] = []
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
+    """The modules that this process became, with the variables that were set for them."""
+    calls: list[tuple[list[str], dict[str, str]]] = []
 
-    def recorder(name: str) -> Any:
-        return lambda *arguments: calls.append((name, *arguments))
+    def execv(program: str, words: list[str]) -> None:
+        calls.append((words[2:], {name: os.environ[name] for name in SET if name in os.environ}))
 
-    for name in ("rollout", "trainer", "live_trainer", "router"):
-        monkeypatch.setattr(serve, name, recorder(name))
+    for name in SET:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.execv", execv)
     return calls
 
 
-@pytest.mark.parametrize(
-    ("words", "env", "call"),
-    [
-        (["rollout"], {}, ("rollout", "127.0.0.1", 9000, False)),
-        (["rollout", "--demo", "--port", "1234"], {"ROLLOUT_SERVER_PORT": "99"}, ("rollout", "127.0.0.1", 1234, True)),
-        (["rollout"], {"ROLLOUT_SERVER_PORT": "99"}, ("rollout", "127.0.0.1", 99, False)),
-        (["trainer"], {"MOCK_TRAINER_PORT": "99"}, ("trainer", "127.0.0.1", 99, None)),
-        (
-            ["trainer", "--backend-url", "http://x", "--model", "m"],
-            {},
-            ("live_trainer", "127.0.0.1", 9001, None, "http://x", "m"),
-        ),
-        (["chat", "--host", "::1"], {}, ("router", "::1", 9002)),
-    ],
-)
-def test_a_server_is_given_its_options(
-    words: list[str], env: dict[str, str], call: tuple[Any, ...], served: list[tuple[Any, ...]]
-) -> None:
-    result = CliRunner().invoke(cli, ["serve", *words], env=env)
-    assert (result.exit_code, served) == (0, [call])
+def served(*words: str, **env: str) -> int:
+    before = dict(os.environ)
+    try:
+        return CliRunner().invoke(cli, ["serve", *words], env=env).exit_code
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def test_the_rollout_server_is_given_its_options(ran: list[Any]) -> None:
+    port = free_port()
+    assert served("rollout", "--demo", "--port", port, ROLLOUT_SERVER_PORT="99") == 0
+    variables = {"ROLLOUT_SERVER_HOST": "127.0.0.1", "ROLLOUT_SERVER_PORT": port, "ROLLOUT_DEMO": "true"}
+    assert ran == [([SERVER], variables)]
+
+
+@pytest.mark.parametrize("name", ["router", "chat"])
+def test_the_router_is_served_by_its_name_and_by_the_old_one(name: str, ran: list[Any]) -> None:
+    assert served(name, "--port", "0") == 0
+    assert ran == [([f"{SERVER}.router", "--host", "127.0.0.1", "--port", "0"], {})]
+
+
+def test_a_trainer_in_front_of_an_engine_is_given_its_options(ran: list[Any]) -> None:
+    assert served("trainer", "--backend-url", "http://x", "--model", "m", "--port", "0") == 0
+    variables = {"TRAINER_PORT": "0", "TRAINER_BACKEND_URL": "http://x", "TRAINER_MODEL": "m"}
+    assert ran == [([f"{SERVER}.trainer"], variables)]
+
+
+def test_the_mock_trainer_is_served_here(ran: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, int]] = []
+
+    async def mock(host: str, port: int, tokens: Tokens) -> None:
+        seen.append((host, port))
+
+    monkeypatch.setattr(trainer, "_mock", mock)
+    port = free_port()
+    assert served("trainer", MOCK_TRAINER_PORT=port) == 0
+    assert (seen, ran) == ([("127.0.0.1", int(port))], [])
 
 
 def test_a_port_that_is_taken_is_refused_with_what_to_write() -> None:
@@ -52,26 +91,19 @@ def test_a_port_that_is_taken_is_refused_with_what_to_write() -> None:
         holder.listen()
         port = holder.getsockname()[1]
         with pytest.raises(SuiteError, match=rf"cannot listen on 127.0.0.1:{port}: .* --port N or ROUTER_PORT=N"):
-            serve.router("127.0.0.1", port)
+            require_free("127.0.0.1", port, "ROUTER_PORT")
 
 
-def test_the_reference_is_run_by_name_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[list[str]] = []
-    monkeypatch.setattr("os.execv", lambda program, words: ran.append(words[1:]))
-    environment: dict[str, str] = {}
-    monkeypatch.setattr("os.environ", environment)
-    serve.rollout("127.0.0.1", 0, demo=True)
-    serve.router("127.0.0.1", 0)
-    assert ran == [["-m", serve.SERVER], ["-m", f"{serve.SERVER}.chat", "--host", "127.0.0.1", "--port", "0"]]
-    assert environment == {
-        "ROLLOUT_SERVER_HOST": "127.0.0.1",
-        "ROLLOUT_SERVER_PORT": "0",
-        "ROLLOUT_DEMO": "true",
-    }
+def test_a_name_that_nothing_is_served_by_is_refused() -> None:
+    assert served("nothing") == 2
 
 
-@pytest.mark.parametrize("module", ["", ".chat", ".trainer"])
+def test_help_lists_every_profile_with_a_reference_to_serve() -> None:
+    shown = CliRunner().invoke(cli, ["serve", "--help"]).output
+    assert [name for name, one in PROFILES.items() if one.reference.served_by and f"  {name} " not in shown] == []
+    assert "  vllm " in shown
+
+
+@pytest.mark.parametrize("module", ["", ".router", ".trainer"])
 def test_what_is_run_by_name_exists(module: str) -> None:
-    import importlib.util
-
-    assert importlib.util.find_spec(f"{serve.SERVER}{module}") is not None
+    assert importlib.util.find_spec(f"{SERVER}{module}") is not None

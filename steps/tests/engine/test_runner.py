@@ -72,14 +72,26 @@ class Profile:
     def checked(self, view: Any) -> Iterable[Evidence]:
         return ()
 
-    def context(self, case: Case) -> Any:
+    role = "client"
+
+    def width(self, case: Case) -> int:
+        return sum(getattr(step.what, "copies", 0) for step in case.actions)
+
+    def subject(self, action: Any) -> str:
+        return ""
+
+    def disturbs(self, case: Case) -> bool:
+        return "disturbs" in case.tags
+
+
+class Peers:
+    """They give nothing to a case, and lack streams."""
+
+    def context(self, case: Case) -> object:
         return None
 
     def lacks(self, case: Case) -> str | None:
         return "the target declares no streams" if "streams" in case.needs else None
-
-    def disturbs(self, case: Case) -> bool:
-        return "disturbs" in case.tags
 
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         return True
@@ -94,7 +106,7 @@ def played(*cases: Case) -> list[Outcome]:
     """The outcomes of cases that are all begun at once."""
 
     async def main() -> list[Outcome]:
-        async with Runner(OPTIONS, Profile(), lambda one: f"run --case {one.name}") as runner:
+        async with Runner(OPTIONS, Profile(), Peers(), lambda one: f"run --case {one.name}") as runner:
             return await asyncio.gather(*(runner.play(one) for one in cases))
 
     return virtual_time.run(main())
@@ -197,7 +209,7 @@ def test_a_target_that_does_nothing_any_more_ends_all_that_is_in_flight_and_noth
         await asyncio.Event().wait()
 
     async def main() -> tuple[list[Outcome], Outcome]:
-        async with Runner(OPTIONS, Profile(), lambda one: "") as runner:
+        async with Runner(OPTIONS, Profile(), Peers(), lambda one: "") as runner:
             begun = await asyncio.gather(*(runner.play(case(str(n), Do(waits))) for n in range(5)))
             return begun, await runner.play(case("later", Do(nothing)))
 
@@ -211,7 +223,7 @@ def test_a_target_that_does_nothing_any_more_ends_all_that_is_in_flight_and_noth
 def test_with_a_live_model_a_case_about_a_script_is_skipped() -> None:
     async def main() -> Outcome:
         live = Options(OPTIONS.target, OPTIONS.card, live=True)
-        async with Runner(live, Profile(), lambda one: "") as runner:
+        async with Runner(live, Profile(), Peers(), lambda one: "") as runner:
             return await runner.play(case("it", Do(nothing)))
 
     judgement = virtual_time.run(main()).judgement
