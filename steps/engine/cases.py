@@ -87,12 +87,14 @@ class Case:
         return tuple(step for step in self.steps if is_expectation(step.what))
 
 
-def is_action(what: Any) -> TypeGuard[Action]:
-    return _is(type(what), Action)
+def is_action(what: object) -> TypeGuard[Action]:
+    kind: Any = type(what)
+    return _is(kind, Action)
 
 
-def is_expectation(what: Any) -> TypeGuard[Expectation]:
-    return _is(type(what), Expectation)
+def is_expectation(what: object) -> TypeGuard[Expectation]:
+    kind: Any = type(what)
+    return _is(kind, Expectation)
 
 
 @cache
