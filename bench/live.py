@@ -25,9 +25,9 @@ from rollout_conformance.steps.run_setup import Run, RunOptions, ready
 ROUNDS = 3
 WIDTHS = (1, 32)
 NAMES = (
-    "a sum is calculated by the tool and told",
+    "a sum is calculated with a tool",
     "the capital of France",
-    "a product is calculated by the tool and told",
+    "a product is calculated with a tool",
 )
 COPIES = 16
 

@@ -154,7 +154,7 @@ async def main() -> None:
         async with (
             targets.running(f"{here} proxy {{port}}", {"UPSTREAM": engine.base_url}) as bare,
             targets.running(
-                f"cmd:{sys.executable} -m rollout_conformance.rollout_server.chat --port {{port}}", routed
+                f"cmd:{sys.executable} -m rollout_conformance.rollout_server.router --port {{port}}", routed
             ) as router,
             litellm(engine.base_url) as other,
         ):

@@ -1,31 +1,7 @@
-"""`python -m rollout_server`: serve until told to stop. Everything is configured by ROLLOUT_ variables."""
+"""`python -m rollout_conformance.rollout_server` runs the reference rollout server."""
 
-import sys
-
-import uvicorn
-
-from rollout_conformance.rollout_server.app import create_app
-from rollout_conformance.rollout_server.settings import SettingsError, load
-
-
-def main() -> int:
-    try:
-        settings = load()
-        app = create_app(settings=settings)
-    except SettingsError as error:
-        sys.stderr.write(f"rollout server: {error}\n")
-        return 2
-    # A trainer keeps its connections between two rollouts for longer than the five seconds that are the default.
-    uvicorn.run(
-        app,
-        host=settings.server_host,
-        port=settings.server_port,
-        log_level="warning",
-        access_log=False,
-        timeout_keep_alive=30,
-    )
-    return 0
-
+from rollout_conformance.rollout_server.common.command_line import run
+from rollout_conformance.rollout_server.rollout.__main__ import SERVER
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(SERVER))

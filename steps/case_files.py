@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.profiles import OURS, PROFILES
 
 FEATURE, SCENARIO = ".feature", ".yaml"
 ENDINGS = (FEATURE, SCENARIO)
@@ -14,8 +14,11 @@ CASES = re.compile(r"^cases\s*:", re.MULTILINE)
 
 def files(profile: str, root: Path = ROOT) -> list[Path]:
     """Every case file of a profile, features first, those in subfolders as well."""
-    features = sorted((root / "features" / profile).rglob("*.feature"))
-    return features + sorted((root / "scenarios" / profile).rglob("*.yaml"))
+    if profile in OURS:
+        folders: tuple[Path, ...] = (root / "features" / profile, root / "scenarios" / profile)
+    else:
+        folders = PROFILES[profile].cases
+    return [file for ending in ("*.feature", "*.yaml") for folder in folders for file in sorted(folder.rglob(ending))]
 
 
 def is_case_file(file: Path) -> bool:

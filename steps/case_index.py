@@ -30,7 +30,7 @@ def about(requirement: str, profile: str, catalogue: Catalogue, root: Path = ROO
     """The cases of a profile that are about a requirement, in the order of their files."""
     for file in files(profile, root):
         if requirement in file.read_text(encoding="utf-8"):
-            shown = file.relative_to(root).as_posix()
+            shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
             read = _of_feature if file.suffix == ".feature" else _of_yaml
             yield from read(file, shown, requirement, catalogue)
 

@@ -16,8 +16,9 @@ COMMANDS = {
     "smoke": "Check that the target is reachable and completes the simplest case.",
     "explore": "Try orders of events that no case describes, and pairs of faults.",
     "report": "Convert a report (run.ndjson) to one HTML file.",
-    "lint": "Check cases, phrases and the catalogue without a target.",
+    "lint": "Check cases, phrases, catalogues and words without a target.",
     "explain": "Print what a requirement demands, its source and the cases that judge it.",
+    "vocabulary": "Print the verbs and sentences that cases are written with.",
     "mutants": "Run the suite against servers with one known defect each.",
     "serve": "Run a reference server.",
 }

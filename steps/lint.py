@@ -4,14 +4,30 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps import case_catalog, prose
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.plain_words import banned
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.run_setup import RunOptions, card_of
+
+# The files whose prose is in plain words, and stays so. Others are added as they are rewritten: features/*/*.feature, README.md, ...
+PLAIN = ("contracts/*/requirements.yaml", "contracts/*/openapi*.yaml", "scenarios/*/README.md", "CHANGELOG.md")
+
+
+def words(root: Path = ROOT) -> list[str]:
+    """Every banned word in the files that are in plain words, a line each, with what to write instead."""
+    return [
+        f"{file.relative_to(root)}:{passage.line_of(one.at)}: {one.phrase!r} is not plain; write: {one.write}"
+        for pattern in PLAIN
+        for file in sorted(root.glob(pattern))
+        for passage in prose.passages(file)
+        for one in banned(passage.text)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +56,7 @@ def problems(profile: Profile) -> list[str]:
 def _of_profile(profile: Profile) -> tuple[list[Case], list[str]]:
     try:
         cases = case_catalog.every(profile.name)
-        case_catalog.known_variants(cases, profile, cards.load(profile.default_card))
+        case_catalog.known_variants(cases, profile, cards.load(profile.reference.card))
     except SuiteError as error:
         return [], str(error).splitlines()
     return cases, [*_twice(cases), *_uncovered(profile.name, cases), *_misjudged(profile.name, cases)]

@@ -10,7 +10,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from rollout_conformance.steps import case_catalog
@@ -20,26 +19,11 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.profiles import profile_of
+from rollout_conformance.steps.profiles import DEFAULT, PROFILES, profile_of
+from rollout_conformance.steps.profiles.parts import Mutants
 from rollout_conformance.steps.run_setup import RunOptions, ready
 
-LISTING = {
-    "rollout": "rollout_conformance.rollout_server.mutants",
-    "trainer": "rollout_conformance.rollout_server.trainer.mutants",
-    "chat": "rollout_conformance.rollout_server.engine.mutants",
-    "router": "rollout_conformance.rollout_server.chat.mutants",
-}
-VARIABLE = {
-    "rollout": "ROLLOUT_MUTANT",
-    "trainer": "TRAINER_MUTANT",
-    "chat": "ENGINE_MUTANT",
-    "router": "ROUTER_MUTANT",
-}
 TESTS = "tests"  # of mutants that no case is asked to find
-BY_FUZZING = tuple(
-    f"{profile.upper()}-{n}" for profile in LISTING for n in range(300, 304)
-)  # the contract breaks along with much else
-ANY_END = ("ROLLOUT-231",)  # a rollout that a defect ends early
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +54,7 @@ class MutantResult:
     mutant: MutantInfo
     runs: tuple[MutantRun, ...]
     unjudged: str = ""
+    side_effects: frozenset[str] = frozenset()
 
     @property
     def survived(self) -> bool:
@@ -82,7 +67,7 @@ class MutantResult:
     @property
     def accidents(self) -> list[str]:
         """Requirements that it does not break by its own description."""
-        declared = {self.mutant.requirement, *self.mutant.companions, *BY_FUZZING, *ANY_END}
+        declared = {self.mutant.requirement, *self.mutant.companions, *self.side_effects}
         found = {name for run in self.runs for name in run.broken}
         return [] if "*" in declared else sorted(found - declared)
 
@@ -117,12 +102,11 @@ def _found(outcome: Outcome) -> set[str]:
     return {finding.requirement for finding in outcome.judgement.findings if not finding.strict_only}
 
 
-async def listed(only: tuple[str, ...], profile: str = "rollout") -> list[MutantInfo]:
+async def listed(only: tuple[str, ...], profile: str = DEFAULT) -> list[MutantInfo]:
     """The mutants there are, or those named. Raises `SuiteError` for a name that is none."""
-    if profile not in LISTING:
-        raise SuiteError(f"--profile {profile}: it has no mutants. Known: {', '.join(LISTING)}.")
+    module = mutants_of(profile).module
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", LISTING[profile], stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        sys.executable, "-m", module, stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     out, _ = await process.communicate()
     mutants = [_planted(json.loads(line)) for line in out.splitlines()]
@@ -132,6 +116,21 @@ async def listed(only: tuple[str, ...], profile: str = "rollout") -> list[Mutant
             f"mutants: no mutant is called {', '.join(sorted(unknown)) or 'anything'}; run without --only to see all"
         )
     return [mutant for mutant in mutants if not only or mutant.name in only]
+
+
+def mutants_of(profile: str) -> Mutants:
+    """Raises `SuiteError` for a profile whose reference has none."""
+    mutants = profile_of(profile).reference.mutants
+    if mutants is None:
+        known = (name for name, one in PROFILES.items() if one.reference.mutants is not None)
+        raise SuiteError(f"--profile {profile}: it has no mutants. Known: {', '.join(known)}.")
+    return mutants
+
+
+def side_effects_of(profile: str) -> frozenset[str]:
+    """What any defect may break along with its own requirement: the contract as a whole, and what the profile names."""
+    fuzz = profile_of(profile).fuzz
+    return mutants_of(profile).side_effects | (fuzz.requirements if fuzz is not None else frozenset())
 
 
 def _planted(item: dict[str, Any]) -> MutantInfo:
@@ -144,7 +143,7 @@ async def matrix(
     methods: tuple[str, ...],
     jobs: int,
     echo: Callable[[str], None],
-    profile: str = "rollout",
+    profile: str = DEFAULT,
 ) -> int:
     """Run every mutant by `methods`, or each by its own where none is named.
 
@@ -179,8 +178,8 @@ async def _killed(mutant: MutantInfo, methods: tuple[str, ...], profile: str) ->
             runs.append(await run_mutant(mutant, method, profile))
     except (SuiteError, TimeoutError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        return MutantResult(mutant, tuple(runs), reason)
-    return MutantResult(mutant, tuple(runs))
+        return MutantResult(mutant, tuple(runs), reason, side_effects_of(profile))
+    return MutantResult(mutant, tuple(runs), side_effects=side_effects_of(profile))
 
 
 def _totals(results: list[MutantResult], methods: tuple[str, ...]) -> Iterable[str]:
@@ -194,7 +193,7 @@ def _totals(results: list[MutantResult], methods: tuple[str, ...]) -> Iterable[s
     )
 
 
-async def run_mutant(mutant: MutantInfo, method: str, profile: str = "rollout") -> MutantRun:
+async def run_mutant(mutant: MutantInfo, method: str, profile: str = DEFAULT) -> MutantRun:
     run_options = _options(mutant, profile)
     if method == "cases":
         return judged(mutant, method, await _by_cases(run_options), profile_of(profile).ends_by_itself)
@@ -203,10 +202,10 @@ async def run_mutant(mutant: MutantInfo, method: str, profile: str = "rollout") 
 
 
 def _options(mutant: MutantInfo, profile: str) -> RunOptions:
-    card = cards.load(profile_of(profile).default_card)
-    env = {**card.env, VARIABLE[profile]: mutant.name}
+    card, mutants = cards.load(profile_of(profile).reference.card), mutants_of(profile)
+    env = {**card.env, mutants.variable: mutant.name}
     card = card.model_copy(update={"env": env, "dialects": list(mutant.dialects)})
-    target = f"app:{LISTING[profile]}:create_app"
+    target = f"app:{mutants.module}:create_app"
     return replace(RunOptions(profile=profile, target=target, level="may"), described=card)
 
 
@@ -226,19 +225,13 @@ def _by_fuzzing(mutant: MutantInfo, run_options: RunOptions) -> list[Outcome]:
 
     outcomes: list[Outcome] = []
     for dialect in mutant.dialects:
-        contract = contracts.load(file := contract_file(run_options.profile, dialect), file.name)
+        contract = contracts.load(file := profile_of(run_options.profile).contract.openapi(dialect), file.name)
         with _one_at_a_time, LoopThread() as loop_thread:
             watch = Watch.over(replace(run_options, dialect=dialect), dialect, contract.shown, loop_thread)
             watch.on_outcome = outcomes.append
             tallies = fuzz(contract, watch, Plan())
             outcomes += [outcome(contract, watch, label, tally, "may") for label, tally in tallies.items()]
     return outcomes
-
-
-def contract_file(profile: str, dialect: str) -> Path:
-    """The contract of a dialect, or the one that all dialects of a profile share."""
-    own = ROOT / "contracts" / profile / f"openapi.{dialect}.yaml"
-    return own if own.is_file() else own.with_name("openapi.yaml")
 
 
 def _by_exploration(mutant: MutantInfo, run_options: RunOptions) -> list[Outcome]:

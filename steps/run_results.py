@@ -50,7 +50,7 @@ class RunResults:
     def end_early(self, reason: Reason, conclude: Callable[[list[Outcome], int], int]) -> int:
         """Close the report as aborted and show what there is; gives the exit code."""
         if self.writer is None and self.report_file is not None:
-            target = self.options.target or profile_of(self.options.profile).default_target
+            target = self.options.target or profile_of(self.options.profile).reference.app
             self.writer = ReportWriter.of_nothing(self.report_file, self.options, target).__enter__()
         self._write_causes()
         if self.writer is not None:

@@ -5,18 +5,14 @@ import shlex
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import httpx
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps import probe
 from rollout_conformance.steps.engine import body_limits, redaction
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.findings import Cause, Evidence, SuiteError
+from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.runner import LAST, Options, Runner
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import reachable
 from rollout_conformance.steps.live import backend_option
@@ -51,64 +47,6 @@ class RunOptions:
     max_body: int | None = None  # MiB; no body of a target is read beyond it
     engine_options: EngineOptions | None = None  # the engine of a live run; default: what the environment says
     model: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """The profile and its peers, as a runner sees them."""
-
-    profile: Profile
-    peers: Peers
-
-    @property
-    def levels(self) -> dict[str, str]:
-        return {name: requirement.level for name, requirement in self.profile.catalogue.items()}
-
-    def dialects_of(self, requirement: str) -> tuple[str, ...]:
-        known = self.profile.catalogue.get(requirement)
-        if known is None:
-            raise SuiteError(f"a check names {requirement}, which the catalogue does not have")
-        return known.dialects
-
-    def context(self, case: Case) -> Any:
-        return self.peers.context(case)
-
-    def lacks(self, case: Case) -> str | None:
-        return self.peers.lacks(case)
-
-    def read(self, session: Session, case: Case) -> Any:
-        return self.profile.read(session, case)
-
-    @property
-    def replaces_duplicates(self) -> frozenset[str]:
-        return self.profile.replaces_duplicates
-
-    @property
-    def masks_other_findings(self) -> frozenset[str]:
-        return self.profile.masks_other_findings
-
-    @property
-    def by_invariants(self) -> frozenset[str]:
-        return self.profile.by_invariants
-
-    @property
-    def at_any_level(self) -> frozenset[str]:
-        return self.profile.at_any_level
-
-    def cause(self, case: Case, view: Any) -> Cause | None:
-        return self.profile.cause(case, view)
-
-    def inconclusive_reason(self, case: Case, view: Any) -> str | None:
-        return self.profile.inconclusive_reason(case, view)
-
-    def checked(self, view: Any) -> Iterable[Evidence]:
-        return self.profile.checked(view)
-
-    def disturbs(self, case: Case) -> bool:
-        return self.profile.disturbs(case)
-
-    async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
-        return await self.profile.recovered(self.peers, client, base_url, within_s)
 
 
 @dataclass(slots=True)
@@ -166,7 +104,7 @@ def card_of(run_options: RunOptions, profile: Profile) -> Card:
         return run_options.described
     if run_options.card is not None:
         return cards.load(run_options.card, profile.dialects, profile.unknown_capability)
-    return cards.load(profile.default_card) if run_options.target is None else Card.model_validate({})
+    return cards.load(profile.reference.card) if run_options.target is None else Card.model_validate({})
 
 
 @contextlib.asynccontextmanager
@@ -177,7 +115,7 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
     """
     body_limits.allow(run_options.max_body)
     profile = profile_of(run_options.profile)
-    card, target = card_of(run_options, profile), run_options.target or profile.default_target
+    card, target = card_of(run_options, profile), run_options.target or profile.reference.app
     wanted = (run_options.dialect,) if run_options.dialect else tuple(card.dialects) or profile.dialects
     strange = [dialect for dialect in wanted if dialect not in profile.dialects]
     if strange:
@@ -231,7 +169,7 @@ def _campaign(run_options: RunOptions, profile: Profile, setting: Setting, peers
         run_options.jobs,
         live,
     )
-    return Runner(options, Judge(profile, peers), lambda case: rerun(run_options, case))
+    return Runner(options, profile, peers, lambda case: rerun(run_options, case))
 
 
 def _tokenizer_hash(run_options: RunOptions, card: Card) -> str:

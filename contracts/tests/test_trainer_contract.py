@@ -162,7 +162,7 @@ def test_a_late_call_may_only_be_refused() -> None:
 @functools.cache
 def planted() -> list[dict[str, Any]]:
     """The mutants of the reference, as another process lists them: contracts share no code with it."""
-    command = [sys.executable, "-m", "rollout_conformance.rollout_server.trainer.mutants"]
+    command = [sys.executable, "-m", "rollout_conformance.rollout_server.mutants.trainer"]
     out = subprocess.run(command, capture_output=True, check=True, timeout=60, cwd=FILES.parents[1]).stdout  # noqa: S603
     return [json.loads(line) for line in out.splitlines()]
 

@@ -1,47 +1,47 @@
 @integration @pre_merge @live
-Feature: Conversations that branch, break off and begin alike
-  Trees of rollouts share their beginnings, and engines share what they have computed for them.
+Feature: Conversations that continue, branch and share a beginning
+  Rollouts of one task share their beginnings, and servers share what they have computed for them.
 
   @CHAT-026
-  Scenario: Two branches of one conversation begin with the same turn
-    When the engine is asked "Hello!"
-    And after the first, it is asked "Who are you?"
-    And after the first, it is asked "Count from 1 to 5."
-    And after the third, it is asked "And on to 9?"
-    Then all are answered
+  Scenario: Two branches continue the same first turn
+    When the client sends "Hello!"
+    And the client continues the first response with "Who are you?"
+    And the client continues the first response with "Count from 1 to 5."
+    And the client continues the third response with "And on to 9?"
+    Then all responses have status 200
 
   @CHAT-026
-  Scenario: A turn that was cut is where the next one begins
-    When the engine is asked "Count from 1 to 20." with max_tokens 6
-    And it is then asked "Go on, please."
-    Then both are answered
+  Scenario: A truncated turn can be continued
+    When the client sends "Count from 1 to 20." with max_tokens 6
+    And the client continues with "Go on, please."
+    Then both responses have status 200
 
   @CHAT-026
-  Scenario: A turn that was streamed is a turn like any other
-    When the engine is asked "Count from 1 to 9." as a stream
-    And it is then asked "And back again?"
-    And it is then asked "Thank you."
-    Then all are answered
-    And each prompt is longer than the one before
+  Scenario: A streamed turn can be continued
+    When the client sends "Count from 1 to 9." as a stream
+    And the client continues with "And back again?"
+    And the client continues with "Thank you."
+    Then all responses have status 200
+    And each prompt has more tokens than the one before
 
   @CHAT-061 @stress
-  Scenario: Conversations with one beginning have ends of their own
-    When the engine is asked in this conversation 3 times at once:
+  Scenario: Concurrent conversations with the same beginning do not mix
+    When the client sends this conversation 3 times concurrently:
       | system    | You are a careful assistant, and you repeat what you are told. |
       | user      | Hello!                                                         |
       | assistant | Hello! What shall I repeat?                                    |
       | user      | Repeat after me: zyxwvut                                       |
-    And the engine is asked in this conversation 3 times at once:
+    And the client sends this conversation 3 times concurrently:
       | system    | You are a careful assistant, and you repeat what you are told. |
       | user      | Hello!                                                         |
       | assistant | Hello! What shall I repeat?                                    |
       | user      | Repeat after me: hello                                         |
-    Then "zyxwvut" is nowhere in the second
+    Then the second response does not contain "zyxwvut"
 
   @CHAT-025
-  Scenario Outline: The words of markup in a question are tokenized as the trainer does it: <words>
-    When the engine is asked "<words>"
-    Then it is answered
+  Scenario Outline: The text of special tokens in a message is tokenized as the trainer does it: <words>
+    When the client sends "<words>"
+    Then the response has status 200
 
     Examples:
       | words                           |

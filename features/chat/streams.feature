@@ -1,16 +1,16 @@
 @integration @pre_merge @live
-Feature: A stream and a reply are two forms of one answer
+Feature: A stream is the same completion as a response that is not streamed
 
   @CHAT-050
-  Scenario Outline: Letters that take several tokens arrive whole: <letters>
-    When the engine is given these messages:
+  Scenario Outline: Characters that take several tokens arrive whole: <letters>
+    When the client sends these messages:
       """
       - {role: user, content: What is it?}
       - {role: assistant, content: null, tool_calls: [{id: c1, type: function, function: {name: look, arguments: "{}"}}]}
       - {role: tool, tool_call_id: c1, content: "<letters>"}
       """
-    And it is asked the same as a stream
-    Then both say the same
+    And the client sends the same request as a stream
+    Then both responses have the same text
 
     Examples:
       | letters              |
@@ -21,10 +21,10 @@ Feature: A stream and a reply are two forms of one answer
       | two  spaces,\ttabs   |
 
   @CHAT-050 @needs:stop
-  Scenario Outline: A stream stops where the reply stops, also within a piece: <stop>
-    When the engine is asked "Count from 1 to 9." with stop <stop>
-    And it is asked the same as a stream
-    Then both say the same
+  Scenario Outline: A stream stops at the same place, also within a token: <stop>
+    When the client sends "Count from 1 to 9." with stop <stop>
+    And the client sends the same request as a stream
+    Then both responses have the same text
 
     Examples:
       | stop               |
@@ -33,9 +33,9 @@ Feature: A stream and a reply are two forms of one answer
       | ["9 1", "8 9", "7 8 10"] |
 
   @CHAT-053
-  Scenario Outline: Usage comes only to those who ask for it: <options>
-    When the engine is asked "Count from 1 to 5." as a stream with stream_options <options>
-    Then it has no usage
+  Scenario Outline: No usage is sent without include_usage: <options>
+    When the client sends "Count from 1 to 5." as a stream with stream_options <options>
+    Then the response has no usage
 
     Examples:
       | options                  |
@@ -43,34 +43,34 @@ Feature: A stream and a reply are two forms of one answer
       | {"include_usage": false} |
 
   @CHAT-059 @CHAT-053
-  Scenario: A stream that is cut counts what the reply counts
-    When the engine is asked "Count from 1 to 12." with max_tokens 5
-    And it is asked the same as a stream with stream_options {"include_usage": true}
-    Then both count the same tokens
-    And the second ends with its usage
+  Scenario: A truncated stream counts the same tokens
+    When the client sends "Count from 1 to 12." with max_tokens 5
+    And the client sends the same request as a stream with stream_options {"include_usage": true}
+    Then both responses have the same usage
+    And the second response ends with usage
 
   @CHAT-059 @needs:n @needs:seed
-  Scenario: A stream of three choices counts all of them
-    When the engine is asked "Tell me about the sea." with n 3 and temperature 1 and seed 5 and max_tokens 12
-    And it is asked the same as a stream with stream_options {"include_usage": true}
-    Then both count the same tokens
-    And the second ends with its usage
+  Scenario: A stream of three choices counts the tokens of all of them
+    When the client sends "Tell me about the sea." with n 3 and temperature 1 and seed 5 and max_tokens 12
+    And the client sends the same request as a stream with stream_options {"include_usage": true}
+    Then both responses have the same usage
+    And the second response ends with usage
 
   @CHAT-044
-  Scenario: A stream of an object is an object
-    When the engine is asked "Give me a JSON object." with response_format {"type": "json_object"}
-    And it is asked the same as a stream
-    Then both are JSON objects
+  Scenario: A streamed JSON object is a JSON object
+    When the client sends "Give me a JSON object." with response_format {"type": "json_object"}
+    And the client sends the same request as a stream
+    Then the text of both responses is a JSON object
 
   @CHAT-030 @stress
-  Scenario: Those who stay get their answer when others leave
-    When the engine is asked "Count from 1 to 20."
-    And it is asked "Tell me about the sea." as a stream 6 times at once and left after 2 chunks
-    And it is asked "Count from 1 to 20." 4 times at once
-    Then the first and the third say the same
+  Scenario: Clients that disconnect do not change the completions of others
+    When the client sends "Count from 1 to 20."
+    And the client sends "Tell me about the sea." as a stream 6 times concurrently and disconnects after 2 chunks
+    And the client sends "Count from 1 to 20." 4 times concurrently
+    Then the first and the third response have the same text
 
   @CHAT-050 @CHAT-051 @stress @nightly
-  Scenario: Twenty-four streams at once have one beginning and one end each
-    When the engine is asked "Count from 1 to 12."
-    And it is asked the same as a stream 24 times at once
-    Then all say the same
+  Scenario: 24 concurrent streams have one beginning and one end each
+    When the client sends "Count from 1 to 12."
+    And the client sends the same request as a stream 24 times concurrently
+    Then all responses have the same text

@@ -1,39 +1,39 @@
 @integration @pre_merge @live
-Feature: Tools
+Feature: Tool calls
 
   @CHAT-042
-  Scenario: A stream has to call a tool as well when some tool is required
-    When the engine is asked "Hello!" as a stream with the tools add and subtract and tool_choice "required"
-    Then it calls some tool, as it was told to
+  Scenario: A stream calls a tool where tool_choice is required
+    When the client sends "Hello!" as a stream with the tools add and subtract and tool_choice "required"
+    Then the response calls a tool, as `tool_choice` requests
 
   @CHAT-042
-  Scenario: A stream calls the tool that is named
-    When the engine is asked "Hello!" as a stream with the tools add and subtract with these members:
+  Scenario: A stream calls the tool that tool_choice names
+    When the client sends "Hello!" as a stream with the tools add and subtract with these members:
       """
       tool_choice: {type: function, function: {name: subtract}}
       """
-    Then it calls subtract, as it was told to
+    Then the response calls subtract, as `tool_choice` requests
 
   @CHAT-041 @needs:calculates
-  Scenario: A stream calls no tool under none
-    When the engine is asked "Please calculate 5 plus 3." as a stream with the tools add and subtract and tool_choice "none"
-    Then it calls no tool, as it was told to
+  Scenario: A stream calls no tool where tool_choice is none
+    When the client sends "Please calculate 5 plus 3." as a stream with the tools add and subtract and tool_choice "none"
+    Then the response calls no tool, as `tool_choice` requests
 
   @CHAT-043 @CHAT-026 @CHAT-058
-  Scenario: A loop of tools in streams, each turn after the one before
-    When the engine is asked "Please calculate 5 plus 3." as a stream with the tools add, subtract and multiply
-    And it is given what its tools say
-    And it is then asked "Please calculate 6 times 7."
-    And it is given what its tools say
-    Then the first calls add
-    And the second says "8"
-    And the third calls multiply
-    And the fourth says "42"
-    And each prompt is longer than the one before
+  Scenario: A conversation of streamed turns with tool calls
+    When the client sends "Please calculate 5 plus 3." as a stream with the tools add, subtract and multiply
+    And the client sends the tool results
+    And the client continues with "Please calculate 6 times 7."
+    And the client sends the tool results
+    Then the first response calls add
+    And the second response contains "8"
+    And the third response calls multiply
+    And the fourth response contains "42"
+    And each prompt has more tokens than the one before
 
   @CHAT-043
-  Scenario: The result of a call is read, whatever the calls before it gave
-    When the engine is given a history that it never had with the tools add and multiply:
+  Scenario: The last tool result is used, whatever the earlier ones were
+    When the client sends this invented history with the tools add and multiply:
       """
       - {role: user, content: Please calculate 5 plus 3.}
       - {role: assistant, content: null, tool_calls: [{id: call_1, type: function, function: {name: add, arguments: '{"a": 5, "b": 3}'}}]}
@@ -43,11 +43,11 @@ Feature: Tools
       - {role: assistant, content: null, tool_calls: [{id: call_2, type: function, function: {name: multiply, arguments: '{"a": 6, "b": 7}'}}]}
       - {role: tool, tool_call_id: call_2, content: "42"}
       """
-    Then it says "42"
-    And it calls no tool
+    Then the response contains "42"
+    And the response calls no tool
 
   @CHAT-040
-  Scenario: Tools that are there need not be called
-    When the engine is asked "Hello!" with the tools add, subtract and multiply
-    And it is asked the same as a stream
-    Then both call no tool
+  Scenario: A declared tool need not be called
+    When the client sends "Hello!" with the tools add, subtract and multiply
+    And the client sends the same request as a stream
+    Then both responses call no tool

@@ -1,15 +1,15 @@
 @integration @pre_merge @callback
-Feature: The end is reported once
-  Whatever becomes of the acknowledgement, the trainer hears of one result and never of two different ones.
+Feature: Exactly one result is delivered
+  Whatever happens to the acknowledgement, the trainer receives one result and never two different ones.
 
   @ROLLOUT-138
-  Scenario Outline: <status> is an acknowledgement like any other
-    Given the trainer says "Done."
-    And the trainer acknowledges the completion with <status>
-    When the rollout is started
-    And it has reported its end 1 time
-    Then its end was reported 1 time
-    And it is completed because of "stop"
+  Scenario Outline: <status> acknowledges a completed callback
+    Given the policy answers "Done."
+    And the trainer returns <status> to a completed callback
+    When the trainer starts the rollout
+    And the trainer has received 1 completed callback
+    Then the trainer receives 1 completed callback
+    And the rollout completes with finish reason stop
 
     Examples:
       | status |
@@ -17,20 +17,20 @@ Feature: The end is reported once
       | 206    |
 
   @ROLLOUT-139 @ROLLOUT-137
-  Scenario: An end that was not heard is reported again, the same
-    Given the trainer says "Done."
-    And the trainer acknowledges the completion with 503
-    And the trainer breaks the connection of the completion
-    And the trainer acknowledges the completion with 200
-    When the rollout is started
-    And it has ended
-    Then its end was reported 3 times
+  Scenario: A completed callback without an acknowledgement is sent again, unchanged
+    Given the policy answers "Done."
+    And the trainer returns 503 to a completed callback
+    And the trainer resets the connection of a completed callback
+    And the trainer returns 200 to a completed callback
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the trainer receives 3 completed callbacks
 
   @ROLLOUT-144 @alone @needs:restart
-  Scenario: Stopping the server does not lose a rollout
-    Given the trainer says "Never." when "never" is released
-    When the rollout is started
-    And generation call 1 has arrived
+  Scenario: A rollout in progress is reported when the server is stopped
+    Given the policy answers "Never." when "never" is released
+    When the trainer starts the rollout
+    And generation request 1 arrives
     And the server is stopped
-    Then its end was reported 1 time
-    And it has a final result
+    Then the trainer receives 1 completed callback
+    And the rollout has a result

@@ -1,13 +1,13 @@
 Feature: A rollout with the calculator
-  A trainer asks for a rollout. The server asks the trainer for each generation, runs the tools that were called, and returns
+  A trainer starts a rollout. The server requests each generation from the trainer, runs the tools that the policy calls, and returns
   the conversation that the policy is trained on.
 
   @ROLLOUT-112 @ROLLOUT-093 @e2e @pre_merge @live
   Scenario: Five plus three
-    Given the trainer calls add with {"a": 5, "b": 3}
-    And the trainer says "The result is 8."
-    When the rollout is started
-    And it has ended
-    Then it is completed because of "stop"
+    Given the policy calls add with {"a": 5, "b": 3}
+    And the policy answers "The result is 8."
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout completes with finish reason stop
     And the tool result is 8
-    And there were 2 generation calls
+    And the trainer receives 2 generation requests

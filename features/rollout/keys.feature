@@ -1,29 +1,29 @@
 @integration @pre_merge
-Feature: Keys
-  The trainer's key goes to the trainer with every call; the server's own key is asked of its callers.
+Feature: API keys
+  The key of the trainer is sent with every request to the trainer; the key of the server is required from its clients.
 
   @ROLLOUT-167
-  Scenario: No key, no header
+  Scenario: Without a key no Authorization header is sent
     Given the start request has no key
-    And the trainer calls any tool
-    And the trainer says "Done."
-    When the rollout is started
-    And it has ended
-    Then it is completed because of "stop"
+    And the policy calls any tool
+    And the policy answers "Done."
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout completes with finish reason stop
 
   @ROLLOUT-169 @callback @needs:server_key
-  Scenario: A stranger starts nothing
-    When the start is sent without credentials
-    Then the start is refused with 401
-    And there were 0 generation calls
+  Scenario: A start request without an Authorization header is rejected
+    When the trainer starts the rollout without an Authorization header
+    Then the start request is rejected with 401
+    And the trainer receives 0 generation requests
 
   @ROLLOUT-169 @callback @needs:server_key
-  Scenario: A guess starts nothing
-    When the start is sent with the credentials "Bearer sesame"
-    Then the start is refused with 401
-    And there were 0 generation calls
+  Scenario: A start request with a wrong key is rejected
+    When the trainer starts the rollout with the Authorization header "Bearer sesame"
+    Then the start request is rejected with 401
+    And the trainer receives 0 generation requests
 
   @ROLLOUT-002 @callback
-  Scenario: Health is open to everybody
-    When GET /health is asked without a key
-    Then the answer is 200
+  Scenario: The health check needs no key
+    When a client sends GET /health without a key
+    Then it has status 200

@@ -1,15 +1,15 @@
 @integration @pre_merge
-Feature: Limits
-  A rollout ends when its turns are used up, and says why.
+Feature: The limit of turns
+  A rollout ends when its turns are used up, and reports that as the reason.
 
   @ROLLOUT-113 @ROLLOUT-065
-  Scenario Outline: <turns> turns and no more
+  Scenario Outline: A rollout ends after <turns> turns
     Given the start request has max_turns <turns>
-    And the trainer calls any tool in 6 turns
-    When the rollout is started
-    And it has ended
-    Then it is completed because of "max_turns"
-    And there were <turns> generation calls
+    And the policy calls any tool in 6 turns
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout completes with finish reason max_turns
+    And the trainer receives <turns> generation requests
 
     Examples:
       | turns |
@@ -18,21 +18,21 @@ Feature: Limits
       | 5     |
 
   @ROLLOUT-112
-  Scenario: An answer in the last turn is a natural end
+  Scenario: An answer in the last turn ends the rollout with stop
     Given the start request has max_turns 3
-    And the trainer calls any tool in 2 turns
-    And the trainer says "Done."
-    When the rollout is started
-    And it has ended
-    Then it is completed because of "stop"
-    And there were 3 generation calls
+    And the policy calls any tool in 2 turns
+    And the policy answers "Done."
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout completes with finish reason stop
+    And the trainer receives 3 generation requests
 
   @ROLLOUT-032
-  Scenario Outline: Turns out of bounds are refused: <turns>
+  Scenario Outline: A start request with max_turns <turns> is rejected
     Given the start request has max_turns <turns>
-    When the rollout is started
-    Then the start is refused with 422
-    And there were 0 generation calls
+    When the trainer starts the rollout
+    Then the start request is rejected with 422
+    And the trainer receives 0 generation requests
 
     Examples:
       | turns |

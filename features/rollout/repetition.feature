@@ -1,20 +1,20 @@
 @integration @pre_merge @callback
-Feature: The same start twice
-  A trainer that did not hear the answer asks again. The rollout runs once.
+Feature: Duplicate start requests
+  A trainer that received no response sends the start request again. The rollout runs once.
 
   @ROLLOUT-149 @ROLLOUT-150
-  Scenario: Three equal starts at once are one rollout
-    Given the trainer calls any tool
-    And the trainer says "Done."
-    When the same start is sent 3 times at once
-    And it has ended
-    Then there were 2 generation calls
-    And its end was reported 1 time
+  Scenario: Three equal concurrent start requests start one rollout
+    Given the policy calls any tool
+    And the policy answers "Done."
+    When the trainer sends the same start request 3 times concurrently
+    And the rollout ends
+    Then the trainer receives 2 generation requests
+    And the trainer receives 1 completed callback
 
   @ROLLOUT-156
-  Scenario: Another rollout under the same id is refused
-    Given the trainer says "Done."
-    When the rollout is started
-    And it has ended
-    And the same start is sent again with max_turns 4
-    Then the repeated start is answered 409 or 422
+  Scenario: A different start request with the same id is rejected
+    Given the policy answers "Done."
+    When the trainer starts the rollout
+    And the rollout ends
+    And the trainer resends the start request with max_turns 4
+    Then the resent start request is rejected with 409 or 422

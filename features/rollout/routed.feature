@@ -1,35 +1,35 @@
 Feature: Status and cancellation in the routed dialect
-  A trainer that starts rollouts by the thousand has to be able to ask about them and to end them, and must hear of every end once.
+  A trainer that starts thousands of rollouts requests their status and cancels them, and receives every result once.
 
   @ROLLOUT-219
-  Scenario: A rollout that waits for its generation is running
-    Given the trainer says "Done." when "later" is released
-    When the rollout is started
-    And generation call 1 has arrived
-    And its status is asked
+  Scenario: A rollout that waits for a generation is running
+    Given the policy answers "Done." when "later" is released
+    When the trainer starts the rollout
+    And generation request 1 arrives
+    And the trainer requests the status of the rollout
     And "later" is released
-    And it has ended
-    Then its status is queued or running
+    And the rollout ends
+    Then the status of the rollout is queued or running
 
   @ROLLOUT-220
-  Scenario: Nobody knows a rollout that was never started
-    When the status of "rc-nobody-0x" is asked
-    Then its status is unknown
+  Scenario: The status of a rollout that was never started is unknown
+    When the trainer requests the status of the rollout with id "rc-unknown-0x"
+    Then the status of the rollout is unknown
 
   @ROLLOUT-224
   Scenario: A cancelled rollout is reported, and not as a success
-    Given the trainer calls any tool when "never" is released
-    When the rollout is started
-    And generation call 1 has arrived
-    And it is cancelled
-    And it has ended
-    Then its end is reported as cancelled or failure
-    And the cancellation says cancelled_running or cancelled_queued
+    Given the policy calls any tool when "never" is released
+    When the trainer starts the rollout
+    And generation request 1 arrives
+    And the trainer cancels the rollout
+    And the rollout ends
+    Then the completed callbacks report cancelled or failure
+    And the cancel response reports cancelled_running or cancelled_queued
 
   @ROLLOUT-221
-  Scenario Outline: A cancellation has to say what it means
-    When <body> is sent as a cancellation
-    Then the cancellation is refused
+  Scenario Outline: A cancel request that does not select rollouts is rejected
+    When the trainer sends a cancel request with the body <body>
+    Then the cancel request is rejected
 
     Examples:
       | body                                     |
@@ -38,9 +38,9 @@ Feature: Status and cancellation in the routed dialect
       | {"rollout_ids": ["a"], "all": true}      |
 
   @ROLLOUT-209
-  Scenario: A server says which id it chose
+  Scenario: The start response has the id that the server chose
     Given the start request has no rollout_id
-    And the trainer says "Done."
-    When the rollout is started
-    And it has ended
-    Then the reply says under which id it runs
+    And the policy answers "Done."
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the start response has a rollout_id

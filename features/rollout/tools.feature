@@ -1,15 +1,15 @@
 @integration @pre_merge
 Feature: Tools
-  The server runs the tools that the policy calls. Each call gets one answer, under its id, in its place; and a call that makes
-  no sense gets an answer that says so.
+  The server runs the tools that the policy calls. Each tool call gets one tool result, with its id and in its order; an invalid tool call
+  gets an error as its result.
 
   @ROLLOUT-104 @needs:calculator
   Scenario Outline: The calculator can <tool>
-    Given the trainer calls <tool> with {"a": <a>, "b": <b>}
-    And the trainer says "Done."
-    When the rollout is started
-    And it has ended
-    Then it is completed because of "stop"
+    Given the policy calls <tool> with {"a": <a>, "b": <b>}
+    And the policy answers "Done."
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout completes with finish reason stop
     And the tool result is <result>
 
     Examples:
@@ -20,13 +20,13 @@ Feature: Tools
       | divide   | 19 | 4 | 4.75   |
 
   @ROLLOUT-100 @needs:calculator
-  Scenario Outline: Arguments that the calculator does not take: <why>
-    Given the trainer calls add with <arguments>
-    And the trainer says "Done."
-    When the rollout is started
-    And it has ended
-    Then the tool result is error
-    And it is completed because of "stop"
+  Scenario Outline: Invalid arguments give an error: <why>
+    Given the policy calls add with <arguments>
+    And the policy answers "Done."
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the tool call returns an error
+    And the rollout completes with finish reason stop
 
     Examples:
       | why            | arguments                  |
@@ -36,20 +36,20 @@ Feature: Tools
       | an object      | {"a": {"value": 5}, "b": 3} |
 
   @ROLLOUT-095
-  Scenario: Three tools at once answer in their order
-    Given the trainer calls 3 tools at once
-    And the trainer says "Done."
-    When the rollout is started
-    And it has ended
-    Then it is completed because of "stop"
-    And the final messages are by system, user, assistant, tool, tool, tool, assistant
+  Scenario: Three tool calls in one turn have their results in the same order
+    Given the policy calls 3 tools in one turn
+    And the policy answers "Done."
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout completes with finish reason stop
+    And the roles of the final messages are system, user, assistant, tool, tool, tool, assistant
 
   @ROLLOUT-101 @needs:calculator
-  Scenario: Dividing by zero does not end the conversation
-    Given the trainer calls divide with {"a": 7, "b": 0}
-    And the trainer calls divide with {"a": 7, "b": 2}
-    And the trainer says "The result is 3.5."
-    When the rollout is started
-    And it has ended
-    Then the tool results are error, 3.5
-    And there were 3 generation calls
+  Scenario: A division by zero does not end the rollout
+    Given the policy calls divide with {"a": 7, "b": 0}
+    And the policy calls divide with {"a": 7, "b": 2}
+    And the policy answers "The result is 3.5."
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the tool results are ["error", 3.5]
+    And the trainer receives 3 generation requests

@@ -1,14 +1,14 @@
 @integration @pre_merge
 Feature: A trainer that fails
-  What fails at the trainer must never look like something that the policy did.
+  A failure of the trainer must never look like something that the policy did.
 
   @ROLLOUT-083 @ROLLOUT-119
-  Scenario Outline: A refusal with <status> fails the rollout at once
-    Given the trainer answers <status> for ever
-    When the rollout is started
-    And it has ended
-    Then it has failed
-    And there was 1 generation call
+  Scenario Outline: <status> from the trainer fails the rollout without a retry
+    Given the trainer always returns <status>
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout fails
+    And the trainer receives 1 generation request
 
     Examples:
       | status |
@@ -17,33 +17,33 @@ Feature: A trainer that fails
       | 451    |
 
   @ROLLOUT-087 @ROLLOUT-084
-  Scenario: Two failures in a row are survived
-    Given the trainer calls any tool
-    And the trainer answers 503 2 times
-    And the trainer says "Done."
-    When the rollout is started
-    And it has ended
-    Then it is completed because of "stop"
-    And there were 4 generation calls
+  Scenario: A rollout completes after two consecutive failures
+    Given the policy calls any tool
+    And the trainer returns 503 2 times
+    And the policy answers "Done."
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout completes with finish reason stop
+    And the trainer receives 4 generation requests
     And the delays between retries do not shrink
 
   @ROLLOUT-089 @sync
-  Scenario: The failure of the trainer keeps its name
-    Given the trainer answers 500 for ever
-    When the rollout is started
-    And it has ended
-    Then it has failed with the category "trainer_server_error" and the status 500
+  Scenario: The result reports the error of the trainer
+    Given the trainer always returns 500
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout fails with error category trainer_server_error and HTTP status 500
 
   @ROLLOUT-090
-  Scenario: A connection that always breaks is no fault of the server's own
-    Given the trainer breaks every connection
-    When the rollout is started
-    And it has ended
-    Then it has failed, and not with the category "internal_error"
+  Scenario: A connection that is always reset is not an internal error of the server
+    Given the trainer resets every connection
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout fails with another error category than internal_error
 
   @ROLLOUT-076
-  Scenario: A web page is no generation
-    Given the trainer answers with a web page for ever
-    When the rollout is started
-    And it has ended
-    Then it has failed
+  Scenario: An HTML page is not a generation
+    Given the trainer always returns an HTML page
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout fails

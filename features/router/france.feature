@@ -5,9 +5,9 @@ Feature: The capital of France
   @ROUTER-002 @ROUTER-015
   Scenario: One word for one question
     Given the engines say "Paris"
-    When the router is asked "In one word, can you provide me the capital of France?" with max_tokens 10 and temperature 0.1
-    And it is asked the same as a stream
-    Then all are answered
+    When the client sends "In one word, can you provide me the capital of France?" with max_tokens 10 and temperature 0.1
+    And the client sends the same request as a stream
+    Then all have status 200
     And both say "Paris", all of it and once
     And all that the first was asked with reached the engine
     And the first holds these members:
@@ -21,7 +21,7 @@ Feature: The capital of France
   @ROUTER-003
   Scenario Outline: One word all the same, when the engines <trouble> once
     Given the engines <trouble>, then say "Paris"
-    When the router is asked "In one word, can you provide me the capital of France?"
+    When the client sends "In one word, can you provide me the capital of France?"
     Then it says "Paris", all of it and once
     And the engines were asked 2 to 3 times
 
@@ -33,13 +33,13 @@ Feature: The capital of France
   @ROUTER-015 @ROUTER-017 @stress
   Scenario: One word for twenty clients at once, and no question is asked twice
     Given the engines say "Paris"
-    When the router is asked "In one word, can you provide me the capital of France?" 20 times at once
-    Then it is answered
+    When the client sends "In one word, can you provide me the capital of France?" 20 times concurrently
+    Then it has status 200
     And it says "Paris", all of it and once
     And the engines were asked 20 times
 
   @ROUTER-018
   Scenario: Each of ten answers says who gave it
     Given the engines say "Paris"
-    When the router is asked "In one word, can you provide me the capital of France?" 10 times at once
+    When the client sends "In one word, can you provide me the capital of France?" 10 times concurrently
     Then it has the header X-Routing-Backend

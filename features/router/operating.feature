@@ -15,7 +15,7 @@ Feature: A router is operated
     When the router is asked 6 times, one after the other
     Given the engines say "Done." and hold it back
     When 4 clients ask at once, until all of them are with an engine
-    Then the second is answered
+    Then the second has status 200
 
   @ROUTER-032 @kv_router @variant:kv_router
   Scenario: A long conversation stays where it is
@@ -30,7 +30,7 @@ Feature: A router is operated
     And the router is asked with that key
     And that key is taken back
     And the router is asked with that key
-    Then the first is answered
+    Then the first has status 200
     And the second fails with 401
 
   @ROUTER-051
@@ -47,11 +47,11 @@ Feature: A router is operated
     When the router is asked with a wrong signature
     And the router is asked with the right signature
     Then the first fails with 401 or 403
-    And the second is answered
+    And the second has status 200
 
   @ROUTER-030
   Scenario: All models are listed
-    When GET /v1/models is sent
+    When the client sends GET /v1/models
     Then it lists the models rc-model, rc-model-a and rc-model-b
 
   @ROUTER-047 @exclusive @variant:mortal
@@ -60,25 +60,25 @@ Feature: A router is operated
     When all engines are up
     And the router is asked until engine d answers
     And the engine d is down
-    And the router is asked "Hello!"
+    And the client sends "Hello!"
     And all engines are up
     And the router is asked until engine d answers
-    Then all are answered
+    Then all have status 200
     And engine d is asked
 
   @ROUTER-052 @needs:x_api_key
   Scenario: A key of a client reaches no engine
     A router may log in to its engines with a key of its own.
     Given the engines say "Done."
-    When the router is asked "Hello!" with its key in X-API-Key
-    Then it is answered
+    When the client sends "Hello!" with the API key in X-API-Key
+    Then it has status 200
     And the engines were asked once
 
   @ROUTER-063
   Scenario: The record of a stream has the tokens that the engine counted
     Given the engines say "One two three four."
-    When the router is asked "Hello!" with the header X-Request-Id "{session}"
-    And GET /v1/audit/requests/{session} is sent
-    Then the second is answered
+    When the client sends "Hello!" with the header X-Request-Id "{session}"
+    And the client sends GET /v1/audit/requests/{session}
+    Then the second has status 200
     And the second says 7 as prompt_tokens
     And the second says 4 as completion_tokens

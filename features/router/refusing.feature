@@ -4,13 +4,13 @@ Feature: What is no request reaches no engine
   @ROUTER-012
   Scenario Outline: Refused: <body>
     Given the engines say "Done."
-    When POST /v1/chat/completions is sent with this body:
+    When the client sends POST /v1/chat/completions with this body:
       """
       <body>
       """
-    And the router is asked "Hello!"
+    And the client sends "Hello!"
     Then the first fails with 400, 404 or 422
-    And the second is answered
+    And the second has status 200
     And the engines were asked once
 
     Examples:
@@ -26,5 +26,5 @@ Feature: What is no request reaches no engine
   Scenario: A stream of an unknown model is refused before it begins
     A router need not know the models: the engines do.
     Given the engines answer 404
-    When the router is asked "Hello!" as a stream with model "rc-no-such-model"
+    When the client sends "Hello!" as a stream with model "rc-no-such-model"
     Then it fails with 400, 404 or 422

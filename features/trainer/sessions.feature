@@ -1,76 +1,76 @@
 @live
-Feature: A conversation that belongs to one rollout
-  Servers retry, lose answers and come late. What the trainer has on record must be what the policy was shown.
+Feature: The record of a rollout
+  Rollout servers retry, lose responses and send requests late. What the trainer records must be what the policy was given and what it sampled.
 
   @TRAINER-187
-  Scenario Outline: A history that is not the one so far is refused
-    When the trainer enrolls the rollout
-    And the next turn is asked for
-    And the next turn is asked for
-    And the next turn is asked for with its history <bent>
-    And the next turn is asked for
-    Then the turns are answered 200, 200, 4xx and 200
+  Scenario Outline: A wrong history is rejected, and the correct one is accepted after it
+    When the trainer starts the rollout
+    And the rollout server requests the next generation
+    And the rollout server requests the next generation
+    And the rollout server requests the next generation with a wrong history: <history>
+    And the rollout server requests the next generation
+    Then the generation requests return 200, 200, 4xx and 200
 
     Examples:
-      | bent      |
-      | rewritten |
-      | cut       |
-      | back      |
-      | dropped   |
-      | swapped   |
+      | history             |
+      | prompt_changed      |
+      | truncated           |
+      | rolled_back         |
+      | generations_removed |
+      | prompt_reordered    |
 
   @TRAINER-190 @needs:record
-  Scenario: A turn that is asked for three times at once is one turn
-    When the trainer enrolls the rollout
-    And the next turn is asked for 3 times at once
-    And the same turn is asked for again
-    And its record is read
-    Then the same turn has the same reply
+  Scenario: Three equal generation requests at once are one turn
+    When the trainer starts the rollout
+    And the rollout server requests the next generation 3 times at once
+    And the rollout server repeats its last generation request
+    And the trainer's record of the rollout is read
+    Then equal generation requests return the same generation
     And the record shows 1 turn
 
   @TRAINER-194 @needs:key
-  Scenario: One rollout's key does not open another
-    When for rollout "a", the trainer enrolls the rollout
-    And for rollout "b", the trainer enrolls the rollout
-    And for rollout "a", the next turn is asked for with the key of "b"
-    And for rollout "a", the next turn is asked for
-    Then for rollout "a", the turns are answered 401 and 200
+  Scenario: The key of another rollout is rejected
+    When for rollout "a", the trainer starts the rollout
+    And for rollout "b", the trainer starts the rollout
+    And for rollout "a", the rollout server requests the next generation with the key of "b"
+    And for rollout "a", the rollout server requests the next generation
+    Then for rollout "a", the generation requests return 401 and 200
 
   @TRAINER-195
-  Scenario: Nothing is generated once the end is known
-    When the trainer enrolls the rollout
-    And the next turn is asked for
-    And the rollout comes to its end
-    And its record is read after the end
-    And the next turn is asked for
-    Then the turns are answered 200 and 4xx
+  Scenario: A generation request after the end of the rollout is rejected
+    When the trainer starts the rollout
+    And the rollout server requests the next generation
+    And the rollout server reports the end of the rollout
+    And the trainer's record of the rollout is read after its end
+    And the rollout server requests the next generation
+    Then the generation requests return 200 and 4xx
 
   @TRAINER-191
-  Scenario: The same end three times is one end
-    When the trainer enrolls the rollout
-    And the rollout comes to its end
-    And the same end is reported again
-    And the same end is reported again
-    Then the ends are answered 200, 200 and 200, all alike
+  Scenario: A repeated completed callback is accepted with the same response
+    When the trainer starts the rollout
+    And the rollout server reports the end of the rollout
+    And the rollout server repeats its last report
+    And the rollout server repeats its last report
+    Then the completed callbacks return 200, 200 and 200, with equal bodies
 
   @TRAINER-197 @needs:record
-  Scenario: Two rollouts at one server, each with the tools of its own answer
-    When for rollout "a", the trainer enrolls the rollout at a server with the tools add and subtract
-    And for rollout "b", the trainer enrolls the rollout at the server of "a"
-    And for rollout "a", the next turn is asked for
-    And for rollout "b", the next turn is asked for
-    And for rollout "a", its record is read
-    And for rollout "b", its record is read
-    Then the prompts have the tools of their server
+  Scenario: Two rollouts at one rollout server have the tools that were returned for each
+    When for rollout "a", the trainer starts the rollout at a rollout server with the tools add and subtract
+    And for rollout "b", the trainer starts the rollout at the rollout server of "a"
+    And for rollout "a", the rollout server requests the next generation
+    And for rollout "b", the rollout server requests the next generation
+    And for rollout "a", the trainer's record of the rollout is read
+    And for rollout "b", the trainer's record of the rollout is read
+    Then each prompt holds the tools of its rollout server
 
   @TRAINER-199
-  Scenario: A busy server is started again, but not before it said
-    When the trainer enrolls the rollout at a server that first answers 429 with Retry-After 0.2
-    And the next turn is asked for
-    Then the server was started 2 times
+  Scenario: A start request is retried after a 429 with Retry-After
+    When the trainer starts the rollout at a rollout server that first responds with 429 and Retry-After 0.2
+    And the rollout server requests the next generation
+    Then the rollout server receives 2 start requests
 
   @TRAINER-198 @needs:record
-  Scenario: A server that never comes back ends the rollout
-    When the trainer enrolls the rollout for 1 s
-    And its record is read after the end
-    Then the record shows TIMEOUT or ERROR
+  Scenario: A rollout without a result ends after its timeout
+    When the trainer starts the rollout with a timeout of 1 s
+    And the trainer's record of the rollout is read after its end
+    Then the record shows the status TIMEOUT or ERROR

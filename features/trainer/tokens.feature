@@ -1,36 +1,36 @@
 @live
-Feature: What a trainer does with tokens
-  Nothing is trained on that the policy did not sample, and nothing that it sampled is lost.
+Feature: The tokens of a rollout
+  The policy is trained on every token that it sampled, and on no other.
 
   @TRAINER-180 @TRAINER-183
-  Scenario: Each reply brings its ids and those of its prompt
-    When the trainer enrolls the rollout
-    And the next turn is asked for
-    And the next turn is asked for
-    Then the turns are answered 200 and 200
+  Scenario: Each generation has its token ids and its prompt token ids
+    When the trainer starts the rollout
+    And the rollout server requests the next generation
+    And the rollout server requests the next generation
+    Then the generation requests return 200 and 200
 
   @TRAINER-185
-  Scenario Outline: A mask that does not fit is refused, and the right one is taken after it
-    When the trainer enrolls the rollout
-    And the next turn is asked for
-    And the next turn is asked for with a <wrong> mask
-    And the next turn is asked for
-    Then the turns are answered 200, 422 and 200
+  Scenario Outline: A wrong response mask is rejected, and the correct one is accepted after it
+    When the trainer starts the rollout
+    And the rollout server requests the next generation
+    And the rollout server requests the next generation with a <response mask> response mask
+    And the rollout server requests the next generation
+    Then the generation requests return 200, 422 and 200
 
     Examples:
-      | wrong   |
-      | missing |
-      | null    |
-      | short   |
-      | long    |
+      | response mask |
+      | missing       |
+      | null          |
+      | short         |
+      | long          |
 
   @TRAINER-188 @needs:record
-  Scenario: Three turns, and a mask that is one exactly where they were sampled
-    When the trainer enrolls the rollout
-    And the next turn is asked for
-    And the next turn is asked for
-    And the next turn is asked for
-    And the rollout comes to its end
-    And its record is read after the end
+  Scenario: A record of three turns with the response mask 1 for each sampled token
+    When the trainer starts the rollout
+    And the rollout server requests the next generation
+    And the rollout server requests the next generation
+    And the rollout server requests the next generation
+    And the rollout server reports the end of the rollout
+    And the trainer's record of the rollout is read after its end
     Then the record shows 3 turns
-    And the record shows COMPLETED
+    And the record shows the status COMPLETED

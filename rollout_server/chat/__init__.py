@@ -1,1 +1,1 @@
-"""The reference chat router: one OpenAI-shaped address in front of several vLLM servers."""
+"""Deprecated alias of `rollout_server/router`, kept for one release."""

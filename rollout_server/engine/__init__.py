@@ -1,1 +1,1 @@
-"""The reference inference engine: an OpenAI-compatible chat server that behaves as vLLM does and needs no model."""
+"""Deprecated alias of `rollout_server/inference`, kept for one release."""

@@ -1,28 +1,20 @@
-"""Mutants: the reference server with exactly one planted defect each, so that the suite can be seen to find it.
+"""Mutants of the four reference servers, by seam; see `framework.py`."""
 
-`ROLLOUT_MUTANT=name uvicorn rollout_server.mutants:create_app --factory` serves one. `python -m rollout_conformance.rollout_server.mutants` lists
-them, a JSON object a line. Never deploy one.
-"""
-
+import importlib
 import os
 
 from starlette.applications import Starlette
 
-from rollout_conformance.rollout_server.mutants import asking, channel, ending, lasting, orders, routed, starting
-from rollout_conformance.rollout_server.mutants.mutant import Mutant
-from rollout_conformance.rollout_server.mutants.variants import VARIANTS
-
-ALL: dict[str, Mutant] = {
-    m.name: m for module in (starting, asking, channel, lasting, ending, routed, orders) for m in module.MUTANTS
+SERVERS = {
+    "ROLLOUT_MUTANT": "rollout",
+    "TRAINER_MUTANT": "trainer",
+    "ENGINE_MUTANT": "inference",
+    "ROUTER_MUTANT": "router",
 }
 
 
 def create_app() -> Starlette:
-    """The reference server with the defect, or the freedom, that ROLLOUT_MUTANT names. Raises `LookupError` for a name that is none."""
-    name = os.environ.get("ROLLOUT_MUTANT", "")
-    if name not in ALL and name not in VARIANTS:
-        raise LookupError(f"ROLLOUT_MUTANT={name!r} names no mutant; there are {', '.join((*ALL, *VARIANTS))}")
-    from rollout_conformance.rollout_server import app
-
-    (ALL[name].patch if name in ALL else VARIANTS[name])()
-    return app.create_app()
+    """The mutant that one of the variables names. Raises `LookupError` when none does."""
+    server = next((server for variable, server in SERVERS.items() if os.environ.get(variable)), "rollout")
+    app: Starlette = importlib.import_module(f"rollout_conformance.rollout_server.mutants.{server}").create_app()
+    return app

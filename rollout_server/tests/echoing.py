@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rollout_conformance.rollout_server.app import create_app as reference
+from rollout_conformance.rollout_server.rollout.app import create_app as reference
 
 STARTS = ("/rollout", "/v1/rollout/init")
 MOST = 2**20

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rollout_conformance.rollout_server import app as rollout_app
-from rollout_conformance.rollout_server import delivery
-from rollout_conformance.rollout_server.engine import app as engine_app
+from rollout_conformance.rollout_server.inference import app as engine_app
+from rollout_conformance.rollout_server.rollout import app as rollout_app
+from rollout_conformance.rollout_server.rollout import delivery
 
 MIB = 1 << 20
 BLOCK = b" " * MIB

@@ -1,1 +1,1 @@
-"""The reference trainer: asks rollout servers for rollouts, answers their generation calls, and keeps every token."""
+"""The reference trainer: starts rollouts at rollout servers, answers their generation requests, and keeps every token."""

@@ -1,26 +1,27 @@
-"""The application: settings in, a Starlette app out. Every ASGI server can serve `rollout_server.trainer.app:create_app`."""
+"""The application: settings in, a Starlette app out. Any ASGI server can serve `rollout_server.trainer.app:create_app`."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import httpx
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rollout_conformance.rollout_server import logs, trainer_client
-from rollout_conformance.rollout_server.intake import Refusal
-from rollout_conformance.rollout_server.trainer import backend, endpoints, openai_backend, refusals, tokens
+from rollout_conformance.rollout_server.common import chat_tokenizer, errors, http_client, logs
+from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokenizer
+from rollout_conformance.rollout_server.common.errors import ApiError
+from rollout_conformance.rollout_server.common.responses import json_response
+from rollout_conformance.rollout_server.trainer import backend, endpoints, openai_backend
+from rollout_conformance.rollout_server.trainer.app_state import AppState
 from rollout_conformance.rollout_server.trainer.backend import Backend
-from rollout_conformance.rollout_server.trainer.client import Client
-from rollout_conformance.rollout_server.trainer.endpoints import json_response, secret
-from rollout_conformance.rollout_server.trainer.initiator import Initiator
-from rollout_conformance.rollout_server.trainer.refusals import RefusedError
-from rollout_conformance.rollout_server.trainer.service import Kit, Service
+from rollout_conformance.rollout_server.trainer.endpoints import secret
+from rollout_conformance.rollout_server.trainer.http_client import Client
+from rollout_conformance.rollout_server.trainer.rollout_starter import RolloutStarter
+from rollout_conformance.rollout_server.trainer.service import Service
 from rollout_conformance.rollout_server.trainer.settings import Settings, load
-from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
 
 ROUTES = [
     Route("/health", endpoints.Health),
@@ -29,49 +30,45 @@ ROUTES = [
     Route("/v1/chat/completions", endpoints.ChatCompletions),
     Route("/v1/rollout/completed", endpoints.Completed),
 ]
-# What the shared reading of bodies and the router refuse, in the words of this API.
-CODES = {400: "invalid_json", 404: "no_such_path", 405: "method_not_allowed", 413: "body_too_large"}
+CODES = errors.CODES | {404: "no_such_path"}
 
 
 def create_app(*, settings: Settings | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Starlette:
     """The trainer. Settings default to the environment; `transport` carries what is sent to rollout servers and the backend."""
     settings = settings or load()
     logs.quiet_libraries()
-    carrier = transport or trainer_client.transport()
-    service = Service(create_kit(settings, carrier))
+    carrier = transport or http_client.transport()
+    service = Service(create_state(settings, carrier))
     app = Starlette(
         routes=ROUTES,
         lifespan=lambda _: lifespan(service, carrier if transport is None else None),
-        exception_handlers={
-            RefusedError: on_refused,
-            Refusal: on_refusal,
-            HTTPException: on_http_exception,
-            Exception: on_exception,
-        },
+        exception_handlers=errors.handlers(on_rejected)
+        | errors.handler(ApiError, on_api_error)
+        | errors.handler(Exception, on_exception),
     )
     app.state.service = service
     return app
 
 
-def create_kit(settings: Settings, transport: httpx.AsyncBaseTransport) -> Kit:
-    chat_tokens = tokens.load(settings.tokenizer)
+def create_state(settings: Settings, transport: httpx.AsyncBaseTransport) -> AppState:
+    tokenizer = chat_tokenizer.load(settings.tokenizer, "TRAINER_TOKENIZER")
     client = Client(transport, settings.reply_limit)
-    return Kit(
+    return AppState(
         settings=settings,
-        tokens=chat_tokens,
-        backend=create_backend(settings, client, chat_tokens),
-        initiator=Initiator(client, secret(settings.server_key), settings.tools_timeout_s),
+        tokenizer=tokenizer,
+        backend=create_backend(settings, client, tokenizer),
+        starter=RolloutStarter(client, secret(settings.server_key), settings.tools_timeout_s),
         log=logs.create(settings.log_level),
     )
 
 
-def create_backend(settings: Settings, client: Client, chat_tokens: ChatTokens) -> Backend:
-    """The built-in policy, unless there is the address of another one."""
+def create_backend(settings: Settings, client: Client, tokenizer: ChatTokenizer) -> Backend:
+    """The built-in policy, unless the URL of another backend is configured."""
     if settings.backend_url is None:
-        return backend.BuiltIn(chat_tokens)
-    return openai_backend.OpenAi(
+        return backend.BuiltInBackend(tokenizer)
+    return openai_backend.OpenAiBackend(
         client,
-        chat_tokens,
+        tokenizer,
         settings.backend_url,
         secret(settings.backend_key),
         settings.model,
@@ -89,24 +86,15 @@ async def lifespan(service: Service, own_transport: httpx.AsyncBaseTransport | N
             await own_transport.aclose()
 
 
-async def on_refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RefusedError)
-    body = refusals.envelope(error.status, error.code, error.message, error.param)
-    return json_response(body, error.status, error.headers)
+def on_api_error(request: Request, error: ApiError) -> Response:
+    return json_response(errors.envelope(error), error.status, error.headers)
 
 
-async def on_refusal(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
-    body = refusals.envelope(error.status, CODES.get(error.status, "refused"), str(error.detail))
-    return json_response(body, error.status, error.headers)
+def on_rejected(request: Request, status: int, detail: Any, headers: Mapping[str, str]) -> Response:
+    return on_api_error(request, errors.from_status(status, str(detail), headers, CODES))
 
 
-async def on_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    body = refusals.envelope(error.status_code, CODES.get(error.status_code, "refused"), error.detail)
-    return json_response(body, error.status_code, error.headers)
-
-
-async def on_exception(request: Request, error: Exception) -> Response:
-    endpoints.service_of(request).kit.log.error("unexpected", path=request.url.path, error=logs.place(error))
-    return json_response(refusals.envelope(500, "internal_error", "Internal server error"), 500)
+def on_exception(request: Request, error: Exception) -> Response:
+    log = endpoints.service_of(request).app_state.log
+    log.error("unexpected", path=request.url.path, error=logs.location(error))
+    return on_api_error(request, ApiError(500, "internal_error", "Internal server error"))

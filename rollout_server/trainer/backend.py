@@ -1,6 +1,6 @@
-"""What samples: the interface of all backends, and the built-in one, which needs no model.
+"""Backends generate: their interface, and the built-in one, which needs no model.
 
-A backend gets the prompt and gives a message with its tokens. It keeps no state, so that a retry cannot change anything.
+A backend gets the prompt and returns a message with its tokens. It keeps no state, so that a retry changes nothing.
 """
 
 import hashlib
@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rollout_conformance.rollout_server.trainer import policy, prompt
+from rollout_conformance.rollout_server.common import calculator_policy, chat_tokenizer
+from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokenizer, Messages, Tools
 from rollout_conformance.rollout_server.trainer.prompt import Prompt
-from rollout_conformance.rollout_server.trainer.tokens import ChatTokens, Messages, Tools
 
 DEFAULT_MAX_TOKENS = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One generation to be made. `sampling` is the body of the generation call; `turn` counts from 0."""
+class GenerationTask:
+    """One generation to be made. `sampling` is the body of the generation request; `turn` counts from 0."""
 
     rollout_id: str
     turn: int
@@ -28,8 +28,8 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Generated:
-    """`message` as it is returned; `text` what `token_ids` stand for; one logprob for each of `token_ids`."""
+class Generation:
+    """`message` as it is returned; `text` the text of `token_ids`; one logprob for each of `token_ids`."""
 
     message: dict[str, Any]
     finish_reason: str
@@ -40,20 +40,22 @@ class Generated:
 
 
 class Backend(Protocol):
-    async def generate(self, task: Task) -> Generated:
-        """Raises `RefusedError` 502, 503 or 504 when there is nothing that was really sampled."""
+    async def generate(self, task: GenerationTask) -> Generation:
+        """Raises `ApiError` 502, 503 or 504 when nothing was sampled."""
         ...
 
 
-class BuiltIn:
-    """Calculates with the tools that are declared. Equal conversations get equal replies; it stops by itself, so `stop` never matters."""
+class BuiltInBackend:
+    """Calculates with the declared tools. Deterministic; its replies end by themselves, so `stop` has no effect."""
 
-    def __init__(self, tokens: ChatTokens) -> None:
+    def __init__(self, tokens: ChatTokenizer) -> None:
         self._tokens = tokens
 
-    async def generate(self, task: Task) -> Generated:
-        message = policy.reply(task.messages, task.tools, call_id=f"call_{digest(task.rollout_id)}_{task.turn}")
-        text = prompt.sampled_text(self._tokens, task.messages, message, task.tools)
+    async def generate(self, task: GenerationTask) -> Generation:
+        message = calculator_policy.reply(
+            task.messages, task.tools, call_id=f"call_{digest(task.rollout_id)}_{task.turn}"
+        )
+        text = chat_tokenizer.sampled_text(self._tokens, task.messages, message, task.tools)
         ids = self._tokens.encode(text)
         finish = "tool_calls" if "tool_calls" in message else "stop"
         most = int(task.sampling.get("max_tokens", DEFAULT_MAX_TOKENS))
@@ -62,7 +64,7 @@ class BuiltIn:
             text = self._tokens.decode(ids)
             message = {"role": "assistant", "content": self._tokens.decode(ids, special=False)}
         logprobs = tuple(logprob(task.turn, n, token) for n, token in enumerate(ids))
-        return Generated(message, finish, task.prompt.token_ids, tuple(ids), logprobs, text)
+        return Generation(message, finish, task.prompt.token_ids, tuple(ids), logprobs, text)
 
 
 def digest(text: str) -> str:
@@ -70,6 +72,6 @@ def digest(text: str) -> str:
 
 
 def logprob(turn: int, position: int, token: int) -> float:
-    """A number between -1 and 0 that shows where it belongs, so that a shift by one token can be seen."""
+    """A number between -1 and 0 that depends on the position, so that a shift by one token is visible."""
     mixed = hashlib.sha256(f"{turn}:{position}:{token}".encode()).digest()
     return -(1 + int.from_bytes(mixed[:2])) / 65537

@@ -1,4 +1,4 @@
-"""The HTTP face of the trainer: one class for each path, so that a wrong method is answered with every right one."""
+"""One class for each path, so that a wrong method is answered with 405 and the allowed ones (RFC 9110, 15.5.6)."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -10,16 +10,13 @@ from starlette.responses import Response
 
 from rollout_conformance.contracts.rollout.wire import ServerUrl
 from rollout_conformance.contracts.trainer import wire
-from rollout_conformance.rollout_server import auth, intake, json_text
-from rollout_conformance.rollout_server.trainer import refusals, start
+from rollout_conformance.rollout_server.common import auth, request_parsing
+from rollout_conformance.rollout_server.common.responses import json_response
+from rollout_conformance.rollout_server.trainer import errors, start_request
 from rollout_conformance.rollout_server.trainer.service import Service
 from rollout_conformance.rollout_server.trainer.session import Session
 
 _url: TypeAdapter[str] = TypeAdapter(ServerUrl)
-
-
-def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json_text.dumps(value), status, dict(headers or {}), "application/json")
 
 
 def service_of(request: Request) -> Service:
@@ -43,13 +40,13 @@ class Rollouts(HTTPEndpoint):
 class Rollout(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         check_control(request)
-        return json_response(service_of(request).book.find(request.path_params["rollout_id"]).record())
+        return json_response(service_of(request).sessions.find(request.path_params["rollout_id"]).record())
 
 
 class ChatCompletions(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         body = await read(request)
-        session = routed(request, body)
+        session = session_of(request, body)
         validate(wire.ChatRequest, body if session.dialect == "sync" else without_mask(body))
         return json_response(await service_of(request).answer(session, body))
 
@@ -57,16 +54,18 @@ class ChatCompletions(HTTPEndpoint):
 class Completed(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         body = await read(request)
-        session = routed(request, body)
+        session = session_of(request, body)
         validate(wire.Completed, body)
         return json_response(service_of(request).complete(session, body))
 
 
 async def read(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises a refusal: 400, 413 or 422."""
-    body = intake.parse(await intake.read_body(request, service_of(request).kit.settings.body_limit))
+    """The body as a JSON object. Raises `RequestError` 400 or 413, or `ApiError` 422."""
+    body = request_parsing.parse(
+        await request_parsing.read_body(request, service_of(request).app_state.settings.body_limit)
+    )
     if not isinstance(body, dict):
-        raise refusals.not_an_object()
+        raise errors.not_an_object()
     return body
 
 
@@ -74,39 +73,39 @@ def validate(model: Any, body: Mapping[str, Any]) -> None:
     try:
         model.model_validate(body)
     except ValidationError as error:
-        raise refusals.invalid(error) from error
+        raise errors.invalid(error) from error
 
 
-def read_start(body: Mapping[str, Any], own: str, request: Request) -> start.Start:
-    settings = service_of(request).kit.settings
+def read_start(body: Mapping[str, Any], own: str, request: Request) -> start_request.StartPlan:
+    settings = service_of(request).app_state.settings
     try:
-        return start.read(body, own, settings.tokenizer_name or str(settings.tokenizer.resolve()))
+        return start_request.read(body, own, settings.tokenizer_name or str(settings.tokenizer.resolve()))
     except ValidationError as error:
-        raise refusals.invalid(error) from error
+        raise errors.invalid(error) from error
 
 
-def routed(request: Request, body: Mapping[str, Any]) -> Session:
-    """The session that a rollout server means. Raises a refusal: 404 for none, 401 without its key."""
+def session_of(request: Request, body: Mapping[str, Any]) -> Session:
+    """The session of the request. Raises `ApiError`: 404 for an unknown id, 401 without the key of the session."""
     rollout_id = body.get("rollout_id")
     if not isinstance(rollout_id, str):
-        raise refusals.no_id()
-    session = service_of(request).book.find(rollout_id)
+        raise errors.no_id()
+    session = service_of(request).sessions.find(rollout_id)
     check_key(request, session.key)
     return session
 
 
 def without_mask(body: Mapping[str, Any]) -> dict[str, Any]:
-    """In the callback dialect it is a member like any other that nobody knows."""
+    """In the callback dialect `response_mask` is an unknown member, which is ignored."""
     return {name: value for name, value in body.items() if name != "response_mask"}
 
 
 def check_key(request: Request, key: str | None) -> None:
     if not auth.is_allowed(request, key):
-        raise refusals.unauthorized()
+        raise errors.unauthorized()
 
 
 def check_control(request: Request) -> None:
-    check_key(request, secret(service_of(request).kit.settings.control_key))
+    check_key(request, secret(service_of(request).app_state.settings.control_key))
 
 
 def secret(value: SecretStr | None) -> str | None:
@@ -114,13 +113,13 @@ def secret(value: SecretStr | None) -> str | None:
 
 
 def own_url(request: Request) -> str:
-    """Where rollout servers find this trainer: as configured, else as the caller found it. Raises a refusal 400."""
-    configured = service_of(request).kit.settings.public_url
-    return configured or called_as(request)
+    """The URL for rollout servers: as configured, else from the Host header. Raises `ApiError` 400."""
+    configured = service_of(request).app_state.settings.public_url
+    return configured or url_of_host(request)
 
 
-def called_as(request: Request) -> str:
+def url_of_host(request: Request) -> str:
     try:
         return _url.validate_python(f"{request.url.scheme}://{request.headers.get('host', '')}")
     except ValidationError as error:
-        raise refusals.no_host() from error
+        raise errors.no_host() from error

@@ -1,27 +1,27 @@
-"""Whether a conversation extends another one. It compares values; the order of members and the spacing of JSON do not count."""
+"""Whether a conversation extends another one. Values are compared; member order and JSON whitespace are ignored."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rollout_conformance.rollout_server import json_text
-from rollout_conformance.rollout_server.trainer import refusals
+from rollout_conformance.rollout_server.common import json_text
+from rollout_conformance.rollout_server.trainer import errors
 
 Message = Mapping[str, Any]
 
 
 def check(stored: Sequence[Message], messages: Sequence[Message], *, turns: int) -> None:
-    """Raises `RefusedError` 409 unless `messages` begin with `stored` and, after the first turn, go on behind it."""
+    """Raises `ApiError` 409 unless `messages` begin with `stored` and, after the first turn, continue it."""
     for index, known in enumerate(stored):
         if index >= len(messages):
-            raise refusals.history(index, "is missing; a conversation only grows")
+            raise errors.history(index, "is missing; a conversation must only grow")
         if normal(messages[index]) != normal(known):
-            raise refusals.history(index, "is not the message that it was before")
+            raise errors.history(index, "differs from the message of the previous request")
     if turns and len(messages) == len(stored):
-        raise refusals.history(len(stored), "nothing follows the last reply")
+        raise errors.history(len(stored), "no message follows the last reply")
 
 
 def normal(message: Message) -> bytes:
-    """Equal for messages that say the same: null means absent, no tool calls mean none. Texts count to the letter."""
+    """Equal for equivalent messages: null means absent, and so does an empty `tool_calls`. Strings must be equal byte for byte."""
     present = {name: value for name, value in message.items() if value is not None}
     if not present.get("tool_calls"):
         present.pop("tool_calls", None)

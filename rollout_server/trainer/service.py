@@ -1,127 +1,115 @@
-"""The trainer at work: opens sessions, has rollouts started, answers generation calls, takes results."""
+"""Opens sessions, starts rollouts, answers generation requests and accepts results."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from rollout_conformance.rollout_server import logs
-from rollout_conformance.rollout_server.trainer import initiator, mask, prompt, refusals, reply
-from rollout_conformance.rollout_server.trainer.backend import Backend, Task
-from rollout_conformance.rollout_server.trainer.book import Book
-from rollout_conformance.rollout_server.trainer.initiator import Initiator
+from rollout_conformance.rollout_server.common import logs
+from rollout_conformance.rollout_server.trainer import chat_completion, errors, prompt, response_mask, rollout_starter
+from rollout_conformance.rollout_server.trainer.app_state import AppState
+from rollout_conformance.rollout_server.trainer.backend import GenerationTask
 from rollout_conformance.rollout_server.trainer.prompt import Prompt
-from rollout_conformance.rollout_server.trainer.session import Open, Session, digest
-from rollout_conformance.rollout_server.trainer.settings import Settings
-from rollout_conformance.rollout_server.trainer.start import Start
-from rollout_conformance.rollout_server.trainer.tokens import ChatTokens
+from rollout_conformance.rollout_server.trainer.session import OpenGeneration, Session, digest
+from rollout_conformance.rollout_server.trainer.session_store import SessionStore
+from rollout_conformance.rollout_server.trainer.start_request import StartPlan
 
-LONG_TEXT = 50_000  # characters; from here on encoding takes longer than a detour through a thread
-
-
-@dataclass(frozen=True, slots=True)
-class Kit:
-    """What all rollouts share."""
-
-    settings: Settings
-    tokens: ChatTokens
-    backend: Backend
-    initiator: Initiator
-    log: Any
+LONG_TEXT = 50_000  # characters; from here on encoding takes longer than a switch to a thread
 
 
 class Service:
-    def __init__(self, kit: Kit) -> None:
-        self.kit = kit
-        self.book = Book(kit.settings.max_active, kit.settings.max_records)
+    def __init__(self, app_state: AppState) -> None:
+        self.app_state = app_state
+        self.sessions = SessionStore(app_state.settings.max_active, app_state.settings.max_records)
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def start(self, start: Start) -> Session:
-        """Open the session first: the first generation call may arrive before the start request is answered."""
+    def start(self, start: StartPlan) -> Session:
+        """Open the session first: the first generation request may arrive before the response to the start request."""
         session = Session(start.rollout_id, start.dialect, start.key, start.messages)
-        self.book.open(session)
+        self.sessions.open(session)
         self._launch(self._run(session, start))
         return session
 
-    async def _run(self, session: Session, start: Start) -> None:
-        timeout_s = start.timeout_s or self.kit.settings.rollout_timeout_s
+    async def _run(self, session: Session, start: StartPlan) -> None:
+        timeout_s = start.timeout_s or self.app_state.settings.rollout_timeout_s
         try:
-            await self.kit.initiator.run(session, start, timeout_s)
+            await self.app_state.starter.run(session, start, timeout_s)
         except Exception as error:
-            self.kit.log.error("unexpected", rollout_id=session.rollout_id, error=logs.place(error))
+            self.app_state.log.error("unexpected", rollout_id=session.rollout_id, error=logs.location(error))
         finally:
             session.end("ERROR", error_message="The trainer failed")
-            self.book.close(session)
-            self.kit.log.info("ended", rollout_id=session.rollout_id, status=session.status, turns=session.turns)
+            self.sessions.close(session)
+            self.app_state.log.info("ended", rollout_id=session.rollout_id, status=session.status, turns=session.turns)
 
     async def answer(self, session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The reply to a generation call. Raises `RefusedError`; the session is then as it was."""
+        """The reply to a generation request. Raises `ApiError`; the session is then unchanged."""
         session.check_running()
-        asked = digest(body)
-        stored = session.repeated(asked)
+        body_digest = digest(body)
+        stored = session.stored_reply(body_digest)
         if stored is not None:
             return stored
-        task = session.joined(asked)
+        task = session.open_reply(body_digest)
         if task is None:
             session.check_history(body["messages"])
-            task = self._launch(self._generate(session, body, asked))
-            session.open = Open(asked, task)
-        return await asyncio.shield(task)  # who hangs up may ask again and gets this very reply
+            task = self._launch(self._generate(session, body, body_digest))
+            session.open = OpenGeneration(body_digest, task)
+        return await asyncio.shield(task)  # a client that disconnects may retry and gets this reply
 
-    async def _generate(self, session: Session, body: Mapping[str, Any], asked: bytes) -> dict[str, Any]:
+    async def _generate(self, session: Session, body: Mapping[str, Any], body_digest: bytes) -> dict[str, Any]:
         try:
             await self._tools_known(session)
             session.check_running()
-            return await self._sample(session, body, asked)
+            return await self._sample(session, body, body_digest)
         finally:
             session.open = None
 
     async def _tools_known(self, session: Session) -> None:
-        """A call that overtakes the answer to the start request waits for it: the tools are part of the prompt."""
+        """A request that arrives before the response to the start request waits for it: the tools are part of the prompt."""
         try:
-            async with asyncio.timeout(self.kit.settings.ready_timeout_s):
+            async with asyncio.timeout(self.app_state.settings.ready_timeout_s):
                 await session.ready.wait()
         except TimeoutError as error:
-            raise refusals.not_ready() from error
+            raise errors.not_ready() from error
 
-    async def _sample(self, session: Session, body: Mapping[str, Any], asked: bytes) -> dict[str, Any]:
+    async def _sample(self, session: Session, body: Mapping[str, Any], body_digest: bytes) -> dict[str, Any]:
         messages = body["messages"]
-        task = await off_loop(messages, lambda: self._task(session, body))
-        made = await self.kit.backend.generate(task)
-        answer = reply.body(session, made, self.kit.settings.model)
-        session.commit(asked, messages, made, task.prompt, answer)
+        task = await in_thread_if_long(messages, lambda: self._task(session, body))
+        made = await self.app_state.backend.generate(task)
+        answer = chat_completion.body(session, made, self.app_state.settings.model)
+        session.commit(body_digest, messages, made, task.prompt, answer)
         return answer
 
-    def _task(self, session: Session, body: Mapping[str, Any]) -> Task:
-        """What is to be generated, the mask checked. Raises `RefusedError` 422."""
-        tokens, past, known, tools = self.kit.tokens, session.trajectory, session.messages, session.tools
+    def _task(self, session: Session, body: Mapping[str, Any]) -> GenerationTask:
+        """What is to be generated, after a check of the mask. Raises `ApiError` 422."""
+        tokens, past, known, tools = self.app_state.tokenizer, session.trajectory, session.messages, session.tools
         next_prompt = prompt.build(tokens, past, known, body["messages"], tools)
         if session.dialect == "sync":
             lengths = self._lengths(session, next_prompt)
-            mask.check(body.get("response_mask"), lengths, turns=session.turns)
-        return Task(session.rollout_id, session.turns, body["messages"], tools, next_prompt, body)
+            response_mask.check(body.get("response_mask"), lengths, turns=session.turns)
+        return GenerationTask(session.rollout_id, session.turns, body["messages"], tools, next_prompt, body)
 
     def _lengths(self, session: Session, next_prompt: Prompt) -> Iterator[int]:
-        return prompt.insertions(self.kit.tokens, session.trajectory, next_prompt, session.messages, session.tools)
+        return prompt.insertions(
+            self.app_state.tokenizer, session.trajectory, next_prompt, session.messages, session.tools
+        )
 
     def complete(self, session: Session, result: Mapping[str, Any]) -> dict[str, Any]:
-        """The acknowledgement of a terminal result, the same one for every result of a rollout: the first one stays."""
+        """The acknowledgement of a terminal result, the same for all results of a rollout: the first one is kept."""
         if session.dialect == "sync":
-            raise refusals.no_report()
-        if not initiator.finish(session, result) and session.result != result:
-            self.kit.log.warning("another result", rollout_id=session.rollout_id, kept=session.status)
+            raise errors.no_report()
+        if not rollout_starter.finish(session, result) and session.result != result:
+            self.app_state.log.warning("another result", rollout_id=session.rollout_id, kept=session.status)
         return {"status": "ok", "rollout_id": session.rollout_id}
 
     def _launch(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._landed)
+        task.add_done_callback(self._on_done)
         return task
 
-    def _landed(self, task: asyncio.Task[Any]) -> None:
+    def _on_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever asked may have gone; then nobody else looks
+            task.exception()  # retrieved here because the client may have disconnected
 
     async def stop(self) -> None:
         tasks = [*self._tasks]
@@ -130,7 +118,7 @@ class Service:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def off_loop(messages: Sequence[Any], work: Callable[[], Task]) -> Task:
+async def in_thread_if_long(messages: Sequence[Any], work: Callable[[], GenerationTask]) -> GenerationTask:
     """Long conversations are rendered and encoded in a thread; the event loop has other rollouts to answer."""
     return await asyncio.to_thread(work) if size(messages) > LONG_TEXT else work()
 

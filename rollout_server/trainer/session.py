@@ -1,7 +1,7 @@
-"""One rollout as the trainer knows it: what may be asked of it next, and what became of it. It decides and does not wait.
+"""The state of one rollout at the trainer: which request is valid next, and the result. No I/O and no waiting.
 
-running -> COMPLETED | ERROR | TIMEOUT, once. A generation call is new, or the same as the one that is open, or the same as the last
-one that was answered, or it is refused.
+running -> COMPLETED | ERROR | TIMEOUT, once. A generation request is new, equal to the open one, equal to the last
+answered one, or rejected.
 """
 
 import asyncio
@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rollout_conformance.rollout_server import json_text
-from rollout_conformance.rollout_server.trainer import history, refusals
-from rollout_conformance.rollout_server.trainer.backend import Generated
+from rollout_conformance.rollout_server.common import json_text
+from rollout_conformance.rollout_server.trainer import errors, history
+from rollout_conformance.rollout_server.trainer.backend import Generation
 from rollout_conformance.rollout_server.trainer.prompt import Prompt
-from rollout_conformance.rollout_server.trainer.trajectory import Trajectory, Turn, grown
+from rollout_conformance.rollout_server.trainer.trajectory import Trajectory, Turn, extended
 
 Status = Literal["running", "COMPLETED", "ERROR", "TIMEOUT"]
 Message = Mapping[str, Any]
@@ -22,8 +22,8 @@ Reply = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """A generation that is being made, for a body with this digest."""
+class OpenGeneration:
+    """A running generation, for a body with this digest."""
 
     digest: bytes
     reply: "asyncio.Task[Reply]"
@@ -43,7 +43,7 @@ class Session:
     finish_reason: str | None = None
     error_message: str | None = None
     result: Mapping[str, Any] | None = None
-    open: Open | None = None
+    open: OpenGeneration | None = None
     last: tuple[bytes, Reply] | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,32 +52,34 @@ class Session:
     def turns(self) -> int:
         return len(self.trajectory.turns)
 
-    def know(self, tools: Sequence[Message]) -> None:
+    def set_tools(self, tools: Sequence[Message]) -> None:
         self.tools = tools
         self.ready.set()
 
     def check_running(self) -> None:
         if self.status != "running":
-            raise refusals.ended()
+            raise errors.ended()
 
-    def repeated(self, digest: bytes) -> Reply | None:
-        """The stored reply, when this is the last call again."""
+    def stored_reply(self, digest: bytes) -> Reply | None:
+        """The stored reply, when this repeats the last request."""
         return self.last[1] if self.last and self.last[0] == digest else None
 
-    def joined(self, digest: bytes) -> "asyncio.Task[Reply] | None":
-        """The generation to wait for, when this is the open call again. Raises `RefusedError` 409 when another one is open."""
+    def open_reply(self, digest: bytes) -> "asyncio.Task[Reply] | None":
+        """The generation to wait for, when this repeats the open request. Raises `ApiError` 409 when another one is open."""
         if self.open is not None and self.open.digest != digest:
-            raise refusals.busy()
+            raise errors.busy()
         return self.open.reply if self.open else None
 
     def check_history(self, messages: Sequence[Message]) -> None:
         history.check(self.messages, messages, turns=self.turns)
 
-    def commit(self, digest: bytes, messages: Sequence[Message], made: Generated, prompt: Prompt, reply: Reply) -> None:
-        """A generation becomes part of the rollout. Raises `RefusedError` 409 when the rollout ended in the meantime."""
+    def commit(
+        self, digest: bytes, messages: Sequence[Message], made: Generation, prompt: Prompt, reply: Reply
+    ) -> None:
+        """A generation becomes part of the rollout. Raises `ApiError` 409 when the rollout ended in the meantime."""
         self.check_running()
         turn = Turn(made.prompt_token_ids, made.token_ids, made.logprobs)
-        self.trajectory = grown(self.trajectory, turn, prompt.text + made.text, prompt.inserted)
+        self.trajectory = extended(self.trajectory, turn, prompt.text + made.text, prompt.inserted)
         self.messages = [*messages, made.message]
         self.last = (digest, reply)
 
@@ -89,7 +91,7 @@ class Session:
         error_message: str | None = None,
         result: Mapping[str, Any] | None = None,
     ) -> bool:
-        """The first end stays. False when there was one before."""
+        """The first end is kept. False when there was one before."""
         if self.status != "running":
             return False
         self.status, self.finish_reason, self.error_message, self.result = status, finish_reason, error_message, result
@@ -106,7 +108,7 @@ class Session:
             "status": self.status,
             "finish_reason": self.finish_reason,
             "error_message": self.error_message,
-            "turns": [turn.shown() for turn in past.turns],
+            "turns": [turn.described() for turn in past.turns],
             "token_ids": list(past.token_ids),
             "response_mask": list(past.response_mask),
             "logprobs": list(past.logprobs),
@@ -117,5 +119,5 @@ class Session:
 
 
 def digest(body: Any) -> bytes:
-    """Equal for bodies that say the same."""
+    """Equal for bodies with equal values."""
     return hashlib.sha256(json_text.canonical(body)).digest()

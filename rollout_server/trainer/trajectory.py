@@ -1,4 +1,4 @@
-"""The tokens of one rollout, in the order in which the policy saw and sampled them. Values only; a new turn makes a new one.
+"""The tokens of one rollout, in the order in which the policy saw and sampled them. Immutable: a turn creates a new one.
 
 | prompt of turn 1 | sampled 1 | inserted | sampled 2 | inserted | sampled 3
   0 0 0 0 0 0 0 0    1 1 1 1 1   0 0 0 0    1 1 1 1 1   0 0 0 0    1 1 1 1 1    response mask
@@ -19,7 +19,7 @@ class Turn:
     token_ids: Ids
     logprobs: tuple[float, ...]
 
-    def shown(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         return {
             "prompt_token_ids": list(self.prompt_token_ids),
             "token_ids": list(self.token_ids),
@@ -29,7 +29,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Where a prompt first left the trajectory: turns count from 1, positions from 0; `seen` is None at the end of the prompt."""
+    """The first difference between a prompt and the trajectory: turns count from 1, positions from 0; `seen` is None at the end of the prompt."""
 
     turn: int
     position: int
@@ -39,7 +39,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """`text` is what the ids stand for. `token_ids`, `response_mask` and `logprobs` are equally long."""
+    """`text` is the text of the ids. `token_ids`, `response_mask` and `logprobs` are equally long."""
 
     text: str = ""
     token_ids: Ids = ()
@@ -49,9 +49,9 @@ class Trajectory:
     drift: Drift | None = None
 
 
-def grown(before: Trajectory, turn: Turn, text: str, spliced: Sequence[int]) -> Trajectory:
-    """The trajectory after one more turn; `spliced` is what was inserted, for a prompt that left the trajectory."""
-    drift = drifted(before, turn.prompt_token_ids)
+def extended(before: Trajectory, turn: Turn, text: str, spliced: Sequence[int]) -> Trajectory:
+    """The trajectory after one more turn; `spliced` is what was inserted, for a prompt that does not continue the trajectory."""
+    drift = first_difference(before, turn.prompt_token_ids)
     inserted = tuple(spliced) if drift else turn.prompt_token_ids[len(before.token_ids) :]
     none = (0.0,) * len(inserted)
     return Trajectory(
@@ -64,8 +64,8 @@ def grown(before: Trajectory, turn: Turn, text: str, spliced: Sequence[int]) -> 
     )
 
 
-def drifted(before: Trajectory, prompt: Ids) -> Drift | None:
-    """The first place where the prompt does not go on from the trajectory."""
+def first_difference(before: Trajectory, prompt: Ids) -> Drift | None:
+    """The first position where the prompt differs from the trajectory."""
     if prompt[: len(before.token_ids)] == before.token_ids:
         return None
     pairs = enumerate(zip(before.token_ids, prompt, strict=False))

@@ -14,19 +14,17 @@ from rollout_conformance.steps.live.backend_option import LIVE, SCRIPTED
 from rollout_conformance.steps.live.divergence import Divergence, Played
 from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.live.inference_client import Engine
-from rollout_conformance.steps.profiles import profile_of
+from rollout_conformance.steps.profiles import PROFILES, profile_of
 from rollout_conformance.steps.run_setup import RunOptions, ready
-
-ENGINE_PROFILE = "chat"  # the profile that judges the engine itself
 
 
 async def compare_backends(run_options: RunOptions, cases: list[Case], report_file: Path | None) -> int:
-    """The same cases by script and live, and the engine by its own profile; prints whether to deploy, gives the exit code."""
+    """The same cases by script and live, and the engine by the profiles that judge one; prints whether to deploy, gives the exit code."""
     if run_options.record is not None:
         raise SuiteError("--record records one live session, and both is two runs: write --backend live.")
+    of_engines = [name for name, profile in PROFILES.items() if profile.live_target is not None]
     judged = {run_options.profile: cases}
-    if run_options.profile != ENGINE_PROFILE:
-        judged[ENGINE_PROFILE] = case_catalog.every(ENGINE_PROFILE)
+    judged |= {name: case_catalog.every(name) for name in of_engines if name != run_options.profile}
     if not any(case.live is not None for case in cases):
         raise SuiteError(
             "--backend both: none of these cases states what it demands of a live model (`live:` in its file)."
@@ -52,7 +50,7 @@ def _options_for(run_options: RunOptions, profile: str, model: Engine, engine_op
     """The engine is judged with a card of its own only when it is the tiny model that the card describes."""
     if profile == run_options.profile:
         return replace(run_options, engine_options=engine_options)
-    card = profile_of(profile).default_card if model.model == engine.NAME else None
+    card = profile_of(profile).reference.card if model.model == engine.NAME else None
     return RunOptions(
         profile=profile,
         card=card,

@@ -25,7 +25,7 @@ def conclude(
     unexcused = [outcome for outcome in outcomes if known.excuses(outcome) is None]
     for group in collapse(unexcused, profile.catalogue):
         click.echo(finding_block(group) + "\n")
-    click.echo(summary(unexcused, profile.catalogue, run_options.level, whole=ended is None))
+    click.echo(summary(unexcused, profile.catalogue, run_options.level, ended is None, profile.closing))
     failed = any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused)
     if ended is not None:
         click.echo(f"Ended early by {ended.text}: {len(outcomes)} of {planned or '?'} cases had been played.")

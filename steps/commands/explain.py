@@ -4,6 +4,7 @@ import click
 
 from rollout_conformance.steps import case_index, catalogues
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.profiles import DEFAULT
 from rollout_conformance.steps.requirement_text import requirement_text
 
 
@@ -14,7 +15,7 @@ def command(requirement: str) -> None:
     name = requirement.upper()
     profile = catalogues.profile_with(name)
     if profile is None:
-        example = next(iter(catalogues.of("rollout")))
+        example = next(iter(catalogues.of(DEFAULT)))
         raise SuiteError(f"explain {requirement}: no such requirement. Ids look like {example}.")
     catalogue = catalogues.of(profile)
     click.echo(requirement_text(catalogue[name], case_index.about(name, profile, catalogue)))

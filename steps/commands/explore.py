@@ -31,8 +31,9 @@ def command(walks: int, seed: int | None, save_scenario: Path | None, **options:
     What breaks a requirement is reduced to the shortest scenario that breaks it.
     """
     run_options = RunOptions(**options)
-    if (instead := profile_of(run_options.profile).unexplored) != "":
-        raise SuiteError(f"explore --profile {run_options.profile}: {instead}.")
+    profile = profile_of(run_options.profile)
+    if profile.explore is None:
+        raise SuiteError(f"explore --profile {profile.name}: {profile.unexplored}.")
     found = judged = False
     for dialect in (run_options.dialect,) if run_options.dialect else early_end.run(_dialects(run_options)):
         for what, explored in (

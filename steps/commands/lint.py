@@ -17,7 +17,7 @@ from rollout_conformance.steps.profiles import PROFILES, profile_of
 @click.option("--card", type=click.Path(path_type=Path), help="Card that declares the variants of FILES.")
 @click.option("--list", "listing", is_flag=True, help="List every case.")
 def command(files: tuple[Path, ...], profile: str | None, card: Path | None, listing: bool) -> None:
-    """Check cases, phrases and the catalogue without a target.
+    """Check cases, phrases, catalogues and words without a target.
 
     With FILES and folders, only the cases in them are checked.
     """
@@ -25,10 +25,11 @@ def command(files: tuple[Path, ...], profile: str | None, card: Path | None, lis
     shipped = [named] if named is not None else PROFILES.values()
     checked = lint.of_files(files, named, card) if files else lint.of_profiles(shipped)
     note_left_out(files)
-    for line in checked.problems:
+    problems = checked.problems if files else [*lint.words(), *checked.problems]
+    for line in problems:
         click.echo(line)
-    for name, some in checked.cases.items() if not checked.problems else ():
+    for name, some in checked.cases.items() if not problems else ():
         for case in some if listing else []:
             click.echo(f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}")
         click.echo(f"{name}: {len(some)} cases, nothing wrong")
-    sys.exit(FINDINGS if checked.problems else OK)
+    sys.exit(FINDINGS if problems else OK)

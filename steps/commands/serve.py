@@ -1,54 +1,56 @@
-"""`rollout-conformance serve`: a reference server until it is interrupted."""
+"""`rollout-conformance serve`: the reference server of a profile, or vLLM, until it is interrupted."""
 
-from pathlib import Path
+import asyncio
+from importlib import import_module
 
 import click
 
-from rollout_conformance.steps import serve as servers
 from rollout_conformance.steps.engine import early_end
+from rollout_conformance.steps.profiles import PROFILES
+
+OLD_NAMES = {"engine": "vllm"}  # until the release after the next
 
 
-@click.group("serve")
+class References(click.Group):
+    """One command for each profile whose reference can be served, and `vllm`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*(name for name, profile in PROFILES.items() if profile.reference.served_by), "vllm"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        name = self._old_names().get(cmd_name, cmd_name)
+        if name == "vllm":
+            return vllm
+        module = PROFILES[name].reference.served_by if name in PROFILES else ""
+        return _command(module) if module else None
+
+    def _old_names(self) -> dict[str, str]:
+        references = {name: profile.reference for name, profile in PROFILES.items()}
+        return OLD_NAMES | {old: name for name, one in references.items() for old in one.old_names}
+
+
+def _command(module: str) -> click.Command:
+    command: click.Command = import_module(module).command
+    return command
+
+
+@click.group("serve", cls=References)
 def command() -> None:
     """Run a reference server."""
 
 
-@command.command("rollout")
-@click.option("--host", envvar="ROLLOUT_SERVER_HOST", default="127.0.0.1", show_default=True)
-@click.option("--port", envvar="ROLLOUT_SERVER_PORT", type=click.IntRange(0, 65535), default=9000, show_default=True)
-@click.option(
-    "--demo", is_flag=True, help="Use the shipped tokenizer for every tokenizer name, and report that in the response."
-)
-def rollout(host: str, port: int, demo: bool) -> None:
-    """The reference rollout server (sync and callback dialects)."""
-    servers.rollout(host, port, demo)
-
-
-@command.command("trainer")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", envvar="MOCK_TRAINER_PORT", type=click.IntRange(0, 65535), default=9001, show_default=True)
-@click.option("--tokenizer", type=click.Path(path_type=Path), default=None, help="Local tokenizer directory.")
-@click.option(
-    "--backend-url", envvar="TRAINER_BACKEND_URL", default=None, help="An engine: serve a real trainer in front of it."
-)
-@click.option("--model", default=None, help="The model of that engine; default: the first that it lists.")
-def trainer(host: str, port: int, tokenizer: Path | None, backend_url: str | None, model: str | None) -> None:
-    """A mock trainer for any rollout server; with --backend-url a real one in front of any vLLM."""
-    if backend_url is None:
-        servers.trainer(host, port, tokenizer)
-    else:
-        servers.live_trainer(host, port, tokenizer, backend_url, model)
-
-
-@command.command("chat")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", envvar="ROUTER_PORT", type=click.IntRange(0, 65535), default=9002, show_default=True)
-def chat(host: str, port: int) -> None:
-    """The reference router; ROUTER_BACKENDS and ROUTER_KEYS name its backends and the keys of its clients."""
-    servers.router(host, port)
-
-
-@command.command("engine")
-def engine() -> None:
+@click.command("vllm")
+def vllm() -> None:
     """vLLM with the tiny model, on this machine's CPU."""
-    early_end.run(servers.engine())
+    early_end.run(_vllm())
+
+
+async def _vllm() -> None:
+    from rollout_conformance.steps.live.engine import EngineOptions, running
+
+    async with running(EngineOptions.from_environment()) as model:
+        click.echo(
+            f"vLLM {model.version} with {model.model} on {model.base_url}  log: {model.log}  stop: Ctrl-C", err=True
+        )
+        click.echo(f"export VLLM_BACKEND_URL={model.base_url} VLLM_MODEL_NAME={model.model}")
+        await asyncio.Event().wait()

@@ -6,12 +6,17 @@ Keys are the words of the protocol. There are no expressions, no includes and no
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from rollout_conformance.steps.engine.verb_parsing import MOST_S
 from rollout_conformance.steps.engine.yaml_source import Path_
 
-Status = Annotated[int, Field(ge=100, le=599)]
+COLUMN = {"type": "string", "pattern": r"^<\w+>$"}  # in place of a value: that of a column of `examples`
+Status = Annotated[
+    int,
+    Field(ge=100, le=599),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, COLUMN]}),
+]
 Seconds = Annotated[float, Field(ge=0, le=MOST_S, allow_inf_nan=False)]
 Written = str | dict[str, Any]
 Setup = tuple[Path_, str, Callable[[], Any]]

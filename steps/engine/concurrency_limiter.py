@@ -1,4 +1,4 @@
-"""How many rollouts may be in flight at once, over all cases; fewer when the target says that it is too many.
+"""How much may be in flight at once, over all cases; fewer when the target says that it is too many.
 
 A case takes all the slots that it needs at once, so that two cases never wait for each other's.
 """

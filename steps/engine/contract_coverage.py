@@ -19,7 +19,7 @@ DEEPEST = 8  # members below this are a schema that contains itself
 
 @dataclass(frozen=True, slots=True, order=True)
 class Point:
-    """`kind` is one of KINDS; `operation` a label such as `POST /rollout`, `what` says where in it."""
+    """`kind` is one of KINDS; `operation` a label such as `POST /v1/jobs`, `what` says where in it."""
 
     operation: str
     kind: str
@@ -98,7 +98,7 @@ def _methods(
         said = item[method]
         answers = {str(s): _json(resolve(spec, r)) for s, r in (said.get("responses") or {}).items()}
         request = _json(resolve(spec, said.get("requestBody") or {}))
-        label = f"{method.upper()} {path}" + ("" if to_target else " (trainer)")
+        label = f"{method.upper()} {path}" + ("" if to_target else " (callback)")
         yield Operation(label, method.upper(), pattern, to_target, request, answers)
 
 

@@ -18,6 +18,7 @@ from rollout_conformance.steps.engine.trace import Exchange, parse
 
 WORDS = {"must": "FAIL", "should": "WARN", "may": "NOTE"}
 WIDTH = 110
+CLOSING = "Not conformant"  # a profile may say more
 LISTED = 5  # cases named in a block; the report has all
 # A text without its closing quote is one as well, so that no sign is read twice.
 SHAPE = re.compile(r'rc-[0-9a-f]+-\d+x?|call_[\w-]+|"(?:[^"\\]++|\\.)*+"?|-?\d+(?:\.\d+)?', re.DOTALL)
@@ -128,9 +129,14 @@ def _body(name: str, body: bytes) -> list[str]:
 
 
 def summary(
-    outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str = "must", whole: bool = True
+    outcomes: Sequence[Outcome],
+    catalogue: Mapping[str, Requirement],
+    level: str = "must",
+    whole: bool = True,
+    closing: str = CLOSING,
 ) -> str:
-    """Totals, what was skipped and why, what could not be judged, and one plain sentence. `whole` when all cases were played."""
+    """Totals, what was skipped and why, what could not be judged, and one plain sentence. `whole` when all cases were played; `closing` is
+    what is said of a target that breaks a requirement."""
     return "\n".join(
         [
             *_totals(outcomes),
@@ -139,7 +145,7 @@ def summary(
             *_resting(outcomes),
             *_errors(outcomes),
             "",
-            sentence(outcomes, catalogue, level, whole),
+            sentence(outcomes, catalogue, level, whole, closing),
         ]
     )
 
@@ -182,11 +188,17 @@ def _and_more(count: int) -> str:
     return f" and {count - 1} more" if count > 1 else ""
 
 
-def sentence(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement], level: str, whole: bool = True) -> str:
-    """Fit to train on, or not."""
+def sentence(
+    outcomes: Sequence[Outcome],
+    catalogue: Mapping[str, Requirement],
+    level: str,
+    whole: bool = True,
+    closing: str = CLOSING,
+) -> str:
+    """Whether the target breaks what it must not."""
     broken = broken_requirements(outcomes, catalogue, level)
     if broken:
-        return f"Not fit to train on: {len(broken)} requirement(s) broken: {', '.join(broken)}."
+        return f"{closing}: {len(broken)} requirement(s) broken: {', '.join(broken)}."
     judged = {name for o in outcomes for name, verdict in o.judgement.requirements.items() if verdict is Verdict.PASS}
     if not whole:
         return f"No verdict: the run did not get to its end. Nothing required was seen broken in {len(judged)} requirements."

@@ -81,7 +81,7 @@ Evidence = Satisfied | Finding
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a rollout or a request ended otherwise than its case gives reason for; what rests on that end is not judged.
+    """Why what a case is about, a request say, ended otherwise than its case gives reason for; what rests on that end is not judged.
 
     `finding` is the requirement that this end breaks; None when it proves nothing about the target (it was full, say), and then the case
     is inconclusive for `reason`. `since` is the first exchange that may be a consequence: what an earlier one shows is judged all the

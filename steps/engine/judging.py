@@ -1,10 +1,12 @@
 """What the trace of a finished case amounts to: its expectations, the invariants, and what rests on what. It awaits nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol
 
-from rollout_conformance.steps.engine.cases import Case
+from typing_extensions import TypeVar
+
+from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import (
     LEVELS,
     Cause,
@@ -16,14 +18,16 @@ from rollout_conformance.steps.engine.findings import (
     Verdict,
     judge,
 )
-from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.session import S, Session, State
+
+V = TypeVar("V", default=Any)
 
 
-class Judged(Protocol):
-    """What judging needs of a profile."""
+class JudgingProfile(Protocol[S, V]):
+    """What judging needs of a profile. `V` is what it makes of a finished session: the view that the invariants judge."""
 
     @property
-    def levels(self) -> dict[str, str]: ...
+    def levels(self) -> Mapping[str, str]: ...
     @property
     def by_invariants(self) -> frozenset[str]: ...
     @property
@@ -32,27 +36,30 @@ class Judged(Protocol):
     def masks_other_findings(self) -> frozenset[str]: ...
     @property
     def at_any_level(self) -> frozenset[str]: ...
+    @property
+    def read(self) -> Callable[[Session[S], Case], V]: ...
+    @property
+    def cause(self) -> Callable[[Case, V], Cause | None]: ...
+    @property
+    def inconclusive_reason(self) -> Callable[[Case, V], str | None]: ...
     def dialects_of(self, requirement: str) -> tuple[str, ...]: ...
-    def read(self, session: Session, case: Case) -> Any: ...
-    def cause(self, case: Case, view: Any) -> Cause | None: ...
-    def inconclusive_reason(self, case: Case, view: Any) -> str | None: ...
-    def checked(self, view: Any) -> Iterable[Evidence]: ...
+    def checked(self, view: V) -> Iterable[Evidence]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
+class Judging(Generic[S, V]):
     """`level` is the weakest level that fails a case, `strict` counts null against absent as a change."""
 
-    judged: Judged
+    profile: JudgingProfile[S, V]
     level: str = "must"
     strict: bool = False
 
-    def judgement(self, case: Case, session: Session) -> Judgement:
+    def judgement(self, case: Case, session: Session[S]) -> Judgement:
         """What the trace of a session shows, as this case judges it."""
         if session.trace.troubles:
             raise SuiteError(session.trace.troubles[0])
-        view = self.judged.read(session, case)
-        cause = self.judged.cause(case, view)
+        view = self.profile.read(session, case)
+        cause = self.profile.cause(case, view)
         if cause is not None:
             if cause.again:
                 session.busy()
@@ -65,21 +72,21 @@ class Judging:
             evidence += said
         # A demand that could not be decided says nothing, and then nothing is held for it either.
         if spoke and not any(isinstance(item, Finding) for item in evidence):
-            evidence += [Satisfied(name) for name in case.requirements if name not in self.judged.by_invariants]
-        evidence = self._counted([*evidence, *self.judged.checked(view)], case)
+            evidence += [Satisfied(name) for name in case.requirements if name not in self.profile.by_invariants]
+        evidence = self._counted([*evidence, *self.profile.checked(view)], case)
         evidence = _without_masked(
-            _without_duplicates(evidence, self.judged.replaces_duplicates), self.judged.masks_other_findings
+            _without_duplicates(evidence, self.profile.replaces_duplicates), self.profile.masks_other_findings
         )
         evidence += _silences(case, session, evidence)
-        judgement = judge(self.capped(evidence, case), case.requirements, self.judged.levels, self.level)
-        reason = self.judged.inconclusive_reason(case, view) if judgement.verdict is Verdict.FAIL else None
+        judgement = judge(self.capped(evidence, case), case.requirements, self.profile.levels, self.level)
+        reason = self.profile.inconclusive_reason(case, view) if judgement.verdict is Verdict.FAIL else None
         return Judgement(Verdict.INCONCLUSIVE, {}, (), reason) if reason else judgement
 
-    def resting(self, case: Case, view: Any, cause: Cause) -> Judgement:
-        """What is left to judge of a case whose rollout or request ended otherwise: that end, and what was seen before it."""
-        before = [item for item in self._counted([*self.judged.checked(view)], case) if _precedes(item, cause)]
+    def resting(self, case: Case, view: V, cause: Cause) -> Judgement:
+        """What is left to judge of a case that ended otherwise: that end, and what was seen before it."""
+        before = [item for item in self._counted([*self.profile.checked(view)], case) if _precedes(item, cause)]
         evidence = self.capped([*([cause.finding] if cause.finding else []), *before], case)
-        judgement = judge(evidence, case.requirements, self.judged.levels, self.level)
+        judgement = judge(evidence, case.requirements, self.profile.levels, self.level)
         verdict = judgement.verdict if judgement.verdict is Verdict.FAIL or cause.finding else Verdict.INCONCLUSIVE
         return replace(judgement, verdict=verdict, reason=cause.reason, unjudged=len(case.expectations), cause=cause)
 
@@ -87,10 +94,10 @@ class Judging:
         """A case about a SHOULD may ask for more than servers owe; what that leads to counts no more than the SHOULD itself."""
         if not case.requirements:  # a generated request is about none
             return evidence
-        cap = min((self.judged.levels[name] for name in case.requirements), key=LEVELS.index)
+        cap = min((self.profile.levels[name] for name in case.requirements), key=LEVELS.index)
         return [
             replace(item, cap=max(cap, item.cap or cap, key=LEVELS.index))
-            if isinstance(item, Finding) and item.requirement not in self.judged.at_any_level
+            if isinstance(item, Finding) and item.requirement not in self.profile.at_any_level
             else item
             for item in evidence
         ]
@@ -103,7 +110,7 @@ class Judging:
                 kept.append(Satisfied(item.requirement))
             else:
                 kept.append(item)
-        return [item for item in kept if case.dialect in self.judged.dialects_of(item.requirement)]
+        return [item for item in kept if case.dialect in self.profile.dialects_of(item.requirement)]
 
 
 def _precedes(item: Evidence, cause: Cause) -> bool:
@@ -111,7 +118,7 @@ def _precedes(item: Evidence, cause: Cause) -> bool:
     return isinstance(item, Finding) and bool(item.exchanges) and max(item.exchanges) < cause.since
 
 
-def _placed(item: Evidence, step: Any) -> Evidence:
+def _placed(item: Evidence, step: Step) -> Evidence:
     return replace(item, at=step.at) if isinstance(item, Finding) and item.at is None else item
 
 
@@ -132,10 +139,11 @@ def _without_masked(evidence: list[Evidence], by: frozenset[str]) -> list[Eviden
     return [item for item in evidence if not isinstance(item, Finding) or item.requirement in cause]
 
 
-def _silences(case: Case, session: Session, evidence: list[Evidence]) -> list[Evidence]:
+def _silences(case: Case, session: Session[S], evidence: list[Evidence]) -> list[Evidence]:
     """A case that waited in vain breaks its first requirement, unless something else already says why."""
     if any(isinstance(item, Finding) for item in evidence):
         return []
-    waited = session.state.get("wait_timeouts", [])
+    state: State = session.state
+    waited = state.get("wait_timeouts", [])
     observed = f"nothing for {session.patience_s:g} s"
     return [Finding(case.requirements[0], what, observed, timing=True) for _, what in waited]

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own: schemathesis asks and waits, the trainer has to answer meanwhile."""
+"""An event loop in a thread of its own: schemathesis asks and waits, our peers have to answer meanwhile."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, name="trainer", daemon=True)
+        self.thread = threading.Thread(target=self.loop.run_forever, name="rollout-conformance", daemon=True)
         self.open: list[AbstractAsyncContextManager[Any]] = []
 
     def __enter__(self) -> "LoopThread":

@@ -11,6 +11,7 @@ from typing import Any
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 _WHICH = rf"the (?:{'|'.join(ORDINALS)})"
+_ONE = rf"(?:it|the response|{_WHICH}(?: response)?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,21 @@ def _json(text: str) -> Any:
         raise ValueError(f"{text} is not JSON ({error}). {hint}") from None
 
 
+def _member(text: str) -> dict[str, Any]:
+    name, _, value = text.partition(" ")
+    return {name: _json(value)}
+
+
 def responses(text: str) -> list[str]:
-    """`it`, `both`, `all`, or `the first and the second`."""
-    if text in ("it", "all"):
-        return [text]
-    return list(ORDINALS[:2]) if text == "both" else [word.removeprefix("the ") for word in words(text)]
+    """`it`, `both`, `all`, or `the first and the second response`."""
+    return [response(word) for word in words(text)]
+
+
+def response(text: str) -> str:
+    """`it` or `the response` (the last one), or `the second response`."""
+    if text in ("it", "the response"):
+        return "it"
+    return text.removesuffix(" responses").removesuffix(" response").removeprefix("the ")
 
 
 TYPES: Mapping[str, PhraseType] = {
@@ -61,11 +72,25 @@ TYPES: Mapping[str, PhraseType] = {
         PhraseType("text", r'"[^"]*"', lambda text: text[1:-1], '"a text"'),
         PhraseType("path", r"/\S*", str, "/health"),
         PhraseType("names", r"[\w-]+(?:, [\w-]+)*(?: (?:and|or) [\w-]+)?", words, "add and subtract"),
+        PhraseType("status", r"\d{3}|[1-5]xx", lambda text: _statuses(text)[0], "200"),
         PhraseType(
             "statuses", r"(?:\d{3}|[1-5]xx)(?:, (?:\d{3}|[1-5]xx))*(?: (?:and|or) (?:\d{3}|[1-5]xx))?", _statuses, "200"
         ),
         PhraseType("json", r"\S.*", _json, '{"a": 1}'),
-        PhraseType("responses", rf"(?:it|both|all|{_WHICH}(?:, {_WHICH})*(?: and {_WHICH})?)", responses, "it"),
+        PhraseType("member", r"\w+ \S.*", _member, "max_turns 3"),
+        PhraseType("response", _ONE, response, "the response"),
+        PhraseType(
+            "responses",
+            rf"(?:it|the response|(?:both|all)(?: responses)?|{_WHICH}(?:, {_WHICH})*(?: and {_WHICH})?(?: responses?)?)",
+            responses,
+            "the response",
+        ),
+        PhraseType(
+            "several_responses",
+            rf"(?:(?:both|all)(?: responses)?|{_WHICH}(?:, {_WHICH})* and {_WHICH}(?: responses?)?)",
+            responses,
+            "both responses",
+        ),
     )
 }
 
@@ -73,3 +98,9 @@ TYPES: Mapping[str, PhraseType] = {
 def choice(allowed: tuple[str, ...]) -> PhraseType:
     """One of some words."""
     return PhraseType("word", "|".join(map(re.escape, sorted(allowed, key=len, reverse=True))), str, allowed[0])
+
+
+def choices(allowed: tuple[str, ...]) -> PhraseType:
+    """Some of these words."""
+    one = f"(?:{choice(allowed).pattern})"
+    return PhraseType("words", rf"{one}(?:, {one})*(?: (?:and|or) {one})?", words, allowed[0])

@@ -5,7 +5,7 @@ import re
 MASK = "***"
 OWN_KEYS = re.compile(r"tk-rc-[0-9a-f]{8}-\d+x?-[\w#]*")
 BEARER = re.compile(r"(?i)(bearer\s+)[^\s\"',}\\]+")
-MEMBERS = re.compile(r'("(?:callback_api_key|api_key|authorization)"\s*:\s*)"(?:[^"\\]|\\.)*"')
+MEMBERS = re.compile(r'("(?:\w*api_key|authorization)"\s*:\s*)"(?:[^"\\]|\\.)*"')
 
 _given: set[str] = set()
 

@@ -11,20 +11,20 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Generic, Protocol
 
 import httpx
 
-from rollout_conformance.steps.engine import http_client, judging, retry_alone, statistical_verdict, targets
-from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine import http_client, retry_alone, statistical_verdict, targets
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.concurrency_limiter import ConcurrencyLimiter
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict, counts
 from rollout_conformance.steps.engine.instance_pool import InstancePool, PooledInstance
-from rollout_conformance.steps.engine.judging import Judging
+from rollout_conformance.steps.engine.judging import Judging, JudgingProfile, V
 from rollout_conformance.steps.engine.lateness import Lateness, limit, watched
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.retry_alone import RetryPolicy
-from rollout_conformance.steps.engine.session import LastActivity, Session, WaitTimeout
+from rollout_conformance.steps.engine.session import LastActivity, S, Session, WaitTimeout
 from rollout_conformance.steps.engine.standstill import Standstill
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import Target
@@ -43,12 +43,25 @@ LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be w
 SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a live model (`live:` in its file)"
 
 
-class Judged(judging.Judged, Protocol):
-    """What a runner needs of a profile and its peers."""
+class PlayedProfile(JudgingProfile[S, V], Protocol[S, V]):
+    """What a runner needs of a profile: `role` is whom the suite plays, `width` says how much of a target a case takes at once, `subject` what
+    part of a case an action is about."""
 
-    def context(self, case: Case) -> Any: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def disturbs(self) -> Callable[[Case], bool]: ...
+    @property
+    def width(self) -> Callable[[Case], int]: ...
+    @property
+    def subject(self) -> Callable[[Action | Expectation], str]: ...
+
+
+class PlayedPeers(Protocol):
+    """What a runner needs of the peers of a run."""
+
+    def context(self, case: Case) -> object: ...
     def lacks(self, case: Case) -> str | None: ...
-    def disturbs(self, case: Case) -> bool: ...
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool: ...
 
 
@@ -68,11 +81,12 @@ class Options:
 
 
 @dataclass(slots=True)
-class Runner:
+class Runner(Generic[S, V]):
     """One run against one target. Use as an async context manager."""
 
     options: Options
-    judged: Judged
+    profile: PlayedProfile[S, V]
+    peers: PlayedPeers
     rerun: Callable[[Case], str]
     last_activity: LastActivity = field(default_factory=LastActivity)
     limiters: dict[str, ConcurrencyLimiter] = field(default_factory=dict)
@@ -129,7 +143,7 @@ class Runner:
 
     async def play(self, case: Case) -> Outcome:
         """Run and judge one case. Never raises for anything that the target does."""
-        lacking = self.judged.lacks(case) or (SCRIPT_BOUND if self.options.live and case.live is None else None)
+        lacking = self.peers.lacks(case) or (SCRIPT_BOUND if self.options.live and case.live is None else None)
         if lacking:
             return Outcome(case, Judgement(Verdict.SKIP, {}, (), lacking), None, 0.0, self.rerun(case))
         if not self.options.live or case.live is None:
@@ -138,7 +152,7 @@ class Runner:
         return statistical_verdict.verdict(case, played, self._counts)
 
     def _counts(self, requirement: str) -> bool:
-        return counts(self.judged.levels[requirement], self.options.level)
+        return counts(self.profile.levels[requirement], self.options.level)
 
     async def _certain(self, case: Case) -> Outcome:
         """The outcome of a case; of one that does not prove what it says, another one that was obtained with the target to itself."""
@@ -166,14 +180,14 @@ class Runner:
         if self.standstill.reason is not None:
             return Outcome(case, self._not_played(), trace, 0.0, self.rerun(case))
         most_s = LIVE_CASE_S if self.options.live else CASE_S
-        apart = apart or self.judged.disturbs(case)
+        apart = apart or self.profile.disturbs(case)
         try:
             async with self._instance(case, apart) as target, self._slot(case, apart):
-                known = {"apart": apart, "unwell": apart and not await self._well(case, target)}
+                unwell = apart and not await self._well(case, target)
                 since = time.monotonic()
                 waited = self.standstill.watched(self._patience(case, True))
                 async with limit(most_s, self.lateness.since), waited:
-                    session = await self._acted(case, target, trace, known)
+                    session = await self._acted(case, target, trace, apart, unwell)
             judgement = await self._settled(case, session)
         except TimeoutError:
             told = self.standstill.reason or f"the case did not end within {most_s:g} s"
@@ -208,7 +222,7 @@ class Runner:
     def uses_pool(self, case: Case) -> bool:
         """Another configuration is asked by few cases; there those apart come last, and one by one."""
         return (
-            self.judged.disturbs(case)
+            self.profile.disturbs(case)
             and not case.alone
             and not case.variant
             and targets.command(self.options.target, 0) is not None
@@ -224,11 +238,11 @@ class Runner:
     async def _ready_instance(self, pooled: PooledInstance) -> Target:
         """The target of a pooled instance, as well as it was when it began; a fresh one where it does not recover."""
         within_s = max(1.0, self.start_s)  # whoever needs longer than that is started anew in less
-        if pooled.target and not await self.judged.recovered(self.client, pooled.target.base_url, within_s):
+        if pooled.target and not await self.peers.recovered(self.client, pooled.target.base_url, within_s):
             await pooled.spoilt()
         if pooled.target is None:
             pooled.target = await self._launched(pooled.stack, self._env(""))
-            await self.judged.recovered(self.client, pooled.target.base_url, within_s)
+            await self.peers.recovered(self.client, pooled.target.base_url, within_s)
         return pooled.target
 
     async def _well(self, case: Case, target: Target) -> bool:
@@ -236,7 +250,7 @@ class Runner:
         if case.alone or self.uses_pool(case):
             return True
         within_s = SOON_S if target.base_url in self.weak else 2 * self.options.card.patience_s
-        well = await self.judged.recovered(self.client, target.base_url, within_s)
+        well = await self.peers.recovered(self.client, target.base_url, within_s)
         if not well:
             self.weak.add(target.base_url)
         return well
@@ -245,21 +259,26 @@ class Runner:
         # A case with an instance of its own disturbs nobody.
         if case.alone or self.uses_pool(case):
             return contextlib.nullcontext()
-        return self._limiter(case.variant).acquire(EVERYTHING if apart else _width(case))
+        return self._limiter(case.variant).acquire(EVERYTHING if apart else self._width(case))
+
+    def _width(self, case: Case) -> int:
+        """How much of the target a case takes at once, at most. An exclusive one measures, and wants nobody beside it; one that is played
+        last may leave the target unable to answer."""
+        return EVERYTHING if {EXCLUSIVE, LAST} & case.tags else max(1, self.profile.width(case))
 
     def _limiter(self, variant: str) -> ConcurrencyLimiter:
         """Every instance has room of its own: those with short deadlines must not stand in line behind the others."""
         return self.limiters.setdefault(variant, ConcurrencyLimiter(self.options.jobs))
 
     def limit(self, capacity: int | None) -> None:
-        """Never have more rollouts in flight at the target than it runs at once."""
+        """Never have more in flight at the target than it takes at once."""
         if capacity is not None:
             self.limiters[""] = ConcurrencyLimiter(min(self.options.jobs, capacity))
 
-    def session(self, case: Case, target: Target, trace: Trace, apart: bool = True) -> Session:
+    def session(self, case: Case, target: Target, trace: Trace, apart: bool = True) -> Session[S]:
         """A session of this run against an instance of the target."""
         trace.epoch = time.monotonic()
-        session = Session(
+        session: Session[S] = Session(
             target.base_url,
             self.client,
             trace,
@@ -268,7 +287,8 @@ class Runner:
             self.last_activity,
         )
         session.state["sampled"] = case.live is not None and case.live.runs > 1
-        session.context, session.state["target"] = self.judged.context(case), target
+        session.role = self.profile.role
+        session.context, session.state["target"] = self.peers.context(case), target
         session.busy, session.late = self._limiter(case.variant).shrink, self.lateness.since
         return session
 
@@ -284,17 +304,17 @@ class Runner:
     def _not_played(self) -> Judgement:
         return Judgement(Verdict.ERROR, {}, (), f"not played: {self.standstill.reason}")
 
-    async def _acted(self, case: Case, target: Target, trace: Trace, known: dict[str, Any]) -> Session:
+    async def _acted(self, case: Case, target: Target, trace: Trace, apart: bool, unwell: bool) -> Session[S]:
         """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""
-        session = self.session(case, target, trace, bool(known["apart"]))
-        session.state |= known
+        session = self.session(case, target, trace, apart)
+        session.state["apart"], session.state["unwell"] = apart, unwell
         try:
             for step in case.actions:
                 await step.what.perform(session)  # type: ignore[union-attr]
         except WaitTimeout as silence:
-            others = 0 if known["apart"] else self._limiter(case.variant).used - _width(case)
+            others = 0 if apart else self._limiter(case.variant).used - self._width(case)
             session.state["crowded"] = max(0, others)
-            session.state["wait_timeouts"] = [(getattr(step.what, "rollout", ""), str(silence))]
+            session.state["wait_timeouts"] = [(self.profile.subject(step.what), str(silence))]
         except BaseException:
             await session.close()
             raise
@@ -302,7 +322,7 @@ class Runner:
             await session.settle()  # while its instance is still there to be listened to
         return session
 
-    async def _settled(self, case: Case, session: Session) -> Judgement:
+    async def _settled(self, case: Case, session: Session[S]) -> Judgement:
         try:
             await session.settle()
             with time_limit(JUDGING_S, f'the judge of "{case.name}" is still computing'):
@@ -310,14 +330,6 @@ class Runner:
         finally:
             await session.close()
 
-    def judgement(self, case: Case, session: Session) -> Judgement:
+    def judgement(self, case: Case, session: Session[S]) -> Judgement:
         """What the trace of a session shows, as this case judges it."""
-        return Judging(self.judged, self.options.level, self.options.strict).judgement(case, session)
-
-
-def _width(case: Case) -> int:
-    """How many rollouts a case has in flight at once, at most. An exclusive one measures, and wants nobody beside it; one that is
-    played last may leave the target unable to answer."""
-    if {EXCLUSIVE, LAST} & case.tags:
-        return EVERYTHING
-    return max(1, sum(int(getattr(step.what, "copies", 0)) for step in case.actions))
+        return Judging(self.profile, self.options.level, self.options.strict).judgement(case, session)

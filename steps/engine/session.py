@@ -7,13 +7,17 @@ decides whether what happened was right.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, cast
 
 import httpx
+from typing_extensions import TypeVar
 
 from rollout_conformance.steps.engine import http_client, lateness
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import Event, Request, Response, Trace
+
+if TYPE_CHECKING:
+    from rollout_conformance.steps.engine.targets import Target
 
 # A target that makes no move at all for `patience_s` is given up on; one that is merely slow is waited for up to this many
 # times as long, because a queue in front of it is a right it has.
@@ -32,9 +36,29 @@ class LastActivity:
     answers: int = 0
 
 
+class State(TypedDict, total=False):
+    """What is known of a case while it is played. `target` is the instance that it is played against, `sampled` whether a real model samples
+    anew in each of its runs, `apart` whether no other case is in flight, `unwell` whether the target had not recovered from another one,
+    `crowded` how many others were in flight when it waited in vain, `wait_timeouts` for what, with the part of the case that it is about.
+
+    A profile adds what its own verbs keep."""
+
+    target: "Target"
+    sampled: bool
+    apart: bool
+    unwell: bool
+    crowded: int
+    wait_timeouts: list[tuple[str, str]]
+
+
+S = TypeVar("S", bound=State, default=Any)
+C = TypeVar("C", default=Any)
+
+
 @dataclass(slots=True)
-class Session:
-    """`target` is the base URL; `patience_s` how long a silent target is waited for; `settle_s` how long after its last
+class Session(Generic[S, C]):
+    """`state` is what the verbs of a profile keep while a case is played, `context` what its sessions share, `role` whom the suite plays in
+    the lifecycle. `target` is the base URL; `patience_s` how long a silent target is waited for; `settle_s` how long after its last
     action a case still listens for what should not come; `late` by how many seconds the suite was late since a moment."""
 
     target: str
@@ -45,21 +69,23 @@ class Session:
     last_activity: LastActivity = field(default_factory=LastActivity)
     holds: dict[str, asyncio.Event] = field(default_factory=dict)
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
-    state: dict[str, Any] = field(default_factory=dict)
-    context: Any = None
+    state: S = field(default_factory=lambda: cast(S, {}))
+    context: C = field(default_factory=lambda: cast(C, None))
+    role: str = "client"
     busy: Callable[[], None] = lambda: None
     late: Callable[[float], float] = lateness.never
 
     async def send(
-        self, request: Request, rollout: str = "", deadline_s: float | None = None, sent: str = "", by: str = "trainer"
+        self, request: Request, rollout: str = "", deadline_s: float | None = None, sent: str = "", by: str = ""
     ) -> int:
         """Send one request to the target; returns the number of the exchange, whatever became of it.
 
-        `sent` names the event that the sending is, for requests that have a meaning in the protocol; `by` is the role played.
+        `sent` names the event that the sending is, for requests that have a meaning in the protocol; `by` is the role
+        played, where it is not that of the session.
         """
         n = self.trace.open(request, to_target=True, rollout=rollout)
         if sent:
-            self.trace.event(rollout, by, sent, n)
+            self.trace.event(rollout, by or self.role, sent, n)
         try:
             async with lateness.limit(deadline_s or self.patience_s * MOST_PATIENCE, self.late):
                 response = await self._answer(request)

@@ -178,7 +178,7 @@ async def reachable(base_url: str) -> None:
     # An error page says nothing: servers without /health answer it with one, as gateways answer what they redirect or refuse.
     if reply.is_success and "html" in reply.headers.get("content-type", ""):
         raise SuiteError(
-            f"{base_url}/health answers HTML ({reply.status_code}). This looks like a web page, not a rollout server."
+            f"{base_url}/health answers HTML ({reply.status_code}). This looks like a web page, not an API."
         )
 
 

@@ -25,11 +25,12 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar, get_origin
 
 from rollout_conformance.steps.engine.cases import Action
-from rollout_conformance.steps.engine.phrase_types import TYPES, PhraseType, choice
+from rollout_conformance.steps.engine.phrase_types import TYPES, PhraseType, choice, choices
 from rollout_conformance.steps.engine.verb_parsing import hints, literals, made, members
 
 T = TypeVar("T", bound=type)
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_NUMBERS: Mapping[Any, str] = {int: "int", int | None: "int", float: "number", float | None: "number"}
 _ATTRIBUTE_VERB, _ATTRIBUTE_PHRASES = "__verb__", "__phrases__"
 BLOCK, TABLE = "docstring", "datatable"  # as pytest-bdd calls what stands below a sentence
 
@@ -81,13 +82,12 @@ class Verb:
         """The type of a placeholder: the one that it names, else that of its member."""
         if named:
             return TYPES[named]
-        allowed = literals(self.kind).get(member)
+        hint, allowed = hints(self.kind)[member], literals(self.kind).get(member)
         if allowed is not None:
-            return choice(allowed)
-        hint = hints(self.kind)[member]
+            return choices(allowed) if get_origin(hint) is tuple else choice(allowed)
         if get_origin(hint) is tuple:
             return TYPES["names"]
-        return TYPES[{int: "int", float: "number"}.get(hint, "text")]
+        return TYPES[_NUMBERS.get(hint, "text")]
 
     def pattern(self, phrase: Phrase) -> str:
         """The regular expression of a sentence, with a group for each member."""

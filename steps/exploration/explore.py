@@ -18,10 +18,8 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Finding, SuiteError, Verdict
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.exploration.fault_pairs import pairs
-from rollout_conformance.steps.exploration.scenario_emitter import unlabelled
 from rollout_conformance.steps.exploration.shrink import reduced
-from rollout_conformance.steps.exploration.walk import walks
+from rollout_conformance.steps.profiles.parts import Document, Explore
 from rollout_conformance.steps.run_setup import Run, RunOptions, ready
 from rollout_conformance.steps.scenario import loader
 
@@ -35,16 +33,17 @@ class Explored:
     """What came of a dialect's walks. `outcome` and `document` are those of the smallest walk that failed, if one did."""
 
     dialect: str
+    profile: str
     walks: int = 0
     moves: int = 0
     seconds: float = 0.0
     outcome: Outcome | None = None
-    document: Mapping[str, Any] | None = None
+    document: Document | None = None
     flaky: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     skips: Counter[str] = field(default_factory=Counter)
 
-    def record(self, document: Mapping[str, Any], outcome: Outcome) -> None:
+    def record(self, document: Document, outcome: Outcome) -> None:
         """Count a walk that was played, or the reason why it does not apply to this target."""
         self.walks += 1
         if outcome.judgement.verdict is Verdict.SKIP:
@@ -71,7 +70,7 @@ def explore(run_options: RunOptions, dialect: str, examples: int = WALKS, number
     with LoopThread() as loop_thread:
         run = loop_thread.enter(ready(replace(run_options, dialect=dialect)))
         run.runner.options = replace(run.runner.options, card=_hasty(run))
-        explored, began = Explored(dialect), time.monotonic()
+        explored, began = Explored(dialect, run.profile.name), time.monotonic()
         for stops in (False, True) if _may_stop(run) else (False,):
             if explored.outcome is None:
                 many = max(1, examples // ONE_IN) if stops else examples
@@ -82,7 +81,14 @@ def explore(run_options: RunOptions, dialect: str, examples: int = WALKS, number
 
 def _may_stop(run: Run) -> bool:
     """Whether the suite started the target itself, and the dialect says what is owed when it is stopped."""
-    return not run.target.startswith("http") and run.dialects[0] != "sync"
+    return not run.target.startswith("http") and exploration_of(run).may_stop(run.dialects[0])
+
+
+def exploration_of(run: Run) -> Explore:
+    """Raises `SuiteError` for a profile whose orders of events cannot be explored."""
+    if run.profile.explore is None:
+        raise SuiteError(f"explore --profile {run.profile.name}: {run.profile.unexplored}.")
+    return run.profile.explore()
 
 
 def explore_fault_pairs(run_options: RunOptions, dialect: str, number: int = 1) -> Explored:
@@ -90,8 +96,8 @@ def explore_fault_pairs(run_options: RunOptions, dialect: str, number: int = 1) 
     with LoopThread() as loop_thread:
         run = loop_thread.enter(ready(replace(run_options, dialect=dialect)))
         run.runner.options = replace(run.runner.options, card=_hasty(run))
-        explored, began = Explored(dialect), time.monotonic()
-        for document in pairs(dialect, number):
+        explored, began = Explored(dialect, run.profile.name), time.monotonic()
+        for document in exploration_of(run).fault_pairs(dialect, number):
             outcome = loop_thread.call(run.runner.play(compiled(document, run)))
             explored.record(document, outcome)
             if (broken := _broken(outcome, run)) and explored.document is None:
@@ -126,8 +132,8 @@ def _search(
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(walks(explored.dialect, run.profile.tables[explored.dialect], stops=stops))
-    def walk(document: Mapping[str, Any]) -> None:
+    @given(exploration_of(run).walks(explored.dialect, run.profile.tables[explored.dialect], stops=stops))
+    def walk(document: Document) -> None:
         outcome = play(compiled(document, run))
         explored.record(document, outcome)
         broken = _broken(outcome, run)
@@ -149,7 +155,7 @@ def _search(
 
 
 def _reduce(explored: Explored, play: Callable[[Case], Outcome], run: Run, requirement: str) -> None:
-    def fails(document: Mapping[str, Any]) -> bool:
+    def fails(document: Document) -> bool:
         try:
             outcome = play(compiled(document, run))
         except SuiteError:
@@ -161,7 +167,8 @@ def _reduce(explored: Explored, play: Callable[[Case], Outcome], run: Run, requi
         return True
 
     assert explored.document is not None
-    explored.document = unlabelled(reduced(explored.document, fails))
+    how = exploration_of(run)
+    explored.document = how.tidied(reduced(explored.document, fails, how.smaller))
 
 
 def _broken(outcome: Outcome, run: Run) -> list[str]:
@@ -172,14 +179,14 @@ def _broken(outcome: Outcome, run: Run) -> list[str]:
     return [f.requirement for f in found if catalogue[f.requirement].level == "must"]
 
 
-def compiled(document: Mapping[str, Any], run: Run) -> Case:
+def compiled(document: Document, run: Run) -> Case:
     """The case that a walk is."""
     source = yaml_source.parse(text_of(document), "a walk")
     (case,) = loader.compiled(source, run.profile)
     return case
 
 
-def _named(document: Mapping[str, Any], outcome: Outcome, requirement: str) -> dict[str, Any]:
+def _named(document: Document, outcome: Outcome, requirement: str) -> dict[str, Any]:
     """The same walk, about what it found, under a name of its own."""
     (case,) = document["cases"]
     finding = _finding(outcome, requirement)
@@ -199,7 +206,7 @@ class _Flow(yaml.SafeDumper):
         return True
 
 
-def text_of(document: Mapping[str, Any]) -> str:
+def text_of(document: Document) -> str:
     """A scenario file as text: the case in block style, its lists' entries in flow style."""
     (case,) = document["cases"]
     lines = ["cases:"]
@@ -209,7 +216,7 @@ def text_of(document: Mapping[str, Any]) -> str:
 
 
 def _entry(lead: str, key: str, value: Any) -> list[str]:
-    if key == "rollouts":
+    if isinstance(value, Mapping) and value and all(isinstance(part, Mapping) for part in value.values()):
         return [f"{lead}{key}:", *(f"    {label}: {_inline(part)}" for label, part in value.items())]
     return [f"{lead}{key}: {_inline(value)}"]
 
@@ -228,6 +235,7 @@ def save(explored: Explored, folder: Path) -> Path | None:
     digest = case["name"].split()[3].rstrip(":")
     file = folder / f"{case['requirements'][0].lower()}-{explored.dialect}-{digest}.yaml"
     file.write_text(
-        "# yaml-language-server: $schema=rollout.schema.json\n" + text_of(explored.document), encoding="utf-8"
+        f"# yaml-language-server: $schema={explored.profile}.schema.json\n" + text_of(explored.document),
+        encoding="utf-8",
     )
     return file

@@ -1,65 +1,18 @@
-"""Makes a failing scenario smaller, piece by piece: whole rollouts, then single steps and lines.
+"""Makes a failing scenario smaller, piece by piece."""
 
-Hypothesis shrinks the choices that led to a walk; what is left over in the text of it goes here.
-"""
-
-import copy
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
-Document = Mapping[str, Any]
+from rollout_conformance.steps.profiles.parts import Document
+
 MOST_TRIES = 60
 
 
-def reduced(document: Document, fails: Callable[[Document], bool]) -> Document:
+def reduced(
+    document: Document, fails: Callable[[Document], bool], smaller: Callable[[Document], Iterable[Document]]
+) -> Document:
     """The smallest of the documents that still fail, where each step down is given `MOST_TRIES` attempts."""
-    for candidate in itertools.islice(_candidates(document), MOST_TRIES):
+    for candidate in itertools.islice(smaller(document), MOST_TRIES):
         if fails(candidate):
-            return reduced(candidate, fails)
+            return reduced(candidate, fails, smaller)
     return document
-
-
-def _candidates(document: Document) -> Iterator[Document]:
-    """The document with one thing less, the largest things first."""
-    (case,) = document["cases"]
-    labels = list(case.get("rollouts", ()))
-    for label in labels if len(labels) > 1 else ():
-        yield _without_rollout(document, label)
-    for n, step in enumerate(case["steps"]):
-        if _spare(step):
-            yield _without_step(document, n)
-
-
-def _spare(step: Any) -> bool:
-    verb = step if isinstance(step, str) else next(iter(step))
-    return verb in ("again", "get", "wait_for_call", "reported")
-
-
-def _without_step(document: Document, n: int) -> Document:
-    return _changed(document, lambda case: case["steps"].pop(n))
-
-
-def _changed(document: Document, change: Callable[[dict[str, Any]], Any]) -> Document:
-    mine = copy.deepcopy(dict(document))
-    change(mine["cases"][0])
-    return mine
-
-
-def _without_rollout(document: Document, label: str) -> Document:
-    def change(case: dict[str, Any]) -> None:
-        del case["rollouts"][label]
-        for key in ("steps", "expect"):
-            case[key] = [item for item in case[key] if not _about(item, label)]
-
-    return _changed(document, change)
-
-
-def _about(item: Any, label: str) -> bool:
-    """Whether a step or expectation is about this rollout alone; the name of a held reply begins with its label."""
-    if not isinstance(item, Mapping):
-        return False
-    ((verb, value),) = item.items()
-    if isinstance(value, Mapping):
-        return value.get("rollout") == label
-    return value == label or (verb == "release" and str(value).startswith(label))

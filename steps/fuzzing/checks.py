@@ -14,16 +14,6 @@ from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.fuzzing.request_observer import Watch, sent
 
-LEAK = {"rollout": "ROLLOUT-123", "trainer": "TRAINER-300", "chat": "CHAT-005", "router": "ROUTER-009"}
-SHOWN = {"rollout": "ROLLOUT-175", "trainer": "TRAINER-194", "chat": "CHAT-007", "router": "ROUTER-010"}
-INSIDE = {
-    "rollout": internal_error_patterns.STRICT,
-    "trainer": internal_error_patterns.GENERAL,
-    "chat": internal_error_patterns.GENERAL,
-    "router": internal_error_patterns.GENERAL,
-}
-"""What errors may not show, as the invariant of each profile looks for it."""
-
 
 class Broken(Failure):
     """A requirement that a generated request showed to be broken."""
@@ -48,12 +38,13 @@ def rollout_invariants(watch: Watch, case: Any) -> None:
 def no_internals(watch: Watch, response: Any, case: Any) -> None:
     """An error says what was wrong with the request, in words that are not those of the server's inside."""
     text = (response.content or b"").decode("utf-8", "replace") if response.status_code >= 400 else ""
-    name = watch.run.profile.name
     shown = internal_error_patterns.leaked(
-        text, INSIDE[name], internal_error_patterns.Sent(internal_error_patterns.of_request(sent(response.request)))
+        text,
+        watch.fuzz.internals,
+        internal_error_patterns.Sent(internal_error_patterns.of_request(sent(response.request))),
     )
     if shown:
-        requirement = watch.run.profile.catalogue[LEAK[name]]
+        requirement = watch.run.profile.catalogue[watch.fuzz.no_internals]
         raise broken(
             case.operation.label,
             requirement,
@@ -68,7 +59,7 @@ def no_secrets(watch: Watch, response: Any, case: Any) -> None:
     if key and key.encode() in (response.content or b""):
         raise broken(
             case.operation.label,
-            watch.run.profile.catalogue[SHOWN[watch.run.profile.name]],
+            watch.run.profile.catalogue[watch.fuzz.no_secrets],
             "no key in a reply",
             "the target's key",
         )

@@ -7,12 +7,16 @@ from typing import Any
 
 import jsonschema_rs
 
+from rollout_conformance.steps import profiles
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.yaml_source import Path_, Source
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.yaml_source import Path_
+from rollout_conformance.steps.profiles import DEFAULT, PROFILES
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.profiles.parts import Fuzz
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
-STARTS = {"callback": ("/v1/rollout/init",), "sync": ("/rollout",)}
 JSON = "application/json"
 
 
@@ -24,7 +28,7 @@ class Contract:
     shown: str
     spec: Mapping[str, Any]
     dialect: str | None
-    profile: str = "rollout"
+    profile: str = DEFAULT
 
     def operations(self) -> list[tuple[str, str]]:
         """(method, path), in the order of the file."""
@@ -32,19 +36,22 @@ class Contract:
         return [(method.upper(), path) for path, item in paths.items() for method in METHODS if method in item]
 
 
+def profile_of(spec: Mapping[str, Any]) -> Profile:
+    """The kind of system that a contract describes. Raises `SuiteError` for one that there is not."""
+    return profiles.profile_of(str(spec.get("x-profile", DEFAULT)))
+
+
 def dialect_of(spec: Mapping[str, Any]) -> str | None:
-    """Which dialect of the profile `rollout` a contract describes: it says so in `x-dialect`, or its paths do."""
-    if "/rollout/cancel" in (spec.get("paths") or {}):
-        return "routed"
-    if isinstance(spec.get("x-dialect"), str):
-        return str(spec["x-dialect"])
-    paths = spec.get("paths") or {}
-    return next((dialect for dialect, starts in STARTS.items() if any(path in paths for path in starts)), None)
+    """The dialect that a contract describes, None where its profile cannot tell."""
+    fuzz = profile_of(spec).fuzz
+    return fuzz.dialect_of(spec) if fuzz is not None else None
 
 
-def profile_of(spec: Mapping[str, Any]) -> str:
-    """The kind of system that a contract describes."""
-    return str(spec.get("x-profile", "rollout"))
+def fuzz_of(profile: Profile) -> Fuzz:
+    """How the requests of a contract are generated. Raises `SuiteError` where its profile does not say so."""
+    if profile.fuzz is None:
+        raise SuiteError(f"profile {profile.name} does not say how generated requests are judged (`fuzz=Fuzz(...)`).")
+    return profile.fuzz
 
 
 def load(file: Path, shown: str = "") -> Contract:
@@ -58,9 +65,12 @@ def load(file: Path, shown: str = "") -> Contract:
         )
     if not spec.get("paths"):
         raise source.problem((), "the contract has no `paths`: there is nothing to ask for.")
+    named = spec.get("x-profile", DEFAULT)
+    if named not in PROFILES:
+        raise source.problem(("x-profile",), unknown_name("profile", str(named), PROFILES))
     for path, problem in _contradictions(spec):
         raise source.problem(path, problem)
-    return Contract(file, shown or str(file), spec, dialect_of(spec), profile_of(spec))
+    return Contract(file, shown or str(file), spec, dialect_of(spec), profile_of(spec).name)
 
 
 def _contradictions(spec: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
@@ -128,6 +138,3 @@ def _items(value: Any) -> list[tuple[Any, Any]]:
     if isinstance(value, Mapping):
         return list(value.items())
     return list(enumerate(value)) if isinstance(value, list) else []
-
-
-__all__ = ["Contract", "Source", "SuiteError", "dialect_of", "load", "profile_of", "resolved"]

@@ -3,8 +3,6 @@
 One outcome an operation and one for the links between them. A failed check is a finding of the requirement that it belongs to.
 """
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,23 +29,10 @@ from rollout_conformance.steps.fuzzing import hooks
 from rollout_conformance.steps.fuzzing.checks import Broken
 from rollout_conformance.steps.fuzzing.contract import Contract
 from rollout_conformance.steps.fuzzing.request_observer import Watch
+from rollout_conformance.steps.profiles.parts import Fuzz
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-CONFORMS, ACCEPTS, REFUSES, NO_5XX = "300", "301", "302", "303"
-BY_CHECK = {
-    "not_a_server_error": NO_5XX,
-    "positive_data_acceptance": ACCEPTS,
-    "negative_data_rejection": REFUSES,
-    "missing_required_header": REFUSES,
-}
-"""The requirement that a check of schemathesis judges; every other one judges the contract."""
-OWN = {
-    "ROLLOUT": {"unsupported_method": "014", "ignored_auth": "169"},
-    "CHAT": {"ignored_auth": "006"},
-    "ROUTER": {"unsupported_method": "024", "ignored_auth": "011"},
-}
-"""The same for checks that judge what a profile has a requirement of its own for."""
-GATEWAY = (502, 504)  # what is behind a target may fail; a rollout server has nothing behind it that it answers for
+GATEWAY = (502, 504)  # what is behind a target may fail
 MOST_OF_A_KIND = 3  # findings of one requirement that are kept for one operation
 
 
@@ -87,7 +72,7 @@ def fuzz(contract: Contract, watch: Watch, plan: Plan, into: dict[str, Tally] | 
             if isinstance(event, events.Interrupted):
                 raise KeyboardInterrupt
             if isinstance(event, events.ScenarioFinished):
-                _count(tallies, event, contract.profile.upper())
+                _count(tallies, event, watch.fuzz)
     finally:
         hooks.use(None)
     return tallies
@@ -104,26 +89,26 @@ def _schema(contract: Contract, watch: Watch, plan: Plan) -> Any:
     return schemathesis.openapi.from_dict(dict(contract.spec), config=config)
 
 
-def _count(tallies: dict[str, Tally], event: Any, prefix: str) -> None:
+def _count(tallies: dict[str, Tally], event: Any, fuzz: Fuzz) -> None:
     for case_id, node in event.recorder.cases.items():
         label = node.value.operation.label
         tally = tallies.setdefault(label, Tally())
         tally.cases += 1
         for check in event.recorder.checks.get(case_id, ()):
             if check.failure_info is not None:
-                _add(tally, check, prefix, negative=_negative(node.value))
+                _add(tally, check, fuzz, negative=_negative(node.value))
 
 
 def _negative(case: Any) -> bool:
     return case.meta is not None and not case.meta.generation.mode.is_positive
 
 
-def _add(tally: Tally, check: Any, prefix: str, negative: bool) -> None:
+def _add(tally: Tally, check: Any, fuzz: Fuzz, negative: bool) -> None:
     failure = check.failure_info.failure
     status = getattr(failure, "status_code", 0)
     if check.name == "status_code_conformance" and status >= 500:
         return  # not_a_server_error says it
-    if check.name == "not_a_server_error" and status in GATEWAY and prefix != "ROLLOUT":
+    if check.name == "not_a_server_error" and status in GATEWAY and fuzz.gateway:
         return
     if check.name == "response_schema_conformance" and negative:
         return  # an answer to what should have been refused may show what was wrong with it
@@ -131,8 +116,7 @@ def _add(tally: Tally, check: Any, prefix: str, negative: bool) -> None:
         requirement = failure.title.partition(" ")[0]
         expected, _, observed = failure.message.removeprefix("expected  ").partition("\nobserved  ")
     else:
-        number = OWN.get(prefix, {}).get(check.name) or BY_CHECK.get(check.name, CONFORMS)
-        requirement = f"{prefix}-{number}"
+        requirement = fuzz.judge(check.name)
         expected, observed = f"{check.name}: {failure.title}", failure.message
     strict_only = getattr(failure, "instance", ...) is None
     if sum(f.requirement == requirement for f in tally.findings) < MOST_OF_A_KIND:
@@ -142,7 +126,7 @@ def _add(tally: Tally, check: Any, prefix: str, negative: bool) -> None:
 
 def outcome(contract: Contract, watch: Watch, label: str, tally: Tally, level: str) -> Outcome:
     """One operation as a case: a pass when requests were sent and nothing counted was found."""
-    about = (f"{contract.profile.upper()}-{CONFORMS}",)
+    about = (watch.fuzz.conforms,)
     case = Case(f"generated {label}", contract.profile, watch.dialect, about, (), Location(contract.shown, 1))
     if not tally.cases:
         return Outcome(case, Judgement(Verdict.INCONCLUSIVE, {}, (), "no request was generated"), None, 0.0, "")
@@ -150,11 +134,3 @@ def outcome(contract: Contract, watch: Watch, label: str, tally: Tally, level: s
     found = [f.requirement for f in tally.findings]
     evidence: list[Evidence] = [*tally.findings, *(Satisfied(name) for name in about if name not in found)]
     return Outcome(case, judge(evidence, about, levels, level), None, tally.seconds, "\n".join(tally.commands))
-
-
-def outcomes(contract: Contract, watch: Watch, tallies: dict[str, Tally], level: str) -> Iterator[Outcome]:
-    for label, tally in tallies.items():
-        yield outcome(contract, watch, label, tally, level)
-
-
-__all__ = ["Plan", "Tally", "fuzz", "outcome", "outcomes", "time"]

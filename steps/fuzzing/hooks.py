@@ -14,7 +14,7 @@ from requests.auth import AuthBase
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.fuzzing import checks
-from rollout_conformance.steps.fuzzing.contract import dialect_of, profile_of
+from rollout_conformance.steps.fuzzing.contract import dialect_of, fuzz_of, profile_of
 from rollout_conformance.steps.fuzzing.request_observer import Watch
 from rollout_conformance.steps.run_setup import RunOptions
 
@@ -39,19 +39,17 @@ def watching(case: Any) -> Watch | None:
 
 
 def _begun(case: Any) -> Watch | None:
-    """A watch for the plain command line. A contract of no dialect of ours is fuzzed without a trainer."""
+    """A watch for the plain command line. A contract of no dialect of ours is fuzzed without our peers."""
     schema = case.operation.schema
     dialect, profile = dialect_of(schema.raw_schema), profile_of(schema.raw_schema)
-    if (
-        dialect is None or profile == "router"
-    ):  # the engines of a router that somebody else started are not ours to play
+    if dialect is None or not fuzz_of(profile).plain:
         return None
     loop_thread = LoopThread()
     loop_thread.__enter__()
     atexit.register(loop_thread.__exit__)
     key = os.environ.get(KEY) or None
     target = str(schema.get_base_url()).rstrip("/")
-    run_options = RunOptions(profile=profile, target=target, dialect=dialect, target_key=key, described=Card())
+    run_options = RunOptions(profile=profile.name, target=target, dialect=dialect, target_key=key, described=Card())
     return Watch.over(run_options, dialect, str(schema.location or "contract"), loop_thread)
 
 

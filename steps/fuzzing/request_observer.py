@@ -18,6 +18,8 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.targets import Target
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.fuzzing.contract import fuzz_of
+from rollout_conformance.steps.profiles.parts import Fuzz
 from rollout_conformance.steps.run_setup import Run, RunOptions, ready
 
 REMEMBERED = 64  # requests whose judgement a check may still ask for
@@ -55,24 +57,27 @@ class Watch:
         return cls(run, loop_thread.call(run.runner.target()), dialect, contract, loop_thread)
 
     @property
+    def fuzz(self) -> Fuzz:
+        return fuzz_of(self.run.profile)
+
+    @property
     def key(self) -> str | None:
         """The key that the target asks for, if any."""
-        context = self.run.peers.context(self._case("", False))
-        return str(context.target_key) if context.target_key else None
+        return self.run.peers.key_for(self._case("", False)) or None
 
     def before(self, case: Any) -> str | None:
         """Put our peer into the request, and note that it is on its way; gives the key that it needs for that, None for the run's."""
         method, path = case.method.upper(), case.formatted_path
-        start = self.run.profile.fuzz_adapter.is_start(self.dialect, method, path)
+        start = self.fuzz.adapter.is_start(self.dialect, method, path)
         key: str | None = self.loop_thread.call(self._before(case, f"{method} {path}", start))
         return key
 
     async def _before(self, generated: Any, name: str, start: bool) -> str | None:
         case = self._case(name, start)
         session = self.run.runner.session(case, self.target, Trace())
-        key = await self.run.profile.fuzz_adapter.adapt_request(session, generated)
+        key = await self.fuzz.adapter.adapt_request(session, generated)
         method, _, path = name.partition(" ")
-        n = self.run.profile.fuzz_adapter.began(session, Request(method, path), start)
+        n = self.fuzz.adapter.began(session, Request(method, path), start)
         self.under_way[generated.id] = Watched(case, session, start, n, time.monotonic())
         return key
 
@@ -96,7 +101,7 @@ class Watch:
         )
         try:
             request = sent(response.request)
-            await self.run.profile.fuzz_adapter.ended(session, watched.exchange, request, answer, watched.start)
+            await self.fuzz.adapter.ended(session, watched.exchange, request, answer, watched.start)
             return self.run.runner.judgement(watched.case, session)
         finally:
             await session.close()
@@ -117,7 +122,7 @@ class Watch:
         return tuple(counted)
 
     def _case(self, name: str, start: bool) -> Case:
-        about = self.run.profile.fuzz_adapter.about(self.dialect, start)
+        about = self.fuzz.adapter.about(self.dialect, start)
         return Case(f"generated {name}", self.run.profile.name, self.dialect, about, (), Location(self.contract, 1))
 
     def _outcome(self, watched: Watched, judgement: Judgement) -> Outcome:

@@ -1,43 +1,31 @@
 """What a profile is: one value that ties a contract to the peers, the capabilities and the invariants that judge it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Generic, Protocol
 
 import httpx
 
 from rollout_conformance.contracts.lifecycle import Table
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.case_model import CaseModel
-from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation, Step
 from rollout_conformance.steps.engine.findings import Cause, Evidence, Location, SuiteError
+from rollout_conformance.steps.engine.judging import V
 from rollout_conformance.steps.engine.probe_result import ProbeResult
-from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.session import S, Session
 from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.engine.verbs import Vocabulary
 from rollout_conformance.steps.live.inference_client import Engine
+from rollout_conformance.steps.profiles.parts import Contract, Explore, Fuzz, Reference
 
 OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
-Invariant = Callable[[Any], Iterable[Evidence]]
 Mistakes = Callable[[Sequence[Step]], Iterable[tuple[Location | None, str]]]
-
-
-def no_cause(case: Case, view: Any) -> Cause | None:
-    """Of a profile that knows no end which others rest on."""
-    return None
-
-
-def undisturbing(case: Case) -> bool:
-    """Of a profile whose cases leave a target as they found it."""
-    return False
-
-
-async def unchanged(peers: Any, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
-    """Of the same."""
-    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +50,7 @@ class Peers(Protocol):
     def resolve_placeholders(self, card: Card) -> Card:
         """The card as a target is started with it: its environment says where the peers are, where that must be told beforehand."""
 
-    def context(self, case: Case) -> Any:
+    def context(self, case: Case) -> object:
         """What the sessions of a case share; raises `SuiteError` when the case cannot be played."""
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
@@ -74,8 +62,14 @@ class Peers(Protocol):
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
         """What else is to be known of a target that answers: its tools, its capabilities. `greeting` is how it was greeted."""
 
+    def key_for(self, case: Case) -> str | None:
+        """The key that the target asks of its callers in a case, if any."""
+
     def lacks(self, case: Case) -> str | None:
         """Why a case does not apply to this target, or None."""
+
+    async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+        """Wait until a target is what it was before a case that disturbs it; False when it is not within this time."""
 
     @property
     def tokenizer_hash(self) -> str: ...
@@ -84,72 +78,115 @@ class Peers(Protocol):
     def unmatched_requests(self) -> int: ...
 
 
-class FuzzAdapter(Protocol):
-    """How generated requests meet rollouts: a module of the profile. `generated` is a case of schemathesis."""
+class NoPeers:
+    """What most profiles say of their peers: nothing is told to the target, nothing is learnt of it, and every case applies."""
 
-    def about(self, dialect: str, start: bool) -> tuple[str, ...]:
-        """The requirements that a silence breaks."""
+    __slots__ = ()
 
-    def is_start(self, dialect: str, method: str, path: str) -> bool: ...
+    def resolve_placeholders(self, card: Card) -> Card:
+        return card
 
-    async def adapt_request(self, session: Session, generated: Any) -> str | None:
-        """Change what is sent, where it must be for a rollout to come of it; gives the key to send with it, None for the run's."""
+    def context(self, case: Case) -> object:
+        return None
 
-    def began(self, session: Session, request: Request, start: bool) -> int:
-        """Note that the request is on its way; gives the number of its exchange."""
+    async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
+        return dialects
 
-    async def ended(self, session: Session, n: int, request: Request, response: Response, start: bool) -> None:
-        """Note the answer, and see the rollout to its end."""
+    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
+        return None
+
+    async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
+        return None
+
+    def key_for(self, case: Case) -> str | None:
+        return None
+
+    def lacks(self, case: Case) -> str | None:
+        return None
+
+    async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+        return True
+
+    @property
+    def tokenizer_hash(self) -> str:
+        return "none"
+
+    @property
+    def unmatched_requests(self) -> int:
+        return 0
+
+
+@contextlib.asynccontextmanager
+async def no_peers(setting: Setting) -> AsyncIterator[Peers]:
+    """Of a profile that plays nobody but the client."""
+    yield NoPeers()
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Generic[S, V]):
     """`tables` hold the lifecycle of each dialect; `peers` is an async context manager factory; `read` turns a finished
     session into what the invariants judge; `live_target` says what is judged on an engine when no target is named. `cause` finds
     what ended a case otherwise than it gives reason for; `ends_by_itself` is accused where one such end shows in cases about several
     requirements. What breaks a requirement of `at_any_level` (a leaked key, say) is as grave in a case
-    about a weaker requirement. `disturbs` says of a case that a target may be another one after it, for a while, and `recovered` waits until
-    it is what it was.
+    about a weaker requirement. `disturbs` says of a case that a target may be another one after it, for a while: the peers wait until
+    it is what it was. `role` is whom the suite plays in the lifecycle; `width` how much of the target a case takes at once, `subject` the
+    part of a case that an action is about.
 
-    `greeting` is the plainest case of a dialect, `probe_result` what it showed of the target. `unexplored` says what applies instead to a
-    profile whose orders of events cannot be explored.
+    `greeting` is the plainest case of a dialect, `probe_result` what it showed of the target. `fuzz` and `explore` are of profiles for which
+    requests are generated and orders of events tried; `unexplored` says what applies instead of the latter. `closing` is what is said at the
+    end of a run of a target that breaks what it must not.
 
-    `vocabulary` are the verbs of its cases; `phrases` the modules of sentences that are more than a verb; `case_model` the members of a
-    case in YAML. `needs_of` gives the capabilities that the steps of a case need, `only_scripted` why no real model can do what an action says,
-    empty where one can.
+    `cases` are the folders of its cases, where the suite does not ship them. `vocabulary` are the verbs of its cases; `phrases` the modules
+    of sentences that are more than a verb; `case_model` the members of a case in YAML. `needs_of` gives the capabilities that the steps of
+    a case need, `only_scripted` why no real model can do what an action says, empty where one can.
 
-    `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says
-    what can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole)."""
+    `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says what
+    can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole)."""
 
     name: str
     dialects: tuple[str, ...]
     catalogue: Mapping[str, Requirement]
-    default_target: str
-    default_card: Path
-    tables: Mapping[str, Table]
-    peers: Callable[[Setting], Any]
-    read: Callable[[Session, Case], Any]
-    invariants: tuple[Invariant, ...]
-    replaces_duplicates: frozenset[str]
-    masks_other_findings: frozenset[str]
-    inconclusive_reason: Callable[[Case, Any], str | None]
-    fuzz_adapter: FuzzAdapter
+    contract: Contract
+    reference: Reference
+    read: Callable[[Session[S], Case], V]
+    invariants: tuple[Callable[[V], Iterable[Evidence]], ...]
     greeting: Callable[[str], Case]
-    probe_result: Callable[[Session, Case], ProbeResult]
+    probe_result: Callable[[Session[S], Case], ProbeResult]
     vocabulary: Vocabulary
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    peers: Callable[[Setting], AbstractAsyncContextManager[Peers]] = no_peers
+    replaces_duplicates: frozenset[str] = frozenset()
+    masks_other_findings: frozenset[str] = frozenset()
+    inconclusive_reason: Callable[[Case, V], str | None] = lambda case, view: None
     phrases: tuple[str, ...] = ()
     case_model: type[CaseModel] = CaseModel
     needs_of: Callable[[tuple[Step, ...]], frozenset[str]] = lambda steps: frozenset()
-    only_scripted: Callable[[Any], str] = lambda what: ""
+    only_scripted: Callable[[Action | Expectation], str] = lambda what: ""
+    fuzz: Fuzz | None = None
+    explore: Callable[[], Explore] | None = None
     unexplored: str = ""
+    closing: str = "Not conformant"
     live_target: Callable[[Engine], str] | None = None
     capabilities: frozenset[str] = frozenset()
     mistakes: Mistakes = lambda steps: ()
-    cause: Callable[[Case, Any], Cause | None] = no_cause
+    cause: Callable[[Case, V], Cause | None] = lambda case, view: None
+    cases: tuple[Path, ...] = ()
     ends_by_itself: str | None = None
     at_any_level: frozenset[str] = frozenset()
-    disturbs: Callable[[Case], bool] = undisturbing
-    recovered: Callable[[Any, httpx.AsyncClient, str, float], Awaitable[bool]] = unchanged
+    disturbs: Callable[[Case], bool] = lambda case: False
+    role: str = "client"
+    width: Callable[[Case], int] = lambda case: 1
+    subject: Callable[[Action | Expectation], str] = lambda action: ""
+
+    @property
+    def levels(self) -> dict[str, str]:
+        return {name: requirement.level for name, requirement in self.catalogue.items()}
+
+    def dialects_of(self, requirement: str) -> tuple[str, ...]:
+        known = self.catalogue.get(requirement)
+        if known is None:
+            raise SuiteError(f"a check names {requirement}, which the catalogue does not have")
+        return known.dialects
 
     @property
     def by_invariants(self) -> frozenset[str]:
@@ -158,7 +195,7 @@ class Profile:
             r.id for r in self.catalogue.values() if "invariant" in r.judged_by and "case" not in r.judged_by
         )
 
-    def checked(self, view: Any) -> Iterator[Evidence]:
+    def checked(self, view: V) -> Iterator[Evidence]:
         """What the invariants find. Raises `SuiteError` for a requirement that the catalogue does not give them to judge."""
         for item in (item for invariant in self.invariants for item in invariant(view)):
             known = self.catalogue.get(item.requirement)

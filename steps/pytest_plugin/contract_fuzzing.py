@@ -10,6 +10,7 @@ from rollout_conformance.steps.engine.contract_coverage import Coverage
 from rollout_conformance.steps.engine.findings import Finding, SuiteError
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.fuzzing.contract import Contract
+from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.pytest_plugin import contract_results, options
 from rollout_conformance.steps.pytest_plugin.contract_results import FuzzResult
 from rollout_conformance.steps.pytest_plugin.run_options import run_options_of, seed_of
@@ -25,8 +26,9 @@ def fuzz_contract(contract: Contract, config: pytest.Config) -> FuzzResult:
 
     if contract.dialect is None:
         raise SuiteError(
-            f"{contract.shown}: none of its paths starts a rollout, so the trainer has no part in it. Write `x-dialect: sync` or "
-            f"`x-dialect: callback` at its top, or fuzz it with `schemathesis run {contract.shown} --url URL`."
+            f"{contract.shown}: cannot tell which dialect of profile {contract.profile} it describes. Write one at its top, "
+            f"{' or '.join(f'`x-dialect: {name}`' for name in profile_of(contract.profile).dialects)}, or fuzz it with "
+            f"`schemathesis run {contract.shown} --url URL`."
         )
     run_options = replace(run_options_of(config, contract.profile), dialect=contract.dialect)
     coverage = Coverage(contract.spec)

@@ -14,7 +14,7 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing.contract import Contract
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.profiles import DEFAULT
+from rollout_conformance.steps.profiles import DEFAULT, profile_of
 from rollout_conformance.steps.pytest_plugin import contract_results, markers, options
 from rollout_conformance.steps.pytest_plugin.contract_fuzzing import finding_text, fuzz_contract
 from rollout_conformance.steps.pytest_plugin.exploration_items import ExplorationItem
@@ -41,9 +41,11 @@ class ContractFile(pytest.File):
         markers.register(self.config, contract.profile)
         for method, path in contract.operations():
             yield OperationItem.from_parent(self, name=f"{method} {path}", contract=contract)
-        if contract.dialect and contract.profile == DEFAULT:
+        if contract.dialect and profile_of(profile).explore is not None:
             for name, pairs in (("walks over the lifecycle", False), ("pairs of faults", True)):
-                yield ExplorationItem.from_parent(self, name=name, dialect=contract.dialect, pairs=pairs)
+                yield ExplorationItem.from_parent(
+                    self, name=name, profile=profile, dialect=contract.dialect, pairs=pairs
+                )
 
 
 class OperationItem(SuiteItem):

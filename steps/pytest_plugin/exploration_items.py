@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.profiles import DEFAULT
 from rollout_conformance.steps.pytest_plugin import options
 from rollout_conformance.steps.pytest_plugin.run_options import run_options_of, seed_of
 from rollout_conformance.steps.pytest_plugin.session import SuiteItem
@@ -22,16 +21,16 @@ class Found(Exception):
 class ExplorationItem(SuiteItem):
     """Walks over the lifecycle of a dialect, or, with `pairs`, every pair of faults."""
 
-    def __init__(self, *, dialect: str, pairs: bool, **kw: Any) -> None:
+    def __init__(self, *, profile: str, dialect: str, pairs: bool, **kw: Any) -> None:
         super().__init__(**kw)
-        self.dialect, self.pairs = dialect, pairs
+        self.profile, self.dialect, self.pairs = profile, dialect, pairs
         for mark in ("nightly", dialect):  # run always, and with other seeds every night
             self.add_marker(mark)
 
     def runtest(self) -> None:
         from rollout_conformance.steps.exploration.explore import explore, explore_fault_pairs
 
-        run_options = replace(run_options_of(self.config, DEFAULT), dialect=self.dialect)
+        run_options = replace(run_options_of(self.config, self.profile), dialect=self.dialect)
         given, seed = options.of(self.config), seed_of(self.config)
         if self.pairs:
             explored = explore_fault_pairs(run_options, self.dialect, 1 if seed is None else seed)

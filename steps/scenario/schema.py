@@ -14,6 +14,7 @@ from rollout_conformance.steps.engine.verbs import Member, Verb
 from rollout_conformance.steps.paths import SCENARIOS
 from rollout_conformance.steps.profiles.base import Profile
 
+COLUMN = {"type": "string", "pattern": r"^<\w+>$", "description": "the value of a column of `examples`"}
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -36,7 +37,7 @@ def schema(profile: Profile) -> dict[str, Any]:
             "tags": {"type": "array", "items": {"type": "string"}, "description": "of every case of this file"},
             "cases": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/Case"}},
         },
-        "$defs": {"Case": case, **definitions},
+        "$defs": {"Case": case, "column": COLUMN, **definitions},
     }
 
 
@@ -57,7 +58,7 @@ def _value(verb: Verb) -> dict[str, Any]:
     """What may stand behind a verb: its members, the short form, or nothing."""
     if verb.kind is object:
         return {}
-    members = {member.name: _member(member) for member in verb.members}
+    members = {member.name: _or_column(_member(member)) for member in verb.members}
     whole: dict[str, Any] = {"type": "object", "properties": members}
     needed = [member.name for member in verb.members if member.is_needed]
     forms = [whole | ({"required": needed} if needed else {}) | {"additionalProperties": verb.before is not None}]
@@ -78,6 +79,20 @@ def _member(member: Member) -> dict[str, Any]:
     if made.get("type") == "array" and "items" in made:
         made = {"anyOf": [made, made["items"]]}  # a value alone is a list of one
     return ({"description": member.doc} if member.doc else {}) | made
+
+
+def _or_column(made: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a value that a column of `examples` may stand for, and each element of it where it is a list."""
+    described = {key: made[key] for key in ("description",) if key in made}
+    value = {key: inner for key, inner in made.items() if key != "description"}
+    if not value or value == {"type": "string"}:
+        return made  # a column is a text as it is
+    if "items" in value:
+        value["items"] = _or_column(value["items"])
+    forms = (
+        [_or_column(one) if "items" in one else one for one in value["anyOf"]] if list(value) == ["anyOf"] else [value]
+    )
+    return {**described, "anyOf": [*forms, {"$ref": "#/$defs/column"}]}
 
 
 def files() -> Mapping[Path, dict[str, Any]]:

@@ -13,6 +13,8 @@ from typing import Any
 from pytest_bdd import given, parsers, then, when
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.verb_parsing import hints
 from rollout_conformance.steps.engine.verbs import BLOCK, TABLE, Phrase, Verb
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
@@ -20,6 +22,7 @@ from rollout_conformance.steps.profiles.base import Profile
 KEYWORDS: Mapping[str, Callable[..., Any]] = {"given": given, "when": when, "then": then}
 PROFILE = "__profile__"  # on the function of a sentence: the one profile that it belongs to
 
+_MARKERS: list[Callable[..., Any]] = []  # of the sentences of verbs: pytest-bdd holds them weakly, and no module does
 Found = tuple[StepFunctionContext, dict[str, Any], tuple[str, ...]]
 
 
@@ -38,9 +41,8 @@ def _register(profile: Profile, verb: Verb, phrase: Phrase) -> None:
     names = [*(member for member, _ in phrase.placeholders()), *below]
 
     def step(**said: Any) -> Any:
-        return verb.from_phrase(
-            phrase, {k: v for k, v in said.items() if k not in below}, said.get(BLOCK), said.get(TABLE)
-        )
+        block = _block(verb, phrase, said[BLOCK]) if phrase.block else None
+        return verb.from_phrase(phrase, {k: v for k, v in said.items() if k not in below}, block, said.get(TABLE))
 
     step.__name__ = f"{verb.name}: {phrase.template}"
     step.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -49,6 +51,12 @@ def _register(profile: Profile, verb: Verb, phrase: Phrase) -> None:
     setattr(step, PROFILE, profile.name)
     keyword = phrase.keyword or ("when" if verb.is_action else "then")
     KEYWORDS[keyword](parsers.re(verb.pattern(phrase)))(step)
+    _MARKERS.extend(marker for marker, one in step_function_context_registry.items() if one.step_func is step)
+
+
+def _block(verb: Verb, phrase: Phrase, text: str) -> Any:
+    """The value of a text block: the text itself for a member that is a text, else YAML."""
+    return text if hints(verb.kind).get(phrase.block) is str else yaml_source.parse(text, yaml_source.BLOCK).value
 
 
 @functools.cache
@@ -86,7 +94,15 @@ def _selected(kind: str | None, profile: str, registered: int) -> list[StepFunct
 
 def shown(kind: str | None, profile: Profile) -> list[str]:
     """The sentences of a kind, with their parameters in angle brackets."""
-    return [
-        re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", context.parser.name).replace("(?:", "(")
-        for context in _known(kind, profile)
-    ]
+    return [_readable(context.parser.name) for context in _known(kind, profile)]
+
+
+def of_functions(profile: Profile) -> list[tuple[str, str]]:
+    """The sentences of a profile's Python functions: (keyword, sentence)."""
+    modules = register(profile.name)
+    found = [one for one in _known(None, profile) if one.step_func.__module__ in modules]
+    return [(str(one.type), _readable(one.parser.name)) for one in found]
+
+
+def _readable(pattern: str) -> str:
+    return re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", pattern).replace("(?:", "(")

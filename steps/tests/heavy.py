@@ -14,6 +14,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
+from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import calculator, tokens
 from rollout_conformance.steps.peers.script import Call, Reply, Script
@@ -21,11 +22,14 @@ from rollout_conformance.steps.peers.scripted_backends import Plan
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles import PROFILES
-from rollout_conformance.steps.profiles.chat import replies as chat
+from rollout_conformance.steps.profiles.chat import view as chat
+from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.rollout import view as rollout
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides, compose
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.trainer import state as trainer
+from rollout_conformance.steps.sse.streams import Chunk
 from rollout_conformance.steps.tests import growth
 
 MIB = 1 << 20
@@ -58,6 +62,9 @@ def asked(**more: Any) -> dict[str, Any]:
     return {"model": "m", "messages": QUESTION, **wishes, **more}
 
 
+EVENTS = (("content-type", "text/event-stream"),)
+
+
 def completion(choices: list[Any], **more: Any) -> dict[str, Any]:
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     head = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage}
@@ -68,34 +75,34 @@ def choice(message: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop", **more}
 
 
-def whole(body: Any, status: int = 200) -> chat.Reply:
+def whole(body: Any, status: int = 200) -> ChatResponse:
     raw = json.dumps(body).encode()
-    return chat.Reply("it", 0, asked(), status, parse(raw), raw=raw)
+    return ChatResponse("it", 0, asked(), status, parse(raw), raw=raw)
 
 
-def streamed(data: list[Any]) -> chat.Reply:
-    events = tuple(chat.Chunk(n / 1000, one) for n, one in enumerate(data))
-    return chat.Reply("it", 0, asked(stream=True), 200, chat.put_together(events), events, kind="text/event-stream")
+def streamed(data: list[Any]) -> ChatResponse:
+    events = tuple(Chunk(n / 1000, one) for n, one in enumerate(data))
+    return ChatResponse("it", 0, asked(stream=True), 200, assembled(events), events, headers=EVENTS)
 
 
 def chunk(part: Any) -> dict[str, Any]:
     return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [part]}
 
 
-def an_error(sign: str, size: int) -> chat.Reply:
+def an_error(sign: str, size: int) -> ChatResponse:
     return whole({"error": {"message": growth.run(sign, size)}}, 500)
 
 
-def a_message(sign: str, size: int) -> chat.Reply:
+def a_message(sign: str, size: int) -> ChatResponse:
     return whole(completion([choice({"content": growth.run(sign, size)})]))
 
 
-def many_tokens(size: int) -> chat.Reply:
+def many_tokens(size: int) -> ChatResponse:
     entries = [ENTRY] * (size // 10)
     return whole(completion([choice({"content": "a"}, token_ids=[5] * len(entries), logprobs={"content": entries})]))
 
 
-def chat_replies() -> Iterator[tuple[str, Callable[[int], chat.Reply]]]:
+def chat_replies() -> Iterator[tuple[str, Callable[[int], ChatResponse]]]:
     for sign in SIGNS:
         yield f"an error of {sign}", partial(an_error, sign)
         yield f"a message of {sign}", partial(a_message, sign)
@@ -128,18 +135,18 @@ def chat_replies() -> Iterator[tuple[str, Callable[[int], chat.Reply]]]:
     )
 
 
-def chat_talk(reply: chat.Reply, context: chat.CaseContext, extra: dict[str, Any]) -> chat.CaseView:
+def chat_talk(reply: ChatResponse, context: chat.CaseContext, extra: dict[str, Any]) -> chat.CaseView:
     trace = Trace()
     n = trace.open(Request("POST", "/v1/chat/completions", (), json.dumps(reply.request).encode()), to_target=True)
-    trace.close(n, Response(reply.status or 0, (("content-type", reply.kind),), reply.raw))
-    return chat.CaseView(trace, {"it": reply}, {}, context, extra=extra)
+    trace.close(n, Response(reply.status or 0, reply.headers, reply.raw))
+    return chat.CaseView(trace, Responses.of([reply]), context, extra=extra)
 
 
 def chat_views() -> Iterator[tuple[str, View]]:
     context = chat.CaseContext("m", "the-key-of-the-suite", TOKENS, Card(), 4096)
     for name, made in chat_replies():
 
-        def view(size: int, made: Callable[[int], chat.Reply] = made) -> chat.CaseView:
+        def view(size: int, made: Callable[[int], ChatResponse] = made) -> chat.CaseView:
             return chat_talk(made(size), context, {})
 
         yield name, view
@@ -149,7 +156,7 @@ def router_views() -> Iterator[tuple[str, View]]:
     context = RouterContext("m", "the-key-of-the-suite", TOKENS, Card(), 4096, ports=("40123",))
     for name, made in chat_replies():
 
-        def view(size: int, made: Callable[[int], chat.Reply] = made) -> chat.CaseView:
+        def view(size: int, made: Callable[[int], ChatResponse] = made) -> chat.CaseView:
             plan = Plan("rc-00000000-1x", Trace())
             plan.told += [
                 completion([choice({"content": "a"})]),

@@ -9,9 +9,15 @@ from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Finding, Location
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
-from rollout_conformance.steps.profiles.chat import expectations as want
+from rollout_conformance.steps.http.expectations import Status
+from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.profiles.chat.cause import cause
-from rollout_conformance.steps.profiles.chat.replies import UNTOLD_CONTEXT, CaseContext, CaseView, Reply
+from rollout_conformance.steps.profiles.chat.expectations.sampling import SameCompletionOrRejected, TopLogprobs
+from rollout_conformance.steps.profiles.chat.expectations.statuses import Rejected
+from rollout_conformance.steps.profiles.chat.expectations.text import MatchesSchema
+from rollout_conformance.steps.profiles.chat.expectations.tools import AtMostOneCall, ToolCalls
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import UNKNOWN_CONTEXT, CaseContext, CaseView
 
 HERE = Location("case", 1)
 ERROR = {"error": {"message": "not today"}}
@@ -30,8 +36,8 @@ def view(
     trace.close(
         n, None if fault or status is None else Response(status, (), b'{"error":{"message":"not today"}}'), fault
     )
-    reply = Reply("it", n, {"model": "m"}, status, ERROR, **more)
-    return CaseView(trace, {"it": reply}, {}, CaseContext("m", key, None, Card(), context_tokens))
+    response = ChatResponse("a", n, {"model": "m"}, status, ERROR, **more)
+    return CaseView(trace, Responses.of([response]), CaseContext("m", key, None, Card(), context_tokens))
 
 
 def found(about: Case, said: CaseView) -> tuple[str, str]:
@@ -41,22 +47,22 @@ def found(about: Case, said: CaseView) -> tuple[str, str]:
     return (one.finding.requirement, one.finding.observed) if one.finding else ("", one.reason)
 
 
-CALLS = want.Calls(("any",), ignored=True)
+CALLS = ToolCalls(("any",), requested=True)
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_target_that_is_full_is_accused_of_nothing(status: int) -> None:
-    assert found(case(CALLS), view(status)) == ("", f"the target answered {status} by itself")
+    assert found(case(CALLS), view(status)) == ("", f"the target returned {status} by itself")
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_case_may_be_about_a_full_target(status: int) -> None:
-    assert cause(case(want.Answered(statuses=(429, 503))), view(status)) is None
+    assert cause(case(Status((429, 503))), view(status)) is None
 
 
 def test_an_error_of_the_engine_is_one_requirement_whatever_the_case_is_about() -> None:
     assert found(case(CALLS), view(500)) == ("CHAT-303", '500: {"error":{"message":"not today"}}')
-    assert found(case(want.AlikeOrRefused("it", "it")), view(500))[0] == "CHAT-303"
+    assert found(case(SameCompletionOrRejected("a")), view(500))[0] == "CHAT-303"
 
 
 @pytest.mark.parametrize("status", [502, 504])
@@ -67,7 +73,7 @@ def test_a_gateway_without_its_engine_breaks_what_the_case_is_about(status: int)
 def test_a_refusal_is_told_as_one() -> None:
     requirement, observed = found(case(CALLS), view(400))
     assert requirement == "CHAT-042"
-    assert observed == 'refused with 400: {"error":{"message":"not today"}}'
+    assert observed == 'rejected with 400: {"error":{"message":"not today"}}'
 
 
 def test_a_refusal_of_what_an_engine_may_lack_accuses_nobody_and_says_what_to_declare() -> None:
@@ -86,12 +92,12 @@ def test_a_refusal_of_what_the_card_promises_is_a_finding() -> None:
 @pytest.mark.parametrize(
     "demand",
     [
-        want.Refused(),
-        want.Answered(statuses=(200, 400)),
-        want.AlikeOrRefused("it", "other"),
-        want.Fits("{}"),
-        want.TopLogprobs("it", 50, or_refused=True),
-        want.OneCall("it", "other"),
+        Rejected(),
+        Status((200, 400)),
+        SameCompletionOrRejected("other"),
+        MatchesSchema("{}"),
+        TopLogprobs(50, or_rejected=True),
+        AtMostOneCall("other"),
     ],
     ids=lambda demand: type(demand).__name__,
 )
@@ -100,15 +106,15 @@ def test_a_refusal_that_a_case_allows_is_for_its_demand_to_judge(demand: Any) ->
 
 
 def test_an_error_where_a_refusal_is_asked_for_is_for_the_demand_to_judge() -> None:
-    about = case(want.Refused(), requirements=("CHAT-003",))
+    about = case(Rejected(), requirements=("CHAT-003",))
     assert cause(about, view(500)) is None
-    (finding,) = want.Refused().judge(view(500), "CHAT-003")
+    (finding,) = Rejected().judge(view(500), "CHAT-003")
     assert isinstance(finding, Finding)
 
 
 def test_a_lost_connection_breaks_that_the_model_is_served() -> None:
     assert found(case(CALLS), view(None, "ConnectionResetError: reset")) == ("CHAT-001", "ConnectionResetError: reset")
-    about = case(want.Refused(), requirements=("CHAT-004",))
+    about = case(Rejected(), requirements=("CHAT-004",))
     assert found(about, view(None, "ConnectionResetError: reset"))[0] == "CHAT-004"
 
 
@@ -125,12 +131,12 @@ def test_a_target_that_answers_others_meanwhile_is_only_slow() -> None:
 
 
 def test_nothing_is_proved_where_the_context_is_not_known() -> None:
-    about = case(want.Refused(), requirements=("CHAT-004",))
-    silent = view(None, "no answer within 30 s", context_tokens=UNTOLD_CONTEXT, too_long=True)
+    about = case(Rejected(), requirements=("CHAT-004",))
+    silent = view(None, "no answer within 30 s", context_tokens=UNKNOWN_CONTEXT, exceeds_context=True)
     assert found(about, silent)[0] == ""
-    assert list(want.Refused().judge(view(200, context_tokens=UNTOLD_CONTEXT, too_long=True), "CHAT-004")) == []
-    assert len(list(want.Refused().judge(view(200, too_long=True), "CHAT-004"))) == 1
-    assert found(about, view(None, "no answer within 30 s", too_long=True))[0] == "CHAT-004"
+    assert list(Rejected().judge(view(200, context_tokens=UNKNOWN_CONTEXT, exceeds_context=True), "CHAT-004")) == []
+    assert len(list(Rejected().judge(view(200, exceeds_context=True), "CHAT-004"))) == 1
+    assert found(about, view(None, "no answer within 30 s", exceeds_context=True))[0] == "CHAT-004"
 
 
 def test_a_key_that_nobody_gave_is_asked_for() -> None:
@@ -140,8 +146,10 @@ def test_a_key_that_nobody_gave_is_asked_for() -> None:
 
 def test_the_first_of_several_is_the_cause() -> None:
     said = view(500)
-    later = Reply("later", 1, {}, 429, ERROR)
-    assert found(case(CALLS), CaseView(said.trace, {"later": later, **said.replies}, {}, said.context))[0] == "CHAT-303"
+    later = ChatResponse("later", 1, {}, 429, ERROR)
+    assert (
+        found(case(CALLS), CaseView(said.trace, Responses.of([later, *said.responses]), said.context))[0] == "CHAT-303"
+    )
 
 
 def test_what_is_generated_is_about_no_requirement() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,12 +10,16 @@ import pytest
 from rollout_conformance.steps.engine.findings import Finding, Satisfied
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import NotJson, Trace
+from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import calculator, tokens
 from rollout_conformance.steps.peers.token_oracle import completion_text
-from rollout_conformance.steps.profiles.chat.expectations import UsageChunk
+from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
+from rollout_conformance.steps.profiles.chat.expectations.usage import UsageChunk
 from rollout_conformance.steps.profiles.chat.profile import PROFILE
-from rollout_conformance.steps.profiles.chat.replies import DONE, CaseContext, CaseView, Chunk, Reply, put_together
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseContext, CaseView
+from rollout_conformance.steps.sse.streams import DONE, Chunk
 
 TOKENS = tokens.load(TOKENIZER)
 QUESTION = [{"role": "user", "content": "Please calculate 5 plus 3."}]
@@ -87,32 +92,34 @@ def call_chunks() -> list[Any]:
     return data
 
 
-def streamed(data: list[Any], kind: str = "text/event-stream", **more: Any) -> Reply:
+def streamed(data: list[Any], kind: str = "text/event-stream", **more: Any) -> ChatResponse:
     events = tuple(Chunk(n / 10, one) for n, one in enumerate(data))
     wishes = {"model": "m", "messages": QUESTION, "max_tokens": 256, "stream": True, **more}
-    return Reply("it", 0, wishes, 200, put_together(events), events, kind=kind)
+    return ChatResponse("it", 0, wishes, 200, assembled(events), events, headers=(("content-type", kind),))
 
 
-def judged(*replies: Reply, context: CaseContext = BENCH) -> dict[str, set[str]]:
+def judged(*replies: ChatResponse, context: CaseContext = BENCH) -> dict[str, set[str]]:
     """The requirements that these replies hold and break, by all invariants of the profile."""
-    view = CaseView(Trace(), {f"it#{reply.n}": reply for reply in replies}, {}, context)
+    view = CaseView(Trace(), Responses.of([replace(one, name=f"a#{one.n}") for one in replies]), context)
     evidence = [one for invariant in PROFILE.invariants for one in invariant(view)]
     found = {one.requirement for one in evidence if isinstance(one, Finding)}
     return {"broken": found, "held": {one.requirement for one in evidence if isinstance(one, Satisfied)} - found}
 
 
 def test_what_is_right_holds() -> None:
-    whole = judged(Reply("it", 0, asked(), 200, said()))
+    whole = judged(ChatResponse("it", 0, asked(), 200, said()))
     assert not whole["broken"]
     assert {f"CHAT-{n:03}" for n in (2, 10, 11, 12, 20, 21, 23, 24, 25, 38)} <= whole["held"]
-    call = judged(Reply("it", 0, asked(tools=TOOLS), 200, called()))
+    call = judged(ChatResponse("it", 0, asked(tools=TOOLS), 200, called()))
     assert not call["broken"]
     assert "CHAT-022" in call["held"]
 
 
 def test_a_request_without_messages_that_is_answered_is_judged() -> None:
     without = {name: value for name, value in asked().items() if name != "messages"}
-    twice = judged(Reply("it", 0, without, 200, said()), Reply("it", 1, asked(), 200, said() | {"id": "chatcmpl-2"}))
+    twice = judged(
+        ChatResponse("it", 0, without, 200, said()), ChatResponse("it", 1, asked(), 200, said() | {"id": "chatcmpl-2"})
+    )
     assert not twice["broken"]
     assert {"CHAT-002", "CHAT-025"} <= twice["held"]
 
@@ -121,8 +128,8 @@ def test_a_request_without_messages_that_is_answered_is_judged() -> None:
 def test_where_usage_stands_is_one_breach(used: dict[str, Any]) -> None:
     data = chunks()
     data[-2] |= used
-    view = CaseView(Trace(), {"it": streamed(data)}, {}, BENCH)
-    found = [one for one in UsageChunk(sent=True).judge(view, "CHAT-059") if isinstance(one, Finding)]
+    view = CaseView(Trace(), Responses.of([streamed(data)]), BENCH)
+    found = [one for one in UsageChunk(present=True).judge(view, "CHAT-059") if isinstance(one, Finding)]
     assert [one.requirement for one in found] == ["CHAT-053"]
     assert ("with choices" in found[0].observed) == bool(used)
 
@@ -193,30 +200,32 @@ def numbers(names: set[int]) -> set[str]:
 
 @pytest.mark.parametrize(("what", "change", "wanted"), WRONG_REPLIES, ids=[what for what, *_ in WRONG_REPLIES])
 def test_what_is_wrong_with_a_reply_is_named(what: str, change: Change, wanted: set[int]) -> None:
-    assert judged(Reply("it", 0, asked(), 200, change(said())))["broken"] == numbers(wanted)
+    assert judged(ChatResponse("it", 0, asked(), 200, change(said())))["broken"] == numbers(wanted)
 
 
 def test_arguments_that_were_written_anew_are_found() -> None:
     spaced = at(*MESSAGE, "tool_calls", 0, "function", "arguments", be='{"a":5,"b":3}')(called())
-    assert judged(Reply("it", 0, asked(tools=TOOLS), 200, spaced))["broken"] == {"CHAT-022"}
+    assert judged(ChatResponse("it", 0, asked(tools=TOOLS), 200, spaced))["broken"] == {"CHAT-022"}
 
 
 def test_an_id_of_an_earlier_call_is_found() -> None:
     history = [*QUESTION, {"role": "assistant", "content": None, "tool_calls": [CALL]}]
     wishes = {"model": "m", "messages": history, "tools": TOOLS}
     answer = {**called(), "prompt_token_ids": None}
-    assert "CHAT-040" in judged(Reply("it", 0, wishes, 200, answer))["broken"]
+    assert "CHAT-040" in judged(ChatResponse("it", 0, wishes, 200, answer))["broken"]
 
 
 def test_an_id_that_two_replies_share_is_found() -> None:
-    assert judged(*(Reply("it", n, asked(), 200, said()) for n in range(2)))["broken"] == {"CHAT-009"}
+    assert judged(*(ChatResponse("it", n, asked(), 200, said()) for n in range(2)))["broken"] == {"CHAT-009"}
 
 
 def test_a_prompt_that_does_not_go_on_from_the_turn_before_is_found() -> None:
-    before = Reply("it", 0, asked(), 200, said())
+    before = ChatResponse("it", 0, asked(), 200, said())
     history = [*QUESTION, {"role": "assistant", "content": "Five plus three is 8."}, *QUESTION]
     prompt = [*before.fields["prompt_token_ids"], 1, *before.choices[0].ids[1:]]  # type: ignore[index]
-    after = Reply("it", 1, asked(messages=history), 200, {**said(), "id": "chatcmpl-2", "prompt_token_ids": prompt})
+    after = ChatResponse(
+        "it", 1, asked(messages=history), 200, {**said(), "id": "chatcmpl-2", "prompt_token_ids": prompt}
+    )
     assert "CHAT-026" in judged(before, after)["broken"]
 
 
@@ -271,7 +280,7 @@ def test_a_stream_says_what_it_is() -> None:
     ],
 )
 def test_an_answer_shows_neither_its_inside_nor_a_key(status: int, text: str, wanted: set[str]) -> None:
-    assert judged(Reply("it", 0, {}, status, None, raw=text.encode()))["broken"] == wanted
+    assert judged(ChatResponse("it", 0, {}, status, None, raw=text.encode()))["broken"] == wanted
 
 
 @pytest.mark.parametrize("index", [10**12, -1, "x", None, [0], True], ids=repr)
@@ -280,7 +289,7 @@ def test_an_index_out_of_all_bounds_is_no_place(index: Any) -> None:
     data = call_chunks()
     data[1]["choices"][0]["index"] = index
     data[2]["choices"][0]["delta"]["tool_calls"][0]["index"] = index
-    whole = put_together([Chunk(0.0, one) for one in data])
+    whole = assembled([Chunk(0.0, one) for one in data])
     assert len(whole["choices"]) == 1
     assert len(whole["choices"][0]["message"]["tool_calls"]) == 1
 
@@ -305,7 +314,7 @@ def untold(content: str, logprobs: Any, sampled: int, **message: Any) -> dict[st
 
 def plainly(answer: dict[str, Any], **more: Any) -> set[str]:
     wishes = {"model": "m", "messages": QUESTION, "max_tokens": 256, "logprobs": True, **more}
-    return judged(Reply("it", 0, wishes, 200, answer), context=PLAIN)["broken"]
+    return judged(ChatResponse("it", 0, wishes, 200, answer), context=PLAIN)["broken"]
 
 
 THOUGHT = ["<think>", "\n", "Hm.", "\n", "</think>", "\n\n"]
@@ -337,7 +346,7 @@ def test_logprobs_that_are_lost_are_never_a_wrong_count() -> None:
 
 
 def test_logprobs_that_a_stream_lost_are_said_to_be_missing() -> None:
-    view = CaseView(Trace(), {"it": streamed(chunks(), logprobs=True)}, {}, PLAIN)
+    view = CaseView(Trace(), Responses.of([streamed(chunks(), logprobs=True)]), PLAIN)
     (found,) = [one for invariant in PROFILE.invariants for one in invariant(view) if isinstance(one, Finding)]
     assert (found.requirement, found.observed) == ("CHAT-023", "no logprobs in the stream")
 
@@ -374,7 +383,9 @@ def test_a_first_chunk_that_names_nothing_is_none_of_the_reply() -> None:
 
 
 def test_a_refusal_has_an_error_object() -> None:
-    assert judged(Reply("it", 0, asked(), 422, {"detail": "no"}))["broken"] == {"CHAT-008"}
-    assert judged(Reply("it", 0, asked(), 422, {"error": {"message": "no"}}))["broken"] == set()
-    assert judged(Reply("it", 0, asked(), 401, {"error": "who are you?"}))["broken"] == set()
-    assert judged(Reply("it", 0, {}, 404, {"detail": "Not Found"}))["broken"] == set()  # a path that is not there
+    assert judged(ChatResponse("it", 0, asked(), 422, {"detail": "no"}))["broken"] == {"CHAT-008"}
+    assert judged(ChatResponse("it", 0, asked(), 422, {"error": {"message": "no"}}))["broken"] == set()
+    assert judged(ChatResponse("it", 0, asked(), 401, {"error": "who are you?"}))["broken"] == set()
+    assert (
+        judged(ChatResponse("it", 0, {}, 404, {"detail": "Not Found"}))["broken"] == set()
+    )  # a path that is not there

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rollout_conformance.contracts.chat.lifecycle import CHOICE, ENDED, NEW, SPEAKING
 from rollout_conformance.contracts.lifecycle import advance
 from rollout_conformance.steps.profiles.chat.event_order import walked
-from rollout_conformance.steps.profiles.chat.replies import DONE, Chunk
+from rollout_conformance.steps.sse.streams import DONE, Chunk
 
 DELTAS: dict[str, dict[str, Any]] = {
     "RoleSaid": {"delta": {"role": "assistant", "content": ""}},

@@ -14,7 +14,7 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.run_setup import RunOptions, ready
 
-ENGINE = "app:rollout_server.tests.engine.strangers:create_app"
+ENGINE = "app:rollout_server.tests.inference.strangers:create_app"
 STREAMS = ("scenarios/chat/streams.yaml", "scenarios/chat/tools.yaml")
 
 
@@ -68,7 +68,7 @@ def test_an_engine_that_is_full_now_and_then_is_accused_of_nothing(name: str, st
     played = outcomes(name, *STREAMS)
     assert broken(played) == {}
     reasons = {one.judgement.reason for one in played if one.judgement.verdict is Verdict.INCONCLUSIVE}
-    assert reasons == {f"the target answered {status} by itself"}
+    assert reasons == {f"the target returned {status} by itself"}
 
 
 def test_an_engine_that_crashes_now_and_then_breaks_one_requirement() -> None:
@@ -80,13 +80,13 @@ def test_a_combination_that_is_refused_is_said_to_be_refused_and_not_ignored() -
     played = outcomes("refuses_tools_in_streams", *STREAMS)
     findings = [finding for outcome in played for finding in outcome.judgement.findings]
     assert findings
-    assert all(finding.observed.startswith("refused with 400") and not finding.ignored for finding in findings)
+    assert all(finding.observed.startswith("rejected with 400") and not finding.ignored for finding in findings)
 
 
 def test_an_engine_that_does_not_tell_its_context_is_asked_with_little_and_last() -> None:
     played = outcomes("untold_context", "scenarios/chat/surface.yaml")
     assert broken(played) == {}
-    (long,) = [one for one in played if one.case.name == "a conversation that is too long is refused"]
+    (long,) = [one for one in played if one.case.name == "a conversation that is too long is rejected"]
     assert long.trace is not None
     assert len(long.trace.exchanges[0].request.body) < 200_000
     others = [one.trace.epoch for one in played if one.trace is not None and one is not long]

@@ -11,10 +11,11 @@ from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.exploration.explore import explore, save, text_of
-from rollout_conformance.steps.exploration.fault_pairs import ASPECTS, pairs
-from rollout_conformance.steps.exploration.scenario_emitter import unlabelled
 from rollout_conformance.steps.exploration.shrink import reduced
-from rollout_conformance.steps.exploration.walk import walks
+from rollout_conformance.steps.profiles.rollout.exploration import smaller
+from rollout_conformance.steps.profiles.rollout.exploration.fault_pairs import ASPECTS, pairs
+from rollout_conformance.steps.profiles.rollout.exploration.scenario_emitter import unlabelled
+from rollout_conformance.steps.profiles.rollout.exploration.walk import walks
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.run_setup import RunOptions
 from rollout_conformance.steps.scenario import loader as scenario
@@ -62,17 +63,23 @@ def test_other_numbers_pair_otherwise() -> None:
 
 
 def test_a_scenario_is_reduced_to_what_it_needs() -> None:
-    part = {"trainer": [{"say": "Done."}]}
-    steps = [{"start": "a"}, {"again": {"rollout": "a"}}, {"start": "b"}, {"again": {"rollout": "b"}}, {"end": "all"}]
+    part = {"trainer": [{"text": "Done."}]}
+    steps = [
+        {"start": "a"},
+        {"resend_start": {"rollout": "a"}},
+        {"start": "b"},
+        {"resend_start": {"rollout": "b"}},
+        {"wait_for_end": "all"},
+    ]
     expect = [{"ended": "a"}, {"ended": "b"}]
     document = {"cases": [{"name": "n", "rollouts": {"a": part, "b": part}, "steps": steps, "expect": expect}]}
-    small = reduced(document, lambda d: {"again": {"rollout": "b"}} in d["cases"][0]["steps"])
+    small = reduced(document, lambda d: {"resend_start": {"rollout": "b"}} in d["cases"][0]["steps"], smaller)
     (case,) = unlabelled(small)["cases"]
-    assert case == {"name": "n", **part, "steps": ["start", "again", "end"], "expect": ["ended"]}
+    assert case == {"name": "n", **part, "steps": ["start", "resend_start", "wait_for_end"], "expect": ["ended"]}
 
 
 def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path: Path) -> None:
-    card = cards.load(PROFILE.default_card)
+    card = cards.load(PROFILE.reference.card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "changes_its_mind"}})
     request = RunOptions(target=MUTANTS, described=card)
     explored = explore(request, "callback", 150)
@@ -80,7 +87,7 @@ def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path
     assert file is not None
     (case,) = case_catalog.among([file], PROFILE)
     assert case.requirements == ("ROLLOUT-137",)
-    assert "again" in file.read_text()
+    assert "resend_start" in file.read_text()
     assert len(case.actions) <= 8
     assert verdict_of(case, request) == "fail"
     assert verdict_of(case, RunOptions()) == "pass"

@@ -21,7 +21,7 @@ from rollout_conformance.steps.fuzzing.request_observer import Watch
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.chat.fuzz_adapter import HELLO, adapted_body, ended
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT
-from rollout_conformance.steps.profiles.chat.replies import CaseContext, CaseView
+from rollout_conformance.steps.profiles.chat.view import CaseContext, read
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.run_setup import RunOptions
 
@@ -63,7 +63,7 @@ def test_a_contract_that_cannot_be_fuzzed_says_where_and_why(tmp_path: Path, tex
 def fuzzed(mutant: str, dialect: str = "sync") -> dict[str, dict[str, tuple[Finding, str]]]:
     """The MUSTs that generated requests show to be broken, by operation, each with how it was shown and the request that showed it."""
     contract = contracts.load(ROOT / f"contracts/rollout/openapi.{dialect}.yaml", f"openapi.{dialect}.yaml")
-    card = cards.load(PROFILE.default_card)
+    card = cards.load(PROFILE.reference.card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": mutant}})
     request = RunOptions(target="app:rollout_server.mutants:create_app", dialect=dialect, described=card)
     with LoopThread() as loop_thread:
@@ -98,10 +98,10 @@ def test_a_defect_of_the_surface_is_found_by_the_contract() -> None:
 
 def test_a_defect_of_the_chunks_of_a_stream_is_found_by_the_contract() -> None:
     contract = contracts.load(ROOT / "contracts" / "chat" / "openapi.yaml", "openapi.yaml")
-    card = cards.load(CHAT.default_card)
+    card = cards.load(CHAT.reference.card)
     card = card.model_copy(update={"env": {**card.env, "ENGINE_MUTANT": "created_as_text"}})
     request = RunOptions(
-        profile="chat", target="app:rollout_server.engine.mutants:create_app", dialect="openai", described=card
+        profile="chat", target="app:rollout_server.mutants.inference:create_app", dialect="openai", described=card
     )
     with LoopThread() as loop_thread:
         tallies = fuzz(contract, Watch.over(request, "openai", contract.shown, loop_thread), Plan(max_examples=5))
@@ -161,7 +161,7 @@ def test_generated_requests_ask_for_ids_and_logprobs_only_of_engines_that_have_t
     request = Request("POST", "/v1/chat/completions", (), json.dumps({**HELLO, **ASKED}).encode())
     n = session.trace.open(request, to_target=True)
     asyncio.run(ended(session, n, request, Response(200, (), json.dumps(REPLY).encode()), False))
-    view = CaseView(session.trace, session.state["replies"], {}, session.context)
+    view = read(session)
     found = {one.requirement for check in CHAT.invariants for one in check(view) if isinstance(one, Finding)}
     assert found == ({"CHAT-020"} if shown else set())
 

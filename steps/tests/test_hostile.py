@@ -76,9 +76,7 @@ def test_a_hostile_target_is_refused_in_one_line_or_judged(name: str, profile: s
             target = f"http://127.0.0.1:{port}"
             async with ready(RunOptions(profile=profile, target=target, described=IMPATIENT, max_body=1)) as run:
                 cases = [
-                    case
-                    for case in run.applicable(case_catalog.every(profile))
-                    if run.runner.judged.lacks(case) is None
+                    case for case in run.applicable(case_catalog.every(profile)) if run.runner.peers.lacks(case) is None
                 ]
                 outcomes = await asyncio.gather(*map(run.runner.play, cases[:3]))
                 reasons = [one.judgement.reason for one in outcomes if one.judgement.verdict is Verdict.ERROR]
@@ -126,7 +124,7 @@ def peak_of(words: list[str], env: dict[str, str]) -> tuple[int, str, int]:
 )
 def test_what_turns_hostile_within_a_case_is_a_finding_with_its_reason(kind: str, end: str, shown: str) -> None:
     target = f"app:rollout_server.tests.hostile_ends:{kind}"
-    case = "Five plus three" if kind == "rollout" else "a model that is listed is served"
+    case = "Five plus three" if kind == "rollout" else "a listed model is served"
     words = ["run", "--profile", kind, "--target", target, "--case", case]
     if kind == "chat":
         words += ["--card", "scenarios/cards/engine.yaml"]

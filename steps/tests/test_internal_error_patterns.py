@@ -19,7 +19,7 @@ from rollout_conformance.steps.run_setup import RunOptions, ready
 from rollout_conformance.steps.tests import heavy
 
 ECHOING = "app:rollout_server.tests.echoing:create_app"
-LARGE = "metadata just above one MiB is refused"
+LARGE = "metadata just above one MiB is rejected"
 DUMP = "1 validation error for Start\nmax_turns\n  Input should be a valid integer [type=int_type, input_value='ten', input_type=str]"
 
 

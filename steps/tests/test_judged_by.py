@@ -8,8 +8,6 @@ import pytest
 from rollout_conformance.contracts.rollout.lifecycle import BREACHES as ROLLOUT
 from rollout_conformance.contracts.trainer.lifecycle import BREACHES as TRAINER
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.fuzzing.checks import LEAK, SHOWN
-from rollout_conformance.steps.fuzzing.fuzz import OWN
 from rollout_conformance.steps.profiles import PROFILES
 
 NAMES = ("trainer", "chat", "router")
@@ -25,9 +23,10 @@ def test_what_a_case_judges_is_what_a_case_is_about_first(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_generated_requests_accuse_of_by_name_is_judged_by_fuzzing(name: str) -> None:
-    own = {f"{name.upper()}-{number}" for number in OWN.get(name.upper(), {}).values()}
-    catalogue = PROFILES[name].catalogue
-    assert [id for id in sorted({LEAK[name], SHOWN[name], *own}) if "fuzzing" not in catalogue[id].judged_by] == []
+    catalogue, fuzz = PROFILES[name].catalogue, PROFILES[name].fuzz
+    assert fuzz is not None
+    accused = {fuzz.no_internals, fuzz.no_secrets, *fuzz.by_check.values()}
+    assert [id for id in sorted(accused) if "fuzzing" not in catalogue[id].judged_by] == []
 
 
 @pytest.mark.parametrize(("name", "breaches"), [("rollout", ROLLOUT), ("trainer", TRAINER)])

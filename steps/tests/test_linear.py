@@ -12,10 +12,11 @@ import jsonschema_rs
 import pytest
 
 import steps
-from rollout_conformance.steps.engine import internal_error_patterns, json_diff, json_text, redaction, sse, yaml_source
+from rollout_conformance.steps.engine import internal_error_patterns, json_diff, json_text, redaction, yaml_source
+from rollout_conformance.steps.http.metrics import samples
 from rollout_conformance.steps.peers import completion_responses, rule_based_trainer
-from rollout_conformance.steps.profiles.chat.actions import gauges
 from rollout_conformance.steps.profiles.rollout.invariants.tools import gives, is_bare_number
+from rollout_conformance.steps.sse.parser import Parser
 from rollout_conformance.steps.tests import growth
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
@@ -70,8 +71,8 @@ WORK: dict[str, Callable[[str], object]] = {
     "secrets": redaction.redacted,
     "JSON": lambda text: json_text.parse(text.encode()),
     "a text of JSON": lambda text: json_diff.show(text),
-    "events": lambda text: sse.Parser().feed(text.encode()),
-    "metrics": gauges,
+    "events": lambda text: Parser().feed(text.encode()),
+    "metrics": samples,
     "a value": lambda text: gives(text, 8.0),
     "a bare number": is_bare_number,
     "words with the space before": lambda text: completion_responses.pieces(text, "before"),
@@ -110,7 +111,7 @@ def test_what_reads_foreign_text_is_linear(name: str) -> None:
 
 def test_a_stream_that_comes_byte_by_byte_is_read_once() -> None:
     def prepared(size: int) -> growth.Work:
-        stream, parser = growth.run("a", size).encode(), sse.Parser()
+        stream, parser = growth.run("a", size).encode(), Parser()
         return lambda: [parser.feed(stream[n : n + 1]) for n in range(len(stream))]
 
     assert growth.excess(prepared, growth.SIZES[:-1]) is None

@@ -14,39 +14,40 @@ FEATURE = """Feature: F
 
   @ROLLOUT-112
   Scenario: one
-    Given the trainer calls add with {"a": 5, "b": 3}
-    And the trainer says "Done."
-    When the rollout is started
-    And it has ended
-    Then it is completed because of "stop"
+    Given the policy calls add with {"a": 5, "b": 3}
+    And the policy answers "Done."
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout completes with finish reason stop
 """
 OUTLINE = (
-    FEATURE.replace("Scenario:", "Scenario Outline:").replace('"stop"', '"<why>"') + "\n    Examples:\n      | why |\n"
+    FEATURE.replace("Scenario:", "Scenario Outline:").replace("reason stop", "reason <why>")
+    + "\n    Examples:\n      | why |\n"
 )
-HELD = 'the trainer says "Done." when "go" is released'
+HELD = 'the policy answers "Done." when "go" is released'
 CASE = """cases:
 - name: one
   requirements: [ROLLOUT-112]
-  trainer: [{call: any}, {say: Done.}]
-  expect: [{completed: stop}, {calls: 2}]
+  trainer: [{call: any}, {text: Done.}]
+  expect: [{completed: stop}, {generation_requests: 2}]
 """
 CHAT = """cases:
 - name: one
   requirements: [CHAT-050]
-  steps: [{chat: {ask: Hello!}}]
-  expect: [answered]
+  steps: [{chat: {user: Hello!}}]
+  expect: [{status: 200}]
 """
 ROUTER = """cases:
 - name: one
   requirements: [ROUTER-003]
-  steps: [{engines: [500, Done.]}, {chat: {ask: Hello!}}]
-  expect: [answered]
+  steps: [{engines: [500, Done.]}, {chat: {user: Hello!}}]
+  expect: [{status: 200}]
 """
 TRAINER = """cases:
 - name: one
   requirements: [TRAINER-188]
-  steps: [enroll, generate]
-  expect: [{replies: 200}]
+  steps: [start_rollout, generate]
+  expect: [{generation_status: 200}]
 """
 
 Told = Callable[[str, str], list[str]]
@@ -78,10 +79,11 @@ def test_what_is_right_is_right(told: Told, text: str) -> None:
         OUTLINE + "      | stop |\n",
         FEATURE.replace("Scenario: one", "Scenario: " + "x" * 500),
         FEATURE.replace("@ROLLOUT-112", "@ROLLOUT-112 @my-team @nightly @needs:own_flights @callback"),
-        FEATURE.replace('the trainer says "Done."', 'the trainer says "Done." when "never" is released'),
+        FEATURE.replace('the policy answers "Done."', 'the policy answers "Done." when "never" is released'),
         FEATURE.replace('add with {"a": 5, "b": 3}', 'add with the text "5 and 3"'),
         FEATURE.replace(
-            "And the trainer says", "And the start request has the unknown member x_future 1\n    And the trainer says"
+            "And the policy answers",
+            "And the start request has the unknown member x_future 1\n    And the policy answers",
         ),
     ],
 )
@@ -93,21 +95,21 @@ def test_what_is_harmless_is_taken(told: Told, text: str) -> None:
     ("seen", "wrong", "where", "says"),
     [
         ('{"a": 5, "b": 3}', '{"a": 5, b: 3}', "5:5", "the arguments are not JSON"),
-        ('{"a": 5, "b": 3}', '{"a": 5} and divide with {"a": 1}', "5:5", "the trainer calls these tools at once:"),
-        ('the trainer says "Done."', HELD, "6:5", '"go" is held and never released'),
-        ("And it has ended", 'And "og" is released\n    And it has ended', "8:5", 'nothing is held under "og"'),
-        ('"stop"', '"stopp"', "9:5", "unknown finish reason 'stopp'. Did you mean stop?"),
+        ('{"a": 5, "b": 3}', '{"a": 5} and divide with {"a": 1}', "5:5", "the policy calls these tools in one turn:"),
+        ('the policy answers "Done."', HELD, "6:5", '"go" is held and never released'),
+        ("And the rollout ends", 'And "og" is released\n    And the rollout ends', "8:5", 'nothing is held under "og"'),
+        ("reason stop", "reason stopp", "9:5", "unknown finish reason 'stopp'. Did you mean stop?"),
         (
-            "the trainer says",
-            "the trainer answers 999\n    And the trainer says",
+            "the policy answers",
+            "the trainer returns 999\n    And the policy answers",
             "6:5",
             "fail: this is at most 599; seen: 999",
         ),
         (
-            "it is completed because",
-            "the start is refused with 4 22\n    And it is completed because",
+            "the rollout completes",
+            "the start request is rejected with 4xx\n    And the rollout completes",
             "9:5",
-            "no whole number",
+            "this is a whole number",
         ),
         ("@ROLLOUT-112", "@rollout-112", "3:3", "ids are written in capitals, as ROLLOUT-112"),
         ("@ROLLOUT-112", "@ROLLOUT-112 @calback", "3:16", "unknown tag 'calback'. Did you mean callback?"),
@@ -116,14 +118,14 @@ def test_what_is_harmless_is_taken(told: Told, text: str) -> None:
         ("@ROLLOUT-112", "@ROLLOUT-112 @need:tools", "3:16", "Did you mean needs:...?"),
         ("Scenario: one", "Scenario:", "4:3", "the scenario has no title"),
         (
-            "And the trainer",
-            "And the start request has max_turn 1\n    And the trainer",
+            "And the policy",
+            "And the start request has max_turn 1\n    And the policy",
             "6:5",
             "Did you mean max_turns?",
         ),
-        ("the rollout is started", "it has ended", "7:5", "waits for the rollout before it is started"),
-        ("Given the trainer calls", "Gievn the trainer calls", "6:1", "is a keyword misspelt there?"),
-        ("    When the rollout is started\n    And it has ended\n", "", "4:3", "Write a When"),
+        ("the trainer starts the rollout", "the rollout ends", "7:5", "waits for the rollout before it is started"),
+        ("Given the policy calls", "Gievn the policy calls", "6:1", "is a keyword misspelt there?"),
+        ("    When the trainer starts the rollout\n    And the rollout ends\n", "", "4:3", "Write a When"),
     ],
 )
 def test_a_slip_in_prose_is_told(told: Told, seen: str, wrong: str, where: str, says: str) -> None:
@@ -144,7 +146,7 @@ def test_a_slip_in_prose_is_told(told: Told, seen: str, wrong: str, where: str, 
         ("feature", OUTLINE + "      | stop |\n      | stop |\n", "14:7", "this row is called as that of line 13"),
         ("feature", OUTLINE, "4:3", "an outline without rows"),
         ("feature", "\n".join(FEATURE.splitlines()[:4]), "4:3", "the scenario has no steps"),
-        ("feature", FEATURE.replace("calls add with {", "says {").replace("}", '}"', 1), "5:5", "no phrase for"),
+        ("feature", FEATURE.replace("calls add with {", "answers {").replace("}", '}"', 1), "5:5", "no phrase for"),
         ("feature", 'Feature: f\n  Scenario: s\n    Given a\n      """\n      b\n', "6:1", 'close it with """'),
         ("feature", "Feature: f\0", "1:11", "is no text file"),
         ("yaml", CASE + "---\n" + CASE, "6:1", "write one document a file"),
@@ -160,34 +162,49 @@ def test_a_broken_file_is_told(told: Told, ending: str, text: str, where: str, s
 @pytest.mark.parametrize(
     ("seen", "wrong", "where", "says"),
     [
-        ("{say: Done.}", "{fail: 999}", "4:27", "at most 599"),
-        ("{say: Done.}", "{fail: 99}", "4:27", "at least 100"),
-        ("{say: Done.}", "{fail: {status: 700}}", "4:26", "at most 599"),
-        ("{say: Done.}", "{say: Done., delay_s: 100000}", "4:39", "at most 60"),
-        ("{say: Done.}", "{say: Done., delay_s: .inf}", "4:39", "a number that can be reached"),
-        ("{say: Done.}", "{say: Done., delay_s: -1}", "4:39", "at least 0"),
-        ("{say: Done.}", "{say: Done., put: {a.99.b: 3}}", "4:26", "the reply has no 'a' there"),
-        ("{say: Done.}", "{say: Done., put: {choices.1.x: 3}}", "4:26", "'1' is no place in a list of 1"),
-        ("{say: Done.}", "{say: Done., put: {choices.0.x: .nan}}", "4:26", "cannot be sent as JSON"),
-        ("{say: Done.}", "{say: Done., drop: [usag]}", "4:26", "the reply has no 'usag' there"),
-        ("{say: Done.}", "{say: Done., hold: go}", "4:26", "held and never released"),
+        ("{text: Done.}", "{fail: 999}", "4:27", "at most 599"),
+        ("{text: Done.}", "{fail: 99}", "4:27", "at least 100"),
+        ("{text: Done.}", "{fail: {status: 700}}", "4:26", "at most 599"),
+        ("{text: Done.}", "{text: Done., delay_s: 100000}", "4:40", "at most 60"),
+        ("{text: Done.}", "{text: Done., delay_s: .inf}", "4:40", "a number that can be reached"),
+        ("{text: Done.}", "{text: Done., delay_s: -1}", "4:40", "at least 0"),
+        ("{text: Done.}", "{text: Done., put: {a.99.b: 3}}", "4:26", "the reply has no 'a' there"),
+        ("{text: Done.}", "{text: Done., put: {choices.1.x: 3}}", "4:26", "'1' is no place in a list of 1"),
+        ("{text: Done.}", "{text: Done., put: {choices.0.x: .nan}}", "4:26", "cannot be sent as JSON"),
+        ("{text: Done.}", "{text: Done., drop: [usag]}", "4:26", "the reply has no 'usag' there"),
+        ("{text: Done.}", "{text: Done., hold: go}", "4:26", "held and never released"),
         ("{call: any}", "{call: {name: add, arguments: '[1]'}}", "4:13", "no JSON object"),
         ("{call: any}", "{call: {name: add, arguments: '{\"a\": NaN}'}}", "4:13", "NaN is no JSON"),
         ("{call: any}", "{call: {name: add, argument: {}}}", "4:13", "Did you mean arguments"),
         ("{call: any}", "{call: ayn}", "4:13", "Did you mean any?"),
-        ("{calls: 2}", "{calls: two}", "5:31", "this is a number, or {least: 1, most: 3}; seen: 'two'"),
-        ("{calls: 2}", "{calls: -1}", "5:31", "-1 is less than 0"),
-        ("{calls: 2}", "{calls: {leest: 2}}", "5:31", "Did you mean least?"),
-        ("{calls: 2}", "{calls: {most: 2}}", "5:31", "least: missing"),
-        ("{calls: 2}", "{failed: {http_status: 999}}", "5:31", "999 is no status of HTTP"),
-        ("{calls: 2}", "{final_roles: [user, asistant]}", "5:31", "Did you mean assistant?"),
-        ("{calls: 2}", "{answered: 200}", "5:31", "expects the answer to a request that is not sent"),
-        ("{calls: 2}", "{ended: two}", "5:31", "unknown rollout 'two'"),
-        ("{calls: 2}", "{}", "5:31", "one expectation has one key; seen: none"),
-        ("{completed: stop}", "{completed: {reasons: 3}}", "5:12", "reasons: "),
-        ("  trainer:", "  steps: [end, start]\n  trainer:", "4:11", "waits for the rollout before it is started"),
-        ("  trainer:", "  steps: [start, {quiet: .nan}]\n  trainer:", "4:18", "nan is no number"),
-        ("  trainer:", "  steps: [{again: {change: {max_turn: 1}}}]\n  trainer:", "4:11", "Did you mean max_turns?"),
+        ("{generation_requests: 2}", "{generation_requests: two}", "5:31", "exactly: "),
+        ("{generation_requests: 2}", "{generation_requests: -1}", "5:31", "-1 is less than 0"),
+        ("{generation_requests: 2}", "{generation_requests: {leest: 2}}", "5:31", "Did you mean least?"),
+        (
+            "{generation_requests: 2}",
+            "{generation_requests: {most: 2}}",
+            "5:31",
+            "this is a number, or {least: 1, most: 3}",
+        ),
+        ("{generation_requests: 2}", "{failed: {http_status: 999}}", "5:31", "999 is no status of HTTP"),
+        ("{generation_requests: 2}", "{final_message_roles: [user, asistant]}", "5:31", "Did you mean assistant?"),
+        ("{generation_requests: 2}", "{status: 200}", "5:31", "expects the response to a request that is not sent"),
+        ("{generation_requests: 2}", "{ended: two}", "5:31", "unknown rollout 'two'"),
+        ("{generation_requests: 2}", "{}", "5:31", "one expectation has one key; seen: none"),
+        ("{completed: stop}", "{completed: {finish_reasons: 3}}", "5:12", "finish_reasons: "),
+        (
+            "  trainer:",
+            "  steps: [wait_for_end, start]\n  trainer:",
+            "4:11",
+            "waits for the rollout before it is started",
+        ),
+        ("  trainer:", "  steps: [start, {wait_for_silence: .nan}]\n  trainer:", "4:18", "nan is no number"),
+        (
+            "  trainer:",
+            "  steps: [{resend_start: {change: {max_turn: 1}}}]\n  trainer:",
+            "4:11",
+            "Did you mean max_turns?",
+        ),
         ("  trainer:", "  acks: [999]\n  trainer:", "4:10", "at most 599"),
         ("  trainer:", "  start: {max_turn: 1}\n  trainer:", "4:3", "write `unknown: {max_turn: ...}`"),
         ("  trainer:", "  start: {without: [max_turn]}\n  trainer:", "4:3", "Did you mean max_turns?"),
@@ -208,23 +225,29 @@ def test_a_slip_in_data_is_told(told: Told, seen: str, wrong: str, where: str, s
 @pytest.mark.parametrize(
     ("text", "seen", "wrong", "says"),
     [
-        (CHAT, "answered", "{answered: {statuses: 999}}", "999 is no status of HTTP"),
-        (CHAT, "answered", "{answered: thrid}", "unknown reply 'thrid'"),
-        (CHAT, "ask: Hello!", "aks: Hello!", "Did you mean ask?"),
-        (CHAT, "ask: Hello!", "ask: 5", "ask: "),
-        (CHAT, "ask: Hello!", "ask: Hello!, change: {seed: .inf}", "cannot be sent as JSON"),
+        (CHAT, "{status: 200}", "{status: 999}", "999 is no status of HTTP"),
+        (CHAT, "{status: 200}", "{status: {of: thrid}}", "unknown response 'thrid'"),
+        (CHAT, "{status: 200}", "{status: {of: second}}", "the case sends 1 request(s) before"),
+        (CHAT, "user: Hello!", "usre: Hello!", "Did you mean user"),
+        (CHAT, "user: Hello!", "user: 5", "user: "),
+        (CHAT, "user: Hello!", "user: Hello!, body: {seed: .inf}", "cannot be sent as JSON"),
         (ROUTER, "500", "999", "999 is no status of HTTP"),
         (ROUTER, "500", "{delay_s: .inf}", "inf is no number"),
         (ROUTER, "500", "{stauts: 500}", "Did you mean status"),
         (ROUTER, "Done.", "{put: {x: .nan}}", "cannot be sent as JSON"),
         (ROUTER, "[500, Done.]", "{say: Done., hold: true}", "nothing lets it go"),
-        (ROUTER, ", {chat: {ask: Hello!}}", "", "nothing is asked of the router"),
-        (ROUTER, "answered", "{asked: e}", "unknown word 'e'"),
-        (TRAINER, "enroll, ", "", "none is enrolled before"),
-        (TRAINER, "enroll,", "{enroll: {refuse: 999}},", "999 is no status of HTTP"),
-        (TRAINER, "enroll,", "{enroll: {tools: [ad]}},", "Did you mean add?"),
-        (TRAINER, "{replies: 200}", "{replies: 4yx}", "write 422, or 4xx"),
-        (TRAINER, "{replies: 200}", "{replies: {statuses: 200, rollout: b}}", "unknown rollout 'b'"),
+        (ROUTER, ", {chat: {user: Hello!}}", "", "nothing is asked of the router"),
+        (ROUTER, "{status: 200}", "{asked: e}", "unknown word 'e'"),
+        (TRAINER, "start_rollout, ", "", "no rollout was started before this step"),
+        (TRAINER, "start_rollout,", "{start_rollout: {first_responses: 999}},", "999 is no status of HTTP"),
+        (TRAINER, "start_rollout,", "{start_rollout: {tools: [ad]}},", "Did you mean add?"),
+        (TRAINER, "{generation_status: 200}", "{generation_status: 4yx}", "write 422, or 4xx"),
+        (
+            TRAINER,
+            "{generation_status: 200}",
+            "{generation_status: {statuses: 200, rollout: b}}",
+            "unknown rollout 'b'",
+        ),
     ],
 )
 def test_a_slip_in_a_case_of_another_profile_is_told(told: Told, text: str, seen: str, wrong: str, says: str) -> None:
@@ -234,15 +257,19 @@ def test_a_slip_in_a_case_of_another_profile_is_told(told: Told, text: str, seen
 
 
 def test_all_slips_of_a_file_are_told_at_once(told: Told) -> None:
-    wrong = FEATURE.replace("is started", "is startet").replace("it has ended", "it has endet").replace("stop", "st op")
+    wrong = FEATURE.replace("starts", "startet").replace("ends", "endet").replace("stop", "st op")
     assert [line.partition(":")[0] for line in told("feature", wrong) if "no phrase for" in line] == ["7", "8", "9"]
-    wrong = CASE.replace("any", "ayn").replace("ROLLOUT-112", "ROLLOUT-912").replace("calls", "cals")
+    wrong = (
+        CASE.replace("any", "ayn")
+        .replace("ROLLOUT-112", "ROLLOUT-912")
+        .replace("generation_requests", "generation_request")
+    )
     assert len(told("yaml", wrong)) == 3
 
 
 def test_a_slip_in_a_text_block_is_told_at_its_own_line(told: Told) -> None:
-    block = 'the trainer\'s next answer is\n      """\n      say: Done.\n      hodl: go\n      """\n'
-    lines = told("feature", FEATURE.replace('the trainer says "Done."\n', block))
+    block = 'the trainer\'s next response is:\n      """\n      text: Done.\n      hodl: go\n      """\n'
+    lines = told("feature", FEATURE.replace('the policy answers "Done."\n', block))
     assert lines == ["9:7: hodl: unknown key 'hodl'. Did you mean hold?"]
 
 

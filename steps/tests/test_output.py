@@ -60,9 +60,9 @@ def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_
     (group,) = collapse([outcome("one", FOUND), outcome("two", FOUND)], CATALOGUE)
     lines = re.sub(r"\+\d+\.\d+ s", "+TIME", finding_block(group)).splitlines()
     assert lines == [
-        "FAIL  ROLLOUT-094 MUST  The server MUST set `tool_call_id` of each tool message to the `id` of the call that",
-        "      it answers.",
-        "  why      A result is shown as that of another call: the policy learns wrong facts about its tools.",
+        "FAIL  ROLLOUT-094 MUST  The server MUST set `tool_call_id` of each tool message to the `id` of the tool call",
+        "      that it answers.",
+        "  why      A result is attributed to another call: the policy learns wrong facts about its tools.",
         '  expected tool_call_id ["call_1"]',
         "  observed tool_call_id [null]",
         '  case     scenarios/rollout/tools.yaml:9  "one" [sync]',
@@ -75,7 +75,7 @@ def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_
 
 
 def test_the_last_sentence_is_plain() -> None:
-    assert summary([outcome("a", FOUND)], CATALOGUE).endswith(
+    assert summary([outcome("a", FOUND)], CATALOGUE, closing=PROFILES["rollout"].closing).endswith(
         "Not fit to train on: 1 requirement(s) broken: ROLLOUT-094."
     )
     good = summary([outcome("a", Satisfied("ROLLOUT-094"))], CATALOGUE)

@@ -16,11 +16,11 @@ from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.run_setup import RunOptions
 
 CASE = "cases:\n- name: {name}\n  requirements: [{about}]\n  steps: [{step}]\n  expect: [{expected}]\n"
-CHAT = CASE.format(name="a chat", about="CHAT-050", step="{chat: {ask: Hello!}}", expected="answered")
-ROLLOUT = CASE.format(name="a rollout", about="ROLLOUT-112", step="start, end", expected="{completed: stop}")
+CHAT = CASE.format(name="a chat", about="CHAT-050", step="{chat: {user: Hello!}}", expected="{status: 200}")
+ROLLOUT = CASE.format(name="a rollout", about="ROLLOUT-112", step="start, wait_for_end", expected="{completed: stop}")
 PROSE = (
-    "Feature: f\n\n  @ROLLOUT-112\n  Scenario: prose\n    When the rollout is started\n    And it has ended\n"
-    "    Then it is completed\n"
+    "Feature: f\n\n  @ROLLOUT-112\n  Scenario: prose\n    When the trainer starts the rollout\n    And the rollout ends\n"
+    "    Then the rollout completes\n"
 )
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from rollout_conformance.steps.paths import ROOT
 
 PROSE = (
-    'Feature: f\n\n  @ROLLOUT-112 @callback\n  Scenario: prose of a user\n    Given the trainer says "Done."\n'
-    "    When the rollout is started\n    And it has ended\n    Then it is completed\n"
+    'Feature: f\n\n  @ROLLOUT-112 @callback\n  Scenario: prose of a user\n    Given the policy answers "Done."\n'
+    "    When the trainer starts the rollout\n    And the rollout ends\n    Then the rollout completes\n"
 )
 
 
 VARIANT = PROSE.replace("@callback", "@callback @variant:nosuch")
-TYPO = PROSE.replace("When the rollout is started", "When the rollout is startet")
+TYPO = PROSE.replace("When the trainer starts", "When the trainer startes")
 
 
 def run_pytest(*words: object) -> str:
@@ -38,7 +38,7 @@ def test_an_own_file_is_refused_with_the_reason(tmp_path: Path) -> None:
     output = run_pytest("--collect-only", *written(tmp_path, right=PROSE, variant=VARIANT, typo=TYPO))
     assert "1 test collected, 2 errors" in output
     assert "unknown variant 'nosuch'" in output
-    assert "no phrase for: when the rollout is startet" in output
+    assert "no phrase for: when the trainer startes the rollout" in output
 
 
 def test_a_named_file_is_read_as_the_profile_that_is_asked_for(tmp_path: Path) -> None:

@@ -21,14 +21,14 @@ from rollout_conformance.steps.peers.scripted_backends import Backend, BackendLi
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer, StartAnswer
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles import PROFILES
-from rollout_conformance.steps.profiles.rollout.actions import TrainerSays
+from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer
 from rollout_conformance.steps.run_setup import RunOptions, ready
 
 NONCE = "rc-00000000-1x"
 ASKED = {"rollout_id": NONCE, "messages": [{"role": "user", "content": f"Hello, {NONCE}."}]}
 CASE = (
-    "cases:\n- name: one\n  requirements: [ROLLOUT-112]\n  dialects: [callback]\n  trainer: [{say: Done.}]\n"
-    "  expect: [{completed: stop}, {calls: 1}]\n"
+    "cases:\n- name: one\n  requirements: [ROLLOUT-112]\n  dialects: [callback]\n  trainer: [{text: Done.}]\n"
+    "  expect: [{completed: stop}, {generation_requests: 1}]\n"
 )
 
 
@@ -105,7 +105,7 @@ def test_the_case_is_an_error_with_the_reason(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text(CASE, encoding="utf-8")
     (case,) = case_catalog.among([file], PROFILES["rollout"])
-    broken = replace(case.steps[0], what=TrainerSays(Script((Reply(text="Done.", put={"a.b": 1}),))))
+    broken = replace(case.steps[0], what=ScriptTrainer(Script((Reply(text="Done.", put={"a.b": 1}),))))
     outcome = asyncio.run(played(replace(case, steps=(broken, *case.steps[1:]))))
     assert outcome.judgement.verdict is Verdict.ERROR
     assert "a.b: the reply has no 'a' there" in outcome.judgement.reason

@@ -30,20 +30,22 @@ def yaml(tmp_path: Path, text: str) -> list[Case]:
 
 TWINS = [
     (
-        '    Given the trainer calls any tool\n    And the trainer says "Done."\n    When the rollout is started\n'
-        '    And it has ended\n    Then it is completed because of "stop"\n    And there were 2 generation calls\n',
-        "trainer: [{call: any}, {say: Done.}]\n  expect: [{completed: stop}, {calls: 2}]",
+        '    Given the policy calls any tool\n    And the policy answers "Done."\n    When the trainer starts the rollout\n'
+        "    And the rollout ends\n    Then the rollout completes with finish reason stop\n"
+        "    And the trainer receives 2 generation requests\n",
+        "trainer: [{call: any}, {text: Done.}]\n  expect: [{completed: stop}, {generation_requests: 2}]",
     ),
     (
-        "    Given the start request has max_turns 0\n    When the rollout is started\n    And it has ended\n"
-        "    Then the start is refused with 422\n",
-        "start: {max_turns: 0}\n  expect: [{refused: 422}]",
+        "    Given the start request has max_turns 0\n    When the trainer starts the rollout\n    And the rollout ends\n"
+        "    Then the start request is rejected with 422\n",
+        "start: {max_turns: 0}\n  expect: [{start_rejected: 422}]",
     ),
     (
-        '    Given the trainer answers 503 2 times\n    And the trainer says "x" when "g" is released\n    When the rollout is started\n'
-        '    And generation call 3 has arrived\n    And "g" is released\n    And it has ended\n    Then it has failed\n',
-        "trainer: [{fail: {status: 503, times: 2}}, {say: x, hold: g}]\n"
-        "  steps: [start, {wait_for_call: 3}, {release: g}, end]\n  expect: [failed]",
+        '    Given the trainer returns 503 2 times\n    And the policy answers "x" when "g" is released\n'
+        '    When the trainer starts the rollout\n    And generation request 3 arrives\n    And "g" is released\n'
+        "    And the rollout ends\n    Then the rollout fails\n",
+        "trainer: [{fail: {status: 503, times: 2}}, {text: x, hold: g}]\n"
+        "  steps: [start, {wait_for_generation_request: 3}, {release: g}, wait_for_end]\n  expect: [failed]",
     ),
 ]
 
@@ -56,108 +58,40 @@ def test_twins_are_equal_values(tmp_path: Path, prose: str, data: str) -> None:
     assert [case.needs for case in told] == [case.needs for case in written]
 
 
-TRAINER_TWINS = [
-    (
-        "TRAINER-188",
-        '    When for rollout "a", the trainer enrolls the rollout at a server with the tools add and subtract\n'
-        '    And for rollout "b", the trainer enrolls the rollout at the server of "a"\n'
-        '    And for rollout "a", the next turn is asked for with the key of "b"\n'
-        '    Then for rollout "a", the turn is answered 401\n',
-        "steps: [{enroll: {rollout: a, tools: [add, subtract]}}, {enroll: {rollout: b, beside: a}},"
-        ' {generate: {rollout: a, key: "other:b"}}]\n  expect: [{replies: {statuses: 401, rollout: a}}]',
-    ),
-    (
-        "TRAINER-188",
-        "    When the trainer enrolls the rollout at a server that first answers 429 with Retry-After 0.2\n"
-        "    And the next turn is asked for with a short mask\n    And the same turn is asked for again\n"
-        "    And the rollout comes to its end as ERROR\n    And its record is read after the end\n"
-        "    Then the turns are answered 422, 4xx and 200\n    And the record shows TIMEOUT or ERROR\n"
-        "    And the server was started 2 times\n",
-        'steps: [{enroll: {refuse: [{status: 429, headers: {retry-after: "0.2"}}]}}, {generate: {mask: short}},'
-        " {generate: {retry: true}}, {complete: {status: ERROR}}, {record: {ended: true}}]\n"
-        "  expect: [{replies: [422, 4xx, 200]}, {shows: {status: [TIMEOUT, ERROR]}}, {starts: {least: 2, most: 2}}]",
-    ),
-]
-
-
-CHAT_TWINS = [
-    (
-        "CHAT-050",
-        '    When the engine is asked "Count." with stop [" 4", "x"] and seed 0\n    And it is asked the same as a stream\n'
-        "    Then both say the same\n    And both are answered\n    And the second has no usage\n",
-        "steps: [{chat: {ask: Count., change: {stop: [' 4', x], seed: 0}}},"
-        " {chat: {name: second, ask: Count., stream: true, change: {stop: [' 4', x], seed: 0}}}]\n"
-        "  expect: [{alike: {of: [it, second], by: text}}, {answered: it}, {answered: second},"
-        " {usage_chunk: {sent: false, of: second}}]",
-    ),
-    (
-        "CHAT-040",
-        '    When the engine is asked "5 plus 3?" with the tools add and subtract and tool_choice "auto"\n'
-        '    And it is given what its tools say\n    And it is then asked "And?" without max_tokens and left after 2 chunks\n'
-        "    Then the first calls add\n    And the first calls no tool, as it was told to\n"
-        "    And the third is answered 200 or 400\n    And each prompt is longer than the one before\n",
-        "steps: [{chat: {ask: 5 plus 3?, tools: [add, subtract], change: {tool_choice: auto}}},"
-        " {chat: {name: second, after: it, tools: [add, subtract], change: {tool_choice: auto}}},"
-        " {chat: {name: third, after: second, ask: And?, tools: [add, subtract], change: {tool_choice: auto},"
-        " without: [max_tokens], leave_after: 2}}]\n"
-        "  expect: [{calls: {names: [add]}}, {calls: {names: [], ignored: true}},"
-        " {answered: {of: third, statuses: [200, 400]}}, {grows: [it, second, third]}]",
-    ),
-    (
-        "CHAT-013",
-        "    When the engine is asked in this conversation as a stream:\n      | system | Be brief. |\n      | user   | Hello!    |\n"
-        "    And the engine is given a history that it never had with the tool add:\n"
-        '      """\n      - {role: user, content: null}\n      """\n'
-        '    And it is asked "x" under 8 seeds with these members:\n      """\n      temperature: 1\n      """\n'
-        '    Then "x" is nowhere in the first and the second\n',
-        "steps: [{chat: {stream: true, messages: [{role: system, content: Be brief.}, {role: user, content: Hello!}]}},"
-        " {chat: {name: second, rewritten: true, tools: [add], messages: [{role: user, content: null}]}},"
-        " {chat: {name: third, ask: x, times: 8, seeds: true, change: {temperature: 1}}}]\n"
-        "  expect: [{apart: {word: x, of: [it, second]}}]",
-    ),
-    (
-        "CHAT-006",
-        '    When GET /v1/models is sent with a wrong key with the header X-A "b"\n'
-        '    And POST /x is sent filled up to 9 bytes with this body:\n      """\n      {}\n      """\n'
-        "    And its metrics are read\n    And its metrics are read\n    Then all are refused\n"
-        "    And at most 5 tokens were sampled in between, and nothing runs\n",
-        "steps: [{send: {path: /v1/models, key: wrong, headers: {X-A: b}}},"
-        " {send: {path: /x, method: POST, raw: '{}', size: 9, name: second}}, measure, {measure: second}]\n"
-        "  expect: [refused, {refused: second}, {freed: {before: it, after: second, tokens: 5}}]",
-    ),
-]
 ROUTER_TWINS = [
     (
         "ROUTER-003",
         '    Given the engines answer 503, then break off, then are silent, then say "Done." after 0.3 s\n'
-        '    When the router is asked "Hello!" with the key "other"\n    Then it says "Done.", all of it and once\n'
+        '    When the client sends "Hello!" with the API key "other"\n    Then it says "Done.", all of it and once\n'
         "    And the engines were asked 2 to 3 times, both of them\n    And it fails with 402 or 429\n",
-        "steps: [{engines: [503, reset, stall, {say: Done., delay_s: 0.3}]}, {chat: {ask: Hello!, key: other}}]\n"
-        "  expect: [{whole: Done.}, {backend_calls: {least: 2, most: 3, engines: 2}}, {failed: [402, 429]}]",
+        "steps: [{engines: [503, reset, stall, {say: Done., delay_s: 0.3}]}, {chat: {user: Hello!, key: other}}]\n"
+        "  expect: [{whole: {text: Done., of: first}}, {backend_calls: {least: 2, most: 3, engines: 2}}, "
+        "{failed: {statuses: [402, 429], of: first}}]",
     ),
     (
         "ROUTER-019",
         '    Given the engines say something, a word every 0.02 s and die after 4 pieces, then answer 500 with the body "x"\n'
-        '    When the router is asked 8 times at once with the key "limited"\n    And 2.2 s have passed\n'
+        '    When the router is asked 8 times at once with the API key "limited"\n    And 2.2 s have passed\n'
         "    And the router is asked 2 times, one after the other\n    And an engine notices that the router has hung up\n"
         "    Then at most 4 of the first are served, and the others are told when to come again\n    And no engine was asked\n",
         "steps: [{engines: [{pace_s: 0.02, dies_after: 4}, {status: 500, body: x}]},"
-        " {ask_many: {times: 8, name: it, key: limited, together: true}}, {pause: 2.2},"
+        " {ask_many: {times: 8, name: first, key: limited, together: true}}, {pause: 2.2},"
         " {ask_many: {times: 2, name: second}}, hung_up]\n"
-        "  expect: [{limited: {of: it, most: 4}}, {backend_calls: 0}]",
+        "  expect: [{limited: {of: first, most: 4}}, {backend_calls: 0}]",
     ),
     (
         "ROUTER-002",
         '    Given the replies of the engines hold these members:\n      """\n      a: [0, null]\n      """\n'
-        '    When the router is asked "Hello!" as a stream\n    Then it holds these members:\n      """\n      a: [0, null]\n      """\n'
+        '    When the client sends "Hello!" as a stream\n    Then it holds these members:\n      """\n      a: [0, null]\n      """\n'
         '    And it does not look finished, unless all of it is "x"\n    And it has the header X-Routing-Backend\n',
-        "steps: [{engines: {put: {a: [0, null]}}}, {chat: {ask: Hello!, stream: true}}]\n"
-        "  expect: [{returned: {members: {a: [0, null]}}}, {unfinished: {or_whole: x}}, {header: X-Routing-Backend}]",
+        "steps: [{engines: {put: {a: [0, null]}}}, {chat: {user: Hello!, stream: true}}]\n"
+        "  expect: [{returned: {members: {a: [0, null]}, of: first}}, {unfinished: {or_whole: x, of: first}}, "
+        "{header: {name: X-Routing-Backend, of: first}}]",
     ),
 ]
 
 
-@pytest.mark.parametrize(("requirement", "prose", "data"), [*TRAINER_TWINS, *CHAT_TWINS, *ROUTER_TWINS])
+@pytest.mark.parametrize(("requirement", "prose", "data"), ROUTER_TWINS)
 def test_twins_of_the_other_profiles_are_equal_values(tmp_path: Path, requirement: str, prose: str, data: str) -> None:
     profile = requirement.partition("-")[0].lower()
     folder = tmp_path / profile
@@ -178,25 +112,34 @@ def test_twins_of_the_other_profiles_are_equal_values(tmp_path: Path, requiremen
         ("", ":1", "holds no feature"),
         ("Feature: f\n", ":1", "no scenario"),
         (HEAD + "    Given x\n      | a |\n      | b | c |\n", ":7", "not Gherkin"),
-        (HEAD + "    When the rollout is startet\n", ":5", "near: when the rollout is started"),
+        (HEAD + "    When the trainer startet the rollout\n", ":5", "near: when the trainer starts the rollout"),
         (
-            HEAD + "    When the rollout is started\n  @ROLLOUT-112\n  Scenario: s\n    When the rollout is started\n",
+            HEAD
+            + "    When the trainer starts the rollout\n  @ROLLOUT-112\n  Scenario: s\n    When the trainer starts the rollout\n",
             ":7:3",
             "the title 's' is taken by line 4",
         ),
-        (HEAD.replace(": s", ": a::b") + "    When the rollout is started\n", ":4", "may not contain ::"),
+        (HEAD.replace(": s", ": a::b") + "    When the trainer starts the rollout\n", ":4", "may not contain ::"),
         (
-            HEAD + "    When the rollout is started\n    Examples:\n      | a |\n      | 1 |\n",
+            HEAD + "    When the trainer starts the rollout\n    Examples:\n      | a |\n      | 1 |\n",
             ":6",
             "Write Scenario Outline",
         ),
         (
-            HEAD.replace("Scenario:", "Scenario Outline:") + "    When the rollout is started\n",
+            HEAD.replace("Scenario:", "Scenario Outline:") + "    When the trainer starts the rollout\n",
             ":4",
             "an outline without rows",
         ),
-        (HEAD.replace("  @ROLLOUT-112\n", "") + "    When the rollout is started\n", ":3", "no requirement tag"),
-        (HEAD.replace("112", "912") + "    When the rollout is started\n", ":3:3", "no requirement ROLLOUT-912"),
+        (
+            HEAD.replace("  @ROLLOUT-112\n", "") + "    When the trainer starts the rollout\n",
+            ":3",
+            "no requirement tag",
+        ),
+        (
+            HEAD.replace("112", "912") + "    When the trainer starts the rollout\n",
+            ":3:3",
+            "no requirement ROLLOUT-912",
+        ),
         (HEAD + "    Given the start request has max_turns ten\n", ":5", "not JSON: ten"),
     ],
 )
@@ -210,7 +153,8 @@ def test_a_mistake_is_told_where_it_is(tmp_path: Path, text: str, where: str, to
 def test_the_first_tag_is_the_one_that_is_accused(tmp_path: Path) -> None:
     cases = feature(
         tmp_path,
-        HEAD.replace("@ROLLOUT-112", "@ROLLOUT-130 @ROLLOUT-112 @nightly") + "    When the rollout is started\n",
+        HEAD.replace("@ROLLOUT-112", "@ROLLOUT-130 @ROLLOUT-112 @nightly")
+        + "    When the trainer starts the rollout\n",
     )
     assert cases[0].requirements == ("ROLLOUT-130", "ROLLOUT-112")
     assert cases[0].tags == {"nightly"}

@@ -295,7 +295,7 @@ def test_smoke_finds_the_reference_sane(profile: str) -> None:
 
 
 def test_what_breaks_elsewhere_is_judged_in_full() -> None:
-    card = cards.load(PROFILES["rollout"].default_card)
+    card = cards.load(PROFILES["rollout"].reference.card)
     broken = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "http_500"}})
     request = RunOptions(target="app:rollout_server.mutants:create_app", described=broken, dialect="sync")
     assert asyncio.run(_judged(request)) == (("sync",), ())

@@ -108,12 +108,15 @@ def test_what_could_not_be_measured_says_nothing_of_the_target() -> None:
     assert found.reason == f"could not be measured: {BUSY}"
 
 
+SILENT: Any = SimpleNamespace()
+
+
 class Played(Runner):
     """A runner whose plays of a case come out as they are given, one after the other; the last one for ever."""
 
     def __init__(self, *plays: Outcome, card: Card | None = None) -> None:
         nothing_lacks: Any = SimpleNamespace(lacks=lambda case: None)
-        super().__init__(Options("http://x", card or Card()), nothing_lacks, lambda case: "")
+        super().__init__(Options("http://x", card or Card()), SILENT, nothing_lacks, lambda case: "")
         self.plays, self.apart = list(plays), list[bool]()
 
     async def _once(self, case: Case, apart: bool = False) -> Outcome:

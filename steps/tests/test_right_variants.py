@@ -60,7 +60,7 @@ FREEDOMS = {
 
 
 async def played(name: str, freedom: Freedom) -> list[Outcome]:
-    card = cards.load(PROFILE.default_card)
+    card = cards.load(PROFILE.reference.card)
     known = [capability for capability in card.capabilities if capability not in ("status", "cancel")]
     change = {"env": {**card.env, "ROLLOUT_MUTANT": name}, "dialects": list(freedom.dialects), "capabilities": known}
     target = "app:rollout_server.mutants:create_app"
@@ -92,10 +92,10 @@ def test_a_freedom_is_not_accused(name: str, freedom: Freedom) -> None:
 
 
 async def shown(name: str | None) -> frozenset[str]:
-    card = cards.load(PROFILE.default_card)
+    card = cards.load(PROFILE.reference.card)
     env = card.env if name is None else {**card.env, "ROLLOUT_MUTANT": name}
     card = card.model_copy(update={"env": env, "dialects": ["routed"], "capabilities": []})
-    target = PROFILE.default_target if name is None else "app:rollout_server.mutants:create_app"
+    target = PROFILE.reference.app if name is None else "app:rollout_server.mutants:create_app"
     async with ready(RunOptions(target=target, described=card)) as run:
         return run.peers.shown  # type: ignore[attr-defined, no-any-return]
 
@@ -107,16 +107,16 @@ def test_a_first_rollout_shows_whether_rollouts_are_known_and_cancelled(name: st
 
 async def with_one_place(names: tuple[str, ...]) -> list[Outcome]:
     """The outcomes of these cases at a server that runs one rollout at a time, and lets the others wait."""
-    card = cards.load(PROFILE.default_card)
+    card = cards.load(PROFILE.reference.card)
     env = {**card.env, "ROLLOUT_MAX_CONCURRENT": "1", "ROLLOUT_MAX_QUEUED": "64"}
     card = card.model_copy(update={"env": env, "patience_s": 2.0})
-    async with ready(RunOptions(target=PROFILE.default_target, described=card)) as run:
+    async with ready(RunOptions(target=PROFILE.reference.app, described=card)) as run:
         cases = [case for case in run.applicable(case_catalog.every("rollout")) if case.name in names]
         return await asyncio.gather(*(run.runner.play(case) for case in cases))
 
 
 def test_a_server_with_one_place_is_not_accused_of_a_rollout_that_waits_for_it() -> None:
-    outcomes = asyncio.run(with_one_place(("Two rollouts that wait for each other",)))
+    outcomes = asyncio.run(with_one_place(("Two rollouts that are answered at the same time",)))
     assert {outcome.case.dialect for outcome in outcomes} == {"sync", "callback", "routed"}
     assert [f for outcome in outcomes for f in outcome.judgement.findings] == []
     for outcome in outcomes:

@@ -10,9 +10,10 @@ from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Cause, Location
 from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.peers.script import Fault, Reply, Script
-from rollout_conformance.steps.profiles.rollout import expectations as want
-from rollout_conformance.steps.profiles.rollout.actions import StopServer
+from rollout_conformance.steps.profiles.rollout.actions.requests import StopServer
 from rollout_conformance.steps.profiles.rollout.cause import cause
+from rollout_conformance.steps.profiles.rollout.expectations.start_responses import RejectedOrRun, StartRejected
+from rollout_conformance.steps.profiles.rollout.expectations.termination import Completed, Ended, Failed
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides
 from rollout_conformance.steps.profiles.rollout.view import CaseView
@@ -48,7 +49,7 @@ def accused(one: Cause | None) -> str | None:
 def with_wish(view: CaseView, **wishes: Any) -> CaseView:
     """The same, and the case had asked for something else than the ordinary start request."""
     it = view.rollouts[""]
-    given = replace(it.given, wanted=StartOverrides(**wishes))
+    given = replace(it.given, overrides=StartOverrides(**wishes))
     return replace(view, rollouts={"": replace(it, given=given)})
 
 
@@ -72,24 +73,22 @@ def answered(status: int, body: Any = "no") -> CaseView:
     ("demands", "accuses"),
     [
         (NOTHING, MINE),
-        ((want.Completed(),), MINE),
-        ((want.Failed(),), MINE),  # the end that the case is about is one of a rollout that ran
-        ((want.Refused(),), None),
-        ((want.RefusedOrRun(),), None),
+        ((Completed(),), MINE),
+        ((Failed(),), MINE),  # the end that the case is about is one of a rollout that ran
+        ((StartRejected(),), None),
+        ((RejectedOrRun(),), None),
     ],
     ids=["nothing", "completed", "failed", "refused", "refused or run"],
 )
 def test_an_ordinary_start_is_accepted_unless_the_case_admits_a_refusal(
     status: int, demands: tuple[Any, ...], accuses: str | None
 ) -> None:
-    if status >= 500 and demands == (want.Failed(),):
+    if status >= 500 and demands == (Failed(),):
         accuses = "ROLLOUT-125"  # a rollout that is to fail is answered 200 with status ERROR
     assert accused(found(answered(status), *demands)) == accuses
 
 
-@pytest.mark.parametrize(
-    ("demands", "accuses"), [(NOTHING, None), ((want.Completed(),), MINE), ((want.Refused(),), None)]
-)
+@pytest.mark.parametrize(("demands", "accuses"), [(NOTHING, None), ((Completed(),), MINE), ((StartRejected(),), None)])
 def test_a_start_that_differs_may_be_refused_unless_its_rollout_has_to_complete(
     demands: tuple[Any, ...], accuses: str | None
 ) -> None:
@@ -99,7 +98,7 @@ def test_a_start_that_differs_may_be_refused_unless_its_rollout_has_to_complete(
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("crowded", "again"), [(0, False), (3, True)])
 def test_a_target_that_is_full_is_accused_of_nothing(status: int, crowded: int, again: bool) -> None:
-    one = found(replace(answered(status), crowded=crowded), want.Completed())
+    one = found(replace(answered(status), crowded=crowded), Completed())
     assert one is not None
     assert (one.finding, one.again, one.since) == (None, again, 0)
     assert str(status) in one.reason
@@ -109,7 +108,7 @@ def test_a_start_that_was_lost_is_told_with_its_fault() -> None:
     one = Played("sync", DONE)
     n = one.trace.open(Request("POST", START_PATH["sync"]), to_target=True)
     one.trace.close(n, fault="ConnectionResetError: reset")
-    lost = found(one.view(), want.Completed())
+    lost = found(one.view(), Completed())
     assert lost is not None
     assert lost.reason == "the start: ConnectionResetError: reset"
 
@@ -123,7 +122,7 @@ def test_a_refusal_is_shown_with_its_beginning() -> None:
 
 def test_a_rollout_that_completed_has_no_cause() -> None:
     assert found(completed()) is None
-    assert found(completed(), want.Failed()) is None  # that it had to fail is for the case to say
+    assert found(completed(), Failed()) is None  # that it had to fail is for the case to say
 
 
 def completed() -> CaseView:
@@ -170,7 +169,7 @@ PROVOKING: dict[str, Reply | Fault] = {
 @pytest.mark.parametrize("reply", ORDINARY.values(), ids=[*ORDINARY])
 @pytest.mark.parametrize(
     ("demands", "accuses"),
-    [(NOTHING, MINE), ((want.Completed(),), MINE), ((want.Failed(),), None), ((want.Ended(),), None)],
+    [(NOTHING, MINE), ((Completed(),), MINE), ((Failed(),), None), ((Ended(),), None)],
     ids=["nothing", "completed", "failed", "ended"],
 )
 def test_an_error_after_ordinary_replies_is_the_servers_own(
@@ -182,7 +181,7 @@ def test_an_error_after_ordinary_replies_is_the_servers_own(
 @pytest.mark.parametrize("reply", PROVOKING.values(), ids=[*PROVOKING])
 @pytest.mark.parametrize(
     ("demands", "accuses"),
-    [(NOTHING, None), ((want.Completed(),), MINE), ((want.Failed(),), None), ((want.Ended(),), None)],
+    [(NOTHING, None), ((Completed(),), MINE), ((Failed(),), None), ((Ended(),), None)],
     ids=["nothing", "completed", "failed", "ended"],
 )
 def test_an_error_that_the_script_gives_reason_for_is_right_unless_the_case_demands_completion(
@@ -193,17 +192,17 @@ def test_an_error_that_the_script_gives_reason_for_is_right_unless_the_case_dema
 
 def test_a_wish_of_the_start_gives_reason_too() -> None:
     assert found(with_wish(failed(), budget=(1, 0))) is None
-    assert accused(found(with_wish(failed(), budget=(1, 0)), want.Completed())) == MINE
+    assert accused(found(with_wish(failed(), budget=(1, 0)), Completed())) == MINE
 
 
 def test_a_fault_that_it_did_not_come_to_gives_no_reason() -> None:
     """The case admits an ERROR for the fault in its script; this one came before it."""
     early = failed()
     early = replace(early, rollouts={"": replace(early.it, scripted_fault=True)})
-    assert accused(found(early, want.Failed())) == MINE
+    assert accused(found(early, Failed())) == MINE
     late = failed(reply=Fault(status=500))
     late = replace(late, rollouts={"": replace(late.it, scripted_fault=True)})
-    assert found(late, want.Failed()) is None
+    assert found(late, Failed()) is None
 
 
 @pytest.mark.parametrize("dialect", ["sync", "callback", "routed"])
@@ -234,7 +233,7 @@ def test_the_evidence_is_the_last_call_and_the_result() -> None:
 
 
 @pytest.mark.parametrize("end", ["stop", "cancel"])
-@pytest.mark.parametrize("demands", [NOTHING, (want.Completed(),)], ids=["nothing", "completed"])
+@pytest.mark.parametrize("demands", [NOTHING, (Completed(),)], ids=["nothing", "completed"])
 def test_an_end_that_the_case_brings_about_is_no_cause(end: str, demands: tuple[Any, ...]) -> None:
     view = failed()
     if end == "cancel":
@@ -255,9 +254,9 @@ def test_an_error_is_the_cause_of_a_wait_for_more() -> None:
 
 
 def test_demands_about_another_rollout_admit_nothing() -> None:
-    named = want.Failed(rollout="other")
+    named = Failed(rollout="other")
     assert accused(found(failed(), named)) == MINE
-    assert found(failed(), want.Failed(rollout="")) is None
+    assert found(failed(), Failed(rollout="")) is None
 
 
 # -------------------------------------------------------------------------------------------------- it came to no end

@@ -15,7 +15,7 @@ from rollout_conformance.steps.scenario import loader as scenario
 from rollout_conformance.steps.scenario import schema
 
 ROLLOUT = PROFILES["rollout"]
-GOOD = "cases:\n- name: a\n  requirements: [ROLLOUT-112]\n  trainer: [{say: Done.}]\n"
+GOOD = "cases:\n- name: a\n  requirements: [ROLLOUT-112]\n  trainer: [{text: Done.}]\n"
 
 
 def load(tmp_path: Path, text: str) -> list[Case]:
@@ -28,7 +28,7 @@ def load(tmp_path: Path, text: str) -> list[Case]:
 def test_a_simple_case_starts_and_ends_in_every_dialect(tmp_path: Path) -> None:
     cases = load(tmp_path, GOOD)
     assert [case.dialect for case in cases] == ["sync", "callback", "routed"]
-    assert [type(step.what).__name__ for step in cases[0].steps] == ["TrainerSays", "Start", "End"]
+    assert [type(step.what).__name__ for step in cases[0].steps] == ["ScriptTrainer", "Start", "WaitForEnd"]
     assert str(cases[0].at) == "rollout/x.yaml:2"
 
 
@@ -46,9 +46,9 @@ def test_a_simple_case_starts_and_ends_in_every_dialect(tmp_path: Path) -> None:
             "no requirement ROLLOUT-912 in the catalogue. Near it: ROLLOUT-",
         ),
         (
-            GOOD.replace("say: Done.", "say: x, fail: 503"),
+            GOOD.replace("text: Done.", "text: x, fail: 503"),
             "rollout/x.yaml:4",
-            "exactly one of say, call, calls, fail; seen: say, fail",
+            "a response has one of text, call, calls, fail; a text may stand beside calls; seen: text, fail",
         ),
         (
             GOOD + "  expect: [completd]\n",
@@ -57,7 +57,7 @@ def test_a_simple_case_starts_and_ends_in_every_dialect(tmp_path: Path) -> None:
         ),
         (GOOD + "  steps: [strat]\n", "rollout/x.yaml:5:11", "unknown step 'strat'. Known and near: start"),
         (GOOD + "  steps: [{start: {rolout: A}}]\n", "rollout/x.yaml:5:11", "unknown key 'rolout'"),
-        (GOOD.replace("say: Done.", "fail: explode"), "rollout/x.yaml:4", "'explode' is none of reset, stall, cut"),
+        (GOOD.replace("text: Done.", "fail: explode"), "rollout/x.yaml:4", "'explode' is none of reset, stall, cut"),
         (GOOD.replace("name: a", "name: a::b"), "rollout/x.yaml:2", "may not contain ::"),
     ],
 )
@@ -70,7 +70,7 @@ def test_a_mistake_is_told_where_it_is(tmp_path: Path, text: str, where: str, to
 
 def test_words_that_yaml_1_1_takes_for_something_else_are_words(tmp_path: Path) -> None:
     case = load(tmp_path, GOOD + "  start: {metadata: {on: no, at: 12:30, id: 012}}\n")[0]
-    assert case.steps[0].what.wanted.body["metadata"] == {"on": "no", "at": "12:30", "id": "012"}  # type: ignore[union-attr]
+    assert case.steps[0].what.overrides.body["metadata"] == {"on": "no", "at": "12:30", "id": "012"}  # type: ignore[union-attr]
 
 
 def test_a_file_that_is_not_utf8_is_told_as_such(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_every_verb_is_used_by_a_shipped_case(profile: str) -> None:
 
 
 def test_tags_of_a_file_are_those_of_all_its_cases(tmp_path: Path) -> None:
-    case = "- name: {}\n  requirements: [CHAT-001]\n  steps: [{{send: /v1/models}}]\n  expect: [answered]\n"
+    case = "- name: {}\n  requirements: [CHAT-001]\n  steps: [{{send: /v1/models}}]\n  expect: [{{status: 200}}]\n"
     text = f"tags: [unit]\ncases:\n{case.format('a')}{case.format('b')}  tags: [stress]\n"
     (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
     cases = scenario.load(tmp_path / "x.yaml", PROFILES["chat"], tmp_path)

@@ -179,7 +179,7 @@ class Endless(Runner):
 def test_a_case_that_cannot_be_judged_in_its_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "JUDGING_S", 0.1)
     case = Case("a", "rollout", "sync", ("ROLLOUT-094",), (), Location("x.yaml", 7))
-    nobody: Any = SimpleNamespace(disturbs=lambda case: False)
-    outcome = asyncio.run(Endless(Options("http://x", Card()), nobody, lambda case: "")._once(case))
+    nobody: Any = SimpleNamespace(disturbs=lambda case: False, width=lambda case: 1)
+    outcome = asyncio.run(Endless(Options("http://x", Card()), nobody, nobody, lambda case: "")._once(case))
     assert outcome.judgement.verdict is Verdict.ERROR
     assert outcome.judgement.reason.startswith('could not be judged within 0.1 s: the judge of "a" is still computing')

@@ -9,7 +9,7 @@ from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Cause, Location
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.profiles.trainer.cause import SERVES
-from rollout_conformance.steps.profiles.trainer.expectations import Replies
+from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
 from rollout_conformance.steps.profiles.trainer.profile import PROFILE
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 
@@ -25,15 +25,15 @@ def cause_of(
     trace.close(n, answer, None if answer else "the connection was closed without an answer")
     rollout: Any = SimpleNamespace(calls=[Call(n, {}, right)])
     tokens: Any = None
-    case = Case("c", "trainer", "sync", (about,), (Step(Replies(wanted), AT),), AT)
+    case = Case("c", "trainer", "sync", (about,), (Step(GenerationStatus(wanted), AT),), AT)
     return PROFILE.cause(case, CaseView(trace, "sync", {"a": rollout}, tokens, None))
 
 
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (500, 'a generation call was answered 500: {"detail": "out of memory"}'),
-        (None, "a generation call: the connection was closed without an answer"),
+        (500, 'a generation request returned 500: {"detail": "out of memory"}'),
+        (None, "a generation request: the connection was closed without an answer"),
     ],
 )
 def test_an_outage_accuses_the_service_and_not_what_the_case_is_about(status: int | None, said: str) -> None:

@@ -147,21 +147,21 @@ def test_an_error_that_shows_its_inside_is_found() -> None:
     ("text", "told"),
     [
         (
-            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  steps: [enrol]\n",
-            "x.yaml:4:11: cases.0.steps.0: unknown step 'enrol'",
+            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  steps: [start_rolout]\n",
+            "x.yaml:4:11: cases.0.steps.0: unknown step 'start_rolout'",
         ),
-        ("cases:\n- name: a\n  requirements: [TRAINER-999]\n  steps: [enroll]\n", "no requirement TRAINER-999"),
+        ("cases:\n- name: a\n  requirements: [TRAINER-999]\n  steps: [start_rollout]\n", "no requirement TRAINER-999"),
         (
-            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  steps: [{generate: {mask: wrong, histroy: cut}}]\n",
+            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  steps: [{generate: {response_mask: short, histroy: truncated}}]\n",
             "unknown key 'histroy'",
         ),
         (
-            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  trainer: []\n  steps: [enroll]\n",
+            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  trainer: []\n  steps: [start_rollout]\n",
             "unknown key 'trainer'",
         ),
         (
-            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  steps: [{generate: {mask: wide}}]\n",
-            "mask: 'wide' is none of",
+            "cases:\n- name: a\n  requirements: [TRAINER-178]\n  steps: [{generate: {response_mask: wide}}]\n",
+            "response_mask: unknown word 'wide'",
         ),
         ("cases:\n- name: a\n  requirements: [TRAINER-178]\n", "steps"),
     ],

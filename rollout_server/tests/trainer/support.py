@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 
-from rollout_conformance.rollout_server.tests.support import DEADLINE_S, Caller
-from rollout_conformance.rollout_server.trainer import tokens
+from rollout_conformance.rollout_server.common import chat_tokenizer
+from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER
+from rollout_conformance.rollout_server.tests.rollout.support import DEADLINE_S, Caller
 from rollout_conformance.rollout_server.trainer.app import create_app
-from rollout_conformance.rollout_server.trainer.settings import SHIPPED_TOKENIZER, Settings
+from rollout_conformance.rollout_server.trainer.settings import Settings
 
 USER = {"role": "user", "content": "Please calculate 5 plus 3."}
 ID = "r-1"
@@ -22,7 +23,7 @@ def tool(name: str) -> dict[str, Any]:
 
 
 TOOLS = [tool("add"), tool("subtract"), tool("multiply"), tool("divide")]
-CHAT_TOKENS = tokens.load(SHIPPED_TOKENIZER)
+CHAT_TOKENS = chat_tokenizer.load(SHIPPED_TOKENIZER, "TOKENIZER")
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Bench:
         return await self.caller.post("/rollouts", body, headers=[(b"host", b"trainer.test:9001")])
 
     def session(self, rollout_id: str = ID) -> Any:
-        return self.caller.app.state.service.book.find(rollout_id)
+        return self.caller.app.state.service.sessions.find(rollout_id)
 
     def key(self, rollout_id: str = ID) -> list[tuple[bytes, bytes]]:
         return [(b"authorization", b"Bearer " + self.session(rollout_id).key.encode())]

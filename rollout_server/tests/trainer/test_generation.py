@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER
 from rollout_conformance.rollout_server.tests.trainer.support import CHAT_TOKENS, ID, TOOLS, USER, bench, play, results
-from rollout_conformance.rollout_server.trainer.settings import SHIPPED_TOKENIZER
 
 each = pytest.mark.parametrize("dialect", ["sync", "callback"])
 GARBLED = {"role": "user", "content": "Please calculate 5 plus 4."}

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rollout_conformance.rollout_server.tests.support import Caller
+from rollout_conformance.rollout_server.tests.rollout.support import Caller
 from rollout_conformance.rollout_server.tests.trainer.support import (
     CHAT_TOKENS,
     ID,
@@ -156,7 +156,7 @@ FAILURES: dict[str, tuple[Any, int, str]] = {
     "no prompt ids": (without("prompt_token_ids"), 502, "return_token_ids"),
     "no logprobs": (without("choices", 0, "logprobs"), 502, "--max-logprobs"),
     "no choices": (httpx.Response(200, json={"choices": []}), 502, "no assistant message"),
-    "no JSON": (httpx.Response(200, content=b"<html>secret</html>"), 502, "no chat completion"),
+    "no JSON": (httpx.Response(200, content=b"<html>secret</html>"), 502, "not a chat completion"),
     "400": (httpx.Response(400, json={"error": "secret"}), 502, "HTTP 400"),
     "500": (httpx.Response(500, json={"error": "secret"}), 502, "HTTP 500"),
     "busy": (httpx.Response(503), 503, "HTTP 503"),

@@ -1,6 +1,7 @@
-"""The profile `chat`: an engine behind the chat API of OpenAI is judged, the suite is its client.
+"""The profile `chat`: an inference server behind the chat API of OpenAI is judged, the suite is its client.
 
-replies.py what came back, streams put together · event_order.py their chunks in the order of the table · actions.py what the suite asks ·
-invariants.py what holds for every reply · expectations.py what a case may demand · fuzz_adapter.py what a generated request needs · vocabulary.py
-the YAML keys · profile.py the profile itself
+requests.py, phrases.py, phrase_modifiers.py what is sent · responses.py, assembled_stream.py what is returned · view.py a case as the checks
+read it · event_order.py the chunks of a stream in the order of the table · invariants/ what holds for every response · expectations/ what a
+case may demand · cause.py why a case cannot be judged as it is written · peers.py, capabilities.py, greeting.py what is learnt of a server ·
+fuzz_adapter.py generated requests · vocabulary.py the verbs · profile.py the profile itself
 """

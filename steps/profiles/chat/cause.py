@@ -1,7 +1,7 @@
-"""Why a case cannot be judged as it is written: a request of it was answered otherwise than the case gives reason for. Pure.
+"""Why a case cannot be judged as it is written: a request was answered otherwise than the case gives reason for. Pure.
 
-Only the first such answer counts. What a target says of itself (429, 503) or of its load proves nothing about it; a refusal, an error and
-a lost connection do, once, and nothing that rests on the reply is judged.
+Only the first such response counts. A target that reports its load (429, 503) proves nothing about itself; a rejection, an error and
+a lost connection do, once, and nothing that rests on the response is judged.
 """
 
 import re
@@ -10,100 +10,102 @@ from typing import Any
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
-from rollout_conformance.steps.profiles.chat.actions import BUSY
-from rollout_conformance.steps.profiles.chat.replies import CaseView, Reply
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
 
+BUSY = (429, 503)
 GATEWAY = (502, 504)
-MAY_BE_REFUSED, MUST_BE_REFUSED = "may_be_refused", "must_be_refused"  # members of expectations
+MAY_BE_REJECTED, MUST_BE_REJECTED = "may_be_rejected", "must_be_rejected"  # members of expectations
 SERVES, ENDS, NO_5XX = "CHAT-001", "CHAT-051", "CHAT-303"
-EXPECTED = "200: nothing in the case asks for another status"
-SHOWN = 200  # characters of an answer
+EXPECTED = "200: nothing in the case gives reason for another status"
+SHOWN = 200  # characters of a body
 OPTIONAL = {"seed", "stop", "n", "max_completion_tokens", "required_tools"}
-NO_ANSWER = re.compile(r"TimeoutError|no (?:answer|end) within")
+NO_ANSWER = re.compile(r"TimeoutError|no (?:answer|response|end) within")
 
 
 def cause(case: Case, view: CaseView) -> Cause | None:
     """What ended a case otherwise than it gives reason for. A generated request is about no requirement, and judged by itself."""
     if not case.requirements:
         return None
-    found = (_cause(case, view, reply) for reply in sorted(view.replies.values(), key=lambda reply: reply.n))
+    found = (_cause(case, view, response) for response in view.judged)
     return next((one for one in found if one is not None), None)
 
 
-def _cause(case: Case, view: CaseView, reply: Reply) -> Cause | None:
-    fault = _fault(view, reply)
-    if reply.status is None or fault:
-        return _lost(case, view, reply, fault or "no answer")
-    if 200 <= reply.status < 300 or reply.status in _named(case, view, reply):
+def _cause(case: Case, view: CaseView, response: ChatResponse) -> Cause | None:
+    fault = _fault(view, response)
+    if response.status is None or fault:
+        return _lost(case, view, response, fault or "no response")
+    if 200 <= response.status < 300 or response.status in _named(case, view, response):
         return None
-    if reply.status in BUSY:
-        return Cause(f"the target answered {reply.status} by itself", since=reply.n)
-    if _is_judged(case, view, reply, MUST_BE_REFUSED if reply.status >= 500 else MAY_BE_REFUSED):
+    if response.status in BUSY:
+        return Cause(f"the target returned {response.status} by itself", since=response.n)
+    if _is_judged(case, view, response, MUST_BE_REJECTED if response.status >= 500 else MAY_BE_REJECTED):
         return None
-    if reply.status == 401 and view.context.key is None:
-        return Cause("the target asks for a key (401): give it with --target-key", since=reply.n)
-    return _answered(case, view, reply, reply.status)
+    if response.status == 401 and view.context.key is None:
+        return Cause("the target requires a key (401): give it with --target-key", since=response.n)
+    return _answered(case, view, response, response.status)
 
 
-def _fault(view: CaseView, reply: Reply) -> str:
+def _fault(view: CaseView, response: ChatResponse) -> str:
     exchanges = view.trace.exchanges
-    fault = exchanges[reply.n].fault if reply.n < len(exchanges) else None
-    return "" if reply.left or fault is None else fault
+    fault = exchanges[response.n].fault if response.n < len(exchanges) else None
+    return "" if response.left or fault is None else fault
 
 
-def _lost(case: Case, view: CaseView, reply: Reply, fault: str) -> Cause | None:
-    """No answer, or a stream that broke off."""
+def _lost(case: Case, view: CaseView, response: ChatResponse, fault: str) -> Cause | None:
+    """No response, or a stream that broke off."""
     silent = NO_ANSWER.search(fault) is not None
-    if silent and reply.others_answered:
-        told = f"no end of the answer within the patience of the suite ({fault}), while other requests were answered"
-        return Cause(f"{told}: the target is slow, or answers one after the other; lower -j", since=reply.n)
-    if silent and reply.too_long and not view.context.tells_context:
+    if silent and response.others_answered:
+        told = f"no end of the response within the patience of the suite ({fault}), while other requests were answered"
+        return Cause(f"{told}: the target is slow, or serves one request after the other; lower -j", since=response.n)
+    if silent and response.exceeds_context and not view.context.knows_context:
         return Cause(
-            f"GET /v1/models shows no max_model_len, and a conversation of {view.context.context_tokens} tokens was not answered in time",
-            since=reply.n,
+            f"GET /v1/models has no max_model_len, and a conversation of {view.context.context_tokens} tokens had no response in time",
+            since=response.n,
         )
-    if reply.status is not None and 200 <= reply.status < 300 and not silent:
-        return _found(ENDS, "a stream that is sent to its end", f"it broke off: {fault}", reply)
-    requirement = case.requirements[0] if any(_that(case, MUST_BE_REFUSED)) else SERVES
-    return _found(requirement, "an answer", fault, reply)
+    if response.status is not None and 200 <= response.status < 300 and not silent:
+        return _found(ENDS, "a stream that is sent to its end", f"it broke off: {fault}", response)
+    requirement = case.requirements[0] if any(_that(case, MUST_BE_REJECTED)) else SERVES
+    return _found(requirement, "a response", fault, response)
 
 
-def _answered(case: Case, view: CaseView, reply: Reply, status: int) -> Cause:
-    response = view.trace.exchanges[reply.n].response if reply.n < len(view.trace.exchanges) else None
-    told = f"{status}: {response.body[:SHOWN].decode('utf-8', 'replace') if response else reply.shown[:SHOWN]}"
+def _answered(case: Case, view: CaseView, response: ChatResponse, status: int) -> Cause:
+    exchanges = view.trace.exchanges[response.n : response.n + 1]
+    sent = exchanges[0].response if exchanges else None
+    told = f"{status}: {sent.body[:SHOWN].decode('utf-8', 'replace') if sent else response.text[:SHOWN]}"
     if status >= 500:
-        return _found(case.requirements[0] if status in GATEWAY else NO_5XX, EXPECTED, told, reply)
+        return _found(case.requirements[0] if status in GATEWAY else NO_5XX, EXPECTED, told, response)
     if status >= 400 and (lacks := _may_lack(case, view)):
-        return Cause(f"refused with {told}: {lacks}", since=reply.n)
+        return Cause(f"rejected with {told}: {lacks}", since=response.n)
     if status >= 400:
-        return _found(case.requirements[0], EXPECTED, f"refused with {told}", reply)
-    return _found(case.requirements[0], EXPECTED, f"a redirect: {told}", reply)
+        return _found(case.requirements[0], EXPECTED, f"rejected with {told}", response)
+    return _found(case.requirements[0], EXPECTED, f"a redirect: {told}", response)
 
 
 def _may_lack(case: Case, view: CaseView) -> str:
-    """What the case rests on that engines are free to lack, where the card does not promise it. A refusal is an honest answer."""
+    """What the case rests on that servers are free to lack, where the card does not declare it. A rejection is then right."""
     optional = sorted(OPTIONAL & case.needs - set(view.context.card.capabilities))
     if not optional:
         return ""
     names, absent = " and ".join(f"`{name}`" for name in optional), " and ".join(f"`no_{name}`" for name in optional)
-    return f"engines may lack this; declare {names} on its card to have it judged, or {absent} to have it skipped"
+    return f"servers may lack this; declare {names} on its card to have it judged, or {absent} to have it skipped"
 
 
-def _found(requirement: str, expected: str, observed: str, reply: Reply) -> Cause:
-    return Cause(observed, Finding(requirement, expected, observed, (reply.n,)), reply.n)
+def _found(requirement: str, expected: str, observed: str, response: ChatResponse) -> Cause:
+    return Cause(observed, Finding(requirement, expected, observed, (response.n,)), response.n)
 
 
-def _is_judged(case: Case, view: CaseView, reply: Reply, how: str) -> bool:
-    """Whether a demand of the case is itself about such a status of this reply."""
-    return any(reply in view.named(what.of) for what in _that(case, how))
+def _is_judged(case: Case, view: CaseView, response: ChatResponse, how: str) -> bool:
+    """Whether a demand of the case is itself about such a status of this response."""
+    return any(response in view.named(*what.of) for what in _that(case, how))
 
 
-def _named(case: Case, view: CaseView, reply: Reply) -> set[int]:
-    """The statuses that the case names for this reply."""
-    named = [getattr(what, "statuses", ()) for what in _that(case, MAY_BE_REFUSED) if reply in view.named(what.of)]
+def _named(case: Case, view: CaseView, response: ChatResponse) -> set[int]:
+    """The statuses that the case names for this response."""
+    named = [getattr(what, "numbers", ()) for what in _that(case, MAY_BE_REJECTED) if response in view.named(*what.of)]
     return {status for statuses in named for status in statuses}
 
 
 def _that(case: Case, how: str) -> Iterator[Any]:
-    """The demands of a case that allow a refusal, or ask for one."""
+    """The demands of a case that allow a rejection, or require one."""
     return (step.what for step in case.expectations if getattr(step.what, how, False))

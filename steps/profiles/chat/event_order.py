@@ -5,76 +5,74 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout_conformance.contracts.chat.lifecycle import BREACHES, CHOICE, DONE, ENDED, NEW, OPEN, SPEAKING, STREAM
-from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
-from rollout_conformance.steps.profiles.chat.replies import DONE as LAST
-from rollout_conformance.steps.profiles.chat.replies import Chunk, place
+from rollout_conformance.steps.profiles.chat.responses import index_of
+from rollout_conformance.steps.sse.order import Order, Walk
+from rollout_conformance.steps.sse.streams import DONE as LAST
+from rollout_conformance.steps.sse.streams import Chunk
 
-ENGINE = "engine"
+ROLE = "engine"
+STREAM_ORDER = Order(STREAM, ROLE, BREACHES, "CHAT-051")
+CHOICE_ORDER = Order(CHOICE, ROLE, BREACHES, "CHAT-051")
 
 
 @dataclass(slots=True)
 class Life:
-    """What became of a stream. `choices` are the states by index, `going` those that have not ended, `breaches` (requirement, what was seen
-    and what was legal)."""
+    """What became of a stream: its own walk, and one for each of its choices by index. `going` are those that have not ended."""
 
-    state: str = OPEN
-    choices: dict[int, str] = field(default_factory=dict)
+    stream: Walk = field(default_factory=lambda: Walk(STREAM_ORDER, OPEN))
+    choices: dict[int, Walk] = field(default_factory=dict)
     going: set[int] = field(default_factory=set)
-    breaches: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def breaches(self) -> list[tuple[str, str]]:
+        """What was out of order: (requirement, what it was and what was legal), that of the choices first."""
+        return [one for walk in (*self.choices.values(), self.stream) for one in walk.found]
 
     def of(self, requirement: str) -> list[str]:
         return [told for name, told in self.breaches if name == requirement]
 
     @property
+    def state(self) -> str:
+        return self.stream.state
+
+    @property
     def ended(self) -> bool:
-        """Whether it said everything, and that this was everything."""
+        """Whether it had choices, and its end after them."""
         return self.state == DONE and bool(self.choices)
 
     def shown(self) -> str:
-        still = [str(index) for index, state in self.choices.items() if state != ENDED]
+        still = [str(index) for index, walk in self.choices.items() if walk.state != ENDED]
         waiting = f", choice {', '.join(still)} without a finish_reason" if still else ""
-        legal = ", ".join(sorted(STREAM[ENGINE][self.state])) or "nothing, it is final"
-        return f"the stream ends in {self.state}{waiting}{'' if self.choices else ', without a choice'}; legal there: {legal}"
+        none = "" if self.choices else ", without a choice"
+        return f"the stream ends in {self.state}{waiting}{none}; legal there: {STREAM_ORDER.legal(self.state)}"
 
 
 def walked(chunks: Sequence[Chunk]) -> Life:
     life = Life()
     for n, chunk in enumerate(chunks):
         for index, part in _parts(chunk.data):
-            _choose(life, f"chunk {n}, choice {index}", index, part)
+            _walk_choice(life, f"chunk {n}, choice {index}", index, part)
         event = _event(life, chunk.data)
         if event is not None:
-            _step(life, f"chunk {n}", event)
+            life.stream.step(event, f"chunk {n}")
     return life
 
 
-def _step(life: Life, where: str, event: str) -> None:
-    after = advance(STREAM, life.state, ENGINE, event)
-    if isinstance(after, OutOfOrder):
-        life.breaches.append((BREACHES.get((life.state, event), "CHAT-051"), f"{where}: {after}"))
-    else:
-        life.state = after
-
-
-def _choose(life: Life, where: str, index: int, part: Mapping[str, Any]) -> None:
-    state = life.choices.get(index, NEW)
+def _walk_choice(life: Life, where: str, index: int, part: Mapping[str, Any]) -> None:
+    walk = life.choices.setdefault(index, Walk(CHOICE_ORDER, NEW))
     for event in _events(part):
-        after = advance(CHOICE, state, ENGINE, event)
-        if isinstance(after, OutOfOrder):
-            life.breaches.append((BREACHES[(state, event)], f"{where}: {after}"))
-            if state == NEW:  # told once; what follows is judged as if the role had been said
-                repaired = advance(CHOICE, SPEAKING, ENGINE, event)
-                state = repaired if isinstance(repaired, str) else SPEAKING
-        else:
-            state = after
-    life.choices[index] = state
-    (life.going.discard if state == ENDED else life.going.add)(index)
+        if not walk.step(event, where) and walk.state == NEW:
+            # found once; what follows is judged as if the role had been sent
+            walk.state = SPEAKING
+            if event in CHOICE[ROLE][SPEAKING]:
+                walk.step(event, where)
+    (life.going.discard if walk.state == ENDED else life.going.add)(index)
 
 
 def _parts(data: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for part in mappings(mapping(data).get("choices")):
-        yield place(part.get("index")), part
+        yield index_of(part.get("index")), part
 
 
 def _events(part: Mapping[str, Any]) -> Iterator[str]:
@@ -88,7 +86,7 @@ def _events(part: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _event(life: Life, data: Any) -> str | None:
-    """What a chunk is to the stream; None when it says nothing of its order."""
+    """What a chunk is to the stream; None when it has no place in the order."""
     if data == LAST:
         return "DoneSaid"
     if not isinstance(data, Mapping):

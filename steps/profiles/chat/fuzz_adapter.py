@@ -1,4 +1,4 @@
-"""A generated request to an engine: it names a model that is there, is answered with few tokens, and its reply is judged like any other.
+"""A generated request: it names a model that exists, leads to few tokens, and its response is judged like any other.
 
 What is wrong with a request stays wrong. What no schema can say is made right: members that contradict each other, a text that has to be
 JSON.
@@ -13,18 +13,23 @@ from pydantic import ValidationError
 
 from rollout_conformance.contracts.chat import wire
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.engine.sse import Parser
 from rollout_conformance.steps.engine.trace import Request, Response, parse
-from rollout_conformance.steps.profiles.chat.actions import CHAT, event_data
-from rollout_conformance.steps.profiles.chat.replies import CaseContext, Chunk, Reply, put_together
+from rollout_conformance.steps.http.responses import Responses
+from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
+from rollout_conformance.steps.profiles.chat.requests import CHAT
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseContext
+from rollout_conformance.steps.sse.parser import Parser
+from rollout_conformance.steps.sse.streams import Chunk, event_data
 
-MOST_TOKENS = 8  # of one generated reply: enough to be cut, and to be streamed
+MOST_TOKENS = 8  # of one generated response: enough to be cut, and to be streamed
 MOST_CHOICES = 3
 LIMITS = ("max_tokens", "max_completion_tokens")
 SHOWN_BY = {
     "return_token_ids": "token_ids",
     "logprobs": "logprobs",
-}  # the capability that a member of a request asks for
+}  # the capability that a member of a request needs
+GENERATED = "generated"  # the name of the response to a request that no case wrote
 HELLO: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}]}
 
 
@@ -38,7 +43,7 @@ def is_start(dialect: str, method: str, path: str) -> bool:
 
 
 async def adapt_request(session: Session, generated: Any) -> str | None:
-    """Change a schemathesis case, whatever is right in it, so that an engine can answer it."""
+    """Change a schemathesis case, whatever is right in it, so that a server can serve it."""
     context: CaseContext = session.context
     if generated.path == CHAT and isinstance(generated.body, dict):
         generated.body = adapted_body(context.model, generated.body)
@@ -84,7 +89,7 @@ def _consistent(mine: dict[str, Any]) -> None:
 
 
 def _is_sampled(mine: Mapping[str, Any]) -> bool:
-    """Several greedy choices would be one; how small a temperature counts as none is the engine's own affair."""
+    """Several greedy choices would be one; how small a temperature counts as none is left to the server."""
     heat = mine.get("temperature")
     return heat is None or not isinstance(heat, int | float) or heat > 0.01
 
@@ -125,23 +130,32 @@ def began(session: Session, request: Request, start: bool) -> int:
 
 
 async def ended(session: Session, n: int, request: Request, response: Response, start: bool) -> None:
-    """Note the answer. To a request that the contract allows it is a reply, and whatever holds for replies holds for it."""
+    """Note the response. To a request that the contract allows it is a completion, and what holds for completions holds for it."""
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)
     body = parse(request.body) if request.path.partition("?")[0] == CHAT else None
-    asked = _judged(session.context, body) if isinstance(body, dict) and is_request(body) else {}
-    session.state["replies"] = {"it": reply(n, asked, response)}
+    requested = _judged(session.context, body) if isinstance(body, dict) and is_request(body) else {}
+    session.state["responses"] = Responses.of([generated_response(n, requested, response)])
 
 
 def _judged(context: CaseContext, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A request as the checks read it: what the engine does not show at all, and its card does not declare, is not asked of it."""
-    return {name: value for name, value in body.items() if SHOWN_BY.get(name, "") in ("", *context.shown)}
+    """A request as the checks read it: what the server does not show at all, and its card does not declare, is not demanded of it."""
+    return {name: value for name, value in body.items() if SHOWN_BY.get(name, "") in ("", *context.capabilities)}
 
 
-def reply(n: int, body: Mapping[str, Any], response: Response) -> Reply:
-    """An answer as the checks read it. No engine gave the history: how it is tokenized is not ours to say (CHAT-025)."""
-    kind = response.header("content-type") or ""
-    if response.status != 200 or not body.get("stream"):
-        return Reply("it", n, body, response.status, parse(response.body), rewritten=True, kind=kind, raw=response.body)
-    chunks = tuple(Chunk(0.0, event_data(event.data)) for event in Parser().feed(response.body))
-    return Reply("it", n, body, 200, put_together(chunks), chunks, rewritten=True, kind=kind, raw=response.body)
+def generated_response(n: int, body: Mapping[str, Any], response: Response) -> ChatResponse:
+    """A response as the checks read it. No server gave the history: how it is tokenized is not for the suite to say (CHAT-025)."""
+    streamed = response.status == 200 and bool(body.get("stream"))
+    chunks = tuple(Chunk(0.0, event_data(one.data)) for one in Parser().feed(response.body)) if streamed else ()
+    read = assembled(chunks) if streamed else parse(response.body)
+    return ChatResponse(
+        GENERATED,
+        n,
+        body,
+        response.status,
+        read,
+        chunks,
+        raw=response.body,
+        headers=response.headers,
+        invented_history=True,
+    )

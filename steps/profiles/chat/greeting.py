@@ -1,4 +1,4 @@
-"""The plainest chat: a greeting and its answer. What it shows of an engine before anything is judged."""
+"""The plainest chat: a greeting and its response. What it shows of a server before anything is judged."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,22 +7,24 @@ from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, excerpt, key_source, result_of
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.profiles.chat.actions import CHAT, Ask
-from rollout_conformance.steps.profiles.chat.expectations import Answered
+from rollout_conformance.steps.http.expectations import Status
+from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
 
 HERE = Location("greeting", 1)
 GREETING: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 16}
-WANTED = ("temperature", "logprobs", "return_token_ids")  # what every other request asks for
+REQUESTED = ("temperature", "logprobs", "return_token_ids")  # what every other request has
 
 
 def greeting(dialect: str) -> Case:
-    ask = Ask(messages=tuple(GREETING["messages"]), change={"max_tokens": GREETING["max_tokens"]}, without=WANTED)
-    steps = tuple(Step(what, HERE) for what in (ask, Answered()))
+    request = ChatRequest(
+        messages=tuple(GREETING["messages"]), body={"max_tokens": GREETING["max_tokens"]}, without=REQUESTED
+    )
+    steps = tuple(Step(what, HERE) for what in (request, Status()))
     return Case("a plain greeting", "chat", dialect, ("CHAT-001",), steps, HERE)
 
 
 def read_probe(session: Session, case: Case) -> ProbeResult:
-    """Whether an engine can be judged: it answers a greeting, or refuses the model that it lists itself."""
+    """Whether a server can be judged: it answers a greeting, or rejects the model that it lists itself."""
     context, exchange = session.context, session.trace.exchanges[-1]
     plain = PlainRequest("greeting", f"POST {CHAT}", key_source(context.key, context.card.key))
     answered, response = result_of(plain, exchange), exchange.response
@@ -32,13 +34,13 @@ def read_probe(session: Session, case: Case) -> ProbeResult:
     if about_model and context.model and context.model.encode() in response.body:
         if context.model in context.listed:
             return ProbeResult(
-                remark=f"it lists the model {context.model}, and answers {response.status} when that is asked"
+                remark=f"it lists the model {context.model}, and returns {response.status} to a request for it"
             )
         known = f"it lists {', '.join(sorted(context.listed)[:5])}" if context.listed else "it lists none"
         return ProbeResult(
             f"it does not serve the model {context.model} ({response.status} {excerpt(response.body)}); {known}"
         )
     if about_model and not context.model and (response.status != 404 or b"model" in response.body):
-        told = f"every greeting is answered {response.status} {excerpt(response.body)}"
+        told = f"every greeting is rejected with {response.status} {excerpt(response.body)}"
         return ProbeResult(f"{told}, and there is no list of models at GET /v1/models: name its model with --model")
     return answered

@@ -1,6 +1,6 @@
-"""What a sentence adds to a question: ` as a stream`, ` with the tools add and subtract`, ` with max_tokens 3 and seed 7`, one after the other.
+"""What a sentence adds to a request: ` as a stream`, ` with the tools add and subtract`, ` with max_tokens 3 and seed 7`, one after the other.
 
-No phrase here; those of the profiles `chat` and `router` end in such additions.
+No sentence here; those that send a request end in such modifiers.
 """
 
 import json
@@ -8,61 +8,65 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rollout_conformance.steps.profiles.chat.phrase_references import words
+from rollout_conformance.steps.engine.phrase_types import words
 
 HOW = r"(?P<how>(?:.*[^:])?)"  # a sentence that ends in a colon has a text block or a table below it
 MEMBER = re.compile(r" (?:with|and) (?P<name>[a-z]\w*) (?=[\[{\"\dtfn-])")
 Given = dict[str, Any]
 Clause = tuple[str, str, Callable[[re.Match[str]], Given]]
 
-NAMES = r"\w+(?:, \w+)*(?: and (?!left )\w+\b(?! [\[{\"\d-]))?"  # the last `and` may begin the next addition
+NAMES = r"\w+(?:, \w+)*(?: and (?!disconnects )\w+\b(?! [\[{\"\d-]))?"  # the last `and` may begin the next addition
 
 KEYS: Mapping[str, str] = {
-    "without a key": "none",
-    "with a wrong key": "wrong",
-    "with bytes for a key": "latin",
-    "with its key in other letters": "small",
-    "with a key that is longer by one": "longer",
-    "with its key in X-API-Key": "x_right",
+    "without an API key": "none",
+    "with a wrong API key": "wrong",
+    "with an API key that is not ASCII": "latin",
+    "with the API key in the other case": "small",
+    "with the API key and one more letter": "longer",
+    "with the API key in X-API-Key": "x_right",
 }
 KEYED: tuple[Clause, ...] = (
     (rf" ({'|'.join(KEYS)})", f" {' / '.join(KEYS)}", lambda m: {"key": KEYS[m[1]]}),
-    (r' with the key "([\w-]+)"', ' with the key "limited"', lambda m: {"key": m[1]}),
+    (r' with the API key "([\w-]+)"', ' with the API key "limited"', lambda m: {"key": m[1]}),
 )
 HEADER: Clause = (
     r' (?:with|and) the header ([\w-]+) "([^"]*)"',
     ' with the header X-A "b"',
     lambda m: {"headers": {m[1]: m[2]}},
 )
-ASKING: tuple[Clause, ...] = (
+CHAT: tuple[Clause, ...] = (
     *KEYED,
     HEADER,
     (r" as a stream", " as a stream", lambda m: {"stream": True}),
-    (r" (\d+) times at once", " 3 times at once", lambda m: {"times": int(m[1])}),
-    (r" under (\d+) seeds", " under 8 seeds", lambda m: {"times": int(m[1]), "seeds": True}),
+    (r" (\d+) times concurrently", " 3 times concurrently", lambda m: {"times": int(m[1])}),
+    (r" with (\d+) different seeds", " with 8 different seeds", lambda m: {"times": int(m[1]), "distinct_seeds": True}),
     (rf" with the tools? ({NAMES})", " with the tools add and subtract", lambda m: {"tools": words(m[1])}),
     (rf" without ({NAMES})", " without max_tokens", lambda m: {"without": words(m[1])}),
-    (r" and left after (\d+) chunks?", " and left after 4 chunks", lambda m: {"leave_after": int(m[1])}),
+    (
+        r" and disconnects after (\d+) chunks?",
+        " and disconnects after 4 chunks",
+        lambda m: {"disconnect_after": int(m[1])},
+    ),
 )
-SENDING: tuple[Clause, ...] = (
+ANY: tuple[Clause, ...] = (
     *KEYED,
     HEADER,
-    (r" filled up to (\d+) bytes", " filled up to 1048576 bytes", lambda m: {"size": int(m[1])}),
+    (r" padded to (\d+) bytes", " padded to 1048576 bytes", lambda m: {"size": int(m[1])}),
 )
 
 
-def of_question(how: str) -> Given:
-    """The members of an `Ask`. Raises `ValueError` for what is none of the additions."""
-    return _read(how, ASKING, members=True)
+def of_chat(how: str) -> Given:
+    """The members of a `chat`. Raises `ValueError` for what is none of the modifiers."""
+    return _read(how, CHAT, members=True)
 
 
 def of_request(how: str) -> Given:
-    """The members of a `Send`. Raises `ValueError` for what is none of the additions."""
-    return _read(how, SENDING, members=False)
+    """The members of a `send`. Raises `ValueError` for what is none of the modifiers."""
+    return _read(how, ANY, members=False)
 
 
 def of_client(how: str) -> Given:
-    """The key of whoever asks. Raises `ValueError` for what is none of the additions."""
+    """The key of a client. Raises `ValueError` for what is none of the modifiers."""
     return _read(how, KEYED, members=False)
 
 
@@ -81,9 +85,9 @@ def _next(how: str, clauses: tuple[Clause, ...], members: bool) -> tuple[Given, 
             return read(found), how[found.end() :]
     if members and (found := MEMBER.match(how)):
         value, end = _json(how[found.end() :])
-        return {"change": {found["name"]: value}}, how[found.end() + end :]
+        return {"body": {found["name"]: value}}, how[found.end() + end :]
     known = [shown for _, shown, _ in clauses] + ([" with max_tokens 3 and seed 7"] if members else [])
-    raise ValueError(f"not understood: {how!r}. What may be added:" + "".join(f"\n    {shown}" for shown in known))
+    raise ValueError(f"not understood: {how!r}. What may stand here:" + "".join(f"\n    {shown}" for shown in known))
 
 
 def _json(text: str) -> tuple[Any, int]:

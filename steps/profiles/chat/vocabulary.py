@@ -1,62 +1,42 @@
-"""The YAML keys of a case about an engine, and what they stand for."""
+"""The verbs of the profile `chat`: those of every HTTP client, and those about completions."""
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from rollout_conformance.steps.engine.verbs import Vocabulary
+from rollout_conformance.steps.http.expectations import Status
+from rollout_conformance.steps.http.metrics import Scrape
+from rollout_conformance.steps.http.requests import Send
+from rollout_conformance.steps.profiles.chat.expectations import sampling, statuses, text, tools, usage
+from rollout_conformance.steps.profiles.chat.requests import ChatRequest
+from rollout_conformance.steps.sse.expectations import StreamsIncrementally
 
-from rollout_conformance.steps.engine.cases import Action, Expectation
-from rollout_conformance.steps.engine.verb_parsing import made, members, verb
-from rollout_conformance.steps.engine.verbs import from_functions
-from rollout_conformance.steps.profiles.chat import actions as do
-from rollout_conformance.steps.profiles.chat import expectations as want
-
-
-def _alike_or_refused(value: Any) -> want.AlikeOrRefused:
-    given = members(value)
-    if "as" in given:  # a word that Python keeps for itself
-        given["like"] = given.pop("as")
-    return made(want.AlikeOrRefused, given)
-
-
-def _fits(value: Any) -> want.Fits:
-    given = members(value, "schema")
-    return made(want.Fits, {**given, "schema": json.dumps(given.get("schema"))})
-
-
-ACTIONS: Mapping[str, Callable[[Any], Action]] = {
-    "chat": verb(do.Ask, "ask"),
-    "send": verb(do.Send, "path"),
-    "measure": verb(do.Measure, "name"),
-}
-
-EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
-    "answered": verb(want.Answered, "of"),
-    "refused": verb(want.Refused, "of"),
-    "listed": verb(want.Listed, "of"),
-    "alike": verb(want.Alike, "of", {"by": ("ids", "text")}),
-    "alike_or_refused": _alike_or_refused,
-    "not_all_alike": verb(want.NotAllAlike, "of"),
-    "sampled": verb(want.Sampled),
-    "varied": verb(want.Varied, "of"),
-    "grows": verb(want.Grows, "of"),
-    "same_usage": verb(want.SameUsage, "of"),
-    "same_logprobs": verb(want.SameLogprobs, "of"),
-    "is_json": verb(want.IsJson, "of"),
-    "fits": _fits,
-    "more_than": verb(want.MoreThan),
-    "one_call": verb(want.OneCall),
-    "apart": verb(want.Apart, "word"),
-    "stops": verb(want.Stops),
-    "cut": verb(want.Cut),
-    "choices": verb(want.Choices),
-    "top_logprobs": verb(want.TopLogprobs),
-    "calls": verb(want.Calls, "names"),
-    "says": verb(want.Says, "text"),
-    "both_told": verb(want.BothTold),
-    "prompt_holds": verb(want.PromptHolds, "text"),
-    "usage_chunk": verb(want.UsageChunk),
-    "arrives": verb(want.Arrives, "of"),
-    "freed": verb(want.Freed),
-}
-
-VOCABULARY = from_functions(ACTIONS, EXPECTATIONS)
+VOCABULARY = Vocabulary.of(
+    ChatRequest,
+    Send,
+    Scrape,
+    Status,
+    StreamsIncrementally,
+    statuses.Rejected,
+    statuses.ListsModels,
+    sampling.SameCompletion,
+    sampling.SameCompletionOrRejected,
+    sampling.SamplesDiffer,
+    sampling.TemperatureHasEffect,
+    sampling.Choices,
+    sampling.ChoicesDiffer,
+    sampling.SameLogprobs,
+    sampling.TopLogprobs,
+    text.Contains,
+    text.NotContains,
+    text.PromptContains,
+    text.JsonObject,
+    text.MatchesSchema,
+    text.StoppedBefore,
+    text.Truncated,
+    text.AnswersWholeQuestion,
+    tools.ToolCalls,
+    tools.AtMostOneCall,
+    tools.ContainsResults,
+    usage.PromptGrows,
+    usage.SameUsage,
+    usage.UsageChunk,
+    usage.GenerationAborted,
+)

@@ -23,49 +23,50 @@ Header = Annotated[str, AfterValidator(_header)]
 
 
 class Line(Members):
-    """One answer of the trainer: exactly one of `say`, `call`, `calls` or `fail`, and how it is given."""
+    """One response of the trainer: `text`, `call`, `calls` (each with a `text` or without) or `fail`, and how it is sent."""
 
-    say: str | None = Field(None, description="a plain answer")
+    text: str | None = Field(None, description="the content of the generation, alone or beside tool calls")
     call: Any = Field(
         None,
-        description="any | hanging | {tool: {argument: value}} | {name, arguments, id}; arguments_text instead of arguments is sent "
-        "as it is, whether it is JSON or not",
+        description="any | hanging | {tool: {argument: value}} | {name, arguments, id}; arguments_text instead of arguments is any text, "
+        "sent byte for byte, whether it is JSON or not",
     )
     calls: list[Any] | None = Field(None, description="several calls in one turn; the n-th `any` is the n-th tool")
     fail: Status | str | dict[str, Any] | None = Field(
         None, description="503 | reset | stall | not_json | {status, headers, body, ...}"
     )
-    text: str | None = Field(None, description="content beside the calls")
     reasoning: str | None = None
     finish: str | None = Field(None, description="finish_reason, where not the natural one")
     message: dict[str, Any] = Field(default_factory=dict, description="merged into the assistant message")
     put: dict[str, Any] = Field(default_factory=dict, description="set in the reply; a.0.b descends")
     drop: list[str] = Field(default_factory=list, description="removed from the reply")
-    odd: bool = Field(False, description="sample a non-canonical encoding")
+    non_canonical: bool = Field(False, description="sample other token ids for the same text")
     end_token: bool = Field(True, description="whether token_ids keep the end-of-turn token")
-    lost: Losses | None = Field(None, description="generate, then lose the answer on the way")
+    lost: Losses | None = Field(None, description="generate, then lose the response on the way")
     drip: bool = Field(False, description="send the body in small pieces")
     close: bool = Field(False, description="close the connection afterwards")
-    digits: int = Field(0, ge=0, description="answer with so many digits, a token each")
+    digits: int = Field(0, ge=0, description="a text of this many digits, a token each")
     hold: str | None = Field(
         None, min_length=1, description="wait until the case releases this name; `never` is not released"
     )
     delay_s: Seconds = 0.0
     content_type: str = "application/json"
-    repeat: int = Field(1, ge=1, description="the same line so many times")
+    repeat: int = Field(1, ge=1, description="how many times the response is sent")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Line":
-        kinds = [name for name in ("say", "call", "calls", "fail") if name in self.model_fields_set]
-        if len(kinds) != 1:
+        written = [name for name in ("text", "call", "calls", "fail") if name in self.model_fields_set]
+        kinds = [name for name in written if name != "text"] or written
+        if len(kinds) != 1 or {"text", "fail"} <= set(written):
+            seen = ", ".join(written) or "none"
             raise ValueError(
-                f"a trainer's line has exactly one of say, call, calls, fail; seen: {', '.join(kinds) or 'none'}"
+                f"a response has one of text, call, calls, fail; a text may stand beside calls; seen: {seen}"
             )
         return self
 
 
 class Failure(Members):
-    """What `fail` may say in full."""
+    """`fail` in full."""
 
     kind: Literal["not_json", "empty", "not_object"] | None = None
     loss: Losses | None = None
@@ -78,7 +79,7 @@ class Failure(Members):
 
 
 class Acknowledgement(Members):
-    """How a completion is answered."""
+    """The response to a callback."""
 
     status: Status = 200
     loss: Losses | None = None
@@ -101,7 +102,7 @@ class StartModel(BaseModel):
     raw: str | None = Field(None, description="the whole body, as text")
     metadata_bytes: int | None = Field(None, ge=12)
     tokenizer: Literal["stripping"] | None = None
-    unknown: dict[str, Any] = Field(default_factory=dict, description="members that no dialect knows, sent as they are")
+    unknown: dict[str, Any] = Field(default_factory=dict, description="members that no dialect knows, sent unchanged")
     sampling: Any = Field(None, description="merged over the ordinary sampling")
     only_sampling: Any = Field(None, description="replaces the ordinary sampling")
     key: Any = Field(None, description="the trainer's key")
@@ -119,17 +120,17 @@ class Part(Members):
 
 
 class RolloutCase(CaseModel):
-    """One case about a rollout server: besides its steps, what the start request holds and what the trainer answers."""
+    """One case about a rollout server: besides its steps, the start request and the responses of the trainer."""
 
     start: StartModel = StartModel()
-    trainer: list[Line] = Field(default_factory=list, description="what the trainer answers, in order")
+    trainer: list[Line] = Field(default_factory=list, description="the responses to generation requests, in order")
     acks: list[Status | Losses | Acknowledgement] = Field(
-        default_factory=list, description="how callbacks are answered"
+        default_factory=list, description="the responses to callbacks, in order"
     )
     rollouts: dict[str, Part] = Field(default_factory=dict, description="several rollouts, by label")
-    steps: list[Written] = Field(default_factory=list, description="default: start, end")
+    steps: list[Written] = Field(default_factory=list, description="default: start, wait_for_end")
     live: bool | LiveModel = Field(
-        False, description="true: all expectations hold whatever a real model says; or what holds instead"
+        False, description="true: all expectations hold whatever a real model generates; or what holds instead"
     )
 
     @model_validator(mode="after")
@@ -140,7 +141,7 @@ class RolloutCase(CaseModel):
 
     @property
     def parts(self) -> Mapping[str, "Part | RolloutCase"]:
-        """What is said of each rollout, by its label; "" is that of a case with one."""
+        """The rollouts of the case by their labels; "" is that of a case with one."""
         return self.rollouts or {"": self}
 
     def setup(self) -> Iterator[Setup]:
@@ -155,6 +156,7 @@ class RolloutCase(CaseModel):
         return setup.default_steps(tuple(self.parts))
 
 
-def wishes(model: StartModel) -> Mapping[str, Any]:
+def overrides(model: StartModel) -> Mapping[str, Any]:
     """The keys that were written, by name."""
-    return {name: getattr(model, name) for name in model.model_fields_set} | dict(model.model_extra or {})
+    known = (name for name in StartModel.model_fields if name in model.model_fields_set)
+    return {name: getattr(model, name) for name in known} | dict(model.model_extra or {})

@@ -13,17 +13,17 @@ from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.trainer import HUNG_UP
-from rollout_conformance.steps.profiles.rollout.actions import StopServer
+from rollout_conformance.steps.profiles.rollout.actions.requests import StopServer
 from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
 
 ENDS_BY_ITSELF = "ROLLOUT-231"
-NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 all the same
+NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 too
 RESULTS = {"callback": "ROLLOUT-136", "routed": "ROLLOUT-213"}  # a result for every rollout that was accepted
 NOT_RETRIED = "ROLLOUT-084"
 FULL = (429, 503)
-REFUSED = 400
-AGAIN = (408, 409, 429)  # what may be asked again
+REJECTED = 400
+AGAIN = (408, 409, 429)  # what may be retried
 SERVER_ERROR = 500
 SHOWN = 200  # characters of a body
 
@@ -42,22 +42,22 @@ def _accused(catalogue: Mapping[str, Requirement], case: Case) -> str:
 
 def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[Cause]:
     admitted, demanded = _expected(case, rollout)
-    if _broke_down(rollout, "error" in admitted and "refused" not in admitted) and not _ended_by_case(
+    if _broke_down(rollout, "error" in admitted and "rejected" not in admitted) and not _ended_by_case(
         case, view, rollout
     ):
         yield _no_result(rollout)
     elif not rollout.chats and rollout.starts and not rollout.accepted:
-        if "refused" not in admitted and (demanded or rollout.given.wanted == StartOverrides()):
+        if "rejected" not in admitted and (demanded or rollout.given.overrides == StartOverrides()):
             yield _not_begun(accused, view, rollout)
     elif rollout.result is not None and isinstance(rollout.result.body, NotJson):
         yield _unreadable(rollout, rollout.result.body)
     elif rollout.is_error() and _out_of_time(view, rollout):
-        reason = "the time that the case gave the agent was over before it asked for a generation"
+        reason = "the time that the case gave the agent had passed before it requested a generation"
         yield Cause(reason, since=len(view.trace.exchanges), again=True)
     elif (
         rollout.is_error()
         and not _ended_by_case(case, view, rollout)
-        and _by_itself(rollout, admitted, demanded or (bool(view.wait_timeouts) and not _refused_call(rollout)))
+        and _by_itself(rollout, admitted, demanded or (bool(view.wait_timeouts) and not _rejected_call(rollout)))
     ):
         yield _failed(accused, rollout)
     elif view.wait_timeouts and rollout.result is None and rollout.starts and not _held(rollout):
@@ -97,7 +97,7 @@ def _by_itself(rollout: Rollout, admitted: set[str], demanded: bool) -> bool:
 
 def _provoked(rollout: Rollout) -> bool:
     """Whether the script gives reason for an ERROR: a call that failed, or a reply that no trainer would give."""
-    return rollout.given.wanted != StartOverrides() or any(
+    return rollout.given.overrides != StartOverrides() or any(
         not chat.delivered
         or chat.issued is None
         or chat.issued.tampered
@@ -111,7 +111,7 @@ def _provoked(rollout: Rollout) -> bool:
 
 
 def _odd_arguments(issued: Issued) -> bool:
-    """Whether a call has its arguments as another type than a string, which a server may refuse (ROLLOUT-071)."""
+    """Whether a call has its arguments as another type than a string, which a server may reject (ROLLOUT-071)."""
     return any(not isinstance(call["function"]["arguments"], str) for call in issued.calls)
 
 
@@ -120,7 +120,7 @@ def _not_begun(accused: str, view: CaseView, rollout: Rollout) -> Cause:
     if last.status is None and (waits := _waits_its_turn(accused, view, rollout)):
         return Cause(waits)
     if last.status in FULL:
-        reason = f"the target answered {last.status} to the start by itself, for as long as it was asked"
+        reason = f"the target answered {last.status} to the start request by itself, however often it was sent"
         return Cause(reason, since=last.n, again=view.crowded > 0)
     observed = (
         f"the start was answered {last.status}: {_body(last)}"
@@ -131,7 +131,7 @@ def _not_begun(accused: str, view: CaseView, rollout: Rollout) -> Cause:
 
 
 def _unreadable(rollout: Rollout, body: NotJson) -> Cause:
-    """A result that nobody can read says nothing that could be judged."""
+    """A result that is not JSON shows nothing that could be judged."""
     assert rollout.result is not None
     n, what = rollout.result.n, "answer" if rollout.dialect == "sync" else "completion"
     observed = f"the {what} that should bring the result is {body}"
@@ -160,17 +160,17 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
     expected, since = "COMPLETED: no generation call failed, and no limit was reached", max([*before, result.n])
     failed = _failed_call(rollout)
     if failed is not None:
-        expected = f"the generation call that failed ({failed}) asked again, and COMPLETED"
+        expected = f"the generation call that failed ({failed}) retried, and COMPLETED"
         accused = accused if rollout.dialect == "sync" else NOT_RETRIED
     return Cause(
         observed, Finding(accused, expected, observed, (*before[-1:], result.n)), since, certain=failed is not None
     )
 
 
-def _refused_call(rollout: Rollout) -> bool:
-    """Whether the trainer refused the last generation call for good, which ends a rollout whatever the case waits for afterwards."""
+def _rejected_call(rollout: Rollout) -> bool:
+    """Whether the trainer rejected the last generation call for good, which ends a rollout whatever the case waits for afterwards."""
     response = rollout.chats[-1].exchange.response if rollout.chats else None
-    return response is not None and REFUSED <= response.status < SERVER_ERROR and response.status not in AGAIN
+    return response is not None and REJECTED <= response.status < SERVER_ERROR and response.status not in AGAIN
 
 
 def _failed_call(rollout: Rollout) -> str | None:
@@ -185,7 +185,7 @@ def _failed_call(rollout: Rollout) -> str | None:
 
 
 def _silent(accused: str, view: CaseView, rollout: Rollout) -> Cause:
-    """A rollout that came to no end while the case waited. One that had not even begun may have waited for a place."""
+    """A rollout that did not end while the case waited. One that had not even begun may have waited for a slot."""
     if view.crowded and rollout.accepted and not rollout.chats:
         reason = f"the rollout was accepted and did not begin while {view.crowded} others of this run were in flight"
         return Cause(reason, since=len(view.trace.exchanges), again=True)
@@ -199,18 +199,18 @@ def _silent(accused: str, view: CaseView, rollout: Rollout) -> Cause:
 
 
 def _waits_its_turn(accused: str, view: CaseView, rollout: Rollout) -> str:
-    """Why a rollout may be waiting for a place that other rollouts of its case have, which the trainer keeps waiting: few places are no fault.
+    """Why a rollout may be waiting for a slot of other rollouts of its case, whose responses the trainer holds: few slots are no fault.
     A case that is about this is judged where the target declares that it has more of them."""
     held = sum(_held(other) for other in view.rollouts.values())
-    places = view.limits.max_concurrent
-    if rollout.chats or not held or (places is None and accused != ENDS_BY_ITSELF) or (places or 0) > held:
+    slots = view.limits.max_concurrent
+    if rollout.chats or not held or (slots is None and accused != ENDS_BY_ITSELF) or (slots or 0) > held:
         return ""
-    known = f"; the card declares max_concurrent {places}" if places is not None else ""
+    known = f"; the card declares max_concurrent {slots}" if slots is not None else ""
     return f"a rollout did not begin while the case kept {held} others waiting for their generations{known}"
 
 
 def _out_of_time(view: CaseView, rollout: Rollout) -> bool:
-    """Whether the time that the start request gave was over, in a queue perhaps, before the first generation that the case waited for."""
+    """Whether the time that the start request gave had passed, in a queue perhaps, before the first generation that the case waited for."""
     budget = rollout.given.body.get("agent_timeout_sec")
     return bool(view.wait_timeouts) and not rollout.chats and isinstance(budget, int | float) and budget > 0
 

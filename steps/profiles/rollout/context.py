@@ -29,11 +29,11 @@ class RolloutState:
     """One rollout of a case while it runs."""
 
     label: str
-    wanted: StartOverrides = field(default_factory=StartOverrides)
+    overrides: StartOverrides = field(default_factory=StartOverrides)
     script: Script = field(default_factory=Script)
     given: StartRequest | None = None
     enrolled: Enrolled | None = None
-    asking: list[asyncio.Task[Any]] = field(default_factory=list)
+    sending: list[asyncio.Task[Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -78,19 +78,19 @@ class CaseContext:
         """Unique in all runs: a server may remember the ids of an earlier one."""
         return f"rc-{self.run}-{next(self.counter)}x"
 
-    def tokens_for(self, wanted: StartOverrides) -> tuple[tokens.Tokens, str]:
-        """The tokenizer of a rollout and the name by which the target is told of it."""
-        if wanted.tokenizer is None:
+    def tokens_for(self, overrides: StartOverrides) -> tuple[tokens.Tokens, str]:
+        """The tokenizer of a rollout and the name that the target is sent for it."""
+        if overrides.tokenizer is None:
             return tokens.load(self.tokenizer), self.tokenizer_name or str(self.tokenizer)
-        path = TOKENIZER.with_name(f"tokenizer_{wanted.tokenizer}")
+        path = TOKENIZER.with_name(f"tokenizer_{overrides.tokenizer}")
         return tokens.load(path), str(path)
 
     def tool_names(self) -> set[str]:
-        """The tools that the target shows, or that its card names."""
+        """The tools that the target lists, or that its card names."""
         return {*self.tools, *(tool.name for tool in self.card.tools or ())}
 
     def usable_tools(self) -> list[cards.Tool]:
-        """The calls that a case may ask for: those of the card, else the calculator where the target shows it."""
+        """The calls that a policy may make: those of the card, else the calculator where the target lists it."""
         if self.card.tools is not None:
             return [tool for tool in self.card.tools if not tool.error]
         if not all(name in self.tools for name in CALCULATOR[:1]):
@@ -126,7 +126,7 @@ class CaseContext:
         tool = tools[(call.nth - 1) % len(tools)]
         arguments = dict(tool.arguments)
         if self.card.tools is None:
-            # every rollout gets numbers of its own, so that a result which strays to another one is seen
+            # every rollout gets numbers of its own, so that a result that reaches another one is seen
             arguments["a"] = arguments["a"] + number * arguments["b"]
         return Call(tool.name, _text(arguments))
 

@@ -6,10 +6,13 @@ from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers.script import Reply, Script
-from rollout_conformance.steps.profiles.rollout.actions import AskStatus, Cancel, End, Start, TrainerSays
+from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer
+from rollout_conformance.steps.profiles.rollout.actions.requests import Cancel, GetStatus
+from rollout_conformance.steps.profiles.rollout.actions.start import Start
+from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
 from rollout_conformance.steps.profiles.rollout.context import CaseContext
 
-STEPS = (TrainerSays(Script((Reply(text="Hello."),))), Start(), AskStatus(), End(), AskStatus(), Cancel())
+STEPS = (ScriptTrainer(Script((Reply(text="Hello."),))), Start(), GetStatus(), WaitForEnd(), GetStatus(), Cancel())
 
 
 async def capabilities(base_url: str, context: CaseContext, patience_s: float) -> frozenset[str]:
@@ -29,13 +32,13 @@ async def capabilities(base_url: str, context: CaseContext, patience_s: float) -
 
 
 def _knows(exchanges: list[Exchange]) -> bool:
-    """Whether the rollout stood anywhere but at `unknown`, during it or after it."""
+    """Whether the status of the rollout was another than `unknown`, during it or after it."""
     shown = [_body(e).get("status") for e in exchanges if e.request.path.endswith("/status")]
     return any(isinstance(status, str) and status != "unknown" for status in shown)
 
 
 def _cancels(exchanges: list[Exchange], rollout_id: str) -> bool:
-    """Whether a cancellation by ids is understood: its answer says something of the id."""
+    """Whether a cancellation by ids is understood: its response has a value for the id."""
     answers = [_body(e) for e in exchanges if e.request.path == "/rollout/cancel"]
     return any(
         rollout_id in (results if isinstance(results := body.get("results"), dict) else body) for body in answers

@@ -10,8 +10,9 @@ from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers.script import AnyCall, Fault, Reply, Script
 from rollout_conformance.steps.peers.trainer import NONCE
-from rollout_conformance.steps.profiles.rollout.actions import End, ask, concluded, enroll_as
+from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
 from rollout_conformance.steps.profiles.rollout.context import CaseContext, rollout_state
+from rollout_conformance.steps.profiles.rollout.start_client import record_start_response, register_as, send_start
 from rollout_conformance.steps.profiles.rollout.start_request import (
     KEY_NAME,
     SAMPLING_NAME,
@@ -32,7 +33,7 @@ SCRIPTS = (
     (CALL, CALL, CALL, DONE),
     (CALL, Fault(503), DONE),
 )
-"""What the trainer plays, in turn: a generated request says nothing of it."""
+"""What the trainer plays, in turn: a generated request does not determine it."""
 ADDRESSES = {
     "sync": ("server_url",),
     "callback": ("server_url",),
@@ -44,12 +45,22 @@ ENDPOINTS = {
     "completion_callback_url": "/v1/rollout/completed",
     "grader_callback_url": "/v1/rollout/graded",
 }
-"""Which members of a start request say where the trainer is, those without which there is none first; and where it is."""
+"""Which members of a start request are the addresses of the trainer, the indispensable ones first; and their paths."""
 
 KEYS = ("callback_api_key", "api_key", "llm_api_key", "controller_api_key")
 
 ABOUT = {"sync": ("ROLLOUT-119",), "callback": ("ROLLOUT-136",), "routed": ("ROLLOUT-213",)}
 """The requirement that a rollout which never ends breaks."""
+
+
+def dialect_of(spec: Mapping[str, Any]) -> str | None:
+    """The dialect of an OpenAPI document: its paths say so, or `x-dialect` does."""
+    paths = spec.get("paths") or {}
+    if "/rollout/cancel" in paths:
+        return "routed"
+    if isinstance(spec.get("x-dialect"), str):
+        return str(spec["x-dialect"])
+    return next((dialect for dialect, start in START_PATH.items() if start in paths), None)
 
 
 def about(dialect: str, start: bool) -> tuple[str, ...]:
@@ -69,7 +80,7 @@ async def adapt_request(session: Session, generated: Any) -> None:
 def adapted_body(session: Session, body: Any) -> Any:
     """The start request that is sent in place of `body`: its trainer is ours, its id and its keys unique, its tokenizer known.
 
-    What makes a request wrong stays as it is; one that names no trainer at all is left alone, because no rollout can come of it.
+    What makes a request invalid is left unchanged; one that names no trainer at all is left unchanged, because no rollout can come of it.
     """
     context: CaseContext = session.context
     addresses = ADDRESSES[context.dialect]
@@ -87,14 +98,14 @@ def adapted_body(session: Session, body: Any) -> Any:
     seconds = mine.get("agent_timeout_sec")
     if isinstance(seconds, float) and 0 < seconds < LEAST_S:
         mine["agent_timeout_sec"] = LEAST_S  # less would be a race; no time at all is none
-    tokenizer, name = context.tokens_for(rollout_state(session.state, "").wanted)
+    tokenizer, name = context.tokens_for(rollout_state(session.state, "").overrides)
     if isinstance(body.get("tokenizer_name"), str) and body["tokenizer_name"]:
         mine["tokenizer_name"] = name
     part = rollout_state(session.state, "")
     number = int(nonce.rpartition("-")[2].rstrip("x"))
     script = Script(SCRIPTS[number % len(SCRIPTS)])
     script = context.resolved(script, number % 89) if context.usable_tools() else Script((DONE,))
-    enroll_as(session, part, _given(context, mine, nonce, base_url), tokenizer, script)
+    register_as(session, part, _given(context, mine, nonce, base_url), tokenizer, script)
     return mine
 
 
@@ -128,7 +139,7 @@ def _given(context: CaseContext, body: Mapping[str, Any], nonce: str, base_url: 
         base_url,
         body,
         sampling if isinstance(sampling, dict) else {},
-        StartOverrides(body),  # what was generated may be reason enough to refuse it, or to fail
+        StartOverrides(body),  # what was generated may be reason enough to reject it, or to fail
     )
 
 
@@ -141,17 +152,17 @@ def began(session: Session, request: Request, start: bool) -> int:
 
 
 async def ended(session: Session, n: int, request: Request, response: Response, start: bool) -> None:
-    """Note the answer, ask the same once more where the dialect must recognise it, and wait for the end of the rollout."""
+    """Record the response, send the same request once more where the dialect must recognise it, and wait for the end of the rollout."""
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)
     part = rollout_state(session.state, "")
     if not start or part.given is None:
         return
-    concluded(session, "", n, response)
+    record_start_response(session, "", n, response)
     if session.context.dialect != "sync" and response.status == 202:
         try:
             if session.context.dialect == "callback" and part.given.rollout_id:
-                await ask(session, part, True)
-            await End().perform(session)
+                await send_start(session, part, True)
+            await WaitForEnd().perform(session)
         except WaitTimeout as silence:
             session.state["wait_timeouts"] = [("", str(silence))]

@@ -18,8 +18,10 @@ from rollout_conformance.steps.engine.probe_result import (
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers.script import Reply, Script
-from rollout_conformance.steps.profiles.rollout.actions import End, Start, TrainerSays
-from rollout_conformance.steps.profiles.rollout.expectations import Completed
+from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer
+from rollout_conformance.steps.profiles.rollout.actions.start import Start
+from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
+from rollout_conformance.steps.profiles.rollout.expectations.termination import Completed
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
 from rollout_conformance.steps.profiles.rollout.view import completion_of
 
@@ -41,17 +43,17 @@ ABOUT_CONNECTION = re.compile(r"connect|refused|unreachable|resolve|getaddrinfo|
 
 @dataclass(frozen=True, slots=True)
 class EndOfGreeting:
-    """Wait until the rollout has ended; not for long where its result is to be polled for, which nobody does here."""
+    """Wait until the rollout has ended; not for long where its result has to be polled for, which the suite does not do."""
 
     async def perform(self, session: Session) -> None:
         if any(exchange.to_target and _lease(exchange) for exchange in session.trace.exchanges):
             session.patience_s = min(session.patience_s, LEASE_S)
-        await End().perform(session)
+        await WaitForEnd().perform(session)
 
 
 def greeting(dialect: str) -> Case:
-    said = TrainerSays(Script((Reply(text="Hello."),)))
-    steps = tuple(Step(what, HERE) for what in (said, Start(), EndOfGreeting(), Completed()))
+    script = ScriptTrainer(Script((Reply(text="Hello."),)))
+    steps = tuple(Step(what, HERE) for what in (script, Start(), EndOfGreeting(), Completed()))
     return Case("a plain rollout", "rollout", dialect, ("ROLLOUT-112",), steps, HERE)
 
 
@@ -68,8 +70,8 @@ def read_probe(session: Session, case: Case) -> ProbeResult:
     if start.response is None:
         waiting = start.fault == GIVEN_UP
         return ProbeResult() if reached else ProbeResult(_unreached(session)) if waiting else result_of(plain, start)
-    if (refused := result_of(plain, start)).obstacle:
-        return refused
+    if (rejected := result_of(plain, start)).obstacle:
+        return rejected
     if failed is None and _lease(start) and not _ended(trace, start):
         return ProbeResult(LEASED)
     if failed is not None:
@@ -80,12 +82,12 @@ def read_probe(session: Session, case: Case) -> ProbeResult:
 
 
 def _of_error(session: Session, dialect: str, message: str, reached: bool) -> ProbeResult:
-    """A rollout that ended in ERROR can be judged, unless it ended before the trainer was asked for want of an option."""
-    told = excerpt(message.encode("utf-8", "replace")) or "(no message)"
-    ends = f"a plain rollout ends in ERROR: {told}"
-    if not reached and dialect == "sync" and ABOUT_TOKENIZER.search(told):
+    """A rollout that ended in ERROR can be judged, unless it ended before any request to the trainer for want of an option."""
+    shown = excerpt(message.encode("utf-8", "replace")) or "(no message)"
+    ends = f"a plain rollout ends in ERROR: {shown}"
+    if not reached and dialect == "sync" and ABOUT_TOKENIZER.search(shown):
         return ProbeResult(f"{ends}: {TOKENIZER}")
-    if not reached and ABOUT_CONNECTION.search(told):
+    if not reached and ABOUT_CONNECTION.search(shown):
         return ProbeResult(
             f"{ends}: no request arrived at {session.context.trainer_url}: can the target reach --listen?"
         )

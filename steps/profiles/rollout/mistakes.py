@@ -6,35 +6,51 @@ from typing import Any
 from rollout_conformance.steps.engine.cases import Action, Expectation, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.http.expectations import Status
+from rollout_conformance.steps.http.references import unknown_references
 from rollout_conformance.steps.peers.script import Reply
-from rollout_conformance.steps.profiles.rollout import actions as do
-from rollout_conformance.steps.profiles.rollout import expectations as want
+from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer, SetStartRequest
+from rollout_conformance.steps.profiles.rollout.actions.requests import Cancel, GetStatus, Send
+from rollout_conformance.steps.profiles.rollout.actions.start import ResendStart, Start, StartWithAuthorization
+from rollout_conformance.steps.profiles.rollout.actions.wait import (
+    Release,
+    WaitForCallback,
+    WaitForEnd,
+    WaitForGenerationRequest,
+)
+from rollout_conformance.steps.profiles.rollout.expectations.responses import (
+    CancelDisposition,
+    CancelRejected,
+    RolloutStatus,
+)
+from rollout_conformance.steps.profiles.rollout.expectations.termination import Completed
 
 NEVER = "never"  # the hold that is not released on purpose
 REASONS = ("stop", "length", "max_turns", "max_tokens", "tool_calls", "content_filter", "error")
-PREPARING = (do.TrainerSays, do.StartWith)
-STARTING = (do.Start, do.StartAs, do.Again)
-WAITING = (do.End, do.Reported, do.CallArrives)
-ASKING = (do.Ask, do.Cancel, do.AskStatus)
+PREPARING = (ScriptTrainer, SetStartRequest)
+STARTING = (Start, StartWithAuthorization, ResendStart)
+WAITING = (WaitForEnd, WaitForCallback, WaitForGenerationRequest)
+REQUESTS = (Send, Cancel, GetStatus)
 NEEDED = {
-    want.Answered: (ASKING, "`get`, `ask`, `cancel` or `status`"),
-    want.Standing: ((do.AskStatus,), "`status`"),
-    want.Disposed: ((do.Cancel,), "`cancel`"),
-    want.CancelRefused: ((do.Cancel,), "`cancel`"),
+    Status: (REQUESTS, "`send`, `cancel` or `get_status`"),
+    RolloutStatus: ((GetStatus,), "`get_status`"),
+    CancelDisposition: ((Cancel,), "`cancel`"),
+    CancelRejected: ((Cancel,), "`cancel`"),
 }
 Mistake = tuple[Location | None, str]
 
 
 def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
     if all(isinstance(step.what, PREPARING) or not isinstance(step.what, Action) for step in steps):
-        told = "nothing is done to the server. Write a When, as `When the rollout is started`; in YAML, `steps: [start, end]`"
-        yield None, told
+        hint = "Write a When, as `When the trainer starts the rollout`; in YAML, `steps: [start, wait_for_end]`"
+        yield None, f"nothing is done to the server. {hint}"
         return
     yield from _order(steps)
     yield from _unplayed(steps)
     yield from _unstarted(steps)
     yield from _holds(steps)
     yield from _reasons(steps)
+    yield from unknown_references(steps)
 
 
 def _labels(steps: Sequence[Step]) -> list[str]:
@@ -53,14 +69,14 @@ def _order(steps: Sequence[Step]) -> Iterator[Mistake]:
 
 
 def _unplayed(steps: Sequence[Step]) -> Iterator[Mistake]:
-    """What the trainer says in a rollout, and how it starts, is told before the start."""
+    """The script of a rollout and its start request are set before the start."""
     for n, step in enumerate(steps):
         if isinstance(step.what, PREPARING) and step.what.rollout not in _labels(steps[n:]):
             yield step.at, f"no start of {_called(step.what.rollout)} comes after this, so it would have no effect"
 
 
 def _unstarted(steps: Sequence[Step]) -> Iterator[Mistake]:
-    """Rollouts that are spoken of are started, and answers that are judged were asked for."""
+    """Rollouts that are named are started, and requests whose responses are judged are sent."""
     started = _labels(steps)
     for step in steps:
         names = getattr(step.what, "rollouts", ()) or (getattr(step.what, "rollout", ""),)
@@ -74,7 +90,7 @@ def _unstarted(steps: Sequence[Step]) -> Iterator[Mistake]:
 def _unasked(step: Step, started: list[str], steps: Sequence[Step]) -> Iterator[Mistake]:
     kinds, words = NEEDED.get(type(step.what), (None, ""))
     if kinds is not None and not any(isinstance(one.what, kinds) for one in steps):
-        yield step.at, f"expects the answer to a request that is not sent; the case has no {words}"
+        yield step.at, f"expects the response to a request that is not sent; the case has no {words}"
     if hasattr(step.what, "rollout") and not started:
         yield step.at, "expects something of a rollout, and none is started"
 
@@ -82,7 +98,7 @@ def _unasked(step: Step, started: list[str], steps: Sequence[Step]) -> Iterator[
 def _holds(steps: Sequence[Step]) -> Iterator[Mistake]:
     """What is held is released, and what is released is held."""
     held = {line.hold: step for step in steps for line in _replies(step.what) if line.hold}
-    released = {step.what.name: step for step in steps if isinstance(step.what, do.Release)}
+    released = {step.what.name: step for step in steps if isinstance(step.what, Release)}
     for name, step in held.items():
         if name not in released and name != NEVER:
             others = ", ".join(sorted(set(released) - set(held)))
@@ -99,14 +115,14 @@ def _holds(steps: Sequence[Step]) -> Iterator[Mistake]:
 
 
 def _replies(what: Any) -> list[Reply]:
-    return [line for line in what.script.lines if isinstance(line, Reply)] if isinstance(what, do.TrainerSays) else []
+    return [line for line in what.script.lines if isinstance(line, Reply)] if isinstance(what, ScriptTrainer) else []
 
 
 def _reasons(steps: Sequence[Step]) -> Iterator[Mistake]:
     """A finish reason is one of the protocol's, or one that the trainer of this case gives."""
     given = {line.finish for step in steps for line in _replies(step.what) if line.finish}
     for step in steps:
-        for reason in step.what.reasons if isinstance(step.what, want.Completed) else ():
+        for reason in step.what.finish_reasons if isinstance(step.what, Completed) else ():
             if reason not in REASONS and reason not in given:
                 yield step.at, unknown_name("finish reason", reason, REASONS)
 

@@ -13,25 +13,28 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.rollout.lifecycle import TABLES
-from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine import internal_error_patterns
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace, parse
+from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.live.trainer import LiveTrainer, stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.script import Fault
 from rollout_conformance.steps.peers.trainer import ScriptedTrainer
-from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
+from rollout_conformance.steps.profiles.parts import Contract, Explore, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.rollout import fuzz_adapter, setup
 from rollout_conformance.steps.profiles.rollout.capacity import measured
 from rollout_conformance.steps.profiles.rollout.case_model import RolloutCase
 from rollout_conformance.steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
 from rollout_conformance.steps.profiles.rollout.context import CALCULATOR, CaseContext, RolloutState, rollout_states
 from rollout_conformance.steps.profiles.rollout.detected_capabilities import capabilities
+from rollout_conformance.steps.profiles.rollout.fuzz_adapter import dialect_of
 from rollout_conformance.steps.profiles.rollout.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.rollout.invariants.auth import auth, isolation, secrets
 from rollout_conformance.steps.profiles.rollout.invariants.completion import completion, repetition
@@ -50,7 +53,7 @@ from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout, a
 from rollout_conformance.steps.profiles.rollout.vocabulary import VOCABULARY
 
 LOOK_S = 10.0
-ANSWER_S = 5.0  # an empty start request is refused at once
+ANSWER_S = 5.0  # an empty start request is rejected immediately
 LACKS = {
     "server_key": "no key of the target was given (--target-key)",
     "no_server_key": "the target has a key, and the card no variant without one",
@@ -71,7 +74,7 @@ CAPABILITIES = ("idempotency_key", "shown_id", "reward")  # declared by a card, 
 
 
 @dataclass(slots=True)
-class RolloutPeers:
+class RolloutPeers(NoPeers):
     """The served trainer of a run, and what was learnt of the target."""
 
     setting: Setting
@@ -92,16 +95,13 @@ class RolloutPeers:
     def unmatched_requests(self) -> int:
         return len(self.trainer.unmatched_requests)
 
-    def resolve_placeholders(self, card: Card) -> Card:
-        return card
-
     def context(self, case: Case) -> CaseContext:
         place = (case.dialect, case.variant)
         if place not in self.contexts:
             self.contexts[place] = self._context(case.dialect, case.variant)
         if self.setting.engine is None:
             return self.contexts[place]
-        # A recorded session is asked for word for word: the names of a case must not depend on what else runs.
+        # A recorded session is replayed word for word: the names of a case must not depend on what else runs.
         counter = self.counters.setdefault(case.id, itertools.count(stable_number(case.id)))
         return replace(self.contexts[place], counter=counter)
 
@@ -123,6 +123,9 @@ class RolloutPeers:
             self.tools.get(dialect, {}),
             self.counter,
         )
+
+    def key_for(self, case: Case) -> str | None:
+        return self.context(case).target_key
 
     def lacks(self, case: Case) -> str | None:
         """Why a case does not apply to this target."""
@@ -163,7 +166,7 @@ class RolloutPeers:
         )
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
-        """What the card declares, else what is seen. An engine that generates has a say in it, and is not asked for this."""
+        """What the card declares, else what is measured. An engine that generates would change the result, and is not measured."""
         if self.setting.card.max_concurrent is not None or self.setting.engine is not None:
             return self.setting.card.max_concurrent
         return await measured(base_url, self._context(dialects[0], ""), jobs, self.setting.card.patience_s)
@@ -188,7 +191,7 @@ class RolloutPeers:
                 f"{base_url} has none of the endpoints to judge: {paths}. Is this a rollout server? "
                 "Name its dialect with --dialect if it has another one."
             )
-        if "sync" in shown:  # a trainer asks for the tools before the first start: they are in every prompt
+        if "sync" in shown:  # a trainer requests the tools before the first start: they are in every prompt
             self.tools["sync"] = _by_name(await self._listed(base_url))
         return tuple(shown)
 
@@ -209,7 +212,7 @@ class RolloutPeers:
         return not routed or _is_path(await self._asked(http, "GET", f"{base_url}/tools"))
 
     async def _asked(self, http: Any, method: str, url: str) -> Any:
-        """An empty request, with the key: where every path asks for one, what is not there looks like what is."""
+        """An empty request, with the key: where every path requires one, an absent path looks like a present one."""
         headers = {"content-type": "application/json", **self._authorization()}
         return await http.request(method, url, content=b"{}" if method == "POST" else b"", headers=headers)
 
@@ -227,7 +230,7 @@ class RolloutPeers:
         self.contexts.clear()
 
     async def _listed(self, base_url: str) -> Any:
-        """What /tools lists; nothing when it does not answer, which a case will say."""
+        """What /tools lists; nothing when it does not answer, which a case will report."""
         with contextlib.suppress(TimeoutError, httpx.HTTPError):
             async with client() as http, asyncio.timeout(ANSWER_S):
                 return _json((await http.get(f"{base_url}/tools", headers=self._authorization())).content).get("tools")
@@ -278,6 +281,16 @@ async def _trainer(setting: Setting) -> AsyncIterator[ScriptedTrainer]:
         yield LiveTrainer(http, setting.engine)
 
 
+def subject(action: Action | Expectation) -> str:
+    """The label of the rollout that an action is about."""
+    return str(getattr(action, "rollout", ""))
+
+
+def width(case: Case) -> int:
+    """How many rollouts a case has in flight at once, at most."""
+    return sum(int(getattr(step.what, "copies", 0)) for step in case.actions)
+
+
 def read(session: Session, case: Case) -> CaseView:
     """A finished session as the checks read it."""
     context: CaseContext = session.context
@@ -300,6 +313,7 @@ def read(session: Session, case: Case) -> CaseView:
         wait_timeouts=tuple(session.state.get("wait_timeouts", ())),
         crowded=int(session.state.get("crowded", 0)),
         patience_s=session.patience_s,
+        responses=responses_of(session),
     )
 
 
@@ -326,13 +340,28 @@ def overdue(case: Case, view: CaseView) -> str | None:
     return None
 
 
-CATALOGUE = requirements.load(ROOT / "contracts" / "rollout" / "requirements.yaml")
+def exploration() -> Explore:
+    """Read when it is asked for: it needs Hypothesis."""
+    from rollout_conformance.steps.profiles.rollout import exploration as module
+
+    return module
+
+
+CONTRACT = Contract(ROOT / "contracts" / "rollout")
+CATALOGUE = requirements.load(CONTRACT.requirements)
 PROFILE = Profile(
     name="rollout",
+    role="trainer",
+    closing="Not fit to train on",
     dialects=("sync", "callback", "routed"),
     catalogue=CATALOGUE,
-    default_target="app:rollout_server.app:create_app",
-    default_card=ROOT / "scenarios" / "cards" / "reference.yaml",
+    contract=CONTRACT,
+    reference=Reference(
+        "app:rollout_server.app:create_app",
+        ROOT / "scenarios" / "cards" / "reference.yaml",
+        Mutants("rollout_conformance.rollout_server.mutants.rollout", "ROLLOUT_MUTANT", frozenset({"ROLLOUT-231"})),
+        served_by="rollout_conformance.steps.profiles.rollout.serve",
+    ),
     tables=TABLES,
     peers=peers,
     read=read,
@@ -359,14 +388,29 @@ PROFILE = Profile(
     inconclusive_reason=overdue,
     cause=partial(cause, CATALOGUE),
     ends_by_itself=ENDS_BY_ITSELF,
-    fuzz_adapter=fuzz_adapter,
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="ROLLOUT-300",
+        accepts="ROLLOUT-301",
+        rejects="ROLLOUT-302",
+        no_5xx="ROLLOUT-303",
+        no_internals="ROLLOUT-123",
+        no_secrets="ROLLOUT-175",
+        internals=internal_error_patterns.STRICT,
+        by_check={"unsupported_method": "ROLLOUT-014", "ignored_auth": "ROLLOUT-169"},
+        gateway=False,
+        dialect_of=dialect_of,
+    ),
     greeting=greeting,
     vocabulary=VOCABULARY,
     phrases=("rollout_conformance.steps.profiles.rollout.phrases",),
     case_model=RolloutCase,
+    explore=exploration,
     needs_of=setup.needs_of,
     only_scripted=setup.only_scripted,
     probe_result=read_probe,
     capabilities=frozenset({*LACKS, *CAPABILITIES}),
     mistakes=mistakes,
+    subject=subject,
+    width=width,
 )

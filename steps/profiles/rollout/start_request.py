@@ -1,4 +1,4 @@
-"""The start request of one rollout: what the trainer asks, and what it will be recognised by."""
+"""The start request of one rollout: what the trainer sends, and what it will be recognised by."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -24,19 +24,19 @@ SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 5
 
 
 def known_members(names: Iterable[str]) -> None:
-    """Raises `ValueError` for a name that no dialect has: a slip would be sent as it is, and nothing would be tested."""
+    """Raises `ValueError` for a name that no dialect has: a slip would be sent, and nothing would be tested."""
     for name in names:
         if name not in MEMBERS:
-            told = unknown_name("member of the start request", name, MEMBERS)
-            raise ValueError(f"{told} Where the server is not meant to know it, write `unknown: {{{name}: ...}}`")
+            hint = unknown_name("member of the start request", name, MEMBERS)
+            raise ValueError(f"{hint} Where the server is not meant to know it, write `unknown: {{{name}: ...}}`")
 
 
 @dataclass(frozen=True, slots=True)
 class StartOverrides:
-    """How a case wants its start request to differ from the ordinary one.
+    """How the start request of a case differs from the ordinary one.
 
     `body` is merged over it: `sampling` and `key` stand for whatever the dialect calls them, `messages` replaces the
-    conversation. `without` removes keys. `rollout_id` may ask for a shape around a unique id: `before`, `after`, `length`.
+    conversation. `without` removes keys. `rollout_id` may give a shape around a unique id: `before`, `after`, `length`.
     `path` is appended to the trainer's address. `raw` replaces the whole body by these bytes. `budget`
     (n, k) sets max_tokens_total to what the first n replies sample, plus k.
     An `idempotency_key` may be {unique: name} (one a case) or {id_of: label} (another rollout's id).
@@ -53,14 +53,14 @@ class StartOverrides:
     budget: tuple[int, int] | None = None
 
     def and_also(self, more: "StartOverrides") -> "StartOverrides":
-        """Both wishes in one; where they differ, the later one counts."""
-        said = {
+        """Both in one; where they differ, the later one counts."""
+        set_later = {
             f.name: getattr(more, f.name)
             for f in fields(more)
             if getattr(more, f.name) != getattr(StartOverrides(), f.name)
         }
         merged = {"body": {**self.body, **more.body}, "without": (*self.without, *more.without)}
-        return replace(self, **{**said, **merged})
+        return replace(self, **{**set_later, **merged})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class StartRequest:
     base_url: str
     body: Mapping[str, Any]
     sampling: Mapping[str, Any]
-    wanted: StartOverrides = field(default_factory=StartOverrides)
+    overrides: StartOverrides = field(default_factory=StartOverrides)
 
     @property
     def report_key(self) -> str | None:
@@ -96,17 +96,19 @@ class StartRequest:
 
 
 def compose(
-    dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: str, wanted: StartOverrides
+    dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: str, overrides: StartOverrides
 ) -> StartRequest:
-    """The start request of a dialect, as a case wants it."""
+    """The start request of a dialect, with the overrides of a case."""
     if dialect == "routed":
-        return _routed(label, nonce, trainer_url, wanted)
+        return _routed(label, nonce, trainer_url, overrides)
     key = f"tk-{nonce}-{label or 'it'}"
     base_url = (
-        wanted.scheme + trainer_url.removeprefix("http") + wanted.path if wanted.scheme else trainer_url + wanted.path
+        overrides.scheme + trainer_url.removeprefix("http") + overrides.path
+        if overrides.scheme
+        else trainer_url + overrides.path
     )
     body: dict[str, Any] = {
-        "rollout_id": _shaped(nonce, wanted.rollout_id),
+        "rollout_id": _shaped(nonce, overrides.rollout_id),
         "server_url": base_url,
         "messages": _conversation(nonce),
         SAMPLING_NAME[dialect]: dict(SAMPLING),
@@ -116,11 +118,11 @@ def compose(
     }
     if dialect == "sync":
         body["tokenizer_name"] = tokenizer
-    if wanted.metadata_bytes is not None:
-        body["metadata"] = _metadata(wanted.metadata_bytes)
-    for name, value in wanted.body.items():
+    if overrides.metadata_bytes is not None:
+        body["metadata"] = _metadata(overrides.metadata_bytes)
+    for name, value in overrides.body.items():
         _merge(body, dialect, name, value)
-    for name in wanted.without:
+    for name in overrides.without:
         body.pop({"sampling": SAMPLING_NAME[dialect], "key": KEY_NAME[dialect]}.get(name, name), None)
     rollout_id, sampling = body.get("rollout_id"), body.get(SAMPLING_NAME[dialect])
     return StartRequest(
@@ -132,15 +134,15 @@ def compose(
         base_url,
         body,
         sampling if isinstance(sampling, dict) else {},
-        wanted,
+        overrides,
     )
 
 
-def _routed(label: str, nonce: str, trainer_url: str, wanted: StartOverrides) -> StartRequest:
-    """The URLs say whose they are: each of them has the nonce in it."""
-    base_url = f"{trainer_url}{wanted.path}/of/{nonce}"
+def _routed(label: str, nonce: str, trainer_url: str, overrides: StartOverrides) -> StartRequest:
+    """Each URL has the nonce in it, by which its rollout is found."""
+    base_url = f"{trainer_url}{overrides.path}/of/{nonce}"
     body: dict[str, Any] = {
-        "rollout_id": _shaped(nonce, wanted.rollout_id),
+        "rollout_id": _shaped(nonce, overrides.rollout_id),
         "initial_messages": _conversation(nonce),
         "chat_completions_url": f"{base_url}/v1",
         "completion_callback_url": f"{base_url}/v1/rollout/completed",
@@ -149,15 +151,15 @@ def _routed(label: str, nonce: str, trainer_url: str, wanted: StartOverrides) ->
         "controller_api_key": f"ck-{nonce}-{label or 'it'}",
         "label": "8",
     }
-    for name, value in wanted.body.items():
+    for name, value in overrides.body.items():
         body[{"key": "llm_api_key", "messages": "initial_messages"}.get(name, name)] = value
-    for name in wanted.without:
+    for name in overrides.without:
         body.pop({"key": "llm_api_key", "messages": "initial_messages"}.get(name, name), None)
-    # Without a key of its own the model is asked with the controller's (ROLLOUT-210).
+    # Without a key of its own the generation requests have the controller's (ROLLOUT-210).
     key = body.get("llm_api_key") if body.get("llm_api_key") is not None else body.get("controller_api_key")
     rollout_id = body.get("rollout_id")
     return StartRequest(
-        label, "routed", rollout_id if isinstance(rollout_id, str) else "", key, nonce, base_url, body, {}, wanted
+        label, "routed", rollout_id if isinstance(rollout_id, str) else "", key, nonce, base_url, body, {}, overrides
     )
 
 

@@ -1,4 +1,4 @@
-"""A trace read as rollouts: who asked what, what was issued, what came back. Pure; every check reads this and nothing else."""
+"""A trace read as rollouts: requests, what the trainer issued, responses. Pure; every check reads this and nothing else."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 from rollout_conformance.steps.engine.lateness import never
 from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.engine.trace import Event, Exchange, NotJson, Trace, parse
+from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartRequest
@@ -135,7 +136,7 @@ class Rollout:
         return any(start.status is not None and 200 <= start.status < 300 for start in self.starts)
 
     @property
-    def refused(self) -> bool:
+    def rejected(self) -> bool:
         return bool(self.starts) and all(s.status is not None and 400 <= s.status < 500 for s in self.starts)
 
     def before(self, chat: Chat) -> Chat | None:
@@ -186,6 +187,11 @@ class CaseView:
     crowded: int = 0
     patience_s: float = 0.0
     secrets: tuple[str, ...] = field(default=())
+    responses: Responses[KeptResponse] = field(default_factory=Responses)
+
+    def named(self, *words: str) -> list[KeptResponse]:
+        """The responses that these words mean, of those to requests that start no rollout."""
+        return self.responses.named(*words)
 
     @property
     def it(self) -> Rollout:
@@ -203,7 +209,7 @@ def read_rollout(
     scripted_fault: bool = False,
     late: Callable[[float], float] = never,
 ) -> Rollout:
-    """The rollout `given` as its trace tells it. `deadline_s` is how long the server waits for one generation, where known; `late` by how
+    """The rollout `given` as its trace shows it. `deadline_s` is how long the server waits for one generation, where known; `late` by how
     many seconds the suite was late since a moment."""
     events = tuple(trace.of(given.label))
     by_exchange = {item.exchange: item for item in issued}
@@ -254,8 +260,8 @@ def completion_of(body: Any) -> Any:
     """A completion of the routed dialect in the words of the others; `said_status` keeps its own."""
     if not isinstance(body, dict):
         return body
-    said = body.get("extra_fields")
-    extra: dict[str, Any] = said if isinstance(said, dict) else {}
+    found = body.get("extra_fields")
+    extra: dict[str, Any] = found if isinstance(found, dict) else {}
     category = {} if body.get("err_category") is None else {"error_category": body["err_category"]}
     return {
         "rollout_id": body.get("rollout_id"),

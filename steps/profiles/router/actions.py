@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.peers.scripted_backends import BackendLine, Plan
-from rollout_conformance.steps.profiles.chat.actions import Ask
+from rollout_conformance.steps.profiles.chat.requests import ChatRequest
 from rollout_conformance.steps.profiles.router.context import RouterContext
 
 
@@ -58,7 +58,8 @@ class AskMany:
 
     async def perform(self, session: Session) -> None:
         asks = [
-            Ask(name=f"{self.name}#{n + 1}", ask="Hello!", key=self.key).perform(session) for n in range(self.times)
+            ChatRequest(name=f"{self.name}#{n + 1}", user="Hello!", key=self.key).perform(session)
+            for n in range(self.times)
         ]
         if self.together:
             await asyncio.gather(*asks)

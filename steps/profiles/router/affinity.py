@@ -7,7 +7,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.peers.scripted_backends import Plan
-from rollout_conformance.steps.profiles.chat.actions import Ask, Send
+from rollout_conformance.steps.profiles.chat.requests import ChatRequest
 from rollout_conformance.steps.profiles.router.concurrency import LOOK_S
 
 LONG = "All that is written here is of one kind, and the same for everybody who reads it. "  # 82 letters
@@ -32,7 +32,7 @@ class Converse:
             question = f"{self.name} {n}, question {turn}, of {session.state['session_name']}"
             messages = [*messages, {"role": "user", "content": question}]
             name = f"{self.name}#{n * self.turns + turn + 1}"
-            await Ask(name=name, change={"messages": messages}).perform(session)
+            await ChatRequest(name=name, body={"messages": messages}).perform(session)
             messages = [*messages, {"role": "assistant", "content": f"Answer {turn}."}]
 
     def _beginning(self, session: Session, n: int) -> str:
@@ -65,25 +65,6 @@ class Engines:
 
 
 @dataclass(frozen=True, slots=True)
-class Await:
-    """Send a request again and again until it is answered with one of the statuses, or the patience is over; the last answer is kept."""
-
-    path: str
-    statuses: tuple[int, ...]
-    name: str = "it"
-    key: str = "none"
-
-    async def perform(self, session: Session) -> None:
-        end = asyncio.get_running_loop().time() + session.patience_s
-        while True:
-            await Send(self.path, name=self.name, key=self.key).perform(session)
-            seen = session.state["replies"][self.name].status
-            if seen in self.statuses or asyncio.get_running_loop().time() > end:
-                return
-            await asyncio.sleep(LOOK_S)
-
-
-@dataclass(frozen=True, slots=True)
 class AskUntil:
     """Ask again and again until this engine is asked, or the patience is over twice: one that failed may rest meanwhile."""
 
@@ -96,7 +77,7 @@ class AskUntil:
         n = 0
         while self.engine not in {name for name, _ in plan.asked} and asyncio.get_running_loop().time() < end:
             n += 1
-            await Ask(name=f"{self.name}#{n}", ask="Hello!").perform(session)
+            await ChatRequest(name=f"{self.name}#{n}", user="Hello!").perform(session)
             await asyncio.sleep(LOOK_S)
 
 

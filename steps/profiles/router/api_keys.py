@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.profiles.chat.actions import CHAT, Ask, Send
-from rollout_conformance.steps.profiles.chat.replies import Reply
+from rollout_conformance.steps.http.requests import Send
+from rollout_conformance.steps.http.responses import responses_of
+from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 
 KEYS = "/v1/admin/keys"
 
@@ -29,7 +31,7 @@ class MakeKey:
     async def perform(self, session: Session) -> None:
         wanted: dict[str, Any] = {"org": "suite", "scopes": list(self.scopes), "key": made_key(session, self.name)}
         wanted |= {"expires_at": self.expires_at} if self.expires_at is not None else {}
-        await Send(KEYS, "POST", json.dumps(wanted), self.name).perform(session)
+        await Send(KEYS, "POST", json.dumps(wanted), name=self.name).perform(session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Revoke:
     name: str = "revoked"
 
     async def perform(self, session: Session) -> None:
-        made: Reply | None = session.state.get("replies", {}).get(self.of)
+        made: ChatResponse | None = responses_of(session).by_name.get(self.of)
         number = made.fields.get("id") if made else None
         await Send(f"{KEYS}/{number}", "DELETE", name=self.name).perform(session)
 
@@ -50,18 +52,18 @@ class AskWith:
     """Ask with the key that was made under this name."""
 
     of: str = "made"
-    name: str = "it"
+    name: str = ""
 
     async def perform(self, session: Session) -> None:
         bearer = f"Bearer {made_key(session, self.of)}"
-        await Ask(name=self.name, ask="Hello!", key="none", headers={"authorization": bearer}).perform(session)
+        await ChatRequest(name=self.name, user="Hello!", key="none", headers={"authorization": bearer}).perform(session)
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
     """Ask with a signature of the body in `X-HMAC-Signature`; with a wrong one, of a body that differs by one letter."""
 
-    name: str = "it"
+    name: str = ""
     wrong: bool = False
 
     async def perform(self, session: Session) -> None:
@@ -70,4 +72,4 @@ class Signed:
         secret = session.context.card.keys.get("hmac", "").encode()
         signed = body.replace("Hello", "hello") if self.wrong else body
         signature = hmac.new(secret, signed.encode(), hashlib.sha256).hexdigest()
-        await Send(CHAT, "POST", body, self.name, headers={"x-hmac-signature": signature}).perform(session)
+        await Send(CHAT, "POST", body, name=self.name, headers={"x-hmac-signature": signature}).perform(session)

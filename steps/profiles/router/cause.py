@@ -13,12 +13,14 @@ from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, parse
 from rollout_conformance.steps.peers.scripted_backends import BackendLine, Plan
-from rollout_conformance.steps.profiles.chat.actions import CHAT, COMPLETIONS
-from rollout_conformance.steps.profiles.chat.replies import DONE, CaseView, Reply
+from rollout_conformance.steps.profiles.chat.requests import CHAT, COMPLETIONS
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.affinity import Engines, LastDies, Stop
 from rollout_conformance.steps.profiles.router.allowed_statuses import OK, wanted
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.router.received import received
+from rollout_conformance.steps.sse.streams import DONE
 
 BY_ITSELF = (429, 502, 503, 504)  # what routers answer that are full, or have no engine left to ask
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})
@@ -39,18 +41,18 @@ def _late(case: Case, view: CaseView, plans: list[Plan]) -> Cause | None:
     late_s = view.context.lateness.since(view.trace.epoch)
     sent = sum(one.to_target and one.request.path in (CHAT, COMPLETIONS) for one in view.trace.exchanges)
     retried = sum(len(plan.asked) for plan in plans) > sent and not _failing(plans)
-    if late_s < LATE_S or not (retried or any(_unexpected(case, plans, reply) for reply in view.replies.values())):
+    if late_s < LATE_S or not (retried or any(_unexpected(case, view, plans, reply) for reply in view.judged)):
         return None
     reason = f"the suite itself, which plays the engines, was {late_s:.1f} s late in this case"
     return Cause(reason, None, 0, again=True)
 
 
-def _unexpected(case: Case, plans: list[Plan], reply: Reply) -> bool:
+def _unexpected(case: Case, view: CaseView, plans: list[Plan], reply: ChatResponse) -> bool:
     """Whether a reply is otherwise than it should be by its status or, of a stream, by its end."""
-    allowed = wanted(case, reply.name)
+    allowed = wanted(case, view, reply)
     if allowed is not None and reply.status not in allowed:
         return True
-    return reply.good and reply.streamed and not _failing(plans) and DONE not in reply.data
+    return reply.is_completion and reply.streamed and not _failing(plans) and DONE not in reply.data
 
 
 def _failing(plans: list[Plan]) -> bool:
@@ -61,7 +63,7 @@ def _without_body(view: CaseView, plans: list[Plan]) -> Cause | None:
     """An answer though every engine that got the request failed: another one got something else in its place."""
     if any(not played.gives_nothing for plan in plans for played in plan.played):
         return None
-    reply = next((one for one in view.replies.values() if one.good and one.request), None)
+    reply = next((one for one in view.judged if one.is_completion and one.request), None)
     assert isinstance(view.context, RouterContext)
     unmatched_requests = view.context.backends.unmatched_requests[view.extra.get("unmatched_requests", 0) :]
     empty = next((one for one in unmatched_requests if not mapping(parse(one.body))), None)
@@ -73,8 +75,8 @@ def _without_body(view: CaseView, plans: list[Plan]) -> Cause | None:
 
 
 def _odd(case: Case, view: CaseView, plans: list[Plan]) -> Iterator[Cause]:
-    for reply in sorted(view.replies.values(), key=lambda one: one.n):
-        allowed = wanted(case, reply.name)
+    for reply in view.judged:
+        allowed = wanted(case, view, reply)
         if reply.status == OK or reply.left or allowed is None or reply.status in allowed:
             continue
         alone = reply.status in BY_ITSELF and not _asked(view, plans, reply) and not _down(case)
@@ -92,7 +94,7 @@ def _down(case: Case) -> bool:
     return any(isinstance(step.what, Engines | LastDies | Stop) for step in case.actions)
 
 
-def _by_itself(view: CaseView, plans: list[Plan], reply: Reply) -> Cause:
+def _by_itself(view: CaseView, plans: list[Plan], reply: ChatResponse) -> Cause:
     reason = f"the router answered {reply.status} by itself (no engine was asked)"
     failed = {name for plan in plans for (name, _), line in zip(plan.asked, plan.played, strict=True) if line.fails}
     if len(failed) >= ENGINES:
@@ -106,7 +108,7 @@ def _by_itself(view: CaseView, plans: list[Plan], reply: Reply) -> Cause:
     return Cause(reason, finding, reply.n + 1)
 
 
-def _finding(case: Case, view: CaseView, plans: list[Plan], reply: Reply) -> Cause:
+def _finding(case: Case, view: CaseView, plans: list[Plan], reply: ChatResponse) -> Cause:
     """One end, one finding: of the case where its script or its request may be the reason, else of what every request is owed."""
     observed = received(reply) if reply.status is not None else str(view.trace.exchanges[reply.n].fault)
     generic = reply.status is None or reply.status >= 500
@@ -116,7 +118,7 @@ def _finding(case: Case, view: CaseView, plans: list[Plan], reply: Reply) -> Cau
     return Cause(f"a request was answered {reply.status or 'nothing'}", finding, reply.n + 1)
 
 
-def _owed(view: CaseView, plans: list[Plan], reply: Reply) -> str:
+def _owed(view: CaseView, plans: list[Plan], reply: ChatResponse) -> str:
     if "prompt" in reply.request:
         return "ROUTER-048"
     if not _asked(view, plans, reply):
@@ -124,7 +126,7 @@ def _owed(view: CaseView, plans: list[Plan], reply: Reply) -> str:
     return "ROUTER-015" if reply.streamed else "ROUTER-002"
 
 
-def _lines(view: CaseView, plan: Plan, reply: Reply) -> Iterator[BackendLine]:
+def _lines(view: CaseView, plan: Plan, reply: ChatResponse) -> Iterator[BackendLine]:
     """What engines played while this request ran."""
     began, ended = _span(view, reply.n)
     yield from (line for at, line in zip(plan.asked_at, plan.played, strict=True) if began <= at <= ended)
@@ -135,7 +137,7 @@ def _span(view: CaseView, n: int) -> tuple[float, float]:
     return exchange.began, float("inf") if exchange.ended is None else exchange.ended
 
 
-def _asked(view: CaseView, plans: list[Plan], reply: Reply) -> bool:
+def _asked(view: CaseView, plans: list[Plan], reply: ChatResponse) -> bool:
     """Whether an engine got this request. Of several that are equal and overlap, each that was answered well had one."""
     began, ended = _span(view, reply.n)
     about = reply.request.get("messages", reply.request.get("prompt"))
@@ -149,7 +151,7 @@ def _asked(view: CaseView, plans: list[Plan], reply: Reply) -> bool:
         and one.n != reply.n
         and (not reply.request or one.request.get("messages", one.request.get("prompt")) == about)
         and _overlap(_span(view, one.n), (began, ended))
-        for one in view.replies.values()
+        for one in view.judged
     )
     return bool(reached > served)
 
@@ -163,7 +165,7 @@ def _overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one[0] <= other[1] and other[0] <= one[1]
 
 
-def _company(view: CaseView, reply: Reply) -> bool:
+def _company(view: CaseView, reply: ChatResponse) -> bool:
     """Whether the case asked something else of the router at the same time."""
     span = _span(view, reply.n)
     others = (one.n for one in view.trace.exchanges if one.to_target and one.n != reply.n)

@@ -12,7 +12,7 @@ import httpx
 from rollout_conformance.steps.engine.session import MOST_PATIENCE, Session
 from rollout_conformance.steps.engine.trace import Response
 from rollout_conformance.steps.peers.scripted_backends import BackendLine, Plan
-from rollout_conformance.steps.profiles.chat.actions import Ask, request_of
+from rollout_conformance.steps.profiles.chat.requests import ChatRequest
 from rollout_conformance.steps.profiles.router.actions import Play
 
 LOOK_S = 0.02
@@ -45,7 +45,7 @@ class Crowd:
     async def perform(self, session: Session) -> None:
         plan: Plan = session.state["plan"]
         names = [f"{self.name}#{n + 1}" for n in range(self.times)]
-        asks = [Ask(name=name, ask="Hello!", stream=self.stream, key=self.key) for name in names]
+        asks = [ChatRequest(name=name, user="Hello!", stream=self.stream, key=self.key) for name in names]
         crowd = [session.spawn(ask.perform(session)) for ask in asks]
         session.state.setdefault("crowd", []).extend(crowd)
         await until(session, lambda: len(plan.asked) - len(plan.finished) + sum(t.done() for t in crowd) >= self.times)
@@ -92,8 +92,8 @@ class Dawdle:
     other: str = "other"
 
     async def perform(self, session: Session) -> None:
-        ask = Ask(name=self.name, ask="Hello!", stream=True)
-        asked = request_of(session, ask.body(session), ask)
+        ask = ChatRequest(name=self.name, user="Hello!", stream=True)
+        asked = ask.request(session, ask.body_in(session))
         n = session.trace.open(asked, to_target=True, rollout="-")
         plan: Plan = session.state["plan"]
         try:
@@ -105,7 +105,7 @@ class Dawdle:
             ):
                 await _stands_still(plan)
                 session.state["poured"] = bool(plan.finished)
-                await Ask(name=self.other, ask="Hello!", stream=True).perform(session)
+                await ChatRequest(name=self.other, user="Hello!", stream=True).perform(session)
                 session.trace.close(n, Response(reply.status_code))
         except (TimeoutError, httpx.HTTPError, OSError) as error:
             session.trace.close(n, fault=f"{type(error).__name__}: {error}")

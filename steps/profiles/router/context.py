@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rollout_conformance.steps.engine.lateness import Lateness
 from rollout_conformance.steps.peers.scripted_backends import Backends
-from rollout_conformance.steps.profiles.chat.replies import CaseContext
+from rollout_conformance.steps.profiles.chat.view import CaseContext
 
 
 @dataclass(slots=True)

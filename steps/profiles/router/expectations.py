@@ -10,11 +10,13 @@ from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfi
 from rollout_conformance.steps.engine.json_diff import Difference, show
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import parse
+from rollout_conformance.steps.http.checks import verdict
 from rollout_conformance.steps.peers.scripted_backends import Plan
-from rollout_conformance.steps.profiles.chat.expectations import first, verdict
-from rollout_conformance.steps.profiles.chat.replies import DONE, CaseView, Reply
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.json_changes import changes, harmless
 from rollout_conformance.steps.profiles.router.received import explained, received
+from rollout_conformance.steps.sse.streams import DONE
 
 ADDED = ("stream_options", "model", "user")  # what a router may set on its own account
 WITH_OBJECT = ("ROUTER-012",)  # whose sentence has an error object
@@ -71,7 +73,7 @@ class PassedOn:
         yield from _changed(requirement, lost, reply)
 
 
-def _changed(requirement: str, lost: list[Difference], reply: Reply) -> Iterator[Evidence]:
+def _changed(requirement: str, lost: list[Difference], reply: ChatResponse) -> Iterator[Evidence]:
     """The first change, the gravest one first: one that harms no training is a SHOULD at most, and null for absent is one in some eyes."""
     worst = min(lost, key=lambda one: (one.only_null, harmless(one)), default=None)
     if worst is None:
@@ -112,7 +114,7 @@ class Unfinished:
                 yield Satisfied(requirement)  # a status is a sign, whatever the body says
                 continue
             data = reply.data
-            finish, content = first(reply).finish, first(reply).content
+            finish, content = reply.first_choice.finish, reply.first_choice.content
             told = any(isinstance(one, Mapping) and one.get("error") for one in data)
             broke = view.trace.exchanges[reply.n].fault is not None
             whole = bool(self.or_whole) and content == self.or_whole and finish is not None
@@ -133,7 +135,7 @@ class Whole:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for reply in view.named(self.of):
-            observed = first(reply).content
+            observed = reply.first_choice.content
             yield verdict(requirement, observed == self.text, show(self.text), show(observed), reply)
 
 
@@ -145,7 +147,7 @@ class DeltasKept:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for reply in view.named(self.of):
-            deltas = [mapping(part.get("delta")) for part in reply.parts]
+            deltas = [mapping(part.get("delta")) for part in reply.deltas]
             lost = [delta for delta in deltas if delta.get("content") and "rc_word" not in delta]
             yield verdict(requirement, not lost, "rc_word in every piece, as the engine gave it", show(lost[:2]), reply)
 
@@ -238,7 +240,7 @@ class HungUp:
         found = next((one for one in plans if any(line.endless for line in one.played)), None)
         if found is None:
             return
-        gone = max((view.trace.exchanges[one.n].ended or 0.0 for one in view.replies.values() if one.left), default=0.0)
+        gone = max((view.trace.exchanges[one.n].ended or 0.0 for one in view.judged if one.left), default=0.0)
         if any(at < gone for at in found.finished):
             return  # a router that passes on so late shows nothing
         observed = f"of {len(found.asked)} streams {len(found.left)} were left, and the others went on"

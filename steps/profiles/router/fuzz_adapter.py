@@ -12,13 +12,13 @@ from typing import Any
 
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Request, Response, parse
+from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.peers.completion_responses import NONCE
 from rollout_conformance.steps.peers.scripted_backends import BackendLine, Plan
-from rollout_conformance.steps.profiles.chat.actions import CHAT
 from rollout_conformance.steps.profiles.chat.fuzz_adapter import about, began, is_start
-from rollout_conformance.steps.profiles.chat.fuzz_adapter import reply as read
+from rollout_conformance.steps.profiles.chat.fuzz_adapter import generated_response as read
+from rollout_conformance.steps.profiles.chat.requests import CHAT
 from rollout_conformance.steps.profiles.router.context import RouterContext
-from rollout_conformance.steps.profiles.router.invariants import GENERATED
 
 TEXT, ADMIN = "/v1/completions", "/v1/admin"
 BACKENDS, KEYS = f"{ADMIN}/routing/backends", f"{ADMIN}/keys"
@@ -135,6 +135,6 @@ async def ended(session: Session, n: int, request: Request, response: Response, 
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)
     body = parse(request.body) if request.path.partition("?")[0] in (CHAT, TEXT) else None
-    session.state["replies"] = {GENERATED: read(n, body if isinstance(body, dict) else {}, response)}
+    session.state["responses"] = Responses.of([read(n, body if isinstance(body, dict) else {}, response)])
     if session.state.get("degraded"):
         await _ask(session, "POST", HEAL.format(name=session.state["degraded"]))

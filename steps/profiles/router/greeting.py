@@ -4,8 +4,8 @@ from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, answered, key_source, result_of
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.profiles.chat.actions import CHAT, Ask
-from rollout_conformance.steps.profiles.chat.expectations import Answered
+from rollout_conformance.steps.http.expectations import Status
+from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
 from rollout_conformance.steps.profiles.router.actions import Play
 
 HERE = Location("greeting", 1)
@@ -13,7 +13,7 @@ WRITE = "configure it for these engines; a card may write {engine_a} and {engine
 
 
 def greeting(dialect: str) -> Case:
-    steps = tuple(Step(what, HERE) for what in (Play(), Ask(ask="Hello!"), Answered()))
+    steps = tuple(Step(what, HERE) for what in (Play(), ChatRequest(user="Hello!"), Status()))
     return Case("a plain greeting", "router", dialect, ("ROUTER-002",), steps, HERE)
 
 

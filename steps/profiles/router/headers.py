@@ -8,15 +8,17 @@ from typing import Any
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, text
-from rollout_conformance.steps.profiles.chat.expectations import first, verdict
-from rollout_conformance.steps.profiles.chat.replies import DONE, CaseView, Reply
+from rollout_conformance.steps.http.checks import verdict
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.expectations import plan
+from rollout_conformance.steps.sse.streams import DONE
 
 ID = "x-request-id"
 SAFE = re.compile(r"[\x21-\x7e]{1,200}")
 
 
-def told(view: CaseView, reply: Reply, header: str) -> str | None:
+def told(view: CaseView, reply: ChatResponse, header: str) -> str | None:
     response = view.trace.exchanges[reply.n].response
     return response.header(header) if response else None
 
@@ -86,7 +88,7 @@ class IdInError:
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for reply in view.named(self.of):
             back = told(view, reply, ID)
-            ok = bool(back) and str(back) in reply.shown
+            ok = bool(back) and str(back) in reply.text
             yield verdict(requirement, ok, f"{show(back)} in the body", show(reply.body), reply)
 
 
@@ -162,11 +164,11 @@ class Joined:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for reply in view.named(self.of):
-            expected = first(reply).content
+            expected = reply.first_choice.content
             yield verdict(requirement, expected == self.text, show(self.text), show(expected), reply)
             ids = {str(mapping(data).get("id")) for data in reply.data if isinstance(data, Mapping)}
-            roles = [part for part in reply.parts if text(mapping(part.get("delta")).get("role"))]
-            ends = [part for part in reply.parts if part.get("finish_reason")]
+            roles = [part for part in reply.deltas if text(mapping(part.get("delta")).get("role"))]
+            ends = [part for part in reply.deltas if part.get("finish_reason")]
             one = len(ids) == len(roles) == len(ends) == 1 and reply.data[-1:] == [DONE]
             observed = f"{len(ids)} ids, {len(roles)} roles, {len(ends)} finish_reasons, the last event {show(reply.data[-1:])}"
             yield verdict(requirement, one, "one id, one role, one finish_reason, [DONE] at the end", observed, reply)

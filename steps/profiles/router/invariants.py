@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.http.keys import WRONG_KEY
 from rollout_conformance.steps.peers.scripted_backends import Plan
-from rollout_conformance.steps.profiles.chat.invariants import WRONG_KEY, sent
-from rollout_conformance.steps.profiles.chat.replies import CaseView
+from rollout_conformance.steps.profiles.chat.invariants.errors import request_text as sent
+from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.router.expectations import PassedOn
 
@@ -19,8 +20,8 @@ GENERATED = "generated"  # the reply to a request that nobody wrote
 def shown(view: CaseView) -> Iterator[Evidence]:
     context = view.context
     assert isinstance(context, RouterContext)
-    for reply in view.replies.values():
-        text = reply.shown
+    for reply in view.judged:
+        text = reply.text
         if reply.status is not None and reply.status >= 500:
             found = _place(text, context.ports) or internal_error_patterns.leaked(
                 text, internal_error_patterns.GENERAL, sent(view, reply)
@@ -65,5 +66,5 @@ def kept(view: CaseView) -> Iterator[Evidence]:
 def passed_on(view: CaseView) -> Iterator[Evidence]:
     """Whatever was generated reached an engine as it was; what a written case sends is for the case to judge."""
     plan = view.extra.get("plan")
-    if GENERATED in view.replies and plan is not None and plan.asked:
+    if GENERATED in view.responses and plan is not None and plan.asked:
         yield from PassedOn(GENERATED).judge(view, "ROUTER-001")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.profiles.chat.expectations import verdict
-from rollout_conformance.steps.profiles.chat.replies import CaseView
+from rollout_conformance.steps.http.checks import verdict
+from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.expectations import plan
 
 BUSY = (429, 503)

@@ -11,8 +11,8 @@ from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfi
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import parse
-from rollout_conformance.steps.profiles.chat.expectations import verdict
-from rollout_conformance.steps.profiles.chat.replies import CaseView
+from rollout_conformance.steps.http.checks import verdict
+from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.expectations import likely_count, plan
 
 RARE = 1e-4  # of right routers, so many are accused by chance

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
-from rollout_conformance.steps.profiles.chat.expectations import verdict
-from rollout_conformance.steps.profiles.chat.replies import CaseView, Reply
+from rollout_conformance.steps.http.checks import verdict
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.router.expectations import plan
 
@@ -15,12 +16,12 @@ SAMPLE = re.compile(
 )  # a line of Prometheus' text format
 
 
-def samples(reply: Reply) -> Mapping[str, float]:
+def samples(reply: ChatResponse) -> Mapping[str, float]:
     """The numbers of a page of metrics, by name and labels."""
     return {f"{name}{labels}": float(value) for name, labels, value in SAMPLE.findall(_page(reply))}
 
 
-def _page(reply: Reply) -> str:
+def _page(reply: ChatResponse) -> str:
     return reply.raw.decode("utf-8", "replace")
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from rollout_conformance.steps.engine.cases import Action, Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.profiles.chat import mistakes as chat
 from rollout_conformance.steps.profiles.router import actions as do
+from rollout_conformance.steps.profiles.router import references
 from rollout_conformance.steps.profiles.router.affinity import Engines
 from rollout_conformance.steps.profiles.router.concurrency import LetGo, Refill
 
@@ -17,7 +17,7 @@ def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
     if all(isinstance(step.what, PREPARING) or not isinstance(step.what, Action) for step in steps):
         yield None, 'nothing is asked of the router. Write a When, as `When the router is asked "Hello!"`'
         return
-    yield from chat.mistakes(steps)
+    yield from references.mistakes(steps)
     holding = [step for step in steps if isinstance(step.what, do.Play) and any(line.hold for line in step.what.lines)]
     freeing = [step for step in steps if isinstance(step.what, LetGo)]
     if holding and not freeing and not any(isinstance(step.what, Refill) for step in steps):

@@ -13,8 +13,8 @@ from pytest_bdd import given, parsers, then, when
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.cases import Action, Expectation
 from rollout_conformance.steps.profiles.chat.phrase_modifiers import HOW, of_client
-from rollout_conformance.steps.profiles.chat.phrase_references import WHO, named, new, one, statuses
 from rollout_conformance.steps.profiles.router import vocabulary
+from rollout_conformance.steps.profiles.router.phrase_references import WHO, named, new, one, statuses
 
 Actions = tuple[Action, ...]
 Expectations = tuple[Expectation, ...]

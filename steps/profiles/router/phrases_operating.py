@@ -8,8 +8,9 @@ from typing import Any
 from pytest_bdd import parsers, then, when
 
 from rollout_conformance.steps.engine.cases import Action, Expectation
-from rollout_conformance.steps.profiles.chat.phrase_references import WHO, named, new, one, statuses, words
+from rollout_conformance.steps.engine.phrase_types import words
 from rollout_conformance.steps.profiles.router import vocabulary
+from rollout_conformance.steps.profiles.router.phrase_references import WHO, named, new, one, statuses
 
 Actions = tuple[Action, ...]
 Expectations = tuple[Expectation, ...]

@@ -5,7 +5,6 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import httpx
 
@@ -15,13 +14,14 @@ from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.lateness import Lateness, watched
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.completion_responses import MODEL
 from rollout_conformance.steps.peers.scripted_backends import Backend, Backends
-from rollout_conformance.steps.profiles.base import Profile, Setting
-from rollout_conformance.steps.profiles.chat.replies import CaseView
+from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
+from rollout_conformance.steps.profiles.chat.view import CaseView
+from rollout_conformance.steps.profiles.chat.view import read as view_of
+from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.router import fuzz_adapter
 from rollout_conformance.steps.profiles.router.capabilities import LACKS, URL_ONLY
 from rollout_conformance.steps.profiles.router.cause import cause
@@ -41,7 +41,7 @@ ANSWER_S = 5.0
 
 
 @dataclass(slots=True)
-class RouterPeers:
+class RouterPeers(NoPeers):
     """The engines of a run, once they serve. `urls` by name."""
 
     setting: Setting
@@ -93,6 +93,9 @@ class RouterPeers:
         context = replace(context, backends=self.backends, ports=ports, places=places, run=self.setting.run)
         return replace(context, counter=self.counters, health=self.health or HEALTH, lateness=self.lateness)
 
+    def key_for(self, case: Case) -> str | None:
+        return self.context(case).target_key
+
     def lacks(self, case: Case) -> str | None:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
             return URL_ONLY
@@ -108,9 +111,6 @@ class RouterPeers:
             return self.health is not None
         return need in card.capabilities or need in card.keys or need in card.variants
 
-    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
-        return None
-
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """There is one dialect; whether a greeting reaches an engine of ours shows whether there is a router. The path of health is looked for."""
         try:
@@ -120,18 +120,14 @@ class RouterPeers:
             self.health = None
         return dialects
 
-    async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
-        """What a router has is on its card."""
+    async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+        return await self.greeter.well(client, base_url, within_s)
 
 
 async def _health(http: httpx.AsyncClient, base_url: str, card: Card) -> str | None:
     """The path that most routers have, if this one has it; nothing promises it."""
     reply = await http.get(f"{base_url}{HEALTH}", headers=card.headers)
     return None if reply.status_code == 404 else HEALTH
-
-
-async def recovered(peers: RouterPeers, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
-    return await peers.greeter.well(client, base_url, within_s)
 
 
 @contextlib.asynccontextmanager
@@ -148,27 +144,36 @@ async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
 
 
 def read(session: Session, case: Case) -> CaseView:
-    wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
-    state: dict[str, Any] = session.state
-    return CaseView(
-        session.trace, state.get("replies", {}), state.get("gauges", {}), session.context, wait_timeouts, state
-    )
+    return view_of(session)
 
 
+CONTRACT = Contract(ROOT / "contracts" / "router")
 PROFILE = Profile(
     name="router",
     dialects=("openai",),
-    catalogue=requirements.load(ROOT / "contracts" / "router" / "requirements.yaml"),
-    default_target="app:rollout_server.chat.app:create_app",
-    default_card=ROOT / "scenarios" / "cards" / "router.yaml",
-    tables={},
+    catalogue=requirements.load(CONTRACT.requirements),
+    contract=CONTRACT,
+    reference=Reference(
+        "app:rollout_server.router.app:create_app",
+        ROOT / "scenarios" / "cards" / "router.yaml",
+        Mutants("rollout_conformance.rollout_server.mutants.router", "ROUTER_MUTANT"),
+        served_by="rollout_conformance.steps.profiles.router.serve",
+        old_names=("chat",),
+    ),
     peers=peers,
     read=read,
     invariants=(shown, kept, passed_on, came_back),
-    replaces_duplicates=frozenset(),
-    masks_other_findings=frozenset(),
-    inconclusive_reason=lambda case, view: None,
-    fuzz_adapter=fuzz_adapter,
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="ROUTER-300",
+        accepts="ROUTER-301",
+        rejects="ROUTER-302",
+        no_5xx="ROUTER-303",
+        no_internals="ROUTER-009",
+        no_secrets="ROUTER-010",
+        by_check={"unsupported_method": "ROUTER-024", "ignored_auth": "ROUTER-011"},
+        plain=False,  # the backends of a router that somebody else started are not ours to play
+    ),
     greeting=greeting,
     vocabulary=VOCABULARY,
     phrases=(
@@ -183,5 +188,4 @@ PROFILE = Profile(
     mistakes=mistakes,
     cause=cause,
     disturbs=disturbs,
-    recovered=recovered,
 )

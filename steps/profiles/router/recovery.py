@@ -15,7 +15,7 @@ import httpx
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.peers.completion_responses import MODEL
 from rollout_conformance.steps.peers.scripted_backends import Backends, Plan
-from rollout_conformance.steps.profiles.chat.actions import CHAT
+from rollout_conformance.steps.profiles.chat.requests import CHAT
 
 LOOKS = 16  # an engine of two that these do not meet is not used for greetings: one in 30,000 by chance
 ENGINES = 2  # behind each instance

@@ -13,7 +13,8 @@ from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfi
 from rollout_conformance.steps.engine.json_diff import ABSENT, Difference, show
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.peers.scripted_backends import Plan
-from rollout_conformance.steps.profiles.chat.replies import CaseView, Reply
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.json_changes import changes, harmless
 
 OWN = ("id", "created", "model", "object")  # what a router may name otherwise; that its cases judge one by one
@@ -25,8 +26,13 @@ JSON, EVENTS = "application/json", "text/event-stream"
 def came_back(view: CaseView) -> Iterator[Evidence]:
     """Every good answer is one that an engine gave."""
     plan: Plan | None = view.extra.get("plan")
-    for reply in view.replies.values():
-        if plan is None or not reply.good or not reply.request or any(line.loss or line.cut for line in plan.lines):
+    for reply in view.judged:
+        if (
+            plan is None
+            or not reply.is_completion
+            or not reply.request
+            or any(line.loss or line.cut for line in plan.lines)
+        ):
             continue  # what another engine goes on with is for the cases about that
         told = [one for one in plan.told if isinstance(one, list) == reply.streamed]
         if told:
@@ -34,11 +40,11 @@ def came_back(view: CaseView) -> Iterator[Evidence]:
             yield from _kind(view, reply)
 
 
-def _answer(reply: Reply, told: list[Any]) -> Iterator[Evidence]:
+def _answer(reply: ChatResponse, told: list[Any]) -> Iterator[Evidence]:
     yield _verdict("ROUTER-002", reply, _nearest(_lost(one, reply.fields) for one in told))
 
 
-def _stream(reply: Reply, told: list[Any]) -> Iterator[Evidence]:
+def _stream(reply: ChatResponse, told: list[Any]) -> Iterator[Evidence]:
     got = _without_usage(reply.data)
     yield _verdict("ROUTER-015", reply, _nearest(_lost_events(_without_usage(one), got) for one in told))
     names = {show(one["id"]) for one in map(mapping, reply.data) if "id" in one}
@@ -61,7 +67,7 @@ def _weight(lost: list[Difference]) -> tuple[int, int]:
     return sum(not one.only_null for one in lost), len(lost)
 
 
-def _verdict(requirement: str, reply: Reply, lost: list[Difference]) -> Evidence:
+def _verdict(requirement: str, reply: ChatResponse, lost: list[Difference]) -> Evidence:
     """The first change that is more than null for absent; what harms no training is a SHOULD at most."""
     worst = min(lost, key=lambda one: (one.only_null, harmless(one)), default=None)
     if worst is None:
@@ -98,7 +104,7 @@ def _event(told: Mapping[str, Any], got: Mapping[str, Any], n: int) -> Iterator[
         yield replace(lost, path=f"event {n}, {lost.path}")
 
 
-def _kind(view: CaseView, reply: Reply) -> Iterator[Evidence]:
+def _kind(view: CaseView, reply: ChatResponse) -> Iterator[Evidence]:
     response = view.trace.exchanges[reply.n].response
     kind = (response.header("content-type") or "none" if response else "none").partition(";")[0].strip().lower()
     wanted, requirement = (EVENTS, "ROUTER-015") if reply.streamed else (JSON, "ROUTER-002")

@@ -6,9 +6,10 @@ from typing import Any
 
 from rollout_conformance.steps.engine.cases import Action, Expectation
 from rollout_conformance.steps.engine.verb_parsing import made, members, verb
-from rollout_conformance.steps.engine.verbs import from_functions
+from rollout_conformance.steps.engine.verbs import Vocabulary, from_functions
+from rollout_conformance.steps.http.requests import WaitForStatus
 from rollout_conformance.steps.peers.scripted_backends import BackendLine
-from rollout_conformance.steps.profiles.chat import vocabulary as chat
+from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY as CHAT
 from rollout_conformance.steps.profiles.router import actions as do
 from rollout_conformance.steps.profiles.router import (
     affinity,
@@ -54,7 +55,6 @@ def _returned(value: Any) -> Expectation:
 
 
 ACTIONS: Mapping[str, Callable[[Any], Action]] = {
-    **chat.ACTIONS,
     "engines": _play,
     "ask_many": verb(do.AskMany, "times"),
     "pause": verb(do.Pause, "seconds"),
@@ -66,7 +66,7 @@ ACTIONS: Mapping[str, Callable[[Any], Action]] = {
     "converse": verb(affinity.Converse, "times"),
     "last_dies": verb(affinity.LastDies),
     "engines_down": verb(affinity.Engines, "down", ENGINES),
-    "await": verb(affinity.Await, "path"),
+    "await": verb(WaitForStatus, "path"),
     "ask_until": verb(affinity.AskUntil, "engine", ENGINES),
     "stop": verb(affinity.Stop),
     "make_key": verb(api_keys.MakeKey, "name"),
@@ -76,7 +76,6 @@ ACTIONS: Mapping[str, Callable[[Any], Action]] = {
 }
 
 EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
-    **chat.EXPECTATIONS,
     "backend_calls": _amount,
     "passed_on": verb(want.PassedOn, "of"),
     "returned": _returned,
@@ -114,4 +113,5 @@ EXPECTATIONS: Mapping[str, Callable[[Any], Expectation]] = {
     "spread": verb(want.Spread, "engines"),
 }
 
-VOCABULARY = from_functions(ACTIONS, EXPECTATIONS)
+OWN = from_functions(ACTIONS, EXPECTATIONS)
+VOCABULARY = Vocabulary({**CHAT.actions, **OWN.actions}, {**CHAT.expectations, **OWN.expectations})

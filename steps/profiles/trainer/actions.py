@@ -1,17 +1,19 @@
-"""What the suite does to a trainer, as its rollout server: one frozen value a verb. They drive; none of them judges."""
+"""What the suite does to a trainer, as its rollout server. Actions drive; none of them judges."""
 
 import asyncio
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Headers, Request, parse
+from rollout_conformance.steps.engine.verb_parsing import Written, made, members
+from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, StartAnswer
+from rollout_conformance.steps.profiles.trainer import wrong_requests
 from rollout_conformance.steps.profiles.trainer.state import (
     QUESTIONS,
     Call,
@@ -23,36 +25,95 @@ from rollout_conformance.steps.profiles.trainer.state import (
     rollout_states,
     sound,
 )
+from rollout_conformance.steps.profiles.trainer.wrong_requests import History, Mask
 
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
-PAUSE_S = 0.03
-MASKS = ("right", "missing", "null", "short", "long", "two", "negative", "text", "half")
-HISTORIES = ("right", "rewritten", "cut", "back", "dropped", "swapped", "arguments", "reply")
+POLL_INTERVAL_S = 0.03
+JSON = ("content-type", "application/json")
+Tool = Literal["add", "subtract", "multiply"]
+Key = Literal["own", "none", "wrong", "non_ascii"]
 
 
+def _start_response(written: Any) -> StartAnswer:
+    """`429`, or `{status: 307, headers: {location: here}}`."""
+    given = members(written, "status")
+    headers = members(given.get("headers", {}))
+    return made(StartAnswer, {**given, "headers": tuple((name.lower(), str(value)) for name, value in headers.items())})
+
+
+StartResponse = Annotated[
+    StartAnswer,
+    Written(
+        _start_response,
+        {
+            "description": "status, or `{status: ..., headers: {...}}`",
+            "anyOf": [
+                {"type": "integer", "minimum": 100, "maximum": 599},
+                {
+                    "type": "object",
+                    "required": ["status"],
+                    "additionalProperties": False,
+                    "properties": {"status": {"type": "integer"}, "headers": {"type": "object"}},
+                },
+            ],
+        },
+    ),
+]
+
+
+@verb(
+    "start_rollout",
+    short="rollout",
+    example=(
+        "{tools: [add, subtract]}",
+        "{first_responses: 429, retry_after_s: 1}",
+        "{rollout: b, same_server_as: a}",
+        "{timeout_s: 2}",
+    ),
+)
+@phrase("the trainer starts the rollout")
+@phrase("the trainer starts the rollout with a timeout of {timeout_s} s")
+@phrase("the trainer starts the rollout at a rollout server with the tool(s) {tools:names}")
+@phrase("the trainer starts the rollout at a rollout server without tools", tools=())
+@phrase("the trainer starts the rollout at the rollout server of {same_server_as}")
+@phrase(
+    "the trainer starts the rollout at a rollout server that rejects the start request with {first_responses:status}",
+    wait=False,
+)
+@phrase(
+    "the trainer starts the rollout at a rollout server that first responds with {first_responses:status} "
+    "and Retry-After {retry_after_s}"
+)
 @dataclass(frozen=True, slots=True)
-class Enroll:
-    """Have the trainer start a rollout at our server, and wait for its start request.
-
-    `tools` are the names that our server shows of the calculator; `refuse` how it answers the first starts; `change` is merged over the
-    control request. `wait` False does not wait for the start to be accepted. `beside` names a rollout whose server this one shares.
-    """
+class StartRollout:
+    """Have the trainer start a rollout at the rollout server of the suite, and wait until its start request was accepted."""
 
     rollout: str = ""
-    tools: tuple[str, ...] = ("add", "subtract", "multiply")
-    refuse: tuple[StartAnswer, ...] = ()
-    change: Mapping[str, Any] = field(default_factory=dict)
+    "The name of the rollout within the case, where the case has several."
+    tools: tuple[Tool, ...] = ("add", "subtract", "multiply")
+    "The tools of the rollout server."
+    first_responses: tuple[StartResponse, ...] = ()
+    "What the rollout server returns to the first start requests, one each; the start request after them is accepted."
+    retry_after_s: float | None = None
+    "The header `Retry-After` of those first responses."
+    timeout_s: float | None = None
+    "The timeout of the rollout that the trainer is given."
+    members: Mapping[str, Any] = field(default_factory=dict)
+    "Members of the control request, instead of those that it has by default."
     wait: bool = True
-    beside: str = ""
+    "Whether to wait until a start request was accepted."
+    same_server_as: str = ""
+    "The name of an earlier rollout of the case that runs at the same rollout server."
 
     async def perform(self, session: Session) -> None:
         context: CaseContext = session.context
         part = rollout_state(session.state, self.rollout)
         nonce = context.nonce()
-        place = rollout_state(session.state, self.beside).rollout_id if self.beside else nonce
-        shown = [tool for tool in calculator.tools() if tool["function"]["name"] in self.tools]
-        part.rollout_id, part.beside = nonce, self.beside
-        part.hosted = HostedRollout(part.label, place, context.dialect, session.trace, shown, nonce, list(self.refuse))
+        server = rollout_state(session.state, self.same_server_as).rollout_id if self.same_server_as else nonce
+        tools = [tool for tool in calculator.tools() if tool["function"]["name"] in self.tools]
+        part.rollout_id, part.same_server_as = nonce, self.same_server_as
+        responses = self.responses()
+        part.hosted = HostedRollout(part.label, server, context.dialect, session.trace, tools, nonce, responses)
         context.host.host(part.hosted)
         part.messages = [
             {"role": "system", "content": f"You are a helpful calculator assistant. Session {nonce}."},
@@ -61,91 +122,111 @@ class Enroll:
         body = {
             "rollout_id": nonce,
             "dialect": context.dialect,
-            "server_url": f"{context.host_url}/of/{place}",
+            "server_url": f"{context.host_url}/of/{server}",
             "messages": part.messages,
             "sampling_params": dict(SAMPLING),
             "max_turns": 10,
             "max_tokens_total": 8192,
-            **self.change,
+            **({} if self.timeout_s is None else {"timeout_s": self.timeout_s}),
+            **self.members,
         }
-        headers = (("content-type", "application/json"), *_control(context))
-        part.asked = await session.send(Request("POST", "/rollouts", headers, json.dumps(body).encode()), "-")
-        if self.wait and _status(session, part.asked) in (200, 201, 202):
+        headers = (JSON, *_control(context))
+        part.control = await session.send(Request("POST", "/rollouts", headers, json.dumps(body).encode()), "-")
+        if self.wait and _status(session, part.control) in (200, 201, 202):
             await session.until(lambda: _accepted(part), "the start request of the trainer")
             sent = listed(part.hosted.body.get("messages"))
             part.history = sent if len(sent) >= len(part.messages) and all(map(sound, sent)) else part.messages
+
+    def responses(self) -> list[StartAnswer]:
+        """The first responses, with their `Retry-After`."""
+        if self.retry_after_s is None:
+            return list(self.first_responses)
+        header = ("retry-after", f"{self.retry_after_s:g}")
+        return [StartAnswer(one.status, (*one.headers, header)) for one in self.first_responses]
 
 
 def _accepted(part: RolloutState) -> bool:
     return part.hosted is not None and part.hosted.accepted
 
 
+@verb(
+    "generate",
+    short="rollout",
+    example=("{response_mask: short}", "{rollout: a, key_of: b}", "{concurrent: 3}", "{rollout_id: rc-unknown-1x}"),
+)
+@phrase("the rollout server requests the next generation")
+@phrase("the rollout server requests the next generation with a {response_mask} response mask")
+@phrase("the rollout server requests the next generation with a wrong history: {history}")
+@phrase("the rollout server requests the next generation without a key", key="none")
+@phrase("the rollout server requests the next generation with a wrong key", key="wrong")
+@phrase("the rollout server requests the next generation with the key of {key_of}")
+@phrase("the rollout server requests the next generation for the rollout id {rollout_id}")
+@phrase("the rollout server requests the next generation with these members:", block="members")
+@phrase("the rollout server requests the next generation {concurrent} times at once")
+@phrase("the rollout server repeats its last generation request", repeat=True)
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Ask for a generation: the next turn, unless told otherwise.
-
-    `mask` is one of MASKS (sync), `history` one of HISTORIES. `key`: right, none, wrong, latin, or other:LABEL. `under`: another
-    rollout_id. `retry` sends the newest right call again; `together` as many at once. `change` is merged over the body.
-    """
+    """Request the next generation of a rollout from the trainer; its response becomes part of the history."""
 
     rollout: str = ""
-    mask: str = "right"
-    history: str = "right"
-    key: str = "right"
-    under: str = ""
-    retry: bool = False
-    together: int = 1
-    change: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name, known in (("mask", MASKS), ("history", HISTORIES)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
+    "The name of the rollout within the case, where the case has several."
+    response_mask: Mask = "correct"
+    "The response mask that is sent (dialect `sync`). All but `correct` have one thing wrong."
+    history: History = "correct"
+    "The history that is sent. All but `correct` differ in one thing from what the trainer generated before."
+    key: Key = "own"
+    "The key that is sent: the one that the trainer issued for the rollout, or none or a wrong one instead."
+    key_of: str = ""
+    "The name of another rollout whose key is sent."
+    rollout_id: str = ""
+    "Another rollout id to send, instead of that of the rollout."
+    repeat: bool = False
+    "Whether to send the last correct generation request again, byte for byte."
+    concurrent: int = 1
+    "How many times the request is sent at once."
+    members: Mapping[str, Any] = field(default_factory=dict)
+    "Members of the request, instead of those that it has by default."
 
     async def perform(self, session: Session) -> None:
         part = rollout_state(session.state, self.rollout)
-        right = [call for call in part.calls if call.right and call.retry is None]
-        retried = right[-1].n if self.retry and right else None
-        body = dict(right[-1].body) if self.retry and right else self._body(session, part)
-        await asyncio.gather(*(self._ask(session, part, body, retried if n == 0 else -1) for n in range(self.together)))
+        correct = [call for call in part.calls if call.right and call.retry is None]
+        repeated = correct[-1].n if self.repeat and correct else None
+        body = dict(correct[-1].body) if self.repeat and correct else self._body(session, part)
+        requests = (self._send(session, part, body, repeated if n == 0 else -1) for n in range(self.concurrent))
+        await asyncio.gather(*requests)
 
-    def is_right(self) -> bool:
-        wanted = (self.mask, self.history, self.key, self.under, dict(self.change)) == (
-            "right",
-            "right",
-            "right",
-            "",
-            {},
-        )
-        return wanted or (self.mask == "right" and self.history == "right" and self.key == "right" and not self.under)
+    def is_correct(self) -> bool:
+        """Whether nothing but `members` was made wrong on purpose; what other members do is left to the case."""
+        correct = (self.response_mask, self.history, self.key) == ("correct", "correct", "own")
+        return correct and not self.key_of and not self.rollout_id
 
     def _body(self, session: Session, part: RolloutState) -> dict[str, Any]:
         context: CaseContext = session.context
-        messages = _bent(part.history, self.history)
         body: dict[str, Any] = {
             "model": "default",
-            "messages": messages,
-            "rollout_id": self.under or part.rollout_id,
+            "messages": wrong_requests.history(part.history, self.history),
+            "rollout_id": self.rollout_id or part.rollout_id,
             **SAMPLING,
             "stop": None,
         }
-        if context.dialect == "sync" and self.mask != "missing":
-            body["response_mask"] = _wrong(self.mask, insertions(context.tokens, part))
-        return {**body, **self.change}
+        if context.dialect == "sync" and self.response_mask != "missing":
+            lengths = insertions(context.tokens, part)
+            body["response_mask"] = wrong_requests.response_mask(self.response_mask, lengths)
+        return {**body, **self.members}
 
-    async def _ask(self, session: Session, part: RolloutState, body: Mapping[str, Any], retry: int | None) -> None:
-        headers = (("content-type", "application/json"), *_key(session, part, self.key))
-        request = Request("POST", "/v1/chat/completions", headers, json.dumps(body).encode())
+    async def _send(self, session: Session, part: RolloutState, body: Mapping[str, Any], retry: int | None) -> None:
+        owner = rollout_states(session.state)[self.key_of] if self.key_of else part
+        request = Request("POST", "/v1/chat/completions", (JSON, *_key(owner, self.key)), json.dumps(body).encode())
         n = await session.send(request, part.label, sent="ChatAsked", by="server")
-        part.calls.append(Call(n, body, self.is_right(), retry))
+        part.calls.append(Call(n, body, self.is_correct(), retry))
         good = _status(session, n) == 200
         session.trace.event(part.label, "trainer", "ChatAnswered" if good else "ChatRefused", n)
-        if good and self.is_right() and retry is None:
-            _adopt(session, part, n, body)
+        if good and self.is_correct() and retry is None:
+            _add_to_history(session, part, n, body)
 
 
-def _adopt(session: Session, part: RolloutState, n: int, body: Mapping[str, Any]) -> None:
-    """The reply becomes part of the conversation, and what follows it is put behind it."""
+def _add_to_history(session: Session, part: RolloutState, n: int, body: Mapping[str, Any]) -> None:
+    """The generation becomes part of the history, and so does what the rollout server adds behind it."""
     exchange = session.trace.exchanges[n]
     reply = mapping(parse(exchange.response.body) if exchange.response else None)
     message = next((choice.get("message") for choice in mappings(reply.get("choices"))), None)
@@ -162,82 +243,55 @@ def _adopt(session: Session, part: RolloutState, n: int, body: Mapping[str, Any]
     part.history = [*body["messages"], message, *inserted(message, turn)]
 
 
-def _wrong(how: str, lengths: tuple[int, ...]) -> Any:
-    """A mask with one thing wrong. `lengths` are the right ones, the first as the rule has it; none before the first reply."""
-    mask = [0] * lengths[0] if lengths and lengths[0] > 0 else None
-    zeros = mask or [0]
-    bent: dict[str, Any] = {
-        "right": mask,
-        "null": None,
-        "short": [0] * (min(lengths, default=1) - 1) or None,
-        "long": [0] * (max(lengths, default=1) + 1),
-        "two": [2, *zeros[1:]],
-        "negative": [-1, *zeros[1:]],
-        "text": ["0", *zeros[1:]],
-        "half": [0.5, *zeros[1:]],
-    }
-    return bent[how]
-
-
-def _bent(history: list[Any], how: str) -> list[Any]:
-    messages = copy.deepcopy(history)
-    if len(messages) < 2:  # no start was accepted: there is nothing to bend
-        return messages
-    if how == "rewritten":
-        messages[1]["content"] = "Please calculate 1 plus 1."
-    elif how == "cut":
-        messages = messages[:1]
-    elif how == "back":
-        ends = [n for n, message in enumerate(messages) if message.get("role") == "assistant"]
-        messages = messages[: ends[0] + 1] if ends else messages
-    elif how == "dropped":
-        messages = [message for message in messages if message.get("role") != "assistant"]
-    elif how == "swapped":
-        messages[0], messages[1] = messages[1], messages[0]
-    elif how == "arguments":
-        for message in messages:
-            for call in message.get("tool_calls") or ():
-                call["function"]["arguments"] = str(call["function"]["arguments"]).replace("}", " }")
-    elif how == "reply":
-        for message in messages:
-            if message.get("role") == "assistant":
-                message["content"] = "Something else."
-    return messages
-
-
+@verb(
+    "report_end",
+    short="rollout",
+    example=("{status: ERROR}", "{key: none}", "{repeat: true}", "{rollout_id: rc-unknown-1x}"),
+)
+@phrase("the rollout server reports the end of the rollout")
+@phrase("the rollout server reports the end of the rollout with status {status:word}")
+@phrase("the rollout server reports the end of the rollout without a key", key="none")
+@phrase("the rollout server reports the end of the rollout with a wrong key", key="wrong")
+@phrase("the rollout server reports the end of the rollout for the rollout id {rollout_id}")
+@phrase("the rollout server repeats its last report", repeat=True)
 @dataclass(frozen=True, slots=True)
-class Complete:
-    """Report the end: the completion (callback), or the answer to the blocked start (sync). `again` repeats the newest as it was."""
+class ReportEnd:
+    """Report the end of a rollout: with the completed callback (dialect `callback`), or in the response to the start request (`sync`)."""
 
     rollout: str = ""
+    "The name of the rollout within the case, where the case has several."
     status: str = "COMPLETED"
-    key: str = "right"
-    under: str = ""
-    again: bool = False
+    "The status that is reported."
+    key: Key = "own"
+    "The key that is sent: the one that the trainer issued for the rollout, or none or a wrong one instead."
+    rollout_id: str = ""
+    "Another rollout id to send, instead of that of the rollout."
+    repeat: bool = False
+    "Whether to send the last completed callback again, byte for byte."
 
     async def perform(self, session: Session) -> None:
         part = rollout_state(session.state, self.rollout)
-        body = json.dumps(_result(part, self.status, self.under)).encode()
+        body = json.dumps(_result(part, self.status, self.rollout_id)).encode()
         if session.context.dialect == "sync":
             assert part.hosted is not None
             part.hosted.result = body
             part.hosted.ended.set()
             await session.until(lambda: _has(session, part, "ResultReturned"), "the trainer to read the result")
             return
-        if self.again and part.posts:
-            body = session.trace.exchanges[part.posts[-1]].request.body
-        headers = (("content-type", "application/json"), *_key(session, part, self.key))
-        n = await session.send(Request("POST", "/v1/rollout/completed", headers, body), part.label)
-        part.posts.append(n)
+        if self.repeat and part.callbacks:
+            body = session.trace.exchanges[part.callbacks[-1]].request.body
+        request = Request("POST", "/v1/rollout/completed", (JSON, *_key(part, self.key)), body)
+        n = await session.send(request, part.label)
+        part.callbacks.append(n)
         session.trace.event(part.label, "server", "CompletedPosted", n)
         good = (_status(session, n) or 500) < 300
         session.trace.event(part.label, "trainer", "CompletedAcked" if good else "CompletedRefused", n)
 
 
-def _result(part: RolloutState, status: str, under: str) -> dict[str, Any]:
+def _result(part: RolloutState, status: str, rollout_id: str) -> dict[str, Any]:
     failed = {"error_message": "The agent failed.", "finish_reason": "error"} if status == "ERROR" else {}
     return {
-        "rollout_id": under or part.rollout_id,
+        "rollout_id": rollout_id or part.rollout_id,
         "status": status,
         "final_messages": part.history,
         "finish_reason": "stop",
@@ -247,39 +301,50 @@ def _result(part: RolloutState, status: str, under: str) -> dict[str, Any]:
     }
 
 
+@verb("read_record", short="rollout", example=("{wait_for_end: true}", "{rollout_id: rc-unknown-1x}"))
+@phrase("the trainer's record of the rollout is read")
+@phrase("the trainer's record of the rollout is read after its end", wait_for_end=True)
+@phrase("the trainer's record of the rollout id {rollout_id} is read")
 @dataclass(frozen=True, slots=True)
-class Record:
-    """Read the trainer's record of a rollout; `ended` waits until it is no longer running. `under` asks for another id."""
+class ReadRecord:
+    """Read the trainer's record of a rollout (`GET /rollouts/{rollout_id}`)."""
 
     rollout: str = ""
-    ended: bool = False
-    under: str = ""
+    "The name of the rollout within the case, where the case has several."
+    wait_for_end: bool = False
+    "Whether to read it until its status is no longer `running`."
+    rollout_id: str = ""
+    "Another rollout id to request, instead of that of the rollout."
 
     async def perform(self, session: Session) -> None:
         part = rollout_state(session.state, self.rollout)
-        path = f"/rollouts/{self.under or part.rollout_id}"
+        path = f"/rollouts/{self.rollout_id or part.rollout_id}"
         end = asyncio.get_running_loop().time() + session.patience_s
         while True:
             n = await session.send(Request("GET", path, _control(session.context)), "-")
-            if not self.ended or _record_status(session, n) != "running":
+            if not self.wait_for_end or _record_status(session, n) != "running":
                 break
             if asyncio.get_running_loop().time() > end:
                 part.records.append(n)
                 raise WaitTimeout("the record to show an end")
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         part.records.append(n)
 
 
+@verb("wait_for_start_requests", short="count", example="2")
+@phrase("the rollout server has received {count} start request(s)")
 @dataclass(frozen=True, slots=True)
-class StartsArrive:
-    """Wait for the n-th start request of a rollout."""
+class WaitForStartRequests:
+    """Wait until the rollout server has received this number of start requests of a rollout."""
 
-    nth: int
+    count: int
+    "How many, the rejected ones included."
     rollout: str = ""
+    "The name of the rollout within the case, where the case has several."
 
     async def perform(self, session: Session) -> None:
         part = rollout_state(session.state, self.rollout)
-        await session.until(lambda: _starts(part) >= self.nth, f"start request number {self.nth}")
+        await session.until(lambda: _starts(part) >= self.count, f"start request number {self.count}")
 
 
 def _starts(part: RolloutState) -> int:
@@ -305,12 +370,10 @@ def _control(context: CaseContext) -> Headers:
     return (("authorization", f"Bearer {context.target_key}"),) if context.target_key else ()
 
 
-def _key(session: Session, part: RolloutState, how: str) -> Headers:
-    issued = part.hosted.key if part.hosted else None
-    if how.startswith("other:"):
-        other = rollout_states(session.state)[how.removeprefix("other:")].hosted
-        issued = other.key if other else None
-    if how == "none" or (how == "right" and issued is None):
+def _key(owner: RolloutState, which: Key) -> Headers:
+    """The header with the key that the trainer issued for a rollout, or what is sent instead of it."""
+    issued = owner.hosted.key if owner.hosted else None
+    if which == "none" or (which == "own" and issued is None):
         return ()
-    value = {"wrong": f"{issued}x", "latin": "schl\u00fcssel"}.get(how, issued)
+    value = {"wrong": f"{issued}x", "non_ascii": "schl\u00fcssel"}.get(which, issued)
     return (("authorization", f"Bearer {value}"),)

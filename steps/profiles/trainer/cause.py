@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
-from rollout_conformance.steps.profiles.trainer.expectations import Replies, fits
+from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
 from rollout_conformance.steps.profiles.trainer.invariants import replies
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
+from rollout_conformance.steps.profiles.trainer.statuses import fits
 
 SERVES = "TRAINER-178"
 BUSY = (429, 503)
@@ -38,18 +39,18 @@ def _is_no_answer(status: int | None) -> bool:
 
 
 def _is_demanded(case: Case, status: int | None) -> bool:
-    """Whether the case demands a generation call to be answered so."""
-    demands = [step.what for step in case.expectations if isinstance(step.what, Replies)]
+    """Whether the case demands this status of a generation request."""
+    demands = [step.what for step in case.expectations if isinstance(step.what, GenerationStatus)]
     return any(fits(status, wanted) for demand in demands for wanted in demand.statuses)
 
 
 def _of(view: CaseView, call: Call, accused: str) -> Cause:
     exchange = view.exchange(call.n)
     if exchange.response is None:
-        observed = f"a generation call: {exchange.fault or 'no answer'}"
+        observed = f"a generation request: {exchange.fault or 'no response'}"
     else:
         body = exchange.response.body[:SHOWN].decode("utf-8", "replace")
-        observed = f"a generation call was answered {exchange.response.status}: {body}"
+        observed = f"a generation request returned {exchange.response.status}: {body}"
         if exchange.response.status in BUSY:
             return Cause(f"the trainer was busy: {observed}", since=call.n, again=True)
-    return Cause(observed, Finding(accused, "the generation call answered 200", observed, (call.n,)), call.n)
+    return Cause(observed, Finding(accused, "the generation request returns 200", observed, (call.n,)), call.n)

@@ -1,4 +1,4 @@
-"""What a case may demand of a trainer beyond the invariants: frozen values, judged on the whole view, never awaiting.
+"""What a case may demand of a trainer beyond the invariants, judged on the whole view.
 
 A demand that is not met accuses the first requirement of its case.
 """
@@ -6,224 +6,207 @@ A demand that is not met accuses the first requirement of its case.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.engine.lenient_json import listed, mappings
+from rollout_conformance.steps.engine.trace import Exchange, parse
+from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.trainer.state import CaseView, RolloutState
-
-Statuses = tuple[int | str, ...]
-
-
-def _verdict(requirement: str, ok: bool, expected: str, observed: str, *exchanges: int) -> Evidence:
-    return Satisfied(requirement) if ok else Finding(requirement, expected, observed, exchanges)
-
-
-def _chosen(view: CaseView, label: str) -> list[RolloutState]:
-    return [rollout for name, rollout in view.rollouts.items() if label in ("", name)]
-
-
-REFUSALS = (400, 401, 403, 404, 422)
-AGAIN = (408, 425, 429)  # these ask for the same request once more
-
-
-def fits(status: int | None, wanted: Any) -> bool:
-    """200 is 200, 4xx any of its class, a list any of it. A refusal is one by any status that says so: frameworks differ on which."""
-    if isinstance(wanted, tuple | list):
-        return any(fits(status, one) for one in wanted)
-    if isinstance(wanted, str):
-        return status is not None and wanted.endswith("xx") and status // 100 == int(wanted[0])
-    if wanted in REFUSALS and status is not None:
-        return 400 <= status < 500 and status not in AGAIN
-    return bool(status == wanted)
+from rollout_conformance.steps.profiles.trainer.statuses import Status, fits
 
 
 @dataclass(frozen=True, slots=True)
-class Replies:
-    """The generation calls of a rollout are answered with these statuses, in the order in which they were made."""
+class Check:
+    """One comparison, and the numbers of the exchanges that show it."""
 
-    statuses: tuple[Any, ...]
-    rollout: str = ""
-
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(view, self.rollout):
-            seen = [view.answer(call.n)[0] for call in rollout.calls]
-            ok = len(seen) == len(self.statuses) and all(map(fits, seen, self.statuses))
-            told = " ".join(" or ".join(map(str, s)) if isinstance(s, tuple | list) else str(s) for s in self.statuses)
-            yield _verdict(
-                requirement, ok, f"generation calls answered {told}", f"{show(seen)}", *(c.n for c in rollout.calls[:6])
-            )
+    ok: bool
+    expected: str
+    observed: str
+    exchanges: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Acks:
-    """The completions of a rollout are answered with these statuses; `alike` demands equal bodies."""
-
-    statuses: tuple[Any, ...]
-    alike: bool = False
-    rollout: str = ""
-
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(view, self.rollout):
-            answers = [view.answer(n) for n in rollout.posts]
-            seen = [status for status, _ in answers]
-            ok = len(seen) == len(self.statuses) and all(map(fits, seen, self.statuses))
-            yield _verdict(
-                requirement, ok, f"completions answered {show(list(self.statuses))}", show(seen), *rollout.posts
-            )
-            if self.alike:
-                bodies = [body for _, body in answers]
-                yield _verdict(
-                    requirement,
-                    all(b == bodies[0] for b in bodies),
-                    "the same answer each time",
-                    show(bodies),
-                    *rollout.posts,
-                )
-
-
-@dataclass(frozen=True, slots=True)
-class Controlled:
-    """The control request, and every reading of the record, is answered with one of these statuses."""
-
-    statuses: tuple[Any, ...]
-    rollout: str = ""
-    record: bool = False
-
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(view, self.rollout):
-            numbers = rollout.records if self.record else [rollout.asked]
-            for n in (n for n in numbers if n >= 0):
-                status = view.answer(n)[0]
-                yield _verdict(
-                    requirement, fits(status, self.statuses), f"answered {show(list(self.statuses))}", f"{status}", n
-                )
-
-
-@dataclass(frozen=True, slots=True)
-class SameReplies:
-    """Every call that repeats another one was answered as that one: message, ids and logprobs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutExpectation:
+    """A demand on one rollout of a case, or on each. A class that inherits from it defines what is compared."""
 
     rollout: str = ""
+    "The name of the rollout within the case; without it, every rollout of the case is judged."
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(view, self.rollout):
-            groups: dict[str, list[Any]] = {}
-            for call in rollout.calls:
-                status, body = view.answer(call.n)
-                if call.right:
-                    groups.setdefault(json.dumps(call.body, sort_keys=True), []).append((call.n, status, _said(body)))
-            for same in (group for group in groups.values() if len(group) > 1):
-                for n, status, expected in same[1:]:
-                    difference = first(same[0][2], expected)
-                    observed = f"{status}" if status != 200 else str(difference)
-                    yield _verdict(
-                        requirement,
-                        status == 200 and difference is None,
-                        "the same reply as before",
-                        observed,
-                        same[0][0],
-                        n,
+        for name, rollout in view.rollouts.items():
+            if self.rollout in ("", name):
+                for check in self.checks(view, rollout):
+                    yield (
+                        Satisfied(requirement)
+                        if check.ok
+                        else Finding(requirement, check.expected, check.observed, check.exchanges)
                     )
 
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        raise NotImplementedError
 
-def _said(body: Mapping[str, Any]) -> dict[str, Any]:
+
+def _in_order(name: str, expected: tuple[Status, ...], observed: list[int | None], at: tuple[int, ...]) -> Check:
+    """As many responses as statuses, each with its status."""
+    ok = len(observed) == len(expected) and all(map(fits, observed, expected))
+    return Check(ok, f"{name} return {' '.join(map(str, expected))}", show(observed), at)
+
+
+@verb("generation_status", short="statuses", example=("[200, 422, 200]", "{statuses: [401, 200], rollout: a}"))
+@phrase("the generation requests return {statuses:statuses}")
+@phrase("the generation request returns {statuses:status}")
+@dataclass(frozen=True, slots=True)
+class GenerationStatus(RolloutExpectation):
+    """The generation requests of a rollout return these statuses, in the order in which they were sent."""
+
+    statuses: tuple[Status, ...]
+    "One for each request. 4xx stands for all of its class; 400, 401, 403, 404 and 422 stand for each other."
+
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        observed = [view.answer(call.n)[0] for call in rollout.calls]
+        yield _in_order("generation requests", self.statuses, observed, tuple(call.n for call in rollout.calls[:6]))
+
+
+@verb("completion_status", short="statuses", example=("[401, 200]", "{statuses: [200, 200], equal_bodies: true}"))
+@phrase("the completed callbacks return {statuses:statuses}")
+@phrase("the completed callback returns {statuses:status}")
+@phrase("the completed callbacks return {statuses:statuses}, with equal bodies", equal_bodies=True)
+@dataclass(frozen=True, slots=True)
+class CompletionStatus(RolloutExpectation):
+    """The completed callbacks of a rollout return these statuses, in the order in which they were sent."""
+
+    statuses: tuple[Status, ...]
+    "One for each request. 4xx stands for all of its class; 400, 401, 403, 404 and 422 stand for each other."
+    equal_bodies: bool = False
+    "Whether the bodies of all responses must be equal."
+
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        responses, at = [view.answer(n) for n in rollout.callbacks], tuple(rollout.callbacks)
+        yield _in_order("completed callbacks", self.statuses, [status for status, _ in responses], at)
+        if self.equal_bodies:
+            bodies = [body for _, body in responses]
+            equal = all(body == bodies[0] for body in bodies)
+            yield Check(equal, "equal bodies", show(bodies), at)
+
+
+@verb("control_status", short="statuses", example=("202", "{statuses: 404, request: record}"))
+@phrase("reading the record returns {statuses:statuses}", request="record")
+@dataclass(frozen=True, slots=True)
+class ControlStatus(RolloutExpectation):
+    """The control request that started a rollout, or every reading of its record, returns one of these statuses."""
+
+    statuses: tuple[Status, ...]
+    "Any of them will do."
+    request: Literal["start", "record"] = "start"
+    "Which requests are meant."
+
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        numbers = rollout.records if self.request == "record" else [rollout.control]
+        for n in (n for n in numbers if n >= 0):
+            status = view.answer(n)[0]
+            ok = any(fits(status, one) for one in self.statuses)
+            yield Check(ok, f"one of {show(list(self.statuses))}", f"{status}", (n,))
+
+
+@verb("same_generations", short="rollout", example="{rollout: a}")
+@phrase("equal generation requests return the same generation")
+@dataclass(frozen=True, slots=True)
+class SameGenerations(RolloutExpectation):
+    """Every generation request that equals an earlier one returns the same message, token ids and logprobs as that one."""
+
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        equal_requests: dict[str, list[Any]] = {}
+        for call in rollout.calls:
+            status, body = view.answer(call.n)
+            if call.right:
+                key = json.dumps(call.body, sort_keys=True)
+                equal_requests.setdefault(key, []).append((call.n, status, _generation(body)))
+        for (first_n, _, generation), *others in equal_requests.values():
+            for n, status, other in others:
+                difference = first(generation, other)
+                observed = f"{status}" if status != 200 else str(difference)
+                ok = status == 200 and difference is None
+                yield Check(ok, "the same generation as before", observed, (first_n, n))
+
+
+def _generation(body: Mapping[str, Any]) -> dict[str, Any]:
     message = next((choice.get("message") for choice in mappings(body.get("choices"))), None)
     return {"message": message, "token_ids": body.get("token_ids"), "logprobs": body.get("logprobs")}
 
 
+@verb("record_shows", example=("{turns: 2}", "{status: COMPLETED, result: COMPLETED}", "{status: [TIMEOUT, ERROR]}"))
+@phrase("the record shows {turns} turn(s)")
+@phrase("the record shows the status {status:names}")
+@phrase("the record shows the result {result:word}")
 @dataclass(frozen=True, slots=True)
-class Shows:
-    """The newest record of a rollout: how many `turns`, which `status`, which status its `result` has."""
+class RecordShows(RolloutExpectation):
+    """The record that was read last shows these values; what is not named is not judged."""
 
     turns: int | None = None
+    "How many turns it holds."
     status: tuple[str, ...] = ()
+    "The status of the rollout; any of them will do."
     result: str | None = None
-    rollout: str = ""
+    "The status in the result that the rollout server reported."
 
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(view, self.rollout):
-            record = view.record(rollout)
-            n = rollout.records[-1:] or [0]
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        record, at = view.record(rollout), tuple(rollout.records[-1:] or [0])
+        if self.turns is not None:
             turns = record.get("turns")
-            if self.turns is not None:
-                seen = len(turns) if isinstance(turns, list) else None
-                yield _verdict(requirement, seen == self.turns, f"{self.turns} turn(s) in the record", f"{seen}", *n)
-            if self.status:
-                expected = f"status {' or '.join(self.status)} in the record"
-                yield _verdict(
-                    requirement, record.get("status") in self.status, expected, show(record.get("status")), *n
-                )
-            if self.result is not None:
-                result = record.get("result")
-                seen = result.get("status") if isinstance(result, dict) else None
-                yield _verdict(
-                    requirement, seen == self.result, f"the result {self.result} in the record", show(seen), *n
-                )
+            count = len(turns) if isinstance(turns, list) else None
+            yield Check(count == self.turns, f"{self.turns} turn(s) in the record", f"{count}", at)
+        if self.status:
+            status = record.get("status")
+            yield Check(status in self.status, f"status {' or '.join(self.status)} in the record", show(status), at)
+        if self.result is not None:
+            result = record.get("result")
+            status = result.get("status") if isinstance(result, dict) else None
+            yield Check(status == self.result, f"the result {self.result} in the record", show(status), at)
 
 
+@verb("start_requests", short="count", example=("2", "{count: 2, after_s: 1}"))
+@phrase("the rollout server receives {count} start request(s)")
 @dataclass(frozen=True, slots=True)
-class Starts:
-    """How many start requests arrived, and, where told, how long the second waited for (seconds)."""
+class StartRequests(RolloutExpectation):
+    """The rollout server receives exactly this number of start requests, the rejected ones included."""
 
-    least: int = 1
-    most: int = 1
+    count: int
+    "How many."
     after_s: float = 0.0
-    rollout: str = ""
+    "The least time between the response to the first and the second, in seconds; both must be equal then."
 
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(view, self.rollout):
-            starts = [view.exchange(n) for n in (rollout.hosted.starts if rollout.hosted else ())]
-            ok = self.least <= len(starts) <= self.most
-            yield _verdict(
-                requirement,
-                ok,
-                f"{self.least} to {self.most} start request(s)",
-                f"{len(starts)}",
-                *(s.n for s in starts),
-            )
-            if self.after_s and len(starts) > 1:
-                waited = starts[1].began - (starts[0].ended or starts[0].began)
-                yield _verdict(
-                    requirement,
-                    waited >= self.after_s * 0.9,
-                    f"{self.after_s:g} s before the second",
-                    f"{waited:.2f} s",
-                    starts[1].n,
-                )
-                same = (
-                    starts[0].request.body == starts[1].request.body
-                    or first(_json(starts[0]), _json(starts[1])) is None
-                )
-                yield _verdict(requirement, same, "the same start request again", "another body", starts[1].n)
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        starts = [view.exchange(n) for n in (rollout.hosted.starts if rollout.hosted else ())]
+        at = tuple(start.n for start in starts)
+        yield Check(len(starts) == self.count, f"{self.count} start request(s)", f"{len(starts)}", at)
+        if self.after_s and len(starts) > 1:
+            yield from self._repeated(starts[0], starts[1])
+
+    def _repeated(self, one: Exchange, two: Exchange) -> Iterator[Check]:
+        waited = two.began - (one.ended or one.began)
+        in_time = waited >= self.after_s * 0.9
+        yield Check(in_time, f"{self.after_s:g} s before the second", f"{waited:.2f} s", (two.n,))
+        bodies = one.request.body, two.request.body
+        same = bodies[0] == bodies[1] or first(parse(bodies[0]), parse(bodies[1])) is None
+        yield Check(same, "the same start request again", "another body", (two.n,))
 
 
-def _json(exchange: Any) -> Any:
-    from rollout_conformance.steps.engine.trace import parse
-
-    return parse(exchange.request.body)
-
-
+@verb("tools_in_prompts", short="rollout", example="{rollout: a}")
+@phrase("each prompt holds the tools of its rollout server")
 @dataclass(frozen=True, slots=True)
-class ToolsInPrompts:
-    """The prompts of a rollout name the tools that its server showed, and none of those of another rollout in the case."""
+class ToolsInPrompts(RolloutExpectation):
+    """The prompts of a rollout hold the tools of its rollout server, and no others of this case."""
 
-    rollout: str = ""
-
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(view, self.rollout):
-            mine = {tool["function"]["name"] for tool in (rollout.hosted.tools if rollout.hosted else ())}
-            others = {t["function"]["name"] for o in view.rollouts.values() if o.hosted for t in o.hosted.tools} - mine
-            for text, n in _prompts(view, rollout):
-                missing = sorted(name for name in mine if f"{name}(" not in text and f'"{name}"' not in text)
-                strange = sorted(name for name in others if f"{name}(" in text)
-                observed = (
-                    f"without {', '.join(missing) or 'none'}, with {', '.join(strange) or 'none'} of another rollout"
-                )
-                yield _verdict(
-                    requirement, not missing and not strange, f"{', '.join(sorted(mine))} in the prompt", observed, n
-                )
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        own = {tool["function"]["name"] for tool in (rollout.hosted.tools if rollout.hosted else ())}
+        others = {t["function"]["name"] for o in view.rollouts.values() if o.hosted for t in o.hosted.tools} - own
+        for text, n in _prompts(view, rollout):
+            missing = sorted(name for name in own if f"{name}(" not in text and f'"{name}"' not in text)
+            wrong = sorted(name for name in others if f"{name}(" in text)
+            observed = f"without {', '.join(missing) or 'none'}, with {', '.join(wrong) or 'none'} of another rollout"
+            yield Check(not missing and not wrong, f"{', '.join(sorted(own))} in the prompt", observed, (n,))
 
 
 def _prompts(view: CaseView, rollout: RolloutState) -> Iterator[tuple[str, int]]:
@@ -234,22 +217,17 @@ def _prompts(view: CaseView, rollout: RolloutState) -> Iterator[tuple[str, int]]
             yield view.tokens.decode(body["prompt_token_ids"]), call.n
 
 
+@verb("start_request_has", short="members", example="[rollout_id, server_url, messages]")
+@phrase("the start request has the member(s) {members:names}")
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """The first start request has these members."""
+class StartRequestHas(RolloutExpectation):
+    """The first start request of a rollout has these members, and none of them is null."""
 
-    fields: tuple[str, ...]
-    rollout: str = ""
+    members: tuple[str, ...]
+    "Their names."
 
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        for rollout in _chosen(view, self.rollout):
-            body = rollout.hosted.body if rollout.hosted else {}
-            missing = [name for name in self.fields if body.get(name) is None]
-            n = rollout.hosted.starts[:1] if rollout.hosted else []
-            yield _verdict(
-                requirement,
-                not missing,
-                f"{', '.join(self.fields)} in the start request",
-                f"no {', '.join(missing)}",
-                *n,
-            )
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        body = rollout.hosted.body if rollout.hosted else {}
+        missing = [name for name in self.members if body.get(name) is None]
+        at = tuple(rollout.hosted.starts[:1]) if rollout.hosted else ()
+        yield Check(not missing, f"{', '.join(self.members)} in the start request", f"no {', '.join(missing)}", at)

@@ -15,7 +15,7 @@ from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
-from rollout_conformance.steps.profiles.trainer.actions import Complete, Enroll
+from rollout_conformance.steps.profiles.trainer.actions import ReportEnd, StartRollout
 from rollout_conformance.steps.profiles.trainer.state import CaseContext, rollout_state
 
 START, CHAT, COMPLETED = "/rollouts", "/v1/chat/completions", "/v1/rollout/completed"
@@ -46,7 +46,7 @@ async def adapt_request(session: Session, generated: Any) -> str | None:
 
 
 def _at_home(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A control request that names our server: nothing is sent to an address that was made up. What was wrong with it stays wrong."""
+    """A control request that names our server: nothing is sent to an invented address. What was wrong with it stays wrong."""
     context: CaseContext = session.context
     nonce, mine = context.nonce(), dict(body)
     if _is(ROLLOUT_ID, body.get("rollout_id")):
@@ -70,7 +70,7 @@ def _brief(session: Session, nonce: str, dialect: str) -> HostedRollout:
 async def _of_a_rollout(session: Session, generated: Any, body: Mapping[str, Any]) -> str | None:
     part = rollout_state(session.state, "")
     try:
-        await Enroll().perform(session)
+        await StartRollout().perform(session)
     except WaitTimeout:
         return None
     if not part.hosted or not part.hosted.accepted:
@@ -111,6 +111,6 @@ async def ended(session: Session, n: int, request: Request, response: Response, 
     part = rollout_state(session.state, "")
     if part.hosted and part.hosted.accepted:
         try:
-            await Complete(status="ERROR").perform(session)
+            await ReportEnd(status="ERROR").perform(session)
         except WaitTimeout:
             return  # the contract is judged here, not what becomes of this rollout

@@ -6,8 +6,8 @@ from rollout_conformance.steps.engine.cases import Action, Case, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, excerpt, key_source, result_of
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.profiles.trainer.actions import Complete, Enroll, Generate
-from rollout_conformance.steps.profiles.trainer.expectations import Replies
+from rollout_conformance.steps.profiles.trainer.actions import Generate, ReportEnd, StartRollout
+from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
 from rollout_conformance.steps.profiles.trainer.state import rollout_state
 
 HERE = Location("greeting", 1)
@@ -28,8 +28,8 @@ class IfStarted:
 
 
 def greeting(dialect: str) -> Case:
-    asked, ended = IfStarted(Generate()), IfStarted(Complete())
-    steps = tuple(Step(what, HERE) for what in (Enroll(), asked, ended, Replies((200,))))
+    asked, ended = IfStarted(Generate()), IfStarted(ReportEnd())
+    steps = tuple(Step(what, HERE) for what in (StartRollout(), asked, ended, GenerationStatus((200,))))
     return Case("a plain session", "trainer", dialect, ("TRAINER-178",), steps, HERE)
 
 

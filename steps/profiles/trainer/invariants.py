@@ -116,7 +116,7 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: Mapping[str
     message, messages = body["choices"][0]["message"], call.body["messages"]
     expected = completion_text(view.tokens, messages, message, tools)
     if body["choices"][0]["finish_reason"] == "length":
-        expected = expected.removesuffix(END_OF_TURN)  # a turn that was cut off has no end
+        expected = expected.removesuffix(END_OF_TURN)  # a truncated turn has no end
     yield _same_text(182, view.tokens, ids, expected, "token_ids", call.n)
     opening = not any(isinstance(m, dict) and m.get("role") == "assistant" for m in messages)
     canonical = view.tokens.prompt_ids(messages, tools) if opening else prompt
@@ -147,7 +147,7 @@ def _same_text(number: int, tokens: Tokens, ids: list[int], expected: str, name:
 
 
 def records(view: CaseView) -> Iterator[Evidence]:
-    """The trainer's own record: what it sampled is 1, everything else 0, and each prompt goes on where the last turn ended."""
+    """The trainer's own record: what it sampled is 1, everything else 0, and each prompt begins with the last turn."""
     for rollout in view.rollouts.values():
         record = view.record(rollout)
         turns = record.get("turns")
@@ -210,7 +210,10 @@ def order(view: CaseView) -> Iterator[Evidence]:
     """The trainer's own moves, by the lifecycle table. What the suite does wrong on purpose is no disorder of the trainer."""
     for rollout in view.rollouts.values():
         table = TABLES[view.dialect]
-        state = TOLD if view.dialect == "sync" and rollout.beside else IDLE  # the tools of a server are asked for once
+        tools_are_known = (
+            view.dialect == "sync" and rollout.same_server_as
+        )  # a trainer requests the tools of a server once
+        state = TOLD if tools_are_known else IDLE
         for event in view.trace.of(rollout.label):
             after = advance(table, state, event.role, event.name)
             if isinstance(after, str):
@@ -230,7 +233,7 @@ def order(view: CaseView) -> Iterator[Evidence]:
 
 
 def leaks(view: CaseView) -> Iterator[Evidence]:
-    """No answer of an error shows the inside of the trainer, or a key."""
+    """No error body exposes internals of the trainer, or a key."""
     keys = [rollout.hosted.key for rollout in view.rollouts.values() if rollout.hosted and rollout.hosted.key]
     for exchange in view.trace.exchanges:
         if not exchange.to_target or exchange.response is None or exchange.response.status < 400:

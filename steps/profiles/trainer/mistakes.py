@@ -1,4 +1,4 @@
-"""What can be seen to be wrong with a case about a trainer before it is played."""
+"""Mistakes in the steps of a case about a trainer that show before it is played."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,25 +11,19 @@ Mistake = tuple[Location | None, str]
 
 
 def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
-    enrolled: list[str] = []
+    started: list[str] = []
     for step in steps:
-        if isinstance(step.what, do.Enroll):
-            yield from _named(step, step.what.beside, enrolled)
-            enrolled.append(step.what.rollout)
+        if isinstance(step.what, do.StartRollout):
+            yield from _unknown(step, step.what.same_server_as, started)
+            started.append(step.what.rollout)
             continue
         label = getattr(step.what, "rollout", None)
-        if label is not None and label not in enrolled and not (label == "" and enrolled):
-            told = (
-                unknown_name("rollout", label, enrolled)
-                if label
-                else "speaks of a rollout, and none is enrolled before"
-            )
-            yield step.at, told
-        key = str(getattr(step.what, "key", ""))
-        if key.startswith("other:"):
-            yield from _named(step, key.removeprefix("other:"), enrolled)
+        if label is not None and label not in started and not (label == "" and started):
+            unnamed = "no rollout was started before this step; write `start_rollout` first"
+            yield step.at, unknown_name("rollout", label, started) if label else unnamed
+        yield from _unknown(step, str(getattr(step.what, "key_of", "")), started)
 
 
-def _named(step: Step, label: str, enrolled: Sequence[str]) -> Iterator[Mistake]:
-    if label and label not in enrolled:
-        yield step.at, unknown_name("rollout", label, enrolled)
+def _unknown(step: Step, label: str, started: Sequence[str]) -> Iterator[Mistake]:
+    if label and label not in started:
+        yield step.at, unknown_name("rollout", label, started)

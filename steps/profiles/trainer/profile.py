@@ -12,7 +12,7 @@ import httpx
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.trainer.lifecycle import TABLES
-from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
@@ -24,7 +24,8 @@ from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedRolloutServer
 from rollout_conformance.steps.peers.tokens import Tokens
-from rollout_conformance.steps.profiles.base import Profile, Setting
+from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
+from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.trainer import fuzz_adapter
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
@@ -43,8 +44,8 @@ NEEDS = {
 
 
 @dataclass(slots=True)
-class TrainerPeers:
-    """The rollout server of a run, and what is told of the target by its card."""
+class TrainerPeers(NoPeers):
+    """The rollout server of a run, and what the target's card declares."""
 
     setting: Setting
     host: ScriptedRolloutServer
@@ -66,7 +67,7 @@ class TrainerPeers:
             self.contexts[case.dialect] = self._context(case)
         if self.setting.engine is None:
             return self.contexts[case.dialect]
-        # A recorded session is asked for word for word: the names of a case must not depend on what else runs.
+        # A recorded session matches requests byte for byte: the names of a case must not depend on what else runs.
         counter = self.counters.setdefault(case.id, itertools.count(stable_number(case.id)))
         return replace(self.contexts[case.dialect], counter=counter)
 
@@ -82,19 +83,16 @@ class TrainerPeers:
         return context
 
     def resolve_placeholders(self, card: Card) -> Card:
-        """A trainer on a live engine is told of it as the reference trainer is."""
+        """A trainer on a live engine gets its address as the reference trainer does."""
         engine = self.setting.engine
         if engine is None:
             return card
         key = {"TRAINER_BACKEND_KEY": engine.key} if engine.key else {}
-        told = {"TRAINER_BACKEND_URL": engine.base_url, "TRAINER_MODEL": engine.model, **key}
-        return card.model_copy(update={"env": {**card.env, **told}})
-
-    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
-        return None
+        backend = {"TRAINER_BACKEND_URL": engine.base_url, "TRAINER_MODEL": engine.model, **key}
+        return card.model_copy(update={"env": {**card.env, **backend}})
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
-        """A trainer shows its dialects to nobody; what is asked for is judged. Raises `SuiteError` when it is no trainer."""
+        """A trainer does not show its dialects, so the requested ones are judged. Raises `SuiteError` for a target that is not a trainer."""
         try:
             async with client() as http, asyncio.timeout(LOOK_S):
                 reply = await http.post(f"{base_url}/v1/chat/completions", content=b"{}")
@@ -110,6 +108,9 @@ class TrainerPeers:
 
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
         """What a trainer has is on its card."""
+
+    def key_for(self, case: Case) -> str | None:
+        return self.context(case).target_key
 
     def lacks(self, case: Case) -> str | None:
         engine = self.setting.engine
@@ -130,6 +131,11 @@ async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
         yield TrainerPeers(setting, host, url, tokens.load(path), {})
 
 
+def subject(action: Action | Expectation) -> str:
+    """The label of the rollout that an action is about."""
+    return str(getattr(action, "rollout", ""))
+
+
 def read(session: Session, case: Case) -> CaseView:
     context: CaseContext = session.context
     wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
@@ -138,29 +144,41 @@ def read(session: Session, case: Case) -> CaseView:
     )
 
 
-CATALOGUE = requirements.load(ROOT / "contracts" / "trainer" / "requirements.yaml")
+CONTRACT = Contract(ROOT / "contracts" / "trainer")
+CATALOGUE = requirements.load(CONTRACT.requirements)
 PROFILE = Profile(
     name="trainer",
+    closing="Not fit to train on",
     dialects=("sync", "callback"),
     catalogue=CATALOGUE,
-    default_target="app:rollout_server.trainer.app:create_app",
-    default_card=ROOT / "scenarios" / "cards" / "trainer.yaml",
+    contract=CONTRACT,
+    reference=Reference(
+        "app:rollout_server.trainer.app:create_app",
+        ROOT / "scenarios" / "cards" / "trainer.yaml",
+        Mutants("rollout_conformance.rollout_server.mutants.trainer", "TRAINER_MUTANT"),
+        served_by="rollout_conformance.steps.profiles.trainer.serve",
+    ),
     tables=TABLES,
     peers=peers,
     read=read,
     invariants=(order, replies, records, leaks),
-    replaces_duplicates=frozenset(),
-    masks_other_findings=frozenset(),
-    inconclusive_reason=lambda case, view: None,
-    fuzz_adapter=fuzz_adapter,
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="TRAINER-300",
+        accepts="TRAINER-301",
+        rejects="TRAINER-302",
+        no_5xx="TRAINER-303",
+        no_internals="TRAINER-300",
+        no_secrets="TRAINER-194",
+    ),
     cause=partial(cause, CATALOGUE),
     ends_by_itself=SERVES,
     greeting=greeting,
     vocabulary=VOCABULARY,
-    phrases=("rollout_conformance.steps.profiles.trainer.phrases",),
     probe_result=read_probe,
     unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "
     "(`pytest contracts/ --profile trainer`) judge it",
     capabilities=frozenset(NEEDS),
     mistakes=mistakes,
+    subject=subject,
 )

@@ -27,8 +27,9 @@ class Call:
 
 @dataclass(slots=True)
 class RolloutState:
-    """`history` is the conversation as the rollout server holds it; its first `answered` messages end with the newest reply, which
-    the policy made of `sampled` tokens behind `prompt` others."""
+    """`history` is that of the rollout server; its first `answered` messages end with the last generation, which has `sampled` tokens
+    behind `prompt` prompt tokens. `control`, `callbacks` and `records` are the numbers of the exchanges: the control request that
+    started the rollout, the completed callbacks, and the readings of the record."""
 
     label: str
     rollout_id: str = ""
@@ -39,10 +40,10 @@ class RolloutState:
     answered: int = 0
     prompt: int = 0
     sampled: int = 0
-    asked: int = -1
-    posts: list[int] = field(default_factory=list)
+    control: int = -1
+    callbacks: list[int] = field(default_factory=list)
     records: list[int] = field(default_factory=list)
-    beside: str = ""
+    same_server_as: str = ""
 
 
 @dataclass(slots=True)
@@ -91,7 +92,7 @@ class CaseView:
         return [(call, body) for call, status, body in answered if status == 200]
 
     def record(self, rollout: RolloutState, nth: int = -1) -> Mapping[str, Any]:
-        """What the trainer showed of a rollout, {} where it was not asked or did not say."""
+        """The record of a rollout as the trainer returned it, {} where it was not read or not returned."""
         if len(rollout.records) < abs(nth if nth < 0 else nth + 1):
             return {}
         status, body = self.answer(rollout.records[nth])

@@ -14,7 +14,7 @@ TOKENS = ("response_mask", "token_ids", "prompt_token_ids")
 
 def requests(view: CaseView) -> Iterator[Evidence]:
     for rollout in view.rollouts.values():
-        if rollout.refused and any(name not in SAMPLING for name in rollout.given.sampling):
+        if rollout.rejected and any(name not in SAMPLING for name in rollout.given.sampling):
             yield satisfied("036")
         for chat in rollout.chats:
             yield from _address(rollout, chat, "/v1/chat/completions")

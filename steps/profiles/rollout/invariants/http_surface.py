@@ -106,7 +106,9 @@ def schema_problem(parameters: Any) -> str | None:
     """What is wrong with the parameter schema of a tool."""
     if not isinstance(parameters, Mapping) or parameters.get("type") != "object":
         return f"type is {show(parameters.get('type') if isinstance(parameters, Mapping) else parameters)}, not object"
-    properties = parameters.get("properties")
+    properties = parameters.get(
+        "properties", {}
+    )  # JSON Schema 2020-12, core 10.3.2.1: leaving it out is an empty object
     if not isinstance(properties, Mapping):
         return f"properties is {show(properties)}, not an object"
     required = parameters.get("required") or []

@@ -7,7 +7,7 @@ import pytest
 from rollout_conformance.steps.engine.json_diff import ABSENT
 from rollout_conformance.steps.engine.lateness import Lateness
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.profiles.chat.replies import Reply
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.router.json_changes import changes, harmless
 from rollout_conformance.steps.profiles.router.received import explained, received
 
@@ -43,9 +43,9 @@ def test_what_is_forgiven(said: Any, only_null: bool, forgiven: bool) -> None:
 
 
 def test_what_was_received_is_shown_whatever_it_is() -> None:
-    assert received(Reply("it", 0, {}, 404, NotJson("it is HTML"), raw=b"<html>")) == '404: "<html>"'
-    assert received(Reply("it", 0, {}, 404, None)) == "404: no body"
-    assert received(Reply("it", 0, {}, 429, {"detail": "no"})) == '429: {"detail":"no"}'
+    assert received(ChatResponse("it", 0, {}, 404, NotJson("it is HTML"), raw=b"<html>")) == '404: "<html>"'
+    assert received(ChatResponse("it", 0, {}, 404, None)) == "404: no body"
+    assert received(ChatResponse("it", 0, {}, 429, {"detail": "no"})) == '429: {"detail":"no"}'
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_was_received_is_shown_whatever_it_is() -> None:
     ],
 )
 def test_a_reason_may_have_many_names(body: Any, said: bool) -> None:
-    assert explained(Reply("it", 0, {}, 400, body)) is said
+    assert explained(ChatResponse("it", 0, {}, 400, body)) is said
 
 
 def test_only_what_came_late_is_counted() -> None:

@@ -1,0 +1,104 @@
+"""Writes the pages of this folder that are made from data: the requirements of each profile and the order of events of each dialect.
+
+`python docs/generate.py` writes them; `steps/tests/test_docs.py` fails when one is out of date.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+from rollout_conformance.contracts import requirements
+from rollout_conformance.contracts.lifecycle import Table, mermaid
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.paths import CONTRACTS
+
+HERE = Path(__file__).resolve().parent
+MADE = "<!-- Made by `python docs/generate.py`; do not edit. -->"
+
+
+def pages() -> dict[Path, str]:
+    """Every page that is made, by its file."""
+    profiles = sorted(file.parent.name for file in CONTRACTS.glob("*/requirements.yaml"))
+    made = {HERE / f"requirements_{name}.md": requirements_page(name) for name in profiles}
+    return made | {HERE / "event_order.md": event_order_page(profiles)}
+
+
+def requirements_page(profile: str) -> str:
+    """The catalogue of a profile, a section a requirement, in the order of its topics."""
+    file = CONTRACTS / profile / "requirements.yaml"
+    head = yaml.safe_load(file.read_text(encoding="utf-8"))
+    catalogue = requirements.load(file)
+    lines = [f"# Requirements of the profile `{profile}`", "", MADE, ""]
+    lines += _defined("Words", head.get("words", {})) + _defined("Dialects", head["dialects"])
+    lines += _defined("Capabilities", head.get("capabilities", {}))
+    for topic, text in head["topics"].items():
+        lines += [f"## {_sentence(text)}", ""]
+        for entry in (one for one in catalogue.values() if one.topic == topic):
+            lines += [*_section(entry), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _defined(title: str, words: Mapping[str, str]) -> list[str]:
+    if not words:
+        return []
+    return [f"## {title}", "", "| name | meaning |", "| --- | --- |", *_rows(words), ""]
+
+
+def _rows(words: Mapping[str, str]) -> Iterator[str]:
+    for name, text in words.items():
+        yield f"| `{name}` | {' '.join(text.split()).replace('|', chr(92) + '|')} |"
+
+
+def _section(entry: Requirement) -> Iterator[str]:
+    yield f"### {entry.id}"
+    yield ""
+    yield " ".join(entry.sentence.split())
+    yield ""
+    if entry.why:
+        yield f"- Why: {' '.join(entry.why.split())}"
+    yield f"- Dialects: {', '.join(entry.dialects)}"
+    judged = " ".join((entry.judged or entry.not_judged or "").split())
+    yield f"- Judged by {', '.join(entry.judged_by)}: {judged}" if entry.judged else f"- Not judged: {judged}"
+    for accepted in entry.accepts:
+        yield f"- Accepted: {' '.join(accepted.split())}"
+    if entry.decision:
+        yield f"- Decision: {' '.join(entry.decision.split())}"
+    if entry.needs:
+        yield f"- Needs: {', '.join(f'`{need}`' for need in entry.needs)}"
+    yield f"- Source: {' '.join(entry.source.split())}"
+
+
+def event_order_page(profiles: list[str]) -> str:
+    """The table of each dialect as a diagram."""
+    lines = ["# Order of events", "", MADE, ""]
+    lines += [
+        "Each dialect has one table: in which state which side may emit which event. The invariants, the random walks and the",
+        "",
+    ]
+    lines[-2] += ' "legal" part of a finding are derived from it. An arrow is labelled `side: event`.'
+    for profile in profiles:
+        for name, table in _tables(profile).items():
+            lines += [f"## {profile}: {name}", "", "```mermaid", mermaid(table), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _tables(profile: str) -> Mapping[str, Table]:
+    name = f"rollout_conformance.contracts.{profile}.lifecycle"
+    if importlib.util.find_spec(name) is None:
+        return {}
+    module = importlib.import_module(name)
+    found: Mapping[str, Table] = getattr(module, "TABLES", None) or {"stream": module.STREAM}
+    return found
+
+
+def _sentence(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain[:1].upper() + plain[1:]
+
+
+if __name__ == "__main__":
+    for page, text in pages().items():
+        page.write_text(text, encoding="utf-8")

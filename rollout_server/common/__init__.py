@@ -1,0 +1,1 @@
+"""What at least two of the reference servers share; it knows none of them."""

@@ -1,0 +1,48 @@
+"""The inference server without HTTP: from a valid request to a generation."""
+
+from dataclasses import dataclass
+
+from rollout_conformance.rollout_server.common import chat_tokenizer
+from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokenizer
+from rollout_conformance.rollout_server.inference import chat_completion, chat_prompt, request_validation, sampling
+from rollout_conformance.rollout_server.inference.chat_completion import ResponseContext
+from rollout_conformance.rollout_server.inference.fake_logprobs import Scorer
+from rollout_conformance.rollout_server.inference.generation import Generation
+from rollout_conformance.rollout_server.inference.metrics import Metrics
+from rollout_conformance.rollout_server.inference.settings import Settings
+from rollout_conformance.rollout_server.inference.wire import ChatRequest
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceServer:
+    settings: Settings
+    tokenizer: ChatTokenizer
+    scorer: Scorer
+    metrics: Metrics
+
+    def context(self, request: ChatRequest, id: str) -> ResponseContext:
+        """The response without its choices. Raises `ApiError` for a request that is rejected."""
+        request_validation.check(request, self.settings)
+        prompt = chat_prompt.of_chat(self.tokenizer, request)
+        request_validation.check_length(len(prompt), request, self.settings)
+        return ResponseContext(id, self.settings.model, request, tuple(prompt))
+
+    def generate(self, context: ResponseContext) -> Generation:
+        room = self.settings.max_model_len - len(context.prompt)
+        request = with_seed(context.request)
+        choices = [
+            sampling.sample(self.scorer, request, context.prompt, index, room)
+            for index in range(chat_completion.count(request))
+        ]
+        return Generation(self.metrics, self.settings.token_delay_s, choices, len(context.prompt))
+
+
+def with_seed(request: ChatRequest) -> ChatRequest:
+    """One seed for all choices of a request: they differ by their index."""
+    return request.model_copy(update={"seed": sampling.seed(request)})
+
+
+def create(settings: Settings) -> InferenceServer:
+    """Raises `SettingsError` when there is no usable tokenizer."""
+    tokenizer = chat_tokenizer.load(settings.tokenizer, "ENGINE_TOKENIZER")
+    return InferenceServer(settings, tokenizer, Scorer.of(tokenizer), Metrics(settings.model))

@@ -1,0 +1,29 @@
+"""Configuration by environment variables with the prefix `ENGINE_`."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rollout_conformance.rollout_server.common import settings
+from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, Count, Pause, Port
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ENGINE_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: Port = 9004
+
+    key: SecretStr | None = None  # required below /v1 only, as in vLLM
+    model: str = "toy"
+    tokenizer: Path = SHIPPED_TOKENIZER
+    max_model_len: Count = 4096
+    token_delay_s: Pause = 0.002  # slow enough for a client to disconnect in the middle
+    body_limit: Count = 16 * 2**20
+
+
+def load(**values: Any) -> Settings:
+    """Settings from the environment; `values` take precedence. Raises `SettingsError`."""
+    return settings.load(Settings, **values)

@@ -1,0 +1,30 @@
+"""The mutants of the reference inference server; see `mutants/framework.py`."""
+
+from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_name
+from rollout_conformance.rollout_server.mutants.inference import (
+    http_surface,
+    prompt,
+    replies,
+    sampling,
+    streams,
+    tokens,
+    tools,
+)
+
+CATALOGUE = Catalogue(
+    requirements="CHAT",
+    variable="ENGINE_MUTANT",
+    app="rollout_conformance.rollout_server.inference.app",
+    dialects=("openai",),
+    mutants=by_name(
+        http_surface.MUTANTS,
+        prompt.MUTANTS,
+        replies.MUTANTS,
+        sampling.MUTANTS,
+        streams.MUTANTS,
+        tokens.MUTANTS,
+        tools.MUTANTS,
+    ),
+)
+ALL = CATALOGUE.mutants
+create_app = CATALOGUE.create_app

@@ -1,0 +1,113 @@
+"""Defects of the prompt: parts of the conversation that the policy does not see, or sees changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rollout_conformance.rollout_server.inference import (
+    chat_prompt,
+    errors,
+    request_validation,
+    rule_based_model,
+)
+from rollout_conformance.rollout_server.inference.wire import ChatRequest, Conversation
+from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around
+from rollout_conformance.rollout_server.mutants.inference.patches import compact, with_changes
+
+
+def _first_parts(messages: Any) -> Any:
+    """Only the first part of a message is read."""
+    return [{**m, "content": m["content"][:1]} if isinstance(m.get("content"), list) else m for m in messages]
+
+
+def _one_system_message(messages: Any) -> Any:
+    """A system message that does not come first is dropped."""
+    return [message for n, message in enumerate(messages) if n == 0 or message.get("role") != "system"]
+
+
+def _no_tools(original: Any, tokens: Any, request: ChatRequest) -> Any:
+    return original(tokens, with_changes(request, tools=None))
+
+
+def _no_reasoning(messages: Conversation) -> Conversation:
+    return [{name: value for name, value in m.items() if "reasoning" not in name} for m in messages]
+
+
+def _written_anew(messages: Conversation) -> Conversation:
+    return [{**m, "tool_calls": [*map(_call, m["tool_calls"])]} if m.get("tool_calls") else m for m in messages]
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    return {**call, "function": {**function, "arguments": compact(function.get("arguments"))}}
+
+
+def _last_only(messages: Conversation) -> Conversation:
+    """Only the system message and the last one are read."""
+    return [m for m in messages[:-1] if m.get("role") == "system"] + list(messages[-1:])
+
+
+def _no_null(original: Any, request: ChatRequest, settings: Any) -> None:
+    if any(m.get("content") is None for m in request.messages):
+        raise errors.bad("the content of a message is a text", "messages")
+    original(request, settings)
+
+
+def _deaf_to_parts(original: Any, request: ChatRequest) -> str:
+    return "" if isinstance(request.messages[-1].get("content"), list) else str(original(request))
+
+
+MUTANTS = (
+    Mutant(
+        "one_system_message",
+        breaks="013",
+        also=("025",),
+        what="a system message in the middle is dropped",
+        patch=after(chat_prompt, "history", _one_system_message),
+    ),
+    Mutant(
+        "last_message_only",
+        breaks="013",
+        also=("025", "026", "027", "028", "043"),
+        what="earlier turns are not read",
+        patch=after(chat_prompt, "history", _last_only),
+    ),
+    Mutant(
+        "first_part",
+        breaks="014",
+        what="only the first part of a message is read",
+        patch=after(chat_prompt, "history", _first_parts),
+    ),
+    Mutant(
+        "partless",
+        breaks="014",
+        what="content in parts is ignored",
+        patch=around(rule_based_model, "last_question", _deaf_to_parts),
+    ),
+    Mutant(
+        "no_null_content",
+        breaks="015",
+        also=("026", "043", "022", "025", "027", "028", "040", "050"),
+        what="null content is rejected",
+        patch=around(request_validation, "check", _no_null),
+    ),
+    Mutant(
+        "prompt_ids_of_text_only",
+        breaks="025",
+        also=("012",),
+        what="the prompt lacks the tools",
+        patch=around(chat_prompt, "of_chat", _no_tools),
+    ),
+    Mutant(
+        "history_reasoning_stripped",
+        breaks="027",
+        what="the template drops the reasoning of earlier turns",
+        patch=after(chat_prompt, "history", _no_reasoning),
+    ),
+    Mutant(
+        "history_arguments_reserialized",
+        breaks="028",
+        also=("025", "026"),
+        what="the arguments of earlier calls are serialized again",
+        patch=after(chat_prompt, "history", _written_anew),
+    ),
+)

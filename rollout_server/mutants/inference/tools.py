@@ -1,0 +1,86 @@
+"""Defects of tool calls and response_format."""
+
+import json
+from typing import Any
+
+from rollout_conformance.rollout_server.inference import (
+    chat_completion,
+    chat_prompt,
+    rule_based_model,
+)
+from rollout_conformance.rollout_server.inference.wire import ChatRequest
+from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
+
+
+def _never(mode: str) -> Any:
+    """A `tool_choice` that is treated as `auto`."""
+
+    def change(original: Any, request: ChatRequest) -> str:
+        found = str(original(request))
+        return "auto" if found == mode and request.tools else found
+
+    return around(chat_prompt, "mode", change)
+
+
+def _deaf_to_tools(said: dict[str, Any]) -> dict[str, Any]:
+    context = str(said.get("content") or "")
+    return {**said, "content": "I was told something."} if context.startswith("The result") else said
+
+
+def _any_object(original: Any, request: ChatRequest, content: str) -> str:
+    """A schema is treated as `json_object`."""
+    form = request.response_format
+    if form is not None and form.type == "json_schema":
+        return json.dumps({"answer": content})
+    return str(original(request, content))
+
+
+def _calls_nameless(message: dict[str, Any]) -> dict[str, Any]:
+    calls = message.get("tool_calls")
+    return {**message, "tool_calls": [{**call, "id": None} for call in calls]} if calls else message
+
+
+MUTANTS = (
+    Mutant(
+        "calls_nameless",
+        breaks="040",
+        also=("026", "020", "042", "043"),
+        what="tool calls have no id",
+        patch=after(chat_completion, "message", _calls_nameless),
+    ),
+    Mutant(
+        "ignores_tool_choice_none", breaks="041", what="tools are called with tool_choice none", patch=_never("none")
+    ),
+    Mutant(
+        "ignores_tool_choice_required",
+        breaks="042",
+        also=("038",),
+        what="text with tool_choice required",
+        patch=_never("required"),
+    ),
+    Mutant(
+        "deaf_to_tools",
+        breaks="043",
+        what="the result of a tool is ignored",
+        patch=after(rule_based_model, "reply_to_question", _deaf_to_tools),
+    ),
+    Mutant(
+        "no_json",
+        breaks="044",
+        also=("045",),
+        what="response_format is ignored",
+        patch=put(rule_based_model, "formatted", lambda request, content: content),
+    ),
+    Mutant(
+        "any_object",
+        breaks="045",
+        what="a JSON schema is treated as any object",
+        patch=around(rule_based_model, "formatted", _any_object),
+    ),
+    Mutant(
+        "calls_at_once",
+        breaks="046",
+        what="parallel_tool_calls is ignored",
+        patch=put(rule_based_model, "first_call_if_serial", lambda request, said: said),
+    ),
+)

@@ -1,0 +1,47 @@
+"""The mutants of the reference rollout server; see `mutants/framework.py`."""
+
+from rollout_conformance.rollout_server.mutants.dialects import BOTH
+from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_name
+from rollout_conformance.rollout_server.mutants.rollout import (
+    auth,
+    concurrency,
+    delivery,
+    generation,
+    http_surface,
+    idempotency,
+    mask,
+    replies,
+    results,
+    retries,
+    routed,
+    termination,
+    tools,
+    validation,
+)
+from rollout_conformance.rollout_server.mutants.rollout.variants import VARIANTS
+
+CATALOGUE = Catalogue(
+    requirements="ROLLOUT",
+    variable="ROLLOUT_MUTANT",
+    app="rollout_conformance.rollout_server.rollout.app",
+    dialects=BOTH,
+    mutants=by_name(
+        auth.MUTANTS,
+        concurrency.MUTANTS,
+        delivery.MUTANTS,
+        generation.MUTANTS,
+        http_surface.MUTANTS,
+        idempotency.MUTANTS,
+        mask.MUTANTS,
+        replies.MUTANTS,
+        results.MUTANTS,
+        retries.MUTANTS,
+        routed.MUTANTS,
+        termination.MUTANTS,
+        tools.MUTANTS,
+        validation.MUTANTS,
+    ),
+    variants=VARIANTS,
+)
+ALL = CATALOGUE.mutants
+create_app = CATALOGUE.create_app

@@ -1,0 +1,255 @@
+"""Defects of generation requests."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from rollout_conformance.rollout_server.common.http_client import HttpResponse
+from rollout_conformance.rollout_server.mutants.dialects import CALLBACK
+from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
+from rollout_conformance.rollout_server.mutants.rollout.patches import change_request, set_members
+from rollout_conformance.rollout_server.rollout import (
+    agent,
+    errors,
+    generation,
+    trainer_client,
+)
+from rollout_conformance.rollout_server.rollout.errors import RolloutError
+from rollout_conformance.rollout_server.rollout.trainer_client import TrainerClient
+
+
+def _tail(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+    return {**body, "messages": body["messages"][-2:]}
+
+
+def _rewritten(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+    if rollout.counters.llm_calls:
+        body["messages"][0]["content"] = "Earlier turns were shortened."
+    return body
+
+
+def _respaced(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+    for message in body["messages"]:
+        for call in message.get("tool_calls") or []:
+            if isinstance(call.get("function", {}).get("arguments"), str):
+                try:
+                    call["function"]["arguments"] = json.dumps(json.loads(call["function"]["arguments"]))
+                except ValueError:
+                    continue
+    return body
+
+
+def _no_reasoning(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+    for message in body["messages"]:
+        message.pop("reasoning_content", None)
+    return body
+
+
+def _greeting(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+    return {**body, "messages": [{"role": "system", "content": "Think."}, *body["messages"]]}
+
+
+def _without(*names: str) -> Any:
+    return lambda body, rollout: {k: v for k, v in body.items() if k not in names}
+
+
+async def _one_more(original: Any, rollout: Any, app_state: Any) -> str:
+    rollout.start = replace(rollout.start, max_turns=rollout.start.max_turns + 1)
+    return str(await original(rollout, app_state))
+
+
+async def _late(original: Any, rollout: Any, app_state: Any) -> str:
+    reason = str(await original(rollout, app_state))
+    prompt = await generation.prompt_length(rollout, app_state) if rollout.start.dialect == "sync" else 0
+    rollout.last = None
+
+    async def again() -> None:
+        await asyncio.sleep(0.08)
+        await generation.send(rollout, generation.chat_body(rollout, prompt), app_state)
+
+    _kept.append(asyncio.ensure_future(again()))
+    return reason
+
+
+_kept: list[Any] = []
+
+
+async def _hedged(original: Any, rollout: Any, request: Any, app_state: Any) -> Any:
+    both = [asyncio.ensure_future(original(rollout, request, app_state)) for _ in range(2)]
+    answers = await asyncio.gather(*both, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, HttpResponse):
+            return answer
+    raise answers[0] if isinstance(answers[0], RolloutError) else errors.internal()
+
+
+async def _follows(change: Any, original: Any, self: Any, url: str, body: bytes, headers: Any, timeout_s: float) -> Any:
+    """Send the request; after a redirect send it to the new URL, with `change(headers)`."""
+    places: list[str] = []
+
+    class Watching(httpx.AsyncBaseTransport):
+        async def handle_async_request(_, request: httpx.Request) -> httpx.Response:  # noqa: N805
+            response: httpx.Response = await self._transport.handle_async_request(request)
+            if response.status_code in (301, 302, 303, 307, 308) and "location" in response.headers:
+                places.append(response.headers["location"])
+            return response
+
+    watching = TrainerClient(Watching(), self._max_reply_bytes)
+    answer = await original(watching, url, body, headers, timeout_s)
+    return await original(self, places[0], body, change(headers), timeout_s) if places else answer
+
+
+def follow_redirects(change: Any = dict) -> None:
+    original = TrainerClient.attempt
+    put(TrainerClient, "attempt", lambda *arguments: _follows(change, original, *arguments))()
+
+
+MUTANTS = (
+    Mutant(
+        "plain_text",
+        breaks="045",
+        what="generation requests have the content type text/plain",
+        patch=after(trainer_client, "headers", lambda headers: {**headers, "content-type": "text/plain"}),
+    ),
+    Mutant(
+        "no_id",
+        breaks="046",
+        what="generation requests carry no rollout_id",
+        patch=change_request(_without("rollout_id")),
+    ),
+    Mutant(
+        "tail_only",
+        breaks="047",
+        also=(
+            "112",
+            "050",
+            "093",
+            "117",
+            "118",
+            "104",
+            "095",
+            "109",
+            "048",
+            "049",
+            "113",
+            "097",
+            "098",
+            "099",
+            "100",
+            "101",
+            "102",
+            "081",
+            "105",
+            "115",
+        ),
+        what="only the last two messages are sent",
+        patch=change_request(_tail),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "past_rewritten",
+        breaks="048",
+        also=("117",),
+        what="the first message changes in later turns",
+        patch=change_request(_rewritten),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "respaced",
+        breaks="049",
+        also=("117",),
+        what="arguments are parsed and serialized again",
+        patch=change_request(_respaced),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "reasoning_lost",
+        breaks="049",
+        also=("117",),
+        what="reasoning is dropped from the history",
+        patch=change_request(_no_reasoning),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "greeting",
+        breaks="050",
+        also=("117", "115", "118"),
+        what="a system message is added",
+        patch=change_request(_greeting),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "cool",
+        breaks="051",
+        also=("034",),
+        what="the temperature is always 1",
+        patch=change_request(set_members(temperature=1.0)),
+    ),
+    Mutant(
+        "no_logprobs",
+        breaks="052",
+        what="logprobs are not requested by default",
+        patch=put(generation, "DEFAULTS", {"temperature": 1.0, "top_p": 1.0, "max_tokens": 512}),
+    ),
+    Mutant("streams", breaks="053", what="a stream is requested", patch=change_request(set_members(stream=True))),
+    Mutant(
+        "hedges",
+        breaks="063",
+        also=("*",),
+        what="each generation request is sent twice at once",
+        patch=around(generation, "send", _hedged),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "asks_late",
+        breaks="064",
+        also=(
+            "112",
+            "114",
+            "113",
+            "065",
+            "117",
+            "148",
+            "149",
+            "151",
+            "152",
+            "154",
+            "205",
+            "033",
+            "048",
+            "069",
+            "078",
+            "079",
+            "093",
+            "097",
+            "098",
+            "101",
+            "109",
+            "111",
+            "115",
+            "130",
+            "131",
+            "159",
+            "160",
+            "203",
+            "166",
+            "168",
+            "084",
+            "087",
+        ),
+        what="a generation request after the end",
+        patch=around(agent, "run", _late),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "one_more_turn",
+        breaks="065",
+        also=("113", "033"),
+        what="one turn too many",
+        patch=around(agent, "run", _one_more),
+    ),
+    Mutant("follows", breaks="066", also=("067",), what="a redirect is followed with the key", patch=follow_redirects),
+)

@@ -1,0 +1,152 @@
+"""Defects of when and why a rollout ends."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from rollout_conformance.rollout_server.mutants.dialects import CALLBACK
+from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
+from rollout_conformance.rollout_server.mutants.rollout.patches import change_result
+from rollout_conformance.rollout_server.rollout import (
+    agent,
+    errors,
+    generation,
+    start_request,
+    tools,
+    trainer_client,
+)
+from rollout_conformance.rollout_server.rollout.tools import ToolError
+
+
+def _mended(original: Any, arguments: Any) -> Any:
+    try:
+        return original(arguments)
+    except ToolError:
+        try:
+            return json.loads(f"{arguments}}}")
+        except ValueError:
+            raise ToolError("Invalid JSON arguments") from None
+
+
+def _mend_cut_calls() -> None:
+    put(agent, "was_truncated", lambda reply: False)()
+    around(tools, "read_arguments", _mended)()
+
+
+def _without_results(b: dict[str, Any]) -> dict[str, Any]:
+    messages = list(b["final_messages"])
+    while b["finish_reason"] == "max_turns" and messages[-1].get("role") == "tool":
+        messages.pop()
+    return {**b, "final_messages": messages}
+
+
+def _headless(b: dict[str, Any]) -> dict[str, Any]:
+    if b["status"] == "ERROR" or not b["final_messages"]:
+        return b
+    first, *rest = b["final_messages"]
+    return {**b, "final_messages": [{**first, "content": "?"}, *rest]}
+
+
+def _fails_after_tools(original: Any, rollout: Any, prompt: int) -> Any:
+    if any(message.get("role") == "tool" for message in rollout.history):
+        raise errors.RolloutError("internal_error", "Negative token count")
+    return original(rollout, prompt)
+
+
+def _at_most_fifty(original: Any, body: Any) -> Any:
+    asked = original(body)
+    return replace(asked, max_turns=min(asked.max_turns, 50))
+
+
+def _fifty_turns() -> None:
+    for name in ("from_sync", "from_callback"):
+        around(start_request, name, _at_most_fifty)()
+
+
+def _stops_after_a_retry() -> None:
+    """A rollout that had a retry and reached max_turns reports `stop`."""
+
+    async def run(original: Any, state: Any, app_state: Any) -> str:
+        seen: list[int] = []
+
+        def noting(inner: Any, headers: Any, attempt: int) -> Any:
+            seen.append(attempt)
+            return inner(headers, attempt)
+
+        around(trainer_client, "attempt_headers", noting)()
+        reason = str(await original(state, app_state))
+        return "stop" if reason == "max_turns" and max(seen, default=1) > 1 else reason
+
+    around(agent, "run", run)()
+
+
+MUTANTS = (
+    Mutant(
+        "length_is_stop",
+        breaks="080",
+        what="a truncated reply is a natural end",
+        patch=put(agent, "was_truncated", lambda reply: False),
+    ),
+    Mutant(
+        "cut_call_runs", breaks="081", also=("080",), what="a truncated call is repaired and run", patch=_mend_cut_calls
+    ),
+    Mutant(
+        "done_is_done",
+        breaks="112",
+        also=("069", "079", "205", "072", "073", "078"),
+        what="the natural end has another finish_reason",
+        patch=change_result(lambda b: {**b, "finish_reason": "completed"} if b["finish_reason"] == "stop" else b),
+    ),
+    Mutant(
+        "results_dropped", breaks="113", what="the last tool results are missing", patch=change_result(_without_results)
+    ),
+    Mutant(
+        "stops_after_a_retry",
+        breaks="113",
+        what="max_turns after a retry is reported as stop",
+        patch=_stops_after_a_retry,
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "budget_exclusive",
+        breaks="114",
+        what="the token limit itself does not end the rollout",
+        patch=put(agent, "out_of_budget", lambda r: r.counters.response_tokens > r.start.max_tokens_total),
+    ),
+    Mutant(
+        "last_words_lost",
+        breaks="115",
+        what="the reply that reached the limit is missing",
+        patch=change_result(
+            lambda b: {**b, "final_messages": b["final_messages"][:-1]} if b["finish_reason"] == "max_tokens" else b
+        ),
+    ),
+    Mutant(
+        "afterword",
+        breaks="117",
+        also=("113", "116", "112", "093", "095", "109", "115"),
+        what="an additional message at the end",
+        patch=change_result(
+            lambda b: (
+                {**b, "final_messages": [*b["final_messages"], {"role": "assistant", "content": ""}]}
+                if b["status"] == "COMPLETED"
+                else b
+            )
+        ),
+    ),
+    Mutant(
+        "first_changed",
+        breaks="118",
+        also=("031",),
+        what="the first message of the result is changed",
+        patch=change_result(_headless),
+    ),
+    Mutant("fifty_turns", breaks="203", also=("113",), what="long conversations end early", patch=_fifty_turns),
+    Mutant(
+        "fails_after_tools",
+        breaks="231",
+        also=("*",),
+        what="every rollout ends in ERROR once its tools have run",
+        patch=around(generation, "chat_body", _fails_after_tools),
+    ),
+)

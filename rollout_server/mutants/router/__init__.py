@@ -1,0 +1,46 @@
+"""The mutants of the reference router; see `mutants/framework.py`."""
+
+from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_name
+from rollout_conformance.rollout_server.mutants.router import (
+    admin,
+    audit,
+    auth,
+    concurrency,
+    errors,
+    failover,
+    forwarding,
+    headers,
+    http_surface,
+    idempotency,
+    metrics,
+    rate_limits,
+    routing,
+    streams,
+    validation,
+)
+
+CATALOGUE = Catalogue(
+    requirements="ROUTER",
+    variable="ROUTER_MUTANT",
+    app="rollout_conformance.rollout_server.router.app",
+    dialects=("openai",),
+    mutants=by_name(
+        admin.MUTANTS,
+        audit.MUTANTS,
+        auth.MUTANTS,
+        concurrency.MUTANTS,
+        errors.MUTANTS,
+        failover.MUTANTS,
+        forwarding.MUTANTS,
+        headers.MUTANTS,
+        http_surface.MUTANTS,
+        idempotency.MUTANTS,
+        metrics.MUTANTS,
+        rate_limits.MUTANTS,
+        routing.MUTANTS,
+        streams.MUTANTS,
+        validation.MUTANTS,
+    ),
+)
+ALL = CATALOGUE.mutants
+create_app = CATALOGUE.create_app

@@ -1,0 +1,97 @@
+"""Defects of failover and resumed streams."""
+
+from typing import Any
+
+from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
+from rollout_conformance.rollout_server.router import failover, routing, stream_migration, usage
+from rollout_conformance.rollout_server.router import streaming as target
+from rollout_conformance.rollout_server.router.backend_pool import Backend, BackendPool
+from rollout_conformance.rollout_server.router.streaming import Stream
+
+
+def _for_good(original: Any, self: BackendPool, backend: Backend) -> None:
+    if backend.up is not False:
+        original(self, backend)
+
+
+async def _over_again(self: Stream) -> bool:
+    """Another backend begins the stream again."""
+    self.close()
+    if not self.rest:
+        return False
+    body = failover.payload(usage.with_options(self.lifecycle.inference.body, self.usage_options))
+    self.opened, self.closed = await failover.open_one(self.lifecycle, self.rest.pop(0), body, True), False
+    return self.opened.chunks is not None
+
+
+def _from_the_start(body: Any, progress: Any) -> dict[str, Any]:
+    return dict(body)
+
+
+MUTANTS = (
+    Mutant(
+        "failover_missing",
+        breaks="003",
+        also=("004", "035", "036", "047", "048", "061"),
+        what="only one backend is tried",
+        patch=after(routing, "choices", lambda found: found[:1]),
+    ),
+    Mutant(
+        "stream_done_invented",
+        breaks="007",
+        what="a truncated stream ends with [DONE]",
+        patch=put(target, "interrupted_event", lambda: b"data: [DONE]\n\n"),
+    ),
+    Mutant(
+        "stream_cut_silently",
+        breaks="007",
+        what="a truncated stream ends without an error",
+        patch=put(target, "interrupted_event", lambda: b": \n\n"),
+    ),
+    Mutant(
+        "failover_after_bytes",
+        breaks="007",
+        also=("036",),
+        what="another backend begins the stream again",
+        patch=put(Stream, "_migrate", _over_again),
+    ),
+    Mutant(
+        "model_anywhere",
+        breaks="031",
+        what="any backend is used for any model",
+        patch=put(routing, "serving", lambda all_, _: list(all_)),
+    ),
+    Mutant(
+        "migration_repeats",
+        breaks="036",
+        what="a resumed stream repeats the text",
+        patch=put(stream_migration, "body", _from_the_start),
+    ),
+    Mutant(
+        "migration_loses_spaces",
+        breaks="036",
+        what="a resumed stream loses white space",
+        patch=around(
+            stream_migration, "without_trailing_space", lambda original, *arguments: original(*arguments).strip()
+        ),
+    ),
+    Mutant(
+        "migration_counts_a_part",
+        breaks="036",
+        what="usage of a resumed stream is that of the last backend",
+        patch=put(stream_migration, "total_usage", lambda usage, _: dict(usage)),
+    ),
+    Mutant(
+        "down_for_good",
+        breaks="047",
+        also=("046",),
+        what="a backend that was down stays down",
+        patch=around(BackendPool, "answered", _for_good),
+    ),
+    Mutant(
+        "decision_always_primary",
+        breaks="061",
+        what="a failover is labelled PRIMARY",
+        patch=after(routing, "choices", lambda found: [routing.Choice(one.backend, "PRIMARY") for one in found]),
+    ),
+)

@@ -1,0 +1,127 @@
+"""Defects of the bodies of requests and responses."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from rollout_conformance.rollout_server.common import json_text, sse
+from rollout_conformance.rollout_server.mutants.framework import Mutant, around
+from rollout_conformance.rollout_server.router import (
+    failover,
+)
+from rollout_conformance.rollout_server.router.failover import OpenResponse
+from rollout_conformance.rollout_server.router.streaming import Stream
+
+KNOWN = {"model", "messages", "prompt", "max_tokens", "temperature", "stream", "stream_options"}
+
+
+ANSWERED = {"id", "object", "created", "model", "choices", "usage"}
+
+
+def _known(original: Any, body: dict[str, Any]) -> bytes:
+    return bytes(original({name: value for name, value in body.items() if name in KNOWN}))
+
+
+def _truthy(original: Any, body: dict[str, Any]) -> bytes:
+    return bytes(original({name: value for name, value in body.items() if value or value is None}))
+
+
+def _typed(answer: dict[str, Any]) -> dict[str, Any]:
+    choices = [
+        {**c, "message": _plain_message(c["message"])} if "message" in c else c for c in answer.get("choices", [])
+    ]
+    return {name: choices if name == "choices" else value for name, value in answer.items() if name in ANSWERED}
+
+
+def _plain_message(message: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in message.items() if name in ("role", "content")}
+
+
+def _halved(answer: dict[str, Any]) -> dict[str, Any]:
+    usage = answer.get("usage") or {}
+    return {**answer, "usage": {**usage, "total_tokens": usage.get("total_tokens", 0) // 2}}
+
+
+def _twice(answer: dict[str, Any]) -> dict[str, Any]:
+    return {**answer, "choices": [*answer["choices"], *answer["choices"]]}
+
+
+def _known_of_prompts(original: Any, body: dict[str, Any]) -> bytes:
+    return bytes(original({n: v for n, v in body.items() if n in KNOWN or "prompt" not in body}))
+
+
+def answering(change: Callable[[dict[str, Any]], Any]) -> Callable[[], None]:
+    """Change the body of non-streamed responses."""
+
+    def patch() -> None:
+        from rollout_conformance.rollout_server.router import failover
+
+        original: Callable[..., Awaitable[OpenResponse]] = failover.open_one
+
+        async def changed(*arguments: Any) -> OpenResponse:
+            opened = await original(*arguments)
+            if opened.chunks is None and opened.reply.status < 300:
+                opened.body = json_text.dumps(change(json_text.loads(opened.body)))
+            return opened
+
+        failover.open_one = changed  # type: ignore[assignment]
+
+    return patch
+
+
+DELTA = {"role", "content"}
+
+
+def _plain(original: Any, self: Stream, event: bytes) -> bytes | None:
+    passed: bytes | None = original(self, event)
+    text = sse.data(passed) if passed else None
+    chunk = failover.parse_json(text) if text else None
+    if not isinstance(chunk, dict) or not chunk.get("choices"):
+        return passed
+    deltas = [{n: v for n, v in c.get("delta", {}).items() if n in DELTA} for c in chunk["choices"]]
+    choices = [{**c, "delta": delta} for c, delta in zip(chunk["choices"], deltas, strict=True)]
+    return sse.event({**chunk, "choices": choices})
+
+
+MUTANTS = (
+    Mutant(
+        "drops_unknown_fields",
+        breaks="001",
+        also=("036", "048"),
+        what="unknown members of a request are dropped",
+        patch=around(failover, "payload", _known),
+    ),
+    Mutant(
+        "drops_zero_values",
+        breaks="001",
+        also=("048",),
+        what="0, false and empty members are dropped",
+        patch=around(failover, "payload", _truthy),
+    ),
+    Mutant(
+        "drops_response_fields",
+        breaks="002",
+        also=("048",),
+        what="unknown members of a response are dropped",
+        patch=answering(_typed),
+    ),
+    Mutant(
+        "model_renamed",
+        breaks="002",
+        what="the response has another model",
+        patch=answering(lambda a: {**a, "model": "router"}),
+    ),
+    Mutant("choices_doubled", breaks="002", also=("048",), what="two choices instead of one", patch=answering(_twice)),
+    Mutant("usage_sum_off", breaks="002", what="total_tokens is not the sum", patch=answering(_halved)),
+    Mutant(
+        "drops_stream_fields",
+        breaks="002",
+        what="unknown members of deltas are dropped",
+        patch=around(Stream, "_forwarded", _plain),
+    ),
+    Mutant(
+        "prompts_lose_members",
+        breaks="048",
+        what="unknown members of /v1/completions requests are dropped",
+        patch=around(failover, "payload", _known_of_prompts),
+    ),
+)

@@ -1,0 +1,92 @@
+"""Defects of rollout ids and keys."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rollout_conformance.rollout_server.common.errors import ApiError
+from rollout_conformance.rollout_server.mutants.dialects import CALLBACK
+from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
+from rollout_conformance.rollout_server.trainer import (
+    endpoints,
+    errors,
+)
+from rollout_conformance.rollout_server.trainer.session import Session
+from rollout_conformance.rollout_server.trainer.session_store import SessionStore
+
+
+def _find_or_open(original: Any, self: Any, rollout_id: str) -> Session:
+    try:
+        return original(self, rollout_id)  # type: ignore[no-any-return]
+    except ApiError:
+        session = Session(rollout_id, "callback", None, [])  # type: ignore[arg-type]
+        session.set_tools([])
+        self.open(session)
+        return session
+
+
+def _any_session(original: Any, self: Any, rollout_id: str) -> Session:
+    """The session that began last, with the key of the right one."""
+    own: Session = original(self, rollout_id)
+    if own.status != "running":
+        return own
+    latest: Session = [*self._running.values()][-1]
+    latest.key = own.key
+    return latest
+
+
+def _unlocked(path: str) -> Any:
+    def session_of(original: Any, request: Any, body: Mapping[str, Any]) -> Any:
+        if not request.url.path.endswith(path) or not isinstance(body.get("rollout_id"), str):
+            return original(request, body)
+        return endpoints.service_of(request).sessions.find(body["rollout_id"])
+
+    return around(endpoints, "session_of", session_of)
+
+
+def _any_key(original: Any, request: Any, key: str | None) -> None:
+    if "authorization" not in request.headers:
+        original(request, key)
+
+
+def _forbidden() -> ApiError:
+    return ApiError(429, "forbidden", "No")
+
+
+MUTANTS = (
+    Mutant(
+        "opens_for_anybody",
+        breaks="184",
+        also=("193",),
+        what="an unknown id becomes a session",
+        patch=around(SessionStore, "find", _find_or_open),
+    ),
+    Mutant(
+        "unknown_is_busy",
+        breaks="184",
+        also=("193",),
+        what="an unknown id is answered with 429, which makes clients retry",
+        patch=put(errors, "unknown", lambda: ApiError(429, "unknown_rollout", "No")),
+    ),
+    Mutant(
+        "one_session",
+        breaks="184",
+        also=("*",),
+        what="all requests go to the rollout that began last",
+        patch=around(SessionStore, "find", _any_session),
+    ),
+    Mutant("no_key", breaks="194", what="a generation request needs no key", patch=_unlocked("/chat/completions")),
+    Mutant(
+        "no_key_for_results",
+        breaks="194",
+        what="a result needs no key",
+        patch=_unlocked("/completed"),
+        dialects=CALLBACK,
+    ),
+    Mutant("any_key", breaks="194", what="any key is accepted", patch=around(endpoints, "check_key", _any_key)),
+    Mutant(
+        "busy_without_key",
+        breaks="194",
+        what="a missing key is answered with 429, which makes clients retry",
+        patch=put(errors, "unauthorized", _forbidden),
+    ),
+)

@@ -1,0 +1,116 @@
+"""Defects of the history of a session, its retries and its end."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from rollout_conformance.rollout_server.common.errors import ApiError
+from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
+from rollout_conformance.rollout_server.trainer import (
+    errors,
+    history,
+)
+from rollout_conformance.rollout_server.trainer.session import Session
+
+
+def _no_history(stored: Any, messages: Any, *, turns: int) -> None:
+    """Every history is accepted."""
+
+
+def _reads_arguments(original: Any, message: Mapping[str, Any]) -> bytes:
+    """Arguments are compared as values."""
+    return original({**message, "tool_calls": [_read(call) for call in message.get("tool_calls") or ()]})  # type: ignore[no-any-return]
+
+
+def _read(call: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = call["function"]["arguments"]
+    value = json.loads(arguments) if isinstance(arguments, str) else arguments
+    return {**call, "function": {**call["function"], "arguments": value}}
+
+
+def _remembers(original: Any, self: Session, messages: Any) -> None:
+    try:
+        original(self, messages)
+    except ApiError:
+        self.messages = [*messages]
+        raise
+
+
+def _only_the_first(stored: Any, messages: Any, *, turns: int) -> None:
+    """Assistant messages are not compared."""
+    mine = [m for m in stored if m.get("role") != "assistant"]
+    _check([m for m in messages if m.get("role") != "assistant"][: len(mine)], mine)
+
+
+def _check(messages: Any, mine: Any) -> None:
+    if [history.normal(m) for m in messages] != [history.normal(m) for m in mine]:
+        raise errors.history(0, "is another one")
+
+
+def _counts_again(original: Any, self: Session, digest: bytes) -> Any:
+    stored = original(self, digest)
+    if stored is not None:
+        past, turn = self.trajectory, self.trajectory.turns[-1]
+        self.trajectory = replace(past, turns=(*past.turns, turn))
+    return stored
+
+
+def _joins_nobody(self: Session, digest: bytes) -> None:
+    if self.open is not None:
+        raise errors.busy()
+
+
+MUTANTS = (
+    Mutant(
+        "any_history",
+        breaks="187",
+        also=("188", "189"),
+        what="any history is accepted",
+        patch=put(history, "check", _no_history),
+    ),
+    Mutant(
+        "reads_arguments",
+        breaks="187",
+        what="arguments are compared as values",
+        patch=around(history, "normal", _reads_arguments),
+    ),
+    Mutant(
+        "skips_replies",
+        breaks="187",
+        also=("188", "189"),
+        what="the trainer's own replies are not compared",
+        patch=put(history, "check", _only_the_first),
+    ),
+    Mutant(
+        "remembers_the_refused",
+        breaks="187",
+        what="a rejected history is stored",
+        patch=around(Session, "check_history", _remembers),
+    ),
+    Mutant(
+        "no_retries",
+        breaks="190",
+        what="a retry is rejected",
+        patch=put(Session, "stored_reply", lambda self, digest: None),
+    ),
+    Mutant(
+        "counts_retries",
+        breaks="190",
+        also=("189",),
+        what="a retry counts as another turn",
+        patch=around(Session, "stored_reply", _counts_again),
+    ),
+    Mutant(
+        "joins_nobody",
+        breaks="190",
+        what="a retry of an open request is rejected",
+        patch=put(Session, "open_reply", _joins_nobody),
+    ),
+    Mutant(
+        "never_ends",
+        breaks="195",
+        what="an ended rollout still generates",
+        patch=put(Session, "check_running", lambda self: None),
+    ),
+)

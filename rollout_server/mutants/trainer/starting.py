@@ -1,0 +1,118 @@
+"""Defects of how the trainer starts rollouts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rollout_conformance.rollout_server.mutants.dialects import CALLBACK, SYNC
+from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
+from rollout_conformance.rollout_server.trainer import (
+    rollout_starter,
+)
+from rollout_conformance.rollout_server.trainer.http_client import OutgoingRequest
+from rollout_conformance.rollout_server.trainer.rollout_starter import RolloutStarter
+from rollout_conformance.rollout_server.trainer.session import Session
+from rollout_conformance.rollout_server.trainer.start_request import StartPlan
+
+LONG_S = 86_400.0
+
+
+async def _needs_no_tools(self: RolloutStarter, server: str) -> Sequence[Any]:
+    return []
+
+
+async def _drops_tools(original: Any, self: RolloutStarter, server: str) -> Sequence[Any]:
+    await original(self, server)
+    return []
+
+
+_first: list[Any] = []
+
+
+def _first_tools(original: Any, self: Session, tools: Sequence[Any]) -> None:
+    """The tools of the first 202 are used for all rollouts."""
+    _first.append(tools)
+    original(self, _first[0])
+
+
+def _no_tools(original: Any, self: Session, tools: Sequence[Any]) -> None:
+    original(self, [])
+
+
+async def _patient(original: Any, self: RolloutStarter, session: Session, start: StartPlan, timeout_s: float) -> None:
+    await original(self, session, start, LONG_S)
+
+
+async def _asks_once(self: RolloutStarter, start: StartPlan, timeout_s: float) -> Any:
+    return await self.exchange(OutgoingRequest("POST", start.url, start.body, self._key), timeout_s)
+
+
+async def _asks_again(original: Any, self: RolloutStarter, start: StartPlan, timeout_s: float) -> Any:
+    """Retries after every failure."""
+    for _ in range(3):
+        answer = await original(self, start, timeout_s)
+        if answer.status < 300:
+            break
+    return answer
+
+
+def _all_is_well(original: Any, answer: Any, status: int, model: Any, rollout_id: str | None = None) -> Any:
+    """Any other status counts as a success with an empty body."""
+    return (
+        original(answer, status, model, rollout_id) if answer.status == status else {"tools": [], "status": "COMPLETED"}
+    )
+
+
+MUTANTS = (
+    Mutant(
+        "asks_no_tools",
+        breaks="196",
+        also=("*",),
+        what="the tools are not requested",
+        patch=put(RolloutStarter, "tools_of", _needs_no_tools),
+        dialects=SYNC,
+    ),
+    Mutant(
+        "drops_tools",
+        breaks="196",
+        also=("*",),
+        what="the tools are requested and not used",
+        patch=around(RolloutStarter, "tools_of", _drops_tools),
+        dialects=SYNC,
+    ),
+    Mutant(
+        "first_tools",
+        breaks="197",
+        also=("200",),
+        what="the tools of the first rollout serve for all",
+        patch=around(Session, "set_tools", _first_tools),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "no_tools",
+        breaks="197",
+        also=("187",),
+        what="the tools of the 202 are not used",
+        patch=around(Session, "set_tools", _no_tools),
+        dialects=CALLBACK,
+    ),
+    Mutant("patient", breaks="198", what="the rollout timeout is a day", patch=around(RolloutStarter, "run", _patient)),
+    Mutant("gives_up", breaks="199", what="429 ends the rollout", patch=put(RolloutStarter, "post", _asks_once)),
+    Mutant(
+        "impatient",
+        breaks="199",
+        what="Retry-After is ignored",
+        patch=put(rollout_starter, "pause", lambda retry_after: 0.01),
+    ),
+    Mutant(
+        "insists",
+        breaks="199",
+        what="a start is sent again after any failure",
+        patch=around(RolloutStarter, "post", _asks_again),
+    ),
+    Mutant(
+        "all_is_well",
+        breaks="199",
+        what="a rejected start counts as a success",
+        patch=around(rollout_starter, "check", _all_is_well),
+    ),
+)

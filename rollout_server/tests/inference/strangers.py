@@ -1,0 +1,244 @@
+"""Engines as other people build them: the reference engine with a freedom that real servers take, and a few with one plain fault.
+
+`STRANGER=name uvicorn rollout_server.tests.inference.strangers:create_app --factory` serves one. None of them shows token ids in the place where
+vLLM does.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rollout_conformance.rollout_server.common import sse
+from rollout_conformance.rollout_server.common.responses import json_response
+from rollout_conformance.rollout_server.inference import (
+    app,
+    chat_completion,
+    chat_stream,
+    endpoints,
+    rule_based_model,
+    tool_call_parser,
+)
+from rollout_conformance.rollout_server.inference.app import create_app as reference
+from rollout_conformance.rollout_server.inference.chat_completion import ResponseContext
+from rollout_conformance.rollout_server.inference.sampling import Choice
+from rollout_conformance.rollout_server.mutants.framework import after, around, put
+
+THOUGHT = "Well."
+CLOSING = "</think>\n\n"
+TEN = 10
+
+
+def content_start(choice: Choice) -> int:
+    """Where the content begins in the text: behind the reasoning, which may fill all of it."""
+    if not choice.text.startswith("<think>"):
+        return 0
+    end = choice.text.find(CLOSING)
+    return len(choice.text) if end < 0 else end + len(CLOSING)
+
+
+def thinking(said: dict[str, Any]) -> dict[str, Any]:
+    return {**said, "reasoning_content": THOUGHT}
+
+
+def message(name: str) -> Callable[..., dict[str, Any]]:
+    def with_reasoning(original: Any, request: Any, choice: Choice) -> dict[str, Any]:
+        whole: dict[str, Any] = original(request, choice)
+        start, end = content_start(choice), tool_call_parser.content_end(choice.text, choice.calls)
+        content = choice.text[start : max(start, end)]
+        context = choice.text[:start].removeprefix("<think>\n").removesuffix(CLOSING).strip()
+        return {**whole, "content": content or (None if choice.calls else ""), name: context}
+
+    return with_reasoning
+
+
+def deltas(name: str) -> Callable[..., Iterator[dict[str, Any]]]:
+    def with_reasoning(original: Any, choice: Choice, start: int, end: int) -> Iterator[dict[str, Any]]:
+        content = content_start(choice)
+        for delta in original(choice, start, end):
+            if "content" not in delta:
+                yield delta
+                continue
+            begin, close = len("<think>\n"), max(0, choice.text.find("\n</think>"))
+            if thought := choice.text[max(start, begin) : min(end, close)] if content else "":
+                yield {name: thought}
+            visible = min(end, tool_call_parser.content_end(choice.text, choice.calls))
+            if said := choice.text[max(start, content) : visible]:
+                yield {"content": said}
+
+    return with_reasoning
+
+
+def of_content(choice: Choice) -> list[dict[str, Any]]:
+    """The entries of the tokens that are content, and no others."""
+    starts, at = [], 0
+    for text in choice.texts:
+        starts.append(at)
+        at += len(text)
+    first, end = content_start(choice), tool_call_parser.content_end(choice.text, choice.calls)
+    pairs = zip(choice.logprobs, starts, choice.texts, strict=False)
+    return [entry for entry, start, text in pairs if text and first <= start < end]
+
+
+def content_logprobs(original: Any, request: Any, choice: Choice) -> dict[str, Any]:
+    context: dict[str, Any] = original(request, choice)
+    return {**context, "logprobs": {"content": of_content(choice)} if request.logprobs else None}
+
+
+def content_logprobs_streamed(original: Any, context: ResponseContext, choice: Choice, place: int) -> dict[str, Any]:
+    sampled: dict[str, Any] = original(context, choice, place)
+    entry = choice.logprobs[place] if place < len(choice.logprobs) else None
+    kept = [one for one in of_content(choice) if one is entry]
+    return {**sampled, "logprobs": {"content": kept} if context.request.logprobs else None}
+
+
+def reasoning_usage(original: Any, context: ResponseContext, choices: Any) -> dict[str, Any]:
+    return {**original(context, choices), "completion_tokens_details": {"reasoning_tokens": 3 * len(choices)}}
+
+
+def reason(name: str) -> None:
+    after(rule_based_model, "message", thinking)()
+    around(chat_completion, "message", message(name))()
+    around(chat_stream, "deltas", deltas(name))()
+    around(chat_completion, "usage", reasoning_usage)()
+
+
+def reason_all() -> None:
+    """Reasoning is told apart, and has logprobs like everything that was sampled."""
+    reason("reasoning_content")
+
+
+def reason_content() -> None:
+    """Reasoning is told apart, and only the content has logprobs."""
+    reason("reasoning")
+    around(chat_completion, "whole", content_logprobs)()
+    around(chat_stream, "of_sampling", content_logprobs_streamed)()
+
+
+def azure() -> None:
+    """A stream begins with a chunk that is about the prompt and names nothing."""
+    original = chat_stream.opening
+
+    def opening(context: ResponseContext, run: Any) -> Iterator[dict[str, Any]]:
+        empty: dict[str, Any] = {"choices": [], "created": 0, "id": "", "model": "", "object": ""}
+        yield {**empty, "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}]}
+        yield from original(context, run)
+
+    put(chat_stream, "opening", opening)()
+
+
+def bare() -> None:
+    """No member is null: what has no value is left out."""
+    original = json_response
+    put(endpoints, "json_response", lambda value, status=200: original(without_nulls(value), status))()
+    event = sse.event
+    put(chat_stream, "event", lambda value: event(without_nulls(value)))()
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_nulls(one) for name, one in value.items() if one is not None}
+    return [without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
+def detail() -> None:
+    """Errors have the form that FastAPI gives them."""
+    put(app, "refused", lambda error: JSONResponse({"detail": error.message}, error.status))()
+
+
+def drops_logprobs() -> None:
+    """Chunks without text lose their logprobs, and tokens that only end the turn have none."""
+
+    def dropping(original: Any, context: ResponseContext, choice: Choice, place: int) -> dict[str, Any]:
+        sampled: dict[str, Any] = original(context, choice, place)
+        return sampled if choice.texts[place] else {**sampled, "logprobs": None}
+
+    around(chat_stream, "of_sampling", dropping)()
+
+
+def elsewhere() -> None:
+    """Token ids are members of a member of their own, as litellm gives them."""
+
+    def moved(original: Any, request: Any, choice: Choice) -> dict[str, Any]:
+        return {**original(request, choice), "provider_specific_fields": {"token_ids": [*choice.token_ids]}}
+
+    around(chat_completion, "whole", moved)()
+
+
+def untold_context() -> None:
+    """The list of models does not show how many tokens they take, and a long conversation is taken."""
+    after(
+        endpoints, "models", lambda context: {**context, "data": [{"id": context["data"][0]["id"], "object": "model"}]}
+    )()
+
+
+class Sometimes:
+    """Some of the requests are answered by a status instead."""
+
+    def __init__(self, inner: ASGIApp, status: int, meets: Callable[[int, dict[str, Any]], bool]) -> None:
+        self.inner, self.status, self.meets, self.count = inner, status, meets, 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self.inner(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        raw = await request.body()
+        self.count += 1
+        if self.meets(self.count, _object(raw)):
+            error = {"error": {"message": f"answered {self.status} on purpose", "type": "error"}}
+            await JSONResponse(error, self.status)(scope, receive, send)
+            return
+
+        async def again() -> Any:
+            nonlocal raw
+            body, raw = raw, None  # type: ignore[assignment]
+            return await receive() if body is None else {"type": "http.request", "body": body, "more_body": False}
+
+        await self.inner(scope, again, send)
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _after_looking(count: int, body: dict[str, Any]) -> bool:
+    """Every tenth request, those not counted by which a target is looked at before it is judged."""
+    return count > TEN and count % TEN == 0
+
+
+def _tools_in_streams(count: int, body: dict[str, Any]) -> bool:
+    return bool(body.get("stream") and body.get("tools") and body.get("logprobs"))
+
+
+FREEDOMS: dict[str, Callable[[], None]] = {
+    one.__name__: one
+    for one in (reason_all, reason_content, azure, bare, detail, drops_logprobs, elsewhere, untold_context)
+}
+ANSWERS: dict[str, tuple[int, Callable[[int, dict[str, Any]], bool]]] = {
+    "rate_limited": (429, _after_looking),
+    "unavailable": (503, _after_looking),
+    "crashes": (500, _after_looking),
+    "refuses_tools_in_streams": (400, _tools_in_streams),
+}
+
+
+def create_app() -> ASGIApp:
+    """The engine that STRANGER names. Raises `LookupError` for a name that is none."""
+    name = os.environ.get("STRANGER", "")
+    if name not in {**FREEDOMS, **ANSWERS}:
+        raise LookupError(f"STRANGER={name!r} names none; there are {', '.join([*FREEDOMS, *ANSWERS])}")
+    put(chat_completion, "token_ids", lambda request, choice: None)()
+    put(chat_completion, "prompt_ids", lambda context: None)()
+    if name in FREEDOMS:
+        FREEDOMS[name]()
+        return reference()
+    return Sometimes(reference(), *ANSWERS[name])

@@ -1,0 +1,314 @@
+"""Mutants are served by name, and each of them fails a test that the reference passes."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout_conformance.rollout_server.mutants import router
+from rollout_conformance.rollout_server.tests.router import test_concurrency as crowds
+from rollout_conformance.rollout_server.tests.router import test_failover as failover
+from rollout_conformance.rollout_server.tests.router import test_forwarding as passing
+from rollout_conformance.rollout_server.tests.router import test_headers as headers
+from rollout_conformance.rollout_server.tests.router import test_limits as limits
+from rollout_conformance.rollout_server.tests.router import test_rejections as refusals
+from rollout_conformance.rollout_server.tests.router import test_routing_decisions as decisions
+from rollout_conformance.rollout_server.tests.router import test_state as state
+from rollout_conformance.rollout_server.tests.router import test_streams as streams
+from rollout_conformance.rollout_server.tests.router.backend import Fake
+from rollout_conformance.rollout_server.tests.router.support import HI, KEY, PATH, Caller, error, play_with
+
+
+def public_paths() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        assert [(await c.get(path)).status_code for path in ("/health", "/v1/status/healthz", "/metrics")] == [200] * 3
+
+    play_with(scenario, Fake("a"))
+
+
+def told_healthy() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        assert (await c.get("/health")).json()["status"] == "healthy"
+
+    play_with(scenario, Fake("a"))
+
+
+def no_decisions() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        assert (await c.admin("GET", "/routing/decisions?limit=0")).status_code == 400
+
+    play_with(scenario, Fake("a"))
+
+
+def not_ready() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        await c.admin("POST", "/routing/backends/a/degrade")
+        assert (await c.get("/v1/status/readyz")).status_code == 503
+
+    play_with(scenario, Fake("a"))
+
+
+def well_formed() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        response = await c.ask()
+        answer = response.json()
+        assert (answer["model"], len(answer["choices"])) == ("toy", 1)
+        usage = answer["usage"]
+        assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+        assert answer["system_fingerprint"] == "a"
+        assert response.headers["x-routing-backend"] == "a"
+
+    play_with(scenario, Fake("a"))
+
+
+def bearer_wins() -> None:
+    refusals.test_a_valid_key({"x-api-key": KEY, "authorization": "Bearer nobody"})
+
+
+def rich_deltas() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        head = {"id": "x", "model": "toy", "object": "chat.completion.chunk"}
+        rich = {"index": 0, "delta": {"content": "a", "reasoning": "Hm", "tool_calls": []}, "logprobs": None}
+
+        async def chunks(body: Any) -> Any:
+            yield {**head, "choices": [rich], "unknown": 0}
+            yield b"[DONE]"
+
+        fakes[0].chunks = chunks  # type: ignore[method-assign]
+        response = await c.ask(stream=True)
+        assert json.loads(response.text.split("\n")[0].removeprefix("data: "))["choices"] == [rich]
+
+    play_with(scenario, Fake("a"))
+
+
+def starved() -> None:
+    decisions.test_a_bucket_never_starves_who_asks_often()
+
+
+def busy() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        c.app_state.running = 100
+        assert error(await c.ask())["code"] == "overloaded"
+
+    play_with(scenario, Fake("a"), max_concurrent=100)
+
+
+def unknown_json() -> None:
+    refusals.test_no_valid_body(b"{", None)
+
+
+def missing(member: str) -> Callable[[], None]:
+    return lambda: refusals.test_no_valid_body({"model": "toy", "messages": HI} | {member: None}, member)
+
+
+def method() -> None:
+    refusals.test_wrong_methods_and_paths("GET", PATH, 405, "POST")
+
+
+def stranger() -> None:
+    refusals.test_no_valid_key({}, refusals.GOOD)
+
+
+def expired() -> None:
+    refusals.test_no_valid_key({"x-api-key": "gone"}, refusals.GOOD)
+
+
+def odd_key() -> None:
+    refusals.test_no_valid_key({"x-api-key": "klüé".encode()}, refusals.GOOD)
+
+
+def two_keys_alike() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        for key in (KEY, "other"):
+            assert [(await c.ask(key=key)).status_code for _ in range(3)] == [200, 200, 429]
+
+    play_with(scenario, Fake("a"), keys=tuple({"key": key, "rps": 0.1, "burst": 2} for key in (KEY, "other")))
+
+
+def idempotency_cache() -> None:
+    state.test_the_same_request_is_answered_once("idempotency-key", False)
+
+
+def migrates() -> None:
+    streams.test_another_backend_goes_on_where_that_was_asked_for({})
+
+
+def migrates_with_usage() -> None:
+    streams.test_another_backend_goes_on_where_that_was_asked_for({"stream_options": streams.USAGE})
+
+
+FAILING: dict[str, Callable[[], None]] = {
+    "drops_unknown_fields": passing.test_every_member_reaches_the_backend,
+    "drops_zero_values": passing.test_every_member_reaches_the_backend,
+    "drops_response_fields": well_formed,
+    "model_renamed": well_formed,
+    "choices_doubled": well_formed,
+    "usage_sum_off": well_formed,
+    "no_routing_headers": well_formed,
+    "backend_4xx_as_502": lambda: passing.test_what_a_backend_refuses_is_passed_on(400),
+    "error_shows_backend": lambda: failover.test_all_failed({"status": 500}, 502, "backend_error"),
+    "error_plain_text": stranger,
+    "error_flat": stranger,
+    "unserved_as_500": lambda: failover.test_all_failed({"status": 500}, 502, "backend_error"),
+    "silence_waited_for": lambda: failover.test_another_one_answers({"pause_s": 9.0}, False),
+    "timeout_as_502": lambda: failover.test_all_failed({"pause_s": 9.0}, 504, "backend_timeout"),
+    "decision_always_primary": lambda: failover.test_another_one_answers({"status": 500}, False),
+    "key_in_refusal": lambda: refusals.test_no_valid_key({"x-api-key": "nobody"}, refusals.GOOD),
+    "key_bytes_500": odd_key,
+    "revoked_still_valid": limits.test_a_key_is_created_used_and_revoked,
+    "expired_still_valid": expired,
+    "any_key_valid": lambda: refusals.test_no_valid_key({"x-api-key": "nobody"}, refusals.GOOD),
+    "backend_before_auth": stranger,
+    "bearer_not_counted": lambda: limits.test_a_budget_ends(False, True),
+    "bearer_wins": bearer_wins,
+    "auth_after_body": lambda: refusals.test_no_valid_key({}, b"{"),
+    "signature_unchecked": lambda: refusals.test_a_signature("s", True, 401),
+    "admin_needs_no_scope": refusals.test_scopes,
+    "audit_of_any_org": lambda: state.test_a_request_is_on_record(False),
+    "metrics_need_key": public_paths,
+    "health_needs_key": public_paths,
+    "ready_without_backend": not_ready,
+    "body_limit_off_by_one": lambda: refusals.test_the_exact_limit_of_a_body(0, 200, False),
+    "bad_json_500": unknown_json,
+    "model_unchecked": missing("model"),
+    "messages_unchecked": missing("messages"),
+    "prompt_unchecked": lambda: refusals.test_a_prompt("", 400),
+    "prompt_one_text": lambda: refusals.test_a_prompt(["a", "b"], 200),
+    "prompt_list_500": lambda: refusals.test_a_prompt(["a", "b"], 200),
+    "health_word": told_healthy,
+    "limit_unread": no_decisions,
+    "unknown_model_500": refusals.test_an_unknown_model,
+    "wrong_method_404": method,
+    "no_allow_header": method,
+    "limit_racy": limits.test_a_burst_admits_exactly_what_is_allowed,
+    "limit_starves": starved,
+    "limit_never_refills": starved,
+    "remaining_negative": limits.test_a_burst_admits_exactly_what_is_allowed,
+    "retry_after_zero": limits.test_a_burst_admits_exactly_what_is_allowed,
+    "limits_shared": two_keys_alike,
+    "budget_unchecked": lambda: limits.test_a_budget_ends(False, False),
+    "budget_not_counted": lambda: limits.test_a_budget_ends(False, False),
+    "budget_ignored_in_streams": lambda: limits.test_a_budget_ends(True, False),
+    "overload_unlimited": busy,
+    "planner_always_holds": lambda: decisions.test_advice(8, 1, "scale_up"),
+    "weights_ignored": failover.test_weights,
+    "heaviest_only": failover.test_weights,
+    "failover_missing": lambda: failover.test_another_one_answers({"status": 500}, False),
+    "degraded_still_used": failover.test_degraded_by_an_operator,
+    "degrade_forgotten": failover.test_degraded_by_an_operator,
+    "affinity_ignored": failover.test_a_conversation_stays_where_it_is_cached,
+    "stream_buffered": streams.test_chunks_are_not_held_back,
+    "stream_done_invented": lambda: streams.test_a_backend_that_dies_in_the_middle(True),
+    "stream_cut_silently": lambda: streams.test_a_backend_that_dies_in_the_middle(True),
+    "failover_after_bytes": lambda: streams.test_a_backend_that_dies_in_the_middle(True),
+    "migration_repeats": migrates,
+    "disconnect_ignored": lambda: streams.test_who_leaves_ends_the_work_of_the_backend(True),
+    "drops_stream_fields": rich_deltas,
+    "usage_chunk_shown": lambda: streams.test_a_stream_is_passed_on(None),
+    "usage_chunk_lost": lambda: streams.test_a_stream_is_passed_on(streams.USAGE),
+    "replay_runs_again": idempotency_cache,
+    "replay_across_keys": idempotency_cache,
+    "duplicates_not_held": state.test_duplicates_wait_for_the_first,
+    "audit_missing": lambda: state.test_a_request_is_on_record(False),
+    "audit_without_tokens": lambda: state.test_a_request_is_on_record(False),
+    "weightless_used": crowds.test_no_weight_is_no_share,
+    "models_of_first": failover.test_the_models_of_all,
+    "model_anywhere": refusals.test_an_unknown_model,
+    "long_beginnings_forgotten": lambda: decisions.test_a_long_beginning_is_remembered(5000, "x"),
+    "affinity_for_all": failover.test_a_conversation_stays_where_it_is_cached,
+    "affinity_without_failover": crowds.test_who_has_the_cache_may_fail,
+    "down_for_good": crowds.test_who_was_down_is_well_again,
+    "any_scope_generates": crowds.test_a_key_of_an_operator_generates_nothing,
+    "prompts_lose_members": headers.test_a_plain_completion_reaches_the_backend_whole,
+    "migration_loses_spaces": migrates,
+    "migration_counts_a_part": migrates_with_usage,
+    "keys_passed_on": headers.test_no_backend_gets_a_key,
+    "hop_headers_passed_on": headers.test_headers_of_one_connection_stay_on_it,
+    "packed_untold": lambda: headers.test_an_answer_is_packed_as_it_says("gzip"),
+    "retry_after_lost": headers.test_when_to_come_again_is_told,
+    "head_fails": lambda: headers.test_methods_without_a_body("HEAD", "/health", 200),
+    "backend_gets_other_id": lambda: refusals.test_request_ids("abc-1", True),
+    "errors_without_id": stranger,
+    "any_id_taken": lambda: refusals.test_request_ids("a b", False),
+    "places_lost_by_streams": lambda: streams.test_who_leaves_ends_the_work_of_the_backend(True),
+    "places_lost_by_errors": crowds.test_a_failure_of_all_gives_its_place_back,
+    "overload_untold": limits.test_more_than_can_run_is_refused,
+    "slow_reader_stops_all": crowds.test_a_backend_waits_for_a_reader_and_nobody_else_does,
+    "stream_poured": crowds.test_a_backend_waits_for_a_reader_and_nobody_else_does,
+    "reply_unbounded": crowds.test_an_answer_without_an_end_is_given_up,
+    "streams_end_at_once": crowds.test_what_runs_may_end,
+    "numbers_stand_still": crowds.test_numbers_count_and_name_nothing,
+    "refusals_served": crowds.test_numbers_count_and_name_nothing,
+    "numbers_name_paths": crowds.test_numbers_count_and_name_nothing,
+    "request_id_made_anew": lambda: refusals.test_request_ids("abc-1", True),
+}
+WITH_A_FOLDER = {
+    "served_without_state": state.test_the_store_goes_and_comes_back,
+    "state_lost_for_good": state.test_the_store_goes_and_comes_back,
+}
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """Whatever a mutant patches is as it was afterwards: names of modules, and members of their classes."""
+    prefix = "rollout_conformance.rollout_server."
+    packages = (f"{prefix}router.", f"{prefix}common.", f"{prefix}tests.router.support")
+    modules = [module for name, module in sys.modules.items() if name.startswith(packages)]
+    before = [(module, dict(vars(module))) for module in modules]
+    classes = {value for _, names in before for value in names.values() if isinstance(value, type)}
+    own = [kind for kind in classes if kind.__module__.startswith("rollout_conformance.rollout_server.router.")]
+    members = [(kind, name, value) for kind in own for name, value in vars(kind).items() if callable(value)]
+    yield
+    for module, names in before:
+        vars(module).update(names)
+    for kind, name, value in members:
+        if vars(kind).get(name) is not value:
+            setattr(kind, name, value)
+
+
+def test_each_mutant_has_a_test() -> None:
+    assert {*FAILING, *WITH_A_FOLDER} == {*router.ALL}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_each_mutant_fails_a_test_that_the_reference_passes(
+    name: str, restored: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollout_conformance.rollout_server.tests.router.support.DEADLINE_S", 3.0)
+    router.ALL[name].patch()
+    with pytest.raises((AssertionError, LookupError, TimeoutError)):
+        FAILING[name]()
+
+
+@pytest.mark.parametrize("name", WITH_A_FOLDER)
+def test_each_mutant_of_the_state_store_fails_a_test(name: str, restored: None, tmp_path: Path) -> None:
+    router.ALL[name].patch()
+    with pytest.raises(AssertionError):
+        WITH_A_FOLDER[name](tmp_path)
+
+
+@pytest.mark.parametrize(
+    "test", [public_paths, told_healthy, no_decisions, not_ready, well_formed, rich_deltas, busy, two_keys_alike]
+)
+def test_the_reference_passes(test: Callable[[], None]) -> None:
+    test()
+
+
+def test_a_name_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUTER_MUTANT", "nobody")
+    with pytest.raises(LookupError, match="names no mutant; there are "):
+        router.create_app()
+
+
+def test_one_is_served_by_name(monkeypatch: pytest.MonkeyPatch, restored: None) -> None:
+    monkeypatch.setenv("ROUTER_MUTANT", "planner_always_holds")
+    assert router.create_app().state.app_state.pool.backends == []
+
+
+def test_each_describes_itself() -> None:
+    described = [router.CATALOGUE.describe(mutant) for mutant in router.ALL.values()]
+    assert json.dumps(described)
+    assert all(one["requirement"].startswith("ROUTER-") for one in described)

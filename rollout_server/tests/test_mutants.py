@@ -1,8 +1,0 @@
-"""Mutants and right variants can be told apart."""
-
-from rollout_conformance.rollout_server.mutants import ALL
-from rollout_conformance.rollout_server.mutants.variants import VARIANTS
-
-
-def test_no_variant_has_the_name_of_a_mutant() -> None:
-    assert not set(ALL) & set(VARIANTS)

@@ -1,0 +1,86 @@
+"""What one comparison showed, and the base of all expectations on responses: which responses are meant, and the evidence they give."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.http.responses import KeptResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`ignored`: what was asked for was accepted without any effect. It counts only where every request was accepted. `cap` is the
+    strongest level of a finding, `strict_only` a breach that only the strict reading of null counts, `requirement` the one that is
+    broken, where it is another than that of the case."""
+
+    ok: bool
+    expected: str
+    observed: str
+    ignored: bool = False
+    cap: str | None = None
+    strict_only: bool = False
+    requirement: str = ""
+
+    def evidence(self, requirement: str, *responses: KeptResponse) -> Evidence:
+        if self.ok:
+            return Satisfied(self.requirement or requirement)
+        return Finding(
+            self.requirement or requirement,
+            self.expected,
+            self.observed,
+            tuple(one.n for one in responses),
+            ignored=self.ignored and all(one.is_success for one in responses),
+            cap=self.cap,
+            strict_only=self.strict_only,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseExpectation:
+    """A demand on each of some responses. A subclass says what is compared; a check of None decides nothing."""
+
+    of: tuple[ResponseName, ...] = field(default=("it",), kw_only=True)
+    "The responses that are meant: names, or `it` (the last one), `first`, `second`, ..., `both`, `all`."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        """Whether the request may be answered otherwise than with a success; then a rejection is judged here."""
+        return False
+
+    @property
+    def must_be_rejected(self) -> bool:
+        """Whether no success would be right; then an error of the server is judged here as well."""
+        return False
+
+    def judge(self, view: Any, requirement: str) -> Iterator[Evidence]:
+        for response in view.named(*self.of):
+            found = self.check(response, view)
+            for one in [found] if isinstance(found, Check) else found or ():
+                yield one.evidence(requirement, response)
+
+    def check(self, response: Any, view: Any) -> "Check | Sequence[Check] | None":
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedResponses:
+    """A demand on some responses together. A subclass says what is compared; a check of None decides nothing."""
+
+    of: tuple[ResponseName, ...] = field(default=("all",), kw_only=True)
+    "The responses that are compared: names, or `first`, `second`, ..., `both`, `all`."
+
+    def judge(self, view: Any, requirement: str) -> Iterator[Evidence]:
+        responses = view.named(*self.of)
+        found = self.compare(responses, view) if responses else None
+        if found is not None:
+            yield found.evidence(requirement, *responses)
+
+    def compare(self, responses: list[Any], view: Any) -> Check | None:
+        raise NotImplementedError
+
+
+def verdict(requirement: str, ok: bool, expected: str, observed: str, *responses: KeptResponse) -> Evidence:
+    """The evidence of one comparison, for demands that select their responses themselves."""
+    return Check(ok, expected, observed).evidence(requirement, *responses)

@@ -1,0 +1,72 @@
+"""Members of verbs that mean responses, and whether a case has the responses that they mean."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
+
+from rollout_conformance.steps.engine.cases import Action, Step
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.phrase_types import ORDINALS
+from rollout_conformance.steps.engine.suggestions import unknown_name
+from rollout_conformance.steps.engine.verb_parsing import hints
+from rollout_conformance.steps.http.responses import BOTH, COPY, base_of, meant
+
+Mistake = tuple[Location | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Marks a member that means responses of the case."""
+
+
+ResponseName = Annotated[str, Reference()]
+"""The name of a response, or `it` (the last one), `first`, `second`, ..., `both`, `all`."""
+
+
+def unknown_references(steps: Sequence[Step]) -> Iterator[Mistake]:
+    """What is said of responses that the case does not have: an action may only mean those to requests before it."""
+    order: list[str] = []
+    for step in steps:
+        for member, word in _references(step.what):
+            if (wrong := _wrong(word, order)) and not (word == "it" and not order):
+                yield step.at, f"{member}: {wrong}"
+        if isinstance(step.what, Action):
+            _add(order, step.what)
+
+
+def requests_of(actions: Iterable[Action]) -> list[str]:
+    """The names of the requests of some actions whose responses are kept, in order: as they will be when the case has run."""
+    order: list[str] = []
+    for action in actions:
+        _add(order, action)
+    return order
+
+
+def _add(order: list[str], action: Action) -> None:
+    for name in getattr(action, "keeps", ()):
+        base = base_of(name) or f"request {len(order) + 1}"
+        order += [base] if base not in order else []
+
+
+def _references(what: Any) -> Iterator[tuple[str, str]]:
+    """(member, word) for each response that a verb means. Sentences in Python that want the session have no members."""
+    kind: type = type(what)
+    for member, hint in hints(kind).items():
+        if _is_reference(hint):
+            value = getattr(what, member)
+            yield from ((member, word) for word in ((value,) if isinstance(value, str) else value) if word)
+
+
+def _is_reference(hint: Any) -> bool:
+    return isinstance(hint, Reference) or any(_is_reference(one) for one in get_args(hint))
+
+
+def _wrong(word: str, order: list[str]) -> str:
+    """Why a word means no response here; empty where it means one."""
+    if word == BOTH and len(order) != 2:
+        return f"`both` are two responses, and the case has {len(order)} requests. Name them: the first and the third"
+    if meant(base_of(word) if COPY in word else word, order):
+        return ""
+    if word in ORDINALS:
+        return f"the {word} response is meant, and the case sends {len(order)} request(s) before"
+    return unknown_name("response", word, order)

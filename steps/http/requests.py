@@ -1,0 +1,142 @@
+"""What a client of the target does: it sends requests, waits for a status, or lets time pass."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.trace import Headers, Request
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.keys import key_header
+from rollout_conformance.steps.http.responses import COPY, kept, responses_of
+from rollout_conformance.steps.http.waiting import LOOK_S, repeat_until
+
+SESSION = "{session}"  # in a body, a path or a header: the name of the case's own session
+HEALTH = "{health}"  # in a path: the one that says whether the target runs
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAction:
+    """A request that is sent once or several times, and whose responses are kept. A subclass says how one of them is sent."""
+
+    name: str = field(default="", kw_only=True)
+    "A name for the response, by which expectations find it. Without one it is found as `it` (the last), `first`, `second` and so on."
+    times: int = field(default=1, kw_only=True)
+    "How many times the request is sent; the responses are called name#1, name#2 and so on."
+    concurrent: bool = field(default=True, kw_only=True)
+    "Whether several are sent at the same time, or each after the response to the one before."
+
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        """The names of the requests whose responses are kept."""
+        return (self.name,)
+
+    @property
+    def copies(self) -> int:
+        """How many requests are under way at once, where that is more than one."""
+        return self.times if self.times > 1 and self.concurrent else 0
+
+    async def perform(self, session: Session) -> None:
+        name = responses_of(session).reserve(self.name)
+        names = [name] if self.times == 1 else [f"{name}{COPY}{n + 1}" for n in range(self.times)]
+        sending = [self.send_one(session, name, n) for n, name in enumerate(names)]
+        if self.concurrent:
+            await asyncio.gather(*sending)
+            return
+        for one in sending:
+            await one
+
+    async def send_one(self, session: Session, name: str, nth: int) -> None:
+        raise NotImplementedError
+
+
+@verb(
+    "send",
+    short="path",
+    example=("/v1/models", "{method: POST, path: /v1/chat/completions, raw: '[1]'}", "{path: /v1/models, key: none}"),
+)
+@dataclass(frozen=True, slots=True)
+class Send(RequestAction):
+    """Send any HTTP request."""
+
+    path: str
+    "Path and query; `{session}` is the name of the case's own session, `{health}` the path of the health check."
+    method: str = "GET"
+    raw: str = ""
+    "The body as text, sent byte for byte."
+    json: Any = None
+    "The body as JSON."
+    key: str = "right"
+    "The API key: right, none, wrong, latin (not ASCII), small (letters of the other case), longer (by one letter), x_right (the right one in \
+X-API-Key), or the name of another key on the card."
+    size: int = 0
+    "White space is added to the body until it has so many bytes."
+    headers: Mapping[str, str] = field(default_factory=dict)
+    "Headers beside Content-Type and the key."
+
+    async def send_one(self, session: Session, name: str, nth: int) -> None:
+        body = self.raw if self.json is None else json.dumps(self.json)
+        raw = filled_in(session, body).encode()
+        request = Request(
+            self.method,
+            filled_in(session, self.path),
+            request_headers(session, self.key, self.headers),
+            raw + b" " * max(0, self.size - len(raw)),
+        )
+        kept(session, name, await session.send(request, rollout="-"))
+
+
+def filled_in(session: Session, text: str) -> str:
+    """A text with the values of its placeholders."""
+    found = text.replace(SESSION, str(session.state.get("session_name")))
+    return found.replace(HEALTH, getattr(session.context, "health", "/health")) if HEALTH in found else found
+
+
+def request_headers(session: Session, key: str, more: Mapping[str, str]) -> Headers:
+    """The headers of a JSON request with a key of this kind."""
+    given = {"content-type": "application/json", **key_header(session.context, key), **more}
+    return tuple((name.lower(), filled_in(session, value)) for name, value in given.items())
+
+
+@verb("wait_for_status", short="path", example="{path: /health, statuses: [503]}")
+@phrase("GET {path:path} eventually returns {statuses:statuses}")
+@dataclass(frozen=True, slots=True)
+class WaitForStatus:
+    """Repeat a GET until the response has one of the statuses, or the patience of the case is over. The last response is kept."""
+
+    path: str
+    "Path and query, beginning with `/`."
+    statuses: tuple[int, ...] = (200,)
+    "The statuses to wait for. That the last response has one is a demand of its own."
+    name: str = ""
+    "A name for the last response."
+    key: str = "none"
+    "The API key, as in `send`."
+
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    async def perform(self, session: Session) -> None:
+        name = responses_of(session).reserve(self.name)
+
+        async def attempt() -> bool:
+            await Send(self.path, name=name, key=self.key).perform(session)
+            return responses_of(session).by_name[name].status in self.statuses
+
+        await repeat_until(session, attempt, every_s=LOOK_S)
+
+
+@verb("pause", short="seconds", example="0.5")
+@phrase("{seconds:number} s pass")
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let time pass: for limits that are about time."""
+
+    seconds: float
+    "How long."
+
+    async def perform(self, session: Session) -> None:
+        await asyncio.sleep(self.seconds)

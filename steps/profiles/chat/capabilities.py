@@ -1,0 +1,86 @@
+"""What an inference server may have and another one lacks: how it is probed, and why a case that needs it is skipped."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rollout_conformance.steps.engine.lenient_json import listed, mapping
+from rollout_conformance.steps.engine.trace import parse
+from rollout_conformance.steps.peers import calculator
+
+PROBED_OR_DECLARED = (
+    "token_ids",
+    "logprobs",
+    "tools",
+    "streaming",
+    "metrics",
+    "calculates",
+    "knows_france",
+    "json",
+    "ignore_eos",
+)
+COMMON = (
+    "stop",
+    "n",
+    "seed",
+    "required_tools",
+    "max_completion_tokens",
+    "keeps_reasoning",
+)  # every server has these whose card does not declare `no_NAME`
+ADD = calculator.tool("add")
+PROBES: dict[str, dict[str, Any]] = {
+    "token_ids": {"return_token_ids": True},
+    "logprobs": {"logprobs": True},
+    "tools": {"tools": [ADD]},
+    "streaming": {"stream": True},
+    "calculates": {
+        "tools": [ADD],
+        "messages": [{"role": "user", "content": "Please calculate 5 plus 3."}],
+        "max_tokens": 128,
+        "temperature": 0,
+    },
+    "knows_france": {
+        "messages": [{"role": "user", "content": "In one word, can you provide me the capital of France?"}],
+        "temperature": 0,
+    },
+    "json": {
+        "messages": [{"role": "user", "content": "Give me a JSON object."}],
+        "response_format": {"type": "json_object"},
+        "max_tokens": 128,
+        "temperature": 0,
+    },
+}
+LACKS: Mapping[str, str] = {
+    "tokenizer": "the tokenizer of the model is not known (--tokenizer DIR)",
+    "calculates": "the model does not call a calculator to calculate",
+    "knows_france": "the model does not know the capital of France",
+    "json": "the server rejects `response_format`",
+    "key": "no key of the target was given (--target-key)",
+    "ignore_eos": "the card does not declare the capability `ignore_eos`: a server that generates beyond the end of the turn on request",
+    "token_ids": "the server returns no token ids",
+    "logprobs": "the server returns no logprobs",
+    "tools": "the server does not accept tools",
+    "streaming": "the server does not stream",
+    "unbuffered": "a recorded stream is replayed all at once",
+    "metrics": "GET /metrics of the server has no vllm:num_requests_running",
+}
+CAPABILITIES = frozenset({*LACKS, *PROBED_OR_DECLARED, *COMMON, "shipped_tokenizer"})
+
+
+def has(name: str, response: Any) -> bool:
+    """Whether the response to a probe shows the capability, however wrong it is: that is for the cases to judge."""
+    if name == "streaming":
+        return "data:" in response.text
+    choices = listed(mapping(parse(response.content)).get("choices"))
+    if not choices or not isinstance(choices[0], Mapping):
+        return False
+    choice = choices[0]
+    if name == "token_ids":
+        return isinstance(choice.get("token_ids"), list)
+    if name == "logprobs":
+        return bool(choice.get("logprobs"))
+    message = mapping(choice.get("message"))
+    content = str(message.get("content") or "")
+    if name == "calculates":
+        return "add" in json.dumps(message.get("tool_calls") or [])
+    return "paris" in content.lower() if name == "knows_france" else True

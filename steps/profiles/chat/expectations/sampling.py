@@ -1,0 +1,209 @@
+"""How completions were sampled: the same ones where they have to be, others where they may be, and their logprobs."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mappings
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
+from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.profiles.chat.expectations.samples import (
+    likelihood,
+    logprob,
+    logprobs,
+    sample,
+    sample_key,
+)
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
+
+FALSE_POSITIVE_RATE = 1e-3
+LEAST_SAMPLES = 8
+
+
+@verb("same_completion", short="of", example=("[first, second]", "{of: both, by: text}"))
+@phrase("{of:several_responses} have the same text", by="text")
+@phrase("{of:several_responses} have the same token ids", by="token_ids")
+@dataclass(frozen=True, slots=True)
+class SameCompletion(ComparedResponses):
+    """The first choices of these responses are equal, whether they were streamed or not."""
+
+    by: Literal["token_ids", "text"] = "token_ids"
+    "Whether token ids are compared (where there are none, text), or text, tool calls and finish reasons."
+
+    def compare(self, responses: list[ChatResponse], view: Any) -> Check:
+        samples = [sample(one.first_choice, self.by) for one in responses]
+        odd = next((n for n, one in enumerate(samples) if one != samples[0]), 0)
+        expected = f"{responses[odd].name} as {responses[0].name}: {show(samples[0])}"
+        return Check(not odd, expected, show(samples[odd]))
+
+
+@verb("same_completion_or_rejected", example="{of: parts, like: text}")
+@phrase("{of:response} has the same text as {like:response}, or is rejected")
+@dataclass(frozen=True, slots=True)
+class SameCompletionOrRejected(ResponseExpectation):
+    """The response has the text of another one, or is a 4xx."""
+
+    like: ResponseName
+    "The response that it is compared with."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
+        expected = sample(view.named(self.like)[0].first_choice)
+        observed = sample(response.first_choice)
+        ok = response.is_client_error or expected == observed
+        return Check(ok, f"{show(expected)}, or a 4xx", f"{response.status}: {show(observed)}")
+
+
+@verb("samples_differ", example="{of: samples, greedy: greedy}")
+@dataclass(frozen=True, slots=True)
+class SamplesDiffer(ComparedResponses):
+    """Samples under several seeds are not all the same. A model that has only one answer decides nothing: its greedy one shows that."""
+
+    greedy: ResponseName = ""
+    "A response to the same request at temperature 0: where that is the same too, nothing is decided."
+
+    def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
+        samples = {sample_key(one.first_choice) for one in responses}
+        greedy = {sample_key(one.first_choice) for one in view.named(self.greedy)} if self.greedy else None
+        if len(samples) == 1 and samples == greedy:
+            return None
+        expected = f"{len(responses)} samples under {len(responses)} seeds, not all equal"
+        observed = f"all are {show(responses[0].first_choice.content)}"
+        return Check(len(samples) > 1, expected, observed, ignored=True)
+
+
+@verb("temperature_has_effect", example="{of: samples, greedy: greedy}")
+@dataclass(frozen=True, slots=True)
+class TemperatureHasEffect(ComparedResponses):
+    """Samples at temperature 1 are not all the greedy one, unless that was likely by its own logprobs."""
+
+    greedy: ResponseName
+    "A response to the same request at temperature 0."
+    chance: float = FALSE_POSITIVE_RATE
+    "What is at least so likely decides nothing."
+
+    def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
+        greedy = view.named(self.greedy)[0].first_choice
+        differ = {sample_key(one.first_choice) for one in responses} != {sample_key(greedy)}
+        likely = likelihood(greedy, len(responses))
+        if not differ and likely >= self.chance:
+            return None
+        expected = f"{len(responses)} samples at temperature 1 that are not all the greedy one"
+        observed = f"all are {show(greedy.content)}, which by its logprobs has a chance of {likely:.1g}"
+        return Check(differ, expected, observed, ignored=True)
+
+
+@verb("choices", short="count", example=("3", "{of: first, count: 3}"))
+@dataclass(frozen=True, slots=True)
+class Choices(ResponseExpectation):
+    """The response has exactly so many choices, with the indices 0, 1 and so on."""
+
+    count: int
+    "How many."
+
+    def check(self, response: ChatResponse, view: Any) -> Check:
+        indices = sorted(show(choice.raw.get("index")) for choice in response.choices)
+        ok = indices == [str(n) for n in range(self.count)]
+        expected = f"choices with the indices 0 to {self.count - 1}"
+        observed = f"{len(indices)} choice(s), indices {', '.join(indices)}"
+        return Check(ok, expected, observed, ignored=len(indices) == 1 != self.count)
+
+
+@verb("choices_differ", short="of", example=("it", "{of: it, beside: others}"))
+@dataclass(frozen=True, slots=True)
+class ChoicesDiffer(ResponseExpectation):
+    """The choices of one response are sampled independently: they are not all the same, unless that was likely.
+
+    How likely it was is estimated from their logprobs, or from other samples of the same request: where nearly all of those differ,
+    many choices that are all the same were not sampled independently.
+    """
+
+    beside: ResponseName = ""
+    "Other samples of the same request, 8 at least."
+    chance: float = FALSE_POSITIVE_RATE
+    "What is at least so likely decides nothing."
+
+    def check(self, response: ChatResponse, view: CaseView) -> Check | None:
+        choices = response.choices
+        differ = len({sample_key(choice) for choice in choices}) > 1
+        if not differ and (len(choices) < 2 or self._chance(view, response) >= self.chance):
+            return None
+        observed = f"all {len(choices)} are {show(response.first_choice.content)}"
+        return Check(differ, "choices that are sampled independently", observed)
+
+    def _chance(self, view: CaseView, response: ChatResponse) -> float:
+        again = len(response.choices) - 1
+        others = [sample_key(one.first_choice) for one in view.named(self.beside)] if self.beside else []
+        if len(others) >= LEAST_SAMPLES:
+            # at most so much of all samples is of one text, as far as these show (the rule of three where all differ)
+            share = max(*Counter(others).values(), 3) / len(others)
+            return float(min(share**again, likelihood(response.first_choice, again)))
+        return likelihood(response.first_choice, again)
+
+
+@verb("same_logprobs", short="of", example="[first, second]")
+@phrase("{of:several_responses} have the same logprobs")
+@dataclass(frozen=True, slots=True)
+class SameLogprobs(ComparedResponses):
+    """The first and the last of these responses have the same logprobs, as nearly as batches of other sizes allow."""
+
+    within: float = 0.1
+    "The largest difference of two logprobs that counts as none."
+
+    def compare(self, responses: list[ChatResponse], view: Any) -> Check | None:
+        values = [logprobs(one.first_choice) for one in responses]
+        if not all(values):
+            return None
+        pairs = list(zip(values[0], values[-1], strict=False))
+        far = next((n for n, (a, b) in enumerate(pairs) if abs(a - b) > self.within), None)
+        ok = far is None and len(values[0]) == len(values[-1])
+        at = far or 0
+        expected, observed = (f"{len(some)} logprobs, number {at}: {some[at]:g}" for some in (values[0], values[-1]))
+        return Check(ok, expected, observed)
+
+
+@verb("top_logprobs", short="count", example=("2", "{of: first, count: 50, or_rejected: true}"))
+@phrase("each token of {of:responses} has {count} alternatives")
+@dataclass(frozen=True, slots=True)
+class TopLogprobs(ResponseExpectation):
+    """Each token has exactly so many alternatives, the most likely first; one more where the sampled token is none of them."""
+
+    count: int
+    "How many."
+    or_rejected: bool = False
+    "Whether a 4xx is right as well."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return self.or_rejected
+
+    def check(self, response: ChatResponse, view: Any) -> Check:
+        entries = response.first_choice.logprobs or []
+        found = [mappings(entry.get("top_logprobs")) for entry in entries]
+        values = [self._best(entry, tops) for entry, tops in zip(entries, found, strict=True)]
+        complete = bool(entries) and all(self._counts(*pair) for pair in zip(entries, found, strict=True))
+        ordered = all(some == sorted(some, reverse=True) for some in values)
+        counts = " or ".join(map(str, sorted({len(tops) for tops in found}))) or "no logprobs, so no"
+        observed = f"{counts} alternatives" + ("" if ordered else ", not the most likely first")
+        expected = f"{self.count} alternatives for each token, the most likely first"
+        ok = (self.or_rejected and response.is_client_error) or (complete and ordered)
+        return Check(ok, expected, observed, ignored=not complete)
+
+    def _counts(self, entry: Mapping[str, Any], tops: list[Mapping[str, Any]]) -> bool:
+        """One more is right where the sampled token is none of the most likely."""
+        if len(tops) == self.count + 1:
+            own = [logprob(one) for one in tops if one.get("token") == entry.get("token")]
+            return bool(own) and min(own) <= min(logprob(one) for one in tops)
+        return len(tops) == self.count
+
+    def _best(self, entry: Mapping[str, Any], tops: list[Mapping[str, Any]]) -> list[float]:
+        """The logprobs of the alternatives, the sampled token left out where it is one too many."""
+        more = len(tops) > self.count
+        return [logprob(one) for one in tops if not (more and one.get("token") == entry.get("token"))]

@@ -1,0 +1,164 @@
+"""What the text of a completion is, or ends with."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import jsonschema_rs
+
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.engine.verb_parsing import Written
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.profiles.chat.expectations.samples import sample_key
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
+
+LENGTH = "length"
+Schema = Annotated[str, Written(lambda written: json.dumps(written), {"type": ["object", "boolean"]})]
+
+
+@verb("contains", short="text", example=("Paris", "{of: second, text: Paris}"))
+@phrase("{of:responses} contains {text}")
+@phrase("{of:several_responses} contain {text}")
+@dataclass(frozen=True, slots=True)
+class Contains(ResponseExpectation):
+    """The content of the first choice contains this text."""
+
+    text: str
+    "The text."
+
+    def check(self, response: ChatResponse, view: Any) -> Check:
+        content = response.first_choice.content
+        return Check(self.text in content, f"{show(self.text)} in the content", f"content: {show(content)}")
+
+
+@verb("not_contains", short="text", example="{of: [first, third], text: Paris}")
+@phrase("{of:responses} does not contain {text}")
+@phrase("{of:several_responses} do not contain {text}")
+@dataclass(frozen=True, slots=True)
+class NotContains(ResponseExpectation):
+    """This text, which belongs to another conversation, is in no choice of the response."""
+
+    text: str
+    "The text."
+
+    def check(self, response: ChatResponse, view: Any) -> Check:
+        choices = json.dumps([choice.raw for choice in response.choices], default=str)
+        expected = f"no {show(self.text)}: it belongs to another conversation"
+        return Check(self.text not in choices, expected, show(response.first_choice.content))
+
+
+@verb("prompt_contains", short="text", example="I should greet.")
+@dataclass(frozen=True, slots=True)
+class PromptContains(ResponseExpectation):
+    """The prompt that the server rendered contains this text. It takes the token ids of the prompt, and the tokenizer, to decide it."""
+
+    text: str
+    "The text."
+
+    def check(self, response: ChatResponse, view: CaseView) -> Check | None:
+        if view.tokens is None or response.prompt_ids is None:
+            return None
+        prompt = view.tokens.decode(response.prompt_ids)
+        return Check(self.text in prompt, f"a prompt with {show(self.text)}", show(prompt))
+
+
+@verb("json_object", short="of", example="second")
+@phrase("the text of {of:responses} is a JSON object")
+@dataclass(frozen=True, slots=True)
+class JsonObject(ResponseExpectation):
+    """The content is a JSON object, or was truncated within one."""
+
+    def check(self, response: ChatResponse, view: Any) -> Check:
+        choice = response.first_choice
+        try:
+            ok = isinstance(json.loads(choice.content), dict)
+        except ValueError:
+            ok = choice.finish == LENGTH
+        return Check(ok, "content that is a JSON object", show(choice.content))
+
+
+@verb("matches_schema", example="{schema: {type: object, required: [count]}}")
+@dataclass(frozen=True, slots=True)
+class MatchesSchema(ResponseExpectation):
+    """The content is JSON that matches a schema, or was truncated; or the request was rejected."""
+
+    schema: Schema
+    "The JSON Schema."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    def check(self, response: ChatResponse, view: Any) -> Check:
+        choice = response.first_choice
+        value = parse(choice.content.encode("utf-8", "replace"))
+        valid = jsonschema_rs.validator_for(json.loads(self.schema))
+        ok = response.is_client_error or (
+            choice.finish == LENGTH if isinstance(value, NotJson) else valid.is_valid(value)
+        )
+        return Check(ok, f"content that matches {self.schema}", show(choice.content), ignored=not ok)
+
+
+@verb("stopped_before", example="{of: second, full: first, stop: ' 4'}")
+@phrase("{of:response} is {full:response} up to {stop:text}")
+@dataclass(frozen=True, slots=True)
+class StoppedBefore(ResponseExpectation):
+    """The text is that of a full response before the first occurrence of a stop string. Where that does not occur, nothing is decided."""
+
+    full: ResponseName
+    "The response to the same request without the stop string."
+    stop: str
+    "The stop string."
+
+    def check(self, response: ChatResponse, view: CaseView) -> Check | None:
+        full, choice = view.named(self.full)[0].first_choice.content, response.first_choice
+        if self.stop not in full:
+            return None
+        expected = full.partition(self.stop)[0]
+        ok = choice.content.rstrip() == expected.rstrip() and choice.finish == "stop"
+        observed = f"{show(choice.content)}, finish_reason {show(choice.finish)}"
+        return Check(ok, f"{show(expected)}, finish_reason stop", observed, ignored=choice.content == full)
+
+
+@verb("truncated", short="tokens", example=("3", "{of: first, tokens: 3}"))
+@phrase("{of:responses} is truncated after {tokens} token(s)")
+@phrase("{of:several_responses} are truncated after {tokens} token(s)")
+@dataclass(frozen=True, slots=True)
+class Truncated(ResponseExpectation):
+    """The completion was truncated after exactly so many tokens, and its finish reason is `length`."""
+
+    tokens: int
+    "How many."
+
+    def check(self, response: ChatResponse, view: Any) -> Check:
+        choice = response.first_choice
+        count = len(choice.ids or ()) or response.usage.get("completion_tokens")
+        ok = count == self.tokens and choice.finish == LENGTH
+        counted = "no count of tokens" if count is None else f"{count} tokens"
+        observed = f"{counted}, finish_reason {show(choice.finish)}"
+        more = isinstance(count, int) and count > self.tokens
+        return Check(ok, f"{self.tokens} tokens, finish_reason length", observed, ignored=more)
+
+
+@verb("answers_whole_question", example="{of: parts, part: hello, wholes: [lines, line]}")
+@dataclass(frozen=True, slots=True)
+class AnswersWholeQuestion(ResponseExpectation):
+    """The completion is not the one to the first part of the question alone, unless the whole question in other forms leads to that as well."""
+
+    part: ResponseName
+    "The response to the first part."
+    wholes: tuple[ResponseName, ...]
+    "The responses to the whole question in other forms."
+
+    def check(self, response: ChatResponse, view: CaseView) -> Check | None:
+        part = sample_key(view.named(self.part)[0].first_choice)
+        wholes = [view.named(name)[0].first_choice for name in self.wholes]
+        if not response.is_completion or any(part == sample_key(whole) for whole in wholes):
+            return None
+        expected = f"an answer to all of it, such as {show(wholes[0].content)}"
+        observed = f"that to its first part, {show(response.first_choice.content)}"
+        return Check(sample_key(response.first_choice) != part, expected, observed)

@@ -1,0 +1,123 @@
+"""The members of a completion, what it counts, and why it ended."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mappings
+from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
+from rollout_conformance.steps.profiles.chat.view import CaseView
+
+IN_SECONDS = 100_000_000_000  # a `created` beyond this is in milliseconds
+
+
+def members(view: CaseView) -> Iterator[Evidence]:
+    """A completion has the members that it needs, and an id of its own."""
+    for response in completions(view):
+        if response.streamed:
+            continue
+        body = response.fields
+        wrong = {
+            name: body.get(name)
+            for name, right in (
+                ("object", body.get("object") == "chat.completion"),
+                ("id", isinstance(body.get("id"), str) and body.get("id")),
+                ("created", type(body.get("created")) is int and body["created"] < IN_SECONDS),
+                ("model", isinstance(body.get("model"), str)),
+                ("choices", bool(response.choices)),
+            )
+            if not right
+        }
+        yield (
+            broken(2, "object, id, created in seconds, model and choices", show(wrong), response.n)
+            if wrong
+            else satisfied(2)
+        )
+    names = Counter(
+        name for response in completions(view) if isinstance(name := response.fields.get("id"), str) and name
+    )
+    again = next((name for name, count in names.items() if count > 1), None)
+    if again is not None:
+        yield broken(9, "an id of its own for every completion", f"{show(again)} for {names[again]} completions")
+    elif len(names) > 1:
+        yield satisfied(9)
+
+
+def usage(view: CaseView) -> Iterator[Evidence]:
+    """Usage adds up, and counts what was sampled."""
+    for response in completions(view):
+        counted = response.usage
+        if not counted:
+            continue
+        prompt, sampled, total = (counted.get(f"{name}_tokens") for name in ("prompt", "completion", "total"))
+        if isinstance(prompt, int) and isinstance(sampled, int) and prompt + sampled == total:
+            yield satisfied(10)
+        else:
+            yield broken(10, "total_tokens = prompt_tokens + completion_tokens", show(counted), response.n)
+        ids = [choice.ids for choice in response.choices]
+        known = [len(one) for one in ids if one is not None]
+        if known and len(known) == len(ids):
+            yield from _equal(11, "completion_tokens", sum(known), sampled, response)
+        if response.prompt_ids is not None:
+            yield from _equal(12, "prompt_tokens", len(response.prompt_ids), prompt, response)
+
+
+def _equal(number: int, name: str, expected: int, observed: Any, response: ChatResponse) -> Iterator[Evidence]:
+    yield (
+        satisfied(number)
+        if expected == observed
+        else broken(number, f"{name}: {expected}", f"{name}: {show(observed)}", response.n)
+    )
+
+
+def finish_reasons(view: CaseView) -> Iterator[Evidence]:
+    """A completion ends as its finish_reason says. A stream without any breaks the order of its chunks (CHAT-051)."""
+    for response in completions(view):
+        named = isinstance(response.request.get("tool_choice"), Mapping)
+        choices = response.choices
+        for choice in choices:
+            if response.chunks and choice.finish is None:
+                continue
+            right = _right_endings(view, response, choice, alone=len(choices) == 1)
+            if choice.finish in sorted(right) or (named and choice.calls and choice.finish == "stop"):
+                yield satisfied(38)
+            else:
+                yield broken(38, f"finish_reason {' or '.join(sorted(right))}", show(choice.finish), response.n)
+
+
+def _right_endings(view: CaseView, response: ChatResponse, choice: Choice, alone: bool) -> set[str]:
+    most = response.request.get("max_completion_tokens") or response.request.get("max_tokens")
+    end = view.tokens.end_of_turn if view.tokens else None
+    sampled = response.usage.get("completion_tokens") if alone else None
+    if choice.ids is None and isinstance(sampled, int) and isinstance(most, int) and sampled < most:
+        return {"tool_calls"} if choice.calls else {"stop"}
+    if choice.ids is not None and end is not None and isinstance(most, int):
+        ended = end in choice.ids and response.request.get("ignore_eos") is not True
+        cut = len(choice.ids) >= most and not ended and not _ends_in_stop(view, response, choice)
+        if cut:
+            return {"length"}
+        return {"tool_calls"} if choice.calls else {"stop"}
+    return {"tool_calls", "length"} if choice.calls else {"stop", "length"}
+
+
+def _ends_in_stop(view: CaseView, response: ChatResponse, choice: Choice) -> bool:
+    stops = response.request.get("stop") or []
+    text = view.tokens.decode(choice.ids or ()) if view.tokens else ""
+    return any(stop in text for stop in ([stops] if isinstance(stops, str) else stops))
+
+
+def call_ids(view: CaseView) -> Iterator[Evidence]:
+    """A tool call has an id that no earlier one of its conversation has."""
+    for response in completions(view):
+        earlier = {
+            str(call.get("id"))
+            for message in mappings(response.messages)
+            for call in mappings(message.get("tool_calls"))
+        }
+        for choice in response.choices:
+            again = [call.get("id") for call in choice.calls if str(call.get("id")) in earlier]
+            if again:
+                yield broken(40, "an id that no earlier call of the conversation has", show(again[0]), response.n)

@@ -1,0 +1,130 @@
+"""The token ids of a completion are its message, and each has its logprob."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mappings
+from rollout_conformance.steps.engine.trace import parse
+from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
+from rollout_conformance.steps.profiles.chat.responses import MOST, ChatResponse, Choice, functions
+from rollout_conformance.steps.profiles.chat.view import CaseView
+
+BIG = 2**53  # no probability has a logarithm below minus this
+BROKEN_LETTER = "\ufffd"
+
+
+def token_ids(view: CaseView) -> Iterator[Evidence]:
+    """The ids are the message, and each has its logprob."""
+    for response in completions(view):
+        if not response.request.get("return_token_ids"):
+            continue
+        for choice in response.choices:
+            if choice.ids is None:
+                yield broken(20, "token_ids, because return_token_ids is true", "none", response.n)
+                continue
+            if response.prompt_ids is None:
+                yield broken(20, "prompt_token_ids, because return_token_ids is true", "none", response.n)
+            yield from _whole(view, response, choice, choice.ids)
+            yield from _logprobs(view, response, choice, choice.ids)
+
+
+def _whole(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple[int, ...]) -> Iterator[Evidence]:
+    if view.tokens is None:
+        return
+    text, end = view.tokens.decode(ids), view.tokens.end_of_turn
+    ended = choice.finish in ("stop", "tool_calls") and not _stopped_by_string(response, choice)
+    if ended and end is not None and end not in ids:
+        yield broken(20, f"the end of the turn ({end}) among the ids", f"they end with {list(ids[-4:])}", response.n)
+        return
+    yield satisfied(20)
+    called = list(islice(functions(choice), MOST))  # each is looked for in all of the text
+    parts = dict.fromkeys([choice.content.strip(), *(name for name, _ in called)])
+    # A sampled special token is left out of the content; servers represent half a character differently.
+    plain = view.tokens.decode(ids, special=False)
+    missing = next(
+        (part for part in parts if part not in text and part not in plain and BROKEN_LETTER not in part), None
+    )
+    if _stopped_by_string(response, choice) or missing is None:
+        yield satisfied(21)
+    else:
+        yield broken(21, f"ids that decode to {show(missing)}", show(text), response.n)
+    for arguments in dict.fromkeys(arguments for _, arguments in called):
+        if not isinstance(parse(arguments.encode("utf-8", "replace")), dict):
+            continue
+        if arguments not in text:
+            yield broken(22, f"arguments as sampled: {show(text)}", show(arguments), response.n)
+            return
+        yield satisfied(22)
+
+
+def _stopped_by_string(response: ChatResponse, choice: Choice) -> bool:
+    return bool(response.request.get("stop")) and choice.finish == "stop"
+
+
+def _logprobs(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple[int, ...]) -> Iterator[Evidence]:
+    if not response.request.get("logprobs"):
+        return
+    entries = choice.logprobs
+    if entries is None or len(entries) != len(ids):
+        observed = "no logprobs" if not entries else f"{len(entries)} logprobs"
+        yield broken(23, f"{len(ids)} logprobs for {len(ids)} ids", observed, response.n)
+        return
+    strange = next((n for n, pair in enumerate(zip(entries, ids, strict=True)) if _foreign(view, *pair)), None)
+    if strange is None:
+        yield satisfied(23)
+    else:
+        expected = f"logprob {strange} is of {show(view.tokens.decode([ids[strange]]) if view.tokens else '')}"
+        yield broken(23, expected, f"it is of {show(entries[strange].get('token'))}", response.n)
+    yield from probabilities(response, entries)
+
+
+def probabilities(response: ChatResponse, entries: list[Mapping[str, Any]]) -> Iterator[Evidence]:
+    values = [entry.get("logprob") for entry in entries]
+    wrong = [value for value in values if not _is_logprob(value)]
+    yield broken(24, "finite logprobs, none above 0", show(wrong[:3]), response.n) if wrong else satisfied(24)
+
+
+def _is_logprob(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -BIG < value <= 0
+
+
+def _foreign(view: CaseView, entry: Mapping[str, Any], token: int) -> bool:
+    """Whether an entry names the text of another token. Servers spell what is not ASCII, and markup, differently."""
+    if view.tokens is None:
+        return False
+    text, told = view.tokens.decode([token]), entry.get("token")
+    plain = text.isascii() and not text.startswith("<|") and isinstance(told, str) and told.isascii() and told != ""
+    return plain and told != text
+
+
+def alternatives(view: CaseView) -> Iterator[Evidence]:
+    """A token has one logprob: that of its entry is that which it has among the alternatives, and greedy takes the best."""
+    for response in completions(view):
+        for choice in response.choices:
+            for entry in choice.logprobs or ():
+                tops = mappings(entry.get("top_logprobs"))
+                same = [one.get("logprob") for one in tops if one.get("token") == entry.get("token")]
+                value = entry.get("logprob")
+                if tops and not same and response.request.get("temperature") == 0:
+                    yield broken(
+                        37,
+                        f"{show(entry.get('token'))} among the alternatives: greedy takes the best",
+                        show(tops),
+                        response.n,
+                    )
+                    break
+                if same and isinstance(value, int | float) and not any(_close(value, one) for one in same):
+                    yield broken(
+                        37,
+                        f"logprob {same[0]} for {show(entry.get('token'))}, as among the alternatives",
+                        str(value),
+                        response.n,
+                    )
+                    break
+
+
+def _close(a: float, b: Any) -> bool:
+    return isinstance(b, int | float) and abs(a - b) <= 1e-4 + 1e-3 * abs(a)

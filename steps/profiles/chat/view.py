@@ -1,0 +1,78 @@
+"""What the cases of a run share, and one case as the checks read it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.http.responses import Responses, responses_of
+from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+
+UNKNOWN_CONTEXT = (
+    40_009  # tokens that are sent to a server that does not say how many it takes: a number that no server reports
+)
+
+
+@dataclass(slots=True)
+class CaseContext:
+    """What the cases of a run share. `capabilities` are those of the server, `listed` its models, `context_tokens` how many tokens the
+    model takes; `tokens` is None where the suite does not have the model's tokenizer."""
+
+    model: str
+    key: str | None
+    tokens: Tokens | None
+    card: Card
+    context_tokens: int
+    capabilities: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
+
+    @property
+    def knows_context(self) -> bool:
+        """Whether the server reports how many tokens it takes."""
+        return self.context_tokens != UNKNOWN_CONTEXT
+
+    @property
+    def target_key(self) -> str | None:
+        """The same key by the name that the contexts of all profiles have for it."""
+        return self.key
+
+    @property
+    def requested(self) -> dict[str, Any]:
+        """What every completion is requested with, where the server has it: a strict one rejects members that it does not know."""
+        names = {"logprobs": "logprobs", "token_ids": "return_token_ids"}
+        return {member: True for capability, member in names.items() if capability in self.capabilities}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """One case as the checks read it. `extra` is the state of its session."""
+
+    trace: Trace
+    responses: Responses[ChatResponse]
+    context: CaseContext
+    wait_timeouts: tuple[tuple[str, str], ...] = field(default=())
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tokens(self) -> Tokens | None:
+        return self.context.tokens
+
+    @property
+    def judged(self) -> list[ChatResponse]:
+        """The responses that the case is about, in the order of their requests: all but the readings of metrics."""
+        return [one for one in self.responses if not one.is_reading]
+
+    def named(self, *words: str) -> list[ChatResponse]:
+        """The responses that these words mean: names, `it`, `first`, `second`, ..., `both`, `all`."""
+        return self.responses.named(*words)
+
+
+def read(session: Session) -> CaseView:
+    """A session that has ended, as the checks read it."""
+    kept = responses_of(session)
+    responses = Responses({name: ChatResponse.of(one) for name, one in kept.by_name.items()}, kept.order)
+    wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
+    return CaseView(session.trace, responses, session.context, wait_timeouts, session.state)

@@ -1,0 +1,98 @@
+"""The base of the expectations on rollouts: which rollouts are meant, and the evidence they give."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one comparison showed. `exchanges` are the numbers of those that show it; `timing` when only the clock shows it."""
+
+    ok: bool
+    expected: str
+    observed: str
+    exchanges: tuple[int, ...] = ()
+    timing: bool = False
+    duplicates_invariant: bool = False
+
+    def evidence(self, requirement: str) -> Evidence:
+        if self.ok:
+            return Satisfied(requirement)
+        return Finding(
+            requirement,
+            self.expected,
+            self.observed,
+            self.exchanges,
+            timing=self.timing,
+            duplicates_invariant=self.duplicates_invariant,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CaseExpectation:
+    """A demand on the whole case. A subclass compares; without any check nothing is decided.
+
+    `admits` are the ends of a rollout that are right for it beside `COMPLETED`: `rejected`, `error`. `demands_completion` when no other is.
+    """
+
+    admits: ClassVar[tuple[str, ...]] = ()
+    demands_completion: ClassVar[bool] = False
+
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        for check in self.checks(view):
+            yield check.evidence(requirement)
+
+    def checks(self, view: CaseView) -> Iterator[Check]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutExpectation(CaseExpectation):
+    """A demand on each of some rollouts."""
+
+    rollout: str = field(default="", kw_only=True)
+    "The label of the rollout that is meant, with its copies; without a label, every rollout of the case."
+
+    def checks(self, view: CaseView) -> Iterator[Check]:
+        for rollout in self.chosen(view):
+            yield from self.check(rollout, view)
+
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+        raise NotImplementedError
+
+    def chosen(self, view: CaseView) -> list[Rollout]:
+        label = self.rollout
+        return [one for name, one in view.rollouts.items() if label in ("", name) or name.startswith(f"{label}#")]
+
+
+def shown_status(response: Answer) -> str:
+    """The status of a response, or why there was none."""
+    return f"{response.status}" if response.status is not None else str(response.exchange.fault)
+
+
+def end_of(rollout: Rollout) -> tuple[Any, Any, tuple[int, ...]]:
+    """The status and the finish reason of the result, and the exchanges that show them."""
+    result = rollout.result
+    if result is None:
+        return None, None, tuple(start.n for start in rollout.starts)
+    return result.fields.get("status"), result.fields.get("finish_reason"), (result.n,)
+
+
+def shown_end(rollout: Rollout) -> str:
+    result = rollout.result
+    if result is None:
+        starts = ", ".join(shown_status(start) for start in rollout.starts) or "no start request"
+        return f"no final result (start: {starts})"
+    names = ("status", "finish_reason", "error_message")
+    members = {name: result.fields[name] for name in names if result.fields.get(name) is not None}
+    return ", ".join(f"{name} {show(value)}" for name, value in members.items()) or show(result.body)
+
+
+def final_messages(rollout: Rollout) -> list[Any]:
+    messages = rollout.result.fields.get("final_messages") if rollout.result else None
+    return messages if isinstance(messages, list) else []

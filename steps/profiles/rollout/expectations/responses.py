@@ -1,0 +1,115 @@
+"""What may be demanded of the responses to status and cancel requests (routed dialect), and to health checks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.trace import NotJson
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.responses import KeptResponse
+from rollout_conformance.steps.profiles.rollout.expectations.base import CaseExpectation
+from rollout_conformance.steps.profiles.rollout.expectations.base import Check as CaseCheck
+from rollout_conformance.steps.profiles.rollout.view import CaseView
+
+CANCEL_PATH = "/rollout/cancel"
+
+
+@verb("rollout_status", short="statuses", example=("success", "[queued, running]"))
+@phrase("the status of the rollout is {statuses}")
+@dataclass(frozen=True, slots=True)
+class RolloutStatus(ResponseExpectation):
+    """The response to a status request reports one of these statuses."""
+
+    statuses: tuple[Literal["queued", "running", "grading", "success", "failure", "cancelled", "unknown"], ...]
+    "Where `unknown` is right, a 404 is too."
+
+    def judge(self, view: Any, requirement: str) -> Iterator[Evidence]:
+        yield from ResponseExpectation.judge(self, view, requirement)
+        if not view.named(*self.of):
+            yield Check(False, self._expected, "no status request in this case").evidence(requirement)
+
+    def check(self, response: KeptResponse, view: Any) -> Check:
+        status = response.fields.get("status")
+        is_unknown = response.status == 404 and "unknown" in self.statuses
+        ok = is_unknown or (response.status == 200 and status in self.statuses)
+        return Check(ok, self._expected, f"{response.status}: status {show(status)}")
+
+    @property
+    def _expected(self) -> str:
+        return f"200 with status {' or '.join(self.statuses)}"
+
+
+@verb(
+    "cancel_disposition",
+    short="dispositions",
+    example=("cancelled_running", "{dispositions: not_found, rollout_id: unknown-id}"),
+)
+@phrase("the cancel response reports {dispositions}")
+@dataclass(frozen=True, slots=True)
+class CancelDisposition(ResponseExpectation):
+    """The response to a cancel request reports one of these dispositions for every rollout of the case."""
+
+    dispositions: tuple[Literal["cancelled_queued", "cancelled_running", "not_found"], ...]
+    rollout_id: str = ""
+    "An id in place of those of the rollouts."
+
+    def judge(self, view: Any, requirement: str) -> Iterator[Evidence]:
+        yield from ResponseExpectation.judge(self, view, requirement)
+        if not view.named(*self.of):
+            yield Check(False, self._expected, "no cancel request in this case").evidence(requirement)
+
+    def check(self, response: KeptResponse, view: Any) -> list[Check]:
+        results = response.fields.get("results")
+        results = results if isinstance(results, dict) else response.fields
+        ids = [self.rollout_id] if self.rollout_id else [one.given.rollout_id for one in view.rollouts.values()]
+        return [
+            Check(
+                results.get(one) in self.dispositions,
+                self._expected,
+                f"{response.status}: {one}: {show(results.get(one))}",
+            )
+            for one in ids
+        ]
+
+    @property
+    def _expected(self) -> str:
+        return f"a disposition {' or '.join(self.dispositions)}"
+
+
+@verb("cancel_rejected", short="of", example="all")
+@phrase("the cancel request is rejected")
+@dataclass(frozen=True, slots=True)
+class CancelRejected(ResponseExpectation):
+    """The response to a cancel request has status 422 or 400 and a JSON body."""
+
+    def check(self, response: KeptResponse, view: Any) -> Check:
+        ok = response.status in (400, 422) and not isinstance(response.body, NotJson)
+        return Check(ok, "422 and a JSON body", f"{response.status}")
+
+
+@verb("active_rollouts", example=("{rises: true}", "{returns: true}"))
+@phrase("active_rollouts rises and is never negative", rises=True)
+@dataclass(frozen=True, slots=True)
+class ActiveRollouts(CaseExpectation):
+    """`active_rollouts` of the health responses is never negative, where it is reported at least twice."""
+
+    admits: ClassVar = ("error",)
+
+    rises: bool = False
+    "Whether one response has to report more than 0."
+    returns: bool = False
+    "Whether the last response has to report what the first does: for a case with an instance of its own."
+
+    def checks(self, view: CaseView) -> Iterator[CaseCheck]:
+        values = [one.fields.get("active_rollouts") for one in view.others]
+        counts = [value for value in values if isinstance(value, int)]
+        if len(counts) < 2:
+            return
+        ok = min(counts) >= 0 and (not self.rises or max(counts) > 0) and (not self.returns or counts[-1] == counts[0])
+        expected = "active_rollouts never negative"
+        expected += ", and raised while one runs" if self.rises else ""
+        expected += ", and at the end what it was at the start" if self.returns else ""
+        yield CaseCheck(ok, expected, show(counts))

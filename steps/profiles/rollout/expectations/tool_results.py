@@ -1,0 +1,124 @@
+"""What may be demanded of tool results: the messages with role `tool` in the generation requests."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from rollout_conformance.steps.engine import internal_error_patterns
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.verb_parsing import Written
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.profiles.rollout.expectations.base import Check, RolloutExpectation
+from rollout_conformance.steps.profiles.rollout.invariants.termination import looks_like_error
+from rollout_conformance.steps.profiles.rollout.invariants.tools import following, gives
+from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
+
+ERROR, HUGE = "error", "huge"
+SCHEMA = {"type": "array", "items": {"type": ["number", "string", "boolean", "null", "array"]}}
+
+
+def _values(written: Any) -> tuple[Any, ...]:
+    """A list in the list holds the values of which each is right."""
+    return tuple(tuple(one) if isinstance(one, list) else one for one in written)
+
+
+@verb("tool_results", short="values", example=("8", "[3, 8, error]", "[[error, 8]]"))
+@phrase("the tool result is {values:json}")
+@phrase("the tool results are {values:json}")
+@phrase("the tool call returns an error", values=(ERROR,))
+@dataclass(frozen=True, slots=True)
+class ToolResults(RolloutExpectation):
+    """The rollout has these tool results, in order."""
+
+    values: Annotated[tuple[Any, ...], Written(_values, SCHEMA)]
+    "For each a number or text, `error` for the text of an error, `huge` for a number that no float can hold, or a list of what is right."
+
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+        contents = tool_contents(rollout)
+        if len(contents) != len(self.values):
+            yield Check(False, f"{len(self.values)} tool message(s)", f"{len(contents)}: {show(contents)}")
+            return
+        if not contents:
+            yield Check(True, "no tool message", "none")
+        for value, content in zip(self.values, contents, strict=True):
+            ok = any(_is(content, one) for one in (value if isinstance(value, tuple) else (value,)))
+            yield Check(ok, f"a tool message that {_described(value)}", f"content: {show(content)}")
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " or ".join(_described(one) for one in value)
+    words = {ERROR: "reports an error", HUGE: "gives the exact number"}
+    return words.get(str(value)) or f"gives {show(value)}"
+
+
+def _is(content: Any, value: Any) -> bool:
+    if value == ERROR:
+        return looks_like_error(content)
+    return isinstance(content, str) and gives(content, math.inf if value == HUGE else value)
+
+
+def tool_contents(rollout: Rollout) -> list[Any]:
+    """The contents of the tool messages of all turns, in order."""
+    return [
+        message.get("content")
+        for turn in rollout.generated
+        for message in following(rollout, turn) or []
+        if isinstance(message, dict) and message.get("role") == "tool"
+    ]
+
+
+@verb("tool_error_prefix", short="rollout", example="left")
+@phrase('the texts of tool errors begin with "Error:"')
+@dataclass(frozen=True, slots=True)
+class ToolErrorPrefix(RolloutExpectation):
+    """The texts of tool errors begin with `Error:`."""
+
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+        for content in tool_contents(rollout):
+            if looks_like_error(content):
+                yield Check(content.startswith("Error:"), "content begins with Error:", show(content))
+
+
+@verb("no_internals", short="rollout", example="left")
+@phrase("no tool result contains source code")
+@dataclass(frozen=True, slots=True)
+class NoInternals(RolloutExpectation):
+    """No tool result contains source code of the server. The name of an exception or of a tool is no source code."""
+
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+        responses = [chat.exchange.response for chat in rollout.chats if chat.exchange.response is not None]
+        sent = internal_error_patterns.Sent(response.body for response in responses)
+        for content in tool_contents(rollout):
+            source = internal_error_patterns.SOURCE
+            found = internal_error_patterns.leaked(content, source, sent) if isinstance(content, str) else None
+            observed = internal_error_patterns.excerpt(content, found) if found else show(content)
+            yield Check(found is None, "an error text without source code", observed)
+
+
+@verb("truncated_call_not_run", short="rollout", example="left")
+@phrase("no truncated tool call is run")
+@dataclass(frozen=True, slots=True)
+class TruncatedCallNotRun(RolloutExpectation):
+    """Every tool result is an error: the tool calls of the case are truncated."""
+
+    admits: ClassVar = ("error",)
+
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+        run = [content for content in tool_contents(rollout) if not looks_like_error(content)]
+        yield Check(not run, "no result of a truncated tool call", f"content: {show(run[:1])}")
+
+
+@verb("only_listed_tools_run", short="rollout", example="left")
+@phrase("every listed tool runs, and no other")
+@dataclass(frozen=True, slots=True)
+class OnlyListedToolsRun(RolloutExpectation):
+    """A call of a tool that the target lists returns its value, a call of any other an error."""
+
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+        calls = [call["function"] for turn in rollout.generated if turn.issued for call in turn.issued.calls]
+        for function, content in zip(calls, tool_contents(rollout), strict=False):
+            name, listed = function["name"], function["name"] in view.tools
+            expected = f"{name} is listed and runs" if listed else f"{name} is not listed and does not run"
+            yield Check(looks_like_error(content) != listed, expected, f"content: {show(content)}")

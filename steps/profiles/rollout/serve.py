@@ -1,0 +1,23 @@
+"""`rollout-conformance serve rollout`."""
+
+import os
+
+import click
+
+from rollout_conformance.steps.profiles.serving import SERVER, become, require_free
+
+
+@click.command("rollout")
+@click.option("--host", envvar="ROLLOUT_SERVER_HOST", default="127.0.0.1", show_default=True)
+@click.option("--port", envvar="ROLLOUT_SERVER_PORT", type=click.IntRange(0, 65535), default=9000, show_default=True)
+@click.option(
+    "--demo", is_flag=True, help="Use the shipped tokenizer for every tokenizer name, and report that in the response."
+)
+def command(host: str, port: int, demo: bool) -> None:
+    """The reference rollout server."""
+    os.environ["ROLLOUT_SERVER_HOST"], os.environ["ROLLOUT_SERVER_PORT"] = host, str(port)
+    if demo:
+        os.environ["ROLLOUT_DEMO"] = "true"
+    require_free(host, port, "ROLLOUT_SERVER_PORT")
+    click.echo(f"rollout server on http://{host}:{port or '(any)'}  API docs: /docs  stop: Ctrl-C", err=True)
+    become(SERVER)

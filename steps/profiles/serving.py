@@ -1,0 +1,27 @@
+"""What serves a reference implementation: it is started as a process of its own, and never imported by the suite."""
+
+import os
+import socket
+import sys
+
+from rollout_conformance.steps.engine.findings import SuiteError
+
+SERVER = "rollout_conformance.rollout_server"
+
+
+def become(*words: str) -> None:
+    """Run `python -m WORDS` in place of this process."""
+    os.execv(sys.executable, [sys.executable, "-m", *words])  # noqa: S606 - our own module, in this very process
+
+
+def require_free(host: str, port: int, variable: str) -> None:
+    """Raises `SuiteError` when a port is taken. Whoever holds it is left alone."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SuiteError(
+                f"cannot listen on {host}:{port}: {error.strerror}. Another program holds it, and is left alone. "
+                f"Choose another port with --port N or {variable}=N."
+            ) from error

@@ -1,0 +1,136 @@
+"""The pages of the vocabulary: what each verb does, its members, how it is written in YAML, and its sentences in Gherkin.
+
+`python -m rollout_conformance.steps.scenario.vocabulary_page` writes docs/vocabulary*.md; `rollout-conformance vocabulary` prints the same.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.phrase_types import TYPES
+from rollout_conformance.steps.engine.suggestions import similar_names
+from rollout_conformance.steps.engine.verbs import Phrase, Verb
+from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.scenario import sentences
+from rollout_conformance.steps.scenario.example_sentences import sentence
+from rollout_conformance.steps.scenario.member_types import default_of, type_of
+
+DOCS = ROOT / "docs"
+MADE = "<!-- Made by `python -m rollout_conformance.steps.scenario.vocabulary_page`; do not edit. -->"
+INDEX = """# Vocabulary
+
+{made}
+
+The verbs of each profile: {links}. `rollout-conformance vocabulary WORD` prints those that have a word in their name, members or sentences.
+
+A verb is one item of `steps` or `expect` of a case in YAML. It is written as its name alone (`- generate`), with a value, which is short for one
+member (`- generate: a`), or with members (`- generate: {{rollout: a, concurrent: 3}}`). A value alone is also a list of one.
+
+In Gherkin a verb is a sentence. Before a sentence about one rollout of several, `for rollout "a", ` names that rollout:
+`When for rollout "a", the trainer starts the rollout`. These are the values that stand in sentences:
+
+| type | example |
+| --- | --- |
+{types}
+
+```{{toctree}}
+:hidden:
+
+{pages}
+```
+"""
+
+
+def index() -> str:
+    """What holds for the verbs of every profile."""
+    return INDEX.format(
+        made=MADE,
+        links=", ".join(f"[{name}](vocabulary_{name}.md)" for name in PROFILES),
+        types="\n".join(f"| {name} | `{one.example}` |" for name, one in TYPES.items()),
+        pages="\n".join(f"vocabulary_{name}" for name in PROFILES),
+    )
+
+
+def page(profile: Profile) -> str:
+    """The whole vocabulary of a profile."""
+    title = f"# Vocabulary of the profile `{profile.name}`"
+    vocabulary = profile.vocabulary
+    actions = _section("Steps", vocabulary.actions.values())
+    expectations = _section("Expectations", vocabulary.expectations.values())
+    return "\n".join([title, "", MADE, "", *actions, *expectations, *_of_functions(profile)])
+
+
+def entries(profiles: Iterable[Profile], word: str) -> str:
+    """The verbs that have this word: as their name or a part of it, as a member, or in a sentence. Raises `SuiteError` where none has."""
+    found = [(profile, verb) for profile in profiles for verb in profile.vocabulary if word.lower() in _words(verb)]
+    if not found:
+        known = {one for profile in profiles for verb in profile.vocabulary for one in _words(verb)}
+        near = similar_names(word, sorted(known))
+        hint = f" Did you mean {' or '.join(near)}?" if near else " `rollout-conformance vocabulary` lists all verbs."
+        raise SuiteError(f"vocabulary {word}: no verb, member or sentence has this word.{hint}")
+    return "\n".join(line for profile, verb in found for line in _entry(verb, f" ({profile.name})"))
+
+
+def _section(title: str, verbs: Iterable[Verb]) -> Iterator[str]:
+    yield from (f"## {title}", "")
+    for verb in verbs:
+        yield from _entry(verb)
+
+
+def _entry(verb: Verb, where: str = "") -> Iterator[str]:
+    yield from (f"### `{verb.name}`{where}", "")
+    if verb.kind is object:  # still read by a function, which has no members to show
+        return
+    yield from (*verb.doc.splitlines(), "")
+    yield from _members(verb)
+    if verb.examples:
+        yield from ("```yaml", *(f"- {verb.name}: {example}" for example in verb.examples), "```", "")
+    if verb.phrases:
+        yield from ("```gherkin", *(_gherkin(verb, phrase) for phrase in verb.phrases), "```", "")
+
+
+def _members(verb: Verb) -> Iterator[str]:
+    if not verb.members:
+        return
+    yield from ("| member | type | default | meaning |", "| --- | --- | --- | --- |")
+    for member in sorted(verb.members, key=lambda one: not one.is_needed):
+        short = (
+            f" `{verb.name}: x` is short for `{verb.name}: {{{member.name}: x}}`." if member.name == verb.short else ""
+        )
+        meaning = f"{' '.join(member.doc.split())}{short}".replace("|", "\\|").strip()
+        yield f"| `{member.name}` | {type_of(member.hint)} | {default_of(member)} | {meaning} |"
+    yield ""
+
+
+def _gherkin(verb: Verb, phrase: Phrase) -> str:
+    keyword = phrase.keyword or ("when" if verb.is_action else "then")
+    below = ['\n  """\n  member: value\n  """'] if phrase.block else ["\n  | ... |"] if phrase.table else []
+    return "".join([f"{keyword.capitalize()} {sentence(verb, phrase)}", *below])
+
+
+def _of_functions(profile: Profile) -> Iterator[str]:
+    """The sentences that are more than one verb with its members."""
+    lines = [f"{keyword.capitalize()} {text}" for keyword, text in sentences.of_functions(profile)]
+    if lines:
+        yield from ("## Other sentences", "", "```gherkin", *lines, "```", "")
+
+
+def _words(verb: Verb) -> set[str]:
+    """What a verb is found by, in small letters."""
+    sentences = re.findall(r"[\w-]+", " ".join(sentence(verb, phrase) for phrase in verb.phrases))
+    names = [verb.name, *verb.name.split("_"), *(member.name for member in verb.members)]
+    return {one.lower() for one in (*names, *sentences)}
+
+
+def files() -> Mapping[Path, str]:
+    """Every page that is shipped."""
+    pages = {DOCS / f"vocabulary_{name}.md": page(profile) for name, profile in PROFILES.items()}
+    return {DOCS / "vocabulary.md": index(), **pages}
+
+
+if __name__ == "__main__":
+    for file, text in files().items():
+        file.write_text(text, encoding="utf-8")

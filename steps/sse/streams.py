@@ -1,0 +1,115 @@
+"""A stream of server-sent events, read as it arrives: each event with its time, and no more of them than can have been requested."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from rollout_conformance.steps.engine import body_limits
+from rollout_conformance.steps.engine.http_client import headers, transport_fault
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.trace import Headers, Request, Response, parse
+from rollout_conformance.steps.http.responses import KeptResponse
+from rollout_conformance.steps.sse.parser import Parser
+
+DONE = "[DONE]"
+LONGEST_EVENT = 16 << 20  # bytes
+KEPT_EVENTS = 1000  # of a stream that is not read to its end because it has too many
+PATIENCE = 4  # times the patience of the session: the longest time that a stream is read
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One event of a stream: `at` in seconds since the case began, `data` as JSON, or `DONE`."""
+
+    at: float
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedResponse(KeptResponse):
+    """A response with the events of its body. `left` when the suite disconnected before its end."""
+
+    chunks: tuple[Chunk, ...] = ()
+    left: bool = False
+
+    @property
+    def data(self) -> list[Any]:
+        """The data of the events, `DONE` and what is not JSON among it."""
+        return [chunk.data for chunk in self.chunks]
+
+
+def event_data(text: str) -> Any:
+    return DONE if text == DONE else parse(text.encode())
+
+
+class Endless(Exception):
+    """A stream of more than can have been requested."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """A stream while it is read, of `most` events at most."""
+
+    most: int
+    status: int | None = None
+    headers: Headers = ()
+    raw: bytearray = field(default_factory=bytearray)
+    chunks: list[Chunk] = field(default_factory=list)
+    fault: str | None = None
+    parser: Parser = field(default_factory=Parser)
+    waiting: int = 0  # bytes since the last event
+
+    def add(self, piece: bytes, at: float) -> None:
+        self.raw += piece
+        events = [Chunk(at, event_data(event.data)) for event in self.parser.feed(piece)]
+        self.chunks += events
+        self.waiting = 0 if events else self.waiting + len(piece)
+        if self.waiting > LONGEST_EVENT:
+            del self.raw[body_limits.KEPT :]
+            raise Endless(f"more than {LONGEST_EVENT >> 20} MiB of body without the end of an event")
+        if len(self.chunks) > self.most:
+            seen = len(self.chunks)
+            del self.chunks[KEPT_EVENTS:], self.raw[body_limits.KEPT :]
+            raise Endless(f"a stream of more than {self.most} events ({seen} were read)")
+
+
+async def read_stream(
+    session: Session, request: Request, most: int, enough: Callable[[Reading], bool] = lambda reading: False
+) -> tuple[int, Reading]:
+    """Send a request and read its stream as it arrives, until it ends or there is `enough`; gives the number of the exchange and what was
+    read. A stream that breaks off is a reading with a fault."""
+    n = session.trace.open(request, to_target=True, rollout="-")
+    read = Reading(most)
+    try:
+        async with (
+            asyncio.timeout(session.patience_s * PATIENCE),
+            session.client.stream(
+                request.method, session.target + request.path, content=request.body, headers=dict(request.headers)
+            ) as response,
+        ):
+            read.status, read.headers = response.status_code, headers(response)
+            async for piece in response.aiter_raw():
+                read.add(piece, session.trace.now())
+                if enough(read):
+                    break
+    except TimeoutError:
+        read.fault = f"no end within {session.patience_s * PATIENCE:g} s"
+    except Endless as error:
+        read.fault = str(error)
+    except (httpx.HTTPError, OSError) as error:
+        read.fault = transport_fault(error)
+    if read.fault is None:
+        session.last_activity.answers += 1
+        session.touch()
+    read.parser = Parser()  # what it holds of an unfinished event is not needed
+    return n, read
+
+
+def recorded(session: Session, n: int, read: Reading) -> bytes:
+    """Close the exchange in the trace; gives the body as far as it is kept."""
+    raw = body_limits.kept(read.raw[: body_limits.KEPT] if read.fault else read.raw)
+    session.trace.close(n, None if read.fault else Response(read.status or 0, read.headers, raw), read.fault)
+    return raw

@@ -1,0 +1,51 @@
+"""Whether a stream arrives as it is generated."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from rollout_conformance.steps.engine.findings import Finding, Satisfied
+from rollout_conformance.steps.engine.trace import Exchange, Request, Trace
+from rollout_conformance.steps.http.responses import Responses
+from rollout_conformance.steps.sse.expectations import StreamsIncrementally
+from rollout_conformance.steps.sse.streams import DONE, Chunk, StreamedResponse
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    trace: Trace
+    responses: "Responses[StreamedResponse]"
+
+    def named(self, *words: str) -> list[StreamedResponse]:
+        return self.responses.named(*words)
+
+
+def evidence(*streams: list[float]) -> list[Finding | Satisfied]:
+    trace = Trace(exchanges=[Exchange(n, True, "-", Request("POST", "/"), 0.0) for n in range(len(streams))])
+    kept = [
+        StreamedResponse(f"a#{n + 1}", n, {}, 200, {}, chunks=(*(Chunk(at, {}) for at in times), Chunk(9, DONE)))
+        for n, times in enumerate(streams)
+    ]
+    return list(StreamsIncrementally().judge(View(trace, Responses.of(kept)), "X-1"))
+
+
+ALL_AT_ONCE, EVENLY, IN_A_MOMENT = [1.0, 1.01, 1.02], [0.2, 0.6, 1.0], [0.01, 0.02, 0.03]
+
+
+def test_events_one_after_the_other_are_right() -> None:
+    assert evidence(EVENLY) == [Satisfied("X-1")]
+
+
+def test_events_all_at_the_end_are_one_finding() -> None:
+    found = evidence(ALL_AT_ONCE, ALL_AT_ONCE)
+    assert len(found) == 1
+    assert isinstance(found[0], Finding)
+
+
+def test_one_good_stream_of_several_is_enough() -> None:
+    assert evidence(ALL_AT_ONCE, EVENLY) == [Satisfied("X-1")]
+
+
+@pytest.mark.parametrize("times", [IN_A_MOMENT, EVENLY[:2], []])
+def test_what_is_too_short_decides_nothing(times: list[float]) -> None:
+    assert evidence(times) == []

@@ -1,0 +1,198 @@
+"""The vocabulary of every profile: what YAML, Gherkin, the JSON Schema and the page say of one verb is the same."""
+
+import gc
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+from click.testing import CliRunner
+from pytest_bdd.steps import step_function_context_registry
+
+from rollout_conformance.steps import cli
+from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.verbs import BLOCK, TABLE, Member, Phrase, Verb
+from rollout_conformance.steps.paths import SCENARIOS
+from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.scenario import schema, vocabulary_page
+from rollout_conformance.steps.scenario.example_sentences import plain_sentence, sentence
+from rollout_conformance.steps.scenario.sentences import look_up, register
+
+TRAINER = PROFILES["trainer"]
+
+
+def verbs() -> Iterator[Any]:
+    """Every verb that is a class of its own."""
+    for name, profile in PROFILES.items():
+        for verb in profile.vocabulary:
+            if verb.kind is not object:
+                yield pytest.param(profile, verb, id=f"{name}-{verb.name}")
+
+
+def sentences() -> Iterator[Any]:
+    for one in verbs():
+        profile, verb = one.values
+        for phrase in verb.phrases:
+            yield pytest.param(profile, verb, phrase, id=f"{one.id}-{phrase.template}")
+
+
+def read(text: str) -> Any:
+    return yaml_source.parse(text, "x.yaml").value
+
+
+def below(verb: Verb, phrase: Phrase) -> dict[str, Any]:
+    """What stands under a sentence: a text block with the value of an example of the verb, if one has that member."""
+    if phrase.table:
+        return {TABLE: [["name", "value"], ["a", "1"]]}
+    if not phrase.block:
+        return {}
+    members = [one for one in map(read, verb.examples) if isinstance(one, dict)]
+    value = next((one[phrase.block] for one in members if phrase.block in one), {"a": 1})
+    return {BLOCK: value if isinstance(value, str) else yaml.safe_dump(value)}
+
+
+def meant(profile: Profile, verb: Verb, phrase: Phrase, text: str) -> Any:
+    """The value that the one sentence that fits gives."""
+    keyword = phrase.keyword or ("when" if verb.is_action else "then")
+    found = look_up(keyword, text, profile.name)
+    assert [context.step_func.__name__ for context, _, _ in found] == [f"{verb.name}: {phrase.template}"]
+    [(context, arguments, _)] = found
+    return context.step_func(**arguments, **below(verb, phrase))
+
+
+def as_written(verb: Verb, phrase: Phrase, text: str, value: Any) -> str:
+    """The members of a value in YAML: as the sentence gives them, and those that differ from their default."""
+    matched = re.fullmatch(verb.pattern(phrase), text)
+    assert matched is not None
+    types = dict(phrase.placeholders())
+    given = dict(phrase.fixed)
+    given |= {name: verb.type_of(name, types[name]).convert(said) for name, said in matched.groupdict().items()}
+    if verb.before is None:
+        members = [one for one in verb.members if one.name not in given]
+        given |= {one.name: getattr(value, one.name) for one in members if getattr(value, one.name) != default(one)}
+    elif phrase.block:
+        given[phrase.block] = read(below(verb, phrase)[BLOCK])
+    return yaml.safe_dump(plain(given))
+
+
+def default(member: Member) -> Any:
+    return member.factory() if callable(member.factory) else member.default
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+@pytest.mark.parametrize("fill", [plain_sentence, sentence])
+@pytest.mark.parametrize(("profile", "verb", "phrase"), list(sentences()))
+def test_a_sentence_and_its_members_in_yaml_are_one_value(
+    profile: Profile, verb: Verb, phrase: Phrase, fill: Any
+) -> None:
+    text = fill(verb, phrase)
+    value = meant(profile, verb, phrase, text)
+    assert isinstance(value, verb.kind)
+    if not phrase.table:
+        assert verb.read(read(as_written(verb, phrase, text, value))) == value
+
+
+def test_no_sentence_is_lost_with_the_module_that_wrote_it() -> None:
+    """pytest-bdd holds its steps weakly."""
+    register(TRAINER.name)
+    gc.collect()
+    known = {context.step_func.__name__ for context in step_function_context_registry.values()}
+    expected = {f"{verb.name}: {phrase.template}" for verb in TRAINER.vocabulary for phrase in verb.phrases}
+    assert expected <= known
+
+
+@pytest.mark.parametrize(("profile", "verb"), list(verbs()))
+def test_a_verb_is_documented_with_examples_that_are_read(profile: Profile, verb: Verb) -> None:
+    assert verb.doc
+    assert not verb.doc.startswith(f"{verb.kind.__name__}("), "the docstring that dataclasses write by themselves"
+    assert verb.examples or not verb.members, "a verb with members has an example"
+    for example in verb.examples:
+        assert isinstance(verb.read(read(example)), verb.kind)
+
+
+def validator(profile: Profile, part: str) -> jsonschema_rs.Draft202012Validator:
+    """Of a step, or of an expectation."""
+    return jsonschema_rs.Draft202012Validator({"$ref": f"#/$defs/{part}", "$defs": schema.schema(profile)["$defs"]})
+
+
+@pytest.mark.parametrize(("profile", "verb"), list(verbs()))
+def test_the_schema_allows_the_examples_and_no_other_members(profile: Profile, verb: Verb) -> None:
+    valid = validator(profile, "steps" if verb.is_action else "expect").is_valid
+    for example in verb.examples:
+        assert valid({verb.name: read(example)}), example
+    if verb.before is None:
+        assert not valid({verb.name: {"member_that_no_verb_has": 1}})
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_the_schema_allows_the_cases_that_are_shipped(name: str) -> None:
+    whole = jsonschema_rs.Draft202012Validator(schema.schema(PROFILES[name]))
+    files = sorted((SCENARIOS / name).glob("**/*.yaml"))
+    assert files
+    for file in files:
+        wrong = [
+            f"{file.name} {'.'.join(map(str, one.instance_path))}" for one in whole.iter_errors(read(file.read_text()))
+        ]
+        assert not wrong
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"response_mask": "wide"},
+        {"concurrent": "many"},
+        {"members": [1]},
+        {"rollout": {}},
+        {"repeat": "yes"},
+    ],
+)
+def test_the_schema_refuses_a_wrong_value_of_a_member(value: Any) -> None:
+    valid = validator(TRAINER, "steps").is_valid
+    assert not valid({"generate": value})
+    assert valid("generate")
+    assert valid({"generate": {"response_mask": "<mask>", "concurrent": "<count>"}}), "columns of `examples`"
+
+
+@pytest.mark.parametrize("step", ["genrate", {"generate": None, "report_end": None}, {}, {"genrate": None}, 3])
+def test_the_schema_refuses_what_is_not_one_known_verb(step: Any) -> None:
+    assert not validator(TRAINER, "steps").is_valid(step)
+
+
+def test_the_schemas_that_are_shipped_are_those_of_the_verbs() -> None:
+    for file, one in schema.files().items():
+        told = f"python -m {schema.__name__} writes it"
+        assert file.read_text(encoding="utf-8") == schema.written(one), told
+
+
+def test_the_pages_that_are_shipped_are_those_of_the_verbs() -> None:
+    for file, text in vocabulary_page.files().items():
+        assert file.read_text(encoding="utf-8") == text, f"python -m {vocabulary_page.__name__} writes it"
+
+
+@pytest.mark.parametrize("word", ["generate", "response_mask", "Retry-After", "COMPLETED"])
+def test_the_command_prints_the_verbs_that_have_a_word(word: str) -> None:
+    printed = CliRunner().invoke(cli.cli, ["vocabulary", "--profile", "trainer", word])
+    assert printed.exit_code == 0
+    titles = re.findall(r"^### `(\w+)` \(trainer\)$", printed.output, re.MULTILINE)
+    assert titles
+    assert "tools_in_prompts" not in titles
+    assert word in printed.output
+
+
+def test_the_command_prints_the_whole_vocabulary_of_a_profile() -> None:
+    printed = CliRunner().invoke(cli.cli, ["vocabulary", "--profile", "trainer"])
+    assert printed.output == vocabulary_page.page(TRAINER) + "\n"
+
+
+def test_the_command_names_what_is_near_an_unknown_word() -> None:
+    with pytest.raises(SuiteError, match=r"no verb, member or sentence has this word\. Did you mean generate or"):
+        vocabulary_page.entries([TRAINER], "genrate")
