@@ -1,15 +1,15 @@
 """Many cases on one loop: how many at once, what one may do to the others, and what becomes of one that cannot be played. Time is virtual."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 
 from rollout_conformance.steps.engine import runner as runners
-from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation, Step
 from rollout_conformance.steps.engine.findings import (
     Cause,
     Evidence,
@@ -51,38 +51,45 @@ class Expect:
         return self.evidence
 
 
+@dataclass(frozen=True)
 class Profile:
-    """A profile of one requirement, with no invariants."""
+    """A profile of one requirement, with no invariants, whose view is the session itself."""
 
-    levels = {"R-1": "must"}  # noqa: RUF012
-    by_invariants = replaces_duplicates = masks_other_findings = at_any_level = frozenset[str]()
+    role: str = "client"
+    levels: Mapping[str, str] = field(default_factory=lambda: {"R-1": "must"})
+    by_invariants: frozenset[str] = frozenset()
+    replaces_duplicates: frozenset[str] = frozenset()
+    masks_other_findings: frozenset[str] = frozenset()
+    at_any_level: frozenset[str] = frozenset()
+    read: Callable[[Session, Case], Session] = lambda session, case: session
+    cause: Callable[[Case, Any], Cause | None] = lambda case, view: None
+    inconclusive_reason: Callable[[Case, Any], str | None] = lambda case, view: None
+    disturbs: Callable[[Case], bool] = lambda case: "disturbs" in case.tags
+    width: Callable[[Case], int] = lambda case: sum(getattr(step.what, "copies", 1) for step in case.actions)
+    subject: Callable[[Action | Expectation], str] = lambda what: ""
 
     def dialects_of(self, requirement: str) -> tuple[str, ...]:
         return ("sync",)
 
-    def read(self, session: Session, case: Case) -> Session:
-        return session
-
-    def cause(self, case: Case, view: Any) -> Cause | None:
-        return None
-
-    def inconclusive_reason(self, case: Case, view: Any) -> str | None:
-        return None
-
     def checked(self, view: Any) -> Iterable[Evidence]:
         return ()
 
-    def context(self, case: Case) -> Any:
+
+class Peers:
+    """Peers of a target that is never changed by a case, and has no streams."""
+
+    def context(self, case: Case) -> object:
         return None
 
     def lacks(self, case: Case) -> str | None:
         return "the target declares no streams" if "streams" in case.needs else None
 
-    def disturbs(self, case: Case) -> bool:
-        return "disturbs" in case.tags
-
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         return True
+
+
+def runner(options: Options = OPTIONS) -> Runner:
+    return Runner(options, Profile(), Peers(), lambda one: f"run --case {one.name}")
 
 
 def case(name: str, action: Do, *tags: str, expect: Expect | None = None, **members: Any) -> Case:
@@ -94,8 +101,8 @@ def played(*cases: Case) -> list[Outcome]:
     """The outcomes of cases that are all begun at once."""
 
     async def main() -> list[Outcome]:
-        async with Runner(OPTIONS, Profile(), lambda one: f"run --case {one.name}") as runner:
-            return await asyncio.gather(*(runner.play(one) for one in cases))
+        async with runner() as judging:
+            return await asyncio.gather(*(judging.play(one) for one in cases))
 
     return virtual_time.run(main())
 
@@ -197,9 +204,9 @@ def test_a_target_that_does_nothing_any_more_ends_all_that_is_in_flight_and_noth
         await asyncio.Event().wait()
 
     async def main() -> tuple[list[Outcome], Outcome]:
-        async with Runner(OPTIONS, Profile(), lambda one: "") as runner:
-            begun = await asyncio.gather(*(runner.play(case(str(n), Do(waits))) for n in range(5)))
-            return begun, await runner.play(case("later", Do(nothing)))
+        async with runner() as judging:
+            begun = await asyncio.gather(*(judging.play(case(str(n), Do(waits))) for n in range(5)))
+            return begun, await judging.play(case("later", Do(nothing)))
 
     begun, later = virtual_time.run(main())
     assert {outcome.judgement.verdict for outcome in (*begun, later)} == {Verdict.ERROR}
@@ -211,8 +218,8 @@ def test_a_target_that_does_nothing_any_more_ends_all_that_is_in_flight_and_noth
 def test_with_a_live_model_a_case_about_a_script_is_skipped() -> None:
     async def main() -> Outcome:
         live = Options(OPTIONS.target, OPTIONS.card, live=True)
-        async with Runner(live, Profile(), lambda one: "") as runner:
-            return await runner.play(case("it", Do(nothing)))
+        async with runner(live) as judging:
+            return await judging.play(case("it", Do(nothing)))
 
     judgement = virtual_time.run(main()).judgement
     assert (judgement.verdict, judgement.reason) == (Verdict.SKIP, runners.SCRIPT_BOUND)
