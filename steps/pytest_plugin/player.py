@@ -131,7 +131,7 @@ class Player:
     def _report_nothing(self, file: Path, ended_by: str) -> None:
         """The report of a session that was ended before its target was ready."""
         run_options = run_options_of(self.config, options.of(self.config).profile or DEFAULT)
-        target = run_options.target or profile_of(run_options.profile).default_target
+        target = run_options.target or profile_of(run_options.profile).reference.app
         with ReportWriter.of_nothing(file, run_options, target) as writer:
             writer.close(aborted=True, ended_by=ended_by)
 
