@@ -60,6 +60,12 @@ def load(path: Path) -> dict[str, Requirement]:
     return {entry.id: entry.frozen() for entry in catalogue.requirements}
 
 
+def capabilities(path: Path) -> dict[str, str]:
+    """The capabilities that the catalogue in `path` declares, by name: what a target with each of them does."""
+    raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (it builds nothing but text)
+    return _Catalogue.model_validate(raw).capabilities
+
+
 class _Loader(yaml.CBaseLoader):
     """Loads every scalar as a string (`no`, `422`), and rejects a mapping with a duplicate key."""
 

@@ -73,15 +73,17 @@ def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None
         raise ValueError(f"{', '.join(missing)}: missing. Write {{{', '.join(f'{name}: ...' for name in missing)}}}")
     for name, allowed in {**literals(kind), **(choices or {})}.items():  # type: ignore[arg-type]
         for one in _several(given.get(name, ())):
-            if one not in allowed:
+            if one not in allowed and one is not None:
                 raise ValueError(f"{name}: {unknown_name('word', one, allowed)}")
     lists, numbers = _lists(kind), _numbers(kind)  # type: ignore[arg-type]
     listed = {name: _several(value) if name in lists else value for name, value in given.items()}
+    values = {}
     for name, value in listed.items():
         if name in numbers or name in STATUSES:
             amount(name, value)
-        sendable(name, value)
-    return kind(**{name: _fitting(kind, name, value) for name, value in listed.items()})
+        values[name] = _fitting(kind, name, value)
+        sendable(name, value)  # after the members within it, whose mistakes say more
+    return kind(**values)
 
 
 def _fitting(kind: type, name: str, value: Any) -> Any:

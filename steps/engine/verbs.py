@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar, get_origin
 
+from pydantic import TypeAdapter
+
 from rollout_conformance.steps.engine.cases import Action
 from rollout_conformance.steps.engine.phrase_types import TYPES, PhraseType, choice, choices
 from rollout_conformance.steps.engine.verb_parsing import hints, literals, made, members
@@ -115,12 +117,7 @@ class Verb:
 
     @property
     def members(self) -> "list[Member]":
-        docs, types = _member_docs(self.kind), hints(self.kind)
-        return [
-            Member(one.name, types[one.name], one.default, one.default_factory, docs.get(one.name, ""))
-            for one in fields(self.kind)
-            if one.init
-        ]
+        return members_of(self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +133,33 @@ class Member:
     @property
     def is_needed(self) -> bool:
         return self.default is MISSING and self.factory is MISSING
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of its value."""
+        made = TypeAdapter(self.hint).json_schema()
+        made.pop("title", None)
+        if made.get("type") == "array" and "items" in made:
+            made = {"anyOf": [made, made["items"]]}  # a value alone is a list of one
+        return ({"description": self.doc} if self.doc else {}) | made
+
+
+def members_of(kind: type) -> list[Member]:
+    """The members of a dataclass, a verb or a part of one, with their texts."""
+    docs, types = _member_docs(kind), hints(kind)
+    return [
+        Member(one.name, types[one.name], one.default, one.default_factory, docs.get(one.name, ""))
+        for one in fields(kind)
+        if one.init
+    ]
+
+
+def object_schema(kind: type) -> dict[str, Any]:
+    """The JSON Schema of a value of a dataclass that is written as an object with its members."""
+    members = members_of(kind)
+    needed = [one.name for one in members if one.is_needed]
+    whole: dict[str, Any] = {"type": "object", "properties": {one.name: one.schema for one in members}}
+    return whole | ({"required": needed} if needed else {}) | {"additionalProperties": False}
 
 
 def verb(

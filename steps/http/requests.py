@@ -28,6 +28,9 @@ class RequestAction:
     concurrent: bool = field(default=True, kw_only=True)
     "Whether several are sent at the same time, or each after the response to the one before."
 
+    background: bool = field(default=False, kw_only=True)
+    "Whether the case continues while the request is in flight, until a later step waits for its response."
+
     @property
     def keeps(self) -> tuple[str, ...]:
         """The names of the requests whose responses are kept."""
@@ -36,12 +39,15 @@ class RequestAction:
     @property
     def copies(self) -> int:
         """How many requests are under way at once, where that is more than one."""
-        return self.times if self.times > 1 and self.concurrent else 0
+        return self.times if (self.times > 1 and self.concurrent) or self.background else 0
 
     async def perform(self, session: Session) -> None:
         name = responses_of(session).reserve(self.name)
         names = [name] if self.times == 1 else [f"{name}{COPY}{n + 1}" for n in range(self.times)]
         sending = [self.send_one(session, name, n) for n, name in enumerate(names)]
+        if self.background:
+            in_flight(session).extend(map(session.spawn, sending))
+            return
         if self.concurrent:
             await asyncio.gather(*sending)
             return
@@ -50,6 +56,12 @@ class RequestAction:
 
     async def send_one(self, session: Session, name: str, nth: int) -> None:
         raise NotImplementedError
+
+
+def in_flight(session: Session) -> "list[asyncio.Task[Any]]":
+    """The requests in the background that no step has waited for."""
+    found: list[asyncio.Task[Any]] = session.state.setdefault("in_flight", [])
+    return found
 
 
 @verb(

@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from rollout_conformance.steps.engine.verbs import Member, Verb
+from rollout_conformance.steps.engine.verbs import Verb
 from rollout_conformance.steps.paths import SCENARIOS
 from rollout_conformance.steps.profiles.base import Profile
 
@@ -58,7 +56,7 @@ def _value(verb: Verb) -> dict[str, Any]:
     """What may stand behind a verb: its members, the short form, or nothing."""
     if verb.kind is object:
         return {}
-    members = {member.name: _or_column(_member(member)) for member in verb.members}
+    members = {member.name: _or_column(member.schema) for member in verb.members}
     whole: dict[str, Any] = {"type": "object", "properties": members}
     needed = [member.name for member in verb.members if member.is_needed]
     forms = [whole | ({"required": needed} if needed else {}) | {"additionalProperties": verb.before is not None}]
@@ -71,14 +69,6 @@ def _value(verb: Verb) -> dict[str, Any]:
     if not needed:
         forms.append({"type": "null"})
     return {"description": "\n\n".join([verb.doc, *(f"{verb.name}: {one}" for one in verb.examples)]), "anyOf": forms}
-
-
-def _member(member: Member) -> dict[str, Any]:
-    made = TypeAdapter(member.hint).json_schema()
-    made.pop("title", None)
-    if made.get("type") == "array" and "items" in made:
-        made = {"anyOf": [made, made["items"]]}  # a value alone is a list of one
-    return ({"description": member.doc} if member.doc else {}) | made
 
 
 def _or_column(made: dict[str, Any]) -> dict[str, Any]:

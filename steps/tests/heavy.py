@@ -18,7 +18,7 @@ from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import calculator, tokens
 from rollout_conformance.steps.peers.script import Call, Reply, Script
-from rollout_conformance.steps.peers.scripted_backends import Plan
+from rollout_conformance.steps.peers.scripted_backends import BackendScript
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles import PROFILES
@@ -157,12 +157,12 @@ def router_views() -> Iterator[tuple[str, View]]:
     for name, made in chat_replies():
 
         def view(size: int, made: Callable[[int], ChatResponse] = made) -> chat.CaseView:
-            plan = Plan("rc-00000000-1x", Trace())
-            plan.told += [
+            script = BackendScript("rc-00000000-1x", Trace())
+            script.delivered += [
                 completion([choice({"content": "a"})]),
                 [chunk({"index": 0, "delta": {"content": "a"}}), "[DONE]"],
             ]
-            return chat_talk(made(size), context, {"plan": plan})
+            return chat_talk(made(size), context, {"script": script})
 
         yield name, view
 

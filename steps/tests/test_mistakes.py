@@ -40,7 +40,7 @@ CHAT = """cases:
 ROUTER = """cases:
 - name: one
   requirements: [ROUTER-003]
-  steps: [{engines: [500, Done.]}, {chat: {user: Hello!}}]
+  steps: [{backends: [500, Done.]}, {chat: {user: Hello!}}]
   expect: [{status: 200}]
 """
 TRAINER = """cases:
@@ -234,10 +234,10 @@ def test_a_slip_in_data_is_told(told: Told, seen: str, wrong: str, where: str, s
         (ROUTER, "500", "999", "999 is no status of HTTP"),
         (ROUTER, "500", "{delay_s: .inf}", "inf is no number"),
         (ROUTER, "500", "{stauts: 500}", "Did you mean status"),
-        (ROUTER, "Done.", "{put: {x: .nan}}", "cannot be sent as JSON"),
-        (ROUTER, "[500, Done.]", "{say: Done., hold: true}", "nothing lets it go"),
-        (ROUTER, ", {chat: {user: Hello!}}", "", "nothing is asked of the router"),
-        (ROUTER, "{status: 200}", "{asked: e}", "unknown word 'e'"),
+        (ROUTER, "Done.", "{members: {x: .nan}}", "cannot be sent as JSON"),
+        (ROUTER, "[500, Done.]", "{text: Done., hold: true}", "no step releases them"),
+        (ROUTER, ", {chat: {user: Hello!}}", "", "no request is sent to the router"),
+        (ROUTER, "{status: 200}", "{backend_requests: {backend: e}}", "unknown word 'e'"),
         (TRAINER, "start_rollout, ", "", "no rollout was started before this step"),
         (TRAINER, "start_rollout,", "{start_rollout: {first_responses: 999}},", "999 is no status of HTTP"),
         (TRAINER, "start_rollout,", "{start_rollout: {tools: [ad]}},", "Did you mean add?"),

@@ -82,6 +82,10 @@ def test_the_last_sentence_is_plain() -> None:
     assert good.endswith("Nothing required is broken: 1 requirements were judged and kept.")
 
 
+def test_the_last_sentence_about_a_router_is_not_about_training() -> None:
+    assert "train" not in summary([outcome("a", FOUND)], CATALOGUE, not_fit=PROFILES["router"].not_fit)
+
+
 @pytest.mark.parametrize(
     ("evidence", "verdict"),
     [

@@ -17,7 +17,7 @@ from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, respx_binding, tokens
 from rollout_conformance.steps.peers.script import Reply, Script
-from rollout_conformance.steps.peers.scripted_backends import Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.peers.scripted_backends import Backend, BackendResponse, Backends, BackendScript
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer, StartAnswer
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles import PROFILES
@@ -48,7 +48,7 @@ def host(trace: Trace) -> ScriptedRolloutServer:
 
 def backend(trace: Trace) -> Backend:
     all_of_them = Backends()
-    all_of_them.enroll(Plan(NONCE, trace, (BackendLine(put={"x": object()}),)))
+    all_of_them.add(BackendScript(NONCE, trace, (BackendResponse(members={"x": object()}),)))
     return Backend("a", all_of_them)
 
 

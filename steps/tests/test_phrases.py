@@ -58,54 +58,6 @@ def test_twins_are_equal_values(tmp_path: Path, prose: str, data: str) -> None:
     assert [case.needs for case in told] == [case.needs for case in written]
 
 
-ROUTER_TWINS = [
-    (
-        "ROUTER-003",
-        '    Given the engines answer 503, then break off, then are silent, then say "Done." after 0.3 s\n'
-        '    When the client sends "Hello!" with the API key "other"\n    Then it says "Done.", all of it and once\n'
-        "    And the engines were asked 2 to 3 times, both of them\n    And it fails with 402 or 429\n",
-        "steps: [{engines: [503, reset, stall, {say: Done., delay_s: 0.3}]}, {chat: {user: Hello!, key: other}}]\n"
-        "  expect: [{whole: {text: Done., of: first}}, {backend_calls: {least: 2, most: 3, engines: 2}}, "
-        "{failed: {statuses: [402, 429], of: first}}]",
-    ),
-    (
-        "ROUTER-019",
-        '    Given the engines say something, a word every 0.02 s and die after 4 pieces, then answer 500 with the body "x"\n'
-        '    When the router is asked 8 times at once with the API key "limited"\n    And 2.2 s have passed\n'
-        "    And the router is asked 2 times, one after the other\n    And an engine notices that the router has hung up\n"
-        "    Then at most 4 of the first are served, and the others are told when to come again\n    And no engine was asked\n",
-        "steps: [{engines: [{pace_s: 0.02, dies_after: 4}, {status: 500, body: x}]},"
-        " {ask_many: {times: 8, name: first, key: limited, together: true}}, {pause: 2.2},"
-        " {ask_many: {times: 2, name: second}}, hung_up]\n"
-        "  expect: [{limited: {of: first, most: 4}}, {backend_calls: 0}]",
-    ),
-    (
-        "ROUTER-002",
-        '    Given the replies of the engines hold these members:\n      """\n      a: [0, null]\n      """\n'
-        '    When the client sends "Hello!" as a stream\n    Then it holds these members:\n      """\n      a: [0, null]\n      """\n'
-        '    And it does not look finished, unless all of it is "x"\n    And it has the header X-Routing-Backend\n',
-        "steps: [{engines: {put: {a: [0, null]}}}, {chat: {user: Hello!, stream: true}}]\n"
-        "  expect: [{returned: {members: {a: [0, null]}, of: first}}, {unfinished: {or_whole: x, of: first}}, "
-        "{header: {name: X-Routing-Backend, of: first}}]",
-    ),
-]
-
-
-@pytest.mark.parametrize(("requirement", "prose", "data"), ROUTER_TWINS)
-def test_twins_of_the_other_profiles_are_equal_values(tmp_path: Path, requirement: str, prose: str, data: str) -> None:
-    profile = requirement.partition("-")[0].lower()
-    folder = tmp_path / profile
-    folder.mkdir()
-    (folder / "s.feature").write_text(HEAD.replace("ROLLOUT-112", requirement) + prose, encoding="utf-8")
-    text = f"cases:\n- name: s\n  requirements: [{requirement}]\n  {data}\n"
-    (folder / "s.yaml").write_text(text, encoding="utf-8")
-    told = [case for one in compile_feature(folder / "s.feature", PROFILES[profile], tmp_path) for case in one.cases]
-    written = scenario.load(folder / "s.yaml", PROFILES[profile], tmp_path)
-    assert [(c.dialect, c.needs, [s.what for s in c.steps]) for c in told] == [
-        (c.dialect, c.needs, [s.what for s in c.steps]) for c in written
-    ]
-
-
 @pytest.mark.parametrize(
     ("text", "where", "told"),
     [

@@ -266,14 +266,14 @@ def test_a_chat_that_cannot_be_judged(profile: str, response: Response, told: st
     assert told in refusal(always(response), profile=profile)
 
 
-def test_a_router_without_its_engines() -> None:
+def test_a_router_without_its_backends() -> None:
     told = refusal(always(answer(503, {"error": "no backend"})), profile="router", model="m")
-    assert 'every greeting is answered 503 {"error": "no backend"}, and none reaches an engine of the suite (' in told
-    assert "model m): configure it for these engines" in told
+    assert 'every greeting is answered 503 {"error": "no backend"}, and none reaches a backend of the suite (' in told
+    assert "model m): configure it for these backends" in told
 
 
-def test_a_router_in_front_of_other_engines() -> None:
-    assert "none reaches an engine of the suite" in refusal(always(REPLY), profile="router")
+def test_a_router_in_front_of_other_backends() -> None:
+    assert "none reaches a backend of the suite" in refusal(always(REPLY), profile="router")
 
 
 @pytest.mark.parametrize("profile", [name for name in PROFILES if name != "rollout"])
@@ -307,16 +307,16 @@ async def _judged(request: RunOptions) -> tuple[tuple[str, ...], tuple[str, ...]
 
 
 def test_a_router_is_asked_for_the_model_that_was_named() -> None:
-    """Its engines list that model, and a router that knows no other one can be judged."""
+    """Its backends list that model, and a router that knows no other one can be judged."""
     keys = json.dumps([{"key": KEY, "org": "one", "scopes": ["inference"]}])
-    engines = json.dumps([{"name": "a", "url": "{engine_a}"}])
-    env = {"ROUTER_BACKENDS": engines, "ROUTER_KEYS": keys, "ROUTER_LOG_LEVEL": "off"}
+    backends = json.dumps([{"name": "a", "url": "{backend_a}"}])
+    env = {"ROUTER_BACKENDS": backends, "ROUTER_KEYS": keys, "ROUTER_LOG_LEVEL": "off"}
     request = RunOptions(profile="router", described=Card(env=env, key=KEY), model="of-my-own")
 
     async def asked() -> set[str]:
         async with ready(request) as run:
-            plan = run.greetings[0].session.state["plan"]
-            return {json.loads(sent.body)["model"] for _, sent in plan.asked}
+            script = run.greetings[0].session.state["script"]
+            return {json.loads(sent.body)["model"] for _, sent in script.received}
 
     assert asyncio.run(asked()) == {"of-my-own"}
 

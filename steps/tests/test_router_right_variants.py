@@ -16,33 +16,33 @@ from rollout_conformance.steps.run_setup import RunOptions, ready
 
 TARGET = "app:rollout_conformance.steps.profiles.router.tests.plain:create_app"
 CASES = (
-    "a 400 of the engine is a 400",
-    "a 429 of an engine is told, or asked of the other one",
-    "a 500 is asked of the other engine",
-    "a connection that breaks off is asked of the other engine",
-    "a stream that cannot begin is asked of the other engine",
-    "a stream whose engine dies does not look finished",
-    "a wrong method is told so",
-    "an engine that goes on to fail costs nobody an answer",
-    "an unknown path is not found",
-    "health needs no key",
-    "no key of a client reaches an engine",
-    "tools and their calls reach the engine as they are",
-    "what a stream says comes back",
-    "what the client sends reaches the engine",
-    "what the engine says comes back",
-    "when every engine answers 500 the client is told",
-    "when every engine breaks off the client is told",
-    "Numbers arrive as they were written",
-    "One failure is no reason to do without an engine",
-    "One word for twenty clients at once, and no question is asked twice",
+    "a 400 of a backend is forwarded",
+    "after a 429 the router forwards it or fails over",
+    "a request fails over after a 500",
+    "a request fails over after a connection reset",
+    "a stream fails over after a 503",
+    "a stream whose backend resets the connection is recognisable as incomplete",
+    "an unsupported method is rejected with 405 and Allow",
+    "a backend that always fails costs no request",
+    "an unknown path has a 404",
+    "the health endpoint needs no API key",
+    "no API key of a client reaches a backend",
+    "the backend receives tools and tool calls unchanged",
+    "the client receives every member of a chunk",
+    "the backend receives every member of a chat request",
+    "the client receives every member of a response",
+    "the client receives an error when every backend returns 500",
+    "the client receives an error when every backend resets the connection",
+    "Numbers of a request are forwarded unchanged",
+    "A backend is used again after a single failure",
+    "Twenty concurrent requests are forwarded once each",
 )
 
 
 def played(
     ways: str, jobs: int = 8, names: Iterable[str] = CASES, health: str | None = "/healthz/live"
 ) -> list[Outcome]:
-    env = {"PLAIN": ways, "PLAIN_ENGINES": "{engine_a},{engine_b}"}
+    env = {"PLAIN": ways, "PLAIN_ENGINES": "{backend_a},{backend_b}"}
     health = health if "other_health" in ways else None
     headers = {"x-config": "two engines"}
     card = Card(key=KEY, settle_s=0, capabilities=["timeout"], env=env, health=health, headers=headers)
@@ -88,17 +88,17 @@ def test_a_router_may_be_otherwise(ways: str) -> None:
 
 
 def test_a_path_of_health_that_nobody_named_is_not_judged() -> None:
-    (outcome,) = played("other_health", names=["health needs no key"], health=None)
+    (outcome,) = played("other_health", names=["the health endpoint needs no API key"], health=None)
     assert outcome.judgement.verdict is Verdict.SKIP
-    assert "health: /..." in outcome.judgement.reason
+    assert "the target card names the health path of the router" in outcome.judgement.reason
 
 
 def test_a_router_that_is_full_breaks_nothing() -> None:
     outcomes = played("places_4", 32)
     assert broken(outcomes) == set()
     full = [one for one in outcomes if one.judgement.verdict is Verdict.INCONCLUSIVE]
-    assert [one.case.name.partition(",")[0] for one in full] == ["One word for twenty clients at once"]
-    assert full[0].judgement.reason == "the router answered 429 by itself (no engine was asked)"
+    assert [one.case.name for one in full] == ["Twenty concurrent requests are forwarded once each"]
+    assert full[0].judgement.reason == "the router returned 429 without sending the request to a backend"
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_defects_are_found(ways: str, requirements: set[str]) -> None:
 
 
 def test_one_cause_is_one_finding() -> None:
-    """A second attempt without the body: whatever the client got then is no reply to what it asked."""
-    outcomes = played("empty_retry", names=[name for name in CASES if "is asked of the other" in name])
-    said = {finding.expected for one in outcomes for finding in one.judgement.findings}
+    """A second attempt without the body: whatever the client receives then is not a response to its request."""
+    outcomes = played("empty_retry", names=[name for name in CASES if "fails over after" in name])
+    expected = {finding.expected for one in outcomes for finding in one.judgement.findings}
     assert broken(outcomes) == {"ROUTER-003"}
-    assert said == {"the same request at the second engine"}
+    assert expected == {"the same request at the second backend"}

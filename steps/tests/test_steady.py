@@ -18,7 +18,7 @@ from rollout_conformance.steps.engine.trace import Request, Trace
 from rollout_conformance.steps.peers import completion_responses
 from rollout_conformance.steps.peers.asgi_binding import DRIP_BYTES, MOST_DRIPS, dripped
 from rollout_conformance.steps.peers.script import Reply, Script
-from rollout_conformance.steps.peers.scripted_backends import Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.peers.scripted_backends import Backend, BackendResponse, Backends, BackendScript
 from rollout_conformance.steps.profiles.rollout.view import read_rollout
 from rollout_conformance.steps.run_setup import RunOptions, ready
 from rollout_conformance.steps.tests.heavy import TOKENS, Played
@@ -48,9 +48,9 @@ def test_a_flood_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(completion_responses, "decoded", noting)
     everybody = Backends()
-    everybody.enroll(Plan(NONCE, Trace(), (BackendLine(size=16 * completion_responses.FLOOD_BYTES),)))
+    everybody.add(BackendScript(NONCE, Trace(), (BackendResponse(size=16 * completion_responses.FLOOD_BYTES),)))
     play = Backend("a", everybody).receive(FLOOD)
-    assert len(play.told) == 16 + 2
+    assert len(play.delivers) == 16 + 2
     assert len(read) == 3
 
 

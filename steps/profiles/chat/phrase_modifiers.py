@@ -39,6 +39,12 @@ CHAT: tuple[Clause, ...] = (
     HEADER,
     (r" as a stream", " as a stream", lambda m: {"stream": True}),
     (r" (\d+) times concurrently", " 3 times concurrently", lambda m: {"times": int(m[1])}),
+    (r" (\d+) times in sequence", " 3 times in sequence", lambda m: {"times": int(m[1]), "concurrent": False}),
+    (
+        r" (\d+) times in the background",
+        " 3 times in the background",
+        lambda m: {"times": int(m[1]), "background": True},
+    ),
     (r" with (\d+) different seeds", " with 8 different seeds", lambda m: {"times": int(m[1]), "distinct_seeds": True}),
     (rf" with the tools? ({NAMES})", " with the tools add and subtract", lambda m: {"tools": words(m[1])}),
     (rf" without ({NAMES})", " without max_tokens", lambda m: {"without": words(m[1])}),

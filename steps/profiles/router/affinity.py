@@ -1,89 +1,87 @@
-"""Conversations that begin alike or do not, and engines that go and come. They drive; none of them judges."""
+"""Conversations with and without a common prefix, and requests until a backend has received one. These steps drive; none of them judges."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.peers.scripted_backends import Plan
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.responses import COPY, responses_of
+from rollout_conformance.steps.http.waiting import repeat_until
 from rollout_conformance.steps.profiles.chat.requests import ChatRequest
-from rollout_conformance.steps.profiles.router.concurrency import LOOK_S
+from rollout_conformance.steps.profiles.router.backends import BackendName, script_of
 
-LONG = "All that is written here is of one kind, and the same for everybody who reads it. "  # 82 letters
+LONG = "All that is written here is of one kind, and the same for everybody who reads it. "  # 82 characters
+PATIENCE = 2  # times that of the case: a backend that failed may not be used for a while
 
 
+@verb("conversations", short="times", example=("40", "{turns: 12}", "{times: 12, common_prefix: 16000}"))
+@phrase("the client has {times:int} conversation(s) of {turns:int} turn(s)")
 @dataclass(frozen=True, slots=True)
-class Converse:
-    """`times` conversations, each of `turns` turns. They share a beginning of `alike` letters, or have none in common where that is 0."""
+class Conversations:
+    """Have several conversations, one after the other. Each turn sends the history of its conversation with another question."""
 
     times: int = 1
-    name: str = "talk"
+    "How many conversations."
+    name: str = ""
+    "A name for the responses of all conversations."
     turns: int = 1
-    alike: int = 0
+    "How many requests each of them has."
+    common_prefix: int = 0
+    "How many characters at their beginning are the same in all of them. With 0 they have no common prefix."
+
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        return (self.name,)
 
     async def perform(self, session: Session) -> None:
+        name = responses_of(session).reserve(self.name)
         for n in range(self.times):
-            await self._one(session, n)
+            await self._one(session, name, n)
 
-    async def _one(self, session: Session, n: int) -> None:
-        messages: list[Mapping[str, Any]] = [{"role": "system", "content": self._beginning(session, n)}]
+    async def _one(self, session: Session, name: str, n: int) -> None:
+        messages: list[Mapping[str, Any]] = [{"role": "system", "content": self._beginning(session, name, n)}]
         for turn in range(self.turns):
-            question = f"{self.name} {n}, question {turn}, of {session.state['session_name']}"
+            question = f"{name} {n}, question {turn}, of {session.state['session_name']}"
             messages = [*messages, {"role": "user", "content": question}]
-            name = f"{self.name}#{n * self.turns + turn + 1}"
-            await ChatRequest(name=name, body={"messages": messages}).perform(session)
+            response = f"{name}{COPY}{n * self.turns + turn + 1}"
+            await ChatRequest(name=response, body={"messages": messages}).perform(session)
             messages = [*messages, {"role": "assistant", "content": f"Answer {turn}."}]
 
-    def _beginning(self, session: Session, n: int) -> str:
-        """What is alike is so within the case only: the router may remember the other ones."""
-        if not self.alike:
-            return f"{self.name} {n} of {session.state['session_name']}. {LONG}"
-        return (f"{session.state['session_name']}. " + LONG * (self.alike // len(LONG) + 1))[: self.alike]
+    def _beginning(self, session: Session, name: str, n: int) -> str:
+        """A prefix is common to the conversations of a case only: the router may remember those of other cases."""
+        case = session.state["session_name"]
+        if not self.common_prefix:
+            return f"{name} {n} of {case}. {LONG}"
+        return (f"{case}. " + LONG * (self.common_prefix // len(LONG) + 1))[: self.common_prefix]
 
 
+@verb("request_until_backend", short="backend", example=("a", "{backend: c, name: again}"))
+@phrase("requests are sent until backend {backend} receives one")
 @dataclass(frozen=True, slots=True)
-class LastDies:
-    """The engine that was asked last is dead for this case from now on."""
+class RequestUntilBackend:
+    """Send requests one after the other until this backend has received one, or twice the patience of the case is over."""
+
+    backend: BackendName
+    "The backend that has to receive a request."
+    name: str = ""
+    "A name for the responses."
+
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        return (self.name,)
 
     async def perform(self, session: Session) -> None:
-        plan: Plan = session.state["plan"]
-        if plan.asked:
-            plan.gone.add(plan.asked[-1][0])
+        name, sent, script = responses_of(session).reserve(self.name), 0, script_of(session)
 
+        def reached() -> bool:
+            return self.backend in {backend for backend, _ in script.received}
 
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """These engines are down from now on, and no other is: they break every connection off, to their health as well."""
+        async def attempt() -> bool:
+            nonlocal sent
+            if not reached():
+                sent += 1
+                await ChatRequest(name=f"{name}{COPY}{sent}", user="Hello!").perform(session)
+            return reached()
 
-    down: tuple[str, ...] = ()
-
-    async def perform(self, session: Session) -> None:
-        down: set[str] = session.context.backends.down
-        down.clear()
-        down.update(self.down)
-
-
-@dataclass(frozen=True, slots=True)
-class AskUntil:
-    """Ask again and again until this engine is asked, or the patience is over twice: one that failed may rest meanwhile."""
-
-    engine: str
-    name: str = "until"
-
-    async def perform(self, session: Session) -> None:
-        plan: Plan = session.state["plan"]
-        end = asyncio.get_running_loop().time() + 2 * session.patience_s
-        n = 0
-        while self.engine not in {name for name, _ in plan.asked} and asyncio.get_running_loop().time() < end:
-            n += 1
-            await ChatRequest(name=f"{self.name}#{n}", user="Hello!").perform(session)
-            await asyncio.sleep(LOOK_S)
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Tell the router to end, and wait until it has; what is in flight goes on meanwhile."""
-
-    async def perform(self, session: Session) -> None:
-        await asyncio.gather(session.state["target"].stop(), *session.state.pop("crowd", []))
+        await repeat_until(session, attempt, for_s=PATIENCE * session.patience_s)

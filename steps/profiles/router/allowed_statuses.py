@@ -1,4 +1,4 @@
-"""Which statuses of a reply a case has room for, all its demands together."""
+"""Which statuses of a response a case allows, all its expectations together."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,41 +8,35 @@ from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.profiles.chat.expectations.usage import UsageChunk
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
-from rollout_conformance.steps.profiles.router.expectations import DeltasKept, Failed, Limited, Returned, Some, Whole
-from rollout_conformance.steps.profiles.router.headers import Joined
-from rollout_conformance.steps.profiles.router.limits import BUSY, Shed
+from rollout_conformance.steps.profiles.router.forwarding import ChunkMembersForwarded, ResponseMembers
+from rollout_conformance.steps.profiles.router.limits import LimitEnforced, SomeHaveStatus
+from rollout_conformance.steps.profiles.router.streams import CoherentStream, ResponseText
 from rollout_conformance.steps.sse.expectations import StreamsIncrementally
 
 OK = 200
-ABOUT_A_BODY = (Whole, Returned, DeltasKept, Joined, UsageChunk, StreamsIncrementally)
+ABOUT_A_BODY = (ResponseText, ResponseMembers, ChunkMembersForwarded, CoherentStream, UsageChunk, StreamsIncrementally)
 
 
-def wanted(case: Case, view: CaseView, reply: ChatResponse) -> frozenset[int] | None:
-    """None where the case leaves it open how this reply ends."""
+def allowed(case: Case, view: CaseView, response: ChatResponse) -> frozenset[int] | None:
+    """None where the case leaves it open which status this response has."""
     found: frozenset[int] | None = None
-    for demand in _about(case, view, reply):
-        statuses = _statuses(demand)
+    for expectation in _about(case, view, response):
+        statuses = _statuses(expectation)
         if statuses is not None:
             found = statuses if found is None else found & statuses
     return found
 
 
-def _about(case: Case, view: CaseView, reply: ChatResponse) -> Iterator[Any]:
+def _about(case: Case, view: CaseView, response: ChatResponse) -> Iterator[Any]:
     for step in case.expectations:
-        of = getattr(step.what, "of", "")
-        if reply in view.named(*((of,) if isinstance(of, str) else of)):
+        of = getattr(step.what, "of", ())
+        if any(one is response for one in view.named(*((of,) if isinstance(of, str) else of))):
             yield step.what
 
 
-def _statuses(demand: Any) -> frozenset[int] | None:
-    if isinstance(demand, Status):
-        return demand.numbers
-    if isinstance(demand, Failed):
-        return frozenset(demand.statuses)
-    if isinstance(demand, Some):
-        return frozenset({OK, *demand.statuses})
-    if isinstance(demand, Limited):
-        return frozenset({OK, 429})
-    if isinstance(demand, Shed):
-        return frozenset({OK, *BUSY})
-    return frozenset({OK}) if isinstance(demand, ABOUT_A_BODY) else None
+def _statuses(expectation: Any) -> frozenset[int] | None:
+    if isinstance(expectation, Status):
+        return expectation.numbers
+    if isinstance(expectation, SomeHaveStatus | LimitEnforced):
+        return frozenset({OK, *expectation.statuses})
+    return frozenset({OK}) if isinstance(expectation, ABOUT_A_BODY) else None

@@ -1,4 +1,4 @@
-"""What an operator does with keys, and a client that signs. They drive; none of them judges."""
+"""API keys that are created and revoked, and requests that are signed. These steps drive; none of them judges."""
 
 import hashlib
 import hmac
@@ -7,69 +7,103 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.requests import Send
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
-from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 
 KEYS = "/v1/admin/keys"
 
 
-def made_key(session: Session, name: str) -> str:
-    """Long enough for every router, and known to be ours wherever it turns up."""
+def created_key(session: Session, name: str) -> str:
+    """Long enough for every router, and recognisable wherever it appears."""
     return f"tk-{session.state['session_name']}-{name}"
 
 
+@verb("create_key", short="name", example=("", "{scopes: [admin]}", "{expires_at: 1000000000}"))
+@phrase("an API key with the scope(s) {scopes:names} is created", name="created")
 @dataclass(frozen=True, slots=True)
-class MakeKey:
-    """Create a key with these scopes, which ends at `expires_at` (seconds since 1970) where that is given."""
+class CreateKey:
+    """Create an API key with `POST /v1/admin/keys`."""
 
-    name: str = "made"
+    name: str = "created"
+    "The name of the key in this case, and of the response."
     scopes: tuple[str, ...] = ("inference",)
+    "What the key permits: `inference`, `admin`."
     expires_at: float | None = None
+    "When it expires, in seconds since 1970."
+
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        return (self.name,)
 
     async def perform(self, session: Session) -> None:
-        wanted: dict[str, Any] = {"org": "suite", "scopes": list(self.scopes), "key": made_key(session, self.name)}
-        wanted |= {"expires_at": self.expires_at} if self.expires_at is not None else {}
-        await Send(KEYS, "POST", json.dumps(wanted), name=self.name).perform(session)
+        body: dict[str, Any] = {"org": "suite", "scopes": list(self.scopes), "key": created_key(session, self.name)}
+        body |= {"expires_at": self.expires_at} if self.expires_at is not None else {}
+        await Send(KEYS, "POST", json.dumps(body), name=self.name).perform(session)
 
 
+@verb("revoke_key", short="key", example=("", "created"))
+@phrase("the key is revoked")
 @dataclass(frozen=True, slots=True)
-class Revoke:
-    """Take back the key that was made under this name."""
+class RevokeKey:
+    """Revoke an API key that the case has created."""
 
-    of: str = "made"
+    key: str = "created"
+    "The name of the key."
     name: str = "revoked"
+    "A name for the response."
+
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        return (self.name,)
 
     async def perform(self, session: Session) -> None:
-        made: ChatResponse | None = responses_of(session).by_name.get(self.of)
-        number = made.fields.get("id") if made else None
+        created = responses_of(session).by_name.get(self.key)
+        number = created.fields.get("id") if created else None
         await Send(f"{KEYS}/{number}", "DELETE", name=self.name).perform(session)
 
 
+@verb("chat_with_key", short="key", example=("", "{name: after}"))
+@phrase("the client sends a chat request with the key")
 @dataclass(frozen=True, slots=True)
-class AskWith:
-    """Ask with the key that was made under this name."""
+class ChatWithKey:
+    """Send a chat completion request with an API key that the case has created."""
 
-    of: str = "made"
+    key: str = "created"
+    "The name of the key."
     name: str = ""
+    "A name for the response."
+
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        return (self.name,)
 
     async def perform(self, session: Session) -> None:
-        bearer = f"Bearer {made_key(session, self.of)}"
+        bearer = f"Bearer {created_key(session, self.key)}"
         await ChatRequest(name=self.name, user="Hello!", key="none", headers={"authorization": bearer}).perform(session)
 
 
+@verb("signed_chat", short="name", example=("", "{valid: false}"))
+@phrase("the client sends a chat request with a valid signature")
+@phrase("the client sends a chat request with an invalid signature", valid=False)
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """Ask with a signature of the body in `X-HMAC-Signature`; with a wrong one, of a body that differs by one letter."""
+class SignedChat:
+    """Send a chat completion request with an HMAC of its body in `X-HMAC-Signature`, beside the API key."""
 
     name: str = ""
-    wrong: bool = False
+    "A name for the response."
+    valid: bool = True
+    "Whether the signature is that of the body; if not, it is that of a body that differs in one letter."
+
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        return (self.name,)
 
     async def perform(self, session: Session) -> None:
         question = {"role": "user", "content": f"Hello, {session.state['session_name']}!"}
         body = json.dumps({"model": session.context.model, "messages": [question]})
         secret = session.context.card.keys.get("hmac", "").encode()
-        signed = body.replace("Hello", "hello") if self.wrong else body
+        signed = body if self.valid else body.replace("Hello", "hello")
         signature = hmac.new(secret, signed.encode(), hashlib.sha256).hexdigest()
         await Send(CHAT, "POST", body, name=self.name, headers={"x-hmac-signature": signature}).perform(session)

@@ -1,8 +1,8 @@
-"""Why a request of a case ended otherwise than its script gives reason for. What rests on that end is not judged.
+"""Why a request of a case ended in another way than its script explains. What depends on that end is not judged.
 
-A router that is full, or that lets engines rest after failures, answers 429 or 503 by itself: no engine is asked. That says nothing of
-what the case is about, and the case is played again with nobody beside it. Any other end (a 500, a connection lost, a silence)
-is the finding, once.
+A router that is full, or that does not use backends for a while after failures, returns 429 or 503 without sending the request to a
+backend. That shows nothing of what the case is about, and the case is played again with no other case at the same time. Any other end
+(a 500, a lost connection, no response) is the finding, once.
 """
 
 from collections.abc import Iterator
@@ -12,124 +12,128 @@ from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, parse
-from rollout_conformance.steps.peers.scripted_backends import BackendLine, Plan
+from rollout_conformance.steps.peers.scripted_backends import BackendResponse, BackendScript
 from rollout_conformance.steps.profiles.chat.requests import CHAT, COMPLETIONS
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
-from rollout_conformance.steps.profiles.router.affinity import Engines, LastDies, Stop
-from rollout_conformance.steps.profiles.router.allowed_statuses import OK, wanted
+from rollout_conformance.steps.profiles.router.allowed_statuses import OK, allowed
+from rollout_conformance.steps.profiles.router.backends import BackendsDown, StopLastBackend, StopRouter
 from rollout_conformance.steps.profiles.router.context import RouterContext
-from rollout_conformance.steps.profiles.router.received import received
 from rollout_conformance.steps.sse.streams import DONE
 
-BY_ITSELF = (429, 502, 503, 504)  # what routers answer that are full, or have no engine left to ask
+BY_ITSELF = (429, 502, 503, 504)  # what routers return that are full, or have no backend left
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})
-ENGINES = 2
-LATE_S = 0.5  # a quarter of what routers in a hurry wait for an engine
+BACKENDS = 2
+LATE_S = 0.5  # a quarter of the shortest time that routers wait for a backend
+
+Scripts = list[BackendScript]
 
 
 def cause(case: Case, view: CaseView) -> Cause | None:
-    plans: list[Plan] = view.extra.get("plans", [])
-    if not plans:
+    scripts: Scripts = view.extra.get("scripts", [])
+    if not scripts:
         return None
-    return _late(case, view, plans) or _without_body(view, plans) or next(_odd(case, view, plans), None)
+    return _late(case, view, scripts) or _without_body(view, scripts) or next(_odd(case, view, scripts), None)
 
 
-def _late(case: Case, view: CaseView, plans: list[Plan]) -> Cause | None:
-    """Engines that answer late for want of a processor are silent in the eyes of a router, and it may give them up."""
+def _late(case: Case, view: CaseView, scripts: Scripts) -> Cause | None:
+    """Backends that respond late because the suite has too little CPU time are silent to a router, which may time out."""
     assert isinstance(view.context, RouterContext)
     late_s = view.context.lateness.since(view.trace.epoch)
     sent = sum(one.to_target and one.request.path in (CHAT, COMPLETIONS) for one in view.trace.exchanges)
-    retried = sum(len(plan.asked) for plan in plans) > sent and not _failing(plans)
-    if late_s < LATE_S or not (retried or any(_unexpected(case, view, plans, reply) for reply in view.judged)):
+    retried = sum(len(script.received) for script in scripts) > sent and not _failing(scripts)
+    if late_s < LATE_S or not (retried or any(_unexpected(case, view, scripts, one) for one in view.responses)):
         return None
-    reason = f"the suite itself, which plays the engines, was {late_s:.1f} s late in this case"
+    reason = f"the suite itself, which plays the backends, was {late_s:.1f} s late in this case"
     return Cause(reason, None, 0, again=True)
 
 
-def _unexpected(case: Case, view: CaseView, plans: list[Plan], reply: ChatResponse) -> bool:
-    """Whether a reply is otherwise than it should be by its status or, of a stream, by its end."""
-    allowed = wanted(case, view, reply)
-    if allowed is not None and reply.status not in allowed:
+def _unexpected(case: Case, view: CaseView, scripts: Scripts, response: ChatResponse) -> bool:
+    """Whether a response has a status that the case does not allow, or is a stream without its end."""
+    statuses = allowed(case, view, response)
+    if statuses is not None and response.status not in statuses:
         return True
-    return reply.is_completion and reply.streamed and not _failing(plans) and DONE not in reply.data
+    return response.is_completion and response.streamed and not _failing(scripts) and DONE not in response.data
 
 
-def _failing(plans: list[Plan]) -> bool:
-    return any(line.fails for plan in plans for line in plan.played)
+def _failing(scripts: Scripts) -> bool:
+    return any(line.fails for script in scripts for line in script.played)
 
 
-def _without_body(view: CaseView, plans: list[Plan]) -> Cause | None:
-    """An answer though every engine that got the request failed: another one got something else in its place."""
-    if any(not played.gives_nothing for plan in plans for played in plan.played):
+def _without_body(view: CaseView, scripts: Scripts) -> Cause | None:
+    """A success although each backend that received the request failed: another backend received something else instead."""
+    if any(not line.gives_nothing for script in scripts for line in script.played):
         return None
-    reply = next((one for one in view.judged if one.is_completion and one.request), None)
+    response = next((one for one in view.responses if one.is_completion and one.request), None)
     assert isinstance(view.context, RouterContext)
-    unmatched_requests = view.context.backends.unmatched_requests[view.extra.get("unmatched_requests", 0) :]
-    empty = next((one for one in unmatched_requests if not mapping(parse(one.body))), None)
-    if reply is None or empty is None or not plans[-1].played:
+    unmatched = view.context.backends.unmatched_requests[view.extra.get("unmatched_before", 0) :]
+    empty = next((one for one in unmatched if not mapping(parse(one.body))), None)
+    if response is None or empty is None or not scripts[-1].played:
         return None
-    observed = f"the second engine got a body of {len(empty.body)} bytes: {show(empty.body.decode('utf-8', 'replace'))}"
-    finding = Finding("ROUTER-003", "the same request at the second engine", observed, (reply.n,))
-    return Cause("an engine was asked again without the request", finding, reply.n)
+    text = show(empty.body.decode("utf-8", "replace"))
+    observed = f"the second backend received a body of {len(empty.body)} bytes: {text}"
+    finding = Finding("ROUTER-003", "the same request at the second backend", observed, (response.n,))
+    return Cause("the router failed over without the request", finding, response.n)
 
 
-def _odd(case: Case, view: CaseView, plans: list[Plan]) -> Iterator[Cause]:
-    for reply in view.judged:
-        allowed = wanted(case, view, reply)
-        if reply.status == OK or reply.left or allowed is None or reply.status in allowed:
+def _odd(case: Case, view: CaseView, scripts: Scripts) -> Iterator[Cause]:
+    for response in view.responses:
+        statuses = allowed(case, view, response)
+        if response.status == OK or response.left or statuses is None or response.status in statuses:
             continue
-        alone = reply.status in BY_ITSELF and not _asked(view, plans, reply) and not _down(case)
+        alone = response.status in BY_ITSELF and not _received(view, scripts, response) and not _down(case)
         if alone and not ABOUT_LIMITS & set(case.requirements):
-            yield _by_itself(view, plans, reply)
-        elif view.extra.get("unwell") and OK in allowed:
-            reason = "the router had not yet come back from the failures of earlier cases: not every engine answered greetings"
-            yield Cause(reason, None, reply.n)
-        elif reply.request and OK in allowed:
-            yield _finding(case, view, plans, reply)
+            yield _by_itself(view, scripts, response)
+        elif view.extra.get("unwell") and OK in statuses:
+            reason = (
+                "the router had not recovered from the failures of earlier cases: not every backend answered greetings"
+            )
+            yield Cause(reason, None, response.n)
+        elif response.request and OK in statuses:
+            yield _finding(case, view, scripts, response)
 
 
 def _down(case: Case) -> bool:
-    """Whether the case itself takes engines or the router down: whoever is down gets no request to be seen."""
-    return any(isinstance(step.what, Engines | LastDies | Stop) for step in case.actions)
+    """Whether the case itself stops backends or the router: no request can be seen at what is down."""
+    return any(isinstance(step.what, BackendsDown | StopLastBackend | StopRouter) for step in case.actions)
 
 
-def _by_itself(view: CaseView, plans: list[Plan], reply: ChatResponse) -> Cause:
-    reason = f"the router answered {reply.status} by itself (no engine was asked)"
-    failed = {name for plan in plans for (name, _), line in zip(plan.asked, plan.played, strict=True) if line.fails}
-    if len(failed) >= ENGINES:
-        return Cause(f"{reason}, after each engine had failed in this case", None, reply.n)
+def _by_itself(view: CaseView, scripts: Scripts, response: ChatResponse) -> Cause:
+    reason = f"the router returned {response.status} without sending the request to a backend"
+    failed = {name for one in scripts for (name, _), line in zip(one.received, one.played, strict=True) if line.fails}
+    if len(failed) >= BACKENDS:
+        return Cause(f"{reason}, after each backend had failed in this case", None, response.n)
     if not view.extra.get("apart"):
-        return Cause(reason, None, reply.n, again=True)
-    if reply.status == 429 or view.extra.get("unwell") or _company(view, reply):
-        return Cause(reason, None, reply.n)
-    expected = f"{OK}: it is asked nothing else, and every engine answered greetings just before"
-    finding = Finding("ROUTER-001", expected, f"{received(reply)}, and no engine was asked", (reply.n,))
-    return Cause(reason, finding, reply.n + 1)
+        return Cause(reason, None, response.n, again=True)
+    if response.status == 429 or view.extra.get("unwell") or _concurrent(view, response):
+        return Cause(reason, None, response.n)
+    expected = f"{OK}: no other request is running, and every backend answered greetings just before"
+    observed = f"{response.shown()}, and no request at a backend"
+    return Cause(reason, Finding("ROUTER-001", expected, observed, (response.n,)), response.n + 1)
 
 
-def _finding(case: Case, view: CaseView, plans: list[Plan], reply: ChatResponse) -> Cause:
-    """One end, one finding: of the case where its script or its request may be the reason, else of what every request is owed."""
-    observed = received(reply) if reply.status is not None else str(view.trace.exchanges[reply.n].fault)
-    generic = reply.status is None or reply.status >= 500
-    scripted = _down(case) or any(line.fails for plan in plans for line in _lines(view, plan, reply))
-    requirement = _owed(view, plans, reply) if generic and not scripted else case.requirements[0]
-    finding = Finding(requirement, "200", observed, (reply.n,))
-    return Cause(f"a request was answered {reply.status or 'nothing'}", finding, reply.n + 1)
+def _finding(case: Case, view: CaseView, scripts: Scripts, response: ChatResponse) -> Cause:
+    """One end, one finding: of the case where its script or its request may be the reason, else of what every request is due."""
+    observed = response.shown() if response.status is not None else str(view.trace.exchanges[response.n].fault)
+    generic = response.status is None or response.status >= 500
+    scripted = _down(case) or any(line.fails for script in scripts for line in _lines(view, script, response))
+    requirement = _due(view, scripts, response) if generic and not scripted else case.requirements[0]
+    finding = Finding(requirement, "200", observed, (response.n,))
+    return Cause(f"a request had the response {response.status or 'none'}", finding, response.n + 1)
 
 
-def _owed(view: CaseView, plans: list[Plan], reply: ChatResponse) -> str:
-    if "prompt" in reply.request:
+def _due(view: CaseView, scripts: Scripts, response: ChatResponse) -> str:
+    if "prompt" in response.request:
         return "ROUTER-048"
-    if not _asked(view, plans, reply):
+    if not _received(view, scripts, response):
         return "ROUTER-001"
-    return "ROUTER-015" if reply.streamed else "ROUTER-002"
+    return "ROUTER-015" if response.streamed else "ROUTER-002"
 
 
-def _lines(view: CaseView, plan: Plan, reply: ChatResponse) -> Iterator[BackendLine]:
-    """What engines played while this request ran."""
-    began, ended = _span(view, reply.n)
-    yield from (line for at, line in zip(plan.asked_at, plan.played, strict=True) if began <= at <= ended)
+def _lines(view: CaseView, script: BackendScript, response: ChatResponse) -> Iterator[BackendResponse]:
+    """What backends played while this request ran."""
+    began, ended = _span(view, response.n)
+    yield from (line for at, line in zip(script.received_at, script.played, strict=True) if began <= at <= ended)
 
 
 def _span(view: CaseView, n: int) -> tuple[float, float]:
@@ -137,21 +141,21 @@ def _span(view: CaseView, n: int) -> tuple[float, float]:
     return exchange.began, float("inf") if exchange.ended is None else exchange.ended
 
 
-def _asked(view: CaseView, plans: list[Plan], reply: ChatResponse) -> bool:
-    """Whether an engine got this request. Of several that are equal and overlap, each that was answered well had one."""
-    began, ended = _span(view, reply.n)
-    about = reply.request.get("messages", reply.request.get("prompt"))
+def _received(view: CaseView, scripts: Scripts, response: ChatResponse) -> bool:
+    """Whether a backend received this request. Of several that are equal and overlap, each that succeeded had reached one."""
+    began, ended = _span(view, response.n)
+    about = response.request.get("messages", response.request.get("prompt"))
     reached = sum(
-        began <= at <= ended and (not reply.request or _about(request) == about)
-        for plan in plans
-        for at, (_, request) in zip(plan.asked_at, plan.asked, strict=True)
+        began <= at <= ended and (not response.request or _about(request) == about)
+        for script in scripts
+        for at, (_, request) in zip(script.received_at, script.received, strict=True)
     )
     served = sum(
         one.status == OK
-        and one.n != reply.n
-        and (not reply.request or one.request.get("messages", one.request.get("prompt")) == about)
+        and one.n != response.n
+        and (not response.request or one.request.get("messages", one.request.get("prompt")) == about)
         and _overlap(_span(view, one.n), (began, ended))
-        for one in view.judged
+        for one in view.responses
     )
     return bool(reached > served)
 
@@ -165,8 +169,8 @@ def _overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one[0] <= other[1] and other[0] <= one[1]
 
 
-def _company(view: CaseView, reply: ChatResponse) -> bool:
-    """Whether the case asked something else of the router at the same time."""
-    span = _span(view, reply.n)
-    others = (one.n for one in view.trace.exchanges if one.to_target and one.n != reply.n)
+def _concurrent(view: CaseView, response: ChatResponse) -> bool:
+    """Whether the case sent another request to the router at the same time."""
+    span = _span(view, response.n)
+    others = (one.n for one in view.trace.exchanges if one.to_target and one.n != response.n)
     return any(_overlap(_span(view, n), span) for n in others)

@@ -10,12 +10,12 @@ from rollout_conformance.steps.profiles.chat.view import CaseContext
 
 @dataclass(slots=True)
 class RouterContext(CaseContext):
-    """`ports` are those of the engines: no answer may show them. `places` are the addresses of those in front of which a router stands.
-    `health` is the path that says whether the router runs."""
+    """`ports` are those of the backends: no response may show them. `addresses` are those of the backends behind a router in its default
+    variant. `health` is the path of the health check of the router."""
 
     backends: Backends = field(default_factory=Backends)
     ports: tuple[str, ...] = ()
-    places: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
     run: str = "00000000"
     health: str = "/health"
     lateness: Lateness = field(default_factory=Lateness)

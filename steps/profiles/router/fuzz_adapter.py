@@ -1,7 +1,7 @@
-"""A generated request to a router: it names a model that the engines have, which the suite plays, and what an operator asks concerns things
-that are there.
+"""How a generated request is adapted: it names a model of the backends that the suite plays, and requests of an operator are about backends,
+keys and records that exist.
 
-What is wrong with a request stays wrong. An engine that is taken out is put back, and a key that is revoked was made for that.
+What is wrong with a request stays wrong. A backend that is degraded is made healthy again, and a key that is revoked was created for that.
 """
 
 import json
@@ -14,9 +14,8 @@ from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Request, Response, parse
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.peers.completion_responses import NONCE
-from rollout_conformance.steps.peers.scripted_backends import BackendLine, Plan
-from rollout_conformance.steps.profiles.chat.fuzz_adapter import about, began, is_start
-from rollout_conformance.steps.profiles.chat.fuzz_adapter import generated_response as read
+from rollout_conformance.steps.peers.scripted_backends import BackendResponse, BackendScript
+from rollout_conformance.steps.profiles.chat.fuzz_adapter import about, began, generated_response, is_start
 from rollout_conformance.steps.profiles.chat.requests import CHAT
 from rollout_conformance.steps.profiles.router.context import RouterContext
 
@@ -28,28 +27,28 @@ NONCE_TEXT = re.compile(NONCE.pattern.decode())
 OWN_HEADER, TWICE = "X-API-Key", ("Idempotency-Key", "X-Request-Id")
 UNKNOWN: Mapping[str, Any] = {"rc_member": {"zero": 0, "none": None, "list": [False, ""]}}
 LINES = (
-    (BackendLine(),),
-    (BackendLine(say="Fertig: 5 \u00b7 3 \U0001f680", put=UNKNOWN),),
-    (BackendLine(status=503), BackendLine()),
-    (BackendLine(loss="reset"), BackendLine(put=UNKNOWN)),
+    (BackendResponse(),),
+    (BackendResponse(text="Fertig: 5 \u00b7 3 \U0001f680", members=UNKNOWN),),
+    (BackendResponse(status=503), BackendResponse()),
+    (BackendResponse(fault="reset"), BackendResponse(members=UNKNOWN)),
 )
-"""What the engines play, in turn: the first one asked, then the other."""
+"""How the backends respond, in turn."""
 
 __all__ = ["about", "adapt_request", "began", "ended", "is_start"]
 
 
 async def adapt_request(session: Session, generated: Any) -> str | None:
-    """Change a schemathesis case, whatever is right in it, so that it meets what there is."""
+    """Change what is valid in a case of schemathesis, so that it is about something that exists."""
     context: RouterContext = session.context
     nonce = context.nonce()
     if context.key is not None and generated.headers is not None:
-        generated.headers.pop(OWN_HEADER, None)  # a key that was made up would count instead of the right one
+        generated.headers.pop(OWN_HEADER, None)  # an invented key would count instead of the right one
     if generated.path in (CHAT, TEXT):
-        _to_engines(session, generated, nonce)
+        _to_backends(session, generated, nonce)
     elif generated.path == AUDIT:
         generated.path_parameters = {"request_id": await _recorded(session, nonce)}
     elif generated.path in (DEGRADE, HEAL):
-        name = await _an_engine(session)
+        name = await _a_backend(session)
         generated.path_parameters = {"name": name} if name else generated.path_parameters
         session.state["degraded"] = name if generated.path == DEGRADE else None
     elif generated.path == KEY:
@@ -59,11 +58,11 @@ async def adapt_request(session: Session, generated: Any) -> str | None:
     return None
 
 
-def _to_engines(session: Session, generated: Any, nonce: str) -> None:
-    """The engines know a request of ours by what is said in it."""
+def _to_backends(session: Session, generated: Any, nonce: str) -> None:
+    """The backends recognise the requests of a case by the nonce in them."""
     for name in TWICE:
         if generated.headers is not None and name in generated.headers:
-            generated.headers[name] = nonce  # a value that comes again would have the first answer repeated
+            generated.headers[name] = nonce  # for a repeated value the router would repeat its first response
     if not isinstance(generated.body, dict):
         return
     mine = json.loads(NONCE_TEXT.sub("rc-again", json.dumps(generated.body)))
@@ -72,15 +71,15 @@ def _to_engines(session: Session, generated: Any, nonce: str) -> None:
     number = int(nonce.rpartition("-")[2].rstrip("x"))
     messages = mine.get("messages")
     if generated.path == CHAT and _is_conversation(messages):
-        told = {"role": "user", "content": f"Session {nonce}."}
-        mine["messages"] = [told, *(messages if number % 2 else [])]
+        named = {"role": "user", "content": f"Session {nonce}."}
+        mine["messages"] = [named, *(messages if number % 2 else [])]
     elif generated.path == TEXT and mine.get("prompt") and isinstance(mine["prompt"], str):
         mine["prompt"] = f"Session {nonce}. {mine['prompt']}"
     else:
         mine["user"] = nonce
-    session.state["plan"] = Plan(nonce, session.trace, LINES[number % len(LINES)])
-    session.state["plans"] = [session.state["plan"]]
-    session.context.backends.enroll(session.state["plan"])
+    script = BackendScript(nonce, session.trace, LINES[number % len(LINES)])
+    session.state["script"], session.state["scripts"] = script, [script]
+    session.context.backends.add(script)
     generated.body = mine
 
 
@@ -89,7 +88,7 @@ def _is_conversation(value: Any) -> bool:
 
 
 def _new_key(body: Mapping[str, Any], nonce: str) -> dict[str, Any]:
-    """A key is new only once, and a burst is one of a rate."""
+    """A key can be created only once, and a burst needs a rate."""
     mine = dict(body)
     if isinstance(mine.get("key"), str) and len(mine["key"]) >= 16:
         mine["key"] = f"{mine['key']}-{nonce}"
@@ -99,7 +98,7 @@ def _new_key(body: Mapping[str, Any], nonce: str) -> dict[str, Any]:
 
 
 async def _ask(session: Session, method: str, path: str, body: Any = None, request_id: str = "") -> Any:
-    """What the router answers to a request of ours."""
+    """The body of the response to a request of the suite."""
     key = session.context.key
     headers = [("content-type", "application/json")]
     headers += [("authorization", f"Bearer {key}")] if key else []
@@ -110,13 +109,13 @@ async def _ask(session: Session, method: str, path: str, body: Any = None, reque
 
 
 async def _recorded(session: Session, nonce: str) -> str:
-    """The id of a request that was served."""
+    """The id of a request that succeeded."""
     hello = {"model": session.context.model, "messages": [{"role": "user", "content": "Hello!"}]}
     await _ask(session, "POST", CHAT, hello, nonce)
     return nonce
 
 
-async def _an_engine(session: Session) -> str | None:
+async def _a_backend(session: Session) -> str | None:
     listed = await _ask(session, "GET", BACKENDS)
     try:
         return str(listed["data"][0]["name"])
@@ -125,16 +124,17 @@ async def _an_engine(session: Session) -> str | None:
 
 
 async def _a_key(session: Session, nonce: str) -> str:
-    """The id of a key that nobody uses."""
+    """The id of a key that no other request uses."""
     made = await _ask(session, "POST", KEYS, {"org": nonce})
     return str(made.get("id")) if isinstance(made, dict) else nonce
 
 
 async def ended(session: Session, n: int, request: Request, response: Response, start: bool) -> None:
-    """Note the answer, and put back the engine that was taken out."""
+    """Record the response, and make a degraded backend healthy again."""
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)
     body = parse(request.body) if request.path.partition("?")[0] in (CHAT, TEXT) else None
-    session.state["responses"] = Responses.of([read(n, body if isinstance(body, dict) else {}, response)])
+    requested = body if isinstance(body, dict) else {}
+    session.state["responses"] = Responses.of([generated_response(n, requested, response)])
     if session.state.get("degraded"):
         await _ask(session, "POST", HEAL.format(name=session.state["degraded"]))

@@ -1,5 +1,4 @@
-"""What holds for every answer of a router, that nothing of the engines behind it is shown and no key; and for every request at an engine,
-that it brings no key of a client."""
+"""What holds in every case: no response shows internals of the backends or an API key, and no request brings a client's key to a backend."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,64 +6,58 @@ from collections.abc import Iterable, Iterator
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.http.keys import WRONG_KEY
-from rollout_conformance.steps.peers.scripted_backends import Plan
-from rollout_conformance.steps.profiles.chat.invariants.errors import request_text as sent
+from rollout_conformance.steps.peers.scripted_backends import BackendScript
+from rollout_conformance.steps.profiles.chat.fuzz_adapter import GENERATED
+from rollout_conformance.steps.profiles.chat.invariants.errors import request_text
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.context import RouterContext
-from rollout_conformance.steps.profiles.router.expectations import PassedOn
+from rollout_conformance.steps.profiles.router.forwarding import RequestForwarded
 
 SECRET = "rc-engine-internals"
-GENERATED = "generated"  # the reply to a request that nobody wrote
 
 
-def shown(view: CaseView) -> Iterator[Evidence]:
+def no_leaks(view: CaseView) -> Iterator[Evidence]:
     context = view.context
     assert isinstance(context, RouterContext)
-    for reply in view.judged:
-        text = reply.text
-        if reply.status is not None and reply.status >= 500:
-            found = _place(text, context.ports) or internal_error_patterns.leaked(
-                text, internal_error_patterns.GENERAL, sent(view, reply)
+    for response in view.responses:
+        text = response.text
+        if response.status is not None and response.status >= 500:
+            found = _internals(text, context.ports) or internal_error_patterns.leaked(
+                text, internal_error_patterns.GENERAL, request_text(view, response)
             )
+            excerpt = internal_error_patterns.excerpt(text, found) if found else ""
             yield (
-                Finding(
-                    "ROUTER-009",
-                    "an error in the router's own words",
-                    internal_error_patterns.excerpt(text, found),
-                    (reply.n,),
-                )
+                Finding("ROUTER-009", "an error in the router's own words", excerpt, (response.n,))
                 if found
                 else Satisfied("ROUTER-009")
             )
         keys = [key for key in (context.key, WRONG_KEY) if key]
         if any(key in text for key in keys):
-            yield Finding("ROUTER-010", "no key in an answer", "a key", (reply.n,))
+            yield Finding("ROUTER-010", "no API key in a response", "an API key", (response.n,))
         else:
             yield Satisfied("ROUTER-010")
 
 
-def _place(text: str, ports: Iterable[str]) -> str | None:
-    """Where an engine is, or what it said of its own inside."""
+def _internals(text: str, ports: Iterable[str]) -> str | None:
+    """The port of a backend, or internals that it returned."""
     found = (re.search(rf":{port}(?!\d)", text) for port in ports)
     return next((one.group() for one in found if one), SECRET if SECRET in text else None)
 
 
-def kept(view: CaseView) -> Iterator[Evidence]:
-    """A key opens the router and nothing else: whoever runs an engine must not get to know it."""
-    plans: list[Plan] = view.extra.get("plans", [])
+def no_client_keys_forwarded(view: CaseView) -> Iterator[Evidence]:
+    """A client's key is for the router only: those who run a backend must not learn it."""
+    scripts: list[BackendScript] = view.extra.get("scripts", [])
     keys = {key for key in (view.context.key, *view.context.card.keys.values()) if key}
-    for engine, request in (one for plan in plans if keys for one in plan.asked):
+    for backend, request in (one for script in scripts if keys for one in script.received):
         found = [name for name, value in request.headers if any(key in value for key in keys)]
-        expected = "no key of a client at an engine"
+        observed = f"one in {found[0]!r} at backend {backend}" if found else ""
         yield (
-            Finding("ROUTER-052", expected, f"one in {found[0]!r} at engine {engine}")
-            if found
-            else Satisfied("ROUTER-052")
+            Finding("ROUTER-052", "no API key of a client at a backend", observed) if found else Satisfied("ROUTER-052")
         )
 
 
-def passed_on(view: CaseView) -> Iterator[Evidence]:
-    """Whatever was generated reached an engine as it was; what a written case sends is for the case to judge."""
-    plan = view.extra.get("plan")
-    if GENERATED in view.responses and plan is not None and plan.asked:
-        yield from PassedOn(GENERATED).judge(view, "ROUTER-001")
+def generated_request_forwarded(view: CaseView) -> Iterator[Evidence]:
+    """A generated request reaches a backend unchanged; written cases judge their requests themselves."""
+    script = view.extra.get("script")
+    if GENERATED in view.responses and script is not None and script.received:
+        yield from RequestForwarded((GENERATED,)).judge(view, "ROUTER-001")

@@ -1,4 +1,4 @@
-"""What became of JSON on its way through a router. Stricter than two texts of one value need be: the last digit of a seed makes a sample."""
+"""How JSON changed on its way through a router. Stricter than equality of JSON numbers: the last digit of a seed changes the sample."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,12 +6,12 @@ from typing import Any
 
 from rollout_conformance.steps.engine.json_diff import ABSENT, Difference
 
-HUGE = 2**64  # no engine reads an integer beyond it
-OWN_AFFAIR = ("metadata",)  # a parameter that routers have a meaning of their own for
+HUGE = 2**64  # no inference server reads an integer beyond it
+OWN_MEANING = ("metadata",)  # parameters to which routers give a meaning of their own
 
 
 def changes(expected: Any, observed: Any, path: str = "") -> Iterator[Difference]:
-    """Members that are not what they were, each with where it is. Others may have been added."""
+    """Members whose value has changed, each with its path. Others may have been added."""
     if isinstance(expected, Mapping) and isinstance(observed, Mapping):
         for name, value in expected.items():
             yield from changes(value, observed.get(name, ABSENT), f"{path}.{name}" if path else name)
@@ -23,8 +23,8 @@ def changes(expected: Any, observed: Any, path: str = "") -> Iterator[Difference
 
 
 def harmless(change: Difference) -> bool:
-    """Whether a router may have its reasons: a number that JSON does not promise to keep, a parameter that is its own."""
-    return change.path.partition(".")[0] in OWN_AFFAIR or (
+    """Whether a router may change it for a reason: a number that JSON need not keep, or a parameter with a meaning of its own."""
+    return change.path.partition(".")[0] in OWN_MEANING or (
         type(change.expected) is int and abs(change.expected) >= HUGE
     )
 

@@ -1,48 +1,88 @@
-"""What a case may demand of a router at its limit: who is sent away, how, and that nobody else pays for it."""
+"""Expectations about limits: which requests are rejected, how, and which succeed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.http.checks import verdict
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.checks import Check
+from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
-from rollout_conformance.steps.profiles.router.expectations import plan
-
-BUSY = (429, 503)
+from rollout_conformance.steps.profiles.router.backend_requests import script
 
 
+@verb("limit", short="most", example=("4", "{of: burst, most: 4}", "{most: 4, statuses: [429, 503], when: at_once}"))
+@phrase("at most {most:int} of {of:responses} succeed, and the others have status 429 with Retry-After in seconds")
+@phrase(
+    "at most {most:int} of {of:responses} succeed, and the others are rejected at once with 429 or 503",
+    statuses=(429, 503),
+    when="at_once",
+)
 @dataclass(frozen=True, slots=True)
-class Shed:
-    """Of a crowd at most `places` are admitted, and those are answered; the others are told to come again while the engines still hold
-    what was admitted."""
+class LimitEnforced:
+    """At least one and at most `most` of several requests succeed, and at least one is rejected, with `Retry-After`."""
 
-    places: int
-    of: str = "crowd"
+    most: int
+    "How many may succeed."
+    of: tuple[ResponseName, ...] = ("it",)
+    "The responses."
+    statuses: tuple[int, ...] = (429,)
+    "The statuses of a rejection."
+    when: Literal["any", "at_once"] = "any"
+    "`at_once` demands rejections while the backends still hold the responses to the requests that were admitted. Otherwise `Retry-After` has \
+to be a whole number of seconds, 1 or more, and `X-RateLimit-Remaining` not negative."
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        replies = view.named(self.of)
-        served = [reply for reply in replies if reply.status == 200]
-        away = [reply for reply in replies if reply.status in BUSY]
-        ok = 0 < len(served) <= self.places and len(served) + len(away) == len(replies) and bool(away)
-        expected = f"1 to {self.places} answers, 429 or 503 for the others"
-        yield verdict(requirement, ok, expected, show([reply.status for reply in replies]), *replies[:1])
-        for reply in away:
-            exchange = view.trace.exchanges[reply.n]
-            after = exchange.response.header("retry-after") if exchange.response else None
-            yield verdict(requirement, bool(after), "Retry-After", f"Retry-After: {show(after)}", reply)
-            late = exchange.ended is None or exchange.ended > (plan(view).freed or 0.0)
-            expected = "told at once, while the engines hold those before it"
-            yield verdict(requirement, not late, expected, "told when they had been answered", reply)
+        responses = view.named(*self.of)
+        yield self._counts(responses).evidence(requirement, *responses[:1])
+        for response in responses:
+            if response.status in self.statuses:
+                for check in self._rejection(response, view):
+                    yield check.evidence(requirement, response)
 
+    def _counts(self, responses: list[Any]) -> Check:
+        succeeded = sum(response.status == 200 for response in responses)
+        rejected = sum(response.status in self.statuses for response in responses)
+        ok = 0 < succeeded <= self.most and succeeded + rejected == len(responses) and rejected > 0
+        expected = f"1 to {self.most} successes, {' or '.join(map(str, self.statuses))} for the others"
+        return Check(ok, expected, show([response.status for response in responses]))
 
-@dataclass(frozen=True, slots=True)
-class HeldBack:
-    """While a client read nothing, the router did not take all of a stream from the engine."""
-
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        if "poured" not in view.extra:
+    def _rejection(self, response: KeptResponse, view: CaseView) -> Iterator[Check]:
+        after = response.header("retry-after")
+        if self.when == "at_once":
+            yield Check(bool(after), "Retry-After", f"Retry-After: {show(after)}")
+            ended, released = view.trace.exchanges[response.n].ended, script(view).released_at or 0.0
+            expected = "a rejection at once, while the backends hold the responses to the admitted requests"
+            yield Check(ended is not None and ended <= released, expected, "a rejection after these responses")
             return
-        expected = "an engine that has to wait while nobody reads"
-        observed = f"the router took all {plan(view).sent:,} bytes"
-        yield Finding(requirement, expected, observed) if view.extra["poured"] else Satisfied(requirement)
+        whole = after is not None and after.isdigit() and int(after) >= 1
+        yield Check(whole, "Retry-After: whole seconds, 1 or more", f"Retry-After: {show(after)}")
+        remaining = response.header("x-ratelimit-remaining")
+        if remaining is not None and remaining.lstrip("-").isdigit():
+            yield Check(int(remaining) >= 0, "X-RateLimit-Remaining: 0 or more", remaining)
+
+
+@verb("some_have_status", short="statuses", example=("[402, 429]", "{of: burst, statuses: [429], least: 2}"))
+@phrase("some of {of:responses} have status {statuses:statuses}, and the others 200")
+@dataclass(frozen=True, slots=True)
+class SomeHaveStatus:
+    """Some of several responses have one of these statuses, and all others have status 200."""
+
+    statuses: tuple[int, ...]
+    "The statuses."
+    of: tuple[ResponseName, ...] = ("it",)
+    "The responses."
+    least: int = 1
+    "How many have one of the statuses, at least."
+
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        responses = view.named(*self.of)
+        seen = [response.status for response in responses]
+        ok = sum(status in self.statuses for status in seen) >= self.least and all(
+            status in (200, *self.statuses) for status in seen
+        )
+        expected = f"{self.least} or more of {' or '.join(map(str, self.statuses))}, else 200"
+        yield Check(ok, expected, show(seen)).evidence(requirement, responses[0])

@@ -1,109 +1,112 @@
-"""What a case may demand of the choice of an engine: shares, and who gets what."""
+"""Expectations about the choice of a backend: shares, and which backend receives what."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
+from math import exp, lgamma, log
 from typing import Any
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import parse
-from rollout_conformance.steps.http.checks import verdict
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
-from rollout_conformance.steps.profiles.router.expectations import likely_count, plan
+from rollout_conformance.steps.profiles.router.backend_requests import found_or, script
+from rollout_conformance.steps.profiles.router.backends import BackendName
 
-RARE = 1e-4  # of right routers, so many are accused by chance
+FALSE_POSITIVE_RATE = 1e-4
 
 
+@verb("backend_share", example=("{backend: b, share: 0.9}", "{backend: a, share: 0.5}"))
+@phrase("the requests are shared evenly between both backends", backend="a", share=0.5, false_positive_rate=1e-3)
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Of all requests of the case the engine gets about `share`: not so few nor so many that chance gives them once in ten thousand."""
+class BackendShare:
+    """Of all requests of the case a backend receives about this share: neither so few nor so many as chance rarely gives."""
 
-    engine: str
+    backend: BackendName
+    "The backend."
     share: float
+    "Its share of the requests, from 0 to 1."
+    false_positive_rate: float = FALSE_POSITIVE_RATE
+    "How rarely chance may give a count outside of the bounds."
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        counts = Counter(name for name, _ in plan(view).asked)
-        total, got = sum(counts.values()), counts[self.engine]
-        least, most = bounds(total, self.share)
-        expected = f"{least} to {most} of {total} requests at engine {self.engine}, whose share is {self.share:.0%}"
-        yield Satisfied(requirement) if least <= got <= most else Finding(requirement, expected, f"{dict(counts)}")
+        counts = Counter(name for name, _ in script(view).received)
+        total, got = sum(counts.values()), counts[self.backend]
+        least, most = bounds(total, self.share, self.false_positive_rate)
+        expected = f"{least} to {most} of {total} requests at backend {self.backend}, whose share is {self.share:.0%}"
+        yield found_or(requirement, least <= got <= most, expected, f"{dict(counts)}")
 
 
-def bounds(total: int, share: float) -> tuple[int, int]:
-    """The counts that a draw of this share gives, but for one in ten thousand."""
+def bounds(total: int, share: float, rate: float = FALSE_POSITIVE_RATE) -> tuple[int, int]:
+    """The counts that draws of this share give, except at this rate."""
     likely = [likely_count(total, k, share) for k in range(total + 1)]
-    least = next((k for k, below in enumerate(accumulate(likely)) if below > RARE / 2), 0)
-    most = next((total - k for k, above in enumerate(accumulate(reversed(likely))) if above > RARE / 2), total)
+    least = next((k for k, below in enumerate(accumulate(likely)) if below > rate / 2), 0)
+    most = next((total - k for k, above in enumerate(accumulate(reversed(likely))) if above > rate / 2), total)
     return least, most
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """This engine gets no request of the case, and another one does."""
+def likely_count(total: int, k: int, share: float) -> float:
+    """How likely `k` of `total` draws of this share are. By logarithms: the ways to choose thousands are more than a float holds."""
+    if share in (0.0, 1.0):
+        return float(k == total * share)
+    ways = lgamma(total + 1) - lgamma(k + 1) - lgamma(total - k + 1)
+    return exp(ways + k * log(share) + (total - k) * log(1 - share))
 
-    engine: str
+
+@verb("one_backend", short="of", example=("long", "{backend: a}"))
+@phrase("one backend receives all requests")
+@phrase("one backend receives all requests of {of:responses}")
+@dataclass(frozen=True, slots=True)
+class OneBackend:
+    """All requests go to the same backend."""
+
+    of: tuple[ResponseName, ...] = ()
+    "The responses whose requests are meant, each at the backend that it reached last. Without any, each request that reached a backend."
+    backend: BackendName | None = None
+    "The backend that has to be the one."
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        counts = Counter(name for name, _ in plan(view).asked)
-        expected = f"every request at another engine than {self.engine}"
-        ok = bool(counts) and self.engine not in counts
-        yield Satisfied(requirement) if ok else Finding(requirement, expected, f"{dict(counts)}")
+        names = served_by(view, *self.of) if self.of else [name for name, _ in script(view).received]
+        counts = Counter(names)
+        ok = len(counts) == 1 and self.backend in (None, *counts)
+        expected = f"one backend for {len(names)} requests" + (f": {self.backend}" if self.backend else "")
+        yield found_or(requirement, ok, expected, ", ".join(names) if self.of and names else f"{dict(counts)}")
 
 
+@verb("other_backend", example="{of: after, than: before}")
+@phrase("{of:response} comes from another backend than {than:response}")
 @dataclass(frozen=True, slots=True)
-class AskedOf:
-    """This engine got a request of the case."""
+class OtherBackend:
+    """A response comes from another backend than an earlier one."""
 
-    engine: str
-
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        counts = Counter(name for name, _ in plan(view).asked)
-        expected = f"a request at engine {self.engine}"
-        yield Satisfied(requirement) if self.engine in counts else Finding(requirement, expected, f"{dict(counts)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Together:
-    """All requests of these conversations went to the engine that had the first one."""
-
-    of: str = "talk"
-
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        engines = served_by(view, self.of)
-        expected = f"one engine for {len(engines)} requests that begin alike"
-        ok = len(set(engines)) == 1
-        yield (
-            Satisfied(requirement)
-            if ok
-            else Finding(requirement, expected, f"they went to {', '.join(engines) or 'none'}")
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """The request `of` was answered by another engine than the request `than`."""
-
-    of: str
-    than: str
+    of: ResponseName
+    "The later response."
+    than: ResponseName
+    "The earlier response."
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         before, after = served_by(view, self.than), served_by(view, self.of)
         ok = bool(before) and bool(after) and after[-1] != before[-1]
         observed = f"before {', '.join(before) or 'none'}, after {', '.join(after) or 'none'}"
-        yield Satisfied(requirement) if ok else Finding(requirement, "another engine for what goes on", observed)
+        yield found_or(requirement, ok, "another backend for the later request", observed)
 
 
-def served_by(view: CaseView, name: str) -> list[str]:
-    """The engine that each of these requests reached last, as far as it reached one."""
-    bodies = [view.trace.exchanges[reply.n].request.body for reply in view.named(name)]
+def served_by(view: CaseView, *names: str) -> list[str]:
+    """The backend that each of these requests reached last; without those that reached none."""
+    bodies = [view.trace.exchanges[response.n].request.body for response in view.named(*names)]
     questions = [mapping(parse(body)).get("messages") for body in bodies]
-    reached = {_as_text(mapping(parse(request.body)).get("messages")): engine for engine, request in plan(view).asked}
+    reached = {
+        _as_text(mapping(parse(request.body)).get("messages")): backend for backend, request in script(view).received
+    }
     found = [reached.get(_as_text(question)) for question in questions]
-    return [engine for engine in found if engine is not None]
+    return [backend for backend in found if backend is not None]
 
 
 def _as_text(messages: Any) -> str:
@@ -111,16 +114,16 @@ def _as_text(messages: Any) -> str:
     return json.dumps(messages, sort_keys=True)
 
 
+@verb("models_listed", short="models", example="[rc-model, rc-model-a]")
+@phrase("{of:responses} lists the models {models:names}")
 @dataclass(frozen=True, slots=True)
-class Lists:
-    """The list of models holds all of these, each once."""
+class ModelsListed(ResponseExpectation):
+    """The list of models has each of these ids exactly once."""
 
     models: tuple[str, ...]
-    of: str = "it"
+    "The ids."
 
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        for reply in view.named(self.of):
-            names = [one.get("id") for one in mappings(reply.fields.get("data"))]
-            counts = Counter(name for name in names if isinstance(name, str))
-            ok = all(counts[name] == 1 for name in self.models)
-            yield verdict(requirement, ok, f"each once: {', '.join(self.models)}", show(names), reply)
+    def check(self, response: KeptResponse, view: Any) -> Check:
+        ids = [one.get("id") for one in mappings(response.fields.get("data"))]
+        counts = Counter(one for one in ids if isinstance(one, str))
+        return Check(all(counts[name] == 1 for name in self.models), f"each once: {', '.join(self.models)}", show(ids))

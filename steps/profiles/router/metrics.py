@@ -1,94 +1,52 @@
-"""What a case may demand of the numbers of a router, and of what strangers reach."""
+"""Expectations about what the metrics of a router show."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
-from rollout_conformance.steps.http.checks import verdict
-from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.metrics import rises, samples
+from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
-from rollout_conformance.steps.profiles.router.context import RouterContext
-from rollout_conformance.steps.profiles.router.expectations import plan
-
-SAMPLE = re.compile(
-    r"^([a-zA-Z_:][\w:]*)(\{.*\})? (\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?: \d+)?$", re.M
-)  # a line of Prometheus' text format
+from rollout_conformance.steps.profiles.router.backend_requests import found_or, script
 
 
-def samples(reply: ChatResponse) -> Mapping[str, float]:
-    """The numbers of a page of metrics, by name and labels."""
-    return {f"{name}{labels}": float(value) for name, labels, value in SAMPLE.findall(_page(reply))}
-
-
-def _page(reply: ChatResponse) -> str:
-    return reply.raw.decode("utf-8", "replace")
-
-
+@verb("rejections_counted_separately", example="{before: before, between: between, after: after}")
+@phrase("between {before:response}, {between:response} and {after:response} rejections are counted separately")
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """Between two readings of the metrics one counter rose by exactly `by`."""
+class RejectionsCountedSeparately:
+    """Requests that succeed before a reading of the metrics and requests that are rejected after it are counted by different metrics."""
 
-    before: str
-    after: str
-    by: int
+    before: ResponseName
+    "A reading before all requests."
+    between: ResponseName
+    "A reading after those that succeed."
+    after: ResponseName
+    "A reading after those that are rejected."
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        for before, after in zip(view.named(self.before), view.named(self.after), strict=False):
-            old, new = samples(before), samples(after)
-            rose = {name: value - old.get(name, 0.0) for name, value in new.items() if value != old.get(name, 0.0)}
-            ok = self.by in rose.values()
-            observed = ", ".join(f"{name} by {rise:g}" for name, rise in sorted(rose.items()) if "_bucket" not in name)
-            yield verdict(
-                requirement, ok, f"a number that rose by {self.by}", observed or "none that rose", before, after
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class ToldApart:
-    """What was refused is counted elsewhere than what was served: nothing that rose by the one also rose by the other."""
-
-    before: str
-    between: str
-    after: str
-
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        readings = [samples(reply) for name in (self.before, self.between, self.after) for reply in view.named(name)]
+        readings = [samples(one.text) for one in view.named(self.before, self.between, self.after)]
         if len(readings) != 3:
             return
-        old, mid, new = readings
-        served = {name for name in mid if mid[name] > old.get(name, 0.0)}
-        refused = {name for name in new if new[name] > mid.get(name, 0.0)}
-        ok = bool(served - refused) and bool(refused - served)
-        observed = "nothing rose for the one and not for the other"
-        yield Satisfied(requirement) if ok else Finding(requirement, "numbers that tell the two apart", observed)
+        before, between, after = readings
+        served = {name for name, rise in rises(before, between).items() if rise > 0}
+        rejected = {name for name, rise in rises(between, after).items() if rise > 0}
+        ok = bool(served - rejected) and bool(rejected - served)
+        observed = "no metric rose for the one and not for the other"
+        yield found_or(requirement, ok, "different metrics for successes and rejections", observed)
 
 
+@verb("no_client_values", short="of", example="metrics")
+@phrase("{of:responses} has no API key and no value that a client sent")
 @dataclass(frozen=True, slots=True)
-class Discreet:
-    """The page shows no key, and nothing that a client sent: neither what it asked nor a name that it made up."""
+class NoClientValues(ResponseExpectation):
+    """A page of metrics has no API key and no value that a client sent, such as an id or the name of an unknown model."""
 
-    of: str
-
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+    def check(self, response: KeptResponse, view: CaseView) -> Check:
         context = view.context
-        secrets = [plan(view).nonce, *context.card.keys.values(), *([context.key] if context.key else [])]
-        for reply in view.named(self.of):
-            page = _page(reply)
-            shown = next((line for line in page.splitlines() if any(one in line for one in secrets)), "")
-            ok = bool(page) and not shown
-            yield verdict(requirement, ok, "numbers, and names of the router's own", shown or "an empty page", reply)
-
-
-@dataclass(frozen=True, slots=True)
-class NoStrays:
-    """Nothing reached an engine that belongs to no case: no request of whom the router refused."""
-
-    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        assert isinstance(view.context, RouterContext)
-        unmatched_requests = view.context.backends.unmatched_requests[view.extra.get("unmatched_requests", 0) :]
-        observed = (
-            f"{len(unmatched_requests)}, the first {unmatched_requests[0].body[:80]!r}" if unmatched_requests else ""
-        )
-        expected = "no request at an engine that nobody was let in with"
-        yield Finding(requirement, expected, observed) if unmatched_requests else Satisfied(requirement)
+        secrets = [script(view).nonce, *context.card.keys.values(), *([context.key] if context.key else [])]
+        page = response.raw.decode("utf-8", "replace")
+        found = next((line for line in page.splitlines() if any(one in line for one in secrets)), "")
+        return Check(bool(page) and not found, "numbers, and names of the router's own", found or "an empty page")

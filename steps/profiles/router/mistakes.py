@@ -4,24 +4,28 @@ from collections.abc import Iterator, Sequence
 
 from rollout_conformance.steps.engine.cases import Action, Step
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.profiles.router import actions as do
-from rollout_conformance.steps.profiles.router import references
-from rollout_conformance.steps.profiles.router.affinity import Engines
-from rollout_conformance.steps.profiles.router.concurrency import LetGo, Refill
+from rollout_conformance.steps.http.requests import Pause
+from rollout_conformance.steps.profiles.chat import mistakes as chat
+from rollout_conformance.steps.profiles.router.backends import BackendsDown, ReleaseBackends, ScriptBackends
+from rollout_conformance.steps.profiles.router.concurrency import RetryUntilAdmitted
 
 Mistake = tuple[Location | None, str]
-PREPARING = (do.Play, do.Pause, Engines)
+PREPARING = (ScriptBackends, Pause, BackendsDown)
 
 
 def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
     if all(isinstance(step.what, PREPARING) or not isinstance(step.what, Action) for step in steps):
-        yield None, 'nothing is asked of the router. Write a When, as `When the router is asked "Hello!"`'
+        yield None, 'no request is sent to the router. Write a When, as `When the client sends "Hello!"`'
         return
-    yield from references.mistakes(steps)
-    holding = [step for step in steps if isinstance(step.what, do.Play) and any(line.hold for line in step.what.lines)]
-    freeing = [step for step in steps if isinstance(step.what, LetGo)]
-    if holding and not freeing and not any(isinstance(step.what, Refill) for step in steps):
-        told = "the engines hold what they are asked, and nothing lets it go: write `When the engines answer what they hold` (`let_go`)"
-        yield holding[0].at, told
-    if freeing and not holding:
-        yield freeing[0].at, "the engines hold nothing that they could answer now"
+    yield from chat.mistakes(steps)
+    holding = [
+        step
+        for step in steps
+        if isinstance(step.what, ScriptBackends) and any(response.hold for response in step.what.responses)
+    ]
+    releasing = [step for step in steps if isinstance(step.what, ReleaseBackends)]
+    if holding and not releasing and not any(isinstance(step.what, RetryUntilAdmitted) for step in steps):
+        wrong = "the backends hold their responses, and no step releases them: write `When the backends send the responses that they hold`"
+        yield holding[0].at, f"{wrong} (`release_backends`)"
+    if releasing and not holding:
+        yield releasing[0].at, "the backends hold no responses that could be released; `hold: true` makes them hold one"

@@ -19,30 +19,35 @@ from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.completion_responses import MODEL
 from rollout_conformance.steps.peers.scripted_backends import Backend, Backends
 from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
-from rollout_conformance.steps.profiles.chat.view import CaseView
-from rollout_conformance.steps.profiles.chat.view import read as view_of
+from rollout_conformance.steps.profiles.chat.view import CaseView, read
 from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.router import fuzz_adapter
-from rollout_conformance.steps.profiles.router.capabilities import LACKS, URL_ONLY
 from rollout_conformance.steps.profiles.router.cause import cause
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.router.disturbing_cases import disturbs
 from rollout_conformance.steps.profiles.router.greeting import greeting, read_probe
-from rollout_conformance.steps.profiles.router.invariants import kept, passed_on, shown
+from rollout_conformance.steps.profiles.router.invariants import (
+    generated_request_forwarded,
+    no_client_keys_forwarded,
+    no_leaks,
+)
 from rollout_conformance.steps.profiles.router.mistakes import mistakes
 from rollout_conformance.steps.profiles.router.recovery import Greeter
-from rollout_conformance.steps.profiles.router.response_fidelity import came_back
+from rollout_conformance.steps.profiles.router.response_fidelity import response_unmodified
 from rollout_conformance.steps.profiles.router.vocabulary import VOCABULARY
 
 NAMES = ("a", "b")
-MORTAL = ("c", "d")  # the engines of instances whose cases take engines down: the others are shared by all cases
+MORTAL = ("c", "d")  # the backends of the variant whose cases take backends down: the others are shared by all cases
+CATALOGUE = ROOT / "contracts" / "router" / "requirements.yaml"
+CAPABILITIES = requirements.capabilities(CATALOGUE)
+URL_ONLY = "requires a target that the suite starts (`app:` or `cmd:`), not a URL"
 HEALTH = "/health"
 ANSWER_S = 5.0
 
 
 @dataclass(slots=True)
 class RouterPeers(NoPeers):
-    """The engines of a run, once they serve. `urls` by name."""
+    """The backends of a run, once they serve. `urls` by name."""
 
     setting: Setting
     backends: Backends
@@ -69,14 +74,14 @@ class RouterPeers(NoPeers):
         return 0
 
     def resolve_placeholders(self, card: Card) -> Card:
-        """The card with the addresses of the engines in its environment: {engine_a}, {engine_b}, and those that die: {engine_c},
-        {engine_d}."""
+        """The card with the addresses of the backends in its environment: {backend_a}, {backend_b}, and those that go down: {backend_c},
+        {backend_d}. `engine` for `backend` is an older name of the same."""
 
         def fill(env: dict[str, str]) -> dict[str, str]:
             filled = {}
             for name, value in env.items():
-                for engine, url in self.urls.items():
-                    value = value.replace(f"{{engine_{engine}}}", url)
+                for backend, url in self.urls.items():
+                    value = value.replace(f"{{backend_{backend}}}", url).replace(f"{{engine_{backend}}}", url)
                 filled[name] = value
             return filled
 
@@ -89,8 +94,8 @@ class RouterPeers(NoPeers):
         card, key = self.setting.card, self.setting.target_key
         ports = tuple(url.rpartition(":")[2] for url in self.urls.values())
         context = RouterContext(self.backends.model, key if key is not None else card.key, None, card, 4096)
-        places = tuple(self.urls[name] for name in NAMES)
-        context = replace(context, backends=self.backends, ports=ports, places=places, run=self.setting.run)
+        addresses = tuple(self.urls[name] for name in NAMES)
+        context = replace(context, backends=self.backends, ports=ports, addresses=addresses, run=self.setting.run)
         return replace(context, counter=self.counters, health=self.health or HEALTH, lateness=self.lateness)
 
     def key_for(self, case: Case) -> str | None:
@@ -100,10 +105,11 @@ class RouterPeers(NoPeers):
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
             return URL_ONLY
         lacking = next((need for need in sorted(case.needs) if not self._has(case, need)), None)
-        return LACKS.get(lacking, f"{lacking} is not declared by the card") if lacking else None
+        what = CAPABILITIES.get(lacking or "", "a capability of your own, which the card has to declare")
+        return f"requires `{lacking}`: {what}" if lacking else None
 
     def _has(self, case: Case, need: str) -> bool:
-        """What the card declares, or shows by a key or a variant of that name."""
+        """Whether the card declares it, or has a key or a variant of that name."""
         card = self.setting.card
         if need == "key":
             return self.context(case).key is not None
@@ -112,7 +118,8 @@ class RouterPeers(NoPeers):
         return need in card.capabilities or need in card.keys or need in card.variants
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
-        """There is one dialect; whether a greeting reaches an engine of ours shows whether there is a router. The path of health is looked for."""
+        """There is one dialect; whether a greeting reaches a backend of the suite shows whether there is a router. Finds the path of its health
+        check."""
         try:
             async with client() as http, asyncio.timeout(ANSWER_S):
                 self.health = self.setting.card.health or await _health(http, base_url, self.setting.card)
@@ -125,26 +132,26 @@ class RouterPeers(NoPeers):
 
 
 async def _health(http: httpx.AsyncClient, base_url: str, card: Card) -> str | None:
-    """The path that most routers have, if this one has it; nothing promises it."""
+    """The path that most routers have, if this one has it."""
     reply = await http.get(f"{base_url}{HEALTH}", headers=card.headers)
     return None if reply.status_code == 404 else HEALTH
 
 
 @contextlib.asynccontextmanager
 async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
-    """Serve the engines for a run. With `--listen HOST:PORT` the others are at the next ports."""
+    """Serve the backends for a run. With `--listen HOST:PORT` the first is at this port and the others at the next ones."""
     backends = Backends(setting.model or setting.card.model or MODEL)
     host, port = setting.listen
     async with watched() as lateness, contextlib.AsyncExitStack() as stack:
         urls = {}
         for n, name in enumerate(NAMES + MORTAL):
-            place = (host, port + n if port else 0)
-            urls[name] = await stack.enter_async_context(asgi_binding.serve(Backend(name, backends), *place))
+            address = (host, port + n if port else 0)
+            urls[name] = await stack.enter_async_context(asgi_binding.serve(Backend(name, backends), *address))
         yield RouterPeers(setting, backends, urls, lateness)
 
 
-def read(session: Session, case: Case) -> CaseView:
-    return view_of(session)
+def read_case(session: Session, case: Case) -> CaseView:
+    return read(session)
 
 
 CONTRACT = Contract(ROOT / "contracts" / "router")
@@ -161,8 +168,8 @@ PROFILE = Profile(
         old_names=("chat",),
     ),
     peers=peers,
-    read=read,
-    invariants=(shown, kept, passed_on, came_back),
+    read=read_case,
+    invariants=(no_leaks, no_client_keys_forwarded, generated_request_forwarded, response_unmodified),
     fuzz=Fuzz(
         fuzz_adapter,
         conforms="ROUTER-300",
@@ -179,13 +186,13 @@ PROFILE = Profile(
     phrases=(
         "rollout_conformance.steps.profiles.chat.phrases",
         "rollout_conformance.steps.profiles.router.phrases",
-        "rollout_conformance.steps.profiles.router.phrases_operating",
     ),
     probe_result=read_probe,
-    unexplored="explore walks over the order of events of a rollout, and a router passes on one request and its answer; of a router the "
+    unexplored="explore walks over the order of events of a rollout, and a router forwards one request and its response; the "
     "cases (`run`) and generated requests (`pytest contracts/ --profile router`) judge it",
-    capabilities=frozenset(LACKS),
+    capabilities=frozenset(CAPABILITIES),
     mistakes=mistakes,
     cause=cause,
     disturbs=disturbs,
+    closing="Not fit to put in front of backends",
 )

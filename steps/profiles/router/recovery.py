@@ -1,7 +1,8 @@
-"""Before a case that makes engines fail: is the router as well as it was at first? Plain greetings show it, and help where successes count.
+"""Before a case that makes backends fail: does the router use the backends that it used at first? Plain greetings show it, and help where
+successes count.
 
-Whatever a router remembers of failures (failures in a row, a share of failures, a time to rest) is over when every engine that
-answered greetings at first does so again.
+Whatever a router remembers of failures (failures in a row, a share of failures, a time without requests) no longer has an effect when every
+backend that answered greetings at first does so again.
 """
 
 import asyncio
@@ -14,19 +15,19 @@ import httpx
 
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.peers.completion_responses import MODEL
-from rollout_conformance.steps.peers.scripted_backends import Backends, Plan
+from rollout_conformance.steps.peers.scripted_backends import Backends, BackendScript
 from rollout_conformance.steps.profiles.chat.requests import CHAT
 
-LOOKS = 16  # an engine of two that these do not meet is not used for greetings: one in 30,000 by chance
-ENGINES = 2  # behind each instance
-TWICE = 2  # of an engine's answers: a router that counts shares wants more than one
+LOOKS = 16  # a backend of two that receives none of so many greetings is not used for them: one in 30,000 by chance
+BACKENDS = 2  # behind each instance
+TWICE = 2  # responses of a backend: a router that counts shares of failures needs more than one
 ANSWER_S = 5.0
 SOON_S, LATER_S = 0.02, 0.25
 
 
 @dataclass(slots=True)
 class Greeter:
-    """Greets instances of a router, and sees which engine answers. `used` are the engines of each that answered when it was fresh."""
+    """Sends greetings to instances of a router, and sees which backend responds. `used` are the backends of each that responded at first."""
 
     headers: Mapping[str, str]
     backends: Backends
@@ -34,7 +35,7 @@ class Greeter:
     used: dict[str, frozenset[str]] = field(default_factory=dict)
 
     async def well(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
-        """Greet until each engine that is used has answered twice; False when that took too long."""
+        """Send greetings until each backend that is used has responded twice; False when that took too long."""
         if base_url not in self.used:
             self.used[base_url] = await self._look(client, base_url)
         loop = asyncio.get_running_loop()
@@ -42,9 +43,9 @@ class Greeter:
         while not all(counts[name] >= TWICE for name in self.used[base_url]):
             if loop.time() > end:
                 return False
-            engine = await self._engine(client, base_url)
-            counts[engine or ""] += 1
-            if engine is None or counts[engine] > LOOKS:  # another one rests, and greetings hurry nothing
+            backend = await self._backend(client, base_url)
+            counts[backend or ""] += 1
+            if backend is None or counts[backend] > LOOKS:  # the other one is not used yet, and greetings hurry nothing
                 await asyncio.sleep(pause_s)
                 pause_s = min(LATER_S, pause_s * 2)
         return True
@@ -52,22 +53,22 @@ class Greeter:
     async def _look(self, client: httpx.AsyncClient, base_url: str) -> frozenset[str]:
         found: set[str] = set()
         for _ in range(LOOKS):
-            found |= {engine} if (engine := await self._engine(client, base_url)) else set()
-            if len(found) == ENGINES:
+            found |= {backend} if (backend := await self._backend(client, base_url)) else set()
+            if len(found) == BACKENDS:
                 break
         return frozenset(found)
 
-    async def _engine(self, client: httpx.AsyncClient, base_url: str) -> str | None:
-        """The engine that answered one greeting, None when the router gave no good answer."""
-        plan = Plan(self.nonce(), Trace())
-        self.backends.enroll(plan)
-        told = [{"role": "system", "content": f"Session {plan.nonce}."}, {"role": "user", "content": "Hello!"}]
-        body = json.dumps({"model": MODEL, "messages": told}).encode()
+    async def _backend(self, client: httpx.AsyncClient, base_url: str) -> str | None:
+        """The backend that responded to one greeting, None when the router returned no success."""
+        script = BackendScript(self.nonce(), Trace())
+        self.backends.add(script)
+        messages = [{"role": "system", "content": f"Session {script.nonce}."}, {"role": "user", "content": "Hello!"}]
+        body = json.dumps({"model": MODEL, "messages": messages}).encode()
         try:
             async with asyncio.timeout(ANSWER_S):
                 reply = await client.post(f"{base_url}{CHAT}", content=body, headers=dict(self.headers))
         except (TimeoutError, httpx.HTTPError, OSError):
             return None
         finally:
-            self.backends.plans.pop(plan.nonce, None)
-        return plan.asked[-1][0] if reply.status_code == 200 and plan.asked else None
+            self.backends.scripts.pop(script.nonce, None)
+        return script.received[-1][0] if reply.status_code == 200 and script.received else None

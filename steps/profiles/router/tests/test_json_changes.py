@@ -1,4 +1,4 @@
-"""What counts as changed on its way through a router, and how much."""
+"""What counts as changed on its way through a router, and how severely."""
 
 from typing import Any
 
@@ -7,9 +7,8 @@ import pytest
 from rollout_conformance.steps.engine.json_diff import ABSENT
 from rollout_conformance.steps.engine.lateness import Lateness
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.router.json_changes import changes, harmless
-from rollout_conformance.steps.profiles.router.received import explained, received
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,7 @@ def test_where_two_values_differ(expected: Any, observed: Any, found: list[str])
 
 
 @pytest.mark.parametrize(
-    ("said", "only_null", "forgiven"),
+    ("sent", "only_null", "is_harmless"),
     [
         ({"a": None}, True, False),
         ({"a": 1}, False, False),
@@ -37,19 +36,19 @@ def test_where_two_values_differ(expected: Any, observed: Any, found: list[str])
         ({"seed": 2**53 + 1}, False, False),
     ],
 )
-def test_what_is_forgiven(said: Any, only_null: bool, forgiven: bool) -> None:
-    (change,) = changes(said, {})
-    assert (change.observed, change.only_null, harmless(change)) == (ABSENT, only_null, forgiven)
+def test_which_lost_members_are_harmless(sent: Any, only_null: bool, is_harmless: bool) -> None:
+    (change,) = changes(sent, {})
+    assert (change.observed, change.only_null, harmless(change)) == (ABSENT, only_null, is_harmless)
 
 
-def test_what_was_received_is_shown_whatever_it_is() -> None:
-    assert received(ChatResponse("it", 0, {}, 404, NotJson("it is HTML"), raw=b"<html>")) == '404: "<html>"'
-    assert received(ChatResponse("it", 0, {}, 404, None)) == "404: no body"
-    assert received(ChatResponse("it", 0, {}, 429, {"detail": "no"})) == '429: {"detail":"no"}'
+def test_a_response_is_shown_whatever_it_is() -> None:
+    assert KeptResponse("a", 0, {}, 404, NotJson("it is HTML"), raw=b"<html>").shown() == '404: "<html>"'
+    assert KeptResponse("a", 0, {}, 404, None).shown() == "404: no body"
+    assert KeptResponse("a", 0, {}, 429, {"detail": "no"}).shown() == '429: {"detail":"no"}'
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "explained"),
     [
         ({"error": {"message": "x"}}, True),
         ({"detail": [{"msg": "x"}]}, True),
@@ -58,8 +57,8 @@ def test_what_was_received_is_shown_whatever_it_is() -> None:
         ([], False),
     ],
 )
-def test_a_reason_may_have_many_names(body: Any, said: bool) -> None:
-    assert explained(ChatResponse("it", 0, {}, 400, body)) is said
+def test_an_error_is_explained_by_any_of_several_members(body: Any, explained: bool) -> None:
+    assert KeptResponse("a", 0, {}, 400, body).explains_error is explained
 
 
 def test_only_what_came_late_is_counted() -> None:

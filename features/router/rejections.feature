@@ -1,17 +1,18 @@
 @unit @pre_merge
-Feature: What is no request reaches no engine
+Feature: Invalid requests do not reach a backend
 
   @ROUTER-012
-  Scenario Outline: Refused: <body>
-    Given the engines say "Done."
+  Scenario Outline: The invalid body <body> is rejected
+    Given the backends return "Done."
     When the client sends POST /v1/chat/completions with this body:
       """
       <body>
       """
     And the client sends "Hello!"
-    Then the first fails with 400, 404 or 422
+    Then the first has status 400, 404 or 422
+    And the first has an error object
     And the second has status 200
-    And the engines were asked once
+    And the backends receive 1 request
 
     Examples:
       | body                                                                                          |
@@ -23,8 +24,9 @@ Feature: What is no request reaches no engine
       | {"model": "rc-model", "messages": [{"role": "user", "content": "{session}"}]} {}              |
 
   @ROUTER-012
-  Scenario: A stream of an unknown model is refused before it begins
-    A router need not know the models: the engines do.
-    Given the engines answer 404
+  Scenario: A stream request for an unknown model is rejected
+    A router need not know the models: the backends do.
+    Given the backends return 404
     When the client sends "Hello!" as a stream with model "rc-no-such-model"
-    Then it fails with 400, 404 or 422
+    Then it has status 400, 404 or 422
+    And it has an error object

@@ -1,4 +1,4 @@
-"""The engines that the suite plays: which connection breaks, and what a line that stays or never ends does."""
+"""The backends that the suite plays: which connection is reset, and what permanent and endless responses do."""
 
 import asyncio
 import itertools
@@ -8,36 +8,36 @@ import pytest
 
 from rollout_conformance.steps.engine.trace import Request, Trace
 from rollout_conformance.steps.peers import asgi_binding
-from rollout_conformance.steps.peers.scripted_backends import ENDLESS, Backend, BackendLine, Backends, Plan
+from rollout_conformance.steps.peers.scripted_backends import ENDLESS, Backend, BackendResponse, Backends, BackendScript
 
 HELLO = b'{"messages": [{"role": "user", "content": "rc-00000000-%dx"}], "stream": true}'
 
 
-def plan(backends: Backends, number: int, *lines: BackendLine) -> Plan:
-    made = Plan(f"rc-00000000-{number}x", Trace(), lines)
-    backends.enroll(made)
+def script(backends: Backends, number: int, *responses: BackendResponse) -> BackendScript:
+    made = BackendScript(f"rc-00000000-{number}x", Trace(), responses)
+    backends.add(made)
     return made
 
 
-def test_a_connection_that_is_cut_is_no_other_one() -> None:
-    """A router may use one port of its own towards two engines: only the connection to one of them breaks."""
+def test_only_the_scripted_connection_is_reset() -> None:
+    """A router may use one port of its own towards two backends: only the connection to one of them is reset."""
     assert asyncio.run(_two_from_one_port()) == (b"", True)
 
 
 async def _two_from_one_port() -> tuple[bytes, bool]:
     backends = Backends()
-    held = plan(backends, 1, BackendLine(hold=True))
-    plan(backends, 2, BackendLine(loss="reset"))
+    held = script(backends, 1, BackendResponse(hold=True))
+    script(backends, 2, BackendResponse(fault="reset"))
     async with asgi_binding.serve(Backend("a", backends)) as a, asgi_binding.serve(Backend("b", backends)) as b:
         port = _free()
         to_b = await _connected(b, port)
         to_a = await _connected(a, port)  # the younger one, which a table by clients would take for the other
         to_a[1].write(_post(1))
-        while not held.asked:
+        while not held.received:
             await asyncio.sleep(0.01)
         to_b[1].write(_post(2))
         cut = await to_b[0].read()
-        held.let_go()
+        held.release()
         answer = await to_a[0].readline()
         for _, writer in (to_a, to_b):
             writer.close()
@@ -64,9 +64,9 @@ def _post(number: int) -> bytes:
     return b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
 
-def test_an_engine_goes_on_with_a_line_that_stays() -> None:
+def test_a_backend_repeats_a_permanent_response() -> None:
     backends = Backends()
-    played = plan(backends, 1, BackendLine(status=500, stays=True), BackendLine(say="Done."))
+    played = script(backends, 1, BackendResponse(status=500, permanent=True), BackendResponse(text="Done."))
     request = Request("POST", "/v1/chat/completions", (), HELLO % 1)
     for name in ("a", "b", "a", "b", "a"):
         Backend(name, backends).receive(request)
@@ -74,9 +74,9 @@ def test_an_engine_goes_on_with_a_line_that_stays() -> None:
 
 
 @pytest.mark.parametrize("endless", [True, False])
-def test_an_endless_stream_does_not_say_that_it_ends(endless: bool) -> None:
+def test_an_endless_stream_has_no_terminal_event(endless: bool) -> None:
     backends = Backends()
-    plan(backends, 1, BackendLine(endless=endless))
+    script(backends, 1, BackendResponse(endless=endless))
     play = Backend("a", backends).receive(Request("POST", "/v1/chat/completions", (), HELLO % 1))
     pieces = list(itertools.islice(play.pieces, 2 * ENDLESS))
     assert (len(pieces) > ENDLESS, b"[DONE]" in pieces[-1]) == (endless, not endless)

@@ -1,0 +1,99 @@
+"""Expectations about the requests that reach the backends, and about the backends' connections."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.peers.scripted_backends import BackendScript
+from rollout_conformance.steps.profiles.chat.view import CaseView
+from rollout_conformance.steps.profiles.router.backends import BackendName
+from rollout_conformance.steps.profiles.router.context import RouterContext
+
+
+def script(view: CaseView) -> BackendScript:
+    """What the backends did last in the case."""
+    found: BackendScript = view.extra["script"]
+    return found
+
+
+def found_or(requirement: str, ok: bool, expected: str, observed: str) -> Evidence:
+    """Evidence that no exchange of the client shows."""
+    return Satisfied(requirement) if ok else Finding(requirement, expected, observed)
+
+
+@verb("backend_requests", short="exactly", example=("1", "{least: 2, most: 3}", "{backend: c, least: 1}"))
+@phrase("the backends receive no request", exactly=0)
+@phrase("the backends receive {exactly:int} request(s)")
+@phrase("the backends receive {least:int} to {most:int} requests")
+@phrase("both backends receive requests, {exactly:int} in all", backends=2)
+@phrase("backend {backend} receives a request", least=1)
+@dataclass(frozen=True, slots=True)
+class BackendRequests:
+    """So many requests reach the backends."""
+
+    exactly: int | None = None
+    "How many. Instead: `least`, `most` or both."
+    least: int = 0
+    "At least so many."
+    most: int | None = None
+    "At most so many."
+    backends: int = 0
+    "At least so many different backends receive one."
+    backend: BackendName | None = None
+    "Only requests to this backend are counted."
+
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        received = [name for name, _ in script(view).received]
+        counted = [name for name in received if self.backend in (None, name)]
+        least, most = (self.least, self.most) if self.exactly is None else (self.exactly, self.exactly)
+        ok = least <= len(counted) and (most is None or len(counted) <= most) and len(set(counted)) >= self.backends
+        amount = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+        to = f"backend {self.backend}" if self.backend else "the backends"
+        expected = f"{amount} request(s) to {to}" + (f", {self.backends} of them" if self.backends else "")
+        yield found_or(requirement, ok, expected, f"{len(counted)}: {', '.join(received) or 'none'}")
+
+
+@verb("no_unmatched_requests", example="")
+@phrase("no other request reaches a backend")
+@dataclass(frozen=True, slots=True)
+class NoUnmatchedRequests:
+    """No request reaches a backend that belongs to no case, such as one that the router rejected."""
+
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        assert isinstance(view.context, RouterContext)
+        unmatched = view.context.backends.unmatched_requests[view.extra.get("unmatched_before", 0) :]
+        observed = f"{len(unmatched)}, the first {unmatched[0].body[:80]!r}" if unmatched else ""
+        yield found_or(requirement, not unmatched, "no other request to a backend", observed)
+
+
+@verb("backends_disconnected", example="")
+@phrase("the backends are disconnected")
+@dataclass(frozen=True, slots=True)
+class BackendsDisconnected:
+    """The router disconnects from each backend that is still sending when its client has disconnected."""
+
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        scripts: list[BackendScript] = view.extra.get("scripts", [])
+        found = next((one for one in scripts if any(response.endless for response in one.played)), None)
+        if found is None:
+            return
+        ends = [view.trace.exchanges[one.n].ended or 0.0 for one in view.responses if one.left]
+        if any(at < max(ends, default=0.0) for at in found.finished):
+            return  # a router that forwards so late shows nothing
+        streams, disconnected = len(found.received), len(found.disconnected)
+        observed = f"{disconnected} of {streams} streams were disconnected, and the others continued"
+        yield found_or(requirement, disconnected == streams, "backends that are disconnected at once", observed)
+
+
+@verb("backpressure", example="")
+@phrase("the backend is stopped by backpressure")
+@dataclass(frozen=True, slots=True)
+class Backpressure:
+    """While a client reads nothing, the router does not read all of its stream from the backend."""
+
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        if "read_ahead" in view.extra:
+            observed = f"the router read all {script(view).bytes_sent:,} bytes"
+            expected = "a backend that has to wait while its client does not read"
+            yield found_or(requirement, not view.extra["read_ahead"], expected, observed)
