@@ -54,7 +54,7 @@ class BackendRequests:
         yield found_or(requirement, ok, expected, f"{len(counted)}: {', '.join(received) or 'none'}")
 
 
-@verb("no_unmatched_requests", example="")
+@verb("no_unmatched_requests")
 @phrase("no other request reaches a backend")
 @dataclass(frozen=True, slots=True)
 class NoUnmatchedRequests:
@@ -67,7 +67,7 @@ class NoUnmatchedRequests:
         yield found_or(requirement, not unmatched, "no other request to a backend", observed)
 
 
-@verb("backends_disconnected", example="")
+@verb("backends_disconnected")
 @phrase("the backends are disconnected")
 @dataclass(frozen=True, slots=True)
 class BackendsDisconnected:
@@ -86,7 +86,7 @@ class BackendsDisconnected:
         yield found_or(requirement, disconnected == streams, "backends that are disconnected at once", observed)
 
 
-@verb("backpressure", example="")
+@verb("backpressure")
 @phrase("the backend is stopped by backpressure")
 @dataclass(frozen=True, slots=True)
 class Backpressure:

@@ -44,7 +44,7 @@ def _at_backends(view: CaseView) -> list[str | None]:
     return [request.header(ID) for _, request in script(view).received]
 
 
-@verb("request_id_returned", short="of", example=("", "all"))
+@verb("request_id_returned", short="of", example="all")
 @phrase("{of:responses} has the X-Request-Id of its request")
 @phrase("{of:responses} have the X-Request-Id of their request")
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class RequestIdReturned(ResponseExpectation):
         return Check(returned == sent, f"X-Request-Id: {show(sent)}", show(returned))
 
 
-@verb("request_id_replaced", short="of", example=("", "all"))
+@verb("request_id_replaced", short="of", example="all")
 @phrase("{of:responses} has an X-Request-Id that is safe to log, instead of that of its request")
 @dataclass(frozen=True, slots=True)
 class RequestIdReplaced(ResponseExpectation):
@@ -69,7 +69,7 @@ class RequestIdReplaced(ResponseExpectation):
         return Check(ok, expected, f"X-Request-Id: {show(returned)}, at backends {show(there)}")
 
 
-@verb("request_id_forwarded", short="of", example=("", "all"))
+@verb("request_id_forwarded", short="of", example="all")
 @phrase("the backends receive the X-Request-Id of {of:responses}")
 @dataclass(frozen=True, slots=True)
 class RequestIdForwarded(ResponseExpectation):
@@ -81,7 +81,7 @@ class RequestIdForwarded(ResponseExpectation):
         return Check(ok, f"X-Request-Id: {show(returned)} at the backend", show(there))
 
 
-@verb("request_id_in_error", short="of", example=("", "all"))
+@verb("request_id_in_error", short="of", example="all")
 @phrase("the error body of {of:responses} has its X-Request-Id")
 @dataclass(frozen=True, slots=True)
 class RequestIdInError(ResponseExpectation):
@@ -94,7 +94,7 @@ class RequestIdInError(ResponseExpectation):
         )
 
 
-@verb("consistent_framing", short="of", example=("", "all"))
+@verb("consistent_framing", short="of", example="all")
 @phrase("{of:responses} has one length, that of its body")
 @phrase("{of:responses} have one length, that of their body")
 @dataclass(frozen=True, slots=True)

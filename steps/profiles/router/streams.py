@@ -26,7 +26,7 @@ class ResponseText(ResponseExpectation):
         return Check(content == self.text, show(self.text), show(content))
 
 
-@verb("incomplete_stream", short="of", example=("", "{or_text: One two three.}"))
+@verb("incomplete_stream", short="of", example="{or_text: One two three.}")
 @phrase("{of:responses} is recognisable as incomplete")
 @phrase("{of:responses} are recognisable as incomplete")
 @phrase("{of:responses} is recognisable as incomplete, or its text is exactly {or_text}")
@@ -52,7 +52,7 @@ class IncompleteStream(ResponseExpectation):
         return Check(ok, expected, observed + ("" if error or broken else ", and no sign that anything is missing"))
 
 
-@verb("coherent_stream", example=("", "{usage: {completion_tokens: 10}}"))
+@verb("coherent_stream", example="{usage: {completion_tokens: 10}}")
 @phrase("{of:responses} is one coherent stream")
 @dataclass(frozen=True, slots=True)
 class CoherentStream(ResponseExpectation):
