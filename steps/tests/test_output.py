@@ -83,7 +83,7 @@ def test_the_last_sentence_is_plain() -> None:
 
 
 def test_the_last_sentence_about_a_router_is_not_about_training() -> None:
-    assert "train" not in summary([outcome("a", FOUND)], CATALOGUE, not_fit=PROFILES["router"].not_fit)
+    assert "train" not in summary([outcome("a", FOUND)], CATALOGUE, closing=PROFILES["router"].closing)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.run_setup import PROFILES
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.scenario import loader
 from rollout_conformance.steps.scenario.gherkin import compile_feature
 
