@@ -40,8 +40,8 @@ class RequestForwarded:
 
 
 @verb("response_members", example="{members: {model: rc-model}}")
-@phrase("{of:responses} has these members:", block="members")
-@phrase("{of:responses} have these members:", block="members")
+@phrase("{of:response} has these members:", block="members")
+@phrase("{of:several_responses} have these members:", block="members")
 @dataclass(frozen=True, slots=True)
 class ResponseMembers(ResponseExpectation):
     """The response (the first chunk of a stream) has these members, with the values that the backend returned."""

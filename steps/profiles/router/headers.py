@@ -45,8 +45,8 @@ def _at_backends(view: CaseView) -> list[str | None]:
 
 
 @verb("request_id_returned", short="of", example="all")
-@phrase("{of:responses} has the X-Request-Id of its request")
-@phrase("{of:responses} have the X-Request-Id of their request")
+@phrase("{of:response} has the X-Request-Id of its request")
+@phrase("{of:several_responses} have the X-Request-Id of their request")
 @dataclass(frozen=True, slots=True)
 class RequestIdReturned(ResponseExpectation):
     """The response has the `X-Request-Id` that the client sent; error responses and streams as well."""
@@ -57,7 +57,7 @@ class RequestIdReturned(ResponseExpectation):
 
 
 @verb("request_id_replaced", short="of", example="all")
-@phrase("{of:responses} has an X-Request-Id that is safe to log, instead of that of its request")
+@phrase("{of:response} has an X-Request-Id that is safe to log, instead of that of its request")
 @dataclass(frozen=True, slots=True)
 class RequestIdReplaced(ResponseExpectation):
     """The router replaces an `X-Request-Id` that is not safe to log by one that is, in the response and at the backends."""
@@ -95,8 +95,8 @@ class RequestIdInError(ResponseExpectation):
 
 
 @verb("consistent_framing", short="of", example="all")
-@phrase("{of:responses} has one length, that of its body")
-@phrase("{of:responses} have one length, that of their body")
+@phrase("{of:response} has one length, that of its body")
+@phrase("{of:several_responses} have one length, that of their body")
 @dataclass(frozen=True, slots=True)
 class ConsistentFraming(ResponseExpectation):
     """The response has one length: no `Content-Length` beside `Transfer-Encoding`, and none that is not that of the body."""

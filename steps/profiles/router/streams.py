@@ -27,9 +27,9 @@ class ResponseText(ResponseExpectation):
 
 
 @verb("incomplete_stream", short="of", example="{or_text: One two three.}")
-@phrase("{of:responses} is recognisable as incomplete")
-@phrase("{of:responses} are recognisable as incomplete")
-@phrase("{of:responses} is recognisable as incomplete, or its text is exactly {or_text}")
+@phrase("{of:response} is recognisable as incomplete")
+@phrase("{of:several_responses} are recognisable as incomplete")
+@phrase("{of:response} is recognisable as incomplete, or its text is exactly {or_text}")
 @dataclass(frozen=True, slots=True)
 class IncompleteStream(ResponseExpectation):
     """A stream whose backend failed cannot be taken for a complete one: it has no finish_reason, and ends with an error event or a reset
@@ -53,7 +53,7 @@ class IncompleteStream(ResponseExpectation):
 
 
 @verb("coherent_stream", example="{usage: {completion_tokens: 10}}")
-@phrase("{of:responses} is one coherent stream")
+@phrase("{of:response} is one coherent stream")
 @dataclass(frozen=True, slots=True)
 class CoherentStream(ResponseExpectation):
     """A stream that two backends generated is one stream: one id, one role, one finish_reason, [DONE] at the end, and the usage of the
