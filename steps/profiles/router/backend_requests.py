@@ -66,7 +66,7 @@ def _seconds(view: CaseView) -> float:
     return max(ends) - min(exchange.began for exchange in exchanges) if exchanges else 0.0
 
 
-@verb("no_unmatched_requests", example="")
+@verb("no_unmatched_requests")
 @phrase("no other request reaches a backend")
 @dataclass(frozen=True, slots=True)
 class NoUnmatchedRequests:
@@ -79,7 +79,7 @@ class NoUnmatchedRequests:
         yield found_or(requirement, not unmatched, "no other request to a backend", observed)
 
 
-@verb("backends_disconnected", example="")
+@verb("backends_disconnected")
 @phrase("the backends are disconnected")
 @dataclass(frozen=True, slots=True)
 class BackendsDisconnected:
@@ -98,7 +98,7 @@ class BackendsDisconnected:
         yield found_or(requirement, disconnected == streams, "backends that are disconnected at once", observed)
 
 
-@verb("backpressure", example="")
+@verb("backpressure")
 @phrase("the backend is stopped by backpressure")
 @dataclass(frozen=True, slots=True)
 class Backpressure:

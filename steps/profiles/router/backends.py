@@ -78,7 +78,7 @@ class ScriptBackends:
         session.state["session_name"] = script.nonce
 
 
-@verb("wait_for_backends", example="")
+@verb("wait_for_backends")
 @phrase("each request has reached a backend or has a response")
 @dataclass(frozen=True, slots=True)
 class WaitForBackends:
@@ -93,7 +93,7 @@ class WaitForBackends:
         )
 
 
-@verb("release_backends", example="")
+@verb("release_backends")
 @phrase("the backends send the responses that they hold")
 @dataclass(frozen=True, slots=True)
 class ReleaseBackends:
@@ -111,7 +111,7 @@ async def all_responses(session: Session) -> None:
     tasks.clear()
 
 
-@verb("wait_for_disconnect", short="within_s", example=("", "2"))
+@verb("wait_for_disconnect", short="within_s", example="2")
 @phrase("the router disconnects from the backends")
 @dataclass(frozen=True, slots=True)
 class WaitForDisconnect:
@@ -129,7 +129,7 @@ class WaitForDisconnect:
         )
 
 
-@verb("stop_last_backend", example="")
+@verb("stop_last_backend")
 @phrase("the backend that received the last request goes down")
 @dataclass(frozen=True, slots=True)
 class StopLastBackend:
@@ -158,7 +158,7 @@ class BackendsDown:
         down.update(self.names)
 
 
-@verb("stop_router", example="")
+@verb("stop_router")
 @phrase("the router is stopped")
 @dataclass(frozen=True, slots=True)
 class StopRouter:

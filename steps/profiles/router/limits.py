@@ -15,13 +15,13 @@ from rollout_conformance.steps.profiles.router.backend_requests import script
 
 
 @verb("limit", short="most", example=("4", "{of: burst, most: 4}", "{most: 4, statuses: [429, 503], when: at_once}"))
-@phrase("at most {most:int} of {of:responses} succeed, and the others have status 429 with Retry-After in seconds")
+@phrase("at most {most:int} requests succeed, and the others have status 429 with Retry-After in seconds")
 @phrase(
     "at most {most:int} of {of:responses} succeed, plus {per_s:number} for each second, and the others have status 429 with Retry-After in "
     "seconds"
 )
 @phrase(
-    "at most {most:int} of {of:responses} succeed, and the others are rejected at once with 429 or 503",
+    "at most {most:int} requests succeed, and the others are rejected at once with 429 or 503",
     statuses=(429, 503),
     when="at_once",
 )
