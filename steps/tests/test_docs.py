@@ -1,0 +1,87 @@
+"""The pages that are made from data are those of the data, every link leads somewhere, and every command of the documentation is one that exists."""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from rollout_conformance.steps.cli import cli
+from rollout_conformance.steps.paths import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    for page, text in generate.pages().items():
+        assert page.read_text(encoding="utf-8") == text, f"{page.name}: run python docs/generate.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    targets = LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    assert [page.name for page in PAGES[1:] if page.stem != "index" and f"({page.name})" not in index] == []
+
+
+COMMANDS = [
+    (page.name, line)
+    for page in PAGES
+    for language, block in FENCE.findall(page.read_text(encoding="utf-8"))
+    if language in ("", "bash", "sh")
+    for line in block.splitlines()
+    if re.search(r"(?:^|&& |/)rollout-conformance \w", line)
+]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=[f"{page}-{n}" for n, (page, _) in enumerate(COMMANDS)])
+def test_every_command_is_understood(page: str, line: str, tmp_path: Path) -> None:
+    """Its options are parsed as the command does it; nothing is run."""
+    words = shlex.split(line.partition("  #")[0].replace("my_cases/", str(tmp_path)))
+    start = next(n for n, word in enumerate(words) if word.endswith("rollout-conformance"))
+    _parsed(cli, [word for word in words[start + 1 :] if word not in ("...",)])
+
+
+def _parsed(command: click.Command, words: list[str]) -> None:
+    while isinstance(command, click.Group):
+        name, *words = words
+        found = command.get_command(click.Context(command), name)
+        assert found is not None, f"there is no command {name!r}"
+        command = found
+    command.make_context(command.name, words)
+
+
+def examples() -> tuple[str, str]:
+    """The feature and the scenario file of the page about writing cases."""
+    blocks = FENCE.findall((DOCS / "write_a_case.md").read_text(encoding="utf-8"))
+    data = [block for language, block in blocks if language == "yaml"]
+    return next(block for language, block in blocks if language == "gherkin"), data[0] + data[1]
+
+
+def test_the_cases_of_the_documentation_are_right(tmp_path: Path) -> None:
+    feature, scenario = examples()
+    (tmp_path / "a.feature").write_text(feature, encoding="utf-8")
+    (tmp_path / "a.yaml").write_text(scenario, encoding="utf-8")
+    result = CliRunner().invoke(cli, ["lint", str(tmp_path)])
+    assert (result.output, result.exit_code) == ("rollout: 10 cases, nothing wrong\n", 0)
+
+
+def test_the_commands_that_need_no_target_run() -> None:
+    for words in (["explain", "ROLLOUT-055"], ["lint"], ["--help"]):
+        assert CliRunner().invoke(cli, words).exit_code == 0
