@@ -1,4 +1,4 @@
-"""Generation calls: the shape of the answer, whose they are, what comes next in a conversation, and what comes twice."""
+"""Generation requests: the form of replies, sessions, histories and retries."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ def test_the_ids_are_the_conversation_and_the_whole_turn() -> None:
 
 
 @each
-def test_the_record_is_what_was_sampled(dialect: str) -> None:
+def test_the_record_has_the_sampled_tokens(dialect: str) -> None:
     async def scenario() -> None:
         b = bench(dialect)
         await b.open()
@@ -160,7 +160,7 @@ def respaced(message: dict[str, Any]) -> dict[str, Any]:
 
 @each
 @pytest.mark.parametrize("change", HISTORIES.values(), ids=HISTORIES.keys())
-def test_another_history_is_refused_and_changes_nothing(dialect: str, change: Any) -> None:
+def test_another_history_is_rejected_and_changes_nothing(dialect: str, change: Any) -> None:
     async def scenario() -> None:
         b = bench(dialect)
         await b.open()
@@ -265,7 +265,7 @@ def test_a_generation_that_the_end_overtakes_is_not_recorded(dialect: str) -> No
     play(scenario)
 
 
-def test_a_call_waits_for_the_tools_but_not_for_ever() -> None:
+def test_a_generation_waits_for_the_tools_with_a_limit() -> None:
     async def scenario() -> None:
         b = bench("callback", ready_timeout_s=0.02)
         await b.open()
@@ -277,7 +277,7 @@ def test_a_call_waits_for_the_tools_but_not_for_ever() -> None:
     play(scenario)
 
 
-def test_too_long_a_turn_is_cut_and_says_so() -> None:
+def test_a_turn_beyond_max_tokens_is_truncated() -> None:
     async def scenario() -> None:
         b = bench("sync")
         await b.open()
@@ -307,7 +307,7 @@ MASKS = {
 
 
 @pytest.mark.parametrize("change", MASKS.values(), ids=MASKS.keys())
-def test_a_wrong_mask_is_refused_and_changes_nothing(change: Any) -> None:
+def test_a_wrong_mask_is_rejected_and_changes_nothing(change: Any) -> None:
     async def scenario() -> None:
         b = bench("sync")
         await b.open()
@@ -322,7 +322,7 @@ def test_a_wrong_mask_is_refused_and_changes_nothing(change: Any) -> None:
     play(scenario)
 
 
-def test_a_mask_on_the_first_call_is_refused() -> None:
+def test_a_mask_on_the_first_call_is_rejected() -> None:
     async def scenario() -> None:
         b = bench("sync")
         await b.open()
