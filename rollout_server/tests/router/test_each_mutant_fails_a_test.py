@@ -260,13 +260,16 @@ def restored() -> Iterator[None]:
     before = [(module, dict(vars(module))) for module in modules]
     classes = {value for _, names in before for value in names.values() if isinstance(value, type)}
     own = [kind for kind in classes if kind.__module__.startswith("rollout_conformance.rollout_server.router.")]
-    members = [(kind, name, value) for kind in own for name, value in vars(kind).items() if callable(value)]
+    members = {kind: dict(vars(kind)) for kind in own}
     yield
     for module, names in before:
         vars(module).update(names)
-    for kind, name, value in members:
-        if vars(kind).get(name) is not value:
-            setattr(kind, name, value)
+    for kind, values in members.items():
+        for name in vars(kind).keys() - values.keys():
+            delattr(kind, name)
+        for name, value in values.items():
+            if vars(kind)[name] is not value:
+                setattr(kind, name, value)
 
 
 def test_each_mutant_has_a_test() -> None:
