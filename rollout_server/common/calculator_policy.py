@@ -12,21 +12,21 @@ NUMBER = r"((?:-|(?<!\d))\d{1,300}+(?:\.\d{1,300}+)?+)"
 WORDS = {"plus": "add", "minus": "subtract", "times": "multiply", "divided by": "divide"}
 EXPRESSION = re.compile(rf"{NUMBER} ({'|'.join(WORDS)}) {NUMBER}")
 CALLS = "I'll calculate that for you."
-NOTHING = "I can calculate, and nothing else."
+ONLY_CALCULATES = "I can calculate, and nothing else."
 
 
 def reply(messages: Messages, tools: Tools, call_id: str) -> dict[str, Any]:
     """The next message of the assistant. The ids of its calls begin with `call_id`."""
     last = messages[-1] if messages else {}
     if last.get("role") in ("tool", "function"):
-        return say(read_out(messages))
-    calls = [*wanted(text(last), declared(tools))] if last.get("role") == "user" else []
+        return assistant_message(results_sentence(messages))
+    calls = [*calls_for(text(last), tool_names(tools))] if last.get("role") == "user" else []
     if not calls:
-        return say(NOTHING)
-    return say(CALLS) | {"tool_calls": [call(f"{call_id}_{n}", *one) for n, one in enumerate(calls)]}
+        return assistant_message(ONLY_CALCULATES)
+    return assistant_message(CALLS) | {"tool_calls": [call(f"{call_id}_{n}", *one) for n, one in enumerate(calls)]}
 
 
-def say(content: str) -> dict[str, Any]:
+def assistant_message(content: str) -> dict[str, Any]:
     return {"role": "assistant", "content": content}
 
 
@@ -34,18 +34,18 @@ def call(id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
 
 
-def wanted(question: str, names: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def calls_for(question: str, names: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Tool and arguments for each expression, where such a tool is declared."""
     for a, word, b in EXPRESSION.findall(question):
         if WORDS[word] in names:
             yield WORDS[word], {"a": number(a), "b": number(b)}
 
 
-def declared(tools: Tools) -> set[str]:
+def tool_names(tools: Tools) -> set[str]:
     return {str(tool["function"]["name"]) for tool in tools or ()}
 
 
-def read_out(messages: Messages) -> str:
+def results_sentence(messages: Messages) -> str:
     """A sentence with the tool results at the end of the conversation."""
     results: list[str] = []
     for message in reversed(messages):

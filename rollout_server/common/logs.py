@@ -26,7 +26,7 @@ class _Stderr:
     debug = info = warning = error = critical = msg
 
 
-def _written(line: Any, **_: Any) -> str:
+def _serialize(line: Any, **_: Any) -> str:
     """Takes a third of the time of the standard library."""
     return json_text.dumps(line).decode()
 
@@ -38,7 +38,7 @@ def create(level: str) -> Any:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(serializer=_written),
+            structlog.processors.JSONRenderer(serializer=_serialize),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         cache_logger_on_first_use=True,

@@ -22,7 +22,7 @@ def on_signal(begin: Callable[[], None]) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNALS if _has_handler(signal.getsignal(number))}
     if threading.current_thread() is not threading.main_thread():
         before = {}
-    ours = {number: _chained(loop, begin, handler) for number, handler in before.items()}
+    ours = {number: _calling_first(loop, begin, handler) for number, handler in before.items()}
     for number, handler in ours.items():
         signal.signal(number, handler)
     try:
@@ -38,7 +38,7 @@ def _has_handler(handler: Any) -> bool:
     return callable(handler) and handler is not signal.default_int_handler
 
 
-def _chained(loop: asyncio.AbstractEventLoop, begin: Callable[[], None], handler: Any) -> Any:
+def _calling_first(loop: asyncio.AbstractEventLoop, begin: Callable[[], None], handler: Any) -> Any:
     def handle(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(begin)
         handler(number, frame)

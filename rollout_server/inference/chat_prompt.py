@@ -9,11 +9,11 @@ from rollout_conformance.rollout_server.inference import errors
 from rollout_conformance.rollout_server.inference.wire import ChatRequest, Conversation, TokenizeRequest
 
 
-def of_chat(tokens: ChatTokenizer, request: ChatRequest) -> list[int]:
+def chat_ids(tokens: ChatTokenizer, request: ChatRequest) -> list[int]:
     return ids(tokens, request.messages, visible_tools(request))
 
 
-def of_tokenize(tokens: ChatTokenizer, request: TokenizeRequest) -> list[int]:
+def tokenize_ids(tokens: ChatTokenizer, request: TokenizeRequest) -> list[int]:
     if request.messages is None:
         return tokens.encode(request.prompt or "")
     return ids(tokens, request.messages, request.tools, generation=request.add_generation_prompt)

@@ -19,7 +19,7 @@ async def events(context: ResponseContext, generation: Generation) -> AsyncItera
     async for choice, position in generation.tokens():
         start = starts[choice.index]
         end = starts[choice.index] = start + len(choice.texts[position])
-        for chunk in of_token(context, choice, position, start, end):
+        for chunk in token_chunks(context, choice, position, start, end):
             yield event(chunk)
     for last in closing(context, generation):
         yield last
@@ -29,7 +29,7 @@ def opening(context: ResponseContext, generation: Generation) -> Iterator[dict[s
     """The roles. The first chunk also has the ids of the prompt."""
     for number, choice in enumerate(generation.choices):
         delta = {"role": "assistant", "content": ""}
-        chunk = {**context.head("chat.completion.chunk"), "choices": [part(choice, delta)]}
+        chunk = {**context.head("chat.completion.chunk"), "choices": [choice_delta(choice, delta)]}
         yield chunk | ({"prompt_token_ids": chat_completion.prompt_ids(context)} if number == 0 else {})
 
 
@@ -49,12 +49,14 @@ def wants_usage(context: ResponseContext) -> bool:
     return bool(options and options.include_usage)
 
 
-def of_token(context: ResponseContext, choice: Choice, position: int, start: int, end: int) -> Iterator[dict[str, Any]]:
+def token_chunks(
+    context: ResponseContext, choice: Choice, position: int, start: int, end: int
+) -> Iterator[dict[str, Any]]:
     """The chunks of one token, which covers the text from `start` to `end`. Only the last of them has the id and the logprobs of the token."""
     *early, last = [*deltas(choice, start, end)] or [{}]
     for delta in early:
-        yield chunk(context, part(choice, delta))
-    final = part(choice, last) | of_sampling(context, choice, position)
+        yield chunk(context, choice_delta(choice, delta))
+    final = choice_delta(choice, last) | token_fields(context, choice, position)
     if position == len(choice.texts) - 1:
         final |= {"finish_reason": choice.finish_reason, "stop_reason": choice.stop_reason}
     if last or final["finish_reason"] or context.request.logprobs or context.request.return_token_ids:
@@ -65,11 +67,11 @@ def chunk(context: ResponseContext, choice: dict[str, Any]) -> dict[str, Any]:
     return {**context.head("chat.completion.chunk"), "choices": [choice]}
 
 
-def part(choice: Choice, delta: dict[str, Any]) -> dict[str, Any]:
+def choice_delta(choice: Choice, delta: dict[str, Any]) -> dict[str, Any]:
     return {"index": choice.index, "delta": delta, "logprobs": None, "finish_reason": None, "token_ids": None}
 
 
-def of_sampling(context: ResponseContext, choice: Choice, position: int) -> dict[str, Any]:
+def token_fields(context: ResponseContext, choice: Choice, position: int) -> dict[str, Any]:
     """The id and the logprobs entry of one token."""
     request = context.request
     return {

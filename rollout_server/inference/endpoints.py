@@ -63,9 +63,9 @@ def models(settings: Settings) -> dict[str, Any]:
 class Tokenize(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         server = server_of(request)
-        body = shaped(TokenizeRequest, await read(request))
+        body = parse_as(TokenizeRequest, await read(request))
         request_validation.check_model(body.model, server.settings)
-        ids = chat_prompt.of_tokenize(server.tokenizer, body)
+        ids = chat_prompt.tokenize_ids(server.tokenizer, body)
         longest = server.settings.max_model_len
         return json_response({"count": len(ids), "max_model_len": longest, "tokens": ids, "token_strs": None})
 
@@ -75,8 +75,8 @@ class ChatCompletions(HTTPEndpoint):
         check_key(request)
         server = server_of(request)
         body = await read(request)
-        context = server.context(shaped(ChatRequest, body), response_id(request))
-        shaped(contract.ChatRequest, body)  # vLLM's own messages come first; the contract rejects some more
+        context = server.context(parse_as(ChatRequest, body), response_id(request))
+        parse_as(contract.ChatRequest, body)  # vLLM's own messages come first; the contract rejects some more
         generation = server.generate(context)
         if context.request.stream:
             return EventStream(generation, chat_stream.events(context, generation))
@@ -100,7 +100,7 @@ async def read(request: Request) -> Any:
     return request_parsing.parse(await request_parsing.read_body(request, server_of(request).settings.body_limit))
 
 
-def shaped(model: type[Model], body: Any) -> Model:
+def parse_as(model: type[Model], body: Any) -> Model:
     """The body as one of the requests. Raises `ApiError` 400."""
     try:
         return model.model_validate(body)

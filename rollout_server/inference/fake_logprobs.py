@@ -34,7 +34,7 @@ class Scorer:
     def entry(self, id: int, digest: bytes, top: int) -> dict[str, Any]:
         sampled = logprob(digest)
         ranked = [(id, sampled), *self.alternatives(id, digest, sampled)][:top]
-        return self.named(id, sampled) | {"top_logprobs": [self.named(*one) for one in ranked]}
+        return self.token_entry(id, sampled) | {"top_logprobs": [self.token_entry(*one) for one in ranked]}
 
     def alternatives(self, id: int, digest: bytes, sampled: float) -> Iterator[tuple[int, float]]:
         """Less likely tokens, which share the remaining probability."""
@@ -44,7 +44,7 @@ class Scorer:
         for rank, other in enumerate(others, 1):
             yield other, rest - rank * math.log(2)
 
-    def named(self, id: int, logprob: float) -> dict[str, Any]:
+    def token_entry(self, id: int, logprob: float) -> dict[str, Any]:
         token = self.tokenizer.decode([id])
         return {"token": token, "logprob": logprob, "bytes": [*token.encode()]}
 

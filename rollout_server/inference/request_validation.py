@@ -28,14 +28,14 @@ def check_model(name: str | None, settings: Settings) -> None:
 
 
 def problems(request: ChatRequest, settings: Settings) -> Iterator[ApiError]:
-    yield from of_sampling(request)
-    yield from of_lengths(request, settings)
-    yield from of_output(request)
-    yield from of_tools(request)
-    yield from of_schemas(request)
+    yield from sampling_problems(request)
+    yield from length_problems(request, settings)
+    yield from output_problems(request)
+    yield from tool_problems(request)
+    yield from schema_problems(request)
 
 
-def of_sampling(request: ChatRequest) -> Iterator[ApiError]:
+def sampling_problems(request: ChatRequest) -> Iterator[ApiError]:
     if request.temperature is not None and request.temperature < 0:
         yield errors.bad(f"temperature must be non-negative, got {request.temperature}.", "temperature")
     if request.temperature is not None and request.temperature > HOTTEST:
@@ -50,7 +50,7 @@ def of_sampling(request: ChatRequest) -> Iterator[ApiError]:
         yield errors.bad(f"n must be 1 when using greedy sampling, got {request.n}.", "n")
 
 
-def of_lengths(request: ChatRequest, settings: Settings) -> Iterator[ApiError]:
+def length_problems(request: ChatRequest, settings: Settings) -> Iterator[ApiError]:
     for name in ("max_tokens", "max_completion_tokens"):
         most = getattr(request, name)
         if most is not None and most < 1:
@@ -60,7 +60,7 @@ def of_lengths(request: ChatRequest, settings: Settings) -> Iterator[ApiError]:
             yield errors.bad(sentence, name)
 
 
-def of_output(request: ChatRequest) -> Iterator[ApiError]:
+def output_problems(request: ChatRequest) -> Iterator[ApiError]:
     if not 0 <= (request.top_logprobs or 0) <= MOST_TOP_LOGPROBS:
         sentence = f"top_logprobs must be between 0 and {MOST_TOP_LOGPROBS}, got {request.top_logprobs}."
         yield errors.bad(sentence, "top_logprobs")
@@ -70,7 +70,7 @@ def of_output(request: ChatRequest) -> Iterator[ApiError]:
         yield errors.bad("Stream options can only be defined when `stream=True`.", "stream_options")
 
 
-def of_tools(request: ChatRequest) -> Iterator[ApiError]:
+def tool_problems(request: ChatRequest) -> Iterator[ApiError]:
     choice = request.tool_choice
     if request.tools == []:
         yield errors.bad("tools must not be an empty list.", "tools")
@@ -81,13 +81,13 @@ def of_tools(request: ChatRequest) -> Iterator[ApiError]:
         yield errors.bad(sentence, "tool_choice")
 
 
-def of_schemas(request: ChatRequest) -> Iterator[ApiError]:
+def schema_problems(request: ChatRequest) -> Iterator[ApiError]:
     """The schema of `response_format`, and the `parameters` of tools where a call is forced, must be valid JSON Schemas."""
     form = request.response_format
     if form is not None and form.json_schema is not None and not is_schema(form.json_schema.body):
         yield errors.bad("The schema of `response_format` is not a JSON Schema.", "response_format")
-    forced = request.tools if chat_prompt.mode(request) in ("required", "named") else None
-    if not all(is_schema(tool["function"].get("parameters") or {}) for tool in forced or ()):
+    forced_calls = request.tools if chat_prompt.mode(request) in ("required", "named") else None
+    if not all(is_schema(tool["function"].get("parameters") or {}) for tool in forced_calls or ()):
         yield errors.bad("The `parameters` of a tool are not a JSON Schema.", "tools")
 
 

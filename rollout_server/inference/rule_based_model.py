@@ -22,20 +22,20 @@ FARTHEST = 10_000  # numbers in one reply: more than fit into any context
 def next_message(request: ChatRequest, words: str) -> dict[str, Any]:
     """The next message of the assistant."""
     if (mode := chat_prompt.mode(request)) in ("required", "named"):
-        return forced(request, mode)
+        return forced_calls(request, mode)
     message = first_call_if_serial(request, reply_to_question(request))
     content = message["content"]
     if words:
-        content = words if content == calculator_policy.NOTHING else f"{content} {words}"
-    return message | {"content": formatted(request, content)}
+        content = words if content == calculator_policy.ONLY_CALCULATES else f"{content} {words}"
+    return message | {"content": in_response_format(request, content)}
 
 
 def reply_to_question(request: ChatRequest) -> dict[str, Any]:
     question = last_question(request)
     if CAPITAL.search(question):
-        return calculator_policy.say("Paris")
+        return calculator_policy.assistant_message("Paris")
     if count := COUNT.search(question):
-        return calculator_policy.say(count_up(*(int(digits[:9]) for digits in count.groups())))
+        return calculator_policy.assistant_message(count_up(*(int(digits[:9]) for digits in count.groups())))
     return calculator_policy.reply(request.messages, chat_prompt.visible_tools(request), "call")
 
 
@@ -56,7 +56,7 @@ def count_up(first: int, last: int) -> str:
     return " ".join(str(number) for number in range(first, min(last, first + FARTHEST) + 1))
 
 
-def formatted(request: ChatRequest, content: str) -> str:
+def in_response_format(request: ChatRequest, content: str) -> str:
     form = request.response_format
     if form is None or form.type == "text":
         return content
@@ -65,15 +65,15 @@ def formatted(request: ChatRequest, content: str) -> str:
     return json.dumps({"answer": content}, ensure_ascii=False)
 
 
-def forced(request: ChatRequest, mode: str) -> dict[str, Any]:
+def forced_calls(request: ChatRequest, mode: str) -> dict[str, Any]:
     """Calls without content: nothing else can be sampled when a call is required."""
     tools = [tool for tool in request.tools or () if mode == "required" or tool["function"]["name"] == name(request)]
-    calls = [*calculator_policy.wanted(question(request), calculator_policy.declared(tools))] or [
+    calls = [*calculator_policy.calls_for(question(request), calculator_policy.tool_names(tools))] or [
         invented_call(request, tools[0])
     ]
     if mode == "named" or request.parallel_tool_calls is False:
         calls = calls[:1]
-    return calculator_policy.say("") | {
+    return calculator_policy.assistant_message("") | {
         "tool_calls": [calculator_policy.call(f"call_{n}", *one) for n, one in enumerate(calls)]
     }
 

@@ -50,7 +50,7 @@ def sample(scorer: Scorer, request: ChatRequest, prompt: Sequence[int], index: i
     """`room` is how many tokens the context leaves for the reply."""
     most = limit(request, room)
     ids = turn(scorer.tokenizer, request, words(request, index), most)
-    texts = tuple(pieces(scorer.tokenizer, ids))
+    texts = tuple(token_texts(scorer.tokenizer, ids))
     ending = ended(request, texts, most)
     ids, texts = ids[: ending.tokens], texts[: ending.tokens]
     text = "".join(texts)[: ending.visible]
@@ -83,7 +83,7 @@ def turn(tokens: ChatTokenizer, request: ChatRequest, own_words: str, most: int)
     text = chat_tokenizer.sampled_text(
         tokens, chat_prompt.history(request.messages), message, chat_prompt.visible_tools(request)
     )
-    ids = encoded(tokens, text)
+    ids = encode_turn(tokens, text)
     (end,) = tokens.encode(tokens.end_of_turn)
     ids = ids[: ids.index(end) + 1] if end in ids else [*ids, end]
     if not request.ignore_eos:
@@ -92,11 +92,11 @@ def turn(tokens: ChatTokenizer, request: ChatRequest, own_words: str, most: int)
     return again * (most // len(again) + 2)
 
 
-def encoded(tokens: ChatTokenizer, text: str) -> list[int]:
+def encode_turn(tokens: ChatTokenizer, text: str) -> list[int]:
     return tokens.encode(text)
 
 
-def pieces(tokens: ChatTokenizer, ids: Sequence[int]) -> Iterator[str]:
+def token_texts(tokens: ChatTokenizer, ids: Sequence[int]) -> Iterator[str]:
     """The text of each token. Tokens that end within a character add nothing; the one that completes it adds it."""
     held: list[int] = []
     for position, id in enumerate(ids):

@@ -23,7 +23,7 @@ class InferenceServer:
     def context(self, request: ChatRequest, id: str) -> ResponseContext:
         """The response without its choices. Raises `ApiError` for a request that is rejected."""
         request_validation.check(request, self.settings)
-        prompt = chat_prompt.of_chat(self.tokenizer, request)
+        prompt = chat_prompt.chat_ids(self.tokenizer, request)
         request_validation.check_length(len(prompt), request, self.settings)
         return ResponseContext(id, self.settings.model, request, tuple(prompt))
 

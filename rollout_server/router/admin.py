@@ -28,7 +28,7 @@ class KeyRequest(Limits):
 class Backends(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         await authorize(request)
-        return listing([backend.described() for backend in state_of(request).pool.backends])
+        return listing([backend.describe() for backend in state_of(request).pool.backends])
 
 
 class Degrade(HTTPEndpoint):
@@ -37,13 +37,13 @@ class Degrade(HTTPEndpoint):
         reason = (await request_auth.read_object(request)).get("reason")
         if not isinstance(reason, str | None):
             raise errors.invalid("reason", "reason must be a string")
-        return json_response(state_of(request).pool.degrade(request.path_params["name"], reason).described())
+        return json_response(state_of(request).pool.degrade(request.path_params["name"], reason).describe())
 
 
 class Heal(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         await authorize(request)
-        return json_response(state_of(request).pool.heal(request.path_params["name"]).described())
+        return json_response(state_of(request).pool.heal(request.path_params["name"]).describe())
 
 
 class Decisions(HTTPEndpoint):
@@ -66,7 +66,7 @@ def limit(value: str | None) -> int:
 class Keys(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         await authorize(request)
-        return listing([key.described() for key in await state_of(request).key_store.keys()])
+        return listing([key.describe() for key in await state_of(request).key_store.keys()])
 
     async def post(self, request: Request) -> Response:
         """The only response that contains the key."""
@@ -74,7 +74,7 @@ class Keys(HTTPEndpoint):
         key_request = read(await request_auth.read_object(request))
         secret = key_request.key.get_secret_value() if key_request.key else f"sk-{secrets.token_urlsafe(32)}"
         key = await state_of(request).key_store.add(api_keys.row(key_request, api_keys.digest(secret.encode())))
-        return json_response({**key.described(), "key": secret}, 201)
+        return json_response({**key.describe(), "key": secret}, 201)
 
 
 class Key(HTTPEndpoint):

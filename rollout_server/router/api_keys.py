@@ -22,7 +22,7 @@ class Key:
     spent_tokens: int = 0
     revoked: bool = False
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         return {
             "id": self.id,
             "object": "key",

@@ -32,7 +32,7 @@ class BackendReply:
         self.content_type = response.headers.get("content-type", "application/json")
         self.retry_after = response.headers.get("retry-after")
 
-    async def whole(self, limit: int) -> bytes:
+    async def read_all(self, limit: int) -> bytes:
         body = bytearray()
         while chunk := await self._chunk():
             body += chunk

@@ -28,7 +28,7 @@ class Backend:
     def weight(self) -> float:
         return self.spec.weight
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "weight": self.weight,
@@ -47,11 +47,11 @@ def status(backend: Backend) -> str:
 
 
 def create(spec: BackendSpec) -> Backend:
-    configured = {name: listed(name) for name in spec.models} if spec.models is not None else None
+    configured = {name: model_entry(name) for name in spec.models} if spec.models is not None else None
     return Backend(spec, configured)
 
 
-def listed(name: str) -> dict[str, Any]:
+def model_entry(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": int(time.time()), "owned_by": "router"}
 
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from rollout_conformance.rollout_server.common.auth import bearer_token, header_values
 
 
-def presented(request: Request) -> bytes | None:
+def presented_key(request: Request) -> bytes | None:
     """The key as bytes. `X-API-Key` takes precedence over `Authorization`; a repeated header is not accepted."""
     if own := [value for value in header_values(request, b"x-api-key") if value]:
         return own[0] if len(own) == 1 else None
@@ -21,7 +21,7 @@ def signature(request: Request) -> bytes | None:
     return found[0] if found else None
 
 
-def signs(signature: bytes, secret: bytes, body: bytes) -> bool:
+def is_signature(signature: bytes, secret: bytes, body: bytes) -> bool:
     """Whether it is the HMAC-SHA256 (RFC 2104) of these bytes."""
     expected = hmac.new(secret, body, hashlib.sha256).hexdigest().encode()
     return hmac.compare_digest(signature.lower(), expected)

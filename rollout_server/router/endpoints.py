@@ -18,7 +18,7 @@ from rollout_conformance.rollout_server.router import (
 )
 from rollout_conformance.rollout_server.router.app_state import AppState
 from rollout_conformance.rollout_server.router.request_auth import authenticate, state_of
-from rollout_conformance.rollout_server.router.responses import or_client_closed
+from rollout_conformance.rollout_server.router.responses import or_client_disconnected
 
 
 class ChatCompletions(HTTPEndpoint):
@@ -37,7 +37,7 @@ async def infer(request: Request, path: str) -> Response:
     key = idempotency_cache.cache_key(
         inference.key.id, path, request.headers.get("idempotency-key"), client_id, inference.raw
     )
-    return await or_client_closed(request, service.serve(state_of(request), inference, key))
+    return await or_client_disconnected(request, service.serve(state_of(request), inference, key))
 
 
 class Models(HTTPEndpoint):

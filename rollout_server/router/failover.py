@@ -102,9 +102,9 @@ async def open_one(lifecycle: RequestLifecycle, choice: Choice, body: bytes, str
             raise BackendError("status")
         opened = OpenResponse(choice, reply)
         if reply.status < 300 and reply.content_type.lower().startswith("text/event-stream"):
-            opened.chunks = await begun(reply.chunks())
+            opened.chunks = await with_first_chunk(reply.chunks())
         else:
-            opened.body = await reply.whole(lifecycle.app_state.settings.reply_limit)
+            opened.body = await reply.read_all(lifecycle.app_state.settings.reply_limit)
             opened.answer = parse_json(opened.body)
             check_answer(reply.status, opened.answer)
     except BaseException:
@@ -115,7 +115,7 @@ async def open_one(lifecycle: RequestLifecycle, choice: Choice, body: bytes, str
     return opened
 
 
-async def begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def with_first_chunk(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same chunks; raises `BackendError` if there is none."""
     first = await anext(chunks, None)
     if first is None:

@@ -67,7 +67,7 @@ class KeyStore:
         """Concurrent reads of one key share one query."""
         reading = self._reading.get(hashed)
         if reading is None:
-            reading = self._reading[hashed] = asyncio.create_task(self.store.do(self._finding(hashed)))
+            reading = self._reading[hashed] = asyncio.create_task(self.store.do(self._find_key(hashed)))
             reading.add_done_callback(lambda _: self._reading.pop(hashed))
         try:
             found = await asyncio.shield(reading)
@@ -79,7 +79,7 @@ class KeyStore:
             self._known[hashed] = replace(found, until=time.monotonic() + FRESH_S)
         return found
 
-    def _finding(self, hashed: str) -> Work[CachedKey | None]:
+    def _find_key(self, hashed: str) -> Work[CachedKey | None]:
         async def work(connection: AsyncConnection) -> CachedKey | None:
             key = await sql.find_key(hashed)(connection)
             return CachedKey(key, self.buffer.taken(key.id)) if key else None

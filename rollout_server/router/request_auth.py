@@ -34,7 +34,7 @@ def request_id(value: str | None) -> str:
 async def authenticate(request: Request, scope: str | None) -> Key:
     """The key of the request. Raises `ApiError` 401, 403, or 503 without the state store."""
     app_state = state_of(request)
-    secret = credentials.presented(request)
+    secret = credentials.presented_key(request)
     key = await app_state.key_store.key(api_keys.digest(secret)) if secret else None
     if key is None or not api_keys.is_valid(key, time.time()):
         raise errors.unauthorized()
@@ -87,7 +87,7 @@ def check_signature(request: Request, raw: bytes) -> None:
     signature = credentials.signature(request)
     if secret is None or signature is None:
         return
-    if not credentials.signs(signature, secret.get_secret_value().encode(), raw):
+    if not credentials.is_signature(signature, secret.get_secret_value().encode(), raw):
         raise errors.bad_signature()
 
 

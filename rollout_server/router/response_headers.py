@@ -24,12 +24,12 @@ class CommonHeaders:
             return
         state = scope.setdefault("state", {})
         state["request_id"] = request_auth.request_id(Headers(scope=scope).get("x-request-id"))
-        begun = False
+        with_first_chunk = False
 
         async def sending(message: Message) -> None:
-            nonlocal begun
+            nonlocal with_first_chunk
             if message["type"] == "http.response.start":
-                begun = True
+                with_first_chunk = True
                 MutableHeaders(scope=message).update(headers(state))
                 self.app_state.metrics.http(self.label(scope), message["status"])
             await send(message)
@@ -39,7 +39,7 @@ class CommonHeaders:
         except Exception as error:
             # Logged here and not by the server, whose log would quote the message of the exception.
             self.app_state.log.error("unexpected", request_id=state["request_id"], error=logs.location(error))
-            if not begun:
+            if not with_first_chunk:
                 await error_response(errors.internal(), state["request_id"])(scope, receive, sending)
 
     def label(self, scope: Scope) -> str:

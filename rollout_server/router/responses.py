@@ -50,5 +50,5 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def or_client_closed(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+async def or_client_disconnected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
     return await until_disconnect(request.receive, work) or Response(status_code=CLIENT_CLOSED_REQUEST)

@@ -24,7 +24,7 @@ REPLAYED = {"X-Idempotent-Replay": "true"}
 async def serve(app_state: AppState, inference: InferenceRequest, key: CacheKey | None) -> Response:
     """A request is served once; repetitions with the same cache key get the same response."""
     if key is None:
-        return await fresh(app_state, inference, ResponseCaching(app_state))
+        return await serve_new(app_state, inference, ResponseCaching(app_state))
     while True:
         entry, is_new = app_state.idempotency_cache.enter(
             key, idempotency_cache.digest(inference.raw), time.monotonic()
@@ -32,9 +32,9 @@ async def serve(app_state: AppState, inference: InferenceRequest, key: CacheKey 
         if is_new:
             caching = ResponseCaching(app_state, key, entry)
             try:
-                return await fresh(app_state, inference, caching)
+                return await serve_new(app_state, inference, caching)
             finally:
-                if not caching.streams_on:
+                if not caching.is_stream:
                     caching.release()
         await entry.done.wait()
         if entry.response is not None:
@@ -48,13 +48,13 @@ def replayed(answer: StoredResponse) -> StoredResponse:
 
 @dataclass(eq=False, slots=True)
 class ResponseCaching:
-    """Stores the response for repetitions of the request. `streams_on`: a stream, which calls `release` at its end."""
+    """Stores the response for repetitions of the request. `is_stream`: a stream, which calls `release` at its end."""
 
     app_state: AppState
     key: CacheKey | None = None
     entry: Entry | None = None
     answer: StoredResponse | None = None
-    streams_on: bool = False
+    is_stream: bool = False
     body: bytearray = field(default_factory=bytearray)
 
     def release(self) -> None:
@@ -62,7 +62,7 @@ class ResponseCaching:
             self.app_state.idempotency_cache.leave(self.key, self.entry, self.answer, time.monotonic())
 
 
-async def fresh(app_state: AppState, inference: InferenceRequest, caching: ResponseCaching) -> Response:
+async def serve_new(app_state: AppState, inference: InferenceRequest, caching: ResponseCaching) -> Response:
     api_keys.check_budget(inference.key)
     hashes = failover.boundaries(app_state, inference)
     found = await failover.choices(app_state, inference, hashes)
@@ -78,21 +78,21 @@ async def fresh(app_state: AppState, inference: InferenceRequest, caching: Respo
         lifecycle.record_decision(opened.choice)
         app_state.affinity.remember(hashes, opened.choice.backend.name)
         if opened.chunks is None:
-            return whole(lifecycle, opened, caching)
+            return complete(lifecycle, opened, caching)
         rest = [choice for choice in found if choice.backend is not opened.choice.backend]
         progress = stream_migration.Progress() if migrates else None
         assert usage_options is not None
-        caching.streams_on = True
+        caching.is_stream = True
         return streamed(Stream(lifecycle, opened, usage_options, rest, progress), caching)
     except ApiError as error:
         lifecycle.end(error.status, error.code)
         raise
     finally:
-        if not caching.streams_on:
+        if not caching.is_stream:
             lifecycle.end(CLIENT_CLOSED_REQUEST, "client_gone")  # without effect if it ended before
 
 
-def whole(lifecycle: RequestLifecycle, opened: OpenResponse, caching: ResponseCaching) -> Response:
+def complete(lifecycle: RequestLifecycle, opened: OpenResponse, caching: ResponseCaching) -> Response:
     opened.close()
     lifecycle.tokens.update(opened.answer)
     answer = StoredResponse(opened.reply.status, opened.body, opened.reply.content_type, headers(opened))

@@ -68,12 +68,12 @@ class Stream:
                 passed += event
                 continue
             try:
-                passed += self._forwarded(event) or b""
+                passed += self._visible_part(event) or b""
             except NotResumableError as error:
                 return bytes(passed), error
         return bytes(passed), None
 
-    def _forwarded(self, event: bytes) -> bytes | None:
+    def _visible_part(self, event: bytes) -> bytes | None:
         """The event byte for byte, unless the client must not see all of it."""
         if self.progress is None and b'"usage"' not in event:
             self.lifecycle.tokens.chunks += b'"choices"' in event

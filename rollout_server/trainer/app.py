@@ -17,7 +17,7 @@ from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.trainer import backend, endpoints, openai_backend
 from rollout_conformance.rollout_server.trainer.app_state import AppState
 from rollout_conformance.rollout_server.trainer.backend import Backend
-from rollout_conformance.rollout_server.trainer.endpoints import secret
+from rollout_conformance.rollout_server.trainer.endpoints import secret_value
 from rollout_conformance.rollout_server.trainer.http_client import Client
 from rollout_conformance.rollout_server.trainer.rollout_starter import RolloutStarter
 from rollout_conformance.rollout_server.trainer.service import Service
@@ -57,7 +57,7 @@ def create_state(settings: Settings, transport: httpx.AsyncBaseTransport) -> App
         settings=settings,
         tokenizer=tokenizer,
         backend=create_backend(settings, client, tokenizer),
-        starter=RolloutStarter(client, secret(settings.server_key), settings.tools_timeout_s),
+        starter=RolloutStarter(client, secret_value(settings.server_key), settings.tools_timeout_s),
         log=logs.create(settings.log_level),
     )
 
@@ -70,7 +70,7 @@ def create_backend(settings: Settings, client: Client, tokenizer: ChatTokenizer)
         client,
         tokenizer,
         settings.backend_url,
-        secret(settings.backend_key),
+        secret_value(settings.backend_key),
         settings.model,
         settings.backend_timeout_s,
     )

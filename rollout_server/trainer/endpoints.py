@@ -105,10 +105,10 @@ def check_key(request: Request, key: str | None) -> None:
 
 
 def check_control(request: Request) -> None:
-    check_key(request, secret(service_of(request).app_state.settings.control_key))
+    check_key(request, secret_value(service_of(request).app_state.settings.control_key))
 
 
-def secret(value: SecretStr | None) -> str | None:
+def secret_value(value: SecretStr | None) -> str | None:
     return value.get_secret_value() if value else None
 
 

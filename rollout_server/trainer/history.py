@@ -14,13 +14,13 @@ def check(stored: Sequence[Message], messages: Sequence[Message], *, turns: int)
     for index, known in enumerate(stored):
         if index >= len(messages):
             raise errors.history(index, "is missing; a conversation must only grow")
-        if normal(messages[index]) != normal(known):
+        if normalized(messages[index]) != normalized(known):
             raise errors.history(index, "differs from the message of the previous request")
     if turns and len(messages) == len(stored):
         raise errors.history(len(stored), "no message follows the last reply")
 
 
-def normal(message: Message) -> bytes:
+def normalized(message: Message) -> bytes:
     """Equal for equivalent messages: null means absent, and so does an empty `tool_calls`. Strings must be equal byte for byte."""
     present = {name: value for name, value in message.items() if value is not None}
     if not present.get("tool_calls"):

@@ -82,7 +82,7 @@ class OpenAiBackend:
             response = await self._client.send(request, self._timeout_s)
         except NoResponseError as error:
             raise no_response(error) from error
-        raw = accepted(response)
+        raw = success_body(response)
         return read(raw, task, self._tokens)
 
 
@@ -101,7 +101,7 @@ def no_response(error: NoResponseError) -> ApiError:
     return errors.backend(503, "backend_unreachable", "The backend cannot be reached")
 
 
-def accepted(response: HttpResponse) -> Any:
+def success_body(response: HttpResponse) -> Any:
     """The body of a 200. Raises `ApiError`: 503 when the backend is busy, which is temporary, else 502."""
     if response.status in (429, 503):
         raise errors.backend(503, "backend_busy", f"The backend is busy (HTTP {response.status})")
@@ -113,7 +113,7 @@ def accepted(response: HttpResponse) -> Any:
 def read(raw: Any, task: GenerationTask, tokens: ChatTokenizer) -> Generation:
     """Raises `ApiError` 502 for a reply that lacks anything."""
     try:
-        choice, prompt_ids = first(Completion.model_validate(raw))
+        choice, prompt_ids = first_choice(Completion.model_validate(raw))
     except ValidationError as error:
         raise errors.backend(502, "backend_reply", "The response of the backend is not a chat completion") from error
     if not choice.token_ids or prompt_ids is None:
@@ -131,7 +131,7 @@ def read(raw: Any, task: GenerationTask, tokens: ChatTokenizer) -> Generation:
     )
 
 
-def first(completion: Completion) -> tuple[Choice, Sequence[int] | None]:
+def first_choice(completion: Completion) -> tuple[Choice, Sequence[int] | None]:
     if not completion.choices or completion.choices[0].message.role != "assistant":
         raise errors.backend(502, "backend_reply", "The response of the backend has no assistant message")
     return completion.choices[0], completion.prompt_token_ids

@@ -31,11 +31,13 @@ def build(tokens: ChatTokenizer, past: Trajectory, known: Messages, messages: Me
     if text.startswith(past.text):
         inserted = tuple(tokens.encode(text[len(past.text) :]))
         return Prompt(text, past.token_ids + inserted, inserted, follows=True)
-    inserted = tuple(spliced(tokens, past, known, messages, tools))
+    inserted = tuple(inserted_ids(tokens, past, known, messages, tools))
     return Prompt(text, tuple(tokens.encode(text)), inserted, follows=False)
 
 
-def spliced(tokens: ChatTokenizer, past: Trajectory, known: Messages, messages: Messages, tools: Tools) -> list[int]:
+def inserted_ids(
+    tokens: ChatTokenizer, past: Trajectory, known: Messages, messages: Messages, tools: Tools
+) -> list[int]:
     """Ids of the text after the last reply, which does not depend on the content of that reply."""
     *before, _ = known
     with_reply = [*before, {"role": "assistant", "content": PLACEHOLDER}]

@@ -20,10 +20,10 @@ def check(mask: Sequence[int] | None, lengths: Iterable[int], *, turns: int) -> 
         if given == length:
             return
         right.append(length)
-    raise errors.mask(wanted(mask, right))
+    raise errors.mask(expectation(mask, right))
 
 
-def wanted(mask: Sequence[int] | None, right: Iterable[int]) -> str:
+def expectation(mask: Sequence[int] | None, right: Iterable[int]) -> str:
     lengths = " or ".join(str(length) for length in sorted({n for n in right if n > 0}))
     seen = "there is none" if mask is None else f"there are {len(mask)}"
     return f"one entry is required for each of the {lengths} inserted tokens, and {seen}"

@@ -108,7 +108,7 @@ class Session:
             "status": self.status,
             "finish_reason": self.finish_reason,
             "error_message": self.error_message,
-            "turns": [turn.described() for turn in past.turns],
+            "turns": [turn.describe() for turn in past.turns],
             "token_ids": list(past.token_ids),
             "response_mask": list(past.response_mask),
             "logprobs": list(past.logprobs),

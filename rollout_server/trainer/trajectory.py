@@ -19,7 +19,7 @@ class Turn:
     token_ids: Ids
     logprobs: tuple[float, ...]
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         return {
             "prompt_token_ids": list(self.prompt_token_ids),
             "token_ids": list(self.token_ids),
@@ -49,10 +49,10 @@ class Trajectory:
     drift: Drift | None = None
 
 
-def extended(before: Trajectory, turn: Turn, text: str, spliced: Sequence[int]) -> Trajectory:
-    """The trajectory after one more turn; `spliced` is what was inserted, for a prompt that does not continue the trajectory."""
+def extended(before: Trajectory, turn: Turn, text: str, inserted_ids: Sequence[int]) -> Trajectory:
+    """The trajectory after one more turn; `inserted_ids` is what was inserted, for a prompt that does not continue the trajectory."""
     drift = first_difference(before, turn.prompt_token_ids)
-    inserted = tuple(spliced) if drift else turn.prompt_token_ids[len(before.token_ids) :]
+    inserted = tuple(inserted_ids) if drift else turn.prompt_token_ids[len(before.token_ids) :]
     none = (0.0,) * len(inserted)
     return Trajectory(
         text=text,

@@ -119,7 +119,7 @@ MUTANTS = (
         "lenient_types",
         breaks="302",
         what='numbers as strings ("12") are accepted',
-        patch=around(endpoints, "shaped", _lenient),
+        patch=around(endpoints, "parse_as", _lenient),
         by=FUZZING,
     ),
     Mutant(

@@ -95,7 +95,7 @@ MUTANTS = (
         breaks="025",
         also=("012",),
         what="the prompt lacks the tools",
-        patch=around(chat_prompt, "of_chat", _no_tools),
+        patch=around(chat_prompt, "chat_ids", _no_tools),
     ),
     Mutant(
         "history_reasoning_stripped",

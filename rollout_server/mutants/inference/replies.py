@@ -21,7 +21,9 @@ def _first_heard(original: Any, request: ChatRequest, words: str) -> dict[str, A
     question = rule_based_model.last_question(request)
     if question.startswith("Repeat after me:"):
         _heard.append(question)
-        return calculator_policy.say(next((other for other in reversed(_heard) if other != question), question))
+        return calculator_policy.assistant_message(
+            next((other for other in reversed(_heard) if other != question), question)
+        )
     return dict(original(request, words))
 
 

@@ -149,6 +149,6 @@ MUTANTS = (
         "ids_retokenized",
         breaks="026",
         what="token_ids are a new encoding of the content, with a leading space",
-        patch=every(around(sampling, "encoded", _spaced), after(sampling, "pieces", _unspaced)),
+        patch=every(around(sampling, "encode_turn", _spaced), after(sampling, "token_texts", _unspaced)),
     ),
 )

@@ -69,13 +69,13 @@ MUTANTS = (
         breaks="044",
         also=("045",),
         what="response_format is ignored",
-        patch=put(rule_based_model, "formatted", lambda request, content: content),
+        patch=put(rule_based_model, "in_response_format", lambda request, content: content),
     ),
     Mutant(
         "any_object",
         breaks="045",
         what="a JSON schema is treated as any object",
-        patch=around(rule_based_model, "formatted", _any_object),
+        patch=around(rule_based_model, "in_response_format", _any_object),
     ),
     Mutant(
         "calls_at_once",

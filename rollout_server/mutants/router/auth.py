@@ -66,7 +66,7 @@ async def _key_told(original: Any, request: Request, scope: str | None) -> Any:
     try:
         return await original(request, scope)
     except ApiError as error:
-        error.message += f": {(credentials.presented(request) or b'none').decode('latin-1')}"
+        error.message += f": {(credentials.presented_key(request) or b'none').decode('latin-1')}"
         raise
 
 
@@ -81,7 +81,7 @@ MUTANTS = (
         "key_bytes_500",
         breaks="011",
         what="a key outside ASCII is a server error",
-        patch=around(credentials, "presented", _text),
+        patch=around(credentials, "presented_key", _text),
     ),
     Mutant(
         "any_key_valid",
@@ -106,7 +106,7 @@ MUTANTS = (
         "bearer_wins",
         breaks="022",
         what="Authorization takes precedence over X-API-Key",
-        patch=around(credentials, "presented", _bearer_first),
+        patch=around(credentials, "presented_key", _bearer_first),
     ),
     Mutant(
         "admin_needs_no_scope",
@@ -137,6 +137,6 @@ MUTANTS = (
         "signature_unchecked",
         breaks="064",
         what="any signature is accepted",
-        patch=put(credentials, "signs", lambda *_: True),
+        patch=put(credentials, "is_signature", lambda *_: True),
     ),
 )

@@ -79,7 +79,7 @@ MUTANTS = (
         breaks="038",
         also=("040",),
         what="a failure of all backends keeps a slot",
-        patch=around(service, "fresh", _place_kept_by_errors),
+        patch=around(service, "serve_new", _place_kept_by_errors),
     ),
     Mutant(
         "slow_reader_stops_all",
@@ -91,12 +91,12 @@ MUTANTS = (
         "reply_unbounded",
         breaks="059",
         what="the size of a response is not limited",
-        patch=around(BackendReply, "whole", lambda original, self, _: original(self, 2**62)),
+        patch=around(BackendReply, "read_all", lambda original, self, _: original(self, 2**62)),
     ),
     Mutant(
         "streams_end_at_once",
         breaks="065",
         what="shutdown interrupts running streams",
-        patch=around(Stream, "_forwarded", _hasty),
+        patch=around(Stream, "_visible_part", _hasty),
     ),
 )

@@ -116,7 +116,7 @@ MUTANTS = (
         "drops_stream_fields",
         breaks="002",
         what="unknown members of deltas are dropped",
-        patch=around(Stream, "_forwarded", _plain),
+        patch=around(Stream, "_visible_part", _plain),
     ),
     Mutant(
         "prompts_lose_members",

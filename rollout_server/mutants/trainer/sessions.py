@@ -44,7 +44,7 @@ def _only_the_first(stored: Any, messages: Any, *, turns: int) -> None:
 
 
 def _check(messages: Any, mine: Any) -> None:
-    if [history.normal(m) for m in messages] != [history.normal(m) for m in mine]:
+    if [history.normalized(m) for m in messages] != [history.normalized(m) for m in mine]:
         raise errors.history(0, "is another one")
 
 
@@ -73,7 +73,7 @@ MUTANTS = (
         "reads_arguments",
         breaks="187",
         what="arguments are compared as values",
-        patch=around(history, "normal", _reads_arguments),
+        patch=around(history, "normalized", _reads_arguments),
     ),
     Mutant(
         "skips_replies",

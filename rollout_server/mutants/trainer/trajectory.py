@@ -17,16 +17,16 @@ def _grown(change: Any) -> Any:
     return around(session, "extended", change)
 
 
-def _masks_tools(original: Any, before: Trajectory, turn: Turn, text: str, spliced: Any) -> Trajectory:
+def _masks_tools(original: Any, before: Trajectory, turn: Turn, text: str, inserted_ids: Any) -> Trajectory:
     """From the second turn on, inserted tokens count as sampled."""
-    after: Trajectory = original(before, turn, text, spliced)
+    after: Trajectory = original(before, turn, text, inserted_ids)
     if not before.turns:
         return after
     return replace(after, response_mask=before.response_mask + (1,) * (len(after.token_ids) - len(before.token_ids)))
 
 
-def _shifted(original: Any, before: Trajectory, turn: Turn, text: str, spliced: Any) -> Trajectory:
-    after: Trajectory = original(before, turn, text, spliced)
+def _shifted(original: Any, before: Trajectory, turn: Turn, text: str, inserted_ids: Any) -> Trajectory:
+    after: Trajectory = original(before, turn, text, inserted_ids)
     mine = after.response_mask[len(before.response_mask) :]
     return replace(after, response_mask=before.response_mask + mine[1:] + mine[:1])
 

@@ -1,4 +1,4 @@
-"""JSON goes through unchanged, or is refused."""
+"""JSON is preserved, or rejected."""
 
 import pytest
 
@@ -24,7 +24,7 @@ REFUSED = [b"", b"{", b"NaN", b"[Infinity]", b"\xff", b"{} {}", b"[" * 129 + b"]
 
 
 @pytest.mark.parametrize("data", REFUSED, ids=lambda data: repr(data)[:20])
-def test_refused(data: bytes) -> None:
+def test_rejected(data: bytes) -> None:
     with pytest.raises(json_text.NotJsonError):
         json_text.loads(data)
 

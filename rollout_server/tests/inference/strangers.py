@@ -101,7 +101,7 @@ def reasoning_usage(original: Any, context: ResponseContext, choices: Any) -> di
 
 
 def reason(name: str) -> None:
-    after(rule_based_model, "message", thinking)()
+    after(rule_based_model, "next_message", thinking)()
     around(chat_completion, "message", message(name))()
     around(chat_stream, "deltas", deltas(name))()
     around(chat_completion, "usage", reasoning_usage)()
@@ -115,8 +115,8 @@ def reason_all() -> None:
 def reason_content() -> None:
     """Reasoning is told apart, and only the content has logprobs."""
     reason("reasoning")
-    around(chat_completion, "whole", content_logprobs)()
-    around(chat_stream, "of_sampling", content_logprobs_streamed)()
+    around(chat_completion, "choice_body", content_logprobs)()
+    around(chat_stream, "token_fields", content_logprobs_streamed)()
 
 
 def azure() -> None:
@@ -147,7 +147,7 @@ def without_nulls(value: Any) -> Any:
 
 def detail() -> None:
     """Errors have the form that FastAPI gives them."""
-    put(app, "refused", lambda error: JSONResponse({"detail": error.message}, error.status))()
+    put(app, "error_response", lambda error: JSONResponse({"detail": error.message}, error.status))()
 
 
 def drops_logprobs() -> None:
@@ -157,7 +157,7 @@ def drops_logprobs() -> None:
         sampled: dict[str, Any] = original(context, choice, place)
         return sampled if choice.texts[place] else {**sampled, "logprobs": None}
 
-    around(chat_stream, "of_sampling", dropping)()
+    around(chat_stream, "token_fields", dropping)()
 
 
 def elsewhere() -> None:
@@ -166,7 +166,7 @@ def elsewhere() -> None:
     def moved(original: Any, request: Any, choice: Choice) -> dict[str, Any]:
         return {**original(request, choice), "provider_specific_fields": {"token_ids": [*choice.token_ids]}}
 
-    around(chat_completion, "whole", moved)()
+    around(chat_completion, "choice_body", moved)()
 
 
 def untold_context() -> None:

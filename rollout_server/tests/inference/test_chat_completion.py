@@ -1,4 +1,4 @@
-"""Answers in one body: what is said, its tokens, and what each member of a request does."""
+"""Non-streamed responses: content, tokens, and the effect of each member of a request."""
 
 import json
 from typing import Any
@@ -43,7 +43,7 @@ def test_a_text_and_all_its_tokens() -> None:
     play(scenario)
 
 
-def test_a_rollout_goes_on_from_its_own_tokens() -> None:
+def test_a_rollout_continues_its_own_tokens() -> None:
     async def scenario() -> None:
         async with client() as c:
             first = await ask(c, TWO_SUMS, tools=TOOLS)
@@ -64,7 +64,7 @@ def test_a_rollout_goes_on_from_its_own_tokens() -> None:
     play(scenario)
 
 
-def test_arguments_and_reasoning_of_the_past_are_not_written_anew() -> None:
+def test_arguments_and_reasoning_of_earlier_turns_are_unchanged() -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a" :5,"b":  3}'}}
     past = {"role": "assistant", "content": "", "reasoning_content": "Easy.", "tool_calls": [call]}
 

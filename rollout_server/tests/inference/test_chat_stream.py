@@ -1,4 +1,4 @@
-"""Streams: they add up to the answer in one body, come as they are generated, and end with the client."""
+"""Streams: they join to the non-streamed response, arrive incrementally, and end with the client."""
 
 import asyncio
 from typing import Any
@@ -90,7 +90,7 @@ def test_chunks_come_as_they_are_generated() -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "body"])
-def test_who_leaves_ends_the_generation(stream: bool) -> None:
+def test_a_disconnect_ends_the_generation(stream: bool) -> None:
     async def scenario() -> None:
         async with served(token_delay_s=0.002) as c:
             asking = asyncio.create_task(read_all(c, stream))

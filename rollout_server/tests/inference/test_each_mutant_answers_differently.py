@@ -1,4 +1,4 @@
-"""Mutants are served by name, and each of them answers otherwise than the reference does."""
+"""Mutants are served by name, and each answers differently from the reference."""
 
 import asyncio
 import json
@@ -159,7 +159,7 @@ def test_stream_at_once_sends_all_events_at_the_end(restored: None) -> None:
     play(scenario)
 
 
-def test_a_name_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_MUTANT", "nobody")
     with pytest.raises(LookupError, match="names no mutant; there are "):
         inference.create_app()

@@ -1,4 +1,4 @@
-"""What is refused, in the envelope of vLLM; and what is served all the same."""
+"""Which requests are rejected, in vLLM's envelope, and which are accepted."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def held_to(schema: dict[str, Any]) -> dict[str, Any]:
     ],
     ids=str,
 )
-def test_requests_that_are_refused(change: dict[str, Any], status: int, said: str) -> None:
+def test_rejected_requests(change: dict[str, Any], status: int, said: str) -> None:
     async def scenario() -> None:
         async with client(max_model_len=128) as c:
             response = await c.post(PATH, json={"model": "toy", "messages": CAPITAL} | change)
@@ -77,7 +77,7 @@ def test_requests_that_are_not(change: dict[str, Any]) -> None:
     play(scenario)
 
 
-def test_what_is_no_request() -> None:
+def test_malformed_requests() -> None:
     async def scenario() -> None:
         async with client() as c:
             answers = [
@@ -93,7 +93,7 @@ def test_what_is_no_request() -> None:
     play(scenario)
 
 
-def test_the_key_protects_what_is_below_v1() -> None:
+def test_the_key_protects_paths_below_v1() -> None:
     async def scenario() -> None:
         async with client(key="secret") as c:
             free = [await c.get(path) for path in ("/health", "/version", "/metrics")]
@@ -117,7 +117,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         load()
 
 
-def test_a_directory_without_a_tokenizer_is_refused(tmp_path: Any) -> None:
+def test_a_directory_without_a_tokenizer_is_rejected(tmp_path: Any) -> None:
     from rollout_conformance.rollout_server.inference import service
 
     with pytest.raises(SettingsError, match=r"^ENGINE_TOKENIZER: no usable tokenizer"):

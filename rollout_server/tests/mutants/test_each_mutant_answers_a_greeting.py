@@ -1,4 +1,4 @@
-"""Every mutant serves a plain greeting: one that answers nothing at all shows only that a suite notices a dead server."""
+"""Every mutant serves a plain greeting: a server that answers nothing would only show that the suite notices a dead server."""
 
 import os
 import subprocess

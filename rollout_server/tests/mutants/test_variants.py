@@ -1,4 +1,4 @@
-"""Mutants and right variants can be told apart."""
+"""Mutants and conforming variants have different names."""
 
 from rollout_conformance.rollout_server.mutants.rollout import ALL
 from rollout_conformance.rollout_server.mutants.rollout.variants import VARIANTS

@@ -1,4 +1,4 @@
-"""The loop: what is asked, what is kept, and when it ends."""
+"""The agent loop: its requests, its history, and when it ends."""
 
 import asyncio
 from typing import Any
@@ -20,7 +20,7 @@ def run_sync(trainer: Trainer, **start: Any) -> dict[str, Any]:
     return asyncio.run(serve(trainer).sync(**start))
 
 
-def test_a_tool_is_run_and_its_result_is_shown_to_the_policy() -> None:
+def test_a_tool_runs_and_the_policy_gets_its_result() -> None:
     first, last = reply("I'll calculate that.", call()), reply("8")
     trainer = Trainer([first, last])
     result = run_sync(trainer)
@@ -58,7 +58,7 @@ def test_a_rollout_ends(chats: list[Any], start: dict[str, Any], reason: str, as
     assert result["metrics"]["num_llm_calls"] == asked
 
 
-def test_a_message_travels_as_it_came() -> None:
+def test_a_message_is_passed_on_unchanged() -> None:
     odd = {
         "role": "assistant",
         "content": None,
@@ -99,14 +99,14 @@ def test_metrics_add_up() -> None:
     ("extra", "counted"),
     [({"usage": None}, 4), ({"usage": {"completion_tokens": 7}}, 7), ({"usage": {}, "token_ids": "secret"}, 0)],
 )
-def test_the_callback_dialect_counts_what_it_is_told(extra: dict[str, Any], counted: int) -> None:
+def test_the_callback_dialect_counts_reported_usage(extra: dict[str, Any], counted: int) -> None:
     trainer = Trainer([reply(**extra)])
     result = asyncio.run(serve(trainer).callback(trainer))
     assert result["status"] == "COMPLETED"
     assert result["metrics"]["response_tokens"] == counted
 
 
-def test_sampling_goes_out_as_it_came_in() -> None:
+def test_sampling_parameters_are_passed_on_unchanged() -> None:
     sampling = {"temperature": 1, "top_k": 5, "seed": 42, "max_tokens": 12.0, "stop": ["x"], "model": "m", "n": 1}
     trainer = Trainer()
     run_sync(trainer, sampling_params=sampling)
@@ -116,7 +116,7 @@ def test_sampling_goes_out_as_it_came_in() -> None:
     assert asked["top_p"] == 1.0
 
 
-def test_the_dialects_differ_in_what_they_send() -> None:
+def test_the_dialects_send_different_requests() -> None:
     sync, callback = Trainer(), Trainer()
     asyncio.run(serve(sync).sync())
     asyncio.run(serve(callback).callback(callback))
@@ -124,14 +124,14 @@ def test_the_dialects_differ_in_what_they_send() -> None:
     assert sync.asked[0]["response_mask"] is None
 
 
-def test_the_key_of_a_rollout_goes_out_with_everything_it_sends() -> None:
+def test_the_key_of_a_rollout_is_sent_with_all_its_requests() -> None:
     trainer = Trainer()
     asyncio.run(serve(trainer).callback(trainer, api_key="k-1"))
     assert [r.headers["authorization"] for r in trainer.requests] == ["Bearer k-1"] * 2
 
 
 @pytest.mark.parametrize("key", [None, ""])
-def test_no_key_is_no_header(key: str | None) -> None:
+def test_without_a_key_there_is_no_authorization_header(key: str | None) -> None:
     trainer = Trainer()
     asyncio.run(serve(trainer).sync(callback_api_key=key))
     assert "authorization" not in trainer.requests[0].headers

@@ -1,4 +1,4 @@
-"""Who is let in, and what is not told to anybody."""
+"""Keys of clients, and that no secret is logged."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("path", STARTS)
 @pytest.mark.parametrize("values", REFUSED, ids=lambda values: repr(values)[:30])
-def test_refused(path: str, values: list[bytes]) -> None:
+def test_rejected(path: str, values: list[bytes]) -> None:
     trainer = Trainer()
     caller = serve(trainer, server_key="secret")
     headers = [(b"authorization", value) for value in values]
@@ -39,7 +39,7 @@ def test_refused(path: str, values: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("value", [b"Bearer secret", b"bearer secret", b"BEARER  secret"])
-def test_let_in(value: bytes) -> None:
+def test_a_valid_key_is_accepted(value: bytes) -> None:
     caller = serve(Trainer(), server_key="secret")
     response = asyncio.run(caller.post("/rollout", sync_start(), headers=[(b"authorization", value)]))
     assert response.status_code == 200
@@ -66,7 +66,7 @@ def test_platform_health(key: str | None, value: bytes, status: int) -> None:
     assert response.status_code == status
 
 
-def test_no_secret_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     trainer = Trainer()
     caller = serve(trainer, server_key="server-secret", log_level="debug")
     headers = [(b"authorization", b"Bearer server-secret")]

@@ -1,4 +1,4 @@
-"""How much at a time, how large, and how long."""
+"""Limits of concurrency, size and time."""
 
 import asyncio
 from typing import Any
@@ -55,7 +55,7 @@ def test_so_many_run_and_the_others_wait_for_their_turn() -> None:
 
 
 @pytest.mark.parametrize(("path", "body"), [("/rollout", sync_start), ("/v1/rollout/init", init)])
-def test_a_full_queue_says_when_to_come_back(path: str, body: Any) -> None:
+def test_a_full_queue_is_answered_with_retry_after(path: str, body: Any) -> None:
     async def scenario() -> httpx.Response:
         trainer = Gate()
         caller = serve(trainer, max_concurrent=1, max_queued=1)
@@ -94,7 +94,7 @@ def test_a_rollout_out_of_time_tells_how_far_it_came(dialect: str) -> None:
     assert len(trainer.asked) == 2
 
 
-def test_a_caller_that_leaves_ends_its_rollout() -> None:
+def test_a_disconnect_ends_the_rollout() -> None:
     async def scenario() -> Caller:
         trainer = Gate()
         caller = serve(trainer)

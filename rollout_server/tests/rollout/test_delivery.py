@@ -1,4 +1,4 @@
-"""One terminal result, whatever the trainer says to it."""
+"""One terminal result, whatever the trainer answers."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def test_a_result_has_every_part() -> None:
     assert list(result) == ["rollout_id", "status", "final_messages", "finish_reason", "metrics", "extra_fields"]
 
 
-def test_the_server_lives_on_when_the_trainer_is_gone() -> None:
+def test_the_server_survives_an_unreachable_trainer() -> None:
     async def scenario() -> list[int]:
         trainer = Trainer([httpx.ConnectError("x")], [httpx.ConnectError("x")])
         caller = serve(trainer, max_concurrent=1, max_queued=0)

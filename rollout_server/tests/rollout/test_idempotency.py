@@ -1,4 +1,4 @@
-"""The same start twice is one rollout; half the same start is a conflict."""
+"""A repeated start is one rollout; an equal id or key with another start is a conflict."""
 
 import asyncio
 from typing import Any
@@ -61,7 +61,7 @@ def test_many_at_once_are_one() -> None:
     asyncio.run(scenario())
 
 
-def test_a_refused_start_may_be_sent_again() -> None:
+def test_a_rejected_start_may_be_sent_again() -> None:
     async def scenario() -> list[int]:
         release = asyncio.Event()
 

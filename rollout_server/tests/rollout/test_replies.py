@@ -1,4 +1,4 @@
-"""What becomes of every kind of bad answer."""
+"""Invalid replies of the trainer, by kind."""
 
 import asyncio
 from typing import Any
@@ -87,7 +87,7 @@ def test_bad_reply(dialect: str, effect: Effect, category: str) -> None:
     assert not any(word in reason for word in ("Traceback", "pydantic", "Errno", "/usr", "object has", "function-"))
 
 
-def test_a_status_is_told() -> None:
+def test_a_status_is_reported() -> None:
     result = asyncio.run(serve(Trainer([httpx.Response(404)])).sync())
     assert result["error_message"] == "Trainer HTTP error: 404 (the trainer refused the request)"
     assert result["extra_fields"]["http_status"] == 404

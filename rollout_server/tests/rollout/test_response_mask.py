@@ -1,4 +1,4 @@
-"""The response mask: from numbers alone, and over a whole rollout."""
+"""The response mask: from numbers alone, and in a whole rollout."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What is sent again, how often, when, and that it is the same."""
+"""Which requests are retried, how often and when, and that retries are equal."""
 
 import asyncio
 
@@ -66,11 +66,11 @@ def test_tries_are_bounded(trainer: Trainer) -> None:
     assert len(trainer.asked) == 1 + 3
 
 
-def test_the_sync_dialect_leaves_it_to_its_caller(trainer: Trainer) -> None:
+def test_the_sync_dialect_does_not_retry_by_default(trainer: Trainer) -> None:
     result = asyncio.run(serve(trainer).sync())
     assert result["extra_fields"] == {"error_category": "trainer_server_error", "http_status": 500}
     assert len(trainer.asked) == 2
 
 
-def test_the_sync_dialect_retries_when_told_to(trainer: Trainer) -> None:
+def test_the_sync_dialect_retries_if_configured(trainer: Trainer) -> None:
     assert asyncio.run(serve(trainer, sync_generation_retries=4).sync())["status"] == "COMPLETED"

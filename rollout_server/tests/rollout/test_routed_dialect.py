@@ -1,4 +1,4 @@
-"""The routed dialect: who is meant by a cancellation, what the reports say, and what a start may be."""
+"""The routed dialect: cancellation, reports and start requests."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def ended(answer: str = "The result is 8.", error: Any = None) -> Result:
     return results.completed(start, messages, Counters(), "stop", {})
 
 
-def test_the_urls_say_where_everything_goes() -> None:
+def test_requests_go_to_the_given_urls() -> None:
     start = routed_dialect.from_routed(START)
     assert start.chat_url == "http://localhost:9001/s/r1/v1/chat/completions"
     assert start.api_key == "model"
@@ -56,7 +56,7 @@ def test_an_id_is_invented_where_none_is_given() -> None:
     "wrong",
     [{"rollout_id": "a/b"}, {"rollout_id": ".."}, {"rollout_id": ""}, {"llm_api_key": ""}, {"agent_timeout_sec": "1"}],
 )
-def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_requests_are_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         routed_dialect.from_routed({**START, **wrong})
 
@@ -75,13 +75,13 @@ def test_without_a_label_there_is_no_reward() -> None:
 
 
 @pytest.mark.parametrize(("error", "status"), [(errors.network(), "failure"), (errors.cancelled(), "cancelled")])
-def test_an_end_that_is_no_success_has_no_sample(error: Any, status: str) -> None:
+def test_a_failure_or_cancellation_has_no_sample(error: Any, status: str) -> None:
     start = routed_dialect.from_routed(START)
     assert routed_dialect.grade(start, ended(error=error)) is None
     assert routed_dialect.completion(start, ended(error=error)).body["status"] == status
 
 
-def test_a_cancellation_means_what_runs_or_waits() -> None:
+def test_a_cancellation_selects_running_and_queued_rollouts() -> None:
     statuses = StatusStore(limit=10)
     for name, status in (
         ("a-1", "running"),
@@ -97,7 +97,7 @@ def test_a_cancellation_means_what_runs_or_waits() -> None:
     assert [statuses.disposition(name) for name in named] == ["cancelled_queued", "not_found", "not_found"]
 
 
-def test_the_board_forgets_the_oldest_that_ended_and_nothing_that_runs() -> None:
+def test_the_status_store_removes_the_oldest_ended_rollout_only() -> None:
     statuses = StatusStore(limit=1)
     statuses.set("runs", "running")
     for name in ("first", "second"):

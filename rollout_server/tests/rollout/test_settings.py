@@ -1,4 +1,4 @@
-"""Configuration: what is taken from the environment, and how a mistake is told."""
+"""Configuration by the environment, and its errors."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_a_wrong_value_is_told_with_its_variable(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_value_is_reported_with_its_variable(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name):
         create_app()

@@ -1,4 +1,4 @@
-"""Nobody is left without an answer when the server stops."""
+"""At shutdown every rollout gets a result."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ def test_unfinished_rollouts_are_ended_with_a_result(dialect: str) -> None:
     asyncio.run(scenario())
 
 
-def test_a_rollout_that_ends_in_time_is_left_alone() -> None:
+def test_a_rollout_that_ends_in_time_is_not_cancelled() -> None:
     async def scenario() -> None:
         trainer = Trainer([reply()])
         caller = serve(trainer, drain_s=5)

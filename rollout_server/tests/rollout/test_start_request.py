@@ -1,4 +1,4 @@
-"""Which starts are taken and which are refused, without a call to anybody."""
+"""Which start requests are accepted and which are rejected, without a request to the trainer."""
 
 import asyncio
 from typing import Any
@@ -52,7 +52,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("path", "key", "value"), CASES, ids=[f"{c[0]} {c[1]}={c[2]!r}"[:60] for c in CASES])
-def test_refused(path: str, key: str, value: Any) -> None:
+def test_rejected(path: str, key: str, value: Any) -> None:
     body = sync_start() if path == "/rollout" else init()
     body[key] = value
     trainer = Trainer()
@@ -82,7 +82,7 @@ GOOD: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("key", "value"), GOOD, ids=[f"{c[0]}={c[1]!r}"[:60] for c in GOOD])
-def test_taken(key: str, value: Any) -> None:
+def test_accepted_values(key: str, value: Any) -> None:
     sync, callback = Trainer(), Trainer()
     results = [
         asyncio.run(serve(sync).sync(**{key: value})),

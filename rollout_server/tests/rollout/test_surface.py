@@ -100,7 +100,7 @@ def references(value: object) -> list[str]:
     return own + [reference for item in value.values() for reference in references(item)]
 
 
-def test_an_unexpected_error_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unexpected_error_exposes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     def broken() -> None:
         raise KeyError("secret")
 

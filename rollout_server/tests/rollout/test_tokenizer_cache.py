@@ -1,4 +1,4 @@
-"""Tokenizers come from this machine, or they do not come."""
+"""Tokenizers are read from this machine; nothing is downloaded."""
 
 import asyncio
 import shutil
@@ -98,7 +98,7 @@ def test_a_conversation_that_the_template_refuses() -> None:
     assert caught.value.category == "conversation_state"
 
 
-def test_demo_substitutes_and_says_so() -> None:
+def test_demo_mode_reports_its_substitute() -> None:
     result = asyncio.run(serve(Trainer(), demo=True).sync(tokenizer_name="Qwen/Qwen3-8B"))
     assert result["status"] == "COMPLETED"
     assert result["extra_fields"]["tokenizer_substituted"] == {"asked": "Qwen/Qwen3-8B", "used": "tokenizer"}

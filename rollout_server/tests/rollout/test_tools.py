@@ -1,4 +1,4 @@
-"""Every kind of call, and the content that becomes of it."""
+"""Tool calls, valid and invalid, and the content of their results."""
 
 import asyncio
 from typing import Any
@@ -78,7 +78,7 @@ def test_result(value: Any, expected: str) -> None:
     assert content("give", "{}", Tool("give", "", {}, lambda: value)) == expected
 
 
-def test_a_tool_that_crashes_says_nothing_about_its_insides() -> None:
+def test_a_crashing_tool_exposes_no_internals() -> None:
     assert content("crash", "{}", Tool("crash", "", {}, crash)) == "Error: Tool execution failed"
 
 

@@ -47,7 +47,7 @@ class Fake:
         return Starlette(
             routes=[
                 Route("/health", self.health),
-                Route("/v1/models", self.listed),
+                Route("/v1/models", self.model_entry),
                 Route("/v1/chat/completions", self.complete, methods=["POST"]),
                 Route("/v1/completions", self.complete, methods=["POST"]),
             ]
@@ -56,7 +56,7 @@ class Fake:
     async def health(self, request: Request) -> Response:
         return Response(status_code=200 if self.well else 503)
 
-    async def listed(self, request: Request) -> Response:
+    async def model_entry(self, request: Request) -> Response:
         entries = [{"id": name, "object": "model", "created": 1, "owned_by": self.name} for name in self.models]
         return JSONResponse({"object": "list", "data": entries})
 

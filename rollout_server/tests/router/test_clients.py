@@ -1,4 +1,4 @@
-"""Programs that people have: the official OpenAI client, curl, and the router as a process of its own."""
+"""Real clients: the official OpenAI client, curl, and the router as a process."""
 
 import asyncio
 import json
@@ -81,7 +81,7 @@ def test_the_openai_client_streams(usage: bool) -> None:
     play_with(scenario, Fake("a"))
 
 
-def test_the_openai_client_hears_of_a_stream_that_broke() -> None:
+def test_the_openai_client_raises_for_an_interrupted_stream() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         fakes[0].dies_after = 2
         async with official(c) as client:
@@ -200,7 +200,7 @@ def test_a_backend_is_killed_in_the_middle() -> None:
     play(scenario)
 
 
-def test_the_router_as_a_process_ends_what_it_began() -> None:
+def test_the_router_process_finishes_running_requests() -> None:
     async def scenario() -> None:
         async with backends(Fake("a", pause_s=0.05)) as (fake,):
             port = free_port()

@@ -1,4 +1,4 @@
-"""Under load and at the end: places are given back, nobody waits for a slow reader, and what runs may end."""
+"""Under load and at shutdown: slots are released, a slow client stops no other, and running requests finish."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ async def still(fake: Fake) -> int:
     return seen
 
 
-def test_a_failure_of_all_gives_its_place_back() -> None:
+def test_a_failure_of_all_backends_releases_the_slot() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         fakes[0].status = 500
         assert error(await c.ask())["code"] == "backend_error"
@@ -46,7 +46,7 @@ def test_a_failure_of_all_gives_its_place_back() -> None:
     play_with(scenario, Fake("a"))
 
 
-def test_a_backend_waits_for_a_reader_and_nobody_else_does() -> None:
+def test_a_slow_client_stops_its_backend_and_no_other_request() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         async with unread(c):
             assert await still(fakes[0]) < len(BIG)
@@ -64,7 +64,7 @@ def test_an_answer_without_an_end_is_given_up() -> None:
     play_with(scenario, Fake("a", words=BIG[:1]), reply_limit=1_000)
 
 
-def test_what_runs_may_end() -> None:
+def test_running_requests_finish_at_shutdown() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         asking = asyncio.create_task(c.ask(stream=True))
         await until(lambda: fakes[0].sent > 1)
@@ -90,7 +90,7 @@ def test_numbers_count_and_name_nothing() -> None:
     play_with(scenario, Fake("a"))
 
 
-def test_no_weight_is_no_share() -> None:
+def test_a_weight_of_zero_gets_no_requests() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         for _ in range(20):
             await c.ask()
@@ -99,7 +99,7 @@ def test_no_weight_is_no_share() -> None:
     play_with(scenario, weights=[0, 1])
 
 
-def test_who_has_the_cache_may_fail() -> None:
+def test_the_preferred_backend_may_fail() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         first = (await c.ask()).headers["x-routing-backend"]
         next(fake for fake in fakes if fake.name == first).status = 500
@@ -108,7 +108,7 @@ def test_who_has_the_cache_may_fail() -> None:
     play_with(scenario, affinity=True)
 
 
-def test_who_was_down_is_well_again() -> None:
+def test_a_recovered_backend_is_used_again() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         for well, status in ((False, 503), (True, 200)):
             fakes[0].well = well

@@ -1,4 +1,4 @@
-"""Mutants are served by name, and each of them fails a test that the reference passes."""
+"""Mutants are served by name, and each fails a test that the reference passes."""
 
 import json
 import sys
@@ -85,7 +85,7 @@ def rich_deltas() -> None:
 
 
 def starved() -> None:
-    decisions.test_a_bucket_never_starves_who_asks_often()
+    decisions.test_frequent_requests_do_not_prevent_the_refill()
 
 
 def busy() -> None:
@@ -133,11 +133,11 @@ def idempotency_cache() -> None:
 
 
 def migrates() -> None:
-    streams.test_another_backend_goes_on_where_that_was_asked_for({})
+    streams.test_another_backend_resumes_a_stream_on_request({})
 
 
 def migrates_with_usage() -> None:
-    streams.test_another_backend_goes_on_where_that_was_asked_for({"stream_options": streams.USAGE})
+    streams.test_another_backend_resumes_a_stream_on_request({"stream_options": streams.USAGE})
 
 
 FAILING: dict[str, Callable[[], None]] = {
@@ -148,7 +148,7 @@ FAILING: dict[str, Callable[[], None]] = {
     "choices_doubled": well_formed,
     "usage_sum_off": well_formed,
     "no_routing_headers": well_formed,
-    "backend_4xx_as_502": lambda: passing.test_what_a_backend_refuses_is_passed_on(400),
+    "backend_4xx_as_502": lambda: passing.test_a_client_error_of_a_backend_is_forwarded(400),
     "error_shows_backend": lambda: failover.test_all_failed({"status": 500}, 502, "backend_error"),
     "error_plain_text": stranger,
     "error_flat": stranger,
@@ -205,7 +205,7 @@ FAILING: dict[str, Callable[[], None]] = {
     "stream_cut_silently": lambda: streams.test_a_backend_that_dies_in_the_middle(True),
     "failover_after_bytes": lambda: streams.test_a_backend_that_dies_in_the_middle(True),
     "migration_repeats": migrates,
-    "disconnect_ignored": lambda: streams.test_who_leaves_ends_the_work_of_the_backend(True),
+    "disconnect_ignored": lambda: streams.test_a_disconnect_ends_the_work_of_the_backend(True),
     "drops_stream_fields": rich_deltas,
     "usage_chunk_shown": lambda: streams.test_a_stream_is_passed_on(None),
     "usage_chunk_lost": lambda: streams.test_a_stream_is_passed_on(streams.USAGE),
@@ -214,40 +214,40 @@ FAILING: dict[str, Callable[[], None]] = {
     "duplicates_not_held": state.test_duplicates_wait_for_the_first,
     "audit_missing": lambda: state.test_a_request_is_on_record(False),
     "audit_without_tokens": lambda: state.test_a_request_is_on_record(False),
-    "weightless_used": crowds.test_no_weight_is_no_share,
+    "weightless_used": crowds.test_a_weight_of_zero_gets_no_requests,
     "models_of_first": failover.test_the_models_of_all,
     "model_anywhere": refusals.test_an_unknown_model,
     "long_beginnings_forgotten": lambda: decisions.test_a_long_beginning_is_remembered(5000, "x"),
     "affinity_for_all": failover.test_a_conversation_stays_where_it_is_cached,
-    "affinity_without_failover": crowds.test_who_has_the_cache_may_fail,
-    "down_for_good": crowds.test_who_was_down_is_well_again,
+    "affinity_without_failover": crowds.test_the_preferred_backend_may_fail,
+    "down_for_good": crowds.test_a_recovered_backend_is_used_again,
     "any_scope_generates": crowds.test_a_key_of_an_operator_generates_nothing,
     "prompts_lose_members": headers.test_a_plain_completion_reaches_the_backend_whole,
     "migration_loses_spaces": migrates,
     "migration_counts_a_part": migrates_with_usage,
     "keys_passed_on": headers.test_no_backend_gets_a_key,
     "hop_headers_passed_on": headers.test_headers_of_one_connection_stay_on_it,
-    "packed_untold": lambda: headers.test_an_answer_is_packed_as_it_says("gzip"),
-    "retry_after_lost": headers.test_when_to_come_again_is_told,
+    "packed_untold": lambda: headers.test_content_encoding_matches_the_body("gzip"),
+    "retry_after_lost": headers.test_retry_after_is_forwarded,
     "head_fails": lambda: headers.test_methods_without_a_body("HEAD", "/health", 200),
     "backend_gets_other_id": lambda: refusals.test_request_ids("abc-1", True),
     "errors_without_id": stranger,
     "any_id_taken": lambda: refusals.test_request_ids("a b", False),
-    "places_lost_by_streams": lambda: streams.test_who_leaves_ends_the_work_of_the_backend(True),
-    "places_lost_by_errors": crowds.test_a_failure_of_all_gives_its_place_back,
-    "overload_untold": limits.test_more_than_can_run_is_refused,
-    "slow_reader_stops_all": crowds.test_a_backend_waits_for_a_reader_and_nobody_else_does,
-    "stream_poured": crowds.test_a_backend_waits_for_a_reader_and_nobody_else_does,
+    "places_lost_by_streams": lambda: streams.test_a_disconnect_ends_the_work_of_the_backend(True),
+    "places_lost_by_errors": crowds.test_a_failure_of_all_backends_releases_the_slot,
+    "overload_untold": limits.test_requests_beyond_the_limit_are_rejected,
+    "slow_reader_stops_all": crowds.test_a_slow_client_stops_its_backend_and_no_other_request,
+    "stream_poured": crowds.test_a_slow_client_stops_its_backend_and_no_other_request,
     "reply_unbounded": crowds.test_an_answer_without_an_end_is_given_up,
-    "streams_end_at_once": crowds.test_what_runs_may_end,
+    "streams_end_at_once": crowds.test_running_requests_finish_at_shutdown,
     "numbers_stand_still": crowds.test_numbers_count_and_name_nothing,
     "refusals_served": crowds.test_numbers_count_and_name_nothing,
     "numbers_name_paths": crowds.test_numbers_count_and_name_nothing,
     "request_id_made_anew": lambda: refusals.test_request_ids("abc-1", True),
 }
 WITH_A_FOLDER = {
-    "served_without_state": state.test_the_store_goes_and_comes_back,
-    "state_lost_for_good": state.test_the_store_goes_and_comes_back,
+    "served_without_state": state.test_the_store_fails_and_recovers,
+    "state_lost_for_good": state.test_the_store_fails_and_recovers,
 }
 
 
@@ -260,13 +260,16 @@ def restored() -> Iterator[None]:
     before = [(module, dict(vars(module))) for module in modules]
     classes = {value for _, names in before for value in names.values() if isinstance(value, type)}
     own = [kind for kind in classes if kind.__module__.startswith("rollout_conformance.rollout_server.router.")]
-    members = [(kind, name, value) for kind in own for name, value in vars(kind).items() if callable(value)]
+    members = {kind: dict(vars(kind)) for kind in own}
     yield
     for module, names in before:
         vars(module).update(names)
-    for kind, name, value in members:
-        if vars(kind).get(name) is not value:
-            setattr(kind, name, value)
+    for kind, values in members.items():
+        for name in vars(kind).keys() - values.keys():
+            delattr(kind, name)
+        for name, value in values.items():
+            if vars(kind)[name] is not value:
+                setattr(kind, name, value)
 
 
 def test_each_mutant_has_a_test() -> None:
@@ -297,7 +300,7 @@ def test_the_reference_passes(test: Callable[[], None]) -> None:
     test()
 
 
-def test_a_name_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROUTER_MUTANT", "nobody")
     with pytest.raises(LookupError, match="names no mutant; there are "):
         router.create_app()
@@ -309,6 +312,6 @@ def test_one_is_served_by_name(monkeypatch: pytest.MonkeyPatch, restored: None) 
 
 
 def test_each_describes_itself() -> None:
-    described = [router.CATALOGUE.describe(mutant) for mutant in router.ALL.values()]
-    assert json.dumps(described)
-    assert all(one["requirement"].startswith("ROUTER-") for one in described)
+    describe = [router.CATALOGUE.describe(mutant) for mutant in router.ALL.values()]
+    assert json.dumps(describe)
+    assert all(one["requirement"].startswith("ROUTER-") for one in describe)

@@ -1,4 +1,4 @@
-"""Which backend serves: by weight, by what it served before, and another one when it fails."""
+"""Which backend serves: by weight, by affinity, and another one after a failure."""
 
 import json
 from typing import Any
@@ -87,7 +87,7 @@ def test_all_failed(trouble: dict[str, Any], status: int, code: str) -> None:
     play_with(scenario, backend_timeout_s=0.1)
 
 
-def test_all_gone() -> None:
+def test_no_backend_is_reachable() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         c.app_state.pool.backends[0].models = {"toy": {}}
         response = await c.ask()
@@ -107,8 +107,8 @@ def test_degraded_by_an_operator() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         answer = (await c.admin("POST", "/routing/backends/a/degrade", json={"reason": "hot"})).json()
         assert (answer["name"], answer["status"], answer["reason"]) == ("a", "degraded", "hot")
-        listed = (await c.admin("GET", "/routing/backends")).json()["data"]
-        assert [one["status"] for one in listed] == ["degraded", "unknown"]
+        model_entry = (await c.admin("GET", "/routing/backends")).json()["data"]
+        assert [one["status"] for one in model_entry] == ["degraded", "unknown"]
         for _ in range(10):
             assert (await c.ask()).headers["x-routing-backend"] == "b"
         fakes[1].status = 500
@@ -152,7 +152,7 @@ def test_a_full_backend_is_not_waited_for() -> None:
     play_with(scenario, affinity=True, backend_capacity=1)
 
 
-def test_probes_notice_who_comes_and_goes() -> None:
+def test_probes_notice_failures_and_recoveries() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         assert (await c.get("/v1/status/readyz")).status_code == 200
         fakes[0].well = False

@@ -1,4 +1,4 @@
-"""Requests and answers pass through the router without losing or changing anything."""
+"""Requests and responses are forwarded without loss or change."""
 
 import json
 from typing import Any
@@ -49,7 +49,7 @@ def test_every_member_reaches_the_backend() -> None:
 
 
 @pytest.mark.parametrize("answer", [b'{"a": 0, "b": null, "a": {"c": []}}', '{"usage": 3, "text": "é"}'.encode()])
-def test_an_answer_comes_as_it_was_sent(answer: bytes) -> None:
+def test_a_response_is_forwarded_byte_for_byte(answer: bytes) -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         fakes[0].answer = answer
         assert (await c.ask()).content == answer
@@ -58,7 +58,7 @@ def test_an_answer_comes_as_it_was_sent(answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 429])
-def test_what_a_backend_refuses_is_passed_on(status: int) -> None:
+def test_a_client_error_of_a_backend_is_forwarded(status: int) -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         for fake in fakes:
             fake.status = status

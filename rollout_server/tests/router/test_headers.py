@@ -1,4 +1,4 @@
-"""Headers on their way through: what a backend must not get, what a client gets back, and bodies that are what their headers say."""
+"""Headers: what a backend must not get, what a client gets, and bodies that match their headers."""
 
 import gzip
 from typing import Any
@@ -35,7 +35,7 @@ def test_headers_of_one_connection_stay_on_it() -> None:
 
 
 @pytest.mark.parametrize("packing", ["gzip", "identity"])
-def test_an_answer_is_packed_as_it_says(packing: str) -> None:
+def test_content_encoding_matches_the_body(packing: str) -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         async with c.stream(
             "POST", PATH, json=body(), headers={"x-api-key": KEY, "accept-encoding": packing}
@@ -47,7 +47,7 @@ def test_an_answer_is_packed_as_it_says(packing: str) -> None:
     play_with(scenario, Fake("a"))
 
 
-def test_when_to_come_again_is_told() -> None:
+def test_retry_after_is_forwarded() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         fakes[0].status, fakes[0].retry_after = 429, "7"
         assert (await c.ask()).headers["retry-after"] == "7"

@@ -1,4 +1,4 @@
-"""What a key may do: how often, how much, and how many requests run at the same time."""
+"""The limits of a key: requests per second, token budget and concurrency."""
 
 import asyncio
 
@@ -38,7 +38,7 @@ def test_a_burst_admits_exactly_what_is_allowed() -> None:
     play_with(scenario, Fake("a"), keys=LIMITED)
 
 
-def test_who_waits_as_told_is_admitted() -> None:
+def test_a_request_after_retry_after_is_admitted() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         while (refused := await c.ask()).status_code == 200:
             pass
@@ -81,7 +81,7 @@ def test_a_budget_ends(stream: bool, bearer: bool) -> None:
     play_with(scenario, Fake("a"), keys=BUDGET)
 
 
-def test_who_leaves_early_pays_for_what_came() -> None:
+def test_a_disconnected_client_is_charged_for_received_tokens() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         asking = asyncio.create_task(c.ask(stream=True))
         await until(lambda: fakes[0].sent >= 25)
@@ -94,7 +94,7 @@ def test_who_leaves_early_pays_for_what_came() -> None:
     play_with(scenario, Fake("a", pause_s=0.002, words=["x "] * 500), keys=BUDGET)
 
 
-def test_more_than_can_run_is_refused() -> None:
+def test_requests_beyond_the_limit_are_rejected() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         running = [asyncio.create_task(c.ask()) for _ in range(2)]
         await until(lambda: fakes[0].running == 2)
@@ -120,13 +120,13 @@ def test_a_key_is_created_used_and_revoked() -> None:
         secret = made.json()["key"]
         answer = await c.ask(key=secret)
         assert (answer.status_code, answer.headers["x-ratelimit-limit"]) == (200, "9")
-        listed = await c.admin("GET", "/keys")
-        assert secret not in listed.text
-        assert {key["org"] for key in listed.json()["data"]} == {"one", "another", "ops", "new"}
+        model_entry = await c.admin("GET", "/keys")
+        assert secret not in model_entry.text
+        assert {key["org"] for key in model_entry.json()["data"]} == {"one", "another", "ops", "new"}
         revoked = await c.admin("DELETE", f"/keys/{made.json()['id']}")
         assert revoked.json() == {"id": made.json()["id"], "object": "key", "revoked": True}
         assert (await c.ask(key=secret)).status_code == 401
-        own = next(key["id"] for key in listed.json()["data"] if key["org"] == "one")
+        own = next(key["id"] for key in model_entry.json()["data"] if key["org"] == "one")
         await c.admin("DELETE", f"/keys/{own}")
         assert (await c.ask()).status_code == 401
         assert fakes[0].calls == 1

@@ -1,4 +1,4 @@
-"""Who is refused, for what, in which words, and that no backend hears of it."""
+"""Which requests are rejected, with which errors, and that no backend is contacted."""
 
 import asyncio
 import hashlib
@@ -214,7 +214,7 @@ def test_request_ids(given: str, echoed: bool) -> None:
     play_with(scenario, Fake("a"))
 
 
-def test_what_breaks_inside_is_told_in_the_envelope(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_has_the_envelope(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         def broken(*_: Any) -> httpx.Response:
             raise RuntimeError("secret")

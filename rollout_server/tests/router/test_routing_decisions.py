@@ -1,4 +1,4 @@
-"""What decides without waiting: weights, buckets, affinity, order of backends, usage and continuations, as truth tables."""
+"""Pure decisions as truth tables: weights, buckets, affinity, order of backends, usage and resumed streams."""
 
 import random
 from typing import Any
@@ -72,11 +72,11 @@ def test_the_order_of_backends(a: Any, b: Any, prefer: str | None, expected: lis
     ("status", "failed"),
     [(200, False), (204, False), (302, True), (400, False), (499, False), (500, True), (503, True)],
 )
-def test_what_is_a_failure(status: int, failed: bool) -> None:
+def test_failures_by_status(status: int, failed: bool) -> None:
     assert routing.is_failure(status) is failed
 
 
-def test_a_bucket_gives_its_burst_and_no_more() -> None:
+def test_a_bucket_admits_its_burst_and_no_more() -> None:
     bucket = rate_limit.full(rps=2, burst=3, now=0)
     taken = [bucket.take(0) for _ in range(4)]
     assert [one.allowed for one in taken] == [True, True, True, False]
@@ -84,13 +84,13 @@ def test_a_bucket_gives_its_burst_and_no_more() -> None:
     assert (taken[3].limit, taken[3].retry_after) == (3, 1)
 
 
-def test_a_bucket_never_starves_who_asks_often() -> None:
+def test_frequent_requests_do_not_prevent_the_refill() -> None:
     bucket = rate_limit.full(rps=1, burst=1, now=0)
     allowed = sum(bucket.take(n / 50).allowed for n in range(500))
     assert 9 <= allowed <= 11
 
 
-def test_a_clock_that_goes_back_takes_nothing_away() -> None:
+def test_a_clock_that_is_set_back_removes_no_tokens() -> None:
     bucket = rate_limit.full(rps=1, burst=2, now=10)
     assert bucket.take(10).remaining == bucket.peek(5).remaining == 1
     assert bucket.peek(11).remaining == 2
@@ -118,7 +118,7 @@ def talk(*texts: str, model: str = "toy", tools: Any = None) -> dict[str, Any]:
         ({"model": "toy", "prompt": "a"}, "one", None),
     ],
 )
-def test_who_begins_alike(body: dict[str, Any], org: str, found: str | None) -> None:
+def test_the_longest_known_prefix_is_found(body: dict[str, Any], org: str, found: str | None) -> None:
     known = affinity.Affinity(10)
     known.remember(affinity.boundaries("one", talk("a", "b")), "x")
     assert known.find(affinity.boundaries(org, body)) == found
@@ -153,7 +153,7 @@ def test_advice(running: int, backends: int, says: str) -> None:
     ("failures", "status"),
     [([], 503), (["connect"], 503), (["timeout", "timeout"], 504), (["status"], 502), (["timeout", "connect"], 502)],
 )
-def test_what_is_told_when_all_failed(failures: Any, status: int) -> None:
+def test_the_error_when_all_backends_failed(failures: Any, status: int) -> None:
     assert errors.all_backends_failed(failures).status == status
 
 
@@ -188,7 +188,7 @@ EACH = {"choices": [{}], "usage": {"prompt_tokens": 1}}
         ({"include_usage": False}, False, FINAL, None),
     ],
 )
-def test_usage_is_shown_to_who_asked(options: Any, migrates: bool, chunk: dict[str, Any], seen: Any) -> None:
+def test_usage_is_returned_if_requested(options: Any, migrates: bool, chunk: dict[str, Any], seen: Any) -> None:
     assert usage.visible_chunk(chunk, usage.options_of({"stream_options": options}, migrates)) == seen
 
 
@@ -207,7 +207,7 @@ def delta(content: str | None = None, finish: str | None = None, **more: Any) ->
         ({"error": {}}, False),
     ],
 )
-def test_what_can_be_continued(chunk: dict[str, Any], possible: bool) -> None:
+def test_resumable_requests(chunk: dict[str, Any], possible: bool) -> None:
     progress = Progress()
     progress.update(chunk)
     assert progress.possible is possible
@@ -236,7 +236,7 @@ def test_white_space_is_not_written_twice(contents: list[str], merged_choice: st
     assert {chunk["id"] for chunk in merged_chunk if chunk} == {"first"}
 
 
-def test_other_text_than_what_was_owed_is_a_loss() -> None:
+def test_a_resumed_stream_must_repeat_the_trailing_space() -> None:
     progress = Progress(text="One\n")
     progress.next_backend()
     with pytest.raises(NotResumableError):

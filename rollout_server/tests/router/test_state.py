@@ -1,4 +1,4 @@
-"""What is kept: records, repeated answers, and what happens when the state store goes away and comes back."""
+"""Records, replayed responses, and outages of the state store."""
 
 import asyncio
 import json
@@ -117,7 +117,7 @@ def test_answers_are_forgotten() -> None:
     play_with(scenario, Fake("a"), replay_s=0.05)
 
 
-def test_the_store_goes_and_comes_back(tmp_path: Path) -> None:
+def test_the_store_fails_and_recovers(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with removable(tmp_path) as store, backends(Fake("a")) as fakes, routed(fakes, state=store.url) as c:
             await c.ask(headers={"x-request-id": "r"})
@@ -140,7 +140,7 @@ def test_the_store_goes_and_comes_back(tmp_path: Path) -> None:
     play(scenario)
 
 
-def test_a_file_that_has_gone_is_missed_at_once(tmp_path: Path) -> None:
+def test_a_removed_file_is_noticed_immediately(tmp_path: Path) -> None:
     async def scenario() -> None:
         store = of_folder(tmp_path)
         async with backends(Fake("a")) as fakes, routed(fakes, state=store.url) as c:
@@ -153,7 +153,7 @@ def test_a_file_that_has_gone_is_missed_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_runs_when_the_store_goes_is_on_record_when_it_is_back(stream: bool, tmp_path: Path) -> None:
+def test_requests_during_an_outage_of_the_store_are_recorded_later(stream: bool, tmp_path: Path) -> None:
     async def scenario() -> None:
         fake = Fake("a", pause_s=0.05)
         async with removable(tmp_path) as store, backends(fake) as fakes, routed(fakes, state=store.url) as c:
@@ -187,9 +187,7 @@ def test_a_store_that_is_not_required(tmp_path: Path) -> None:
     play_with(scenario, Fake("a"), state=url, state_required=False, keys=keys)
 
 
-def test_a_router_that_ends_without_its_store_says_what_is_lost(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_shutdown_without_the_store_logs_lost_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         for _ in range(3):
             assert (await c.ask()).status_code == 200
@@ -209,7 +207,7 @@ def test_a_store_in_memory() -> None:
     play_with(scenario, Fake("a"), state="sqlite+aiosqlite://")
 
 
-def test_a_crowd_waits_for_the_store() -> None:
+def test_many_concurrent_requests_are_all_served() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         answers = await asyncio.gather(*(c.ask() for _ in range(100)))
         assert {answer.status_code for answer in answers} == {200}
@@ -217,7 +215,7 @@ def test_a_crowd_waits_for_the_store() -> None:
     play_with(scenario, Fake("a"), state_timeout_s=0.5)
 
 
-def test_what_is_kept_outlives_the_router(tmp_path: Path) -> None:
+def test_stored_state_survives_a_restart(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/state.db"
 
     async def scenario() -> None:

@@ -1,4 +1,4 @@
-"""Streams: passed on as they come, ended with the client, and never finished when the backend did not."""
+"""Streams: forwarded incrementally, ended with the client, and never completed by the router."""
 
 import asyncio
 import json
@@ -50,7 +50,7 @@ def test_chunks_are_not_held_back() -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_who_leaves_ends_the_work_of_the_backend(stream: bool) -> None:
+def test_a_disconnect_ends_the_work_of_the_backend(stream: bool) -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         asking = asyncio.create_task(c.ask(stream=stream, headers={"x-request-id": "r"}))
         await until(lambda: fakes[0].running)
@@ -103,7 +103,7 @@ def test_a_silent_backend_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"max_tokens": 50}, {"stream_options": USAGE}], ids=str)
-def test_another_backend_goes_on_where_that_was_asked_for(more: dict[str, Any]) -> None:
+def test_another_backend_resumes_a_stream_on_request(more: dict[str, Any]) -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         fakes[0].dies_after = 3
         response = await c.ask(stream=True, x_migrate=True, **more)
@@ -126,7 +126,7 @@ def test_another_backend_goes_on_where_that_was_asked_for(more: dict[str, Any]) 
 @pytest.mark.parametrize(
     "more", [{"n": 2}, {"response_format": {"type": "json_object"}}, {"x_migrate": "yes"}, {"max_tokens": 3}], ids=str
 )
-def test_what_cannot_be_continued_ends(more: dict[str, Any]) -> None:
+def test_a_stream_that_cannot_be_resumed_ends_with_an_error(more: dict[str, Any]) -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         fakes[0].dies_after = 3
         events = chunks((await c.ask(**{"stream": True, "x_migrate": True, **more})).text)
@@ -149,7 +149,7 @@ def test_a_continuation_may_fail_too() -> None:
     play_with(scenario, Fake("a"), Fake("b"), Fake("c"), weights=[1, 0, 0])
 
 
-def test_a_stream_that_is_refused_is_no_stream() -> None:
+def test_a_rejected_stream_is_a_json_error() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         assert error(await c.ask(stream=True, model="nope"))["code"] == "model_not_found"
         fakes[0].status = 400

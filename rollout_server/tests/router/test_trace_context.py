@@ -1,4 +1,4 @@
-"""A trace that came goes on to the backend, and is written down."""
+"""Trace headers are forwarded, and the trace id is recorded."""
 
 import json
 from typing import Any
@@ -46,7 +46,7 @@ def test_which_are_valid(value: str, valid: bool) -> None:
         ([("tracestate", "a=1")], {}),
     ],
 )
-def test_what_is_passed_on(headers: list[tuple[str, str]], passed: dict[str, str]) -> None:
+def test_forwarded_headers(headers: list[tuple[str, str]], passed: dict[str, str]) -> None:
     found = trace_context.of(Headers(raw=[(name.encode(), value.encode()) for name, value in headers]))
     assert dict(found.headers if found else {}) == ({"traceparent": PARENT} if passed else {}) | passed
 

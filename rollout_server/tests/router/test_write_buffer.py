@@ -1,4 +1,4 @@
-"""What waits to be written: nothing is lost, nothing counts twice, and newer is newer."""
+"""The write buffer: nothing is lost, nothing counts twice, and newer records are kept."""
 
 import asyncio
 from pathlib import Path
@@ -29,7 +29,7 @@ def row(record_id: str, **values: Any) -> dict[str, Any]:
     return {"record_id": record_id, **values}
 
 
-def test_what_is_taken_waits_no_more() -> None:
+def test_a_taken_batch_no_longer_waits() -> None:
     b = WriteBuffer()
     b.put(row("r", status=None))
     b.put(row("r", status=200))
@@ -39,7 +39,7 @@ def test_what_is_taken_waits_no_more() -> None:
     assert not b.take()
 
 
-def test_what_comes_back_is_older_than_what_came_meanwhile() -> None:
+def test_a_restored_batch_is_older_than_new_records() -> None:
     b = WriteBuffer()
     for record_id in "xy":
         b.put(row(record_id, status=None))
@@ -53,7 +53,7 @@ def test_what_comes_back_is_older_than_what_came_meanwhile() -> None:
     assert again.unwritten == {"k": 12}
 
 
-def test_what_is_spent_is_taken_bit_by_bit() -> None:
+def test_spent_tokens_are_written_in_parts() -> None:
     b = WriteBuffer()
     b.spend("k", 5)
     assert (b.spent("k"), b.taken("k")) == (5, 0)
@@ -81,7 +81,7 @@ def test_there_is_an_end_to_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("given", "kept"), [("toy", "toy"), ("a\0b", "a?b"), ("a\ud800b", "a?b"), ("ü€", "ü€")])
-def test_what_a_store_can_keep(given: str, kept: str) -> None:
+def test_storable_values(given: str, kept: str) -> None:
     assert sql.storable(given) == kept
 
 
@@ -102,8 +102,8 @@ def test_every_token_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
         await asyncio.gather(*(some() for _ in range(5)))
         assert await known(c) == spent == 600
-        listed = (await c.admin("GET", "/keys")).json()["data"]
-        assert sorted(key["spent_tokens"] for key in listed) == [0, 600]
+        model_entry = (await c.admin("GET", "/keys")).json()["data"]
+        assert sorted(key["spent_tokens"] for key in model_entry) == [0, 600]
 
     async def known(c: Caller) -> int:
         (written,) = (key for key in await c.app_state.key_store.keys() if key.budget_tokens)
@@ -132,7 +132,7 @@ def test_routers_with_one_store_share_a_budget(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("raised", [OverflowError, RuntimeError, UnicodeError])
-def test_whatever_goes_wrong_nobody_waits_for_ever(raised: type[Exception], tmp_path: Path) -> None:
+def test_every_driver_error_is_raised_to_the_caller(raised: type[Exception], tmp_path: Path) -> None:
     async def nothing(connection: Any) -> None:
         return None
 

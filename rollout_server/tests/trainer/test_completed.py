@@ -1,4 +1,4 @@
-"""The terminal result and the keys: the first result stays, and nobody without the key gets in."""
+"""Terminal results and keys: the first result is kept, and a key is required."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ FAILED = {"rollout_id": ID, "status": "ERROR", "final_messages": [], "error_mess
 PATH = "/v1/rollout/completed"
 
 
-def test_the_same_result_again_is_acknowledged_alike() -> None:
+def test_a_repeated_result_gets_the_same_acknowledgement() -> None:
     async def scenario() -> None:
         b = bench("callback")
         await b.open()
@@ -41,7 +41,7 @@ WRONG = [{"status": "RUNNING"}, {"status": None}, {"final_messages": {}}, {"metr
 
 
 @pytest.mark.parametrize("change", WRONG, ids=str)
-def test_what_is_no_terminal_result_is_refused(change: dict[str, Any]) -> None:
+def test_an_invalid_result_is_rejected(change: dict[str, Any]) -> None:
     async def scenario() -> None:
         b = bench("callback")
         await b.open()
@@ -91,7 +91,7 @@ def test_the_key_of_the_rollout_is_demanded(dialect: str, headers: list[tuple[by
 
 
 @each
-def test_the_key_of_another_rollout_is_no_key(dialect: str) -> None:
+def test_the_key_of_another_rollout_is_rejected(dialect: str) -> None:
     async def scenario() -> None:
         b = bench(dialect)
         await b.open()

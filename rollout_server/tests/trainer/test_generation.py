@@ -1,4 +1,4 @@
-"""Generation calls: the shape of the answer, whose they are, what comes next in a conversation, and what comes twice."""
+"""Generation requests: the form of replies, sessions, histories and retries."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ def test_the_ids_are_the_conversation_and_the_whole_turn() -> None:
 
 
 @each
-def test_the_record_is_what_was_sampled(dialect: str) -> None:
+def test_the_record_has_the_sampled_tokens(dialect: str) -> None:
     async def scenario() -> None:
         b = bench(dialect)
         await b.open()
@@ -160,7 +160,7 @@ def respaced(message: dict[str, Any]) -> dict[str, Any]:
 
 @each
 @pytest.mark.parametrize("change", HISTORIES.values(), ids=HISTORIES.keys())
-def test_another_history_is_refused_and_changes_nothing(dialect: str, change: Any) -> None:
+def test_another_history_is_rejected_and_changes_nothing(dialect: str, change: Any) -> None:
     async def scenario() -> None:
         b = bench(dialect)
         await b.open()
@@ -265,7 +265,7 @@ def test_a_generation_that_the_end_overtakes_is_not_recorded(dialect: str) -> No
     play(scenario)
 
 
-def test_a_call_waits_for_the_tools_but_not_for_ever() -> None:
+def test_a_generation_waits_for_the_tools_with_a_limit() -> None:
     async def scenario() -> None:
         b = bench("callback", ready_timeout_s=0.02)
         await b.open()
@@ -277,7 +277,7 @@ def test_a_call_waits_for_the_tools_but_not_for_ever() -> None:
     play(scenario)
 
 
-def test_too_long_a_turn_is_cut_and_says_so() -> None:
+def test_a_turn_beyond_max_tokens_is_truncated() -> None:
     async def scenario() -> None:
         b = bench("sync")
         await b.open()
@@ -289,53 +289,6 @@ def test_too_long_a_turn_is_cut_and_says_so() -> None:
         messages = [USER, message, {"role": "user", "content": "Go on."}]
         assert (await b.ask(messages, b.mask(messages))).status_code == 200
         check_record(await b.record(), turns=2)
-
-    play(scenario)
-
-
-MASKS = {
-    "none": lambda right: None,
-    "one short": lambda right: right[1:],
-    "one too many": lambda right: [*right, 0],
-    "empty": lambda right: [],
-    "a two": lambda right: [2, *right[1:]],
-    "a minus one": lambda right: [-1, *right[1:]],
-    "a text": lambda right: ["0", *right[1:]],
-    "a half": lambda right: [0.5, *right[1:]],
-    "a truth": lambda right: [False, *right[1:]],
-}
-
-
-@pytest.mark.parametrize("change", MASKS.values(), ids=MASKS.keys())
-def test_a_wrong_mask_is_refused_and_changes_nothing(change: Any) -> None:
-    async def scenario() -> None:
-        b = bench("sync")
-        await b.open()
-        messages, mask = await b.called()
-        before = await b.record()
-        response = await b.ask(messages, change(mask))
-        assert response.status_code == 422
-        assert response.json()["error"]["message"].startswith("response_mask")
-        assert await b.record() == before
-        assert (await b.ask(messages, mask)).status_code == 200
-
-    play(scenario)
-
-
-def test_a_mask_on_the_first_call_is_refused() -> None:
-    async def scenario() -> None:
-        b = bench("sync")
-        await b.open()
-        assert code(await b.ask([USER], [0])) == (422, "invalid_response_mask")
-
-    play(scenario)
-
-
-def test_the_callback_dialect_has_no_mask() -> None:
-    async def scenario() -> None:
-        b = bench("callback")
-        await b.open()
-        assert (await b.ask([USER], response_mask=[7])).status_code == 200
 
     play(scenario)
 

@@ -1,4 +1,4 @@
-"""A backend behind the API of OpenAI: what it is asked, what is made of its answer, and that nothing is made up."""
+"""The OpenAI-compatible backend: its requests, the reading of its responses, and no invented values."""
 
 import json
 from typing import Any
@@ -110,7 +110,7 @@ def test_a_rollout_with_a_backend(dialect: str) -> None:
     play(scenario)
 
 
-def test_a_backend_that_writes_the_past_anew_is_a_drift() -> None:
+def test_a_backend_that_renders_the_history_differently_is_a_drift() -> None:
     async def scenario() -> None:
         spaced = {"role": "assistant", "content": "Wait.  ", "tool_calls": [CALL]}
         vllm = Vllm()
@@ -167,7 +167,7 @@ FAILURES: dict[str, tuple[Any, int, str]] = {
 
 
 @pytest.mark.parametrize(("effect", "status", "said"), FAILURES.values(), ids=FAILURES.keys())
-def test_a_failure_is_told_and_nothing_is_recorded(effect: Any, status: int, said: str) -> None:
+def test_a_failure_is_reported_and_nothing_is_recorded(effect: Any, status: int, said: str) -> None:
     async def scenario() -> None:
         b = bench(Vllm(effect, SAYING))
         await b.open()

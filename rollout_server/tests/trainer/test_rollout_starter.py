@@ -1,4 +1,4 @@
-"""The trainer as the one who starts rollouts: the control API, what a rollout server is sent, and every way it can end."""
+"""How the trainer starts rollouts: the control API, the start requests, and every way a rollout can end."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ def test_the_sync_dialect_asks_for_the_tools_once_and_first() -> None:
     play(scenario)
 
 
-def test_what_the_sync_dialect_sends() -> None:
+def test_the_requests_of_the_sync_dialect() -> None:
     async def scenario() -> None:
         b = bench("sync")
         await b.open(sampling_params={"temperature": 0.2, "seed": 7}, max_turns=3, metadata={"step": 1})
@@ -54,7 +54,7 @@ def test_what_the_sync_dialect_sends() -> None:
     play(scenario)
 
 
-def test_what_the_callback_dialect_sends() -> None:
+def test_the_requests_of_the_callback_dialect() -> None:
     async def scenario() -> None:
         b = bench("callback", public_url="http://elsewhere:1/")
         await b.open(max_tokens_total=99)
@@ -74,7 +74,7 @@ def test_what_the_callback_dialect_sends() -> None:
 
 
 @pytest.mark.parametrize("host", [[], [(b"host", b"a/b?c")], [(b"host", b"user@a")]], ids=["none", "a query", "a user"])
-def test_a_host_that_is_no_address_is_refused(host: list[tuple[bytes, bytes]]) -> None:
+def test_an_invalid_host_is_rejected(host: list[tuple[bytes, bytes]]) -> None:
     async def scenario() -> None:
         b = bench("callback")
         body = {"dialect": "callback", "server_url": "http://rollouts.test", "messages": [USER]}
@@ -99,7 +99,7 @@ def test_the_prompt_has_the_tools_of_this_rollout(dialect: str) -> None:
     play(scenario)
 
 
-def test_each_202_has_tools_of_its_own() -> None:
+def test_each_202_has_its_own_tools() -> None:
     async def scenario() -> None:
         b = bench("callback", RolloutServer(tools=[tool("add")]))
         await b.open()
@@ -175,7 +175,7 @@ def test_any_other_answer_is_the_end(dialect: str, answer: Any) -> None:
 
 
 @each
-def test_a_server_that_says_nothing_is_given_up(dialect: str) -> None:
+def test_a_silent_server_times_out(dialect: str) -> None:
     async def scenario() -> None:
         b = bench(dialect)
         await b.open(timeout_s=0.05)
@@ -192,7 +192,7 @@ def test_a_server_that_says_nothing_is_given_up(dialect: str) -> None:
 
 
 @each
-def test_a_failed_rollout_is_an_error_with_its_words(dialect: str) -> None:
+def test_a_failed_rollout_keeps_its_error_message(dialect: str) -> None:
     async def scenario() -> None:
         b = bench(dialect)
         await b.open()
@@ -220,7 +220,7 @@ def test_an_id_is_used_once(dialect: str) -> None:
     play(scenario)
 
 
-def test_there_is_a_limit_to_what_runs_and_to_what_is_kept() -> None:
+def test_running_and_stored_sessions_are_limited() -> None:
     async def scenario() -> None:
         b = bench("callback", max_active=1, max_records=1)
         await b.open("r-1")
@@ -251,7 +251,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("change", "said"), WRONG, ids=[said for _, said in WRONG])
-def test_a_bad_request_is_told_member_by_member(change: dict[str, Any], said: str) -> None:
+def test_an_invalid_request_is_reported_member_by_member(change: dict[str, Any], said: str) -> None:
     async def scenario() -> None:
         b = bench("sync")
         response = await b.start(**change)
@@ -272,7 +272,7 @@ BODIES = [
 
 @pytest.mark.parametrize("path", ["/rollouts", "/v1/chat/completions", "/v1/rollout/completed"])
 @pytest.mark.parametrize(("body", "status", "code"), BODIES, ids=[code for *_, code in BODIES])
-def test_a_body_that_is_none(path: str, body: bytes, status: int, code: str) -> None:
+def test_an_invalid_body(path: str, body: bytes, status: int, code: str) -> None:
     async def scenario() -> None:
         b = bench("sync", body_limit=1000)
         response = await b.caller.post(path, body)
@@ -309,7 +309,7 @@ def test_how_long_to_wait(header: str | None, seconds: float) -> None:
     assert pause(header) == seconds
 
 
-def test_a_date_says_how_long_to_wait_too() -> None:
+def test_retry_after_may_be_a_date() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
     assert 25 < pause(soon) <= 30
     assert pause("Wed, 21 Oct 2015 07:28:00 GMT") == 0.05
@@ -330,7 +330,7 @@ def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
         load()
 
 
-def test_a_tokenizer_that_is_none_is_named(tmp_path: Any) -> None:
+def test_an_unusable_tokenizer_is_named(tmp_path: Any) -> None:
     with pytest.raises(ValueError, match=r"^TRAINER_TOKENIZER: no usable tokenizer in"):
         bench("sync", tokenizer=tmp_path)
     assert Settings().tokenizer == SHIPPED_TOKENIZER

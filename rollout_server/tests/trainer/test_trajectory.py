@@ -1,4 +1,4 @@
-"""Prompts go on from the trajectory; where the template does not let them, the record says so and the mask stays right."""
+"""Prompts continue the trajectory; where the template prevents that, the record has the drift and the mask stays right."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def lengths(chat: ChatTokenizer, past: Trajectory) -> list[int]:
     return [*prompt.insertions(chat, past, prompt.build(chat, past, known, NEXT, TOOLS), known, TOOLS)]
 
 
-def test_a_prompt_goes_on_from_what_was_sampled() -> None:
+def test_a_prompt_continues_the_sampled_tokens() -> None:
     past = one_turn(CHAT_TOKENS)
     built = prompt.build(CHAT_TOKENS, past, [USER, REPLY], NEXT, TOOLS)
     assert built.follows
@@ -46,8 +46,8 @@ def test_odd_ids_are_not_encoded_again_and_both_masks_are_right() -> None:
     past = one_turn(CHAT_TOKENS, letters + CHAT_TOKENS.encode(CHAT_TOKENS.end_of_turn))
     built = prompt.build(CHAT_TOKENS, past, [USER, REPLY], NEXT, TOOLS)
     assert built.token_ids[: len(past.token_ids)] == past.token_ids
-    spliced, rendered = lengths(CHAT_TOKENS, past)
-    assert spliced > rendered
+    inserted_ids, rendered = lengths(CHAT_TOKENS, past)
+    assert inserted_ids > rendered
 
 
 def test_a_template_that_drops_reasoning_is_a_drift() -> None:
