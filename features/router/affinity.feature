@@ -26,5 +26,5 @@ Feature: A router that sends a conversation to the backend that has it cached
     And the client continues with "Are you there?"
     And the client continues with "And now?"
     Then all have status 200
-    And the text of the third is exactly "I am another one."
+    And the text of the third response is exactly "I am another one."
     And both backends receive requests, 4 in all

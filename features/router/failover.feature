@@ -6,7 +6,7 @@ Feature: Backends that fail
   Scenario Outline: A stream fails over after a <status>
     Given the backends return <status>, then return "Done."
     When the client sends "Hello!" as a stream
-    Then the text of it is exactly "Done."
+    Then the text of the response is exactly "Done."
     And the backends receive 2 to 3 requests
 
     Examples:
@@ -57,20 +57,20 @@ Feature: Backends that fail
   Scenario: A stream whose backend stops sending is recognisable as incomplete
     Given the backends return a completion, a chunk every 30 s, then return 503
     When the client sends "Hello!" as a stream
-    Then it is recognisable as incomplete
+    Then the response is recognisable as incomplete
 
   @ROUTER-015 @slow @needs:timeout
   Scenario: A slow stream that never pauses does not time out
     A time limit for the whole request would end long responses, which are those that rollouts need.
     Given the backends return a completion, a chunk every 0.25 s
     When the client sends "Hello!" as a stream
-    Then the text of it is exactly "One two three four five six seven eight nine ten."
+    Then the text of the response is exactly "One two three four five six seven eight nine ten."
 
   @ROUTER-007 @ROUTER-015
   Scenario Outline: A stream that is reset after <chunks> chunks is recognisable as incomplete, or resumed
     Given the backends return a completion, a chunk every 0.02 s and reset the connection after <chunks> chunks, then return 503
     When the client sends "Hello!" as a stream
-    Then it is recognisable as incomplete
+    Then the response is recognisable as incomplete
 
     Examples:
       | chunks |

@@ -7,7 +7,7 @@ Feature: Requests and responses are forwarded unchanged
     Given the backends return "<words>"
     When the client sends "Hello!" as a stream
     And the client sends the same request without stream
-    Then the text of both is exactly "<words>"
+    Then the text of both responses is exactly "<words>"
     And the first has no usage
 
     Examples:
@@ -92,7 +92,7 @@ Feature: Requests and responses are forwarded unchanged
     Given the backends return "Once and only once.", then return "Twice."
     When the client sends "Hello!" as a stream with the header Idempotency-Key "{session}"
     And the client sends the same request again
-    Then the text of both is exactly "Once and only once."
+    Then the text of both responses is exactly "Once and only once."
     And both have the same body
     And the backends receive 1 request
 
@@ -104,12 +104,12 @@ Feature: Requests and responses are forwarded unchanged
     Given the backends return a completion, a chunk every 0.05 s
     When the client sends "Hello!" as a stream 6 times concurrently
     Then the backends are disconnected
-    And the text of the second is exactly "One two three four five six seven eight nine ten."
+    And the text of the second response is exactly "One two three four five six seven eight nine ten."
 
   @ROUTER-015 @stress @nightly
   Scenario: Forty-eight concurrent streams are complete, and forwarded once each
     Given the backends return a completion, a chunk every 0.01 s
     When the client sends "Hello!" as a stream 48 times concurrently
     Then it has status 200
-    And the text of it is exactly "One two three four five six seven eight nine ten."
+    And the text of the response is exactly "One two three four five six seven eight nine ten."
     And the backends receive 48 requests

@@ -8,7 +8,7 @@ Feature: A question with a one-word answer
     When the client sends "In one word, can you provide me the capital of France?" with max_tokens 10 and temperature 0.1
     And the client sends the same request as a stream
     Then all have status 200
-    And the text of both is exactly "Paris"
+    And the text of both responses is exactly "Paris"
     And the backend receives every member of the first request
     And the first has these members:
       """
@@ -22,7 +22,7 @@ Feature: A question with a one-word answer
   Scenario Outline: The answer comes from another backend when the backends <trouble> once
     Given the backends <trouble>, then return "Paris"
     When the client sends "In one word, can you provide me the capital of France?"
-    Then the text of it is exactly "Paris"
+    Then the text of the response is exactly "Paris"
     And the backends receive 2 to 3 requests
 
     Examples:
@@ -35,7 +35,7 @@ Feature: A question with a one-word answer
     Given the backends return "Paris"
     When the client sends "In one word, can you provide me the capital of France?" 20 times concurrently
     Then it has status 200
-    And the text of it is exactly "Paris"
+    And the text of the response is exactly "Paris"
     And the backends receive 20 requests
 
   @ROUTER-018

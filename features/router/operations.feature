@@ -8,7 +8,7 @@ Feature: Operation of a router
     When the client sends "Hello!" as a stream 10 times in the background
     And each request has reached a backend or has a response
     And the backends send the responses that they hold
-    Then at most 4 of it succeed, and the others are rejected at once with 429 or 503
+    Then at most 4 requests succeed, and the others are rejected at once with 429 or 503
 
   @ROUTER-038 @exclusive @variant:small
   Scenario: Slots of the concurrency limit are released after failures of the backends
@@ -22,7 +22,7 @@ Feature: Operation of a router
   Scenario: A long conversation stays at one backend
     Given the backends return "Done."
     When the client has 1 conversation of 6 turns
-    Then one backend receives all requests of it
+    Then one backend receives all requests of the conversation
 
   @ROUTER-050
   Scenario: A revoked key is rejected
@@ -81,5 +81,5 @@ Feature: Operation of a router
     When the client sends "Hello!" with the header X-Request-Id "{session}"
     And the client sends GET /v1/audit/requests/{session}
     Then the second has status 200
-    And the JSON member "..prompt_tokens" of the second is 7
-    And the JSON member "..completion_tokens" of the second is 4
+    And the JSON member "..prompt_tokens" of the second response is 7
+    And the JSON member "..completion_tokens" of the second response is 4

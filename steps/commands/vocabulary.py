@@ -10,6 +10,9 @@ from rollout_conformance.steps.scenario import vocabulary_page
 @click.argument("word", default="")
 @click.option("--profile", default=None, help="Only this profile.")
 def command(word: str, profile: str | None) -> None:
-    """Print the verbs and sentences that cases are written with: all, or those that have WORD in their name, members or sentences."""
+    """Print the verbs and sentences that cases are written with.
+
+    With WORD, only those that have it in their name, members or sentences.
+    """
     chosen = [profile_of(profile)] if profile is not None else list(PROFILES.values())
     click.echo(vocabulary_page.entries(chosen, word) if word else "\n".join(map(vocabulary_page.page, chosen)))

@@ -116,6 +116,7 @@ class Player:
             self.loop.run(self._end())
             ENDING.detach()
             self.loop.close()
+            self.loop = None
         fuzzed = contract_results.of(self.config)
         for one in fuzzed:
             one.also(self.outcomes)

@@ -20,7 +20,7 @@ def created_key(session: RouterSession, name: str) -> str:
     return f"tk-{session.state['session_name']}-{name}"
 
 
-@verb("create_key", short="name", example=("", "{scopes: [admin]}", "{expires_at: 1000000000}"))
+@verb("create_key", short="name", example=("{scopes: [admin]}", "{expires_at: 1000000000}"))
 @phrase("an API key with the scope(s) {scopes:names} is created", name="created")
 @dataclass(frozen=True, slots=True)
 class CreateKey:
@@ -43,7 +43,7 @@ class CreateKey:
         await Send(KEYS, "POST", json.dumps(body), name=self.name).perform(session)
 
 
-@verb("revoke_key", short="key", example=("", "created"))
+@verb("revoke_key", short="key", example="created")
 @phrase("the key is revoked")
 @dataclass(frozen=True, slots=True)
 class RevokeKey:
@@ -64,7 +64,7 @@ class RevokeKey:
         await Send(f"{KEYS}/{number}", "DELETE", name=self.name).perform(session)
 
 
-@verb("chat_with_key", short="key", example=("", "{name: after}"))
+@verb("chat_with_key", short="key", example="{name: after}")
 @phrase("the client sends a chat request with the key")
 @dataclass(frozen=True, slots=True)
 class ChatWithKey:
@@ -84,7 +84,7 @@ class ChatWithKey:
         await ChatRequest(name=self.name, user="Hello!", key="none", headers={"authorization": bearer}).perform(session)
 
 
-@verb("signed_chat", short="name", example=("", "{valid: false}"))
+@verb("signed_chat", short="name", example="{valid: false}")
 @phrase("the client sends a chat request with a valid signature")
 @phrase("the client sends a chat request with an invalid signature", valid=False)
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ def found_or(requirement: str, ok: bool, expected: str, observed: str) -> Eviden
 @phrase("the backends receive no request", exactly=0)
 @phrase("the backends receive {exactly:int} request(s)")
 @phrase("the backends receive {least:int} to {most:int} requests")
+@phrase("the backends receive {least:int} to {most:int} requests, plus {per_s:number} for each second")
 @phrase("both backends receive requests, {exactly:int} in all", backends=2)
 @phrase("backend {backend} receives a request", least=1)
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class BackendRequests:
     "At least so many."
     most: int | None = None
     "At most so many."
+    per_s: float = 0.0
+    "So many more at most, for each second from the first request of the case to its last response."
     backends: int = 0
     "At least so many different backends receive one."
     backend: BackendName | None = None
@@ -47,6 +50,8 @@ class BackendRequests:
         received = [name for name, _ in script(view).received]
         counted = [name for name in received if self.backend in (None, name)]
         least, most = (self.least, self.most) if self.exactly is None else (self.exactly, self.exactly)
+        if most is not None and self.per_s:
+            most += int(self.per_s * _seconds(view))
         ok = least <= len(counted) and (most is None or len(counted) <= most) and len(set(counted)) >= self.backends
         amount = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
         to = f"backend {self.backend}" if self.backend else "the backends"
@@ -54,7 +59,14 @@ class BackendRequests:
         yield found_or(requirement, ok, expected, f"{len(counted)}: {', '.join(received) or 'none'}")
 
 
-@verb("no_unmatched_requests", example="")
+def _seconds(view: CaseView) -> float:
+    """From the first request of the client in the case to its last response."""
+    exchanges = [exchange for exchange in view.trace.exchanges if exchange.to_target]
+    ends = [exchange.ended or exchange.began for exchange in exchanges]
+    return max(ends) - min(exchange.began for exchange in exchanges) if exchanges else 0.0
+
+
+@verb("no_unmatched_requests")
 @phrase("no other request reaches a backend")
 @dataclass(frozen=True, slots=True)
 class NoUnmatchedRequests:
@@ -67,7 +79,7 @@ class NoUnmatchedRequests:
         yield found_or(requirement, not unmatched, "no other request to a backend", observed)
 
 
-@verb("backends_disconnected", example="")
+@verb("backends_disconnected")
 @phrase("the backends are disconnected")
 @dataclass(frozen=True, slots=True)
 class BackendsDisconnected:
@@ -86,7 +98,7 @@ class BackendsDisconnected:
         yield found_or(requirement, disconnected == streams, "backends that are disconnected at once", observed)
 
 
-@verb("backpressure", example="")
+@verb("backpressure")
 @phrase("the backend is stopped by backpressure")
 @dataclass(frozen=True, slots=True)
 class Backpressure:

@@ -77,7 +77,7 @@ class ScriptBackends:
         session.state["session_name"] = script.nonce
 
 
-@verb("wait_for_backends", example="")
+@verb("wait_for_backends")
 @phrase("each request has reached a backend or has a response")
 @dataclass(frozen=True, slots=True)
 class WaitForBackends:
@@ -92,7 +92,7 @@ class WaitForBackends:
         )
 
 
-@verb("release_backends", example="")
+@verb("release_backends")
 @phrase("the backends send the responses that they hold")
 @dataclass(frozen=True, slots=True)
 class ReleaseBackends:
@@ -110,7 +110,7 @@ async def all_responses(session: RouterSession) -> None:
     tasks.clear()
 
 
-@verb("wait_for_disconnect", short="within_s", example=("", "2"))
+@verb("wait_for_disconnect", short="within_s", example="2")
 @phrase("the router disconnects from the backends")
 @dataclass(frozen=True, slots=True)
 class WaitForDisconnect:
@@ -128,7 +128,7 @@ class WaitForDisconnect:
         )
 
 
-@verb("stop_last_backend", example="")
+@verb("stop_last_backend")
 @phrase("the backend that received the last request goes down")
 @dataclass(frozen=True, slots=True)
 class StopLastBackend:
@@ -157,7 +157,7 @@ class BackendsDown:
         down.update(self.names)
 
 
-@verb("stop_router", example="")
+@verb("stop_router")
 @phrase("the router is stopped")
 @dataclass(frozen=True, slots=True)
 class StopRouter:

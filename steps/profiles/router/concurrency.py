@@ -57,7 +57,7 @@ class RetryUntilAdmitted:
         await repeat_until(session, attempt)
 
 
-@verb("slow_reader", short="name", example=("", "other"))
+@verb("slow_reader", short="name", example="other")
 @phrase("a client does not read its stream, and another client sends a request for a stream")
 @dataclass(frozen=True, slots=True)
 class SlowReader:

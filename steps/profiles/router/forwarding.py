@@ -19,7 +19,7 @@ from rollout_conformance.steps.profiles.router.json_changes import changes, harm
 OWN = ("stream_options", "model", "user")  # members of a request that a router may set
 
 
-@verb("request_forwarded", short="of", example=("", "first"))
+@verb("request_forwarded", short="of", example="first")
 @phrase("the backend receives every member of the request")
 @phrase("the backend receives every member of the {of:word} request")
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class RequestForwarded:
 
 
 @verb("response_members", example="{members: {model: rc-model}}")
-@phrase("{of:responses} has these members:", block="members")
-@phrase("{of:responses} have these members:", block="members")
+@phrase("{of:response} has these members:", block="members")
+@phrase("{of:several_responses} have these members:", block="members")
 @dataclass(frozen=True, slots=True)
 class ResponseMembers(ResponseExpectation):
     """The response (the first chunk of a stream) has these members, with the values that the backend returned."""
@@ -70,7 +70,7 @@ def gravest_change(lost: list[Difference]) -> Check:
     )
 
 
-@verb("chunk_members_forwarded", short="of", example="")
+@verb("chunk_members_forwarded", short="of", example="it")
 @phrase("each chunk of {of:responses} has the member that the backend gave it")
 @dataclass(frozen=True, slots=True)
 class ChunkMembersForwarded(ResponseExpectation):

@@ -44,9 +44,9 @@ def _at_backends(view: CaseView) -> list[str | None]:
     return [request.header(ID) for _, request in script(view).received]
 
 
-@verb("request_id_returned", short="of", example=("", "all"))
-@phrase("{of:responses} has the X-Request-Id of its request")
-@phrase("{of:responses} have the X-Request-Id of their request")
+@verb("request_id_returned", short="of", example="all")
+@phrase("{of:response} has the X-Request-Id of its request")
+@phrase("{of:several_responses} have the X-Request-Id of their request")
 @dataclass(frozen=True, slots=True)
 class RequestIdReturned(ResponseExpectation):
     """The response has the `X-Request-Id` that the client sent; error responses and streams as well."""
@@ -56,8 +56,8 @@ class RequestIdReturned(ResponseExpectation):
         return Check(returned == sent, f"X-Request-Id: {show(sent)}", show(returned))
 
 
-@verb("request_id_replaced", short="of", example=("", "all"))
-@phrase("{of:responses} has an X-Request-Id that is safe to log, instead of that of its request")
+@verb("request_id_replaced", short="of", example="all")
+@phrase("{of:response} has an X-Request-Id that is safe to log, instead of that of its request")
 @dataclass(frozen=True, slots=True)
 class RequestIdReplaced(ResponseExpectation):
     """The router replaces an `X-Request-Id` that is not safe to log by one that is, in the response and at the backends."""
@@ -69,7 +69,7 @@ class RequestIdReplaced(ResponseExpectation):
         return Check(ok, expected, f"X-Request-Id: {show(returned)}, at backends {show(there)}")
 
 
-@verb("request_id_forwarded", short="of", example=("", "all"))
+@verb("request_id_forwarded", short="of", example="all")
 @phrase("the backends receive the X-Request-Id of {of:responses}")
 @dataclass(frozen=True, slots=True)
 class RequestIdForwarded(ResponseExpectation):
@@ -81,7 +81,7 @@ class RequestIdForwarded(ResponseExpectation):
         return Check(ok, f"X-Request-Id: {show(returned)} at the backend", show(there))
 
 
-@verb("request_id_in_error", short="of", example=("", "all"))
+@verb("request_id_in_error", short="of", example="all")
 @phrase("the error body of {of:responses} has its X-Request-Id")
 @dataclass(frozen=True, slots=True)
 class RequestIdInError(ResponseExpectation):
@@ -94,9 +94,9 @@ class RequestIdInError(ResponseExpectation):
         )
 
 
-@verb("consistent_framing", short="of", example=("", "all"))
-@phrase("{of:responses} has one length, that of its body")
-@phrase("{of:responses} have one length, that of their body")
+@verb("consistent_framing", short="of", example="all")
+@phrase("{of:response} has one length, that of its body")
+@phrase("{of:several_responses} have one length, that of their body")
 @dataclass(frozen=True, slots=True)
 class ConsistentFraming(ResponseExpectation):
     """The response has one length: no `Content-Length` beside `Transfer-Encoding`, and none that is not that of the body."""

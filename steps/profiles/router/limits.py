@@ -15,18 +15,24 @@ from rollout_conformance.steps.profiles.router.backend_requests import script
 
 
 @verb("limit", short="most", example=("4", "{of: burst, most: 4}", "{most: 4, statuses: [429, 503], when: at_once}"))
-@phrase("at most {most:int} of {of:responses} succeed, and the others have status 429 with Retry-After in seconds")
+@phrase("at most {most:int} requests succeed, and the others have status 429 with Retry-After in seconds")
 @phrase(
-    "at most {most:int} of {of:responses} succeed, and the others are rejected at once with 429 or 503",
+    "at most {most:int} of {of:responses} succeed, plus {per_s:number} for each second, and the others have status 429 with Retry-After in "
+    "seconds"
+)
+@phrase(
+    "at most {most:int} requests succeed, and the others are rejected at once with 429 or 503",
     statuses=(429, 503),
     when="at_once",
 )
 @dataclass(frozen=True, slots=True)
 class LimitEnforced:
-    """At least one and at most `most` of several requests succeed, and at least one is rejected, with `Retry-After`."""
+    """At least one and at most `most` of several requests succeed, and the others are rejected, with `Retry-After`."""
 
     most: int
     "How many may succeed."
+    per_s: float = 0.0
+    "How many more may succeed for each second that the requests took: the rate of the limit. On a busy machine they are not sent at once."
     of: tuple[ResponseName, ...] = ("it",)
     "The responses."
     statuses: tuple[int, ...] = (429,)
@@ -37,17 +43,18 @@ to be a whole number of seconds, 1 or more, and `X-RateLimit-Remaining` not nega
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         responses = view.named(*self.of)
-        yield self._counts(responses).evidence(requirement, *responses[:1])
+        yield self._counts(responses, seconds(view, responses)).evidence(requirement, *responses[:1])
         for response in responses:
             if response.status in self.statuses:
                 for check in self._rejection(response, view):
                     yield check.evidence(requirement, response)
 
-    def _counts(self, responses: list[Any]) -> Check:
+    def _counts(self, responses: list[Any], took_s: float) -> Check:
+        most = self.most + int(self.per_s * took_s)
         succeeded = sum(response.status == 200 for response in responses)
         rejected = sum(response.status in self.statuses for response in responses)
-        ok = 0 < succeeded <= self.most and succeeded + rejected == len(responses) and rejected > 0
-        expected = f"1 to {self.most} successes, {' or '.join(map(str, self.statuses))} for the others"
+        ok = 0 < succeeded <= most and succeeded + rejected == len(responses)
+        expected = f"1 to {most} successes, {' or '.join(map(str, self.statuses))} for the others"
         return Check(ok, expected, show([response.status for response in responses]))
 
     def _rejection(self, response: KeptResponse, view: CaseView) -> Iterator[Check]:
@@ -63,6 +70,13 @@ to be a whole number of seconds, 1 or more, and `X-RateLimit-Remaining` not nega
         remaining = response.header("x-ratelimit-remaining")
         if remaining is not None and remaining.lstrip("-").isdigit():
             yield Check(int(remaining) >= 0, "X-RateLimit-Remaining: 0 or more", remaining)
+
+
+def seconds(view: CaseView, responses: list[Any]) -> float:
+    """From the first of these requests to the last response."""
+    exchanges = [view.trace.exchanges[response.n] for response in responses]
+    ends: list[float] = [exchange.ended or exchange.began for exchange in exchanges]
+    return max(ends) - min(exchange.began for exchange in exchanges) if exchanges else 0.0
 
 
 @verb("some_have_status", short="statuses", example=("[402, 429]", "{of: burst, statuses: [429], least: 2}"))

@@ -62,7 +62,7 @@ def likely_count(total: int, k: int, share: float) -> float:
 
 @verb("one_backend", short="of", example=("long", "{backend: a}"))
 @phrase("one backend receives all requests")
-@phrase("one backend receives all requests of {of:responses}")
+@phrase("one backend receives all requests of the conversation", of=("it",))
 @dataclass(frozen=True, slots=True)
 class OneBackend:
     """All requests go to the same backend."""
@@ -115,7 +115,7 @@ def _as_text(messages: Any) -> str:
 
 
 @verb("models_listed", short="models", example="[rc-model, rc-model-a]")
-@phrase("{of:responses} lists the models {models:names}")
+@phrase("{of:response} lists the models {models:names}")
 @dataclass(frozen=True, slots=True)
 class ModelsListed(ResponseExpectation):
     """The list of models has each of these ids exactly once."""

@@ -39,7 +39,7 @@ class RejectionsCountedSeparately:
 
 
 @verb("no_client_values", short="of", example="metrics")
-@phrase("{of:responses} has no API key and no value that a client sent")
+@phrase("{of:response} has no API key and no value that a client sent")
 @dataclass(frozen=True, slots=True)
 class NoClientValues(ResponseExpectation):
     """A page of metrics has no API key and no value that a client sent, such as an id or the name of an unknown model."""

@@ -37,8 +37,8 @@ from rollout_conformance.steps.profiles.router.vocabulary import VOCABULARY
 
 NAMES = ("a", "b")
 MORTAL = ("c", "d")  # the backends of the variant whose cases take backends down: the others are shared by all cases
-CATALOGUE = ROOT / "contracts" / "router" / "requirements.yaml"
-CAPABILITIES = requirements.capabilities(CATALOGUE)
+CONTRACT = Contract(ROOT / "contracts" / "router")
+CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
 URL_ONLY = "requires a target that the suite starts (`app:` or `cmd:`), not a URL"
 HEALTH = "/health"
 ANSWER_S = 5.0
@@ -153,7 +153,6 @@ def read_case(session: RouterSession, case: Case) -> CaseView:
     return read(session)
 
 
-CONTRACT = Contract(ROOT / "contracts" / "router")
 PROFILE = Profile(
     name="router",
     dialects=("openai",),
@@ -178,7 +177,7 @@ PROFILE = Profile(
         no_internals="ROUTER-009",
         no_secrets="ROUTER-010",
         by_check={"unsupported_method": "ROUTER-024", "ignored_auth": "ROUTER-011"},
-        plain=False,  # the backends of a router that somebody else started are not ours to play
+        plain=False,  # the suite does not play the backends of a router that it did not start
     ),
     greeting=greeting,
     vocabulary=VOCABULARY,

@@ -26,10 +26,10 @@ class ResponseText(ResponseExpectation):
         return Check(content == self.text, show(self.text), show(content))
 
 
-@verb("incomplete_stream", short="of", example=("", "{or_text: One two three.}"))
-@phrase("{of:responses} is recognisable as incomplete")
-@phrase("{of:responses} are recognisable as incomplete")
-@phrase("{of:responses} is recognisable as incomplete, or its text is exactly {or_text}")
+@verb("incomplete_stream", short="of", example="{or_text: One two three.}")
+@phrase("{of:response} is recognisable as incomplete")
+@phrase("{of:several_responses} are recognisable as incomplete")
+@phrase("{of:response} is recognisable as incomplete, or its text is exactly {or_text}")
 @dataclass(frozen=True, slots=True)
 class IncompleteStream(ResponseExpectation):
     """A stream whose backend failed cannot be taken for a complete one: it has no finish_reason, and ends with an error event or a reset
@@ -52,8 +52,8 @@ class IncompleteStream(ResponseExpectation):
         return Check(ok, expected, observed + ("" if error or broken else ", and no sign that anything is missing"))
 
 
-@verb("coherent_stream", example=("", "{usage: {completion_tokens: 10}}"))
-@phrase("{of:responses} is one coherent stream")
+@verb("coherent_stream", example="{usage: {completion_tokens: 10}}")
+@phrase("{of:response} is one coherent stream")
 @dataclass(frozen=True, slots=True)
 class CoherentStream(ResponseExpectation):
     """A stream that two backends generated is one stream: one id, one role, one finish_reason, [DONE] at the end, and the usage of the

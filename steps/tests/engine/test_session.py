@@ -53,9 +53,7 @@ def test_a_request_and_its_response_are_in_the_trace_with_the_event_that_the_sen
         assert (n, exchange.to_target, exchange.rollout, exchange.request) == (0, True, "r1", START)
         assert (exchange.response.status, exchange.response.body, exchange.fault) == (202, b"ok", None)
         assert exchange.response.header("x-seen") == "7"
-        assert [(e.name, e.role, e.rollout, e.exchange) for e in one.trace.events] == [
-            ("StartSent", "trainer", "r1", 0)
-        ]
+        assert [(e.name, e.role, e.rollout, e.exchange) for e in one.trace.events] == [("StartSent", "client", "r1", 0)]
         assert one.last_activity.answers == 1
 
     virtual_time.run(play())
