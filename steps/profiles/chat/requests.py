@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import NotJson, Request, parse
 from rollout_conformance.steps.engine.verbs import verb
 from rollout_conformance.steps.http.references import ResponseName
@@ -13,7 +14,7 @@ from rollout_conformance.steps.http.responses import body_of, responses_of
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
-from rollout_conformance.steps.profiles.chat.view import CaseContext, ChatSession
+from rollout_conformance.steps.profiles.chat.view import CaseContext
 from rollout_conformance.steps.sse.streams import KEPT_EVENTS, Reading, read_stream, recorded
 
 CHAT = "/v1/chat/completions"
@@ -70,14 +71,14 @@ class ChatRequest(RequestAction):
     def path(self) -> str:
         return COMPLETIONS if self.prompt else CHAT
 
-    async def send_one(self, session: ChatSession, name: str, nth: int) -> None:
+    async def send_one(self, session: Session, name: str, nth: int) -> None:
         body = self.body_in(session) | ({"seed": FIRST_SEED + nth} if self.distinct_seeds else {})
         before = session.last_activity.answers
         response = await (self._streamed if body.get("stream") else self._whole)(session, name, body)
         lost = session.trace.exchanges[response.n].response is None
         responses_of(session).keep(replace(response, others_answered=lost and session.last_activity.answers > before))
 
-    def body_in(self, session: ChatSession) -> dict[str, Any]:
+    def body_in(self, session: Session) -> dict[str, Any]:
         """The body that is sent in this case."""
         context: CaseContext = session.context
         model = {"model": context.model} if context.model else {}  # a server that lists none may still have one
@@ -90,18 +91,18 @@ class ChatRequest(RequestAction):
         body |= self.body
         return {name: value for name, value in body.items() if name not in self.without}
 
-    def request(self, session: ChatSession, body: Mapping[str, Any]) -> Request:
+    def request(self, session: Session, body: Mapping[str, Any]) -> Request:
         headers = request_headers(session, self.key, self.headers)
         return Request("POST", self.path, headers, json.dumps(body).encode())
 
-    def _prompt(self, session: ChatSession) -> str:
+    def _prompt(self, session: Session) -> str:
         name = session.state.get("session_name")
-        return f"ChatSession {name}. {self.prompt}" if name else self.prompt
+        return f"Session {name}. {self.prompt}" if name else self.prompt
 
-    def _messages(self, session: ChatSession) -> list[Any]:
+    def _messages(self, session: Session) -> list[Any]:
         earlier = responses_of(session).named(self.continues) if self.continues else []
         name = session.state.get("session_name")
-        messages: list[Any] = [{"role": "system", "content": f"ChatSession {name}."}] if name else []
+        messages: list[Any] = [{"role": "system", "content": f"Session {name}."}] if name else []
         messages += self.messages
         if self.exceeds_context:  # a token for each word, and those of the template
             messages.append({"role": "user", "content": "a " * session.context.context_tokens})
@@ -110,7 +111,7 @@ class ChatRequest(RequestAction):
             messages += calculator.result_messages(earlier[0].first_choice.calls)
         return messages + ([{"role": "user", "content": self.user}] if self.user else [])
 
-    async def _whole(self, session: ChatSession, name: str, body: Mapping[str, Any]) -> ChatResponse:
+    async def _whole(self, session: Session, name: str, body: Mapping[str, Any]) -> ChatResponse:
         n = await session.send(self.request(session, body), rollout="-")
         exchange = session.trace.exchanges[n]
         status, headers, raw = (
@@ -120,7 +121,7 @@ class ChatRequest(RequestAction):
         )
         return self._kept(ChatResponse(name, n, body, status, body_of(exchange), raw=raw, headers=headers))
 
-    async def _streamed(self, session: ChatSession, name: str, body: Mapping[str, Any]) -> ChatResponse:
+    async def _streamed(self, session: Session, name: str, body: Mapping[str, Any]) -> ChatResponse:
         most = most_events(body, session.context)
         n, read = await read_stream(session, self.request(session, body), most, self._is_enough)
         raw = recorded(session, n, read)

@@ -80,7 +80,7 @@ class CaseView:
         return self.responses.named(*words)
 
 
-def read(session: ChatSession) -> CaseView:
+def read(session: Session) -> CaseView:
     """A session that has ended, as the checks read it."""
     kept = responses_of(session)
     responses = Responses({name: ChatResponse.of(one) for name, one in kept.by_name.items()}, kept.order)

@@ -16,7 +16,7 @@ from rollout_conformance.steps.http.waiting import wait_until
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer
 from rollout_conformance.steps.profiles.rollout.actions.start import Start
-from rollout_conformance.steps.profiles.rollout.context import CaseContext
+from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutSession
 
 MOST = 32
 STILL_S = 1.0  # no further rollout has begun for so long: the others wait for a slot
@@ -28,7 +28,7 @@ async def measured(base_url: str, context: CaseContext, wanted: int, patience_s:
     """The number of rollouts that request their first generation while none of these is answered; None when all `wanted` do."""
     wanted = min(wanted, MOST)
     async with client() as http:
-        session = Session(base_url, http, Trace(), patience_s, 0.0)
+        session: RolloutSession = Session(base_url, http, Trace(), patience_s, 0.0)
         session.context = context
         try:
             await ScriptTrainer(Script((Reply(text="Hello.", hold=HOLD),)), NAME).perform(session)
@@ -41,7 +41,7 @@ async def measured(base_url: str, context: CaseContext, wanted: int, patience_s:
     return begun if 0 < begun < wanted else None
 
 
-async def _started(session: Session, wanted: int) -> None:
+async def _started(session: RolloutSession, wanted: int) -> None:
     """Start them, and return when all have begun or no further one does."""
     starting = session.spawn(Start(NAME, wanted, retry_when_busy=False).perform(session))
     growth = _Growth(session, wanted, starting)
@@ -52,7 +52,7 @@ async def _started(session: Session, wanted: int) -> None:
 class _Growth:
     """How many rollouts have begun, of those that are being started."""
 
-    session: Session
+    session: RolloutSession
     wanted: int
     starting: asyncio.Task[Any]
     seen: int = 0
@@ -66,7 +66,7 @@ class _Growth:
         return begun >= self.wanted or now - self.since > STILL_S
 
 
-async def _ended(session: Session, begun: int) -> None:
+async def _ended(session: RolloutSession, begun: int) -> None:
     """Wait for the ends, so that the cases find every slot free."""
     with contextlib.suppress(WaitTimeout):
         await session.until(
@@ -74,9 +74,9 @@ async def _ended(session: Session, begun: int) -> None:
         )
 
 
-def _begun(session: Session) -> int:
+def _begun(session: RolloutSession) -> int:
     return _count(session, "ChatAsked")
 
 
-def _count(session: Session, *names: str) -> int:
+def _count(session: RolloutSession, *names: str) -> int:
     return len({event.rollout for event in session.trace.events if event.name in names})

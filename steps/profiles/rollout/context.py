@@ -11,8 +11,9 @@ from typing import Any
 
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.session import Session, WaitTimeout
+from rollout_conformance.steps.engine.session import Session, State, WaitTimeout
 from rollout_conformance.steps.engine.target_card import Card, Limits
+from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens
 from rollout_conformance.steps.peers.script import AnyCall, Call, Fault, HangingCall, Line, Script
@@ -22,6 +23,15 @@ from rollout_conformance.steps.profiles.rollout.start_request import StartOverri
 CALCULATOR = ("add", "multiply", "subtract", "divide")
 SEVERAL = 6  # ends that were missed
 SHORT_S = 1.5
+
+
+class CaseState(State, total=False):
+    """What the verbs keep while a case is played: its rollouts by label, the nonce of its keys, the attempts that are known to have succeeded."""
+
+    rollouts: "dict[str, RolloutState]"
+    unique: str
+    succeeded: dict[int, bool]
+    responses: Responses[KeptResponse]
 
 
 @dataclass(slots=True)
@@ -147,11 +157,13 @@ def _text(arguments: Mapping[str, Any]) -> str:
     return json.dumps(arguments)
 
 
-def rollout_states(state: dict[str, Any]) -> dict[str, RolloutState]:
+RolloutSession = Session[CaseState, CaseContext]
+
+
+def rollout_states(state: CaseState) -> dict[str, RolloutState]:
     """The rollouts of a session, by label."""
-    found: dict[str, RolloutState] = state.setdefault("rollouts", {})
-    return found
+    return state.setdefault("rollouts", {})
 
 
-def rollout_state(state: dict[str, Any], label: str) -> RolloutState:
+def rollout_state(state: CaseState, label: str) -> RolloutState:
     return rollout_states(state).setdefault(label, RolloutState(label))

@@ -10,7 +10,7 @@ from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTra
 from rollout_conformance.steps.profiles.rollout.actions.requests import Cancel, GetStatus
 from rollout_conformance.steps.profiles.rollout.actions.start import Start
 from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
-from rollout_conformance.steps.profiles.rollout.context import CaseContext
+from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutSession
 
 STEPS = (ScriptTrainer(Script((Reply(text="Hello."),))), Start(), GetStatus(), WaitForEnd(), GetStatus(), Cancel())
 
@@ -18,16 +18,17 @@ STEPS = (ScriptTrainer(Script((Reply(text="Hello."),))), Start(), GetStatus(), W
 async def capabilities(base_url: str, context: CaseContext, patience_s: float) -> frozenset[str]:
     """Those of `status` and `cancel` that the target has. One that answers these paths and knows nothing has neither."""
     async with client() as http:
-        session = Session(base_url, http, Trace(), patience_s, 0.0)
+        session: RolloutSession = Session(base_url, http, Trace(), patience_s, 0.0)
         session.context = context
         with contextlib.suppress(WaitTimeout):
             for step in STEPS:
                 await step.perform(session)
         exchanges = [e for e in session.trace.exchanges if e.to_target]
         given = session.state["rollouts"][""].given
+        rollout_id = given.rollout_id if given is not None else ""
         await session.close()
     return frozenset(
-        name for name, has in (("status", _knows(exchanges)), ("cancel", _cancels(exchanges, given.rollout_id))) if has
+        name for name, has in (("status", _knows(exchanges)), ("cancel", _cancels(exchanges, rollout_id))) if has
     )
 
 

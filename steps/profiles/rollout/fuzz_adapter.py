@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from rollout_conformance.steps.engine.session import Session, WaitTimeout
+from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers.script import AnyCall, Fault, Reply, Script
 from rollout_conformance.steps.peers.trainer import NONCE
 from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
-from rollout_conformance.steps.profiles.rollout.context import CaseContext, rollout_state
+from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutSession, rollout_state
 from rollout_conformance.steps.profiles.rollout.start_client import record_start_response, register_as, send_start
 from rollout_conformance.steps.profiles.rollout.start_request import (
     KEY_NAME,
@@ -71,13 +71,13 @@ def is_start(dialect: str, method: str, path: str) -> bool:
     return method.upper() == "POST" and path == START_PATH.get(dialect)
 
 
-async def adapt_request(session: Session, generated: Any) -> None:
+async def adapt_request(session: RolloutSession, generated: Any) -> None:
     """Put the trainer into a start request of schemathesis."""
     if is_start(session.context.dialect, generated.method, generated.formatted_path):
         generated.body = adapted_body(session, generated.body)
 
 
-def adapted_body(session: Session, body: Any) -> Any:
+def adapted_body(session: RolloutSession, body: Any) -> Any:
     """The start request that is sent in place of `body`: its trainer is ours, its id and its keys unique, its tokenizer known.
 
     What makes a request invalid is left unchanged; one that names no trainer at all is left unchanged, because no rollout can come of it.
@@ -143,7 +143,7 @@ def _given(context: CaseContext, body: Mapping[str, Any], nonce: str, base_url: 
     )
 
 
-def began(session: Session, request: Request, start: bool) -> int:
+def began(session: RolloutSession, request: Request, start: bool) -> int:
     """Note that a request is on its way; gives the number of its exchange."""
     n = session.trace.open(request, to_target=True, rollout="" if start else "-")
     if start and rollout_state(session.state, "").given is not None:
@@ -151,7 +151,7 @@ def began(session: Session, request: Request, start: bool) -> int:
     return n
 
 
-async def ended(session: Session, n: int, request: Request, response: Response, start: bool) -> None:
+async def ended(session: RolloutSession, n: int, request: Request, response: Response, start: bool) -> None:
     """Record the response, send the same request once more where the dialect must recognise it, and wait for the end of the rollout."""
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)

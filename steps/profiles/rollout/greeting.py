@@ -15,12 +15,12 @@ from rollout_conformance.steps.engine.probe_result import (
     key_source,
     result_of,
 )
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer
 from rollout_conformance.steps.profiles.rollout.actions.start import Start
 from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
+from rollout_conformance.steps.profiles.rollout.context import RolloutSession
 from rollout_conformance.steps.profiles.rollout.expectations.termination import Completed
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
 from rollout_conformance.steps.profiles.rollout.view import completion_of
@@ -45,7 +45,7 @@ ABOUT_CONNECTION = re.compile(r"connect|refused|unreachable|resolve|getaddrinfo|
 class EndOfGreeting:
     """Wait until the rollout has ended; not for long where its result has to be polled for, which the suite does not do."""
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         if any(exchange.to_target and _lease(exchange) for exchange in session.trace.exchanges):
             session.patience_s = min(session.patience_s, LEASE_S)
         await WaitForEnd().perform(session)
@@ -57,7 +57,7 @@ def greeting(dialect: str) -> Case:
     return Case("a plain rollout", "rollout", dialect, ("ROLLOUT-112",), steps, HERE)
 
 
-def read_probe(session: Session, case: Case) -> ProbeResult:
+def read_probe(session: RolloutSession, case: Case) -> ProbeResult:
     """Whether rollouts can be judged: the start is accepted, and something reaches the trainer."""
     trace, context = session.trace, session.context
     start = next((e for e in reversed(trace.exchanges) if e.to_target and e.rollout == ""), None)
@@ -81,7 +81,7 @@ def read_probe(session: Session, case: Case) -> ProbeResult:
     return ProbeResult()
 
 
-def _of_error(session: Session, dialect: str, message: str, reached: bool) -> ProbeResult:
+def _of_error(session: RolloutSession, dialect: str, message: str, reached: bool) -> ProbeResult:
     """A rollout that ended in ERROR can be judged, unless it ended before any request to the trainer for want of an option."""
     shown = excerpt(message.encode("utf-8", "replace")) or "(no message)"
     ends = f"a plain rollout ends in ERROR: {shown}"
@@ -94,7 +94,7 @@ def _of_error(session: Session, dialect: str, message: str, reached: bool) -> Pr
     return ProbeResult(remark=ends)
 
 
-def _unreached(session: Session) -> str:
+def _unreached(session: RolloutSession) -> str:
     at, quiet = session.context.trainer_url, session.patience_s
     return f"a start is accepted, but no request arrived at {at} within {quiet:g} s: can the target reach --listen?"
 

@@ -18,7 +18,6 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.live.trainer import Drifts, LiveTrainer, stable_number
@@ -32,7 +31,14 @@ from rollout_conformance.steps.profiles.rollout import fuzz_adapter, setup
 from rollout_conformance.steps.profiles.rollout.capacity import measured
 from rollout_conformance.steps.profiles.rollout.case_model import RolloutCase
 from rollout_conformance.steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
-from rollout_conformance.steps.profiles.rollout.context import CALCULATOR, CaseContext, RolloutState, rollout_states
+from rollout_conformance.steps.profiles.rollout.context import (
+    CALCULATOR,
+    CaseContext,
+    CaseState,
+    RolloutSession,
+    RolloutState,
+    rollout_states,
+)
 from rollout_conformance.steps.profiles.rollout.detected_capabilities import capabilities
 from rollout_conformance.steps.profiles.rollout.fuzz_adapter import dialect_of
 from rollout_conformance.steps.profiles.rollout.greeting import greeting, read_probe
@@ -289,7 +295,7 @@ def width(case: Case) -> int:
     return sum(int(getattr(step.what, "copies", 0)) for step in case.actions)
 
 
-def read(session: Session, case: Case) -> CaseView:
+def read(session: RolloutSession, case: Case) -> CaseView:
     """A finished session as the checks read it."""
     context: CaseContext = session.context
     rollouts = {
@@ -315,7 +321,7 @@ def read(session: Session, case: Case) -> CaseView:
     )
 
 
-def _rollout(session: Session, part: RolloutState) -> Rollout:
+def _rollout(session: RolloutSession, part: RolloutState) -> Rollout:
     if part.given is None or part.enrolled is None:
         raise SuiteError("a rollout was read before it was started")
     if part.given.nonce in session.context.trainer.troubles:
@@ -347,7 +353,7 @@ def exploration() -> Explore:
 
 CONTRACT = Contract(ROOT / "contracts" / "rollout")
 CATALOGUE = requirements.load(CONTRACT.requirements)
-PROFILE = Profile(
+PROFILE: Profile[CaseState, CaseView] = Profile(
     name="rollout",
     role="trainer",
     closing="Not fit to train on",

@@ -1,26 +1,25 @@
 """How far a rollout of a running case is: what has arrived, and whether it has ended."""
 
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.peers.trainer import scripted
-from rollout_conformance.steps.profiles.rollout.context import RolloutState
+from rollout_conformance.steps.profiles.rollout.context import RolloutSession, RolloutState
 
 RESEND_S = 2.0  # how long a completed callback is waited for that may be sent again, or not
 
 
-def count(session: Session, state: RolloutState, event: str) -> int:
+def count(session: RolloutSession, state: RolloutState, event: str) -> int:
     """How many events of this name the trace of a rollout has."""
     return len(session.trace.by_name.get((state.label, event), ()))
 
 
-def has_ended(session: Session, state: RolloutState) -> bool:
+def has_ended(session: RolloutSession, state: RolloutState) -> bool:
     """Whether nothing else can follow: the rollout was rejected, or its result has been delivered."""
     if session.context.dialect == "sync":
         return bool(state.sending) and all(task.done() for task in state.sending)
     return _is_delivered(session, state)
 
 
-async def wait_until_ended(session: Session, state: RolloutState) -> None:
+async def wait_until_ended(session: RolloutSession, state: RolloutState) -> None:
     """Raises `WaitTimeout` when the rollout does not end."""
     if session.context.dialect == "sync":
         pending = [task for task in state.sending if not task.done()]
@@ -35,14 +34,14 @@ async def wait_until_ended(session: Session, state: RolloutState) -> None:
         await session.settle(RESEND_S)
 
 
-def _has_truncated_ack(session: Session, state: RolloutState) -> bool:
+def _has_truncated_ack(session: RolloutSession, state: RolloutState) -> bool:
     """Whether the response to a completed callback was truncated after its status: a server may take that for the acknowledgement, or send
     the callback again."""
     unacked = session.trace.by_name.get((state.label, "CompletedUnacked"), ())
     return any(session.trace.exchanges[event.exchange].fault == scripted("cut") for event in unacked)
 
 
-def _is_delivered(session: Session, state: RolloutState) -> bool:
+def _is_delivered(session: RolloutSession, state: RolloutState) -> bool:
     if count(session, state, "GradedAcked"):  # after the completion, acknowledged or given up
         return True
     if count(session, state, "CompletedAcked"):
@@ -50,7 +49,7 @@ def _is_delivered(session: Session, state: RolloutState) -> bool:
     return bool(count(session, state, "StartRefused")) and not count(session, state, "StartAccepted")
 
 
-def _owes_graded_sample(session: Session, state: RolloutState) -> bool:
+def _owes_graded_sample(session: RolloutSession, state: RolloutState) -> bool:
     """Whether a graded sample follows the completion: the start request names a URL for it, and the rollout succeeded."""
     assert state.given is not None
     if not state.given.body.get("grader_callback_url"):

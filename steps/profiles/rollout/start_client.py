@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Headers, Request, Response
 from rollout_conformance.steps.peers.script import Script
 from rollout_conformance.steps.peers.token_oracle import sampled_by
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.peers.trainer import Enrolled
-from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutState, rollout_state
+from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutSession, RolloutState, rollout_state
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides, StartRequest, compose
 
 RETRY_AFTER_S = 0.2  # until a start request is sent again to a busy server without Retry-After
 LONGEST_RETRY_AFTER_S = 5.0
 
 
-def register_rollout(session: Session, state: RolloutState) -> StartRequest:
+def register_rollout(session: RolloutSession, state: RolloutState) -> StartRequest:
     """Make the trainer know a rollout before the server does: a generation request may come before the response to the start request."""
     context: CaseContext = session.context
     tokenizer, name = context.tokens_for(state.overrides)
@@ -32,7 +31,9 @@ def register_rollout(session: Session, state: RolloutState) -> StartRequest:
     return given
 
 
-def register_as(session: Session, state: RolloutState, given: StartRequest, tokenizer: Tokens, script: Script) -> None:
+def register_as(
+    session: RolloutSession, state: RolloutState, given: StartRequest, tokenizer: Tokens, script: Script
+) -> None:
     """Make the trainer know the rollout `given`, for which it follows `script`."""
     context: CaseContext = session.context
     state.given = given
@@ -51,7 +52,7 @@ def register_as(session: Session, state: RolloutState, given: StartRequest, toke
     context.trainer.enroll(state.enrolled)
 
 
-def _resolved(session: Session, overrides: StartOverrides, script: Script, tokenizer: Tokens) -> StartOverrides:
+def _resolved(session: RolloutSession, overrides: StartOverrides, script: Script, tokenizer: Tokens) -> StartOverrides:
     """The overrides with everything filled in that only a running case knows."""
     body = dict(overrides.body)
     if overrides.budget is not None:
@@ -68,7 +69,7 @@ def _resolved(session: Session, overrides: StartOverrides, script: Script, token
 
 
 async def send_start(
-    session: Session,
+    session: RolloutSession,
     state: RolloutState,
     retry_when_busy: bool,
     change: Mapping[str, Any] | None = None,
@@ -89,7 +90,7 @@ async def send_start(
 
 
 def _start_request(
-    session: Session, state: RolloutState, change: Mapping[str, Any] | None, headers: Headers | None
+    session: RolloutSession, state: RolloutState, change: Mapping[str, Any] | None, headers: Headers | None
 ) -> Request:
     assert state.given is not None
     raw = state.overrides.raw
@@ -100,7 +101,9 @@ def _start_request(
     )
 
 
-async def _sent(session: Session, label: str, request: Request, retry_when_busy: bool, deferred: asyncio.Event) -> None:
+async def _sent(
+    session: RolloutSession, label: str, request: Request, retry_when_busy: bool, deferred: asyncio.Event
+) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + session.patience_s * 6
     while True:
@@ -115,7 +118,7 @@ async def _sent(session: Session, label: str, request: Request, retry_when_busy:
         record_start_response(session, label, n, response)
 
 
-def record_start_response(session: Session, label: str, n: int, response: Response) -> None:
+def record_start_response(session: RolloutSession, label: str, n: int, response: Response) -> None:
     """Record in the trace what the response to a start request means."""
     sync = session.context.dialect == "sync"
     # Any 2xx accepts a rollout: that it should have been a 202 is one breach, and no reason to miss all others.
@@ -130,7 +133,7 @@ def _is_busy(response: Response) -> bool:
     return response.status == 429 or (response.status == 503 and response.header("retry-after") is not None)
 
 
-def _all_rejected(session: Session, label: str) -> bool:
+def _all_rejected(session: RolloutSession, label: str) -> bool:
     starts = [e for e in session.trace.exchanges if e.to_target and e.rollout == label]
     return all(start.response is not None and not 200 <= start.response.status < 300 for start in starts)
 

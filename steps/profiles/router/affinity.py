@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.responses import COPY, responses_of
 from rollout_conformance.steps.http.waiting import repeat_until
 from rollout_conformance.steps.profiles.chat.requests import ChatRequest
 from rollout_conformance.steps.profiles.router.backends import BackendName, script_of
+from rollout_conformance.steps.profiles.router.context import RouterSession
 
 LONG = "All that is written here is of one kind, and the same for everybody who reads it. "  # 82 characters
 PATIENCE = 2  # times that of the case: a backend that failed may not be used for a while
@@ -34,12 +34,12 @@ class Conversations:
     def keeps(self) -> tuple[str, ...]:
         return (self.name,)
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         name = responses_of(session).reserve(self.name)
         for n in range(self.times):
             await self._one(session, name, n)
 
-    async def _one(self, session: Session, name: str, n: int) -> None:
+    async def _one(self, session: RouterSession, name: str, n: int) -> None:
         messages: list[Mapping[str, Any]] = [{"role": "system", "content": self._beginning(session, name, n)}]
         for turn in range(self.turns):
             question = f"{name} {n}, question {turn}, of {session.state['session_name']}"
@@ -48,7 +48,7 @@ class Conversations:
             await ChatRequest(name=response, body={"messages": messages}).perform(session)
             messages = [*messages, {"role": "assistant", "content": f"Answer {turn}."}]
 
-    def _beginning(self, session: Session, name: str, n: int) -> str:
+    def _beginning(self, session: RouterSession, name: str, n: int) -> str:
         """A prefix is common to the conversations of a case only: the router may remember those of other cases."""
         case = session.state["session_name"]
         if not self.common_prefix:
@@ -71,7 +71,7 @@ class RequestUntilBackend:
     def keeps(self) -> tuple[str, ...]:
         return (self.name,)
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         name, sent, script = responses_of(session).reserve(self.name), 0, script_of(session)
 
         def reached() -> bool:

@@ -6,16 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.requests import Send
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
+from rollout_conformance.steps.profiles.router.context import RouterSession
 
 KEYS = "/v1/admin/keys"
 
 
-def created_key(session: Session, name: str) -> str:
+def created_key(session: RouterSession, name: str) -> str:
     """Long enough for every router, and recognisable wherever it appears."""
     return f"tk-{session.state['session_name']}-{name}"
 
@@ -37,7 +37,7 @@ class CreateKey:
     def keeps(self) -> tuple[str, ...]:
         return (self.name,)
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         body: dict[str, Any] = {"org": "suite", "scopes": list(self.scopes), "key": created_key(session, self.name)}
         body |= {"expires_at": self.expires_at} if self.expires_at is not None else {}
         await Send(KEYS, "POST", json.dumps(body), name=self.name).perform(session)
@@ -58,7 +58,7 @@ class RevokeKey:
     def keeps(self) -> tuple[str, ...]:
         return (self.name,)
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         created = responses_of(session).by_name.get(self.key)
         number = created.fields.get("id") if created else None
         await Send(f"{KEYS}/{number}", "DELETE", name=self.name).perform(session)
@@ -79,7 +79,7 @@ class ChatWithKey:
     def keeps(self) -> tuple[str, ...]:
         return (self.name,)
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         bearer = f"Bearer {created_key(session, self.key)}"
         await ChatRequest(name=self.name, user="Hello!", key="none", headers={"authorization": bearer}).perform(session)
 
@@ -100,7 +100,7 @@ class SignedChat:
     def keeps(self) -> tuple[str, ...]:
         return (self.name,)
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         question = {"role": "user", "content": f"Hello, {session.state['session_name']}!"}
         body = json.dumps({"model": session.context.model, "messages": [question]})
         secret = session.context.card.keys.get("hmac", "").encode()

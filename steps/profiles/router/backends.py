@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.verb_parsing import Written, made, members
 from rollout_conformance.steps.engine.verbs import object_schema, phrase, verb
 from rollout_conformance.steps.http.requests import in_flight
 from rollout_conformance.steps.http.waiting import wait_until
 from rollout_conformance.steps.peers.scripted_backends import BackendResponse, BackendScript, Fault
-from rollout_conformance.steps.profiles.router.context import RouterContext
+from rollout_conformance.steps.profiles.router.context import RouterContext, RouterSession
 
 BackendName = Literal["a", "b", "c", "d"]
 PLAIN: Mapping[str, Any] = {"text": "Done."}
 
 
-def script_of(session: Session) -> BackendScript:
+def script_of(session: RouterSession) -> BackendScript:
     """The script that the backends play now."""
     found: BackendScript = session.state["script"]
     return found
@@ -69,7 +68,7 @@ class ScriptBackends:
         """How long a backend delays a response at most."""
         return max(response.delay_s for response in self.responses)
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         context: RouterContext = session.context
         script = BackendScript(context.nonce(), session.trace, self.responses)
         context.backends.add(script)
@@ -85,7 +84,7 @@ class WaitForBackends:
     """Wait until each request in flight has reached a backend or has a response. What a router does at its limit is seen while the backends
     still hold what it admitted, so nothing depends on how fast anything is."""
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         script, tasks = script_of(session), in_flight(session)
         await wait_until(
             session,
@@ -99,12 +98,12 @@ class WaitForBackends:
 class ReleaseBackends:
     """Let the backends send the responses that they hold, and wait until each request in flight has its response."""
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         script_of(session).release()
         await all_responses(session)
 
 
-async def all_responses(session: Session) -> None:
+async def all_responses(session: RouterSession) -> None:
     """Wait until no request of the case is in flight."""
     tasks = in_flight(session)
     await asyncio.gather(*tasks)
@@ -120,7 +119,7 @@ class WaitForDisconnect:
     within_s: float = 0.0
     "The longest time to wait; 0 is the patience of the case, which is right for endless streams."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         script = script_of(session)
         await wait_until(
             session,
@@ -135,7 +134,7 @@ class WaitForDisconnect:
 class StopLastBackend:
     """The backend that received the last request resets each connection from now on, for this case."""
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         script = script_of(session)
         if script.received:
             script.stopped.add(script.received[-1][0])
@@ -152,7 +151,7 @@ class BackendsDown:
     names: tuple[BackendName, ...] = ()
     "The backends `c` and `d` are those of the variant `mortal`."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         down: set[str] = session.context.backends.down
         down.clear()
         down.update(self.names)
@@ -164,5 +163,5 @@ class BackendsDown:
 class StopRouter:
     """Send the router the signal to stop, and wait until it has stopped and each request in flight has ended."""
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         await asyncio.gather(session.state["target"].stop(), all_responses(session))

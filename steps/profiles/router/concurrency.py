@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from rollout_conformance.steps.engine.session import MOST_PATIENCE, Session
+from rollout_conformance.steps.engine.session import MOST_PATIENCE
 from rollout_conformance.steps.engine.trace import Response
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.responses import responses_of
@@ -18,6 +18,7 @@ from rollout_conformance.steps.profiles.router.backends import (
     WaitForBackends,
     script_of,
 )
+from rollout_conformance.steps.profiles.router.context import RouterSession
 
 STILL_S = 0.3  # a stream that has not moved for so long is stopped by backpressure
 
@@ -42,7 +43,7 @@ class RetryUntilAdmitted:
     def copies(self) -> int:
         return self.times
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         name = responses_of(session).reserve(self.name)
 
         async def attempt() -> bool:
@@ -70,7 +71,7 @@ class SlowReader:
     def keeps(self) -> tuple[str, ...]:
         return (self.name,)
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RouterSession) -> None:
         chat = ChatRequest(user="Hello!", stream=True)
         request = chat.request(session, chat.body_in(session))
         n = session.trace.open(request, to_target=True, rollout="-")
@@ -90,7 +91,7 @@ class SlowReader:
             session.trace.close(n, fault=f"{type(error).__name__}: {error}")
 
 
-async def _stopped(session: Session, script: BackendScript) -> None:
+async def _stopped(session: RouterSession, script: BackendScript) -> None:
     """Until the backend has sent all, or the router has read nothing more of it for a while."""
     loop = asyncio.get_running_loop()
     sent, since = -1, loop.time()

@@ -4,8 +4,9 @@ import itertools
 from dataclasses import dataclass, field
 
 from rollout_conformance.steps.engine.lateness import Lateness
-from rollout_conformance.steps.peers.scripted_backends import Backends
-from rollout_conformance.steps.profiles.chat.view import CaseContext
+from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.peers.scripted_backends import Backends, BackendScript
+from rollout_conformance.steps.profiles.chat.view import CaseContext, ChatState
 
 
 @dataclass(slots=True)
@@ -23,3 +24,17 @@ class RouterContext(CaseContext):
 
     def nonce(self) -> str:
         return f"rc-{self.run}-{next(self.counter)}x"
+
+
+class RouterState(ChatState, total=False):
+    """What the verbs keep while a case is played: the script of the backends and all that it had, how many requests none of them had a script
+    for before it, the backend that is degraded, and whether the router read a stream ahead of its client."""
+
+    script: BackendScript
+    scripts: list[BackendScript]
+    unmatched_before: int
+    degraded: str | None
+    read_ahead: bool
+
+
+RouterSession = Session[RouterState, RouterContext]

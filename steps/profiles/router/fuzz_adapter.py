@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Request, Response, parse
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.peers.completion_responses import NONCE
 from rollout_conformance.steps.peers.scripted_backends import BackendResponse, BackendScript
 from rollout_conformance.steps.profiles.chat.fuzz_adapter import about, began, generated_response, is_start
 from rollout_conformance.steps.profiles.chat.requests import CHAT
-from rollout_conformance.steps.profiles.router.context import RouterContext
+from rollout_conformance.steps.profiles.router.context import RouterContext, RouterSession
 
 TEXT, ADMIN = "/v1/completions", "/v1/admin"
 BACKENDS, KEYS = f"{ADMIN}/routing/backends", f"{ADMIN}/keys"
@@ -37,7 +36,7 @@ LINES = (
 __all__ = ["about", "adapt_request", "began", "ended", "is_start"]
 
 
-async def adapt_request(session: Session, generated: Any) -> str | None:
+async def adapt_request(session: RouterSession, generated: Any) -> str | None:
     """Change what is valid in a case of schemathesis, so that it is about something that exists."""
     context: RouterContext = session.context
     nonce = context.nonce()
@@ -58,7 +57,7 @@ async def adapt_request(session: Session, generated: Any) -> str | None:
     return None
 
 
-def _to_backends(session: Session, generated: Any, nonce: str) -> None:
+def _to_backends(session: RouterSession, generated: Any, nonce: str) -> None:
     """The backends recognise the requests of a case by the nonce in them."""
     for name in TWICE:
         if generated.headers is not None and name in generated.headers:
@@ -71,10 +70,10 @@ def _to_backends(session: Session, generated: Any, nonce: str) -> None:
     number = int(nonce.rpartition("-")[2].rstrip("x"))
     messages = mine.get("messages")
     if generated.path == CHAT and _is_conversation(messages):
-        named = {"role": "user", "content": f"Session {nonce}."}
+        named = {"role": "user", "content": f"RouterSession {nonce}."}
         mine["messages"] = [named, *(messages if number % 2 else [])]
     elif generated.path == TEXT and mine.get("prompt") and isinstance(mine["prompt"], str):
-        mine["prompt"] = f"Session {nonce}. {mine['prompt']}"
+        mine["prompt"] = f"RouterSession {nonce}. {mine['prompt']}"
     else:
         mine["user"] = nonce
     script = BackendScript(nonce, session.trace, LINES[number % len(LINES)])
@@ -97,7 +96,7 @@ def _new_key(body: Mapping[str, Any], nonce: str) -> dict[str, Any]:
     return mine
 
 
-async def _ask(session: Session, method: str, path: str, body: Any = None, request_id: str = "") -> Any:
+async def _ask(session: RouterSession, method: str, path: str, body: Any = None, request_id: str = "") -> Any:
     """The body of the response to a request of the suite."""
     key = session.context.key
     headers = [("content-type", "application/json")]
@@ -108,14 +107,14 @@ async def _ask(session: Session, method: str, path: str, body: Any = None, reque
     return parse(response.body) if response is not None else None
 
 
-async def _recorded(session: Session, nonce: str) -> str:
+async def _recorded(session: RouterSession, nonce: str) -> str:
     """The id of a request that succeeded."""
     hello = {"model": session.context.model, "messages": [{"role": "user", "content": "Hello!"}]}
     await _ask(session, "POST", CHAT, hello, nonce)
     return nonce
 
 
-async def _a_backend(session: Session) -> str | None:
+async def _a_backend(session: RouterSession) -> str | None:
     listed = await _ask(session, "GET", BACKENDS)
     try:
         return str(listed["data"][0]["name"])
@@ -123,13 +122,13 @@ async def _a_backend(session: Session) -> str | None:
         return None
 
 
-async def _a_key(session: Session, nonce: str) -> str:
+async def _a_key(session: RouterSession, nonce: str) -> str:
     """The id of a key that no other request uses."""
     made = await _ask(session, "POST", KEYS, {"org": nonce})
     return str(made.get("id")) if isinstance(made, dict) else nonce
 
 
-async def ended(session: Session, n: int, request: Request, response: Response, start: bool) -> None:
+async def ended(session: RouterSession, n: int, request: Request, response: Response, start: bool) -> None:
     """Record the response, and make a degraded backend healthy again."""
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)

@@ -3,10 +3,10 @@
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, answered, key_source, result_of
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
 from rollout_conformance.steps.profiles.router.backends import ScriptBackends, script_of
+from rollout_conformance.steps.profiles.router.context import RouterSession
 
 HERE = Location("greeting", 1)
 WRITE = "configure it for these backends; a card may write {backend_a} and {backend_b} into its env, and --listen fixes the ports"
@@ -17,7 +17,7 @@ def greeting(dialect: str) -> Case:
     return Case("a plain greeting", "router", dialect, ("ROUTER-002",), steps, HERE)
 
 
-def read_probe(session: Session, case: Case) -> ProbeResult:
+def read_probe(session: RouterSession, case: Case) -> ProbeResult:
     """Whether a router can be judged: its response to a greeting is that of a backend of the suite."""
     context = session.context
     exchange = session.trace.exchanges[-1]

@@ -12,7 +12,6 @@ from rollout_conformance.contracts import requirements
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.lateness import Lateness, watched
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers import asgi_binding
@@ -23,7 +22,7 @@ from rollout_conformance.steps.profiles.chat.view import CaseView, read
 from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.router import fuzz_adapter
 from rollout_conformance.steps.profiles.router.cause import cause
-from rollout_conformance.steps.profiles.router.context import RouterContext
+from rollout_conformance.steps.profiles.router.context import RouterContext, RouterSession
 from rollout_conformance.steps.profiles.router.disturbing_cases import disturbs
 from rollout_conformance.steps.profiles.router.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.router.invariants import (
@@ -150,7 +149,7 @@ async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
         yield RouterPeers(setting, backends, urls, lateness)
 
 
-def read_case(session: Session, case: Case) -> CaseView:
+def read_case(session: RouterSession, case: Case) -> CaseView:
     return read(session)
 
 

@@ -62,7 +62,10 @@ class Greeter:
         """The backend that responded to one greeting, None when the router returned no success."""
         script = BackendScript(self.nonce(), Trace())
         self.backends.add(script)
-        messages = [{"role": "system", "content": f"Session {script.nonce}."}, {"role": "user", "content": "Hello!"}]
+        messages = [
+            {"role": "system", "content": f"RouterSession {script.nonce}."},
+            {"role": "user", "content": "Hello!"},
+        ]
         body = json.dumps({"model": MODEL, "messages": messages}).encode()
         try:
             async with asyncio.timeout(ANSWER_S):

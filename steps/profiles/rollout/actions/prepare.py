@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.peers.script import Script
-from rollout_conformance.steps.profiles.rollout.context import rollout_state
+from rollout_conformance.steps.profiles.rollout.context import RolloutSession, rollout_state
 from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides
 
 
@@ -20,7 +19,7 @@ class ScriptTrainer:
         """How long the trainer delays a response at most."""
         return max((line.delay_s for line in self.script.lines), default=0.0)
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         state = rollout_state(session.state, self.rollout)
         state.script = Script(state.script.lines + self.script.lines, state.script.acks + self.script.acks)
 
@@ -32,6 +31,6 @@ class SetStartRequest:
     overrides: StartOverrides
     rollout: str = ""
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         state = rollout_state(session.state, self.rollout)
         state.overrides = state.overrides.and_also(self.overrides)

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Headers, Request, parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.keys import key_header
 from rollout_conformance.steps.http.requests import RequestAction
 from rollout_conformance.steps.http.responses import kept
-from rollout_conformance.steps.profiles.rollout.context import rollout_state, rollout_states
+from rollout_conformance.steps.profiles.rollout.context import RolloutSession, rollout_state, rollout_states
 from rollout_conformance.steps.profiles.rollout.start_client import authorization
 from rollout_conformance.steps.profiles.rollout.start_request import StartRequest
 
@@ -40,7 +39,7 @@ class Send(RequestAction):
     headers: Mapping[str, str] = field(default_factory=dict)
     "Headers beside Authorization and Content-Type."
 
-    async def send_one(self, session: Session, name: str, nth: int) -> None:
+    async def send_one(self, session: RolloutSession, name: str, nth: int) -> None:
         body = self.raw if self.json is None else json.dumps(self.json)
         given = {**self.headers, **key_header(session.context, self.key)}
         headers = (*(JSON if self.json is not None else ()), *((name.lower(), value) for name, value in given.items()))
@@ -61,7 +60,7 @@ class GetStatus(RequestAction):
     rollout_id: str = ""
     "An id in place of that of the rollout."
 
-    async def send_one(self, session: Session, name: str, nth: int) -> None:
+    async def send_one(self, session: RolloutSession, name: str, nth: int) -> None:
         given = rollout_state(session.state, self.rollout).given
         rollout_id = self.rollout_id or _returned_id(session, self.rollout) or (given.rollout_id if given else "")
         path = f"/rollout/{quote(rollout_id, safe='')}/status"
@@ -69,7 +68,7 @@ class GetStatus(RequestAction):
         kept(session, name, await session.send(request, rollout=NO_ROLLOUT))
 
 
-def _returned_id(session: Session, label: str) -> str:
+def _returned_id(session: RolloutSession, label: str) -> str:
     """The id in the response to the last start request."""
     starts = [e for e in session.trace.exchanges if e.to_target and e.rollout == label and e.response is not None]
     body = parse(starts[-1].response.body) if starts and starts[-1].response else None
@@ -96,7 +95,7 @@ class Cancel(RequestAction):
     raw: str | None = None
     "A text that is sent as the body."
 
-    async def send_one(self, session: Session, name: str, nth: int) -> None:
+    async def send_one(self, session: RolloutSession, name: str, nth: int) -> None:
         labels = self.rollouts or tuple(rollout_states(session.state))
         states = [rollout_state(session.state, label) for label in labels]
         given = [state.given for state in states if state.given is not None]
@@ -129,5 +128,5 @@ def _common_prefix(ids: list[str]) -> str:
 class StopServer:
     """Send SIGTERM to the server and wait until it has exited. Only for a case with an instance of its own (`alone`)."""
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         await session.state["target"].stop()

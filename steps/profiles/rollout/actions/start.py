@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
-from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Headers
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.profiles.rollout.context import rollout_state
+from rollout_conformance.steps.profiles.rollout.context import RolloutSession, rollout_state
 from rollout_conformance.steps.profiles.rollout.start_client import register_rollout, send_start
 from rollout_conformance.steps.profiles.rollout.start_request import known_members
 
@@ -40,14 +39,14 @@ class Start:
     retry_when_busy: bool = True
     "Whether a start request that is answered 429, or 503 with Retry-After, is sent again later, as a trainer would."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         labels = self._labels((session.context.limits.max_concurrent or 0) + ABOVE if self.above_limit else self.copies)
         await asyncio.gather(*(self._one(session, label) for label in labels))
 
     def _labels(self, copies: int) -> list[str]:
         return [self.rollout] if copies == 1 else [f"{self.rollout}#{n + 1}" for n in range(min(copies, MOST))]
 
-    async def _one(self, session: Session, label: str) -> None:
+    async def _one(self, session: RolloutSession, label: str) -> None:
         origin = rollout_state(session.state, self.rollout)
         state = origin if label == self.rollout else rollout_state(session.state, label)
         state.overrides, state.script = origin.overrides, origin.script
@@ -71,7 +70,7 @@ class ResendStart:
     change: Annotated[Mapping[str, Any], Written(start_members, {"type": "object"})] = field(default_factory=dict)
     "Members of the start request that differ from those of the first."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         state = rollout_state(session.state, self.rollout)
         if state.given is None:
             register_rollout(session, state)
@@ -98,7 +97,7 @@ class StartWithAuthorization:
     raw: str | None = None
     "A text that is sent as the body in place of the start request."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         state = rollout_state(session.state, self.rollout)
         register_rollout(session, state)
         if self.raw is not None:

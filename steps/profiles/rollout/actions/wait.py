@@ -3,9 +3,14 @@
 import asyncio
 from dataclasses import dataclass
 
-from rollout_conformance.steps.engine.session import Session, WaitTimeout
+from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.profiles.rollout.context import RolloutState, rollout_state, rollout_states
+from rollout_conformance.steps.profiles.rollout.context import (
+    RolloutSession,
+    RolloutState,
+    rollout_state,
+    rollout_states,
+)
 from rollout_conformance.steps.profiles.rollout.progress import count, has_ended, wait_until_ended
 
 
@@ -19,7 +24,7 @@ class WaitForEnd:
     rollout: str = ""
     "The label of one, with its copies; without a label, or with `all`, every rollout of the case."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         states = [state for label, state in rollout_states(session.state).items() if self._means(label)]
         await asyncio.gather(*(wait_until_ended(session, state) for state in states if state.given is not None))
 
@@ -36,7 +41,7 @@ class WaitForCallback:
     times: int = 1
     rollout: str = ""
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         state = rollout_state(session.state, self.rollout)
         if session.context.dialect == "sync":
             await wait_until_ended(session, state)
@@ -55,14 +60,14 @@ class WaitForGenerationRequest:
     "1 for the first; retries count."
     rollout: str = ""
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         state = rollout_state(session.state, self.rollout)
         what = f"generation call number {self.nth}"
         await session.until(lambda: self._has_arrived(session, state) or has_ended(session, state), what)
         if not self._has_arrived(session, state):
             raise WaitTimeout(what)
 
-    def _has_arrived(self, session: Session, state: RolloutState) -> bool:
+    def _has_arrived(self, session: RolloutSession, state: RolloutState) -> bool:
         return count(session, state, "ChatAsked") >= self.nth
 
 
@@ -75,7 +80,7 @@ class WaitForSilence:
     for_s: float = 0.5
     "How long."
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         await session.settle(self.for_s)
 
 
@@ -87,5 +92,5 @@ class Release:
 
     name: str
 
-    async def perform(self, session: Session) -> None:
+    async def perform(self, session: RolloutSession) -> None:
         session.hold(self.name).set()
