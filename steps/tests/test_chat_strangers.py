@@ -52,6 +52,12 @@ def test_a_stream_of_another_kind_is_right(name: str) -> None:
     assert verdicts(played) == {Verdict.PASS, Verdict.SKIP}
 
 
+def test_content_parts_may_be_rejected() -> None:
+    played = outcomes("rejects_content_parts", "scenarios/chat/surface.yaml")
+    assert broken(played) == {}
+    assert verdicts(played) == {Verdict.PASS, Verdict.SKIP}
+
+
 def test_errors_of_another_form_break_no_must() -> None:
     played = outcomes("detail", "scenarios/chat/surface.yaml")
     assert set(broken(played)) == {"CHAT-008"}

@@ -219,6 +219,13 @@ def _tools_in_streams(count: int, body: dict[str, Any]) -> bool:
     return bool(body.get("stream") and body.get("tools") and body.get("logprobs"))
 
 
+def _content_parts(count: int, body: dict[str, Any]) -> bool:
+    messages = body.get("messages")
+    return isinstance(messages, list) and any(
+        isinstance(m, dict) and isinstance(m.get("content"), list) for m in messages
+    )
+
+
 FREEDOMS: dict[str, Callable[[], None]] = {
     one.__name__: one
     for one in (reason_all, reason_content, azure, bare, detail, drops_logprobs, elsewhere, untold_context)
@@ -228,6 +235,7 @@ ANSWERS: dict[str, tuple[int, Callable[[int, dict[str, Any]], bool]]] = {
     "unavailable": (503, _after_looking),
     "crashes": (500, _after_looking),
     "refuses_tools_in_streams": (400, _tools_in_streams),
+    "rejects_content_parts": (400, _content_parts),
 }
 
 

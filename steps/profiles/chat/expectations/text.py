@@ -153,8 +153,16 @@ class AnswersWholeQuestion(ResponseExpectation):
     "The response to the first part."
     wholes: tuple[ResponseName, ...]
     "The responses to the whole question in other forms."
+    or_rejected: bool = False
+    "Whether the request may be rejected with a 4xx status instead."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return self.or_rejected
 
     def check(self, response: ChatResponse, view: CaseView) -> Check | None:
+        if self.or_rejected and response.is_client_error:
+            return Check(True, "an answer to all of it, or a 4xx", f"{response.status}")
         part = sample_key(view.named(self.part)[0].first_choice)
         wholes = [view.named(name)[0].first_choice for name in self.wholes]
         if not response.is_completion or any(part == sample_key(whole) for whole in wholes):

@@ -26,7 +26,16 @@ RUNNING = "vllm:num_requests_running"
 class PromptGrows(ComparedResponses):
     """Each of these responses counts more prompt tokens than the one before: nothing of the conversation is left out."""
 
+    or_rejected: bool = False
+    "Whether the requests may be rejected with a 4xx status instead."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return self.or_rejected
+
     def compare(self, responses: list[ChatResponse], view: Any) -> Check | None:
+        if self.or_rejected and any(one.is_client_error for one in responses):
+            return Check(True, "prompt_tokens that grow, or a 4xx", "a 4xx")
         counts = [one.usage.get("prompt_tokens") for one in responses]
         known = [count for count in counts if isinstance(count, int)]
         if len(known) < len(counts) or len(known) < 2:
