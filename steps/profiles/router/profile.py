@@ -1,4 +1,4 @@
-"""The profile `router`: a router in front of engines is judged, the suite is its client and plays the engines behind it."""
+"""The profile `router`: a router in front of backends is judged; the suite is its client and plays the backends."""
 
 import asyncio
 import contextlib
