@@ -8,7 +8,7 @@ import functools
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -20,7 +20,6 @@ from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.yaml_source import explained
 
 T = TypeVar("T")
-Choices = Mapping[str, Sequence[str]]
 MOST_S = 60.0  # a case may take 120 s, and what is waited for comes after the wait
 STATUSES = ("status", "statuses", "http_status")
 
@@ -39,18 +38,6 @@ class Written:
         return dict(self.schema)
 
 
-def verb(kind: type[T], short: str = "", choices: Choices | None = None) -> Callable[[Any], T]:
-    """How a verb is read: `verb: x` is short for `verb: {short: x}`, and no value is the verb's own default.
-
-    `choices` are the words that a member may be.
-    """
-
-    def read(value: Any) -> T:
-        return made(kind, members(value, short), choices)
-
-    return read
-
-
 def members(value: Any, short: str = "") -> dict[str, Any]:
     """What was written, as members. A value alone is the member `short`."""
     if isinstance(value, Mapping):
@@ -62,7 +49,7 @@ def members(value: Any, short: str = "") -> dict[str, Any]:
     return {short: value}
 
 
-def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None) -> T:
+def made(kind: type[T], given: Mapping[str, Any]) -> T:
     """A value of this kind. Raises `ValueError` with what is wrong with the members that were given."""
     known = {field.name: field for field in fields(kind) if field.init}  # type: ignore[arg-type]
     for name in given:
@@ -71,7 +58,7 @@ def made(kind: type[T], given: Mapping[str, Any], choices: Choices | None = None
     missing = [name for name, field in known.items() if name not in given and _is_needed(field)]
     if missing:
         raise ValueError(f"{', '.join(missing)}: missing. Write {{{', '.join(f'{name}: ...' for name in missing)}}}")
-    for name, allowed in {**literals(kind), **(choices or {})}.items():  # type: ignore[arg-type]
+    for name, allowed in literals(kind).items():  # type: ignore[arg-type]
         for one in _several(given.get(name, ())):
             if one not in allowed and one is not None:
                 raise ValueError(f"{name}: {unknown_name('word', one, allowed)}")

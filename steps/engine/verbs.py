@@ -243,31 +243,3 @@ def _member_docs(kind: type) -> Mapping[str, str]:
 
 def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-@dataclass(frozen=True, slots=True)
-class _Function(Verb):
-    """A verb that is still read by a function of its own."""
-
-    reader: Callable[[Any], Any] = lambda written: written
-    action: bool = True
-
-    @property
-    def is_action(self) -> bool:
-        return self.action
-
-    def read(self, written: Any) -> Any:
-        return self.reader(written)
-
-    @property
-    def members(self) -> "list[Member]":
-        return []
-
-
-def from_functions(
-    actions: Mapping[str, Callable[[Any], Any]], expectations: Mapping[str, Callable[[Any], Any]]
-) -> Vocabulary:
-    return Vocabulary(
-        {name: _Function(name, object, reader=read) for name, read in actions.items()},
-        {name: _Function(name, object, reader=read, action=False) for name, read in expectations.items()},
-    )

@@ -79,8 +79,3 @@ class ComparedResponses:
 
     def compare(self, responses: list[Any], view: Any) -> Check | None:
         raise NotImplementedError
-
-
-def verdict(requirement: str, ok: bool, expected: str, observed: str, *responses: KeptResponse) -> Evidence:
-    """The evidence of one comparison, for demands that select their responses themselves."""
-    return Check(ok, expected, observed).evidence(requirement, *responses)

@@ -54,8 +54,6 @@ def _any_of(verbs: Mapping[str, Verb]) -> dict[str, Any]:
 
 def _value(verb: Verb) -> dict[str, Any]:
     """What may stand behind a verb: its members, the short form, or nothing."""
-    if verb.kind is object:
-        return {}
     members = {member.name: _or_column(member.schema) for member in verb.members}
     whole: dict[str, Any] = {"type": "object", "properties": members}
     needed = [member.name for member in verb.members if member.is_needed]

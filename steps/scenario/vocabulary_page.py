@@ -82,8 +82,6 @@ def _section(title: str, verbs: Iterable[Verb]) -> Iterator[str]:
 
 def _entry(verb: Verb, where: str = "") -> Iterator[str]:
     yield from (f"### `{verb.name}`{where}", "")
-    if verb.kind is object:  # still read by a function, which has no members to show
-        return
     yield from (*verb.doc.splitlines(), "")
     yield from _members(verb)
     if verb.examples:
