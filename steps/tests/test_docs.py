@@ -1,5 +1,6 @@
 """The pages that are made from data are those of the data, every link leads somewhere, and every command of the documentation is one that exists."""
 
+import asyncio
 import importlib.util
 import re
 import shlex
@@ -10,7 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from rollout_conformance.steps.cli import cli
+from rollout_conformance.steps.mutation_testing import listed
 from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.profiles import PROFILES
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -33,6 +36,13 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     targets = LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
     local = [target for target in targets if "://" not in target]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_the_counts_in_the_readme_are_those_of_the_catalogues_and_the_mutants() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, profile in PROFILES.items():
+        assert f"[{len(profile.catalogue)}](docs/requirements_{name}.md)" in text
+        assert f"{name} {len(asyncio.run(listed((), name)))}" in text
 
 
 def test_every_page_is_in_the_index() -> None:
