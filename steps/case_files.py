@@ -8,7 +8,7 @@ from rollout_conformance.steps.profiles import OURS, PROFILES
 
 FEATURE, SCENARIO = ".feature", ".yaml"
 ENDINGS = (FEATURE, SCENARIO)
-TAG = re.compile(rf"^\s*@(?:.*[\s@])?(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE | re.MULTILINE)
+TAG = re.compile(rf"^[ \t]*@(?:.*[\s@])?(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE | re.MULTILINE)
 CASES = re.compile(r"^cases\s*:", re.MULTILINE)
 
 

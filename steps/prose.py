@@ -20,7 +20,7 @@ TEXTS = frozenset(
 STEPS = frozenset({"given", "when", "then", "step", "phrase"})
 COMMENTS = re.compile(r"(?m)^[ \t]*#.*(?:\n[ \t]*#.*)*")
 FENCED = re.compile(r"(?ms)^( *)(```|~~~).*?^\1\2")
-STEP_LINE = re.compile(r"\s*(?:(?:Given|When|Then|And|But)\b|[*|@])")
+STEP_LINE = re.compile(r"(?:(?:Given|When|Then|And|But)\b|[*|@])")
 QUOTES = '"""'
 
 
@@ -83,7 +83,7 @@ def _titles(text: str) -> Iterator[Passage]:
     for n, line in enumerate(text.splitlines(), 1):
         if line.strip().startswith(QUOTES):
             in_block = not in_block
-        elif not in_block and line.strip() and not STEP_LINE.match(line):
+        elif not in_block and line.strip() and not STEP_LINE.match(line.lstrip()):
             yield Passage(n, line)
 
 

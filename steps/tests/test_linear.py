@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-import steps
+from rollout_conformance import steps
 from rollout_conformance.steps.engine import internal_error_patterns, json_diff, json_text, redaction, yaml_source
 from rollout_conformance.steps.http.metrics import samples
 from rollout_conformance.steps.peers import completion_responses, rule_based_trainer
