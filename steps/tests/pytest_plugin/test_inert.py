@@ -23,7 +23,7 @@ def pytest_addoption(parser):
 def pytest_sessionfinish(session):
     names = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
     Path("seen.json").write_text(json.dumps({
-        "signals": [handler == signal.SIG_DFL for handler in names],
+        "signals": [handler in (signal.SIG_DFL, signal.SIG_IGN) for handler in names],  # ignored: under nohup
         "markers": session.config.getini("markers"),
         "plugins": [name for name, _ in session.config.pluginmanager.list_name_plugin() if "rollout" in name],
         "suite": sorted(name for name in sys.modules if name.startswith("rollout_conformance.")),
