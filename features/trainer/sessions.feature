@@ -65,7 +65,7 @@ Feature: The record of a rollout
 
   @TRAINER-199
   Scenario: A start request is retried after a 429 with Retry-After
-    When the trainer starts the rollout at a rollout server that first responds with 429 and Retry-After 0.2
+    When the trainer starts the rollout at a rollout server that first responds with 429 and Retry-After 1
     And the rollout server requests the next generation
     Then the rollout server receives 2 start requests
 

@@ -21,6 +21,7 @@ from rollout_conformance.steps.engine.yaml_source import explained
 
 T = TypeVar("T")
 MOST_S = 60.0  # a case may take 120 s, and what is waited for comes after the wait
+COUNTED = ("times", "copies", "nth")  # of what is done or waited for
 STATUSES = ("status", "statuses", "http_status")
 
 
@@ -70,7 +71,15 @@ def made(kind: type[T], given: Mapping[str, Any]) -> T:
             amount(name, value)
         values[name] = _fitting(kind, name, value)
         sendable(name, value)  # after the members within it, whose mistakes say more
+    _ordered(values)
     return kind(**values)
+
+
+def _ordered(values: Mapping[str, Any]) -> None:
+    """Raises `ValueError` for a range that nothing is in."""
+    least, most = values.get("least"), values.get("most")
+    if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+        raise ValueError(f"least: {least} is more than most, {most}")
 
 
 def _fitting(kind: type, name: str, value: Any) -> Any:
@@ -143,6 +152,10 @@ def amount(name: str, value: Any) -> None:
             raise ValueError(f"{name}: {one} is no number that can be waited for or counted")
         if one < 0:
             raise ValueError(f"{name}: {one} is less than 0")
+        if one < 1 and name in COUNTED:
+            raise ValueError(f"{name}: {one} is less than 1")
+        if one > 1 and name == "share":
+            raise ValueError(f"{name}: {one} is more than 1, which is all of them")
         if name in STATUSES and not 100 <= one <= 599:
             raise ValueError(f"{name}: {one} is no status of HTTP; they are 100 to 599")
         if (name.endswith("_s") or name == "seconds") and one > MOST_S:

@@ -8,7 +8,7 @@ from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
-from rollout_conformance.steps.http.json_path import found_at
+from rollout_conformance.steps.http.json_path import checked_path, found_at
 from rollout_conformance.steps.http.responses import KeptResponse
 
 CLASSES = {f"{n}xx": frozenset(range(100 * n, 100 * n + 100)) for n in range(1, 6)}
@@ -92,7 +92,7 @@ class Header(ResponseExpectation):
 class JsonMember(ResponseExpectation):
     """A member of the JSON body has a value, or is absent."""
 
-    path: str
+    path: Annotated[str, Written(checked_path, {"type": "string"})]
     "As `usage.prompt_tokens` or `data[0].id`; `..name` is the outermost member of that name, wherever it stands."
     one_of: tuple[Any, ...] = ()
     "The values that are right."

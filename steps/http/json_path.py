@@ -10,6 +10,14 @@ from rollout_conformance.steps.engine.lenient_json import listed, mapping
 PART = re.compile(r"(?P<deep>\.\.)?(?P<name>[^.\[\]]+)?(?P<index>(?:\[\d+\])*)(?:\.(?!\.))?")
 
 
+def checked_path(written: Any) -> str:
+    """A path as it is written in a case. Raises `ValueError` for what is no path."""
+    if not isinstance(written, str):
+        raise ValueError(f"{written!r} is no path; write it as `usage.prompt_tokens`, `data[0].id` or `..id`")
+    found_at(None, written)
+    return written
+
+
 def found_at(value: Any, path: str) -> Any:
     """What stands at a path, or `ABSENT`. Raises `ValueError` for what is no path."""
     at = 0

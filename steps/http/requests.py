@@ -4,10 +4,11 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Headers, Request
+from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.keys import key_header
 from rollout_conformance.steps.http.responses import COPY, kept, responses_of
@@ -15,6 +16,16 @@ from rollout_conformance.steps.http.waiting import LOOK_S, repeat_until
 
 SESSION = "{session}"  # in a body, a path or a header: the name of the case's own session
 HEALTH = "{health}"  # in a path: the one that says whether the target runs
+
+
+class _Null:
+    """The JSON value null, where None means that there is no body."""
+
+    def __repr__(self) -> str:
+        return "null"
+
+
+NULL = _Null()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class Send(RequestAction):
     method: str = "GET"
     raw: str = ""
     "The body as text, sent byte for byte."
-    json: Any = None
+    json: Annotated[Any, Written(lambda value: NULL if value is None else value)] = None
     "The body as JSON."
     key: str = "right"
     "The API key: right, none, wrong, latin (not ASCII), small (letters of the other case), longer (by one letter), x_right (the right one in \
@@ -88,8 +99,15 @@ X-API-Key), or the name of another key on the card."
     headers: Mapping[str, str] = field(default_factory=dict)
     "Headers beside Content-Type and the key."
 
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for what no server can be blamed for."""
+        if not self.path.startswith(("/", HEALTH)):
+            raise ValueError(f"path: {self.path!r} does not begin with /")
+        if self.raw and self.json is not None:
+            raise ValueError("raw and json: a request has one body; write one of them")
+
     async def send_one(self, session: Session, name: str, nth: int) -> None:
-        body = self.raw if self.json is None else json.dumps(self.json)
+        body = self.raw if self.json is None else json.dumps(None if self.json is NULL else self.json)
         raw = filled_in(session, body).encode()
         request = Request(
             self.method,

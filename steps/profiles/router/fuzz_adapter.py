@@ -73,7 +73,7 @@ def _to_backends(session: RouterSession, generated: Any, nonce: str) -> None:
         named = {"role": "user", "content": f"RouterSession {nonce}."}
         mine["messages"] = [named, *(messages if number % 2 else [])]
     elif generated.path == TEXT and mine.get("prompt") and isinstance(mine["prompt"], str):
-        mine["prompt"] = f"RouterSession {nonce}. {mine['prompt']}"
+        mine["prompt"] = f"Session {nonce}. {mine['prompt']}"
     else:
         mine["user"] = nonce
     script = BackendScript(nonce, session.trace, LINES[number % len(LINES)])

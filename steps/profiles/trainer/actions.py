@@ -95,8 +95,8 @@ class StartRollout:
     "The tools of the rollout server."
     first_responses: tuple[StartResponse, ...] = ()
     "What the rollout server returns to the first start requests, one each; the start request after them is accepted."
-    retry_after_s: float | None = None
-    "The header `Retry-After` of those first responses."
+    retry_after_s: int | None = None
+    "The header `Retry-After` of those first responses: whole seconds (RFC 9110, 10.2.3)."
     timeout_s: float | None = None
     "The timeout of the rollout that the trainer is given."
     members: Mapping[str, Any] = field(default_factory=dict)
@@ -117,7 +117,7 @@ class StartRollout:
         part.hosted = HostedRollout(part.label, server, context.dialect, session.trace, tools, nonce, responses)
         context.host.host(part.hosted)
         part.messages = [
-            {"role": "system", "content": f"You are a helpful calculator assistant. TrainerSession {nonce}."},
+            {"role": "system", "content": f"You are a helpful calculator assistant. Session {nonce}."},
             {"role": "user", "content": QUESTIONS[0]},
         ]
         body = {
@@ -142,7 +142,7 @@ class StartRollout:
         """The first responses, with their `Retry-After`."""
         if self.retry_after_s is None:
             return list(self.first_responses)
-        header = ("retry-after", f"{self.retry_after_s:g}")
+        header = ("retry-after", f"{self.retry_after_s}")
         return [StartAnswer(one.status, (*one.headers, header)) for one in self.first_responses]
 
 
