@@ -105,4 +105,31 @@ def of_functions(profile: Profile) -> list[tuple[str, str]]:
 
 
 def _readable(pattern: str) -> str:
-    return re.sub(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)", r"<\1>", pattern).replace("(?:", "(")
+    """A pattern as a reader needs it: `<name>` for a named group, `[text]` for what may be left out."""
+    shown, at = "", 0
+    while at < len(pattern):
+        named = re.compile(r"\(\?P<(\w+)>").match(pattern, at)
+        if named is not None:
+            shown, at = f"{shown}<{named[1]}>", _end_of_group(pattern, at)
+        elif pattern[at] == "(":
+            end = _end_of_group(pattern, at)
+            inner = _readable(pattern[at + 1 : end - 1].removeprefix("?:"))
+            optional = pattern[end : end + 1] == "?"
+            shown, at = shown + (f"[{inner}]" if optional else inner), end + optional
+        else:
+            at += pattern[at] == "\\"
+            shown, at = shown + pattern[at : at + 1], at + 1
+    return shown
+
+
+def _end_of_group(pattern: str, at: int) -> int:
+    """The place behind the bracket that closes the one at `at`."""
+    depth = 0
+    while at < len(pattern):
+        if pattern[at] == "\\":
+            at += 1
+        depth += {"(": 1, ")": -1}.get(pattern[at : at + 1], 0)
+        at += 1
+        if depth == 0:
+            break
+    return at

@@ -60,7 +60,7 @@ def page(profile: Profile) -> str:
     vocabulary = profile.vocabulary
     actions = _section("Steps", vocabulary.actions.values())
     expectations = _section("Expectations", vocabulary.expectations.values())
-    return "\n".join([title, "", MADE, "", *actions, *expectations, *_of_functions(profile)])
+    return "\n".join([title, "", MADE, "", *_of_cases(profile), *actions, *expectations, *_of_functions(profile)])
 
 
 def entries(profiles: Iterable[Profile], word: str) -> str:
@@ -112,8 +112,26 @@ def _gherkin(verb: Verb, phrase: Phrase) -> str:
 def _of_functions(profile: Profile) -> Iterator[str]:
     """The sentences that are more than one verb with its members."""
     lines = [f"{keyword.capitalize()} {text}" for keyword, text in sentences.of_functions(profile)]
-    if lines:
-        yield from ("## Other sentences", "", "```gherkin", *lines, "```", "")
+    if not lines:
+        return
+    yield from ("## Other sentences", "", "```gherkin", *lines, "```", "")
+    if profile.modifiers:
+        yield from ("`<how>` is nothing, or some of these, one after the other:", "")
+        yield from (*(f"- `{one.strip()}`" for one in profile.modifiers), "")
+
+
+def _of_cases(profile: Profile) -> Iterator[str]:
+    """The members of a case in YAML, and of what stands in them."""
+    schema = profile.case_model.model_json_schema()
+    models = {profile.case_model.__name__: schema, **schema.get("$defs", {})}
+    for name, model in models.items():
+        title = "A case" if model is schema else name
+        yield from (f"## {title}", "", *str(model.get("description", "")).splitlines(), "")
+        yield from ("| member | meaning |", "| --- | --- |")
+        for member, told in model.get("properties", {}).items():
+            needed = " (needed)" if member in model.get("required", ()) else ""
+            yield f"| `{member}` | {str(told.get('description', '')).replace('|', chr(92) + '|')}{needed} |"
+        yield ""
 
 
 def _words(verb: Verb) -> set[str]:

@@ -61,6 +61,9 @@ ANY: tuple[Clause, ...] = (
 )
 
 
+SHOWN = tuple(dict.fromkeys([*(shown for _, shown, _ in (*CHAT, *ANY)), " with max_tokens 3 and seed 7"]))
+
+
 def of_chat(how: str) -> Given:
     """The members of a `chat`. Raises `ValueError` for what is none of the modifiers."""
     return _read(how, CHAT, members=True)

@@ -20,6 +20,7 @@ from rollout_conformance.steps.profiles.chat.invariants import (
 )
 from rollout_conformance.steps.profiles.chat.mistakes import mistakes
 from rollout_conformance.steps.profiles.chat.peers import peers
+from rollout_conformance.steps.profiles.chat.phrase_modifiers import SHOWN as MODIFIERS
 from rollout_conformance.steps.profiles.chat.view import CaseView, ChatSession, ChatState
 from rollout_conformance.steps.profiles.chat.view import read as view_of
 from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY
@@ -79,6 +80,7 @@ PROFILE: Profile[ChatState, CaseView] = Profile(
     ),
     greeting=greeting,
     vocabulary=VOCABULARY,
+    modifiers=MODIFIERS,
     phrases=("rollout_conformance.steps.profiles.chat.phrases",),
     probe_result=read_probe,
     unexplored="explore walks over the order of events of a rollout, and a chat is one request and its response: the cases (`run`) and "

@@ -18,6 +18,7 @@ from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.completion_responses import MODEL
 from rollout_conformance.steps.peers.scripted_backends import Backend, Backends
 from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
+from rollout_conformance.steps.profiles.chat.phrase_modifiers import SHOWN as MODIFIERS
 from rollout_conformance.steps.profiles.chat.view import CaseView, read
 from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.router import fuzz_adapter
@@ -181,6 +182,7 @@ PROFILE = Profile(
     ),
     greeting=greeting,
     vocabulary=VOCABULARY,
+    modifiers=MODIFIERS,
     phrases=(
         "rollout_conformance.steps.profiles.chat.phrases",
         "rollout_conformance.steps.profiles.router.phrases",
