@@ -144,7 +144,8 @@ class Profile(Generic[S, V]):
     at the end of a run of a target that breaks what it must not.
 
     `cases` are the folders of its cases, where the suite does not ship them. `vocabulary` are the verbs of its cases; `phrases` the modules
-    of sentences that are more than a verb, `modifiers` what may stand for `<how>` in them; `case_model` the members of a case in YAML. `needs_of` gives the capabilities that the steps of
+    of sentences that are more than a verb, `modifiers` what may stand for `<how>` in them; `case_model` the members of a case in YAML.
+    `needs_of` gives the capabilities that the steps of
     a case need, `only_scripted` why no real model can do what an action says, empty where one can.
 
     `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says what
