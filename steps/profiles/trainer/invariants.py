@@ -121,6 +121,12 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: Mapping[str
     opening = not any(isinstance(m, dict) and m.get("role") == "assistant" for m in messages)
     canonical = view.tokens.prompt_ids(messages, tools) if opening else prompt
     if prompt != canonical:  # nothing was sampled yet, so there is one right encoding
+        if view.dialect == "sync" and tools and prompt == view.tokens.prompt_ids(messages, ()):
+            names = ", ".join(tool["function"]["name"] for tool in tools)
+            yield broken(
+                196, f"the tools {names} in the prompt", "the prompt of the conversation without tools", call.n
+            )
+            return
         at = next(
             (k for k, (a, b) in enumerate(zip(prompt, canonical, strict=False)) if a != b),
             min(len(prompt), len(canonical)),
