@@ -392,6 +392,6 @@ def test_a_session_that_ends_early_does_not_import_hypothesis_for_its_summary() 
 def test_a_pytest_session_ends_after_its_time(report: Path) -> None:
     with Background([*CASES, "--report", str(report), "--max-time", "1"]) as session:
         out, _ = session.process.communicate(timeout=STARTED_S)
-        assert session.process.returncode == 2
+        assert session.process.returncode == 2, out
         assert "ended early by --max-time 1" in out
         _until(lambda: not session.living(), WITHIN_S)
