@@ -47,7 +47,7 @@ def _lenient(original: Any, model: Any, body: Any) -> Any:
 
 def _unprepared(original: Any, messages: Conversation) -> Conversation:
     if any(message.get("role") not in ROLES for message in messages):
-        raise ApiError(500, "InternalServerError", "Internal server error")
+        raise LookupError("no template for this role")
     found: Conversation = original(messages)
     return found
 
