@@ -45,10 +45,10 @@ def _lenient(original: Any, model: Any, body: Any) -> Any:
     return body if model is law.ChatRequest else original(model, body)
 
 
-def _unprepared(original: Any, messages: Conversation) -> Conversation:
+def _unprepared(original: Any, tokens: Any, messages: Conversation, *arguments: Any, **named: Any) -> list[int]:
     if any(message.get("role") not in ROLES for message in messages):
-        raise LookupError("no template for this role")
-    found: Conversation = original(messages)
+        raise ApiError(500, "InternalServerError", "Internal server error")
+    found: list[int] = original(tokens, messages, *arguments, **named)
     return found
 
 
@@ -126,7 +126,7 @@ MUTANTS = (
         "role_500",
         breaks="303",
         what="an unknown role is a server error",
-        patch=around(chat_prompt, "history", _unprepared),
+        patch=around(chat_prompt, "ids", _unprepared),
         by=FUZZING,
     ),
 )
