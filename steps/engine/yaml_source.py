@@ -5,7 +5,7 @@ its line, so that an error of a model can say file:line:column.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -255,15 +255,3 @@ def _keys(model: type[BaseModel]) -> list[str]:
     for definition in schema.get("$defs", {}).values():
         keys |= set(definition.get("properties", {}))
     return sorted(keys)
-
-
-def verbs_schema(known: Iterable[str]) -> dict[str, Any]:
-    """The JSON schema of a step: the name of a verb, or one verb with its value."""
-    names = list(known)
-    verb = {
-        "type": "object",
-        "properties": {name: {} for name in names},
-        "additionalProperties": False,
-        "maxProperties": 1,
-    }
-    return {"anyOf": [{"enum": names}, verb]}

@@ -74,11 +74,6 @@ def of_request(how: str) -> Given:
     return _read(how, ANY, members=False)
 
 
-def of_client(how: str) -> Given:
-    """The key of a client. Raises `ValueError` for what is none of the modifiers."""
-    return _read(how, KEYED, members=False)
-
-
 def _read(how: str, clauses: tuple[Clause, ...], members: bool) -> Given:
     given: Given = {}
     while how:
