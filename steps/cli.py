@@ -21,6 +21,7 @@ COMMANDS = {
     "vocabulary": "Print the verbs and sentences that cases are written with.",
     "mutants": "Run the suite against servers with one known defect each.",
     "serve": "Run a reference server.",
+    "gallery": "Judge real servers that others wrote, and compare the findings with those that are known.",
 }
 PACKAGE = "rollout_conformance.steps.commands"
 

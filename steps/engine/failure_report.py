@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.findings import LEVELS, Finding, Verdict, counts
-from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
-from rollout_conformance.steps.engine.trace import Exchange, parse
+from rollout_conformance.steps.engine.wire_excerpt import wire_lines
 
 WORDS = {"must": "FAIL", "should": "WARN", "may": "NOTE"}
 WIDTH = 110
@@ -103,29 +102,8 @@ def _wire(group: Group) -> list[str]:
     trace = group.outcome.trace
     if trace is None:
         return []
-    shown = [trace.exchanges[n] for n in sorted(set(group.finding.exchanges)) if 0 <= n < len(trace.exchanges)]
-    lines = [line for exchange in shown[:4] for line in exchange_lines(exchange)]
+    lines = wire_lines(group.finding, trace.exchanges)
     return [f"  {'wire' if n == 0 else '':<8} {line}" for n, line in enumerate(lines)]
-
-
-def exchange_lines(exchange: Exchange) -> list[str]:
-    """One exchange: `->` was sent to the server, `<-` came from it; the bodies as JSON, cut in the middle."""
-    arrow = "->" if exchange.to_target else "<-"
-    end = str(exchange.response.status) if exchange.response else exchange.fault or "no answer"
-    head = f"#{exchange.n} {arrow} {exchange.request.method} {exchange.request.path}  +{exchange.began:.3f} s  => {end}"
-    return [
-        head,
-        *_body("sent", exchange.request.body),
-        *_body("got", exchange.response.body if exchange.response else b""),
-    ]
-
-
-def _body(name: str, body: bytes) -> list[str]:
-    if not body:
-        return []
-    value = parse(body)
-    text = show(value) if isinstance(value, dict | list) else repr(body[:120].decode("utf-8", "replace"))
-    return [f"     {name} {redacted(text)}"]
 
 
 def summary(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from rollout_conformance.steps.engine.trace import NotJson
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
 
 EXACT = 2**53
+COMPARED = 1 << 20  # characters in which the first difference is looked for
 LONGEST = 160  # characters of a value that a message shows; the trace has the rest
 
 
@@ -24,7 +26,13 @@ class Difference:
     only_null: bool
 
     def __str__(self) -> str:
-        return f"{self.path or 'the value'}: {show(self.observed)} instead of {show(self.expected)}"
+        expected, observed = self.shown
+        return f"{self.path or 'the value'}: {observed} instead of {expected}"
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Both values as text: long strings are cut around the first character in which they differ."""
+        return side_by_side(self.expected, self.observed)
 
 
 def differences(expected: Any, observed: Any, path: str = "") -> Iterator[Difference]:
@@ -91,13 +99,39 @@ def _nothing(value: Any) -> bool:
 
 def show(value: Any) -> str:
     """A value as a reader of JSON would write it, cut in the middle when it is long."""
-    if value is ABSENT or isinstance(value, NotJson):
-        return repr(value)
-    try:
-        text = orjson.dumps(value, default=repr, option=orjson.OPT_PASSTHROUGH_DATACLASS).decode()
-    except TypeError:
-        text = repr(value)
+    text = _text(value)
     if len(text) <= LONGEST:
         return text
     half = LONGEST // 2
     return f"{text[:half]} ... {text[-half:]}"
+
+
+def _text(value: Any) -> str:
+    if value is ABSENT or isinstance(value, NotJson):
+        return repr(value)
+    try:
+        return orjson.dumps(value, default=repr, option=orjson.OPT_PASSTHROUGH_DATACLASS).decode()
+    except TypeError:
+        return repr(value)
+
+
+def side_by_side(expected: Any, observed: Any) -> tuple[str, str]:
+    """Two values as JSON, each at most `LONGEST` characters around the first character in which they differ."""
+    one, other = _text(expected), _text(observed)
+    if max(len(one), len(other)) <= LONGEST:
+        return one, other
+    start = max(0, _shared_length(one, other) - LONGEST // 2)
+    return _window(one, start), _window(other, start)
+
+
+def _shared_length(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning."""
+    pairs = zip(one[:COMPARED], other[:COMPARED], strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _window(text: str, start: int) -> str:
+    if len(text) <= LONGEST:
+        return text
+    end = start + LONGEST
+    return f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}"

@@ -66,3 +66,13 @@ def test_what_is_no_json_says_why(body: bytes, why: str) -> None:
 def test_what_cannot_be_written_as_json_is_shown_all_the_same() -> None:
     assert show([NotJson("it is empty"), {"a": 1}]) == '["no JSON (it is empty)",{"a":1}]'
     assert show(["\ud800", 10**400])[:12] == "['\\ud800', 1"
+
+
+def test_two_long_values_are_cut_around_their_first_difference() -> None:
+    expected, observed = "a" * 500 + "X" + "b" * 500, "a" * 500 + "Y" + "b" * 500
+    difference = first({"text": expected}, {"text": observed})
+    assert difference is not None
+    left, right = difference.shown
+    assert "aX" in left
+    assert "aY" in right
+    assert max(len(left), len(right)) < 200

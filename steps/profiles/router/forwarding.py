@@ -61,10 +61,11 @@ def gravest_change(lost: list[Difference]) -> Check:
     if worst is None:
         return Check(True, "", "")
     more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+    expected, observed = worst.shown
     return Check(
         False,
-        f"{worst.path}: {show(worst.expected)}",
-        f"{worst.path}: {show(worst.observed)}{more}",
+        f"{worst.path}: {expected}",
+        f"{worst.path}: {observed}{more}",
         cap="should" if harmless(worst) else None,
         strict_only=worst.only_null,
     )

@@ -30,8 +30,9 @@ def same(requirement: str, expected: Any, observed: Any, what: str, *exchanges: 
     difference = first(expected, observed)
     if difference is None:
         return satisfied(requirement)
-    observed_text = f"{difference.path or what}: {show(difference.observed)}"
-    expected_text = f"{what}: {difference.path or 'the value'} is {show(difference.expected)}"
+    expected, observed = difference.shown
+    observed_text = f"{difference.path or what}: {observed}"
+    expected_text = f"{what}: {difference.path or 'the value'} is {expected}"
     return broken(requirement, expected_text, observed_text, *exchanges, strict_only=difference.only_null)
 
 

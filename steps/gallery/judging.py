@@ -1,0 +1,82 @@
+"""Judges a target of the gallery by a run of the suite, as a user would start it, and compares what it finds with what is known."""
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollout_conformance.steps.engine import report_file
+from rollout_conformance.steps.engine.findings import SuiteError, Verdict
+from rollout_conformance.steps.gallery.entry import Entry, Expected
+
+SUITE = "from rollout_conformance.steps.entry import main; main()"
+REPORT = "run.ndjson"
+LOG = "run.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a run of a target found: requirements by verdict, and cases by verdict."""
+
+    entry: Entry
+    seconds: float
+    broken: frozenset[str]  # requirement ids, MUST and SHOULD
+    musts: frozenset[str]  # those of them that are MUST
+    kept: int  # requirements that were judged and are not broken
+
+    @property
+    def new(self) -> list[str]:
+        """Accused, and not in the list of what is known."""
+        return sorted(self.broken - {known.requirement for known in self.entry.description.expected})
+
+    @property
+    def gone(self) -> list[Expected]:
+        """Known, and not accused by this run."""
+        return [
+            known
+            for known in self.entry.description.expected
+            if known.requirement not in self.broken and not known.sometimes
+        ]
+
+    @property
+    def as_expected(self) -> bool:
+        return not self.new and not self.gone
+
+
+def judge(entry: Entry, environment: Path) -> Judged:
+    """Raises `SuiteError` when the target could not be judged; `run.txt` in its environment has the whole output."""
+    report, log = environment / REPORT, environment / LOG
+    report.unlink(missing_ok=True)
+    started = time.monotonic()
+    with log.open("w") as output:
+        code = subprocess.run(  # noqa: S603 - the suite itself
+            command(entry, environment, report), check=False, stdout=output, stderr=subprocess.STDOUT, cwd=environment
+        ).returncode
+    if code not in (0, 1) or not report.is_file():
+        raise SuiteError(f"{entry.name} could not be judged (exit code {code}):\n{log.read_text()[-1500:]}")
+    return read(entry, report, time.monotonic() - started)
+
+
+def command(entry: Entry, environment: Path, report: Path) -> list[str]:
+    about = entry.description
+    words = [sys.executable, "-c", SUITE, "run", "--profile", about.profile, "--target", entry.target(environment)]
+    words += ["--dialect", about.dialect] if about.dialect else []
+    words += ["--card", str(entry.card)] if entry.card else []
+    return [*words, "-j", str(about.jobs), "--max-time", f"{about.max_time_s:g}", "--report", str(report)]
+
+
+def read(entry: Entry, file: Path, seconds: float) -> Judged:
+    """Raises `SuiteError` when the run was aborted: what it did not come to is not known to be kept."""
+    report = report_file.read(file)
+    if report.aborted:
+        raise SuiteError(f"{entry.name}: the run was aborted ({report.aborted}); see {file.with_name(LOG)}")
+    worst = report.worst
+    broken = {name for name, (_, verdict) in worst.items() if verdict is Verdict.FAIL}
+    return Judged(
+        entry=entry,
+        seconds=seconds,
+        broken=frozenset(broken),
+        musts=frozenset(name for name in broken if worst[name][0] == "MUST"),
+        kept=sum(verdict is Verdict.PASS for _, verdict in worst.values()),
+    )
