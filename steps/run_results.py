@@ -39,6 +39,10 @@ class RunResults:
                 if outcome.judgement.cause is not None:
                     self.writer.result(outcome)
 
+    def replace(self, old: Outcome, new: Outcome) -> None:
+        """What is known of an outcome since, for the conclusion."""
+        self.outcomes[next(n for n, known in enumerate(self.outcomes) if known is old)] = new
+
     def sorted(self) -> list[Outcome]:
         return sorted(self.outcomes, key=lambda outcome: outcome.case.id)
 

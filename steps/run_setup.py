@@ -176,8 +176,8 @@ def _tokenizer_hash(run_options: RunOptions, card: Card) -> str:
     return tokens.load(run_options.tokenizer or (Path(card.tokenizer) if card.tokenizer else TOKENIZER)).hash
 
 
-def rerun(run_options: RunOptions, case: Case) -> str:
-    """The command that runs one case again against the same target."""
+def rerun(run_options: RunOptions, case: Case, alone: bool = True) -> str:
+    """The command that runs one case again against the same target; with all the others, as many at once, if not `alone`."""
     words = ["rollout-conformance", "run", "--profile", run_options.profile, "--dialect", case.dialect]
     for option, value in (
         ("--target", run_options.target),
@@ -192,6 +192,8 @@ def rerun(run_options: RunOptions, case: Case) -> str:
         words += ["--target-key", "..."]
     if run_options.backend != SCRIPTED:
         words += ["--backend", run_options.backend]
+    if not alone:
+        return shlex.join([*words, "-j", str(run_options.jobs)])
     own = Path(case.at.file).is_absolute()  # written by somebody else than this project
     return shlex.join([*words, case.at.file, "--case", case.name] if own else [*words, "--case", case.name])
 

@@ -8,6 +8,7 @@ import click
 from rollout_conformance.steps import progress
 from rollout_conformance.steps.baseline import Baseline
 from rollout_conformance.steps.commands.conclusion import conclude, ended_early
+from rollout_conformance.steps.commands.confirmation import repeated
 from rollout_conformance.steps.commands.exit_code import NO_JUDGEMENT, OK
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import ENDING
@@ -26,6 +27,7 @@ async def judge(found: RunResults, cases: list[Case], known: Baseline) -> int:
             mine, unjudged = run.applicable(cases), run.unjudged
             found.begin(run, mine)
             await play_all(run, mine, found.add)
+            await repeated(run, found)
             found.close(aborted=False)
     except asyncio.CancelledError:
         if ENDING.reason is None:

@@ -18,6 +18,9 @@ from rollout_conformance.steps.engine.wire_excerpt import wire_lines
 WORDS = {"must": "FAIL", "should": "WARN", "may": "NOTE"}
 WIDTH = 110
 CLOSING = "Not conformant"  # a profile may say more
+ONLY_BESIDE_OTHERS = (
+    "alone, this case passes: it is broken only while other cases are in flight, which the rerun below plays as well"
+)
 LISTED = 5  # cases named in a block; the report has all
 # A text without its closing quote is one as well, so that no sign is read twice.
 SHAPE = re.compile(r'rc-[0-9a-f]+-\d+x?|call_[\w-]+|"(?:[^"\\]++|\\.)*+"?|-?\d+(?:\.\d+)?', re.DOTALL)
@@ -79,6 +82,8 @@ def finding_block(group: Group) -> str:
         lines += _field(
             "note", "counts in the strict reading only: null is taken for absent otherwise (--nulls compat)"
         )
+    if group.outcome.repeats is False:
+        lines += _field("note", ONLY_BESIDE_OTHERS)
     lines += _field("case", f'{finding.at or case.at}  "{case.name}" [{case.dialect}]')
     if group.others:
         lines += _field("also", _also(group.others))

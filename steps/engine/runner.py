@@ -173,6 +173,11 @@ class Runner(Generic[S, V]):
             else retry_alone.unproven(outcome, why)
         )
 
+    async def played_alone(self, case: Case) -> Outcome:
+        """The outcome of a case while no other one uses its instance of the target."""
+        async with self.retry_lock:
+            return await self._once(case, apart=True)
+
     async def _once(self, case: Case, apart: bool = False) -> Outcome:
         began = since = time.monotonic()
         trace = Trace()
