@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 import traceback
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,7 @@ EVERYTHING = 1_000_000
 EXCLUSIVE = "exclusive"  # the tag of a case that nobody else may be in flight beside
 MOST_INSTANCES, FEW_INSTANCES = 4, 2
 HURRIED_S = 3.0
+MOST_RESTARTS = 2  # of a shared instance that does not recover
 SOON_S = 5.0  # a target that starts within this is cheap to start
 LAST = "last"  # the tag of a case that may leave the target unable to answer
 LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
@@ -98,6 +100,7 @@ class Runner(Generic[S, V]):
     lateness: Lateness = field(default_factory=Lateness)
     pool: InstancePool = field(default_factory=lambda: InstancePool(0))
     weak: set[str] = field(default_factory=set)
+    restarts: Counter[str] = field(default_factory=Counter)  # by variant
     start_s: float = 0.0  # what the first start of the target took
     standstill: Standstill = field(init=False)
 
@@ -128,8 +131,7 @@ class Runner(Generic[S, V]):
     async def target(self, variant: str = "") -> Target:
         """The running instance of the target that a variant asks for; started when first asked for."""
         if variant not in self.started:
-            env = {**self.options.card.env, **(self.options.card.variants[variant].env if variant else {})}
-            self.started[variant] = asyncio.ensure_future(self._launched(self.stack, env))
+            self.started[variant] = asyncio.ensure_future(self._launched(self.stack, self._env(variant)))
         return await asyncio.shield(self.started[variant])
 
     async def _launched(self, stack: contextlib.AsyncExitStack, env: dict[str, str]) -> Target:
@@ -186,8 +188,11 @@ class Runner(Generic[S, V]):
         most_s = LIVE_CASE_S if self.options.live else CASE_S
         apart = apart or self.profile.disturbs(case)
         try:
-            async with self._instance(case, apart) as target, self._slot(case, apart):
+            async with self._slot(case, apart), self._instance(case, apart) as target:
                 unwell = apart and not await self._well(case, target)
+                if unwell and self._may_restart(case.variant):
+                    target = await self._restarted(case.variant, target)
+                    unwell = not await self._well(case, target)
                 since = time.monotonic()
                 waited = self.standstill.watched(self._patience(case, True))
                 async with limit(most_s, self.lateness.since), waited:
@@ -207,6 +212,17 @@ class Runner(Generic[S, V]):
         late_s = self.lateness.worst(since)
         alone = apart or case.alone or EXCLUSIVE in case.tags
         return Outcome(case, judgement, trace, time.monotonic() - began, self.rerun(case), late_s, alone)
+
+    def _may_restart(self, variant: str) -> bool:
+        """Whether a shared instance that does not recover can be replaced. Where it soon is what it was again, that helps no more."""
+        return targets.command(self.options.target, 0) is not None and self.restarts[variant] < MOST_RESTARTS
+
+    async def _restarted(self, variant: str, spoilt: Target) -> Target:
+        """A fresh shared instance for the case that has this one to itself, and for all that come after it."""
+        self.restarts[variant] += 1
+        await spoilt.stop()
+        self.started[variant] = asyncio.ensure_future(self._launched(self.stack, self._env(variant)))
+        return await self.target(variant)
 
     @contextlib.asynccontextmanager
     async def _instance(self, case: Case, apart: bool) -> AsyncIterator[Target]:

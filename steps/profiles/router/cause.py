@@ -23,6 +23,7 @@ from rollout_conformance.steps.sse.streams import DONE
 
 BY_ITSELF = (429, 502, 503, 504)  # what routers return that are full, or have no backend left
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})
+ABOUT_WAITING = frozenset({"ROUTER-057"})
 BACKENDS = 2
 LATE_S = 0.5  # a quarter of the shortest time that routers wait for a backend
 
@@ -117,9 +118,18 @@ def _finding(case: Case, view: CaseView, scripts: Scripts, response: ChatRespons
     observed = response.shown() if response.status is not None else str(view.trace.exchanges[response.n].fault)
     generic = response.status is None or response.status >= 500
     scripted = _down(case) or any(line.fails for script in scripts for line in _lines(view, script, response))
-    requirement = _due(view, scripts, response) if generic and not scripted else case.requirements[0]
+    subject = _is_subject(case, response)
+    requirement = _due(view, scripts, response) if generic and not scripted and not subject else case.requirements[0]
     finding = Finding(requirement, "200", observed, (response.n,))
     return Cause(f"a request had the response {response.status or 'none'}", finding, response.n + 1)
+
+
+def _is_subject(case: Case, response: ChatResponse) -> bool:
+    """Whether this end is what the case is about: a refusal in one about limits, no response in one about a client that holds up others."""
+    about = set(case.requirements)
+    return bool(
+        (response.status in BY_ITSELF and ABOUT_LIMITS & about) or (response.status is None and ABOUT_WAITING & about)
+    )
 
 
 def _due(view: CaseView, scripts: Scripts, response: ChatResponse) -> str:

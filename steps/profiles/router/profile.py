@@ -74,7 +74,7 @@ class RouterPeers(NoPeers):
         return 0
 
     def resolve_placeholders(self, card: Card) -> Card:
-        """The card with the addresses of the backends in its environment: {backend_a}, {backend_b}, and those that go down: {backend_c},
+        """The card with the addresses of the backends in its environment and headers: {backend_a}, {backend_b}, and those that go down: {backend_c},
         {backend_d}. `engine` for `backend` is an older name of the same."""
 
         def fill(env: dict[str, str]) -> dict[str, str]:
@@ -88,7 +88,7 @@ class RouterPeers(NoPeers):
         variants = {
             name: variant.model_copy(update={"env": fill(variant.env)}) for name, variant in card.variants.items()
         }
-        return card.model_copy(update={"env": fill(card.env), "variants": variants})
+        return card.model_copy(update={"env": fill(card.env), "headers": fill(card.headers), "variants": variants})
 
     def context(self, case: Case) -> RouterContext:
         card, key = self.setting.card, self.setting.target_key

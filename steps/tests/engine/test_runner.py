@@ -1,6 +1,7 @@
 """Many cases on one loop: how many at once, what one may do to the others, and what becomes of one that cannot be played. Time is virtual."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,8 @@ from rollout_conformance.steps.engine.findings import (
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.runner import Options, Runner
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.target_card import Card, Variant
+from rollout_conformance.steps.engine.targets import Target
 from rollout_conformance.steps.tests import virtual_time
 
 AT = Location("case.yaml", 1)
@@ -228,3 +230,45 @@ def test_with_a_live_model_a_case_about_a_script_is_skipped() -> None:
 
     judgement = virtual_time.run(main()).judgement
     assert (judgement.verdict, judgement.reason) == (Verdict.SKIP, runners.SCRIPT_BOUND)
+
+
+class Started(Runner):
+    """Its target is started without a process; `bases` are the addresses of the instances, in order."""
+
+    async def _launched(self, stack: contextlib.AsyncExitStack, env: dict[str, str]) -> Target:
+        self.bases = [*getattr(self, "bases", []), f"http://127.0.0.1:{len(getattr(self, 'bases', [])) + 1}"]
+        return Target(self.bases[-1])
+
+
+class RecoveredFrom(Peers):
+    """Instances of the target recover from this one on."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+
+    async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+        return int(base_url.rpartition(":")[2]) >= self.first
+
+
+@pytest.mark.parametrize(
+    ("first", "instances", "unwell"),
+    [(1, 1, False), (2, 2, False), (3, 3, True), (99, 3, True)],
+    ids=["it recovers", "a fresh one is well", "the second fresh one would be", "none ever is"],
+)
+def test_an_instance_that_does_not_recover_is_replaced(first: int, instances: int, unwell: bool) -> None:
+    """Two cases that disturb: the second one finds the instance as the first one left it."""
+    seen: list[tuple[str, bool]] = []
+
+    async def act(session: Session) -> None:
+        session.touch()
+        seen.append((session.target, session.state["unwell"]))
+
+    async def main() -> None:
+        card = Card(patience_s=2.0, settle_s=0.1, variants={"small": Variant()})
+        options = Options("cmd:server {port}", card, jobs=3)
+        async with Started(options, Profile(), RecoveredFrom(first), lambda one: one.name) as runner:
+            await asyncio.gather(*(runner.play(case(name, Do(act), "disturbs", variant="small")) for name in "ab"))
+
+    virtual_time.run(main())
+    assert seen[0][1] is unwell
+    assert seen[-1] == (f"http://127.0.0.1:{instances}", first > instances)
