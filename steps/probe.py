@@ -73,6 +73,14 @@ async def _perform(session: Session, case: Case, within_s: float) -> None:
         await session.close()
 
 
+async def answers(runner: Runner, profile: Profile, dialect: str) -> bool:
+    """Whether the target answers the greeting now, once and without waiting for a busy one."""
+    case = profile.greeting(dialect)
+    session = await _session(runner, case)
+    await _perform(session, case, LONGEST_S)
+    return not profile.probe_result(session, case).obstacle
+
+
 def judgeable(base_url: str, greetings: Sequence[Greeting]) -> tuple[str, ...]:
     """The dialects that can be judged. Raises `SuiteError` with the reason when there are none."""
     dead = [greeting for greeting in greetings if greeting.result.obstacle]

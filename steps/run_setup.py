@@ -148,6 +148,8 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
             for greeting in greetings:
                 if greeting.dialect in dialects:
                     await peers.learn(instance.base_url, greeting.dialect, greeting.session.trace)
+            if model.engine is None:
+                runner.standstill.answers = lambda: probe.answers(runner, profile, dialects[0])
             runner.limit(await peers.capacity(instance.base_url, dialects, run_options.jobs))
             yield Run(run_options, profile, runner, peers, dialects, target, model.engine, greetings)
 

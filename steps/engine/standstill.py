@@ -1,12 +1,17 @@
-"""A target that has stopped answering altogether: the run says so and ends, instead of waiting for it in every case that is left."""
+"""A target that has stopped answering altogether: the run says so and ends, instead of waiting for it in every case that is left.
+
+One that still answers a plain request is not stuck: what hangs is one request, which is for the deadline of its case. That is asked a few
+times a run only, so that a target on which most requests hang does not cost a deadline for each.
+"""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from rollout_conformance.steps.engine.session import LastActivity
 
 LOOK_S = 0.5
+MOST_PROBES = 3  # in a run
 TIMES = 3  # as long as a silent target is waited for in one case
 
 
@@ -17,6 +22,8 @@ class Standstill:
         self.last_activity = last_activity
         self.running: dict[asyncio.Timeout, tuple[float, float]] = {}
         self.reason: str | None = None
+        self.answers: Callable[[], Awaitable[bool]] | None = None  # whether the target answers a plain request now
+        self.probes = 0
 
     @contextlib.asynccontextmanager
     async def watched(self, patience_s: float) -> AsyncIterator[None]:
@@ -34,15 +41,29 @@ class Standstill:
         loop = asyncio.get_running_loop()
         while self.reason is None:
             await asyncio.sleep(LOOK_S)
-            self._look(loop.time())
+            reason = self._quiet(loop.time())
+            if reason is not None and not await self._answers():
+                self.reason = reason
         for bound in self.running:
             bound.reschedule(loop.time())
 
-    def _look(self, now: float) -> None:
+    async def _answers(self) -> bool:
+        """Whether the target answers a plain request, which counts as activity."""
+        if self.answers is None or self.probes == MOST_PROBES:
+            return False
+        self.probes += 1
+        alive = await self.answers()
+        if alive:
+            self.last_activity.last = asyncio.get_running_loop().time()
+        return alive
+
+    def _quiet(self, now: float) -> str | None:
+        """Why the target seems to stand still, if it does."""
         if not self.running:
-            return
+            return None
         began = min(began for began, _ in self.running.values())
         quiet_s = now - max(self.last_activity.last, began)
         if quiet_s > TIMES * max(patience for _, patience in self.running.values()):
             cases = f"{len(self.running)} case(s) in flight"
-            self.reason = f"the target has stopped answering: nothing came of it for {quiet_s:.0f} s, with {cases}"
+            return f"the target has stopped answering: nothing came of it for {quiet_s:.0f} s, with {cases}"
+        return None

@@ -1,0 +1,52 @@
+"""When a run is ended because its target has stopped answering, and when one request that hangs is left to its case. Time is virtual."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from rollout_conformance.steps.engine.session import LastActivity
+from rollout_conformance.steps.engine.standstill import MOST_PROBES, TIMES, Standstill
+from rollout_conformance.steps.tests import virtual_time
+
+PATIENCE_S = 2.0
+
+
+async def ended_after(answers: Iterator[bool] | None, hangs_s: float) -> tuple[float, str | None]:
+    """After how long a request that hangs for `hangs_s` came to its end, and why the run was ended, if it was."""
+    loop = asyncio.get_running_loop()
+    standstill = Standstill(LastActivity())
+    if answers is not None:
+
+        async def answer() -> bool:
+            return next(answers)
+
+        standstill.answers = answer
+    watching = asyncio.ensure_future(standstill.watch())
+    began = loop.time()
+    with contextlib.suppress(TimeoutError):
+        async with standstill.watched(PATIENCE_S):
+            await asyncio.sleep(hangs_s)
+    watching.cancel()
+    return loop.time() - began, standstill.reason
+
+
+@pytest.mark.parametrize("answers", [None, [False]], ids=["it cannot be asked", "it does not answer"])
+def test_a_target_that_does_not_answer_ends_the_run(answers: list[bool] | None) -> None:
+    spent, reason = virtual_time.run(ended_after(iter(answers) if answers else None, 60))
+    assert spent < (TIMES + 1) * PATIENCE_S
+    assert reason is not None
+    assert "has stopped answering" in reason
+
+
+def test_a_request_that_hangs_on_a_target_that_answers_others_is_left_to_its_case() -> None:
+    spent, reason = virtual_time.run(ended_after(iter([True] * 9), 3 * TIMES * PATIENCE_S))
+    assert spent == pytest.approx(3 * TIMES * PATIENCE_S)
+    assert reason is None
+
+
+def test_a_target_is_asked_a_few_times_in_a_run() -> None:
+    spent, reason = virtual_time.run(ended_after(iter([True] * 99), 600))
+    assert spent < (MOST_PROBES + 1) * (TIMES + 1) * PATIENCE_S
+    assert reason is not None
