@@ -26,6 +26,9 @@ class Install(_Strict):
 
     pip: tuple[str, ...] = ()
     npm: tuple[str, ...] = ()
+    module: str | None = Field(
+        None, description="a module of this project that makes the environment: `python -m MODULE DIRECTORY`"
+    )
     python: str | None = Field(None, pattern=r"^3\.\d+$", description="the minor version; default: that of the suite")
 
     @model_validator(mode="after")
@@ -35,14 +38,14 @@ class Install(_Strict):
             raise ValueError(
                 f"{', '.join(loose)}: pin the version, or the expected findings are those of another release"
             )
-        if not self.pip and not self.npm:
-            raise ValueError("name at least one package, under pip or npm")
+        if not (self.pip or self.npm or self.module):
+            raise ValueError("name at least one package, under pip or npm, or a module that installs")
         return self
 
     @property
     def first(self) -> str:
         """The package that is judged, as it is pinned."""
-        return (self.pip or self.npm)[0]
+        return (*self.pip, *self.npm, *([self.module] if self.module else []))[0]
 
 
 class Expected(_Strict):
@@ -61,6 +64,7 @@ class Description(_Strict):
     profile: str
     dialect: str | None = None
     install: Install
+    version: str | None = Field(None, description="of what `module` installs; else that of the first package")
     command: str = Field(
         description="what starts it; {bin}, {here}, {root}, {suite_python} are folders and programs, {port} its port"
     )
@@ -84,7 +88,7 @@ class Entry:
     @property
     def version(self) -> str:
         """`1.108.7` of `litellm[proxy]==1.108.7` or of `@portkey-ai/gateway@1.15.2`."""
-        return self.description.install.first.replace("==", "@").rpartition("@")[2]
+        return self.description.version or self.description.install.first.replace("==", "@").rpartition("@")[2]
 
     def target(self, environment: Path) -> str:
         """The `--target` of this server, installed in `environment`."""

@@ -22,7 +22,9 @@ def install(entry: Entry, home: Path) -> Path:
     if stamp.is_file() and stamp.read_text() == wanted:
         return environment
     shutil.rmtree(environment, ignore_errors=True)
-    (environment / "bin").mkdir(parents=True)
+    if entry.description.install.module:
+        _run([sys.executable, "-m", entry.description.install.module, str(environment)])
+    (environment / "bin").mkdir(parents=True, exist_ok=True)
     _python_packages(entry.description.install, environment)
     _node_packages(entry.description.install, environment)
     stamp.write_text(wanted)

@@ -77,6 +77,6 @@ def read(entry: Entry, file: Path, seconds: float) -> Judged:
         entry=entry,
         seconds=seconds,
         broken=frozenset(broken),
-        musts=frozenset(name for name in broken if worst[name][0] == "MUST"),
+        musts=frozenset(name for name in broken if worst[name][0] == "must"),
         kept=sum(verdict is Verdict.PASS for _, verdict in worst.values()),
     )
