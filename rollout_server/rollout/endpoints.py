@@ -83,7 +83,7 @@ class RolloutCancel(HTTPEndpoint):
         service = service_of(request)
         settings = service.app_state.settings
         cancellation = await request_reader.read(request, settings, CancelRequest.model_validate)
-        return json_response({"results": service.cancel(cancellation)})
+        return json_response({"dispositions": service.cancel(cancellation)})
 
 
 class CallbackInit(HTTPEndpoint):

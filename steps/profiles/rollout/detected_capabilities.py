@@ -42,7 +42,7 @@ def _cancels(exchanges: list[Exchange], rollout_id: str) -> bool:
     """Whether a cancellation by ids is understood: its response has a value for the id."""
     answers = [_body(e) for e in exchanges if e.request.path == "/rollout/cancel"]
     return any(
-        rollout_id in (results if isinstance(results := body.get("results"), dict) else body) for body in answers
+        rollout_id in (results if isinstance(results := body.get("dispositions"), dict) else body) for body in answers
     )
 
 

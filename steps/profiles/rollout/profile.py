@@ -73,7 +73,7 @@ LACKS = {
     "restart": "the suite cannot stop a target that it was only given the URL of",
     "shipped_tokenizer": "the target uses a tokenizer of its own",
     "status": "the target shows no status of a rollout of its own but `unknown`, and the card does not declare status",
-    "cancel": 'the target gives no disposition for {"rollout_ids": [id]}, and the card does not declare cancel',
+    "cancel": 'the target gives no disposition for {"ids": [id]}, and the card does not declare cancel',
 }
 
 CAPABILITIES = ("idempotency_key", "shown_id", "reward")  # declared by a card, and by nothing else

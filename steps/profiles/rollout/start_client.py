@@ -12,7 +12,13 @@ from rollout_conformance.steps.peers.token_oracle import sampled_by
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.peers.trainer import Enrolled
 from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutSession, RolloutState, rollout_state
-from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides, StartRequest, compose
+from rollout_conformance.steps.profiles.rollout.start_request import (
+    START_PATH,
+    STREAMED,
+    StartOverrides,
+    StartRequest,
+    compose,
+)
 
 RETRY_AFTER_S = 0.2  # until a start request is sent again to a busy server without Retry-After
 LONGEST_RETRY_AFTER_S = 5.0
@@ -48,6 +54,7 @@ def register_as(
         session.hold,
         context.tool_schemas(),
         bool(session.state.get("sampled")),
+        streams=context.dialect in STREAMED,
     )
     context.trainer.enroll(state.enrolled)
 

@@ -10,6 +10,7 @@ from rollout_conformance.steps.engine.suggestions import unknown_name
 
 START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init", "routed": "/rollout"}
 SAMPLING_NAME = {"sync": "sampling_params", "callback": "completion_params", "routed": ""}
+STREAMED = ("routed", "leased")  # the dialects whose servers may request streams
 KEY_NAME = {"sync": "callback_api_key", "callback": "api_key", "routed": "llm_api_key"}
 
 SHORT = ("sampling", "only_sampling", "key", "messages")  # what each dialect has under a name of its own

@@ -38,6 +38,15 @@ class Chat:
         messages = self.fields.get("messages")
         return messages if isinstance(messages, list) else []
 
+    def as_received(self, seen: Any) -> Any:
+        """The generated message as the server received it: a stream does not distinguish an empty content from an absent one, which the
+        message `seen` may then have either way."""
+        message = self.issued.message if self.issued is not None else {}
+        if self.fields.get("stream") is not True or message.get("content") not in (None, ""):
+            return message
+        content = seen.get("content") if isinstance(seen, dict) else None
+        return {**message, "content": content} if content in (None, "") else message
+
 
 def number(call: Chat) -> int:
     """By what calls are in order."""
