@@ -176,7 +176,9 @@ class RolloutPeers(NoPeers):
         if need in ("generation_timeout", "rollout_timeout", "lease_timeout"):
             return getattr(limits, f"{need}_s") is not None
         return (
-            limits.max_concurrent is not None if need == "max_concurrent" else need in (*card.capabilities, *self.shown.get(case.dialect, ()))
+            limits.max_concurrent is not None
+            if need == "max_concurrent"
+            else need in (*card.capabilities, *self.shown.get(case.dialect, ()))
         )
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from rollout_conformance.contracts.rollout.wire_leased import LEASE_HEADER
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Headers, Request, Response, parse
-from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutSession, rollout_state
+from rollout_conformance.steps.profiles.rollout.context import RolloutSession, rollout_state
 
 ENDED = ("success", "failure", "cancelled")
 DEFAULT_WAIT_S, GRACE_S = 30.0, 10.0  # where the 202 response gives no time; how much longer a response may take
@@ -51,9 +51,8 @@ def begin_to_poll(session: RolloutSession, label: str, response: Response, key: 
 
 
 async def _polled(session: RolloutSession, label: str, token: str, wait_s: float, key: Headers) -> None:
-    context: CaseContext = session.context
     given = rollout_state(session.state, label).given
-    assert given is not None and context.dialect == "leased"
+    assert given is not None
     request = Request("GET", result_path(given.rollout_id), (*lease_header(token), *key), b"")
     loop = asyncio.get_running_loop()
     while True:

@@ -17,7 +17,9 @@ KEY_NAME = {"sync": "callback_api_key", "callback": "api_key", "routed": "llm_ap
 SHORT = ("sampling", "only_sampling", "key", "messages")  # what each dialect has under a name of its own
 MEMBERS = tuple(
     dict.fromkeys(
-        name for model in (RolloutRequest, InitRequest, RoutedRequest, LeasedRequest) for name in (*SHORT, *model.model_fields)
+        name
+        for model in (RolloutRequest, InitRequest, RoutedRequest, LeasedRequest)
+        for name in (*SHORT, *model.model_fields)
     )
 )
 

@@ -16,7 +16,9 @@ WRONG = "rc-no-lease-of-any-rollout"
 GRACE_S = 10.0
 
 
-@verb("get_result", short="rollout", example=("left", "{lease: wrong}", "{rollout: left, lease_of: right}", "{times: 2}"))
+@verb(
+    "get_result", short="rollout", example=("left", "{lease: wrong}", "{rollout: left, lease_of: right}", "{times: 2}")
+)
 @phrase("the trainer requests the result of the rollout")
 @phrase("the trainer requests the result of the rollout with a wrong lease", lease="wrong")
 @phrase("the trainer requests the result of the rollout without a lease", lease="none")
@@ -59,5 +61,3 @@ class NoPolling:
     async def perform(self, session: RolloutSession) -> None:
         state = rollout_state(session.state, self.rollout)
         state.polls = False
-
-

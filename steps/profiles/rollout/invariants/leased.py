@@ -37,9 +37,7 @@ def _accepted(rollout: Rollout, start: Answer) -> Iterator[Evidence]:
         yield broken("270", expected, observed, start.n)
     else:
         yield satisfied("270")
-    wait, lease = (
-        number(start.fields.get(name)) for name in ("result_wait_timeout_sec", "polling_lease_timeout_sec")
-    )
+    wait, lease = (number(start.fields.get(name)) for name in ("result_wait_timeout_sec", "polling_lease_timeout_sec"))
     if wait is not None and lease is not None and 0 < wait < lease < math.inf:
         yield satisfied("272")
     else:

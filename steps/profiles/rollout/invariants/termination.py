@@ -176,7 +176,11 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         return
     yield satisfied("115")
     yield same(
-        "117", last.as_received(final[known]), final[known], f"final_messages[{known}], the last assistant message", result.n
+        "117",
+        last.as_received(final[known]),
+        final[known],
+        f"final_messages[{known}], the last assistant message",
+        result.n,
     )
     yield from _tail(rollout, last, final[known + 1 :], result)
 
