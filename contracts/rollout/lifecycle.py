@@ -114,7 +114,20 @@ ROUTED: Table = {
     },
 }
 
-TABLES: dict[str, Table] = {"sync": SYNC, "callback": CALLBACK, "routed": ROUTED}
+# The trainer polls for the result, and may cancel the rollout at any time. `ResultReturned` is a response that says how the rollout ended; it
+# may be requested again.
+LEASED: Table = {
+    "trainer": {
+        state: events if state == REFUSED else {**events, **({} if state == IDLE else _stay(state, "CancelSent"))}
+        for state, events in SYNC["trainer"].items()
+    },
+    "server": {
+        state: events if state in (IDLE, REFUSED) else {**events, **_stay(state, "StartAccepted")}
+        for state, events in SYNC["server"].items()
+    },
+}
+
+TABLES: dict[str, Table] = {"sync": SYNC, "callback": CALLBACK, "routed": ROUTED, "leased": LEASED}
 
 # The requirement that is broken if the server emits the event in the state.
 BREACHES: dict[tuple[str, str], str] = {

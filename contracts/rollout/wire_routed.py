@@ -63,15 +63,15 @@ class CancelRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    rollout_ids: list[Text] | None = None
+    ids: list[Text] | None = None
     prefix: Annotated[Text, AfterValidator(_not_empty)] | None = None
     all: StrictBool | None = None
 
     @model_validator(mode="after")
     def _one(self) -> "CancelRequest":
-        given = [name for name in ("rollout_ids", "prefix", "all") if getattr(self, name) is not None]
-        if len(given) != 1 or self.all is False:
-            raise ValueError("give exactly one of rollout_ids, prefix, and all: true")
+        given = [name for name, value in (("ids", self.ids), ("prefix", self.prefix)) if value is not None]
+        if len(given) + bool(self.all) != 1:
+            raise ValueError("give exactly one of ids, prefix, and all: true")
         return self
 
 
@@ -81,7 +81,7 @@ class StatusReply(_Lenient):
 
 
 class CancelReply(_Lenient):
-    results: dict[str, Disposition]
+    dispositions: dict[str, Disposition]
 
 
 class CompletionCallback(_Lenient):

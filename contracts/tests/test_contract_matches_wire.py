@@ -20,17 +20,22 @@ from pydantic import BaseModel, ValidationError
 from schemathesis.generation import GenerationMode
 
 from rollout_conformance.contracts.rollout import wire
+from rollout_conformance.contracts.rollout import wire_leased as leased
 from rollout_conformance.contracts.rollout import wire_routed as routed
 
 Place = tuple[str | int, ...]
 FILES = Path(__file__).parents[1] / "rollout"
 CONTRACT = {
     dialect: yaml.load((FILES / f"openapi.{dialect}.yaml").read_text(), Loader=yaml.CSafeLoader)
-    for dialect in ("sync", "callback", "routed")
+    for dialect in ("sync", "callback", "routed", "leased")
 }
 
 STARTS: list[tuple[str, type[BaseModel]]] = [("sync", wire.RolloutRequest), ("callback", wire.InitRequest)]
-CONTROL: list[tuple[str, type[BaseModel]]] = [("routed", routed.RoutedRequest), ("routed", routed.CancelRequest)]
+CONTROL: list[tuple[str, type[BaseModel]]] = [
+    ("routed", routed.RoutedRequest),
+    ("routed", routed.CancelRequest),
+    ("leased", leased.LeasedRequest),
+]
 ASKED: list[tuple[str, type[BaseModel]]] = [("sync", wire.MaskedChatRequest), ("callback", wire.ChatRequest)]
 ANSWERED: list[tuple[str, type[BaseModel]]] = [
     ("sync", wire.ToolsReply),
@@ -43,6 +48,8 @@ ANSWERED: list[tuple[str, type[BaseModel]]] = [
     ("routed", routed.CancelReply),
     ("routed", routed.CompletionCallback),
     ("routed", routed.GraderCallback),
+    ("leased", leased.LeaseReply),
+    ("leased", leased.ResultReply),
 ]
 EXACT = STARTS + ASKED + CONTROL
 EVERY = EXACT + ANSWERED
@@ -105,7 +112,19 @@ FULL: dict[type[BaseModel], dict[str, Any]] = {
         "grader_timeout_sec": 1.5,
         "extra_fields": {},
     },
-    routed.CancelRequest: {"rollout_ids": ["step-41"]},
+    leased.LeasedRequest: {
+        "rollout_id": "step-41",
+        "initial_messages": CONVERSATION,
+        "chat_completions_url": "http://localhost:9001/v1",
+        "llm_api_key": "a key",
+        "grade": True,
+        "label": "8",
+        "metadata": {"step": 41},
+        "agent_timeout_sec": 600,
+        "grader_timeout_sec": 1.5,
+        "extra_fields": {},
+    },
+    routed.CancelRequest: {"ids": ["step-41"]},
     wire.ChatRequest: {**SAMPLING, "model": "default", "rollout_id": "test-rollout-123", "messages": CONVERSATION},
 }
 NUMBERS: list[Any] = [0, 1, -1, 2, 2.0, 2.1, 100, 101, 12.5, 32768, 32769, 1_000_000, 1_000_001, 2**53, 1e300]

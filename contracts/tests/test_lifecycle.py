@@ -48,6 +48,15 @@ STORY = {
         "CancelSent",
         "GradedAcked",
     ],
+    "leased": [
+        "StartSent",
+        "StartAccepted",
+        "ChatAsked",
+        "ChatAnswered",
+        "ResultReturned",
+        "CancelSent",
+        "ResultReturned",
+    ],
 }
 
 

@@ -15,7 +15,7 @@ from rollout_conformance.contracts.requirements import load
 FILES = Path(__file__).parents[1] / "rollout"
 DIALECTS = {
     name: yaml.load((FILES / f"openapi.{name}.yaml").read_text(), Loader=yaml.CSafeLoader)
-    for name in ("sync", "callback", "routed")
+    for name in ("sync", "callback", "routed", "leased")
 }
 each = pytest.mark.parametrize("dialect", DIALECTS)
 
@@ -31,6 +31,7 @@ def test_the_document_is_openapi(dialect: str) -> None:
         ("sync", ["GET /health", "GET /tools", "POST /rollout"]),
         ("callback", ["GET /health", "GET /platform/health", "POST /v1/rollout/init"]),
         ("routed", ["POST /rollout", "GET /rollout/{rollout_id}/status", "POST /rollout/cancel"]),
+        ("leased", ["POST /rollout", "GET /rollout/{rollout_id}/result", "POST /rollout/cancel"]),
     ],
 )
 def test_the_server_has_these_operations(dialect: str, operations: list[str]) -> None:
@@ -78,13 +79,14 @@ def test_every_schema_is_used(dialect: str) -> None:
 
 
 def test_what_several_dialects_have_is_the_same_in_all() -> None:
-    sync, callback, routed = (document["components"]["schemas"] for document in DIALECTS.values())
+    sync, callback, routed, leased = (document["components"]["schemas"] for document in DIALECTS.values())
     assert {name for name in sync if name in callback and sync[name] != callback[name]} == {"Health", "Tool"}
     assert {name for name in routed if name in callback and routed[name] != callback[name]} == {
         "ChatRequest",
         "RolloutId",
         "ServerUrl",
     }
+    assert {name for name in leased if name in routed and leased[name] != routed[name]} == set()
 
 
 def examples(media: dict[str, Any]) -> Iterator[Any]:

@@ -35,7 +35,7 @@ Feature: Status and cancellation in the routed dialect
       | body                                     |
       | {}                                       |
       | {"all": false}                           |
-      | {"rollout_ids": ["a"], "all": true}      |
+      | {"ids": ["a"], "all": true}      |
 
   @ROLLOUT-209
   Scenario: The start response has the id that the server chose

@@ -32,6 +32,7 @@ ROUTES = [
     Route("/rollout", endpoints.Rollout),
     Route("/rollout/cancel", endpoints.RolloutCancel),
     Route("/rollout/{rollout_id}/status", endpoints.RolloutStatus),
+    Route("/rollout/{rollout_id}/result", endpoints.RolloutResult),
     Route("/v1/rollout/init", endpoints.CallbackInit),
     Route("/metrics", endpoints.Metrics),
     Route("/docs", endpoints.Docs),

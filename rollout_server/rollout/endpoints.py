@@ -8,12 +8,14 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rollout_conformance.contracts.rollout.wire_leased import LEASE_HEADER
 from rollout_conformance.contracts.rollout.wire_routed import CancelRequest
-from rollout_conformance.rollout_server.common.disconnect import CLIENT_CLOSED_REQUEST, disconnected
+from rollout_conformance.rollout_server.common.disconnect import CLIENT_CLOSED_REQUEST, disconnected, until_disconnect
 from rollout_conformance.rollout_server.common.errors import RequestError
 from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.rollout import (
     concurrency,
+    leased_dialect,
     openapi_document,
     request_reader,
     results,
@@ -51,11 +53,13 @@ class Tools(HTTPEndpoint):
 
 
 class Rollout(HTTPEndpoint):
-    """Two dialects share this path; the members of the body decide which one it is."""
+    """Three dialects share this path; the members of the body decide which one it is."""
 
     async def post(self, request: Request) -> Response:
         service = service_of(request)
-        start = await request_reader.read_start(request, service.app_state.settings, sync_or_routed)
+        start = await request_reader.read_start(request, service.app_state.settings, from_any)
+        if start.dialect == "leased":
+            return json_response(or_rejection(lambda: service.accept_leased(start)), 202)
         if start.routes is not None:
             return json_response(or_rejection(lambda: service.accept(start)), 202)
         run = or_rejection(lambda: service.run_sync(start))
@@ -64,7 +68,9 @@ class Rollout(HTTPEndpoint):
         return json_response(results.body(run.result()))
 
 
-def sync_or_routed(body: Any) -> start_request.StartRequest:
+def from_any(body: Any) -> start_request.StartRequest:
+    if leased_dialect.is_leased(body):
+        return leased_dialect.from_leased(body)
     return routed_dialect.from_routed(body) if routed_dialect.is_routed(body) else start_request.from_sync(body)
 
 
@@ -78,12 +84,33 @@ class RolloutStatus(HTTPEndpoint):
         return json_response(body, 200 if status else 404)
 
 
+class RolloutResult(HTTPEndpoint):
+    """Answered when the status changes, or after a while."""
+
+    async def get(self, request: Request) -> Response:
+        service = service_of(request)
+        request_reader.authorize(request, service.app_state.settings)
+        token = request.headers.get(LEASE_HEADER)
+        if not token:
+            raise RequestError(422, f"The header {LEASE_HEADER} is required")
+        rollout_id = request.path_params["rollout_id"]
+        lease = service.leases.get(rollout_id)
+        if lease is None:
+            raise RequestError(404, "Unknown rollout")
+        if not service.leases.accepts(lease, token):
+            raise RequestError(403, "This lease is not valid for this rollout")
+        body = await until_disconnect(request.receive, service.result(lease))
+        if body is None:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
+        return json_response({"rollout_id": rollout_id, **body})
+
+
 class RolloutCancel(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         service = service_of(request)
         settings = service.app_state.settings
         cancellation = await request_reader.read(request, settings, CancelRequest.model_validate)
-        return json_response({"results": service.cancel(cancellation)})
+        return json_response({"dispositions": service.cancel(cancellation)})
 
 
 class CallbackInit(HTTPEndpoint):

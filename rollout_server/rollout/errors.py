@@ -18,6 +18,7 @@ Category = Literal[
     "tool_error",
     "shutdown",
     "cancelled",
+    "lease_expired",
     "internal_error",
 ]
 
@@ -87,6 +88,10 @@ def shutdown() -> RolloutError:
 
 def cancelled() -> RolloutError:
     return RolloutError("cancelled", "The rollout was cancelled")
+
+
+def lease_expired() -> RolloutError:
+    return RolloutError("lease_expired", "The lease expired before the result was requested again")
 
 
 def internal() -> RolloutError:

@@ -60,7 +60,7 @@ def check_and_keep_turn(rollout: RolloutState, turn: response_mask.Turn) -> None
 def chat_body(rollout: RolloutState, prompt: int) -> dict[str, Any]:
     """The request. Sampling values of the start request are passed on unchanged, known or not."""
     body = {"model": "default", "messages": rollout.history}
-    if rollout.start.dialect != "routed":  # its URL identifies the rollout
+    if rollout.start.routes is None:  # else its URL identifies the rollout
         body["rollout_id"] = rollout.start.rollout_id
     body |= sampling(rollout.start)
     return (

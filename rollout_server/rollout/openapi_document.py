@@ -13,7 +13,7 @@ import yaml
 from rollout_conformance.rollout_server.rollout import docs_page
 
 PACKAGE = "rollout_conformance.contracts.rollout"
-DIALECTS = ("sync", "callback", "routed")
+DIALECTS = ("sync", "callback", "routed", "leased")
 METHODS = ("get", "post")
 
 Document = dict[str, Any]

@@ -1,6 +1,7 @@
 """The life of a rollout: admitted, run, ended, reported; and shutdown, which ends those that still run."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable
 from types import ModuleType
@@ -12,13 +13,15 @@ from rollout_conformance.rollout_server.rollout import (
     concurrency,
     delivery,
     errors,
+    leased_dialect,
     results,
     rollout_state,
     routed_dialect,
 )
 from rollout_conformance.rollout_server.rollout.app_state import AppState
 from rollout_conformance.rollout_server.rollout.errors import RolloutError
-from rollout_conformance.rollout_server.rollout.idempotency import IdempotencyStore
+from rollout_conformance.rollout_server.rollout.idempotency import ConflictError, IdempotencyStore
+from rollout_conformance.rollout_server.rollout.lease_store import Lease, LeaseStore
 from rollout_conformance.rollout_server.rollout.results import Result
 from rollout_conformance.rollout_server.rollout.rollout_state import RolloutState
 from rollout_conformance.rollout_server.rollout.start_request import StartRequest
@@ -39,8 +42,12 @@ class Service:
         self.runs: set[asyncio.Task[Result]] = set()
         self.reports: set[asyncio.Task[None]] = set()
         self.statuses = StatusStore(app_state.settings.max_records)
-        self.by_id: dict[str, asyncio.Task[Result]] = {}  # routed rollouts, which can be cancelled
+        self.leases = LeaseStore(
+            app_state.settings.lease_s, app_state.settings.record_ttl_s, app_state.settings.max_records
+        )
+        self.by_id: dict[str, asyncio.Task[Result]] = {}  # routed and leased rollouts, which can be cancelled
         self.cancelled: set[str] = set()
+        self.expired: set[str] = set()
         self.stopping = False
         self._stopped: asyncio.Task[None] | None = None
 
@@ -83,6 +90,56 @@ class Service:
         report.add_done_callback(self.reports.discard)
         return reply
 
+    def accept_leased(self, start: StartRequest) -> dict[str, Any]:
+        """The body of the 202, with the lease. Raises `ConflictError` for an id that is in use or remembered."""
+        now = time.monotonic()
+        self.leases.prune(now)
+        if self.leases.get(start.rollout_id) is not None:
+            raise ConflictError("This rollout id is in use.")
+        lease = self.leases.open(start.rollout_id, now)
+        try:
+            run = self.launch(start)
+        except Exception:
+            self.leases.discard(start.rollout_id)
+            raise
+        self.by_id[start.rollout_id] = run
+        run.add_done_callback(lambda _: self.by_id.pop(start.rollout_id, None))
+        for task in (self.keep_result(start, run), self.watch_lease(start, lease, run)):
+            watching = asyncio.ensure_future(task)
+            self.reports.add(watching)
+            watching.add_done_callback(self.reports.discard)
+        settings = self.app_state.settings
+        return leased_dialect.lease_body(start, lease.token, settings.result_wait_s, settings.lease_s)
+
+    async def keep_result(self, start: StartRequest, run: "asyncio.Task[Result]") -> None:
+        try:
+            result = await run
+            self.leases.finish(start.rollout_id, leased_dialect.result_body(start, result), time.monotonic())
+            self.set_status(start, routed_dialect.status_of(result))
+        finally:
+            self.cancelled.discard(start.rollout_id)
+            self.expired.discard(start.rollout_id)
+            self.slots.leave()
+
+    async def watch_lease(self, start: StartRequest, lease: Lease, run: "asyncio.Task[Result]") -> None:
+        """Cancel the rollout when its lease expires."""
+        while not run.done():
+            await wait_for({run}, max(0.0, lease.expires - time.monotonic()))
+            if not run.done() and lease.is_expired(time.monotonic()):
+                self.expired.add(start.rollout_id)
+                run.cancel()
+                return
+
+    async def result(self, lease: Lease) -> dict[str, Any]:
+        """The result of a leased rollout, or its status when nothing has changed for a while. Asking for it renews the lease."""
+        self.leases.renew(lease, time.monotonic())
+        if lease.result is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.app_state.settings.result_wait_s):
+                    await lease.changed.wait()
+            self.leases.renew(lease, time.monotonic())
+        return dict(lease.result) if lease.result is not None else {"status": lease.status}
+
     async def report(self, start: StartRequest, run: "asyncio.Task[Result]") -> None:
         """The rollout counts as admitted until its report has ended: undelivered results must not accumulate without limit."""
         try:
@@ -119,6 +176,8 @@ class Service:
             if start.rollout_id in self.cancelled:
                 self.cancelled.discard(start.rollout_id)
                 result = fail(state, errors.cancelled())
+            elif start.rollout_id in self.expired:
+                result = fail(state, errors.lease_expired())
             elif self.stopping:
                 result = fail(state, errors.shutdown())
             else:
@@ -129,6 +188,9 @@ class Service:
     def set_status(self, start: StartRequest, status: Status) -> None:
         if start.routes is not None:
             self.statuses.set(start.rollout_id, status)
+        lease = self.leases.get(start.rollout_id) if start.dialect == "leased" else None
+        if lease is not None:
+            lease.set_status(status)
 
     def cancel(self, request: CancelRequest) -> dict[str, Disposition]:
         """Cancel the rollouts that the request selects, and return what each was. Their reports follow as those of any other."""

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
 
     record_ttl_s: Seconds = 3600  # how long a finished rollout is remembered
     max_records: Count = 10_000
+    lease_s: Seconds = 120  # a rollout whose result is not requested for so long is cancelled
+    result_wait_s: Seconds = 30  # how long a request for a result waits for a change
     drain_s: Pause = 10.0  # at shutdown: for running rollouts to end
     farewell_s: Pause = 10.0  # after that: for the last completions to be delivered
 

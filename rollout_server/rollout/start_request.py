@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from rollout_conformance.contracts.rollout import wire
 
-Dialect = Literal["sync", "callback", "routed"]
+Dialect = Literal["sync", "callback", "routed", "leased"]
 Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackRoutes:
-    """The callback URLs of a routed rollout, their key, and its other members. Times are in seconds."""
+    """The callback URLs of a routed rollout, their key, and its other members; of a leased one only the latter. Times are in seconds."""
 
     completion: str
     grader: str | None
@@ -25,6 +25,7 @@ class CallbackRoutes:
     agent_timeout_s: float | None
     grader_timeout_s: float | None
     extra: Mapping[str, Any]
+    grade: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ class StatusStore:
 
     def matching(self, request: CancelRequest) -> list[str]:
         """The ids that a cancellation selects. Ids that it names are included, known or not."""
-        if request.rollout_ids is not None:
-            return list(dict.fromkeys(request.rollout_ids))
+        if request.ids is not None:
+            return list(dict.fromkeys(request.ids))
         return [name for name in self._cancellable() if request.prefix is None or name.startswith(request.prefix)]
 
     def disposition(self, rollout_id: str) -> Disposition:

@@ -37,6 +37,9 @@ class Limits(BaseModel):
     )
     rollout_timeout_s: float | None = Field(None, gt=0, allow_inf_nan=False, description="ends a rollout after this")
     tool_timeout_s: float | None = Field(None, gt=0, allow_inf_nan=False, description="gives up on one tool after this")
+    lease_timeout_s: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="cancels a rollout whose result was not requested for this long"
+    )
     max_concurrent: int | None = Field(
         None, gt=0, description="rollouts that run at once; more are queued or answered 429"
     )

@@ -19,7 +19,7 @@ from rollout_conformance.steps.live.inference_client import Engine, Generation
 from rollout_conformance.steps.peers.script import Loss, Reply
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.tokens import Tokens
-from rollout_conformance.steps.peers.trainer import Enrolled, Play, ScriptedTrainer, completion, error
+from rollout_conformance.steps.peers.trainer import Enrolled, Play, ScriptedTrainer, error, generation_response
 
 SAMPLING = ("temperature", "top_p", "top_k", "max_tokens", "stop", "seed", "presence_penalty", "frequency_penalty")
 NULLS = ("refusal", "annotations", "audio", "function_call", "reasoning", "reasoning_content")
@@ -135,8 +135,7 @@ class LiveTrainer(ScriptedTrainer):
             False,
         )
         rollout.issued.append(issued)
-        headers = (("content-type", line.content_type), *((("connection", "close"),) if line.close else ()))
-        play.response = Response(200, headers, completion(rollout, issued, line))
+        play.response = generation_response(rollout, issued, line)
 
     def drifted(self) -> Drifts:
         """The drifts so far, with the text around the first of them."""

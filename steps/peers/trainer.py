@@ -16,11 +16,13 @@ import orjson
 
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, Trace, parse
+from rollout_conformance.steps.peers import streamed_reply
 from rollout_conformance.steps.peers.script import Ack, Call, Cursor, Fault, Loss, Reply, Script
 from rollout_conformance.steps.peers.token_oracle import Issued, assistant_message, sample
 from rollout_conformance.steps.peers.tokens import Tokens
 
-JSON = (("content-type", "application/json"),)
+PLAIN = "application/json"
+JSON = (("content-type", PLAIN),)
 NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")
 HUNG_UP = "the server closed the connection before the answer"
 SAMPLED = 4  # tokens of the reply that a script is tried on
@@ -44,7 +46,8 @@ def scripted(loss: Loss | None) -> str:
 
 @dataclass(slots=True)
 class Enrolled:
-    """One rollout that the trainer plays its part in. `gate` gives the event that a held reply waits for."""
+    """One rollout that the trainer plays its part in. `gate` gives the event that a held reply waits for; `streams` says whether a generation
+    request that asks for a stream gets one."""
 
     label: str
     rollout_id: str
@@ -56,6 +59,7 @@ class Enrolled:
     gate: Callable[[str], asyncio.Event]
     tools: Sequence[Any] | None = None
     sampled: bool = False
+    streams: bool = False
     issued: list[Issued] = field(default_factory=list)
     lines: Cursor = field(init=False)
     acks: Cursor = field(init=False)
@@ -175,8 +179,7 @@ class ScriptedTrainer:
         lost, tampered = line.lost is not None, bool(line.put or line.drop or line.message)
         issued = Issued(n, prompt, ids, logprobs, message, finish, not line.odd, line.end_token, lost, tampered)
         rollout.issued.append(issued)
-        headers = (("content-type", line.content_type), *((("connection", "close"),) if line.close else ()))
-        response = Response(200, headers, completion(rollout, issued, line))
+        response = generation_response(rollout, issued, line)
         hold = rollout.gate(line.hold) if line.hold else None
         return Play(response, line.lost, line.drip, line.delay_s, hold, rollout, n)
 
@@ -196,11 +199,15 @@ def _ack(rollout: Enrolled, n: int, kind: Kind) -> Play:
     return Play(Response(ack.status, (*JSON, *ack.headers), body), ack.loss, enrolled=rollout, exchange=n, kind=kind)
 
 
-def completion(rollout: Enrolled, issued: Issued, line: Reply) -> bytes:
-    """The body of a generation, with what the script changes of it."""
+def generation_response(rollout: Enrolled, issued: Issued, line: Reply) -> Response:
+    """The response with a generation, with what the script changes of it: a JSON object, or a stream where the request asks for one."""
     reply = _reply(rollout.nonce, len(rollout.issued), issued)
     bend(reply, line)
-    return _dump(reply)
+    asked = parse(rollout.trace.exchanges[issued.exchange].request.body) if rollout.streams else None
+    streamed = streamed_reply.requested(asked)
+    media = streamed_reply.EVENT_STREAM if streamed and line.content_type == PLAIN else line.content_type
+    headers = (("content-type", media), *((("connection", "close"),) if line.close else ()))
+    return Response(200, headers, streamed_reply.encode(reply, asked, _dump) if streamed else _dump(reply))
 
 
 def _reply(nonce: str, number: int, issued: Issued) -> dict[str, Any]:

@@ -98,8 +98,8 @@ def _takes_nothing() -> None:
     read = CancelRequest.model_validate
 
     def lenient(body: Any) -> CancelRequest:
-        given = [name for name in ("rollout_ids", "prefix", "all") if isinstance(body, Mapping) and name in body]
-        return read(body if len(given) == 1 else {"rollout_ids": []})
+        given = [name for name in ("ids", "prefix", "all") if isinstance(body, Mapping) and name in body]
+        return read(body if len(given) == 1 else {"ids": []})
 
     put(endpoints, "CancelRequest", type("Lenient", (), {"model_validate": staticmethod(lenient)}))()
 

@@ -93,7 +93,7 @@ def test_a_cancellation_selects_running_and_queued_rollouts() -> None:
         statuses.set(name, status)  # type: ignore[arg-type]
     assert statuses.matching(CancelRequest(prefix="a-")) == ["a-1", "a-2"]
     assert statuses.matching(CancelRequest(all=True)) == ["a-1", "a-2", "b-1"]
-    named = statuses.matching(CancelRequest(rollout_ids=["a-2", "a-3", "x"]))
+    named = statuses.matching(CancelRequest(ids=["a-2", "a-3", "x"]))
     assert [statuses.disposition(name) for name in named] == ["cancelled_queued", "not_found", "not_found"]
 
 

@@ -19,7 +19,11 @@ from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Ro
 
 ENDS_BY_ITSELF = "ROLLOUT-231"
 NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 too
-RESULTS = {"callback": "ROLLOUT-136", "routed": "ROLLOUT-213"}  # a result for every rollout that was accepted
+RESULTS = {
+    "callback": "ROLLOUT-136",
+    "routed": "ROLLOUT-213",
+    "leased": "ROLLOUT-279",
+}  # a result for every rollout that was accepted
 NOT_RETRIED = "ROLLOUT-084"
 FULL = (429, 503)
 REJECTED = 400

@@ -44,6 +44,8 @@ class RolloutState:
     given: StartRequest | None = None
     enrolled: Enrolled | None = None
     sending: list[asyncio.Task[Any]] = field(default_factory=list)
+    lease: str = ""
+    polls: bool = True
 
 
 @dataclass(slots=True)

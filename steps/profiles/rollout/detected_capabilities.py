@@ -1,8 +1,10 @@
-"""What a target of the routed dialect shows of itself in a first, plain rollout: whether it knows its rollouts, and cancels them."""
+"""What a target of the routed or leased dialect shows of itself in a first, plain rollout: whether it knows its rollouts, cancels them, and
+measures them."""
 
 import contextlib
 
 from rollout_conformance.steps.engine.http_client import client
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers.script import Reply, Script
@@ -12,24 +14,29 @@ from rollout_conformance.steps.profiles.rollout.actions.start import Start
 from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
 from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutSession
 
-STEPS = (ScriptTrainer(Script((Reply(text="Hello."),))), Start(), GetStatus(), WaitForEnd(), GetStatus(), Cancel())
+HELLO = ScriptTrainer(Script((Reply(text="Hello."),)))
+STEPS = (HELLO, Start(), GetStatus(), WaitForEnd(), GetStatus(), Cancel())
+LEASED_STEPS = (HELLO, Start(), WaitForEnd(), Cancel())  # this dialect has no path for the status
 
 
 async def capabilities(base_url: str, context: CaseContext, patience_s: float) -> frozenset[str]:
-    """Those of `status` and `cancel` that the target has. One that answers these paths and knows nothing has neither."""
+    """Those of `status`, `cancel` and `metrics` that the target has. One that answers these paths and knows nothing has neither."""
     async with client() as http:
         session: RolloutSession = Session(base_url, http, Trace(), patience_s, 0.0)
         session.context = context
         with contextlib.suppress(WaitTimeout):
-            for step in STEPS:
+            for step in LEASED_STEPS if context.dialect == "leased" else STEPS:
                 await step.perform(session)
         exchanges = [e for e in session.trace.exchanges if e.to_target]
         given = session.state["rollouts"][""].given
         rollout_id = given.rollout_id if given is not None else ""
         await session.close()
-    return frozenset(
-        name for name, has in (("status", _knows(exchanges)), ("cancel", _cancels(exchanges, rollout_id))) if has
-    )
+    has = {
+        "status": _knows(exchanges),
+        "cancel": _cancels(exchanges, rollout_id),
+        "metrics": _measures(session.trace.exchanges),
+    }
+    return frozenset(name for name, found in has.items() if found)
 
 
 def _knows(exchanges: list[Exchange]) -> bool:
@@ -42,8 +49,15 @@ def _cancels(exchanges: list[Exchange], rollout_id: str) -> bool:
     """Whether a cancellation by ids is understood: its response has a value for the id."""
     answers = [_body(e) for e in exchanges if e.request.path == "/rollout/cancel"]
     return any(
-        rollout_id in (results if isinstance(results := body.get("results"), dict) else body) for body in answers
+        rollout_id in (results if isinstance(results := body.get("dispositions"), dict) else body) for body in answers
     )
+
+
+def _measures(exchanges: list[Exchange]) -> bool:
+    """Whether a sample has metrics: in a grader callback, or in a result."""
+    sent = [parse(e.request.body) for e in exchanges if not e.to_target and e.request.path.endswith("/graded")]
+    bodies = [*sent, *(_body(e) for e in exchanges if e.to_target and e.request.path.endswith("/result"))]
+    return any(mapping(mapping(mapping(body).get("sample")).get("metrics")) for body in bodies)
 
 
 def _body(exchange: Exchange) -> dict[str, object]:

@@ -17,6 +17,7 @@ from rollout_conformance.steps.profiles.rollout.start_request import (
     KEY_NAME,
     SAMPLING_NAME,
     START_PATH,
+    STREAMED,
     StartOverrides,
     StartRequest,
 )
@@ -38,6 +39,7 @@ ADDRESSES = {
     "sync": ("server_url",),
     "callback": ("server_url",),
     "routed": ("chat_completions_url", "completion_callback_url", "grader_callback_url"),
+    "leased": ("chat_completions_url",),
 }
 ENDPOINTS = {
     "server_url": "",
@@ -49,13 +51,15 @@ ENDPOINTS = {
 
 KEYS = ("callback_api_key", "api_key", "llm_api_key", "controller_api_key")
 
-ABOUT = {"sync": ("ROLLOUT-119",), "callback": ("ROLLOUT-136",), "routed": ("ROLLOUT-213",)}
+ABOUT = {"sync": ("ROLLOUT-119",), "callback": ("ROLLOUT-136",), "routed": ("ROLLOUT-213",), "leased": ("ROLLOUT-279",)}
 """The requirement that a rollout which never ends breaks."""
 
 
 def dialect_of(spec: Mapping[str, Any]) -> str | None:
     """The dialect of an OpenAPI document: its paths say so, or `x-dialect` does."""
     paths = spec.get("paths") or {}
+    if "/rollout/{rollout_id}/result" in paths:
+        return "leased"
     if "/rollout/cancel" in paths:
         return "routed"
     if isinstance(spec.get("x-dialect"), str):
@@ -87,7 +91,7 @@ def adapted_body(session: RolloutSession, body: Any) -> Any:
     if not isinstance(body, Mapping) or not all(_is_address(body.get(name)) for name in addresses[:2]):
         return body
     nonce = context.nonce()
-    base_url = context.trainer_url + (f"/of/{nonce}" if context.dialect == "routed" else "")
+    base_url = context.trainer_url + (f"/of/{nonce}" if context.dialect in STREAMED else "")
     ours = {name: base_url + ENDPOINTS[name] for name in addresses if _is_address(body.get(name))}
     mine = {**_without_nonces(body), **ours}
     if isinstance(mine.get("rollout_id"), str) and 0 < len(mine["rollout_id"]) <= LONGEST_ID:

@@ -23,15 +23,12 @@ from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
 from rollout_conformance.steps.profiles.rollout.context import RolloutSession
 from rollout_conformance.steps.profiles.rollout.expectations.termination import Completed
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
-from rollout_conformance.steps.profiles.rollout.view import completion_of
+from rollout_conformance.steps.profiles.rollout.view import completion_of, leased_result_of
 
 HERE = Location("greeting", 1)
 LEASE = "polling_lease_token"
 LEASE_S = 2.0  # how long a target that wants to be polled is given to report by itself
-LEASED = (
-    f"the target answers with a lease ({LEASE}): none of the dialects {', '.join(START_PATH)} polls for results; "
-    "this dialect is not supported"
-)
+LEASED = f"the target answers with a lease ({LEASE}): its results are fetched, which is the dialect leased (--dialect leased)"
 LARGEST = 1 << 20  # bytes of a body that is looked into
 TOKENIZER = (
     "give the name by which the target knows the tokenizer with --tokenizer-name, and its files with --tokenizer DIR"
@@ -43,10 +40,11 @@ ABOUT_CONNECTION = re.compile(r"connect|refused|unreachable|resolve|getaddrinfo|
 
 @dataclass(frozen=True, slots=True)
 class EndOfGreeting:
-    """Wait until the rollout has ended; not for long where its result has to be polled for, which the suite does not do."""
+    """Wait until the rollout has ended; not for long where its result has to be polled for, which only the dialect leased does."""
 
     async def perform(self, session: RolloutSession) -> None:
-        if any(exchange.to_target and _lease(exchange) for exchange in session.trace.exchanges):
+        leased = session.context.dialect == "leased"
+        if not leased and any(exchange.to_target and _lease(exchange) for exchange in session.trace.exchanges):
             session.patience_s = min(session.patience_s, LEASE_S)
         await WaitForEnd().perform(session)
 
@@ -60,7 +58,8 @@ def greeting(dialect: str) -> Case:
 def read_probe(session: RolloutSession, case: Case) -> ProbeResult:
     """Whether rollouts can be judged: the start is accepted, and something reaches the trainer."""
     trace, context = session.trace, session.context
-    start = next((e for e in reversed(trace.exchanges) if e.to_target and e.rollout == ""), None)
+    starts = (e for e in reversed(trace.exchanges) if e.to_target and e.rollout == "" and e.request.method == "POST")
+    start = next(starts, None)
     if start is None:
         return ProbeResult("no start request was sent")
     key = key_source(context.target_key, context.card.key)
@@ -72,7 +71,7 @@ def read_probe(session: RolloutSession, case: Case) -> ProbeResult:
         return ProbeResult() if reached else ProbeResult(_unreached(session)) if waiting else result_of(plain, start)
     if (rejected := result_of(plain, start)).obstacle:
         return rejected
-    if failed is None and _lease(start) and not _ended(trace, start):
+    if case.dialect != "leased" and failed is None and _lease(start) and not _ended(trace, start):
         return ProbeResult(LEASED)
     if failed is not None:
         return _of_error(session, case.dialect, failed, reached)
@@ -109,7 +108,7 @@ def _body(body: bytes) -> Mapping[str, object]:
 
 def _ended(trace: Trace, start: Exchange) -> bool:
     """Whether the rollout reported an end, whatever that was."""
-    if any(event.name == "CompletedPosted" for event in trace.events):
+    if any(event.name in ("CompletedPosted", "ResultReturned") for event in trace.events):
         return True
     return start.response is not None and start.response.status == 200 and "status" in _body(start.response.body)
 
@@ -119,6 +118,9 @@ def _error(dialect: str, trace: Trace, start: Exchange) -> str | None:
     posts = [event.exchange for event in trace.events if event.name == "CompletedPosted"]
     if dialect == "sync":
         body = _body(start.response.body if start.response else b"")
+    elif dialect == "leased":
+        results = [trace.exchanges[event.exchange].response for event in trace.events if event.name == "ResultReturned"]
+        body = leased_result_of(_body(results[0].body)) if results and results[0] is not None else {}
     else:
         body = _body(trace.exchanges[posts[0]].request.body) if posts else {}
         body = completion_of(body) if dialect == "routed" else body

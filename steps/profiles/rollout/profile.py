@@ -48,13 +48,14 @@ from rollout_conformance.steps.profiles.rollout.invariants.event_order import or
 from rollout_conformance.steps.profiles.rollout.invariants.generation_requests import requests
 from rollout_conformance.steps.profiles.rollout.invariants.history import history
 from rollout_conformance.steps.profiles.rollout.invariants.http_surface import surface
+from rollout_conformance.steps.profiles.rollout.invariants.leased import leased
 from rollout_conformance.steps.profiles.rollout.invariants.mask import mask
 from rollout_conformance.steps.profiles.rollout.invariants.metrics import metrics, numbers
 from rollout_conformance.steps.profiles.rollout.invariants.routed import routed
 from rollout_conformance.steps.profiles.rollout.invariants.termination import ending, errors
 from rollout_conformance.steps.profiles.rollout.invariants.tools import tools
 from rollout_conformance.steps.profiles.rollout.mistakes import mistakes
-from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
+from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, STREAMED
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout, answer, read_rollout
 from rollout_conformance.steps.profiles.rollout.vocabulary import VOCABULARY
 
@@ -73,7 +74,9 @@ LACKS = {
     "restart": "the suite cannot stop a target that it was only given the URL of",
     "shipped_tokenizer": "the target uses a tokenizer of its own",
     "status": "the target shows no status of a rollout of its own but `unknown`, and the card does not declare status",
-    "cancel": 'the target gives no disposition for {"rollout_ids": [id]}, and the card does not declare cancel',
+    "metrics": "the sample of a plain rollout has no metrics, and the card does not declare metrics",
+    "lease_timeout": "the card declares no lease_timeout_s",
+    "cancel": 'the target gives no disposition for {"ids": [id]}, and the card does not declare cancel',
 }
 
 CAPABILITIES = ("idempotency_key", "shown_id", "reward")  # declared by a card, and by nothing else
@@ -89,7 +92,7 @@ class RolloutPeers(NoPeers):
     tokenizer: Path
     contexts: dict[tuple[str, str], CaseContext] = field(default_factory=dict)
     tools: dict[str, dict[str, Any]] = field(default_factory=dict)
-    shown: frozenset[str] = frozenset()
+    shown: dict[str, frozenset[str]] = field(default_factory=dict)
     counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     counters: dict[str, "itertools.count[int]"] = field(default_factory=dict)
 
@@ -168,10 +171,14 @@ class RolloutPeers(NoPeers):
             return self.tokenizer == TOKENIZER and not (self.setting.tokenizer_name or card.tokenizer_name)
         if need == "tool_timeout":
             return limits.tool_timeout_s is not None and card.hanging_tool is not None
-        if need in ("generation_timeout", "rollout_timeout"):
+        if need == "metrics" and case.dialect in ("sync", "callback"):
+            return True  # there a result has them
+        if need in ("generation_timeout", "rollout_timeout", "lease_timeout"):
             return getattr(limits, f"{need}_s") is not None
         return (
-            limits.max_concurrent is not None if need == "max_concurrent" else need in (*card.capabilities, *self.shown)
+            limits.max_concurrent is not None
+            if need == "max_concurrent"
+            else need in (*card.capabilities, *self.shown.get(case.dialect, ()))
         )
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
@@ -205,20 +212,35 @@ class RolloutPeers(NoPeers):
         return tuple(shown)
 
     async def _shows(self, http: Any, base_url: str, dialect: str, answers: dict[str, str], named: bool) -> bool:
-        """`sync` and `routed` share a path: the one has /tools beside it, the other /rollout/cancel. Neither has to have these, so that
-        the path is enough where the user has `named` the dialect. `answers` notes what was answered instead."""
+        """`sync`, `routed` and `leased` share a path: the first has /tools beside it, the others /rollout/cancel, the last a path for results.
+        None has to have these, so that the path is enough where the user has `named` the dialect. `answers` notes what was answered
+        instead."""
         reply = await self._asked(http, "POST", base_url + START_PATH[dialect])
         answers[dialect] = f"{reply.status_code} {excerpt(reply.content)}".strip()
         if not _is_path(reply):
             return False
         if dialect == "callback" or named:
             return True
+        if dialect == "leased":
+            answers[dialect] = "as in another dialect (there is no GET /rollout/{rollout_id}/result)"
+            return await self._has_path(http, f"{base_url}/rollout/rc-unknown/result")
         routed = _is_path(await self._asked(http, "POST", f"{base_url}/rollout/cancel"))
+        if routed and await self._has_path(http, f"{base_url}/rollout/rc-unknown/result"):
+            # Both dialects cancel; only the one with callbacks has a path for the status.
+            routed = await self._has_path(http, f"{base_url}/rollout/rc-unknown/status")
+            if dialect == "sync" and not routed:
+                return _is_path(await self._asked(http, "GET", f"{base_url}/tools"))
         if dialect == "routed":
             answers[dialect] = "as in the dialect sync (there is no POST /rollout/cancel)"
             return routed
         answers[dialect] = "as in the dialect routed (there is no GET /tools)"
         return not routed or _is_path(await self._asked(http, "GET", f"{base_url}/tools"))
+
+    async def _has_path(self, http: Any, url: str) -> bool:
+        """Whether a path that needs GET is there: an unknown id may be answered 404 like an unknown path, but then POST is 405."""
+        if _is_path(await self._asked(http, "GET", url)):
+            return True
+        return bool((await self._asked(http, "POST", url)).status_code == 405)
 
     async def _asked(self, http: Any, method: str, url: str) -> Any:
         """An empty request, with the key: where every path requires one, an absent path looks like a present one."""
@@ -230,12 +252,12 @@ class RolloutPeers(NoPeers):
         return {"authorization": f"Bearer {key}"} if key else {}
 
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
-        """The tools that the target shows: /tools (sync, routed), or the answer to a start (callback), else its first generation call.
-        Of the routed dialect also what else it has."""
+        """The tools that the target shows: /tools (sync, routed, leased), or the answer to a start (callback), else its first generation
+        call. Of the routed and the leased dialect also what else it has."""
         listed = (_of_start(greeting) if dialect == "callback" else await self._listed(base_url)) or _of_call(greeting)
         self.tools[dialect] = _by_name(listed)
-        if dialect == "routed" and not {"status", "cancel"} <= set(self.setting.card.capabilities):
-            self.shown = await capabilities(base_url, self._context("routed", ""), LOOK_S)
+        if dialect in STREAMED and not {"status", "cancel", "metrics"} <= set(self.setting.card.capabilities):
+            self.shown[dialect] = await capabilities(base_url, self._context(dialect, ""), LOOK_S)
         self.contexts.clear()
 
     async def _listed(self, base_url: str) -> Any:
@@ -357,7 +379,7 @@ PROFILE: Profile[CaseState, CaseView] = Profile(
     name="rollout",
     role="trainer",
     closing="Not fit to train on",
-    dialects=("sync", "callback", "routed"),
+    dialects=("sync", "callback", "routed", "leased"),
     catalogue=CATALOGUE,
     contract=CONTRACT,
     reference=Reference(
@@ -379,6 +401,7 @@ PROFILE: Profile[CaseState, CaseView] = Profile(
         errors,
         completion,
         routed,
+        leased,
         repetition,
         auth,
         secrets,

@@ -28,6 +28,7 @@ async def wait_until_ended(session: RolloutSession, state: RolloutState) -> None
         return
     routed = session.context.dialect == "routed"
     what = "an acknowledged completion" if routed else "an acknowledged POST /v1/rollout/completed"
+    what = "the result" if session.context.dialect == "leased" else what
     with session.context.ends.awaited(session):
         await session.until(lambda: _is_delivered(session, state) or _has_truncated_ack(session, state), what)
     if not _is_delivered(session, state):
@@ -42,6 +43,8 @@ def _has_truncated_ack(session: RolloutSession, state: RolloutState) -> bool:
 
 
 def _is_delivered(session: RolloutSession, state: RolloutState) -> bool:
+    if count(session, state, "ResultReturned"):
+        return True
     if count(session, state, "GradedAcked"):  # after the completion, acknowledged or given up
         return True
     if count(session, state, "CompletedAcked"):

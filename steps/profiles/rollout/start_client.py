@@ -12,7 +12,14 @@ from rollout_conformance.steps.peers.token_oracle import sampled_by
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.peers.trainer import Enrolled
 from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutSession, RolloutState, rollout_state
-from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides, StartRequest, compose
+from rollout_conformance.steps.profiles.rollout.result_client import begin_to_poll
+from rollout_conformance.steps.profiles.rollout.start_request import (
+    START_PATH,
+    STREAMED,
+    StartOverrides,
+    StartRequest,
+    compose,
+)
 
 RETRY_AFTER_S = 0.2  # until a start request is sent again to a busy server without Retry-After
 LONGEST_RETRY_AFTER_S = 5.0
@@ -48,6 +55,7 @@ def register_as(
         session.hold,
         context.tool_schemas(),
         bool(session.state.get("sampled")),
+        streams=context.dialect in STREAMED,
     )
     context.trainer.enroll(state.enrolled)
 
@@ -123,6 +131,8 @@ def record_start_response(session: RolloutSession, label: str, n: int, response:
     sync = session.context.dialect == "sync"
     # Any 2xx accepts a rollout: that it should have been a 202 is one breach, and no reason to miss all others.
     if response.status == 200 if sync else 200 <= response.status < 300:
+        if session.context.dialect == "leased":
+            begin_to_poll(session, label, response, authorization(session.context))
         session.trace.event(label, "server", "ResultReturned" if sync else "StartAccepted", n)
     elif _all_rejected(session, label):
         session.trace.event(label, "server", "StartRefused", n)

@@ -5,17 +5,21 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from rollout_conformance.contracts.rollout.wire import InitRequest, RolloutRequest
+from rollout_conformance.contracts.rollout.wire_leased import LeasedRequest
 from rollout_conformance.contracts.rollout.wire_routed import RoutedRequest
 from rollout_conformance.steps.engine.suggestions import unknown_name
 
-START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init", "routed": "/rollout"}
-SAMPLING_NAME = {"sync": "sampling_params", "callback": "completion_params", "routed": ""}
-KEY_NAME = {"sync": "callback_api_key", "callback": "api_key", "routed": "llm_api_key"}
+START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init", "routed": "/rollout", "leased": "/rollout"}
+SAMPLING_NAME = {"sync": "sampling_params", "callback": "completion_params", "routed": "", "leased": ""}
+STREAMED = ("routed", "leased")  # the dialects whose servers may request streams
+KEY_NAME = {"sync": "callback_api_key", "callback": "api_key", "routed": "llm_api_key", "leased": "llm_api_key"}
 
 SHORT = ("sampling", "only_sampling", "key", "messages")  # what each dialect has under a name of its own
 MEMBERS = tuple(
     dict.fromkeys(
-        name for model in (RolloutRequest, InitRequest, RoutedRequest) for name in (*SHORT, *model.model_fields)
+        name
+        for model in (RolloutRequest, InitRequest, RoutedRequest, LeasedRequest)
+        for name in (*SHORT, *model.model_fields)
     )
 )
 
@@ -85,7 +89,7 @@ class StartRequest:
 
     @property
     def messages(self) -> list[Any]:
-        messages = self.body.get("initial_messages" if self.dialect == "routed" else "messages")
+        messages = self.body.get("initial_messages" if self.dialect in STREAMED else "messages")
         return messages if isinstance(messages, list) else []
 
     @property
@@ -99,8 +103,8 @@ def compose(
     dialect: str, label: str, nonce: str, trainer_url: str, tokenizer: str, overrides: StartOverrides
 ) -> StartRequest:
     """The start request of a dialect, with the overrides of a case."""
-    if dialect == "routed":
-        return _routed(label, nonce, trainer_url, overrides)
+    if dialect in STREAMED:
+        return _by_url(dialect, label, nonce, trainer_url, overrides)
     key = f"tk-{nonce}-{label or 'it'}"
     base_url = (
         overrides.scheme + trainer_url.removeprefix("http") + overrides.path
@@ -138,19 +142,26 @@ def compose(
     )
 
 
-def _routed(label: str, nonce: str, trainer_url: str, overrides: StartOverrides) -> StartRequest:
+def _by_url(dialect: str, label: str, nonce: str, trainer_url: str, overrides: StartOverrides) -> StartRequest:
     """Each URL has the nonce in it, by which its rollout is found."""
     base_url = f"{trainer_url}{overrides.path}/of/{nonce}"
     body: dict[str, Any] = {
         "rollout_id": _shaped(nonce, overrides.rollout_id),
         "initial_messages": _conversation(nonce),
         "chat_completions_url": f"{base_url}/v1",
-        "completion_callback_url": f"{base_url}/v1/rollout/completed",
-        "grader_callback_url": f"{base_url}/v1/rollout/graded",
         "llm_api_key": f"tk-{nonce}-{label or 'it'}",
-        "controller_api_key": f"ck-{nonce}-{label or 'it'}",
         "label": "8",
     }
+    if dialect == "leased":
+        body["grade"] = True
+    else:
+        body |= {
+            "completion_callback_url": f"{base_url}/v1/rollout/completed",
+            "grader_callback_url": f"{base_url}/v1/rollout/graded",
+            "controller_api_key": f"ck-{nonce}-{label or 'it'}",
+        }
+    if overrides.metadata_bytes is not None:
+        body["metadata"] = _metadata(overrides.metadata_bytes)
     for name, value in overrides.body.items():
         body[{"key": "llm_api_key", "messages": "initial_messages"}.get(name, name)] = value
     for name in overrides.without:
@@ -159,7 +170,7 @@ def _routed(label: str, nonce: str, trainer_url: str, overrides: StartOverrides)
     key = body.get("llm_api_key") if body.get("llm_api_key") is not None else body.get("controller_api_key")
     rollout_id = body.get("rollout_id")
     return StartRequest(
-        label, "routed", rollout_id if isinstance(rollout_id, str) else "", key, nonce, base_url, body, {}, overrides
+        label, dialect, rollout_id if isinstance(rollout_id, str) else "", key, nonce, base_url, body, {}, overrides
     )
 
 

@@ -38,6 +38,15 @@ class Chat:
         messages = self.fields.get("messages")
         return messages if isinstance(messages, list) else []
 
+    def as_received(self, seen: Any) -> Any:
+        """The generated message as the server received it: a stream does not distinguish an empty content from an absent one, which the
+        message `seen` may then have either way."""
+        message = self.issued.message if self.issued is not None else {}
+        if self.fields.get("stream") is not True or message.get("content") not in (None, ""):
+            return message
+        content = seen.get("content") if isinstance(seen, dict) else None
+        return {**message, "content": content} if content in (None, "") else message
+
 
 def number(call: Chat) -> int:
     """By what calls are in order."""
@@ -95,6 +104,7 @@ class Rollout:
     tools: Sequence[Any] | None
     ended: bool
     scripted_fault: bool = False
+    polls: tuple[Answer, ...] = ()
     generated: tuple[Chat, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +121,8 @@ class Rollout:
         """Every terminal result, in order: 200 answers (sync) or completion callbacks."""
         if self.dialect == "sync":
             return tuple(start for start in self.starts if start.status == 200)
+        if self.dialect == "leased":
+            return tuple(replace(poll, body=leased_result_of(poll.fields)) for poll in self.polls if _ends(poll))
         return self.posts
 
     @property
@@ -123,10 +135,12 @@ class Rollout:
 
     @property
     def shown(self) -> bool:
-        """Whether the server had the occasion to show the conversation: in the routed dialect a graded sample does.
+        """Whether the server had the occasion to show the conversation: in the routed and leased dialects a sample does.
 
         A failed grade may come without a sample, as for a rollout without a label.
         """
+        if self.dialect == "leased":
+            return self.result is not None and isinstance(self.result.fields.get("final_messages"), list)
         return self.dialect != "routed" or any(
             isinstance(grade.fields.get("sample"), dict) for grade in self.grades[:1]
         )
@@ -215,7 +229,7 @@ def read_rollout(
     by_exchange = {item.exchange: item for item in issued}
     delivered = {event.exchange for event in events if event.name == "ChatAnswered"}
     acked = {event.exchange for event in events if event.name in ("CompletedAcked", "GradedAcked")}
-    starts, chats, posts, grades = [], [], [], []
+    starts, polls, chats, posts, grades = [], [], [], [], []
     for exchange in trace.exchanges:
         if exchange.rollout != given.label:
             continue
@@ -223,6 +237,8 @@ def read_rollout(
         if exchange.to_target:
             if path == START_PATH[given.dialect]:
                 starts.append(answer(exchange))
+            elif given.dialect == "leased" and path.endswith("/result"):
+                polls.append(answer(exchange))
         elif path.endswith("/chat/completions"):
             whole = by_exchange.get(exchange.n)
             chats.append(Chat(exchange, parse(exchange.request.body), whole, exchange.n in delivered))
@@ -235,7 +251,17 @@ def read_rollout(
                 posts.append(Post(exchange, body, exchange.n in acked))
     ended = any(event.name in ("ResultReturned", "CompletedPosted") for event in events)
     read = Rollout(
-        given, tuple(starts), tuple(chats), tuple(posts), tuple(grades), events, tokens, tools, ended, scripted_fault
+        given,
+        tuple(starts),
+        tuple(chats),
+        tuple(posts),
+        tuple(grades),
+        events,
+        tokens,
+        tools,
+        ended,
+        scripted_fault,
+        tuple(polls),
     )
     if deadline_s is None:
         return read
@@ -270,6 +296,29 @@ def completion_of(body: Any) -> Any:
         "error_message": body.get("err_message"),
         "finish_reason": extra.get("finish_reason"),
         "extra_fields": {**extra, **category},
+    }
+
+
+def _ends(poll: Answer) -> bool:
+    """Whether a response to a request for a result says how the rollout ended."""
+    return poll.status == 200 and poll.fields.get("status") in STATUS
+
+
+def leased_result_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A result of the leased dialect in the words of the others."""
+    sample = body.get("sample")
+    extra = sample.get("extra_fields") if isinstance(sample, dict) else None
+    category = {} if body.get("err_category") is None else {"error_category": body["err_category"]}
+    shown = sample_of(body) if body.get("status") == "success" else {}
+    return {
+        "rollout_id": body.get("rollout_id"),
+        "said_status": body.get("status"),
+        "status": STATUS.get(str(body.get("status")), body.get("status")),
+        "error_message": body.get("err_message"),
+        "finish_reason": extra.get("finish_reason") if isinstance(extra, dict) else None,
+        "extra_fields": category,
+        "sample": sample,
+        **shown,
     }
 
 

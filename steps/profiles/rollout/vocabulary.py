@@ -3,6 +3,7 @@
 from rollout_conformance.steps.engine.verbs import Vocabulary
 from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.profiles.rollout.actions.requests import Cancel, GetStatus, Send, StopServer
+from rollout_conformance.steps.profiles.rollout.actions.results import GetResult, NoPolling
 from rollout_conformance.steps.profiles.rollout.actions.start import ResendStart, Start, StartWithAuthorization
 from rollout_conformance.steps.profiles.rollout.actions.wait import (
     Release,
@@ -15,6 +16,7 @@ from rollout_conformance.steps.profiles.rollout.expectations import (
     counts,
     messages,
     responses,
+    result_responses,
     start_responses,
     termination,
     timing,
@@ -32,12 +34,15 @@ VOCABULARY = Vocabulary.of(
     Release,
     Send,
     GetStatus,
+    GetResult,
+    NoPolling,
     Cancel,
     StopServer,
     start_responses.StartAccepted,
     start_responses.StartRejected,
     start_responses.ResendRejected,
     start_responses.RejectedOrRun,
+    start_responses.RepeatedStartRefused,
     start_responses.StartResponseHeader,
     start_responses.StartResponseHasId,
     start_responses.StartResponseHidesKey,
@@ -68,4 +73,7 @@ VOCABULARY = Vocabulary.of(
     responses.CancelDisposition,
     responses.CancelRejected,
     responses.ActiveRollouts,
+    result_responses.ResultStatus,
+    result_responses.ResultRefused,
+    result_responses.ResultRepeated,
 )

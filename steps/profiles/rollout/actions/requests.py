@@ -114,7 +114,7 @@ class Cancel(RequestAction):
             return {"all": True}
         if self.prefix:
             return {"prefix": _common_prefix(ids) if self.prefix == "common" else self.prefix}
-        return {"rollout_ids": ids}
+        return {"ids": ids}
 
 
 def _common_prefix(ids: list[str]) -> str:

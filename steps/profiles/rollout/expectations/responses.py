@@ -62,7 +62,7 @@ class CancelDisposition(ResponseExpectation):
             yield Check(False, self._expected, "no cancel request in this case").evidence(requirement)
 
     def check(self, response: KeptResponse, view: Any) -> list[Check]:
-        results = response.fields.get("results")
+        results = response.fields.get("dispositions")
         results = results if isinstance(results, dict) else response.fields
         ids = [self.rollout_id] if self.rollout_id else [one.given.rollout_id for one in view.rollouts.values()]
         return [

@@ -63,6 +63,22 @@ class ResendRejected(RolloutExpectation):
         yield Check(last.status in self.statuses, expected, shown_status(last), (last.n,))
 
 
+@verb("repeated_start_refused", short="rollout", example="left")
+@phrase("the repeated start request is refused")
+@dataclass(frozen=True, slots=True)
+class RepeatedStartRefused(RolloutExpectation):
+    """The last start request is answered with a 4xx status, or with the lease of the first one (leased dialect)."""
+
+    admits: ClassVar = ("rejected",)
+
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+        original, last = rollout.starts[0], rollout.starts[-1]
+        leases = [start.fields.get("polling_lease_token") for start in (original, last)]
+        same = last.status == original.status == 202 and leases[0] is not None and leases[0] == leases[1]
+        ok = same or (last.status is not None and 400 <= last.status < 500)
+        yield Check(ok, "409, or the lease of the first start request", shown_status(last), (original.n, last.n))
+
+
 @verb("rejected_or_run", short="rollout", example="left")
 @phrase("each rollout is rejected or runs")
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from rollout_conformance.steps.profiles.rollout.expectations.base import (
     final_messages,
     shown_end,
 )
+from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 
@@ -33,7 +34,7 @@ class Completed(RolloutExpectation):
         expected = "COMPLETED"
         expected += f" with finish_reason {' or '.join(self.finish_reasons)}" if self.finish_reasons else ""
         status, reason, exchanges = end_of(rollout)
-        unreported = rollout.dialect == "routed" and reason is None
+        unreported = rollout.dialect in STREAMED and reason is None
         ok = status == "COMPLETED" and (not self.finish_reasons or unreported or reason in self.finish_reasons)
         yield Check(ok, expected, shown_end(rollout), exchanges, duplicates_invariant=True)
 
@@ -103,7 +104,7 @@ class Ended(RolloutExpectation):
 @phrase("the completed callbacks report {statuses}")
 @dataclass(frozen=True, slots=True)
 class CallbackStatus(RolloutExpectation):
-    """There is a completed callback, and all report one of these statuses (routed dialect)."""
+    """There is a completed callback, and all report one of these statuses (routed dialect; leased: so do the results)."""
 
     statuses: tuple[Literal["success", "failure", "cancelled"], ...]
 
@@ -116,10 +117,10 @@ class CallbackStatus(RolloutExpectation):
         return self.statuses == ("success",)
 
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
-        reported = [callback.fields.get("said_status") for callback in rollout.posts]
+        reported = [callback.fields.get("said_status") for callback in rollout.results]
         ok = bool(reported) and all(status in self.statuses for status in reported)
         expected = f"a completion with status {' or '.join(self.statuses)}"
-        yield Check(ok, expected, f"completions: {show(reported)}", tuple(one.n for one in rollout.posts[:3]))
+        yield Check(ok, expected, f"completions: {show(reported)}", tuple(one.n for one in rollout.results[:3]))
 
 
 @verb("result_has_metrics", short="rollout", example="left")

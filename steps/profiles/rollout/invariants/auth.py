@@ -8,7 +8,7 @@ from rollout_conformance.steps.peers.trainer import NONCE
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Chat, Post, Rollout
 
-CARRIED = {"sync": "166", "callback": "168", "routed": "210"}
+CARRIED = {"sync": "166", "callback": "168", "routed": "210", "leased": "271"}
 SHORTEST_SECRET = 8  # a shorter key occurs in ordinary text
 
 
@@ -86,7 +86,7 @@ def secrets(view: CaseView) -> Iterator[Evidence]:
 
 def _leaks(rollout: Rollout, key: bytes, log: bytes) -> Iterator[tuple[Any, ...]]:
     """Where a key stands that should not, each with the number of its exchange."""
-    for answer in rollout.starts:
+    for answer in (*rollout.starts, *rollout.polls):
         if answer.exchange.response is not None and key in answer.exchange.response.body and not quotes(answer, key):
             yield "an answer to us", answer.n
     calls: tuple[Chat | Post, ...] = (*rollout.chats, *rollout.posts)
@@ -105,7 +105,7 @@ def isolation(view: CaseView) -> Iterator[Evidence]:
     for rollout in view.rollouts.values():
         own = rollout.given.nonce.encode()
         strangers = 0
-        results = (start for start in rollout.starts if start.status == 200)
+        results = (answer for answer in (*rollout.starts, *rollout.polls) if answer.status == 200)
         calls: tuple[Chat | Post | Answer, ...] = (*rollout.chats, *rollout.posts, *results)
         for call in calls:
             body = call.exchange.request.body if not call.exchange.to_target else _body(call)

@@ -10,7 +10,7 @@ from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Po
 
 
 def completion(view: CaseView) -> Iterator[Evidence]:
-    if view.dialect == "sync":
+    if view.dialect in ("sync", "leased"):
         return
     for rollout in view.rollouts.values():
         yield from _one_result(rollout)
@@ -82,7 +82,7 @@ def repetition(view: CaseView) -> Iterator[Evidence]:
         if len(same) < 2 or not rollout.chats:
             continue
         anew = restarts(rollout)
-        if view.dialect == "sync":
+        if view.dialect in ("sync", "leased"):
             continue
         requirement = _kind(rollout, same)
         if anew:

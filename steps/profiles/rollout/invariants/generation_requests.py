@@ -6,6 +6,7 @@ from typing import Any
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.profiles.rollout.invariants.common import absent_or_null, broken, same, satisfied, show
+from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
 
 SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "logprobs")
@@ -98,7 +99,8 @@ def _logprobs(chat: Chat) -> Evidence:
 
 
 def _shape(rollout: Rollout, chat: Chat) -> Iterator[Evidence]:
-    if "stream" not in rollout.given.sampling and chat.fields.get("stream") not in (None, False):
+    streams = rollout.dialect in STREAMED or "stream" in rollout.given.sampling
+    if not streams and chat.fields.get("stream") not in (None, False):
         yield broken("053", "no stream", f"stream: {show(chat.fields['stream'])}", chat.n)
     elif "n" not in rollout.given.sampling and chat.fields.get("n") not in (None, 1):
         yield broken("053", "one choice", f"n: {show(chat.fields['n'])}", chat.n)

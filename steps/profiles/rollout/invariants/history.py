@@ -33,7 +33,7 @@ def _turn(before: Chat, chat: Chat) -> Iterator[Evidence]:
     yield satisfied("047")
     yield same("048", before.messages, chat.messages[:known], "messages of the call before", before.n, chat.n)
     if before.issued is not None:
-        yield _answer(before.issued.message, chat.messages[known], known, before.n, chat.n)
+        yield _answer(before.as_received(chat.messages[known]), chat.messages[known], known, before.n, chat.n)
 
 
 def _answer(issued: Any, seen: Any, at: int, *exchanges: int) -> Evidence:

@@ -9,6 +9,7 @@ from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, number, same, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.invariants.tools import is_bare_number
+from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Chat, Post, Rollout
 
 DEFAULT_TURNS, DEFAULT_TOKENS = 10, 8192
@@ -110,7 +111,7 @@ def _reason(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     observed = f"status {show(status)}, finish_reason {show(reason)}"
     for requirement, reasons in _due(rollout, last):
         expected = f"COMPLETED with finish_reason {' or '.join(reasons)}"
-        unsaid = rollout.dialect == "routed" and reason is None  # no member of the dialect says it
+        unsaid = rollout.dialect in STREAMED and reason is None  # no member of the dialect says it
         if status == "COMPLETED" and (reason in reasons or unsaid):
             yield satisfied(requirement)
         elif status == "ERROR" and _was_retried(rollout, last):
@@ -175,7 +176,11 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         return
     yield satisfied("115")
     yield same(
-        "117", last.issued.message, final[known], f"final_messages[{known}], the last assistant message", result.n
+        "117",
+        last.as_received(final[known]),
+        final[known],
+        f"final_messages[{known}], the last assistant message",
+        result.n,
     )
     yield from _tail(rollout, last, final[known + 1 :], result)
 
