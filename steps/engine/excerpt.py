@@ -99,8 +99,11 @@ def _json(value: object, clues: Clues) -> str:
 def _leading(value: object, paths: Iterable[Path], quoted: Sequence[str]) -> list[Path]:
     """The paths that lead to something in `value`, the longest first; those that begin within it count from where they fit."""
     found: list[Path] = []
+    direct = any(_depth(value, path) > 1 for path in paths)
     for path in paths:
-        whole = path if _depth(value, path) else _best(value, list(_within(value, path)), quoted)
+        whole = path if _depth(value, path) else None
+        if whole is None and not direct:
+            whole = _best(value, list(_within(value, path)), quoted)
         if whole and not any(known[: len(whole)] == whole for known in found):
             found.append(whole)
     longest = max((len(path) for path in found), default=0)

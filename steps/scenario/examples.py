@@ -26,11 +26,17 @@ def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]
         if list(row) != list(table[0]):
             told = f"this row has the columns {', '.join(map(str, row))}; the first has {', '.join(map(str, table[0]))}"
             raise source.problem(at, told)
-        name = "-".join(str(value) for value in row.values())
+        name = _name(row)
         if name in seen:
             raise source.problem(at, f"this row equals row {seen[name] + 1}; take one of them out")
         seen[name] = n
         yield f"[{name}]", _filled(source, path, case, row)
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """The values of a row, without those that have parts of their own: other columns tell these apart."""
+    plain = [str(value) for value in row.values() if not isinstance(value, Mapping | list)]
+    return "-".join(plain or map(str, row.values()))
 
 
 def _filled(source: Source, path: Path_, value: Any, row: Mapping[str, Any]) -> Any:
