@@ -5,22 +5,21 @@ and capabilities that an entry may name are declared in the same file. It judges
 """
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rollout_conformance.contracts import reports, strict_yaml
+from rollout_conformance.contracts.reports import Report
+from rollout_conformance.contracts.strict_yaml import CatalogueError as CatalogueError
 
 Level = Literal["must", "should", "may"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 # The part of the suite that gives the evidence: a check of every trace, the expectations of a written case, generated requests, exploration.
 Method = Literal["invariant", "case", "fuzzing", "exploration"]
-
-
-class CatalogueError(ValueError):
-    """An invalid catalogue. The text names every invalid entry and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,7 @@ class Requirement:
     accepts: tuple[str, ...]
     decision: str | None
     needs: tuple[str, ...]
+    reports: tuple[Report, ...] = ()
 
     @property
     def fuzzed(self) -> bool:
@@ -47,36 +47,20 @@ class Requirement:
 
 def load(path: Path) -> dict[str, Requirement]:
     """The requirements in `path` by id, in the order of the file. Raises `CatalogueError` for an invalid file."""
+    raw = strict_yaml.read(path)
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (it constructs only strings)
         catalogue = _Catalogue.model_validate(raw)
-    except yaml.MarkedYAMLError as broken:
-        where = f"{path}:{broken.problem_mark.line + 1}" if broken.problem_mark else str(path)
-        raise CatalogueError(f"{where}: {broken.problem}") from None
     except ValidationError as wrong:
         raise CatalogueError("\n".join(f"{path}: {line}" for line in _explained(wrong, raw))) from None
     if problems := [*_problems(catalogue)]:
         raise CatalogueError("\n".join(f"{path}: {problem}" for problem in problems))
-    return {entry.id: entry.frozen() for entry in catalogue.requirements}
+    seen = reports.by_requirement(path.with_name(reports.FILE), {entry.id for entry in catalogue.requirements})
+    return {entry.id: entry.frozen(seen.get(entry.id, ())) for entry in catalogue.requirements}
 
 
 def capabilities(path: Path) -> dict[str, str]:
     """The capabilities that the catalogue in `path` declares, by name: what a target with each of them does."""
-    raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (it builds nothing but text)
-    return _Catalogue.model_validate(raw).capabilities
-
-
-class _Loader(yaml.CBaseLoader):
-    """Loads every scalar as a string (`no`, `422`), and rejects a mapping with a duplicate key."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                problem = f"the key {key.value!r} appears twice in one mapping; write it once"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+    return _Catalogue.model_validate(strict_yaml.read(path)).capabilities
 
 
 Text = Annotated[str, Field(min_length=1)]
@@ -102,13 +86,14 @@ class _Entry(_Strict):
     decision: Text | None = None
     needs: Texts | None = None
 
-    def frozen(self) -> Requirement:
+    def frozen(self, seen: tuple[Report, ...]) -> Requirement:
         return Requirement(
             **{
                 **dict(self),
                 "judged_by": self.judged_by or (),
                 "accepts": self.accepts or (),
                 "needs": self.needs or (),
+                "reports": seen,
             }
         )
 
