@@ -36,8 +36,10 @@ class _GrowingCall:
     def add(self, part: Mapping[str, Any]) -> None:
         self.id = part.get("id") or self.id
         function = mapping(part.get("function"))
-        for name, pieces in self.function.items():
-            pieces.append(text(function.get(name)))
+        name = text(function.get("name"))
+        if name and "".join(self.function["name"]) != name:  # sent again it is the same one: CHAT-058 judges that
+            self.function["name"].append(name)
+        self.function["arguments"].append(text(function.get("arguments")))
 
     def call(self) -> dict[str, Any]:
         function = {name: "".join(pieces) for name, pieces in self.function.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings, text
-from rollout_conformance.steps.engine.trace import NotJson
+from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.sse.streams import StreamedResponse
 
@@ -116,6 +116,12 @@ class Choice:
     def reasoning(self) -> str:
         """The reasoning, by either of its names."""
         return text(self.message.get("reasoning_content")) or text(self.message.get("reasoning"))
+
+    @property
+    def is_cut_call(self) -> bool:
+        """Whether the arguments of the last call are no JSON: all of them, where something ended it in the middle."""
+        arguments = mapping(self.calls[-1].get("function")).get("arguments") if self.calls else None
+        return isinstance(arguments, str) and isinstance(parse(arguments.encode("utf-8", "replace")), NotJson)
 
     @property
     def finish(self) -> Any:

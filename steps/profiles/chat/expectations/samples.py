@@ -5,13 +5,18 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rollout_conformance.steps.profiles.chat.responses import Choice, functions
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.profiles.chat.chunk_excerpts import around, departure
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice, functions
 
+TEXTS = ("content", "reasoning", "reasoning_content")  # members of deltas
+SHORT = 120  # characters of a text that a message shows
+BEFORE = 40  # of them before the first difference
 BIG = 2**53  # no probability has a logarithm below minus this
 
 
 def sample(choice: Choice, by: str = "text") -> Any:
-    """The token ids of a choice where it has any and they are meant, else its text, its tool calls and its finish reason."""
+    """The token ids of a choice where it has any and they are meant, else its text, its reasoning, its tool calls and its finish reason."""
     if by == "token_ids" and choice.ids is not None:
         return list(choice.ids)
     # Where no ids show what was sampled, the spacing of arguments is left to the server.
@@ -19,7 +24,49 @@ def sample(choice: Choice, by: str = "text") -> Any:
         {"name": name, "arguments": arguments if choice.ids else _parsed(arguments)}
         for name, arguments in functions(choice)
     ]
-    return {"content": choice.content, "calls": calls, "finish": choice.finish}
+    if not choice.reasoning:
+        return {"content": choice.content, "calls": calls, "finish": choice.finish}
+    # White space between the two belongs to the template; servers leave it out in one kind of response and not in the other.
+    texts = {"content": choice.content.strip(), "reasoning": choice.reasoning.strip()}
+    return {**texts, "calls": calls, "finish": choice.finish}
+
+
+def same_sample(first: ChatResponse, other: ChatResponse, by: str) -> bool:
+    """Whether two responses have the same first choice. A stream that says no finish reason breaks the order of its chunks (CHAT-051)."""
+    pair = [sample(one.first_choice, by) for one in (first, other)]
+    if any(one.streamed and one.first_choice.finish is None for one in (first, other)):
+        pair = [{**one, "finish": None} if isinstance(one, dict) else one for one in pair]
+    return bool(pair[0] == pair[1])
+
+
+def told_apart(first: ChatResponse, other: ChatResponse, by: str) -> tuple[str, str]:
+    """What a message says of two choices that differ: only the members that do, long texts around the first difference."""
+    pair = [sample(one.first_choice, by) for one in (first, other)]
+    if not all(isinstance(one, dict) for one in pair):
+        return show(pair[0]), show(pair[1])
+    names = [name for name in {**pair[0], **pair[1]} if pair[0].get(name) != pair[1].get(name)]
+    texts = [around_difference(*(one.get(name) for one in pair)) for name in names]
+    expected, observed = (
+        ", ".join(f"{name} {text[n]}" for name, text in zip(names, texts, strict=True)) for n in (0, 1)
+    )
+    name = next((name for name in TEXTS if name in names), None)
+    at = departure(other.chunks, str(pair[0].get(name) or ""), name) if name and other.streamed else None
+    return expected, observed if at is None else f"{observed}; {around(other.chunks, at)}"
+
+
+def around_difference(one: object, other: object) -> tuple[str, str]:
+    """Two values as JSON. Of long texts the part around their first difference."""
+    if not isinstance(one, str) or not isinstance(other, str) or max(len(one), len(other)) <= SHORT:
+        return show(one), show(other)
+    same = next(
+        (n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), min(len(one), len(other))
+    )
+    start = max(same - BEFORE, 0)
+    return _from(one, start), _from(other, start)
+
+
+def _from(text: str, start: int) -> str:
+    return f"{'... ' if start else ''}{show(text[start : start + SHORT])} of {len(text)} characters"
 
 
 def sample_key(choice: Choice) -> str:

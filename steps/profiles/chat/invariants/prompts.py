@@ -23,7 +23,9 @@ def prompts(view: CaseView) -> Iterator[Evidence]:
         ):
             yield from _rendered(view, response, response.prompt_ids)
         before = _before(view, response)
-        if before is not None and before.prompt_ids is not None and before.choices[0].ids is not None:
+        if before is None or before.choices[0].is_cut_call:  # no template continues within the arguments of a call
+            continue
+        if before.prompt_ids is not None and before.choices[0].ids is not None:
             yield from _extends(view, before, response)
 
 

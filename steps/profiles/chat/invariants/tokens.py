@@ -9,6 +9,7 @@ from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mappings
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
+from rollout_conformance.steps.profiles.chat.invariants.spelling import is_judged, spelling, spells
 from rollout_conformance.steps.profiles.chat.responses import MOST, ChatResponse, Choice, functions
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
@@ -73,12 +74,19 @@ def _logprobs(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple
         yield broken(23, f"{len(ids)} logprobs for {len(ids)} ids", observed, response.n)
         return
     strange = next((n for n, pair in enumerate(zip(entries, ids, strict=True)) if _foreign(view, *pair)), None)
-    if strange is None:
+    if strange is None and _is_of_ids(view, choice, ids) and is_judged(response, choice) and not spells(choice):
+        yield broken(23, f"bytes that are, one after the other, {show(choice.content)}", spelling(choice), response.n)
+    elif strange is None:
         yield satisfied(23)
     else:
         expected = f"logprob {strange} is of {show(view.tokens.decode([ids[strange]]) if view.tokens else '')}"
         yield broken(23, expected, f"it is of {show(entries[strange].get('token'))}", response.n)
     yield from probabilities(response, entries)
+
+
+def _is_of_ids(view: CaseView, choice: Choice, ids: tuple[int, ...]) -> bool:
+    """Whether the content is what the ids decode to; where it is not, that is what is wrong (CHAT-021)."""
+    return view.tokens is None or choice.content.strip() in view.tokens.decode(ids)
 
 
 def probabilities(response: ChatResponse, entries: list[Mapping[str, Any]]) -> Iterator[Evidence]:
