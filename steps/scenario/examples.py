@@ -8,6 +8,7 @@ from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
 
 PLACEHOLDER = re.compile(r"<(\w+)>")
+LONGEST = 60  # characters of a value in the name of a row, where another value is shorter
 
 
 def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]:
@@ -26,11 +27,16 @@ def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]
         if list(row) != list(table[0]):
             told = f"this row has the columns {', '.join(map(str, row))}; the first has {', '.join(map(str, table[0]))}"
             raise source.problem(at, told)
-        name = "-".join(str(value) for value in row.values())
+        name = "-".join(_brief(list(map(str, row.values()))))
         if name in seen:
             raise source.problem(at, f"this row equals row {seen[name] + 1}; take one of them out")
         seen[name] = n
         yield f"[{name}]", _filled(source, path, case, row)
+
+
+def _brief(values: list[str]) -> list[str]:
+    """The values that name a row: without the long ones, such as whole messages, where others are short."""
+    return [value for value in values if len(value) <= LONGEST] or values
 
 
 def _filled(source: Source, path: Path_, value: Any, row: Mapping[str, Any]) -> Any:

@@ -50,6 +50,20 @@ class SameCompletion(ComparedResponses):
         return Check(False, f"{odd.name} as {first.name}: {expected}", observed)
 
 
+@verb("same_finish", short="of", example="[first, second]")
+@dataclass(frozen=True, slots=True)
+class SameFinish(ComparedResponses):
+    """The first choices of these responses end for the same reason. A stream without any breaks the order of its chunks (CHAT-051)."""
+
+    def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
+        if not all(one.is_completion and one.first_choice.finish for one in responses):
+            return None
+        first, *others = responses
+        odd = next((one for one in others if one.first_choice.finish != first.first_choice.finish), first)
+        expected = f"finish_reason {show(first.first_choice.finish)} in {odd.name} as in {first.name}"
+        return Check(odd is first, expected, f"finish_reason {show(odd.first_choice.finish)}")
+
+
 @verb("same_completion_or_rejected", example="{of: parts, like: text}")
 @phrase("{of:response} has the same text as {like:response}, or is rejected")
 @dataclass(frozen=True, slots=True)
