@@ -221,8 +221,10 @@ class TopLogprobs(ResponseExpectation):
     def may_be_rejected(self) -> bool:
         return self.or_rejected
 
-    def check(self, response: ChatResponse, view: CaseView) -> Check:
-        entries = response.first_choice.logprobs or []
+    def check(self, response: ChatResponse, view: CaseView) -> Check | None:
+        entries, content = response.first_choice.logprobs or [], response.first_choice.content
+        if response.is_completion and not entries and not content:
+            return None  # a reply that was cut within its reasoning, which needs no logprobs
         found = [mappings(entry.get("top_logprobs")) for entry in entries]
         values = [self._best(entry, tops) for entry, tops in zip(entries, found, strict=True)]
         complete = bool(entries) and all(self._counts(*pair) for pair in zip(entries, found, strict=True))

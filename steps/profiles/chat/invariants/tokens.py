@@ -36,7 +36,8 @@ def _whole(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple[in
     if view.tokens is None:
         return
     text, end = view.tokens.decode(ids), view.tokens.end_of_turn
-    ended = choice.finish in ("stop", "tool_calls") and not _stopped_by_string(response, choice)
+    # A call that was cut did not end: its finish_reason is what is wrong (CHAT-038).
+    ended = choice.finish in ("stop", "tool_calls") and not (_stopped_by_string(response, choice) or choice.is_cut_call)
     if ended and end is not None and end not in ids:
         yield broken(20, f"the end of the turn ({end}) among the ids", f"they end with {list(ids[-4:])}", response.n)
         return
