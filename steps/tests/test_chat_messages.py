@@ -1,6 +1,7 @@
 """What a finding about a completion says: which end is wrong, and for a stream which of its chunks."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -66,8 +67,9 @@ BY_TEXT = SameCompletion(of=("all",), by="text")
 
 @pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
 def test_reasoning_is_compared_by_either_name(name: str) -> None:
-    reply = whole(content="Paris", **{name: "Hm."})
-    assert compared(BY_TEXT, reply, stream(ROLE, delta(**{name: "Hm."}), delta(finish="stop", content="Paris"))) is None
+    thought: dict[str, Any] = {name: "Hm."}
+    reply = whole(content="Paris", **thought)
+    assert compared(BY_TEXT, reply, stream(ROLE, delta(**thought), delta(finish="stop", content="Paris"))) is None
     lost = compared(BY_TEXT, reply, stream(ROLE, delta(finish="stop", content="Paris"), DONE))
     assert lost is not None
     assert (lost.expected, lost.observed.partition(";")[0]) == ('stream as whole: reasoning "Hm."', "reasoning null")

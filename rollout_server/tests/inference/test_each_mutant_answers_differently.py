@@ -71,7 +71,7 @@ PROBES = [
 ]
 
 
-def past(**assistant: object) -> list[dict[str, object]]:
+def past(**assistant: object) -> list[object]:
     return [*SUM, {"role": "assistant", **assistant}, *SUM]
 
 

@@ -106,7 +106,7 @@ class GrantedTogether(ResponseExpectation):
                 yield from _rejected(view, requirement, together)
             elif together.is_completion:
                 yield Satisfied(requirement)
-                for check in _effects(together):
+                for check in _effects(together, view):
                     yield check.evidence(requirement, together)
         yield from SameCompletion(of=(WHOLE, TOGETHER), by="text").judge(view, "CHAT-050")
         yield from SameLogprobs(of=(WHOLE, TOGETHER)).judge(view, "CHAT-055")
@@ -126,7 +126,7 @@ def _names(response: ChatResponse) -> str:
     return ", ".join(name for name in response.request if name in known)
 
 
-def _effects(response: ChatResponse) -> Iterator[Check]:
+def _effects(response: ChatResponse, view: CaseView) -> Iterator[Check]:
     """What each parameter leads to, beside the others as without them."""
     request, choices = response.request, response.choices
     count = request.get("n", 1)
@@ -138,5 +138,5 @@ def _effects(response: ChatResponse) -> Iterator[Check]:
         if request.get("tool_choice") == "none":
             yield Check(not choice.calls, "no tool call", called, ignored=True, requirement="CHAT-041")
     if "response_format" in request and request.get("tools") is None:
-        found = JsonObject().check(response, None)
+        found = JsonObject().check(response, view)
         yield Check(found.ok, found.expected, found.observed, requirement="CHAT-044")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from rollout_conformance.contracts.chat.lifecycle import BREACHES, CHOICE, DONE, ENDED, NEW, OPEN, SPEAKING, STREAM
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
@@ -111,7 +110,7 @@ def _choices(indices: Sequence[int]) -> str:
     return f"choice{'s' if len(indices) > 1 else ''} {_listed(indices)}"
 
 
-def _walk_choice(life: Life, where: str, index: int, part: Mapping[str, Any]) -> None:
+def _walk_choice(life: Life, where: str, index: int, part: Mapping[str, object]) -> None:
     walk = life.choices.setdefault(index, Walk(CHOICE_ORDER, NEW))
     for event in _events(part):
         if not walk.step(event, where) and walk.state == NEW:
@@ -122,12 +121,12 @@ def _walk_choice(life: Life, where: str, index: int, part: Mapping[str, Any]) ->
     (life.going.discard if walk.state == ENDED else life.going.add)(index)
 
 
-def _parts(data: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _parts(data: object) -> Iterator[tuple[int, Mapping[str, object]]]:
     for part in mappings(mapping(data).get("choices")):
         yield index_of(part.get("index")), part
 
 
-def _events(part: Mapping[str, Any]) -> Iterator[str]:
+def _events(part: Mapping[str, object]) -> Iterator[str]:
     delta = mapping(part.get("delta"))
     if delta.get("role"):
         yield "RoleSaid"

@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.profiles.chat.chunk_excerpts import around, departure
@@ -15,7 +14,7 @@ BEFORE = 40  # of them before the first difference
 BIG = 2**53  # no probability has a logarithm below minus this
 
 
-def sample(choice: Choice, by: str = "text") -> Any:
+def sample(choice: Choice, by: str = "text") -> list[int] | dict[str, object]:
     """The token ids of a choice where it has any and they are meant, else its text, its reasoning, its tool calls and its finish reason."""
     if by == "token_ids" and choice.ids is not None:
         return list(choice.ids)
@@ -36,21 +35,21 @@ def same_sample(first: ChatResponse, other: ChatResponse, by: str) -> bool:
     pair = [sample(one.first_choice, by) for one in (first, other)]
     if any(one.streamed and one.first_choice.finish is None for one in (first, other)):
         pair = [{**one, "finish": None} if isinstance(one, dict) else one for one in pair]
-    return bool(pair[0] == pair[1])
+    return pair[0] == pair[1]
 
 
 def told_apart(first: ChatResponse, other: ChatResponse, by: str) -> tuple[str, str]:
     """What a message says of two choices that differ: only the members that do, long texts around the first difference."""
-    pair = [sample(one.first_choice, by) for one in (first, other)]
-    if not all(isinstance(one, dict) for one in pair):
-        return show(pair[0]), show(pair[1])
-    names = [name for name in {**pair[0], **pair[1]} if pair[0].get(name) != pair[1].get(name)]
-    texts = [around_difference(*(one.get(name) for one in pair)) for name in names]
+    wanted, found = (sample(one.first_choice, by) for one in (first, other))
+    if not isinstance(wanted, dict) or not isinstance(found, dict):
+        return show(wanted), show(found)
+    names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
+    texts = [around_difference(wanted.get(name), found.get(name)) for name in names]
     expected, observed = (
         ", ".join(f"{name} {text[n]}" for name, text in zip(names, texts, strict=True)) for n in (0, 1)
     )
     name = next((name for name in TEXTS if name in names), None)
-    at = departure(other.chunks, str(pair[0].get(name) or ""), name) if name and other.streamed else None
+    at = departure(other.chunks, str(wanted.get(name) or ""), name) if name and other.streamed else None
     return expected, observed if at is None else f"{observed}; {around(other.chunks, at)}"
 
 
@@ -74,7 +73,7 @@ def sample_key(choice: Choice) -> str:
     return json.dumps(sample(choice))
 
 
-def _parsed(arguments: str) -> Any:
+def _parsed(arguments: str) -> object:
     try:
         return json.loads(arguments)
     except ValueError:
@@ -91,7 +90,7 @@ def logprobs(choice: Choice) -> list[float]:
     return [value for value in map(logprob, choice.logprobs or ()) if value > -math.inf]
 
 
-def logprob(entry: Mapping[str, Any]) -> float:
+def logprob(entry: Mapping[str, object]) -> float:
     """What is no logprob is less likely than anything."""
     value = entry.get("logprob")
     return value if isinstance(value, float) else float(value) if type(value) is int and abs(value) < BIG else -math.inf

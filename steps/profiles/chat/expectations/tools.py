@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
@@ -38,7 +37,7 @@ class ToolCalls(ResponseExpectation):
     requested: bool = False
     "Whether the request demands it with `tool_choice`: anything else is then a parameter without effect."
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         choice = response.first_choice
         called = [name for name, _ in functions(choice)]
         ok = len(called) == len(self.names) and all(

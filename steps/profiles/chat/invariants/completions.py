@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
@@ -65,7 +64,7 @@ def usage(view: CaseView) -> Iterator[Evidence]:
             yield from _equal(12, "prompt_tokens", len(response.prompt_ids), prompt, response)
 
 
-def _equal(number: int, name: str, expected: int, observed: Any, response: ChatResponse) -> Iterator[Evidence]:
+def _equal(number: int, name: str, expected: int, observed: object, response: ChatResponse) -> Iterator[Evidence]:
     yield (
         satisfied(number)
         if expected == observed

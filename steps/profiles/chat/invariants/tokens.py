@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
@@ -90,17 +89,17 @@ def _is_of_ids(view: CaseView, choice: Choice, ids: tuple[int, ...]) -> bool:
     return view.tokens is None or choice.content.strip() in view.tokens.decode(ids)
 
 
-def probabilities(response: ChatResponse, entries: list[Mapping[str, Any]]) -> Iterator[Evidence]:
+def probabilities(response: ChatResponse, entries: list[Mapping[str, object]]) -> Iterator[Evidence]:
     values = [entry.get("logprob") for entry in entries]
     wrong = [value for value in values if not _is_logprob(value)]
     yield broken(24, "finite logprobs, none above 0", show(wrong[:3]), response.n) if wrong else satisfied(24)
 
 
-def _is_logprob(value: Any) -> bool:
+def _is_logprob(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -BIG < value <= 0
 
 
-def _foreign(view: CaseView, entry: Mapping[str, Any], token: int) -> bool:
+def _foreign(view: CaseView, entry: Mapping[str, object], token: int) -> bool:
     """Whether an entry names the text of another token. Servers spell what is not ASCII, and markup, differently."""
     if view.tokens is None:
         return False
@@ -135,5 +134,5 @@ def alternatives(view: CaseView) -> Iterator[Evidence]:
                     break
 
 
-def _close(a: float, b: Any) -> bool:
+def _close(a: float, b: object) -> bool:
     return isinstance(b, int | float) and abs(a - b) <= 1e-4 + 1e-3 * abs(a)
