@@ -19,6 +19,10 @@ Feature: A stream is the same completion as a response that is not streamed
       | مرحبا, 你好, 한국어        |
       | 𝔘𝔫𝔦𝔠𝔬𝔡𝔢               |
       | two  spaces,\ttabs   |
+      | שלום, नमस्ते, สวัสดี     |
+      | Ελλάδα, Україна, ქართული |
+      | 👩🏽‍🚀🏳️‍🌈❤️🔥😀👍🏿       |
+      | 𠮷野家, が, ﷽, İıſß     |
 
   @CHAT-050 @needs:stop
   Scenario Outline: A stream stops at the same place, also within a token: <stop>

@@ -10,6 +10,7 @@ from rollout_conformance.rollout_server.common.chat_tokenizer import Messages, T
 # Possessive quantifiers and the lookbehind keep the search linear: a question may be a megabyte.
 NUMBER = r"((?:-|(?<!\d))\d{1,300}+(?:\.\d{1,300}+)?+)"
 WORDS = {"plus": "add", "minus": "subtract", "times": "multiply", "divided by": "divide"}
+CURRENT = re.compile(r"what is the current (\w+)", re.IGNORECASE)  # a tool `current_time` or so, without arguments
 EXPRESSION = re.compile(rf"{NUMBER} ({'|'.join(WORDS)}) {NUMBER}")
 CALLS = "I'll calculate that for you."
 ONLY_CALCULATES = "I can calculate, and nothing else."
@@ -39,6 +40,9 @@ def calls_for(question: str, names: set[str]) -> Iterator[tuple[str, dict[str, A
     for a, word, b in EXPRESSION.findall(question):
         if WORDS[word] in names:
             yield WORDS[word], {"a": number(a), "b": number(b)}
+    for name in CURRENT.findall(question):
+        if f"current_{name}" in names:
+            yield f"current_{name}", {}
 
 
 def tool_names(tools: Tools) -> set[str]:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, decoders
+from tokenizers.pre_tokenizers import ByteLevel
 
 from rollout_conformance.rollout_server.common import chat_template
 from rollout_conformance.rollout_server.common.errors import ApiError
@@ -13,6 +14,16 @@ from rollout_conformance.rollout_server.common.settings import SettingsError
 
 Messages = Sequence[Mapping[str, Any]]
 Tools = Sequence[Mapping[str, Any]] | None
+
+
+def _byte_of() -> dict[str, int]:
+    """The byte that each letter of a byte-level vocabulary means: a printable one itself, the others in order from U+0100."""
+    letters = set(ByteLevel.alphabet())
+    others = [byte for byte in range(256) if chr(byte) not in letters]
+    return {letter: ord(letter) if ord(letter) < 256 else others[ord(letter) - 256] for letter in letters}
+
+
+BYTE_OF = _byte_of()
 
 
 class ChatTokenizer:
@@ -43,6 +54,13 @@ class ChatTokenizer:
 
     def decode(self, ids: Sequence[int], *, special: bool = True) -> str:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=not special))
+
+    def token_bytes(self, id: int) -> bytes:
+        """The bytes of one token, which may end within a character."""
+        written = self._tokenizer.id_to_token(id) or ""
+        if not isinstance(self._tokenizer.decoder, decoders.ByteLevel) or not set(written) <= BYTE_OF.keys():
+            return self.decode([id]).encode()
+        return bytes(BYTE_OF[letter] for letter in written)
 
 
 def unrenderable() -> ApiError:

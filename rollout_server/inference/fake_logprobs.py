@@ -45,8 +45,12 @@ class Scorer:
             yield other, rest - rank * math.log(2)
 
     def token_entry(self, id: int, logprob: float) -> dict[str, Any]:
-        token = self.tokenizer.decode([id])
-        return {"token": token, "logprob": logprob, "bytes": [*token.encode()]}
+        return {"token": self.tokenizer.decode([id]), "logprob": logprob, "bytes": [*token_bytes(self.tokenizer, id)]}
+
+
+def token_bytes(tokenizer: ChatTokenizer, id: int) -> bytes:
+    """Those of a part of a character too: the bytes of all entries, one after the other, are the text (OpenAI chat API)."""
+    return tokenizer.token_bytes(id)
 
 
 def top_count(request: ChatRequest) -> int:

@@ -54,7 +54,7 @@ def sample(scorer: Scorer, request: ChatRequest, prompt: Sequence[int], index: i
     ending = ended(request, texts, most)
     ids, texts = ids[: ending.tokens], texts[: ending.tokens]
     text = "".join(texts)[: ending.visible]
-    calls = tool_call_parser.parse(request, text)
+    calls = tool_call_parser.parse(request, text, is_cut=ending.finish_reason == "length")
     reason = finish_reason(request, ending, calls)
     logprobs = scorer.entries(prompt, ids, fake_logprobs.top_count(request)) if request.logprobs else ()
     return Choice(index, texts, text, tuple(ids), logprobs, calls, reason, ending.stop_reason)

@@ -8,6 +8,7 @@ from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
 
 PLACEHOLDER = re.compile(r"<(\w+)>")
+LONGEST = 60  # characters of a value in the name of a row, where another value is shorter
 
 
 def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]:
@@ -34,8 +35,8 @@ def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    """The values of a row, without those that have parts of their own: other columns tell these apart."""
-    plain = [str(value) for value in row.values() if not isinstance(value, Mapping | list)]
+    """The values that name a row: without those that have parts of their own or are long, where others are short and plain."""
+    plain = [str(value) for value in row.values() if not isinstance(value, Mapping | list) and len(str(value)) <= LONGEST]
     return "-".join(plain or map(str, row.values()))
 
 

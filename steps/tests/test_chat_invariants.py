@@ -360,7 +360,8 @@ ROCKET = "\U0001f680".encode()
         ([b"Go ", ROCKET[:2], ROCKET[2:]], set()),
         ([b"Go ", ROCKET[:2], ROCKET[:2]], {"CHAT-023"}),
         ([b"Go ", ROCKET[2:], ROCKET[:2]], {"CHAT-023"}),
-        ([b"Go ", "\ufffd".encode(), "\ufffd".encode()], set()),  # as vLLM gives them
+        ([b"Go ", b"", ROCKET], set()),  # as vLLM gives them
+        ([b"Go ", "\ufffd".encode(), "\ufffd".encode()], {"CHAT-023"}),
         ([b"Og ", "\ufffd".encode(), "\ufffd".encode()], {"CHAT-023"}),
     ],
     ids=str,

@@ -40,9 +40,15 @@ def verdicts(played: list[Outcome]) -> set[Verdict]:
 
 @pytest.mark.parametrize("name", ["reason_all", "reason_content"])
 def test_an_engine_that_reasons_is_right_with_either_kind_of_logprobs(name: str) -> None:
-    played = outcomes(name, *STREAMS, "scenarios/chat/sampling.yaml")
+    played = outcomes(name, *STREAMS, "scenarios/chat/sampling.yaml", "scenarios/chat/combinations.yaml")
     assert broken(played) == {}
     assert verdicts(played) == {Verdict.PASS, Verdict.SKIP}
+
+
+def test_reasoning_that_is_in_no_stream_is_one_breach() -> None:
+    findings = [one for outcome in outcomes("loses_reasoning", *STREAMS) for one in outcome.judgement.findings]
+    assert {one.requirement for one in findings} == {"CHAT-050"}
+    assert any("reasoning" in one.expected and "reasoning null" in one.observed for one in findings)
 
 
 @pytest.mark.parametrize("name", ["azure", "bare", "drops_logprobs"])

@@ -1,8 +1,10 @@
 """Defects of the prompt: parts of the conversation that the policy does not see, or sees changed."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.inference import (
     chat_prompt,
     errors,
@@ -52,6 +54,29 @@ def _no_null(original: Any, request: ChatRequest, settings: Any) -> None:
     original(request, settings)
 
 
+def _no_absent(original: Any, request: ChatRequest, settings: Any) -> None:
+    if any("content" not in m for m in request.messages):
+        raise errors.bad("each message needs a content", "messages")
+    original(request, settings)
+
+
+def _no_empty(original: Any, request: ChatRequest, settings: Any) -> None:
+    if any(m.get("role") == "assistant" and m.get("content") == "" for m in request.messages):
+        raise errors.bad("an assistant message must have content", "messages")
+    original(request, settings)
+
+
+def _parses_arguments(original: Any, request: ChatRequest, settings: Any) -> None:
+    """Arguments of earlier calls that are no JSON are a server error."""
+    for message in request.messages:
+        for call in message.get("tool_calls") or ():
+            try:
+                json.loads(call["function"]["arguments"])
+            except ValueError:
+                raise ApiError(500, "InternalServerError", "Internal server error") from None
+    original(request, settings)
+
+
 def _deaf_to_parts(original: Any, request: ChatRequest) -> str:
     return "" if isinstance(request.messages[-1].get("content"), list) else str(original(request))
 
@@ -89,6 +114,25 @@ MUTANTS = (
         also=("026", "043", "022", "025", "027", "028", "040", "050"),
         what="null content is rejected",
         patch=around(request_validation, "check", _no_null),
+    ),
+    Mutant(
+        "no_absent_content",
+        breaks="015",
+        what="an assistant message without the member content is rejected",
+        patch=around(request_validation, "check", _no_absent),
+    ),
+    Mutant(
+        "no_empty_content",
+        breaks="015",
+        also=("040", "026"),
+        what="an assistant message with empty content is rejected",
+        patch=around(request_validation, "check", _no_empty),
+    ),
+    Mutant(
+        "cut_arguments_500",
+        breaks="303",
+        what="earlier calls with arguments that are no JSON are a server error",
+        patch=around(request_validation, "check", _parses_arguments),
     ),
     Mutant(
         "prompt_ids_of_text_only",

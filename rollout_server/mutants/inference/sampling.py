@@ -5,7 +5,9 @@ from typing import Any
 
 from rollout_conformance.rollout_server.inference import (
     chat_completion,
+    errors,
     fake_logprobs,
+    request_validation,
     sampling,
 )
 from rollout_conformance.rollout_server.inference.wire import ChatRequest
@@ -22,7 +24,20 @@ def with_members(owner: Any, name: str, **changes: Any) -> Callable[[], None]:
     return around(owner, name, lambda original, request, *a: original(with_changes(request, **changes), *a))
 
 
+def _no_stop_with_tools(original: Any, request: ChatRequest) -> Any:
+    """Stop strings and tools are only accepted without each other."""
+    yield from original(request)
+    if request.tools and request.stop:
+        yield errors.bad("stop is not supported together with tools.", "stop")
+
+
 MUTANTS = (
+    Mutant(
+        "stop_with_tools_rejected",
+        breaks="063",
+        what="stop strings are rejected together with tools",
+        patch=around(request_validation, "tool_problems", _no_stop_with_tools),
+    ),
     Mutant(
         "greedy_varies",
         breaks="030",

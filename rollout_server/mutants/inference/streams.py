@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 from rollout_conformance.rollout_server.inference import (
@@ -67,6 +68,17 @@ def _later(original: Any, context: ResponseContext, choice: dict[str, Any]) -> d
     return {**chunk, "created": context.created + 1}
 
 
+def _ends_as_call(original: Any, context: ResponseContext, choice: Choice, *position: int) -> Iterator[dict[str, Any]]:
+    """A call that the token limit cut ends as if it were whole."""
+    ended = replace(choice, finish_reason="tool_calls") if choice.calls and choice.finish_reason == "length" else choice
+    yield from original(context, ended, *position)
+
+
+def _no_logprobs_in_calls(original: Any, context: ResponseContext, choice: Choice, position: int) -> dict[str, Any]:
+    found: dict[str, Any] = original(context, choice, position)
+    return {**found, "logprobs": None} if choice.calls else found
+
+
 def _typed_as_json() -> None:
     generation.MEDIA_TYPE = "application/json"
 
@@ -111,6 +123,19 @@ MUTANTS = (
         also=("011", "021", "023", "026", "038"),
         what="the id of the first token is lost",
         patch=around(chat_stream, "streamed_ids", _ids_lost),
+    ),
+    Mutant(
+        "stream_cut_call_ends_as_call",
+        breaks="038",
+        what="a streamed call that max_tokens cut ends with tool_calls",
+        patch=around(chat_stream, "token_chunks", _ends_as_call),
+    ),
+    Mutant(
+        "stream_logprobs_lost_in_calls",
+        breaks="055",
+        also=("023",),
+        what="chunks of a response with calls have no logprobs",
+        patch=around(chat_stream, "token_fields", _no_logprobs_in_calls),
     ),
     Mutant(
         "abort_ignored",

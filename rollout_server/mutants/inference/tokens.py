@@ -7,6 +7,7 @@ from typing import Any
 from rollout_conformance.rollout_server.inference import (
     chat_completion,
     chat_stream,
+    fake_logprobs,
     sampling,
     tool_call_parser,
 )
@@ -143,6 +144,12 @@ MUTANTS = (
         breaks="023",
         what="entry k is of token k+1",
         patch=_logprobs(lambda entries: (*entries[1:], entries[0])),
+    ),
+    Mutant(
+        "logprob_bytes_replaced",
+        breaks="023",
+        what="the bytes of a token within a character are those of U+FFFD",
+        patch=after(fake_logprobs, "token_bytes", lambda given: given.decode("utf-8", "replace").encode()),
     ),
     Mutant("logprob_positive", breaks="024", what="a probability above 1", patch=_logprobs(_positive)),
     Mutant(

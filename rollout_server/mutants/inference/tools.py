@@ -1,15 +1,20 @@
 """Defects of tool calls and response_format."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from rollout_conformance.rollout_server.inference import (
     chat_completion,
     chat_prompt,
+    chat_stream,
     rule_based_model,
+    tool_call_parser,
 )
+from rollout_conformance.rollout_server.inference.sampling import Choice
+from rollout_conformance.rollout_server.inference.tool_call_parser import Call
 from rollout_conformance.rollout_server.inference.wire import ChatRequest
-from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
+from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, every, put
 
 
 def _never(mode: str) -> Any:
@@ -40,7 +45,39 @@ def _calls_nameless(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "tool_calls": [{**call, "id": None} for call in calls]} if calls else message
 
 
+def _equal_ids(message: dict[str, Any]) -> dict[str, Any]:
+    calls = message.get("tool_calls")
+    return {**message, "tool_calls": [{**call, "id": calls[0]["id"]} for call in calls]} if calls else message
+
+
+def _empty_for_none(call: Call) -> str:
+    return "" if call.arguments == "{}" else call.arguments
+
+
+def _empty_for_none_streamed(original: Any, choice: Choice, start: int, end: int) -> Iterator[dict[str, Any]]:
+    """No fragment of `{}` is sent."""
+    for delta in original(choice, start, end):
+        calls = delta.get("tool_calls", ())
+        if not any("arguments" in call["function"] and choice.calls[call["index"]].arguments == "{}" for call in calls):
+            yield delta
+
+
 MUTANTS = (
+    Mutant(
+        "calls_share_an_id",
+        breaks="040",
+        what="all calls of a message have one id",
+        patch=after(chat_completion, "message", _equal_ids),
+    ),
+    Mutant(
+        "no_arguments_empty",
+        breaks="040",
+        what="the arguments of a call without arguments are an empty text",
+        patch=every(
+            put(tool_call_parser, "arguments", _empty_for_none),
+            around(chat_stream, "deltas", _empty_for_none_streamed),
+        ),
+    ),
     Mutant(
         "calls_nameless",
         breaks="040",

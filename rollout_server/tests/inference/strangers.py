@@ -119,6 +119,17 @@ def reason_content() -> None:
     around(chat_stream, "token_fields", content_logprobs_streamed)()
 
 
+def loses_reasoning() -> None:
+    """The reasoning is in the whole reply, and in no chunk of a stream."""
+    reason("reasoning")
+    original = chat_stream.deltas
+
+    def without(choice: Choice, start: int, end: int) -> Iterator[dict[str, Any]]:
+        return (delta for delta in original(choice, start, end) if "reasoning" not in delta)
+
+    put(chat_stream, "deltas", without)()
+
+
 def azure() -> None:
     """A stream begins with a chunk that is about the prompt and names nothing."""
     original = chat_stream.opening
@@ -228,7 +239,17 @@ def _content_parts(count: int, body: dict[str, Any]) -> bool:
 
 FREEDOMS: dict[str, Callable[[], None]] = {
     one.__name__: one
-    for one in (reason_all, reason_content, azure, bare, detail, drops_logprobs, elsewhere, untold_context)
+    for one in (
+        reason_all,
+        reason_content,
+        azure,
+        bare,
+        detail,
+        drops_logprobs,
+        elsewhere,
+        untold_context,
+        loses_reasoning,
+    )
 }
 ANSWERS: dict[str, tuple[int, Callable[[int, dict[str, Any]], bool]]] = {
     "rate_limited": (429, _after_looking),

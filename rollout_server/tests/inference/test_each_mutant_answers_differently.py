@@ -27,7 +27,7 @@ from rollout_conformance.rollout_server.tests.inference.support import (
 )
 
 BY_TIME = ("abort_ignored", "stream_at_once")
-BY_NAME = ("one_id", "stream_ages")  # they differ in what every answer has of its own
+BY_NAME = ("one_id", "stream_ages", "calls_share_an_id")  # they differ in what every answer has of its own
 CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 5, "b": 3}'}}
 PAST = [*SUM, {"role": "assistant", "reasoning_content": "Hm.", "tool_calls": [CALL]}, {"role": "tool", "content": "8"}]
 WARM = {"temperature": 1.0, "seed": 3}
@@ -68,6 +68,24 @@ PROBES = [
     ),
     body([*SUM, {"role": "assistant", "content": "8"}, {"role": "system", "content": "Be kind."}, *SUM]),
     body([{"role": "oracle", "content": "In one word, can you provide me the capital of France?"}]),
+]
+
+
+def past(**assistant: object) -> list[object]:
+    return [*SUM, {"role": "assistant", **assistant}, *SUM]
+
+
+CLOCK = {"type": "function", "function": {"name": "current_time"}}
+NOW = [{"role": "user", "content": "What is the current time?"}]
+ROCKET = [*SUM, {"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "content": "\U0001f680"}]
+PROBES += [
+    body(past(content="")),
+    body(past(content=None, tool_calls=[{**CALL, "function": {"name": "add", "arguments": '{"a": 5, "b"'}}])),
+    body(COUNT, tools=TOOLS, stop=" 4"),
+    body(SUM, tools=TOOLS, max_tokens=28, stream=True),
+    body(SUM, tools=TOOLS, logprobs=True, stream=True),
+    body(ROCKET, logprobs=True),
+    body(NOW, tools=[CLOCK]),
 ]
 CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')
 

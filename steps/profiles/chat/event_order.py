@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from rollout_conformance.contracts.chat.lifecycle import BREACHES, CHOICE, DONE, ENDED, NEW, OPEN, SPEAKING, STREAM
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
@@ -12,17 +11,26 @@ from rollout_conformance.steps.sse.streams import DONE as LAST
 from rollout_conformance.steps.sse.streams import Chunk
 
 ROLE = "engine"
+MOST_LISTED = 4
 STREAM_ORDER = Order(STREAM, ROLE, BREACHES, "CHAT-051")
 CHOICE_ORDER = Order(CHOICE, ROLE, BREACHES, "CHAT-051")
 
 
 @dataclass(slots=True)
 class Life:
-    """What became of a stream: its own walk, and one for each of its choices by index. `going` are those that have not ended."""
+    """What became of a stream: its own walk, and one for each of its choices by index. `going` are those that have not ended.
+
+    The rest are indices of chunks: `ends` with the finish reasons of each choice, `late` the first delta of a choice behind its own, `dones`
+    with [DONE], `after` what follows that.
+    """
 
     stream: Walk = field(default_factory=lambda: Walk(STREAM_ORDER, OPEN))
     choices: dict[int, Walk] = field(default_factory=dict)
     going: set[int] = field(default_factory=set)
+    ends: dict[int, list[int]] = field(default_factory=dict)
+    late: dict[int, int] = field(default_factory=dict)
+    dones: list[int] = field(default_factory=list)
+    after: list[int] = field(default_factory=list)
 
     @property
     def breaches(self) -> list[tuple[str, str]]:
@@ -41,6 +49,26 @@ class Life:
         """Whether it had choices, and its end after them."""
         return self.state == DONE and bool(self.choices)
 
+    def plainly(self) -> list[str]:
+        """What is wrong with the order, without the words of the table: which choices ended how often, and what followed their end."""
+        several = {index: ends for index, ends in self.ends.items() if len(ends) > 1}
+        told = [
+            f"choice {index} has a finish_reason {len(ends)} times (chunks {_listed(ends)})"
+            for index, ends in several.items()
+        ]
+        none = [index for index, walk in self.choices.items() if walk.state != ENDED]
+        told += [f"{_choices(none)} never {'has' if len(none) == 1 else 'have'} one"] if none else []
+        told += [f"choice {index} continues after its finish_reason, in chunk {n}" for index, n in self.late.items()]
+        if len(self.dones) > 1:
+            told.append(f"data: [DONE] is sent {len(self.dones)} times (chunks {_listed(self.dones)})")
+        elif not self.dones:
+            told.append("data: [DONE] is missing" if self.choices else "it has no choice, and no data: [DONE]")
+        elif not self.choices:
+            told.append("it has no choice")
+        if self.after:
+            told.append(f"chunk {self.after[0]} follows data: [DONE]")
+        return told
+
     def shown(self) -> str:
         still = [str(index) for index, walk in self.choices.items() if walk.state != ENDED]
         waiting = f", choice {', '.join(still)} without a finish_reason" if still else ""
@@ -51,6 +79,7 @@ class Life:
 def walked(chunks: Sequence[Chunk]) -> Life:
     life = Life()
     for n, chunk in enumerate(chunks):
+        _note(life, n, chunk.data)
         for index, part in _parts(chunk.data):
             _walk_choice(life, f"chunk {n}, choice {index}", index, part)
         event = _event(life, chunk.data)
@@ -59,7 +88,29 @@ def walked(chunks: Sequence[Chunk]) -> Life:
     return life
 
 
-def _walk_choice(life: Life, where: str, index: int, part: Mapping[str, Any]) -> None:
+def _note(life: Life, n: int, data: object) -> None:
+    """Note where a stream says that something ends."""
+    if data == LAST:
+        life.dones.append(n)
+    elif life.dones:
+        life.after.append(n)
+    for index, part in _parts(data):
+        events = set(_events(part))
+        if index in life.ends and events & {"PieceSaid", "RoleSaid"}:
+            life.late.setdefault(index, n)
+        if "EndSaid" in events:
+            life.ends.setdefault(index, []).append(n)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:MOST_LISTED])) + (", ..." if len(numbers) > MOST_LISTED else "")
+
+
+def _choices(indices: Sequence[int]) -> str:
+    return f"choice{'s' if len(indices) > 1 else ''} {_listed(indices)}"
+
+
+def _walk_choice(life: Life, where: str, index: int, part: Mapping[str, object]) -> None:
     walk = life.choices.setdefault(index, Walk(CHOICE_ORDER, NEW))
     for event in _events(part):
         if not walk.step(event, where) and walk.state == NEW:
@@ -70,12 +121,12 @@ def _walk_choice(life: Life, where: str, index: int, part: Mapping[str, Any]) ->
     (life.going.discard if walk.state == ENDED else life.going.add)(index)
 
 
-def _parts(data: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _parts(data: object) -> Iterator[tuple[int, Mapping[str, object]]]:
     for part in mappings(mapping(data).get("choices")):
         yield index_of(part.get("index")), part
 
 
-def _events(part: Mapping[str, Any]) -> Iterator[str]:
+def _events(part: Mapping[str, object]) -> Iterator[str]:
     delta = mapping(part.get("delta"))
     if delta.get("role"):
         yield "RoleSaid"
@@ -85,7 +136,7 @@ def _events(part: Mapping[str, Any]) -> Iterator[str]:
         yield "EndSaid"
 
 
-def _event(life: Life, data: Any) -> str | None:
+def _event(life: Life, data: object) -> str | None:
     """What a chunk is to the stream; None when it has no place in the order."""
     if data == LAST:
         return "DoneSaid"

@@ -11,6 +11,7 @@ from rollout_conformance.steps.profiles.chat.capabilities import CAPABILITIES
 from rollout_conformance.steps.profiles.chat.cause import BUSY, cause
 from rollout_conformance.steps.profiles.chat.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.chat.invariants import (
+    calls,
     completions,
     errors,
     prompts,
@@ -63,7 +64,7 @@ PROFILE: Profile[ChatState, CaseView] = Profile(
         tokens.alternatives,
         prompts.prompts,
         completions.finish_reasons,
-        completions.call_ids,
+        calls.calls,
         streams.streams,
         errors.rejections,
         errors.errors,

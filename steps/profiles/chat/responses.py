@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings, text
-from rollout_conformance.steps.engine.trace import NotJson
+from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.sse.streams import StreamedResponse
+
+Json = Mapping[str, Any]  # an object that anybody may have sent; its members are checked where they are used
+Message = Json
 
 MOST = 1024  # choices, or tool calls of a choice, that a stream is put together from; a number beyond that is no index
 
 
-def index_of(value: Any) -> int:
+def index_of(value: object) -> int:
     """The index of a choice or a tool call; what is none counts as the first."""
     return value if type(value) is int and 0 <= value < MOST else 0
 
@@ -57,7 +60,7 @@ class ChatResponse(StreamedResponse):
         return not (self.status == 200 and self.request and isinstance(self.body, NotJson))
 
     @property
-    def messages(self) -> list[Any]:
+    def messages(self) -> list[Message]:
         """The messages of the request; none where it was sent without any."""
         return listed(self.request.get("messages"))
 
@@ -71,16 +74,16 @@ class ChatResponse(StreamedResponse):
         return self.choices[0] if self.choices else Choice({})
 
     @property
-    def usage(self) -> Mapping[str, Any]:
+    def usage(self) -> Json:
         return mapping(self.fields.get("usage"))
 
     @property
-    def deltas(self) -> list[Mapping[str, Any]]:
+    def deltas(self) -> list[Json]:
         """The choices of all chunks of a stream, in the order in which they were received."""
         return [part for data in self.data for part in mappings(mapping(data).get("choices"))]
 
     @property
-    def call_deltas(self) -> list[Mapping[str, Any]]:
+    def call_deltas(self) -> list[Json]:
         """The parts of tool calls of all chunks of a stream."""
         return [piece for part in self.deltas for piece in mappings(mapping(part.get("delta")).get("tool_calls"))]
 
@@ -97,10 +100,10 @@ class ChatResponse(StreamedResponse):
 class Choice:
     """One choice of a completion."""
 
-    raw: Mapping[str, Any]
+    raw: Json
 
     @property
-    def message(self) -> Mapping[str, Any]:
+    def message(self) -> Json:
         return mapping(self.raw.get("message"))
 
     @property
@@ -109,7 +112,7 @@ class Choice:
         return text(self.message.get("content")) or text(self.raw.get("text"))
 
     @property
-    def calls(self) -> list[Mapping[str, Any]]:
+    def calls(self) -> list[Json]:
         return mappings(self.message.get("tool_calls"))
 
     @property
@@ -118,7 +121,13 @@ class Choice:
         return text(self.message.get("reasoning_content")) or text(self.message.get("reasoning"))
 
     @property
-    def finish(self) -> Any:
+    def is_cut_call(self) -> bool:
+        """Whether the arguments of the last call are no JSON: all of them, where something ended it in the middle."""
+        arguments = mapping(self.calls[-1].get("function")).get("arguments") if self.calls else None
+        return isinstance(arguments, str) and isinstance(parse(arguments.encode("utf-8", "replace")), NotJson)
+
+    @property
+    def finish(self) -> object:
         return self.raw.get("finish_reason")
 
     @property
@@ -126,15 +135,16 @@ class Choice:
         return _ids(self.raw.get("token_ids"))
 
     @property
-    def logprobs(self) -> list[Mapping[str, Any]] | None:
+    def logprobs(self) -> list[Json] | None:
         content = mapping(self.raw.get("logprobs")).get("content")
         return mappings(content) if isinstance(content, list) else None
 
 
-def _ids(value: Any) -> tuple[int, ...] | None:
+def _ids(value: object) -> tuple[int, ...] | None:
     """Token ids; what is no list of them is none at all."""
-    good = isinstance(value, list) and all(type(one) is int and one >= 0 for one in value)
-    return tuple(value) if good else None
+    if isinstance(value, list) and all(type(one) is int and one >= 0 for one in value):
+        return tuple(value)
+    return None
 
 
 def functions(choice: Choice) -> Iterator[tuple[str, str]]:

@@ -4,12 +4,15 @@ from rollout_conformance.steps.engine.verbs import Vocabulary
 from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.http.metrics import Scrape
 from rollout_conformance.steps.http.requests import Send
+from rollout_conformance.steps.profiles.chat.combinations import CombinedRequest, GrantedTogether
 from rollout_conformance.steps.profiles.chat.expectations import sampling, statuses, text, tools, usage
 from rollout_conformance.steps.profiles.chat.requests import ChatRequest
 from rollout_conformance.steps.sse.expectations import StreamsIncrementally
 
 VOCABULARY = Vocabulary.of(
     ChatRequest,
+    CombinedRequest,
+    GrantedTogether,
     Send,
     Scrape,
     Status,
@@ -17,6 +20,7 @@ VOCABULARY = Vocabulary.of(
     statuses.Rejected,
     statuses.ListsModels,
     sampling.SameCompletion,
+    sampling.SameFinish,
     sampling.SameCompletionOrRejected,
     sampling.SamplesDiffer,
     sampling.TemperatureHasEffect,

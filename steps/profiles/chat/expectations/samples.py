@@ -3,15 +3,19 @@
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
 
-from rollout_conformance.steps.profiles.chat.responses import Choice, functions
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.profiles.chat.chunk_excerpts import around, departure
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice, functions
 
+TEXTS = ("content", "reasoning", "reasoning_content")  # members of deltas
+SHORT = 120  # characters of a text that a message shows
+BEFORE = 40  # of them before the first difference
 BIG = 2**53  # no probability has a logarithm below minus this
 
 
-def sample(choice: Choice, by: str = "text") -> Any:
-    """The token ids of a choice where it has any and they are meant, else its text, its tool calls and its finish reason."""
+def sample(choice: Choice, by: str = "text") -> list[int] | dict[str, object]:
+    """The token ids of a choice where it has any and they are meant, else its text, its reasoning, its tool calls and its finish reason."""
     if by == "token_ids" and choice.ids is not None:
         return list(choice.ids)
     # Where no ids show what was sampled, the spacing of arguments is left to the server.
@@ -19,7 +23,49 @@ def sample(choice: Choice, by: str = "text") -> Any:
         {"name": name, "arguments": arguments if choice.ids else _parsed(arguments)}
         for name, arguments in functions(choice)
     ]
-    return {"content": choice.content, "calls": calls, "finish": choice.finish}
+    if not choice.reasoning:
+        return {"content": choice.content, "calls": calls, "finish": choice.finish}
+    # White space between the two belongs to the template; servers leave it out in one kind of response and not in the other.
+    texts = {"content": choice.content.strip(), "reasoning": choice.reasoning.strip()}
+    return {**texts, "calls": calls, "finish": choice.finish}
+
+
+def same_sample(first: ChatResponse, other: ChatResponse, by: str) -> bool:
+    """Whether two responses have the same first choice. A stream that says no finish reason breaks the order of its chunks (CHAT-051)."""
+    pair = [sample(one.first_choice, by) for one in (first, other)]
+    if any(one.streamed and one.first_choice.finish is None for one in (first, other)):
+        pair = [{**one, "finish": None} if isinstance(one, dict) else one for one in pair]
+    return pair[0] == pair[1]
+
+
+def told_apart(first: ChatResponse, other: ChatResponse, by: str) -> tuple[str, str]:
+    """What a message says of two choices that differ: only the members that do, long texts around the first difference."""
+    wanted, found = (sample(one.first_choice, by) for one in (first, other))
+    if not isinstance(wanted, dict) or not isinstance(found, dict):
+        return show(wanted), show(found)
+    names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
+    texts = [around_difference(wanted.get(name), found.get(name)) for name in names]
+    expected, observed = (
+        ", ".join(f"{name} {text[n]}" for name, text in zip(names, texts, strict=True)) for n in (0, 1)
+    )
+    name = next((name for name in TEXTS if name in names), None)
+    at = departure(other.chunks, str(wanted.get(name) or ""), name) if name and other.streamed else None
+    return expected, observed if at is None else f"{observed}; {around(other.chunks, at)}"
+
+
+def around_difference(one: object, other: object) -> tuple[str, str]:
+    """Two values as JSON. Of long texts the part around their first difference."""
+    if not isinstance(one, str) or not isinstance(other, str) or max(len(one), len(other)) <= SHORT:
+        return show(one), show(other)
+    same = next(
+        (n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), min(len(one), len(other))
+    )
+    start = max(same - BEFORE, 0)
+    return _from(one, start), _from(other, start)
+
+
+def _from(text: str, start: int) -> str:
+    return f"{'... ' if start else ''}{show(text[start : start + SHORT])} of {len(text)} characters"
 
 
 def sample_key(choice: Choice) -> str:
@@ -27,7 +73,7 @@ def sample_key(choice: Choice) -> str:
     return json.dumps(sample(choice))
 
 
-def _parsed(arguments: str) -> Any:
+def _parsed(arguments: str) -> object:
     try:
         return json.loads(arguments)
     except ValueError:
@@ -44,7 +90,7 @@ def logprobs(choice: Choice) -> list[float]:
     return [value for value in map(logprob, choice.logprobs or ()) if value > -math.inf]
 
 
-def logprob(entry: Mapping[str, Any]) -> float:
+def logprob(entry: Mapping[str, object]) -> float:
     """What is no logprob is less likely than anything."""
     value = entry.get("logprob")
     return value if isinstance(value, float) else float(value) if type(value) is int and abs(value) < BIG else -math.inf

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mappings
@@ -14,11 +14,15 @@ from rollout_conformance.steps.profiles.chat.expectations.samples import (
     likelihood,
     logprob,
     logprobs,
+    same_sample,
     sample,
     sample_key,
+    told_apart,
 )
-from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
 from rollout_conformance.steps.profiles.chat.view import CaseView
+
+Entry = Mapping[str, object]
 
 FALSE_POSITIVE_RATE = 1e-3
 LEAST_SAMPLES = 8
@@ -34,11 +38,30 @@ class SameCompletion(ComparedResponses):
     by: Literal["token_ids", "text"] = "token_ids"
     "Whether token ids are compared (where there are none, text), or text, tool calls and finish reasons."
 
-    def compare(self, responses: list[ChatResponse], view: Any) -> Check:
-        samples = [sample(one.first_choice, self.by) for one in responses]
-        odd = next((n for n, one in enumerate(samples) if one != samples[0]), 0)
-        expected = f"{responses[odd].name} as {responses[0].name}: {show(samples[0])}"
-        return Check(not odd, expected, show(samples[odd]))
+    def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
+        if not all(one.is_completion for one in responses):
+            return None  # what was refused is judged as a refusal
+        first = responses[0]
+        different = (one for one in responses[1:] if not same_sample(first, one, self.by))
+        odd = next(different, None)
+        if odd is None:
+            return Check(True, f"the same as {first.name}", "the same")
+        expected, observed = told_apart(first, odd, self.by)
+        return Check(False, f"{odd.name} as {first.name}: {expected}", observed)
+
+
+@verb("same_finish", short="of", example="[first, second]")
+@dataclass(frozen=True, slots=True)
+class SameFinish(ComparedResponses):
+    """The first choices of these responses end for the same reason. A stream without any breaks the order of its chunks (CHAT-051)."""
+
+    def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
+        if not all(one.is_completion and one.first_choice.finish for one in responses):
+            return None
+        first, *others = responses
+        odd = next((one for one in others if one.first_choice.finish != first.first_choice.finish), first)
+        expected = f"finish_reason {show(first.first_choice.finish)} in {odd.name} as in {first.name}"
+        return Check(odd is first, expected, f"finish_reason {show(odd.first_choice.finish)}")
 
 
 @verb("same_completion_or_rejected", example="{of: parts, like: text}")
@@ -108,7 +131,7 @@ class Choices(ResponseExpectation):
     count: int
     "How many."
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         indices = sorted(show(choice.raw.get("index")) for choice in response.choices)
         ok = indices == [str(n) for n in range(self.count)]
         expected = f"choices with the indices 0 to {self.count - 1}"
@@ -152,21 +175,35 @@ class ChoicesDiffer(ResponseExpectation):
 @phrase("{of:several_responses} have the same logprobs")
 @dataclass(frozen=True, slots=True)
 class SameLogprobs(ComparedResponses):
-    """The first and the last of these responses have the same logprobs, as nearly as batches of other sizes allow."""
+    """The first and the last of these responses have the same logprobs, as nearly as batches of other sizes allow. Where the first has none,
+    nothing is decided; the end of the turn may have an entry in one of them only, unless token ids say what was sampled."""
 
     within: float = 0.1
     "The largest difference of two logprobs that counts as none."
 
-    def compare(self, responses: list[ChatResponse], view: Any) -> Check | None:
-        values = [logprobs(one.first_choice) for one in responses]
-        if not all(values):
-            return None
-        pairs = list(zip(values[0], values[-1], strict=False))
-        far = next((n for n, (a, b) in enumerate(pairs) if abs(a - b) > self.within), None)
-        ok = far is None and len(values[0]) == len(values[-1])
-        at = far or 0
-        expected, observed = (f"{len(some)} logprobs, number {at}: {some[at]:g}" for some in (values[0], values[-1]))
-        return Check(ok, expected, observed)
+    def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
+        first, last = responses[0], responses[-1]
+        choices = list(zip(first.choices, last.choices, strict=False))
+        checks = [self._compared(one, other, n) for n, (one, other) in enumerate(choices) if logprobs(one)]
+        return next((check for check in checks if not check.ok), checks[0] if checks else None)
+
+    def _compared(self, first: Choice, last: Choice, choice: int) -> Check:
+        pair = logprobs(first), logprobs(last)
+        far = next((n for n, (a, b) in enumerate(zip(*pair, strict=False)) if abs(a - b) > self.within), None)
+        counts = [len(values) for values in pair]
+        more = 0 if first.ids is not None and last.ids is not None else 1
+        if far is None:
+            ok = min(counts) > 0 and abs(counts[0] - counts[1]) <= more
+            expected, observed = (f"{count} logprobs in choice {choice}" for count in counts)
+            return Check(ok, expected, observed)
+        expected, observed = (_numbered(one, far, choice) for one in (first, last))
+        return Check(False, expected, observed)
+
+
+def _numbered(one: Choice, n: int, choice: int) -> str:
+    """One of the logprobs of a choice, with its token."""
+    values, token = logprobs(one), (one.logprobs or [])[n].get("token")
+    return f"{len(values)} logprobs in choice {choice}, number {n} ({show(token)}) is {values[n]:g}"
 
 
 @verb("top_logprobs", short="count", example=("2", "{of: first, count: 50, or_rejected: true}"))
@@ -184,8 +221,10 @@ class TopLogprobs(ResponseExpectation):
     def may_be_rejected(self) -> bool:
         return self.or_rejected
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
-        entries = response.first_choice.logprobs or []
+    def check(self, response: ChatResponse, view: CaseView) -> Check | None:
+        entries, content = response.first_choice.logprobs or [], response.first_choice.content
+        if response.is_completion and not entries and not content:
+            return None  # a reply that was cut within its reasoning, which needs no logprobs
         found = [mappings(entry.get("top_logprobs")) for entry in entries]
         values = [self._best(entry, tops) for entry, tops in zip(entries, found, strict=True)]
         complete = bool(entries) and all(self._counts(*pair) for pair in zip(entries, found, strict=True))
@@ -196,14 +235,14 @@ class TopLogprobs(ResponseExpectation):
         ok = (self.or_rejected and response.is_client_error) or (complete and ordered)
         return Check(ok, expected, observed, ignored=not complete)
 
-    def _counts(self, entry: Mapping[str, Any], tops: list[Mapping[str, Any]]) -> bool:
+    def _counts(self, entry: Entry, tops: list[Entry]) -> bool:
         """One more is right where the sampled token is none of the most likely."""
         if len(tops) == self.count + 1:
             own = [logprob(one) for one in tops if one.get("token") == entry.get("token")]
             return bool(own) and min(own) <= min(logprob(one) for one in tops)
         return len(tops) == self.count
 
-    def _best(self, entry: Mapping[str, Any], tops: list[Mapping[str, Any]]) -> list[float]:
+    def _best(self, entry: Entry, tops: list[Entry]) -> list[float]:
         """The logprobs of the alternatives, the sampled token left out where it is one too many."""
         more = len(tops) > self.count
         return [logprob(one) for one in tops if not (more and one.get("token") == entry.get("token"))]

@@ -1,13 +1,13 @@
 """Whether a request was answered at all, and the list of models."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mappings
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
 
 
 @verb("rejected", short="of", example=("first", "[first, second]"))
@@ -25,7 +25,7 @@ class Rejected(ResponseExpectation):
     def must_be_rejected(self) -> bool:
         return True
 
-    def check(self, response: ChatResponse, view: Any) -> Check | None:
+    def check(self, response: ChatResponse, view: CaseView) -> Check | None:
         if response.exceeds_context and response.status == 200 and not view.context.knows_context:
             return None
         return Check(response.is_client_error, "a 4xx", response.shown())
@@ -36,7 +36,7 @@ class Rejected(ResponseExpectation):
 class ListsModels(ResponseExpectation):
     """The body is a list of models, each with an id."""
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         models = [one.get("id") for one in mappings(response.fields.get("data"))]
         ok = bool(models) and all(isinstance(name, str) and name for name in models)
         return Check(ok, "data: a list of models, each with an id", show(response.body))

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import jsonschema_rs
 
@@ -30,7 +30,7 @@ class Contains(ResponseExpectation):
     text: str
     "The text."
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         content = response.first_choice.content
         return Check(self.text in content, f"{show(self.text)} in the content", f"content: {show(content)}")
 
@@ -45,7 +45,7 @@ class NotContains(ResponseExpectation):
     text: str
     "The text."
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         choices = json.dumps([choice.raw for choice in response.choices], default=str)
         expected = f"no {show(self.text)}: it belongs to another conversation"
         return Check(self.text not in choices, expected, show(response.first_choice.content))
@@ -72,7 +72,7 @@ class PromptContains(ResponseExpectation):
 class JsonObject(ResponseExpectation):
     """The content is a JSON object, or was truncated within one."""
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         choice = response.first_choice
         try:
             ok = isinstance(json.loads(choice.content), dict)
@@ -93,7 +93,7 @@ class MatchesSchema(ResponseExpectation):
     def may_be_rejected(self) -> bool:
         return True
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         choice = response.first_choice
         value = parse(choice.content.encode("utf-8", "replace"))
         valid = jsonschema_rs.validator_for(json.loads(self.schema))
@@ -134,7 +134,7 @@ class Truncated(ResponseExpectation):
     tokens: int
     "How many."
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         choice = response.first_choice
         count = len(choice.ids or ()) or response.usage.get("completion_tokens")
         ok = count == self.tokens and choice.finish == LENGTH

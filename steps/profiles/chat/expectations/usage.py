@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
@@ -33,7 +32,7 @@ class PromptGrows(ComparedResponses):
     def may_be_rejected(self) -> bool:
         return self.or_rejected
 
-    def compare(self, responses: list[ChatResponse], view: Any) -> Check | None:
+    def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
         if self.or_rejected and any(one.is_client_error for one in responses):
             return Check(True, "prompt_tokens that grow, or a 4xx", "a 4xx")
         counts = [one.usage.get("prompt_tokens") for one in responses]
@@ -50,7 +49,7 @@ class PromptGrows(ComparedResponses):
 class SameUsage(ComparedResponses):
     """The first and the last of these responses count the same tokens."""
 
-    def compare(self, responses: list[ChatResponse], view: Any) -> Check | None:
+    def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
         usages = [{name: one.usage.get(name) for name in COUNTS} for one in responses]
         if not all(any(usage.values()) for usage in usages):
             return None
@@ -74,7 +73,7 @@ class UsageChunk(ResponseExpectation):
         about = PLACE_OF_USAGE if requirement.startswith("CHAT-") else requirement
         yield from ResponseExpectation.judge(self, view, about)
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         chunks = [data for data in response.data if isinstance(data, Mapping)]
         with_usage = [chunk for chunk in chunks if chunk.get("usage") is not None]
         last = bool(chunks) and with_usage == chunks[-1:] and not chunks[-1].get("choices")
@@ -84,7 +83,7 @@ class UsageChunk(ResponseExpectation):
         return Check(ok, expected, observed, ignored=self.present and not with_usage)
 
 
-def _choices_beside(with_usage: Sequence[Mapping[str, Any]]) -> str:
+def _choices_beside(with_usage: Sequence[Mapping[str, object]]) -> str:
     """The choices of the chunks with usage, where they have any."""
     beside = [chunk["choices"] for chunk in with_usage if chunk.get("choices")]
     return f", with choices: {show(beside[0])}" if beside else ""

@@ -2,11 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.engine.lenient_json import mappings
 from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
 from rollout_conformance.steps.profiles.chat.view import CaseView
@@ -59,13 +57,14 @@ def usage(view: CaseView) -> Iterator[Evidence]:
             yield broken(10, "total_tokens = prompt_tokens + completion_tokens", show(counted), response.n)
         ids = [choice.ids for choice in response.choices]
         known = [len(one) for one in ids if one is not None]
-        if known and len(known) == len(ids):
+        # In a stream ids may be lost on the way, which CHAT-055 judges; its usage is compared with that of a response without (CHAT-059).
+        if known and len(known) == len(ids) and not response.streamed:
             yield from _equal(11, "completion_tokens", sum(known), sampled, response)
         if response.prompt_ids is not None:
             yield from _equal(12, "prompt_tokens", len(response.prompt_ids), prompt, response)
 
 
-def _equal(number: int, name: str, expected: int, observed: Any, response: ChatResponse) -> Iterator[Evidence]:
+def _equal(number: int, name: str, expected: int, observed: object, response: ChatResponse) -> Iterator[Evidence]:
     yield (
         satisfied(number)
         if expected == observed
@@ -92,8 +91,11 @@ def _right_endings(view: CaseView, response: ChatResponse, choice: Choice, alone
     most = response.request.get("max_completion_tokens") or response.request.get("max_tokens")
     end = view.tokens.end_of_turn if view.tokens else None
     sampled = response.usage.get("completion_tokens") if alone else None
-    if choice.ids is None and isinstance(sampled, int) and isinstance(most, int) and sampled < most:
-        return {"tool_calls"} if choice.calls else {"stop"}
+    if choice.ids is None and isinstance(sampled, int) and isinstance(most, int):
+        if sampled < most:
+            return {"tool_calls"} if choice.calls else {"stop"}
+        if choice.is_cut_call:
+            return {"length"}
     if choice.ids is not None and end is not None and isinstance(most, int):
         ended = end in choice.ids and response.request.get("ignore_eos") is not True
         cut = len(choice.ids) >= most and not ended and not _ends_in_stop(view, response, choice)
@@ -107,17 +109,3 @@ def _ends_in_stop(view: CaseView, response: ChatResponse, choice: Choice) -> boo
     stops = response.request.get("stop") or []
     text = view.tokens.decode(choice.ids or ()) if view.tokens else ""
     return any(stop in text for stop in ([stops] if isinstance(stops, str) else stops))
-
-
-def call_ids(view: CaseView) -> Iterator[Evidence]:
-    """A tool call has an id that no earlier one of its conversation has."""
-    for response in completions(view):
-        earlier = {
-            str(call.get("id"))
-            for message in mappings(response.messages)
-            for call in mappings(message.get("tool_calls"))
-        }
-        for choice in response.choices:
-            again = [call.get("id") for call in choice.calls if str(call.get("id")) in earlier]
-            if again:
-                yield broken(40, "an id that no earlier call of the conversation has", show(again[0]), response.n)

@@ -1,6 +1,6 @@
 """Evidence about the requirements of this profile, and the responses that invariants are about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rollout_conformance.steps.engine.findings import Finding, Satisfied
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
@@ -18,3 +18,15 @@ def broken(number: int, expected: str, observed: str, *exchanges: int) -> Findin
 def completions(view: CaseView) -> Iterator[ChatResponse]:
     """The completions of a case, with what was requested."""
     return (one for one in view.judged if one.is_completion and one.request)
+
+
+def not_streamed(view: CaseView, stream: ChatResponse) -> ChatResponse | None:
+    """The response to the same request without `stream`; None for what is no stream, or where the case has no such response."""
+    if not stream.streamed:
+        return None
+    same = (one for one in completions(view) if not one.streamed and _request(one) == _request(stream))
+    return next(same, None)
+
+
+def _request(response: ChatResponse) -> Mapping[str, object]:
+    return {name: value for name, value in response.request.items() if name not in ("stream", "stream_options")}

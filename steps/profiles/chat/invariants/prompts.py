@@ -22,8 +22,11 @@ def prompts(view: CaseView) -> Iterator[Evidence]:
             and "tool_choice" not in response.request
         ):
             yield from _rendered(view, response, response.prompt_ids)
-        before = _before(view, response)
-        if before is not None and before.prompt_ids is not None and before.choices[0].ids is not None:
+        # Of a call that was cut the message may lack what was sampled.
+        before = None if response.invented_history else _before(view, response)
+        if before is None or before.choices[0].is_cut_call:
+            continue
+        if before.prompt_ids is not None and before.choices[0].ids is not None:
             yield from _extends(view, before, response)
 
 

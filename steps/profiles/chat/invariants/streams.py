@@ -1,17 +1,18 @@
 """A stream has one beginning and one end, and all of its chunks are of one completion."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.engine.lenient_json import mapping
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.profiles.chat.event_order import walked
+from rollout_conformance.steps.profiles.chat.chunk_excerpts import around
+from rollout_conformance.steps.profiles.chat.event_order import Life, walked
 from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
-from rollout_conformance.steps.profiles.chat.responses import MOST, ChatResponse
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse, index_of
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
+KIND = "chat.completion.chunk"
 MOST_SHOWN = 4  # values of a member that should be one
 
 
@@ -31,26 +32,65 @@ def streams(view: CaseView) -> Iterator[Evidence]:
         if life.ended and not disorder:
             yield satisfied(51)
         else:
-            fault = [response.fault] if response.fault else []
-            observed = "; ".join([*disorder[:2], *fault, *([] if life.ended else [life.shown()])])
-            yield broken(51, "one finish_reason a choice, then data: [DONE]", observed, response.n)
+            yield broken(
+                51, "one finish_reason for each choice, then data: [DONE]", _disorder(response, life), response.n
+            )
         yield from _constant(response, life.of("CHAT-052"))
 
 
+def _disorder(response: ChatResponse, life: Life) -> str:
+    """What is wrong with the end of a stream, and the chunks where it shows."""
+    told = life.plainly() or [*life.of("CHAT-051")[:2], life.shown()]
+    repeated = [ends[1] for ends in life.ends.values() if len(ends) > 1]
+    at = [*repeated, *life.late.values(), *life.after][:1] or [len(response.chunks) - 1]
+    errors = [n for n, data in enumerate(response.data) if mapping(data).get("error")][:1]
+    fault = [response.fault] if response.fault else []
+    return "; ".join([*told, *fault, *(around(response.chunks, n) for n in (errors or at) if n >= 0)])
+
+
 def _call_deltas(response: ChatResponse) -> Iterator[Evidence]:
-    """Each part of a tool call has the index of its call; id and name come once."""
-    parts = response.call_deltas
-    if not parts:
+    """Each fragment of a tool call has the index of its call; id and name come once."""
+    if not response.call_deltas:
         return
-    lost = [piece for piece in parts if not isinstance(piece.get("index"), int)]
-    ids = [(show(piece.get("index")), show(piece["id"])) for piece in parts if piece.get("id")]
-    names = [show(piece.get("index")) for piece in parts if mapping(piece.get("function")).get("name")]
-    indices = {show(piece.get("index")) for piece in parts}
-    if not lost and len(dict(ids)) == len(set(ids)) == len(indices) == len(names):
+    wrong = next(_wrong_fragments(response), None)
+    if wrong is None:
         yield satisfied(58)
-    else:
-        observed = f"{len(lost)} piece(s) without an index, ids {show(ids[:MOST])}, names for {show(names[:MOST])}"
-        yield broken(58, "an index in each piece, one id and one name a call", observed, response.n)
+        return
+    n, what = wrong
+    expected = "an index in each fragment, one id and one name for each call"
+    yield broken(58, expected, f"{what}; {around(response.chunks, n)}", response.n)
+
+
+def _wrong_fragments(response: ChatResponse) -> Iterator[tuple[int, str]]:
+    """The chunk and what is wrong with it, for each fragment of a call that no client can join to the others."""
+    ids: dict[tuple[int, int], object] = {}
+    names: dict[tuple[int, int], object] = {}
+    last: dict[tuple[int, int], int] = {}
+    for n, choice, fragment in _fragments(response):
+        index, name = fragment.get("index"), mapping(fragment.get("function")).get("name")
+        if type(index) is not int:
+            yield n, f"a fragment of a call has the index {show(index)}"
+            continue
+        call, own = (choice, index), fragment.get("id")
+        last[call] = n
+        if own and ids.setdefault(call, own) != own:
+            yield n, f"call {index} has the ids {show(ids[call])} and {show(own)}"
+        if name and call in names:
+            yield n, f"call {index} has its name twice, {show(names[call])} and {show(name)}"
+        if name:
+            names[call] = name
+    for call, n in last.items():
+        for what, known in (("id", ids), ("name", names)):
+            if call not in known:
+                yield n, f"no fragment of call {call[1]} has its {what}"
+
+
+def _fragments(response: ChatResponse) -> Iterator[tuple[int, int, Mapping[str, object]]]:
+    """Each fragment of a call with its chunk and its choice."""
+    for n, data in enumerate(response.data):
+        for part in mappings(mapping(data).get("choices")):
+            for fragment in mappings(mapping(part.get("delta")).get("tool_calls")):
+                yield n, index_of(part.get("index")), fragment
 
 
 def _constant(response: ChatResponse, disorder: list[str]) -> Iterator[Evidence]:
@@ -59,14 +99,17 @@ def _constant(response: ChatResponse, disorder: list[str]) -> Iterator[Evidence]
     odd = [part for part in response.data if isinstance(part, NotJson)]
     names = {name: {show(chunk.get(name)) for chunk in chunks} for name in ("id", "model")}
     changing = {name: sorted(values)[:MOST_SHOWN] for name, values in names.items() if len(values) > 1}
-    kinds = {show(chunk.get("object")) for chunk in chunks} - {'"chat.completion.chunk"'}
+    kinds = {show(chunk.get("object")) for chunk in chunks} - {f'"{KIND}"'}
     if odd or changing or kinds or disorder:
         told = [*disorder[:2], *(f"{name} {' and '.join(values)}" for name, values in changing.items())]
         told += [f"object {one}" for one in sorted(kinds)[:MOST_SHOWN]] + (
             [f"a chunk that is {odd[0]!r}"] if odd else []
         )
         expected = "the role once, first; object chat.completion.chunk; id and model the same in all chunks"
-        yield broken(52, expected, ", ".join(told), response.n)
+        at = _first_odd(response)
+        yield broken(
+            52, expected, ", ".join(told + ([around(response.chunks, at)] if at is not None else [])), response.n
+        )
     else:
         yield satisfied(52)
     times = sorted({show(chunk.get("created")) for chunk in chunks})
@@ -76,6 +119,18 @@ def _constant(response: ChatResponse, disorder: list[str]) -> Iterator[Evidence]
         yield satisfied(62)
 
 
-def _is_annotation(chunk: Mapping[str, Any]) -> bool:
+def _first_odd(response: ChatResponse) -> int | None:
+    """The first chunk that is no JSON, or names another completion than the one before it."""
+    known: dict[str, object] = {"object": KIND}
+    for n, data in enumerate(response.data):
+        named = data if isinstance(data, Mapping) and not _is_annotation(data) else {}
+        if isinstance(data, NotJson) or any(
+            known.setdefault(name, named[name]) != named[name] for name in ("object", "id", "model") if name in named
+        ):
+            return n
+    return None
+
+
+def _is_annotation(chunk: Mapping[str, object]) -> bool:
     """Whether a chunk has neither choices nor usage nor an id."""
     return not (chunk.get("choices") or chunk.get("usage") or chunk.get("id") or chunk.get("error"))

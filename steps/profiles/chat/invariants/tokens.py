@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mappings
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
+from rollout_conformance.steps.profiles.chat.invariants.spelling import is_judged, spelling, spells
 from rollout_conformance.steps.profiles.chat.responses import MOST, ChatResponse, Choice, functions
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
@@ -35,7 +35,8 @@ def _whole(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple[in
     if view.tokens is None:
         return
     text, end = view.tokens.decode(ids), view.tokens.end_of_turn
-    ended = choice.finish in ("stop", "tool_calls") and not _stopped_by_string(response, choice)
+    # A call that was cut did not end: its finish_reason is what is wrong (CHAT-038).
+    ended = choice.finish in ("stop", "tool_calls") and not (_stopped_by_string(response, choice) or choice.is_cut_call)
     if ended and end is not None and end not in ids:
         yield broken(20, f"the end of the turn ({end}) among the ids", f"they end with {list(ids[-4:])}", response.n)
         return
@@ -73,7 +74,9 @@ def _logprobs(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple
         yield broken(23, f"{len(ids)} logprobs for {len(ids)} ids", observed, response.n)
         return
     strange = next((n for n, pair in enumerate(zip(entries, ids, strict=True)) if _foreign(view, *pair)), None)
-    if strange is None:
+    if strange is None and _is_of_ids(view, choice, ids) and is_judged(response, choice) and not spells(choice):
+        yield broken(23, f"bytes that are, one after the other, {show(choice.content)}", spelling(choice), response.n)
+    elif strange is None:
         yield satisfied(23)
     else:
         expected = f"logprob {strange} is of {show(view.tokens.decode([ids[strange]]) if view.tokens else '')}"
@@ -81,17 +84,22 @@ def _logprobs(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple
     yield from probabilities(response, entries)
 
 
-def probabilities(response: ChatResponse, entries: list[Mapping[str, Any]]) -> Iterator[Evidence]:
+def _is_of_ids(view: CaseView, choice: Choice, ids: tuple[int, ...]) -> bool:
+    """Whether the content is what the ids decode to; where it is not, that is what is wrong (CHAT-021)."""
+    return view.tokens is None or choice.content.strip() in view.tokens.decode(ids)
+
+
+def probabilities(response: ChatResponse, entries: list[Mapping[str, object]]) -> Iterator[Evidence]:
     values = [entry.get("logprob") for entry in entries]
     wrong = [value for value in values if not _is_logprob(value)]
     yield broken(24, "finite logprobs, none above 0", show(wrong[:3]), response.n) if wrong else satisfied(24)
 
 
-def _is_logprob(value: Any) -> bool:
+def _is_logprob(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -BIG < value <= 0
 
 
-def _foreign(view: CaseView, entry: Mapping[str, Any], token: int) -> bool:
+def _foreign(view: CaseView, entry: Mapping[str, object], token: int) -> bool:
     """Whether an entry names the text of another token. Servers spell what is not ASCII, and markup, differently."""
     if view.tokens is None:
         return False
@@ -126,5 +134,5 @@ def alternatives(view: CaseView) -> Iterator[Evidence]:
                     break
 
 
-def _close(a: float, b: Any) -> bool:
+def _close(a: float, b: object) -> bool:
     return isinstance(b, int | float) and abs(a - b) <= 1e-4 + 1e-3 * abs(a)
