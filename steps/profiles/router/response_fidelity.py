@@ -51,7 +51,9 @@ def _whole(response: ChatResponse, delivered: list[Mapping[str, object]]) -> Ite
 def _stream(response: ChatResponse, delivered: list[Events], requirement: str) -> Iterator[Evidence]:
     received = _with_choices(response.data)
     sent, lost = _nearest([(one, _lost_events(_with_choices(one), received)) for one in delivered])
-    yield _shown_in(gravest_change(lost), lost, _with_choices(sent), received).evidence(requirement, response)
+    check = _shown_in(gravest_change(lost), lost, _with_choices(sent), received)
+    unread = f"; {response.fault}" if response.fault else ""
+    yield replace(check, observed=f"{check.observed}{unread}").evidence(requirement, response)
     yield from _other_chunks(response, sent)
     yield from _usage(response, sent)
     ids = {show(one["id"]) for one in map(mapping, response.data) if "id" in one}
