@@ -42,4 +42,5 @@ Feature: A question with a one-word answer
   Scenario: Each of ten responses names its backend
     Given the backends return "Paris"
     When the client sends "In one word, can you provide me the capital of France?" 10 times concurrently
-    Then it has the header X-Routing-Backend
+    Then it has status 200
+    And it has the header X-Routing-Backend

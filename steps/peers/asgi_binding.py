@@ -200,7 +200,7 @@ def dripped(body: bytes) -> list[bytes]:
 
 async def _answer(play: Any, send: Send, gone: "asyncio.Future[None]") -> None:
     body = body_of(play.response)
-    await send(_start(play, len(body)))
+    await send(_start(play, None if play.drip else len(body)))
     if play.drip:
         *pieces, body = dripped(body)
         for piece in pieces:
@@ -234,9 +234,10 @@ def _transport(scope: Scope) -> asyncio.Transport | None:
     return _transports.get(((server[0], server[1]), (client[0], client[1])))
 
 
-def _start(play: Any, length: int) -> dict[str, Any]:
+def _start(play: Any, length: int | None) -> dict[str, Any]:
+    """The head of a response. A body without a length is chunked: its pieces stay apart, however late the client reads them."""
     headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in play.response.headers]
-    if play.response.status not in BODILESS:
+    if length is not None and play.response.status not in BODILESS:
         headers.append((b"content-length", str(length).encode()))
     return {"type": "http.response.start", "status": play.response.status, "headers": headers}
 

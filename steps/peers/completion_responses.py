@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Literal
 
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
@@ -16,7 +17,7 @@ WORD, SPACED = re.compile(r"\S+"), re.compile(r"\S+\s*")
 PROMPT_TOKENS = 7
 TORN_BYTES = 7
 DONE = "[DONE]"
-END = f"data: {DONE}\n\n".encode()
+NO_COUNTS: Mapping[str, object] = MappingProxyType({})
 FLOOD_BYTES = 65_536  # of one piece: few events, so that what is measured is the flow and not the parsing of it
 
 
@@ -63,7 +64,7 @@ def usage(count: int) -> dict[str, int]:
     return {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": count, "total_tokens": PROMPT_TOKENS + count}
 
 
-def whole(asked: Asked, said: str) -> dict[str, Any]:
+def whole(asked: Asked, said: str, counts: Mapping[str, object] = NO_COUNTS) -> dict[str, Any]:
     told = {"text": said, "logprobs": None} if asked.text else {"message": {"role": "assistant", "content": said}}
     return {
         "id": f"chatcmpl-{abs(hash(said)) % 10**9}",
@@ -71,12 +72,8 @@ def whole(asked: Asked, said: str) -> dict[str, Any]:
         "created": 1_700_000_000,
         "model": MODEL,
         "choices": [{"index": 0, **told, "finish_reason": "stop"}],
-        "usage": usage(len(said.split())),
+        "usage": {**usage(len(said.split())), **counts},
     }
-
-
-def event(value: Mapping[str, Any]) -> bytes:
-    return b"data: " + encoded(value) + b"\n\n"
 
 
 def encoded(value: Any) -> bytes:
@@ -84,29 +81,51 @@ def encoded(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def decoded(piece: bytes) -> Any:
-    """The value of an event, or what stands there as text."""
-    said = piece.removeprefix(b"data: ").strip()
-    return DONE if said == DONE.encode() else json.loads(said)
-
-
-def torn(pieces: Sequence[bytes]) -> list[bytes]:
+def torn(pieces: Sequence[bytes], size: int = TORN_BYTES) -> list[bytes]:
     """The same bytes, cut where no event ends; where there are letters of several bytes, in the middle of those."""
     flow = b"".join(pieces)
-    return [flow[at : at + TORN_BYTES] for at in range(0, len(flow), TORN_BYTES)]
+    return [flow[at : at + size] for at in range(0, len(flow), size)]
 
 
-def stream(asked: Asked, said: str, put: Mapping[str, Any], plain: bool = False, index: int = 0) -> Iterator[bytes]:
-    """The events of a stream. Each piece tells its number, as a member that nobody knows, unless it is to be plain."""
+def stream(
+    asked: Asked,
+    said: str,
+    put: Mapping[str, object],
+    plain: bool = False,
+    index: int = 0,
+    counts: Mapping[str, object] = NO_COUNTS,
+) -> Iterator[object]:
+    """The values of the events of a stream. Each piece tells its number, as a member that nobody knows, unless it is to be plain. `counts`
+    are members of the usage that are added, or replace the usual ones."""
     words = pieces(said, asked.spaces)
     if not asked.text:
-        yield _chunk(asked, put, {"role": "assistant", "content": ""}, 0, index=index)
+        yield _chunk(asked, put, _choice(asked, {"role": "assistant", "content": ""}, index=index), 0)
     for n, word in enumerate(words):
-        yield _chunk(asked, put, {"content": word} | ({} if plain else {"rc_word": n}), n + 1, index=index)
-    yield _chunk(asked, put, {}, len(words), "stop", index)
+        delta = {"content": word} | ({} if plain else {"rc_word": n})
+        yield _chunk(asked, put, _choice(asked, delta, index=index), n + 1)
+    yield _chunk(asked, put, _choice(asked, {}, "stop", index), len(words))
+    yield from _end(asked, len(words), put, counts)
+
+
+def scripted_stream(
+    asked: Asked, chunks: Sequence[Mapping[str, object]], put: Mapping[str, object], counts: Mapping[str, object]
+) -> Iterator[object]:
+    """The values of the events of a stream whose chunks are given: each as the members of its first choice, or, with `choices` or `error`,
+    as the whole chunk."""
+    for n, chunk in enumerate(chunks):
+        if "error" in chunk:
+            yield dict(chunk)
+        elif "choices" in chunk:
+            yield {**_head(asked), **put, **chunk}
+        else:
+            yield _chunk(asked, put, {"index": 0, **chunk, "finish_reason": chunk.get("finish_reason")}, n)
+    yield from _end(asked, len(chunks), put, counts)
+
+
+def _end(asked: Asked, count: int, put: Mapping[str, object], counts: Mapping[str, object]) -> Iterator[object]:
     if asked.usage:
-        yield event({**_head(asked), **put, "choices": [], "usage": usage(len(words))})
-    yield END
+        yield {**_head(asked), **put, "choices": [], "usage": {**usage(count), **counts}}
+    yield DONE
 
 
 def pieces(said: str, spaces: Literal["before", "after"]) -> list[str]:
@@ -118,27 +137,25 @@ def pieces(said: str, spaces: Literal["before", "after"]) -> list[str]:
     return [said[: len(said) - len(said.lstrip())] + words[0], *words[1:]] if words else []
 
 
-def flood(asked: Asked, size: int) -> list[bytes]:
+def flood(asked: Asked, size: int, chunk_bytes: int = FLOOD_BYTES) -> list[object]:
     """A stream of about so many bytes, of one piece over and over."""
-    piece = _chunk(asked, {}, {"content": "x" * FLOOD_BYTES}, 1)
-    return [piece] * (size // FLOOD_BYTES) + [_chunk(asked, {}, {}, 1, "stop"), END]
+    piece = _chunk(asked, {}, _choice(asked, {"content": "x" * chunk_bytes}), 1)
+    return [piece] * (size // max(1, chunk_bytes)) + [_chunk(asked, {}, _choice(asked, {}, "stop"), 1), DONE]
 
 
-def _head(asked: Asked) -> dict[str, Any]:
+def _head(asked: Asked) -> dict[str, object]:
     kind = "text_completion" if asked.text else "chat.completion.chunk"
     return {"id": "chatcmpl-rc", "object": kind, "created": 1_700_000_000, "model": MODEL}
 
 
-def _chunk(
-    asked: Asked,
-    put: Mapping[str, Any],
-    delta: Mapping[str, Any],
-    count: int,
-    finish: str | None = None,
-    index: int = 0,
-) -> bytes:
+def _choice(
+    asked: Asked, delta: Mapping[str, object], finish: str | None = None, index: int = 0
+) -> Mapping[str, object]:
     told = {**delta, "text": delta.get("content", "")} if asked.text else {"delta": delta}
     told = {name: value for name, value in told.items() if not asked.text or name != "content"}
-    choice = {"index": index, **told, "finish_reason": finish}
+    return {"index": index, **told, "finish_reason": finish}
+
+
+def _chunk(asked: Asked, put: Mapping[str, object], choice: Mapping[str, object], count: int) -> Mapping[str, object]:
     each = {"usage": usage(count)} if asked.each else {}
-    return event({**_head(asked), **put, "choices": [choice], **each})
+    return {**_head(asked), **put, "choices": [choice], **each}

@@ -11,82 +11,23 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Literal
 
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
 from rollout_conformance.steps.peers import completion_responses
-from rollout_conformance.steps.peers.completion_responses import MODEL, NONCE, WORDS, Asked
+from rollout_conformance.steps.peers.backend_response import BackendResponse as BackendResponse
+from rollout_conformance.steps.peers.backend_response import ErrorForm
+from rollout_conformance.steps.peers.backend_response import Fault as Fault
+from rollout_conformance.steps.peers.completion_responses import MODEL, NONCE, Asked
+from rollout_conformance.steps.peers.event_framing import framed
 
 JSON = (("content-type", "application/json"),)
 SSE = (("content-type", "text/event-stream"),)
 ENDLESS = 2400  # chunks, after which even an endless stream ends
-
-Fault = Literal["reset", "silent", "truncated"]
 LOSSES: Mapping[Fault, Literal["reset", "stall", "cut"]] = {"reset": "reset", "silent": "stall", "truncated": "cut"}
 """The faults, by the names that the binding has for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class BackendResponse:
-    """How a backend responds to one request. A number stands for its `status`, `reset`, `silent` or `truncated` for its `fault`, any other
-    text for its `text`."""
-
-    text: str = WORDS
-    "What the assistant message contains; a stream has one chunk for each word."
-    status: int = 200
-    "The HTTP status; any other than 200 has an error object as its body."
-    body: str = ""
-    "The body of a response whose status is not 200, instead of the error object."
-    fault: Fault | None = None
-    "`reset` closes the connection without a response, `silent` sends nothing, `truncated` closes it after half of the body."
-    delay_s: float = 0.0
-    "Seconds before the response begins."
-    chunk_every_s: float = 0.0
-    "Seconds between two chunks of a stream."
-    reset_after: int = 0
-    "The connection is reset after so many chunks of a stream."
-    silent_after: int = 0
-    "Nothing is sent after so many chunks of a stream, and the connection stays open."
-    error_after: int = 0
-    "After so many chunks of a stream an event with an error object ends it, without [DONE]."
-    spaces: Literal["before", "after"] = "before"
-    "Whether the space between two words is at the beginning of a chunk or at the end of the one before."
-    extra_member: bool = False
-    "Whether each chunk of a stream has a member `rc_word` that is in no specification."
-    split_events: bool = False
-    "Whether a stream is sent in parts that end within events, and within characters of several bytes."
-    choice_index: int = 0
-    "The `index` of the choice of a stream."
-    hold: bool = False
-    "Whether the response is held until the step `release_backends`."
-    size: int = 0
-    "The size of the message in bytes, instead of `text`."
-    gzip: bool = False
-    "Whether the body is compressed, where the request accepts gzip."
-    endless: bool = False
-    "Whether a stream repeats its words until the router disconnects."
-    permanent: bool = False
-    "Whether the backend that gave this response gives it again to each later request of the case."
-    headers: Mapping[str, str] = field(default_factory=dict)
-    "Headers beside Content-Type."
-    members: Mapping[str, Any] = field(default_factory=dict)
-    "Members of the response body (of each chunk of a stream) that are added, or replace the usual ones."
-
-    @property
-    def interrupted_after(self) -> int:
-        """After how many chunks a stream stops before its end, 0 where it does not."""
-        return self.reset_after or self.silent_after or self.error_after
-
-    @property
-    def gives_nothing(self) -> bool:
-        """Whether not even the beginning of a completion is sent."""
-        return self.status >= 400 or self.fault is not None
-
-    @property
-    def fails(self) -> bool:
-        """Whether this is anything but a complete good response: what a router may count as a failure of the backend."""
-        return self.gives_nothing or self.interrupted_after > 0
 
 
 @dataclass(slots=True)
@@ -165,13 +106,14 @@ class BackendPlay:
 
 class Backends:
     """What all backends share: their `model`, the scripts of the cases, which backends are `down`, and the POST requests that belong to
-    no case."""
+    no case, with the times at which they were received (of `time.monotonic`)."""
 
     def __init__(self, model: str = MODEL) -> None:
         self.model = model
         self.scripts: dict[str, BackendScript] = {}
         self.down: set[str] = set()
         self.unmatched_requests: list[Request] = []
+        self.unmatched_at: list[float] = []
 
     def add(self, script: BackendScript) -> None:
         self.scripts[script.nonce] = script
@@ -200,6 +142,7 @@ class Backend:
         if script is None or request.method != "POST":
             if request.method == "POST":
                 self.all.unmatched_requests.append(request)
+                self.all.unmatched_at.append(monotonic())
             return BackendPlay(self._unscripted(request))
         return _response(script, script.take(self.name, request), request)
 
@@ -234,7 +177,7 @@ def _response(script: BackendScript, line: BackendResponse, request: Request) ->
     if asked.stream:
         return _stream(script, line, asked, hold)
     text = asked.rest("x" * line.size if line.size else line.text)
-    completion = {**completion_responses.whole(asked, text), **line.members}
+    completion = {**completion_responses.whole(asked, text, line.usage), **line.members}
     body = completion_responses.encoded(completion)
     if line.gzip and "gzip" in (request.header("accept-encoding") or ""):
         body, more = gzip.compress(body), (*more, ("content-encoding", "gzip"))
@@ -244,27 +187,18 @@ def _response(script: BackendScript, line: BackendResponse, request: Request) ->
 
 
 def _stream(script: BackendScript, line: BackendResponse, asked: Asked, hold: asyncio.Event | None) -> BackendPlay:
-    pieces = (
-        completion_responses.flood(asked, line.size)
-        if line.size
-        else list(
-            completion_responses.stream(
-                asked, asked.rest(line.text), line.members, not line.extra_member, line.choice_index
-            )
-        )
-    )
+    values = _values(line, asked)
     if line.endless:
+        pieces = framed(values, line.framing)
         return BackendPlay(
             Response(200, SSE, b""), script, None, line.delay_s, _repeated(pieces), line.chunk_every_s, hold=hold
         )
-    interrupted = 0 < line.interrupted_after < len(pieces)
+    interrupted = 0 < line.interrupted_after < len(values)
     if interrupted:
-        pieces = pieces[: line.interrupted_after]
-    if interrupted and line.error_after:
-        pieces.append(completion_responses.event(completion_responses.error(500)))
-    delivers = None if interrupted else _decoded(pieces)
-    if line.split_events:
-        pieces = completion_responses.torn(pieces)
+        values = values[: line.interrupted_after]
+    pieces = framed(values, line.framing) + (_error_event(line.error_form) if interrupted and line.error_after else [])
+    if line.split_events or line.packet_bytes:
+        pieces = completion_responses.torn(pieces, line.packet_bytes or completion_responses.TORN_BYTES)
     dies, stalls = bool(interrupted and line.reset_after), bool(interrupted and line.silent_after)
     return BackendPlay(
         Response(200, SSE, b""),
@@ -276,17 +210,29 @@ def _stream(script: BackendScript, line: BackendResponse, asked: Asked, hold: as
         dies,
         stalls,
         hold,
-        delivers=delivers,
+        delivers=None if interrupted else values,
     )
 
 
-def _decoded(pieces: Sequence[bytes]) -> list[Any]:
-    """The values of events. A large stream repeats one event, which is decoded once."""
-    values: dict[bytes, Any] = {}
-    for piece in pieces:
-        if piece not in values:
-            values[piece] = completion_responses.decoded(piece)
-    return [values[piece] for piece in pieces]
+def _values(line: BackendResponse, asked: Asked) -> list[object]:
+    """The values of the events of a stream, up to its end."""
+    if line.size:
+        values = completion_responses.flood(asked, line.size, line.chunk_bytes)
+    elif line.chunks:
+        values = list(completion_responses.scripted_stream(asked, line.chunks, line.members, line.usage))
+    else:
+        text, plain = asked.rest(line.text), not line.extra_member
+        values = list(completion_responses.stream(asked, text, line.members, plain, line.choice_index, line.usage))
+    return values if line.done else values[:-1]
+
+
+def _error_event(form: ErrorForm) -> list[bytes]:
+    error = completion_responses.error(500)
+    if form == "flat":
+        return framed([{"object": "error", **error["error"]}])
+    if form == "named":
+        return [b"event: error\n" + framed([error])[0]]
+    return framed([error, *([completion_responses.DONE] if form == "then_done" else [])])
 
 
 def _repeated(pieces: Sequence[bytes]) -> Iterator[bytes]:

@@ -54,3 +54,13 @@ def _filled(source: Source, path: Path_, value: Any, row: Mapping[str, Any]) -> 
             )
     whole = PLACEHOLDER.fullmatch(value)
     return row[whole[1]] if whole else PLACEHOLDER.sub(lambda found: str(row[found[1]]), value)
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """The values of a row, without the objects in it where another column names the row."""
+    plain = [value for value in row.values() if not _holds_objects(value)]
+    return "-".join(str(value) for value in plain or row.values())
+
+
+def _holds_objects(value: object) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, list) and any(map(_holds_objects, value)))

@@ -6,6 +6,7 @@ import pytest
 
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers import completion_responses
+from rollout_conformance.steps.peers.event_framing import framed
 from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY as CHAT
 from rollout_conformance.steps.profiles.router.load_balancing import bounds
 from rollout_conformance.steps.profiles.router.vocabulary import VOCABULARY
@@ -38,9 +39,8 @@ def test_a_backend_resumes_where_the_request_ends(more: dict[str, object], rest:
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
 def test_the_pieces_of_a_stream_are_its_text(path: str, spaces: str) -> None:
     asked = completion_responses.asked({"stream": True, "stream_options": {"include_usage": True}}, path, spaces)  # type: ignore[arg-type]
-    events = [
-        event.removeprefix(b"data: ").strip() for event in completion_responses.stream(asked, "One  two three.", {})
-    ]
+    pieces = framed(completion_responses.stream(asked, "One  two three.", {}))
+    events = [piece.removeprefix(b"data: ").strip() for piece in pieces]
     assert events[-1] == b"[DONE]"
     parts = [part for event in events[:-1] for part in json.loads(event)["choices"]]
     assert "".join(part.get("text", part.get("delta", {}).get("content", "")) for part in parts) == "One  two three."

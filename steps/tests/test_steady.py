@@ -4,7 +4,6 @@ import asyncio
 import gc
 from collections.abc import Iterator
 from time import monotonic
-from typing import Any
 
 import httpx
 import pytest
@@ -38,20 +37,20 @@ def test_a_body_that_drips_takes_few_turns_of_the_loop(size: int) -> None:
     assert len(pieces) > 1 or size <= DRIP_BYTES
 
 
-def test_a_flood_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[bytes] = []
-    decoded = completion_responses.decoded
+def test_a_flood_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[object] = []
+    encoded = completion_responses.encoded
 
-    def noting(piece: bytes) -> Any:
-        read.append(piece)
-        return decoded(piece)
+    def noting(value: object) -> bytes:
+        written.append(value)
+        return encoded(value)
 
-    monkeypatch.setattr(completion_responses, "decoded", noting)
+    monkeypatch.setattr(completion_responses, "encoded", noting)
     everybody = Backends()
     everybody.add(BackendScript(NONCE, Trace(), (BackendResponse(size=16 * completion_responses.FLOOD_BYTES),)))
     play = Backend("a", everybody).receive(FLOOD)
     assert len(play.delivers) == 16 + 2
-    assert len(read) == 3
+    assert len(written) == 2
 
 
 def test_a_class_is_asked_once_whether_it_acts() -> None:

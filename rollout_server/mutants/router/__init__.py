@@ -15,6 +15,7 @@ from rollout_conformance.rollout_server.mutants.router import (
     metrics,
     rate_limits,
     routing,
+    stream_members,
     streams,
     validation,
 )
@@ -38,6 +39,7 @@ CATALOGUE = Catalogue(
         metrics.MUTANTS,
         rate_limits.MUTANTS,
         routing.MUTANTS,
+        stream_members.MUTANTS,
         streams.MUTANTS,
         validation.MUTANTS,
     ),

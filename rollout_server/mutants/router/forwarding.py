@@ -1,5 +1,6 @@
 """Defects of the bodies of requests and responses."""
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from rollout_conformance.rollout_server.mutants.framework import Mutant, around
 from rollout_conformance.rollout_server.router import (
     failover,
 )
+from rollout_conformance.rollout_server.router.backend_client import BackendError, BackendReply
 from rollout_conformance.rollout_server.router.failover import OpenResponse
 from rollout_conformance.rollout_server.router.streaming import Stream
 
@@ -82,7 +84,84 @@ def _plain(original: Any, self: Stream, event: bytes) -> bytes | None:
     return sse.event({**chunk, "choices": choices})
 
 
+def _rounding_retry(original: Any, lifecycle: Any, choice: Any, body: bytes, streams: bool) -> Any:
+    """A retry sends the body parsed and written again, with integers as floats."""
+    again = json.dumps(json.loads(body, parse_int=lambda digits: int(float(digits)))).encode()
+    return original(lifecycle, choice, again if lifecycle.attempts else body, streams)
+
+
+def _sorted(original: Any, body: dict[str, Any]) -> bytes:
+    return bytes(
+        original(
+            {**body, "tools": json.loads(json.dumps(body["tools"], sort_keys=True))} if body.get("tools") else body
+        )
+    )
+
+
+def _true_only(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _true_only(inner) for name, inner in value.items() if inner is not False}
+    return [_true_only(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _tools_without_false(original: Any, body: dict[str, Any]) -> bytes:
+    return bytes(original({**body, "tools": _true_only(body["tools"])} if body.get("tools") else body))
+
+
+def _canonical(answer: dict[str, Any]) -> dict[str, Any]:
+    for choice in answer.get("choices", []):
+        for call in choice.get("message", {}).get("tool_calls") or []:
+            arguments = failover.parse_json(call["function"]["arguments"].encode())
+            call["function"]["arguments"] = json.dumps(arguments) if arguments else call["function"]["arguments"]
+    return answer
+
+
+COUNTS = {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
+
+
+def _strict_usage(original: Any, status: int, answer: Any) -> None:
+    original(status, answer)
+    if status < 300 and set(answer.get("usage") or {}) - COUNTS:
+        raise BackendError("invalid")
+
+
 MUTANTS = (
+    Mutant(
+        "usage_strict",
+        breaks="002",
+        what="a response whose usage has unknown members is a failure of the backend",
+        patch=around(failover, "check_answer", _strict_usage),
+    ),
+    Mutant(
+        "arguments_written_again",
+        breaks="002",
+        what="the arguments of tool calls are parsed and written again",
+        patch=answering(_canonical),
+    ),
+    Mutant(
+        "retry_rounds_numbers",
+        breaks="001",
+        what="the second attempt has rounded integers",
+        patch=around(failover, "open_one", _rounding_retry),
+    ),
+    Mutant(
+        "tools_lose_false",
+        breaks="001",
+        what="members of tools that are false are dropped",
+        patch=around(failover, "payload", _tools_without_false),
+    ),
+    Mutant(
+        "tools_sorted",
+        breaks="067",
+        what="the members of tools are sorted",
+        patch=around(failover, "payload", _sorted),
+    ),
+    Mutant(
+        "large_responses_fail",
+        breaks="068",
+        what="a response of more than 2 MiB is a failure of the backend",
+        patch=around(BackendReply, "read_all", lambda original, self, limit: original(self, min(limit, 2**21))),
+    ),
     Mutant(
         "drops_unknown_fields",
         breaks="001",
@@ -115,6 +194,7 @@ MUTANTS = (
     Mutant(
         "drops_stream_fields",
         breaks="002",
+        also=("015",),
         what="unknown members of deltas are dropped",
         patch=around(Stream, "_visible_part", _plain),
     ),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,6 +21,11 @@ from rollout_conformance.rollout_server.tests.router.support import (
 )
 
 USAGE = {"include_usage": True}
+DONE = b"data: [DONE]\n\n"
+CALL = (
+    b'data: {"choices": [{"index": 0, "delta": {"tool_calls": [], "function_call": {}, "reasoning": "", "reasoning_content": "", '
+    b'"refusal": ""}, "logprobs": {}, "token_ids": [], "finish_reason": "abort"}]}\n\n'
+)
 
 
 @pytest.mark.parametrize("options", [None, USAGE, {"include_usage": False}], ids=str)
@@ -34,6 +40,46 @@ def test_a_stream_is_passed_on(options: Any) -> None:
         assert (events[-1], events.count("[DONE]")) == ("[DONE]", 1)
         assert [e["usage"] for e in events[:-1] if "usage" in e] == ([fakes[0].usage(7)] if options == USAGE else [])
         assert fakes[0].bodies[0]["stream_options"]["include_usage"] is True
+
+    play_with(scenario, Fake("a"))
+
+
+def forwarded(event: bytes, end: bytes = b"data: [DONE]\n\n") -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        async def events(body: Any) -> AsyncIterator[bytes]:
+            yield event + end
+
+        fakes[0].events = events  # type: ignore[method-assign]
+        assert (await c.ask(stream=True)).content == event + end
+
+    play_with(scenario, Fake("a"))
+
+
+@pytest.mark.parametrize(
+    ("event", "end"),
+    [
+        (CALL, DONE),
+        (CALL.replace(b"\n", b"\r\n"), DONE),
+        (CALL.replace(b"\n", b"\r"), b"data: [DONE]\r\r"),
+        (b": ping\n\n" + CALL, b"data:[DONE]\n\n"),
+        (b"event: message\nid: 1\n" + CALL, DONE),
+        (b'data: {"choices":\ndata: []}\n\n', DONE),
+    ],
+)
+def test_an_event_is_forwarded_byte_for_byte(event: bytes, end: bytes) -> None:
+    forwarded(event, end)
+
+
+@pytest.mark.parametrize("event", [CALL, b'data: {"error": {"message": "m"}}\n\n'])
+def test_a_stream_that_ends_in_order_is_not_completed(event: bytes) -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        async def events(body: Any) -> AsyncIterator[bytes]:
+            yield event
+
+        fakes[0].events = events  # type: ignore[method-assign]
+        found = chunks((await c.ask(stream=True)).text)
+        assert "[DONE]" not in found
+        assert found[-1]["error"]
 
     play_with(scenario, Fake("a"))
 

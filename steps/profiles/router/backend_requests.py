@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.peers.scripted_backends import BackendScript
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.backends import BackendName
@@ -66,17 +67,30 @@ def _seconds(view: CaseView) -> float:
     return max(ends) - min(exchange.began for exchange in exchanges) if exchanges else 0.0
 
 
-@verb("no_unmatched_requests")
-@phrase("no other request reaches a backend")
+@verb("no_unmatched_requests", short="of", example="all")
+@phrase("no request reaches a backend while {of:several_responses} are awaited")
 @dataclass(frozen=True, slots=True)
 class NoUnmatchedRequests:
-    """No request reaches a backend that belongs to no case, such as one that the router rejected."""
+    """The router contacts no backend, with whatever body, for requests that it rejects. A request that belongs to no case may be a health
+    check of the router: it shows something only if there is one during each of these requests."""
+
+    of: tuple[ResponseName, ...] = ("all",)
+    "The responses that reject."
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         assert isinstance(view.context, RouterContext)
-        unmatched = view.context.backends.unmatched_requests[view.extra.get("unmatched_before", 0) :]
-        observed = f"{len(unmatched)}, the first {unmatched[0].body[:80]!r}" if unmatched else ""
-        yield found_or(requirement, not unmatched, "no other request to a backend", observed)
+        backends, exchanges = view.context.backends, [view.trace.exchanges[one.n] for one in view.named(*self.of)]
+        during = [
+            [
+                request
+                for at, request in zip(backends.unmatched_at, backends.unmatched_requests, strict=True)
+                if one.began <= at - view.trace.epoch <= (one.ended or view.trace.now())
+            ]
+            for one in exchanges
+        ]
+        contacted = bool(during) and all(during)
+        observed = f"one during each, the first {during[0][0].body[:80]!r}" if contacted else ""
+        yield found_or(requirement, not contacted, "no request to a backend", observed)
 
 
 @verb("backends_disconnected")

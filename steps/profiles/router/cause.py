@@ -117,7 +117,8 @@ def _finding(case: Case, view: CaseView, scripts: Scripts, response: ChatRespons
     """One end, one finding: of the case where its script or its request may be the reason, else of what every request is due."""
     observed = response.shown() if response.status is not None else str(view.trace.exchanges[response.n].fault)
     generic = response.status is None or response.status >= 500
-    scripted = _down(case) or any(line.fails for script in scripts for line in _lines(view, script, response))
+    lines = (line for script in scripts for line in _lines(view, script, response))
+    scripted = _down(case) or any(line.fails or line.size for line in lines)
     subject = _is_subject(case, response)
     requirement = _due(view, scripts, response) if generic and not scripted and not subject else case.requirements[0]
     finding = Finding(requirement, "200", observed, (response.n,))

@@ -7,11 +7,9 @@ from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.http.keys import WRONG_KEY
 from rollout_conformance.steps.peers.scripted_backends import BackendScript
-from rollout_conformance.steps.profiles.chat.fuzz_adapter import GENERATED
 from rollout_conformance.steps.profiles.chat.invariants.errors import request_text
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.context import RouterContext
-from rollout_conformance.steps.profiles.router.forwarding import RequestForwarded
 
 SECRET = "rc-engine-internals"
 
@@ -54,10 +52,3 @@ def no_client_keys_forwarded(view: CaseView) -> Iterator[Evidence]:
         yield (
             Finding("ROUTER-052", "no API key of a client at a backend", observed) if found else Satisfied("ROUTER-052")
         )
-
-
-def generated_request_forwarded(view: CaseView) -> Iterator[Evidence]:
-    """A generated request reaches a backend unchanged; written cases judge their requests themselves."""
-    script = view.extra.get("script")
-    if GENERATED in view.responses and script is not None and script.received:
-        yield from RequestForwarded((GENERATED,)).judge(view, "ROUTER-001")

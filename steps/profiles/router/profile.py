@@ -26,13 +26,10 @@ from rollout_conformance.steps.profiles.router.cause import cause
 from rollout_conformance.steps.profiles.router.context import RouterContext, RouterSession
 from rollout_conformance.steps.profiles.router.disturbing_cases import disturbs
 from rollout_conformance.steps.profiles.router.greeting import greeting, read_probe
-from rollout_conformance.steps.profiles.router.invariants import (
-    generated_request_forwarded,
-    no_client_keys_forwarded,
-    no_leaks,
-)
+from rollout_conformance.steps.profiles.router.invariants import no_client_keys_forwarded, no_leaks
 from rollout_conformance.steps.profiles.router.mistakes import mistakes
 from rollout_conformance.steps.profiles.router.recovery import Greeter
+from rollout_conformance.steps.profiles.router.request_fidelity import requests_unmodified
 from rollout_conformance.steps.profiles.router.response_fidelity import response_unmodified
 from rollout_conformance.steps.profiles.router.vocabulary import VOCABULARY
 
@@ -168,7 +165,7 @@ PROFILE = Profile(
     ),
     peers=peers,
     read=read_case,
-    invariants=(no_leaks, no_client_keys_forwarded, generated_request_forwarded, response_unmodified),
+    invariants=(no_leaks, no_client_keys_forwarded, requests_unmodified, response_unmodified),
     fuzz=Fuzz(
         fuzz_adapter,
         conforms="ROUTER-300",

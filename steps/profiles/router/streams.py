@@ -9,6 +9,9 @@ from rollout_conformance.steps.engine.lenient_json import mapping, text
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
+from rollout_conformance.steps.profiles.router.backend_requests import script
+from rollout_conformance.steps.profiles.router.excerpts import chunks_around
 from rollout_conformance.steps.sse.streams import DONE
 
 
@@ -33,23 +36,32 @@ class ResponseText(ResponseExpectation):
 @dataclass(frozen=True, slots=True)
 class IncompleteStream(ResponseExpectation):
     """A stream whose backend failed cannot be taken for a complete one: it has no finish_reason, and ends with an error event or a reset
-    connection. A status of 400 or more is right as well."""
+    connection; where the backend itself ended in order, without [DONE]. A status of 400 or more is right as well."""
 
     or_text: str = ""
     "A complete stream of exactly this text is right as well: another backend may have resumed it."
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         expected = "an error event, or a connection that is closed before the stream ends"
         if response.status is not None and response.status >= 400:
             return Check(True, expected, "")
         finish, content = response.first_choice.finish, response.first_choice.content
-        error = any(mapping(one).get("error") for one in response.data)
+        error = any(map(_is_error, response.data))
         broken = view.trace.exchanges[response.n].fault is not None
+        in_order = any(line.ends_after for line in script(view).played)  # to forward this end as it is hides nothing
         whole = bool(self.or_text) and content == self.or_text and finish is not None
-        ok = whole or (finish is None and (error or (broken and DONE not in response.data)))
+        ended = error or ((broken or in_order) and DONE not in response.data)
         done = "[DONE]" if DONE in response.data else "no [DONE]"
-        observed = f"finish_reason {show(finish)}, {done}, content {show(content)}"
-        return Check(ok, expected, observed + ("" if error or broken else ", and no sign that anything is missing"))
+        last = chunks_around(response.data, len(response.data) - 2)
+        observed = f"finish_reason {show(finish)}, {done}, content {show(content)}; {last}"
+        sign = "" if error or broken else ", and no sign that anything is missing"
+        return Check(whole or (finish is None and ended), expected, observed + sign)
+
+
+def _is_error(event: object) -> bool:
+    """Whether an event has an error object, or is one (`object: error`)."""
+    members = mapping(event)
+    return bool(members.get("error")) or members.get("object") == "error"
 
 
 @verb("coherent_stream", example="{usage: {completion_tokens: 10}}")

@@ -16,6 +16,7 @@ from rollout_conformance.steps.profiles.router import (
     limits,
     load_balancing,
     metrics,
+    steady_requests,
     streams,
 )
 
@@ -56,6 +57,8 @@ VOCABULARY = Vocabulary.of(
     load_balancing.OneBackend,
     load_balancing.OtherBackend,
     load_balancing.ModelsListed,
+    steady_requests.SteadyRequests,
+    steady_requests.AdmittedAgain,
     limits.LimitEnforced,
     limits.SomeHaveStatus,
     headers.HeadersNotForwarded,
