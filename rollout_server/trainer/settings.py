@@ -11,7 +11,6 @@ from rollout_conformance.contracts.trainer.wire import Dialect
 from rollout_conformance.rollout_server.common import settings
 from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, Count, LogLevel, Port, Seconds
 
-
 Source = Literal["control", "open", "started"]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -85,7 +86,8 @@ class Waiting:
 
 
 class ArrivingStarts:
-    """`running` are the rollouts of the cases in play by their ids; `problems` what was wrong with start requests that no case can take."""
+    """`running` are the rollouts of the cases in play by their ids, `counts` how many start requests arrived in each dialect, `most_at_once` how
+    many were open at a time before cases took them; `problems` what was wrong with start requests that no case can take."""
 
     def __init__(self, tools: Sequence[object]) -> None:
         self._tools = tools
@@ -93,7 +95,8 @@ class ArrivingStarts:
         self.dialects: set[str] = set()
         self.problems: list[str] = []
         self.arrived = asyncio.Event()
-        self.count = 0
+        self.counts: Counter[str] = Counter()
+        self.most_at_once = 0
         self.starved = False
         self._waiting: list[Waiting] = []
         self._unclaimed: list[ArrivingStart] = []
@@ -113,7 +116,7 @@ class ArrivingStarts:
         if wrong := _wrong(body):
             self.problems.append(wrong)
             return ScriptedPlay(Response(422, JSON, json.dumps({"detail": wrong}).encode()))
-        self.count += 1
+        self.counts[dialect] += 1
         self.starved = False
         self.dialects.add(dialect)
         self.arrived.set()
@@ -130,6 +133,7 @@ class ArrivingStarts:
                 waiting.start.set_result(start)
                 return
         self._unclaimed.append(start)
+        self.most_at_once = max(self.most_at_once, len(self._unclaimed) + len(self.running))
         asyncio.get_running_loop().call_later(HOLD_S, self._busy, start)
 
     def _busy(self, start: ArrivingStart) -> None:

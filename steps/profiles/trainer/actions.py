@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
@@ -187,8 +187,9 @@ class Generate:
             "stop": None,
         }
         if context.dialect == "sync" and self.response_mask != "missing":
-            sent = replace(part, history=listed(body["messages"])) if self.added_words else part
-            body["response_mask"] = wrong_requests.response_mask(self.response_mask, insertions(context.tokens, sent))
+            more = self.added_words * wrong_requests.tokens_per_word(context.tokens)
+            lengths = tuple(length + more for length in insertions(context.tokens, part))
+            body["response_mask"] = wrong_requests.response_mask(self.response_mask, lengths)
         return {**body, **self.members}
 
     async def _send(
@@ -279,6 +280,7 @@ class ReportEnd:
         part.callbacks.append(n)
         session.trace.event(part.label, "server", "CompletedPosted", n)
         good = (_status(session, n) or 500) < 300
+        part.reported = part.reported or good
         session.trace.event(part.label, "trainer", "CompletedAcked" if good else "CompletedRefused", n)
 
 

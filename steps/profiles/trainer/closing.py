@@ -36,7 +36,7 @@ class Closing:
             if not hosted.ended.is_set():
                 hosted.result = json.dumps(result(part)).encode()
                 hosted.ended.set()
-        elif hosted.accepted and not part.callbacks:
+        elif hosted.accepted and not part.reported:
             await self._report(part)
 
     async def _report(self, part: RolloutState) -> None:

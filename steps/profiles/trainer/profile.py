@@ -121,6 +121,10 @@ class TrainerPeers(NoPeers):
             )
         return dialects
 
+    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
+        """No more cases at once than start requests were open at once: the others would wait for theirs in vain."""
+        return min(jobs, max(1, self.starts.most_at_once)) if self.starts is not None else None
+
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
         """What a trainer has is on its card."""
 

@@ -97,24 +97,26 @@ async def by_arrival(session: TrainerSession, part: RolloutState, wanted: Wanted
 
 
 async def _next(session: TrainerSession, starts: ArrivingStarts) -> ArrivingStart | None:
+    """The next start request for the case. It waits its turn for as long as others arrive in its dialect."""
     further = any(part.began for part in rollout_states(session.state).values())
     within_s = min(FURTHER_S, session.patience_s) if further else session.patience_s
     within_s = STARVED_S if starts.starved else within_s
-    count, dialect = starts.count, session.context.dialect
-    start = await starts.next(lambda one: fits(one, dialect), within_s, first=further)
+    dialect, start, before = session.context.dialect, None, -1
+    while start is None and before != (before := starts.counts[dialect]):
+        session.touch()
+        start = await starts.next(lambda one: fits(one, dialect), within_s, first=further)
     if start is None:
-        session.state["no_start"] = _none_arrived(within_s, further, starts.count - count)
-        starts.starved = starts.starved or (not further and starts.count == count and not starts.running)
+        session.state["no_start"] = _none_arrived(within_s, further)
+        starts.starved = starts.starved or (not further and not starts.running)
     return start
 
 
-def _none_arrived(within_s: float, further: bool, others: int) -> str:
+def _none_arrived(within_s: float, further: bool) -> str:
     if further:
         return f"no further start request arrived within {within_s:g} s while the first rollout ran: the case needs two at once"
-    seen = f"{others} arrived that do not fit the case" if others else "none arrived"
     return (
-        f"no start request for this case within {within_s:g} s ({seen}); let the trainer start more rollouts, or wait "
-        "longer with --patience"
+        f"no start request for this case arrived within {within_s:g} s; let the trainer start more rollouts, or wait longer with "
+        "--patience"
     )
 
 

@@ -4,6 +4,8 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from rollout_conformance.steps.peers.tokens import Tokens
+
 Mask = Literal[
     "missing", "null", "short", "long", "value_two", "value_minus_one", "value_text", "value_fraction", "correct"
 ]
@@ -20,7 +22,8 @@ History = Literal[
 
 
 Messages = list[Any]
-WORD = " plus"  # one token each for the tokenizers that there are, or a few
+WORD = " plus"
+SOME = 16
 
 
 def response_mask(which: Mask, lengths: tuple[int, ...]) -> object:
@@ -46,6 +49,11 @@ def lengthened(messages: Messages, words: int) -> Messages:
         return messages
     last = messages[-1]
     return [*messages[:-1], {**last, "content": f"{last.get('content') or ''}{WORD * words}"}]
+
+
+def tokens_per_word(tokens: Tokens) -> int:
+    """How many tokens one more `WORD` is: many of them take too long to encode."""
+    return (len(tokens.encode(WORD * 2 * SOME)) - len(tokens.encode(WORD * SOME))) // SOME
 
 
 def history(correct: Sequence[object], which: History) -> list[Any]:
