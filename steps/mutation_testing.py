@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from rollout_conformance.contracts.reports import Report
@@ -163,6 +164,7 @@ async def matrix(
     jobs: int,
     echo: Callable[[str], None],
     profile: str = DEFAULT,
+    card: Path | None = None,
 ) -> int:
     """Run every mutant by `methods`, or each by its own where none is named.
 
@@ -174,7 +176,7 @@ async def matrix(
 
     async def one(mutant: MutantInfo) -> None:
         async with gate:
-            results.append(await _killed(mutant, methods or (mutant.by,), profile))
+            results.append(await _killed(mutant, methods or (mutant.by,), profile, card))
             echo(results[-1].line())
 
     mutants = await listed(only, profile)
@@ -193,12 +195,12 @@ async def matrix(
     return 2 if any(result.unjudged for result in results) else 0
 
 
-async def _killed(mutant: MutantInfo, methods: tuple[str, ...], profile: str) -> MutantResult:
+async def _killed(mutant: MutantInfo, methods: tuple[str, ...], profile: str, card: Path | None) -> MutantResult:
     """Run the suite against one mutant. One that cannot be judged is reported as such, and the others are run all the same."""
     runs: list[MutantRun] = []
     try:
         for method in methods:
-            runs.append(await run_mutant(mutant, method, profile))
+            runs.append(await run_mutant(mutant, method, profile, card))
     except (SuiteError, TimeoutError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         return MutantResult(mutant, tuple(runs), reason, side_effects_of(profile))
@@ -216,18 +218,20 @@ def _totals(results: list[MutantResult], methods: tuple[str, ...]) -> Iterable[s
     )
 
 
-async def run_mutant(mutant: MutantInfo, method: str, profile: str = DEFAULT) -> MutantRun:
-    run_options = _options(mutant, profile)
+async def run_mutant(mutant: MutantInfo, method: str, profile: str = DEFAULT, card: Path | None = None) -> MutantRun:
+    run_options = _options(mutant, profile, card)
     if method == "cases":
         return judged(mutant, method, await _by_cases(run_options), profile_of(profile).ends_by_itself)
     work = _by_fuzzing if method == "fuzzing" else _by_exploration
     return judged(mutant, method, await asyncio.to_thread(work, mutant, run_options))
 
 
-def _options(mutant: MutantInfo, profile: str) -> RunOptions:
-    card, mutants = cards.load(profile_of(profile).reference.card), mutants_of(profile)
+def _options(mutant: MutantInfo, profile: str, file: Path | None = None) -> RunOptions:
+    """`file` is the card of another configuration of the reference; what it does not show of a mutant is not judged there."""
+    card, mutants = cards.load(file or profile_of(profile).reference.card), mutants_of(profile)
     env = {**card.env, mutants.variable: mutant.name}
-    card = card.model_copy(update={"env": env, "dialects": list(mutant.dialects)})
+    dialects = [dialect for dialect in mutant.dialects if file is None or dialect in card.dialects]
+    card = card.model_copy(update={"env": env, "dialects": dialects})
     target = f"app:{mutants.module}:create_app"
     return replace(RunOptions(profile=profile, target=target, level="may"), described=card)
 

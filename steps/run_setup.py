@@ -47,6 +47,7 @@ class RunOptions:
     max_body: int | None = None  # MiB; no body of a target is read beyond it
     engine_options: EngineOptions | None = None  # the engine of a live run; default: what the environment says
     model: str | None = None
+    patience: float | None = None  # seconds that a silent target is waited for, instead of those of the card
 
 
 @dataclass(slots=True)
@@ -107,6 +108,10 @@ def card_of(run_options: RunOptions, profile: Profile) -> Card:
     return cards.load(profile.reference.card) if run_options.target is None else Card.model_validate({})
 
 
+def _patient(card: Card, patience_s: float | None) -> Card:
+    return card if patience_s is None else card.model_copy(update={"patience_s": patience_s})
+
+
 @contextlib.asynccontextmanager
 async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
     """Start or reach the target, serve the peers, look which dialects there are and greet the target in each of them.
@@ -115,7 +120,10 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
     """
     body_limits.allow(run_options.max_body)
     profile = profile_of(run_options.profile)
-    card, target = card_of(run_options, profile), run_options.target or profile.reference.app
+    card, target = (
+        _patient(card_of(run_options, profile), run_options.patience),
+        run_options.target or profile.reference.app,
+    )
     wanted = (run_options.dialect,) if run_options.dialect else tuple(card.dialects) or profile.dialects
     strange = [dialect for dialect in wanted if dialect not in profile.dialects]
     if strange:
@@ -190,6 +198,10 @@ def rerun(run_options: RunOptions, case: Case, alone: bool = True) -> str:
             words += [option, str(value)]
     if run_options.model is not None:
         words += ["--model", run_options.model]
+    if run_options.patience is not None:
+        words += ["--patience", f"{run_options.patience:g}"]
+    if run_options.listen[1]:
+        words += ["--listen", "{}:{}".format(*run_options.listen)]
     if run_options.target_key is not None:
         words += ["--target-key", "..."]
     if run_options.backend != SCRIPTED:

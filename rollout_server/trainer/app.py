@@ -19,6 +19,7 @@ from rollout_conformance.rollout_server.trainer.app_state import AppState
 from rollout_conformance.rollout_server.trainer.backend import Backend
 from rollout_conformance.rollout_server.trainer.endpoints import secret_value
 from rollout_conformance.rollout_server.trainer.http_client import Client
+from rollout_conformance.rollout_server.trainer.own_rollouts import OwnRollouts
 from rollout_conformance.rollout_server.trainer.rollout_starter import RolloutStarter
 from rollout_conformance.rollout_server.trainer.service import Service
 from rollout_conformance.rollout_server.trainer.settings import Settings, load
@@ -65,7 +66,7 @@ def create_state(settings: Settings, transport: httpx.AsyncBaseTransport) -> App
 def create_backend(settings: Settings, client: Client, tokenizer: ChatTokenizer) -> Backend:
     """The built-in policy, unless the URL of another backend is configured."""
     if settings.backend_url is None:
-        return backend.BuiltInBackend(tokenizer)
+        return backend.BuiltInBackend(tokenizer, settings.context_tokens)
     return openai_backend.OpenAiBackend(
         client,
         tokenizer,
@@ -78,9 +79,14 @@ def create_backend(settings: Settings, client: Client, tokenizer: ChatTokenizer)
 
 @contextlib.asynccontextmanager
 async def lifespan(service: Service, own_transport: httpx.AsyncBaseTransport | None) -> AsyncIterator[None]:
+    own = OwnRollouts(service) if service.app_state.settings.rollouts == "started" else None
+    if own is not None:
+        own.begin()
     try:
         yield
     finally:
+        if own is not None:
+            await own.stop()
         await service.stop()
         if own_transport is not None:
             await own_transport.aclose()

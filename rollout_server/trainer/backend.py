@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from rollout_conformance.rollout_server.common import calculator_policy, chat_tokenizer
 from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokenizer, Messages, Tools
+from rollout_conformance.rollout_server.trainer import errors
 from rollout_conformance.rollout_server.trainer.prompt import Prompt
 
 DEFAULT_MAX_TOKENS = 512
@@ -48,17 +49,22 @@ class Backend(Protocol):
 class BuiltInBackend:
     """Calculates with the declared tools. Deterministic; its replies end by themselves, so `stop` has no effect."""
 
-    def __init__(self, tokens: ChatTokenizer) -> None:
+    def __init__(self, tokens: ChatTokenizer, context_tokens: int) -> None:
         self._tokens = tokens
+        self._context_tokens = context_tokens
 
     async def generate(self, task: GenerationTask) -> Generation:
+        """Raises `ApiError` 400 for a prompt that leaves no room for a generation."""
+        room = self._context_tokens - len(task.prompt.token_ids)
+        if room < 1:
+            raise errors.context(len(task.prompt.token_ids), self._context_tokens)
         message = calculator_policy.reply(
             task.messages, task.tools, call_id=f"call_{digest(task.rollout_id)}_{task.turn}"
         )
         text = chat_tokenizer.sampled_text(self._tokens, task.messages, message, task.tools)
         ids = self._tokens.encode(text)
         finish = "tool_calls" if "tool_calls" in message else "stop"
-        most = int(task.sampling.get("max_tokens", DEFAULT_MAX_TOKENS))
+        most = min(room, int(task.sampling.get("max_tokens", DEFAULT_MAX_TOKENS)))
         if len(ids) > most:
             ids, finish = ids[:most], "length"
             text = self._tokens.decode(ids)

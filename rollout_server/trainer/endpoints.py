@@ -25,12 +25,15 @@ def service_of(request: Request) -> Service:
 
 class Health(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
+        note_address(request)
         return json_response({"status": "healthy"})
 
 
 class Rollouts(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         service = service_of(request)
+        if service.app_state.settings.rollouts != "control":
+            raise errors.no_control()
         check_control(request)
         body = await read(request)
         session = service.start(read_start(body, own_url(request), request))
@@ -46,7 +49,7 @@ class Rollout(HTTPEndpoint):
 class ChatCompletions(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         body = await read(request)
-        session = session_of(request, body)
+        session = opened(request, body) or session_of(request, body)
         validate(wire.ChatRequest, body if session.dialect == "sync" else without_mask(body))
         return json_response(await service_of(request).answer(session, body))
 
@@ -92,6 +95,24 @@ def session_of(request: Request, body: Mapping[str, Any]) -> Session:
     session = service_of(request).sessions.find(rollout_id)
     check_key(request, session.key)
     return session
+
+
+def opened(request: Request, body: Mapping[str, Any]) -> Session | None:
+    """A new session where any new rollout id begins one, with a valid request; else None. Raises `ApiError` 401, 422 and 429."""
+    service, rollout_id = service_of(request), body.get("rollout_id")
+    settings = service.app_state.settings
+    if settings.rollouts != "open" or not isinstance(rollout_id, str) or service.sessions.has(rollout_id):
+        return None
+    check_key(request, secret_value(settings.open_key))
+    validate(wire.ChatRequest, body if settings.dialects[0] == "sync" else without_mask(body))
+    return service.open(rollout_id, body["messages"])
+
+
+def note_address(request: Request) -> None:
+    """A trainer that starts rollouts by itself gives the address that it was first reached at, unless it is configured with one."""
+    address = service_of(request).address
+    if address is not None and not address.done():
+        address.set_result(own_url(request))
 
 
 def without_mask(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,5 +66,14 @@ def mask(problem: str) -> ApiError:
     return ApiError(422, "invalid_response_mask", f"response_mask: {problem}", param="response_mask")
 
 
+def context(prompt: int, limit: int) -> ApiError:
+    said = f"messages: the prompt has {prompt} tokens, and the context of the model has room for {limit}"
+    return ApiError(400, "context_length_exceeded", said, param="messages")
+
+
+def no_control() -> ApiError:
+    return ApiError(404, "no_such_path", "This trainer takes no control requests")
+
+
 def backend(status: int, code: str, message: str) -> ApiError:
     return ApiError(status, code, message)

@@ -20,6 +20,7 @@ class Service:
     def __init__(self, app_state: AppState) -> None:
         self.app_state = app_state
         self.sessions = SessionStore(app_state.settings.max_active, app_state.settings.max_records)
+        self.address: asyncio.Future[str] | None = None  # of this trainer, for the rollouts that it starts by itself
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, start: StartPlan) -> Session:
@@ -39,6 +40,26 @@ class Service:
             session.end("ERROR", error_message="The trainer failed")
             self.sessions.close(session)
             self.app_state.log.info("ended", rollout_id=session.rollout_id, status=session.status, turns=session.turns)
+
+    def open(self, rollout_id: str, messages: Sequence[Any]) -> Session:
+        """A rollout that nobody started: its first generation request begins it. It has no tools."""
+        settings = self.app_state.settings
+        key = settings.open_key.get_secret_value() if settings.open_key else None
+        session = Session(rollout_id, settings.dialects[0], key, messages)
+        session.set_tools([])
+        self.sessions.open(session)
+        self._launch(self._until_ended(session))
+        return session
+
+    async def _until_ended(self, session: Session) -> None:
+        timeout_s = self.app_state.settings.rollout_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await session.ended.wait()
+        except TimeoutError:
+            session.end("TIMEOUT", error_message=f"No result within {timeout_s:g} s")
+        finally:
+            self.sessions.close(session)
 
     async def answer(self, session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
         """The reply to a generation request. Raises `ApiError`; the session is then unchanged."""

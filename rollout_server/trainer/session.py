@@ -31,11 +31,11 @@ class OpenGeneration:
 
 @dataclass(slots=True)
 class Session:
-    """`messages` is the conversation up to the last reply; `tools` are None until they are known."""
+    """`messages` is the conversation up to the last reply; `tools` are None until they are known; without `key` none is asked for."""
 
     rollout_id: str
     dialect: str
-    key: str
+    key: str | None
     messages: Sequence[Message]
     tools: Sequence[Message] | None = None
     trajectory: Trajectory = field(default_factory=Trajectory)

@@ -20,6 +20,9 @@ class SessionStore:
             raise errors.unknown()
         return session
 
+    def has(self, rollout_id: str) -> bool:
+        return rollout_id in self._running or rollout_id in self._ended
+
     def open(self, session: Session) -> None:
         """Raises `ApiError`: 409 for an id that was used, 429 when too many run."""
         if session.rollout_id in self._running or session.rollout_id in self._ended:

@@ -1,14 +1,17 @@
 """Configuration by environment variables with the prefix `TRAINER_`."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rollout_conformance.contracts.rollout.wire import ServerUrl
+from rollout_conformance.contracts.trainer.wire import Dialect
 from rollout_conformance.rollout_server.common import settings
 from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, Count, LogLevel, Port, Seconds
+
+Source = Literal["control", "open", "started"]
 
 
 class Settings(BaseSettings):
@@ -24,10 +27,20 @@ class Settings(BaseSettings):
     backend_key: SecretStr | None = None
     backend_timeout_s: Seconds = 300  # one generation: decoding a long context takes minutes
     model: str = "default"
+    context_tokens: Count = 131_072  # of the built-in policy: prompt and generation
 
     control_key: SecretStr | None = None
     server_key: SecretStr | None = None
     public_url: ServerUrl | None = None
+
+    rollouts: Source = "control"  # how rollouts begin: `POST /rollouts`, any new rollout id, or by the trainer itself
+    dialects: tuple[Dialect, ...] = (
+        "sync",
+        "callback",
+    )  # of the rollouts that begin without `POST /rollouts`; the first of open ones
+    rollout_server: ServerUrl | None = None  # where the trainer starts rollouts by itself
+    width: Count = 8  # how many of each dialect it runs at once
+    open_key: SecretStr | None = None  # asked for in the requests of open rollouts
 
     rollout_timeout_s: Seconds = 600
     tools_timeout_s: Seconds = 30  # the list of tools is static at its server

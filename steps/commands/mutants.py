@@ -1,6 +1,7 @@
 """`rollout-conformance mutants`."""
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -25,11 +26,14 @@ from rollout_conformance.steps.profiles import DEFAULT
 )
 @click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Mutants at once.")
 @click.option("--profile", default=DEFAULT, show_default=True, help="The profile whose mutants are judged.")
-def command(only: tuple[str, ...], methods: tuple[str, ...], reports: bool, jobs: int, profile: str) -> None:
+@click.option("--card", type=click.Path(path_type=Path, exists=True), help="Another configuration of the reference.")
+def command(
+    only: tuple[str, ...], methods: tuple[str, ...], reports: bool, jobs: int, profile: str, card: Path | None
+) -> None:
     """Run the suite against servers with one known defect each.
 
     Prints which cases find which defect.
     """
     if reports:
         only = (*only, *mutation_testing.reported(profile))
-    sys.exit(early_end.run(mutation_testing.matrix(only, methods, jobs, click.echo, profile)))
+    sys.exit(early_end.run(mutation_testing.matrix(only, methods, jobs, click.echo, profile, card)))

@@ -33,7 +33,14 @@ OPTIONS = (
         "--model", default=None, help="The model to request from the target (chat, router, live).", metavar="NAME"
     ),
     click.option(
-        "--listen", type=Address(), default="127.0.0.1:0", show_default=True, help="Where the suite's trainer listens."
+        "--patience",
+        type=click.FloatRange(0, min_open=True),
+        default=None,
+        metavar="SECONDS",
+        help="How long a silent target is waited for, also for a start request; default: as the card says.",
+    ),
+    click.option(
+        "--listen", type=Address(), default="127.0.0.1:0", show_default=True, help="Where the suite's own trainer or rollout server listens."
     ),
 )
 

@@ -186,6 +186,7 @@ class Runner(Generic[S, V]):
         if self.standstill.reason is not None:
             return Outcome(case, self._not_played(), trace, 0.0, self.rerun(case))
         most_s = LIVE_CASE_S if self.options.live else CASE_S
+        most_s += 3 * max(0.0, self.options.card.patience_s - CASE_S / 3)  # a case that waits for much may take longer
         apart = apart or self.profile.disturbs(case)
         try:
             async with self._slot(case, apart), self._instance(case, apart) as target:

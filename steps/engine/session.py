@@ -76,19 +76,26 @@ class Session(Generic[S, C]):
     late: Callable[[float], float] = lateness.never
 
     async def send(
-        self, request: Request, rollout: str = "", deadline_s: float | None = None, sent: str = "", by: str = ""
+        self,
+        request: Request,
+        rollout: str = "",
+        deadline_s: float | None = None,
+        sent: str = "",
+        by: str = "",
+        base_url: str = "",
     ) -> int:
         """Send one request to the target; returns the number of the exchange, whatever became of it.
 
         `sent` names the event that the sending is, for requests that have a meaning in the protocol; `by` is the role
-        played, where it is not that of the session.
+        played, where it is not that of the session; `base_url` the one that the target gave for this request, where it
+        gave one.
         """
         n = self.trace.open(request, to_target=True, rollout=rollout)
         if sent:
             self.trace.event(rollout, by or self.role, sent, n)
         try:
             async with lateness.limit(deadline_s or self.patience_s * MOST_PATIENCE, self.late):
-                response = await self._answer(request)
+                response = await self._answer(request, base_url or self.target)
             self.trace.close(n, response)
             self.last_activity.answers += 1
             self.touch()
@@ -104,16 +111,16 @@ class Session(Generic[S, C]):
             raise
         return n
 
-    async def _answer(self, request: Request) -> Response:
-        reply = await self.client.send(self._built(request), stream=True)
+    async def _answer(self, request: Request, base_url: str) -> Response:
+        reply = await self.client.send(self._built(request, base_url), stream=True)
         try:
             return Response(reply.status_code, http_client.headers(reply), await http_client.whole(reply))
         finally:
             await reply.aclose()
 
-    def _built(self, request: Request) -> httpx.Request:
+    def _built(self, request: Request, base_url: str) -> httpx.Request:
         return self.client.build_request(
-            request.method, self.target + request.path, headers=_encoded(request), content=request.body
+            request.method, base_url + request.path, headers=_encoded(request), content=request.body
         )
 
     def touch(self) -> None:

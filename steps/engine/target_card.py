@@ -5,7 +5,7 @@ What the card does not declare and the target does not show is skipped with that
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -76,6 +76,11 @@ class Card(Limits):
     model: str | None = Field(None, description="the model to ask for (chat, router); default: the first that it lists")
     tools: list[Tool] | None = Field(None, description="calls to ask for; default: the calculator, where it is shown")
     hanging_tool: Tool | None = Field(None, description="a call that never returns of itself")
+    rollouts: Literal["control", "open", "started"] = Field(
+        "control",
+        description="trainer: how rollouts begin. control: POST /rollouts; open: with the first generation request of a new "
+        "rollout_id; started: the trainer sends start requests to --listen",
+    )
     capabilities: list[str] = Field(default_factory=list, description="idempotency_key, ...")
     patience_s: float = Field(10.0, gt=0, le=MOST_PATIENCE_S, description="how long a silent target is waited for")
     settle_s: float = Field(

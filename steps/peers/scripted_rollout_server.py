@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
@@ -90,10 +90,17 @@ class ScriptedPlay:
             self.hosted.trace.close(self.exchange, fault="the trainer closed the connection before the answer")
 
 
+class OwnAddress(Protocol):
+    """What answers at the address of the server itself, where no rollout is named; None for a request that it does not know."""
+
+    def receive(self, request: Request) -> Any: ...
+
+
 class ScriptedRolloutServer:
     """Answers for every rollout that it hosts; everything else is kept in `unmatched_requests` and answered 404."""
 
-    def __init__(self) -> None:
+    def __init__(self, own_address: OwnAddress | None = None) -> None:
+        self._own_address = own_address
         self._by_nonce: dict[str, list[HostedRollout]] = {}
         self.unmatched_requests: list[Request] = []
 
@@ -109,15 +116,17 @@ class ScriptedRolloutServer:
         place = PLACE.match(request.path.partition("?")[0])
         return _meant(self._by_nonce.get(place[1], []), request) if place else None
 
-    def receive(self, request: Request) -> ScriptedPlay:
+    def receive(self, request: Request) -> Any:
+        own = self._own_address.receive(request) if self._own_address is not None else None
+        return own or self._of_a_rollout(request)
+
+    def _of_a_rollout(self, request: Request) -> ScriptedPlay:
         place, hosted = PLACE.match(request.path.partition("?")[0]), self._hosted(request)
         kind = _kind(request.method, place[2], hosted.dialect) if place and hosted else None
         if hosted is None or kind is None:
             self.unmatched_requests.append(replace(request, body=body_limits.ends(request.body)))
             return ScriptedPlay(Response(404, JSON, b'{"detail": "Not found"}'))
-        n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
-        hosted.trace.event(hosted.label, "trainer", "ToolsAsked" if kind == "tools" else "StartPosted", n)
-        return _tools(hosted, n) if kind == "tools" else _start(hosted, n, request)
+        return answer_start(hosted, request) if kind == "start" else _tools(hosted, request)
 
 
 def _meant(there: Sequence[HostedRollout], request: Request) -> HostedRollout | None:
@@ -134,7 +143,16 @@ def _kind(method: str, path: str, dialect: str) -> Kind | None:
     return "start" if (method, path) == ("POST", start) else None
 
 
-def _tools(hosted: HostedRollout, n: int) -> ScriptedPlay:
+def answer_start(hosted: HostedRollout, request: Request) -> ScriptedPlay:
+    """Note a start request in the trace of its rollout, and answer it as the rollout says."""
+    n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
+    hosted.trace.event(hosted.label, "trainer", "StartPosted", n)
+    return _start(hosted, n, request)
+
+
+def _tools(hosted: HostedRollout, request: Request) -> ScriptedPlay:
+    n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
+    hosted.trace.event(hosted.label, "trainer", "ToolsAsked", n)
     body = json.dumps({"tools": list(hosted.tools)}).encode()
     return ScriptedPlay(Response(200, JSON, body), hosted, n, "ToolsAnswered")
 

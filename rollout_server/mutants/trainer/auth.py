@@ -18,7 +18,7 @@ def _find_or_open(original: Any, self: Any, rollout_id: str) -> Session:
     try:
         return original(self, rollout_id)  # type: ignore[no-any-return]
     except ApiError:
-        session = Session(rollout_id, "callback", None, [])  # type: ignore[arg-type]
+        session = Session(rollout_id, "callback", None, [])
         session.set_tools([])
         self.open(session)
         return session

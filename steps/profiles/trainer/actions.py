@@ -12,10 +12,10 @@ from rollout_conformance.steps.engine.trace import Headers, Request, parse
 from rollout_conformance.steps.engine.verb_parsing import Written, made, members
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.peers import calculator
-from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, StartAnswer
+from rollout_conformance.steps.peers.scripted_rollout_server import StartAnswer
 from rollout_conformance.steps.profiles.trainer import wrong_requests
+from rollout_conformance.steps.profiles.trainer.starting import BEGIN, JSON, Wanted, control_key
 from rollout_conformance.steps.profiles.trainer.state import (
-    QUESTIONS,
     Call,
     CaseContext,
     RolloutState,
@@ -28,10 +28,9 @@ from rollout_conformance.steps.profiles.trainer.state import (
 )
 from rollout_conformance.steps.profiles.trainer.wrong_requests import History, Mask
 
-SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
 POLL_INTERVAL_S = 0.03
-JSON = ("content-type", "application/json")
 Tool = Literal["add", "subtract", "multiply"]
+ALL_TOOLS: tuple[Tool, ...] = ("add", "subtract", "multiply")
 Key = Literal["own", "none", "wrong", "non_ascii"]
 
 
@@ -91,7 +90,7 @@ class StartRollout:
 
     rollout: str = ""
     "The name of the rollout within the case, where the case has several."
-    tools: tuple[Tool, ...] = ("add", "subtract", "multiply")
+    tools: tuple[Tool, ...] = ALL_TOOLS
     "The tools of the rollout server."
     first_responses: tuple[StartResponse, ...] = ()
     "What the rollout server returns to the first start requests, one each; the start request after them is accepted."
@@ -107,36 +106,13 @@ class StartRollout:
     "The name of an earlier rollout of the case that runs at the same rollout server."
 
     async def perform(self, session: TrainerSession) -> None:
-        context: CaseContext = session.context
         part = rollout_state(session.state, self.rollout)
-        nonce = context.nonce()
-        server = rollout_state(session.state, self.same_server_as).rollout_id if self.same_server_as else nonce
+        await BEGIN[session.context.source](session, part, self.wanted())
+
+    def wanted(self) -> Wanted:
         tools = [tool for tool in calculator.tools() if tool["function"]["name"] in self.tools]
-        part.rollout_id, part.same_server_as = nonce, self.same_server_as
-        responses = self.responses()
-        part.hosted = HostedRollout(part.label, server, context.dialect, session.trace, tools, nonce, responses)
-        context.host.host(part.hosted)
-        part.messages = [
-            {"role": "system", "content": f"You are a helpful calculator assistant. Session {nonce}."},
-            {"role": "user", "content": QUESTIONS[0]},
-        ]
-        body = {
-            "rollout_id": nonce,
-            "dialect": context.dialect,
-            "server_url": f"{context.host_url}/of/{server}",
-            "messages": part.messages,
-            "sampling_params": dict(SAMPLING),
-            "max_turns": 10,
-            "max_tokens_total": 8192,
-            **({} if self.timeout_s is None else {"timeout_s": self.timeout_s}),
-            **self.members,
-        }
-        headers = (JSON, *_control(context))
-        part.control = await session.send(Request("POST", "/rollouts", headers, json.dumps(body).encode()), "-")
-        if self.wait and _status(session, part.control) in (200, 201, 202):
-            await session.until(lambda: _accepted(part), "the start request of the trainer")
-            sent = listed(part.hosted.body.get("messages"))
-            part.history = sent if len(sent) >= len(part.messages) and all(map(sound, sent)) else part.messages
+        timeout = {} if self.timeout_s is None else {"timeout_s": self.timeout_s}
+        return Wanted(tools, self.responses(), {**timeout, **self.members}, self.same_server_as, self.wait)
 
     def responses(self) -> list[StartAnswer]:
         """The first responses, with their `Retry-After`."""
@@ -144,10 +120,6 @@ class StartRollout:
             return list(self.first_responses)
         header = ("retry-after", f"{self.retry_after_s}")
         return [StartAnswer(one.status, (*one.headers, header)) for one in self.first_responses]
-
-
-def _accepted(part: RolloutState) -> bool:
-    return part.hosted is not None and part.hosted.accepted
 
 
 @verb(
@@ -164,6 +136,7 @@ def _accepted(part: RolloutState) -> bool:
 @phrase("the rollout server requests the next generation for the rollout id {rollout_id}")
 @phrase("the rollout server requests the next generation with these members:", block="members")
 @phrase("the rollout server requests the next generation {concurrent} times at once")
+@phrase("the rollout server requests the next generation with {added_words} more words in the last message")
 @phrase("the rollout server repeats its last generation request", repeat=True)
 @dataclass(frozen=True, slots=True)
 class Generate:
@@ -185,6 +158,8 @@ class Generate:
     "Whether to send the last correct generation request again, byte for byte."
     concurrent: int = 1
     "How many times the request is sent at once."
+    added_words: int = 0
+    "How many words are added to the last message: so many that no context takes them."
     members: Mapping[str, Any] = field(default_factory=dict)
     "Members of the request, instead of those that it has by default."
 
@@ -199,36 +174,53 @@ class Generate:
     def is_correct(self) -> bool:
         """Whether nothing but `members` was made wrong on purpose; what other members do is left to the case."""
         correct = (self.response_mask, self.history, self.key) == ("correct", "correct", "own")
-        return correct and not self.key_of and not self.rollout_id
+        return correct and not self.key_of and not self.rollout_id and not self.added_words
 
-    def _body(self, session: TrainerSession, part: RolloutState) -> dict[str, Any]:
+    def _body(self, session: TrainerSession, part: RolloutState) -> dict[str, object]:
         context: CaseContext = session.context
-        body: dict[str, Any] = {
+        messages = wrong_requests.history(part.history, self.history)
+        body: dict[str, object] = {
             "model": "default",
-            "messages": wrong_requests.history(part.history, self.history),
+            "messages": wrong_requests.lengthened(messages, self.added_words),
             "rollout_id": self.rollout_id or part.rollout_id,
-            **SAMPLING,
+            **part.sampling,
             "stop": None,
         }
         if context.dialect == "sync" and self.response_mask != "missing":
-            lengths = insertions(context.tokens, part)
+            more = self.added_words * wrong_requests.tokens_per_word(context.tokens)
+            lengths = tuple(length + more for length in insertions(context.tokens, part))
             body["response_mask"] = wrong_requests.response_mask(self.response_mask, lengths)
         return {**body, **self.members}
 
     async def _send(
-        self, session: TrainerSession, part: RolloutState, body: Mapping[str, Any], retry: int | None
+        self, session: TrainerSession, part: RolloutState, body: Mapping[str, object], retry: int | None
     ) -> None:
         owner = rollout_states(session.state)[self.key_of] if self.key_of else part
-        request = Request("POST", "/v1/chat/completions", (JSON, *_key(owner, self.key)), json.dumps(body).encode())
-        n = await session.send(request, part.label, sent="ChatAsked", by="server")
-        part.calls.append(Call(n, body, self.is_correct(), retry))
+        n = await post_generation(session, part, body, _key(session, owner, self.key))
+        part.calls.append(Call(n, body, self.is_correct(), retry, self.added_words))
         good = _status(session, n) == 200
         session.trace.event(part.label, "trainer", "ChatAnswered" if good else "ChatRefused", n)
         if good and self.is_correct() and retry is None:
-            _add_to_history(session, part, n, body)
+            _add_to_history(session, part, n, part.calls[-1])
 
 
-def _add_to_history(session: TrainerSession, part: RolloutState, n: int, body: Mapping[str, Any]) -> None:
+async def post_generation(session: TrainerSession, part: RolloutState, body: Mapping[str, object], key: Headers) -> int:
+    request = Request("POST", "/v1/chat/completions", (JSON, *key), json.dumps(body).encode())
+    return await session.send(request, part.label, sent="ChatAsked", by="server", base_url=part.base_url)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateMinimal:
+    """Request a generation with the members that no trainer can do without, to learn whether the others are what it rejects."""
+
+    async def perform(self, session: TrainerSession) -> None:
+        part = rollout_state(session.state, "")
+        body = {"model": "default", "messages": part.history, "rollout_id": part.rollout_id}
+        n = await post_generation(session, part, body, _key(session, part, "own"))
+        part.calls.append(Call(n, body, right=False))
+
+
+def _add_to_history(session: TrainerSession, part: RolloutState, n: int, call: Call) -> None:
     """The generation becomes part of the history, and so does what the rollout server adds behind it."""
     exchange = session.trace.exchanges[n]
     reply = mapping(parse(exchange.response.body) if exchange.response else None)
@@ -236,14 +228,13 @@ def _add_to_history(session: TrainerSession, part: RolloutState, n: int, body: M
     if not isinstance(message, dict) or not sound(message):
         return
     tools = part.hosted.tools if part.hosted else ()
-    ids, prompt = reply.get("token_ids"), reply.get("prompt_token_ids")
-    part.answered = len(body["messages"]) + 1
-    part.prompt = (
-        len(prompt) if isinstance(prompt, list) else len(session.context.tokens.prompt_ids(body["messages"], tools))
-    )
+    ids, prompt, sent = reply.get("token_ids"), reply.get("prompt_token_ids"), listed(call.body.get("messages"))
+    part.answered = len(sent) + 1
+    part.prompt = len(prompt) if isinstance(prompt, list) else len(session.context.tokens.prompt_ids(sent, tools))
     part.sampled = len(ids) if isinstance(ids, list) else 0
+    part.truncated = mappings(reply.get("choices"))[0].get("finish_reason") == "length"
     turn = sum(call.right and call.retry is None for call in part.calls)
-    part.history = [*body["messages"], message, *inserted(message, turn)]
+    part.history = [*sent, message, *inserted(message, turn)]
 
 
 @verb(
@@ -276,18 +267,20 @@ class ReportEnd:
         part = rollout_state(session.state, self.rollout)
         body = json.dumps(_result(part, self.status, self.rollout_id)).encode()
         if session.context.dialect == "sync":
-            assert part.hosted is not None
+            if part.hosted is None:  # nobody started it, so that nobody waits for its result
+                return
             part.hosted.result = body
             part.hosted.ended.set()
             await session.until(lambda: _has(session, part, "ResultReturned"), "the trainer to read the result")
             return
         if self.repeat and part.callbacks:
             body = session.trace.exchanges[part.callbacks[-1]].request.body
-        request = Request("POST", "/v1/rollout/completed", (JSON, *_key(part, self.key)), body)
-        n = await session.send(request, part.label)
+        request = Request("POST", "/v1/rollout/completed", (JSON, *_key(session, part, self.key)), body)
+        n = await session.send(request, part.label, base_url=part.base_url)
         part.callbacks.append(n)
         session.trace.event(part.label, "server", "CompletedPosted", n)
         good = (_status(session, n) or 500) < 300
+        part.reported = part.reported or good
         session.trace.event(part.label, "trainer", "CompletedAcked" if good else "CompletedRefused", n)
 
 
@@ -324,7 +317,7 @@ class ReadRecord:
         path = f"/rollouts/{self.rollout_id or part.rollout_id}"
         end = asyncio.get_running_loop().time() + session.patience_s
         while True:
-            n = await session.send(Request("GET", path, _control(session.context)), "-")
+            n = await session.send(Request("GET", path, control_key(session.context)), "-")
             if not self.wait_for_end or _record_status(session, n) != "running":
                 break
             if asyncio.get_running_loop().time() > end:
@@ -369,13 +362,12 @@ def _status(session: TrainerSession, n: int) -> int | None:
     return response.status if response else None
 
 
-def _control(context: CaseContext) -> Headers:
-    return (("authorization", f"Bearer {context.target_key}"),) if context.target_key else ()
-
-
-def _key(owner: RolloutState, which: Key) -> Headers:
-    """The header with the key that the trainer issued for a rollout, or what is sent instead of it."""
+def _key(session: TrainerSession, owner: RolloutState, which: Key) -> Headers:
+    """The header with the key that the trainer issued for a rollout, or what is sent instead of it. Where rollouts need no control request,
+    the key of the run stands in for one that was not issued."""
     issued = owner.hosted.key if owner.hosted else None
+    if issued is None and session.context.source != "control":
+        issued = session.context.target_key
     if which == "none" or (which == "own" and issued is None):
         return ()
     value = {"wrong": f"{issued}x", "non_ascii": "schl\u00fcssel"}.get(which, issued)

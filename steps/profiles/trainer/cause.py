@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
-from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.profiles.trainer.expectations import ControlStatus, GenerationStatus
 from rollout_conformance.steps.profiles.trainer.invariants import replies
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 from rollout_conformance.steps.profiles.trainer.statuses import fits
@@ -21,7 +22,13 @@ SHOWN = 200  # characters of a body
 
 def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> Cause | None:
     """The first such call of the case, or the first reply that is wrong in itself: each turn after it begins with what it should have been.
-    None where there is neither."""
+    Before them comes a rollout that never began. None where there is none of it."""
+    if view.no_start:
+        return Cause(view.no_start)
+    rejected = next((n for part in view.rollouts.values() if (n := part.control) >= 0 and _is_rejected(view, n)), None)
+    if rejected is not None and not any(_is_about_start(step.what) for step in case.expectations):
+        status, body = view.answer(rejected)
+        return Cause(f"the control request was answered {status} {show(body)}: no rollout began", since=rejected)
     wrong = [item for item in replies(view) if isinstance(item, Finding) and item.exchanges]
     if wrong:
         first = min(wrong, key=lambda item: item.exchanges[0])
@@ -32,6 +39,15 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
         return None
     about = case.requirements[0]
     return _of(view, lost, about if "case" in catalogue[about].judged_by else SERVES)
+
+
+def _is_rejected(view: CaseView, n: int) -> bool:
+    status = view.answer(n)[0]
+    return status is not None and status >= 300
+
+
+def _is_about_start(what: object) -> bool:
+    return isinstance(what, ControlStatus) and what.request == "start"
 
 
 def _is_no_answer(status: int | None) -> bool:

@@ -13,8 +13,9 @@ from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.engine.lenient_json import listed, mappings
 from rollout_conformance.steps.engine.trace import Exchange, parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.profiles.trainer.state import CaseView, RolloutState
+from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, RolloutState
 from rollout_conformance.steps.profiles.trainer.statuses import Status, fits
+from rollout_conformance.steps.profiles.trainer.truncation import choice, count, finished, is_empty, reaches
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,3 +232,43 @@ class StartRequestHas(RolloutExpectation):
         missing = [name for name in self.members if body.get(name) is None]
         at = tuple(rollout.hosted.starts[:1]) if rollout.hosted else ()
         yield Check(not missing, f"{', '.join(self.members)} in the start request", f"no {', '.join(missing)}", at)
+
+
+@verb("truncations_marked", short="rollout", example="{rollout: a}")
+@phrase("generations that end at max_tokens have the finish reason length")
+@dataclass(frozen=True, slots=True)
+class TruncationsMarked(RolloutExpectation):
+    """Generations with small `max_tokens` say that they were truncated. Without token ids, one that ends there may be complete; two that
+    end at different limits, and none of them marked, are not."""
+
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        replies = view.replies(rollout)
+        unmarked = [call for call, body in replies if reaches(view.tokens, call, body)]
+        limits = sorted({str(call.body.get("max_tokens")) for call in unmarked})
+        marked = any(choice(body).get("finish_reason") == "length" for _, body in replies)
+        if marked or len(limits) > 1:
+            observed = f"none of them, and {len(unmarked)} generations end exactly at max_tokens {', '.join(limits)}"
+            at = tuple(call.n for call in unmarked)
+            yield Check(marked, "finish_reason length where a generation ends at max_tokens", observed, at)
+
+
+@verb("overflow_reported", short="rollout", example="{rollout: a}")
+@phrase("a request that no context takes is not answered with an empty message")
+@dataclass(frozen=True, slots=True)
+class OverflowReported(RolloutExpectation):
+    """A generation request that is longer than any context is rejected, or what is returned was generated or has the finish reason length."""
+
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        for call in (call for call in rollout.calls if call.words):
+            status, body = view.answer(call.n)
+            if status is not None and (status == 200 or 400 <= status < 500):
+                empty = status == 200 and is_empty(body) and finished(body) and not _was_sampled(view, call, body)
+                observed = f"200 with an empty message and finish_reason {show(choice(body).get('finish_reason'))}"
+                yield Check(not empty, "a 4xx that says why, or finish_reason length", observed, (call.n,))
+
+
+def _was_sampled(view: CaseView, call: Call, body: Mapping[str, object]) -> bool:
+    """Whether a reply shows that a model read the whole prompt and ended at once."""
+    if view.dialect == "sync":
+        return bool(listed(body.get("token_ids"))) and len(listed(body.get("prompt_token_ids"))) >= call.words
+    return (count(body, "completion_tokens") or 0) > 0 and (count(body, "prompt_tokens") or 0) >= call.words

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
-from rollout_conformance.contracts.trainer.lifecycle import BREACHES, IDLE, TABLES, TOLD
+from rollout_conformance.contracts.trainer.lifecycle import BREACHES, IDLE, STARTED, TABLES, TOLD
 from rollout_conformance.steps.engine import internal_error_patterns as inside
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import show
@@ -14,6 +14,7 @@ from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.peers.token_oracle import completion_text
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, RolloutState, sound
+from rollout_conformance.steps.profiles.trainer.truncation import nothing_sampled, within_max_tokens
 
 
 def satisfied(number: int) -> Satisfied:
@@ -31,6 +32,10 @@ def replies(view: CaseView) -> Iterator[Evidence]:
             shaped = list(_shape(call, body))
             yield from shaped
             if any(isinstance(item, Finding) for item in shaped):
+                continue
+            limited = [*nothing_sampled(view, call, body), *within_max_tokens(view, call, body)]
+            if limited:
+                yield from limited
                 continue
             yield from _usage(view, call, body)
             yield from _calls(call, body)
@@ -116,8 +121,9 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: Mapping[str
     message, messages = body["choices"][0]["message"], call.body["messages"]
     expected = completion_text(view.tokens, messages, message, tools)
     if body["choices"][0]["finish_reason"] == "length":
-        expected = expected.removesuffix(END_OF_TURN)  # a truncated turn has no end
-    yield _same_text(182, view.tokens, ids, expected, "token_ids", call.n)
+        yield _truncated_text(view.tokens, ids, message, expected.removesuffix(END_OF_TURN), call.n)
+    else:
+        yield _same_text(182, view.tokens, ids, expected, "token_ids", call.n)
     opening = not any(isinstance(m, dict) and m.get("role") == "assistant" for m in messages)
     canonical = view.tokens.prompt_ids(messages, tools) if opening else prompt
     if prompt != canonical:  # nothing was sampled yet, so there is one right encoding
@@ -135,6 +141,16 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: Mapping[str
         yield broken(183, f"the {len(canonical)} ids of the conversation with its tools", observed, call.n)
         return
     yield _same_text(183, view.tokens, prompt, view.tokens.render(messages, tools), "prompt_token_ids", call.n)
+
+
+def _truncated_text(tokens: Tokens, ids: list[int], message: Mapping[str, Any], expected: str, n: int) -> Evidence:
+    """A truncated turn has no end, and a message may leave out the part of it that can no longer be read, such as half a tool call."""
+    found = _same_text(182, tokens, ids, expected, "token_ids", n)
+    said = re.sub(r"\s+", "", str(message.get("content") or ""))
+    if isinstance(found, Finding) and not message.get("tool_calls") and ids:
+        shown = re.sub(r"\s+", "", tokens.decode(ids))
+        return satisfied(182) if said in shown else found
+    return found
 
 
 def _same_text(number: int, tokens: Tokens, ids: list[int], expected: str, name: str, n: int) -> Evidence:
@@ -216,10 +232,7 @@ def order(view: CaseView) -> Iterator[Evidence]:
     """The trainer's own moves, by the lifecycle table. What the suite does wrong on purpose is no disorder of the trainer."""
     for rollout in view.rollouts.values():
         table = TABLES[view.dialect]
-        tools_are_known = (
-            view.dialect == "sync" and rollout.same_server_as
-        )  # a trainer requests the tools of a server once
-        state = TOLD if tools_are_known else IDLE
+        state = _initial_state(view, rollout)
         for event in view.trace.of(rollout.label):
             after = advance(table, state, event.role, event.name)
             if isinstance(after, str):
@@ -236,6 +249,13 @@ def order(view: CaseView) -> Iterator[Evidence]:
         names = [event.name for event in view.trace.of(rollout.label)]
         if view.dialect == "sync" and "ToolsAsked" in names and "StartPosted" in names:
             yield satisfied(196)
+
+
+def _initial_state(view: CaseView, rollout: RolloutState) -> str:
+    """A trainer requests the tools of a server once: for one that it knows, or that it found by itself, it may have done so before."""
+    if view.source == "open":
+        return STARTED
+    return TOLD if view.dialect == "sync" and (rollout.same_server_as or view.source == "started") else IDLE
 
 
 def leaks(view: CaseView) -> Iterator[Evidence]:

@@ -20,16 +20,21 @@ from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.live.trainer import stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
-from rollout_conformance.steps.peers import asgi_binding, tokens
+from rollout_conformance.steps.peers import asgi_binding, calculator, tokens
+from rollout_conformance.steps.peers.arriving_starts import ArrivingStarts
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedRolloutServer
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
 from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
-from rollout_conformance.steps.profiles.trainer import fuzz_adapter
+from rollout_conformance.steps.profiles.trainer import fuzz_adapter, left_out
+from rollout_conformance.steps.profiles.trainer.arrivals import shown_dialects
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
+from rollout_conformance.steps.profiles.trainer.closing import Closing, closing
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.trainer.invariants import leaks, order, records, replies
+from rollout_conformance.steps.profiles.trainer.logprobs import logprobs
 from rollout_conformance.steps.profiles.trainer.mistakes import mistakes
+from rollout_conformance.steps.profiles.trainer.rollout_source import NEEDS, Source, source_of, unmet_need
 from rollout_conformance.steps.profiles.trainer.state import (
     CaseContext,
     CaseView,
@@ -40,12 +45,6 @@ from rollout_conformance.steps.profiles.trainer.state import (
 from rollout_conformance.steps.profiles.trainer.vocabulary import VOCABULARY
 
 LOOK_S = 5.0
-NEEDS = {
-    "record": "the card does not declare the capability `record`: GET /rollouts/{rollout_id}",
-    "tool_calls": "the card does not declare the capability `tool_calls`: a policy that calls a calculator",
-    "timeout": "the card does not declare the capability `timeout`: `timeout_s` in the control request",
-    "key": "the card does not declare the capability `key`: a key for each rollout",
-}
 
 
 @dataclass(slots=True)
@@ -57,7 +56,13 @@ class TrainerPeers(NoPeers):
     host_url: str
     tokens: Tokens
     contexts: dict[str, CaseContext]
+    starts: ArrivingStarts | None = None
+    closing: Closing | None = None
     counters: dict[str, "itertools.count[int]"] = field(default_factory=dict)
+
+    @property
+    def source(self) -> Source:
+        return source_of(self.setting.card)
 
     @property
     def tokenizer_hash(self) -> str:
@@ -85,11 +90,13 @@ class TrainerPeers(NoPeers):
         )
         if others:
             context.counter = others[0].counter
+        context.source, context.starts, context.closing = self.source, self.starts, self.closing
         return context
 
     def resolve_placeholders(self, card: Card) -> Card:
-        """A trainer on a live engine gets its address as the reference trainer does."""
-        engine = self.setting.engine
+        """A trainer on a live engine gets its address as the reference trainer does; `{rollout_server}` is that of the suite."""
+        env = {name: value.replace("{rollout_server}", self.host_url) for name, value in card.env.items()}
+        card, engine = card.model_copy(update={"env": env}), self.setting.engine
         if engine is None:
             return card
         key = {"TRAINER_BACKEND_KEY": engine.key} if engine.key else {}
@@ -97,7 +104,10 @@ class TrainerPeers(NoPeers):
         return card.model_copy(update={"env": {**card.env, **backend}})
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
-        """A trainer does not show its dialects, so the requested ones are judged. Raises `SuiteError` for a target that is not a trainer."""
+        """Where the trainer starts rollouts by itself, the dialects of its first start requests; else it does not show them, and the
+        requested ones are judged. Raises `SuiteError` for a target that is not a trainer."""
+        if self.starts is not None:
+            return await shown_dialects(self.starts, self.host_url, dialects, self.setting.card)
         try:
             async with client() as http, asyncio.timeout(LOOK_S):
                 reply = await http.post(f"{base_url}/v1/chat/completions", content=b"{}")
@@ -111,6 +121,10 @@ class TrainerPeers(NoPeers):
             )
         return dialects
 
+    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
+        """No more cases at once than start requests were open at once: the others would wait for theirs in vain."""
+        return min(jobs, max(1, self.starts.most_at_once)) if self.starts is not None else None
+
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
         """What a trainer has is on its card."""
 
@@ -122,25 +136,35 @@ class TrainerPeers(NoPeers):
         for need in sorted(case.needs):
             if engine is not None and need in engine.lacks:
                 return engine.lacks[need]
-            if need not in self.setting.card.capabilities:
-                return NEEDS.get(need, f"{need} is not declared by the card")
-        return None
+            if (unmet := unmet_need(self.source, need, self.setting.card)) is not None:
+                return unmet
+        return left_out.reason(self.source, case)
 
 
 @contextlib.asynccontextmanager
 async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
     """Serve the rollout server for a run."""
-    host = ScriptedRolloutServer()
+    starts = ArrivingStarts(calculator.tools()) if source_of(setting.card) == "started" else None
+    host = ScriptedRolloutServer(starts)
     path = setting.tokenizer or (Path(setting.card.tokenizer) if setting.card.tokenizer else TOKENIZER)
-    async with asgi_binding.serve(host, *setting.listen) as url:
-        yield TrainerPeers(setting, host, url, tokens.load(path), {})
+    async with contextlib.AsyncExitStack() as stack:
+        url = await stack.enter_async_context(asgi_binding.serve(host, *setting.listen))
+        ending = await stack.enter_async_context(closing(starts)) if starts is not None else None
+        yield TrainerPeers(setting, host, url, tokens.load(path), {}, starts, ending)
 
 
 def read(session: TrainerSession, case: Case) -> CaseView:
     context: CaseContext = session.context
     wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
     return CaseView(
-        session.trace, case.dialect, rollout_states(session.state), context.tokens, context.target_key, wait_timeouts
+        session.trace,
+        case.dialect,
+        rollout_states(session.state),
+        context.tokens,
+        context.target_key,
+        wait_timeouts,
+        context.source,
+        session.state.get("no_start", ""),
     )
 
 
@@ -161,7 +185,7 @@ PROFILE: Profile[TrainerState, CaseView] = Profile(
     tables=TABLES,
     peers=peers,
     read=read,
-    invariants=(order, replies, records, leaks),
+    invariants=(order, replies, records, logprobs, leaks),
     fuzz=Fuzz(
         fuzz_adapter,
         conforms="TRAINER-300",

@@ -3,33 +3,43 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.session import Session, State
 from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
 from rollout_conformance.steps.peers import calculator
+from rollout_conformance.steps.peers.arriving_starts import ArrivingStarts
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
+from rollout_conformance.steps.profiles.trainer.rollout_source import Source
+
+if TYPE_CHECKING:
+    from rollout_conformance.steps.profiles.trainer.closing import Closing
 
 QUESTIONS = ("Please calculate 5 plus 3.", "Please calculate 9 minus 4.", "Please calculate 6 times 7.")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One generation call that the suite made. `right` when nothing in it was made wrong on purpose; `retry` names an earlier one."""
+    """One generation request that the suite sent. `right` when nothing in it was made wrong on purpose; `retry` names an earlier one; `words`
+    is how many were added to it, so that no context takes it."""
 
     n: int
     body: Mapping[str, Any]
     right: bool
     retry: int | None = None
+    words: int = 0
 
 
 @dataclass(slots=True)
 class RolloutState:
     """`history` is that of the rollout server; its first `answered` messages end with the last generation, which has `sampled` tokens
-    behind `prompt` prompt tokens. `control`, `callbacks` and `records` are the numbers of the exchanges: the control request that
+    behind `prompt` prompt tokens; `truncated` when that one has no end of turn. `sampling` are the parameters of its generation requests,
+    `base_url` where they go, where the start request says so. `open` when nobody starts the rollout: its first generation request does.
+    `reported` once the trainer accepted its end.
+    `control`, `callbacks` and `records` are the numbers of the exchanges: the control request that
     started the rollout, the completed callbacks, and the readings of the record."""
 
     label: str
@@ -45,11 +55,22 @@ class RolloutState:
     callbacks: list[int] = field(default_factory=list)
     records: list[int] = field(default_factory=list)
     same_server_as: str = ""
+    sampling: Mapping[str, object] = field(default_factory=dict)
+    base_url: str = ""
+    open: bool = False
+    truncated: bool = False
+    reported: bool = False
+
+    @property
+    def began(self) -> bool:
+        """Whether the trainer may be asked for generations: its start request was accepted, or none is needed."""
+        return self.open or (self.hosted is not None and self.hosted.accepted)
 
 
 @dataclass(slots=True)
 class CaseContext:
-    """`host_url` is where the trainer finds the rollout server that the suite plays."""
+    """`host_url` is where the trainer finds the rollout server that the suite plays; `starts` are the start requests that it sends there of
+    its own accord."""
 
     host: ScriptedRolloutServer
     host_url: str
@@ -60,6 +81,9 @@ class CaseContext:
     run: str
     tokens: Tokens
     counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    source: Source = "control"
+    starts: ArrivingStarts | None = None
+    closing: "Closing | None" = None
 
     def nonce(self) -> str:
         return f"rc-{self.run}-{next(self.counter)}x"
@@ -75,6 +99,8 @@ class CaseView:
     tokens: Tokens
     target_key: str | None
     wait_timeouts: tuple[tuple[str, str], ...] = ()
+    source: Source = "control"
+    no_start: str = ""
 
     def answer(self, n: int) -> tuple[int | None, Any]:
         """(status, parsed body) of an exchange; a body that is no object is {}."""
@@ -101,9 +127,10 @@ class CaseView:
 
 
 class TrainerState(State, total=False):
-    """What the verbs keep while a case is played: the rollouts by their labels."""
+    """What the verbs keep while a case is played: the rollouts by their labels, and why one of them never began."""
 
     rollouts: dict[str, RolloutState]
+    no_start: str
 
 
 TrainerSession = Session[TrainerState, CaseContext]
@@ -150,5 +177,5 @@ def insertions(tokens: Tokens, part: RolloutState) -> tuple[int, ...]:
 
 def _behind(tokens: Tokens, part: RolloutState, tools: Sequence[Any], whole: str) -> tuple[int, ...]:
     head, end, _ = tokens.render(part.history[: part.answered], tools, generation=False).rpartition(END_OF_TURN)
-    known = head + end
+    known = head if part.truncated else head + end  # the end of a truncated turn is inserted
     return (len(tokens.encode(whole[len(known) :])),) if end and whole.startswith(known) else ()

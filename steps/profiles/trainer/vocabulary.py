@@ -18,4 +18,6 @@ VOCABULARY = Vocabulary.of(
     expect.StartRequests,
     expect.ToolsInPrompts,
     expect.StartRequestHas,
+    expect.TruncationsMarked,
+    expect.OverflowReported,
 )

@@ -1,0 +1,55 @@
+"""Which cases a trainer without the control API cannot show, and why. Pure: read off the steps of a case."""
+
+from collections.abc import Iterator
+
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.profiles.trainer import actions as do
+from rollout_conformance.steps.profiles.trainer import expectations as expect
+from rollout_conformance.steps.profiles.trainer.rollout_source import NO_CONTROL, Source
+
+NO_START = "`rollouts: open` on the card: there is no start request"
+ABOUT_STARTS = (do.WaitForStartRequests, expect.StartRequests, expect.StartRequestHas, expect.ToolsInPrompts)
+
+
+def reason(source: Source, case: Case) -> str | None:
+    """Why a case cannot be played where rollouts begin so, None where it can."""
+    if source == "control":
+        return None
+    return next(_open(case) if source == "open" else _started(case), None)
+
+
+def _open(case: Case) -> Iterator[str]:
+    begun: set[str] = set()
+    for step in case.steps:
+        what = step.what
+        if isinstance(what, ABOUT_STARTS) or (isinstance(what, expect.ControlStatus) and what.request == "start"):
+            yield NO_START
+        if isinstance(what, do.StartRollout) and (what.tools not in ((), do.ALL_TOOLS) or _is_special(what)):
+            yield NO_START
+        if isinstance(what, do.Generate):
+            if what.rollout_id:
+                yield "`rollouts: open` on the card: no rollout id is unknown"
+            if what.history != "correct" and what.rollout not in begun:
+                yield "`rollouts: open` on the card: the first generation request may have any history"
+            begun.add(what.rollout)
+        if isinstance(what, do.ReportEnd):
+            if case.dialect == "sync":
+                yield "`rollouts: open` on the card: without a start request there is no response to it"
+            if what.rollout_id or what.rollout not in begun:
+                yield "`rollouts: open` on the card: a rollout is known from its first generation request on"
+
+
+def _is_special(start: do.StartRollout) -> bool:
+    return bool(start.first_responses or start.members or start.same_server_as) or start.timeout_s is not None
+
+
+def _started(case: Case) -> Iterator[str]:
+    for step in case.steps:
+        what = step.what
+        if isinstance(what, expect.ControlStatus) and what.request == "start":
+            yield NO_CONTROL.format(source="started")
+        if isinstance(what, do.StartRollout):
+            if what.members or what.timeout_s is not None:
+                yield NO_CONTROL.format(source="started")
+            if case.dialect == "sync" and what.tools != do.ALL_TOOLS:
+                yield "`rollouts: started` on the card: all rollouts run at one rollout server, which has all tools"

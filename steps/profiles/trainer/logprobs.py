@@ -1,0 +1,67 @@
+"""Whether the logprobs of a rollout are those of its sampled tokens, and no placeholders. Pure functions of the trace."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeGuard
+
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.lenient_json import listed
+from rollout_conformance.steps.profiles.trainer.state import CaseView, RolloutState
+
+REAL = "TRAINER-306"
+TOLERANCE = 1e-3  # what is left of a number that was rounded on its way
+FEWEST = 16  # tokens; a short text may be certain
+Numbers = Sequence[int | float]
+
+
+def logprobs(view: CaseView) -> Iterator[Evidence]:
+    for rollout in view.rollouts.values():
+        shown = _of_replies(view, rollout) if view.dialect == "sync" else None
+        recorded = _of_record(view.record(rollout))
+        if shown and recorded is not None:
+            yield from _compared(shown, recorded, rollout.records[-1])
+        values = shown if shown is not None else recorded
+        if values and len(values) >= FEWEST and _at_temperature_one(rollout):
+            yield from _not_zero(values, rollout)
+
+
+def _of_replies(view: CaseView, rollout: RolloutState) -> Numbers | None:
+    """The logprobs of all generations, None where one of them has none."""
+    lists = [body.get("logprobs") for _, body in view.replies(rollout)]
+    return [value for one in lists for value in listed(one)] if all(map(_are_numbers, lists)) else None
+
+
+def _of_record(record: Mapping[str, object]) -> Numbers | None:
+    """The logprobs of the record where its mask is 1, None where it has none."""
+    mask, values = record.get("response_mask"), record.get("logprobs")
+    if not isinstance(mask, list) or not _are_numbers(values) or len(mask) != len(values):
+        return None
+    return [value for one, value in zip(mask, values, strict=True) if one == 1]
+
+
+def _are_numbers(values: object) -> TypeGuard[Numbers]:
+    return isinstance(values, list) and all(isinstance(value, int | float) for value in values)
+
+
+def _compared(shown: Numbers, recorded: Numbers, n: int) -> Iterator[Evidence]:
+    if len(shown) != len(recorded):
+        return  # that is for the mask to explain
+    pairs = enumerate(zip(recorded, shown, strict=True))
+    different = next(((at, one, two) for at, (one, two) in pairs if abs(one - two) > TOLERANCE), None)
+    if different is None:
+        yield Satisfied(REAL)
+        return
+    at, one, two = different
+    expected = f"the logprob of the record for sampled token {at}: {one:g}"
+    yield Finding(REAL, expected, f"{two:g} in the generation", (n,))
+
+
+def _at_temperature_one(rollout: RolloutState) -> bool:
+    return all(call.body.get("temperature") == 1 for call in rollout.calls if call.right)
+
+
+def _not_zero(values: Numbers, rollout: RolloutState) -> Iterator[Evidence]:
+    if any(value != 0 for value in values):
+        yield Satisfied(REAL)
+    else:
+        expected = "logprobs of sampled tokens, at temperature 1"
+        yield Finding(REAL, expected, f"0.0 for each of {len(values)} tokens", tuple(c.n for c in rollout.calls[:1]))
