@@ -5,7 +5,7 @@ and capabilities that an entry may name are declared in the same file. It judges
 """
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -48,15 +48,21 @@ class Requirement:
 def load(path: Path) -> dict[str, Requirement]:
     """The requirements in `path` by id, in the order of the file. Raises `CatalogueError` for an invalid file."""
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (it constructs only strings)
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CatalogueError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise CatalogueError(f"{path}: not UTF-8 at byte {error.start}") from None
+    try:
+        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 (it constructs only strings)
         catalogue = _Catalogue.model_validate(raw)
     except yaml.MarkedYAMLError as broken:
         where = f"{path}:{broken.problem_mark.line + 1}" if broken.problem_mark else str(path)
         raise CatalogueError(f"{where}: {broken.problem}") from None
     except ValidationError as wrong:
-        raise CatalogueError("\n".join(f"{path}: {line}" for line in _explained(wrong, raw))) from None
+        raise _located(path, text, _explained(wrong, raw)) from None
     if problems := [*_problems(catalogue)]:
-        raise CatalogueError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise _located(path, text, problems)
     return {entry.id: entry.frozen() for entry in catalogue.requirements}
 
 
@@ -122,30 +128,62 @@ class _Catalogue(_Strict):
     requirements: Annotated[list[_Entry], Field(min_length=1)]
 
 
-def _problems(catalogue: _Catalogue) -> Iterator[str]:
+Problem = tuple[tuple[str | int, ...], str]  # the path of the value in the file, and what is wrong with it
+
+
+def _located(path: Path, text: str, problems: Iterable[Problem]) -> CatalogueError:
+    """The problems, each with the line of the value, or of what it is missing from."""
+    root = yaml.compose(text, Loader=_Loader)
+    return CatalogueError("\n".join(f"{path}:{_line(root, keys)}: {problem}" for keys, problem in problems))
+
+
+def _line(node: yaml.Node | None, keys: tuple[str | int, ...]) -> int:
+    line = node.start_mark.line + 1 if node is not None else 1
+    for key in keys:
+        if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            node = node.value[key]
+        elif isinstance(node, yaml.MappingNode):
+            node = next((value for name, value in node.value if name.value == key), None)
+        else:
+            return line
+        if node is None:
+            return line
+        line = node.start_mark.line + 1
+    return line
+
+
+def _problems(catalogue: _Catalogue) -> Iterator[Problem]:
     seen: set[str] = set()
-    prefix = f"{catalogue.profile.upper()}-"
-    for entry in catalogue.requirements:
-        if entry.id in seen:
-            yield f"{entry.id}: saw this id twice; write a new number, ids are never shared"
+    for number, entry in enumerate(catalogue.requirements):
+        for field, problem in _entry_problems(catalogue, entry, entry.id in seen):
+            yield ("requirements", number, field), problem
         seen.add(entry.id)
-        if not entry.id.startswith(prefix):
-            yield f"{entry.id}: saw an id of another profile; write {prefix} and three digits"
-        if (judges := (entry.judged is not None) + (entry.not_judged is not None)) != 1:
-            yield f"{entry.id}: saw {'both' if judges else 'neither'} of judged and not_judged; write one of them"
-        if (entry.judged is None) != (entry.judged_by is None):
-            yield f"{entry.id}: saw one of judged and judged_by without the other; write both"
-        word = entry.level.upper()
-        if (words := set(re.findall(r"\b(?:MUST|SHOULD|MAY)\b", entry.sentence))) != {word}:
-            saw = " and ".join(sorted(words)) or "no such word"
-            yield f"{entry.id}: sentence: saw {saw} at level {entry.level}; write {word} and no other of these words"
-        for field, names, declared in (
-            ("dialects", entry.dialects, catalogue.dialects),
-            ("topic", (entry.topic,), catalogue.topics),
-            ("needs", entry.needs or (), catalogue.capabilities),
-        ):
-            for name in sorted(set(names) - set(declared)):
-                yield f"{entry.id}: {field}: saw {name!r}; write one of {', '.join(declared)}"
+
+
+def _entry_problems(catalogue: _Catalogue, entry: _Entry, repeated: bool) -> Iterator[tuple[str, str]]:
+    prefix = f"{catalogue.profile.upper()}-"
+    if repeated:
+        yield "id", f"{entry.id}: saw this id twice; write a new number, ids are never shared"
+    if not entry.id.startswith(prefix):
+        yield "id", f"{entry.id}: saw an id of another profile; write {prefix} and three digits"
+    if (judges := (entry.judged is not None) + (entry.not_judged is not None)) != 1:
+        yield "judged", f"{entry.id}: saw {'both' if judges else 'neither'} of judged and not_judged; write one of them"
+    if (entry.judged is None) != (entry.judged_by is None):
+        yield "judged_by", f"{entry.id}: saw one of judged and judged_by without the other; write both"
+    word = entry.level.upper()
+    if (words := set(re.findall(r"\b(?:MUST|SHOULD|MAY)\b", entry.sentence))) != {word}:
+        saw = " and ".join(sorted(words)) or "no such word"
+        yield (
+            "sentence",
+            f"{entry.id}: sentence: saw {saw} at level {entry.level}; write {word} and no other of these words",
+        )
+    for field, names, declared in (
+        ("dialects", entry.dialects, catalogue.dialects),
+        ("topic", (entry.topic,), catalogue.topics),
+        ("needs", entry.needs or (), catalogue.capabilities),
+    ):
+        for name in sorted(set(names) - set(declared)):
+            yield field, f"{entry.id}: {field}: saw {name!r}; write one of {', '.join(declared)}"
 
 
 _SAW = {"missing": "nothing", "extra_forbidden": "a key that does not exist"}
@@ -159,7 +197,7 @@ _WRITE = {
 }
 
 
-def _explained(wrong: ValidationError, raw: Any) -> Iterator[str]:
+def _explained(wrong: ValidationError, raw: Any) -> Iterator[Problem]:
     """One line per pydantic error: the entry, the key, the value in the file, and what to write instead."""
     for error in wrong.errors():
         match error["loc"]:
@@ -172,4 +210,7 @@ def _explained(wrong: ValidationError, raw: Any) -> Iterator[str]:
         key = ".".join(map(str, rest)) or "the file"
         write = {**_WRITE, "extra_forbidden": f"one of {', '.join(known)}"}
         kind = error["type"]
-        yield f"{who}{key}: saw {_SAW.get(kind, repr(error['input']))}; write {write.get(kind, error['msg'])}"
+        yield (
+            error["loc"],
+            f"{who}{key}: saw {_SAW.get(kind, repr(error['input']))}; write {write.get(kind, error['msg'])}",
+        )

@@ -22,9 +22,11 @@ def command(files: tuple[Path, ...], profile: str | None, card: Path | None, lis
     With FILES and folders, only the cases in them are checked.
     """
     named = profile_of(profile) if profile is not None else None
-    shipped = [named] if named is not None else PROFILES.values()
+    shipped = [named] if named is not None else PROFILES.working()
     checked = lint.of_files(files, named, card) if files else lint.of_profiles(shipped)
     note_left_out(files)
+    for told in PROFILES.problems() if not files and named is None else ():
+        click.echo(f"note: {told}", err=True)
     problems = checked.problems if files else [*lint.words(), *checked.problems]
     for line in problems:
         click.echo(line)
