@@ -67,7 +67,12 @@ def _of_profile(profile: Profile) -> tuple[list[Case], list[str]]:
         case_catalog.known_variants(cases, profile, cards.load(profile.reference.card))
     except SuiteError as error:
         return [], str(error).splitlines()
-    return cases, [*profile.vocabulary.type_mistakes(), *_twice(cases), *_uncovered(profile.name, cases), *_misjudged(profile.name, cases)]
+    return cases, [
+        *profile.vocabulary.type_mistakes(),
+        *_twice(cases),
+        *_uncovered(profile.name, cases),
+        *_misjudged(profile.name, cases),
+    ]
 
 
 def of_files(paths: Iterable[Path], profile: Profile | None, card: Path | None) -> Checked:

@@ -157,7 +157,9 @@ def _planted(line: str, module: str) -> MutantInfo:
         one = _Listed.model_validate_json(line)
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the line'}: {one['msg']}" for one in error.errors())
-        raise SuiteError(f"mutants: `python -m {module}` printed {line[:120]!r}, which is not a mutant: {told}") from None
+        raise SuiteError(
+            f"mutants: `python -m {module}` printed {line[:120]!r}, which is not a mutant: {told}"
+        ) from None
     return MutantInfo(one.name, one.requirement, one.companions, one.dialects, one.what, one.by)
 
 

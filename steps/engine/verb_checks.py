@@ -63,4 +63,3 @@ def _phrase_mistakes(verb: "Verb", phrase: "Phrase", members: list[str]) -> Iter
             yield unknown_name("member", member, members)
     if re.search(r"[{}]", PLACEHOLDER.sub("", phrase.template)):
         yield "a brace is not part of a placeholder; write {member} or {member:type}"
-
