@@ -81,9 +81,10 @@ def _is_judged(case: Case, view: HttpView, response: KeptResponse) -> bool:
     server_error = response.status is not None and response.status >= 500
     for step in case.expectations:
         what = step.what
-        if isinstance(what, ResponseExpectation) and response in view.named(*what.of):
-            if isinstance(what, Status) or (what.must_be_rejected if server_error else what.may_be_rejected):
-                return True
+        if not isinstance(what, ResponseExpectation) or response not in view.named(*what.of):
+            continue
+        if isinstance(what, Status) or (what.must_be_rejected if server_error else what.may_be_rejected):
+            return True
     return False
 
 

@@ -116,7 +116,7 @@ class ScriptedRolloutServer:
             self.unmatched_requests.append(replace(request, body=body_limits.ends(request.body)))
             return ScriptedPlay(Response(404, JSON, b'{"detail": "Not found"}'))
         n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
-        hosted.trace.event(hosted.label, "trainer", "ToolsAsked" if kind == "tools" else "StartPosted", n)
+        hosted.trace.event(hosted.label, "trainer", "ToolsRequested" if kind == "tools" else "StartSent", n)
         return _tools(hosted, n) if kind == "tools" else _start(hosted, n, request)
 
 
@@ -136,7 +136,7 @@ def _kind(method: str, path: str, dialect: str) -> Kind | None:
 
 def _tools(hosted: HostedRollout, n: int) -> ScriptedPlay:
     body = json.dumps({"tools": list(hosted.tools)}).encode()
-    return ScriptedPlay(Response(200, JSON, body), hosted, n, "ToolsAnswered")
+    return ScriptedPlay(Response(200, JSON, body), hosted, n, "ToolsReturned")
 
 
 def _start(hosted: HostedRollout, n: int, request: Request) -> ScriptedPlay:
@@ -147,7 +147,7 @@ def _start(hosted: HostedRollout, n: int, request: Request) -> ScriptedPlay:
         refusal = hosted.refusals.pop(0)
         headers = tuple((name, request.path if value == HERE else value) for name, value in refusal.headers)
         answer = Response(refusal.status, (*JSON, *headers), b'{"detail": "scripted"}')
-        return ScriptedPlay(answer, hosted, n, "StartRefused")
+        return ScriptedPlay(answer, hosted, n, "StartRejected")
     hosted.accepted = True
     if hosted.dialect == "sync":
         return ScriptedPlay(Response(200, JSON), hosted, n, "ResultReturned", hold=hosted.ended)

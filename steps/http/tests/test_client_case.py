@@ -1,5 +1,7 @@
 """A plain HTTP client: how long a response took, absent headers, copies of a request, names of sessions, and why a case ended early."""
 
+import asyncio
+
 import httpx
 import pytest
 
@@ -92,9 +94,9 @@ async def sent(*actions: Send) -> list[Request]:
     return [exchange.request for exchange in session.trace.exchanges]
 
 
-async def test_a_case_without_a_session_of_its_own_is_given_a_name_that_no_other_has() -> None:
-    first, second = await sent(Send("/{session}"), Send("/{session}"))
-    (other,) = await sent(Send("/{session}"))
+def test_a_case_without_a_session_of_its_own_is_given_a_name_that_no_other_has() -> None:
+    first, second = asyncio.run(sent(Send("/{session}"), Send("/{session}")))
+    (other,) = asyncio.run(sent(Send("/{session}")))
     assert first.path == second.path != other.path
     assert "{" not in first.path
     assert "None" not in first.path

@@ -125,7 +125,7 @@ def record_start_response(session: RolloutSession, label: str, n: int, response:
     if response.status == 200 if sync else 200 <= response.status < 300:
         session.trace.event(label, "server", "ResultReturned" if sync else "StartAccepted", n)
     elif _all_rejected(session, label):
-        session.trace.event(label, "server", "StartRefused", n)
+        session.trace.event(label, "server", "StartRejected", n)
 
 
 def _is_busy(response: Response) -> bool:

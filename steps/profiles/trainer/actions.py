@@ -220,10 +220,10 @@ class Generate:
     ) -> None:
         owner = rollout_states(session.state)[self.key_of] if self.key_of else part
         request = Request("POST", "/v1/chat/completions", (JSON, *_key(owner, self.key)), json.dumps(body).encode())
-        n = await session.send(request, part.label, sent="ChatAsked", by="server")
+        n = await session.send(request, part.label, sent="GenerationRequested", by="server")
         part.calls.append(Call(n, body, self.is_correct(), retry))
         good = _status(session, n) == 200
-        session.trace.event(part.label, "trainer", "ChatAnswered" if good else "ChatRefused", n)
+        session.trace.event(part.label, "trainer", "GenerationReturned" if good else "GenerationRejected", n)
         if good and self.is_correct() and retry is None:
             _add_to_history(session, part, n, body)
 
@@ -286,9 +286,9 @@ class ReportEnd:
         request = Request("POST", "/v1/rollout/completed", (JSON, *_key(part, self.key)), body)
         n = await session.send(request, part.label)
         part.callbacks.append(n)
-        session.trace.event(part.label, "server", "CompletedPosted", n)
+        session.trace.event(part.label, "server", "CompletedSent", n)
         good = (_status(session, n) or 500) < 300
-        session.trace.event(part.label, "trainer", "CompletedAcked" if good else "CompletedRefused", n)
+        session.trace.event(part.label, "trainer", "CompletedAcknowledged" if good else "CompletedRejected", n)
 
 
 def _result(part: RolloutState, status: str, rollout_id: str) -> dict[str, Any]:

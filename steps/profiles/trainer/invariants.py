@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
-from rollout_conformance.contracts.trainer.lifecycle import BREACHES, IDLE, TABLES, TOLD
+from rollout_conformance.contracts.trainer.lifecycle import BREACHES, IDLE, READY, TABLES
 from rollout_conformance.steps.engine import internal_error_patterns as inside
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import show
@@ -219,7 +219,7 @@ def order(view: CaseView) -> Iterator[Evidence]:
         tools_are_known = (
             view.dialect == "sync" and rollout.same_server_as
         )  # a trainer requests the tools of a server once
-        state = TOLD if tools_are_known else IDLE
+        state = READY if tools_are_known else IDLE
         for event in view.trace.of(rollout.label):
             after = advance(table, state, event.role, event.name)
             if isinstance(after, str):
@@ -234,7 +234,7 @@ def order(view: CaseView) -> Iterator[Evidence]:
                     after.state,
                 )
         names = [event.name for event in view.trace.of(rollout.label)]
-        if view.dialect == "sync" and "ToolsAsked" in names and "StartPosted" in names:
+        if view.dialect == "sync" and "ToolsRequested" in names and "StartSent" in names:
             yield satisfied(196)
 
 
