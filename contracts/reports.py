@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rollout_conformance.contracts import strict_yaml
-from rollout_conformance.contracts.strict_yaml import CatalogueError
+from rollout_conformance.contracts.strict_yaml import Problem
 
 FILE = "reports.yaml"
 REFERENCE = re.compile(r"[\w.-]+/[\w.-]+#\d+")
@@ -59,31 +59,31 @@ def load(path: Path) -> tuple[Report, ...]:
     try:
         register = _Register.model_validate(strict_yaml.read(path))
     except ValidationError as wrong:
-        told = (
-            f"{path}: {'.'.join(map(str, one['loc']))}: {one['msg']}; saw {one['input']!r}" for one in wrong.errors()
-        )
-        raise CatalogueError("\n".join(told)) from None
+        told = [(one["loc"], f"{one['msg']}; saw {one['input']!r}") for one in wrong.errors()]
+        raise strict_yaml.located(path, told) from None
     if problems := [*_problems(register)]:
-        raise CatalogueError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise strict_yaml.located(path, problems)
     return tuple(Report(**dict(entry)) for entry in register.reports)
 
 
-def _problems(register: _Register) -> Iterator[str]:
+def _problems(register: _Register) -> Iterator[Problem]:
     known: dict[tuple[str, str], int] = {}
-    for n, entry in enumerate(register.reports, 1):
+    for n, entry in enumerate(register.reports):
+        at = ("reports", n)
         if (entry.mutant is None) == (entry.case is None):
-            yield f"entry {n} ({entry.seen[0]}): write one of mutant and case, which reproduces the report"
+            yield at, f"{entry.seen[0]}: write one of mutant and case, which reproduces the report"
         for reference in entry.seen:
             other = known.setdefault((reference, entry.requirement), n)
             if other != n:
-                yield f"entry {n}: {reference} is listed for {entry.requirement} by entry {other} already"
+                yield at, f"{reference} is listed for {entry.requirement} by entry {other + 1} already"
 
 
 def by_requirement(path: Path, requirements: set[str]) -> Mapping[str, tuple[Report, ...]]:
     """The reports by the requirement that they break. Raises `CatalogueError` for a requirement that there is not."""
     found: dict[str, list[Report]] = defaultdict(list)
-    for report in load(path):
+    for n, report in enumerate(load(path)):
         if report.requirement not in requirements:
-            raise CatalogueError(f"{path}: {report.seen[0]}: there is no requirement {report.requirement}")
+            told = f"{report.seen[0]}: there is no requirement {report.requirement}"
+            raise strict_yaml.located(path, [(("reports", n), told)])
         found[report.requirement].append(report)
     return {name: tuple(reports) for name, reports in found.items()}

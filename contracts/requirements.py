@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rollout_conformance.contracts import reports, strict_yaml
 from rollout_conformance.contracts.reports import Report
 from rollout_conformance.contracts.strict_yaml import CatalogueError as CatalogueError
+from rollout_conformance.contracts.strict_yaml import Problem
 
 Level = Literal["must", "should", "may"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -51,9 +52,9 @@ def load(path: Path) -> dict[str, Requirement]:
     try:
         catalogue = _Catalogue.model_validate(raw)
     except ValidationError as wrong:
-        raise CatalogueError("\n".join(f"{path}: {line}" for line in _explained(wrong, raw))) from None
+        raise strict_yaml.located(path, _explained(wrong, raw)) from None
     if problems := [*_problems(catalogue)]:
-        raise CatalogueError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise strict_yaml.located(path, problems)
     seen = reports.by_requirement(path.with_name(reports.FILE), {entry.id for entry in catalogue.requirements})
     return {entry.id: entry.frozen(seen.get(entry.id, ())) for entry in catalogue.requirements}
 
@@ -107,30 +108,38 @@ class _Catalogue(_Strict):
     requirements: Annotated[list[_Entry], Field(min_length=1)]
 
 
-def _problems(catalogue: _Catalogue) -> Iterator[str]:
+def _problems(catalogue: _Catalogue) -> Iterator[Problem]:
     seen: set[str] = set()
-    prefix = f"{catalogue.profile.upper()}-"
-    for entry in catalogue.requirements:
-        if entry.id in seen:
-            yield f"{entry.id}: saw this id twice; write a new number, ids are never shared"
+    for number, entry in enumerate(catalogue.requirements):
+        for field, problem in _entry_problems(catalogue, entry, entry.id in seen):
+            yield ("requirements", number, field), problem
         seen.add(entry.id)
-        if not entry.id.startswith(prefix):
-            yield f"{entry.id}: saw an id of another profile; write {prefix} and three digits"
-        if (judges := (entry.judged is not None) + (entry.not_judged is not None)) != 1:
-            yield f"{entry.id}: saw {'both' if judges else 'neither'} of judged and not_judged; write one of them"
-        if (entry.judged is None) != (entry.judged_by is None):
-            yield f"{entry.id}: saw one of judged and judged_by without the other; write both"
-        word = entry.level.upper()
-        if (words := set(re.findall(r"\b(?:MUST|SHOULD|MAY)\b", entry.sentence))) != {word}:
-            saw = " and ".join(sorted(words)) or "no such word"
-            yield f"{entry.id}: sentence: saw {saw} at level {entry.level}; write {word} and no other of these words"
-        for field, names, declared in (
-            ("dialects", entry.dialects, catalogue.dialects),
-            ("topic", (entry.topic,), catalogue.topics),
-            ("needs", entry.needs or (), catalogue.capabilities),
-        ):
-            for name in sorted(set(names) - set(declared)):
-                yield f"{entry.id}: {field}: saw {name!r}; write one of {', '.join(declared)}"
+
+
+def _entry_problems(catalogue: _Catalogue, entry: _Entry, repeated: bool) -> Iterator[tuple[str, str]]:
+    prefix = f"{catalogue.profile.upper()}-"
+    if repeated:
+        yield "id", f"{entry.id}: saw this id twice; write a new number, ids are never shared"
+    if not entry.id.startswith(prefix):
+        yield "id", f"{entry.id}: saw an id of another profile; write {prefix} and three digits"
+    if (judges := (entry.judged is not None) + (entry.not_judged is not None)) != 1:
+        yield "judged", f"{entry.id}: saw {'both' if judges else 'neither'} of judged and not_judged; write one of them"
+    if (entry.judged is None) != (entry.judged_by is None):
+        yield "judged_by", f"{entry.id}: saw one of judged and judged_by without the other; write both"
+    word = entry.level.upper()
+    if (words := set(re.findall(r"\b(?:MUST|SHOULD|MAY)\b", entry.sentence))) != {word}:
+        saw = " and ".join(sorted(words)) or "no such word"
+        yield (
+            "sentence",
+            f"{entry.id}: sentence: saw {saw} at level {entry.level}; write {word} and no other of these words",
+        )
+    for field, names, declared in (
+        ("dialects", entry.dialects, catalogue.dialects),
+        ("topic", (entry.topic,), catalogue.topics),
+        ("needs", entry.needs or (), catalogue.capabilities),
+    ):
+        for name in sorted(set(names) - set(declared)):
+            yield field, f"{entry.id}: {field}: saw {name!r}; write one of {', '.join(declared)}"
 
 
 _SAW = {"missing": "nothing", "extra_forbidden": "a key that does not exist"}
@@ -144,7 +153,7 @@ _WRITE = {
 }
 
 
-def _explained(wrong: ValidationError, raw: Any) -> Iterator[str]:
+def _explained(wrong: ValidationError, raw: Any) -> Iterator[Problem]:
     """One line per pydantic error: the entry, the key, the value in the file, and what to write instead."""
     for error in wrong.errors():
         match error["loc"]:
@@ -157,4 +166,7 @@ def _explained(wrong: ValidationError, raw: Any) -> Iterator[str]:
         key = ".".join(map(str, rest)) or "the file"
         write = {**_WRITE, "extra_forbidden": f"one of {', '.join(known)}"}
         kind = error["type"]
-        yield f"{who}{key}: saw {_SAW.get(kind, repr(error['input']))}; write {write.get(kind, error['msg'])}"
+        yield (
+            error["loc"],
+            f"{who}{key}: saw {_SAW.get(kind, repr(error['input']))}; write {write.get(kind, error['msg'])}",
+        )

@@ -1,11 +1,11 @@
 """The catalogues by profile, without the import of a profile: that takes longer than reading the file."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rollout_conformance.contracts.requirements import Requirement, load
 from rollout_conformance.steps.paths import CONTRACTS
-from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.profiles import PROFILES, BrokenProfile
 
 
 @functools.cache
@@ -19,4 +19,17 @@ def profile_with(requirement: str) -> str | None:
     """The profile whose catalogue has a requirement. Ids begin with the name of their profile, which is looked at first."""
     prefix = requirement.rpartition("-")[0].lower()
     names = sorted(PROFILES, key=lambda name: name != prefix)
-    return next((name for name in names if requirement in of(name)), None)
+    return next((name for name in names if _has(name, requirement)), None)
+
+
+def readable() -> Iterator[str]:
+    """The profiles whose catalogue can be read: all but those of other packages that cannot be loaded."""
+    return (name for name in PROFILES if _has(name, "") is not None)
+
+
+def _has(profile: str, requirement: str) -> bool | None:
+    """Whether a catalogue has a requirement; None where it cannot be read."""
+    try:
+        return requirement in of(profile)
+    except BrokenProfile:
+        return None

@@ -3,12 +3,11 @@
 Exit codes: 0 nothing required is broken, 1 findings, 2 could not judge (invalid input, unreachable target, nothing executed).
 """
 
-import contextlib
-import gc
-from collections.abc import Iterator
 from importlib import import_module
 
 import click
+
+from rollout_conformance.steps import collector
 
 # Each command with its line in `--help`: the first sentence of the command's own help.
 COMMANDS = {
@@ -26,16 +25,6 @@ COMMANDS = {
 PACKAGE = "rollout_conformance.steps.commands"
 
 
-@contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Importing creates many objects and no garbage: a fifth of its time would be spent on looking for some."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 class LazyGroup(click.Group):
     """A group whose commands are imported one at a time."""
 
@@ -45,7 +34,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        with _collector_paused():
+        with collector.paused():
             command: click.Command = import_module(f"{PACKAGE}.{cmd_name}").command
         return command
 

@@ -67,7 +67,12 @@ def _of_profile(profile: Profile) -> tuple[list[Case], list[str]]:
         case_catalog.known_variants(cases, profile, cards.load(profile.reference.card))
     except SuiteError as error:
         return [], str(error).splitlines()
-    return cases, [*_twice(cases), *_uncovered(profile.name, cases), *_misjudged(profile.name, cases)]
+    return cases, [
+        *profile.vocabulary.type_mistakes(),
+        *_twice(cases),
+        *_uncovered(profile.name, cases),
+        *_misjudged(profile.name, cases),
+    ]
 
 
 def of_files(paths: Iterable[Path], profile: Profile | None, card: Path | None) -> Checked:
@@ -101,12 +106,18 @@ def _twice(cases: list[Case]) -> list[str]:
 def _uncovered(profile: str, cases: list[Case]) -> list[str]:
     judged = {(name, case.dialect) for case in cases for name in case.requirements}
     return [
-        f"contracts/{profile}/requirements.yaml: {entry.id} ({entry.level.upper()}) has no case in dialect {dialect}"
+        f"{_file_of(profile)}: {entry.id} ({entry.level.upper()}) has no case in dialect {dialect}"
         for entry in profile_of(profile).catalogue.values()
         if entry.not_judged is None and entry.level == "must" and not entry.fuzzed
         for dialect in entry.dialects
         if (entry.id, dialect) not in judged
     ]
+
+
+def _file_of(profile: str) -> str:
+    """The catalogue of a profile, from the root of the suite where it is in it."""
+    file = profile_of(profile).contract.requirements
+    return str(file.relative_to(ROOT) if file.is_relative_to(ROOT) else file)
 
 
 def _misjudged(profile: str, cases: list[Case]) -> list[str]:
@@ -115,7 +126,7 @@ def _misjudged(profile: str, cases: list[Case]) -> list[str]:
     for case in cases:
         for name in case.requirements:
             about.setdefault(name, case)
-    file = f"contracts/{profile}/requirements.yaml"
+    file = _file_of(profile)
     found = []
     for entry in profile_of(profile).catalogue.values():
         if "case" in entry.judged_by and entry.id not in about:

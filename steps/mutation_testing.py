@@ -4,14 +4,15 @@ The mutants are reached as processes, like any target: the judge shares no code 
 """
 
 import asyncio
-import json
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rollout_conformance.contracts.reports import Report
 from rollout_conformance.steps import case_catalog
@@ -125,11 +126,13 @@ def reported(profile: str) -> tuple[str, ...]:
 async def listed(only: tuple[str, ...], profile: str = DEFAULT) -> list[MutantInfo]:
     """The mutants there are, or those named. Raises `SuiteError` for a name that is none."""
     module = mutants_of(profile).module
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, stdout=asyncio.subprocess.PIPE, cwd=ROOT
-    )
-    out, _ = await process.communicate()
-    mutants = [_planted(json.loads(line)) for line in out.splitlines()]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, stdout=pipe, stderr=pipe, cwd=ROOT)
+    out, errors = await process.communicate()
+    if process.returncode:
+        last = errors.decode(errors="replace").strip().splitlines()[-1:]
+        raise SuiteError(f"mutants: `python -m {module}` failed: {' '.join(last) or f'exit {process.returncode}'}")
+    mutants = [_planted(line, module) for line in out.decode(errors="replace").splitlines()]
     unknown = set(only) - {mutant.name for mutant in mutants}
     if unknown or not mutants:
         raise SuiteError(
@@ -142,8 +145,11 @@ def mutants_of(profile: str) -> Mutants:
     """Raises `SuiteError` for a profile whose reference has none."""
     mutants = profile_of(profile).reference.mutants
     if mutants is None:
-        known = (name for name, one in PROFILES.items() if one.reference.mutants is not None)
-        raise SuiteError(f"--profile {profile}: it has no mutants. Known: {', '.join(known)}.")
+        known = ", ".join(one.name for one in PROFILES.working() if one.reference.mutants is not None)
+        raise SuiteError(
+            f"mutants --profile {profile}: its `reference` has no `mutants`. Give Reference(..., mutants=Mutants(module, variable)); "
+            f"profiles that have them: {known}."
+        )
     return mutants
 
 
@@ -153,9 +159,28 @@ def side_effects_of(profile: str) -> frozenset[str]:
     return mutants_of(profile).side_effects | (fuzz.requirements if fuzz is not None else frozenset())
 
 
-def _planted(item: dict[str, Any]) -> MutantInfo:
-    companions, dialects = tuple(item["companions"]), tuple(item["dialects"])
-    return MutantInfo(item["name"], item["requirement"], companions, dialects, item["what"], item["by"])
+class _Listed(BaseModel):
+    """A line of `python -m MODULE`: one mutant. docs/add_a_profile.md describes it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    requirement: str
+    companions: tuple[str, ...] = ()
+    dialects: tuple[str, ...] = Field(min_length=1)
+    what: str
+    by: Literal["cases", "fuzzing", "exploration", "tests"] = "cases"
+
+
+def _planted(line: str, module: str) -> MutantInfo:
+    try:
+        one = _Listed.model_validate_json(line)
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the line'}: {one['msg']}" for one in error.errors())
+        raise SuiteError(
+            f"mutants: `python -m {module}` printed {line[:120]!r}, which is not a mutant: {told}"
+        ) from None
+    return MutantInfo(one.name, one.requirement, one.companions, one.dialects, one.what, one.by)
 
 
 async def matrix(

@@ -6,6 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from rollout_conformance.steps.engine import author_code
 from rollout_conformance.steps.paths import ROOT
 
 VARIABLE = "ROLLOUT_CONFORMANCE_DEBUG"
@@ -22,6 +23,8 @@ def line(error: BaseException) -> str:
         traceback.print_exception(error)
     text = " ".join(str(error).split())
     what = f"{type(error).__name__}: {text[:LONGEST]}" if text else type(error).__name__
+    if author := author_code.fault_of_author(error):
+        return f"{author}: {what} ({VARIABLE}=1 shows the traceback)"
     return f"this is a fault of the suite, please report it: {what}{_place(error)} ({VARIABLE}=1 shows the traceback)"
 
 

@@ -1,13 +1,13 @@
 """The order of events of one rollout as a table per dialect, with the requirement that each illegal event of the server breaks.
 
-`server` is the rollout server, `trainer` the other end. `ChatAbandoned` is a generation request whose connection the server closes before
-the response. `ChatFailed` is a generation request that gets an error or no response. After either of them a retry is legal. A late
+`server` is the rollout server, `trainer` the other end. `GenerationDisconnected` is a generation request whose connection the server closes before
+the response. `GenerationFailed` is a generation request that gets an error or no response. After either of them a retry is legal. A late
 response to an abandoned generation request is legal in every state and has no effect.
 """
 
 from rollout_conformance.contracts.lifecycle import Table
 
-IDLE, STARTED, WAITING, FAULTED, REPORTING, UNREPORTED, DONE, GRADING, UNGRADED, GRADED, REFUSED = (
+IDLE, STARTED, WAITING, FAULTED, REPORTING, UNREPORTED, DONE, GRADING, UNGRADED, GRADED, REJECTED = (
     "IDLE",
     "STARTED",
     "WAITING",
@@ -18,10 +18,10 @@ IDLE, STARTED, WAITING, FAULTED, REPORTING, UNREPORTED, DONE, GRADING, UNGRADED,
     "GRADING",
     "UNGRADED",
     "GRADED",
-    "REFUSED",
+    "REJECTED",
 )
 
-_LATE = {"ChatAnswered", "ChatFailed"}
+_LATE = {"GenerationReturned", "GenerationFailed"}
 
 
 def _stay(state: str, *events: str) -> dict[str, str]:
@@ -32,18 +32,23 @@ SYNC: Table = {
     "trainer": {
         IDLE: {"StartSent": STARTED},
         STARTED: _stay(STARTED, "StartSent", *_LATE),
-        WAITING: {"ChatAnswered": STARTED, "ChatFailed": FAULTED, "StartSent": WAITING},
+        WAITING: {"GenerationReturned": STARTED, "GenerationFailed": FAULTED, "StartSent": WAITING},
         FAULTED: _stay(FAULTED, "StartSent", *_LATE),
         DONE: _stay(DONE, "StartSent", *_LATE),
-        REFUSED: {"StartSent": STARTED},
+        REJECTED: {"StartSent": STARTED},
     },
     "server": {
         IDLE: {},
-        STARTED: {"StartRefused": REFUSED, "ChatAsked": WAITING, "ResultReturned": DONE, "ChatAbandoned": STARTED},
-        WAITING: {"ChatAbandoned": FAULTED, "ResultReturned": DONE},
-        FAULTED: {"ChatAsked": WAITING, "ResultReturned": DONE, "ChatAbandoned": FAULTED},
-        DONE: _stay(DONE, "ChatAbandoned", "ResultReturned"),
-        REFUSED: {},
+        STARTED: {
+            "StartRejected": REJECTED,
+            "GenerationRequested": WAITING,
+            "ResultReturned": DONE,
+            "GenerationDisconnected": STARTED,
+        },
+        WAITING: {"GenerationDisconnected": FAULTED, "ResultReturned": DONE},
+        FAULTED: {"GenerationRequested": WAITING, "ResultReturned": DONE, "GenerationDisconnected": FAULTED},
+        DONE: _stay(DONE, "GenerationDisconnected", "ResultReturned"),
+        REJECTED: {},
     },
 }
 
@@ -51,31 +56,35 @@ CALLBACK: Table = {
     "trainer": {
         IDLE: {"StartSent": STARTED},
         STARTED: _stay(STARTED, "StartSent", *_LATE),
-        WAITING: {"ChatAnswered": STARTED, "ChatFailed": FAULTED, "StartSent": WAITING},
+        WAITING: {"GenerationReturned": STARTED, "GenerationFailed": FAULTED, "StartSent": WAITING},
         FAULTED: _stay(FAULTED, "StartSent", *_LATE),
-        REPORTING: {"CompletedAcked": DONE, "CompletedUnacked": UNREPORTED, **_stay(REPORTING, "StartSent", *_LATE)},
-        UNREPORTED: _stay(UNREPORTED, "StartSent", "CompletedUnacked", *_LATE),
-        DONE: _stay(DONE, "StartSent", "CompletedUnacked", *_LATE),
-        REFUSED: {"StartSent": STARTED},
+        REPORTING: {
+            "CompletedAcknowledged": DONE,
+            "CompletedUnacknowledged": UNREPORTED,
+            **_stay(REPORTING, "StartSent", *_LATE),
+        },
+        UNREPORTED: _stay(UNREPORTED, "StartSent", "CompletedUnacknowledged", *_LATE),
+        DONE: _stay(DONE, "StartSent", "CompletedUnacknowledged", *_LATE),
+        REJECTED: {"StartSent": STARTED},
     },
     "server": {
         IDLE: {},
         STARTED: {
-            "StartRefused": REFUSED,
-            "ChatAsked": WAITING,
-            "CompletedPosted": REPORTING,
-            **_stay(STARTED, "StartAccepted", "ChatAbandoned"),
+            "StartRejected": REJECTED,
+            "GenerationRequested": WAITING,
+            "CompletedSent": REPORTING,
+            **_stay(STARTED, "StartAccepted", "GenerationDisconnected"),
         },
-        WAITING: {"ChatAbandoned": FAULTED, "CompletedPosted": REPORTING, "StartAccepted": WAITING},
+        WAITING: {"GenerationDisconnected": FAULTED, "CompletedSent": REPORTING, "StartAccepted": WAITING},
         FAULTED: {
-            "ChatAsked": WAITING,
-            "CompletedPosted": REPORTING,
-            **_stay(FAULTED, "StartAccepted", "ChatAbandoned"),
+            "GenerationRequested": WAITING,
+            "CompletedSent": REPORTING,
+            **_stay(FAULTED, "StartAccepted", "GenerationDisconnected"),
         },
-        REPORTING: _stay(REPORTING, "StartAccepted", "ChatAbandoned"),
-        UNREPORTED: {"CompletedPosted": REPORTING, **_stay(UNREPORTED, "StartAccepted", "ChatAbandoned")},
-        DONE: _stay(DONE, "StartAccepted", "ChatAbandoned"),
-        REFUSED: {},
+        REPORTING: _stay(REPORTING, "StartAccepted", "GenerationDisconnected"),
+        UNREPORTED: {"CompletedSent": REPORTING, **_stay(UNREPORTED, "StartAccepted", "GenerationDisconnected")},
+        DONE: _stay(DONE, "StartAccepted", "GenerationDisconnected"),
+        REJECTED: {},
     },
 }
 
@@ -85,32 +94,36 @@ ROUTED: Table = {
     "trainer": {
         IDLE: {"StartSent": STARTED},
         STARTED: _stay(STARTED, "StartSent", "CancelSent", *_LATE),
-        WAITING: {"ChatAnswered": STARTED, "ChatFailed": FAULTED, **_stay(WAITING, "StartSent", "CancelSent")},
+        WAITING: {
+            "GenerationReturned": STARTED,
+            "GenerationFailed": FAULTED,
+            **_stay(WAITING, "StartSent", "CancelSent"),
+        },
         FAULTED: _stay(FAULTED, "StartSent", "CancelSent", *_LATE),
         REPORTING: {
-            "CompletedAcked": DONE,
-            "CompletedUnacked": UNREPORTED,
+            "CompletedAcknowledged": DONE,
+            "CompletedUnacknowledged": UNREPORTED,
             **_stay(REPORTING, "StartSent", "CancelSent", *_LATE),
         },
-        UNREPORTED: _stay(UNREPORTED, "StartSent", "CancelSent", "CompletedUnacked", *_LATE),
-        DONE: _stay(DONE, "StartSent", "CancelSent", "CompletedUnacked", *_LATE),
+        UNREPORTED: _stay(UNREPORTED, "StartSent", "CancelSent", "CompletedUnacknowledged", *_LATE),
+        DONE: _stay(DONE, "StartSent", "CancelSent", "CompletedUnacknowledged", *_LATE),
         GRADING: {
-            "GradedAcked": GRADED,
-            "GradedUnacked": UNGRADED,
+            "GradedAcknowledged": GRADED,
+            "GradedUnacknowledged": UNGRADED,
             **_stay(GRADING, "StartSent", "CancelSent", *_LATE),
         },
-        UNGRADED: _stay(UNGRADED, "StartSent", "CancelSent", "GradedUnacked", *_LATE),
-        GRADED: _stay(GRADED, "StartSent", "CancelSent", "GradedUnacked", *_LATE),
-        REFUSED: {"StartSent": STARTED},
+        UNGRADED: _stay(UNGRADED, "StartSent", "CancelSent", "GradedUnacknowledged", *_LATE),
+        GRADED: _stay(GRADED, "StartSent", "CancelSent", "GradedUnacknowledged", *_LATE),
+        REJECTED: {"StartSent": STARTED},
     },
     "server": {
         **CALLBACK["server"],
         # The completed callback must be sent before the graded sample. No requirement demands that it is acknowledged before it.
-        UNREPORTED: {**CALLBACK["server"][UNREPORTED], "GradedPosted": GRADING},
-        DONE: {"GradedPosted": GRADING, **_stay(DONE, "StartAccepted", "ChatAbandoned")},
-        GRADING: _stay(GRADING, "StartAccepted", "ChatAbandoned"),
-        UNGRADED: {"GradedPosted": GRADING, **_stay(UNGRADED, "StartAccepted", "ChatAbandoned")},
-        GRADED: _stay(GRADED, "StartAccepted", "ChatAbandoned"),
+        UNREPORTED: {**CALLBACK["server"][UNREPORTED], "GradedSent": GRADING},
+        DONE: {"GradedSent": GRADING, **_stay(DONE, "StartAccepted", "GenerationDisconnected")},
+        GRADING: _stay(GRADING, "StartAccepted", "GenerationDisconnected"),
+        UNGRADED: {"GradedSent": GRADING, **_stay(UNGRADED, "StartAccepted", "GenerationDisconnected")},
+        GRADED: _stay(GRADED, "StartAccepted", "GenerationDisconnected"),
     },
 }
 
@@ -118,11 +131,11 @@ ROUTED: Table = {
 # may be requested again.
 LEASED: Table = {
     "trainer": {
-        state: events if state == REFUSED else {**events, **({} if state == IDLE else _stay(state, "CancelSent"))}
+        state: events if state == REJECTED else {**events, **({} if state == IDLE else _stay(state, "CancelSent"))}
         for state, events in SYNC["trainer"].items()
     },
     "server": {
-        state: events if state in (IDLE, REFUSED) else {**events, **_stay(state, "StartAccepted")}
+        state: events if state in (IDLE, REJECTED) else {**events, **_stay(state, "StartAccepted")}
         for state, events in SYNC["server"].items()
     },
 }
@@ -131,30 +144,30 @@ TABLES: dict[str, Table] = {"sync": SYNC, "callback": CALLBACK, "routed": ROUTED
 
 # The requirement that is broken if the server emits the event in the state.
 BREACHES: dict[tuple[str, str], str] = {
-    ("REFUSED", "ChatAsked"): "ROLLOUT-042",
-    ("IDLE", "ChatAsked"): "ROLLOUT-042",
-    ("WAITING", "ChatAsked"): "ROLLOUT-063",
-    ("DONE", "ChatAsked"): "ROLLOUT-064",
-    ("REPORTING", "ChatAsked"): "ROLLOUT-064",
-    ("UNREPORTED", "ChatAsked"): "ROLLOUT-064",
-    ("REFUSED", "CompletedPosted"): "ROLLOUT-142",
-    ("IDLE", "CompletedPosted"): "ROLLOUT-142",
-    ("DONE", "CompletedPosted"): "ROLLOUT-140",
-    ("REPORTING", "CompletedPosted"): "ROLLOUT-137",
-    ("GRADING", "ChatAsked"): "ROLLOUT-064",
-    ("UNGRADED", "ChatAsked"): "ROLLOUT-064",
-    ("GRADED", "ChatAsked"): "ROLLOUT-064",
-    ("GRADING", "CompletedPosted"): "ROLLOUT-140",
-    ("UNGRADED", "CompletedPosted"): "ROLLOUT-140",
-    ("GRADED", "CompletedPosted"): "ROLLOUT-140",
-    ("STARTED", "GradedPosted"): "ROLLOUT-147",
-    ("WAITING", "GradedPosted"): "ROLLOUT-147",
-    ("FAULTED", "GradedPosted"): "ROLLOUT-147",
-    ("REPORTING", "GradedPosted"): "ROLLOUT-147",
-    ("GRADED", "GradedPosted"): "ROLLOUT-147",
-    ("WAITING", "StartRefused"): "ROLLOUT-042",
-    ("FAULTED", "StartRefused"): "ROLLOUT-042",
-    ("REPORTING", "StartRefused"): "ROLLOUT-142",
-    ("UNREPORTED", "StartRefused"): "ROLLOUT-142",
-    ("DONE", "StartRefused"): "ROLLOUT-142",
+    ("REJECTED", "GenerationRequested"): "ROLLOUT-042",
+    ("IDLE", "GenerationRequested"): "ROLLOUT-042",
+    ("WAITING", "GenerationRequested"): "ROLLOUT-063",
+    ("DONE", "GenerationRequested"): "ROLLOUT-064",
+    ("REPORTING", "GenerationRequested"): "ROLLOUT-064",
+    ("UNREPORTED", "GenerationRequested"): "ROLLOUT-064",
+    ("REJECTED", "CompletedSent"): "ROLLOUT-142",
+    ("IDLE", "CompletedSent"): "ROLLOUT-142",
+    ("DONE", "CompletedSent"): "ROLLOUT-140",
+    ("REPORTING", "CompletedSent"): "ROLLOUT-137",
+    ("GRADING", "GenerationRequested"): "ROLLOUT-064",
+    ("UNGRADED", "GenerationRequested"): "ROLLOUT-064",
+    ("GRADED", "GenerationRequested"): "ROLLOUT-064",
+    ("GRADING", "CompletedSent"): "ROLLOUT-140",
+    ("UNGRADED", "CompletedSent"): "ROLLOUT-140",
+    ("GRADED", "CompletedSent"): "ROLLOUT-140",
+    ("STARTED", "GradedSent"): "ROLLOUT-147",
+    ("WAITING", "GradedSent"): "ROLLOUT-147",
+    ("FAULTED", "GradedSent"): "ROLLOUT-147",
+    ("REPORTING", "GradedSent"): "ROLLOUT-147",
+    ("GRADED", "GradedSent"): "ROLLOUT-147",
+    ("WAITING", "StartRejected"): "ROLLOUT-042",
+    ("FAULTED", "StartRejected"): "ROLLOUT-042",
+    ("REPORTING", "StartRejected"): "ROLLOUT-142",
+    ("UNREPORTED", "StartRejected"): "ROLLOUT-142",
+    ("DONE", "StartRejected"): "ROLLOUT-142",
 }

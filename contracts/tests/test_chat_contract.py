@@ -196,16 +196,16 @@ def test_one_wrong_member_is_wrong_for_both(model: type[BaseModel]) -> None:
 
 TABLES = {"REQUEST": REQUEST, "CHOICE": CHOICE, "STREAM": STREAM}
 STORIES = [
-    ("REQUEST", ["Answered"], "ANSWERED"),
-    ("REQUEST", ["Opened", "Ended"], "ANSWERED"),
-    ("REQUEST", ["Opened", "BrokenOff"], "LOST"),
-    ("REQUEST", ["Refused"], "REFUSED"),
-    ("CHOICE", ["RoleSaid", "PieceSaid", "PieceSaid", "EndSaid"], "ENDED"),
-    ("CHOICE", ["RoleSaid", "EndSaid"], "ENDED"),
-    ("STREAM", ["ChunkSaid", "AllEnded", "UsageSaid", "DoneSaid"], "DONE"),
-    ("STREAM", ["AllEnded", "DoneSaid"], "DONE"),
-    ("STREAM", ["ChunkSaid", "ErrorSaid", "DoneSaid"], "FAILED"),
-    ("STREAM", ["ChunkSaid", "BrokenOff"], "BROKEN"),
+    ("REQUEST", ["ResponseReturned"], "RETURNED"),
+    ("REQUEST", ["StreamOpened", "StreamFinished"], "RETURNED"),
+    ("REQUEST", ["StreamOpened", "StreamClosed"], "LOST"),
+    ("REQUEST", ["RequestRejected"], "REJECTED"),
+    ("CHOICE", ["RoleSent", "PartSent", "PartSent", "FinishSent"], "ENDED"),
+    ("CHOICE", ["RoleSent", "FinishSent"], "ENDED"),
+    ("STREAM", ["ChunkSent", "LastFinishSent", "UsageSent", "DoneSent"], "DONE"),
+    ("STREAM", ["LastFinishSent", "DoneSent"], "DONE"),
+    ("STREAM", ["ChunkSent", "ErrorSent", "DoneSent"], "FAILED"),
+    ("STREAM", ["ChunkSent", "StreamClosed"], "CLOSED"),
 ]
 
 
@@ -218,7 +218,7 @@ def test_the_table_is_sound(name: str) -> None:
 def test_a_story_ends_where_it_should(name: str, events: list[str], end: str) -> None:
     state = states(TABLES[name])[0]
     for event in events:
-        after = advance(TABLES[name], state, "engine", event)
+        after = advance(TABLES[name], state, "inference server", event)
         assert isinstance(after, str), after
         state = after
     assert state == end
@@ -227,13 +227,13 @@ def test_a_story_ends_where_it_should(name: str, events: list[str], end: str) ->
 @pytest.mark.parametrize("name", ["REQUEST", "STREAM"])
 def test_a_client_may_leave_whatever_is_not_over(name: str) -> None:
     table = TABLES[name]
-    may = {state for state in states(table) if ("client", "Left") in legal(table, state)}
-    assert may == ({"ASKED", "OPENED"} if name == "REQUEST" else {"OPEN", "SAID", "COUNTED"})
+    may = {state for state in states(table) if ("client", "ClientDisconnected") in legal(table, state)}
+    assert may == ({"REQUESTED", "OPENED"} if name == "REQUEST" else {"OPEN", "FINISHED", "USAGE_SENT"})
 
 
 @pytest.mark.parametrize(("state", "event"), BREACHES)
 def test_every_breach_is_illegal_and_known(state: str, event: str) -> None:
     table = CHOICE if state in states(CHOICE) else STREAM
-    assert ("engine", event) not in legal(table, state)
-    assert any(event in row for row in table["engine"].values()), "an event that no state knows"
+    assert ("inference server", event) not in legal(table, state)
+    assert any(event in row for row in table["inference server"].values()), "an event that no state knows"
     assert BREACHES[state, event] in KNOWN

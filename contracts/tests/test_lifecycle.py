@@ -8,7 +8,7 @@ from rollout_conformance.contracts.rollout.lifecycle import (
     DONE,
     GRADED,
     IDLE,
-    REFUSED,
+    REJECTED,
     STARTED,
     TABLES,
     WAITING,
@@ -17,42 +17,42 @@ from rollout_conformance.contracts.rollout.lifecycle import (
 STORY = {
     "sync": [
         "StartSent",
-        "ChatAsked",
-        "ChatAnswered",
-        "ChatAsked",
-        "ChatFailed",
-        "ChatAsked",
-        "ChatAnswered",
+        "GenerationRequested",
+        "GenerationReturned",
+        "GenerationRequested",
+        "GenerationFailed",
+        "GenerationRequested",
+        "GenerationReturned",
         "ResultReturned",
     ],
     "callback": [
         "StartSent",
-        "ChatAsked",
+        "GenerationRequested",
         "StartAccepted",
-        "ChatAnswered",
-        "CompletedPosted",
-        "CompletedUnacked",
-        "CompletedPosted",
-        "CompletedAcked",
+        "GenerationReturned",
+        "CompletedSent",
+        "CompletedUnacknowledged",
+        "CompletedSent",
+        "CompletedAcknowledged",
     ],
     "routed": [
         "StartSent",
         "StartAccepted",
-        "ChatAsked",
-        "ChatAnswered",
-        "CompletedPosted",
-        "CompletedAcked",
-        "GradedPosted",
-        "GradedUnacked",
-        "GradedPosted",
+        "GenerationRequested",
+        "GenerationReturned",
+        "CompletedSent",
+        "CompletedAcknowledged",
+        "GradedSent",
+        "GradedUnacknowledged",
+        "GradedSent",
         "CancelSent",
-        "GradedAcked",
+        "GradedAcknowledged",
     ],
     "leased": [
         "StartSent",
         "StartAccepted",
-        "ChatAsked",
-        "ChatAnswered",
+        "GenerationRequested",
+        "GenerationReturned",
         "ResultReturned",
         "CancelSent",
         "ResultReturned",
@@ -61,8 +61,7 @@ STORY = {
 
 
 def role_of(event: str) -> str:
-    ours = ("Sent", "Answered", "Failed", "Acked", "Unacked")
-    return "trainer" if event.endswith(ours) else "server"
+    return "trainer" if any(event in row for row in TABLES["routed"]["trainer"].values()) else "server"
 
 
 @pytest.mark.parametrize("dialect", TABLES)
@@ -81,12 +80,14 @@ def test_a_whole_rollout_ends_in_done(dialect: str) -> None:
 
 
 def test_a_disorder_names_what_was_legal_and_changes_nothing() -> None:
-    breach = advance(TABLES["callback"], WAITING, "server", "ChatAsked")
+    breach = advance(TABLES["callback"], WAITING, "server", "GenerationRequested")
     assert isinstance(breach, OutOfOrder)
     assert str(breach).startswith(
-        "ChatAsked while WAITING; legal for the server in WAITING: ChatAbandoned, CompletedPosted"
+        "GenerationRequested while WAITING; legal for the server in WAITING: CompletedSent, GenerationDisconnected"
     )
-    assert advance(TABLES["callback"], REFUSED, "server", "ChatAsked") == OutOfOrder("server", REFUSED, "ChatAsked", ())
+    assert advance(TABLES["callback"], REJECTED, "server", "GenerationRequested") == OutOfOrder(
+        "server", REJECTED, "GenerationRequested", ()
+    )
 
 
 def test_every_breach_is_illegal_somewhere() -> None:
@@ -96,7 +97,7 @@ def test_every_breach_is_illegal_somewhere() -> None:
 
 
 def test_the_diagram_shows_every_change_of_state() -> None:
-    assert f"    {STARTED} --> {WAITING}: server: ChatAsked" in mermaid(TABLES["sync"])
+    assert f"    {STARTED} --> {WAITING}: server: GenerationRequested" in mermaid(TABLES["sync"])
 
 
 def test_a_bad_table_is_told() -> None:

@@ -25,7 +25,7 @@ from rollout_conformance.contracts.tests.test_contract_matches_wire import (
 )
 from rollout_conformance.contracts.tests.test_openapi import examples, mappings
 from rollout_conformance.contracts.trainer import wire
-from rollout_conformance.contracts.trainer.lifecycle import BREACHES, DONE, LATE, REFUSED, TABLES
+from rollout_conformance.contracts.trainer.lifecycle import BREACHES, DONE, LATE, REJECTED, TABLES
 
 FILES = Path(__file__).parents[1] / "trainer"
 TEXT = (FILES / "openapi.yaml").read_text()
@@ -121,12 +121,27 @@ def test_the_table_is_sound(dialect: str) -> None:
 
 
 STORY = {
-    "sync": ["ToolsAsked", "ToolsAnswered", "StartPosted", "StartRefused", "StartPosted", "ChatAsked", "ChatAnswered"],
-    "callback": ["StartPosted", "StartRefused", "StartPosted", "ChatAsked", "StartAccepted", "ChatAnswered"],
+    "sync": [
+        "ToolsRequested",
+        "ToolsReturned",
+        "StartSent",
+        "StartRejected",
+        "StartSent",
+        "GenerationRequested",
+        "GenerationReturned",
+    ],
+    "callback": [
+        "StartSent",
+        "StartRejected",
+        "StartSent",
+        "GenerationRequested",
+        "StartAccepted",
+        "GenerationReturned",
+    ],
 }
 END = {
     "sync": ["ResultReturned"],
-    "callback": ["CompletedPosted", "CompletedAcked", "CompletedPosted", "CompletedAcked"],
+    "callback": ["CompletedSent", "CompletedAcknowledged", "CompletedSent", "CompletedAcknowledged"],
 }
 
 
@@ -141,11 +156,11 @@ def test_a_whole_rollout_ends_in_done(dialect: str) -> None:
 
 
 def role_of(event: str) -> str:
-    return "server" if event.startswith(("ToolsAnswered", "Start")) and event != "StartPosted" else _by_end(event)
+    return "server" if event.startswith(("ToolsReturned", "Start")) and event != "StartSent" else _by_end(event)
 
 
 def _by_end(event: str) -> str:
-    return "server" if event in ("ChatAsked", "CompletedPosted", "ResultReturned") else "trainer"
+    return "server" if event in ("GenerationRequested", "CompletedSent", "ResultReturned") else "trainer"
 
 
 @pytest.mark.parametrize(("state", "event"), BREACHES)
@@ -155,8 +170,8 @@ def test_every_breach_is_illegal_somewhere(state: str, event: str) -> None:
 
 
 def test_a_late_call_may_only_be_refused() -> None:
-    assert str(advance(TABLES["sync"], LATE, "trainer", "ChatAnswered")).endswith("in LATE: ChatRefused")
-    assert isinstance(advance(TABLES["callback"], REFUSED, "trainer", "ChatAnswered"), OutOfOrder)
+    assert str(advance(TABLES["sync"], LATE, "trainer", "GenerationReturned")).endswith("in LATE: GenerationRejected")
+    assert isinstance(advance(TABLES["callback"], REJECTED, "trainer", "GenerationReturned"), OutOfOrder)
 
 
 @functools.cache

@@ -1,28 +1,28 @@
 """The order of events of one rollout as a table per dialect, with the requirement that each illegal event of the trainer breaks.
 
 `trainer` is the system under test, `server` the rollout server at the other end. A table begins with the control request; if the trainer
-already knows the tools of the rollout server, the sync table begins in TOLD. `ChatRefused` is a 4xx or 5xx to a generation request.
-`GaveUp` is the timeout with which the trainer ends a rollout. A generation request that arrives while another one is open is a retry, or
+already knows the tools of the rollout server, the sync table begins in READY. `GenerationRejected` is a 4xx or 5xx to a generation request.
+`TimedOut` is the timeout with which the trainer ends a rollout. A generation request that arrives while another one is open is a retry, or
 the trainer rejects it.
 """
 
 from rollout_conformance.contracts.lifecycle import Table
 
-IDLE, ASKING, TOLD, STARTED, WAITING, REPORTING, REPEATED, DONE, LATE, REFUSED = (
+IDLE, REQUESTING_TOOLS, READY, STARTED, WAITING, REPORTING, REPEATED, DONE, LATE, REJECTED = (
     "IDLE",
-    "ASKING",
-    "TOLD",
+    "REQUESTING_TOOLS",
+    "READY",
     "STARTED",
     "WAITING",
     "REPORTING",
     "REPEATED",
     "DONE",
     "LATE",
-    "REFUSED",
+    "REJECTED",
 )
 
 # Responses to generation requests that were open when the rollout ended. They have no effect.
-_OVERTAKEN = {"ChatAnswered", "ChatRefused"}
+_OVERTAKEN = {"GenerationReturned", "GenerationRejected"}
 
 
 def _stay(state: str, *events: str) -> dict[str, str]:
@@ -31,52 +31,56 @@ def _stay(state: str, *events: str) -> dict[str, str]:
 
 SYNC: Table = {
     "trainer": {
-        IDLE: {"ToolsAsked": ASKING},
-        ASKING: {},
-        TOLD: {"StartPosted": STARTED},
-        STARTED: {"GaveUp": DONE},
-        WAITING: {"ChatAnswered": STARTED, "ChatRefused": STARTED, "GaveUp": DONE},
+        IDLE: {"ToolsRequested": REQUESTING_TOOLS},
+        REQUESTING_TOOLS: {},
+        READY: {"StartSent": STARTED},
+        STARTED: {"TimedOut": DONE},
+        WAITING: {"GenerationReturned": STARTED, "GenerationRejected": STARTED, "TimedOut": DONE},
         DONE: {},
-        LATE: {"ChatRefused": DONE},
-        REFUSED: {"StartPosted": STARTED, "GaveUp": DONE},
+        LATE: {"GenerationRejected": DONE},
+        REJECTED: {"StartSent": STARTED, "TimedOut": DONE},
     },
     "server": {
         IDLE: {},
-        ASKING: {"ToolsAnswered": TOLD},
-        TOLD: {},
-        STARTED: {"ChatAsked": WAITING, "StartRefused": REFUSED, "ResultReturned": DONE},
-        WAITING: {"ChatAsked": WAITING, "ResultReturned": DONE},
-        DONE: {"ChatAsked": LATE, "ResultReturned": DONE},
-        LATE: {"ChatAsked": LATE},
-        REFUSED: {},
+        REQUESTING_TOOLS: {"ToolsReturned": READY},
+        READY: {},
+        STARTED: {"GenerationRequested": WAITING, "StartRejected": REJECTED, "ResultReturned": DONE},
+        WAITING: {"GenerationRequested": WAITING, "ResultReturned": DONE},
+        DONE: {"GenerationRequested": LATE, "ResultReturned": DONE},
+        LATE: {"GenerationRequested": LATE},
+        REJECTED: {},
     },
 }
 
 CALLBACK: Table = {
     "trainer": {
-        IDLE: {"StartPosted": STARTED},
-        STARTED: {"GaveUp": DONE},
-        WAITING: {"ChatAnswered": STARTED, "ChatRefused": STARTED, "GaveUp": DONE},
-        REPORTING: {"CompletedAcked": DONE, "CompletedRefused": STARTED, **_stay(REPORTING, *sorted(_OVERTAKEN))},
-        REPEATED: {"CompletedAcked": DONE},
+        IDLE: {"StartSent": STARTED},
+        STARTED: {"TimedOut": DONE},
+        WAITING: {"GenerationReturned": STARTED, "GenerationRejected": STARTED, "TimedOut": DONE},
+        REPORTING: {
+            "CompletedAcknowledged": DONE,
+            "CompletedRejected": STARTED,
+            **_stay(REPORTING, *sorted(_OVERTAKEN)),
+        },
+        REPEATED: {"CompletedAcknowledged": DONE},
         DONE: {},
-        LATE: {"ChatRefused": DONE},
-        REFUSED: {"StartPosted": STARTED, "GaveUp": DONE},
+        LATE: {"GenerationRejected": DONE},
+        REJECTED: {"StartSent": STARTED, "TimedOut": DONE},
     },
     "server": {
         IDLE: {},
         STARTED: {
             "StartAccepted": STARTED,
-            "StartRefused": REFUSED,
-            "ChatAsked": WAITING,
-            "CompletedPosted": REPORTING,
+            "StartRejected": REJECTED,
+            "GenerationRequested": WAITING,
+            "CompletedSent": REPORTING,
         },
-        WAITING: {"ChatAsked": WAITING, "StartAccepted": WAITING, "CompletedPosted": REPORTING},
-        REPORTING: _stay(REPORTING, "CompletedPosted", "StartAccepted"),
-        REPEATED: _stay(REPEATED, "CompletedPosted", "StartAccepted"),
-        DONE: {"CompletedPosted": REPEATED, "ChatAsked": LATE, "StartAccepted": DONE},
-        LATE: {"ChatAsked": LATE, "CompletedPosted": LATE},
-        REFUSED: {},
+        WAITING: {"GenerationRequested": WAITING, "StartAccepted": WAITING, "CompletedSent": REPORTING},
+        REPORTING: _stay(REPORTING, "CompletedSent", "StartAccepted"),
+        REPEATED: _stay(REPEATED, "CompletedSent", "StartAccepted"),
+        DONE: {"CompletedSent": REPEATED, "GenerationRequested": LATE, "StartAccepted": DONE},
+        LATE: {"GenerationRequested": LATE, "CompletedSent": LATE},
+        REJECTED: {},
     },
 }
 
@@ -84,10 +88,10 @@ TABLES: dict[str, Table] = {"sync": SYNC, "callback": CALLBACK}
 
 # The requirement that is broken if the trainer emits the event in the state.
 BREACHES: dict[tuple[str, str], str] = {
-    ("IDLE", "StartPosted"): "TRAINER-196",
-    ("ASKING", "StartPosted"): "TRAINER-196",
-    ("LATE", "ChatAnswered"): "TRAINER-195",
-    ("REPEATED", "CompletedRefused"): "TRAINER-191",
-    ("STARTED", "StartPosted"): "TRAINER-199",
-    ("WAITING", "StartPosted"): "TRAINER-199",
+    ("IDLE", "StartSent"): "TRAINER-196",
+    ("REQUESTING_TOOLS", "StartSent"): "TRAINER-196",
+    ("LATE", "GenerationReturned"): "TRAINER-195",
+    ("REPEATED", "CompletedRejected"): "TRAINER-191",
+    ("STARTED", "StartSent"): "TRAINER-199",
+    ("WAITING", "StartSent"): "TRAINER-199",
 }

@@ -22,7 +22,7 @@ async def compare_backends(run_options: RunOptions, cases: list[Case], report_fi
     """The same cases by script and live, and the engine by the profiles that judge one; prints whether to deploy, gives the exit code."""
     if run_options.record is not None:
         raise SuiteError("--record records one live session, and both is two runs: write --backend live.")
-    of_engines = [name for name, profile in PROFILES.items() if profile.live_target is not None]
+    of_engines = [profile.name for profile in PROFILES.working() if profile.live_target is not None]
     judged = {run_options.profile: cases}
     judged |= {name: case_catalog.every(name) for name in of_engines if name != run_options.profile}
     if not any(case.live is not None for case in cases):

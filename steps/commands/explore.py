@@ -10,7 +10,7 @@ from rollout_conformance.steps.commands.exit_code import FINDINGS, NO_JUDGEMENT,
 from rollout_conformance.steps.commands.target_options import target_options
 from rollout_conformance.steps.engine import early_end
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.exploration.explore import Explored, explore, explore_fault_pairs
+from rollout_conformance.steps.exploration.explore import Explored, explore, explore_fault_pairs, unexplorable
 from rollout_conformance.steps.exploration.finding_text import finding_text
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.run_setup import RunOptions, ready
@@ -33,7 +33,7 @@ def command(walks: int, seed: int | None, save_scenario: Path | None, **options:
     run_options = RunOptions(**options)
     profile = profile_of(run_options.profile)
     if profile.explore is None:
-        raise SuiteError(f"explore --profile {profile.name}: {profile.unexplored}.")
+        raise SuiteError(unexplorable(profile))
     found = judged = False
     for dialect in (run_options.dialect,) if run_options.dialect else early_end.run(_dialects(run_options)):
         for what, explored in (

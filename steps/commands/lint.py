@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from rollout_conformance.steps import lint
+from rollout_conformance.steps import collector, lint
 from rollout_conformance.steps.commands.exit_code import FINDINGS, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
 from rollout_conformance.steps.profiles import PROFILES, profile_of
@@ -21,10 +21,19 @@ def command(files: tuple[Path, ...], profile: str | None, card: Path | None, lis
 
     With FILES and folders, only the cases in them are checked.
     """
+    with collector.paused():
+        code = _checked(files, profile, card, listing)
+    sys.exit(code)
+
+
+def _checked(files: tuple[Path, ...], profile: str | None, card: Path | None, listing: bool) -> int:
+    """Print what is wrong; gives the exit code."""
     named = profile_of(profile) if profile is not None else None
-    shipped = [named] if named is not None else PROFILES.values()
+    shipped = [named] if named is not None else PROFILES.working()
     checked = lint.of_files(files, named, card) if files else lint.of_profiles(shipped)
     note_left_out(files)
+    for told in PROFILES.problems() if not files and named is None else ():
+        click.echo(f"note: {told}", err=True)
     problems = checked.problems if files else [*lint.words(), *checked.problems]
     for line in problems:
         click.echo(line)
@@ -32,4 +41,4 @@ def command(files: tuple[Path, ...], profile: str | None, card: Path | None, lis
         for case in some if listing else []:
             click.echo(f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}")
         click.echo(f"{name}: {len(some)} cases, nothing wrong")
-    sys.exit(FINDINGS if problems else OK)
+    return FINDINGS if problems else OK

@@ -15,7 +15,7 @@ class References(click.Group):
     """One command for each profile whose reference can be served, and `vllm`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*(name for name, profile in PROFILES.items() if profile.reference.served_by), "vllm"]
+        return [*(profile.name for profile in PROFILES.working() if profile.reference.served_by), "vllm"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         name = self._old_names().get(cmd_name, cmd_name)
@@ -25,7 +25,7 @@ class References(click.Group):
         return _command(module) if module else None
 
     def _old_names(self) -> dict[str, str]:
-        references = {name: profile.reference for name, profile in PROFILES.items()}
+        references = {profile.name: profile.reference for profile in PROFILES.working()}
         return OLD_NAMES | {old: name for name, one in references.items() for old in one.old_names}
 
 

@@ -40,7 +40,11 @@ OPTIONS = (
         help="How long a silent target is waited for, also for a start request; default: as the card says.",
     ),
     click.option(
-        "--listen", type=Address(), default="127.0.0.1:0", show_default=True, help="Where the suite's own trainer or rollout server listens."
+        "--listen",
+        type=Address(),
+        default="127.0.0.1:0",
+        show_default=True,
+        help="Where the suite's own trainer or rollout server listens.",
     ),
 )
 

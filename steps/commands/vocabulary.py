@@ -14,5 +14,5 @@ def command(word: str, profile: str | None) -> None:
 
     With WORD, only those that have it in their name, members or sentences.
     """
-    chosen = [profile_of(profile)] if profile is not None else list(PROFILES.values())
+    chosen = [profile_of(profile)] if profile is not None else list(PROFILES.working())
     click.echo(vocabulary_page.entries(chosen, word) if word else "\n".join(map(vocabulary_page.page, chosen)))

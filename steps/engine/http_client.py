@@ -16,14 +16,17 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import lru_cache
 from time import monotonic
+from typing import TYPE_CHECKING
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.trace import Headers
 
+if TYPE_CHECKING:
+    from httpx_aiohttp import AiohttpTransport
+
+# aiohttp is imported where it is used: commands without a target need none of it.
 IDLE_S = 1.0
 LATE_S = 0.5
 LONGEST = 300  # characters of what a library says of a fault
@@ -59,7 +62,10 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _aiohttp() -> AiohttpTransport:
+def _aiohttp() -> "AiohttpTransport":
+    import aiohttp
+    from httpx_aiohttp import AiohttpTransport
+
     return AiohttpTransport(
         verify=_tls(),
         client=lambda: aiohttp.ClientSession(
@@ -73,6 +79,8 @@ def _aiohttp() -> AiohttpTransport:
 
 def transport_fault(error: BaseException) -> str:
     """What went wrong between us and a server, in words of HTTP."""
+    import aiohttp
+
     seen = _cause(error)
     if isinstance(seen, aiohttp.ServerDisconnectedError):
         begun = not isinstance(seen.message, str)  # then it holds the part of an answer that did come
@@ -88,6 +96,8 @@ def transport_fault(error: BaseException) -> str:
 
 def _cause(error: BaseException) -> BaseException:
     """The exception of the library underneath, which knows more than the one that was made of it."""
+    import aiohttp
+
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, aiohttp.ClientError | zlib.error | OSError):
         cause = cause.__cause__
@@ -105,6 +115,8 @@ def faults(*, reading: bool = False) -> Iterator[None]:
 
     A `ValueError` before there is an answer is not among them: then it is our own request that cannot be sent.
     """
+    import aiohttp
+
     try:
         yield
     except TooLarge:

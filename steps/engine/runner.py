@@ -16,7 +16,7 @@ from typing import Generic, Protocol
 
 import httpx
 
-from rollout_conformance.steps.engine import http_client, retry_alone, statistical_verdict, targets
+from rollout_conformance.steps.engine import author_code, http_client, retry_alone, statistical_verdict, targets
 from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.concurrency_limiter import ConcurrencyLimiter
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict, counts
@@ -204,11 +204,8 @@ class Runner(Generic[S, V]):
             judgement = Judgement(Verdict.ERROR, {}, (), told)
         except SuiteError as error:
             judgement = Judgement(Verdict.ERROR, {}, (), str(error))
-        except Exception as error:  # whatever trips the suite is the suite's own fault, and of this case alone
-            at = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(at.filename).name}:{at.lineno}"
-            told = f"the suite itself failed: {type(error).__name__}: {error} ({where})"
-            judgement = Judgement(Verdict.ERROR, {}, (), told)
+        except Exception as error:  # of the suite or of a profile, and of this case alone
+            judgement = Judgement(Verdict.ERROR, {}, (), _fault(error))
         trace.trim()
         late_s = self.lateness.worst(since)
         alone = apart or case.alone or EXCLUSIVE in case.tags
@@ -354,3 +351,10 @@ class Runner(Generic[S, V]):
     def judgement(self, case: Case, session: Session[S]) -> Judgement:
         """What the trace of a session shows, as this case judges it."""
         return Judging(self.profile, self.options.level, self.options.strict).judgement(case, session)
+
+
+def _fault(error: Exception) -> str:
+    """What failed: the code of a profile that another package brings, else the suite itself."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno})"
+    return f"{author_code.fault_of_author(error) or 'the suite itself failed'}: {what}"

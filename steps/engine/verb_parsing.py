@@ -8,12 +8,13 @@ import functools
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
 from pydantic_core import CoreSchema, core_schema
 
 from rollout_conformance.steps.engine.suggestions import unknown_name
@@ -141,6 +142,20 @@ def _numbers(kind: type) -> frozenset[str]:
 @functools.cache
 def _types(kind: type) -> Mapping[str, TypeAdapter[Any]]:
     return {field.name: TypeAdapter(hints(kind)[field.name]) for field in fields(kind)}
+
+
+def type_mistakes(kind: type) -> Iterator[str]:
+    """The members whose types cannot be read, or can hold no value that is written in YAML."""
+    try:
+        found = hints(kind)
+    except (NameError, TypeError, AttributeError) as error:
+        yield f"the types of the members cannot be read: {error}. Import the types at module level, not under TYPE_CHECKING"
+        return
+    for member in (one.name for one in fields(kind) if one.init):
+        try:
+            TypeAdapter(found[member])
+        except PydanticSchemaGenerationError as error:
+            yield f"{member}: no value of its type can be written in YAML: {str(error).splitlines()[0]}"
 
 
 def amount(name: str, value: Any) -> None:

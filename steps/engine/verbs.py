@@ -27,11 +27,12 @@ from typing import Any, TypeVar, get_origin
 from pydantic import TypeAdapter
 
 from rollout_conformance.steps.engine.cases import Action
+from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.phrase_types import TYPES, PhraseType, choice, choices
-from rollout_conformance.steps.engine.verb_parsing import hints, literals, made, members
+from rollout_conformance.steps.engine.verb_checks import PLACEHOLDER, definition_mistakes, location_of
+from rollout_conformance.steps.engine.verb_parsing import hints, literals, made, members, type_mistakes
 
 T = TypeVar("T", bound=type)
-_PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _NUMBERS: Mapping[Any, str] = {int: "int", int | None: "int", float: "number", float | None: "number"}
 _ATTRIBUTE_VERB, _ATTRIBUTE_PHRASES = "__verb__", "__phrases__"
 BLOCK, TABLE = "docstring", "datatable"  # as pytest-bdd calls what stands below a sentence
@@ -54,7 +55,7 @@ class Phrase:
 
     def placeholders(self) -> list[tuple[str, str]]:
         """(member, type or nothing) in the order of the sentence."""
-        return _PLACEHOLDER.findall(self.template)
+        return PLACEHOLDER.findall(self.template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Verb:
     def pattern(self, phrase: Phrase) -> str:
         """The regular expression of a sentence, with a group for each member."""
         at, parts = 0, []
-        for found in _PLACEHOLDER.finditer(phrase.template):
+        for found in PLACEHOLDER.finditer(phrase.template):
             parts.append(_literal(phrase.template[at : found.start()]))
             parts.append(f"(?P<{found[1]}>{self.type_of(found[1], found[2]).pattern})")
             at = found.end()
@@ -195,6 +196,10 @@ def verb_of(kind: type) -> Verb:
     return found
 
 
+class VocabularyError(SuiteError):
+    """A mistake in the definition of a verb, which is its author's. The text has a line for each, with file and line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The verbs of a profile by their names."""
@@ -204,16 +209,30 @@ class Vocabulary:
 
     @classmethod
     def of(cls, *kinds: type, also: "Vocabulary | None" = None) -> "Vocabulary":
-        """Of these classes, and of another vocabulary. Raises `ValueError` for a name that two verbs of a kind have."""
+        """Of these classes, and of another vocabulary. Raises `VocabularyError` that lists what is wrong with their definitions."""
         actions = dict(also.actions) if also else {}
         expectations = dict(also.expectations) if also else {}
+        mistakes: list[str] = []
         for kind in kinds:
-            one = verb_of(kind)
+            one = getattr(kind, _ATTRIBUTE_VERB, None)
+            if not isinstance(one, Verb) or one.kind is not kind:
+                told = f'{kind.__name__} is not a verb; write @verb("name") above its @dataclass'
+                mistakes.append(f"{location_of(kind)}: {told}")
+                continue
+            mistakes += (f"{location_of(kind)}: {mistake}" for mistake in definition_mistakes(one))
             known = actions if one.is_action else expectations
             if one.name in known:
-                raise ValueError(f"two verbs are called {one.name}: {known[one.name].kind.__name__}, {kind.__name__}")
+                both = f"{known[one.name].kind.__name__}, {kind.__name__}"
+                mistakes.append(f"{location_of(kind)}: two verbs are called {one.name}: {both}")
             known[one.name] = one
+        if mistakes:
+            raise VocabularyError("\n".join(mistakes))
         return cls(actions, expectations)
+
+    def type_mistakes(self) -> Iterator[str]:
+        """The members whose types can hold no value that is written in YAML, with the place of their class."""
+        for one in self:
+            yield from (f"{location_of(one.kind)}: {mistake}" for mistake in type_mistakes(one.kind))
 
     def __iter__(self) -> Iterator[Verb]:
         yield from self.actions.values()

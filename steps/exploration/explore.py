@@ -19,6 +19,7 @@ from rollout_conformance.steps.engine.findings import Finding, SuiteError, Verdi
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.exploration.shrink import reduced
+from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.profiles.parts import Document, Explore
 from rollout_conformance.steps.run_setup import Run, RunOptions, ready
 from rollout_conformance.steps.scenario import loader
@@ -87,8 +88,14 @@ def _may_stop(run: Run) -> bool:
 def exploration_of(run: Run) -> Explore:
     """Raises `SuiteError` for a profile whose orders of events cannot be explored."""
     if run.profile.explore is None:
-        raise SuiteError(f"explore --profile {run.profile.name}: {run.profile.unexplored}.")
+        raise SuiteError(unexplorable(run.profile))
     return run.profile.explore()
+
+
+def unexplorable(profile: Profile) -> str:
+    """Why the orders of events of a profile cannot be explored."""
+    why = profile.unexplored or "the profile has no `explore`, which generates orders of events (docs/add_a_profile.md)"
+    return f"explore --profile {profile.name}: {why}."
 
 
 def explore_fault_pairs(run_options: RunOptions, dialect: str, number: int = 1) -> Explored:

@@ -13,7 +13,7 @@ from rollout_conformance.steps.http.responses import KeptResponse
 class Check:
     """`ignored`: what was asked for was accepted without any effect. It counts only where every request was accepted. `cap` is the
     strongest level of a finding, `strict_only` a breach that only the strict reading of null counts, `requirement` the one that is
-    broken, where it is another than that of the case."""
+    broken, where it is another than that of the case, `timing` whether a loaded machine may be the cause: then the case is repeated alone."""
 
     ok: bool
     expected: str
@@ -22,6 +22,7 @@ class Check:
     cap: str | None = None
     strict_only: bool = False
     requirement: str = ""
+    timing: bool = False
 
     def evidence(self, requirement: str, *responses: KeptResponse) -> Evidence:
         if self.ok:
@@ -34,6 +35,7 @@ class Check:
             ignored=self.ignored and all(one.is_success for one in responses),
             cap=self.cap,
             strict_only=self.strict_only,
+            timing=self.timing,
         )
 
 

@@ -83,6 +83,57 @@ class Header(ResponseExpectation):
         return Check(ok, f"{self.name}: {' or '.join(self.one_of) or 'any value'}", show(value))
 
 
+@verb("no_header", short="name", example=("Set-Cookie", "{of: first, name: Server}"))
+@phrase("{of:responses} does not have the header {name:word}")
+@phrase("{of:several_responses} do not have the header {name:word}")
+@dataclass(frozen=True, slots=True)
+class NoHeader(ResponseExpectation):
+    """The response does not have this header, not even an empty one."""
+
+    name: str
+    "Upper and lower case mean the same."
+
+    def check(self, response: KeptResponse, view: object) -> Check | None:
+        if response.status is None:
+            return None  # without a response there are no headers to judge
+        value = response.header(self.name)
+        return Check(value is None, f"no header {self.name}", f"{self.name}: {show(value)}")
+
+
+@verb("elapsed", example=("{at_most: 2}", "{of: second, at_least: 0.5, at_most: 3}"))
+@phrase("{of:responses} takes at most {at_most:number} s")
+@phrase("{of:responses} takes at least {at_least:number} s")
+@phrase("{of:responses} takes {at_least:number} to {at_most:number} s")
+@dataclass(frozen=True, slots=True)
+class Elapsed(ResponseExpectation):
+    """The time from the request to the end of the response, in seconds. Time by which the suite itself was late accuses nobody."""
+
+    at_least: float | None = None
+    "The shortest time that is right."
+    at_most: float | None = None
+    "The longest time that is right."
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a demand that every response fulfils."""
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("at_least and at_most: write at least one of them, in seconds")
+
+    def check(self, response: KeptResponse, view: object) -> Check | None:
+        taken = response.elapsed_s
+        if response.status is None or taken is None:
+            return None
+        late = self.at_most is not None and taken > self.at_most
+        if late and self.at_most is not None and taken - response.late_s <= self.at_most:
+            return None  # the suite may have caused it
+        early = self.at_least is not None and taken < self.at_least
+        return Check(not (late or early), self._expected, f"{taken:.3f} s", timing=late)
+
+    @property
+    def _expected(self) -> str:
+        bounds = {"at least": self.at_least, "at most": self.at_most}
+        return " and ".join(f"{word} {bound:g} s" for word, bound in bounds.items() if bound is not None)
+
+
 @verb(
     "json",
     example=("{path: error.message}", "{path: ..prompt_tokens, one_of: [7]}", "{path: 'data[0].id', none_of: ['']}"),

@@ -1,14 +1,37 @@
 """The API key that a request is sent with: the right one, one that is wrong in some way, or another one of the card."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from rollout_conformance.steps.engine.findings import SuiteError
 
 WRONG_KEY = "rc-no-such-key"
 NOT_ASCII = "schl\u00fcssel"
 
 
-def key_header(context: Any, kind: str) -> dict[str, str]:
+class CardWithKeys(Protocol):
+    @property
+    def keys(self) -> Mapping[str, str]: ...
+
+
+@runtime_checkable
+class KeyContext(Protocol):
+    """What a request with a key needs of the context of a case: `card` with its `keys`, and `target_key`, the right one."""
+
+    @property
+    def card(self) -> CardWithKeys: ...
+    @property
+    def target_key(self) -> str | None: ...
+
+
+def key_header(context: object, kind: str) -> dict[str, str]:
     """The header of a key. `kind` is what is wrong with it, or its name on the card; `x_right` is the right one in the header X-API-Key."""
-    key: str | None = context.card.keys.get(kind, context.target_key)
+    if not isinstance(context, KeyContext):
+        raise SuiteError(
+            f"the request has a key, and the context of the case ({type(context).__name__}) has no `card` and `target_key`. `context` of the "
+            "profile's peers has to return an object with both, as `HttpContext` of steps/http/client_case.py; a profile without `peers` has it."
+        )
+    key = context.card.keys.get(kind, context.target_key)
     if kind == "none" or key is None:
         return {}
     if kind == "x_right":

@@ -1,6 +1,6 @@
 """Members of verbs that mean responses, and whether a case has the responses that they mean."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
@@ -26,12 +26,14 @@ ResponseName = Annotated[str, Reference()]
 def unknown_references(steps: Sequence[Step]) -> Iterator[Mistake]:
     """What is said of responses that the case does not have: an action may only mean those to requests before it."""
     order: list[str] = []
+    copies: dict[str, int] = {}
     for step in steps:
         for member, word in _references(step.what):
-            if (wrong := _wrong(word, order)) and not (word == "it" and not order):
+            if (wrong := _wrong(word, order) or _wrong_copy(word, copies)) and not (word == "it" and not order):
                 yield step.at, f"{member}: {wrong}"
         if isinstance(step.what, Action):
             _add(order, step.what)
+            copies |= {name: getattr(step.what, "times", 1) for name in getattr(step.what, "keeps", ()) if name}
 
 
 def requests_of(actions: Iterable[Action]) -> list[str]:
@@ -59,6 +61,18 @@ def _references(what: Any) -> Iterator[tuple[str, str]]:
 
 def _is_reference(hint: Any) -> bool:
     return isinstance(hint, Reference) or any(_is_reference(one) for one in get_args(hint))
+
+
+def _wrong_copy(word: str, copies: Mapping[str, int]) -> str:
+    """Why a word such as `many#4` means none of the responses to a request that is sent several times."""
+    base, _, number = word.partition(COPY)
+    if not number or base not in copies:
+        return ""
+    if copies[base] == 1:
+        return f"{word}: the request {base} is sent once; its response is called {base}"
+    if number.isdecimal() and 1 <= int(number) <= copies[base]:
+        return ""
+    return f"{word}: the responses to {base} are {base}{COPY}1 to {base}{COPY}{copies[base]}"
 
 
 def _wrong(word: str, order: list[str]) -> str:

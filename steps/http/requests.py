@@ -11,7 +11,7 @@ from rollout_conformance.steps.engine.trace import Headers, Request
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.keys import key_header
-from rollout_conformance.steps.http.responses import COPY, kept, responses_of
+from rollout_conformance.steps.http.responses import COPY, kept, responses_of, session_name
 from rollout_conformance.steps.http.waiting import LOOK_S, repeat_until
 
 SESSION = "{session}"  # in a body, a path or a header: the name of the case's own session
@@ -120,7 +120,7 @@ X-API-Key), or the name of another key on the card."
 
 def filled_in(session: Session, text: str) -> str:
     """A text with the values of its placeholders."""
-    found = text.replace(SESSION, str(session.state.get("session_name")))
+    found = text.replace(SESSION, session_name(session)) if SESSION in text else text
     return found.replace(HEALTH, getattr(session.context, "health", "/health")) if HEALTH in found else found
 
 

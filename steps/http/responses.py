@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from uuid import uuid4
 
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
@@ -20,7 +21,8 @@ EXPLAINS = ("error", "message", "detail", "title", "errors")  # OpenAI, FastAPI,
 class KeptResponse:
     """One response. `n` is the number of its exchange, `request` the JSON object that was sent (empty for any other body), `status` None
     where there was no response, `body` the JSON of the response or a `NotJson` with the reason why it is none. `fault` says why a response
-    was not read to its end. `is_reading` marks a page of metrics that the suite read for itself: no case is about how it was answered."""
+    was not read to its end. `is_reading` marks a page of metrics that the suite read for itself: no case is about how it was answered.
+    `elapsed_s` is the time from the request to the end of the response, `late_s` by how much of it the suite itself was late."""
 
     name: str
     n: int
@@ -31,6 +33,8 @@ class KeptResponse:
     headers: Headers = field(default=(), kw_only=True)
     fault: str | None = field(default=None, kw_only=True)
     is_reading: bool = field(default=False, kw_only=True)
+    elapsed_s: float | None = field(default=None, kw_only=True)
+    late_s: float = field(default=0.0, kw_only=True)
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key == name.lower()), None)
@@ -145,6 +149,14 @@ def responses_of(session: Session) -> Responses[Any]:
     return found
 
 
+SESSION_NAME = "session_name"
+
+
+def session_name(session: Session) -> str:
+    """The name of the case's own session: the one that the profile gave it, else one that no other case has."""
+    return str(session.state.setdefault(SESSION_NAME, f"rc-{uuid4().hex[:12]}"))
+
+
 def body_of(exchange: Exchange) -> Any:
     """The body of the response of an exchange as JSON; a `NotJson` with the reason where there is none."""
     return parse(exchange.response.body) if exchange.response else NotJson(exchange.fault or "no response")
@@ -166,6 +178,8 @@ def kept(
         headers=response.headers if response else (),
         fault=exchange.fault,
         is_reading=is_reading,
+        elapsed_s=None if exchange.ended is None else exchange.ended - exchange.began,
+        late_s=session.late(session.trace.epoch + exchange.began),
     )
     responses_of(session).keep(found)
     return found

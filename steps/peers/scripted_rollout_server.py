@@ -146,15 +146,15 @@ def _kind(method: str, path: str, dialect: str) -> Kind | None:
 def answer_start(hosted: HostedRollout, request: Request) -> ScriptedPlay:
     """Note a start request in the trace of its rollout, and answer it as the rollout says."""
     n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
-    hosted.trace.event(hosted.label, "trainer", "StartPosted", n)
+    hosted.trace.event(hosted.label, "trainer", "StartSent", n)
     return _start(hosted, n, request)
 
 
 def _tools(hosted: HostedRollout, request: Request) -> ScriptedPlay:
     n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
-    hosted.trace.event(hosted.label, "trainer", "ToolsAsked", n)
+    hosted.trace.event(hosted.label, "trainer", "ToolsRequested", n)
     body = json.dumps({"tools": list(hosted.tools)}).encode()
-    return ScriptedPlay(Response(200, JSON, body), hosted, n, "ToolsAnswered")
+    return ScriptedPlay(Response(200, JSON, body), hosted, n, "ToolsReturned")
 
 
 def _start(hosted: HostedRollout, n: int, request: Request) -> ScriptedPlay:
@@ -165,7 +165,7 @@ def _start(hosted: HostedRollout, n: int, request: Request) -> ScriptedPlay:
         refusal = hosted.refusals.pop(0)
         headers = tuple((name, request.path if value == HERE else value) for name, value in refusal.headers)
         answer = Response(refusal.status, (*JSON, *headers), b'{"detail": "scripted"}')
-        return ScriptedPlay(answer, hosted, n, "StartRefused")
+        return ScriptedPlay(answer, hosted, n, "StartRejected")
     hosted.accepted = True
     if hosted.dialect == "sync":
         return ScriptedPlay(Response(200, JSON), hosted, n, "ResultReturned", hold=hosted.ended)

@@ -29,11 +29,11 @@ SAMPLED = 4  # tokens of the reply that a script is tried on
 OFF_SCRIPT = Reply(text="The conversation has ended.")
 
 # What a request of each kind is called, and what its answer is, good or not.
-ASKED = {"chat": "ChatAsked", "completed": "CompletedPosted", "graded": "GradedPosted"}
+ASKED = {"chat": "GenerationRequested", "completed": "CompletedSent", "graded": "GradedSent"}
 ANSWERED = {
-    "chat": ("ChatAnswered", "ChatFailed"),
-    "completed": ("CompletedAcked", "CompletedUnacked"),
-    "graded": ("GradedAcked", "GradedUnacked"),
+    "chat": ("GenerationReturned", "GenerationFailed"),
+    "completed": ("CompletedAcknowledged", "CompletedUnacknowledged"),
+    "graded": ("GradedAcknowledged", "GradedUnacknowledged"),
 }
 
 Kind = Literal["chat", "completed", "graded"]
@@ -102,7 +102,7 @@ class Play:
             return
         self.enrolled.trace.close(self.exchange, fault=HUNG_UP)
         if self.kind == "chat":
-            self.enrolled.trace.event(self.enrolled.label, "server", "ChatAbandoned", self.exchange)
+            self.enrolled.trace.event(self.enrolled.label, "server", "GenerationDisconnected", self.exchange)
         else:
             self._event(good=False)
 

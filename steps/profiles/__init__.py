@@ -1,13 +1,17 @@
 """The profiles that there are: a line each. Names are known without the import of a profile, which is made when it is asked for.
 
-A package of somebody else adds its own by an entry point of the group `rollout_conformance.profiles`, named like the profile.
+Another package adds its own by an entry point of the group `rollout_conformance.profiles`, named like the profile. One that cannot be
+loaded fails when it is asked for by name, and never the others.
 """
 
+import traceback
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
+from rollout_conformance.contracts.requirements import CatalogueError
+from rollout_conformance.steps.engine.author_code import GROUP
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.suggestions import unknown_name
 
@@ -21,8 +25,11 @@ OURS = {
     "chat": f"{HERE}.chat.profile:PROFILE",
     "router": f"{HERE}.router.profile:PROFILE",
 }
-GROUP = "rollout_conformance.profiles"
 DEFAULT = "rollout"  # what is judged when no profile is named
+
+
+class BrokenProfile(SuiteError):
+    """A profile of another package that cannot be loaded."""
 
 
 class Profiles(Mapping[str, "Profile"]):
@@ -33,20 +40,47 @@ class Profiles(Mapping[str, "Profile"]):
         self._loaded: dict[str, Profile] = {}
 
     @cached_property
-    def places(self) -> dict[str, str]:
-        """`module:attribute` of each profile. Raises `SuiteError` when a package names its profile like another one."""
-        places = dict(self._ours)
+    def _points(self) -> tuple[dict[str, str], tuple[str, ...]]:
+        places, problems = dict(self._ours), []
         for point in metadata.entry_points(group=GROUP):
             if places.setdefault(point.name, point.value) != point.value:
-                raise SuiteError(
-                    f"the entry point {point.name} = {point.value} of {GROUP}: there is a profile of that name already, "
+                problems.append(
+                    f"the entry point {point.name} = {point.value} of {GROUP} is ignored: there is a profile of that name already, "
                     f"{places[point.name]}. Choose another name."
                 )
-        return places
+        return places, tuple(problems)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """`module:attribute` of each profile."""
+        return self._points[0]
+
+    def package(self, name: str) -> str:
+        """The package that the modules of a profile are in."""
+        module = self.places[name].partition(":")[0]
+        return module.rpartition(".")[0] or module
+
+    def working(self) -> Iterator["Profile"]:
+        """Every profile that can be loaded."""
+        for name in self:
+            try:
+                yield self[name]
+            except BrokenProfile:
+                continue
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the profiles of other packages, a line or more for each. All of them are loaded."""
+        yield from self._points[1]
+        for name in self:
+            try:
+                self[name]
+            except BrokenProfile as error:
+                yield str(error)
 
     def __getitem__(self, name: str) -> "Profile":
         if name not in self._loaded:
-            self._loaded[name] = _imported(name, self.places[name])
+            place = self.places[name]
+            self._loaded[name] = _imported(name, place) if name in self._ours else _imported_from_others(name, place)
         return self._loaded[name]
 
     def __contains__(self, name: object) -> bool:
@@ -62,11 +96,31 @@ class Profiles(Mapping[str, "Profile"]):
 def _imported(name: str, place: str) -> "Profile":
     module, _, attribute = place.partition(":")
     profile: Profile = getattr(import_module(module), attribute or "PROFILE")
+    if not hasattr(profile, "catalogue"):
+        raise SuiteError(f"{place} is not a Profile but {type(profile).__name__}.")
     if profile.name != name:
         raise SuiteError(f"{place} is registered as {name}, and its profile calls itself {profile.name}.")
     return profile
 
 
+def _imported_from_others(name: str, place: str) -> "Profile":
+    """The same, of a package that may be wrong in any way. Raises `BrokenProfile` with the place of the mistake."""
+    try:
+        return _imported(name, place)
+    except Exception as error:
+        kind = "" if isinstance(error, SuiteError | CatalogueError) else f"{type(error).__name__}: "
+        told = f"{kind}{error}{'' if not kind else _line_of(error)}"
+        raise BrokenProfile(f"profile {name} ({place}) cannot be loaded: {told}") from error
+
+
+def _line_of(error: Exception) -> str:
+    """Where an error arose in the code of another package; empty where none of it ran."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [one for one in frames if not one.filename.startswith("<") and one.filename not in (__file__, _IMPORTLIB)]
+    return f", at {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
+
+
+_IMPORTLIB = import_module.__code__.co_filename
 PROFILES = Profiles(OURS)
 
 

@@ -21,6 +21,8 @@ from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.engine.verbs import Vocabulary
+from rollout_conformance.steps.http.client_case import HttpContext
+from rollout_conformance.steps.http.references import unknown_references
 from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.live.trainer import Drifts
 from rollout_conformance.steps.profiles.parts import Contract, Explore, Fuzz, Reference
@@ -123,10 +125,27 @@ class NoPeers:
         return 0
 
 
+@dataclass(slots=True)
+class ClientOnly(NoPeers):
+    """The peers of a profile that plays only the client: its cases share the card and the key of the target."""
+
+    setting: Setting
+
+    @property
+    def key(self) -> str | None:
+        return self.setting.target_key or self.setting.card.key
+
+    def context(self, case: Case) -> object:
+        return HttpContext(self.setting.card, self.key)
+
+    def key_for(self, case: Case) -> str | None:
+        return self.key
+
+
 @contextlib.asynccontextmanager
 async def no_peers(setting: Setting) -> AsyncIterator[Peers]:
     """Of a profile that plays nobody but the client."""
-    yield NoPeers()
+    yield ClientOnly(setting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +196,7 @@ class Profile(Generic[S, V]):
     closing: str = "Not conformant"
     live_target: Callable[[Engine], str] | None = None
     capabilities: frozenset[str] = frozenset()
-    mistakes: Mistakes = lambda steps: ()
+    mistakes: Mistakes = unknown_references
     cause: Callable[[Case, V], Cause | None] = lambda case, view: None
     cases: tuple[Path, ...] = ()
     ends_by_itself: str | None = None

@@ -30,10 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if given != options.DEFAULTS or getattr(config.option, "markers", False):
         _session(config)
     if getattr(config.option, "markers", False):
-        from rollout_conformance.steps.profiles import PROFILES
+        from rollout_conformance.steps import catalogues
         from rollout_conformance.steps.pytest_plugin import markers
 
-        for name in PROFILES:
+        for name in catalogues.readable():
             markers.register(config, name)
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps import catalogues
 from rollout_conformance.steps.engine.cases import Case, Live, Step, is_expectation
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.markers import MARKERS
 from rollout_conformance.steps.engine.suggestions import similar_names, unknown_name
-from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
 
 IDENTIFIER = re.compile(r"[A-Z]+-\d+")
@@ -24,7 +24,7 @@ def requirement(profile: Profile, name: str) -> Requirement:
         return profile.catalogue[name]
     if name.upper() in profile.catalogue:
         raise ValueError(f"no requirement {name}: ids are written in capitals, as {name.upper()}")
-    owner = next((other.name for other in PROFILES.values() if name.upper() in other.catalogue), None)
+    owner = catalogues.profile_with(name.upper())
     if owner is not None:
         raise ValueError(
             f"{name} belongs to profile {owner}, and this file is read as profile {profile.name} (--profile {owner})"

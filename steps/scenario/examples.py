@@ -34,12 +34,6 @@ def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]
         yield f"[{name}]", _filled(source, path, case, row)
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    """The values that name a row: without those that have parts of their own or are long, where others are short and plain."""
-    plain = [str(value) for value in row.values() if not isinstance(value, Mapping | list) and len(str(value)) <= LONGEST]
-    return "-".join(plain or map(str, row.values()))
-
-
 def _filled(source: Source, path: Path_, value: Any, row: Mapping[str, Any]) -> Any:
     if isinstance(value, Mapping):
         return {key: _filled(source, (*path, key), inner, row) for key, inner in value.items()}
@@ -57,8 +51,8 @@ def _filled(source: Source, path: Path_, value: Any, row: Mapping[str, Any]) -> 
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    """The values of a row, without the objects in it where another column names the row."""
-    plain = [value for value in row.values() if not _holds_objects(value)]
+    """The values of a row, without the objects and the long texts in it where another column names the row."""
+    plain = [value for value in row.values() if not _holds_objects(value) and len(str(value)) <= LONGEST]
     return "-".join(str(value) for value in plain or row.values())
 
 

@@ -1,15 +1,19 @@
 """The JSON Schema of a profile's scenario files: editors complete and check every verb, what stands behind it, and its members.
 
-`python -m rollout_conformance.steps.scenario.schema` writes scenarios/*.schema.json.
+`python -m rollout_conformance.steps.scenario.schema` writes scenarios/*.schema.json of the profiles that the suite ships;
+`python -m rollout_conformance.steps.scenario.schema NAME FOLDER` writes that of one profile to a folder, as NAME.schema.json.
 """
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.verbs import Verb
 from rollout_conformance.steps.paths import SCENARIOS
+from rollout_conformance.steps.profiles import OURS, profile_of
 from rollout_conformance.steps.profiles.base import Profile
 
 COLUMN = {"type": "string", "pattern": r"^<\w+>$", "description": "the value of a column of `examples`"}
@@ -85,9 +89,16 @@ def _or_column(made: dict[str, Any]) -> dict[str, Any]:
 
 def files() -> Mapping[Path, dict[str, Any]]:
     """Every schema that is shipped."""
-    from rollout_conformance.steps.profiles import PROFILES
+    return {SCENARIOS / f"{name}.schema.json": schema(profile_of(name)) for name in OURS}
 
-    return {SCENARIOS / f"{name}.schema.json": schema(profile) for name, profile in PROFILES.items()}
+
+def asked(words: Sequence[str]) -> Mapping[Path, dict[str, Any]]:
+    """The schemas that a command line asks for: NAME FOLDER, or nothing for those that are shipped."""
+    if not words:
+        return files()
+    if len(words) != 2 or not Path(words[1]).is_dir():
+        raise SuiteError("write the name of a profile and a folder that exists, or nothing: schema [NAME FOLDER]")
+    return {Path(words[1]) / f"{words[0]}.schema.json": schema(profile_of(words[0]))}
 
 
 def written(one: dict[str, Any]) -> str:
@@ -95,5 +106,8 @@ def written(one: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    for file, one in files().items():
-        file.write_text(written(one), encoding="utf-8")
+    try:
+        for file, one in asked(sys.argv[1:]).items():
+            file.write_text(written(one), encoding="utf-8")
+    except SuiteError as error:
+        sys.exit(f"schema: {error}")

@@ -73,23 +73,30 @@ def look_up(kind: str, text: str, profile: str) -> list[Found]:
 
 def _known(kind: str | None, profile: Profile) -> list[StepFunctionContext]:
     """The sentences of a profile, and those that a user wrote. One sentence may mean something else in another profile."""
-    for name in PROFILES:
-        register(name)
+    register(profile.name)
     return _selected(kind, profile.name, len(step_function_context_registry))
 
 
 @functools.cache
 def _selected(kind: str | None, profile: str, registered: int) -> list[StepFunctionContext]:
     """The same, of so many sentences that are registered: more of them come when a user's module is imported."""
-    ours = {name: register(name) for name in PROFILES}
-    foreign = frozenset().union(*ours.values()) - ours[profile]
     return [
         context
         for context in step_function_context_registry.values()
         if getattr(context.step_func, PROFILE, profile) == profile
-        and context.step_func.__module__ not in foreign
+        and _is_known_to(profile, context.step_func.__module__)
         and context.type in (None, kind or context.type)
     ]
+
+
+@functools.cache
+def _is_known_to(profile: str, module: str) -> bool:
+    """Whether the sentences of a module are of this profile or of a user: not of the package of another profile."""
+    if module in register(profile):
+        return True
+    packages = {PROFILES.package(name) for name in PROFILES}
+    owner = max((one for one in packages if f"{module}.".startswith(f"{one}.")), key=len, default=None)
+    return owner in (None, PROFILES.package(profile))
 
 
 def shown(kind: str | None, profile: Profile) -> list[str]:

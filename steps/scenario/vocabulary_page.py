@@ -12,7 +12,7 @@ from rollout_conformance.steps.engine.phrase_types import TYPES
 from rollout_conformance.steps.engine.suggestions import similar_names
 from rollout_conformance.steps.engine.verbs import Phrase, Verb
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.profiles import OURS, profile_of
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.scenario import sentences
 from rollout_conformance.steps.scenario.example_sentences import sentence
@@ -48,9 +48,9 @@ def index() -> str:
     """What holds for the verbs of every profile."""
     return INDEX.format(
         made=MADE,
-        links=", ".join(f"[{name}](vocabulary_{name}.md)" for name in PROFILES),
+        links=", ".join(f"[{name}](vocabulary_{name}.md)" for name in OURS),
         types="\n".join(f"| {name} | `{one.example}` |" for name, one in TYPES.items()),
-        pages="\n".join(f"vocabulary_{name}" for name in PROFILES),
+        pages="\n".join(f"vocabulary_{name}" for name in OURS),
     )
 
 
@@ -143,7 +143,7 @@ def _words(verb: Verb) -> set[str]:
 
 def files() -> Mapping[Path, str]:
     """Every page that is shipped."""
-    pages = {DOCS / f"vocabulary_{name}.md": page(profile) for name, profile in PROFILES.items()}
+    pages = {DOCS / f"vocabulary_{name}.md": page(profile_of(name)) for name in OURS}
     return {DOCS / "vocabulary.md": index(), **pages}
 
 

@@ -78,7 +78,7 @@ def test_a_cut_request_is_noted_and_belongs_to_no_rollout(framing: bytes, body: 
 def test_the_whole_request_is_one() -> None:
     trace = Trace()
     answered = sent(trainer(trace), head("/v1/chat/completions", BY_CONTENT_LENGTH) + BODY)
-    assert [event.name for event in trace.events][:1] == ["ChatAsked"]
+    assert [event.name for event in trace.events][:1] == ["GenerationRequested"]
     assert trace.exchanges[0].rollout == ""
     assert not answered or answered.startswith(b"HTTP/1.1 200")
 
@@ -90,7 +90,7 @@ def test_the_reply_of_the_script_is_kept_for_the_request_that_comes_whole() -> N
     sent(peer, whole + BODY[:10])
     sent(peer, whole + BODY)
     assert [exchange.rollout for exchange in trace.exchanges] == [asgi_binding.ABANDONED, ""]
-    assert [event.name for event in trace.events].count("ChatAsked") == 1
+    assert [event.name for event in trace.events].count("GenerationRequested") == 1
 
 
 def test_a_cut_start_is_no_start_for_the_host_either() -> None:

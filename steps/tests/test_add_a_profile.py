@@ -1,10 +1,12 @@
 """The page `docs/add_a_profile.md` as it stands: its files in a folder, registered by its entry point."""
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,11 +82,69 @@ def test_a_requirement_of_the_suite_is_explained_beside_another_profile(folder: 
     assert "ROUTER-001" in command(folder, "explain", "ROUTER-001").stdout
 
 
-def test_two_profiles_of_one_name_are_refused(folder: Path) -> None:
-    points = folder / "echo_profile-1.0.dist-info" / "entry_points.txt"
-    kept = points.read_text(encoding="utf-8")
+@contextlib.contextmanager
+def changed(file: Path, old: str, new: str) -> Iterator[None]:
+    kept = file.read_text(encoding="utf-8")
+    assert old in kept
     try:
-        points.write_text(kept.replace("echo =", "router ="), encoding="utf-8")
-        assert "there is a profile of that name already" in command(folder, "lint").stderr
+        file.write_text(kept.replace(old, new), encoding="utf-8")
+        yield
     finally:
-        points.write_text(kept, encoding="utf-8")
+        file.write_text(kept, encoding="utf-8")
+
+
+def test_a_second_profile_of_one_name_is_reported_and_ignored(folder: Path) -> None:
+    with changed(folder / "echo_profile-1.0.dist-info" / "entry_points.txt", "echo =", "router ="):
+        done = command(folder, "lint")
+    assert (
+        "the entry point router = echo_profile.profile:PROFILE of rollout_conformance.profiles is ignored"
+        in done.stderr
+    )
+    assert done.returncode == 0
+
+
+def test_a_profile_that_cannot_be_imported_leaves_the_others_alone(folder: Path) -> None:
+    with changed(folder / "echo_profile" / "profile.py", "HERE = Path", "import no_such_module\n\nHERE = Path"):
+        named, all_of_them = command(folder, "run", "--profile", "echo"), command(folder, "lint")
+        explained = command(folder, "explain", "NONE-001")
+    told = "profile echo (echo_profile.profile:PROFILE) cannot be loaded: ModuleNotFoundError: No module named 'no_such_module', at "
+    assert (named.returncode, told in named.stderr, "profile.py:" in named.stderr) == (2, True, True)
+    assert "fault of the suite" not in named.stderr
+    assert (all_of_them.returncode, told in all_of_them.stderr) == (0, True)
+    assert "no such requirement" in explained.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("requirements.yaml", "level: must", "level: most", "requirements.yaml:11: ECHO-001: level: saw 'most'"),
+        ("profile.py", "{text}", "{txt}", "@phrase('the client sends {txt}'): {txt}: unknown member 'txt'"),
+        ("profile.py", "return Check(", "return self.nothing(", "the profile echo failed, at profile.py:"),
+        ("mutants.py", '"what": what', '"wot": what', "which is not a mutant: what: Field required"),
+        ("mutants.py", "print(", "missing(", "python -m echo_profile.mutants` failed: NameError"),
+        ("profile.py", ', Mutants("echo_profile.mutants", "ECHO_MUTANT")', "", "its `reference` has no `mutants`"),
+    ],
+)
+def test_a_mistake_of_the_author_is_no_fault_of_the_suite(
+    folder: Path, file: str, old: str, new: str, told: str
+) -> None:
+    words = ("run", "mutants") if file == "mutants.py" or "Mutants" in old else ("run",)
+    with changed(folder / "echo_profile" / file, old, new):
+        done = command(folder, words[-1], "--profile", "echo")
+    assert done.returncode == 2
+    printed = done.stdout + done.stderr
+    assert told in printed
+    assert "suite" not in printed
+
+
+def test_a_profile_without_exploration_is_not_explored(folder: Path) -> None:
+    done = command(folder, "explore", "--profile", "echo")
+    assert (done.returncode, "the profile has no `explore`" in done.stderr) == (2, True)
+
+
+def test_the_schema_of_another_profile_is_written_where_it_is_asked_for(folder: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT / ".src")])}
+    module = "rollout_conformance.steps.scenario.schema"
+    subprocess.run([sys.executable, "-m", module, "echo", str(folder)], env=env, check=True)  # noqa: S603 - the words of this file
+    assert '"echoed"' in (folder / "echo.schema.json").read_text(encoding="utf-8")
+    assert not (ROOT / "scenarios" / "echo.schema.json").exists()

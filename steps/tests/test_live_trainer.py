@@ -81,7 +81,7 @@ def test_what_was_generated_is_issued_as_it_came() -> None:
             assert choice["message"] == issued.message == {"role": "assistant", "content": "The result is 8."}
             assert choice["finish_reason"] == issued.finish_reason == "stop"
             assert body["usage"]["total_tokens"] == len(IDS) + len(PROMPT)
-            assert played.events == ["ChatAsked", "ChatAnswered"]
+            assert played.events == ["GenerationRequested", "GenerationReturned"]
             assert (played.trainer.drifts, played.trainer.troubles) == ([], {})
 
     asyncio.run(run())
@@ -145,7 +145,7 @@ def test_a_generation_can_be_lost_on_the_way(loss: Any) -> None:
             (issued,) = played.rollout.issued
             assert (issued.lost, issued.token_ids) == (True, IDS)
             assert played.rollout.trace.exchanges[0].fault == f"scripted: {loss}"
-            assert played.events == ["ChatAsked", "ChatFailed"]
+            assert played.events == ["GenerationRequested", "GenerationFailed"]
 
     asyncio.run(run())
 
@@ -219,7 +219,7 @@ def test_an_engine_that_fails_is_a_trouble_and_502(fake: FakeEngine, told: str) 
             assert list(played.trainer.troubles) == [NONCE]
             assert told in played.trainer.troubles[NONCE]
             assert played.rollout.issued == []
-            assert played.events == ["ChatAsked", "ChatFailed"]
+            assert played.events == ["GenerationRequested", "GenerationFailed"]
 
     asyncio.run(run())
 
@@ -266,7 +266,7 @@ def test_who_hangs_up_ends_the_generation() -> None:
                     assert not fake.gone.is_set()
                     asking.cancel()
                     await fake.gone.wait()
-            assert [event.name for event in trace.events] == ["ChatAsked", "ChatAbandoned"]
+            assert [event.name for event in trace.events] == ["GenerationRequested", "GenerationDisconnected"]
             assert "closed the connection" in (trace.exchanges[0].fault or "")
             assert trainer.troubles == {}
 

@@ -135,7 +135,7 @@ def test_drift_that_is_shown_is_no_breach() -> None:
 
 def test_a_start_before_the_tools_is_out_of_order() -> None:
     case = view(reply())
-    case.trace.event("", "trainer", "StartPosted", 0)
+    case.trace.event("", "trainer", "StartSent", 0)
     assert broken(order(case)) == {"TRAINER-196"}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from rollout_conformance.steps.engine.phrase_types import TYPES, choice
 from rollout_conformance.steps.engine.verb_parsing import Written
-from rollout_conformance.steps.engine.verbs import Verb, Vocabulary, phrase, verb, verb_of
+from rollout_conformance.steps.engine.verbs import Verb, Vocabulary, VocabularyError, phrase, verb, verb_of
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.scenario.example_sentences import plain_sentence, sentence
@@ -54,6 +54,8 @@ class Poll(Base):
 @verb("returns", short="status")
 @dataclass(frozen=True, slots=True)
 class Returns:
+    """The response has this status."""
+
     status: int = 200
 
     def judge(self, view: Any, requirement: str) -> Any:
@@ -137,7 +139,7 @@ def test_a_class_with_perform_is_an_action_and_one_with_judge_an_expectation() -
 
 
 def test_two_verbs_of_one_name_are_reported() -> None:
-    with pytest.raises(ValueError, match="two verbs are called poll: Poll, Poll"):
+    with pytest.raises(VocabularyError, match="two verbs are called poll: Poll, Poll"):
         Vocabulary.of(Poll, also=Vocabulary.of(Poll))
 
 

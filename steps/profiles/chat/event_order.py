@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rollout_conformance.contracts.chat.lifecycle import BREACHES, CHOICE, DONE, ENDED, NEW, OPEN, SPEAKING, STREAM
+from rollout_conformance.contracts.chat.lifecycle import BREACHES, CHOICE, DONE, ENDED, NEW, OPEN, STARTED, STREAM
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.profiles.chat.responses import index_of
 from rollout_conformance.steps.sse.order import Order, Walk
 from rollout_conformance.steps.sse.streams import DONE as LAST
 from rollout_conformance.steps.sse.streams import Chunk
 
-ROLE = "engine"
+ROLE = "inference server"
 MOST_LISTED = 4
 STREAM_ORDER = Order(STREAM, ROLE, BREACHES, "CHAT-051")
 CHOICE_ORDER = Order(CHOICE, ROLE, BREACHES, "CHAT-051")
@@ -96,9 +96,9 @@ def _note(life: Life, n: int, data: object) -> None:
         life.after.append(n)
     for index, part in _parts(data):
         events = set(_events(part))
-        if index in life.ends and events & {"PieceSaid", "RoleSaid"}:
+        if index in life.ends and events & {"PartSent", "RoleSent"}:
             life.late.setdefault(index, n)
-        if "EndSaid" in events:
+        if "FinishSent" in events:
             life.ends.setdefault(index, []).append(n)
 
 
@@ -115,8 +115,8 @@ def _walk_choice(life: Life, where: str, index: int, part: Mapping[str, object])
     for event in _events(part):
         if not walk.step(event, where) and walk.state == NEW:
             # found once; what follows is judged as if the role had been sent
-            walk.state = SPEAKING
-            if event in CHOICE[ROLE][SPEAKING]:
+            walk.state = STARTED
+            if event in CHOICE[ROLE][STARTED]:
                 walk.step(event, where)
     (life.going.discard if walk.state == ENDED else life.going.add)(index)
 
@@ -129,21 +129,21 @@ def _parts(data: object) -> Iterator[tuple[int, Mapping[str, object]]]:
 def _events(part: Mapping[str, object]) -> Iterator[str]:
     delta = mapping(part.get("delta"))
     if delta.get("role"):
-        yield "RoleSaid"
+        yield "RoleSent"
     if any(delta.get(name) for name in ("content", "reasoning", "reasoning_content", "tool_calls")):
-        yield "PieceSaid"
+        yield "PartSent"
     if part.get("finish_reason") is not None:
-        yield "EndSaid"
+        yield "FinishSent"
 
 
 def _event(life: Life, data: object) -> str | None:
     """What a chunk is to the stream; None when it has no place in the order."""
     if data == LAST:
-        return "DoneSaid"
+        return "DoneSent"
     if not isinstance(data, Mapping):
         return None
     if data.get("error"):
-        return "ErrorSaid"
+        return "ErrorSent"
     if mappings(data.get("choices")):
-        return "ChunkSaid" if life.going else "AllEnded"
-    return "UsageSaid" if data.get("usage") else None
+        return "ChunkSent" if life.going else "LastFinishSent"
+    return "UsageSent" if data.get("usage") else None

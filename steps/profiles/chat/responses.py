@@ -47,6 +47,8 @@ class ChatResponse(StreamedResponse):
             headers=kept.headers,
             fault=kept.fault,
             is_reading=kept.is_reading,
+            elapsed_s=kept.elapsed_s,
+            late_s=kept.late_s,
         )
 
     @property

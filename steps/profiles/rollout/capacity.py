@@ -70,12 +70,12 @@ async def _ended(session: RolloutSession, begun: int) -> None:
     """Wait for the ends, so that the cases find every slot free."""
     with contextlib.suppress(WaitTimeout):
         await session.until(
-            lambda: _count(session, "ResultReturned", "CompletedAcked") >= begun, "the ends of these rollouts"
+            lambda: _count(session, "ResultReturned", "CompletedAcknowledged") >= begun, "the ends of these rollouts"
         )
 
 
 def _begun(session: RolloutSession) -> int:
-    return _count(session, "ChatAsked")
+    return _count(session, "GenerationRequested")
 
 
 def _count(session: RolloutSession, *names: str) -> int:

@@ -108,14 +108,14 @@ def _body(body: bytes) -> Mapping[str, object]:
 
 def _ended(trace: Trace, start: Exchange) -> bool:
     """Whether the rollout reported an end, whatever that was."""
-    if any(event.name in ("CompletedPosted", "ResultReturned") for event in trace.events):
+    if any(event.name in ("CompletedSent", "ResultReturned") for event in trace.events):
         return True
     return start.response is not None and start.response.status == 200 and "status" in _body(start.response.body)
 
 
 def _error(dialect: str, trace: Trace, start: Exchange) -> str | None:
     """The message of a rollout that ended in ERROR, None for one that did not."""
-    posts = [event.exchange for event in trace.events if event.name == "CompletedPosted"]
+    posts = [event.exchange for event in trace.events if event.name == "CompletedSent"]
     if dialect == "sync":
         body = _body(start.response.body if start.response else b"")
     elif dialect == "leased":

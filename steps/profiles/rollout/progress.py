@@ -38,18 +38,18 @@ async def wait_until_ended(session: RolloutSession, state: RolloutState) -> None
 def _has_truncated_ack(session: RolloutSession, state: RolloutState) -> bool:
     """Whether the response to a completed callback was truncated after its status: a server may take that for the acknowledgement, or send
     the callback again."""
-    unacked = session.trace.by_name.get((state.label, "CompletedUnacked"), ())
+    unacked = session.trace.by_name.get((state.label, "CompletedUnacknowledged"), ())
     return any(session.trace.exchanges[event.exchange].fault == scripted("cut") for event in unacked)
 
 
 def _is_delivered(session: RolloutSession, state: RolloutState) -> bool:
     if count(session, state, "ResultReturned"):
         return True
-    if count(session, state, "GradedAcked"):  # after the completion, acknowledged or given up
+    if count(session, state, "GradedAcknowledged"):  # after the completion, acknowledged or given up
         return True
-    if count(session, state, "CompletedAcked"):
+    if count(session, state, "CompletedAcknowledged"):
         return session.context.dialect != "routed" or not _owes_graded_sample(session, state)
-    return bool(count(session, state, "StartRefused")) and not count(session, state, "StartAccepted")
+    return bool(count(session, state, "StartRejected")) and not count(session, state, "StartAccepted")
 
 
 def _owes_graded_sample(session: RolloutSession, state: RolloutState) -> bool:
@@ -57,7 +57,7 @@ def _owes_graded_sample(session: RolloutSession, state: RolloutState) -> bool:
     assert state.given is not None
     if not state.given.body.get("grader_callback_url"):
         return False
-    callbacks = session.trace.by_name.get((state.label, "CompletedPosted"))
+    callbacks = session.trace.by_name.get((state.label, "CompletedSent"))
     if not callbacks:
         return False
     known: dict[int, bool] = session.state.setdefault("succeeded", {})  # this is looked at after each event

@@ -135,7 +135,7 @@ def record_start_response(session: RolloutSession, label: str, n: int, response:
             begin_to_poll(session, label, response, authorization(session.context))
         session.trace.event(label, "server", "ResultReturned" if sync else "StartAccepted", n)
     elif _all_rejected(session, label):
-        session.trace.event(label, "server", "StartRefused", n)
+        session.trace.event(label, "server", "StartRejected", n)
 
 
 def _is_busy(response: Response) -> bool:

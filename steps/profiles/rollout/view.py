@@ -227,8 +227,8 @@ def read_rollout(
     many seconds the suite was late since a moment."""
     events = tuple(trace.of(given.label))
     by_exchange = {item.exchange: item for item in issued}
-    delivered = {event.exchange for event in events if event.name == "ChatAnswered"}
-    acked = {event.exchange for event in events if event.name in ("CompletedAcked", "GradedAcked")}
+    delivered = {event.exchange for event in events if event.name == "GenerationReturned"}
+    acked = {event.exchange for event in events if event.name in ("CompletedAcknowledged", "GradedAcknowledged")}
     starts, polls, chats, posts, grades = [], [], [], [], []
     for exchange in trace.exchanges:
         if exchange.rollout != given.label:
@@ -249,7 +249,7 @@ def read_rollout(
             else:
                 body = completion_of(body) if given.dialect == "routed" else body
                 posts.append(Post(exchange, body, exchange.n in acked))
-    ended = any(event.name in ("ResultReturned", "CompletedPosted") for event in events)
+    ended = any(event.name in ("ResultReturned", "CompletedSent") for event in events)
     read = Rollout(
         given,
         tuple(starts),

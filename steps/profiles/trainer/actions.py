@@ -199,14 +199,14 @@ class Generate:
         n = await post_generation(session, part, body, _key(session, owner, self.key))
         part.calls.append(Call(n, body, self.is_correct(), retry, self.added_words))
         good = _status(session, n) == 200
-        session.trace.event(part.label, "trainer", "ChatAnswered" if good else "ChatRefused", n)
+        session.trace.event(part.label, "trainer", "GenerationReturned" if good else "GenerationRejected", n)
         if good and self.is_correct() and retry is None:
             _add_to_history(session, part, n, part.calls[-1])
 
 
 async def post_generation(session: TrainerSession, part: RolloutState, body: Mapping[str, object], key: Headers) -> int:
     request = Request("POST", "/v1/chat/completions", (JSON, *key), json.dumps(body).encode())
-    return await session.send(request, part.label, sent="ChatAsked", by="server", base_url=part.base_url)
+    return await session.send(request, part.label, sent="GenerationRequested", by="server", base_url=part.base_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,10 +278,10 @@ class ReportEnd:
         request = Request("POST", "/v1/rollout/completed", (JSON, *_key(session, part, self.key)), body)
         n = await session.send(request, part.label, base_url=part.base_url)
         part.callbacks.append(n)
-        session.trace.event(part.label, "server", "CompletedPosted", n)
+        session.trace.event(part.label, "server", "CompletedSent", n)
         good = (_status(session, n) or 500) < 300
         part.reported = part.reported or good
-        session.trace.event(part.label, "trainer", "CompletedAcked" if good else "CompletedRefused", n)
+        session.trace.event(part.label, "trainer", "CompletedAcknowledged" if good else "CompletedRejected", n)
 
 
 def _result(part: RolloutState, status: str, rollout_id: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
-from rollout_conformance.contracts.trainer.lifecycle import BREACHES, IDLE, STARTED, TABLES, TOLD
+from rollout_conformance.contracts.trainer.lifecycle import BREACHES, IDLE, READY, STARTED, TABLES
 from rollout_conformance.steps.engine import internal_error_patterns as inside
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import show
@@ -247,7 +247,7 @@ def order(view: CaseView) -> Iterator[Evidence]:
                     after.state,
                 )
         names = [event.name for event in view.trace.of(rollout.label)]
-        if view.dialect == "sync" and "ToolsAsked" in names and "StartPosted" in names:
+        if view.dialect == "sync" and "ToolsRequested" in names and "StartSent" in names:
             yield satisfied(196)
 
 
@@ -255,7 +255,7 @@ def _initial_state(view: CaseView, rollout: RolloutState) -> str:
     """A trainer requests the tools of a server once: for one that it knows, or that it found by itself, it may have done so before."""
     if view.source == "open":
         return STARTED
-    return TOLD if view.dialect == "sync" and (rollout.same_server_as or view.source == "started") else IDLE
+    return READY if view.dialect == "sync" and (rollout.same_server_as or view.source == "started") else IDLE
 
 
 def leaks(view: CaseView) -> Iterator[Evidence]:

@@ -47,7 +47,7 @@ class WaitForCallback:
             await wait_until_ended(session, state)
             return
         what = f"completion callback number {self.times}"
-        await session.until(lambda: count(session, state, "CompletedPosted") >= self.times, what)
+        await session.until(lambda: count(session, state, "CompletedSent") >= self.times, what)
 
 
 @verb("wait_for_generation_request", short="nth", example=("1", "{nth: 2, rollout: left}"))
@@ -68,7 +68,7 @@ class WaitForGenerationRequest:
             raise WaitTimeout(what)
 
     def _has_arrived(self, session: RolloutSession, state: RolloutState) -> bool:
-        return count(session, state, "ChatAsked") >= self.nth
+        return count(session, state, "GenerationRequested") >= self.nth
 
 
 @verb("wait_for_silence", short="for_s", example="0.2")

@@ -52,8 +52,8 @@ class EndsWithin(RolloutExpectation):
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
         allowed = getattr(view.limits, self.limit)
         margin = max(2.0, allowed)
-        ends = [event.at for event in rollout.events if event.name in ("ResultReturned", "CompletedPosted")]
-        requested = [event.at for event in rollout.events if event.name in ("ChatAsked", "StartSent")]
+        ends = [event.at for event in rollout.events if event.name in ("ResultReturned", "CompletedSent")]
+        requested = [event.at for event in rollout.events if event.name in ("GenerationRequested", "StartSent")]
         expected = f"a final result within {self.limit} {allowed:g} s and a margin of {margin:g} s"
         if not ends or not requested:
             yield Check(False, expected, shown_end(rollout), timing=True)

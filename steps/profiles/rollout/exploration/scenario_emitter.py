@@ -1,6 +1,6 @@
 """What the trainer's events in the lifecycle table are in words of a scenario.
 
-A walk knows the table; this module knows that `ChatAnswered` is a line of the trainer's script and `StartSent`, after the first, is
+A walk knows the table; this module knows that `GenerationReturned` is a line of the trainer's script and `StartSent`, after the first, is
 `resend_start`. The server's own events are not chosen: they follow from what it was answered.
 """
 
@@ -24,7 +24,7 @@ FAULTS: tuple[Any, ...] = (503, "reset", 429, "cut", 500, 400)
 ACKS: tuple[Any, ...] = (200, 204)
 LOST_ACKS: tuple[Any, ...] = (503, "reset", 500)
 STARTS: tuple[dict[str, Any], ...] = ({}, {}, {}, {"max_turns": 2}, {"max_turns": 1})
-WEIGHTS = {"ChatAnswered": 3}  # a walk that goes on is worth more than one that ends early
+WEIGHTS = {"GenerationReturned": 3}  # a walk that goes on is worth more than one that ends early
 
 
 @dataclass(slots=True)

@@ -57,7 +57,7 @@ class Walk:
         getattr(self, f"do_{event}")(part)
 
     def may_StartSent(self, part: Part) -> bool:  # noqa: N802 (the table's own name)
-        return part.state != "REFUSED"
+        return part.state != "REJECTED"
 
     def do_StartSent(self, part: Part) -> None:  # noqa: N802
         if part.state != "IDLE":
@@ -77,7 +77,7 @@ class Walk:
             self.steps.append({"release": part.hold})
             line["hold"] = part.hold
         part.lines.append(line)
-        self._after(part, "trainer", "ChatAnswered")
+        self._after(part, "trainer", "GenerationReturned")
         if ends(line, part):
             self._reported(part)
         else:
@@ -96,9 +96,9 @@ class Walk:
 
     def do_CompletedAcked(self, part: Part) -> None:  # noqa: N802
         part.acks.append(self.pick(ACKS))
-        self._after(part, "trainer", "CompletedAcked")
-        if ("server", "GradedPosted") in legal(self.table, part.state):
-            self._after(part, "server", "GradedPosted")
+        self._after(part, "trainer", "CompletedAcknowledged")
+        if ("server", "GradedSent") in legal(self.table, part.state):
+            self._after(part, "server", "GradedSent")
         else:
             self.steps.append({"wait_for_end": part.label})
 
@@ -107,8 +107,8 @@ class Walk:
 
     def do_CompletedUnacked(self, part: Part) -> None:  # noqa: N802
         part.acks.append(self.pick(LOST_ACKS))
-        self._after(part, "trainer", "CompletedUnacked")
-        self._after(part, "server", "CompletedPosted")
+        self._after(part, "trainer", "CompletedUnacknowledged")
+        self._after(part, "server", "CompletedSent")
         part.posts += 1
 
     def may_GradedAcked(self, part: Part) -> bool:  # noqa: N802
@@ -116,7 +116,7 @@ class Walk:
 
     def do_GradedAcked(self, part: Part) -> None:  # noqa: N802
         part.acks.append(self.pick(ACKS))
-        self._after(part, "trainer", "GradedAcked")
+        self._after(part, "trainer", "GradedAcknowledged")
         self.steps.append({"wait_for_end": part.label})
 
     def may_GradedUnacked(self, part: Part) -> bool:  # noqa: N802
@@ -124,8 +124,8 @@ class Walk:
 
     def do_GradedUnacked(self, part: Part) -> None:  # noqa: N802
         part.acks.append(self.pick(LOST_ACKS))
-        self._after(part, "trainer", "GradedUnacked")
-        self._after(part, "server", "GradedPosted")
+        self._after(part, "trainer", "GradedUnacknowledged")
+        self._after(part, "server", "GradedSent")
 
     def may_CancelSent(self, part: Part) -> bool:  # noqa: N802
         return True
@@ -140,7 +140,7 @@ class Walk:
     def _asked(self, part: Part) -> None:
         """The server's turn: it asks for the next generation."""
         part.calls += 1
-        self._after(part, "server", "ChatAsked")
+        self._after(part, "server", "GenerationRequested")
         self.steps.append({"wait_for_generation_request": {"nth": part.calls, "rollout": part.label}})
 
     def _reported(self, part: Part) -> None:
@@ -149,7 +149,7 @@ class Walk:
             self._after(part, "server", "ResultReturned")
             self.steps.append({"wait_for_end": part.label})
             return
-        self._after(part, "server", "CompletedPosted")
+        self._after(part, "server", "CompletedSent")
         part.posts += 1
         self.steps.append({"wait_for_callback": {"times": 1, "rollout": part.label}})
 

@@ -102,7 +102,7 @@ def _kind(rollout: Rollout, starts: list[Answer]) -> str:
         return "154"
     if all(b'"idempotency_key"' in body for body in bodies):
         return "152"
-    done = [event.at for event in rollout.events if event.name == "CompletedAcked"]
+    done = [event.at for event in rollout.events if event.name == "CompletedAcknowledged"]
     if done and two.began > done[0]:
         return "151"
     return "149" if one.ended is None or two.began < one.ended else "148"

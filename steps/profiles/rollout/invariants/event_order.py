@@ -25,7 +25,7 @@ def _walk(rollout: Rollout) -> Iterator[Evidence]:
     for event in rollout.events:
         if event.exchange in notices:
             continue
-        if state == WAITING and event.name == "ChatAsked" and _gave_up_before(rollout, event):
+        if state == WAITING and event.name == "GenerationRequested" and _gave_up_before(rollout, event):
             state = FAULTED
         after = advance(table, state, event.role, event.name)
         if isinstance(after, OutOfOrder):
@@ -82,14 +82,14 @@ def _odd_ack(rollout: Rollout) -> int | None:
 
 def _kept(rollout: Rollout) -> Iterator[Evidence]:
     names = {event.name for event in rollout.events}
-    if "StartRefused" in names:
+    if "StartRejected" in names:
         yield satisfied("042")
         yield satisfied("142")
-    if "ChatAsked" in names:
+    if "GenerationRequested" in names:
         yield satisfied("063")
-    if names & {"ResultReturned", "CompletedPosted"}:
+    if names & {"ResultReturned", "CompletedSent"}:
         yield satisfied("064")
-    if "CompletedAcked" in names:
+    if "CompletedAcknowledged" in names:
         yield satisfied("140")
         if _odd_ack(rollout):
             yield satisfied("138")
