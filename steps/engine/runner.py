@@ -138,7 +138,9 @@ class Runner(Generic[S, V]):
         """Start one instance after the other: several interpreters that start at once all start late."""
         async with self.launching:
             began = time.monotonic()
-            target = await stack.enter_async_context(targets.running(self.options.target, env))
+            target = await stack.enter_async_context(
+                targets.running(self.options.target, env, self.options.card.start_s)
+            )
         self.start_s = self.start_s or time.monotonic() - began
         return target
 

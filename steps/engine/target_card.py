@@ -13,6 +13,7 @@ from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.suggestions import unknown_name
 
+MOST_START_S = 900.0
 MOST_PATIENCE_S = 120.0  # as long as a case may take
 
 
@@ -85,6 +86,9 @@ class Card(Limits):
     patience_s: float = Field(10.0, gt=0, le=MOST_PATIENCE_S, description="how long a silent target is waited for")
     settle_s: float = Field(
         2.5, ge=0, le=MOST_PATIENCE_S, description="how long after its end a rollout is watched for late calls"
+    )
+    start_s: float = Field(
+        30.0, gt=0, le=MOST_START_S, description="how long a target that the suite starts may take to answer"
     )
     env: dict[str, str] = Field(default_factory=dict)
     variants: dict[str, Variant] = Field(default_factory=dict)
