@@ -390,3 +390,22 @@ def test_a_refusal_has_an_error_object() -> None:
     assert (
         judged(ChatResponse("it", 0, {}, 404, {"detail": "Not Found"}))["broken"] == set()
     )  # a path that is not there
+
+
+def test_a_stream_that_is_an_error_and_nothing_else_is_no_disordered_completion() -> None:
+    refused = streamed([{"error": {"message": "too many alternatives", "code": 400}}, DONE])
+    assert judged(refused)["broken"] & {"CHAT-051", "CHAT-052"} == set()
+
+
+def test_a_turn_that_the_limit_ended_is_not_accused_of_its_missing_end_token() -> None:
+    reply = body({"content": None, "tool_calls": [CALL]}, "tool_calls", TOOLS)
+    choice = reply["choices"][0]
+    choice["token_ids"], choice["logprobs"]["content"] = (
+        choice["token_ids"][:-1],
+        choice["logprobs"]["content"][:-1],
+    )
+    count = len(choice["token_ids"])
+    reply["usage"] = _usage(reply["usage"], sampled=-1)
+    found = judged(ChatResponse("it", 0, asked(tools=TOOLS, max_tokens=count), 200, reply))["broken"]
+    assert "CHAT-020" not in found
+    assert "CHAT-038" in found

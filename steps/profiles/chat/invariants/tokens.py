@@ -35,8 +35,10 @@ def _whole(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple[in
     if view.tokens is None:
         return
     text, end = view.tokens.decode(ids), view.tokens.end_of_turn
-    # A call that was cut did not end: its finish_reason is what is wrong (CHAT-038).
-    ended = choice.finish in ("stop", "tool_calls") and not (_stopped_by_string(response, choice) or choice.is_cut_call)
+    # What the limit or a stop string ended, or in the middle of a call, has no end of the turn: where its finish_reason says otherwise, that is
+    # what is wrong (CHAT-038).
+    cut = _stopped_by_string(response, choice) or choice.is_cut_call or _limit_reached(response, ids)
+    ended = choice.finish in ("stop", "tool_calls") and not cut
     if ended and end is not None and end not in ids:
         yield broken(20, f"the end of the turn ({end}) among the ids", f"they end with {list(ids[-4:])}", response.n)
         return
@@ -59,6 +61,11 @@ def _whole(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple[in
             yield broken(22, f"arguments as sampled: {show(text)}", show(arguments), response.n)
             return
         yield satisfied(22)
+
+
+def _limit_reached(response: ChatResponse, ids: tuple[int, ...]) -> bool:
+    most = response.request.get("max_completion_tokens") or response.request.get("max_tokens")
+    return isinstance(most, int) and len(ids) >= most
 
 
 def _stopped_by_string(response: ChatResponse, choice: Choice) -> bool:
