@@ -14,13 +14,14 @@ import re
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import httpx
 
 from rollout_conformance.steps.engine import body_limits
+from rollout_conformance.steps.engine.connection_reuse import FreshOnce, tracing
 from rollout_conformance.steps.engine.trace import Headers
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def client(
     `late` says by how many seconds the suite was late since a moment of `time.monotonic`.
     """
     return httpx.AsyncClient(
-        transport=transport or Guarded(Renewed(_aiohttp, late) if late is not None else _aiohttp()),
+        transport=transport
+        or Guarded(
+            FreshOnce(Renewed(_aiohttp, late) if late is not None else _aiohttp(), partial(_aiohttp, reuse=False))
+        ),
         timeout=None,
         follow_redirects=False,
         trust_env=False,
@@ -62,16 +66,19 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _aiohttp() -> "AiohttpTransport":
+def _aiohttp(reuse: bool = True) -> "AiohttpTransport":
     import aiohttp
     from httpx_aiohttp import AiohttpTransport
 
     return AiohttpTransport(
         verify=_tls(),
         client=lambda: aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S)
+            if reuse
+            else aiohttp.TCPConnector(limit=0, force_close=True),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            trace_configs=[tracing()],
             skip_auto_headers=("User-Agent",),
         ),
     )
