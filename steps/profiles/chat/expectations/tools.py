@@ -45,9 +45,17 @@ class ToolCalls(ResponseExpectation):
         )
         expected = f"calls of {', '.join(self.names)}, with JSON objects as arguments" if self.names else "no call"
         observed = f"{_shown(choice)}, content {show(choice.content)}"
+        right = ok and all(map(_has_json_arguments, choice.calls))
+        missing = bool(self.names) and not called and _requires_call(response)
         return Check(
-            ok and all(map(_has_json_arguments, choice.calls)), expected, observed, ignored=self.requested and not ok
+            right, expected, observed, ignored=self.requested and not ok, requirement="CHAT-042" if missing else ""
         )
+
+
+def _requires_call(response: ChatResponse) -> bool:
+    """Whether the request demands a call, so that its absence is what is wrong, whatever the case is about."""
+    choice = response.request.get("tool_choice")
+    return choice == "required" or isinstance(choice, Mapping)
 
 
 def _shown(choice: Choice) -> str:
