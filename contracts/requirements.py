@@ -5,22 +5,22 @@ and capabilities that an entry may name are declared in the same file. It judges
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from rollout_conformance.contracts import reports, strict_yaml
-from rollout_conformance.contracts.reports import Report
-from rollout_conformance.contracts.strict_yaml import CatalogueError as CatalogueError
-from rollout_conformance.contracts.strict_yaml import Problem
 
 Level = Literal["must", "should", "may"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 # The part of the suite that gives the evidence: a check of every trace, the expectations of a written case, generated requests, exploration.
 Method = Literal["invariant", "case", "fuzzing", "exploration"]
+
+
+class CatalogueError(ValueError):
+    """An invalid catalogue. The text names every invalid entry and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,6 @@ class Requirement:
     accepts: tuple[str, ...]
     decision: str | None
     needs: tuple[str, ...]
-    reports: tuple[Report, ...] = ()
 
     @property
     def fuzzed(self) -> bool:
@@ -48,20 +47,42 @@ class Requirement:
 
 def load(path: Path) -> dict[str, Requirement]:
     """The requirements in `path` by id, in the order of the file. Raises `CatalogueError` for an invalid file."""
-    raw = strict_yaml.read(path)
     try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CatalogueError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise CatalogueError(f"{path}: not UTF-8 at byte {error.start}") from None
+    try:
+        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 (it constructs only strings)
         catalogue = _Catalogue.model_validate(raw)
+    except yaml.MarkedYAMLError as broken:
+        where = f"{path}:{broken.problem_mark.line + 1}" if broken.problem_mark else str(path)
+        raise CatalogueError(f"{where}: {broken.problem}") from None
     except ValidationError as wrong:
-        raise strict_yaml.located(path, _explained(wrong, raw)) from None
+        raise _located(path, text, _explained(wrong, raw)) from None
     if problems := [*_problems(catalogue)]:
-        raise strict_yaml.located(path, problems)
-    seen = reports.by_requirement(path.with_name(reports.FILE), {entry.id for entry in catalogue.requirements})
-    return {entry.id: entry.frozen(seen.get(entry.id, ())) for entry in catalogue.requirements}
+        raise _located(path, text, problems)
+    return {entry.id: entry.frozen() for entry in catalogue.requirements}
 
 
 def capabilities(path: Path) -> dict[str, str]:
     """The capabilities that the catalogue in `path` declares, by name: what a target with each of them does."""
-    return _Catalogue.model_validate(strict_yaml.read(path)).capabilities
+    raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (it builds nothing but text)
+    return _Catalogue.model_validate(raw).capabilities
+
+
+class _Loader(yaml.CBaseLoader):
+    """Loads every scalar as a string (`no`, `422`), and rejects a mapping with a duplicate key."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"the key {key.value!r} appears twice in one mapping; write it once"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 Text = Annotated[str, Field(min_length=1)]
@@ -87,14 +108,13 @@ class _Entry(_Strict):
     decision: Text | None = None
     needs: Texts | None = None
 
-    def frozen(self, seen: tuple[Report, ...]) -> Requirement:
+    def frozen(self) -> Requirement:
         return Requirement(
             **{
                 **dict(self),
                 "judged_by": self.judged_by or (),
                 "accepts": self.accepts or (),
                 "needs": self.needs or (),
-                "reports": seen,
             }
         )
 
@@ -106,6 +126,30 @@ class _Catalogue(_Strict):
     topics: dict[str, Text]
     capabilities: dict[str, Text] = {}
     requirements: Annotated[list[_Entry], Field(min_length=1)]
+
+
+Problem = tuple[tuple[str | int, ...], str]  # the path of the value in the file, and what is wrong with it
+
+
+def _located(path: Path, text: str, problems: Iterable[Problem]) -> CatalogueError:
+    """The problems, each with the line of the value, or of what it is missing from."""
+    root = yaml.compose(text, Loader=_Loader)
+    return CatalogueError("\n".join(f"{path}:{_line(root, keys)}: {problem}" for keys, problem in problems))
+
+
+def _line(node: yaml.Node | None, keys: tuple[str | int, ...]) -> int:
+    line = node.start_mark.line + 1 if node is not None else 1
+    for key in keys:
+        if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            node = node.value[key]
+        elif isinstance(node, yaml.MappingNode):
+            node = next((value for name, value in node.value if name.value == key), None)
+        else:
+            return line
+        if node is None:
+            return line
+        line = node.start_mark.line + 1
+    return line
 
 
 def _problems(catalogue: _Catalogue) -> Iterator[Problem]:

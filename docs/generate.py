@@ -68,8 +68,6 @@ def _section(entry: Requirement) -> Iterator[str]:
         yield f"- Decision: {' '.join(entry.decision.split())}"
     if entry.needs:
         yield f"- Needs: {', '.join(f'`{need}`' for need in entry.needs)}"
-    for report in entry.reports:
-        yield f"- Seen in {', '.join(report.seen)}: {' '.join(report.symptom.split())}"
     yield f"- Source: {' '.join(entry.source.split())}"
 
 

@@ -14,7 +14,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rollout_conformance.contracts.reports import Report
 from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import shared_causes
 from rollout_conformance.steps.engine import target_card as cards
@@ -67,15 +66,6 @@ class MutantResult:
     def killed(self) -> bool:
         return any(run.broken[self.mutant.requirement] for run in self.runs)
 
-    def unproved(self, reports: Iterable[Report]) -> list[str]:
-        """The public reports that this mutant reproduces and whose requirement it was not seen to break."""
-        broken = {name for run in self.runs for name in run.broken}
-        return [
-            f"{self.mutant.name} reproduces {', '.join(report.seen)} and did not break {report.requirement}"
-            for report in reports
-            if report.mutant == self.mutant.name and report.requirement not in broken
-        ]
-
     @property
     def accidents(self) -> list[str]:
         """Requirements that it does not break by its own description."""
@@ -112,15 +102,6 @@ def judged(mutant: MutantInfo, method: str, outcomes: Sequence[Outcome], accused
 
 def _found(outcome: Outcome) -> set[str]:
     return {finding.requirement for finding in outcome.judgement.findings if not finding.strict_only}
-
-
-def reported(profile: str) -> tuple[str, ...]:
-    """The mutants that reproduce public bug reports. Raises `SuiteError` where there are none."""
-    reports = (report for entry in profile_of(profile).catalogue.values() for report in entry.reports)
-    names = tuple(dict.fromkeys(report.mutant for report in reports if report.mutant))
-    if not names:
-        raise SuiteError(f"--reports: contracts/{profile}/reports.yaml names no mutant.")
-    return names
 
 
 async def listed(only: tuple[str, ...], profile: str = DEFAULT) -> list[MutantInfo]:
@@ -211,11 +192,7 @@ async def matrix(
         echo(f"not run here, found by the tests of the reference alone: {', '.join(apart)}")
     for line in _totals(results, methods):
         echo(line)
-    reports = [report for entry in profile_of(profile).catalogue.values() for report in entry.reports]
-    unproved = [line for result in results if not result.unjudged for line in result.unproved(reports)]
-    for line in unproved:
-        echo(f"REPORT  {line}")
-    if unproved or any(result.survived or result.accidents for result in results):
+    if any(result.survived or result.accidents for result in results):
         return 1
     return 2 if any(result.unjudged for result in results) else 0
 

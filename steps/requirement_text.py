@@ -18,11 +18,6 @@ class CaseEntry(Protocol):
     def at(self) -> Location: ...
 
 
-def seen_in_the_wild(requirement: Requirement) -> str:
-    count = sum(len(report.seen) for report in requirement.reports)
-    return f"in the wild: {count} public report{'s' if count > 1 else ''}"
-
-
 def requirement_text(requirement: Requirement, cases: Iterable[CaseEntry]) -> str:
     """A requirement with the cases that are about it."""
     lines = [
@@ -41,8 +36,5 @@ def requirement_text(requirement: Requirement, cases: Iterable[CaseEntry]) -> st
         lines.append(f"  decision  {requirement.decision}")
     if requirement.needs:
         lines.append(f"  needs     {', '.join(requirement.needs)}")
-    if requirement.reports:
-        lines.append(f"  seen      {seen_in_the_wild(requirement)}")
-        lines += [f"            {', '.join(report.seen)}: {report.symptom}" for report in requirement.reports]
     lines += [f"  case      {case.at}  {case.name} [{case.dialect}]" for case in cases]
     return "\n".join(lines)

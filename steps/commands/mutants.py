@@ -19,21 +19,12 @@ from rollout_conformance.steps.profiles import DEFAULT
     type=click.Choice(["cases", "fuzzing", "exploration"]),
     help="Judge by this method; may be repeated. Default: each mutant by the method that it names.",
 )
-@click.option(
-    "--reports",
-    is_flag=True,
-    help="Only the mutants that reproduce public bug reports, each by the requirement of its report.",
-)
 @click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Mutants at once.")
 @click.option("--profile", default=DEFAULT, show_default=True, help="The profile whose mutants are judged.")
 @click.option("--card", type=click.Path(path_type=Path, exists=True), help="Another configuration of the reference.")
-def command(
-    only: tuple[str, ...], methods: tuple[str, ...], reports: bool, jobs: int, profile: str, card: Path | None
-) -> None:
+def command(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, profile: str, card: Path | None) -> None:
     """Run the suite against servers with one known defect each.
 
     Prints which cases find which defect.
     """
-    if reports:
-        only = (*only, *mutation_testing.reported(profile))
     sys.exit(early_end.run(mutation_testing.matrix(only, methods, jobs, click.echo, profile, card)))

@@ -21,7 +21,6 @@ CLOSING = "Not conformant"  # a profile may say more
 ONLY_BESIDE_OTHERS = (
     "alone, this case passes: it is broken only while other cases are in flight, which the rerun below plays as well"
 )
-SEEN = 3  # public reports named in a block; `explain` has all
 LISTED = 5  # cases named in a block; the report has all
 # A text without its closing quote is one as well, so that no sign is read twice.
 SHAPE = re.compile(r'rc-[0-9a-f]+-\d+x?|call_[\w-]+|"(?:[^"\\]++|\\.)*+"?|-?\d+(?:\.\d+)?', re.DOTALL)
@@ -74,8 +73,6 @@ def finding_block(group: Group) -> str:
     lines = textwrap.wrap(head, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
     if group.requirement.why:
         lines += _field("why", group.requirement.why)
-    if group.requirement.reports:
-        lines += _field("seen", _seen(group.requirement))
     lines += _field("expected", finding.expected) + _field("observed", finding.observed)
     if finding.ignored:
         lines += _field("note", "accepted, and ignored: nobody is told that what was asked for has no effect")
@@ -93,13 +90,6 @@ def finding_block(group: Group) -> str:
     lines += _wire(group)
     lines += [f"  rerun    {group.outcome.rerun}"] if group.outcome.rerun else []
     return "\n".join(lines)
-
-
-def _seen(requirement: Requirement) -> str:
-    """The public reports of the same behaviour, the first of them by name."""
-    references = [reference for report in requirement.reports for reference in report.seen]
-    more = f" and {len(references) - SEEN} more" if len(references) > SEEN else ""
-    return f"in the wild: {', '.join(references[:SEEN])}{more}"
 
 
 def _field(name: str, text: str) -> list[str]:
