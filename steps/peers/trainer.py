@@ -8,7 +8,7 @@ that loses one of them is found out by a check and not by a hanging case.
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -203,22 +203,11 @@ def generation_response(rollout: Enrolled, issued: Issued, line: Reply) -> Respo
     """The response with a generation, with what the script changes of it: a JSON object, or a stream where the request asks for one."""
     reply = _reply(rollout.nonce, len(rollout.issued), issued)
     bend(reply, line)
-    _note_message(rollout, issued, reply)
     asked = parse(rollout.trace.exchanges[issued.exchange].request.body) if rollout.streams else None
     streamed = streamed_reply.requested(asked)
     media = streamed_reply.EVENT_STREAM if streamed and line.content_type == PLAIN else line.content_type
     headers = (("content-type", media), *((("connection", "close"),) if line.close else ()))
     return Response(200, headers, streamed_reply.encode(reply, asked, _dump) if streamed else _dump(reply))
-
-
-def _note_message(rollout: Enrolled, issued: Issued, reply: Mapping[str, Any]) -> None:
-    """Keep the assistant message as it is sent: a server can return no other one."""
-    choices = reply.get("choices")
-    message = (
-        choices[0].get("message") if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
-    )
-    if isinstance(message, dict) and rollout.issued[-1:] == [issued]:
-        rollout.issued[-1] = replace(issued, message=message)
 
 
 def _reply(nonce: str, number: int, issued: Issued) -> dict[str, Any]:

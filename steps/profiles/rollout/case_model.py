@@ -101,9 +101,6 @@ class StartModel(BaseModel):
     scheme: str = ""
     raw: str | None = Field(None, description="the whole body, as text")
     metadata_bytes: int | None = Field(None, ge=12)
-    prompt_bytes: int | None = Field(
-        None, ge=1, le=8 << 20, description="the least size of the user message of the ordinary conversation"
-    )
     tokenizer: Literal["stripping"] | None = None
     unknown: dict[str, Any] = Field(default_factory=dict, description="members that no dialect knows, sent unchanged")
     sampling: Any = Field(None, description="merged over the ordinary sampling")

@@ -67,7 +67,6 @@ LACKS = {
     "calculator": "neither the target nor the card names all four tools of the calculator: add, subtract, multiply, divide",
     "part_of_calculator": "neither the target nor the card names a tool of the calculator",
     "tools": "neither the card nor the target names a tool that can be called",
-    "slow_generation": "the card declares a limit of less than 10 s, before a response after 7 s could arrive",
     "generation_timeout": "the card declares no generation_timeout_s",
     "rollout_timeout": "the card declares no rollout_timeout_s",
     "max_concurrent": "the card declares no max_concurrent",
@@ -80,7 +79,6 @@ LACKS = {
     "cancel": 'the target gives no disposition for {"ids": [id]}, and the card does not declare cancel',
 }
 
-SLOW_S = 10.0  # a limit from which on a response after 7 s is in time
 CAPABILITIES = ("idempotency_key", "shown_id", "reward")  # declared by a card, and by nothing else
 
 
@@ -175,8 +173,6 @@ class RolloutPeers(NoPeers):
             return limits.tool_timeout_s is not None and card.hanging_tool is not None
         if need == "metrics" and case.dialect in ("sync", "callback"):
             return True  # there a result has them
-        if need == "slow_generation":
-            return min(limits.generation_timeout_s or SLOW_S, limits.rollout_timeout_s or SLOW_S) >= SLOW_S
         if need in ("generation_timeout", "rollout_timeout", "lease_timeout"):
             return getattr(limits, f"{need}_s") is not None
         return (

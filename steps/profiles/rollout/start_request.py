@@ -41,8 +41,8 @@ class StartOverrides:
 
     `body` is merged over it: `sampling` and `key` stand for whatever the dialect calls them, `messages` replaces the
     conversation. `without` removes keys. `rollout_id` may give a shape around a unique id: `before`, `after`, `length`.
-    `path` is appended to the trainer's address. `raw` replaces the whole body by these bytes. `prompt_bytes` is the least size of the
-    question. `budget` (n, k) sets max_tokens_total to what the first n replies sample, plus k.
+    `path` is appended to the trainer's address. `raw` replaces the whole body by these bytes. `budget`
+    (n, k) sets max_tokens_total to what the first n replies sample, plus k.
     An `idempotency_key` may be {unique: name} (one a case) or {id_of: label} (another rollout's id).
     """
 
@@ -52,7 +52,6 @@ class StartOverrides:
     path: str = ""
     raw: bytes | None = None
     metadata_bytes: int | None = None
-    prompt_bytes: int | None = None
     tokenizer: str | None = None
     scheme: str = ""
     budget: tuple[int, int] | None = None
@@ -115,7 +114,7 @@ def compose(
     body: dict[str, Any] = {
         "rollout_id": _shaped(nonce, overrides.rollout_id),
         "server_url": base_url,
-        "messages": _conversation(nonce, overrides.prompt_bytes or 0),
+        "messages": _conversation(nonce),
         SAMPLING_NAME[dialect]: dict(SAMPLING),
         "max_turns": 10,
         "max_tokens_total": 8192,
@@ -148,7 +147,7 @@ def _by_url(dialect: str, label: str, nonce: str, trainer_url: str, overrides: S
     base_url = f"{trainer_url}{overrides.path}/of/{nonce}"
     body: dict[str, Any] = {
         "rollout_id": _shaped(nonce, overrides.rollout_id),
-        "initial_messages": _conversation(nonce, overrides.prompt_bytes or 0),
+        "initial_messages": _conversation(nonce),
         "chat_completions_url": f"{base_url}/v1",
         "llm_api_key": f"tk-{nonce}-{label or 'it'}",
         "label": "8",
@@ -184,12 +183,10 @@ def _merge(body: dict[str, Any], dialect: str, name: str, value: Any) -> None:
         body[{"key": KEY_NAME[dialect], "sampling": SAMPLING_NAME[dialect]}.get(name, name)] = value
 
 
-def _conversation(nonce: str, size: int) -> list[dict[str, str]]:
-    """A system message and a question, which is made of at least `size` bytes."""
-    padding = " word" * max(0, -(-(size - len(QUESTION)) // len(" word")))
+def _conversation(nonce: str) -> list[dict[str, str]]:
     return [
         {"role": "system", "content": f"You are a helpful calculator assistant. Session {nonce}."},
-        {"role": "user", "content": QUESTION + padding},
+        {"role": "user", "content": QUESTION},
     ]
 
 

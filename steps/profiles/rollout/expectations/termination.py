@@ -86,25 +86,18 @@ class Failed(RolloutExpectation):
             yield Check(status == self.http_status, expected, f"http_status {show(status)}", exchanges)
 
 
-@verb("ended", short="rollout", example=("left", "{not_finish_reasons: stop}"))
+@verb("ended", short="rollout", example="left")
 @phrase("the rollout has a result")
-@phrase("the rollout has a result with another finish reason than {not_finish_reasons}")
 @dataclass(frozen=True, slots=True)
 class Ended(RolloutExpectation):
     """The rollout ends, with `COMPLETED` or `ERROR`."""
 
     admits: ClassVar = ("error",)
 
-    not_finish_reasons: tuple[str, ...] = ()
-    "Values of `finish_reason` that are wrong for a rollout that completes."
-
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
-        status, reason, exchanges = end_of(rollout)
+        status, _, exchanges = end_of(rollout)
         ok = status in ("COMPLETED", "ERROR")
         yield Check(ok, "a final result, COMPLETED or ERROR", shown_end(rollout), exchanges)
-        if status == "COMPLETED" and self.not_finish_reasons:
-            expected = f"another finish_reason than {' or '.join(self.not_finish_reasons)}"
-            yield Check(reason not in self.not_finish_reasons, expected, shown_end(rollout), exchanges)
 
 
 @verb("callback_status", short="statuses", example=("success", "[cancelled, failure]"))

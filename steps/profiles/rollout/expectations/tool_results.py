@@ -23,33 +23,19 @@ def _values(written: Any) -> tuple[Any, ...]:
     return tuple(tuple(one) if isinstance(one, list) else one for one in written)
 
 
-@verb(
-    "tool_results",
-    short="values",
-    example=("8", "[3, 8, error]", "[[error, 8]]", "{values: [8, 2], unless_failed: true}"),
-)
+@verb("tool_results", short="values", example=("8", "[3, 8, error]", "[[error, 8]]"))
 @phrase("the tool result is {values:json}")
 @phrase("the tool results are {values:json}")
 @phrase("the tool call returns an error", values=(ERROR,))
-@phrase("the rollout fails, or its tool results are {values:json}", unless_failed=True)
 @dataclass(frozen=True, slots=True)
 class ToolResults(RolloutExpectation):
     """The rollout has these tool results, in order."""
 
     values: Annotated[tuple[Any, ...], Written(_values, SCHEMA)]
     "For each a number or text, `error` for the text of an error, `huge` for a number that no float can hold, or a list of what is right."
-    unless_failed: bool = False
-    "Whether a rollout that ends with `ERROR` is right as well."
-
-    @property
-    def admits(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("error",) if self.unless_failed else ()
 
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
         contents = tool_contents(rollout)
-        if self.unless_failed and rollout.is_error():
-            yield Check(True, "an ERROR", "one")
-            return
         if len(contents) != len(self.values):
             yield Check(False, f"{len(self.values)} tool message(s)", f"{len(contents)}: {show(contents)}")
             return

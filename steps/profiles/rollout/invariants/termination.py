@@ -27,14 +27,6 @@ def ending(view: CaseView) -> Iterator[Evidence]:
         yield from _transport(rollout)
 
 
-NATURAL = (
-    "stop",
-    "tool_calls",
-    "function_call",
-    "",
-)  # values of finish_reason; with another one the engine ended the generation
-
-
 def errors(view: CaseView) -> Iterator[Evidence]:
     """Nothing that the server says of a failure shows its inside. What the suite itself sent to it may come back."""
     for rollout in view.rollouts.values():
@@ -103,14 +95,9 @@ def _budget(rollout: Rollout) -> Iterator[Evidence]:
 
 def _asks_on(rollout: Rollout) -> Iterator[Evidence]:
     for before, chat in rollout.turns():
-        if before.issued is None or before.issued.calls or before.issued.tampered:
-            continue
-        # A generation that the engine aborted may be requested again; one that is complete or truncated may not.
-        if before.issued.finish_reason in (*NATURAL, "length"):
-            added = show(chat.messages[len(before.messages) :])
-            expected = f"the end, after finish_reason {before.issued.finish_reason} and no tool call"
+        if before.issued and not before.issued.calls and not before.issued.tampered:
             yield broken(
-                "112", expected, f"another generation request, with the new messages {added}", before.n, chat.n
+                "112", "the end: the assistant asked for no tools", "another generation call", before.n, chat.n
             )
             return
 
@@ -145,7 +132,7 @@ def _due(rollout: Rollout, last: Chat) -> Iterator[tuple[str, tuple[str, ...]]]:
     assert last.issued is not None
     spent = max(sampled(rollout.generated)) >= limit(rollout, "max_tokens_total", DEFAULT_TOKENS)
     used_up = len(rollout.generated) >= limit(rollout, "max_turns", DEFAULT_TURNS)
-    if last.issued.finish_reason not in NATURAL:
+    if last.issued.finish_reason == "length":
         return
     if not last.issued.calls:
         yield "112", ("stop", "max_tokens") if spent else ("stop",)
