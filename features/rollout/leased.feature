@@ -35,7 +35,7 @@ Feature: Results that are fetched with a lease
     When the trainer does not request the result
     And the trainer starts the rollout
     And generation request 1 arrives
-    And nothing happens for 2.5 s
+    And nothing happens for 4 s
     And "later" is released
     And nothing happens for 0.5 s
     And the trainer requests the result of the rollout

@@ -66,9 +66,10 @@ async def _never_ends(self: Service, lease: Lease, original: Any = Service.resul
 
 async def _forgets(self: Service, lease: Lease, original: Any = Service.result) -> dict[str, Any]:
     """The result is given out once."""
+    if lease.status == "unknown":
+        return {"status": "running"}
     body = dict(await original(self, lease))
     if lease.result is not None:
-        lease.result = None
         lease.status = "unknown"
     return body
 

@@ -161,7 +161,9 @@ class Walk:
 
     def may_stop(self) -> bool:
         """Whether each rollout has a report to give, or has given all: between two reports the next one is the server's own affair."""
-        return self.dialect in ("callback", "routed") and all(part.state not in ("DONE", "GRADING", "UNGRADED") for part in self.parts)
+        return self.dialect in ("callback", "routed") and all(
+            part.state not in ("DONE", "GRADING", "UNGRADED") for part in self.parts
+        )
 
     def stop(self) -> None:
         """The server is asked to end in the middle of everything. No reply comes any more, and every trainer must be told."""
