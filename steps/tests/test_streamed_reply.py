@@ -74,10 +74,8 @@ def test_a_reply_that_is_none_stays_none(choices: object) -> None:
     assert [chunk["choices"] for chunk in chunks({"id": "x", "choices": choices})] == [choices]
 
 
-def test_only_a_request_with_stream_true_gets_a_stream() -> None:
-    assert [streamed_reply.requested(body) for body in ({"stream": True}, {"stream": None}, {}, [])] == [
-        True,
-        False,
-        False,
-        False,
-    ]
+@pytest.mark.parametrize(
+    ("body", "stream"), [({"stream": True}, True), ({"stream": None}, False), ({}, False), ([], False)], ids=str
+)
+def test_only_a_request_with_stream_true_gets_a_stream(body: object, stream: bool) -> None:
+    assert streamed_reply.requested(body) is stream
