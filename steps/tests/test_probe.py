@@ -143,8 +143,8 @@ def test_a_lease_is_told_as_what_it_is(hasty: None) -> None:
         )
     )
     assert told.endswith(
-        "the target answers with a lease (polling_lease_token): none of the dialects sync, callback, routed polls for "
-        "results; this dialect is not supported"
+        "the target answers with a lease (polling_lease_token): its results are fetched, which is the dialect leased "
+        "(--dialect leased)"
     )
 
 

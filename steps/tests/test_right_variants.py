@@ -97,10 +97,12 @@ async def shown(name: str | None) -> frozenset[str]:
     card = card.model_copy(update={"env": env, "dialects": ["routed"], "capabilities": []})
     target = PROFILE.reference.app if name is None else "app:rollout_server.mutants:create_app"
     async with ready(RunOptions(target=target, described=card)) as run:
-        return run.peers.shown  # type: ignore[attr-defined, no-any-return]
+        return run.peers.shown["routed"]  # type: ignore[attr-defined, no-any-return]
 
 
-@pytest.mark.parametrize(("name", "found"), [(None, {"status", "cancel"}), ("knows_nothing", set())], ids=str)
+@pytest.mark.parametrize(
+    ("name", "found"), [(None, {"status", "cancel", "metrics"}), ("knows_nothing", {"metrics"})], ids=str
+)
 def test_a_first_rollout_shows_whether_rollouts_are_known_and_cancelled(name: str | None, found: set[str]) -> None:
     assert asyncio.run(shown(name)) == found
 
@@ -117,7 +119,7 @@ async def with_one_place(names: tuple[str, ...]) -> list[Outcome]:
 
 def test_a_server_with_one_place_is_not_accused_of_a_rollout_that_waits_for_it() -> None:
     outcomes = asyncio.run(with_one_place(("Two rollouts that are answered at the same time",)))
-    assert {outcome.case.dialect for outcome in outcomes} == {"sync", "callback", "routed"}
+    assert {outcome.case.dialect for outcome in outcomes} == {"sync", "callback", "routed", "leased"}
     assert [f for outcome in outcomes for f in outcome.judgement.findings] == []
     for outcome in outcomes:
         assert outcome.judgement.verdict is Verdict.INCONCLUSIVE

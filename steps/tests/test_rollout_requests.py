@@ -9,8 +9,8 @@ from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.profiles.rollout.invariants import generation_requests
 
 
-def broken(check: Any, sampling: dict[str, Any], fields: dict[str, Any]) -> set[str]:
-    rollout = SimpleNamespace(dialect="callback", given=SimpleNamespace(sampling=sampling))
+def broken(check: Any, sampling: dict[str, Any], fields: dict[str, Any], dialect: str = "callback") -> set[str]:
+    rollout = SimpleNamespace(dialect=dialect, given=SimpleNamespace(sampling=sampling))
     chat = SimpleNamespace(n=0, fields={"logprobs": True, **fields})
     return {one.requirement for one in check(rollout, chat) if isinstance(one, Finding)}
 
@@ -19,6 +19,12 @@ def broken(check: Any, sampling: dict[str, Any], fields: dict[str, Any]) -> set[
 def test_what_the_start_itself_asked_for_is_no_fault_of_the_server(name: str) -> None:
     assert broken(generation_requests._shape, {}, {name: 3}) == {"ROLLOUT-053"}
     assert broken(generation_requests._shape, {name: 3}, {name: 3}) == set()
+
+
+@pytest.mark.parametrize("dialect", ["routed", "leased"])
+def test_a_stream_is_legal_where_agents_request_one(dialect: str) -> None:
+    assert broken(generation_requests._shape, {}, {"stream": True}, dialect) == set()
+    assert broken(generation_requests._shape, {}, {"stream": True, "n": 2}, dialect) == {"ROLLOUT-053"}
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def load(tmp_path: Path, text: str) -> list[Case]:
 
 def test_a_simple_case_starts_and_ends_in_every_dialect(tmp_path: Path) -> None:
     cases = load(tmp_path, GOOD)
-    assert [case.dialect for case in cases] == ["sync", "callback", "routed"]
+    assert [case.dialect for case in cases] == ["sync", "callback", "routed", "leased"]
     assert [type(step.what).__name__ for step in cases[0].steps] == ["ScriptTrainer", "Start", "WaitForEnd"]
     assert str(cases[0].at) == "rollout/x.yaml:2"
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from rollout_conformance.rollout_server.common.errors import RequestError
+from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.mutants.dialects import LEASED
 from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, after, around, put
 from rollout_conformance.rollout_server.rollout import endpoints, leased_dialect
@@ -65,9 +66,10 @@ async def _never_ends(self: Service, lease: Lease, original: Any = Service.resul
 
 async def _forgets(self: Service, lease: Lease, original: Any = Service.result) -> dict[str, Any]:
     """The result is given out once."""
+    if lease.status == "unknown":
+        return {"status": "running"}
     body = dict(await original(self, lease))
     if lease.result is not None:
-        lease.result = None
         lease.status = "unknown"
     return body
 
@@ -104,7 +106,7 @@ async def _unknown_runs(self: Any, request: Any) -> Any:
     except RequestError as error:
         if error.status != 404:
             raise
-        return endpoints.json_response({"rollout_id": request.path_params["rollout_id"], "status": "queued"})
+        return json_response({"rollout_id": request.path_params["rollout_id"], "status": "queued"})
 
 
 _get = endpoints.RolloutResult.get

@@ -45,6 +45,7 @@ class RolloutState:
     enrolled: Enrolled | None = None
     sending: list[asyncio.Task[Any]] = field(default_factory=list)
     lease: str = ""
+    wait_s: float = 30.0  # how long the server keeps a request for the result open
     polls: bool = True
 
 

@@ -48,7 +48,7 @@ from rollout_conformance.steps.profiles.rollout.invariants.event_order import or
 from rollout_conformance.steps.profiles.rollout.invariants.generation_requests import requests
 from rollout_conformance.steps.profiles.rollout.invariants.history import history
 from rollout_conformance.steps.profiles.rollout.invariants.http_surface import surface
-from rollout_conformance.steps.profiles.rollout.invariants.leased import leased
+from rollout_conformance.steps.profiles.rollout.invariants.leased import leased, unrequested
 from rollout_conformance.steps.profiles.rollout.invariants.mask import mask
 from rollout_conformance.steps.profiles.rollout.invariants.metrics import metrics, numbers
 from rollout_conformance.steps.profiles.rollout.invariants.routed import routed
@@ -356,6 +356,10 @@ def _rollout(session: RolloutSession, part: RolloutState) -> Rollout:
 
 def overdue(case: Case, view: CaseView) -> str | None:
     """Why a failed case proves nothing: a deadline that the target declares passed while the suite kept it waiting."""
+    if "ROLLOUT-282" not in case.requirements:
+        late = next(filter(None, map(unrequested, view.rollouts.values())), None)
+        if late is not None:
+            return late
     limits = [limit for limit in (view.limits.generation_timeout_s, view.limits.rollout_timeout_s) if limit is not None]
     if not limits or case.needs & {"generation_timeout", "rollout_timeout", "tool_timeout"}:
         return None

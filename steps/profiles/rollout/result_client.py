@@ -45,9 +45,9 @@ def begin_to_poll(session: RolloutSession, label: str, response: Response, key: 
     token = lease_of(response)
     if token is None or state.given is None or state.lease:
         return
-    state.lease = token
+    state.lease, state.wait_s = token, wait_of(mapping(parse(response.body)))
     if state.polls:
-        session.spawn(_polled(session, label, token, wait_of(mapping(parse(response.body))), key))
+        session.spawn(_polled(session, label, token, state.wait_s, key))
 
 
 async def _polled(session: RolloutSession, label: str, token: str, wait_s: float, key: Headers) -> None:

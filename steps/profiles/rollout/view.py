@@ -39,10 +39,14 @@ class Chat:
         return messages if isinstance(messages, list) else []
 
     def as_received(self, seen: Any) -> Any:
-        """The generated message as the server received it: a stream does not distinguish an empty content from an absent one, which the
-        message `seen` may then have either way."""
-        message = self.issued.message if self.issued is not None else {}
-        if self.fields.get("stream") is not True or message.get("content") not in (None, ""):
+        """The generated message as the server received it: a stream shows no empty list of calls, and does not distinguish an empty content
+        from an absent one, which the message `seen` may then have either way."""
+        message = dict(self.issued.message) if self.issued is not None else {}
+        if self.fields.get("stream") is not True:
+            return message
+        if not message.get("tool_calls"):  # what has no calls has no chunk with calls
+            message.pop("tool_calls", None)
+        if message.get("content") not in (None, ""):
             return message
         content = seen.get("content") if isinstance(seen, dict) else None
         return {**message, "content": content} if content in (None, "") else message

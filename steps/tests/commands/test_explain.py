@@ -12,7 +12,7 @@ from rollout_conformance.steps.profiles import PROFILES
 def test_a_requirement_is_shown_with_its_sentence_and_its_cases() -> None:
     shown = CliRunner().invoke(cli, ["explain", "rollout-112"]).output
     entry = catalogues.of("rollout")["ROLLOUT-112"]
-    assert shown.startswith(f"ROLLOUT-112  MUST  (sync, callback, routed)\n  {entry.sentence}\n")
+    assert shown.startswith(f"ROLLOUT-112  MUST  (sync, callback, routed, leased)\n  {entry.sentence}\n")
     assert "  case      features/rollout/first.feature:6  Five plus three [sync]\n" in shown
 
 

@@ -8,12 +8,11 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.requests import RequestAction
 from rollout_conformance.steps.http.responses import kept
 from rollout_conformance.steps.profiles.rollout.context import RolloutSession, rollout_state
-from rollout_conformance.steps.profiles.rollout.result_client import lease_header, result_path, wait_of
+from rollout_conformance.steps.profiles.rollout.result_client import GRACE_S, lease_header, result_path
 from rollout_conformance.steps.profiles.rollout.start_client import authorization
 
 NO_ROLLOUT = "-"  # the label of exchanges that belong to no rollout
 WRONG = "rc-no-lease-of-any-rollout"
-GRACE_S = 10.0
 
 
 @verb(
@@ -40,7 +39,7 @@ class GetResult(RequestAction):
         rollout_id = self.rollout_id or (state.given.rollout_id if state.given else "")
         headers = (*self._lease(session), *authorization(session.context))
         request = Request("GET", result_path(rollout_id), headers, b"")
-        n = await session.send(request, rollout=NO_ROLLOUT, deadline_s=wait_of({}) + GRACE_S)
+        n = await session.send(request, rollout=NO_ROLLOUT, deadline_s=state.wait_s + GRACE_S)
         kept(session, name, n)
 
     def _lease(self, session: RolloutSession) -> Headers:

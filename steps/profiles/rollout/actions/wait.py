@@ -36,14 +36,14 @@ class WaitForEnd:
 @phrase("the trainer has received {times} completed callback(s)")
 @dataclass(frozen=True, slots=True)
 class WaitForCallback:
-    """Wait until a number of completed callbacks of a rollout has arrived, acknowledged or not (sync: until the start request is answered)."""
+    """Wait until a number of completed callbacks of a rollout has arrived, acknowledged or not (sync and leased: until there is a result)."""
 
     times: int = 1
     rollout: str = ""
 
     async def perform(self, session: RolloutSession) -> None:
         state = rollout_state(session.state, self.rollout)
-        if session.context.dialect == "sync":
+        if session.context.dialect in ("sync", "leased"):
             await wait_until_ended(session, state)
             return
         what = f"completion callback number {self.times}"

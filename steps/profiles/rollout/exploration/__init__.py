@@ -13,5 +13,5 @@ __all__ = ["fault_pairs", "may_stop", "smaller", "tidied", "walks"]
 
 
 def may_stop(dialect: str) -> bool:
-    """In the sync dialect nobody is left to report to once the connection is gone."""
-    return dialect != "sync"
+    """Where results are not sent by the server, nobody can receive one once it has stopped."""
+    return dialect in ("callback", "routed")

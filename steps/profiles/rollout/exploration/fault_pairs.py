@@ -56,7 +56,7 @@ def _case(dialect: str, n: int, chosen: dict[str, Any]) -> dict[str, Any]:
         "steps": list(_steps(dialect, chosen)),
         "expect": ["ended"],
     }
-    if dialect != "sync":
+    if dialect in ("callback", "routed"):
         case["acks"] = [chosen["ack"], 200]
     return {key: value for key, value in case.items() if value != {}}
 
@@ -78,7 +78,7 @@ def _steps(dialect: str, chosen: dict[str, Any]) -> Iterator[Any]:
             yield {"wait_for_generation_request": 1}
             yield "resend_start"
         yield {"release": "it"}
-    if chosen["again"] == "unacknowledged" and alone and dialect != "sync":
+    if chosen["again"] == "unacknowledged" and alone and dialect in ("callback", "routed"):
         yield {"wait_for_callback": 1}
         yield "resend_start"
     yield {"wait_for_end": "all"}

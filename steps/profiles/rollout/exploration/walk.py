@@ -23,6 +23,7 @@ from rollout_conformance.steps.profiles.rollout.exploration.scenario_emitter imp
     ends,
 )
 from rollout_conformance.steps.profiles.rollout.mistakes import NEVER
+from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
 
 T = TypeVar("T")
 ABOUT = "ROLLOUT-045"  # every rollout that asks at all gives evidence for it
@@ -63,7 +64,7 @@ class Walk:
         if part.state != "IDLE":
             self.steps.append({"resend_start": {"rollout": part.label}})
             return
-        part.start = self.pick(STARTS if self.dialect != "routed" else STARTS[:1])
+        part.start = self.pick(STARTS if self.dialect not in STREAMED else STARTS[:1])
         self.steps.append({"start": part.label})
         self._after(part, "trainer", "StartSent")
         self._asked(part)
@@ -160,7 +161,9 @@ class Walk:
 
     def may_stop(self) -> bool:
         """Whether each rollout has a report to give, or has given all: between two reports the next one is the server's own affair."""
-        return self.dialect != "sync" and all(part.state not in ("DONE", "GRADING", "UNGRADED") for part in self.parts)
+        return self.dialect in ("callback", "routed") and all(
+            part.state not in ("DONE", "GRADING", "UNGRADED") for part in self.parts
+        )
 
     def stop(self) -> None:
         """The server is asked to end in the middle of everything. No reply comes any more, and every trainer must be told."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import first, show
@@ -90,6 +91,23 @@ def _due(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
         statuses = [poll.fields.get("status") if poll.status == 200 else poll.status for poll in rollout.polls[-3:]]
         expected, observed = "a result with status success, failure or cancelled", f"the last responses: {statuses}"
         yield broken("279", expected, observed, rollout.starts[0].n, rollout.polls[-1].n, timing=True)
+
+
+def unrequested(rollout: Rollout) -> str | None:
+    """Why the end of a rollout proves nothing: on a busy machine its lease may have expired between two requests for the result, or one of
+    them was answered late and may have been read late."""
+    accepted = next((start for start in rollout.starts if start.status == 202), None)
+    lease = number(accepted.fields.get("polling_lease_timeout_sec")) if accepted is not None else None
+    if accepted is None or lease is None or not rollout.is_error():
+        return None
+    times = [accepted.exchange.began, *(poll.exchange.began for poll in rollout.polls)]
+    times += [rollout.polls[-1].exchange.ended or times[-1]] if rollout.polls else []
+    longest = max((later - earlier for earlier, later in pairwise(times)), default=0.0)
+    if longest < 0.6 * lease or wait_of(accepted.fields) >= 0.6 * lease:
+        return None
+    return (
+        f"the result was not requested for {longest:.1f} s, and the lease lasts {lease:g} s: this machine is too busy"
+    )
 
 
 def _sample(rollout: Rollout) -> Iterator[Evidence]:
