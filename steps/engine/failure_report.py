@@ -20,6 +20,7 @@ WORDS = {"must": "FAIL", "should": "WARN", "may": "NOTE"}
 WIDTH = 110
 CLOSING = "Not conformant"  # a profile may say more
 LISTED = 5  # cases named in a block; the report has all
+PLACE = "; chunk "  # what follows says where in a stream a breach is seen: no two of them are the same
 # A text without its closing quote is one as well, so that no sign is read twice.
 SHAPE = re.compile(r'rc-[0-9a-f]+-\d+x?|call_[\w-]+|"(?:[^"\\]++|\\.)*+"?|-?\d+(?:\.\d+)?', re.DOTALL)
 
@@ -43,7 +44,11 @@ def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) 
     groups: dict[tuple[str, str, str], Group] = {}
     for outcome in outcomes:
         for finding in outcome.judgement.findings:
-            key = (finding.requirement, SHAPE.sub("#", finding.expected), SHAPE.sub("#", finding.observed))
+            key = (
+                finding.requirement,
+                SHAPE.sub("#", finding.expected),
+                SHAPE.sub("#", finding.observed.partition(PLACE)[0]),
+            )
             known = groups.get(key)
             if known is None:
                 groups[key] = Group(catalogue[finding.requirement], finding, outcome)
