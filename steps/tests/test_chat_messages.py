@@ -72,7 +72,10 @@ def test_reasoning_is_compared_by_either_name(name: str) -> None:
     assert compared(BY_TEXT, reply, stream(ROLE, delta(**thought), delta(finish="stop", content="Paris"))) is None
     lost = compared(BY_TEXT, reply, stream(ROLE, delta(finish="stop", content="Paris"), DONE))
     assert lost is not None
-    assert (lost.expected, lost.observed.partition(";")[0]) == ('as without `stream`: reasoning "Hm."', "reasoning null")
+    assert (lost.expected, lost.observed.partition(";")[0]) == (
+        'as without `stream`: reasoning "Hm."',
+        "reasoning null",
+    )
 
 
 def test_white_space_between_reasoning_and_content_is_nobodys() -> None:
