@@ -22,6 +22,7 @@ ONLY_BESIDE_OTHERS = (
     "alone, this case passes: it is broken only while other cases are in flight, which the rerun below plays as well"
 )
 LISTED = 5  # cases named in a block; the report has all
+PLACE = "; chunk "  # what follows says where in a stream a breach is seen: no two of them are the same
 # A text without its closing quote is one as well, so that no sign is read twice.
 SHAPE = re.compile(r'rc-[0-9a-f]+-\d+x?|call_[\w-]+|"(?:[^"\\]++|\\.)*+"?|-?\d+(?:\.\d+)?', re.DOTALL)
 
@@ -45,7 +46,11 @@ def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) 
     groups: dict[tuple[str, str, str], Group] = {}
     for outcome in outcomes:
         for finding in outcome.judgement.findings:
-            key = (finding.requirement, SHAPE.sub("#", finding.expected), SHAPE.sub("#", finding.observed))
+            key = (
+                finding.requirement,
+                SHAPE.sub("#", finding.expected),
+                SHAPE.sub("#", finding.observed.partition(PLACE)[0]),
+            )
             known = groups.get(key)
             if known is None:
                 groups[key] = Group(catalogue[finding.requirement], finding, outcome)

@@ -8,7 +8,7 @@ from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
 
 PLACEHOLDER = re.compile(r"<(\w+)>")
-LONGEST = 60  # characters of a value in the name of a row, where another value is shorter
+LONGEST = 40  # characters of a value in the name of a row, where another value is shorter
 
 
 def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]:

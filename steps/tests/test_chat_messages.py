@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.engine.findings import Finding
+from rollout_conformance.steps.engine.findings import Finding, Satisfied
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.http.responses import Responses
@@ -31,7 +31,7 @@ def call(name: str = "call_1", arguments: object = '{"a": 5}') -> Json:
 def whole(finish: str = "stop", *, logprobs: int = 0, **message: object) -> ChatResponse:
     entries = [{"token": "a", "logprob": -0.5} for _ in range(logprobs)]
     choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": {"content": entries}}
-    return ChatResponse("whole", 0, {"max_tokens": 4}, 200, {"choices": [choice]})
+    return ChatResponse("whole", 0, {"max_tokens": 4, "logprobs": True}, 200, {"choices": [choice]})
 
 
 def delta(index: int = 0, finish: str | None = None, *, logprobs: int = 0, **members: object) -> Json:
@@ -43,7 +43,7 @@ def delta(index: int = 0, finish: str | None = None, *, logprobs: int = 0, **mem
 def stream(*data: object, status: int = 200) -> ChatResponse:
     chunks = tuple(Chunk(0.0, one) for one in data)
     headers = (("content-type", "text/event-stream"),)
-    request = {"max_tokens": 4, "stream": True}
+    request = {"max_tokens": 4, "stream": True, "logprobs": True}
     return ChatResponse("stream", 1, request, status, assembled(chunks), chunks, headers=headers)
 
 
@@ -72,7 +72,10 @@ def test_reasoning_is_compared_by_either_name(name: str) -> None:
     assert compared(BY_TEXT, reply, stream(ROLE, delta(**thought), delta(finish="stop", content="Paris"))) is None
     lost = compared(BY_TEXT, reply, stream(ROLE, delta(finish="stop", content="Paris"), DONE))
     assert lost is not None
-    assert (lost.expected, lost.observed.partition(";")[0]) == ('stream as whole: reasoning "Hm."', "reasoning null")
+    assert (lost.expected, lost.observed.partition(";")[0]) == (
+        'as without `stream`: reasoning "Hm."',
+        "reasoning null",
+    )
 
 
 def test_white_space_between_reasoning_and_content_is_nobodys() -> None:
@@ -86,7 +89,7 @@ def test_the_chunk_that_is_wrong_is_shown_with_its_neighbours() -> None:
     pieces = [delta(content=one) for one in ("One", " two", " thre", " four")]
     found = compared(BY_TEXT, whole(content="One two three four"), stream(ROLE, *pieces, delta(finish="stop"), DONE))
     assert found is not None
-    assert found.expected == 'stream as whole: content "One two three four"'
+    assert found.expected == 'as without `stream`: content "One two three four"'
     assert 'chunk 3 {"choices"' in found.observed
     assert 'chunk 4 (here) {"choices":[{"index":0,"delta":{"content":" four"}' in found.observed
     assert "chunk 2 " not in found.observed
@@ -168,7 +171,10 @@ def test_a_cut_call_ends_with_length() -> None:
     counted = stream(ROLE, *cut, {**HEAD, "choices": [], **usage}, DONE)
     assert broken(counted) == {"CHAT-038": '"tool_calls"'}
     reply = whole("length", tool_calls=[call(arguments='{"a"')])
-    assert compared(SameFinish(), reply, counted) is not None
+    assert compared(SameFinish(), reply, counted) is None  # found already
+    uncounted = compared(SameFinish(), reply, stream(ROLE, *cut, DONE))
+    assert uncounted is not None
+    assert uncounted.expected == 'finish_reason "length" in stream as in whole'
     assert compared(SameFinish(), reply, stream(ROLE, cut[0], delta(finish="length"), DONE)) is None
 
 
@@ -179,6 +185,12 @@ def test_a_stream_has_as_many_logprobs(count: int, ok: bool) -> None:
     assert (found is None) == ok
     if found is not None:
         assert (found.expected, found.observed) == ("4 logprobs in choice 0", f"{count} logprobs in choice 0")
+
+
+def test_no_logprobs_are_as_many_as_none() -> None:
+    demand = SameLogprobs()
+    found = list(demand.judge(view(whole(content=None), stream(ROLE, DONE)), "CHAT-055"))
+    assert found == [Satisfied("CHAT-055")]
 
 
 def test_nothing_is_compared_with_a_reply_without_logprobs() -> None:

@@ -89,9 +89,9 @@ def test_an_engine_that_crashes_now_and_then_breaks_one_requirement() -> None:
 
 
 def test_a_combination_that_is_refused_is_said_to_be_refused_and_not_ignored() -> None:
-    played = outcomes("refuses_tools_in_streams", *STREAMS)
+    played = outcomes("refuses_tools_in_streams", *STREAMS, "scenarios/chat/combinations.yaml")
     findings = [finding for outcome in played for finding in outcome.judgement.findings]
-    assert findings
+    assert {finding.requirement for finding in findings} == {"CHAT-063"}
     assert all(finding.observed.startswith("rejected with 400") and not finding.ignored for finding in findings)
 
 

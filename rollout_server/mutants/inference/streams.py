@@ -127,6 +127,7 @@ MUTANTS = (
     Mutant(
         "stream_cut_call_ends_as_call",
         breaks="038",
+        also=("020",),
         what="a streamed call that max_tokens cut ends with tool_calls",
         patch=around(chat_stream, "token_chunks", _ends_as_call),
     ),

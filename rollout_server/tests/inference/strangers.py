@@ -63,7 +63,8 @@ def deltas(name: str) -> Callable[..., Iterator[dict[str, Any]]]:
             if "content" not in delta:
                 yield delta
                 continue
-            begin, close = len("<think>\n"), max(0, choice.text.find("\n</think>"))
+            begin, close = len("<think>\n"), choice.text.find("\n</think>")
+            close = len(choice.text) if close < 0 else close  # cut within the reasoning
             if thought := choice.text[max(start, begin) : min(end, close)] if content else "":
                 yield {name: thought}
             visible = min(end, tool_call_parser.content_end(choice.text, choice.calls))

@@ -116,7 +116,7 @@ def _rejected(view: CaseView, requirement: str, together: ChatResponse) -> Itera
     """A finding where at least two of the parameters are accepted alone."""
     granted = [one for one in view.named(ALONE) if one.is_success]
     if len(granted) > 1:
-        expected = f"{_names(together)} accepted together, as each of them is alone"
+        expected = f'"{_names(together)}" accepted together, as each of them is alone'
         observed = f"rejected with {together.shown()}"
         yield Finding(requirement, expected, observed, (together.n, *(one.n for one in granted)))
 

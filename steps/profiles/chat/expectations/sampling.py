@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mappings
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -19,6 +20,7 @@ from rollout_conformance.steps.profiles.chat.expectations.samples import (
     sample_key,
     told_apart,
 )
+from rollout_conformance.steps.profiles.chat.invariants.completions import finish_reasons
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
@@ -47,7 +49,8 @@ class SameCompletion(ComparedResponses):
         if odd is None:
             return Check(True, f"the same as {first.name}", "the same")
         expected, observed = told_apart(first, odd, self.by)
-        return Check(False, f"{odd.name} as {first.name}: {expected}", observed)
+        pair = "as without `stream`" if odd.streamed and not first.streamed else f"{odd.name} as {first.name}"
+        return Check(False, f"{pair}: {expected}", observed)
 
 
 @verb("same_finish", short="of", example="[first, second]")
@@ -58,6 +61,8 @@ class SameFinish(ComparedResponses):
     def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
         if not all(one.is_completion and one.first_choice.finish for one in responses):
             return None
+        if any(isinstance(one, Finding) for one in finish_reasons(view)):
+            return None  # one of them is wrong by itself
         first, *others = responses
         odd = next((one for one in others if one.first_choice.finish != first.first_choice.finish), first)
         expected = f"finish_reason {show(first.first_choice.finish)} in {odd.name} as in {first.name}"
@@ -183,6 +188,10 @@ class SameLogprobs(ComparedResponses):
 
     def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
         first, last = responses[0], responses[-1]
+        if not all(one.request.get("logprobs") for one in (first, last)):
+            return None  # logprobs were rejected beside something else (CHAT-063)
+        if not any(choice.logprobs for one in (first, last) for choice in one.choices):
+            return Check(True, "no logprobs", "no logprobs")  # a reply without content, which needs none
         choices = list(zip(first.choices, last.choices, strict=False))
         checks = [self._compared(one, other, n) for n, (one, other) in enumerate(choices) if logprobs(one)]
         return next((check for check in checks if not check.ok), checks[0] if checks else None)

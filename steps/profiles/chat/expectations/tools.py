@@ -69,8 +69,9 @@ def _shown(choice: Choice) -> str:
 
 
 def _has_json_arguments(call: Mapping[str, object]) -> bool:
-    """The model of a case that names its calls writes JSON; ids and the other members of calls are judged everywhere (CHAT-040)."""
-    return isinstance(parse(text(mapping(call.get("function")).get("arguments")).encode("utf-8", "replace")), dict)
+    """The model of a case that names its calls writes JSON. Ids, empty arguments and the other members are judged everywhere (CHAT-040)."""
+    arguments = text(mapping(call.get("function")).get("arguments"))
+    return not arguments.strip() or isinstance(parse(arguments.encode("utf-8", "replace")), dict)
 
 
 @verb("at_most_one_call", example="{of: one, beside: several}")
