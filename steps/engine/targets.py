@@ -5,10 +5,8 @@ A started target owns its process group, so that ending it ends whatever it star
 
 import asyncio
 import contextlib
-import random
 import shlex
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -21,6 +19,8 @@ import httpx
 from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.early_end import ENDING
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.port_claims import claimed_port
+from rollout_conformance.steps.engine.port_claims import free_port as free_port
 from rollout_conformance.steps.engine.process import Process
 from rollout_conformance.steps.engine.process_guard import GUARD
 from rollout_conformance.steps.paths import ROOT
@@ -28,7 +28,6 @@ from rollout_conformance.steps.paths import ROOT
 READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is noticed at once
 FIRST_ANSWER_S = 10.0  # a server that is there answers within this, on a busy machine too
 GRACE_S = 15.0  # how long a target may take to end after SIGTERM before it is killed
-PORTS, TRIES = range(20_000, 32_000), 50
 
 
 @dataclass(slots=True)
@@ -93,12 +92,11 @@ async def running(
 
     What it writes goes to `keep_log`, which stays, or to a file that goes with it.
     """
-    port = free_port()
-    words = command(spec, port)
-    if words is None:
-        yield Target(spec.rstrip("/"))
-        return
-    with _log(keep_log) as log:
+    with claimed_port() as port, _log(keep_log) as log:
+        words = command(spec, port)
+        if words is None:
+            yield Target(spec.rstrip("/"))
+            return
         process = _start(words, env, log)
         target = Target(f"http://127.0.0.1:{port}", process, log)
         try:
@@ -186,18 +184,3 @@ def _unreachable(base_url: str, fault: str) -> str:
     if fault.startswith("does not speak HTTP"):
         return f"{base_url} {fault}. Is it the right port, and http or https as the server has it?"
     return f"{base_url} does not answer HTTP: {fault}. Is the server running there?"
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below those that the system gives away by itself.
-
-    A target takes it a moment later. One of the others would by then be the own end of some connection, now and then, or a server of
-    another run; and whatever that answers would be taken for the target.
-    """
-    for port in random.SystemRandom().sample(PORTS, TRIES):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from rollout_conformance.rollout_server.common import sse
 from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, after, around, put
 from rollout_conformance.rollout_server.router import failover, streaming, usage
 from rollout_conformance.rollout_server.router.backend_client import BackendError
 from rollout_conformance.rollout_server.router.streaming import Stream
+from rollout_conformance.rollout_server.router.usage import UsageOptions
 
 Json = dict[str, object]
 Visible = Callable[[Stream, bytes], bytes | None]
@@ -59,13 +61,11 @@ def _counts_only(chunk: Json | None) -> Json | None:
     return {**chunk, "usage": {name: value for name, value in counts.items() if name.endswith("_tokens")}}
 
 
-def _option_is_there(original: Callable[..., object], body: Json, migrates: bool) -> object:
+def _option_is_there(original: Callable[..., UsageOptions], body: Json, migrates: bool) -> UsageOptions:
     """`include_usage: false` is read as if its presence mattered."""
-    options = body.get("stream_options")
-    flipped = (
-        {**options, "include_usage": True} if isinstance(options, dict) and "include_usage" in options else options
-    )
-    return original({**body, "stream_options": flipped}, migrates)
+    options, found = body.get("stream_options"), original(body, migrates)
+    is_there = isinstance(options, dict) and "include_usage" in options
+    return replace(found, final=True, adds_final=True) if is_there and not found.final else found
 
 
 async def _stops_at_the_end(original: Callable[[Stream], AsyncIterator[bytes]], self: Stream) -> AsyncIterator[bytes]:

@@ -1,7 +1,6 @@
 """Which statuses of a response a case allows, all its expectations together."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.http.expectations import Status
@@ -27,14 +26,14 @@ def allowed(case: Case, view: CaseView, response: ChatResponse) -> frozenset[int
     return found
 
 
-def _about(case: Case, view: CaseView, response: ChatResponse) -> Iterator[Any]:
+def _about(case: Case, view: CaseView, response: ChatResponse) -> Iterator[object]:
     for step in case.expectations:
         of = getattr(step.what, "of", ())
         if any(one is response for one in view.named(*((of,) if isinstance(of, str) else of))):
             yield step.what
 
 
-def _statuses(expectation: Any) -> frozenset[int] | None:
+def _statuses(expectation: object) -> frozenset[int] | None:
     if isinstance(expectation, Status):
         return expectation.numbers
     if isinstance(expectation, SomeHaveStatus | LimitEnforced):

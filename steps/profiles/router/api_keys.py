@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.requests import Send
@@ -38,7 +37,7 @@ class CreateKey:
         return (self.name,)
 
     async def perform(self, session: RouterSession) -> None:
-        body: dict[str, Any] = {"org": "suite", "scopes": list(self.scopes), "key": created_key(session, self.name)}
+        body: dict[str, object] = {"org": "suite", "scopes": list(self.scopes), "key": created_key(session, self.name)}
         body |= {"expires_at": self.expires_at} if self.expires_at is not None else {}
         await Send(KEYS, "POST", json.dumps(body), name=self.name).perform(session)
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from rollout_conformance.steps.engine.verb_parsing import Written, made, members
 from rollout_conformance.steps.engine.verbs import object_schema, phrase, verb
@@ -14,7 +14,7 @@ from rollout_conformance.steps.peers.scripted_backends import BackendResponse, B
 from rollout_conformance.steps.profiles.router.context import RouterContext, RouterSession
 
 BackendName = Literal["a", "b", "c", "d"]
-PLAIN: Mapping[str, Any] = {"text": "Done."}
+PLAIN: Mapping[str, object] = {"text": "Done."}
 
 
 def script_of(session: RouterSession) -> BackendScript:
@@ -23,7 +23,7 @@ def script_of(session: RouterSession) -> BackendScript:
     return found
 
 
-def _response(written: Any) -> BackendResponse:
+def _response(written: object) -> BackendResponse:
     """How a backend responds: a status, a fault, a text, or members. Raises `ValueError` for anything else."""
     if isinstance(written, BackendResponse):
         return written

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import Difference, show
@@ -41,10 +40,10 @@ class RequestForwarded:
 class ResponseMembers(ResponseExpectation):
     """The response (the first chunk of a stream) has these members, with the values that the backend returned."""
 
-    members: Mapping[str, Any]
+    members: Mapping[str, object]
     "The members; those of an object are compared one by one, and others may be there."
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         whole = next(iter(mappings(response.data)), {}) if response.streamed else response.fields
         return gravest_change(list(changes(dict(self.members), whole)))
 
@@ -72,7 +71,7 @@ def gravest_change(lost: list[Difference]) -> Check:
 class ChunkMembersForwarded(ResponseExpectation):
     """Each chunk of the stream still has the unknown member `rc_word` that the backend gave it (`extra_member`)."""
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         deltas = [mapping(part.get("delta")) for part in response.deltas]
         lost = [delta for delta in deltas if delta.get("content") and "rc_word" not in delta]
         return Check(not lost, "rc_word in every chunk, as at the backend", show(lost[:2]))

@@ -24,7 +24,7 @@ DEGRADE, HEAL, AUDIT = f"{BACKENDS}/{{name}}/degrade", f"{BACKENDS}/{{name}}/hea
 KEY = f"{KEYS}/{{key_id}}"
 NONCE_TEXT = re.compile(NONCE.pattern.decode())
 OWN_HEADER, TWICE = "X-API-Key", ("Idempotency-Key", "X-Request-Id")
-UNKNOWN: Mapping[str, Any] = {"rc_member": {"zero": 0, "none": None, "list": [False, ""]}}
+UNKNOWN: Mapping[str, object] = {"rc_member": {"zero": 0, "none": None, "list": [False, ""]}}
 LINES = (
     (BackendResponse(),),
     (BackendResponse(text="Fertig: 5 \u00b7 3 \U0001f680", members=UNKNOWN),),
@@ -82,11 +82,11 @@ def _to_backends(session: RouterSession, generated: Any, nonce: str) -> None:
     generated.body = mine
 
 
-def _is_conversation(value: Any) -> bool:
+def _is_conversation(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
 
 
-def _new_key(body: Mapping[str, Any], nonce: str) -> dict[str, Any]:
+def _new_key(body: Mapping[str, Any], nonce: str) -> dict[str, object]:
     """A key can be created only once, and a burst needs a rate."""
     mine = dict(body)
     if isinstance(mine.get("key"), str) and len(mine["key"]) >= 16:

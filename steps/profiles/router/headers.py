@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
@@ -87,7 +86,7 @@ class RequestIdForwarded(ResponseExpectation):
 class RequestIdInError(ResponseExpectation):
     """The body of an error response contains the `X-Request-Id` of the response."""
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: CaseView) -> Check:
         returned = response.header(ID)
         return Check(
             bool(returned) and str(returned) in response.text, f"{show(returned)} in the body", show(response.body)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rollout_conformance.steps.engine.json_diff import ABSENT, Difference
 
@@ -10,7 +9,7 @@ HUGE = 2**64  # no inference server reads an integer beyond it
 OWN_MEANING = ("metadata",)  # parameters to which routers give a meaning of their own
 
 
-def changes(expected: Any, observed: Any, path: str = "") -> Iterator[Difference]:
+def changes(expected: object, observed: object, path: str = "") -> Iterator[Difference]:
     """Members whose value has changed, each with its path. Others may have been added."""
     if isinstance(expected, Mapping) and isinstance(observed, Mapping):
         for name, value in expected.items():
@@ -29,7 +28,7 @@ def harmless(change: Difference) -> bool:
     )
 
 
-def _same(expected: Any, observed: Any) -> bool:
+def _same(expected: object, observed: object) -> bool:
     """Equal as JSON: 0 and 0.0 are one number, false and 0 are not."""
     if expected is ABSENT or observed is ABSENT:
         return expected is observed
@@ -38,5 +37,5 @@ def _same(expected: Any, observed: Any) -> bool:
     return bool(expected == observed) or json.dumps(expected, sort_keys=True) == json.dumps(observed, sort_keys=True)
 
 
-def _nothing(value: Any) -> bool:
+def _nothing(value: object) -> bool:
     return value is None or value is ABSENT

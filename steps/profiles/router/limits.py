@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
@@ -10,6 +10,7 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.responses import KeptResponse
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.backend_requests import script
 
@@ -43,19 +44,21 @@ to be a whole number of seconds, 1 or more, and `X-RateLimit-Remaining` not nega
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         responses = view.named(*self.of)
-        yield self._counts(responses, seconds(view, responses)).evidence(requirement, *responses[:1])
+        yield self._counts([response.status for response in responses], seconds(view, responses)).evidence(
+            requirement, *responses[:1]
+        )
         for response in responses:
             if response.status in self.statuses:
                 for check in self._rejection(response, view):
                     yield check.evidence(requirement, response)
 
-    def _counts(self, responses: list[Any], took_s: float) -> Check:
+    def _counts(self, statuses: list[int | None], took_s: float) -> Check:
         most = self.most + int(self.per_s * took_s)
-        succeeded = sum(response.status == 200 for response in responses)
-        rejected = sum(response.status in self.statuses for response in responses)
-        ok = 0 < succeeded <= most and succeeded + rejected == len(responses)
+        succeeded = statuses.count(200)
+        rejected = sum(status in self.statuses for status in statuses)
+        ok = 0 < succeeded <= most and succeeded + rejected == len(statuses)
         expected = f"1 to {most} successes, {' or '.join(map(str, self.statuses))} for the others"
-        return Check(ok, expected, show([response.status for response in responses]))
+        return Check(ok, expected, show(statuses))
 
     def _rejection(self, response: KeptResponse, view: CaseView) -> Iterator[Check]:
         after = response.header("retry-after")
@@ -72,7 +75,7 @@ to be a whole number of seconds, 1 or more, and `X-RateLimit-Remaining` not nega
             yield Check(int(remaining) >= 0, "X-RateLimit-Remaining: 0 or more", remaining)
 
 
-def seconds(view: CaseView, responses: list[Any]) -> float:
+def seconds(view: CaseView, responses: list[ChatResponse]) -> float:
     """From the first of these requests to the last response."""
     exchanges = [view.trace.exchanges[response.n] for response in responses]
     ends: list[float] = [exchange.ended or exchange.began for exchange in exchanges]

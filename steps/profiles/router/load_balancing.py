@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from math import exp, lgamma, log
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
@@ -109,7 +108,7 @@ def served_by(view: CaseView, *names: str) -> list[str]:
     return [backend for backend in found if backend is not None]
 
 
-def _as_text(messages: Any) -> str:
+def _as_text(messages: object) -> str:
     """Messages as one text: equal ones have the same."""
     return json.dumps(messages, sort_keys=True)
 
@@ -123,7 +122,7 @@ class ModelsListed(ResponseExpectation):
     models: tuple[str, ...]
     "The ids."
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: CaseView) -> Check:
         ids = [one.get("id") for one in mappings(response.fields.get("data"))]
         counts = Counter(one for one in ids if isinstance(one, str))
         return Check(all(counts[name] == 1 for name in self.models), f"each once: {', '.join(self.models)}", show(ids))

@@ -40,7 +40,14 @@ def _parts(value: Mapping[str, object], path: Path) -> Iterator[tuple[Path, obje
             for call in mappings(inner):
                 yield from _parts(call, (*path, name, index_of(call.get("index"))))
         elif inner is not None and name != "index":
-            yield (*path, name), inner
+            yield (*path, name), _without_nulls(inner)
+
+
+def _without_nulls(value: object) -> object:
+    """A member that is null says as much as one that is absent."""
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _received(path: Path, found: Content) -> list[object]:

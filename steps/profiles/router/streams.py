@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping, text
@@ -24,7 +23,7 @@ class ResponseText(ResponseExpectation):
     text: str
     "The text."
 
-    def check(self, response: ChatResponse, view: Any) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check:
         content = response.first_choice.content
         return Check(content == self.text, show(self.text), show(content))
 
@@ -74,7 +73,7 @@ class CoherentStream(ResponseExpectation):
     usage: Mapping[str, int] = field(default_factory=dict)
     "Members that the usage has to have."
 
-    def check(self, response: ChatResponse, view: Any) -> list[Check]:
+    def check(self, response: ChatResponse, view: CaseView) -> list[Check]:
         ids = {str(mapping(data).get("id")) for data in response.data if isinstance(data, Mapping)}
         roles = [part for part in response.deltas if text(mapping(part.get("delta")).get("role"))]
         ends = [part for part in response.deltas if part.get("finish_reason")]

@@ -36,6 +36,7 @@ TEXT = [
         ([chunk({"reasoning": "Hm"})], [chunk({"reasoning_content": "Hm"})], True),
         ([chunk({"reasoning": "Hm"})], [chunk({"content": "Hm"})], False),
         ([chunk({"content": "a"}, logprobs={"content": [1]})], [chunk({"content": "a"})], False),
+        ([chunk({}, logprobs={"content": [{"bytes": None}]})], [chunk({}, logprobs={"content": [{}]})], True),
         ([chunk({"content": "a", "rc": 1})], [chunk({"content": "a"})], False),
         ([{**chunk({}), "rc_chunk": 0}], [chunk({})], False),
         ([{"choices": [{"index": 1, "delta": {"content": "a"}}]}], [chunk({"content": "a"})], False),

@@ -1,0 +1,73 @@
+"""What the client sent is compared with every request at a backend."""
+
+import json
+from typing import Any, cast
+
+import pytest
+
+from rollout_conformance.steps.engine.findings import Finding
+from rollout_conformance.steps.engine.trace import Request, Trace
+from rollout_conformance.steps.peers.scripted_backends import BackendResponse, BackendScript
+from rollout_conformance.steps.profiles.chat.view import CaseView
+from rollout_conformance.steps.profiles.router.request_fidelity import lost_members, reordered, requests_unmodified
+
+NONCE = "rc-00000000-1x"
+FAILS = BackendResponse(status=503)
+BODY: dict[str, Any] = {
+    "messages": [{"role": "user", "content": NONCE}],
+    "seed": 2**53 + 1,
+    "tools": [{"z": 0, "a": {}}],
+}
+
+
+def request(body: Any, path: str = "/v1/chat/completions") -> Request:
+    return Request("POST", path, (), body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def found(*received: Any, first: BackendResponse = FAILS) -> list[tuple[str, str]]:
+    trace = Trace()
+    trace.open(request(BODY), to_target=True)
+    script = BackendScript(NONCE, trace, (first, BackendResponse()))
+    for body in received:
+        script.take("a", request(body))
+    view = cast(CaseView, type("View", (), {"trace": trace, "extra": {"scripts": [script]}}))
+    return [(one.requirement, one.observed) for one in requests_unmodified(view) if isinstance(one, Finding)]
+
+
+def test_each_attempt_is_compared() -> None:
+    assert found(BODY, BODY) == []
+    ((requirement, observed),) = found(BODY, {**BODY, "seed": 2**53})
+    assert (requirement, observed) == ("ROUTER-001", "seed: 9007199254740992 (request 2 to the backends, at backend a)")
+
+
+def test_a_body_that_is_no_longer_json_is_reported() -> None:
+    ((requirement, observed),) = found(BODY, json.dumps(BODY).encode()[:-9])
+    assert requirement == "ROUTER-001"
+    assert "no JSON" in observed
+
+
+def test_the_rest_of_an_interrupted_stream_is_requested_in_another_way() -> None:
+    assert found(BODY, {"messages": [NONCE]}, first=BackendResponse(reset_after=2)) == []
+
+
+def test_the_order_of_members_is_a_requirement_of_its_own() -> None:
+    ((requirement, observed),) = found({**BODY, "tools": [{"a": {}, "z": 0}]})
+    assert (requirement, observed) == ("ROUTER-067", 'tools[0] with the members ["a", "z"]')
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "paths"),
+    [
+        ({"stream": False}, {}, []),
+        ({"stream": True}, {}, ["stream"]),
+        ({"logprobs": False}, {}, ["logprobs"]),
+        ({"model": "a", "user": "b", "stream_options": {}}, {}, []),
+        ({"a": {"model": 1}}, {"a": {}}, ["a.model"]),
+    ],
+)
+def test_what_counts_as_lost(sent: Any, received: Any, paths: list[str]) -> None:
+    assert [one.path for one in lost_members(sent, received)] == paths
+
+
+def test_members_may_be_added_at_any_place() -> None:
+    assert list(reordered({"a": 1, "b": {"c": 1, "d": 2}}, {"a": 1, "x": 0, "b": {"c": 1, "y": 0, "d": 2}}, "t")) == []
