@@ -62,7 +62,8 @@ def fuzz(contract: Contract, watch: Watch, plan: Plan, into: dict[str, Tally] | 
     """
     hooks.use(watch)
     tallies = {} if into is None else into
-    tallies |= {f"{method} {path}": Tally() for method, path in contract.operations()}
+    left_out = _left_out(watch)
+    tallies |= {f"{method} {path}": Tally() for method, path in contract.operations() if path not in left_out}
     try:
         for event in engine.from_schema(_schema(contract, watch, plan)).execute():
             if isinstance(event, events.FatalError):
@@ -86,7 +87,13 @@ def _schema(contract: Contract, watch: Watch, plan: Plan) -> Any:
     # What is found is noted and the run goes on: a breach of little weight must not hide what comes after it.
     mine.update(base_url=watch.target.base_url, headers=headers, continue_on_failure=True)
     mine.generation.update(max_examples=plan.max_examples, deterministic=plan.seed is None)
-    return schemathesis.openapi.from_dict(dict(contract.spec), config=config)
+    spec, left_out = dict(contract.spec), _left_out(watch)
+    spec["paths"] = {path: item for path, item in spec["paths"].items() if path not in left_out}
+    return schemathesis.openapi.from_dict(spec, config=config)
+
+
+def _left_out(watch: Watch) -> frozenset[str]:
+    return watch.fuzz.left_out(watch.run.runner.options.card)
 
 
 def _count(tallies: dict[str, Tally], event: Any, fuzz: Fuzz) -> None:
