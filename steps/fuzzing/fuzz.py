@@ -62,8 +62,7 @@ def fuzz(contract: Contract, watch: Watch, plan: Plan, into: dict[str, Tally] | 
     """
     hooks.use(watch)
     tallies = {} if into is None else into
-    left_out = _left_out(watch)
-    tallies |= {f"{method} {path}": Tally() for method, path in contract.operations() if path not in left_out}
+    tallies |= {f"{method} {path}": Tally() for method, path in contract.operations()}
     try:
         for event in engine.from_schema(_schema(contract, watch, plan)).execute():
             if isinstance(event, events.FatalError):
@@ -135,6 +134,10 @@ def outcome(contract: Contract, watch: Watch, label: str, tally: Tally, level: s
     """One operation as a case: a pass when requests were sent and nothing counted was found."""
     about = (watch.fuzz.conforms,)
     case = Case(f"generated {label}", contract.profile, watch.dialect, about, (), Location(contract.shown, 1))
+    if label.partition(" ")[2] in _left_out(watch):
+        return Outcome(
+            case, Judgement(Verdict.SKIP, {}, (), "a target with this card does not have the path"), None, 0.0, ""
+        )
     if not tally.cases:
         return Outcome(case, Judgement(Verdict.INCONCLUSIVE, {}, (), "no request was generated"), None, 0.0, "")
     levels = {name: requirement.level for name, requirement in watch.run.profile.catalogue.items()}

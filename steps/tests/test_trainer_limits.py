@@ -114,10 +114,11 @@ def test_a_few_certain_tokens_or_another_temperature_are_none() -> None:
     ("recorded", "broken"), [([-0.5, -0.25], False), ([-0.5001, -0.25], False), ([-0.5, -2], True)]
 )
 def test_the_record_has_the_logprobs_of_the_generations(recorded: list[float], broken: bool) -> None:
-    seen = view(
-        {"choices": [], "logprobs": [-0.5, -0.25]}, record={"response_mask": [0, 1, 1], "logprobs": [0, *recorded]}
-    )
-    assert found(logprobs(seen)) == ({"TRAINER-306"} if broken else set())
+    record = {"turns": [{"prompt_token_ids": [1], "token_ids": [2, 3]}], "logprobs": [0, *recorded]}
+    shifted = record | {"response_mask": [1, 1, 0]}  # a wrong mask is another breach
+    for one in (record, shifted):
+        seen = view({"choices": [], "logprobs": [-0.5, -0.25]}, record=one)
+        assert found(logprobs(seen)) == ({"TRAINER-306"} if broken else set())
 
 
 def test_a_correct_mask_that_is_rejected_is_the_cause_of_what_follows() -> None:
