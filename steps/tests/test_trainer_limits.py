@@ -51,13 +51,21 @@ def test_more_tokens_than_max_tokens_are_found() -> None:
 
 
 def test_an_empty_message_of_no_tokens_is_an_overflow_and_nothing_else() -> None:
-    nothing = {"token_ids": [], "logprobs": [], "choices": [{"message": EMPTY, "finish_reason": "stop"}]}
+    nothing: dict[str, Any] = {
+        "token_ids": [],
+        "logprobs": [],
+        "choices": [{"message": EMPTY, "finish_reason": "stop"}],
+    }
     assert found(replies(view(reply(**nothing)))) == {"TRAINER-305"}
 
 
 @pytest.mark.parametrize("reason", ["length", "abort", "error"])
 def test_an_empty_message_that_claims_nothing_is_none(reason: str) -> None:
-    nothing = {"token_ids": [], "logprobs": [], "choices": [{"message": EMPTY, "finish_reason": reason}]}
+    nothing: dict[str, Any] = {
+        "token_ids": [],
+        "logprobs": [],
+        "choices": [{"message": EMPTY, "finish_reason": reason}],
+    }
     assert "TRAINER-305" not in found(replies(view(reply(**nothing))))
 
 

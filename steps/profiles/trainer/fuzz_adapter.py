@@ -4,7 +4,6 @@ Without this, nearly all generated calls would end at the first door: no such ro
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,7 @@ from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.profiles.trainer.actions import Generate, ReportEnd, StartRollout
 from rollout_conformance.steps.profiles.trainer.rollout_source import source_of
-from rollout_conformance.steps.profiles.trainer.state import CaseContext, TrainerSession, rollout_state
+from rollout_conformance.steps.profiles.trainer.state import CaseContext, JsonObject, TrainerSession, rollout_state
 
 START, CHAT, COMPLETED = "/rollouts", "/v1/chat/completions", "/v1/rollout/completed"
 RECORD = "/rollouts/{rollout_id}"
@@ -55,7 +54,7 @@ async def adapt_request(session: TrainerSession, generated: Any) -> str | None:
     return None
 
 
-def _at_home(session: TrainerSession, body: Mapping[str, Any]) -> dict[str, Any]:
+def _at_home(session: TrainerSession, body: JsonObject) -> dict[str, object]:
     """A control request that names our server: nothing is sent to an invented address. What was wrong with it stays wrong."""
     context: CaseContext = session.context
     nonce, mine = context.nonce(), dict(body)
@@ -77,7 +76,7 @@ def _brief(session: TrainerSession, nonce: str, dialect: str) -> HostedRollout:
     return hosted
 
 
-async def _of_a_rollout(session: TrainerSession, generated: Any, body: Mapping[str, Any]) -> str | None:
+async def _of_a_rollout(session: TrainerSession, generated: Any, body: JsonObject) -> str | None:
     part = rollout_state(session.state, "")
     try:
         await StartRollout().perform(session)
@@ -99,7 +98,7 @@ async def _of_a_rollout(session: TrainerSession, generated: Any, body: Mapping[s
     return part.hosted.key if part.hosted and _is_positive(generated, "header") else None
 
 
-def _is(kind: TypeAdapter[Any], value: Any) -> bool:
+def _is(kind: TypeAdapter[Any], value: object) -> bool:
     try:
         kind.validate_python(value)
     except ValidationError:
