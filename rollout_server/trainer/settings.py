@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     backend_key: SecretStr | None = None
     backend_timeout_s: Seconds = 300  # one generation: decoding a long context takes minutes
     model: str = "default"
-    context_tokens: Count = 131_072  # of the built-in policy: prompt and generation
+    context_tokens: Count = 65_536  # of the built-in policy: prompt and generation
 
     control_key: SecretStr | None = None
     server_key: SecretStr | None = None

@@ -86,7 +86,13 @@ def _schema(contract: Contract, watch: Watch, plan: Plan) -> Any:
     # What is found is noted and the run goes on: a breach of little weight must not hide what comes after it.
     mine.update(base_url=watch.target.base_url, headers=headers, continue_on_failure=True)
     mine.generation.update(max_examples=plan.max_examples, deterministic=plan.seed is None)
-    return schemathesis.openapi.from_dict(dict(contract.spec), config=config)
+    spec, left_out = dict(contract.spec), _left_out(watch)
+    spec["paths"] = {path: item for path, item in spec["paths"].items() if path not in left_out}
+    return schemathesis.openapi.from_dict(spec, config=config)
+
+
+def _left_out(watch: Watch) -> frozenset[str]:
+    return watch.fuzz.left_out(watch.run.runner.options.card)
 
 
 def _count(tallies: dict[str, Tally], event: Any, fuzz: Fuzz) -> None:
@@ -128,6 +134,10 @@ def outcome(contract: Contract, watch: Watch, label: str, tally: Tally, level: s
     """One operation as a case: a pass when requests were sent and nothing counted was found."""
     about = (watch.fuzz.conforms,)
     case = Case(f"generated {label}", contract.profile, watch.dialect, about, (), Location(contract.shown, 1))
+    if label.partition(" ")[2] in _left_out(watch):
+        return Outcome(
+            case, Judgement(Verdict.SKIP, {}, (), "a target with this card does not have the path"), None, 0.0, ""
+        )
     if not tally.cases:
         return Outcome(case, Judgement(Verdict.INCONCLUSIVE, {}, (), "no request was generated"), None, 0.0, "")
     levels = {name: requirement.level for name, requirement in watch.run.profile.catalogue.items()}

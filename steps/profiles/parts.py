@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rollout_conformance.contracts.lifecycle import Table
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class Fuzz:
     requirement. `no_internals` and `no_secrets` are broken by a response that shows `internals` or the key of the target.
 
     With `gateway` a 502 or 504 is the fault of what is behind the target. Without `plain` there is nothing of ours to attach to when
-    schemathesis is run by itself. `dialect_of` gives the dialect of an OpenAPI document, None for one that is none of the profile's."""
+    schemathesis is run by itself. `dialect_of` gives the dialect of an OpenAPI document, None for one that is none of the profile's;
+    `left_out` the paths that a target with this card does not have."""
 
     adapter: FuzzAdapter
     conforms: str
@@ -101,6 +103,7 @@ class Fuzz:
     gateway: bool = True
     plain: bool = True
     dialect_of: Callable[[Mapping[str, Any]], str | None] = _named
+    left_out: Callable[[Card], frozenset[str]] = lambda card: frozenset()
 
     @property
     def requirements(self) -> frozenset[str]:

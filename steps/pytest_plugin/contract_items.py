@@ -64,6 +64,8 @@ class OperationItem(SuiteItem):
             raise Broken(outcome)
         if outcome.judgement.verdict is Verdict.INCONCLUSIVE:
             pytest.xfail(f"inconclusive: {outcome.judgement.reason}")
+        if outcome.judgement.verdict is Verdict.SKIP:
+            pytest.skip(outcome.judgement.reason or "left out")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, SuiteError):

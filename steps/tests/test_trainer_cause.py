@@ -1,6 +1,5 @@
 """A right generation call that a trainer does not answer is the one finding of its case."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.profiles.trainer.cause import SERVES
 from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
 from rollout_conformance.steps.profiles.trainer.profile import PROFILE
-from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
+from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, RolloutState
 
 AT = Location("scenarios/trainer/x.yaml", 3)
 
@@ -23,7 +22,7 @@ def cause_of(
     n = trace.open(Request("POST", "/v1/chat/completions"), to_target=True, rollout="a")
     answer = None if status is None else Response(status, (), b'{"detail": "out of memory"}')
     trace.close(n, answer, None if answer else "the connection was closed without an answer")
-    rollout: Any = SimpleNamespace(calls=[Call(n, {}, right)])
+    rollout = RolloutState("a", calls=[Call(n, {}, right)])
     tokens: Any = None
     case = Case("c", "trainer", "sync", (about,), (Step(GenerationStatus(wanted), AT),), AT)
     return PROFILE.cause(case, CaseView(trace, "sync", {"a": rollout}, tokens, None))
@@ -69,3 +68,17 @@ def test_a_reply_that_is_wrong_in_itself_is_what_the_turns_after_it_rest_on() ->
     assert found is not None
     assert found.finding is not None
     assert (found.finding.requirement, found.certain) == ("TRAINER-179", True)
+
+
+def test_a_control_request_that_was_rejected_leaves_nothing_to_judge() -> None:
+    trace = Trace()
+    control = trace.open(Request("POST", "/rollouts"), to_target=True)
+    trace.close(control, Response(429, (), b'{"detail": "too many"}'))
+    call = trace.open(Request("POST", "/v1/chat/completions"), to_target=True)
+    trace.close(call, Response(422, (), b"{}"))
+    rollout, tokens = RolloutState("a", control=control, calls=[Call(call, {}, True)]), Any
+    case = Case("c", "trainer", "sync", ("TRAINER-180",), (Step(GenerationStatus((200,)), AT),), AT)
+    found = PROFILE.cause(case, CaseView(trace, "sync", {"a": rollout}, tokens, None))  # type: ignore[arg-type]
+    assert found is not None
+    assert (found.finding, found.since) == (None, control)
+    assert found.reason == 'the control request was answered 429 {"detail":"too many"}: no rollout began'

@@ -60,7 +60,7 @@ MUTANTS = (
     Mutant(
         "encodes_again",
         breaks="189",
-        also=("183", "185", "188"),
+        also=("183", "185", "188", "304"),
         what="sampled tokens are encoded again",
         patch=every(
             around(BuiltInBackend, "generate", _samples_oddly),

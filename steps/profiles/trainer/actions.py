@@ -284,7 +284,7 @@ class ReportEnd:
         session.trace.event(part.label, "trainer", "CompletedAcknowledged" if good else "CompletedRejected", n)
 
 
-def _result(part: RolloutState, status: str, rollout_id: str) -> dict[str, Any]:
+def _result(part: RolloutState, status: str, rollout_id: str) -> dict[str, object]:
     failed = {"error_message": "The agent failed.", "finish_reason": "error"} if status == "ERROR" else {}
     return {
         "rollout_id": rollout_id or part.rollout_id,
@@ -347,7 +347,7 @@ def _starts(part: RolloutState) -> int:
     return len(part.hosted.starts) if part.hosted else 0
 
 
-def _record_status(session: TrainerSession, n: int) -> Any:
+def _record_status(session: TrainerSession, n: int) -> object:
     exchange = session.trace.exchanges[n]
     body = parse(exchange.response.body) if exchange.response else None
     return body.get("status") if isinstance(body, dict) else None

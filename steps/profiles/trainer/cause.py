@@ -10,12 +10,14 @@ from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import listed
 from rollout_conformance.steps.profiles.trainer.expectations import ControlStatus, GenerationStatus
 from rollout_conformance.steps.profiles.trainer.invariants import replies
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 from rollout_conformance.steps.profiles.trainer.statuses import fits
 
 SERVES = "TRAINER-178"
+MASK = "TRAINER-185"
 BUSY = (429, 503)
 SHOWN = 200  # characters of a body
 
@@ -34,11 +36,30 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
         first = min(wrong, key=lambda item: item.exchanges[0])
         return Cause(f"a reply was wrong: {first.observed}", first, first.exchanges[0], certain=True)
     calls = sorted((call for rollout in view.rollouts.values() for call in rollout.calls), key=lambda call: call.n)
+    masked = next((call for call in calls if _mask_is_rejected(view, call)), None)
+    if masked is not None:
+        return _of_mask(view, masked)
     lost = next((call for call in calls if call.right and _is_no_answer(view.answer(call.n)[0])), None)
     if lost is None or _is_demanded(case, view.answer(lost.n)[0]):
         return None
     about = case.requirements[0]
     return _of(view, lost, about if "case" in catalogue[about].judged_by else SERVES)
+
+
+def _mask_is_rejected(view: CaseView, call: Call) -> bool:
+    """Whether a request with a correct mask was rejected in words that name the mask."""
+    response = view.exchange(call.n).response
+    if response is None or not call.right or not call.body.get("response_mask") or not 400 <= response.status < 500:
+        return False
+    return b"mask" in response.body.lower()
+
+
+def _of_mask(view: CaseView, call: Call) -> Cause:
+    length = len(listed(call.body.get("response_mask")))
+    status, body = view.answer(call.n)
+    observed = f"a correct response_mask of {length} elements is rejected: {status} {show(body)}"
+    expected = f"200 to a response_mask with one element for each of the {length} inserted tokens"
+    return Cause(observed, Finding(MASK, expected, observed, (call.n,)), call.n, certain=True)
 
 
 def _is_rejected(view: CaseView, n: int) -> bool:

@@ -13,7 +13,7 @@ from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.engine.lenient_json import listed, mappings
 from rollout_conformance.steps.engine.trace import Exchange, parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, RolloutState
+from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState
 from rollout_conformance.steps.profiles.trainer.statuses import Status, fits
 from rollout_conformance.steps.profiles.trainer.truncation import choice, count, finished, is_empty, reaches
 
@@ -132,7 +132,7 @@ class SameGenerations(RolloutExpectation):
                 yield Check(ok, "the same generation as before", observed, (first_n, n))
 
 
-def _generation(body: Mapping[str, Any]) -> dict[str, Any]:
+def _generation(body: JsonObject) -> dict[str, object]:
     message = next((choice.get("message") for choice in mappings(body.get("choices"))), None)
     return {"message": message, "token_ids": body.get("token_ids"), "logprobs": body.get("logprobs")}
 

@@ -4,7 +4,6 @@ Without this, nearly all generated calls would end at the first door: no such ro
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,16 +11,26 @@ from pydantic import TypeAdapter, ValidationError
 
 from rollout_conformance.contracts.rollout import wire
 from rollout_conformance.steps.engine.session import WaitTimeout
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
-from rollout_conformance.steps.profiles.trainer.actions import ReportEnd, StartRollout
-from rollout_conformance.steps.profiles.trainer.state import CaseContext, TrainerSession, rollout_state
+from rollout_conformance.steps.profiles.trainer.actions import Generate, ReportEnd, StartRollout
+from rollout_conformance.steps.profiles.trainer.rollout_source import source_of
+from rollout_conformance.steps.profiles.trainer.state import CaseContext, JsonObject, TrainerSession, rollout_state
 
 START, CHAT, COMPLETED = "/rollouts", "/v1/chat/completions", "/v1/rollout/completed"
+RECORD = "/rollouts/{rollout_id}"
 ROLLOUT_ID: TypeAdapter[Any] = TypeAdapter(wire.RolloutId)
 MESSAGES: TypeAdapter[Any] = TypeAdapter(wire.Messages)
 URL: TypeAdapter[Any] = TypeAdapter(wire.ServerUrl)
+
+
+def left_out(card: Card) -> frozenset[str]:
+    """The paths that a trainer does not have, where rollouts begin without a control request."""
+    if source_of(card) == "control":
+        return frozenset()
+    return frozenset({START} if "record" in card.capabilities else {START, RECORD})
 
 
 def about(dialect: str, start: bool) -> tuple[str, ...]:
@@ -45,7 +54,7 @@ async def adapt_request(session: TrainerSession, generated: Any) -> str | None:
     return None
 
 
-def _at_home(session: TrainerSession, body: Mapping[str, Any]) -> dict[str, Any]:
+def _at_home(session: TrainerSession, body: JsonObject) -> dict[str, object]:
     """A control request that names our server: nothing is sent to an invented address. What was wrong with it stays wrong."""
     context: CaseContext = session.context
     nonce, mine = context.nonce(), dict(body)
@@ -67,14 +76,16 @@ def _brief(session: TrainerSession, nonce: str, dialect: str) -> HostedRollout:
     return hosted
 
 
-async def _of_a_rollout(session: TrainerSession, generated: Any, body: Mapping[str, Any]) -> str | None:
+async def _of_a_rollout(session: TrainerSession, generated: Any, body: JsonObject) -> str | None:
     part = rollout_state(session.state, "")
     try:
         await StartRollout().perform(session)
     except WaitTimeout:
         return None
-    if not part.hosted or not part.hosted.accepted:
+    if not part.began:
         return None
+    if part.open and generated.path == COMPLETED:
+        await Generate().perform(session)  # it is known from then on
     mine = {**body, "rollout_id": part.rollout_id}
     if generated.path == CHAT and _is(MESSAGES, body.get("messages")):
         mine["messages"] = part.history
@@ -84,10 +95,10 @@ async def _of_a_rollout(session: TrainerSession, generated: Any, body: Mapping[s
     elif isinstance(mask, list) and mask and all(type(entry) is int and entry in (0, 1) for entry in mask):
         mine["response_mask"] = None  # nothing was inserted before the first call
     generated.body = mine
-    return part.hosted.key if _is_positive(generated, "header") else None
+    return part.hosted.key if part.hosted and _is_positive(generated, "header") else None
 
 
-def _is(kind: TypeAdapter[Any], value: Any) -> bool:
+def _is(kind: TypeAdapter[Any], value: object) -> bool:
     try:
         kind.validate_python(value)
     except ValidationError:
@@ -109,7 +120,7 @@ async def ended(session: TrainerSession, n: int, request: Request, response: Res
     session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
     session.trace.close(n, response)
     part = rollout_state(session.state, "")
-    if part.hosted and part.hosted.accepted:
+    if part.began:
         try:
             await ReportEnd(status="ERROR").perform(session)
         except WaitTimeout:

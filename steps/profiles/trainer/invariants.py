@@ -1,7 +1,7 @@
 """What holds for every rollout that a trainer runs, whatever a case is about. Pure functions of the trace."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
@@ -13,7 +13,7 @@ from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappi
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.peers.token_oracle import completion_text
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
-from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, RolloutState, sound
+from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState, sound
 from rollout_conformance.steps.profiles.trainer.truncation import nothing_sampled, within_max_tokens
 
 
@@ -43,7 +43,7 @@ def replies(view: CaseView) -> Iterator[Evidence]:
                 yield from _tokens(view, rollout, call, body)
 
 
-def _shape(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
+def _shape(call: Call, body: JsonObject) -> Iterator[Evidence]:
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     message = choice.get("message")
@@ -64,11 +64,11 @@ def _shape(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
         yield satisfied(179) if ok else broken(179, expected, observed, call.n)
 
 
-def _integer(value: Any) -> bool:
+def _integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _usage(view: CaseView, call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
+def _usage(view: CaseView, call: Call, body: JsonObject) -> Iterator[Evidence]:
     usage = body.get("usage")
     if usage is None and "usage" not in body and view.dialect == "sync":
         return
@@ -82,7 +82,7 @@ def _usage(view: CaseView, call: Call, body: Mapping[str, Any]) -> Iterator[Evid
         yield satisfied(181)
 
 
-def _calls(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
+def _calls(call: Call, body: JsonObject) -> Iterator[Evidence]:
     known = {show(c.get("id")) for m in call.body["messages"] for c in mappings(mapping(m).get("tool_calls"))}
     message = body["choices"][0]["message"]
     calls = message.get("tool_calls") or []
@@ -103,7 +103,7 @@ def _calls(call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
         known.add(show(name))
 
 
-def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: Mapping[str, Any]) -> Iterator[Evidence]:
+def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: JsonObject) -> Iterator[Evidence]:
     ids, logprobs, prompt = (body.get(name) for name in ("token_ids", "logprobs", "prompt_token_ids"))
     whole = all(isinstance(v, list) for v in (ids, logprobs, prompt))
     if not whole or not all(map(_integer, [*ids, *prompt])) or not all(isinstance(v, int | float) for v in logprobs):  # type: ignore[misc,union-attr]
@@ -143,7 +143,7 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: Mapping[str
     yield _same_text(183, view.tokens, prompt, view.tokens.render(messages, tools), "prompt_token_ids", call.n)
 
 
-def _truncated_text(tokens: Tokens, ids: list[int], message: Mapping[str, Any], expected: str, n: int) -> Evidence:
+def _truncated_text(tokens: Tokens, ids: list[int], message: JsonObject, expected: str, n: int) -> Evidence:
     """A truncated turn has no end, and a message may leave out the part of it that can no longer be read, such as half a tool call."""
     found = _same_text(182, tokens, ids, expected, "token_ids", n)
     said = re.sub(r"\s+", "", str(message.get("content") or ""))
@@ -180,7 +180,7 @@ def records(view: CaseView) -> Iterator[Evidence]:
         yield from _masked(turns, record, n)
 
 
-def _prefix(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+def _prefix(turns: list[Any], record: JsonObject, n: int) -> Iterator[Evidence]:
     for k in range(1, len(turns)):
         before = [*listed(turns[k - 1].get("prompt_token_ids")), *listed(turns[k - 1].get("token_ids"))]
         prompt = listed(turns[k].get("prompt_token_ids"))
@@ -199,7 +199,7 @@ def _prefix(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evi
             yield broken(189, expected, f"another token at {at}, and drift: {show(record.get('drift'))}", n)
 
 
-def _masked(turns: list[Any], record: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+def _masked(turns: list[Any], record: JsonObject, n: int) -> Iterator[Evidence]:
     ids, mask, logprobs = (record.get(name) for name in ("token_ids", "response_mask", "logprobs"))
     if record.get("drift") or not all(isinstance(value, list) for value in (ids, mask, logprobs)):
         return

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeGuard
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
-from rollout_conformance.steps.engine.lenient_json import listed
+from rollout_conformance.steps.engine.lenient_json import listed, mappings
 from rollout_conformance.steps.profiles.trainer.state import CaseView, RolloutState
 
 REAL = "TRAINER-306"
@@ -31,11 +31,18 @@ def _of_replies(view: CaseView, rollout: RolloutState) -> Numbers | None:
 
 
 def _of_record(record: Mapping[str, object]) -> Numbers | None:
-    """The logprobs of the record where its mask is 1, None where it has none."""
-    mask, values = record.get("response_mask"), record.get("logprobs")
-    if not isinstance(mask, list) or not _are_numbers(values) or len(mask) != len(values):
+    """The logprobs of the record where its turns were sampled, whatever its mask is; None where that cannot be read off."""
+    values, turns = record.get("logprobs"), mappings(record.get("turns"))
+    places = [_sampled(turn) for turn in turns]
+    if record.get("drift") or not _are_numbers(values) or not places or len(values) != places[-1][1]:
         return None
-    return [value for one, value in zip(mask, values, strict=True) if one == 1]
+    return [value for begin, end in places for value in values[begin:end]]
+
+
+def _sampled(turn: Mapping[str, object]) -> tuple[int, int]:
+    """Where the sampled tokens of a turn begin and end."""
+    begin = len(listed(turn.get("prompt_token_ids")))
+    return begin, begin + len(listed(turn.get("token_ids")))
 
 
 def _are_numbers(values: object) -> TypeGuard[Numbers]:

@@ -194,6 +194,7 @@ PROFILE: Profile[TrainerState, CaseView] = Profile(
         no_5xx="TRAINER-303",
         no_internals="TRAINER-300",
         no_secrets="TRAINER-194",
+        left_out=fuzz_adapter.left_out,
     ),
     cause=partial(cause, CATALOGUE),
     ends_by_itself=SERVES,

@@ -1,6 +1,7 @@
 """`rollout-conformance serve trainer`."""
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -24,13 +25,57 @@ PORT = "MOCK_TRAINER_PORT"
     "--backend-url", envvar="TRAINER_BACKEND_URL", default=None, help="An engine: serve a real trainer in front of it."
 )
 @click.option("--model", default=None, help="The model of that engine; default: the first that it lists.")
-def command(host: str, port: int, tokenizer: Path | None, backend_url: str | None, model: str | None) -> None:
-    """A mock trainer for any rollout server; with --backend-url a real one in front of any vLLM."""
+@click.option(
+    "--rollouts",
+    type=click.Choice(["control", "open", "started"]),
+    default=None,
+    help="Serve the reference trainer, where rollouts begin so: POST /rollouts, any new rollout_id, or by the trainer itself.",
+)
+@click.option(
+    "--dialect", type=click.Choice(["sync", "callback"]), multiple=True, help="With --rollouts open or started."
+)
+@click.option(
+    "--rollout-server", metavar="URL", default=None, help="With --rollouts started: where rollouts are started."
+)
+def command(
+    host: str,
+    port: int,
+    tokenizer: Path | None,
+    backend_url: str | None,
+    model: str | None,
+    rollouts: str | None,
+    dialect: tuple[str, ...],
+    rollout_server: str | None,
+) -> None:
+    """A mock trainer for any rollout server; with --backend-url a real one in front of any vLLM; with --rollouts the reference trainer."""
+    if rollouts is not None:
+        _reference(host, port, tokenizer, rollouts, dialect, rollout_server)
+        return
     if backend_url is not None:
         _live(host, port, tokenizer, backend_url, model)
         return
     require_free(host, port, PORT)
     asyncio.run(_mock(host, port, load(tokenizer or TOKENIZER)))
+
+
+def _reference(
+    host: str, port: int, tokenizer: Path | None, rollouts: str, dialects: tuple[str, ...], server: str | None
+) -> None:
+    """Serve the reference trainer with its own policy."""
+    if rollouts == "started" and server is None:
+        raise click.UsageError("--rollouts started needs --rollout-server URL: the address where rollouts are started.")
+    os.environ |= {"TRAINER_HOST": host, "TRAINER_PORT": str(port), "TRAINER_ROLLOUTS": rollouts}
+    if rollouts == "started" and port:
+        os.environ.setdefault("TRAINER_PUBLIC_URL", f"http://{host}:{port}")
+    if dialects:
+        os.environ["TRAINER_DIALECTS"] = json.dumps(dialects)
+    if server is not None:
+        os.environ["TRAINER_ROLLOUT_SERVER"] = server
+    if tokenizer is not None:
+        os.environ["TRAINER_TOKENIZER"] = str(tokenizer.resolve())
+    require_free(host, port, PORT)
+    click.echo(f"reference trainer on http://{host}:{port or '(any)'}, rollouts: {rollouts}  stop: Ctrl-C", err=True)
+    become(f"{SERVER}.trainer")
 
 
 def _live(host: str, port: int, tokenizer: Path | None, backend_url: str, model: str | None) -> None:

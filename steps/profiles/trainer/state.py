@@ -18,6 +18,7 @@ from rollout_conformance.steps.profiles.trainer.rollout_source import Source
 if TYPE_CHECKING:
     from rollout_conformance.steps.profiles.trainer.closing import Closing
 
+JsonObject = Mapping[str, Any]  # of anybody: each member is looked at before it is used
 QUESTIONS = ("Please calculate 5 plus 3.", "Please calculate 9 minus 4.", "Please calculate 6 times 7.")
 
 
@@ -27,7 +28,7 @@ class Call:
     is how many were added to it, so that no context takes it."""
 
     n: int
-    body: Mapping[str, Any]
+    body: JsonObject
     right: bool
     retry: int | None = None
     words: int = 0
@@ -38,9 +39,8 @@ class RolloutState:
     """`history` is that of the rollout server; its first `answered` messages end with the last generation, which has `sampled` tokens
     behind `prompt` prompt tokens; `truncated` when that one has no end of turn. `sampling` are the parameters of its generation requests,
     `base_url` where they go, where the start request says so. `open` when nobody starts the rollout: its first generation request does.
-    `reported` once the trainer accepted its end.
-    `control`, `callbacks` and `records` are the numbers of the exchanges: the control request that
-    started the rollout, the completed callbacks, and the readings of the record."""
+    `reported` once the trainer accepted its end. `control`, `callbacks` and `records` are the numbers of the exchanges: the control request
+    that started the rollout, the completed callbacks, and the readings of the record."""
 
     label: str
     rollout_id: str = ""
@@ -113,12 +113,12 @@ class CaseView:
     def exchange(self, n: int) -> Exchange:
         return self.trace.exchanges[n]
 
-    def replies(self, rollout: RolloutState) -> list[tuple[Call, Mapping[str, Any]]]:
+    def replies(self, rollout: RolloutState) -> list[tuple[Call, JsonObject]]:
         """The right calls that were answered 200, retries left out, with what was answered."""
         answered = [(call, *self.answer(call.n)) for call in rollout.calls if call.right and call.retry is None]
         return [(call, body) for call, status, body in answered if status == 200]
 
-    def record(self, rollout: RolloutState, nth: int = -1) -> Mapping[str, Any]:
+    def record(self, rollout: RolloutState, nth: int = -1) -> JsonObject:
         """The record of a rollout as the trainer returned it, {} where it was not read or not returned."""
         if len(rollout.records) < abs(nth if nth < 0 else nth + 1):
             return {}
@@ -144,7 +144,7 @@ def rollout_state(state: TrainerState, label: str) -> RolloutState:
     return rollout_states(state).setdefault(label, RolloutState(label))
 
 
-def sound(message: Any) -> bool:
+def sound(message: object) -> bool:
     """Whether a template can render a message: its content is a text or null, its calls are calls with texts as arguments."""
     if not isinstance(message, Mapping) or not isinstance(message.get("content"), str | None):
         return False
@@ -154,7 +154,7 @@ def sound(message: Any) -> bool:
     return named and (calls is None or (isinstance(calls, list) and len(calls) == len(functions)))
 
 
-def inserted(reply: Mapping[str, Any], turn: int) -> list[dict[str, Any]]:
+def inserted(reply: JsonObject, turn: int) -> list[dict[str, Any]]:
     """What a rollout server puts behind a reply: a result for every call, or the next question."""
     calls = mappings(reply.get("tool_calls"))
     return calculator.result_messages(calls) or [{"role": "user", "content": QUESTIONS[turn % len(QUESTIONS)]}]
@@ -175,7 +175,7 @@ def insertions(tokens: Tokens, part: RolloutState) -> tuple[int, ...]:
     return *_behind(tokens, part, tools, whole), *grown
 
 
-def _behind(tokens: Tokens, part: RolloutState, tools: Sequence[Any], whole: str) -> tuple[int, ...]:
+def _behind(tokens: Tokens, part: RolloutState, tools: Sequence[object], whole: str) -> tuple[int, ...]:
     head, end, _ = tokens.render(part.history[: part.answered], tools, generation=False).rpartition(END_OF_TURN)
     known = head if part.truncated else head + end  # the end of a truncated turn is inserted
     return (len(tokens.encode(whole[len(known) :])),) if end and whole.startswith(known) else ()
