@@ -163,7 +163,11 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
         expected = f"the generation call that failed ({failed}) retried, and COMPLETED"
         accused = accused if rollout.dialect == "sync" else NOT_RETRIED
     return Cause(
-        observed, Finding(accused, expected, observed, (*before[-1:], result.n)), since, certain=failed is not None
+        observed,
+        Finding(accused, expected, observed, (*before[-1:], result.n)),
+        since,
+        certain=failed is not None,
+        beside=failed is None,
     )
 
 
