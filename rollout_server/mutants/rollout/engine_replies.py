@@ -172,8 +172,8 @@ MUTANTS = (
     ),
     Mutant(
         "compaction",
-        breaks="048",
-        also=("047", "049", "055", "062", "117", "093"),
+        breaks="047",
+        also=("048", "049", "093", "117", "118"),
         dialects=("callback", "routed"),
         what="the history is summarized once the usage is large",
         patch=every(around(generation, "to_reply", _compacts), around(agent, "with_results", _summarized)),
@@ -187,7 +187,7 @@ MUTANTS = (
     Mutant(
         "calls_are_turns",
         breaks="243",
-        also=("*",),
+        also=("113", "112"),
         what="each of several parallel calls uses up a turn",
         patch=_calls_are_turns,
     ),
@@ -200,7 +200,7 @@ MUTANTS = (
     Mutant(
         "known_ids_skipped",
         breaks="244",
-        also=("093",),
+        also=("093", "109"),
         what="a call whose id occurred before is not run",
         patch=_skips_known_ids,
     ),
