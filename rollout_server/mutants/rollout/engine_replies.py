@@ -59,7 +59,7 @@ _large = _Large()
 
 
 def _summarized(original: Any, history: Sequence[Any], results: Sequence[Any]) -> Sequence[Any]:
-    return [history[0], SUMMARY] if _large.get() else original(history, results)  # type: ignore[no-any-return]
+    return [history[0], SUMMARY] if _large.get() else original(history, results)
 
 
 def _calls_are_turns() -> None:
@@ -139,7 +139,8 @@ def _as_stop(names: Sequence[str]) -> Patch:
     def change(body: dict[str, Any]) -> dict[str, Any]:
         return {**body, "finish_reason": "stop"} if body["finish_reason"] in names else body
 
-    return change_result(change)
+    patch: Patch = change_result(change)
+    return patch
 
 
 MUTANTS = (

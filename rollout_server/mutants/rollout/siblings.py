@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, around
 from rollout_conformance.rollout_server.rollout import agent, errors, generation
@@ -24,12 +24,12 @@ def _abort_others(me: "asyncio.Task[object]") -> None:
 def _ends_others(spreads: Callable[[BaseException], bool]) -> Patch:
     """An end that `spreads` ends every rollout that runs beside it."""
 
-    async def run(original: Callable[..., object], state: RolloutState, app_state: AppState) -> object:
+    async def run(original: Callable[..., Awaitable[object]], state: RolloutState, app_state: AppState) -> object:
         me = asyncio.current_task()
         assert me is not None
         _running.add(me)
         try:
-            return await original(state, app_state)  # type: ignore[misc]
+            return await original(state, app_state)
         except (RolloutError, asyncio.CancelledError) as error:
             if me in _aborted:
                 me.uncancel()
@@ -59,12 +59,14 @@ def _cancelled(error: BaseException) -> bool:
 _open: dict[str, "asyncio.Future[object]"] = {}
 
 
-async def _shared(original: Callable[..., object], rollout: RolloutState, request: object, state: AppState) -> object:
+async def _shared(
+    original: Callable[..., Awaitable[object]], rollout: RolloutState, request: object, state: AppState
+) -> object:
     """Identical messages that are in flight at the same time share one generation."""
     messages: Sequence[object] = rollout.history
     name = json.dumps([messages, rollout.start.sampling], sort_keys=True, default=str)
     if name not in _open:
-        _open[name] = asyncio.ensure_future(original(rollout, request, state))  # type: ignore[arg-type]
+        _open[name] = asyncio.ensure_future(original(rollout, request, state))
         _open[name].add_done_callback(lambda _: _open.pop(name, None))
     return await asyncio.shield(_open[name])
 
