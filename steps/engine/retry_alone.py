@@ -59,7 +59,7 @@ def _breach(judgement: Judgement, finding: Finding) -> str:
     """What a confirmation is of: the cause, for the finding that it is, else the requirement that is broken."""
     cause = judgement.cause
     caused = cause.finding if cause is not None else None
-    if cause is not None and caused is not None and finding.requirement == caused.requirement:
+    if cause is not None and not cause.certain and caused is not None and finding.requirement == caused.requirement:
         return shape(cause.reason)
     return finding.requirement
 

@@ -20,6 +20,7 @@ from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Ro
 ENDS_BY_ITSELF = "ROLLOUT-231"
 NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 too
 RESULTS = {"callback": "ROLLOUT-136", "routed": "ROLLOUT-213"}  # a result for every rollout that was accepted
+ISOLATED = "ROLLOUT-240"  # one that another rollout ended
 NOT_RETRIED = "ROLLOUT-084"
 FULL = (429, 503)
 REJECTED = 400
@@ -166,8 +167,8 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
         observed,
         Finding(accused, expected, observed, (*before[-1:], result.n)),
         since,
-        certain=failed is not None,
-        beside=failed is None,
+        certain=failed is not None or accused == ISOLATED,
+        beside=True,
     )
 
 
