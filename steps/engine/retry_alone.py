@@ -37,10 +37,10 @@ class RetryPolicy:
         if judgement.cause is not None and judgement.cause.again:
             return judgement.cause.reason
         new = [finding for finding in judgement.findings if self.confirmed[_breach(judgement, finding)] < CONFIRMATIONS]
+        if new and judgement.cause is not None and judgement.cause.beside and not outcome.alone:
+            return "it failed while other cases were in flight"
         if judgement.verdict is not Verdict.FAIL or not new:
             return None
-        if judgement.cause is not None and judgement.cause.beside and not outcome.alone:
-            return "it failed while other cases were in flight"
         timed = any(finding.timing for finding in new)
         if timed and not outcome.alone:
             return "it is about time, and other cases kept the target busy"
