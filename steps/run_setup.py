@@ -12,7 +12,7 @@ from rollout_conformance.steps.engine import body_limits, redaction
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.runner import LAST, Options, Runner
+from rollout_conformance.steps.engine.runner import LAST, SLOW, SLOW_S, Options, Runner
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import reachable
 from rollout_conformance.steps.live import backend_option
@@ -93,6 +93,7 @@ class Run:
 
         def patience(case: Case) -> tuple[bool, bool, float, int]:
             waits = card.limits(case.variant).longest() if case.variant in card.variants else 0.0
+            waits = max(waits, SLOW_S if SLOW in case.tags else 0.0)
             pooled = self.runner.uses_pool(case)
             disturbs = self.profile.disturbs(case) and not pooled
             return LAST not in case.tags, not disturbs, waits, 3 * pooled + 2 * bool(case.variant) + case.alone

@@ -86,7 +86,8 @@ class Cause:
     `finding` is the requirement that this end breaks; None when it proves nothing about the target (it was full, say), and then the case
     is inconclusive for `reason`. `since` is the first exchange that may be a consequence: what an earlier one shows is judged all the
     same. `again` when something else than the case may be why: it is played once more with nobody beside it, and judged by that. `certain`
-    when the requirement of `finding` is the one that is broken, whatever the cases with this end are about.
+    when the requirement of `finding` is the one that is broken, whatever the cases with this end are about. `beside` when other cases in
+    flight may be why: it is played once more with nobody beside it until it is confirmed.
     """
 
     reason: str
@@ -94,6 +95,7 @@ class Cause:
     since: int = 0
     again: bool = False
     certain: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

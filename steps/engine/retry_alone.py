@@ -37,6 +37,8 @@ class RetryPolicy:
         if judgement.cause is not None and judgement.cause.again:
             return judgement.cause.reason
         new = [finding for finding in judgement.findings if self.confirmed[_breach(judgement, finding)] < CONFIRMATIONS]
+        if new and judgement.cause is not None and judgement.cause.beside and not outcome.alone:
+            return "it failed while other cases were in flight"
         if judgement.verdict is not Verdict.FAIL or not new:
             return None
         timed = any(finding.timing for finding in new)
@@ -57,7 +59,7 @@ def _breach(judgement: Judgement, finding: Finding) -> str:
     """What a confirmation is of: the cause, for the finding that it is, else the requirement that is broken."""
     cause = judgement.cause
     caused = cause.finding if cause is not None else None
-    if cause is not None and caused is not None and finding.requirement == caused.requirement:
+    if cause is not None and not cause.certain and caused is not None and finding.requirement == caused.requirement:
         return shape(cause.reason)
     return finding.requirement
 

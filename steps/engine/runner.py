@@ -40,6 +40,7 @@ MOST_INSTANCES, FEW_INSTANCES = 4, 2
 HURRIED_S = 3.0
 MOST_RESTARTS = 2  # of a shared instance that does not recover
 SOON_S = 5.0  # a target that starts within this is cheap to start
+SLOW, SLOW_S = "slow", 7.0  # the tag of a case that waits for seconds: such a one begins early
 LAST = "last"  # the tag of a case that may leave the target unable to answer
 LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
 SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a live model (`live:` in its file)"

@@ -45,6 +45,8 @@ class Limits(BaseModel):
         None, gt=0, description="rollouts that run at once; more are queued or answered 429"
     )
 
+    max_body_bytes: int | None = Field(None, gt=0, description="larger requests and responses are rejected")
+
     def shortest(self) -> float | None:
         """The shortest of the limits in seconds, None where none is declared."""
         limits = (self.generation_timeout_s, self.rollout_timeout_s, self.tool_timeout_s)

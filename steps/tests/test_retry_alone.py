@@ -251,3 +251,10 @@ def test_an_end_that_breaks_a_should_does_not_fail_a_run_on_musts() -> None:
     found = judging().resting(about("R-2"), None, Cause("it ended", Finding("R-2", "a", "b", (4,)), since=4))
     assert found.verdict is Verdict.PASS
     assert dict(found.requirements) == {"R-2": Verdict.FAIL}
+
+
+def test_a_rollout_that_failed_beside_others_is_played_alone_and_then_counts() -> None:
+    cause = Cause("the rollout ended in ERROR", BREACH, beside=True)
+    policy = RetryPolicy()
+    assert policy.reason_to_retry(outcome(BREACH, cause=cause)) == "it failed while other cases were in flight"
+    assert policy.reason_to_retry(outcome(BREACH, cause=cause, alone=True)) is None

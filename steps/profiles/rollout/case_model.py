@@ -51,6 +51,7 @@ class Line(Members):
     )
     delay_s: Seconds = 0.0
     content_type: str = "application/json"
+    padding_bytes: int = Field(0, ge=0, description="the size of an unknown member that is added to the reply")
     repeat: int = Field(1, ge=1, description="how many times the response is sent")
 
     @model_validator(mode="after")
@@ -101,6 +102,7 @@ class StartModel(BaseModel):
     scheme: str = ""
     raw: str | None = Field(None, description="the whole body, as text")
     metadata_bytes: int | None = Field(None, ge=12)
+    padding_bytes: int = Field(0, ge=0, description="the size of an unknown member that is added")
     tokenizer: Literal["stripping"] | None = None
     unknown: dict[str, Any] = Field(default_factory=dict, description="members that no dialect knows, sent unchanged")
     sampling: Any = Field(None, description="merged over the ordinary sampling")

@@ -24,6 +24,7 @@ RESULTS = {
     "routed": "ROLLOUT-213",
     "leased": "ROLLOUT-279",
 }  # a result for every rollout that was accepted
+ISOLATED = "ROLLOUT-240"  # one that another rollout ended
 NOT_RETRIED = "ROLLOUT-084"
 FULL = (429, 503)
 REJECTED = 400
@@ -167,7 +168,11 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
         expected = f"the generation call that failed ({failed}) retried, and COMPLETED"
         accused = accused if rollout.dialect == "sync" else NOT_RETRIED
     return Cause(
-        observed, Finding(accused, expected, observed, (*before[-1:], result.n)), since, certain=failed is not None
+        observed,
+        Finding(accused, expected, observed, (*before[-1:], result.n)),
+        since,
+        certain=failed is not None or accused == ISOLATED,
+        beside=True,
     )
 
 

@@ -72,12 +72,17 @@ LACKS = {
     "max_concurrent": "the card declares no max_concurrent",
     "tool_timeout": "the card declares no tool_timeout_s with a hanging_tool",
     "restart": "the suite cannot stop a target that it was only given the URL of",
+    "patience": "the card declares a limit below 9 s for a generation or a rollout",
+    "large_bodies": "the card declares a max_body_bytes below 5 MiB",
     "shipped_tokenizer": "the target uses a tokenizer of its own",
     "status": "the target shows no status of a rollout of its own but `unknown`, and the card does not declare status",
     "metrics": "the sample of a plain rollout has no metrics, and the card does not declare metrics",
     "lease_timeout": "the card declares no lease_timeout_s",
     "cancel": 'the target gives no disposition for {"ids": [id]}, and the card does not declare cancel',
 }
+
+PATIENT_S = 9.0  # a generation response after 7 s, and some time around it
+LARGE_BYTES = 5 * 2**20
 
 CAPABILITIES = ("idempotency_key", "shown_id", "reward")  # declared by a card, and by nothing else
 
@@ -169,6 +174,12 @@ class RolloutPeers(NoPeers):
             return not self.setting.target.startswith("http")
         if need == "shipped_tokenizer":
             return self.tokenizer == TOKENIZER and not (self.setting.tokenizer_name or card.tokenizer_name)
+        if need == "patience":
+            return all(
+                (limit or PATIENT_S) >= PATIENT_S for limit in (limits.generation_timeout_s, limits.rollout_timeout_s)
+            )
+        if need == "large_bodies":
+            return (card.max_body_bytes or LARGE_BYTES) >= LARGE_BYTES
         if need == "tool_timeout":
             return limits.tool_timeout_s is not None and card.hanging_tool is not None
         if need == "metrics" and case.dialect in ("sync", "callback"):

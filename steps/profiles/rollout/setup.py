@@ -23,7 +23,7 @@ from rollout_conformance.steps.profiles.rollout.start_request import MEMBERS, St
 from rollout_conformance.steps.profiles.rollout.trainer_script import ack, lines
 
 SCRIPTED = ("message", "put", "drop", "odd", "finish", "end_token", "digits", "content_type")
-OWN = ("path", "scheme", "tokenizer", "metadata_bytes")  # members of StartOverrides with the same name
+OWN = ("path", "scheme", "tokenizer", "metadata_bytes", "padding_bytes")  # members of StartOverrides with the same name
 
 
 def of(label: str, part: Part | RolloutCase, path: Path_) -> Iterator[Setup]:

@@ -23,6 +23,7 @@ MEMBERS = tuple(
     )
 )
 
+PADDING = "x_padding"
 QUESTION = "Please calculate 5 plus 3."
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
 
@@ -41,6 +42,7 @@ class StartOverrides:
 
     `body` is merged over it: `sampling` and `key` stand for whatever the dialect calls them, `messages` replaces the
     conversation. `without` removes keys. `rollout_id` may give a shape around a unique id: `before`, `after`, `length`.
+    `padding_bytes` adds an unknown member.
     `path` is appended to the trainer's address. `raw` replaces the whole body by these bytes. `budget`
     (n, k) sets max_tokens_total to what the first n replies sample, plus k.
     An `idempotency_key` may be {unique: name} (one a case) or {id_of: label} (another rollout's id).
@@ -52,6 +54,7 @@ class StartOverrides:
     path: str = ""
     raw: bytes | None = None
     metadata_bytes: int | None = None
+    padding_bytes: int = 0
     tokenizer: str | None = None
     scheme: str = ""
     budget: tuple[int, int] | None = None
@@ -124,6 +127,8 @@ def compose(
         body["tokenizer_name"] = tokenizer
     if overrides.metadata_bytes is not None:
         body["metadata"] = _metadata(overrides.metadata_bytes)
+    if overrides.padding_bytes:
+        body[PADDING] = "p" * overrides.padding_bytes
     for name, value in overrides.body.items():
         _merge(body, dialect, name, value)
     for name in overrides.without:
@@ -162,6 +167,8 @@ def _by_url(dialect: str, label: str, nonce: str, trainer_url: str, overrides: S
         }
     if overrides.metadata_bytes is not None:
         body["metadata"] = _metadata(overrides.metadata_bytes)
+    if overrides.padding_bytes:
+        body[PADDING] = "p" * overrides.padding_bytes
     for name, value in overrides.body.items():
         body[{"key": "llm_api_key", "messages": "initial_messages"}.get(name, name)] = value
     for name in overrides.without:

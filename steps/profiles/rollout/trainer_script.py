@@ -12,6 +12,7 @@ from rollout_conformance.steps.peers.script import FOREVER, Ack, AnyCall, Call, 
 from rollout_conformance.steps.peers.trainer import fitting
 from rollout_conformance.steps.profiles.rollout.case_model import Acknowledgement, Failure
 from rollout_conformance.steps.profiles.rollout.case_model import Line as LineModel
+from rollout_conformance.steps.profiles.rollout.start_request import PADDING
 
 BODIES = {"not_json": b"<html>oops</html>", "empty": b"", "not_object": b"[]"}
 LOSSES = ("reset", "stall", "cut")
@@ -20,7 +21,7 @@ SEVERAL = (
     "Several calls in one turn are `calls: [{add: {a: 5, b: 3}}, {divide: {a: 1, b: 0}}]` "
     "(in a feature: the policy calls these tools in one turn:)"
 )
-SAME_NAME = ("text", "reasoning", "finish", "message", "put", "end_token", "lost", "drip", "close", "digits", "hold")
+SAME_NAME = ("text", "reasoning", "finish", "message", "end_token", "lost", "drip", "close", "digits", "hold")
 
 
 def lines(model: LineModel) -> tuple[Line, ...]:
@@ -30,6 +31,7 @@ def lines(model: LineModel) -> tuple[Line, ...]:
     written = [model.call] if "call" in model.model_fields_set else model.calls or []
     reply = Reply(
         calls=tuple(tool_call(one, nth + 1) for nth, one in enumerate(written)),
+        put={**model.put, **({PADDING: "p" * model.padding_bytes} if model.padding_bytes else {})},
         odd=model.non_canonical,
         drop=tuple(model.drop),
         delay_s=model.delay_s,

@@ -267,12 +267,25 @@ def read_rollout(
         scripted_fault,
         tuple(polls),
     )
+    read = replace(read, chats=tuple(_sampled_again(read, chat) for chat in read.chats))
     if deadline_s is None:
         return read
     slow = {n for n in delivered if _waited(trace, trace.exchanges[n], late) > 0.8 * deadline_s}
     return (
         replace(read, chats=tuple(_taken(read, chat) if chat.n in slow else chat for chat in chats)) if slow else read
     )
+
+
+COMPLETE = ("stop", "length", "tool_calls", "function_call")
+
+
+def _sampled_again(rollout: Rollout, chat: Chat) -> Chat:
+    """A generation that the engine broke off (`abort`, `error`) may be requested again; then the next call has the same messages."""
+    if chat.issued is None or not chat.delivered or chat.issued.finish_reason in COMPLETE:
+        return chat
+    after = rollout.after(chat)
+    repeated = after is not None and after.messages == chat.messages
+    return replace(chat, delivered=False) if repeated else chat
 
 
 def _taken(rollout: Rollout, chat: Chat) -> Chat:

@@ -48,6 +48,7 @@ VOCABULARY = Vocabulary.of(
     start_responses.StartResponseHidesKey,
     termination.Completed,
     termination.Failed,
+    termination.NotCompleted,
     termination.Ended,
     termination.CallbackStatus,
     termination.ResultHasMetrics,

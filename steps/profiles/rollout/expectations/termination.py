@@ -86,6 +86,28 @@ class Failed(RolloutExpectation):
             yield Check(status == self.http_status, expected, f"http_status {show(status)}", exchanges)
 
 
+@verb("not_completed", short="finish_reasons", example=("stop", "{finish_reasons: stop, rollout: left}"))
+@phrase("the rollout does not complete with finish reason {finish_reasons}")
+@dataclass(frozen=True, slots=True)
+class NotCompleted(RolloutExpectation):
+    """The rollout ends, with `ERROR` or with another finish reason than these. Where the server requested a generation again that was not
+    complete, nothing is judged."""
+
+    admits: ClassVar = ("error",)
+
+    finish_reasons: tuple[str, ...]
+    "The finish reasons that are wrong."
+
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+        last = rollout.generated[-1].issued if rollout.generated else None
+        if last is None or last.finish_reason in self.finish_reasons:
+            return
+        status, reason, exchanges = end_of(rollout)
+        ok = status == "ERROR" or (status == "COMPLETED" and reason not in self.finish_reasons)
+        expected = f"an end that is not {' or '.join(self.finish_reasons)}: the last generation ended with {last.finish_reason}"
+        yield Check(ok, expected, shown_end(rollout), exchanges)
+
+
 @verb("ended", short="rollout", example="left")
 @phrase("the rollout has a result")
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,18 @@ class ToolResults(RolloutExpectation):
     values: Annotated[tuple[Any, ...], Written(_values, SCHEMA)]
     "For each a number or text, `error` for the text of an error, `huge` for a number that no float can hold, or a list of what is right."
 
+    or_error: bool = False
+    "Whether the rollout may end with ERROR instead."
+
+    @property
+    def admits(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("error",) if self.or_error else ()
+
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
         contents = tool_contents(rollout)
+        if self.or_error and rollout.is_error():
+            yield Check(True, "ERROR", "ERROR")
+            return
         if len(contents) != len(self.values):
             yield Check(False, f"{len(self.values)} tool message(s)", f"{len(contents)}: {show(contents)}")
             return

@@ -7,7 +7,7 @@ from typing import Any
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import first, show
 
-__all__ = ["absent_or_null", "broken", "first", "number", "same", "satisfied", "should", "show"]
+__all__ = ["absent_or_null", "as_issued", "broken", "first", "number", "same", "satisfied", "should", "show"]
 
 
 def satisfied(requirement: str) -> Satisfied:
@@ -34,6 +34,23 @@ def same(requirement: str, expected: Any, observed: Any, what: str, *exchanges: 
     observed_text = f"{difference.path or what}: {observed}"
     expected_text = f"{what}: {difference.path or 'the value'} is {expected}"
     return broken(requirement, expected_text, observed_text, *exchanges, strict_only=difference.only_null)
+
+
+def as_issued(issued: Mapping[str, object], seen: object) -> object:
+    """An assistant message without the ids that a server made up for calls that had none, which is its right."""
+    given, calls = issued.get("tool_calls"), seen.get("tool_calls") if isinstance(seen, Mapping) else None
+    if not isinstance(seen, Mapping) or not isinstance(given, list) or not isinstance(calls, list):
+        return seen
+    if len(given) != len(calls) or all(isinstance(call, Mapping) and call.get("id") for call in given):
+        return seen
+    return {**seen, "tool_calls": [_without_made_up_id(*pair) for pair in zip(given, calls, strict=True)]}
+
+
+def _without_made_up_id(given: object, seen: object) -> object:
+    if not isinstance(given, Mapping) or not isinstance(seen, Mapping) or given.get("id"):
+        return seen
+    others = {name: value for name, value in seen.items() if name != "id"}
+    return {"id": given["id"], **others} if "id" in given else others
 
 
 def absent_or_null(fields: Mapping[str, Any], name: str) -> bool:

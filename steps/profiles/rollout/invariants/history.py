@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, same, satisfied, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import as_issued, broken, same, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
 
@@ -44,7 +44,13 @@ def _answer(issued: Any, seen: Any, at: int, *exchanges: int) -> Evidence:
             f"messages[{at}]: {show(seen)}",
             *exchanges,
         )
-    return same("049", issued, seen, f"messages[{at}], the assistant message as the trainer returned it", *exchanges)
+    return same(
+        "049",
+        issued,
+        as_issued(issued, seen),
+        f"messages[{at}], the assistant message as the trainer returned it",
+        *exchanges,
+    )
 
 
 def _retries(rollout: Rollout) -> Iterator[Evidence]:

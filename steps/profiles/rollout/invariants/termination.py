@@ -6,12 +6,20 @@ from typing import Any
 
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.profiles.rollout.invariants.common import broken, number, same, satisfied, show
+from rollout_conformance.steps.profiles.rollout.invariants.common import (
+    as_issued,
+    broken,
+    number,
+    same,
+    satisfied,
+    show,
+)
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.invariants.tools import is_bare_number
 from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
-from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Chat, Post, Rollout
+from rollout_conformance.steps.profiles.rollout.view import COMPLETE, Answer, CaseView, Chat, Post, Rollout
 
+NATURAL_ENDS = ("stop", "tool_calls", "function_call")
 DEFAULT_TURNS, DEFAULT_TOKENS = 10, 8192
 
 
@@ -95,10 +103,14 @@ def _budget(rollout: Rollout) -> Iterator[Evidence]:
 
 def _asks_on(rollout: Rollout) -> Iterator[Evidence]:
     for before, chat in rollout.turns():
-        if before.issued and not before.issued.calls and not before.issued.tampered:
-            yield broken(
-                "112", "the end: the assistant asked for no tools", "another generation call", before.n, chat.n
-            )
+        if before.issued is None or before.issued.tampered or before.issued.finish_reason not in COMPLETE:
+            continue  # a generation that was broken off may be continued
+        if not before.issued.calls:
+            reason = show(before.issued.finish_reason)
+            added = chat.messages[len(before.messages) + 1 :]
+            observed = f"another generation call{f', with {show(added)} added' if added else ''}"
+            expected = f"the end: the assistant asked for no tools (finish_reason {reason})"
+            yield broken("112", expected, observed, before.n, chat.n)
             return
 
 
@@ -132,7 +144,7 @@ def _due(rollout: Rollout, last: Chat) -> Iterator[tuple[str, tuple[str, ...]]]:
     assert last.issued is not None
     spent = max(sampled(rollout.generated)) >= limit(rollout, "max_tokens_total", DEFAULT_TOKENS)
     used_up = len(rollout.generated) >= limit(rollout, "max_turns", DEFAULT_TURNS)
-    if last.issued.finish_reason == "length":
+    if last.issued.finish_reason not in NATURAL_ENDS:
         return
     if not last.issued.calls:
         yield "112", ("stop", "max_tokens") if spent else ("stop",)
@@ -143,10 +155,10 @@ def _due(rollout: Rollout, last: Chat) -> Iterator[tuple[str, tuple[str, ...]]]:
     elif _all_tokens(last) >= limit(rollout, "max_tokens_total", DEFAULT_TOKENS):
         yield "114", ("max_tokens",)  # counting the prompt as well: the other reading of the limit
     elif rollout.is_completed():
-        yield (
-            "114" if rollout.result and rollout.result.fields.get("finish_reason") == "max_tokens" else "113",
-            ("(none yet)",),
-        )
+        parallel = any(turn.issued is not None and len(turn.issued.calls) > 1 for turn in rollout.generated)
+        early = {"max_tokens": "114", "max_turns": "243" if parallel else "113"}
+        reason = rollout.result.fields.get("finish_reason") if rollout.result else None
+        yield early.get(str(reason), "113"), ("(none yet)",)
 
 
 def _all_tokens(last: Chat) -> int:
@@ -178,7 +190,7 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     yield same(
         "117",
         last.as_received(final[known]),
-        final[known],
+        as_issued(last.as_received(final[known]), final[known]),
         f"final_messages[{known}], the last assistant message",
         result.n,
     )

@@ -27,6 +27,11 @@ def tools(view: CaseView) -> Iterator[Evidence]:
                 yield from _answers(view, turn.issued.calls, inserted, turn.n)
 
 
+def named(calls: Sequence[object]) -> bool:
+    """Whether each call has an id: without one, a server makes one up or leaves it out (ROLLOUT-244)."""
+    return all(isinstance(call, Mapping) and call.get("id") for call in calls)
+
+
 def following(rollout: Rollout, turn: Chat) -> list[Any] | None:
     """The messages that the server put behind an assistant message; None when it showed none."""
     after = rollout.after(turn)
@@ -42,7 +47,9 @@ def _answers(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> I
     roles = [message.get("role") if isinstance(message, dict) else None for message in inserted]
     if roles != ["tool"] * len(calls):
         expected = f"{len(calls)} tool message(s) after the {len(calls)} call(s)"
-        yield broken("093", expected, f"{len(inserted)} message(s) with roles {show(roles)}", n)
+        yield broken(
+            "093" if named(calls) else "244", expected, f"{len(inserted)} message(s) with roles {show(roles)}", n
+        )
         return
     yield satisfied("093")
     yield from _ids(calls, inserted, n)
@@ -50,6 +57,8 @@ def _answers(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> I
 
 
 def _ids(calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
+    if not named(calls):
+        return
     expected = [call.get("id") for call in calls]
     observed = [message.get("tool_call_id") for message in inserted]
     if observed == expected:
@@ -65,7 +74,7 @@ def _ids(calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
 
 
 def _contents(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
-    ids_in_order = [c.get("id") for c in calls] == [m.get("tool_call_id") for m in inserted]
+    ids_in_order = not named(calls) or [c.get("id") for c in calls] == [m.get("tool_call_id") for m in inserted]
     results = [result_of(view, call) for call in calls]
     values = sorted(one for one in results if _is_number(one))
     texts = {str(one) for one in results if one is not None and not _is_number(one)}
