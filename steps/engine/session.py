@@ -68,7 +68,7 @@ class Session(Generic[S, C]):
     settle_s: float
     last_activity: LastActivity = field(default_factory=LastActivity)
     holds: dict[str, asyncio.Event] = field(default_factory=dict)
-    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+    tasks: list[asyncio.Task[object]] = field(default_factory=list)
     state: S = field(default_factory=lambda: cast(S, {}))
     context: C = field(default_factory=lambda: cast(C, None))
     role: str = "client"

@@ -28,7 +28,7 @@ def broken(operation: str, requirement: Requirement, expected: str, observed: st
     )
 
 
-def rollout_invariants(watch: Watch, case: Any) -> None:
+def rollout_invariants(watch: Watch, case: object) -> None:
     """What a generated request led to is judged like any case."""
     found = watch.findings(case)
     if found:

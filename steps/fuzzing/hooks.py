@@ -32,7 +32,7 @@ def stop() -> None:
     _watch.clear()
 
 
-def watching(case: Any) -> Watch | None:
+def watching(case: object) -> Watch | None:
     if not _watch:
         use(_begun(case))
     return _watch[0]
@@ -65,7 +65,7 @@ class _Bearer(AuthBase):
 
 
 @schemathesis.hook
-def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+def before_call(context: object, case: object, kwargs: dict[str, object]) -> None:
     watch = watching(case)
     if watch is not None:
         key = watch.before(case)
@@ -74,35 +74,35 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 
 @schemathesis.hook
-def after_call(context: Any, case: Any, response: Any) -> None:
+def after_call(context: object, case: object, response: object) -> None:
     watch = watching(case)
     if watch is not None:
         watch.after(case, response)
 
 
 @schemathesis.hook
-def after_network_error(context: Any, case: Any, request: Any) -> None:
+def after_network_error(context: object, case: object, request: object) -> None:
     watch = watching(case)
     if watch is not None:
         watch.lost(case)
 
 
 @schemathesis.check
-def rollout_invariants(context: Any, response: Any, case: Any) -> None:
+def rollout_invariants(context: object, response: object, case: object) -> None:
     watch = watching(case)
     if watch is not None:
         checks.rollout_invariants(watch, case)
 
 
 @schemathesis.check
-def no_internals(context: Any, response: Any, case: Any) -> None:
+def no_internals(context: object, response: object, case: object) -> None:
     watch = watching(case)
     if watch is not None:
         checks.no_internals(watch, response, case)
 
 
 @schemathesis.check
-def no_secrets(context: Any, response: Any, case: Any) -> None:
+def no_secrets(context: object, response: object, case: object) -> None:
     watch = watching(case)
     if watch is not None:
         checks.no_secrets(watch, response, case)

@@ -48,7 +48,7 @@ class Watch:
     on_outcome: Callable[[Outcome], None] = lambda outcome: None
     under_way: dict[str, Watched] = field(default_factory=dict)
     judged: "OrderedDict[str, Judgement]" = field(default_factory=OrderedDict)
-    replaced: dict[str, Any] = field(default_factory=dict)
+    replaced: dict[str, object] = field(default_factory=dict)
 
     @classmethod
     def over(cls, run_options: RunOptions, dialect: str, contract: str, loop_thread: LoopThread) -> "Watch":

@@ -14,7 +14,7 @@ from rollout_conformance.steps.http.responses import KeptResponse
 CLASSES = {f"{n}xx": frozenset(range(100 * n, 100 * n + 100)) for n in range(1, 6)}
 
 
-def _status(written: Any) -> int | str:
+def _status(written: object) -> int | str:
     if isinstance(written, str) and written in CLASSES:
         return written
     if type(written) is int and 100 <= written <= 599:
@@ -145,9 +145,9 @@ class JsonMember(ResponseExpectation):
 
     path: Annotated[str, Written(checked_path, {"type": "string"})]
     "As `usage.prompt_tokens` or `data[0].id`; `..name` is the outermost member of that name, wherever it stands."
-    one_of: tuple[Any, ...] = ()
+    one_of: tuple[object, ...] = ()
     "The values that are right."
-    none_of: tuple[Any, ...] = ()
+    none_of: tuple[object, ...] = ()
     "Values that are wrong."
     present: bool = True
     "Whether the member has to be there."

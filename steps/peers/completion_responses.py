@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
 
@@ -36,7 +36,7 @@ class Asked:
         return whole[len(self.said) :] if self.said and whole.startswith(self.said) else whole
 
 
-def asked(body: Mapping[str, Any], path: str, spaces: Literal["before", "after"]) -> Asked:
+def asked(body: Mapping[str, object], path: str, spaces: Literal["before", "after"]) -> Asked:
     options, messages = mapping(body.get("stream_options")), mappings(body.get("messages"))
     last = messages[-1] if messages else {}
     goes_on = bool(body.get("continue_final_message")) and last.get("role") == "assistant"
@@ -50,12 +50,12 @@ def asked(body: Mapping[str, Any], path: str, spaces: Literal["before", "after"]
     )
 
 
-def listed(names: tuple[str, ...]) -> dict[str, Any]:
+def listed(names: tuple[str, ...]) -> dict[str, object]:
     entry = {"object": "model", "created": 1, "owned_by": "rc", "max_model_len": 4096}
     return {"object": "list", "data": [{"id": name, **entry} for name in names]}
 
 
-def error(status: int) -> dict[str, Any]:
+def error(status: int) -> dict[str, object]:
     return {"error": {"message": f"scripted {status}", "type": "scripted", "code": status}}
 
 
@@ -63,7 +63,7 @@ def usage(count: int) -> dict[str, int]:
     return {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": count, "total_tokens": PROMPT_TOKENS + count}
 
 
-def whole(asked: Asked, said: str) -> dict[str, Any]:
+def whole(asked: Asked, said: str) -> dict[str, object]:
     told = {"text": said, "logprobs": None} if asked.text else {"message": {"role": "assistant", "content": said}}
     return {
         "id": f"chatcmpl-{abs(hash(said)) % 10**9}",
@@ -75,16 +75,16 @@ def whole(asked: Asked, said: str) -> dict[str, Any]:
     }
 
 
-def event(value: Mapping[str, Any]) -> bytes:
+def event(value: Mapping[str, object]) -> bytes:
     return b"data: " + encoded(value) + b"\n\n"
 
 
-def encoded(value: Any) -> bytes:
+def encoded(value: object) -> bytes:
     """As engines write it: letters of all kinds as they are."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def decoded(piece: bytes) -> Any:
+def decoded(piece: bytes) -> object:
     """The value of an event, or what stands there as text."""
     said = piece.removeprefix(b"data: ").strip()
     return DONE if said == DONE.encode() else json.loads(said)
@@ -96,7 +96,7 @@ def torn(pieces: Sequence[bytes]) -> list[bytes]:
     return [flow[at : at + TORN_BYTES] for at in range(0, len(flow), TORN_BYTES)]
 
 
-def stream(asked: Asked, said: str, put: Mapping[str, Any], plain: bool = False, index: int = 0) -> Iterator[bytes]:
+def stream(asked: Asked, said: str, put: Mapping[str, object], plain: bool = False, index: int = 0) -> Iterator[bytes]:
     """The events of a stream. Each piece tells its number, as a member that nobody knows, unless it is to be plain."""
     words = pieces(said, asked.spaces)
     if not asked.text:
@@ -124,15 +124,15 @@ def flood(asked: Asked, size: int) -> list[bytes]:
     return [piece] * (size // FLOOD_BYTES) + [_chunk(asked, {}, {}, 1, "stop"), END]
 
 
-def _head(asked: Asked) -> dict[str, Any]:
+def _head(asked: Asked) -> dict[str, object]:
     kind = "text_completion" if asked.text else "chat.completion.chunk"
     return {"id": "chatcmpl-rc", "object": kind, "created": 1_700_000_000, "model": MODEL}
 
 
 def _chunk(
     asked: Asked,
-    put: Mapping[str, Any],
-    delta: Mapping[str, Any],
+    put: Mapping[str, object],
+    delta: Mapping[str, object],
     count: int,
     finish: str | None = None,
     index: int = 0,

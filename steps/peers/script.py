@@ -22,7 +22,7 @@ class Call:
     """A tool call. `arguments` is the exact JSON text sent, or a mapping to send the object itself."""
 
     name: str
-    arguments: str | Mapping[str, Any]
+    arguments: str | Mapping[str, object]
     id: str | None = None
 
 
@@ -52,8 +52,8 @@ class Reply:
     calls: tuple[Call | AnyCall | HangingCall, ...] = ()
     reasoning: str | None = None
     finish: str | None = None
-    message: Mapping[str, Any] = field(default_factory=dict)
-    put: Mapping[str, Any] = field(default_factory=dict)
+    message: Mapping[str, object] = field(default_factory=dict)
+    put: Mapping[str, object] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
     odd: bool = False
     end_token: bool = True
@@ -102,7 +102,7 @@ class Script:
 class Cursor:
     """Reads a script front to back; a line with `times` is given that often, and one that is for ever never ends."""
 
-    def __init__(self, lines: Sequence[Any]) -> None:
+    def __init__(self, lines: Sequence[object]) -> None:
         self._lines = list(lines)
         self._used = 0
 

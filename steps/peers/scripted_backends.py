@@ -70,7 +70,7 @@ class BackendResponse:
     "Whether the backend that gave this response gives it again to each later request of the case."
     headers: Mapping[str, str] = field(default_factory=dict)
     "Headers beside Content-Type."
-    members: Mapping[str, Any] = field(default_factory=dict)
+    members: Mapping[str, object] = field(default_factory=dict)
     "Members of the response body (of each chunk of a stream) that are added, or replace the usual ones."
 
     @property
@@ -111,7 +111,7 @@ class BackendScript:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     released_at: float | None = None
     bytes_sent: int = 0
-    delivered: list[Any] = field(default_factory=list)
+    delivered: list[object] = field(default_factory=list)
 
     def take(self, backend: str, request: Request) -> BackendResponse:
         """Record a request, and give the response to it."""
@@ -280,9 +280,9 @@ def _stream(script: BackendScript, line: BackendResponse, asked: Asked, hold: as
     )
 
 
-def _decoded(pieces: Sequence[bytes]) -> list[Any]:
+def _decoded(pieces: Sequence[bytes]) -> list[object]:
     """The values of events. A large stream repeats one event, which is decoded once."""
-    values: dict[bytes, Any] = {}
+    values: dict[bytes, object] = {}
     for piece in pieces:
         if piece not in values:
             values[piece] = completion_responses.decoded(piece)

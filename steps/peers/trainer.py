@@ -144,7 +144,7 @@ class ScriptedTrainer:
         rollout = self._whose(request, parse(request.body))
         return rollout.trace if rollout is not None else None
 
-    def _whose(self, request: Request, body: Any) -> Enrolled | None:
+    def _whose(self, request: Request, body: object) -> Enrolled | None:
         named = body.get("rollout_id") if isinstance(body, dict) else None
         if isinstance(named, str) and named in self._by_id:
             return self._by_id[named]
@@ -167,7 +167,7 @@ class ScriptedTrainer:
             return Play(response, loss=line.loss, delay_s=line.delay_s, enrolled=rollout, exchange=n)
         return self._generate(rollout, n, line, messages)
 
-    def _generate(self, rollout: Enrolled, n: int, line: Reply, messages: list[Any]) -> Play:
+    def _generate(self, rollout: Enrolled, n: int, line: Reply, messages: list[object]) -> Play:
         message = assistant_message(line, len(rollout.issued), rollout.nonce)
         prompt = tuple(rollout.tokens.prompt_ids(messages, rollout.tools))
         ids, logprobs = sample(rollout.tokens, line, message, rollout.tools)
@@ -203,7 +203,7 @@ def completion(rollout: Enrolled, issued: Issued, line: Reply) -> bytes:
     return _dump(reply)
 
 
-def _reply(nonce: str, number: int, issued: Issued) -> dict[str, Any]:
+def _reply(nonce: str, number: int, issued: Issued) -> dict[str, object]:
     return {
         "id": f"chatcmpl-{nonce}-{number}",
         "object": "chat.completion",
@@ -273,7 +273,7 @@ def _shown(holder: Any) -> str:
     return ", ".join(map(str, holder)) if isinstance(holder, dict) else f"a list of {len(holder)}"
 
 
-def _dump(value: Any) -> bytes:
+def _dump(value: object) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:  # a lone surrogate, which only the escaped form can carry

@@ -57,7 +57,7 @@ def compiled(source: Source, profile: Profile) -> list[Case]:
     return cases
 
 
-def _of_rows(source: Source, path: Path_, written: Any, profile: Profile, tags: list[str]) -> list[Case]:
+def _of_rows(source: Source, path: Path_, written: object, profile: Profile, tags: list[str]) -> list[Case]:
     found: list[Case] = []
     for row, case in rows(source, path, written):
         model = yaml_source.validated(profile.case_model, source, case, path)

@@ -40,13 +40,25 @@ def life(*data: Any) -> Any:
             "chunk 0, choice 0: PartSent while NEW; legal for the inference server in NEW: RoleSent",
         ),
         ((ROLE, ROLE, END, DONE), "CHAT-052", "chunk 1, choice 0: RoleSent while STARTED"),
-        ((ROLE, END, PIECE, DONE), "CHAT-051", "PartSent while ENDED; legal for the inference server in ENDED: nothing"),
+        (
+            (ROLE, END, PIECE, DONE),
+            "CHAT-051",
+            "PartSent while ENDED; legal for the inference server in ENDED: nothing",
+        ),
         ((ROLE, END, END, DONE), "CHAT-051", "FinishSent while ENDED"),
-        ((ROLE, PIECE, DONE), "CHAT-051", "chunk 2: DoneSent while OPEN; legal for the inference server in OPEN: ChunkSent"),
+        (
+            (ROLE, PIECE, DONE),
+            "CHAT-051",
+            "chunk 2: DoneSent while OPEN; legal for the inference server in OPEN: ChunkSent",
+        ),
         ((ROLE, END, DONE, DONE), "CHAT-051", "chunk 3: DoneSent while DONE"),
         ((ROLE, END, DONE, USAGE), "CHAT-051", "chunk 3: UsageSent while DONE"),
         ((ROLE, USAGE, END, DONE), "CHAT-053", "chunk 1: UsageSent while OPEN"),
-        ((ROLE, ERROR, PIECE), "CHAT-051", "chunk 2: ChunkSent while FAILED; legal for the inference server in FAILED: DoneSent"),
+        (
+            (ROLE, ERROR, PIECE),
+            "CHAT-051",
+            "chunk 2: ChunkSent while FAILED; legal for the inference server in FAILED: DoneSent",
+        ),
     ],
 )
 def test_a_disorder_is_told_with_what_was_legal(data: tuple[Any, ...], requirement: str, told: str) -> None:
