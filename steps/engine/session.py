@@ -5,7 +5,7 @@ decides whether what happened was right.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, cast
 
@@ -53,6 +53,7 @@ class State(TypedDict, total=False):
 
 S = TypeVar("S", bound=State, default=Any)
 C = TypeVar("C", default=Any)
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -119,8 +120,8 @@ class Session(Generic[S, C]):
     def touch(self) -> None:
         self.last_activity.last = asyncio.get_running_loop().time()
 
-    def spawn(self, work: Any) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.ensure_future(work)
+    def spawn(self, work: Coroutine[object, None, T]) -> asyncio.Task[T]:
+        task = asyncio.ensure_future(work)
         self.tasks.append(task)
         return task
 

@@ -1,7 +1,7 @@
 """What may be demanded of any HTTP response."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.lenient_json import mapping
@@ -57,7 +57,7 @@ class Status(ResponseExpectation):
     def must_be_rejected(self) -> bool:
         return all(status >= 400 for status in self.numbers)
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: object) -> Check:
         expected = " or ".join(map(str, self.statuses))
         if not response.is_readable:
             return Check(False, f"{expected}, with JSON", f"{response.status}: {show(response.body)}")
@@ -77,7 +77,7 @@ class Header(ResponseExpectation):
     one_of: tuple[str, ...] = ()
     "The values that are right; without any, all but an empty one are."
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: object) -> Check:
         value = response.header(self.name)
         ok = value in self.one_of if self.one_of else bool(value)
         return Check(ok, f"{self.name}: {' or '.join(self.one_of) or 'any value'}", show(value))
@@ -152,7 +152,7 @@ class JsonMember(ResponseExpectation):
     present: bool = True
     "Whether the member has to be there."
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: object) -> Check:
         value = found_at(response.body, self.path)
         if not self.present:
             return Check(value is ABSENT, f"no {self.path}", show(value))
@@ -168,7 +168,7 @@ class JsonMember(ResponseExpectation):
 class SameBody(ComparedResponses):
     """The bodies of these responses are equal as JSON."""
 
-    def compare(self, responses: list[KeptResponse], view: Any) -> Check:
+    def compare(self, responses: list[KeptResponse], view: object) -> Check:
         odd = next((one for one in responses if one.body != responses[0].body), None)
         return Check(odd is None, show(responses[0].body), show(odd.body) if odd else "")
 
@@ -184,7 +184,7 @@ class ErrorObject(ResponseExpectation):
     def may_be_rejected(self) -> bool:
         return True
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: object) -> Check:
         message = mapping(response.fields.get("error")).get("message")
         cap = "should" if response.explains_error else None
         return Check(bool(message), "a body with error.message", response.shown(), cap=cap)

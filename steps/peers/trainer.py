@@ -16,7 +16,7 @@ import orjson
 
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, Trace, parse
-from rollout_conformance.steps.peers.script import Ack, Call, Cursor, Fault, Loss, Reply, Script
+from rollout_conformance.steps.peers.script import Ack, Call, Cursor, Fault, Line, Loss, Reply, Script
 from rollout_conformance.steps.peers.token_oracle import Issued, assistant_message, sample
 from rollout_conformance.steps.peers.tokens import Tokens
 
@@ -57,8 +57,8 @@ class Enrolled:
     tools: Sequence[Any] | None = None
     sampled: bool = False
     issued: list[Issued] = field(default_factory=list)
-    lines: Cursor = field(init=False)
-    acks: Cursor = field(init=False)
+    lines: Cursor[Line] = field(init=False)
+    acks: Cursor[Ack] = field(init=False)
 
     def __post_init__(self) -> None:
         self.lines = Cursor(self.script.lines)

@@ -12,6 +12,7 @@ WORDS: Mapping[object, str] = {
     int: "whole number",
     float: "number",
     bool: "true or false",
+    Any: "any value",
     object: "any value",
     NoneType: "null",
 }
