@@ -172,7 +172,7 @@ class Ending:
 
 
 def run(main: Coroutine[object, None, T], runner: "Runner | None" = None) -> T:
-    """`asyncio.run`, or the same on a runner that goes on, ended by signals.
+    """`asyncio.run`, or the same on a runner that continues, ended by signals.
 
     Raises `Interrupted` when one ended it and `main` did not come to an end of its own.
     """

@@ -25,7 +25,7 @@ MOST_PATIENCE = 6
 
 
 class WaitTimeout(Exception):
-    """An event that a case waits for did not come in time. The judge says what it means; the case goes on."""
+    """An event that a case waits for did not occur in time. The judge decides what it means; the case continues."""
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ class Session(Generic[S, C]):
         return self.holds.setdefault(name, asyncio.Event())
 
     async def settle(self, for_s: float | None = None) -> None:
-        """Listen on until nothing has happened in this case for so long (`settle_s` unless told)."""
+        """Listen on until nothing has happened in this case for so long (`settle_s` by default)."""
         quiet_s = self.settle_s if for_s is None else for_s
         loop = asyncio.get_running_loop()
         last = loop.time()

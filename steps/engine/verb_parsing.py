@@ -1,4 +1,4 @@
-"""From what an author wrote to the frozen value of a verb. Whatever cannot be one is told in words of the case, never of Python.
+"""From what an author wrote to the frozen value of a verb. A mistake is reported in words of the case, never of Python.
 
 Keys, types and amounts are checked here, once for all verbs of all profiles: a status is 100 to 599, no number is negative, infinite or
 NaN, and nothing waits longer than a case may take.

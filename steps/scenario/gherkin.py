@@ -1,4 +1,4 @@
-"""Gherkin to cases: pytest-bdd parses, every step is looked up once, and what does not fit is told with file:line.
+"""Gherkin to cases: pytest-bdd parses, every step is looked up once, and what does not fit is reported with file:line.
 
 pytest-bdd itself would drop the first of two scenarios of one name, pass an async step without awaiting it, choose one of
 two matching steps, and run an outline without rows on its placeholders. All of these are errors here.
@@ -299,7 +299,7 @@ class _Compiler:
         raise at.problem(f"no phrase for: {kind} {text}{lines}")
 
     def _within_block(self, error: SuiteError, gherkin: GherkinStep, at: Location) -> SuiteError:
-        """A mistake in a text block is told at its own line of the file."""
+        """A mistake in a text block is reported at its own line of the file."""
         steps = [step for one in _scenarios(self.document) for step in one.steps]
         block = next((s.docstring for s in steps if s.location.line == gherkin.line_number and s.docstring), None)
         if block is None or BLOCK not in str(error):

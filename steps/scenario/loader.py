@@ -1,4 +1,4 @@
-"""Scenario files: YAML in, cases out; every mistake is told with file:line:column and what to write instead."""
+"""Scenario files: YAML in, cases out; every mistake is reported with file:line:column and what to write instead."""
 
 import functools
 import json
@@ -163,7 +163,7 @@ def _same(action: Any) -> Any:
 
 
 def attempted(source: Source, path: Path_, make: Callable[[], Any], lead: str = "") -> Any:
-    """What `make` gives; what is wrong with its values is told with the place where they stand."""
+    """What `make` gives; what is wrong with its values is reported with the place where they stand."""
     try:
         return make()
     except (ValueError, TypeError, KeyError) as error:
