@@ -3,7 +3,6 @@
 import io
 import json
 import sys
-from typing import Any
 
 from rollout_conformance.steps.engine.early_end import ENDING, Interrupted, leave
 
@@ -36,8 +35,8 @@ def _ended_before_it_began() -> int:
     sys.stderr.write(f"Ended early by {ended_by}: no case had been played.\n")
     file = _report_of(sys.argv[1:])
     if file:
-        header: dict[str, Any] = {"type": "header", "suite": None, "profile": None, "dialects": [], "target": None}
-        footer: dict[str, Any] = {
+        header: dict[str, object] = {"type": "header", "suite": None, "profile": None, "dialects": [], "target": None}
+        footer: dict[str, object] = {
             "type": "footer",
             "planned": 0,
             "executed": 0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import click
 
@@ -12,9 +12,9 @@ from rollout_conformance.steps.profiles import DEFAULT
 class Address(click.ParamType[tuple[str, int]]):
     name = "HOST:PORT"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, int]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
         if isinstance(value, tuple):
-            return value
+            return str(value[0]), int(value[1])
         host, _, port = str(value).rpartition(":")
         if not host or not port.isdigit() or int(port) > 65535:
             self.fail(f"{value!r} is not HOST:PORT; write 127.0.0.1:0 for any free port", param, ctx)
@@ -49,7 +49,10 @@ OPTIONS = (
 )
 
 
-def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def target_options(command: F) -> F:
     for option in reversed(OPTIONS):
         command = option(command)
     return command

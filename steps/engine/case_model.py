@@ -18,7 +18,7 @@ Status = Annotated[
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, COLUMN]}),
 ]
 Seconds = Annotated[float, Field(ge=0, le=MOST_S, allow_inf_nan=False)]
-Written = str | dict[str, Any]
+Written = str | dict[str, object]
 Setup = tuple[Path_, str, Callable[[], Any]]
 
 
@@ -66,7 +66,7 @@ class CaseModel(Members):
     )
     variant: str = Field("", description="on the instance of the target that the card configures under this name")
     alone: bool = Field(False, description="on an instance of the target that no other case uses")
-    examples: list[dict[str, Any]] = Field(
+    examples: list[dict[str, object]] = Field(
         default_factory=list,
         description="rows of values, as Examples in Gherkin: the case is played once for each, `<column>` replaced by its value",
     )
@@ -80,6 +80,6 @@ class CaseModel(Members):
         """Actions that other members of the case stand for, before its steps: (path, how it is shown, how it is made or None)."""
         return iter(())
 
-    def default_steps(self) -> Iterator[tuple[str, Any]]:
+    def default_steps(self) -> Iterator[tuple[str, object]]:
         """The steps of a case that writes none: (how it is shown, the action)."""
         return iter(())

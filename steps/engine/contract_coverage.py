@@ -34,15 +34,15 @@ class Operation:
     method: str
     pattern: re.Pattern[str]
     to_target: bool
-    request: Any
-    responses: Mapping[str, Any]
+    request: object
+    responses: Mapping[str, object]
 
 
 @dataclass(slots=True)
 class Coverage:
     """What has been exercised of one contract so far."""
 
-    spec: Mapping[str, Any]
+    spec: Mapping[str, object]
     seen: set[Point] = field(default_factory=set)
     operations: list[Operation] = field(init=False)
     points: frozenset[Point] = field(init=False)
@@ -116,7 +116,7 @@ def resolve(spec: Mapping[str, Any], value: Any) -> Any:
     return value
 
 
-def _said(spec: Mapping[str, Any], operation: Operation) -> Iterator[Point]:
+def _said(spec: Mapping[str, object], operation: Operation) -> Iterator[Point]:
     for kind, what in _schema_points(spec, operation.request, "request", 0):
         yield from _point(operation, kind, what, ours=operation.to_target)
     for status, schema in operation.responses.items():
@@ -131,7 +131,7 @@ def _point(operation: Operation, kind: str, what: str, ours: bool) -> Iterator[P
         yield Point(operation.label, kind, what)
 
 
-def _schema_points(spec: Mapping[str, Any], schema: Any, at: str, depth: int) -> Iterator[tuple[str, str]]:
+def _schema_points(spec: Mapping[str, object], schema: object, at: str, depth: int) -> Iterator[tuple[str, str]]:
     schema = resolve(spec, schema)
     if not isinstance(schema, Mapping) or depth > DEEPEST:
         return
@@ -160,7 +160,7 @@ def _belongs(operation: Operation, exchange: Exchange) -> bool:
     return mine and operation.pattern.match(path) is not None
 
 
-def _shown(spec: Mapping[str, Any], operation: Operation, exchange: Exchange) -> Iterator[Point]:
+def _shown(spec: Mapping[str, object], operation: Operation, exchange: Exchange) -> Iterator[Point]:
     body = parse(exchange.request.body)
     for kind, what in _value_points(spec, operation.request, body, "request", 0):
         yield from _point(operation, kind, what, ours=operation.to_target)
@@ -180,7 +180,9 @@ def _documented(operation: Operation, status: int) -> str | None:
     return next((name for name in names if name in operation.responses), None)
 
 
-def _value_points(spec: Mapping[str, Any], schema: Any, value: Any, at: str, depth: int) -> Iterator[tuple[str, str]]:
+def _value_points(
+    spec: Mapping[str, object], schema: object, value: object, at: str, depth: int
+) -> Iterator[tuple[str, str]]:
     schema = resolve(spec, schema)
     if not isinstance(schema, Mapping) or isinstance(value, NotJson) or depth > DEEPEST:
         return

@@ -15,7 +15,10 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Runner, Task
 
 from rollout_conformance.steps.engine import time_limit
 from rollout_conformance.steps.engine.process_guard import GUARD
@@ -46,8 +49,8 @@ class Ending:
     def __init__(self) -> None:
         self.reason: Reason | None = None
         self.began = 0.0
-        self.loop: Any = None
-        self.task: Any = None
+        self.loop: AbstractEventLoop | None = None
+        self.task: Task[object] | None = None
         self.last_words: Callable[[], int] | None = None
         self.spoken: int | None = None
         self.patience_s: float | None = LAST_RESORT_S
@@ -91,7 +94,7 @@ class Ending:
         self._deadline = None
         self._done.set()
 
-    def attach(self, loop: Any, task: Any) -> None:
+    def attach(self, loop: "AbstractEventLoop", task: "Task[object] | None") -> None:
         """`task` is what is cancelled; without one the end is only noted, for whoever asks."""
         self.loop, self.task = loop, task
 
@@ -168,8 +171,8 @@ class Ending:
         leave(reason.code or self.spoken or NO_JUDGEMENT)
 
 
-def run(main: Coroutine[Any, Any, T], runner: Any = None) -> T:
-    """`asyncio.run`, or the same on a runner that goes on, ended by signals.
+def run(main: Coroutine[object, None, T], runner: "Runner | None" = None) -> T:
+    """`asyncio.run`, or the same on a runner that continues, ended by signals.
 
     Raises `Interrupted` when one ended it and `main` did not come to an end of its own.
     """

@@ -21,8 +21,8 @@ class Difference:
     """`path` leads to the first place where `observed` is not what is `expected`."""
 
     path: str
-    expected: Any
-    observed: Any
+    expected: object
+    observed: object
     only_null: bool
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ class Difference:
         return side_by_side(self.expected, self.observed)
 
 
-def differences(expected: Any, observed: Any, path: str = "") -> Iterator[Difference]:
+def differences(expected: object, observed: object, path: str = "") -> Iterator[Difference]:
     """Every place where two JSON values differ. Numbers are equal by value, never to booleans."""
     if isinstance(expected, dict) and isinstance(observed, dict):
         yield from _members(expected, observed, path)
@@ -45,7 +45,7 @@ def differences(expected: Any, observed: Any, path: str = "") -> Iterator[Differ
         yield Difference(path, expected, observed, _nothing(expected) and _nothing(observed))
 
 
-def first(expected: Any, observed: Any, path: str = "") -> Difference | None:
+def first(expected: object, observed: object, path: str = "") -> Difference | None:
     """The first difference that is more than null against absent, else the first of any kind."""
     if _equal(expected, observed):
         return None
@@ -54,7 +54,7 @@ def first(expected: Any, observed: Any, path: str = "") -> Difference | None:
     return real or (found[0] if found else None)
 
 
-def _equal(expected: Any, observed: Any) -> bool:
+def _equal(expected: object, observed: object) -> bool:
     """The quick answer for what is equal to the letter; a false one only means that the long way decides."""
     try:
         return orjson.dumps(expected) == orjson.dumps(observed)
@@ -62,12 +62,12 @@ def _equal(expected: Any, observed: Any) -> bool:
         return False
 
 
-def _members(expected: dict[str, Any], observed: dict[str, Any], path: str) -> Iterator[Difference]:
+def _members(expected: dict[str, object], observed: dict[str, object], path: str) -> Iterator[Difference]:
     for key in {**expected, **observed}:
         yield from differences(expected.get(key, ABSENT), observed.get(key, ABSENT), f"{path}.{key}" if path else key)
 
 
-def _items(expected: list[Any], observed: list[Any], path: str) -> Iterator[Difference]:
+def _items(expected: list[object], observed: list[object], path: str) -> Iterator[Difference]:
     for n in range(max(len(expected), len(observed))):
         left = expected[n] if n < len(expected) else ABSENT
         right = observed[n] if n < len(observed) else ABSENT
@@ -77,13 +77,13 @@ def _items(expected: list[Any], observed: list[Any], path: str) -> Iterator[Diff
             yield from differences(left, right, f"{path}[{n}]")
 
 
-def _same(expected: Any, observed: Any) -> bool:
+def _same(expected: object, observed: object) -> bool:
     if isinstance(expected, bool) or isinstance(observed, bool):
         return expected is observed
     return bool(expected == observed) or (_rounded(expected, observed) and _rounded(observed, expected))
 
 
-def _rounded(one: Any, other: Any) -> bool:
+def _rounded(one: object, other: object) -> bool:
     """Beyond 2^53 JSON promises no more than the nearest double (RFC 8259, section 6)."""
     if not isinstance(one, int | float) or not isinstance(other, int | float) or abs(one) <= EXACT:
         return False
@@ -93,11 +93,11 @@ def _rounded(one: Any, other: Any) -> bool:
         return False
 
 
-def _nothing(value: Any) -> bool:
+def _nothing(value: object) -> bool:
     return value is None or value is ABSENT
 
 
-def show(value: Any) -> str:
+def show(value: object) -> str:
     """A value as a reader of JSON would write it, cut in the middle when it is long."""
     text = _text(value)
     if len(text) <= LONGEST:

@@ -132,7 +132,7 @@ def _without_duplicates(evidence: list[Evidence], by: frozenset[str]) -> list[Ev
 
 
 def _without_masked(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
-    """A breach after which nothing in the trace means what it seems to is the only one that is told."""
+    """A breach after which nothing in the trace means what it seems to is the only one that is reported."""
     cause = {item.requirement for item in evidence if isinstance(item, Finding)} & by
     if not cause:
         return evidence

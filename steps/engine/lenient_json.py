@@ -19,5 +19,5 @@ def mappings(value: Any) -> list[Mapping[str, Any]]:
     return [one for one in listed(value) if isinstance(one, Mapping)]
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     return value if isinstance(value, str) else ""

@@ -5,7 +5,7 @@ import contextlib
 import threading
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 LONGEST_S = 150.0  # longer than any case may take
@@ -17,7 +17,7 @@ class LoopThread:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, name="rollout-conformance", daemon=True)
-        self.open: list[AbstractAsyncContextManager[Any]] = []
+        self.open: list[AbstractAsyncContextManager[object]] = []
 
     def __enter__(self) -> "LoopThread":
         self.thread.start()
@@ -35,13 +35,13 @@ class LoopThread:
             if not self.loop.is_running():
                 self.loop.close()
 
-    def _leave(self, context: AbstractAsyncContextManager[Any]) -> None:
+    def _leave(self, context: AbstractAsyncContextManager[object]) -> None:
         self.call(context.__aexit__(None, None, None))
 
     def _idle(self) -> None:
         self.call(_idle())
 
-    def call(self, work: Coroutine[Any, Any, T], timeout_s: float = LONGEST_S) -> T:
+    def call(self, work: Coroutine[object, object, T], timeout_s: float = LONGEST_S) -> T:
         """The result of a coroutine, or its exception. Raises `TimeoutError` when it takes longer than `timeout_s`."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout_s)
 

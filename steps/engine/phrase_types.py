@@ -38,7 +38,7 @@ def _statuses(text: str) -> list[int | str]:
     return [int(word) if word.isdigit() else word for word in words(text)]
 
 
-def _json(text: str) -> Any:
+def _json(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError as error:
@@ -46,7 +46,7 @@ def _json(text: str) -> Any:
         raise ValueError(f"{text} is not JSON ({error}). {hint}") from None
 
 
-def _member(text: str) -> dict[str, Any]:
+def _member(text: str) -> dict[str, object]:
     name, _, value = text.partition(" ")
     return {name: _json(value)}
 

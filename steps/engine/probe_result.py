@@ -18,7 +18,7 @@ GIVEN_UP = "given up by the suite"  # the fault of an exchange that a session en
 class ProbeResult:
     """What a greeting showed of a target.
 
-    `obstacle` says why nothing can be judged, if so; `remark` what a user should know although the run goes on. `retry_s` is
+    `obstacle` says why nothing can be judged, if so; `remark` what a user should know although the run continues. `retry_s` is
     how long to wait before asking again, where the target says that it is busy.
     """
 

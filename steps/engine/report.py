@@ -36,7 +36,7 @@ class ReportWriter:
     """Writes a report; left by an exception, it closes the file as aborted."""
 
     def __init__(
-        self, file: Path, header: Mapping[str, Any], catalogue: Mapping[str, Requirement], planned: Iterable[Case]
+        self, file: Path, header: Mapping[str, object], catalogue: Mapping[str, Requirement], planned: Iterable[Case]
     ) -> None:
         self.file, self.header, self.catalogue, self.planned = file, dict(header), catalogue, list(planned)
         self.verdicts: Counter[str] = Counter()
@@ -116,12 +116,12 @@ class ReportWriter:
         self._line({"type": "footer", **totals, "aborted": aborted, "ended_by": ended_by or self.ended_by})
         self.stream.close()
 
-    def _line(self, value: Mapping[str, Any]) -> None:
+    def _line(self, value: Mapping[str, object]) -> None:
         self.stream.write(redacted(json.dumps(value, ensure_ascii=False)) + "\n")
         self.stream.flush()
 
 
-def _case(case: Case) -> dict[str, Any]:
+def _case(case: Case) -> dict[str, object]:
     return {
         "type": "case",
         "id": case.id,
@@ -132,7 +132,7 @@ def _case(case: Case) -> dict[str, Any]:
     }
 
 
-def _result(outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str, Any]:
+def _result(outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str, object]:
     judged = outcome.judgement
     return {
         "type": "result",
@@ -149,7 +149,7 @@ def _result(outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str,
     }
 
 
-def _finding(finding: Finding, outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str, Any]:
+def _finding(finding: Finding, outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str, object]:
     return {
         "requirement": finding.requirement,
         "level": finding.level({finding.requirement: catalogue[finding.requirement].level}),
@@ -163,13 +163,13 @@ def _finding(finding: Finding, outcome: Outcome, catalogue: Mapping[str, Require
     }
 
 
-def _exchanges(finding: Finding, trace: Trace | None) -> list[dict[str, Any]]:
+def _exchanges(finding: Finding, trace: Trace | None) -> list[dict[str, object]]:
     if trace is None:
         return []
     return [_exchange(trace.exchanges[n]) for n in sorted(set(finding.exchanges)) if 0 <= n < len(trace.exchanges)]
 
 
-def _exchange(exchange: Exchange) -> dict[str, Any]:
+def _exchange(exchange: Exchange) -> dict[str, object]:
     response = exchange.response
     return {
         "n": exchange.n,

@@ -6,7 +6,7 @@ A run that was aborted is read as far as it came, and says so: it is no evidence
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -158,7 +158,7 @@ def _lines(file: Path) -> Iterator[Line]:
         raise SuiteError(f"{file}: cannot be read: {error.strerror}") from error
 
 
-def _line(file: Path, n: int, value: Any) -> Line:
+def _line(file: Path, n: int, value: object) -> Line:
     if isinstance(value, NotJson):
         why = value.why
     else:

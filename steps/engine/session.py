@@ -5,7 +5,7 @@ decides whether what happened was right.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, cast
 
@@ -25,7 +25,7 @@ MOST_PATIENCE = 6
 
 
 class WaitTimeout(Exception):
-    """An event that a case waits for did not come in time. The judge says what it means; the case goes on."""
+    """An event that a case waits for did not occur in time. The judge decides what it means; the case continues."""
 
 
 @dataclass(slots=True)
@@ -53,6 +53,7 @@ class State(TypedDict, total=False):
 
 S = TypeVar("S", bound=State, default=Any)
 C = TypeVar("C", default=Any)
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class Session(Generic[S, C]):
     settle_s: float
     last_activity: LastActivity = field(default_factory=LastActivity)
     holds: dict[str, asyncio.Event] = field(default_factory=dict)
-    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+    tasks: list[asyncio.Task[object]] = field(default_factory=list)
     state: S = field(default_factory=lambda: cast(S, {}))
     context: C = field(default_factory=lambda: cast(C, None))
     role: str = "client"
@@ -126,8 +127,8 @@ class Session(Generic[S, C]):
     def touch(self) -> None:
         self.last_activity.last = asyncio.get_running_loop().time()
 
-    def spawn(self, work: Any) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.ensure_future(work)
+    def spawn(self, work: Coroutine[object, None, T]) -> asyncio.Task[T]:
+        task = asyncio.ensure_future(work)
         self.tasks.append(task)
         return task
 
@@ -172,7 +173,7 @@ class Session(Generic[S, C]):
         return self.holds.setdefault(name, asyncio.Event())
 
     async def settle(self, for_s: float | None = None) -> None:
-        """Listen on until nothing has happened in this case for so long (`settle_s` unless told)."""
+        """Listen on until nothing has happened in this case for so long (`settle_s` by default)."""
         quiet_s = self.settle_s if for_s is None else for_s
         loop = asyncio.get_running_loop()
         last = loop.time()

@@ -1,4 +1,4 @@
-"""From what an author wrote to the frozen value of a verb. Whatever cannot be one is told in words of the case, never of Python.
+"""From what an author wrote to the frozen value of a verb. A mistake is reported in words of the case, never of Python.
 
 Keys, types and amounts are checked here, once for all verbs of all profiles: a status is 100 to 599, no number is negative, infinite or
 NaN, and nothing waits longer than a case may take.
@@ -30,17 +30,17 @@ STATUSES = ("status", "statuses", "http_status")
 class Written:
     """In `Annotated[T, Written(read, schema)]`: how a value of this type is written. `read` gives the value, or raises `ValueError`."""
 
-    read: Callable[[Any], Any]
-    schema: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    read: Callable[[object], object]
+    schema: Mapping[str, object] = field(default_factory=dict, hash=False)
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.read)
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, object]:
         return dict(self.schema)
 
 
-def members(value: Any, short: str = "") -> dict[str, Any]:
+def members(value: object, short: str = "") -> dict[str, object]:
     """What was written, as members. A value alone is the member `short`."""
     if isinstance(value, Mapping):
         return {str(name): inner for name, inner in value.items()}
@@ -51,7 +51,7 @@ def members(value: Any, short: str = "") -> dict[str, Any]:
     return {short: value}
 
 
-def made(kind: type[T], given: Mapping[str, Any]) -> T:
+def made(kind: type[T], given: Mapping[str, object]) -> T:
     """A value of this kind. Raises `ValueError` with what is wrong with the members that were given."""
     known = {field.name: field for field in fields(kind) if field.init}  # type: ignore[arg-type]
     for name in given:
@@ -76,14 +76,14 @@ def made(kind: type[T], given: Mapping[str, Any]) -> T:
     return kind(**values)
 
 
-def _ordered(values: Mapping[str, Any]) -> None:
+def _ordered(values: Mapping[str, object]) -> None:
     """Raises `ValueError` for a range that nothing is in."""
     least, most = values.get("least"), values.get("most")
     if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
         raise ValueError(f"least: {least} is more than most, {most}")
 
 
-def _fitting(kind: type, name: str, value: Any) -> Any:
+def _fitting(kind: type, name: str, value: object) -> object:
     """The value of a member. Raises `ValueError` unless it is of the member's type. A number is kept as it was written: 5 is not made 5.0."""
     try:
         found = _types(kind)[name].validate_python(value, strict=True)
@@ -92,16 +92,16 @@ def _fitting(kind: type, name: str, value: Any) -> Any:
     return found if _reads(hints(kind)[name]) else value
 
 
-def _reads(hint: Any) -> bool:
+def _reads(hint: object) -> bool:
     """Whether a type, or one within it, says how its values are written."""
     return any(isinstance(one, Written) or _reads(one) for one in get_args(hint))
 
 
-def _is_needed(field: "Field[Any]") -> bool:
+def _is_needed(field: "Field[object]") -> bool:
     return field.default is MISSING and field.default_factory is MISSING
 
 
-def _several(value: Any) -> tuple[Any, ...]:
+def _several(value: object) -> tuple[object, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
@@ -118,7 +118,7 @@ def literals(kind: type) -> Mapping[str, tuple[str, ...]]:
     return {name: words for name, words in found.items() if words}
 
 
-def _words(hint: Any) -> tuple[str, ...]:
+def _words(hint: object) -> tuple[str, ...]:
     if get_origin(hint) is Literal:
         return tuple(one for one in get_args(hint) if isinstance(one, str))
     if get_origin(hint) in (tuple, Union, UnionType, Annotated):
@@ -158,7 +158,7 @@ def type_mistakes(kind: type) -> Iterator[str]:
             yield f"{member}: no value of its type can be written in YAML: {str(error).splitlines()[0]}"
 
 
-def amount(name: str, value: Any) -> None:
+def amount(name: str, value: object) -> None:
     """Raises `ValueError` for a number that no case can mean."""
     for one in _several(value):
         if isinstance(one, bool) or not isinstance(one, int | float):
@@ -177,7 +177,7 @@ def amount(name: str, value: Any) -> None:
             raise ValueError(f"{name}: {one:g} s is longer than a case may wait; {MOST_S:g} s is the most")
 
 
-def sendable(name: str, value: Any) -> None:
+def sendable(name: str, value: object) -> None:
     """Raises `ValueError` for members that no JSON can hold: NaN and the infinite would be sent as what they are not."""
     if isinstance(value, Mapping | tuple | list):
         try:

@@ -33,7 +33,7 @@ from rollout_conformance.steps.engine.verb_checks import PLACEHOLDER, definition
 from rollout_conformance.steps.engine.verb_parsing import hints, literals, made, members, type_mistakes
 
 T = TypeVar("T", bound=type)
-_NUMBERS: Mapping[Any, str] = {int: "int", int | None: "int", float: "number", float | None: "number"}
+_NUMBERS: Mapping[object, str] = {int: "int", int | None: "int", float: "number", float | None: "number"}
 _ATTRIBUTE_VERB, _ATTRIBUTE_PHRASES = "__verb__", "__phrases__"
 BLOCK, TABLE = "docstring", "datatable"  # as pytest-bdd calls what stands below a sentence
 
@@ -48,7 +48,7 @@ class Phrase:
     """
 
     template: str
-    fixed: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, object] = field(default_factory=dict)
     block: str = ""
     table: str = ""
     keyword: str = ""
@@ -155,11 +155,11 @@ def members_of(kind: type) -> list[Member]:
     ]
 
 
-def object_schema(kind: type) -> dict[str, Any]:
+def object_schema(kind: type) -> dict[str, object]:
     """The JSON Schema of a value of a dataclass that is written as an object with its members."""
     members = members_of(kind)
     needed = [one.name for one in members if one.is_needed]
-    whole: dict[str, Any] = {"type": "object", "properties": {one.name: one.schema for one in members}}
+    whole: dict[str, object] = {"type": "object", "properties": {one.name: one.schema for one in members}}
     return whole | ({"required": needed} if needed else {}) | {"additionalProperties": False}
 
 
@@ -180,7 +180,7 @@ def verb(
     return decorate
 
 
-def phrase(template: str, /, block: str = "", table: str = "", keyword: str = "", **fixed: Any) -> Callable[[T], T]:
+def phrase(template: str, /, block: str = "", table: str = "", keyword: str = "", **fixed: object) -> Callable[[T], T]:
     """Give the verb below a sentence. Several are listed in the order in which they are written."""
 
     def decorate(kind: T) -> T:

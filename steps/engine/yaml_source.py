@@ -33,7 +33,7 @@ MOST_NODES = 200_000
 class _Core(yaml.CSafeLoader):
     """PyYAML's C loader with the scalar rules of YAML 1.2's core schema."""
 
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
         """A value that Python cannot make of what was written is a mistake with a place."""
         try:
             return super().construct_object(node, deep=deep)
@@ -56,7 +56,7 @@ for tag, pattern, first in (
     _Core.add_implicit_resolver(tag, re.compile(rf"^(?:{pattern})$"), list(first) + ([""] if "~" in first else []))
 
 
-def members(block: str) -> dict[str, Any]:
+def members(block: str) -> dict[str, object]:
     """The members that a text block holds. Raises `SuiteError` for anything else."""
     source = parse(block, BLOCK)
     if not isinstance(source.value, dict):
@@ -187,7 +187,7 @@ def _walk_mapping(node: yaml.MappingNode, path: Path_, places: dict[Path_, tuple
         places[(*path, key.value)] = (line, column)
 
 
-def validated(model: type[Model], source: Source, value: Any = None, path: Path_ = ()) -> Model:
+def validated(model: type[Model], source: Source, value: object = None, path: Path_ = ()) -> Model:
     """`value` (default: the whole document) as `model`. Raises `SuiteError` with all that is wrong, a line each with its place."""
     try:
         return model.model_validate(source.value if value is None else value)
@@ -201,7 +201,7 @@ def validated(model: type[Model], source: Source, value: Any = None, path: Path_
 
 def explained(error: ValidationError, model: type[BaseModel] | None = None) -> list[tuple[Path_, str]]:
     """What is wrong and where, one line for each value: a union says for each of its members why it is not that one."""
-    found: dict[Path_, list[Any]] = {}
+    found: dict[Path_, list[object]] = {}
     for one in error.errors(include_url=False):
         found.setdefault(_real(one["loc"]), []).append(one)
     return [(loc, _explain(loc, errors, model)) for loc, errors in found.items()]

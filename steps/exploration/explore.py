@@ -193,7 +193,7 @@ def compiled(document: Document, run: Run) -> Case:
     return case
 
 
-def _named(document: Document, outcome: Outcome, requirement: str) -> dict[str, Any]:
+def _named(document: Document, outcome: Outcome, requirement: str) -> dict[str, object]:
     """The same walk, about what it found, under a name of its own."""
     (case,) = document["cases"]
     finding = _finding(outcome, requirement)
@@ -209,7 +209,7 @@ def _finding(outcome: Outcome, requirement: str) -> Finding | None:
 class _Flow(yaml.SafeDumper):
     """Steps and lines on one line each, as people write them."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: object) -> bool:
         return True
 
 
@@ -222,13 +222,13 @@ def text_of(document: Document) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _entry(lead: str, key: str, value: Any) -> list[str]:
+def _entry(lead: str, key: str, value: object) -> list[str]:
     if isinstance(value, Mapping) and value and all(isinstance(part, Mapping) for part in value.values()):
         return [f"{lead}{key}:", *(f"    {label}: {_inline(part)}" for label, part in value.items())]
     return [f"{lead}{key}: {_inline(value)}"]
 
 
-def _inline(value: Any) -> str:
+def _inline(value: object) -> str:
     text = yaml.dump(value, Dumper=_Flow, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
     return text.strip().removesuffix("\n...").strip()
 

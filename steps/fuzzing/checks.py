@@ -4,7 +4,7 @@ A check raises `Broken` with the requirement, its sentence, and what was seen; s
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from schemathesis.core.failures import Failure
 
@@ -13,6 +13,11 @@ from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.fuzzing.request_observer import Watch, sent
+
+if TYPE_CHECKING:
+    import schemathesis
+
+    from rollout_conformance.steps.fuzzing.request_observer import GeneratedCase
 
 
 class Broken(Failure):
@@ -28,14 +33,14 @@ def broken(operation: str, requirement: Requirement, expected: str, observed: st
     )
 
 
-def rollout_invariants(watch: Watch, case: Any) -> None:
+def rollout_invariants(watch: Watch, case: "GeneratedCase") -> None:
     """What a generated request led to is judged like any case."""
     found = watch.findings(case)
     if found:
         raise _told(case, found, watch.run.profile.catalogue)
 
 
-def no_internals(watch: Watch, response: Any, case: Any) -> None:
+def no_internals(watch: Watch, response: "schemathesis.Response", case: "GeneratedCase") -> None:
     """An error says what was wrong with the request, in words that are not those of the server's inside."""
     text = (response.content or b"").decode("utf-8", "replace") if response.status_code >= 400 else ""
     shown = internal_error_patterns.leaked(
@@ -53,7 +58,7 @@ def no_internals(watch: Watch, response: Any, case: Any) -> None:
         )
 
 
-def no_secrets(watch: Watch, response: Any, case: Any) -> None:
+def no_secrets(watch: Watch, response: "schemathesis.Response", case: "GeneratedCase") -> None:
     """The key that the server asks for is in none of its answers."""
     key = watch.key
     if key and key.encode() in (response.content or b""):
@@ -65,7 +70,7 @@ def no_secrets(watch: Watch, response: Any, case: Any) -> None:
         )
 
 
-def _told(case: Any, found: tuple[Finding, ...], catalogue: Mapping[str, Requirement]) -> Broken:
+def _told(case: "GeneratedCase", found: tuple[Finding, ...], catalogue: Mapping[str, Requirement]) -> Broken:
     first = found[0]
     others = sorted({f.requirement for f in found} - {first.requirement})
     observed = first.observed + (f"\nalso  {', '.join(others)}" if others else "")

@@ -36,12 +36,12 @@ class Contract:
         return [(method.upper(), path) for path, item in paths.items() for method in METHODS if method in item]
 
 
-def profile_of(spec: Mapping[str, Any]) -> Profile:
+def profile_of(spec: Mapping[str, object]) -> Profile:
     """The kind of system that a contract describes. Raises `SuiteError` for one that there is not."""
     return profiles.profile_of(str(spec.get("x-profile", DEFAULT)))
 
 
-def dialect_of(spec: Mapping[str, Any]) -> str | None:
+def dialect_of(spec: Mapping[str, object]) -> str | None:
     """The dialect that a contract describes, None where its profile cannot tell."""
     fuzz = profile_of(spec).fuzz
     return fuzz.dialect_of(spec) if fuzz is not None else None
@@ -73,7 +73,7 @@ def load(file: Path, shown: str = "") -> Contract:
     return Contract(file, shown or str(file), spec, dialect_of(spec), profile_of(spec).name)
 
 
-def _contradictions(spec: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+def _contradictions(spec: Mapping[str, object]) -> Iterator[tuple[Path_, str]]:
     yield from _dangling(spec, spec, ())
     yield from _impossible(spec.get("components", {}), ("components",))
     yield from _false_examples(spec, spec.get("paths", {}), ("paths",))
@@ -97,7 +97,7 @@ def _impossible(value: Any, at: Path_) -> Iterator[tuple[Path_, str]]:
         yield from _impossible(inner, (*at, key))
 
 
-def _unknown_required(schema: Mapping[str, Any], at: Path_) -> Iterator[tuple[Path_, str]]:
+def _unknown_required(schema: Mapping[str, object], at: Path_) -> Iterator[tuple[Path_, str]]:
     required, known = schema.get("required"), schema.get("properties")
     if isinstance(required, list) and isinstance(known, Mapping) and schema.get("additionalProperties") is False:
         for name in (name for name in required if name not in known):

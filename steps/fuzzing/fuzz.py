@@ -5,7 +5,7 @@ One outcome an operation and one for the links between them. A failed check is a
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import schemathesis
 from schemathesis import engine
@@ -30,6 +30,10 @@ from rollout_conformance.steps.fuzzing.checks import Broken
 from rollout_conformance.steps.fuzzing.contract import Contract
 from rollout_conformance.steps.fuzzing.request_observer import Watch
 from rollout_conformance.steps.profiles.parts import Fuzz
+
+if TYPE_CHECKING:
+    from rollout_conformance.steps.fuzzing.request_observer import GeneratedCase
+
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 GATEWAY = (502, 504)  # what is behind a target may fail
@@ -105,7 +109,7 @@ def _count(tallies: dict[str, Tally], event: Any, fuzz: Fuzz) -> None:
                 _add(tally, check, fuzz, negative=_negative(node.value))
 
 
-def _negative(case: Any) -> bool:
+def _negative(case: "GeneratedCase") -> bool:
     return case.meta is not None and not case.meta.generation.mode.is_positive
 
 

@@ -5,7 +5,7 @@ A run of ours sets the watch; under `schemathesis run` the first request does, f
 
 import atexit
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 import schemathesis
 from requests import PreparedRequest
@@ -17,6 +17,10 @@ from rollout_conformance.steps.fuzzing import checks
 from rollout_conformance.steps.fuzzing.contract import dialect_of, fuzz_of, profile_of
 from rollout_conformance.steps.fuzzing.request_observer import Watch
 from rollout_conformance.steps.run_setup import RunOptions
+
+if TYPE_CHECKING:
+    from rollout_conformance.steps.fuzzing.request_observer import GeneratedCase
+
 
 KEY = "ROLLOUT_SERVER_KEY"
 _watch: list[Watch | None] = []
@@ -32,13 +36,13 @@ def stop() -> None:
     _watch.clear()
 
 
-def watching(case: Any) -> Watch | None:
+def watching(case: "GeneratedCase") -> Watch | None:
     if not _watch:
         use(_begun(case))
     return _watch[0]
 
 
-def _begun(case: Any) -> Watch | None:
+def _begun(case: "GeneratedCase") -> Watch | None:
     """A watch for the plain command line. A contract of no dialect of ours is fuzzed without our peers."""
     schema = case.operation.schema
     dialect, profile = dialect_of(schema.raw_schema), profile_of(schema.raw_schema)
@@ -65,7 +69,7 @@ class _Bearer(AuthBase):
 
 
 @schemathesis.hook
-def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+def before_call(context: object, case: "GeneratedCase", kwargs: dict[str, object]) -> None:
     watch = watching(case)
     if watch is not None:
         key = watch.before(case)
@@ -74,35 +78,35 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 
 @schemathesis.hook
-def after_call(context: Any, case: Any, response: Any) -> None:
+def after_call(context: object, case: "GeneratedCase", response: "schemathesis.Response") -> None:
     watch = watching(case)
     if watch is not None:
         watch.after(case, response)
 
 
 @schemathesis.hook
-def after_network_error(context: Any, case: Any, request: Any) -> None:
+def after_network_error(context: object, case: "GeneratedCase", request: object) -> None:
     watch = watching(case)
     if watch is not None:
         watch.lost(case)
 
 
 @schemathesis.check
-def rollout_invariants(context: Any, response: Any, case: Any) -> None:
+def rollout_invariants(context: object, response: object, case: "GeneratedCase") -> None:
     watch = watching(case)
     if watch is not None:
         checks.rollout_invariants(watch, case)
 
 
 @schemathesis.check
-def no_internals(context: Any, response: Any, case: Any) -> None:
+def no_internals(context: object, response: "schemathesis.Response", case: "GeneratedCase") -> None:
     watch = watching(case)
     if watch is not None:
         checks.no_internals(watch, response, case)
 
 
 @schemathesis.check
-def no_secrets(context: Any, response: Any, case: Any) -> None:
+def no_secrets(context: object, response: "schemathesis.Response", case: "GeneratedCase") -> None:
     watch = watching(case)
     if watch is not None:
         checks.no_secrets(watch, response, case)

@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rollout_conformance.steps.engine.cases import Case
@@ -21,6 +21,13 @@ from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.fuzzing.contract import fuzz_of
 from rollout_conformance.steps.profiles.parts import Fuzz
 from rollout_conformance.steps.run_setup import Run, RunOptions, ready
+
+if TYPE_CHECKING:
+    import schemathesis
+    from schemathesis.schemas import APIOperation
+
+    GeneratedCase = schemathesis.Case[APIOperation[Any, Any, Any, Any]]
+
 
 REMEMBERED = 64  # requests whose judgement a check may still ask for
 
@@ -48,7 +55,7 @@ class Watch:
     on_outcome: Callable[[Outcome], None] = lambda outcome: None
     under_way: dict[str, Watched] = field(default_factory=dict)
     judged: "OrderedDict[str, Judgement]" = field(default_factory=OrderedDict)
-    replaced: dict[str, Any] = field(default_factory=dict)
+    replaced: dict[str, object] = field(default_factory=dict)
 
     @classmethod
     def over(cls, run_options: RunOptions, dialect: str, contract: str, loop_thread: LoopThread) -> "Watch":
@@ -65,14 +72,14 @@ class Watch:
         """The key that the target asks for, if any."""
         return self.run.peers.key_for(self._case("", False)) or None
 
-    def before(self, case: Any) -> str | None:
+    def before(self, case: "GeneratedCase") -> str | None:
         """Put our peer into the request, and note that it is on its way; gives the key that it needs for that, None for the run's."""
         method, path = case.method.upper(), case.formatted_path
         start = self.fuzz.adapter.is_start(self.dialect, method, path)
         key: str | None = self.loop_thread.call(self._before(case, f"{method} {path}", start))
         return key
 
-    async def _before(self, generated: Any, name: str, start: bool) -> str | None:
+    async def _before(self, generated: "GeneratedCase", name: str, start: bool) -> str | None:
         case = self._case(name, start)
         session = self.run.runner.session(case, self.target, Trace())
         key = await self.fuzz.adapter.adapt_request(session, generated)
@@ -81,7 +88,7 @@ class Watch:
         self.under_way[generated.id] = Watched(case, session, start, n, time.monotonic())
         return key
 
-    def after(self, case: Any, response: Any) -> None:
+    def after(self, case: "GeneratedCase", response: "schemathesis.Response") -> None:
         """Judge what came of a request."""
         watched = self.under_way.pop(case.id, None)
         if watched is None:
@@ -92,7 +99,7 @@ class Watch:
             self.judged.popitem(last=False)
         self.on_outcome(self._outcome(watched, judgement))
 
-    async def _after(self, watched: Watched, response: Any) -> Judgement:
+    async def _after(self, watched: Watched, response: "schemathesis.Response") -> Judgement:
         session = watched.session
         answer = Response(
             response.status_code,
@@ -106,13 +113,13 @@ class Watch:
         finally:
             await session.close()
 
-    def lost(self, case: Any) -> None:
+    def lost(self, case: "GeneratedCase") -> None:
         """The request found no answer."""
         watched = self.under_way.pop(case.id, None)
         if watched is not None:
             self.loop_thread.call(watched.session.close())
 
-    def findings(self, case: Any) -> tuple[Finding, ...]:
+    def findings(self, case: "GeneratedCase") -> tuple[Finding, ...]:
         """What the invariants found in a request that was judged, as far as it fails a run."""
         judgement = self.judged.get(case.id)
         if judgement is None:

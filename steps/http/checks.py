@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol
+
+from typing_extensions import TypeVar
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.http.references import ResponseName
@@ -39,8 +41,20 @@ class Check:
         )
 
 
+R = TypeVar("R", bound=KeptResponse, default=Any)  # the kind of response that a subclass takes
+
+
+class ViewOfResponses(Protocol):
+    """What expectations on responses need of a view: the responses that some words mean."""
+
+    def named(self, *words: str) -> list[Any]: ...
+
+
+V = TypeVar("V", bound=ViewOfResponses, default=Any)  # the view of its profile
+
+
 @dataclass(frozen=True, slots=True)
-class ResponseExpectation:
+class ResponseExpectation(Generic[R, V]):
     """A demand on each of some responses. A subclass says what is compared; a check of None decides nothing."""
 
     of: tuple[ResponseName, ...] = field(default=("it",), kw_only=True)
@@ -56,28 +70,28 @@ class ResponseExpectation:
         """Whether no success would be right; then an error of the server is judged here as well."""
         return False
 
-    def judge(self, view: Any, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: V, requirement: str) -> Iterator[Evidence]:
         for response in view.named(*self.of):
             found = self.check(response, view)
             for one in [found] if isinstance(found, Check) else found or ():
                 yield one.evidence(requirement, response)
 
-    def check(self, response: Any, view: Any) -> "Check | Sequence[Check] | None":
+    def check(self, response: R, view: V) -> "Check | Sequence[Check] | None":
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class ComparedResponses:
+class ComparedResponses(Generic[R, V]):
     """A demand on some responses together. A subclass says what is compared; a check of None decides nothing."""
 
     of: tuple[ResponseName, ...] = field(default=("all",), kw_only=True)
     "The responses that are compared: names, or `first`, `second`, ..., `both`, `all`."
 
-    def judge(self, view: Any, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: V, requirement: str) -> Iterator[Evidence]:
         responses = view.named(*self.of)
         found = self.compare(responses, view) if responses else None
         if found is not None:
             yield found.evidence(requirement, *responses)
 
-    def compare(self, responses: list[Any], view: Any) -> Check | None:
+    def compare(self, responses: list[R], view: V) -> Check | None:
         raise NotImplementedError

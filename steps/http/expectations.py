@@ -1,7 +1,7 @@
 """What may be demanded of any HTTP response."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.lenient_json import mapping
@@ -14,7 +14,7 @@ from rollout_conformance.steps.http.responses import KeptResponse
 CLASSES = {f"{n}xx": frozenset(range(100 * n, 100 * n + 100)) for n in range(1, 6)}
 
 
-def _status(written: Any) -> int | str:
+def _status(written: object) -> int | str:
     if isinstance(written, str) and written in CLASSES:
         return written
     if type(written) is int and 100 <= written <= 599:
@@ -57,7 +57,7 @@ class Status(ResponseExpectation):
     def must_be_rejected(self) -> bool:
         return all(status >= 400 for status in self.numbers)
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: object) -> Check:
         expected = " or ".join(map(str, self.statuses))
         if not response.is_readable:
             return Check(False, f"{expected}, with JSON", f"{response.status}: {show(response.body)}")
@@ -77,7 +77,7 @@ class Header(ResponseExpectation):
     one_of: tuple[str, ...] = ()
     "The values that are right; without any, all but an empty one are."
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: object) -> Check:
         value = response.header(self.name)
         ok = value in self.one_of if self.one_of else bool(value)
         return Check(ok, f"{self.name}: {' or '.join(self.one_of) or 'any value'}", show(value))
@@ -145,14 +145,14 @@ class JsonMember(ResponseExpectation):
 
     path: Annotated[str, Written(checked_path, {"type": "string"})]
     "As `usage.prompt_tokens` or `data[0].id`; `..name` is the outermost member of that name, wherever it stands."
-    one_of: tuple[Any, ...] = ()
+    one_of: tuple[object, ...] = ()
     "The values that are right."
-    none_of: tuple[Any, ...] = ()
+    none_of: tuple[object, ...] = ()
     "Values that are wrong."
     present: bool = True
     "Whether the member has to be there."
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: object) -> Check:
         value = found_at(response.body, self.path)
         if not self.present:
             return Check(value is ABSENT, f"no {self.path}", show(value))
@@ -168,7 +168,7 @@ class JsonMember(ResponseExpectation):
 class SameBody(ComparedResponses):
     """The bodies of these responses are equal as JSON."""
 
-    def compare(self, responses: list[KeptResponse], view: Any) -> Check:
+    def compare(self, responses: list[KeptResponse], view: object) -> Check:
         odd = next((one for one in responses if one.body != responses[0].body), None)
         return Check(odd is None, show(responses[0].body), show(odd.body) if odd else "")
 
@@ -184,7 +184,7 @@ class ErrorObject(ResponseExpectation):
     def may_be_rejected(self) -> bool:
         return True
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: object) -> Check:
         message = mapping(response.fields.get("error")).get("message")
         cap = "should" if response.explains_error else None
         return Check(bool(message), "a body with error.message", response.shown(), cap=cap)

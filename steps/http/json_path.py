@@ -10,7 +10,7 @@ from rollout_conformance.steps.engine.lenient_json import listed, mapping
 PART = re.compile(r"(?P<deep>\.\.)?(?P<name>[^.\[\]]+)?(?P<index>(?:\[\d+\])*)(?:\.(?!\.))?")
 
 
-def checked_path(written: Any) -> str:
+def checked_path(written: object) -> str:
     """A path as it is written in a case. Raises `ValueError` for what is no path."""
     if not isinstance(written, str):
         raise ValueError(f"{written!r} is no path; write it as `usage.prompt_tokens`, `data[0].id` or `..id`")

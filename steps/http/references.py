@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 from rollout_conformance.steps.engine.cases import Action, Step
 from rollout_conformance.steps.engine.findings import Location
@@ -50,7 +50,7 @@ def _add(order: list[str], action: Action) -> None:
         order += [base] if base not in order else []
 
 
-def _references(what: Any) -> Iterator[tuple[str, str]]:
+def _references(what: object) -> Iterator[tuple[str, str]]:
     """(member, word) for each response that a verb means. Sentences in Python that want the session have no members."""
     kind: type = type(what)
     for member, hint in hints(kind).items():
@@ -59,7 +59,7 @@ def _references(what: Any) -> Iterator[tuple[str, str]]:
             yield from ((member, word) for word in ((value,) if isinstance(value, str) else value) if word)
 
 
-def _is_reference(hint: Any) -> bool:
+def _is_reference(hint: object) -> bool:
     return isinstance(hint, Reference) or any(_is_reference(one) for one in get_args(hint))
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Headers, Request
@@ -69,9 +69,9 @@ class RequestAction:
         raise NotImplementedError
 
 
-def in_flight(session: Session) -> "list[asyncio.Task[Any]]":
+def in_flight(session: Session) -> "list[asyncio.Task[object]]":
     """The requests in the background that no step has waited for."""
-    found: list[asyncio.Task[Any]] = session.state.setdefault("in_flight", [])
+    found: list[asyncio.Task[object]] = session.state.setdefault("in_flight", [])
     return found
 
 
@@ -89,7 +89,7 @@ class Send(RequestAction):
     method: str = "GET"
     raw: str = ""
     "The body as text, sent byte for byte."
-    json: Annotated[Any, Written(lambda value: NULL if value is None else value)] = None
+    json: Annotated[object, Written(lambda value: NULL if value is None else value)] = None
     "The body as JSON."
     key: str = "right"
     "The API key: right, none, wrong, latin (not ASCII), small (letters of the other case), longer (by one letter), x_right (the right one in \

@@ -163,7 +163,7 @@ def body_of(exchange: Exchange) -> Any:
 
 
 def kept(
-    session: Session, name: str, n: int, request: Mapping[str, Any] | None = None, is_reading: bool = False
+    session: Session, name: str, n: int, request: Mapping[str, object] | None = None, is_reading: bool = False
 ) -> KeptResponse:
     """The response of exchange `n`, kept under a name."""
     exchange = session.trace.exchanges[n]

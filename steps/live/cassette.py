@@ -61,7 +61,7 @@ def key(request: Request) -> str:
 class Recorder:
     """Passes every request on to the engine, and writes down what was said."""
 
-    def __init__(self, client: httpx.AsyncClient, engine: Engine, file: Path, header: Mapping[str, Any]) -> None:
+    def __init__(self, client: httpx.AsyncClient, engine: Engine, file: Path, header: Mapping[str, object]) -> None:
         self.client, self.engine = client, engine
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ class Recorder:
         finally:
             play.hold.set()
 
-    def _write(self, entry: Mapping[str, Any]) -> None:
+    def _write(self, entry: Mapping[str, object]) -> None:
         self._file.write(json.dumps(entry) + "\n")
         self._file.flush()
 
@@ -103,7 +103,7 @@ class Recorder:
         self._file.close()
 
 
-def _entry(request: Request, response: Response) -> dict[str, Any]:
+def _entry(request: Request, response: Response) -> dict[str, object]:
     return {
         "type": "exchange",
         "key": key(request),

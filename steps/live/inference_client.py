@@ -50,7 +50,7 @@ class Generation:
 
 
 async def ask(
-    client: httpx.AsyncClient, engine: Engine, body: Mapping[str, Any], within_s: float = ANSWER_S
+    client: httpx.AsyncClient, engine: Engine, body: Mapping[str, object], within_s: float = ANSWER_S
 ) -> httpx.Response:
     """One chat completion. Raises `EngineError` when there is no answer at all."""
     url = f"{engine.base_url}/v1/chat/completions"
@@ -65,7 +65,7 @@ async def ask(
         ) from error
 
 
-async def generate(client: httpx.AsyncClient, engine: Engine, body: Mapping[str, Any]) -> Generation:
+async def generate(client: httpx.AsyncClient, engine: Engine, body: Mapping[str, object]) -> Generation:
     """Generate with ids and logprobs. Raises `EngineError` for everything that is no generation, with what to do about it."""
     asked = {**body, "model": engine.model, "stream": False, "logprobs": True, "return_token_ids": True}
     reply = await ask(client, engine, asked)
@@ -104,7 +104,7 @@ def _ids(value: Any) -> tuple[int, ...] | None:
     return tuple(value) if good else None
 
 
-def _logprobs(value: Any) -> tuple[float, ...]:
+def _logprobs(value: object) -> tuple[float, ...]:
     """Those that are numbers: what is none is missing."""
     entries = value.get("content") if isinstance(value, dict) else None
     found = [one.get("logprob") for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
@@ -151,7 +151,7 @@ async def probe_engine(base_url: str, model: str | None, key: str | None, log: s
         return Engine(base_url, engine.model, key, engine.version, log, await _lacks(client, engine))
 
 
-_HELLO: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}], "temperature": 0}
+_HELLO: Mapping[str, object] = {"messages": [{"role": "user", "content": "Hello!"}], "temperature": 0}
 _TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
 
 

@@ -92,7 +92,7 @@ class LiveTrainer(ScriptedTrainer):
         play.task.add_done_callback(self._tasks.discard)
         return play
 
-    async def _answer(self, play: LivePlay, line: Reply, messages: list[Any]) -> None:
+    async def _answer(self, play: LivePlay, line: Reply, messages: list[object]) -> None:
         rollout = play.enrolled
         try:
             if line.hold:
@@ -116,7 +116,7 @@ class LiveTrainer(ScriptedTrainer):
         tools = {"tools": list(rollout.tools)} if rollout.tools else {}
         return {**sampling, **greedy, **tools, "messages": messages}
 
-    def _issue(self, play: LivePlay, line: Reply, messages: list[Any], made: Generation) -> None:
+    def _issue(self, play: LivePlay, line: Reply, messages: list[object], made: Generation) -> None:
         rollout = play.enrolled
         self._compare(rollout, messages, made)
         message = said(made.message)
@@ -147,7 +147,7 @@ class LiveTrainer(ScriptedTrainer):
         """The text around a position, for people."""
         return self._tokens.decode(ids[max(0, position - 4) : position + 8]) if self._tokens else ""
 
-    def _compare(self, rollout: Enrolled, messages: list[Any], made: Generation) -> None:
+    def _compare(self, rollout: Enrolled, messages: list[object], made: Generation) -> None:
         ours = tuple(rollout.tokens.prompt_ids(messages, rollout.tools))
         if ours != made.prompt_token_ids:
             self._tokens = rollout.tokens
@@ -155,7 +155,7 @@ class LiveTrainer(ScriptedTrainer):
             self.drifts.append(Drift(rollout.rollout_id, place, ours, made.prompt_token_ids))
 
 
-def said(message: Mapping[str, Any]) -> dict[str, Any]:
+def said(message: Mapping[str, object]) -> dict[str, object]:
     """The message without what an engine leaves null, reasoning under the name that servers know."""
     kept = {name: value for name, value in message.items() if value is not None or name not in NULLS}
     if "reasoning" in kept:

@@ -102,7 +102,7 @@ def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _type(value: Any) -> str:
+def _type(value: object) -> str:
     if isinstance(value, Shape):
         return value.kind
     if value is None:
@@ -121,7 +121,9 @@ def differences(scripted: Trace, live: Trace, allowed: Allowed) -> tuple[Differe
     return tuple(one for one in found if one is not None)
 
 
-def _difference(path: str, ours: list[Any] | None, theirs: list[Any] | None, allowed: Allowed) -> Difference | None:
+def _difference(
+    path: str, ours: list[object] | None, theirs: list[object] | None, allowed: Allowed
+) -> Difference | None:
     if _any(path, allowed.members):
         return None
     types = [{_type(v) for v in values} if values is not None else {ABSENT} for values in (ours, theirs)]

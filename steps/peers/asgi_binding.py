@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Protocol, TypeGuard
 
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rollout_conformance.steps.engine import body_limits
@@ -21,10 +21,42 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import Headers, Request, Response
 
 
-class Peer(Protocol):
-    """What can be served: a script that decides on one request, and a play that says how the answer is given."""
+class Delivery(Protocol):
+    """How one response is sent, and what is called when it was."""
 
-    def receive(self, request: Request) -> Any: ...
+    @property
+    def response(self) -> Response: ...
+    @property
+    def loss(self) -> str | None: ...
+    @property
+    def drip(self) -> bool: ...
+    @property
+    def delay_s(self) -> float: ...
+    @property
+    def hold(self) -> asyncio.Event | None: ...
+    def delivered(self) -> None: ...
+    def failed(self) -> None: ...
+    def abandoned(self) -> None: ...
+
+
+class PacedDelivery(Delivery, Protocol):
+    """A response that is sent in pieces, some time apart."""
+
+    @property
+    def pieces(self) -> Iterable[bytes]: ...
+    @property
+    def pace_s(self) -> float: ...
+    @property
+    def dies(self) -> bool: ...
+    @property
+    def stalls(self) -> bool: ...
+    def passed(self, piece: bytes) -> None: ...
+
+
+class Peer(Protocol):
+    """What can be served: it decides how one request is answered."""
+
+    def receive(self, request: Request) -> Delivery: ...
 
 
 ABANDONED = "abandoned"  # the label of exchanges that belong to no rollout, because they never came to be
@@ -128,7 +160,7 @@ async def _body(headers: Headers, receive: Receive) -> tuple[bytes, bool]:
 def _closing(send: Send) -> Send:
     """The same, and the connection ends with the answer: the rest of the request is still in it."""
 
-    async def closing(message: Any) -> None:
+    async def closing(message: Message) -> None:
         if message["type"] == "http.response.start":
             message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
         await send(message)
@@ -141,13 +173,13 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _perform(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
+async def _perform(play: Delivery, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
     if play.loss == "stall":
         play.failed()  # nothing more will come: from now on the server may give up and ask again
     if (play.hold or play.delay_s) and not await _waited(play, gone):
         play.abandoned()
         return
-    if getattr(play, "pieces", ()):
+    if _is_paced(play):
         await _paced(play, scope, send, gone)
     elif play.loss is None:
         await _answer(play, send, gone)
@@ -155,15 +187,26 @@ async def _perform(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[No
         await _lose(play, scope, send, gone)
 
 
-async def _waited(play: Any, gone: "asyncio.Future[None]") -> bool:
+def _is_paced(play: Delivery) -> TypeGuard[PacedDelivery]:
+    return bool(getattr(play, "pieces", ()))
+
+
+async def _held(play: Delivery) -> None:
+    if play.hold is not None:
+        await play.hold.wait()
+    else:
+        await asyncio.sleep(play.delay_s)
+
+
+async def _waited(play: Delivery, gone: "asyncio.Future[None]") -> bool:
     """Wait as the script says; False when the server hung up meanwhile."""
-    wait: asyncio.Future[Any] = asyncio.ensure_future(play.hold.wait() if play.hold else asyncio.sleep(play.delay_s))
+    wait = asyncio.ensure_future(_held(play))
     await asyncio.wait({wait, gone}, return_when=asyncio.FIRST_COMPLETED)
     wait.cancel()
     return not gone.done()
 
 
-async def _paced(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
+async def _paced(play: PacedDelivery, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
     """A stream, piece by piece; one that dies takes its connection with it."""
     headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in play.response.headers]
     await send({"type": "http.response.start", "status": play.response.status, "headers": headers})
@@ -198,7 +241,7 @@ def dripped(body: bytes) -> list[bytes]:
     return [body[at : at + size] for at in range(0, len(body), size)] or [b""]
 
 
-async def _answer(play: Any, send: Send, gone: "asyncio.Future[None]") -> None:
+async def _answer(play: Delivery, send: Send, gone: "asyncio.Future[None]") -> None:
     body = body_of(play.response)
     await send(_start(play, None if play.drip else len(body)))
     if play.drip:
@@ -213,7 +256,7 @@ async def _answer(play: Any, send: Send, gone: "asyncio.Future[None]") -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _lose(play: Any, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
+async def _lose(play: Delivery, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
     transport = _transport(scope)
     if play.loss != "reset":
         await send(_start(play, len(play.response.body) or 1))
@@ -234,7 +277,7 @@ def _transport(scope: Scope) -> asyncio.Transport | None:
     return _transports.get(((server[0], server[1]), (client[0], client[1])))
 
 
-def _start(play: Any, length: int | None) -> dict[str, Any]:
+def _start(play: Delivery, length: int | None) -> dict[str, object]:
     """The head of a response. A body without a length is chunked: its pieces stay apart, however late the client reads them."""
     headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in play.response.headers]
     if length is not None and play.response.status not in BODILESS:
@@ -266,7 +309,7 @@ class _Quiet(uvicorn.Server):
     """uvicorn takes over the signals of the process; the suite keeps its own."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Any:
+    def capture_signals(self) -> Iterator[None]:
         yield
 
 

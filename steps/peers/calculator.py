@@ -29,12 +29,12 @@ def tools() -> list[dict[str, Any]]:
     return [tool(name) for name in OPERATIONS]
 
 
-def result_messages(calls: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def result_messages(calls: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
     """The tool messages that follow a message with these calls."""
     return [{"role": "tool", "content": result(call), "tool_call_id": call.get("id")} for call in calls]
 
 
-def result(call: Mapping[str, Any]) -> str:
+def result(call: Mapping[str, object]) -> str:
     """What one call gives. A call that makes no sense gives a text that says so."""
     function = mapping(call.get("function"))
     operation = OPERATIONS.get(str(function.get("name")))

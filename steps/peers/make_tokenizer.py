@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
@@ -100,7 +99,7 @@ def train() -> Tokenizer:
     return tokenizer
 
 
-def tokenizer_config(template: str) -> dict[str, Any]:
+def tokenizer_config(template: str) -> dict[str, object]:
     """What `transformers` reads. The template is also in its own file; some loaders know only one of the two places."""
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -124,7 +123,7 @@ def files_of(variant: Variant, tokenizer: Tokenizer) -> dict[str, str]:
     return {**files, "README.md": card(variant, tokenizer, files)}
 
 
-def _json(value: dict[str, Any]) -> str:
+def _json(value: dict[str, object]) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 

@@ -82,7 +82,7 @@ class RuleBasedTrainer(ScriptedTrainer):
         return whole | {"prompt_token_ids": prompt, "token_ids": ids, "logprobs": logprobs}
 
 
-def improvise(messages: list[dict[str, Any]], tools: Any = None) -> Reply:
+def improvise(messages: list[dict[str, object]], tools: object = None) -> Reply:
     """What a small, honest model would say next. A conversation whose start request named no tools still gets calls: in
     this protocol the trainer learns of the tools elsewhere."""
     last = messages[-1]
@@ -109,9 +109,9 @@ def _number(text: str) -> int | float:
     return float(text) if "." in text else int(text)
 
 
-def _play(status: int, body: dict[str, Any]) -> Play:
+def _play(status: int, body: dict[str, object]) -> Play:
     return Play(Response(status, JSON, orjson.dumps(body)))
 
 
-def _error(code: int, message: str) -> dict[str, Any]:
+def _error(code: int, message: str) -> dict[str, object]:
     return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}

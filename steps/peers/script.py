@@ -6,7 +6,7 @@ travels.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Generic, Literal, TypeVar
 
 # How an answer fails on the way:
 #   reset    the connection is cut before a byte of the answer
@@ -22,7 +22,7 @@ class Call:
     """A tool call. `arguments` is the exact JSON text sent, or a mapping to send the object itself."""
 
     name: str
-    arguments: str | Mapping[str, Any]
+    arguments: str | Mapping[str, object]
     id: str | None = None
 
 
@@ -52,8 +52,8 @@ class Reply:
     calls: tuple[Call | AnyCall | HangingCall, ...] = ()
     reasoning: str | None = None
     finish: str | None = None
-    message: Mapping[str, Any] = field(default_factory=dict)
-    put: Mapping[str, Any] = field(default_factory=dict)
+    message: Mapping[str, object] = field(default_factory=dict)
+    put: Mapping[str, object] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
     odd: bool = False
     end_token: bool = True
@@ -99,14 +99,17 @@ class Script:
     acks: tuple[Ack, ...] = ()
 
 
-class Cursor:
+L = TypeVar("L")
+
+
+class Cursor(Generic[L]):
     """Reads a script front to back; a line with `times` is given that often, and one that is for ever never ends."""
 
-    def __init__(self, lines: Sequence[Any]) -> None:
+    def __init__(self, lines: Sequence[L]) -> None:
         self._lines = list(lines)
         self._used = 0
 
-    def take(self) -> Any | None:
+    def take(self) -> L | None:
         """The next line, or None when the script has ended."""
         if not self._lines:
             return None

@@ -46,7 +46,7 @@ class HostedRollout:
     refusals: list[StartAnswer] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     accepted: bool = False
-    body: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, object] = field(default_factory=dict)
     result: bytes = b"{}"
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 

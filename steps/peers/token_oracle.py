@@ -37,9 +37,9 @@ class Issued:
         return calls if isinstance(calls, list) else []
 
 
-def assistant_message(reply: Reply, turn: int, nonce: str) -> dict[str, Any]:
+def assistant_message(reply: Reply, turn: int, nonce: str) -> dict[str, object]:
     """The assistant message of a reply, with ids made up where the script names none."""
-    message: dict[str, Any] = {"role": "assistant", "content": "7" * reply.digits or reply.text}
+    message: dict[str, object] = {"role": "assistant", "content": "7" * reply.digits or reply.text}
     if reply.reasoning is not None:
         message["reasoning_content"] = reply.reasoning
     calls = [_call(call, f"call_{nonce}_{turn}_{n}") for n, call in enumerate(reply.calls)]
@@ -48,7 +48,7 @@ def assistant_message(reply: Reply, turn: int, nonce: str) -> dict[str, Any]:
     return message | dict(reply.message)
 
 
-def _call(call: Call | AnyCall | HangingCall, made_up: str) -> dict[str, Any]:
+def _call(call: Call | AnyCall | HangingCall, made_up: str) -> dict[str, object]:
     if not isinstance(call, Call):
         raise TypeError("a call of any tool must be resolved to a tool of the card before it is played")
     arguments = call.arguments if isinstance(call.arguments, str) else dict(call.arguments)
@@ -60,7 +60,7 @@ def _call(call: Call | AnyCall | HangingCall, made_up: str) -> dict[str, Any]:
 
 
 def completion_text(
-    tokens: Tokens, messages: Sequence[Any], message: Mapping[str, Any], tools: Sequence[Any] | None
+    tokens: Tokens, messages: Sequence[object], message: Mapping[str, object], tools: Sequence[object] | None
 ) -> str:
     """The text that the model must have sampled for `message` to follow `messages`, the end-of-turn token included."""
     prompt = tokens.render(messages, tools)
@@ -74,7 +74,7 @@ def completion_text(
 
 
 def sample(
-    tokens: Tokens, reply: Reply, message: Mapping[str, Any], tools: Sequence[Any] | None
+    tokens: Tokens, reply: Reply, message: Mapping[str, object], tools: Sequence[object] | None
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Token ids and logprobs of one generation. What a turn samples does not depend on the turns before it."""
     text = completion_text(tokens, OPENING, message, tools)
@@ -84,7 +84,7 @@ def sample(
     return tuple(ids), tuple(-next(_counter) / 65536 for _ in ids)
 
 
-def sampled_by(tokens: Tokens, replies: Sequence[Any], tools: Sequence[Any] | None) -> int:
+def sampled_by(tokens: Tokens, replies: Sequence[object], tools: Sequence[object] | None) -> int:
     """How many tokens these replies will be together."""
     messages = [(reply, assistant_message(reply, 0, "x")) for reply in replies if isinstance(reply, Reply)]
     return sum(len(sample(tokens, reply, message, tools)[0]) for reply, message in messages)

@@ -6,12 +6,11 @@ seed gives the same conversations, and nothing is read or written.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-Message = dict[str, Any]
+Message = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class Conversation:
     """What a template renders: messages and, where the agent has any, tools."""
 
     messages: tuple[Message, ...]
-    tools: tuple[dict[str, Any], ...] = ()
+    tools: tuple[dict[str, object], ...] = ()
 
 
 CAPITALS = {
@@ -89,21 +88,21 @@ without wood word work world would write year young
 WORDS = tuple(_WORDS.split())
 
 
-def say(role: str, content: str | None, **more: Any) -> Message:
+def say(role: str, content: str | None, **more: object) -> Message:
     return {"role": role, "content": content, **more}
 
 
-def tool_call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def tool_call(name: str, arguments: Mapping[str, object]) -> dict[str, object]:
     return {"type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def tool_schema(name: str, description: str, arguments: tuple[str, ...], kind: str) -> dict[str, Any]:
+def tool_schema(name: str, description: str, arguments: tuple[str, ...], kind: str) -> dict[str, object]:
     properties = {argument: {"type": kind} for argument in arguments}
     parameters = {"type": "object", "properties": properties, "required": list(arguments)}
     return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
 
 
-def calculator_tools() -> tuple[dict[str, Any], ...]:
+def calculator_tools() -> tuple[dict[str, object], ...]:
     return tuple(tool_schema(name, what, ("a", "b"), "number") for name, (_, what) in OPERATIONS.items())
 
 

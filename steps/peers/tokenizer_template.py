@@ -8,7 +8,6 @@ templates do, so the same promise does not hold for it. Nothing here tokenizes o
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
 
 from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -121,7 +120,7 @@ PREFIX_PRESERVING = _TEMPLATE.replace("SHOW_REASONING", "true")
 STRIPPING = _TEMPLATE.replace("SHOW_REASONING", "loop.last")
 
 
-def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
+def _tojson(value: object, ensure_ascii: bool = False, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
 
 
@@ -135,8 +134,8 @@ def _compiled(template: str) -> Template:
 
 def render(
     template: str,
-    messages: Sequence[Mapping[str, Any]],
-    tools: Sequence[Mapping[str, Any]] | None = None,
+    messages: Sequence[Mapping[str, object]],
+    tools: Sequence[Mapping[str, object]] | None = None,
     *,
     add_generation_prompt: bool = False,
 ) -> str:

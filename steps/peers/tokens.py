@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -24,7 +23,7 @@ MOST = 2**31  # no tokenizer has an id beyond this
 START_OF_TURN = re.compile(r"(?=<\|im_start\|>)")
 
 
-def _tojson(value: Any, indent: int | None = None) -> str:
+def _tojson(value: object, indent: int | None = None) -> str:
     # Chat templates expect plain JSON; jinja's own filter escapes for HTML.
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
@@ -48,7 +47,9 @@ class Tokens:
         self._cached = lru_cache(maxsize=8192)(self._encode)
         self.end_of_turn: int | None = self._tokenizer.token_to_id(END_OF_TURN)
 
-    def render(self, messages: Sequence[Any], tools: Sequence[Any] | None = None, *, generation: bool = True) -> str:
+    def render(
+        self, messages: Sequence[object], tools: Sequence[object] | None = None, *, generation: bool = True
+    ) -> str:
         """The conversation as the model sees it; `generation` appends the opening of an assistant turn."""
         try:
             return self._template.render(messages=messages, tools=tools or None, add_generation_prompt=generation)
@@ -73,7 +74,7 @@ class Tokens:
         known = [one for one in ids if type(one) is int and 0 <= one < MOST]
         return str(self._tokenizer.decode(known, skip_special_tokens=not special))
 
-    def prompt_ids(self, messages: Sequence[Any], tools: Sequence[Any] | None = None) -> list[int]:
+    def prompt_ids(self, messages: Sequence[object], tools: Sequence[object] | None = None) -> list[int]:
         return self.encode(self.render(messages, tools))
 
     def odd_encoding(self, text: str, seed: int) -> list[int]:

@@ -17,7 +17,7 @@ import orjson
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, Trace, parse
 from rollout_conformance.steps.peers import streamed_reply
-from rollout_conformance.steps.peers.script import Ack, Call, Cursor, Fault, Loss, Reply, Script
+from rollout_conformance.steps.peers.script import Ack, Call, Cursor, Fault, Line, Loss, Reply, Script
 from rollout_conformance.steps.peers.token_oracle import Issued, assistant_message, sample
 from rollout_conformance.steps.peers.tokens import Tokens
 
@@ -61,8 +61,8 @@ class Enrolled:
     sampled: bool = False
     streams: bool = False
     issued: list[Issued] = field(default_factory=list)
-    lines: Cursor = field(init=False)
-    acks: Cursor = field(init=False)
+    lines: Cursor[Line] = field(init=False)
+    acks: Cursor[Ack] = field(init=False)
 
     def __post_init__(self) -> None:
         self.lines = Cursor(self.script.lines)
@@ -148,7 +148,7 @@ class ScriptedTrainer:
         rollout = self._whose(request, parse(request.body))
         return rollout.trace if rollout is not None else None
 
-    def _whose(self, request: Request, body: Any) -> Enrolled | None:
+    def _whose(self, request: Request, body: object) -> Enrolled | None:
         named = body.get("rollout_id") if isinstance(body, dict) else None
         if isinstance(named, str) and named in self._by_id:
             return self._by_id[named]
@@ -171,7 +171,7 @@ class ScriptedTrainer:
             return Play(response, loss=line.loss, delay_s=line.delay_s, enrolled=rollout, exchange=n)
         return self._generate(rollout, n, line, messages)
 
-    def _generate(self, rollout: Enrolled, n: int, line: Reply, messages: list[Any]) -> Play:
+    def _generate(self, rollout: Enrolled, n: int, line: Reply, messages: list[object]) -> Play:
         message = assistant_message(line, len(rollout.issued), rollout.nonce)
         prompt = tuple(rollout.tokens.prompt_ids(messages, rollout.tools))
         ids, logprobs = sample(rollout.tokens, line, message, rollout.tools)
@@ -210,7 +210,7 @@ def generation_response(rollout: Enrolled, issued: Issued, line: Reply) -> Respo
     return Response(200, headers, streamed_reply.encode(reply, asked, _dump) if streamed else _dump(reply))
 
 
-def _reply(nonce: str, number: int, issued: Issued) -> dict[str, Any]:
+def _reply(nonce: str, number: int, issued: Issued) -> dict[str, object]:
     return {
         "id": f"chatcmpl-{nonce}-{number}",
         "object": "chat.completion",
@@ -280,7 +280,7 @@ def _shown(holder: Any) -> str:
     return ", ".join(map(str, holder)) if isinstance(holder, dict) else f"a list of {len(holder)}"
 
 
-def _dump(value: Any) -> bytes:
+def _dump(value: object) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:  # a lone surrogate, which only the escaped form can carry

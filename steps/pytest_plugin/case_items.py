@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest._code.code import TerminalRepr, TracebackStyle
 
 from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.cases import Case
@@ -88,7 +89,9 @@ class CaseItem(SuiteItem):
         if judgement.verdict in (Verdict.FAIL, Verdict.ERROR):
             raise NotConformant(outcome)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: TracebackStyle | None = None
+    ) -> str | TerminalRepr:
         if not isinstance(excinfo.value, NotConformant):
             return super().repr_failure(excinfo, style)
         outcome: Outcome = excinfo.value.args[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest._code.code import TerminalRepr, TracebackStyle
 
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
@@ -67,7 +68,9 @@ class OperationItem(SuiteItem):
         if outcome.judgement.verdict is Verdict.SKIP:
             pytest.skip(outcome.judgement.reason or "left out")
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: TracebackStyle | None = None
+    ) -> str | TerminalRepr:
         if isinstance(excinfo.value, SuiteError):
             return f"COULD NOT JUDGE  {self.contract.shown}\n  {excinfo.value}"
         if not isinstance(excinfo.value, Broken):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -41,7 +40,7 @@ def of(config: pytest.Config) -> list[FuzzResult]:
     return list(by_file(config).values())
 
 
-def summarize(reporter: Any, config: pytest.Config) -> None:
+def summarize(reporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
     """Print what was exercised, at the end of a session that fuzzed."""
     for file, fuzzed in by_file(config).items():
         dialect = fuzzed.run.dialects[0] if fuzzed.run.dialects else "-"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest._code.code import TerminalRepr, TracebackStyle
 
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.pytest_plugin import options
@@ -44,7 +45,9 @@ class ExplorationItem(SuiteItem):
         if explored.flaky:
             pytest.xfail("inconclusive: a walk failed once, and not when it was played again")
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: TracebackStyle | None = None
+    ) -> str | TerminalRepr:
         if isinstance(excinfo.value, SuiteError):
             return f"COULD NOT JUDGE  {self.name}\n  {excinfo.value}"
         if not isinstance(excinfo.value, Found):

@@ -3,7 +3,6 @@
 import argparse
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -39,7 +38,7 @@ class Options:
 
 DEFAULTS = Options()
 LEVELS = ("must", "should", "may")
-SETTINGS: dict[str, dict[str, Any]] = {
+SETTINGS: dict[str, dict[str, object]] = {
     "profile": {"help": "judge only the cases of this profile"},
     "dialect": {"help": "judge only this dialect"},
     "target": {"help": "app:module:factory | http://host:port | cmd:'command with {port}'"},

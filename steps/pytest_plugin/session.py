@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -72,7 +71,7 @@ class Session:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
             self.stale = stale
 
-    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
         for line in self.stale:
             terminalreporter.write_line(f"BASELINE  {line}")
         _show_early_end(terminalreporter, self.player)
@@ -94,7 +93,7 @@ def _exit_code(reason: Reason, player: Player) -> int:
     return int(pytest.ExitCode.TESTS_FAILED if player.failed else pytest.ExitCode.INTERRUPTED)
 
 
-def _show_early_end(reporter: Any, player: Player) -> None:
+def _show_early_end(reporter: "pytest.TerminalReporter", player: Player) -> None:
     """What had been played when the session was ended, and the findings that no item has shown."""
     if ENDING.reason is None or not player.tasks:
         return

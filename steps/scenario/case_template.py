@@ -1,4 +1,4 @@
-"""What every case has, whatever it was written in: requirements, dialects, tags, needs. Names that nobody knows are told here."""
+"""What every case has, whatever it was written in: requirements, dialects, tags, needs. Unknown names are reported here."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -49,7 +49,7 @@ def _examples(written: tuple[str, ...], short: str) -> tuple[Mapping[str, Any], 
     return tuple(members(one, short) for (one,) in documents)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: object) -> Iterator[str]:
     """How a value may be written in a sentence."""
     if isinstance(value, str):
         yield from (f'"{value}"', value)

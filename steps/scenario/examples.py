@@ -34,7 +34,7 @@ def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]
         yield f"[{name}]", _filled(source, path, case, row)
 
 
-def _filled(source: Source, path: Path_, value: Any, row: Mapping[str, Any]) -> Any:
+def _filled(source: Source, path: Path_, value: object, row: Mapping[str, object]) -> object:
     if isinstance(value, Mapping):
         return {key: _filled(source, (*path, key), inner, row) for key, inner in value.items()}
     if isinstance(value, list):

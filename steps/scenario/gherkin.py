@@ -1,4 +1,4 @@
-"""Gherkin to cases: pytest-bdd parses, every step is looked up once, and what does not fit is told with file:line.
+"""Gherkin to cases: pytest-bdd parses, every step is looked up once, and what does not fit is reported with file:line.
 
 pytest-bdd itself would drop the first of two scenarios of one name, pass an async step without awaiting it, choose one of
 two matching steps, and run an outline without rows on its placeholders. All of these are errors here.
@@ -40,8 +40,8 @@ PREFIX = re.compile(r'for (?P<part>\w+) "(?P<label>[\w-]+)", (?P<rest>.+)')
 class CallStep:
     """A phrase of Python that wants the session: called, and awaited if need be, inside the case's own task."""
 
-    function: Callable[..., Any]
-    arguments: tuple[tuple[str, Any], ...]
+    function: Callable[..., object]
+    arguments: tuple[tuple[str, object], ...]
 
     async def perform(self, session: Any) -> None:
         result = self.function(session=session, **dict(self.arguments))
@@ -172,7 +172,7 @@ class _Compiler:
         self.problems.conclude()
         return [self._compiled(name, row, known) for name, row in self._rows()]
 
-    def _rows(self) -> list[tuple[str, Mapping[str, Any]]]:
+    def _rows(self) -> list[tuple[str, Mapping[str, object]]]:
         """The name and the values of each row of an outline."""
         rows = [row for table in self.template.examples for row in table.as_contexts()]
         if not rows:
@@ -196,7 +196,7 @@ class _Compiler:
                         columns = ", ".join(table.example_params) or "none"
                         yield str(at.problem(f"the Examples have no column {name!r}; they have: {columns}"))
 
-    def _compiled(self, name: str, row: Mapping[str, Any], known: list[Requirement]) -> CompiledScenario:
+    def _compiled(self, name: str, row: Mapping[str, object], known: list[Requirement]) -> CompiledScenario:
         scenario = self.template.render(row)
         steps = self._all_steps(scenario)
         self.problems.conclude()
@@ -299,7 +299,7 @@ class _Compiler:
         raise at.problem(f"no phrase for: {kind} {text}{lines}")
 
     def _within_block(self, error: SuiteError, gherkin: GherkinStep, at: Location) -> SuiteError:
-        """A mistake in a text block is told at its own line of the file."""
+        """A mistake in a text block is reported at its own line of the file."""
         steps = [step for one in _scenarios(self.document) for step in one.steps]
         block = next((s.docstring for s in steps if s.location.line == gherkin.line_number and s.docstring), None)
         if block is None or BLOCK not in str(error):

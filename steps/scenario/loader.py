@@ -1,4 +1,4 @@
-"""Scenario files: YAML in, cases out; every mistake is told with file:line:column and what to write instead."""
+"""Scenario files: YAML in, cases out; every mistake is reported with file:line:column and what to write instead."""
 
 import functools
 import json
@@ -57,7 +57,7 @@ def compiled(source: Source, profile: Profile) -> list[Case]:
     return cases
 
 
-def _of_rows(source: Source, path: Path_, written: Any, profile: Profile, tags: list[str]) -> list[Case]:
+def _of_rows(source: Source, path: Path_, written: object, profile: Profile, tags: list[str]) -> list[Case]:
     found: list[Case] = []
     for row, case in rows(source, path, written):
         model = yaml_source.validated(profile.case_model, source, case, path)
@@ -163,7 +163,7 @@ def _same(action: Any) -> Any:
 
 
 def attempted(source: Source, path: Path_, make: Callable[[], Any], lead: str = "") -> Any:
-    """What `make` gives; what is wrong with its values is told with the place where they stand."""
+    """What `make` gives; what is wrong with its values is reported with the place where they stand."""
     try:
         return make()
     except (ValueError, TypeError, KeyError) as error:

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from rollout_conformance.steps.engine.verbs import Member
 
-WORDS: Mapping[Any, str] = {
+WORDS: Mapping[object, str] = {
     str: "text",
     int: "whole number",
     float: "number",
     bool: "true or false",
     Any: "any value",
+    object: "any value",
     NoneType: "null",
 }
 

@@ -43,7 +43,7 @@ def schema(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _any_of(verbs: Mapping[str, Verb]) -> dict[str, Any]:
+def _any_of(verbs: Mapping[str, Verb]) -> dict[str, object]:
     """A step: the name of a verb that needs no value, or one verb with its value."""
     bare = [verb.name for verb in verbs.values() if not any(member.is_needed for member in verb.members)]
     one = {
@@ -56,10 +56,10 @@ def _any_of(verbs: Mapping[str, Verb]) -> dict[str, Any]:
     return {"anyOf": [{"enum": bare}, one]}
 
 
-def _value(verb: Verb) -> dict[str, Any]:
+def _value(verb: Verb) -> dict[str, object]:
     """What may stand behind a verb: its members, the short form, or nothing."""
     members = {member.name: _or_column(member.schema) for member in verb.members}
-    whole: dict[str, Any] = {"type": "object", "properties": members}
+    whole: dict[str, object] = {"type": "object", "properties": members}
     needed = [member.name for member in verb.members if member.is_needed]
     forms = [whole | ({"required": needed} if needed else {}) | {"additionalProperties": verb.before is not None}]
     if verb.short:
@@ -87,12 +87,12 @@ def _or_column(made: dict[str, Any]) -> dict[str, Any]:
     return {**described, "anyOf": [*forms, {"$ref": "#/$defs/column"}]}
 
 
-def files() -> Mapping[Path, dict[str, Any]]:
+def files() -> Mapping[Path, dict[str, object]]:
     """Every schema that is shipped."""
     return {SCENARIOS / f"{name}.schema.json": schema(profile_of(name)) for name in OURS}
 
 
-def asked(words: Sequence[str]) -> Mapping[Path, dict[str, Any]]:
+def asked(words: Sequence[str]) -> Mapping[Path, dict[str, object]]:
     """The schemas that a command line asks for: NAME FOLDER, or nothing for those that are shipped."""
     if not words:
         return files()
@@ -101,7 +101,7 @@ def asked(words: Sequence[str]) -> Mapping[Path, dict[str, Any]]:
     return {Path(words[1]) / f"{words[0]}.schema.json": schema(profile_of(words[0]))}
 
 
-def written(one: dict[str, Any]) -> str:
+def written(one: dict[str, object]) -> str:
     return json.dumps(one, indent=1, ensure_ascii=False) + "\n"
 
 

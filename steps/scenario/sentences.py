@@ -23,7 +23,7 @@ KEYWORDS: Mapping[str, Callable[..., Any]] = {"given": given, "when": when, "the
 PROFILE = "__profile__"  # on the function of a sentence: the one profile that it belongs to
 
 _MARKERS: list[Callable[..., Any]] = []  # of the sentences of verbs: pytest-bdd holds them weakly, and no module does
-Found = tuple[StepFunctionContext, dict[str, Any], tuple[str, ...]]
+Found = tuple[StepFunctionContext, dict[str, object], tuple[str, ...]]
 
 
 @functools.cache

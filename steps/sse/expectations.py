@@ -2,17 +2,25 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from rollout_conformance.steps.engine.findings import Evidence, Satisfied
+from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, ResponseExpectation, ViewOfResponses
 from rollout_conformance.steps.sse.streams import DONE, StreamedResponse
 
 LEAST_SHARE = (
     0.1  # of the time of a stream, between its first and its last event; the rest may be spent before the first
 )
 TOGETHER_S = 0.1  # a stream that takes less than this shows nothing
+
+
+class TracedView(ViewOfResponses, Protocol):
+    """A view that has the trace of its case."""
+
+    @property
+    def trace(self) -> Trace: ...
 
 
 @verb("streams_incrementally", short="of", example="second")
@@ -25,7 +33,7 @@ class StreamsIncrementally(ResponseExpectation):
     Where the request is sent several times, once is enough: on a busy machine it may be the suite that reads late.
     """
 
-    def judge(self, view: Any, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: TracedView, requirement: str) -> Iterator[Evidence]:
         late = []
         for response in view.named(*self.of):
             found = self.check(response, view)
@@ -35,7 +43,7 @@ class StreamsIncrementally(ResponseExpectation):
             late += [found.evidence(requirement, response)] if found is not None else []
         yield from late[:1]
 
-    def check(self, response: StreamedResponse, view: Any) -> Check | None:
+    def check(self, response: StreamedResponse, view: TracedView) -> Check | None:
         times = [chunk.at for chunk in response.chunks if chunk.data != DONE]
         began = view.trace.exchanges[response.n].began
         if len(times) < 3 or times[-1] - began < TOGETHER_S:

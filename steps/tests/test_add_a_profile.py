@@ -117,7 +117,7 @@ def test_a_profile_that_cannot_be_imported_leaves_the_others_alone(folder: Path)
 @pytest.mark.parametrize(
     ("file", "old", "new", "told"),
     [
-        ("requirements.yaml", "level: must", "level: most", "requirements.yaml:11: ECHO-001: level: saw 'most'"),
+        ("requirements.yaml", "level: must", "level: most", "requirements.yaml:9: ECHO-001: level: saw 'most'"),
         ("profile.py", "{text}", "{txt}", "@phrase('the client sends {txt}'): {txt}: unknown member 'txt'"),
         ("profile.py", "return Check(", "return self.nothing(", "the profile echo failed, at profile.py:"),
         ("mutants.py", '"what": what', '"wot": what', "which is not a mutant: what: Field required"),

@@ -85,7 +85,7 @@ def test_a_copy_that_the_case_does_not_send_is_a_mistake(word: str, wrong: str) 
 
 
 async def sent(*actions: Send) -> list[Request]:
-    transport = httpx.MockTransport(lambda request: httpx.Response(204))
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=httpx.ByteStream(b"")))
     async with httpx.AsyncClient(transport=transport) as client:
         session: Session = Session("http://x", client, Trace(), 1.0, 0.0)
         session.context = HttpContext(Card.model_validate({}))
