@@ -202,7 +202,7 @@ async def run_mutant(mutant: MutantInfo, method: str, profile: str = DEFAULT) ->
 
 
 def _options(mutant: MutantInfo, profile: str) -> RunOptions:
-    card, mutants = cards.load(profile_of(profile).reference.card), mutants_of(profile)
+    card, mutants = cards.load(profile_of(profile).reference.card, profile_of(profile).card), mutants_of(profile)
     env = {**card.env, mutants.variable: mutant.name}
     card = card.model_copy(update={"env": env, "dialects": list(mutant.dialects)})
     target = f"app:{mutants.module}:create_app"

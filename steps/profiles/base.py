@@ -23,7 +23,7 @@ from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.engine.verbs import Vocabulary
 from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.live.trainer import Drifts
-from rollout_conformance.steps.profiles.parts import Contract, Explore, Fuzz, Reference
+from rollout_conformance.steps.profiles.parts import Contract, Explore, Found, Fuzz, Reference
 
 OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
 Mistakes = Callable[[Sequence[Step]], Iterable[tuple[Location | None, str]]]
@@ -72,6 +72,9 @@ class Peers(Protocol):
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         """Wait until a target is what it was before a case that disturbs it; False when it is not within this time."""
 
+    def found(self) -> Found:
+        """What was learnt of the target, for a card of it."""
+
     def drifts(self) -> Drifts:
         """The prompts that a live model read otherwise than the suite."""
 
@@ -111,6 +114,9 @@ class NoPeers:
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         return True
 
+    def found(self) -> Found:
+        return Found()
+
     def drifts(self) -> Drifts:
         return Drifts()
 
@@ -149,7 +155,8 @@ class Profile(Generic[S, V]):
     a case need, `only_scripted` why no real model can do what an action says, empty where one can.
 
     `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says what
-    can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole)."""
+    can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole). `card` are the members
+    of its target cards."""
 
     name: str
     dialects: tuple[str, ...]
@@ -186,6 +193,7 @@ class Profile(Generic[S, V]):
     role: str = "client"
     width: Callable[[Case], int] = lambda case: 1
     part: str = ""
+    card: type[Card] = Card
 
     def subject(self, action: Action | Expectation) -> str:
         """The part of a case that an action is about, empty for the case as a whole."""

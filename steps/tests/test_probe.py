@@ -235,7 +235,7 @@ def test_a_chat_server_that_asks_for_a_model() -> None:
         return REPLY if named else answer(400, {"error": {"message": "bad request"}})
 
     told = refusal(answers, profile="chat")
-    assert "name its model with --model" in told
+    assert "give --model NAME" in told
     assert "bad request" in told
     assert played(answers, profile="chat", model="m") == ("openai",)
     assert played(answers, profile="chat", card={"model": "m"}) == ("openai",)
@@ -295,7 +295,7 @@ def test_smoke_finds_the_reference_sane(profile: str) -> None:
 
 
 def test_what_breaks_elsewhere_is_judged_in_full() -> None:
-    card = cards.load(PROFILES["rollout"].reference.card)
+    card = cards.load(PROFILES["rollout"].reference.card, PROFILES["rollout"].card)
     broken = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "http_500"}})
     request = RunOptions(target="app:rollout_server.mutants:create_app", described=broken, dialect="sync")
     assert asyncio.run(_judged(request)) == (("sync",), ())

@@ -17,7 +17,7 @@ STEPS = (ScriptTrainer(Script((Reply(text="Hello."),))), Start(), GetStatus(), W
 
 async def capabilities(base_url: str, context: CaseContext, patience_s: float) -> frozenset[str]:
     """Those of `status` and `cancel` that the target has. One that answers these paths and knows nothing has neither."""
-    async with client() as http:
+    async with client(headers=context.card.headers) as http:
         session: RolloutSession = Session(base_url, http, Trace(), patience_s, 0.0)
         session.context = context
         with contextlib.suppress(WaitTimeout):

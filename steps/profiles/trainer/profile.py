@@ -24,7 +24,7 @@ from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedRolloutServer
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
-from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
+from rollout_conformance.steps.profiles.parts import Contract, Found, Fuzz, Mutants, Reference, lacking
 from rollout_conformance.steps.profiles.trainer import fuzz_adapter
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
@@ -40,12 +40,8 @@ from rollout_conformance.steps.profiles.trainer.state import (
 from rollout_conformance.steps.profiles.trainer.vocabulary import VOCABULARY
 
 LOOK_S = 5.0
-NEEDS = {
-    "record": "the card does not declare the capability `record`: GET /rollouts/{rollout_id}",
-    "tool_calls": "the card does not declare the capability `tool_calls`: a policy that calls a calculator",
-    "timeout": "the card does not declare the capability `timeout`: `timeout_s` in the control request",
-    "key": "the card does not declare the capability `key`: a key for each rollout",
-}
+CONTRACT = Contract(ROOT / "contracts" / "trainer")
+CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
 
 
 @dataclass(slots=True)
@@ -99,7 +95,7 @@ class TrainerPeers(NoPeers):
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """A trainer does not show its dialects, so the requested ones are judged. Raises `SuiteError` for a target that is not a trainer."""
         try:
-            async with client() as http, asyncio.timeout(LOOK_S):
+            async with client(headers=self.setting.card.headers) as http, asyncio.timeout(LOOK_S):
                 reply = await http.post(f"{base_url}/v1/chat/completions", content=b"{}")
         except (TimeoutError, httpx.HTTPError) as error:
             shown = transport_fault(error) if isinstance(error, httpx.HTTPError) else f"no answer within {LOOK_S:g} s"
@@ -114,6 +110,9 @@ class TrainerPeers(NoPeers):
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
         """What a trainer has is on its card."""
 
+    def found(self) -> Found:
+        return Found(possible=CAPABILITIES)
+
     def key_for(self, case: Case) -> str | None:
         return self.context(case).target_key
 
@@ -122,8 +121,8 @@ class TrainerPeers(NoPeers):
         for need in sorted(case.needs):
             if engine is not None and need in engine.lacks:
                 return engine.lacks[need]
-            if need not in self.setting.card.capabilities:
-                return NEEDS.get(need, f"{need} is not declared by the card")
+            if not self.setting.card.declares(need):
+                return lacking(CAPABILITIES, need)
         return None
 
 
@@ -144,7 +143,6 @@ def read(session: TrainerSession, case: Case) -> CaseView:
     )
 
 
-CONTRACT = Contract(ROOT / "contracts" / "trainer")
 CATALOGUE = requirements.load(CONTRACT.requirements)
 PROFILE: Profile[TrainerState, CaseView] = Profile(
     name="trainer",
@@ -178,7 +176,7 @@ PROFILE: Profile[TrainerState, CaseView] = Profile(
     probe_result=read_probe,
     unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "
     "(`pytest contracts/ --profile trainer`) judge it",
-    capabilities=frozenset(NEEDS),
+    capabilities=frozenset(CAPABILITIES),
     mistakes=mistakes,
     part="rollout",
 )
