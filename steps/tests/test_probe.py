@@ -18,7 +18,7 @@ from rollout_conformance.steps.engine.trace import Request as HttpRequest
 from rollout_conformance.steps.engine.trace import Response
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedPlay
-from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.profiles import DEFAULT, PROFILES
 from rollout_conformance.steps.run_setup import RunOptions, ready
 
 JSON = (("content-type", "application/json"),)
@@ -63,7 +63,8 @@ def played(answers: Answer, card: dict[str, Any] | None = None, **options: Any) 
 
     async def play() -> tuple[str, ...]:
         async with asgi_binding.serve(Target(answers)) as url:
-            described = Card.model_validate({"patience_s": 0.2, "settle_s": 0, **(card or {})})
+            kind = PROFILES[str(options.get("profile", DEFAULT))].card
+            described = kind.model_validate({"patience_s": 0.2, "settle_s": 0, **(card or {})})
             async with ready(RunOptions(target=url, described=described, **options)) as run:
                 assert all(places.total == places.most for places in run.runner.limiters.values())
                 return (*run.dialects, *run.remarks)
