@@ -76,6 +76,12 @@ class Card(Limits):
         """Whether the card names a capability, or has a key or a variant of that name."""
         return need in self.capabilities or need in self.keys or need in self.variants
 
+    def key_for(self, variant: str, given: str | None) -> str | None:
+        """The key that a variant of the target requires; `given` is that of the command line. None where it requires none."""
+        own = self.variants[variant].key if variant in self.variants else None
+        key = own if own is not None else given if given is not None else self.key
+        return key or None
+
     def secrets(self) -> list[str]:
         """What on the card no output may show: the keys, and the headers that hold credentials."""
         keys = [self.key, *self.keys.values(), *(variant.key for variant in self.variants.values())]

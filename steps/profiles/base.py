@@ -156,7 +156,7 @@ class Profile(Generic[S, V]):
 
     `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says what
     can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole). `card` are the members
-    of its target cards."""
+    of its target cards; `smoke` gives what `smoke` shows of a dialect beside its greeting, from the context of the case."""
 
     name: str
     dialects: tuple[str, ...]
@@ -194,6 +194,7 @@ class Profile(Generic[S, V]):
     width: Callable[[Case], int] = lambda case: 1
     part: str = ""
     card: type[Card] = Card
+    smoke: Callable[[object], Iterable[tuple[str, str]]] = lambda context: ()
 
     def subject(self, action: Action | Expectation) -> str:
         """The part of a case that an action is about, empty for the case as a whole."""

@@ -1,6 +1,6 @@
 """The JSON Schema of a profile's scenario files: editors complete and check every verb, what stands behind it, and its members.
 
-`python -m rollout_conformance.steps.scenario.schema` writes scenarios/*.schema.json.
+`python -m rollout_conformance.steps.scenario.schema` writes scenarios/*.schema.json and scenarios/cards/*.schema.json.
 """
 
 import json
@@ -37,6 +37,12 @@ def schema(profile: Profile) -> dict[str, Any]:
         },
         "$defs": {"Case": case, "column": COLUMN, **definitions},
     }
+
+
+def card_schema(profile: Profile) -> dict[str, Any]:
+    """The schema of a target card of this profile."""
+    made = profile.card.model_json_schema()
+    return {"$schema": DRAFT, **made, "title": f"Target cards of the profile {profile.name}"}
 
 
 def _any_of(verbs: Mapping[str, Verb]) -> dict[str, Any]:
@@ -87,7 +93,8 @@ def files() -> Mapping[Path, dict[str, Any]]:
     """Every schema that is shipped."""
     from rollout_conformance.steps.profiles import PROFILES
 
-    return {SCENARIOS / f"{name}.schema.json": schema(profile) for name, profile in PROFILES.items()}
+    cases = {SCENARIOS / f"{name}.schema.json": schema(profile) for name, profile in PROFILES.items()}
+    return cases | {SCENARIOS / "cards" / f"{name}.schema.json": card_schema(one) for name, one in PROFILES.items()}
 
 
 def written(one: dict[str, Any]) -> str:

@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 from click.testing import CliRunner
 
 from rollout_conformance.steps.cli import cli
-from rollout_conformance.steps.engine import redaction
+from rollout_conformance.steps.engine import redaction, yaml_source
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.target_card import Card, card_as
 from rollout_conformance.steps.engine.trace import Request, Response
+from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.profiles import OURS, PROFILES, member_of_another
 from rollout_conformance.steps.profiles.chat.card import ChatCard
@@ -23,6 +26,7 @@ from rollout_conformance.steps.profiles.chat.token_id_locations import card_form
 from rollout_conformance.steps.profiles.rollout.card import RolloutCard
 from rollout_conformance.steps.profiles.router.card import RouterCard
 from rollout_conformance.steps.run_setup import RunOptions, card_of, ready
+from rollout_conformance.steps.scenario.schema import card_schema
 from rollout_conformance.steps.tests.test_probe import KEY, NOT_FOUND, REPLY, Target, answer, played, refusal
 
 LOCATION = "choices[].provider_specific_fields.token_ids"
@@ -222,3 +226,17 @@ def test_what_a_written_card_has_as_comments_may_be_declared(name: str) -> None:
     ]
     assert told
     assert [one for one in told if profile.unknown_capability(one)] == []
+
+
+@pytest.mark.parametrize("name", list(OURS))
+def test_the_documentation_has_every_member_of_a_card(name: str) -> None:
+    page = (ROOT / "docs" / "target_card.md").read_text(encoding="utf-8")
+    assert [member for member in PROFILES[name].card.model_fields if f"\n| `{member}` |" not in page] == []
+
+
+@pytest.mark.parametrize("name", list(OURS))
+def test_the_schema_of_a_card_has_every_member(name: str) -> None:
+    made = json.loads((ROOT / "scenarios" / "cards" / f"{name}.schema.json").read_text(encoding="utf-8"))
+    assert made == card_schema(PROFILES[name])
+    validator = jsonschema_rs.validator_for(made)
+    assert list(validator.iter_errors(yaml_source.read(PROFILES[name].reference.card).value)) == []

@@ -63,7 +63,7 @@ class ChatPeers(NoPeers):
     def context(self, case: Case) -> CaseContext:
         return CaseContext(
             self.model,
-            self.key,
+            self.key_for(case),
             self.tokens,
             self.card,
             self.context_tokens,
@@ -89,7 +89,7 @@ class ChatPeers(NoPeers):
         return Found(members, remarks, possible(TEXTS, (*PROBED_OR_DECLARED, "shipped_tokenizer"), shown))
 
     def key_for(self, case: Case) -> str | None:
-        return self.key
+        return self.card.key_for(case.variant, self.key)
 
     def lacks(self, case: Case) -> str | None:
         live = self.setting.engine

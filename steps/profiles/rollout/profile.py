@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -127,16 +127,13 @@ class RolloutPeers(NoPeers):
 
     def _context(self, dialect: str, variant: str) -> CaseContext:
         card = self.card
-        key = self.setting.target_key if self.setting.target_key is not None else card.key
-        if variant and card.variants[variant].key is not None:
-            key = card.variants[variant].key
         return CaseContext(
             self.trainer,
             self.trainer_url,
             dialect,
             card,
             card.limits(variant),
-            key or None,
+            card.key_for(variant, self.setting.target_key),
             self.setting.run,
             self.tokenizer,
             self.setting.tokenizer_name or card.tokenizer_name,
@@ -237,7 +234,7 @@ class RolloutPeers(NoPeers):
         return await http.request(method, url, content=b"{}" if method == "POST" else b"", headers=headers)
 
     def _authorization(self) -> dict[str, str]:
-        key = self.setting.target_key if self.setting.target_key is not None else self.setting.card.key
+        key = self.card.key_for("", self.setting.target_key)
         return {"authorization": f"Bearer {key}"} if key else {}
 
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
@@ -355,6 +352,12 @@ def overdue(case: Case, view: CaseView) -> str | None:
     return None
 
 
+def smoke(context: object) -> Iterator[tuple[str, str]]:
+    """The tools that the target shows."""
+    if isinstance(context, CaseContext):
+        yield "tools", ", ".join(context.tools) or "none shown"
+
+
 def exploration() -> Explore:
     """Read when it is asked for: it needs Hypothesis."""
     from rollout_conformance.steps.profiles.rollout import exploration as module
@@ -424,6 +427,7 @@ PROFILE: Profile[CaseState, CaseView] = Profile(
     needs_of=setup.needs_of,
     only_scripted=setup.only_scripted,
     probe_result=read_probe,
+    smoke=smoke,
     capabilities=frozenset(CAPABILITIES),
     mistakes=mistakes,
     part="rollout",

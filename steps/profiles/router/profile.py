@@ -68,7 +68,7 @@ class RouterPeers(NoPeers):
         return card_as(RouterCard, self.setting.card)
 
     def _headers(self) -> dict[str, str]:
-        key = self.setting.target_key if self.setting.target_key is not None else self.setting.card.key
+        key = self.card.key_for("", self.setting.target_key)
         given = {"content-type": "application/json", **self.setting.card.headers}
         return {**given, "authorization": f"Bearer {key}"} if key else given
 
@@ -98,9 +98,10 @@ class RouterPeers(NoPeers):
         return card.model_copy(update={"env": fill(card.env), "variants": variants})
 
     def context(self, case: Case) -> RouterContext:
-        card, key = self.card, self.setting.target_key
+        card = self.card
+        key = card.key_for(case.variant, self.setting.target_key)
         ports = tuple(url.rpartition(":")[2] for url in self.urls.values())
-        context = RouterContext(self.backends.model, key if key is not None else card.key, None, card, 4096)
+        context = RouterContext(self.backends.model, key, None, card, 4096)
         addresses = tuple(self.urls[name] for name in NAMES)
         context = replace(context, backends=self.backends, ports=ports, addresses=addresses, run=self.setting.run)
         return replace(context, counter=self.counters, health=self.health or HEALTH, lateness=self.lateness)

@@ -74,10 +74,10 @@ class TrainerPeers(NoPeers):
 
     def _context(self, case: Case) -> CaseContext:
         setting, card = self.setting, self.setting.card
-        key = setting.target_key if setting.target_key is not None else card.key
+        key = card.key_for("", setting.target_key)
         others = list(self.contexts.values())
         context = CaseContext(
-            self.host, self.host_url, case.dialect, card, card.limits(""), key or None, setting.run, self.tokens
+            self.host, self.host_url, case.dialect, card, card.limits(""), key, setting.run, self.tokens
         )
         if others:
             context.counter = others[0].counter
