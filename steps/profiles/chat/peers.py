@@ -89,7 +89,7 @@ class ChatPeers(NoPeers):
         return Found(members, remarks, possible(TEXTS, (*PROBED_OR_DECLARED, "shipped_tokenizer"), shown))
 
     def key_for(self, case: Case) -> str | None:
-        return self.card.key_for(case.variant, self.key)
+        return self.card.key_for(case.variant, self.key or "")  # an engine without a key is no target of the card
 
     def lacks(self, case: Case) -> str | None:
         live = self.setting.engine
@@ -110,7 +110,7 @@ class ChatPeers(NoPeers):
         if need == "tokenizer":
             return self.tokens is not None
         if need == "key":
-            return self.key is not None
+            return bool(self.key)
         if need == "models":
             return self._asks_for_models() and need not in self._absent()
         if need in PROBED_OR_DECLARED:
