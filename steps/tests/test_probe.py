@@ -249,7 +249,8 @@ def test_a_chat_server_with_another_model() -> None:
         return answer(404, {"error": {"message": f"no model {json.loads(request.body)['model']}"}})
 
     assert "it does not serve the model three (404" in refusal(answers, profile="chat", model="three")
-    assert "it lists one, two" in refusal(answers, profile="chat", model="three")
+    assert "it lists one, two" in refusal(answers, card={"models": "/v1/models"}, profile="chat", model="three")
+    assert "give another --model" in refusal(answers, profile="chat", model="three")  # the list is not requested
     (dialect, told) = played(answers, profile="chat")  # it lists what it does not serve: that is for the cases
     assert (dialect, "it lists the model one" in told) == ("openai", True)
 

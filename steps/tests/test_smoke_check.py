@@ -41,7 +41,7 @@ def checked(monkeypatch: pytest.MonkeyPatch, judgement: Judgement | SuiteError, 
         remarks=(),
         unjudged=(),
         greetings=(greeting,),
-        profile=replace(PROFILE, smoke=lambda context: [("tools", context)]),
+        profile=replace(PROFILE, smoke=lambda context: [("tools", str(context))]),
         peers=SimpleNamespace(context=lambda case: "add"),
         runner=SimpleNamespace(judgement=judge),
     )
