@@ -141,7 +141,7 @@ def profile_among(files: Iterable[Path]) -> Profile:
 
 def known_variants(cases: Iterable[Case], profile: Profile, card: Card) -> None:
     """Raises `SuiteError` for cases of a variant that neither this card has nor that of the reference."""
-    variants = [*cards.load(profile.reference.card).variants, *card.variants]
+    variants = [*cards.load(profile.reference.card, profile.card).variants, *card.variants]
     problems = ErrorCollector()
     for case in cases:
         if case.variant and case.variant not in variants:

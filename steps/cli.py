@@ -13,6 +13,7 @@ from rollout_conformance.steps import collector
 COMMANDS = {
     "run": "Judge a target by every case that applies to it, or by those in FILES and folders.",
     "smoke": "Check that the target is reachable and completes the simplest case.",
+    "card": "Look at a target and write a target card for it.",
     "explore": "Try orders of events that no case describes, and pairs of faults.",
     "report": "Convert a report (run.ndjson) to one HTML file.",
     "lint": "Check cases, phrases, catalogues and words without a target.",

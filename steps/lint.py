@@ -64,7 +64,7 @@ def problems(profile: Profile) -> list[str]:
 def _of_profile(profile: Profile) -> tuple[list[Case], list[str]]:
     try:
         cases = case_catalog.every(profile.name)
-        case_catalog.known_variants(cases, profile, cards.load(profile.reference.card))
+        case_catalog.known_variants(cases, profile, cards.load(profile.reference.card, profile.card))
     except SuiteError as error:
         return [], str(error).splitlines()
     return cases, [

@@ -230,7 +230,10 @@ async def run_mutant(mutant: MutantInfo, method: str, profile: str = DEFAULT, ca
 
 def _options(mutant: MutantInfo, profile: str, file: Path | None = None) -> RunOptions:
     """`file` is the card of another configuration of the reference; what it does not show of a mutant is not judged there."""
-    card, mutants = cards.load(file or profile_of(profile).reference.card), mutants_of(profile)
+    card, mutants = (
+        cards.load(file or profile_of(profile).reference.card, profile_of(profile).card),
+        mutants_of(profile),
+    )
     env = {**card.env, mutants.variable: mutant.name}
     dialects = [dialect for dialect in mutant.dialects if file is None or dialect in card.dialects]
     card = card.model_copy(update={"env": env, "dialects": dialects})

@@ -4,6 +4,7 @@ import contextlib
 import shlex
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from rollout_conformance.contracts.requirements import Requirement
@@ -22,7 +23,7 @@ from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens
 from rollout_conformance.steps.probe import Greeting
-from rollout_conformance.steps.profiles import DEFAULT, profile_of
+from rollout_conformance.steps.profiles import DEFAULT, member_of_another, profile_of
 from rollout_conformance.steps.profiles.base import Peers, Profile, Setting
 
 
@@ -103,10 +104,11 @@ class Run:
 
 def card_of(run_options: RunOptions, profile: Profile) -> Card:
     if run_options.described is not None:
-        return run_options.described
+        return cards.card_as(profile.card, run_options.described)
     if run_options.card is not None:
-        return cards.load(run_options.card, profile.dialects, profile.unknown_capability)
-    return cards.load(profile.reference.card) if run_options.target is None else Card.model_validate({})
+        elsewhere = partial(member_of_another, profile=profile)
+        return cards.load(run_options.card, profile.card, profile.dialects, profile.unknown_capability, elsewhere)
+    return cards.load(profile.reference.card, profile.card) if run_options.target is None else profile.card()
 
 
 def _patient(card: Card, patience_s: float | None) -> Card:
@@ -131,8 +133,9 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
         raise SuiteError(
             f"--dialect {strange[0]}: profile {profile.name} has the dialects {', '.join(profile.dialects)}."
         )
-    for secret in (run_options.target_key, card.key, *(variant.key for variant in card.variants.values())):
+    for secret in (run_options.target_key, *card.secrets()):
         redaction.remember(secret)
+    _one_key(card, run_options.target_key)
     asked = BackendChoice(
         run_options.backend,
         _tokenizer_hash(run_options, card),
@@ -150,7 +153,7 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
             _campaign(run_options, profile, setting, peers) as runner,
         ):
             instance = await runner.target()
-            await reachable(instance.base_url)
+            await reachable(instance.base_url, card.headers, card.path("/health"))
             shown = await peers.discover(instance.base_url, wanted)
             greetings = await probe.greet(runner, profile, shown)
             dialects = probe.judgeable(instance.base_url, greetings)
@@ -161,6 +164,16 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
                 runner.standstill.answers = lambda: probe.answers(runner, profile, dialects[0])
             runner.limit(await peers.capacity(instance.base_url, dialects, run_options.jobs))
             yield Run(run_options, profile, runner, peers, dialects, target, model.engine, greetings)
+
+
+def _one_key(card: Card, given: str | None) -> None:
+    """Raises `SuiteError` when a key is given and the card has a header for one as well: requests without the key would have it still."""
+    named = next((name for name in card.headers if name.lower() == "authorization"), "")
+    if named and (given or card.key):
+        raise SuiteError(
+            f"the card has a key in `headers: {{{named}: ...}}`, and another one is given as `key` or --target-key. Cases send requests "
+            "without a key and with a wrong one, and the header would be sent with them: give the key once."
+        )
 
 
 def _engine_options(run_options: RunOptions) -> EngineOptions | None:

@@ -32,9 +32,8 @@ async def smoke(run_options: RunOptions, say: Callable[[str], None]) -> int:
 def _told(run: Run, greeting: Greeting, say: Callable[[str], None]) -> bool:
     """Say how the target was greeted; False when the greeting itself did not end as it should."""
     dialect, case = greeting.dialect, greeting.case
-    tools = getattr(run.peers.context(case), "tools", None)
-    if tools is not None:
-        say(f"tools       {dialect}: {', '.join(tools) or 'none shown'}")
+    for what, shown in run.profile.smoke(run.peers.context(case)):
+        say(f"{what:<12}{dialect}: {shown}")
     judgement = _judgement(run, greeting)
     well = judgement.verdict not in (Verdict.FAIL, Verdict.ERROR) and not judgement.findings
     say(f"greeting    {dialect}: {'ended well' if well else _word(judgement)} in {greeting.seconds:.2f} s")

@@ -13,7 +13,7 @@ import contextlib
 import re
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -42,11 +42,15 @@ class TooLarge(httpx.RemoteProtocolError):
 
 
 def client(
-    *, transport: httpx.AsyncBaseTransport | None = None, late: Callable[[float], float] | None = None
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    late: Callable[[float], float] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> httpx.AsyncClient:
     """A client without a time limit of its own (every caller sets a deadline) that follows no redirect.
 
-    `late` says by how many seconds the suite was late since a moment of `time.monotonic`.
+    `late` says by how many seconds the suite was late since a moment of `time.monotonic`; `headers` are sent with every request, unless it
+    has one of the same name.
     """
     return httpx.AsyncClient(
         transport=transport
@@ -56,7 +60,7 @@ def client(
         timeout=None,
         follow_redirects=False,
         trust_env=False,
-        headers={"accept-encoding": "gzip, deflate"},
+        headers={"accept-encoding": "gzip, deflate", **(headers or {})},
     )
 
 

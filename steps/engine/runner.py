@@ -110,8 +110,9 @@ class Runner(Generic[S, V]):
 
     async def __aenter__(self) -> "Runner":
         self.lateness = await self.stack.enter_async_context(watched(self._slower))
-        self.client = await self.stack.enter_async_context(http_client.client(late=self.lateness.worst))
-        self.client.headers.update(self.options.card.headers)
+        self.client = await self.stack.enter_async_context(
+            http_client.client(late=self.lateness.worst, headers=self.options.card.headers)
+        )
         self.stack.push_async_callback(self.pool.aclose)
         self.stack.callback(asyncio.ensure_future(self.standstill.watch()).cancel)
         return self

@@ -1,11 +1,13 @@
-"""The target card: what a stranger's server is, has and needs, in a small YAML file.
+"""The target card: what a target is, has and needs, in a small YAML file. These are the members that every profile has.
 
-What the card does not declare and the target does not show is skipped with that reason, never guessed.
+A profile adds its own in a class of its own. What the card does not declare and the target does not show is skipped with that reason,
+never guessed.
 """
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,52 +17,28 @@ from rollout_conformance.steps.engine.suggestions import unknown_name
 
 MOST_START_S = 900.0
 MOST_PATIENCE_S = 120.0  # as long as a case may take
-
-
-class Tool(BaseModel):
-    """One call that the suite may ask for, and its outcome: a `result` (compared by value) or an `error`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    result: Any = None
-    error: bool = False
+SECRET_NAME = re.compile(r"key|token|secret|auth|passw|cookie|credential|signature", re.IGNORECASE)
+SECRET_MEMBER = re.compile(r'"[\w-]*(?:key|token|secret|passw)[\w-]*"\s*:\s*"((?:[^"\\]|\\.)+)"', re.IGNORECASE)
 
 
 class Limits(BaseModel):
-    """The target's own limits, in seconds and counts. A limit that is not declared is not tested."""
+    """The target's own limits. A limit that is not declared is not tested; the members are those of a profile."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    generation_timeout_s: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="gives up on one generation call after this"
-    )
-    rollout_timeout_s: float | None = Field(None, gt=0, allow_inf_nan=False, description="ends a rollout after this")
-    tool_timeout_s: float | None = Field(None, gt=0, allow_inf_nan=False, description="gives up on one tool after this")
-    lease_timeout_s: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="cancels a rollout whose result was not requested for this long"
-    )
-    max_concurrent: int | None = Field(
-        None, gt=0, description="rollouts that run at once; more are queued or answered 429"
-    )
-
-    max_body_bytes: int | None = Field(None, gt=0, description="larger requests and responses are rejected")
-
     def shortest(self) -> float | None:
         """The shortest of the limits in seconds, None where none is declared."""
-        limits = (self.generation_timeout_s, self.rollout_timeout_s, self.tool_timeout_s)
-        return min((limit for limit in limits if limit is not None), default=None)
+        return None
 
     def longest(self) -> float:
         """The longest that the target may be silent of its own right."""
-        return max(self.generation_timeout_s or 0.0, self.rollout_timeout_s or 0.0, self.tool_timeout_s or 0.0)
+        return 0.0
 
 
 class Variant(Limits):
-    """The same target configured otherwise: more environment, other limits, perhaps another key."""
+    """The same target configured otherwise: more environment, perhaps another key."""
 
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, str] = Field(default_factory=dict, description="environment variables beside those of the card")
     key: str | None = Field(None, description="the key of this variant; an empty string is none")
 
 
@@ -72,41 +50,83 @@ class Card(Limits):
     keys: dict[str, str] = Field(
         default_factory=dict, description="more keys that the target knows, by what they are for: limited, poor, other"
     )
-    headers: dict[str, str] = Field(default_factory=dict, description="sent with every request to the target")
-    health: str | None = Field(None, description="the path that says whether the target runs, for whoever has no key")
-    tokenizer: str | None = Field(None, description="a local tokenizer directory, relative to the card")
-    tokenizer_name: str | None = Field(None, description="the name by which the target knows that tokenizer")
-    model: str | None = Field(None, description="the model to ask for (chat, router); default: the first that it lists")
-    tools: list[Tool] | None = Field(None, description="calls to ask for; default: the calculator, where it is shown")
-    hanging_tool: Tool | None = Field(None, description="a call that never returns of itself")
-    rollouts: Literal["control", "open", "started"] = Field(
-        "control",
-        description="trainer: how rollouts begin. control: POST /rollouts; open: with the first generation request of a new "
-        "rollout_id; started: the trainer sends start requests to --listen",
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="sent with every request to the target; one that a case is about wins"
     )
-    capabilities: list[str] = Field(default_factory=list, description="idempotency_key, ...")
+    capabilities: list[str] = Field(default_factory=list, description="what the target has, beside what it shows")
     patience_s: float = Field(10.0, gt=0, le=MOST_PATIENCE_S, description="how long a silent target is waited for")
     settle_s: float = Field(
-        2.5, ge=0, le=MOST_PATIENCE_S, description="how long after its end a rollout is watched for late calls"
+        2.5, ge=0, le=MOST_PATIENCE_S, description="how long after the end of a case late requests are watched for"
+    )
+    tokenizer: str | None = Field(None, description="a local tokenizer directory, relative to the card")
+    env: dict[str, str] = Field(
+        default_factory=dict, description="environment variables that the target is started with"
+    )
+    variants: Mapping[str, Variant] = Field(
+        default_factory=dict, description="the same target with another configuration, by the names that cases use"
     )
     start_s: float = Field(
         30.0, gt=0, le=MOST_START_S, description="how long a target that the suite starts may take to answer"
     )
-    env: dict[str, str] = Field(default_factory=dict)
-    variants: dict[str, Variant] = Field(default_factory=dict)
 
     def limits(self, variant: str) -> Limits:
         return self.variants[variant] if variant else self
 
+    def path(self, usual: str) -> str:
+        """The path of this target for what most have at a usual path, such as /health."""
+        return usual
 
-def load(file: Path, dialects: Iterable[str] | None = None, incapable: Callable[[str], str] = lambda name: "") -> Card:
+    def declares(self, need: str) -> bool:
+        """Whether the card names a capability, or has a key or a variant of that name."""
+        return need in self.capabilities or need in self.keys or need in self.variants
+
+    def key_for(self, variant: str, given: str | None) -> str | None:
+        """The key that a variant of the target requires; `given` is that of the command line. None where it requires none."""
+        own = self.variants[variant].key if variant in self.variants else None
+        key = own if own is not None else given if given is not None else self.key
+        return key or None
+
+    def secrets(self) -> list[str]:
+        """What on the card no output may show: the keys, and the headers that hold credentials."""
+        keys = [self.key, *self.keys.values(), *(variant.key for variant in self.variants.values())]
+        return [key for key in keys if key] + [part for item in self.headers.items() for part in _secret_parts(*item)]
+
+
+C = TypeVar("C", bound=Card)
+
+
+def _secret_parts(name: str, value: str) -> list[str]:
+    """The whole value of a header that is named like a secret, without its scheme; else the members of a value that are."""
+    if SECRET_NAME.search(name):
+        return [value.partition(" ")[2] or value, value]
+    return SECRET_MEMBER.findall(value)
+
+
+def card_as(kind: type[C], card: Card) -> C:
+    """A card as one of a profile: a card without members of its own may be of any."""
+    return card if isinstance(card, kind) else kind.model_validate(card.model_dump(exclude_unset=True))
+
+
+def load(
+    file: Path,
+    kind: type[C],
+    dialects: Iterable[str] | None = None,
+    incapable: Callable[[str], str] = lambda name: "",
+    elsewhere: Callable[[str], str] = lambda member: "",
+) -> C:
     """Read a card. Raises `SuiteError` with file:line:column for whatever does not fit.
 
-    `dialects` are those that there are; `incapable` says what is wrong with the name of a capability.
+    `dialects` are those that there are; `incapable` says what is wrong with the name of a capability, `elsewhere` whose member one
+    is that this kind of card does not have.
     """
     source = yaml_source.read(file)
-    card = yaml_source.validated(Card, source)
     problems = ErrorCollector()
+    members = source.value if isinstance(source.value, dict) else {}
+    for member in members:
+        if member not in kind.model_fields and (told := elsewhere(str(member))):
+            problems.add(str(source.problem((member,), told)))
+    problems.conclude()
+    card = yaml_source.validated(kind, source)
     for n, dialect in enumerate(card.dialects):
         if dialects is not None and dialect not in dialects:
             problems.add(str(source.problem(("dialects", n), unknown_name("dialect", dialect, dialects))))

@@ -151,32 +151,32 @@ def _tail(target: Target) -> str:
     return "\nIts last words:\n  " + "\n  ".join(lines) if lines else " It wrote nothing."
 
 
-async def reachable(base_url: str) -> None:
+async def reachable(base_url: str, headers: Mapping[str, str] | None = None, path: str = "/health") -> None:
     """Raises `SuiteError` when nothing answers HTTP at `base_url`: at once when nothing listens, else after as long as a busy server may take."""
     status: int | None = None
     try:
         async with (
-            http_client.client() as client,
+            http_client.client(headers=headers) as client,
             asyncio.timeout(FIRST_ANSWER_S),
-            client.stream("GET", f"{base_url}/health") as reply,
+            client.stream("GET", f"{base_url}{path}") as reply,
         ):
             status = reply.status_code
             await http_client.whole(reply)
     except TimeoutError as error:
         seen = (
-            f"does not answer GET /health within {FIRST_ANSWER_S:g} s"
+            f"does not answer GET {path} within {FIRST_ANSWER_S:g} s"
             if status is None
-            else f"answers GET /health with {status} and no end of body"
+            else f"answers GET {path} with {status} and no end of body"
         )
         raise SuiteError(f"{base_url} accepts connections but {seen}. Is it the right port?") from error
     except http_client.TooLarge as error:
-        raise SuiteError(f"{base_url}/health answers with {error}. This does not look like a health check.") from error
+        raise SuiteError(f"{base_url}{path} answers with {error}. This does not look like a health check.") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise SuiteError(_unreachable(base_url, http_client.transport_fault(error))) from error
     # An error page says nothing: servers without /health answer it with one, as gateways answer what they redirect or refuse.
     if reply.is_success and "html" in reply.headers.get("content-type", ""):
         raise SuiteError(
-            f"{base_url}/health answers HTML ({reply.status_code}). This looks like a web page, not an API."
+            f"{base_url}{path} answers HTML ({reply.status_code}). This looks like a web page, not an API."
         )
 
 

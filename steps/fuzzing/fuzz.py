@@ -86,7 +86,8 @@ def _schema(contract: Contract, watch: Watch, plan: Plan) -> Any:
     config = SchemathesisConfig.from_path(CONFIG)
     config.update(seed=plan.seed if plan.seed is not None else 1, max_failures=None)
     mine = config.projects.override
-    headers = {"Authorization": f"Bearer {watch.key}"} if watch.key else None
+    key = {"Authorization": f"Bearer {watch.key}"} if watch.key else {}
+    headers = {**watch.headers, **key} or None
     # What is found is noted and the run goes on: a breach of little weight must not hide what comes after it.
     mine.update(base_url=watch.target.base_url, headers=headers, continue_on_failure=True)
     mine.generation.update(max_examples=plan.max_examples, deterministic=plan.seed is None)

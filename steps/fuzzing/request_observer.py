@@ -6,7 +6,7 @@ run.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -71,6 +71,11 @@ class Watch:
     def key(self) -> str | None:
         """The key that the target asks for, if any."""
         return self.run.peers.key_for(self._case("", False)) or None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the card says is sent with every request."""
+        return self.run.runner.options.card.headers
 
     def before(self, case: "GeneratedCase") -> str | None:
         """Put our peer into the request, and note that it is on its way; gives the key that it needs for that, None for the run's."""

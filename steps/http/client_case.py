@@ -26,7 +26,7 @@ class HttpContext:
     @property
     def health(self) -> str:
         """The path of the health check, `{health}` in a path."""
-        return self.card.health or "/health"
+        return str(getattr(self.card, "health", None) or "/health")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check
 from rollout_conformance.steps.http.references import ResponseName
-from rollout_conformance.steps.http.requests import request_headers
+from rollout_conformance.steps.http.requests import path_of, request_headers
 from rollout_conformance.steps.http.responses import KeptResponse, kept, responses_of
 from rollout_conformance.steps.http.waiting import repeat_until
 
@@ -64,7 +64,7 @@ class Scrape:
         headers = request_headers(session, self.key, {}) if self.key != "none" else ()
 
         async def attempt() -> bool:
-            n = await session.send(Request("GET", self.path, headers), rollout="-")
+            n = await session.send(Request("GET", path_of(session, self.path), headers), rollout="-")
             page = kept(session, name, n, is_reading=True)
             return not self.until_zero or not total(samples(page.text), self.until_zero)
 

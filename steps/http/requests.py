@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Headers, Request
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -85,7 +86,8 @@ class Send(RequestAction):
     """Send any HTTP request."""
 
     path: str
-    "Path and query; `{session}` is the name of the case's own session, `{health}` the path of the health check."
+    "Path and query; `{session}` is the name of the case's own session, `{health}` the path of the health check. /health, \
+/v1/models and /metrics are the paths that the card names for them."
     method: str = "GET"
     raw: str = ""
     "The body as text, sent byte for byte."
@@ -111,7 +113,7 @@ X-API-Key), or the name of another key on the card."
         raw = filled_in(session, body).encode()
         request = Request(
             self.method,
-            filled_in(session, self.path),
+            path_of(session, self.path),
             request_headers(session, self.key, self.headers),
             raw + b" " * max(0, self.size - len(raw)),
         )
@@ -122,6 +124,13 @@ def filled_in(session: Session, text: str) -> str:
     """A text with the values of its placeholders."""
     found = text.replace(SESSION, session_name(session)) if SESSION in text else text
     return found.replace(HEALTH, getattr(session.context, "health", "/health")) if HEALTH in found else found
+
+
+def path_of(session: Session, written: str) -> str:
+    """A path with the values of its placeholders. For what most targets have at a usual path, the path that the card names."""
+    path, mark, query = filled_in(session, written).partition("?")
+    card = getattr(session.context, "card", None)
+    return (card.path(path) if isinstance(card, Card) else path) + mark + query
 
 
 def request_headers(session: Session, key: str, more: Mapping[str, str]) -> Headers:

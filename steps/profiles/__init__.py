@@ -124,6 +124,15 @@ _IMPORTLIB = import_module.__code__.co_filename
 PROFILES = Profiles(OURS)
 
 
+def member_of_another(member: str, profile: "Profile") -> str:
+    """What is said of a member of a card that the cards of other profiles have; empty for one that none has."""
+    owners = [name for name in PROFILES if name != profile.name and member in PROFILES[name].card.model_fields]
+    if not owners:
+        return ""
+    whose = " and ".join(owners)
+    return f"{member!r} is a member of the cards of {whose}; this card is of the profile {profile.name}, which has no such member."
+
+
 def profile_of(name: str) -> "Profile":
     """The profile of that name. Raises `SuiteError` when there is none."""
     if name not in PROFILES:

@@ -25,7 +25,7 @@ from rollout_conformance.steps.http.client_case import HttpContext
 from rollout_conformance.steps.http.references import unknown_references
 from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.live.trainer import Drifts
-from rollout_conformance.steps.profiles.parts import Contract, Explore, Fuzz, Reference
+from rollout_conformance.steps.profiles.parts import Contract, Explore, Found, Fuzz, Reference
 
 OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
 Mistakes = Callable[[Sequence[Step]], Iterable[tuple[Location | None, str]]]
@@ -74,6 +74,9 @@ class Peers(Protocol):
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         """Wait until a target is what it was before a case that disturbs it; False when it is not within this time."""
 
+    def found(self) -> Found:
+        """What was learnt of the target, for a card of it."""
+
     def drifts(self) -> Drifts:
         """The prompts that a live model read otherwise than the suite."""
 
@@ -112,6 +115,9 @@ class NoPeers:
 
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         return True
+
+    def found(self) -> Found:
+        return Found()
 
     def drifts(self) -> Drifts:
         return Drifts()
@@ -168,7 +174,8 @@ class Profile(Generic[S, V]):
     a case need, `only_scripted` why no real model can do what an action says, empty where one can.
 
     `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says what
-    can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole)."""
+    can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole). `card` are the members
+    of its target cards; `smoke` gives what `smoke` shows of a dialect beside its greeting, from the context of the case."""
 
     name: str
     dialects: tuple[str, ...]
@@ -205,6 +212,8 @@ class Profile(Generic[S, V]):
     role: str = "client"
     width: Callable[[Case], int] = lambda case: 1
     part: str = ""
+    card: type[Card] = Card
+    smoke: Callable[[object], Iterable[tuple[str, str]]] = lambda context: ()
 
     def subject(self, action: Action | Expectation) -> str:
         """The part of a case that an action is about, empty for the case as a whole."""

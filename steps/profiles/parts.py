@@ -18,6 +18,27 @@ Document = Mapping[str, Any]
 """A scenario file as a value."""
 
 
+def lacking(capabilities: Mapping[str, str], need: str) -> str:
+    """Why a case is skipped that needs what a target does not have, in the words of the catalogue."""
+    return f"requires `{need}`: {capabilities.get(need, 'a capability of your own, which the card has to declare')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was learnt of a target: `members` of its card, `remarks` for the one who writes it, and the capabilities that it may have, with
+    their texts, although nothing shows them from outside."""
+
+    members: Mapping[str, object] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    possible: Mapping[str, str] = field(default_factory=dict)
+
+
+def possible(texts: Mapping[str, str], names: Iterable[str], seen: Iterable[str]) -> dict[str, str]:
+    """These capabilities with their texts, but for those that were seen."""
+    known = set(seen)
+    return {name: texts[name] for name in names if name not in known}
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
     """`folder` holds the OpenAPI files: one for each dialect, `openapi.DIALECT.yaml`, or one for all, `openapi.yaml`."""

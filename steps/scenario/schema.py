@@ -1,6 +1,7 @@
 """The JSON Schema of a profile's scenario files: editors complete and check every verb, what stands behind it, and its members.
 
-`python -m rollout_conformance.steps.scenario.schema` writes scenarios/*.schema.json of the profiles that the suite ships;
+`python -m rollout_conformance.steps.scenario.schema` writes scenarios/*.schema.json and scenarios/cards/*.schema.json of the
+profiles that the suite ships;
 `python -m rollout_conformance.steps.scenario.schema NAME FOLDER` writes that of one profile to a folder, as NAME.schema.json.
 """
 
@@ -41,6 +42,12 @@ def schema(profile: Profile) -> dict[str, Any]:
         },
         "$defs": {"Case": case, "column": COLUMN, **definitions},
     }
+
+
+def card_schema(profile: Profile) -> dict[str, object]:
+    """The schema of a target card of this profile."""
+    made = profile.card.model_json_schema()
+    return {"$schema": DRAFT, **made, "title": f"Target cards of the profile {profile.name}"}
 
 
 def _any_of(verbs: Mapping[str, Verb]) -> dict[str, object]:
@@ -89,7 +96,9 @@ def _or_column(made: dict[str, Any]) -> dict[str, Any]:
 
 def files() -> Mapping[Path, dict[str, object]]:
     """Every schema that is shipped."""
-    return {SCENARIOS / f"{name}.schema.json": schema(profile_of(name)) for name in OURS}
+    profiles = {name: profile_of(name) for name in OURS}
+    cases = {SCENARIOS / f"{name}.schema.json": schema(profile) for name, profile in profiles.items()}
+    return cases | {SCENARIOS / "cards" / f"{name}.schema.json": card_schema(one) for name, one in profiles.items()}
 
 
 def asked(words: Sequence[str]) -> Mapping[Path, dict[str, object]]:

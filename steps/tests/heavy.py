@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.paths import TOKENIZER
@@ -24,9 +23,12 @@ from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.chat import view as chat
 from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
+from rollout_conformance.steps.profiles.chat.card import ChatCard
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.rollout import view as rollout
+from rollout_conformance.steps.profiles.rollout.card import RolloutCard, RolloutLimits
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides, compose
+from rollout_conformance.steps.profiles.router.card import RouterCard
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.trainer import state as trainer
 from rollout_conformance.steps.sse.streams import Chunk
@@ -143,7 +145,7 @@ def chat_talk(reply: ChatResponse, context: chat.CaseContext, extra: dict[str, A
 
 
 def chat_views() -> Iterator[tuple[str, View]]:
-    context = chat.CaseContext("m", "the-key-of-the-suite", TOKENS, Card(), 4096)
+    context = chat.CaseContext("m", "the-key-of-the-suite", TOKENS, ChatCard(), 4096)
     for name, made in chat_replies():
 
         def view(size: int, made: Callable[[int], ChatResponse] = made) -> chat.CaseView:
@@ -153,7 +155,7 @@ def chat_views() -> Iterator[tuple[str, View]]:
 
 
 def router_views() -> Iterator[tuple[str, View]]:
-    context = RouterContext("m", "the-key-of-the-suite", TOKENS, Card(), 4096, ports=("40123",))
+    context = RouterContext("m", "the-key-of-the-suite", TOKENS, RouterCard(), 4096, ports=("40123",))
     for name, made in chat_replies():
 
         def view(size: int, made: Callable[[int], ChatResponse] = made) -> chat.CaseView:
@@ -289,7 +291,9 @@ class Played:
     def view(self) -> rollout.CaseView:
         read = rollout.read_rollout(self.trace, self.given, self.enrolled.issued, TOKENS, self.tools)
         named = {tool["function"]["name"]: tool for tool in self.tools}
-        return rollout.CaseView(self.trace, self.dialect, {"": read}, (), Card(), Limits(), named, "a log", None)
+        return rollout.CaseView(
+            self.trace, self.dialect, {"": read}, (), RolloutCard(), RolloutLimits(), named, "a log", None
+        )
 
 
 def refused(dialect: str, sign: str, size: int) -> rollout.CaseView:

@@ -78,7 +78,7 @@ STANDSTILL = "the target has stopped answering"
 
 async def played(profile: str, begin: Callable[[], None], most: int) -> list[Outcome]:
     """Cases of a profile against its reference, of which every reading is mangled once it stands."""
-    card = cards.load(PROFILES[profile].reference.card)
+    card = cards.load(PROFILES[profile].reference.card, PROFILES[profile].card)
     hasty = card.model_copy(update={"patience_s": 1.0})
     async with ready(RunOptions(profile=profile, dialect=PROFILES[profile].dialects[0], described=hasty)) as run:
         cases = [case for case in run.applicable(case_catalog.every(profile)) if not case.alone and not case.variant]

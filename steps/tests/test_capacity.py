@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rollout_conformance.steps.engine import http_client
-from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.trainer import ScriptedTrainer
 from rollout_conformance.steps.profiles.rollout import capacity
+from rollout_conformance.steps.profiles.rollout.card import RolloutCard
 from rollout_conformance.steps.profiles.rollout.context import CaseContext
 
 PATIENCE_S = 60.0  # far more than is waited for
@@ -72,7 +72,7 @@ def measured(server: Small, wanted: int) -> int | None:
     async def whole() -> int | None:
         trainer = ScriptedTrainer()
         async with asgi_binding.serve(trainer) as trainer_url, listening(server.app()) as url:
-            card = Card()
+            card = RolloutCard()
             context = CaseContext(trainer, trainer_url, "sync", card, card.limits(""), None, "00000000")
             return await capacity.measured(url, context, wanted, PATIENCE_S)
 

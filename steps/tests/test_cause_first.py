@@ -19,7 +19,7 @@ DEFECTS = [
 
 
 async def found(name: str, dialect: str, about: set[str]) -> set[str]:
-    card = cards.load(PROFILE.reference.card)
+    card = cards.load(PROFILE.reference.card, PROFILE.card)
     change = {"env": {**card.env, "ROLLOUT_MUTANT": name}, "dialects": [dialect]}
     target = "app:rollout_server.mutants:create_app"
     async with ready(RunOptions(target=target, described=card.model_copy(update=change))) as run:

@@ -7,10 +7,10 @@ import pytest
 
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Finding, Location
-from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.http.responses import Responses
+from rollout_conformance.steps.profiles.chat.card import ChatCard
 from rollout_conformance.steps.profiles.chat.cause import cause
 from rollout_conformance.steps.profiles.chat.expectations.sampling import SameCompletionOrRejected, TopLogprobs
 from rollout_conformance.steps.profiles.chat.expectations.statuses import Rejected
@@ -37,7 +37,7 @@ def view(
         n, None if fault or status is None else Response(status, (), b'{"error":{"message":"not today"}}'), fault
     )
     response = ChatResponse("a", n, {"model": "m"}, status, ERROR, **more)
-    return CaseView(trace, Responses.of([response]), CaseContext("m", key, None, Card(), context_tokens))
+    return CaseView(trace, Responses.of([response]), CaseContext("m", key, None, ChatCard(), context_tokens))
 
 
 def found(about: Case, said: CaseView) -> tuple[str, str]:
@@ -85,7 +85,7 @@ def test_a_refusal_of_what_an_engine_may_lack_accuses_nobody_and_says_what_to_de
 
 def test_a_refusal_of_what_the_card_promises_is_a_finding() -> None:
     said = view(400)
-    promised = replace(said, context=replace(said.context, card=Card(capabilities=["seed"])))
+    promised = replace(said, context=replace(said.context, card=ChatCard(capabilities=["seed"])))
     assert found(case(CALLS, needs=frozenset({"seed"})), promised)[0] == "CHAT-042"
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps.engine.findings import Finding, Satisfied
-from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import NotJson, Trace
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import calculator, tokens
 from rollout_conformance.steps.peers.token_oracle import completion_text
 from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
+from rollout_conformance.steps.profiles.chat.card import ChatCard
 from rollout_conformance.steps.profiles.chat.expectations.usage import UsageChunk
 from rollout_conformance.steps.profiles.chat.profile import PROFILE
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
@@ -25,7 +25,7 @@ TOKENS = tokens.load(TOKENIZER)
 QUESTION = [{"role": "user", "content": "Please calculate 5 plus 3."}]
 TOOLS = [calculator.tool("add")]
 CALL = {"id": "call-1", "type": "function", "function": {"name": "add", "arguments": '{"a": 5, "b": 3}'}}
-BENCH = CaseContext("m", "the-key-of-the-suite", TOKENS, Card(), 4096)
+BENCH = CaseContext("m", "the-key-of-the-suite", TOKENS, ChatCard(), 4096)
 Change = Callable[[Any], Any]
 
 
@@ -296,7 +296,7 @@ def test_an_index_out_of_all_bounds_is_no_place(index: Any) -> None:
 
 # ------------------------------------------------------------------------------------------------ without token ids
 
-PLAIN = CaseContext("m", None, None, Card(), 4096, frozenset({"logprobs"}))
+PLAIN = CaseContext("m", None, None, ChatCard(), 4096, frozenset({"logprobs"}))
 SUM = ["The", " sum", " is", " 8"]
 
 

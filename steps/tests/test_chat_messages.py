@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps.engine.findings import Finding, Satisfied
-from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
+from rollout_conformance.steps.profiles.chat.card import ServerCard
 from rollout_conformance.steps.profiles.chat.expectations.sampling import SameCompletion, SameFinish, SameLogprobs
 from rollout_conformance.steps.profiles.chat.invariants.calls import calls
 from rollout_conformance.steps.profiles.chat.invariants.completions import finish_reasons
@@ -20,7 +20,7 @@ from rollout_conformance.steps.sse.streams import DONE, Chunk
 
 Json = dict[str, object]
 
-CONTEXT = CaseContext("m", None, None, Card(), 4096)
+CONTEXT = CaseContext("m", None, None, ServerCard(), 4096)
 HEAD: Json = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "m"}
 
 

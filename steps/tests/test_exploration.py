@@ -79,7 +79,7 @@ def test_a_scenario_is_reduced_to_what_it_needs() -> None:
 
 
 def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path: Path) -> None:
-    card = cards.load(PROFILE.reference.card)
+    card = cards.load(PROFILE.reference.card, PROFILE.card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "changes_its_mind"}})
     request = RunOptions(target=MUTANTS, described=card)
     explored = explore(request, "callback", 150)

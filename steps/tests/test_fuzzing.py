@@ -13,12 +13,12 @@ from rollout_conformance.steps.engine.contract_coverage import Coverage, lines
 from rollout_conformance.steps.engine.findings import Finding, SuiteError
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Exchange, Request, Response, Trace
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz, outcome
 from rollout_conformance.steps.fuzzing.request_observer import Watch
 from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.profiles.chat.card import ChatCard
 from rollout_conformance.steps.profiles.chat.fuzz_adapter import HELLO, adapted_body, ended
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT
 from rollout_conformance.steps.profiles.chat.view import CaseContext, read
@@ -63,7 +63,7 @@ def test_a_contract_that_cannot_be_fuzzed_says_where_and_why(tmp_path: Path, tex
 def fuzzed(mutant: str, dialect: str = "sync") -> dict[str, dict[str, tuple[Finding, str]]]:
     """The MUSTs that generated requests show to be broken, by operation, each with how it was shown and the request that showed it."""
     contract = contracts.load(ROOT / f"contracts/rollout/openapi.{dialect}.yaml", f"openapi.{dialect}.yaml")
-    card = cards.load(PROFILE.reference.card)
+    card = cards.load(PROFILE.reference.card, PROFILE.card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": mutant}})
     request = RunOptions(target="app:rollout_server.mutants:create_app", dialect=dialect, described=card)
     with LoopThread() as loop_thread:
@@ -98,7 +98,7 @@ def test_a_defect_of_the_surface_is_found_by_the_contract() -> None:
 
 def test_a_defect_of_the_chunks_of_a_stream_is_found_by_the_contract() -> None:
     contract = contracts.load(ROOT / "contracts" / "chat" / "openapi.yaml", "openapi.yaml")
-    card = cards.load(CHAT.reference.card)
+    card = cards.load(CHAT.reference.card, CHAT.card)
     card = card.model_copy(update={"env": {**card.env, "ENGINE_MUTANT": "created_as_text"}})
     request = RunOptions(
         profile="chat", target="app:rollout_server.mutants.inference:create_app", dialect="openai", described=card
@@ -157,7 +157,7 @@ def test_coverage_counts_statuses_members_values_and_boundaries() -> None:
 @pytest.mark.parametrize("shown", [(), ("token_ids", "logprobs")])
 def test_generated_requests_ask_for_ids_and_logprobs_only_of_engines_that_have_them(shown: tuple[str, ...]) -> None:
     session = Session("", httpx.AsyncClient(), Trace(), 1.0, 0.0)
-    session.context = CaseContext("m", None, None, Card(), 4096, frozenset(shown))
+    session.context = CaseContext("m", None, None, ChatCard(), 4096, frozenset(shown))
     request = Request("POST", "/v1/chat/completions", (), json.dumps({**HELLO, **ASKED}).encode())
     n = session.trace.open(request, to_target=True)
     asyncio.run(ended(session, n, request, Response(200, (), json.dumps(REPLY).encode()), False))

@@ -51,7 +51,7 @@ def test_the_entries_fit_their_profile(name: str) -> None:
     assert {known.requirement for known in entry.description.expected} <= set(profile.catalogue)
     assert "{port}" in entry.target(Path("environment"))
     if entry.card:
-        target_card.load(entry.card, profile.dialects, profile.unknown_capability)
+        target_card.load(entry.card, profile.card, profile.dialects, profile.unknown_capability)
 
 
 def test_the_command_names_the_environment_and_the_folder(known: Entry) -> None:

@@ -302,7 +302,7 @@ def test_a_slip_on_a_card_is_told(tmp_path: Path, text: str, says: str) -> None:
     file.write_text(text, encoding="utf-8")
     profile = PROFILES["rollout"]
     with pytest.raises(SuiteError) as error:
-        cards.load(file, profile.dialects, profile.unknown_capability)
+        cards.load(file, profile.card, profile.dialects, profile.unknown_capability)
     assert says in str(error.value)
 
 

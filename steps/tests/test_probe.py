@@ -18,7 +18,7 @@ from rollout_conformance.steps.engine.trace import Request as HttpRequest
 from rollout_conformance.steps.engine.trace import Response
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedPlay
-from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.profiles import DEFAULT, PROFILES
 from rollout_conformance.steps.run_setup import RunOptions, ready
 
 JSON = (("content-type", "application/json"),)
@@ -63,7 +63,8 @@ def played(answers: Answer, card: dict[str, Any] | None = None, **options: Any) 
 
     async def play() -> tuple[str, ...]:
         async with asgi_binding.serve(Target(answers)) as url:
-            described = Card.model_validate({"patience_s": 0.2, "settle_s": 0, **(card or {})})
+            kind = PROFILES[str(options.get("profile", DEFAULT))].card
+            described = kind.model_validate({"patience_s": 0.2, "settle_s": 0, **(card or {})})
             async with ready(RunOptions(target=url, described=described, **options)) as run:
                 assert all(places.total == places.most for places in run.runner.limiters.values())
                 return (*run.dialects, *run.remarks)
@@ -235,7 +236,7 @@ def test_a_chat_server_that_asks_for_a_model() -> None:
         return REPLY if named else answer(400, {"error": {"message": "bad request"}})
 
     told = refusal(answers, profile="chat")
-    assert "name its model with --model" in told
+    assert "give --model NAME" in told
     assert "bad request" in told
     assert played(answers, profile="chat", model="m") == ("openai",)
     assert played(answers, profile="chat", card={"model": "m"}) == ("openai",)
@@ -248,7 +249,8 @@ def test_a_chat_server_with_another_model() -> None:
         return answer(404, {"error": {"message": f"no model {json.loads(request.body)['model']}"}})
 
     assert "it does not serve the model three (404" in refusal(answers, profile="chat", model="three")
-    assert "it lists one, two" in refusal(answers, profile="chat", model="three")
+    assert "it lists one, two" in refusal(answers, card={"models": "/v1/models"}, profile="chat", model="three")
+    assert "give another --model" in refusal(answers, profile="chat", model="three")  # the list is not requested
     (dialect, told) = played(answers, profile="chat")  # it lists what it does not serve: that is for the cases
     assert (dialect, "it lists the model one" in told) == ("openai", True)
 
@@ -295,7 +297,7 @@ def test_smoke_finds_the_reference_sane(profile: str) -> None:
 
 
 def test_what_breaks_elsewhere_is_judged_in_full() -> None:
-    card = cards.load(PROFILES["rollout"].reference.card)
+    card = cards.load(PROFILES["rollout"].reference.card, PROFILES["rollout"].card)
     broken = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "http_500"}})
     request = RunOptions(target="app:rollout_server.mutants:create_app", described=broken, dialect="sync")
     assert asyncio.run(_judged(request)) == (("sync",), ())

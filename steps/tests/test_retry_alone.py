@@ -15,6 +15,7 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.retry_alone import RetryPolicy, unproven
 from rollout_conformance.steps.engine.runner import Options, Runner
 from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.profiles.rollout.card import RolloutCard
 
 AT = Location("case", 1)
 ABOUT = "R-1"
@@ -160,8 +161,11 @@ def test_a_target_that_stays_full_is_inconclusive_for_its_own_reason() -> None:
 
 def test_lateness_is_measured_by_the_shortest_limit_of_the_card() -> None:
     late = outcome(BREACH, late_s=0.3)
-    assert played(Played(late, outcome(), card=Card(tool_timeout_s=1.0, rollout_timeout_s=60.0)))[1] == [False, True]
-    assert played(Played(late, outcome(), card=Card(tool_timeout_s=2.0)))[1] == [False]
+    assert played(Played(late, outcome(), card=RolloutCard(tool_timeout_s=1.0, rollout_timeout_s=60.0)))[1] == [
+        False,
+        True,
+    ]
+    assert played(Played(late, outcome(), card=RolloutCard(tool_timeout_s=2.0)))[1] == [False]
 
 
 LEVELS = {"R-1": "must", "R-2": "should", "R-3": "may", "R-4": "must"}

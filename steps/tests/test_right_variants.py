@@ -60,7 +60,7 @@ FREEDOMS = {
 
 
 async def played(name: str, freedom: Freedom) -> list[Outcome]:
-    card = cards.load(PROFILE.reference.card)
+    card = cards.load(PROFILE.reference.card, PROFILE.card)
     known = [capability for capability in card.capabilities if capability not in ("status", "cancel")]
     change = {"env": {**card.env, "ROLLOUT_MUTANT": name}, "dialects": list(freedom.dialects), "capabilities": known}
     target = "app:rollout_server.mutants:create_app"
@@ -92,7 +92,7 @@ def test_a_freedom_is_not_accused(name: str, freedom: Freedom) -> None:
 
 
 async def shown(name: str | None) -> frozenset[str]:
-    card = cards.load(PROFILE.reference.card)
+    card = cards.load(PROFILE.reference.card, PROFILE.card)
     env = card.env if name is None else {**card.env, "ROLLOUT_MUTANT": name}
     card = card.model_copy(update={"env": env, "dialects": ["routed"], "capabilities": []})
     target = PROFILE.reference.app if name is None else "app:rollout_server.mutants:create_app"
@@ -109,7 +109,7 @@ def test_a_first_rollout_shows_whether_rollouts_are_known_and_cancelled(name: st
 
 async def with_one_place(names: tuple[str, ...]) -> list[Outcome]:
     """The outcomes of these cases at a server that runs one rollout at a time, and lets the others wait."""
-    card = cards.load(PROFILE.reference.card)
+    card = cards.load(PROFILE.reference.card, PROFILE.card)
     env = {**card.env, "ROLLOUT_MAX_CONCURRENT": "1", "ROLLOUT_MAX_QUEUED": "64"}
     card = card.model_copy(update={"env": env, "patience_s": 2.0})
     async with ready(RunOptions(target=PROFILE.reference.app, described=card)) as run:

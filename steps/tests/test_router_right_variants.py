@@ -10,7 +10,7 @@ from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Judgement, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.profiles.router.card import RouterCard
 from rollout_conformance.steps.profiles.router.tests.plain import KEY
 from rollout_conformance.steps.run_setup import RunOptions, ready
 
@@ -45,7 +45,7 @@ def played(
     env = {"PLAIN": ways, "PLAIN_ENGINES": "{backend_a},{backend_b}"}
     health = health if "other_health" in ways else None
     headers = {"x-config": "two engines"}
-    card = Card(key=KEY, settle_s=0, capabilities=["timeout"], env=env, health=health, headers=headers)
+    card = RouterCard(key=KEY, settle_s=0, capabilities=["timeout"], env=env, health=health, headers=headers)
     return asyncio.run(_played(RunOptions("router", target=TARGET, described=card, jobs=jobs), set(names)))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,8 +41,8 @@ def checked(monkeypatch: pytest.MonkeyPatch, judgement: Judgement | SuiteError, 
         remarks=(),
         unjudged=(),
         greetings=(greeting,),
-        profile=PROFILE,
-        peers=SimpleNamespace(context=lambda case: SimpleNamespace(tools=["add"])),
+        profile=replace(PROFILE, smoke=lambda context: [("tools", str(context))]),
+        peers=SimpleNamespace(context=lambda case: "add"),
         runner=SimpleNamespace(judgement=judge),
     )
     vars(target).update(run)

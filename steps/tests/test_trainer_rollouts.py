@@ -11,6 +11,7 @@ from rollout_conformance.steps.peers.scripted_rollout_server import StartAnswer
 from rollout_conformance.steps.profiles.trainer import actions as do
 from rollout_conformance.steps.profiles.trainer import expectations as expect
 from rollout_conformance.steps.profiles.trainer import left_out
+from rollout_conformance.steps.profiles.trainer.card import TrainerCard
 from rollout_conformance.steps.profiles.trainer.fuzz_adapter import left_out as paths_left_out
 from rollout_conformance.steps.profiles.trainer.rollout_source import unmet_need
 
@@ -58,14 +59,13 @@ def test_what_needs_a_control_request_is_left_out_where_the_trainer_starts() -> 
 
 
 def test_capabilities_that_a_way_cannot_have_are_not_asked_for() -> None:
-    card = Card(capabilities=["record", "key", "timeout"])
-    assert unmet_need("control", "key", card) is None
-    assert "no key of its own" in (unmet_need("open", "key", card) or "")
-    assert unmet_need("open", "record", card) is None
-    assert "no control request" in (unmet_need("started", "timeout", card) or "")
+    assert unmet_need("control", "key") is None
+    assert "no key of its own" in (unmet_need("open", "key") or "")
+    assert unmet_need("open", "record") is None
+    assert "no control request" in (unmet_need("started", "timeout") or "")
 
 
 def test_generated_requests_leave_out_the_paths_that_are_not_there() -> None:
     assert paths_left_out(Card()) == frozenset()
-    assert paths_left_out(Card(rollouts="open")) == {"/rollouts", "/rollouts/{rollout_id}"}
-    assert paths_left_out(Card(rollouts="started", capabilities=["record"])) == {"/rollouts"}
+    assert paths_left_out(TrainerCard(rollouts="open")) == {"/rollouts", "/rollouts/{rollout_id}"}
+    assert paths_left_out(TrainerCard(rollouts="started", capabilities=["record"])) == {"/rollouts"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
 from rollout_conformance.steps.profiles.chat.responses import index_of
+from rollout_conformance.steps.profiles.chat.token_id_locations import with_ids_at
 from rollout_conformance.steps.sse.streams import Chunk
 
 Json = Mapping[str, object]
@@ -13,11 +14,12 @@ Json = Mapping[str, object]
 OF_THE_WHOLE = ("id", "model", "created", "usage", "prompt_token_ids")
 
 
-def assembled(chunks: Sequence[Chunk]) -> dict[str, Any]:
-    """What a stream amounts to. Members of chunks that cannot be read are left out."""
+def assembled(chunks: Sequence[Chunk], ids_at: str | None = None) -> dict[str, Any]:
+    """What a stream amounts to. Members of chunks that cannot be read are left out. `ids_at` is where its token ids are, if
+    not at the usual place."""
     whole: dict[str, object] = {"object": "chat.completion", "choices": []}
     choices: dict[int, _Growing] = {}
-    for data in (mapping(chunk.data) for chunk in chunks):
+    for data in (mapping(with_ids_at(chunk.data, ids_at)) for chunk in chunks):
         whole |= {name: data[name] for name in OF_THE_WHOLE if data.get(name) is not None}
         for part in mappings(data.get("choices")):
             index = index_of(part.get("index"))

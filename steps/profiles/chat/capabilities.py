@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rollout_conformance.contracts import requirements
 from rollout_conformance.steps.engine.lenient_json import listed, mapping
-from rollout_conformance.steps.engine.trace import parse
+from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers import calculator
 
 PROBED_OR_DECLARED = (
@@ -50,28 +51,15 @@ PROBES: dict[str, dict[str, Any]] = {
         "temperature": 0,
     },
 }
-LACKS: Mapping[str, str] = {
-    "tokenizer": "the tokenizer of the model is not known (--tokenizer DIR)",
-    "calculates": "the model does not call a calculator to calculate",
-    "knows_france": "the model does not know the capital of France",
-    "json": "the server rejects `response_format`",
-    "key": "no key of the target was given (--target-key)",
-    "ignore_eos": "the card does not declare the capability `ignore_eos`: a server that generates beyond the end of the turn on request",
-    "token_ids": "the server returns no token ids",
-    "logprobs": "the server returns no logprobs",
-    "tools": "the server does not accept tools",
-    "streaming": "the server does not stream",
-    "unbuffered": "a recorded stream is replayed all at once",
-    "metrics": "GET /metrics of the server has no vllm:num_requests_running",
-}
-CAPABILITIES = frozenset({*LACKS, *PROBED_OR_DECLARED, *COMMON, "shipped_tokenizer"})
+TEXTS = requirements.capabilities(ROOT / "contracts" / "chat" / "requirements.yaml")
+CAPABILITIES = frozenset(TEXTS)
 
 
-def has(name: str, response: Any) -> bool:
+def has(name: str, text: str, body: object) -> bool:
     """Whether the response to a probe shows the capability, however wrong it is: that is for the cases to judge."""
     if name == "streaming":
-        return "data:" in response.text
-    choices = listed(mapping(parse(response.content)).get("choices"))
+        return "data:" in text
+    choices = listed(mapping(body).get("choices"))
     if not choices or not isinstance(choices[0], Mapping):
         return False
     choice = choices[0]

@@ -17,6 +17,7 @@ from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
 from rollout_conformance.steps.profiles.chat.requests import CHAT
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.token_id_locations import with_ids_at
 from rollout_conformance.steps.profiles.chat.view import CaseContext, ChatSession
 from rollout_conformance.steps.sse.parser import Parser
 from rollout_conformance.steps.sse.streams import Chunk, event_data
@@ -134,7 +135,7 @@ async def ended(session: ChatSession, n: int, request: Request, response: Respon
     session.trace.close(n, response)
     body = parse(request.body) if request.path.partition("?")[0] == CHAT else None
     requested = _judged(session.context, body) if isinstance(body, dict) and is_request(body) else {}
-    session.state["responses"] = Responses.of([generated_response(n, requested, response)])
+    session.state["responses"] = Responses.of([generated_response(n, requested, response, session.context.ids_at)])
 
 
 def _judged(context: CaseContext, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,11 +143,11 @@ def _judged(context: CaseContext, body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if SHOWN_BY.get(name, "") in ("", *context.capabilities)}
 
 
-def generated_response(n: int, body: Mapping[str, Any], response: Response) -> ChatResponse:
+def generated_response(n: int, body: Mapping[str, Any], response: Response, ids_at: str | None = None) -> ChatResponse:
     """A response as the checks read it. No server gave the history: how it is tokenized is not for the suite to say (CHAT-025)."""
     streamed = response.status == 200 and bool(body.get("stream"))
     chunks = tuple(Chunk(0.0, event_data(one.data)) for one in Parser().feed(response.body)) if streamed else ()
-    read = assembled(chunks) if streamed else parse(response.body)
+    read = assembled(chunks, ids_at) if streamed else with_ids_at(parse(response.body), ids_at)
     return ChatResponse(
         GENERATED,
         n,

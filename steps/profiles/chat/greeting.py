@@ -11,6 +11,7 @@ from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
 from rollout_conformance.steps.profiles.chat.view import ChatSession
 
 HERE = Location("greeting", 1)
+MODELS = "/v1/models"
 GREETING: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 16}
 REQUESTED = ("temperature", "logprobs", "return_token_ids")  # what every other request has
 
@@ -36,11 +37,12 @@ def read_probe(session: ChatSession, case: Case) -> ProbeResult:
             return ProbeResult(
                 remark=f"it lists the model {context.model}, and returns {response.status} to a request for it"
             )
-        known = f"it lists {', '.join(sorted(context.listed)[:5])}" if context.listed else "it lists none"
+        listed = f"it lists {', '.join(sorted(context.listed)[:5])}" if context.listed else "give another --model"
         return ProbeResult(
-            f"it does not serve the model {context.model} ({response.status} {excerpt(response.body)}); {known}"
+            f"it does not serve the model {context.model} ({response.status} {excerpt(response.body)}); {listed}"
         )
     if about_model and not context.model and (response.status != 404 or b"model" in response.body):
         told = f"every greeting is rejected with {response.status} {excerpt(response.body)}"
-        return ProbeResult(f"{told}, and there is no list of models at GET /v1/models: name its model with --model")
+        none_listed = f"there is no list of models at GET {context.card.path(MODELS)}"
+        return ProbeResult(f"{told}, and {none_listed}: give --model NAME, or `model:` on the card")
     return answered

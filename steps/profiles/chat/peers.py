@@ -5,27 +5,37 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
+from rollout_conformance.steps.engine.target_card import card_as
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens as tokenizers
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import NoPeers, Setting
-from rollout_conformance.steps.profiles.chat.capabilities import LACKS, PROBED_OR_DECLARED, PROBES, has
+from rollout_conformance.steps.profiles.chat.capabilities import COMMON, PROBED_OR_DECLARED, PROBES, TEXTS, has
+from rollout_conformance.steps.profiles.chat.card import ChatCard
 from rollout_conformance.steps.profiles.chat.greeting import GREETING
 from rollout_conformance.steps.profiles.chat.requests import CHAT
-from rollout_conformance.steps.profiles.chat.token_id_locations import place_of_ids
+from rollout_conformance.steps.profiles.chat.token_id_locations import (
+    NAMED,
+    card_form,
+    looked_at,
+    place_of_ids,
+    with_ids_at,
+)
 from rollout_conformance.steps.profiles.chat.view import UNKNOWN_CONTEXT, CaseContext
+from rollout_conformance.steps.profiles.parts import Found, lacking, possible
 
 PROBE_S = 10.0
 MOST_CONTEXT = 4_000_000  # tokens; what a server lists beyond that is no length of a prompt that could be sent
 RUNNING = "vllm:num_requests_running"
+MODELS = "/v1/models"
+ASSUMED = ("unbuffered", "shipped_tokenizer")  # like the common ones, but of the way in which the suite is run
 
 
 @dataclass(slots=True)
@@ -43,15 +53,19 @@ class ChatPeers(NoPeers):
     ids_at: str = field(default="", kw_only=True)
 
     @property
+    def card(self) -> ChatCard:
+        return card_as(ChatCard, self.setting.card)
+
+    @property
     def tokenizer_hash(self) -> str:
         return self.tokens.hash if self.tokens else "unknown"
 
     def context(self, case: Case) -> CaseContext:
         return CaseContext(
             self.model,
-            self.key,
+            self.key_for(case),
             self.tokens,
-            self.setting.card,
+            self.card,
             self.context_tokens,
             frozenset(self._capabilities()),
             self.listed,
@@ -59,11 +73,23 @@ class ChatPeers(NoPeers):
 
     def _capabilities(self) -> set[str]:
         """What was probed, and what the card declares."""
-        declared = set(self.setting.card.capabilities)
+        declared = set(self.card.capabilities)
         return {name for name in self.probed | declared if f"no_{name}" not in declared}
 
+    def found(self) -> Found:
+        shown = sorted(self.probed)
+        members: dict[str, object] = {"model": self.model} if self.model else {}
+        if self.listed:
+            members["models"] = self.card.path(MODELS)
+        if self.ids_at:
+            members[NAMED] = card_form(self.ids_at)
+        members["capabilities"] = shown
+        others = sorted(self.listed - {self.model})
+        remarks = (f"the target also lists {', '.join(others[:10])}",) if others else ()
+        return Found(members, remarks, possible(TEXTS, (*PROBED_OR_DECLARED, "shipped_tokenizer"), shown))
+
     def key_for(self, case: Case) -> str | None:
-        return self.key
+        return self.card.key_for(case.variant, self.key or "")  # an engine without a key is no target of the card
 
     def lacks(self, case: Case) -> str | None:
         live = self.setting.engine
@@ -71,33 +97,50 @@ class ChatPeers(NoPeers):
             if live is not None and need in live.lacks:
                 return live.lacks[need]
             if not self._has(need):
-                if need == "token_ids" and self.ids_at:
-                    return f"{LACKS[need]} where vLLM does (`choices[].token_ids`); a list of ids was seen at {self.ids_at}"
-                return LACKS.get(need, f"{need} is excluded by the card")
+                return lacking(TEXTS, need) + (self._about_ids() if need == "token_ids" else "")
         return None
+
+    def _about_ids(self) -> str:
+        """Where token ids were looked for, and where a list of ids was seen instead."""
+        seen = f"; a list of ids was seen at {self.ids_at}: is it `{NAMED}` on the card?" if self.ids_at else ""
+        return f"; looked for at {looked_at(self.card.token_ids_at)}{seen}"
 
     def _has(self, need: str) -> bool:
         """What servers commonly have is there unless the card declares `no_NAME`; anything else is probed or declared."""
         if need == "tokenizer":
             return self.tokens is not None
         if need == "key":
-            return self.key is not None
+            return bool(self.key)
+        if need == "models":
+            return self._asks_for_models() and need not in self._absent()
         if need in PROBED_OR_DECLARED:
             return need in self._capabilities()
-        return f"no_{need}" not in self.setting.card.capabilities
+        if need in COMMON or need in ASSUMED:
+            return need not in self._absent()
+        return self.card.declares(need)
+
+    def _absent(self) -> set[str]:
+        return {name.removeprefix("no_") for name in self.card.capabilities if name.startswith("no_")}
+
+    def _asks_for_models(self) -> bool:
+        """Where a user names the model, nobody has to list it, unless the card says where."""
+        return not (self.setting.model or self.card.model) or self.card.models is not None
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Which model is requested: the one that is named, else the first that is listed. Raises `SuiteError` when there is no server."""
+        named = self.setting.model or (self.setting.engine.model if self.setting.engine else self.card.model)
+        if not self._asks_for_models():
+            self.model = named or ""
+            return dialects
         try:
-            async with client() as http, asyncio.timeout(PROBE_S):
-                listed = await http.get(f"{base_url}/v1/models", headers=self._headers())
+            async with client(headers=self.card.headers) as http, asyncio.timeout(PROBE_S):
+                listed = await http.get(f"{base_url}{self.card.path(MODELS)}", headers=self._headers())
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
             seen = f"no response within {PROBE_S:g} s" if isinstance(error, TimeoutError) else transport_fault(error)
             raise SuiteError(f"{base_url} does not respond as an inference server: {seen}") from error
         body = parse(listed.content)
         data = body.get("data") if isinstance(body, dict) else None
         models = {str(one.get("id")): one for one in data if isinstance(one, dict)} if isinstance(data, list) else {}
-        named = self.setting.model or (self.setting.engine.model if self.setting.engine else self.setting.card.model)
         self.model, self.listed = named or next(iter(models), ""), frozenset(models)
         takes = models.get(self.model, {}).get("max_model_len")
         self.context_tokens = takes if type(takes) is int and 0 < takes <= MOST_CONTEXT else self.context_tokens
@@ -109,22 +152,23 @@ class ChatPeers(NoPeers):
         if response is None or response.status != 200:
             return  # it lists a model that it does not know: that is for the cases to judge
         try:
-            async with client() as http, asyncio.timeout(PROBE_S * 3):
+            async with client(headers=self.card.headers) as http, asyncio.timeout(PROBE_S * 3):
                 await self._probe(http, base_url)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
             silent = isinstance(error, TimeoutError)
             seen = f"no end of its responses within {PROBE_S * 3:g} s" if silent else transport_fault(error)
             raise SuiteError(f"{base_url} does not respond as an inference server: {seen}") from error
 
-    async def _probe(self, http: Any, base_url: str) -> None:
+    async def _probe(self, http: httpx.AsyncClient, base_url: str) -> None:
         hello = {**({"model": self.model} if self.model else {}), **GREETING}
         for name, more in PROBES.items():
             response = await http.post(f"{base_url}{CHAT}", json={**hello, **more}, headers=self._headers())
-            if response.status_code == 200 and has(name, response):
+            body = parse(response.content)
+            if response.status_code == 200 and has(name, response.text, with_ids_at(body, self.card.token_ids_at)):
                 self.probed.add(name)
             elif name == "token_ids":
-                self.ids_at = place_of_ids(parse(response.content)) or ""
-        page = await http.get(f"{base_url}/metrics")
+                self.ids_at = place_of_ids(body) or ""
+        page = await http.get(f"{base_url}{self.card.path('/metrics')}")
         if page.status_code == 200 and RUNNING in page.text:
             self.probed.add("metrics")
 

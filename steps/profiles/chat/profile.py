@@ -8,6 +8,7 @@ from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.profiles.chat import fuzz_adapter
 from rollout_conformance.steps.profiles.chat.capabilities import CAPABILITIES
+from rollout_conformance.steps.profiles.chat.card import ChatCard
 from rollout_conformance.steps.profiles.chat.cause import BUSY, cause
 from rollout_conformance.steps.profiles.chat.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.chat.invariants import (
@@ -88,6 +89,7 @@ PROFILE: Profile[ChatState, CaseView] = Profile(
     "generated requests (`pytest contracts/ --profile chat`) judge it",
     live_target=live_target,
     capabilities=CAPABILITIES,
+    card=ChatCard,
     mistakes=mistakes,
     cause=cause,
 )

@@ -14,6 +14,7 @@ from rollout_conformance.steps.http.responses import body_of, responses_of
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.token_id_locations import with_ids_at
 from rollout_conformance.steps.profiles.chat.view import CaseContext
 from rollout_conformance.steps.sse.streams import KEPT_EVENTS, Reading, read_stream, recorded
 
@@ -136,14 +137,15 @@ class ChatRequest(RequestAction):
             if exchange.response
             else (None, (), b"")
         )
-        return self._kept(ChatResponse(name, n, body, status, body_of(exchange), raw=raw, headers=headers))
+        whole = with_ids_at(body_of(exchange), session.context.ids_at)
+        return self._kept(ChatResponse(name, n, body, status, whole, raw=raw, headers=headers))
 
     async def _streamed(self, session: Session, name: str, body: Mapping[str, Any]) -> ChatResponse:
         most = most_events(body, session.context)
         n, read = await read_stream(session, self.request(session, body), most, self._is_enough)
         raw = recorded(session, n, read)
         chunks, left = tuple(read.chunks), bool(self.disconnect_after)
-        whole = _meaning(read, raw)
+        whole = _meaning(read, raw, session.context.ids_at)
         return self._kept(
             ChatResponse(
                 name, n, body, read.status, whole, chunks, left, raw=raw, headers=read.headers, fault=read.fault
@@ -171,7 +173,7 @@ def most_events(body: Mapping[str, Any], context: CaseContext) -> int:
     return KEPT_EVENTS + min(EVENTS_PER_TOKEN * tokens * streams, MOST_EVENTS)
 
 
-def _meaning(read: Reading, raw: bytes) -> Any:
+def _meaning(read: Reading, raw: bytes, ids_at: str | None) -> Any:
     if read.status == 200:
-        return assembled(read.chunks)
+        return assembled(read.chunks, ids_at)
     return parse(raw) if raw else NotJson(read.fault or "it is empty")

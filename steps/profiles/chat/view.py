@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout_conformance.steps.engine.session import Session, State
-from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.http.responses import KeptResponse, Responses, responses_of
 from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.profiles.chat.card import ChatCard, ServerCard
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 
 UNKNOWN_CONTEXT = (
@@ -24,7 +24,7 @@ class CaseContext:
     model: str
     key: str | None
     tokens: Tokens | None
-    card: Card
+    card: ServerCard
     context_tokens: int
     capabilities: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()
@@ -33,6 +33,11 @@ class CaseContext:
     def knows_context(self) -> bool:
         """Whether the server reports how many tokens it takes."""
         return self.context_tokens != UNKNOWN_CONTEXT
+
+    @property
+    def ids_at(self) -> str | None:
+        """Where the card says that the token ids of a response are."""
+        return self.card.token_ids_at if isinstance(self.card, ChatCard) else None
 
     @property
     def target_key(self) -> str | None:

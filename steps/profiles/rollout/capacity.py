@@ -27,7 +27,7 @@ HOLD = "until it is known how many run at the same time"
 async def measured(base_url: str, context: CaseContext, wanted: int, patience_s: float) -> int | None:
     """The number of rollouts that request their first generation while none of these is answered; None when all `wanted` do."""
     wanted = min(wanted, MOST)
-    async with client() as http:
+    async with client(headers=context.card.headers) as http:
         session: RolloutSession = Session(base_url, http, Trace(), patience_s, 0.0)
         session.context = context
         try:

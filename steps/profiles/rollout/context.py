@@ -9,15 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.session import Session, State, WaitTimeout
-from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens
 from rollout_conformance.steps.peers.script import AnyCall, Call, Fault, HangingCall, Line, Script
 from rollout_conformance.steps.peers.trainer import Enrolled, ScriptedTrainer
+from rollout_conformance.steps.profiles.rollout.card import RolloutCard, RolloutLimits, Tool
 from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides, StartRequest
 
 CALCULATOR = ("add", "multiply", "subtract", "divide")
@@ -77,8 +76,8 @@ class CaseContext:
     trainer: ScriptedTrainer
     trainer_url: str
     dialect: str
-    card: Card
-    limits: Limits
+    card: RolloutCard
+    limits: RolloutLimits
     target_key: str | None
     run: str
     tokenizer: Path = TOKENIZER
@@ -102,7 +101,7 @@ class CaseContext:
         """The tools that the target lists, or that its card names."""
         return {*self.tools, *(tool.name for tool in self.card.tools or ())}
 
-    def usable_tools(self) -> list[cards.Tool]:
+    def usable_tools(self) -> list[Tool]:
         """The calls that a policy may make: those of the card, else the calculator where the target lists it."""
         if self.card.tools is not None:
             return [tool for tool in self.card.tools if not tool.error]
@@ -147,12 +146,12 @@ class CaseContext:
         return list(self.tools.values()) or None
 
 
-def _calculator() -> list[cards.Tool]:
+def _calculator() -> list[Tool]:
     return [
-        cards.Tool(name="add", arguments={"a": 5, "b": 3}, result=8),
-        cards.Tool(name="multiply", arguments={"a": 8, "b": 12}, result=96),
-        cards.Tool(name="subtract", arguments={"a": 10, "b": 4}, result=6),
-        cards.Tool(name="divide", arguments={"a": 9, "b": 3}, result=3),
+        Tool(name="add", arguments={"a": 5, "b": 3}, result=8),
+        Tool(name="multiply", arguments={"a": 8, "b": 12}, result=96),
+        Tool(name="subtract", arguments={"a": 10, "b": 4}, result=6),
+        Tool(name="divide", arguments={"a": 9, "b": 3}, result=3),
     ]
 
 

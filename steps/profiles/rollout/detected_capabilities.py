@@ -21,7 +21,7 @@ LEASED_STEPS = (HELLO, Start(), WaitForEnd(), Cancel())  # this dialect has no p
 
 async def capabilities(base_url: str, context: CaseContext, patience_s: float) -> frozenset[str]:
     """Those of `status`, `cancel` and `metrics` that the target has. One that answers these paths and knows nothing has neither."""
-    async with client() as http:
+    async with client(headers=context.card.headers) as http:
         session: RolloutSession = Session(base_url, http, Trace(), patience_s, 0.0)
         session.context = context
         with contextlib.suppress(WaitTimeout):

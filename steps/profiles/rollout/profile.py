@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
+from rollout_conformance.steps.engine.target_card import card_as
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.live.trainer import Drifts, LiveTrainer, stable_number
@@ -26,9 +27,19 @@ from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.script import Fault
 from rollout_conformance.steps.peers.trainer import ScriptedTrainer
 from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
-from rollout_conformance.steps.profiles.parts import Contract, Explore, Fuzz, Mutants, Reference
+from rollout_conformance.steps.profiles.parts import (
+    Contract,
+    Explore,
+    Found,
+    Fuzz,
+    Mutants,
+    Reference,
+    lacking,
+    possible,
+)
 from rollout_conformance.steps.profiles.rollout import fuzz_adapter, setup
 from rollout_conformance.steps.profiles.rollout.capacity import measured
+from rollout_conformance.steps.profiles.rollout.card import RolloutCard, RolloutLimits
 from rollout_conformance.steps.profiles.rollout.case_model import RolloutCase
 from rollout_conformance.steps.profiles.rollout.cause import ENDS_BY_ITSELF, cause
 from rollout_conformance.steps.profiles.rollout.context import (
@@ -61,30 +72,11 @@ from rollout_conformance.steps.profiles.rollout.vocabulary import VOCABULARY
 
 LOOK_S = 10.0
 ANSWER_S = 5.0  # an empty start request is rejected immediately
-LACKS = {
-    "server_key": "no key of the target was given (--target-key)",
-    "no_server_key": "the target has a key, and the card no variant without one",
-    "calculator": "neither the target nor the card names all four tools of the calculator: add, subtract, multiply, divide",
-    "part_of_calculator": "neither the target nor the card names a tool of the calculator",
-    "tools": "neither the card nor the target names a tool that can be called",
-    "generation_timeout": "the card declares no generation_timeout_s",
-    "rollout_timeout": "the card declares no rollout_timeout_s",
-    "max_concurrent": "the card declares no max_concurrent",
-    "tool_timeout": "the card declares no tool_timeout_s with a hanging_tool",
-    "restart": "the suite cannot stop a target that it was only given the URL of",
-    "patience": "the card declares a limit below 9 s for a generation or a rollout",
-    "large_bodies": "the card declares a max_body_bytes below 5 MiB",
-    "shipped_tokenizer": "the target uses a tokenizer of its own",
-    "status": "the target shows no status of a rollout of its own but `unknown`, and the card does not declare status",
-    "metrics": "the sample of a plain rollout has no metrics, and the card does not declare metrics",
-    "lease_timeout": "the card declares no lease_timeout_s",
-    "cancel": 'the target gives no disposition for {"ids": [id]}, and the card does not declare cancel',
-}
+CONTRACT = Contract(ROOT / "contracts" / "rollout")
+CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
 
 PATIENT_S = 9.0  # a generation response after 7 s, and some time around it
 LARGE_BYTES = 5 * 2**20
-
-CAPABILITIES = ("idempotency_key", "shown_id", "reward")  # declared by a card, and by nothing else
 
 
 @dataclass(slots=True)
@@ -102,12 +94,27 @@ class RolloutPeers(NoPeers):
     counters: dict[str, "itertools.count[int]"] = field(default_factory=dict)
 
     @property
+    def card(self) -> RolloutCard:
+        return card_as(RolloutCard, self.setting.card)
+
+    @property
     def tokenizer_hash(self) -> str:
         return tokens.load(self.tokenizer).hash
 
     @property
     def unmatched_requests(self) -> int:
         return len(self.trainer.unmatched_requests)
+
+    def found(self) -> Found:
+        """`status` and `cancel` are seen of the routed dialect only."""
+        declared = ("idempotency_key", "shown_id", "reward", "status", "cancel", "debug_trace")
+        remarks = tuple(
+            f"dialect {dialect}: the target lists the tools {', '.join(map(str, tools))}; those with a known result belong to `tools`"
+            for dialect, tools in self.tools.items()
+            if tools and not set(CALCULATOR) <= set(tools)
+        )
+        shown = sorted(self.shown)
+        return Found({"capabilities": shown} if shown else {}, remarks, possible(CAPABILITIES, declared, shown))
 
     def drifts(self) -> Drifts:
         return self.trainer.drifted() if isinstance(self.trainer, LiveTrainer) else Drifts()
@@ -123,17 +130,14 @@ class RolloutPeers(NoPeers):
         return replace(self.contexts[place], counter=counter)
 
     def _context(self, dialect: str, variant: str) -> CaseContext:
-        card = self.setting.card
-        key = self.setting.target_key if self.setting.target_key is not None else card.key
-        if variant and card.variants[variant].key is not None:
-            key = card.variants[variant].key
+        card = self.card
         return CaseContext(
             self.trainer,
             self.trainer_url,
             dialect,
             card,
             card.limits(variant),
-            key or None,
+            card.key_for(variant, self.setting.target_key),
             self.setting.run,
             self.tokenizer,
             self.setting.tokenizer_name or card.tokenizer_name,
@@ -146,7 +150,7 @@ class RolloutPeers(NoPeers):
 
     def lacks(self, case: Case) -> str | None:
         """Why a case does not apply to this target."""
-        card = self.setting.card
+        card = self.card
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
             return "the suite cannot start or stop a target that it is only given the URL of"
         limits = card.limits(case.variant)
@@ -155,11 +159,11 @@ class RolloutPeers(NoPeers):
             if engine is not None and need in engine.lacks:
                 return engine.lacks[need]
             if not self._has(need, limits, case):
-                return LACKS.get(need, f"{need} is neither declared by the card nor shown by the target")
+                return lacking(CAPABILITIES, need)
         return None
 
-    def _has(self, need: str, limits: Any, case: Case) -> bool:
-        card, context = self.setting.card, self.context(case)
+    def _has(self, need: str, limits: RolloutLimits, case: Case) -> bool:
+        card, context = self.card, self.context(case)
         if need == "tools":
             return bool(context.usable_tools())
         if need == "calculator":
@@ -189,20 +193,20 @@ class RolloutPeers(NoPeers):
         return (
             limits.max_concurrent is not None
             if need == "max_concurrent"
-            else need in (*card.capabilities, *self.shown.get(case.dialect, ()))
+            else card.declares(need) or need in self.shown.get(case.dialect, ())
         )
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
         """What the card declares, else what is measured. An engine that generates would change the result, and is not measured."""
-        if self.setting.card.max_concurrent is not None or self.setting.engine is not None:
-            return self.setting.card.max_concurrent
+        if self.card.max_concurrent is not None or self.setting.engine is not None:
+            return self.card.max_concurrent
         return await measured(base_url, self._context(dialects[0], ""), jobs, self.setting.card.patience_s)
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Which of the dialects the target shows. Raises `SuiteError` when it shows none."""
         answers: dict[str, str] = {}
         try:
-            async with client() as http, asyncio.timeout(ANSWER_S * 2):
+            async with client(headers=self.card.headers) as http, asyncio.timeout(ANSWER_S * 2):
                 named = len(dialects) == 1
                 shown = [dialect for dialect in dialects if await self._shows(http, base_url, dialect, answers, named)]
         except (TimeoutError, httpx.HTTPError) as error:
@@ -259,7 +263,7 @@ class RolloutPeers(NoPeers):
         return await http.request(method, url, content=b"{}" if method == "POST" else b"", headers=headers)
 
     def _authorization(self) -> dict[str, str]:
-        key = self.setting.target_key if self.setting.target_key is not None else self.setting.card.key
+        key = self.card.key_for("", self.setting.target_key)
         return {"authorization": f"Bearer {key}"} if key else {}
 
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
@@ -274,7 +278,7 @@ class RolloutPeers(NoPeers):
     async def _listed(self, base_url: str) -> Any:
         """What /tools lists; nothing when it does not answer, which a case will report."""
         with contextlib.suppress(TimeoutError, httpx.HTTPError):
-            async with client() as http, asyncio.timeout(ANSWER_S):
+            async with client(headers=self.card.headers) as http, asyncio.timeout(ANSWER_S):
                 return _json((await http.get(f"{base_url}/tools", headers=self._authorization())).content).get("tools")
         return None
 
@@ -381,6 +385,12 @@ def overdue(case: Case, view: CaseView) -> str | None:
     return None
 
 
+def smoke(context: object) -> Iterator[tuple[str, str]]:
+    """The tools that the target shows."""
+    if isinstance(context, CaseContext):
+        yield "tools", ", ".join(context.tools) or "none shown"
+
+
 def exploration() -> Explore:
     """Read when it is asked for: it needs Hypothesis."""
     from rollout_conformance.steps.profiles.rollout import exploration as module
@@ -388,7 +398,6 @@ def exploration() -> Explore:
     return module
 
 
-CONTRACT = Contract(ROOT / "contracts" / "rollout")
 CATALOGUE = requirements.load(CONTRACT.requirements)
 PROFILE: Profile[CaseState, CaseView] = Profile(
     name="rollout",
@@ -447,11 +456,13 @@ PROFILE: Profile[CaseState, CaseView] = Profile(
     vocabulary=VOCABULARY,
     phrases=("rollout_conformance.steps.profiles.rollout.phrases",),
     case_model=RolloutCase,
+    card=RolloutCard,
     explore=exploration,
     needs_of=setup.needs_of,
     only_scripted=setup.only_scripted,
     probe_result=read_probe,
-    capabilities=frozenset({*LACKS, *CAPABILITIES}),
+    smoke=smoke,
+    capabilities=frozenset(CAPABILITIES),
     mistakes=mistakes,
     part="rollout",
     width=width,

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rollout_conformance.steps.engine.lateness import never
-from rollout_conformance.steps.engine.target_card import Card, Limits
 from rollout_conformance.steps.engine.trace import Event, Exchange, NotJson, Trace, parse
 from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.profiles.rollout.card import RolloutCard, RolloutLimits
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartRequest
 
 READ_S = 0.2  # within this of having been late the suite reads what came meanwhile
@@ -195,8 +195,8 @@ class CaseView:
     dialect: str
     rollouts: Mapping[str, Rollout]
     others: tuple[Answer, ...]
-    card: Card
-    limits: Limits
+    card: RolloutCard
+    limits: RolloutLimits
     tools: Mapping[str, Any]
     log: str
     target_key: str | None

@@ -9,7 +9,10 @@ from rollout_conformance.steps.profiles.router.backends import ScriptBackends, s
 from rollout_conformance.steps.profiles.router.context import RouterSession
 
 HERE = Location("greeting", 1)
-WRITE = "configure it for these backends; a card may write {backend_a} and {backend_b} into its env, and --listen fixes the ports"
+WRITE = (
+    "configure it for these backends; "
+    "a card may write {backend_a} and {backend_b} into its env, --listen fixes the ports, and --model names the model"
+)
 
 
 def greeting(dialect: str) -> Case:

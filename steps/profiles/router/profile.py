@@ -12,7 +12,7 @@ from rollout_conformance.contracts import requirements
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.lateness import Lateness, watched
-from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.target_card import Card, card_as
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.completion_responses import MODEL
@@ -20,8 +20,9 @@ from rollout_conformance.steps.peers.scripted_backends import Backend, Backends
 from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
 from rollout_conformance.steps.profiles.chat.phrase_modifiers import SHOWN as MODIFIERS
 from rollout_conformance.steps.profiles.chat.view import CaseView, read
-from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
+from rollout_conformance.steps.profiles.parts import Contract, Found, Fuzz, Mutants, Reference, lacking, possible
 from rollout_conformance.steps.profiles.router import fuzz_adapter
+from rollout_conformance.steps.profiles.router.card import RouterCard
 from rollout_conformance.steps.profiles.router.cause import cause
 from rollout_conformance.steps.profiles.router.context import RouterContext, RouterSession
 from rollout_conformance.steps.profiles.router.disturbing_cases import disturbs
@@ -34,6 +35,8 @@ from rollout_conformance.steps.profiles.router.response_fidelity import response
 from rollout_conformance.steps.profiles.router.vocabulary import VOCABULARY
 
 NAMES = ("a", "b")
+KEYS = ("limited", "limited_too", "poor", "other", "hmac")  # capabilities that a card has by a key of this name
+VARIANTS = ("weights", "standby", "kv_router", "mortal")  # and by a variant
 MORTAL = ("c", "d")  # the backends of the variant whose cases take backends down: the others are shared by all cases
 CONTRACT = Contract(ROOT / "contracts" / "router")
 CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
@@ -57,8 +60,12 @@ class RouterPeers(NoPeers):
     def __post_init__(self) -> None:
         self.greeter = Greeter(self._headers(), self.backends, lambda: f"rc-{self.setting.run}-{next(self.counters)}x")
 
+    @property
+    def card(self) -> RouterCard:
+        return card_as(RouterCard, self.setting.card)
+
     def _headers(self) -> dict[str, str]:
-        key = self.setting.target_key if self.setting.target_key is not None else self.setting.card.key
+        key = self.card.key_for("", self.setting.target_key)
         given = {"content-type": "application/json", **self.setting.card.headers}
         return {**given, "authorization": f"Bearer {key}"} if key else given
 
@@ -88,12 +95,20 @@ class RouterPeers(NoPeers):
         return card.model_copy(update={"env": fill(card.env), "headers": fill(card.headers), "variants": variants})
 
     def context(self, case: Case) -> RouterContext:
-        card, key = self.setting.card, self.setting.target_key
+        card = self.card
+        key = card.key_for(case.variant, self.setting.target_key)
         ports = tuple(url.rpartition(":")[2] for url in self.urls.values())
-        context = RouterContext(self.backends.model, key if key is not None else card.key, None, card, 4096)
+        context = RouterContext(self.backends.model, key, None, card, 4096)
         addresses = tuple(self.urls[name] for name in NAMES)
         context = replace(context, backends=self.backends, ports=ports, addresses=addresses, run=self.setting.run)
         return replace(context, counter=self.counters, health=self.health or HEALTH, lateness=self.lateness)
+
+    def found(self) -> Found:
+        members = {"model": self.backends.model, **({"health": self.health} if self.health else {})}
+        no_health = (
+            () if self.health else (f"GET {HEALTH} is answered 404: name the path of the health check as `health`",)
+        )
+        return Found(members, no_health, possible(CAPABILITIES, CAPABILITIES, {"key", "health", *KEYS, *VARIANTS}))
 
     def key_for(self, case: Case) -> str | None:
         return self.context(case).target_key
@@ -101,25 +116,24 @@ class RouterPeers(NoPeers):
     def lacks(self, case: Case) -> str | None:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
             return URL_ONLY
-        lacking = next((need for need in sorted(case.needs) if not self._has(case, need)), None)
-        what = CAPABILITIES.get(lacking or "", "a capability of your own, which the card has to declare")
-        return f"requires `{lacking}`: {what}" if lacking else None
+        missing = next((need for need in sorted(case.needs) if not self._has(case, need)), None)
+        return lacking(CAPABILITIES, missing) if missing else None
 
     def _has(self, case: Case, need: str) -> bool:
         """Whether the card declares it, or has a key or a variant of that name."""
-        card = self.setting.card
+        card = self.card
         if need == "key":
             return self.context(case).key is not None
         if need == "health":
             return self.health is not None
-        return need in card.capabilities or need in card.keys or need in card.variants
+        return card.declares(need)
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """There is one dialect; whether a greeting reaches a backend of the suite shows whether there is a router. Finds the path of its health
         check."""
         try:
-            async with client() as http, asyncio.timeout(ANSWER_S):
-                self.health = self.setting.card.health or await _health(http, base_url, self.setting.card)
+            async with client(headers=self.card.headers) as http, asyncio.timeout(ANSWER_S):
+                self.health = self.card.health or await _health(http, base_url)
         except (TimeoutError, httpx.HTTPError):
             self.health = None
         return dialects
@@ -128,16 +142,16 @@ class RouterPeers(NoPeers):
         return await self.greeter.well(client, base_url, within_s)
 
 
-async def _health(http: httpx.AsyncClient, base_url: str, card: Card) -> str | None:
+async def _health(http: httpx.AsyncClient, base_url: str) -> str | None:
     """The path that most routers have, if this one has it."""
-    reply = await http.get(f"{base_url}{HEALTH}", headers=card.headers)
+    reply = await http.get(f"{base_url}{HEALTH}")
     return None if reply.status_code == 404 else HEALTH
 
 
 @contextlib.asynccontextmanager
 async def peers(setting: Setting) -> AsyncIterator[RouterPeers]:
     """Serve the backends for a run. With `--listen HOST:PORT` the first is at this port and the others at the next ones."""
-    backends = Backends(setting.model or setting.card.model or MODEL)
+    backends = Backends(setting.model or card_as(RouterCard, setting.card).model or MODEL)
     host, port = setting.listen
     async with watched() as lateness, contextlib.AsyncExitStack() as stack:
         urls = {}
@@ -188,6 +202,7 @@ PROFILE = Profile(
     unexplored="explore walks over the order of events of a rollout, and a router forwards one request and its response; the "
     "cases (`run`) and generated requests (`pytest contracts/ --profile router`) judge it",
     capabilities=frozenset(CAPABILITIES),
+    card=RouterCard,
     mistakes=mistakes,
     cause=cause,
     disturbs=disturbs,

@@ -25,7 +25,7 @@ from rollout_conformance.steps.peers.arriving_starts import ArrivingStarts
 from rollout_conformance.steps.peers.scripted_rollout_server import ScriptedRolloutServer
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
-from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
+from rollout_conformance.steps.profiles.parts import Contract, Found, Fuzz, Mutants, Reference, lacking
 from rollout_conformance.steps.profiles.trainer import fuzz_adapter, left_out
 from rollout_conformance.steps.profiles.trainer.arrivals import shown_dialects
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
@@ -34,7 +34,7 @@ from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_p
 from rollout_conformance.steps.profiles.trainer.invariants import leaks, order, records, replies
 from rollout_conformance.steps.profiles.trainer.logprobs import logprobs
 from rollout_conformance.steps.profiles.trainer.mistakes import mistakes
-from rollout_conformance.steps.profiles.trainer.rollout_source import NEEDS, Source, source_of, unmet_need
+from rollout_conformance.steps.profiles.trainer.rollout_source import Source, source_of, unmet_need
 from rollout_conformance.steps.profiles.trainer.state import (
     CaseContext,
     CaseView,
@@ -45,6 +45,8 @@ from rollout_conformance.steps.profiles.trainer.state import (
 from rollout_conformance.steps.profiles.trainer.vocabulary import VOCABULARY
 
 LOOK_S = 5.0
+CONTRACT = Contract(ROOT / "contracts" / "trainer")
+CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
 
 
 @dataclass(slots=True)
@@ -83,10 +85,10 @@ class TrainerPeers(NoPeers):
 
     def _context(self, case: Case) -> CaseContext:
         setting, card = self.setting, self.setting.card
-        key = setting.target_key if setting.target_key is not None else card.key
+        key = card.key_for("", setting.target_key)
         others = list(self.contexts.values())
         context = CaseContext(
-            self.host, self.host_url, case.dialect, card, card.limits(""), key or None, setting.run, self.tokens
+            self.host, self.host_url, case.dialect, card, card.limits(""), key, setting.run, self.tokens
         )
         if others:
             context.counter = others[0].counter
@@ -109,7 +111,7 @@ class TrainerPeers(NoPeers):
         if self.starts is not None:
             return await shown_dialects(self.starts, self.host_url, dialects, self.setting.card)
         try:
-            async with client() as http, asyncio.timeout(LOOK_S):
+            async with client(headers=self.setting.card.headers) as http, asyncio.timeout(LOOK_S):
                 reply = await http.post(f"{base_url}/v1/chat/completions", content=b"{}")
         except (TimeoutError, httpx.HTTPError) as error:
             shown = transport_fault(error) if isinstance(error, httpx.HTTPError) else f"no answer within {LOOK_S:g} s"
@@ -128,6 +130,9 @@ class TrainerPeers(NoPeers):
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
         """What a trainer has is on its card."""
 
+    def found(self) -> Found:
+        return Found(possible=CAPABILITIES)
+
     def key_for(self, case: Case) -> str | None:
         return self.context(case).target_key
 
@@ -136,8 +141,10 @@ class TrainerPeers(NoPeers):
         for need in sorted(case.needs):
             if engine is not None and need in engine.lacks:
                 return engine.lacks[need]
-            if (unmet := unmet_need(self.source, need, self.setting.card)) is not None:
+            if (unmet := unmet_need(self.source, need)) is not None:
                 return unmet
+            if not self.setting.card.declares(need):
+                return lacking(CAPABILITIES, need)
         return left_out.reason(self.source, case)
 
 
@@ -168,7 +175,6 @@ def read(session: TrainerSession, case: Case) -> CaseView:
     )
 
 
-CONTRACT = Contract(ROOT / "contracts" / "trainer")
 CATALOGUE = requirements.load(CONTRACT.requirements)
 PROFILE: Profile[TrainerState, CaseView] = Profile(
     name="trainer",
@@ -203,7 +209,8 @@ PROFILE: Profile[TrainerState, CaseView] = Profile(
     probe_result=read_probe,
     unexplored="explore walks over what a trainer may do to a rollout server; of a trainer the cases (`run`) and generated requests "
     "(`pytest contracts/ --profile trainer`) judge it",
-    capabilities=frozenset(NEEDS),
+    capabilities=frozenset(CAPABILITIES),
+    card=TrainerCard,
     mistakes=mistakes,
     part="rollout",
 )

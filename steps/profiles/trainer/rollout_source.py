@@ -10,14 +10,9 @@ from typing import Literal
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.profiles.trainer.card import TrainerCard
 
 Source = Literal["control", "open", "started"]
-NEEDS = {
-    "record": "the card does not declare the capability `record`: GET /rollouts/{rollout_id}",
-    "tool_calls": "the card does not declare the capability `tool_calls`: a policy that calls a calculator",
-    "timeout": "the card does not declare the capability `timeout`: `timeout_s` in the control request",
-    "key": "the card does not declare the capability `key`: a key for each rollout",
-}
 NO_CONTROL = "`rollouts: {source}` on the card: there is no control request"
 OPEN = {
     "tool_calls": "`rollouts: open` on the card: a rollout without a start request has no tools",
@@ -30,13 +25,9 @@ Reasons = Callable[[Case], Iterator[str]]
 
 
 def source_of(card: Card) -> Source:
-    return card.rollouts
+    return card.rollouts if isinstance(card, TrainerCard) else "control"
 
 
-def unmet_need(source: Source, need: str, card: Card) -> str | None:
-    """Why what a case needs is not there, None where it is."""
-    if need in WITHOUT[source]:
-        return WITHOUT[source][need]
-    if need in card.capabilities:
-        return None
-    return NEEDS.get(need, f"{need} is not declared by the card")
+def unmet_need(source: Source, need: str) -> str | None:
+    """Why what a case needs cannot be there in this way, None where it may be."""
+    return WITHOUT[source].get(need)

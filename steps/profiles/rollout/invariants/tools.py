@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.engine.target_card import Tool
 from rollout_conformance.steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.profiles.rollout.card import Tool
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
