@@ -1,14 +1,17 @@
 """`rollout-conformance lint`."""
 
+import asyncio
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from rollout_conformance.steps import lint
+from rollout_conformance.steps import lint, report_register
 from rollout_conformance.steps.commands.exit_code import FINDINGS, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
 from rollout_conformance.steps.profiles import PROFILES, profile_of
+from rollout_conformance.steps.profiles.base import Profile
 
 
 @click.command("lint")
@@ -25,7 +28,7 @@ def command(files: tuple[Path, ...], profile: str | None, card: Path | None, lis
     shipped = [named] if named is not None else PROFILES.values()
     checked = lint.of_files(files, named, card) if files else lint.of_profiles(shipped)
     note_left_out(files)
-    problems = checked.problems if files else [*lint.words(), *checked.problems]
+    problems = checked.problems if files else [*lint.words(), *checked.problems, *_in_registers(shipped)]
     for line in problems:
         click.echo(line)
     for name, some in checked.cases.items() if not problems else ():
@@ -33,3 +36,7 @@ def command(files: tuple[Path, ...], profile: str | None, card: Path | None, lis
             click.echo(f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}")
         click.echo(f"{name}: {len(some)} cases, nothing wrong")
     sys.exit(FINDINGS if problems else OK)
+
+
+def _in_registers(profiles: Iterable[Profile]) -> list[str]:
+    return [line for one in profiles for line in asyncio.run(report_register.problems(one.name))]
