@@ -117,7 +117,7 @@ async def _prove(profile: str, only: tuple[str, ...], jobs: int, echo: Callable[
         async with gate:
             run = await _run(mutant, profile)
         for report in entries[mutant.name]:
-            line, code = _verdict(report, mutant, run, PROFILES[profile].catalogue[report.requirement])
+            line, code = verdict(report, mutant, run, PROFILES[profile].catalogue[report.requirement])
             codes.append(code)
             echo(line)
 
@@ -135,7 +135,7 @@ async def _run(mutant: MutantInfo, profile: str) -> MutantRun | str:
         return " ".join(str(error).split()) or type(error).__name__
 
 
-def _verdict(report: BugReport, mutant: MutantInfo, run: MutantRun | str, requirement: Requirement) -> tuple[str, int]:
+def verdict(report: BugReport, mutant: MutantInfo, run: MutantRun | str, requirement: Requirement) -> tuple[str, int]:
     head = f"{report.requirement}  {mutant.name:<26} {', '.join(report.references)}"
     if isinstance(run, str):
         return f"{head}: could not be judged: {run}", 2

@@ -1,4 +1,4 @@
-"""Defects of the shape of responses, as bug reports describe them: of deltas, of calls and of the entries of logprobs."""
+"""Defects of the shape of responses, as bug reports describe them: of chunks, of deltas and of calls."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ from rollout_conformance.rollout_server.inference import (
     chat_completion,
     chat_stream,
     errors,
-    fake_logprobs,
     request_validation,
     tool_call_parser,
 )
@@ -46,12 +45,6 @@ def _with_object(call: dict[str, Any]) -> dict[str, Any]:
         return call
 
 
-def _in_letters_of_the_vocabulary(entry: dict[str, Any]) -> dict[str, Any]:
-    """A space is the letter that byte-level vocabularies write for it."""
-    token = entry["token"].replace(" ", "\u0120")
-    return {**entry, "token": token, "bytes": [*token.encode()]}
-
-
 def _no_zero_alternatives(original: Any, request: ChatRequest) -> Any:
     yield from original(request)
     if request.logprobs and request.top_logprobs == 0:
@@ -79,12 +72,6 @@ MUTANTS = (
         also=("020", "021", "022", "026", "042", "043", "050", "015"),
         what="the arguments of a call are an object",
         patch=after(chat_completion, "message", _as_objects),
-    ),
-    Mutant(
-        "logprob_tokens_of_vocabulary",
-        breaks="023",
-        what="the tokens of logprobs are written as in the vocabulary",
-        patch=after(fake_logprobs.Scorer, "token_entry", _in_letters_of_the_vocabulary),
     ),
     Mutant(
         "no_zero_alternatives",

@@ -152,7 +152,7 @@ MUTANTS = (
     Mutant(
         "out_of_time_is_stop_sync",
         breaks="127",
-        also=("112", "119", "129", "163"),
+        also=("112", "113", "115", "119", "129", "130", "131", "163"),
         what="a rollout that ran out of time is reported as completed",
         patch=change_result(_out_of_time_is_stop),
         dialects=SYNC,
@@ -160,7 +160,7 @@ MUTANTS = (
     Mutant(
         "out_of_time_is_stop_callback",
         breaks="128",
-        also=("112", "119", "129", "163"),
+        also=("112", "113", "115", "119", "129", "130", "131", "163"),
         what="a rollout that ran out of time is reported as completed",
         patch=change_result(_out_of_time_is_stop),
         dialects=CALLBACK,
