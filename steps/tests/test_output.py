@@ -118,9 +118,11 @@ def test_a_report_is_read_back_whole(tmp_path: Path) -> None:
     assert read.footer.verdicts == {"fail": 1}
     (result,) = read.results()
     assert result.findings[0].exchanges[0].request_body == '{"api_key": "***", "max_tokens": 512}'
+    assert result.findings[0].reports == ["brainlid/langchain#620", "agno-agi/agno#4657"]
     assert "tk-rc" not in file.read_text()
     page = "".join(html.render(read))
     assert "ROLLOUT-094" in page
+    assert "<p>seen in the wild: brainlid/langchain#620, agno-agi/agno#4657 (2 reports)</p>" in page
     assert "Aborted" not in page
 
 
