@@ -1,38 +1,77 @@
-"""The register of public bug reports: what others have met in real systems, and the defect that reproduces it here.
+"""The register of public bug reports: what was seen in servers that others wrote, and what shows that the suite would find it.
 
-`reports.yaml` lies beside the requirements of a profile. Each entry names a requirement that the reported behaviour breaks, and a mutant of
-the reference server, or a case, that shows it. An entry stays: a report that the suite no longer finds is a defect of the suite.
+Reads the reports.yaml of a profile into frozen values and rejects an invalid register, with the line of each mistake. It knows no profile and judges
+nothing. Whether the requirement, the mutant and the case that an entry names exist is checked by the command `lint`.
 """
 
-import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rollout_conformance.contracts import strict_yaml
-from rollout_conformance.contracts.strict_yaml import Problem
+REFERENCE = r"^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+#[1-9][0-9]*$"
 
-FILE = "reports.yaml"
-REFERENCE = re.compile(r"[\w.-]+/[\w.-]+#\d+")
+
+class RegisterError(ValueError):
+    """An invalid register. The text names the line of every invalid entry and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """`seen` are public references, `owner/repository#number`; `mutant` or `case` reproduces it, in `dialects` (empty: all of the requirement)."""
+class BugReport:
+    """One defect that was reported in public, by one or several people. `at` is the file and the line of the entry."""
 
-    seen: tuple[str, ...]
+    references: tuple[str, ...]
+    seen: str
     symptom: str
     requirement: str
     mutant: str | None
     case: str | None
     dialects: tuple[str, ...]
+    at: str
+
+
+def load(path: Path) -> tuple[BugReport, ...]:
+    """The entries in `path`, in the order of the file; none where there is no file. Raises `RegisterError` for an invalid one."""
+    if not path.is_file():
+        return ()
+    text = path.read_text(encoding="utf-8")
+    try:
+        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 (it constructs only strings)
+        register = _Register.model_validate(raw)
+    except yaml.MarkedYAMLError as broken:
+        where = f"{path}:{broken.problem_mark.line + 1}" if broken.problem_mark else str(path)
+        raise RegisterError(f"{where}: {broken.problem}") from None
+    except ValidationError as wrong:
+        raise RegisterError("\n".join(_explained(wrong, path, _lines(text)))) from None
+    reports = tuple(entry.frozen(f"{path}:{line}") for entry, line in zip(register.reports, _lines(text), strict=True))
+    if problems := [*_problems(reports)]:
+        raise RegisterError("\n".join(problems))
+    return reports
+
+
+def cited(reports: Iterable[BugReport]) -> list[str]:
+    """The references of these entries, each once."""
+    return list(dict.fromkeys(reference for report in reports for reference in report.references))
+
+
+class _Loader(yaml.CBaseLoader):
+    """Loads every scalar as a string, and rejects a mapping with a duplicate key."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"the key {key.value!r} appears twice in one entry; write it once"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 Text = Annotated[str, Field(min_length=1)]
+Reference = Annotated[str, Field(pattern=REFERENCE)]
 
 
 class _Strict(BaseModel):
@@ -40,50 +79,75 @@ class _Strict(BaseModel):
 
 
 class _Entry(_Strict):
-    seen: Annotated[tuple[Annotated[str, Field(pattern=f"^{REFERENCE.pattern}$")], ...], Field(min_length=1)]
+    report: Annotated[tuple[Reference, ...], Field(min_length=1)]
+    seen: Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
     symptom: Text
-    requirement: Text
+    requirement: Annotated[str, Field(pattern=r"^[A-Z]+-[0-9]{3}$")]
     mutant: Text | None = None
     case: Text | None = None
-    dialects: tuple[Text, ...] = ()
+    dialects: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+
+    def frozen(self, at: str) -> BugReport:
+        return BugReport(
+            references=self.report,
+            seen=self.seen,
+            symptom=" ".join(self.symptom.split()),
+            requirement=self.requirement,
+            mutant=self.mutant,
+            case=self.case,
+            dialects=self.dialects or (),
+            at=at,
+        )
 
 
 class _Register(_Strict):
-    reports: tuple[_Entry, ...]
+    profile: Text
+    reports: Annotated[list[_Entry], Field(min_length=1)]
 
 
-def load(path: Path) -> tuple[Report, ...]:
-    """The register in `path`, empty where there is none. Raises `CatalogueError` for an invalid file."""
-    if not path.is_file():
-        return ()
-    try:
-        register = _Register.model_validate(strict_yaml.read(path))
-    except ValidationError as wrong:
-        told = [(one["loc"], f"{one['msg']}; saw {one['input']!r}") for one in wrong.errors()]
-        raise strict_yaml.located(path, told) from None
-    if problems := [*_problems(register)]:
-        raise strict_yaml.located(path, problems)
-    return tuple(Report(**dict(entry)) for entry in register.reports)
+def _problems(reports: Iterable[BugReport]) -> Iterator[str]:
+    seen: dict[tuple[str, str], BugReport] = {}
+    for report in reports:
+        if (report.mutant is None) == (report.case is None):
+            saw = "neither" if report.mutant is None else "both"
+            yield f"{report.at}: saw {saw} of mutant and case; write one of them"
+        for reference in report.references:
+            other = seen.setdefault((reference, report.requirement), report)
+            if other is not report or report.references.count(reference) > 1:
+                yield f"{report.at}: {reference} is registered for {report.requirement} already, at {other.at}; write it once"
 
 
-def _problems(register: _Register) -> Iterator[Problem]:
-    known: dict[tuple[str, str], int] = {}
-    for n, entry in enumerate(register.reports):
-        at = ("reports", n)
-        if (entry.mutant is None) == (entry.case is None):
-            yield at, f"{entry.seen[0]}: write one of mutant and case, which reproduces the report"
-        for reference in entry.seen:
-            other = known.setdefault((reference, entry.requirement), n)
-            if other != n:
-                yield at, f"{reference} is listed for {entry.requirement} by entry {other + 1} already"
+def _lines(text: str) -> list[int]:
+    """The line of each entry."""
+    root = yaml.compose(text, Loader=yaml.CBaseLoader)
+    pairs = root.value if isinstance(root, yaml.MappingNode) else ()
+    entries = next((value for key, value in pairs if key.value == "reports"), None)
+    return [one.start_mark.line + 1 for one in entries.value] if isinstance(entries, yaml.SequenceNode) else []
 
 
-def by_requirement(path: Path, requirements: set[str]) -> Mapping[str, tuple[Report, ...]]:
-    """The reports by the requirement that they break. Raises `CatalogueError` for a requirement that there is not."""
-    found: dict[str, list[Report]] = defaultdict(list)
-    for n, report in enumerate(load(path)):
-        if report.requirement not in requirements:
-            told = f"{report.seen[0]}: there is no requirement {report.requirement}"
-            raise strict_yaml.located(path, [(("reports", n), told)])
-        found[report.requirement].append(report)
-    return {name: tuple(reports) for name, reports in found.items()}
+_SAW = {"missing": "nothing", "extra_forbidden": "a key that does not exist"}
+_WRITE = {
+    "missing": "it, the key is required",
+    "extra_forbidden": f"one of {', '.join(_Entry.model_fields)}",
+    "string_too_short": "some text",
+    "too_short": "at least one item",
+    "tuple_type": "a list",
+}
+_PATTERNS = {
+    "report": "a public reference, such as vllm-project/vllm#53269",
+    "seen": "a year and a month, such as 2026-11",
+    "requirement": "the id of a requirement, such as CHAT-038",
+}
+
+
+def _explained(wrong: ValidationError, path: Path, lines: list[int]) -> Iterator[str]:
+    """One line per pydantic error: the line of the entry, the key, the value in the file, and what to write instead."""
+    for error in wrong.errors():
+        match error["loc"]:
+            case ("reports", int(number), *rest):
+                where = f"{path}:{lines[number]}"
+            case rest:
+                where = str(path)
+        key, kind = ".".join(map(str, rest)) or "the file", error["type"]
+        pattern = _PATTERNS.get(str(rest[0])) if kind == "string_pattern_mismatch" and rest else None
+        yield f"{where}: {key}: saw {_SAW.get(kind, repr(error['input']))}; write {pattern or _WRITE.get(kind, error['msg'])}"

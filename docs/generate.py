@@ -5,13 +5,14 @@
 
 import importlib
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
-from rollout_conformance.contracts import requirements
+from rollout_conformance.contracts import reports, requirements
 from rollout_conformance.contracts.lifecycle import Table, mermaid
+from rollout_conformance.contracts.reports import BugReport
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.paths import CONTRACTS
 
@@ -23,12 +24,42 @@ def pages() -> dict[Path, str]:
     """Every page that is made, by its file."""
     profiles = sorted(file.parent.name for file in CONTRACTS.glob("*/requirements.yaml"))
     made = {HERE / f"requirements_{name}.md": requirements_page(name) for name in profiles}
-    return made | {HERE / "event_order.md": event_order_page(profiles)}
+    return made | {HERE / "event_order.md": event_order_page(profiles), HERE / "reports.md": reports_page(profiles)}
+
+
+def reports_page(profiles: list[str]) -> str:
+    """The registers of public bug reports, a table a profile."""
+    lines = ["# Bug reports", "", MADE, ""]
+    lines += [
+        "What others reported in public of their servers, in our words, and the requirement that it breaks. Each mutant is a reference server",
+        "with a defect of this kind; `rollout-conformance mutants --reports` shows that its requirement finds it in every dialect.",
+        "",
+    ]
+    for profile in profiles:
+        entries = reports.load(CONTRACTS / profile / "reports.yaml")
+        if entries:
+            lines += [f"## {profile}", "", f"{len(entries)} entries, {len(reports.cited(entries))} reports.", ""]
+            lines += ["| requirement | what happens | mutant or case | reports |", "| --- | --- | --- | --- |"]
+            lines += [*map(_report_row, entries), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _report_row(report: BugReport) -> str:
+    shown = f"`{report.mutant}`" if report.mutant else report.case
+    link = f"[{report.requirement}](requirements_{report.requirement.partition('-')[0].lower()}.md#{report.requirement.lower()})"
+    symptom = report.symptom.replace("|", "\\|")
+    return f"| {link} | {symptom} | {shown} | {', '.join(map(_reference, report.references))} |"
+
+
+def _reference(reference: str) -> str:
+    repository, _, number = reference.partition("#")
+    return f"[{reference}](https://github.com/{repository}/issues/{number})"
 
 
 def requirements_page(profile: str) -> str:
     """The catalogue of a profile, a section a requirement, in the order of its topics."""
     file = CONTRACTS / profile / "requirements.yaml"
+    reported = reports.load(CONTRACTS / profile / "reports.yaml")
     head = yaml.safe_load(file.read_text(encoding="utf-8"))
     catalogue = requirements.load(file)
     lines = [f"# Requirements of the profile `{profile}`", "", MADE, ""]
@@ -37,7 +68,7 @@ def requirements_page(profile: str) -> str:
     for topic, text in head["topics"].items():
         lines += [f"## {_sentence(text)}", ""]
         for entry in (one for one in catalogue.values() if one.topic == topic):
-            lines += [*_section(entry), ""]
+            lines += [*_section(entry, [one for one in reported if one.requirement == entry.id]), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -52,7 +83,7 @@ def _rows(words: Mapping[str, str]) -> Iterator[str]:
         yield f"| `{name}` | {' '.join(text.split()).replace('|', chr(92) + '|')} |"
 
 
-def _section(entry: Requirement) -> Iterator[str]:
+def _section(entry: Requirement, reported: Sequence[BugReport]) -> Iterator[str]:
     yield f"### {entry.id}"
     yield ""
     yield " ".join(entry.sentence.split())
@@ -69,6 +100,8 @@ def _section(entry: Requirement) -> Iterator[str]:
     if entry.needs:
         yield f"- Needs: {', '.join(f'`{need}`' for need in entry.needs)}"
     yield f"- Source: {' '.join(entry.source.split())}"
+    if references := reports.cited(reported):
+        yield f"- Seen in the wild: {', '.join(map(_reference, references))}"
 
 
 def event_order_page(profiles: list[str]) -> str:

@@ -6,9 +6,9 @@ The mutants are reached as processes, like any target: the judge shares no code 
 import asyncio
 import sys
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -42,11 +42,13 @@ class MutantInfo:
 
 @dataclass(frozen=True, slots=True)
 class MutantRun:
-    """What one method found in one mutant: how often each requirement was broken, and where its own first showed."""
+    """What one method found in one mutant: how often each requirement was broken, where its own first showed, and in which dialects each
+    was broken."""
 
     method: str
     broken: Counter[str]
     where: str | None
+    dialects: Mapping[str, Set[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +93,16 @@ def judged(mutant: MutantInfo, method: str, outcomes: Sequence[Outcome], accused
     """The findings of a whole run against one mutant, counted. Where one cause shows in many cases, `accused` counts for all of them; the
     mutant's own requirement counts as well where a case about it was ended so."""
     broken: Counter[str] = Counter()
+    dialects: defaultdict[str, set[str]] = defaultdict(set)
     where = None
     for outcome, common in zip(outcomes, shared_causes.joined(outcomes, accused), strict=True):
         found = _found(common) | (_found(outcome) & {mutant.requirement})
         broken.update(found)
+        for name in found:
+            dialects[name].add(outcome.case.dialect)
         if where is None and mutant.requirement in found:
             where = f'"{outcome.case.name}" [{outcome.case.dialect}]'
-    return MutantRun(method, broken, where)
+    return MutantRun(method, broken, where, dict(dialects))
 
 
 def _found(outcome: Outcome) -> set[str]:

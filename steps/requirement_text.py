@@ -1,8 +1,9 @@
 """A requirement in full, as text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from rollout_conformance.contracts.reports import BugReport, cited
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.findings import Location
 
@@ -18,8 +19,8 @@ class CaseEntry(Protocol):
     def at(self) -> Location: ...
 
 
-def requirement_text(requirement: Requirement, cases: Iterable[CaseEntry]) -> str:
-    """A requirement with the cases that are about it."""
+def requirement_text(requirement: Requirement, cases: Iterable[CaseEntry], reports: Sequence[BugReport] = ()) -> str:
+    """A requirement with the public reports of it and the cases that are about it."""
     lines = [
         f"{requirement.id}  {requirement.level.upper()}  ({', '.join(requirement.dialects)})",
         f"  {requirement.sentence}",
@@ -36,5 +37,9 @@ def requirement_text(requirement: Requirement, cases: Iterable[CaseEntry]) -> st
         lines.append(f"  decision  {requirement.decision}")
     if requirement.needs:
         lines.append(f"  needs     {', '.join(requirement.needs)}")
+    if reports:
+        references = cited(reports)
+        lines.append(f"  seen in the wild: {len(references)} report{'s' if len(references) > 1 else ''}")
+        lines += [f"    {', '.join(report.references)}: {report.symptom}" for report in reports]
     lines += [f"  case      {case.at}  {case.name} [{case.dialect}]" for case in cases]
     return "\n".join(lines)

@@ -1,14 +1,17 @@
 """`rollout-conformance lint`."""
 
+import asyncio
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from rollout_conformance.steps import collector, lint
+from rollout_conformance.steps import collector, lint, report_register
 from rollout_conformance.steps.commands.exit_code import FINDINGS, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
 from rollout_conformance.steps.profiles import PROFILES, profile_of
+from rollout_conformance.steps.profiles.base import Profile
 
 
 @click.command("lint")
@@ -34,7 +37,7 @@ def _checked(files: tuple[Path, ...], profile: str | None, card: Path | None, li
     note_left_out(files)
     for told in PROFILES.problems() if not files and named is None else ():
         click.echo(f"note: {told}", err=True)
-    problems = checked.problems if files else [*lint.words(), *checked.problems]
+    problems = checked.problems if files else [*lint.words(), *checked.problems, *_in_registers(shipped)]
     for line in problems:
         click.echo(line)
     for name, some in checked.cases.items() if not problems else ():
@@ -42,3 +45,7 @@ def _checked(files: tuple[Path, ...], profile: str | None, card: Path | None, li
             click.echo(f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}")
         click.echo(f"{name}: {len(some)} cases, nothing wrong")
     return FINDINGS if problems else OK
+
+
+def _in_registers(profiles: Iterable[Profile]) -> list[str]:
+    return [line for one in profiles for line in asyncio.run(report_register.problems(one.name))]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from rollout_conformance.steps import mutation_testing
+from rollout_conformance.steps import mutation_testing, report_register
 from rollout_conformance.steps.engine import early_end
-from rollout_conformance.steps.profiles import DEFAULT
+from rollout_conformance.steps.profiles import DEFAULT, PROFILES
 
 
 @click.command("mutants")
@@ -20,11 +20,28 @@ from rollout_conformance.steps.profiles import DEFAULT
     help="Judge by this method; may be repeated. Default: each mutant by the method that it names.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Mutants at once.")
-@click.option("--profile", default=DEFAULT, show_default=True, help="The profile whose mutants are judged.")
+@click.option(
+    "--reports",
+    is_flag=True,
+    help="Only the mutants that the registers of public bug reports name: each is killed by the requirement of its entry, in every dialect.",
+)
+@click.option(
+    "--profile",
+    default=None,
+    help=f"The profile whose mutants are judged. Default: {DEFAULT}; with --reports all.",
+)
 @click.option("--card", type=click.Path(path_type=Path, exists=True), help="Another configuration of the reference.")
-def command(only: tuple[str, ...], methods: tuple[str, ...], jobs: int, profile: str, card: Path | None) -> None:
+def command(
+    only: tuple[str, ...], methods: tuple[str, ...], jobs: int, reports: bool, profile: str | None, card: Path | None
+) -> None:
     """Run the suite against servers with one known defect each.
 
     Prints which cases find which defect.
     """
-    sys.exit(early_end.run(mutation_testing.matrix(only, methods, jobs, click.echo, profile, card)))
+    if reports and methods:
+        raise click.UsageError("--reports judges each mutant by the method that it names; leave out --by.")
+    if reports:
+        work = report_register.prove([profile] if profile else [*PROFILES], only, jobs, click.echo)
+    else:
+        work = mutation_testing.matrix(only, methods, jobs, click.echo, profile or DEFAULT, card)
+    sys.exit(early_end.run(work))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine import bug_reports
 from rollout_conformance.steps.engine.findings import LEVELS, Finding, Verdict, counts
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
@@ -78,6 +79,8 @@ def finding_block(group: Group) -> str:
     lines = textwrap.wrap(head, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
     if group.requirement.why:
         lines += _field("why", group.requirement.why)
+    if reported := bug_reports.short_line(group.requirement.id):
+        lines += [f"  {bug_reports.SHOWN}: {reported}"]
     lines += _field("expected", finding.expected) + _field("observed", finding.observed)
     if finding.ignored:
         lines += _field("note", "accepted, and ignored: nobody is told that what was asked for has no effect")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
+from rollout_conformance.steps.engine.bug_reports import SHOWN
 from rollout_conformance.steps.engine.report_file import Broken, Exchange, Report, Result
 
 MOST_FINDINGS = 2000  # of a page, which a browser still shows
@@ -68,8 +69,16 @@ def _findings(report: Report) -> Iterator[str]:
 def _finding(result: Result, f: Broken) -> str:
     return (
         f"<h3>{escape(f.requirement)} {escape(f.level.upper())}</h3><p>{escape(result.case)}</p>"
-        f"<pre>expected {escape(f.expected)}\nobserved {escape(f.observed)}\nat       {escape(f.at)}\nrerun    {escape(f.rerun)}</pre>{_wire(f)}"
+        f"<pre>expected {escape(f.expected)}\nobserved {escape(f.observed)}\nat       {escape(f.at)}\nrerun    {escape(f.rerun)}</pre>"
+        f"{_reports(f)}{_wire(f)}"
     )
+
+
+def _reports(finding: Broken) -> str:
+    if not finding.reports:
+        return ""
+    count = f"({len(finding.reports)} report{'s' if len(finding.reports) > 1 else ''})"
+    return f"<p>{SHOWN}: {escape(', '.join(finding.reports))} {count}</p>"
 
 
 def _wire(finding: Broken) -> str:

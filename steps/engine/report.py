@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine import bug_reports
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.contract_coverage import Coverage
 from rollout_conformance.steps.engine.findings import BROKEN, Finding, Verdict
@@ -160,6 +161,7 @@ def _finding(finding: Finding, outcome: Outcome, catalogue: Mapping[str, Require
         "strict_only": finding.strict_only,
         "exchanges": _exchanges(finding, outcome.trace),
         "rerun": outcome.rerun,
+        "reports": bug_reports.references(finding.requirement),
     }
 
 

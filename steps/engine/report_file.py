@@ -62,6 +62,7 @@ class Broken(_Line):
     at: str
     rerun: str
     exchanges: list[Exchange]
+    reports: list[str] = []  # public reports of the same requirement
 
 
 class Requirement(_Line):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine import bug_reports
 from rollout_conformance.steps.engine.contract_coverage import Coverage
 from rollout_conformance.steps.engine.findings import Finding, SuiteError
 from rollout_conformance.steps.engine.loop_thread import LoopThread
@@ -57,4 +58,5 @@ def finding_text(finding: Finding, catalogue: Mapping[str, Requirement], command
     requirement = catalogue[finding.requirement]
     observed = finding.observed.replace("\n", "\n            ")
     head = f"{requirement.level.upper():<6}  {requirement.id}  {requirement.sentence}"
-    return f"{head}\n  expected  {finding.expected}\n  observed  {observed}\n  with      {command}"
+    seen = f"\n  {bug_reports.SHOWN}: {reported}" if (reported := bug_reports.short_line(requirement.id)) else ""
+    return f"{head}{seen}\n  expected  {finding.expected}\n  observed  {observed}\n  with      {command}"

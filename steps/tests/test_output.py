@@ -63,6 +63,7 @@ def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_
         "FAIL  ROLLOUT-094 MUST  The server MUST set `tool_call_id` of each tool message to the `id` of the tool call",
         "      that it answers.",
         "  why      A result is attributed to another call: the policy learns wrong facts about its tools.",
+        "  seen in the wild: brainlid/langchain#620, agno-agi/agno#4657 (2 reports)",
         '  expected tool_call_id ["call_1"]',
         "  observed tool_call_id [null]",
         '  case     scenarios/rollout/tools.yaml:9  "one" [sync]',
@@ -117,9 +118,11 @@ def test_a_report_is_read_back_whole(tmp_path: Path) -> None:
     assert read.footer.verdicts == {"fail": 1}
     (result,) = read.results()
     assert result.findings[0].exchanges[0].request_body == '{"api_key": "***", "max_tokens": 512}'
+    assert result.findings[0].reports == ["brainlid/langchain#620", "agno-agi/agno#4657"]
     assert "tk-rc" not in file.read_text()
     page = "".join(html.render(read))
     assert "ROLLOUT-094" in page
+    assert "<p>seen in the wild: brainlid/langchain#620, agno-agi/agno#4657 (2 reports)</p>" in page
     assert "Aborted" not in page
 
 

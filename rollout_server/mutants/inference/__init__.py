@@ -2,6 +2,7 @@
 
 from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_name
 from rollout_conformance.rollout_server.mutants.inference import (
+    deltas,
     http_surface,
     prompt,
     replies,
@@ -17,6 +18,7 @@ CATALOGUE = Catalogue(
     app="rollout_conformance.rollout_server.inference.app",
     dialects=("openai",),
     mutants=by_name(
+        deltas.MUTANTS,
         http_surface.MUTANTS,
         prompt.MUTANTS,
         replies.MUTANTS,

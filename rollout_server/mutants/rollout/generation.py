@@ -48,6 +48,13 @@ def _no_reasoning(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
     return body
 
 
+def _no_text_beside_calls(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+    for message in body["messages"]:
+        if message.get("tool_calls"):
+            message["content"] = None
+    return body
+
+
 def _greeting(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
     return {**body, "messages": [{"role": "system", "content": "Think."}, *body["messages"]]}
 
@@ -174,6 +181,14 @@ MUTANTS = (
         dialects=CALLBACK,
     ),
     Mutant(
+        "text_beside_calls_lost",
+        breaks="049",
+        also=("117",),
+        what="the text of a message with calls is dropped from the history",
+        patch=change_request(_no_text_beside_calls),
+        dialects=CALLBACK,
+    ),
+    Mutant(
         "greeting",
         breaks="050",
         also=("117", "115", "118"),
@@ -187,6 +202,13 @@ MUTANTS = (
         also=("034",),
         what="the temperature is always 1",
         patch=change_request(set_members(temperature=1.0)),
+    ),
+    Mutant(
+        "limit_not_sent",
+        breaks="051",
+        also=("034",),
+        what="max_tokens is missing in generation requests",
+        patch=change_request(_without("max_tokens")),
     ),
     Mutant(
         "no_logprobs",

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from rollout_conformance.rollout_server.mutants.dialects import CALLBACK
+from rollout_conformance.rollout_server.mutants.dialects import CALLBACK, SYNC
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
 from rollout_conformance.rollout_server.mutants.rollout.patches import change_result
 from rollout_conformance.rollout_server.rollout import (
@@ -45,6 +45,13 @@ def _headless(b: dict[str, Any]) -> dict[str, Any]:
         return b
     first, *rest = b["final_messages"]
     return {**b, "final_messages": [{**first, "content": "?"}, *rest]}
+
+
+def _out_of_time_is_stop(b: dict[str, Any]) -> dict[str, Any]:
+    """A rollout that ran out of time is reported like one that the policy ended."""
+    if not str(b.get("error_message")).startswith("Rollout timeout exceeded"):
+        return b
+    return {**b, "status": "COMPLETED", "finish_reason": "stop", "error_message": None}
 
 
 def _fails_after_tools(original: Any, rollout: Any, prompt: int) -> Any:
@@ -142,6 +149,22 @@ MUTANTS = (
         patch=change_result(_headless),
     ),
     Mutant("fifty_turns", breaks="203", also=("113",), what="long conversations end early", patch=_fifty_turns),
+    Mutant(
+        "out_of_time_is_stop_sync",
+        breaks="127",
+        also=("112", "113", "115", "119", "129", "130", "131", "163"),
+        what="a rollout that ran out of time is reported as completed",
+        patch=change_result(_out_of_time_is_stop),
+        dialects=SYNC,
+    ),
+    Mutant(
+        "out_of_time_is_stop_callback",
+        breaks="128",
+        also=("112", "113", "115", "119", "129", "130", "131", "163"),
+        what="a rollout that ran out of time is reported as completed",
+        patch=change_result(_out_of_time_is_stop),
+        dialects=CALLBACK,
+    ),
     Mutant(
         "fails_after_tools",
         breaks="231",

@@ -28,6 +28,7 @@ from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
 from rollout_conformance.steps.profiles.parts import Contract, Found, Fuzz, Mutants, Reference, lacking
 from rollout_conformance.steps.profiles.trainer import fuzz_adapter, left_out
 from rollout_conformance.steps.profiles.trainer.arrivals import shown_dialects
+from rollout_conformance.steps.profiles.trainer.card import TrainerCard
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
 from rollout_conformance.steps.profiles.trainer.closing import Closing, closing
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe

@@ -1,0 +1,83 @@
+"""Defects of the shape of responses, as bug reports describe them: of chunks, of deltas and of calls."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rollout_conformance.rollout_server.inference import (
+    chat_completion,
+    chat_stream,
+    errors,
+    request_validation,
+    tool_call_parser,
+)
+from rollout_conformance.rollout_server.inference.chat_completion import ResponseContext
+from rollout_conformance.rollout_server.inference.sampling import Choice
+from rollout_conformance.rollout_server.inference.wire import ChatRequest
+from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around
+
+Deltas = Iterator[dict[str, Any]]
+
+
+def _first_index_at_the_end(original: Any, context: ResponseContext, choice: dict[str, Any]) -> dict[str, Any]:
+    ended = choice.get("finish_reason") is not None
+    chunk: dict[str, Any] = original(context, {**choice, "index": 0} if ended else choice)
+    return chunk
+
+
+def _all_so_far(original: Any, choice: Choice, start: int, end: int) -> Deltas:
+    """Each delta of content holds the whole text so far."""
+    for delta in original(choice, start, end):
+        visible = min(end, tool_call_parser.content_end(choice.text, choice.calls))
+        yield {**delta, "content": choice.text[:visible]} if "content" in delta else delta
+
+
+def _as_objects(message: dict[str, Any]) -> dict[str, Any]:
+    calls = message.get("tool_calls")
+    return {**message, "tool_calls": [_with_object(call) for call in calls]} if calls else message
+
+
+def _with_object(call: dict[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    try:
+        return {**call, "function": {**function, "arguments": json.loads(function["arguments"])}}
+    except ValueError:
+        return call
+
+
+def _no_zero_alternatives(original: Any, request: ChatRequest) -> Any:
+    yield from original(request)
+    if request.logprobs and request.top_logprobs == 0:
+        yield errors.bad("top_logprobs must be positive.", "top_logprobs")
+
+
+MUTANTS = (
+    Mutant(
+        "finish_at_index_0",
+        breaks="051",
+        also=("036", "038", "050", "055"),
+        what="the chunk that ends a choice has the index 0",
+        patch=around(chat_stream, "chunk", _first_index_at_the_end),
+    ),
+    Mutant(
+        "stream_cumulative",
+        breaks="050",
+        also=("021", "023", "044", "026"),
+        what="each delta holds the whole text so far",
+        patch=around(chat_stream, "deltas", _all_so_far),
+    ),
+    Mutant(
+        "arguments_are_objects",
+        breaks="040",
+        also=("020", "021", "022", "026", "042", "043", "050", "015"),
+        what="the arguments of a call are an object",
+        patch=after(chat_completion, "message", _as_objects),
+    ),
+    Mutant(
+        "no_zero_alternatives",
+        breaks="037",
+        also=("*",),
+        what="logprobs with top_logprobs 0 are rejected",
+        patch=around(request_validation, "output_problems", _no_zero_alternatives),
+    ),
+)
