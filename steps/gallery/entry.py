@@ -66,7 +66,7 @@ class Description(_Strict):
     install: Install
     version: str | None = Field(None, description="of what `module` installs; else that of the first package")
     command: str = Field(
-        description="what starts it; {bin}, {here}, {root}, {suite_python} are folders and programs, {port} its port"
+        description="what starts it; {bin}, {here}, {targets}, {root}, {suite_python} are folders and programs, {port} its port"
     )
     card: str | None = None
     jobs: int = Field(8, ge=1)
@@ -95,6 +95,7 @@ class Entry:
         values: Mapping[str, str] = {
             "bin": str(environment / "bin"),
             "here": str(self.folder),
+            "targets": str(self.folder.parent),
             "root": str(ROOT),
             "suite_python": sys.executable,
         }

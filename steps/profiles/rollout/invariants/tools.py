@@ -121,7 +121,9 @@ def result_of(view: CaseView, call: Any) -> Any:
     if not isinstance(function, Mapping):
         return None
     name, raw = function.get("name"), function.get("arguments")
-    arguments = parse(raw.encode("utf-8", "replace")) if isinstance(raw, str) else raw
+    if not isinstance(raw, str):
+        return None  # a server may reject what the API has as text (ROLLOUT-071)
+    arguments = parse(raw.encode("utf-8", "replace"))
     if isinstance(arguments, NotJson) or not isinstance(arguments, dict):
         return None
     if view.card.tools is not None:
