@@ -17,7 +17,7 @@ COMMANDS = {
     "explore": "Try orders of events that no case describes, and pairs of faults.",
     "report": "Convert a report (run.ndjson) to one HTML file.",
     "lint": "Check cases, phrases, catalogues and words without a target.",
-    "explain": "Print what a requirement demands, its source and the cases that judge it.",
+    "explain": "Print what a requirement demands, its source, where it was seen broken and the cases that judge it.",
     "vocabulary": "Print the verbs and sentences that cases are written with.",
     "mutants": "Run the suite against servers with one known defect each.",
     "serve": "Run a reference server.",

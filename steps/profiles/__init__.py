@@ -10,7 +10,6 @@ from functools import cached_property
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
-from rollout_conformance.contracts.requirements import CatalogueError
 from rollout_conformance.steps.engine.author_code import GROUP
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.suggestions import unknown_name
@@ -108,6 +107,8 @@ def _imported_from_others(name: str, place: str) -> "Profile":
     try:
         return _imported(name, place)
     except Exception as error:
+        from rollout_conformance.contracts.requirements import CatalogueError  # what is imported with it takes long
+
         kind = "" if isinstance(error, SuiteError | CatalogueError) else f"{type(error).__name__}: "
         told = f"{kind}{error}{'' if not kind else _line_of(error)}"
         raise BrokenProfile(f"profile {name} ({place}) cannot be loaded: {told}") from error

@@ -43,6 +43,7 @@ async def over_respx(trainer: ScriptedTrainer) -> AsyncIterator[httpx.AsyncClien
 async def over_a_socket(trainer: ScriptedTrainer) -> AsyncIterator[httpx.AsyncClient]:
     async with asgi_binding.serve(trainer) as url, http_client.client() as client:
         client.base_url = httpx.URL(url)
+        client.headers["connection"] = "close"  # a request on a reused connection that breaks would be sent again
         yield client
 
 

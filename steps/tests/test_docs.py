@@ -89,7 +89,7 @@ def test_the_cases_of_the_documentation_are_right(tmp_path: Path) -> None:
     (tmp_path / "a.feature").write_text(feature, encoding="utf-8")
     (tmp_path / "a.yaml").write_text(scenario, encoding="utf-8")
     result = CliRunner().invoke(cli, ["lint", str(tmp_path)])
-    assert (result.output, result.exit_code) == ("rollout: 10 cases, nothing wrong\n", 0)
+    assert (result.output, result.exit_code) == ("rollout: 14 cases, nothing wrong\n", 0)
 
 
 def test_the_commands_that_need_no_target_run() -> None:

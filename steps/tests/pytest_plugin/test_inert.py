@@ -37,6 +37,7 @@ IMPORTED = {
         "steps",
         "steps.case_files",
         "steps.engine",
+        "steps.engine.author_code",
         "steps.engine.findings",
         "steps.engine.suggestions",
         "steps.paths",
