@@ -20,7 +20,7 @@ HIDDEN = "..."
 PATH = re.compile(r"(?:[A-Za-z_]\w*|\[\d{1,6}\])(?:\.[A-Za-z_]\w*|\[\d{1,6}\])*")
 STEP = re.compile(r"[A-Za-z_]\w*|\[\d{1,6}\]")
 NUMBERED = re.compile(r"\b(?:event|chunk) (\d{1,6})\b")
-QUOTED = re.compile(r'"((?:[^"\\]|\\.){3,200})"')
+QUOTED = re.compile(r'"((?:[^"\\]|\\.){3,200}+)"')
 EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 LONGEST = 256 << 10  # bytes of a body in which an excerpt is looked for
 

@@ -10,7 +10,9 @@ from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Exchange, Headers
 
 SHOWN = 4  # exchanges of one finding
-HEADER = re.compile(r"[A-Za-z]\w*(?:-\w+)+|\b(?:[Aa]llow|[Ll]ocation|[Aa]uthorization|[Dd]ate|[Cc]ookie)\b")
+HEADER = re.compile(
+    r"(?<![\w-])[A-Za-z]\w{0,40}+(?:-\w{1,40}+)+|\b(?:[Aa]llow|[Ll]ocation|[Aa]uthorization|[Dd]ate|[Cc]ookie)\b"
+)
 
 
 def wire_lines(finding: Finding, exchanges: list[Exchange]) -> list[str]:
