@@ -77,7 +77,7 @@ class CaseTemplate:
         yield from self._names()
         for place, told in self.profile.mistakes(self.steps):
             yield place or self.at, told
-        judged = any(entry.id in self.profile.by_invariants for entry in self.about)
+        judged = any("invariant" in entry.judged_by for entry in self.about)
         if not judged and not any(is_expectation(step.what) for step in self.steps):
             ids = ", ".join(entry.id for entry in self.about)
             yield self.at, f"nothing is expected, and {ids} is not judged by itself. Write a Then (YAML: `expect`)"

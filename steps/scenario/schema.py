@@ -30,6 +30,9 @@ def schema(profile: Profile) -> dict[str, Any]:
         case["properties"][key]["items"] = {"$ref": f"#/$defs/{key}"}
     live = definitions["LiveModel"]["properties"]["expect"]["anyOf"][0]
     live["items"] = {"$ref": "#/$defs/expect"}
+    case["properties"]["live"] = _or_column(case["properties"]["live"])
+    for inner in definitions.values():
+        inner["properties"] = {name: _or_column(made) for name, made in inner.get("properties", {}).items()}
     return {
         "$schema": DRAFT,
         "title": f"Scenarios of the profile {profile.name}",
@@ -82,9 +85,9 @@ def _value(verb: Verb) -> dict[str, object]:
 
 def _or_column(made: dict[str, Any]) -> dict[str, Any]:
     """The schema of a value that a column of `examples` may stand for, and each element of it where it is a list."""
-    described = {key: made[key] for key in ("description",) if key in made}
-    value = {key: inner for key, inner in made.items() if key != "description"}
-    if not value or value == {"type": "string"}:
+    described = {key: made[key] for key in ("title", "description", "default") if key in made}
+    value = {key: inner for key, inner in made.items() if key not in described}
+    if not value or value == {"type": "string"} or {"type": "string"} in value.get("anyOf", ()):
         return made  # a column is a text as it is
     if "items" in value:
         value["items"] = _or_column(value["items"])

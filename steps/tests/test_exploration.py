@@ -15,7 +15,7 @@ from rollout_conformance.steps.exploration.shrink import reduced
 from rollout_conformance.steps.profiles.rollout.exploration import smaller
 from rollout_conformance.steps.profiles.rollout.exploration.fault_pairs import ASPECTS, pairs
 from rollout_conformance.steps.profiles.rollout.exploration.scenario_emitter import unlabelled
-from rollout_conformance.steps.profiles.rollout.exploration.walk import walks
+from rollout_conformance.steps.profiles.rollout.exploration.walk import Walk, walks
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.run_setup import RunOptions
 from rollout_conformance.steps.scenario import loader as scenario
@@ -43,6 +43,25 @@ def test_every_walk_is_a_scenario(dialect: str, stops: bool) -> None:
 
     check()
     assert (True in stopped) == (stops and dialect in ("callback", "routed"))
+
+
+@pytest.mark.parametrize("dialect", PROFILE.dialects)
+def test_walks_contain_every_event_of_the_trainer(dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, make = set(), Walk.make
+
+    def noted(self: Walk, part: Any, event: str) -> None:
+        made.add(event)
+        make(self, part, event)
+
+    monkeypatch.setattr(Walk, "make", noted)
+
+    @settings(max_examples=100, deadline=None, database=None, derandomize=True)
+    @given(walks(dialect, PROFILE.tables[dialect]))
+    def draw(document: Any) -> None:
+        pass
+
+    draw()
+    assert made == {event for events in PROFILE.tables[dialect]["trainer"].values() for event in events}
 
 
 @pytest.mark.parametrize("dialect", PROFILE.dialects)
@@ -82,7 +101,7 @@ def test_an_order_of_three_events_is_found_and_its_scenario_fails_alone(tmp_path
     card = cards.load(PROFILE.reference.card, PROFILE.card)
     card = card.model_copy(update={"env": {**card.env, "ROLLOUT_MUTANT": "changes_its_mind"}})
     request = RunOptions(target=MUTANTS, described=card)
-    explored = explore(request, "callback", 400)
+    explored = explore(request, "callback", 300)
     file = save(explored, tmp_path)
     assert file is not None
     (case,) = case_catalog.among([file], PROFILE)

@@ -1,6 +1,7 @@
 """The kill matrix: what counts as killed, what as an accident; and three mutants for real."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -59,7 +60,9 @@ def test_an_unknown_mutant_is_told() -> None:
 
 
 def test_a_mutant_that_cannot_be_judged_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run_mutant(mutant: mutation_testing.MutantInfo, method: str, profile: str) -> mutation_testing.MutantRun:
+    async def run_mutant(
+        mutant: mutation_testing.MutantInfo, method: str, profile: str, card: Path | None
+    ) -> mutation_testing.MutantRun:
         if mutant.name == "mask_short":
             raise SuiteError("http://127.0.0.1:1: nothing can be judged:\n  every start is answered 500 boom")
         return mutation_testing.judged(mutant, method, [found_in(mutant)])
@@ -72,7 +75,9 @@ def test_a_mutant_that_cannot_be_judged_is_one_row(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_survivor_counts_more_than_what_cannot_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run_mutant(mutant: mutation_testing.MutantInfo, method: str, profile: str) -> mutation_testing.MutantRun:
+    async def run_mutant(
+        mutant: mutation_testing.MutantInfo, method: str, profile: str, card: Path | None
+    ) -> mutation_testing.MutantRun:
         if mutant.name == "mask_short":
             raise SuiteError("gone")
         return mutation_testing.judged(mutant, method, [])

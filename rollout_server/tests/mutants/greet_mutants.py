@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable
 
+from rollout_conformance.rollout_server.rollout import leased_dialect
 from rollout_conformance.rollout_server.tests.inference import support as engine
 from rollout_conformance.rollout_server.tests.rollout import support
 from rollout_conformance.rollout_server.tests.rollout.test_routed_dialect import START
@@ -18,6 +19,7 @@ from rollout_conformance.rollout_server.tests.router import support as router
 from rollout_conformance.rollout_server.tests.router.backend import Fake
 from rollout_conformance.rollout_server.tests.trainer import support as trainer
 
+LEASED_START = {name: value for name, value in START.items() if name not in leased_dialect.NOT_LEASED}
 Greet = Callable[[str], Awaitable[None]]
 WITHIN_S = 60.0  # far more than a busy machine needs
 AT_ONCE = 4  # a greeting waits for sockets more than it computes
@@ -28,7 +30,7 @@ async def _rollout(dialect: str) -> None:
     played = support.Trainer()
     caller = support.serve(played)
     path = "/v1/rollout/init" if dialect == "callback" else "/rollout"
-    body = {"sync": support.sync_start(), "callback": support.init(), "routed": START}[dialect]
+    body = {"sync": support.sync_start(), "callback": support.init(), "routed": START, "leased": LEASED_START}[dialect]
     response = await caller.post(path, body)
     assert response.status_code < 300, response.text
     while not played.asked:

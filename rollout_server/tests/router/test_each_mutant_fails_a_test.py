@@ -162,6 +162,18 @@ def same_at_second_attempt() -> None:
     play_with(scenario, weights=[1, 0])
 
 
+def torn_characters() -> None:
+    streams.forwarded_in_parts('data: {"choices": [{"delta": {"content": "héllo"}}]}\n\n'.encode())
+
+
+def body_of_the_second_attempt() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        fakes[0].status = 500
+        assert (await c.ask()).status_code == 200
+
+    play_with(scenario, weights=[1, 0])
+
+
 def tools_in_order() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         tools = [{"z": False, "a": 1}]
@@ -187,6 +199,8 @@ FAILING: dict[str, Callable[[], None]] = {
     "usage_strict": strict_usage,
     "arguments_written_again": strict_usage,
     "retry_rounds_numbers": same_at_second_attempt,
+    "characters_torn": torn_characters,
+    "second_attempt_empty": body_of_the_second_attempt,
     "tools_lose_false": tools_in_order,
     "tools_sorted": tools_in_order,
     "large_responses_fail": lambda: large(False),
@@ -327,7 +341,7 @@ def restored() -> Iterator[None]:
     modules = [module for name, module in sys.modules.items() if name.startswith(packages)]
     before = [(module, dict(vars(module))) for module in modules]
     classes = {value for _, names in before for value in names.values() if isinstance(value, type)}
-    own = [kind for kind in classes if kind.__module__.startswith("rollout_conformance.rollout_server.router.")]
+    own = [kind for kind in classes if kind.__module__.startswith(packages)]
     members = {kind: dict(vars(kind)) for kind in own}
     yield
     for module, names in before:
@@ -375,6 +389,8 @@ def test_each_mutant_of_the_state_store_fails_a_test(name: str, restored: None, 
         strict_usage,
         usage_of_a_stream,
         same_at_second_attempt,
+        torn_characters,
+        body_of_the_second_attempt,
         tools_in_order,
         lambda: large(False),
         lambda: large(True),

@@ -55,6 +55,21 @@ def forwarded(event: bytes, end: bytes = b"data: [DONE]\n\n") -> None:
     play_with(scenario, Fake("a"))
 
 
+def forwarded_in_parts(event: bytes) -> None:
+    """A backend sends an event byte by byte, each in a packet of its own."""
+
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        async def events(body: Any) -> AsyncIterator[bytes]:
+            for byte in event + DONE:
+                yield bytes([byte])
+                await asyncio.sleep(0.001)
+
+        fakes[0].events = events  # type: ignore[method-assign]
+        assert (await c.ask(stream=True)).content == event + DONE
+
+    play_with(scenario, Fake("a"))
+
+
 @pytest.mark.parametrize(
     ("event", "end"),
     [

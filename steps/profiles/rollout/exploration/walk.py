@@ -50,7 +50,7 @@ class Walk:
             for part in self.parts
             for role, event in legal(self.table, part.state)
             if part.state != "OVER"
-            if role == "trainer" and getattr(self, f"may_{event}", _never)(part)
+            if role == "trainer" and getattr(self, f"may_{event}")(part)
             for _ in range(WEIGHTS.get(event, 1))
         ]
 
@@ -69,10 +69,10 @@ class Walk:
         self._after(part, "trainer", "StartSent")
         self._asked(part)
 
-    def may_ChatAnswered(self, part: Part) -> bool:  # noqa: N802
+    def may_GenerationReturned(self, part: Part) -> bool:  # noqa: N802
         return part.state == "WAITING"
 
-    def do_ChatAnswered(self, part: Part) -> None:  # noqa: N802
+    def do_GenerationReturned(self, part: Part) -> None:  # noqa: N802
         line = dict(self.pick(ANSWERS))
         if not part.loose:
             self.steps.append({"release": part.hold})
@@ -84,18 +84,18 @@ class Walk:
         else:
             self._asked(part)
 
-    def may_ChatFailed(self, part: Part) -> bool:  # noqa: N802
+    def may_GenerationFailed(self, part: Part) -> bool:  # noqa: N802
         return part.state == "WAITING"
 
-    def do_ChatFailed(self, part: Part) -> None:  # noqa: N802
+    def do_GenerationFailed(self, part: Part) -> None:  # noqa: N802
         """What the server does next is free: it may ask again or end. The last line is for one that asks again."""
         part.lines += [{"fail": self.pick(FAULTS)}, dict(self.pick(ANSWERS)), {"text": "Done."}]
         part.loose, part.state = True, "OVER"
 
-    def may_CompletedAcked(self, part: Part) -> bool:  # noqa: N802
+    def may_CompletedAcknowledged(self, part: Part) -> bool:  # noqa: N802
         return part.state == "REPORTING"
 
-    def do_CompletedAcked(self, part: Part) -> None:  # noqa: N802
+    def do_CompletedAcknowledged(self, part: Part) -> None:  # noqa: N802
         part.acks.append(self.pick(ACKS))
         self._after(part, "trainer", "CompletedAcknowledged")
         if ("server", "GradedSent") in legal(self.table, part.state):
@@ -103,27 +103,27 @@ class Walk:
         else:
             self.steps.append({"wait_for_end": part.label})
 
-    def may_CompletedUnacked(self, part: Part) -> bool:  # noqa: N802
+    def may_CompletedUnacknowledged(self, part: Part) -> bool:  # noqa: N802
         return part.state == "REPORTING" and part.posts == 1
 
-    def do_CompletedUnacked(self, part: Part) -> None:  # noqa: N802
+    def do_CompletedUnacknowledged(self, part: Part) -> None:  # noqa: N802
         part.acks.append(self.pick(LOST_ACKS))
         self._after(part, "trainer", "CompletedUnacknowledged")
         self._after(part, "server", "CompletedSent")
         part.posts += 1
 
-    def may_GradedAcked(self, part: Part) -> bool:  # noqa: N802
+    def may_GradedAcknowledged(self, part: Part) -> bool:  # noqa: N802
         return True
 
-    def do_GradedAcked(self, part: Part) -> None:  # noqa: N802
+    def do_GradedAcknowledged(self, part: Part) -> None:  # noqa: N802
         part.acks.append(self.pick(ACKS))
         self._after(part, "trainer", "GradedAcknowledged")
         self.steps.append({"wait_for_end": part.label})
 
-    def may_GradedUnacked(self, part: Part) -> bool:  # noqa: N802
+    def may_GradedUnacknowledged(self, part: Part) -> bool:  # noqa: N802
         return part.state == "GRADING" and len(part.acks) < MOST_ACKS
 
-    def do_GradedUnacked(self, part: Part) -> None:  # noqa: N802
+    def do_GradedUnacknowledged(self, part: Part) -> None:  # noqa: N802
         part.acks.append(self.pick(LOST_ACKS))
         self._after(part, "trainer", "GradedUnacknowledged")
         self._after(part, "server", "GradedSent")
@@ -182,10 +182,6 @@ class Walk:
             elif part.state in ("REPORTING", "GRADING"):
                 part.acks.append(200)
         self.steps.append({"wait_for_end": "all"})
-
-
-def _never(part: Part) -> bool:
-    return False
 
 
 @st.composite
