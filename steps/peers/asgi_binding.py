@@ -302,7 +302,10 @@ async def serve(trainer: Peer, host: str = "127.0.0.1", port: int = 0) -> AsyncI
         yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = server.force_exit = True
-        await running
+        try:
+            await running
+        finally:
+            listener.close()  # uvicorn leaves it open when it is ended before it has started
 
 
 class _Quiet(uvicorn.Server):

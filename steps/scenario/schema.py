@@ -85,7 +85,7 @@ def _value(verb: Verb) -> dict[str, object]:
 
 def _or_column(made: dict[str, Any]) -> dict[str, Any]:
     """The schema of a value that a column of `examples` may stand for, and each element of it where it is a list."""
-    described = {key: made[key] for key in ("title", "description", "default") if key in made}
+    described: dict[str, Any] = {key: made[key] for key in ("title", "description", "default") if key in made}
     value = {key: inner for key, inner in made.items() if key not in described}
     if not value or value == {"type": "string"} or {"type": "string"} in value.get("anyOf", ()):
         return made  # a column is a text as it is

@@ -334,6 +334,6 @@ def test_smoke_says_which_finding() -> None:
             return await smoke_check.smoke(RunOptions(target=url, described=described), lines.append)
 
     assert asyncio.run(play()) == 2
-    said = r".*a plain rollout ends in ERROR.*expected COMPLETED: .*; observed the rollout ended in ERROR: .no."
+    said = r" +ROLLOUT-112 MUST  expected COMPLETED: .*; observed the rollout ended in ERROR: .no."
     assert any(re.match(said, line) for line in lines), lines
     assert all("\n" not in line for line in lines)

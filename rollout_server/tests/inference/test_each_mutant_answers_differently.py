@@ -86,7 +86,7 @@ PROBES += [
     body(SUM, tools=TOOLS, logprobs=True, stream=True),
     body(ROCKET, logprobs=True),
     body(NOW, tools=[CLOCK]),
-    body(CAPITAL, stream=True, n=2),
+    body(TELL, **WARM, stream=True, n=2),
 ]
 CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')
 
