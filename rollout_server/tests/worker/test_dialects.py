@@ -50,7 +50,7 @@ async def posted(client: httpx.AsyncClient, path: str, body: Any) -> Any:
 def test_vllm_streams_what_it_returns() -> None:
     async def both(client: httpx.AsyncClient) -> None:
         whole = (await posted(client, VLLM, vllm()))["choices"][0]
-        more = {"stream": True, "stream_options": {"include_usage": True}}
+        more: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
         *chunks, counted, done = await executed(client, VLLM, **vllm(), **more)
         choices = [chunk["choices"][0] for chunk in chunks]
         assert done == "[DONE]"
@@ -119,7 +119,7 @@ def test_all_dialects_sample_the_same_tokens() -> None:
             (await posted(client, SGLANG, tgi()))["generated_text"],
             (await posted(client, LLAMA, llama()))["content"],
         ]
-        orcd = {"job_id": "o", "prompt": PROMPT, "max_tokens": 24, "temperature": 0}
+        orcd: dict[str, Any] = {"job_id": "o", "prompt": PROMPT, "max_tokens": 24, "temperature": 0}
         tokens = [event for event in await executed(client, **orcd) if event["type"] == "token"]
         assert {*texts} == {"".join(token["t"] for token in tokens)}
         assert "�" not in texts[0]
