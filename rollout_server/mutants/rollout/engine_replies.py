@@ -239,12 +239,14 @@ MUTANTS = (
     Mutant(
         "five_seconds",
         breaks="241",
+        also=("084",),
         what="a generation is given up after 5 seconds",
         patch=around(app, "create_state", _impatient),
     ),
     Mutant(
         "less_than_the_limit",
         breaks="241",
+        also=("047", "084", "093", "240"),
         what="a generation is given up before the configured limit has passed",
         patch=around(app, "create_state", _less_than_the_limit),
     ),
