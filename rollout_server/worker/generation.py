@@ -1,11 +1,12 @@
-"""One job while it generates: the state of the model, of the sampler and of the text. `advance` does one piece of work and waits for nothing."""
+"""One job while it generates: the state of the model, of the sampler and of the text. It computes no
+logits: the scheduler lets the model read for all jobs at once."""
 
 from collections.abc import Iterator
 from time import monotonic
 
 from rollout_conformance.rollout_server.worker import sampler
-from rollout_conformance.rollout_server.worker.jobs import Ended, EndReason, Event, Job, Prefilled, Scored, Token
-from rollout_conformance.rollout_server.worker.model import Logits, Model
+from rollout_conformance.rollout_server.worker.jobs import Ended, EndReason, Event, Job, Prefilled, Ranking, Token
+from rollout_conformance.rollout_server.worker.model import Logits, Model, Read
 from rollout_conformance.rollout_server.worker.sampler import Sampler
 from rollout_conformance.rollout_server.worker.text_assembly import TextAssembly
 from rollout_conformance.rollout_server.worker.vocabulary import Vocabulary
@@ -14,7 +15,7 @@ PREFILL = 256  # tokens of a prompt that are read at once: other jobs and cancel
 
 
 class Generation:
-    """`advance` returns the events of its piece of work; after an `Ended` it must not be called again."""
+    """`take` returns the events of the logits of `next_read`; after an `Ended` neither is called again."""
 
     def __init__(self, job: Job, model: Model, vocabulary: Vocabulary) -> None:
         self.job, self.tokens_out = job, 0
@@ -23,8 +24,7 @@ class Generation:
         self._sampler = Sampler(job.sampling, model.vocab_size)
         self._sampler.saw(job.prompt)
         self._text = TextAssembly(job.stop, keep_stop=job.keep_stop)
-        self._scores: list[Scored] = []
-        self._logits: Logits | None = None
+        self._scores: list[Ranking] = []
         self._last: int | None = None
         self._began = monotonic()
 
@@ -33,24 +33,34 @@ class Generation:
         """Tokens in the cache of the model."""
         return len(self.job.prompt) + self.tokens_out
 
-    def advance(self) -> list[Event]:
-        if self._logits is None:
-            return [*self._prefill()]
-        if self._last is not None:
-            self._logits = self._model.read(self._cache, [self._last])[-1]
-        return [*self._next_token(self._logits)]
+    @property
+    def is_prefilling(self) -> bool:
+        return self._last is None
 
-    def _prefill(self) -> Iterator[Event]:
+    def next_read(self) -> Read:
+        """What the model has to read before the next event."""
+        if self._last is not None:
+            return Read(self._cache, [self._last])
         start = self._cache.length
-        chunk = self.job.prompt[start : start + PREFILL]
-        logits = self._model.read(self._cache, chunk, last_only=not self.job.score_prompt)
+        return Read(self._cache, self.job.prompt[start : start + PREFILL], self.job.score_prompt)
+
+    def take(self, logits: Logits) -> list[Event]:
+        """The events that follow from what was read."""
+        if self._last is not None:
+            return [*self._next_token(logits[-1])]
         if self.job.score_prompt:
-            known = self.job.prompt[start + 1 : start + 1 + len(chunk)]
-            self._scores += [sampler.score(row, id)[0] for row, id in zip(logits, known, strict=False)]
-        if self._cache.length == len(self.job.prompt):
-            self._logits = logits[-1]
-            self._began = monotonic()
-            yield Prefilled(tuple(self._scores))
+            self._score(logits)
+        if self._cache.length < len(self.job.prompt):
+            return []
+        self._began = monotonic()
+        return [Prefilled(tuple(self._scores)), *self._next_token(logits[-1])]
+
+    def _score(self, logits: Logits) -> None:
+        end = self._cache.length
+        following = self.job.prompt[end - len(logits) + 1 : end + 1]
+        self._scores += [
+            sampler.score(row, id, self.job.prompt_alternatives) for row, id in zip(logits, following, strict=False)
+        ]
 
     def _next_token(self, logits: Logits) -> Iterator[Event]:
         id = self._sampler.choose(logits)

@@ -36,6 +36,7 @@ class Job:
     keep_stop: bool = False  # the text ends with the stop text instead of before it
     score_prompt: bool = False
     alternatives: int = 0
+    prompt_alternatives: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,14 @@ class Scored:
     rank: int
 
 
+Ranking = tuple[Scored, tuple[Scored, ...]]  # a token, and the likeliest tokens of its position
+
+
 @dataclass(frozen=True, slots=True)
 class Prefilled:
     """The prompt has been read. `scores` has an entry for each of its tokens but the first, if the job asked for them."""
 
-    scores: tuple[Scored, ...] = ()
+    scores: tuple[Ranking, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
-"""What a worker needs of a model: logits for the token that follows a sequence."""
+"""What a worker needs of a model: logits for the token that follows each of several sequences."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,16 +10,20 @@ import numpy.typing as npt
 Logits = npt.NDArray[np.float32]
 
 
-class Cache(Protocol):
-    """What a model keeps of one sequence. `length` is how many tokens it has read."""
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Tokens that are appended to a sequence. `cache` is what the model keeps of the sequence, from `Model.new_cache`.
 
-    @property
-    def length(self) -> int: ...
+    The result has shape (tokens, vocabulary) with `every`, else (1, vocabulary): the logits after the last token.
+    """
+
+    cache: Any
+    ids: Sequence[int]
+    every: bool = False
 
 
 class Model(Protocol):
-    """`read` appends tokens to a sequence and returns the logits after each of them, shape (tokens, vocabulary); with `last_only` after
-    the last, shape (1, vocabulary)."""
+    """`read` takes one or more tokens of each of several sequences, which do not influence each other."""
 
     name: str
     vocab_size: int
@@ -27,6 +32,4 @@ class Model(Protocol):
 
     def new_cache(self) -> Any: ...
 
-    def read(self, cache: Any, ids: Sequence[int], *, last_only: bool = True) -> Logits: ...
-
-    def bytes_used(self) -> int: ...
+    def read(self, reads: Sequence[Read]) -> list[Logits]: ...

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rollout_conformance.rollout_server.worker.jobs import Sampling, Scored
+from rollout_conformance.rollout_server.worker.jobs import Ranking, Sampling, Scored
 from rollout_conformance.rollout_server.worker.model import Logits
 
 GREEDY_BELOW = 1e-5  # a smaller temperature is taken for 0, as in vLLM
@@ -77,7 +77,7 @@ def log_softmax(logits: Logits) -> Numbers:
     return result
 
 
-def score(logits: Logits, id: int, alternatives: int = 0) -> tuple[Scored, tuple[Scored, ...]]:
+def score(logits: Logits, id: int, alternatives: int = 0) -> Ranking:
     """The token, and the likeliest `alternatives`, under the model alone."""
     logprobs = log_softmax(logits)
     rank = int((logits > logits[id]).sum()) + 1

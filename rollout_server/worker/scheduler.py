@@ -51,10 +51,11 @@ class Limits:
     queue: int
     cache_tokens: int
     job_timeout_s: float
+    fail_after: int = 0  # tokens after which a job fails; 0: never
 
 
 class Scheduler:
-    """Jobs get a slot in the order of their acceptance; each job in a slot advances once in a tick."""
+    """Jobs get a slot in the order of their acceptance, and all jobs in slots are computed as one batch."""
 
     def __init__(self, model: Model, vocabulary: Vocabulary, limits: Limits, metrics: Metrics) -> None:
         self.model, self.vocabulary, self.limits, self.metrics = model, vocabulary, limits, metrics
@@ -100,24 +101,34 @@ class Scheduler:
             self._fail(ticket, code)
 
     def tick(self) -> None:
-        """One token, or a part of a prompt, for each job in a slot."""
-        self._fail_late()
-        for ticket in [*self.running]:
-            if not ticket.done:
-                self._advance(ticket)
+        """One token for each job in a slot, and a part of one prompt."""
+        self._fail_unable()
+        chosen = self._chosen()
+        try:
+            results = self.model.read([ticket.generation.next_read() for ticket in chosen]) if chosen else []
+        except Exception:  # whatever the model raises: which of the jobs is to blame cannot be known
+            for ticket in chosen:
+                self._fail(ticket, "INFERENCE_FAILED")
+            return
+        for ticket, logits in zip(chosen, results, strict=True):
+            self._send(ticket, ticket.generation.take(logits))
         if not self.by_id:
             self.awake.clear()
 
-    def _advance(self, ticket: Ticket) -> None:
-        if self.tokens_held() > self.limits.cache_tokens:
-            self._fail(ticket, "VRAM_OOM")
-            return
-        try:
-            events = ticket.generation.advance()
-        except Exception:  # whatever the model raises ends its own job only
-            self._fail(ticket, "INFERENCE_FAILED")
-            return
-        self._send(ticket, events)
+    def _chosen(self) -> list[Ticket]:
+        """All that have read their prompt, and the first that has not: the others wait no longer than for one part of it."""
+        prefilling = [ticket for ticket in self.running if ticket.generation.is_prefilling]
+        return [ticket for ticket in self.running if not ticket.generation.is_prefilling or ticket is prefilling[0]]
+
+    def _fail_unable(self) -> None:
+        oldest = monotonic() - self.limits.job_timeout_s
+        for ticket in [ticket for ticket in self.by_id.values() if ticket.accepted < oldest]:
+            self._fail(ticket, "INFERENCE_TIMEOUT")
+        while self.running and self.tokens_held() > self.limits.cache_tokens:
+            self._fail(max(self.running, key=lambda ticket: ticket.generation.tokens_held), "VRAM_OOM")
+        for ticket in [*self.running]:
+            if self.limits.fail_after and ticket.generation.tokens_out >= self.limits.fail_after:
+                self._fail(ticket, "INFERENCE_FAILED")
 
     def _send(self, ticket: Ticket, events: list[Event]) -> None:
         for event in events:
@@ -128,11 +139,6 @@ class Scheduler:
 
     def tokens_held(self) -> int:
         return sum(ticket.generation.tokens_held for ticket in self.running)
-
-    def _fail_late(self) -> None:
-        oldest = monotonic() - self.limits.job_timeout_s
-        for ticket in [ticket for ticket in self.by_id.values() if ticket.accepted < oldest]:
-            self._fail(ticket, "INFERENCE_TIMEOUT")
 
     def _fail(self, ticket: Ticket, code: FailureCode) -> None:
         if ticket.done:

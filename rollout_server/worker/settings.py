@@ -24,6 +24,7 @@ class Settings(BaseSettings):
 
     id: Annotated[str, Field(min_length=1, max_length=128)] = Field(default_factory=lambda: str(uuid.uuid4()))
     stub: bool = False  # a deterministic stand-in for the model, ready at once
+    name: Annotated[str, Field(min_length=1, max_length=128)] = "tiny"  # of the model
     model: Path = SHIPPED_MODEL
     tokenizer: Path = SHIPPED_TOKENIZER
     slots: Count = 8  # jobs that generate concurrently
@@ -31,6 +32,8 @@ class Settings(BaseSettings):
     cache_tokens: Count = 1_000_000  # prompt and output tokens of all jobs in slots; what exceeds it fails
     token_delay_s: Pause = 0.002  # between two tokens of the stub, so that a client can cancel in the middle
     load_delay_s: Pause = 0.0  # more than 0: serve while the model is loaded, and refuse jobs
+    context: Count | None = None  # tokens of a prompt and its output; None: as many as the model can
+    fail_after: Annotated[int, Field(ge=0)] = 0  # tokens after which the model fails in every job; 0: never
     job_timeout_s: Seconds = 300  # from acceptance to the last token
     send_timeout_s: Seconds = 60  # how long one event may wait for a client that does not read
     drain_s: Pause = 4.0  # at shutdown: for running jobs to end

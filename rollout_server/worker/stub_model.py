@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokenizer
-from rollout_conformance.rollout_server.worker.model import Logits
+from rollout_conformance.rollout_server.worker.model import Logits, Read
 
 NAME = "stub"
 CONTEXT = 262_144  # the longest prompt that a request may have, at one token for each of its bytes, and its output
@@ -43,25 +43,24 @@ class StubCache:
 
 class StubModel:
     name = NAME
-    context_length = CONTEXT
 
-    def __init__(self, tokenizer: ChatTokenizer, vocab_size: int, eos: int) -> None:
-        self.vocab_size, self.eos = vocab_size, eos
+    def __init__(self, tokenizer: ChatTokenizer, vocab_size: int, eos: int, context_length: int = CONTEXT) -> None:
+        self.vocab_size, self.eos, self.context_length = vocab_size, eos, context_length
         self._root = tree(tokenizer.encode(piece) for piece in PIECES)
 
     def new_cache(self) -> StubCache:
         return StubCache(0, b"", self._root)
 
-    def read(self, cache: StubCache, ids: Sequence[int], *, last_only: bool = True) -> Logits:
-        rows = []
-        for position, id in enumerate(ids):
-            self._append(cache, id)
-            if not last_only or position == len(ids) - 1:
-                rows.append(self._logits(cache))
-        return np.stack(rows)
+    def read(self, reads: Sequence[Read]) -> list[Logits]:
+        return [self._read(one) for one in reads]
 
-    def bytes_used(self) -> int:
-        return 0
+    def _read(self, read: Read) -> Logits:
+        rows = []
+        for position, id in enumerate(read.ids, 1):
+            self._append(read.cache, id)
+            if read.every or position == len(read.ids):
+                rows.append(self._logits(read.cache))
+        return np.stack(rows)
 
     def _append(self, cache: StubCache, id: int) -> None:
         cache.length += 1

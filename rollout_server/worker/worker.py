@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout_conformance.rollout_server.common import logs
-from rollout_conformance.rollout_server.worker import vocabulary
+from rollout_conformance.rollout_server.common.settings import SettingsError
+from rollout_conformance.rollout_server.worker import model_files, vocabulary
 from rollout_conformance.rollout_server.worker.metrics import Metrics
 from rollout_conformance.rollout_server.worker.model import Model
+from rollout_conformance.rollout_server.worker.qwen3 import Qwen3
 from rollout_conformance.rollout_server.worker.scheduler import ClosingError, Limits, Scheduler
 from rollout_conformance.rollout_server.worker.settings import Settings
-from rollout_conformance.rollout_server.worker.stub_model import StubModel
+from rollout_conformance.rollout_server.worker.stub_model import CONTEXT, StubModel
 from rollout_conformance.rollout_server.worker.vocabulary import Vocabulary
 
 KIBIBYTE = 1024
@@ -46,7 +48,7 @@ class Worker:
         self.scheduler = Scheduler(
             model,
             self.vocabulary,
-            Limits(limits.slots, limits.queue, limits.cache_tokens, limits.job_timeout_s),
+            Limits(limits.slots, limits.queue, limits.cache_tokens, limits.job_timeout_s, limits.fail_after),
             self.metrics,
         )
 
@@ -79,8 +81,15 @@ class Worker:
 
 
 def load_model(settings: Settings, vocabulary: Vocabulary) -> Model:
-    """Raises `SettingsError` when the directory holds no usable model."""
-    return StubModel(vocabulary.tokenizer, vocabulary.size, vocabulary.eos)
+    """Raises `SettingsError` when the directory holds no usable model, or one with another vocabulary."""
+    if settings.stub:
+        return StubModel(vocabulary.tokenizer, vocabulary.size, vocabulary.eos, settings.context or CONTEXT)
+    model = Qwen3(settings.name, model_files.load(settings.model, "WORKER_MODEL"), settings.context)
+    if model.vocab_size != vocabulary.size:
+        raise SettingsError(
+            f"WORKER_MODEL: {model.vocab_size} tokens, where the tokenizer of WORKER_TOKENIZER has {vocabulary.size}"
+        )
+    return model
 
 
 def memory_bytes() -> int:
