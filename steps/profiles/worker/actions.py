@@ -132,6 +132,7 @@ class StopWorker:
     """Send the worker SIGTERM, and wait until it has stopped and each response in flight has ended."""
 
     async def perform(self, session: WorkerSession) -> None:
+        session.state["stopped"] = True
         await asyncio.gather(session.state["target"].stop(), WaitForJobs().perform(session))
 
 

@@ -45,11 +45,13 @@ class Running:
 
 
 class WorkerState(State, total=False):
-    """The jobs by name, when each was cancelled (seconds since the case began), and why the case could not be played as written."""
+    """The jobs by name, when each was cancelled (seconds since the case began), why the case could not be played as written, and whether it stopped the
+    worker."""
 
     jobs: dict[str, Running]
     cancels: dict[str, float]
     unplayable: str
+    stopped: bool
 
 
 WorkerSession = Session[WorkerState, WorkerContext]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -112,7 +113,7 @@ class Execute(RequestAction):
             response = await (self._streamed if streamed else _whole)(session, name, running, request)
         finally:
             running.done = True
-        responses_of(session).keep(replace(response, request=body, began=began))
+        responses_of(session).keep(replace(response, request=body, began=began, read_at=time.time()))
 
     def _spec(self, session: WorkerSession, name: str, nth: int) -> JobSpec | None:
         """The job; None where an earlier response does not show what it is made of."""

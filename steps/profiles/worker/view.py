@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.http.client_case import HttpView
-from rollout_conformance.steps.http.responses import responses_of
+from rollout_conformance.steps.http.responses import KeptResponse, responses_of
 from rollout_conformance.steps.profiles.worker.context import WorkerContext, WorkerSession
 from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
 from rollout_conformance.steps.profiles.worker.events import EOS, STOP, Transcript
@@ -15,12 +15,14 @@ from rollout_conformance.steps.sse.streams import StreamedResponse
 
 @dataclass(frozen=True, slots=True)
 class JobResponse(StreamedResponse):
-    """The response to a job. `transcript` is what its events mean; empty for a response that is none of the dialect's."""
+    """The response to a job. `transcript` is what its events mean; empty for a response that is none of the dialect's. `began` is
+    when the request was sent, in seconds since the case began, `read_at` the time of day when its response had been read (POSIX)."""
 
     spec: JobSpec = field(kw_only=True)
     dialect: Dialect = field(kw_only=True)
     transcript: Transcript = field(kw_only=True)
     began: float = field(kw_only=True, default=0.0)
+    read_at: float = field(kw_only=True, default=0.0)
 
     @property
     def is_stream(self) -> bool:
@@ -30,7 +32,8 @@ class JobResponse(StreamedResponse):
     def reason(self) -> str | None:
         """Why the job ended. A stop without a stop text in the request is an end of the model's own."""
         reason, end = self.transcript.reason, self.transcript.end
-        if reason == STOP and not self.spec.stop and not (end and isinstance(end.matched, str) and end.matched):
+        merged = self.dialect.name in ("vllm-generate", "sglang")  # which have one word for both
+        if reason == STOP and merged and not self.spec.stop and not (end and isinstance(end.matched, str) and end.matched):
             return EOS
         return reason
 
@@ -52,11 +55,18 @@ class JobResponse(StreamedResponse):
 
 @dataclass(frozen=True, slots=True)
 class WorkerView(HttpView):
-    """`cancelled` is when each job was cancelled, in seconds since the case began, by the name of its response."""
+    """`cancelled` is when each job was cancelled, in seconds since the case began, by the name of its response; `stopped` whether the
+    case stopped the worker."""
 
     worker: WorkerContext = field(kw_only=True)
     cancelled: Mapping[str, float] = field(default_factory=dict, kw_only=True)
     unplayable: str = field(default="", kw_only=True)
+    stopped: bool = field(default=False, kw_only=True)
+
+    @property
+    def judged(self) -> list[KeptResponse]:
+        """All responses but those that the client left: nothing is owed to it any more."""
+        return [one for one in self.responses if not (isinstance(one, JobResponse) and one.left)]
 
     @property
     def jobs(self) -> list[JobResponse]:
@@ -74,4 +84,5 @@ def read(session: WorkerSession, case: Case) -> WorkerView:
         worker=session.context,
         cancelled=session.state.get("cancels", {}),
         unplayable=session.state.get("unplayable", ""),
+        stopped=session.state.get("stopped", False),
     )

@@ -1,0 +1,70 @@
+"""Identifiers of requests, and what the health of a worker describes."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rollout_conformance.steps.engine.json_diff import ABSENT, show
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
+from rollout_conformance.steps.http.responses import KeptResponse
+from rollout_conformance.steps.profiles.worker.view import WorkerView
+
+HEADER = "x-correlation-id"
+UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+
+@verb("correlated", short="of", example=("it", "all"))
+@phrase("{of:responses} has the correlation id of its request, or a new one")
+@phrase("{of:several_responses} have the correlation ids of their requests, or new ones")
+@dataclass(frozen=True, slots=True)
+class Correlated(ComparedResponses):
+    """`X-Correlation-ID` is that of the request where it is a UUID, and else a new UUID, another for each response."""
+
+    def compare(self, responses: list[KeptResponse], view: WorkerView) -> Check:
+        made: set[str] = set()
+        for response in responses:
+            sent = view.trace.exchanges[response.n].request.header(HEADER)
+            found = response.header(HEADER) or ""
+            if sent is not None and UUID.fullmatch(sent):
+                if found.lower() != sent.lower():
+                    return Check(False, f"X-Correlation-ID {sent}", show(found))
+                continue
+            if not UUID.fullmatch(found) or found == sent or found in made:
+                return Check(False, "X-Correlation-ID with a new UUID", f"{show(found)} for the request with {show(sent)}")
+            made.add(found)
+        return Check(True, "", "")
+
+
+@verb("describes_worker", short="of", example="it")
+@phrase("{of:response} describes the worker and its model")
+@dataclass(frozen=True, slots=True)
+class DescribesWorker(ResponseExpectation):
+    """The health of a worker of the dialect `orcd` has the members of its specification, each with a value that can be."""
+
+    def check(self, response: KeptResponse, view: WorkerView) -> Sequence[Check] | None:
+        if not response.is_success:
+            return None
+        body = response.fields
+        ready = body.get("status") == "healthy" and bool(body.get("worker_id"))
+        observed = f"status {show(body.get('status', ABSENT))}, worker_id {show(body.get('worker_id', ABSENT))}"
+        checks = [Check(ready, "the status healthy, and a worker_id", observed, requirement="WORKER-041")]
+        wrong = {name: body.get(name, ABSENT) for name, right in MEMBERS.items() if not right(body.get(name, ABSENT))}
+        shown = ", ".join(f"{name}: {show(value)}" for name, value in wrong.items())
+        checks.append(Check(not wrong, "members that describe the model", shown, requirement="WORKER-042"))
+        return checks
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+MEMBERS = {
+    "resident": lambda value: value is True,
+    "quant_kind": lambda value: isinstance(value, str) and bool(value),
+    "vram_bytes_used": _is_count,
+    "tokenizer_kind": lambda value: value in ("gguf-bpe", "hf-json"),
+    "vocab_size": lambda value: _is_count(value) and value > 0,
+    "context_length": lambda value: value is None or (_is_count(value) and value > 0),
+}
