@@ -10,17 +10,20 @@ from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.requests import HEALTH, RequestAction, filled_in, in_flight, path_of, request_headers
-from rollout_conformance.steps.http.responses import kept, meant
+from rollout_conformance.steps.http.responses import base_of, kept, meant
 from rollout_conformance.steps.http.waiting import wait_until
 from rollout_conformance.steps.profiles.worker.context import Running, WorkerSession, cancels, jobs
 from rollout_conformance.steps.profiles.worker.execute import has_tokens
 
 
+BEGIN_S = 0.3  # a worker may send nothing until the job has a slot
+
+
 def _named(session: WorkerSession, word: str) -> dict[str, Running]:
     """The jobs that a word means, by name, whether they have ended or not."""
     known = jobs(session)
-    names = [word] if word in known else meant(word, list(known))
-    return {name: known[name] for name in names if name in known}
+    bases = meant(word, list(dict.fromkeys(map(base_of, known))))
+    return {name: job for name, job in known.items() if name == word or base_of(name) in bases}
 
 
 @verb("wait_for_tokens", example=("{of: a, count: 3}",))
@@ -31,18 +34,21 @@ class WaitForTokens:
     """Wait until a job in the background has sent so many events with tokens, or its response has ended."""
 
     count: int = 1
-    "How many events."
+    "How many events; 0 waits until its response has begun, or has not for a short while."
     of: ResponseName = "it"
     "The job, by the name of its response."
 
     async def perform(self, session: WorkerSession) -> None:
         def seen() -> bool:
-            return all(
+            found = _named(session, self.of)
+            return bool(found) and all(
                 job.done or (job.reading is not None and has_tokens(session, job.reading, self.count))
-                for job in _named(session, self.of).values()
+                for job in found.values()
             )
 
-        if not await wait_until(session, seen):
+        if self.count == 0:
+            await wait_until(session, seen, BEGIN_S)
+        elif not await wait_until(session, seen):
             raise WaitTimeout(f"{self.count} token events of the job {self.of}")
 
 

@@ -7,6 +7,7 @@ from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.http import client_case
 from rollout_conformance.steps.profiles.worker.events import CANCELLED, ERROR, Failure
+from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 COMPLETE = "a stream with a terminal"
@@ -19,7 +20,7 @@ def cause(case: Case, view: WorkerView) -> Cause | None:
         return None
     found = next((found for one in view.jobs if (found := _of_job(case, view, one)) is not None), None)
     if found is None:
-        found = client_case.cause(case, view)
+        found = client_case.cause(case, replace(view, unowed=_may_be_refused(case, view) | _compared(case, view)))
         if found is not None and found.finding is None:
             found = replace(found, again=True)
     if found is None and view.unplayable:
@@ -31,12 +32,12 @@ def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
     if job.left or not job.is_success:
         return None
     if job.fault:
-        if _judges_ends(case, view, job) and view.stopped:
+        if _judges_ends(case, view, job) and (view.stopped or job.n in _may_be_refused(case, view)):
             return None
         silent = job.fault.startswith("no end within")
         finding = Finding("WORKER-005", COMPLETE, job.fault, (job.n,), timing=silent)
         return Cause(f"the stream of a job: {job.fault}", finding, job.n, certain=True)
-    if job.reason not in (ERROR, CANCELLED) or _judges_ends(case, view, job):
+    if job.reason not in (ERROR, CANCELLED) or _judges_ends(case, view, job) or job.name in view.cancelled:
         return None
     return _failed(case, view, job)
 
@@ -57,6 +58,23 @@ def _failed(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
 
 def _is_busy(failure: Failure) -> bool:
     return failure.retriable is True or failure.code in OUT_OF_MEMORY
+
+
+def _may_be_refused(case: Case, view: WorkerView) -> frozenset[int]:
+    """The exchanges whose connection may be refused."""
+    expectations = [step.what for step in case.expectations if getattr(step.what, "may_be_refused", False)]
+    return frozenset(one.n for what in expectations for one in view.named(*what.of))  # type: ignore[union-attr]
+
+
+def _compared(case: Case, view: WorkerView) -> frozenset[int]:
+    """The exchanges whose rejection an expectation on several jobs judges."""
+    found: set[int] = set()
+    for step in case.expectations:
+        what = step.what
+        if isinstance(what, JobsTogether) and getattr(what, "may_be_rejected", False):
+            errors = getattr(what, "must_be_rejected", False)
+            found |= {one.n for one in view.jobs_named(*what.of) if one.is_client_error or (errors and one.status)}
+    return frozenset(found)
 
 
 def _judges_ends(case: Case, view: WorkerView, job: JobResponse) -> bool:

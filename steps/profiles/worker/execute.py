@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -17,7 +17,7 @@ from rollout_conformance.steps.profiles.worker.context import Running, WorkerSes
 from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
 from rollout_conformance.steps.profiles.worker.events import Tokens, Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
-from rollout_conformance.steps.profiles.worker.stop_choice import stop_within
+from rollout_conformance.steps.profiles.worker.stop_choice import later_stop, stop_position, stop_within
 from rollout_conformance.steps.profiles.worker.view import JobResponse
 from rollout_conformance.steps.sse.streams import KEPT_EVENTS, Chunk, Reading, read_stream, recorded
 
@@ -76,6 +76,16 @@ class Execute(RequestAction):
     "How many tokens of that response the stop text spans."
     stop_before: tuple[str, ...] = ()
     "Stop texts that stand before the one that is taken, in the order of the request."
+    stop_late: Literal["", "before", "behind"] = ""
+    "Whether a second stop text, which comes later in that output, stands before or behind it in the request."
+    stop_suffix: str = ""
+    "A text behind the stop text that is taken, so that the output only begins as it does."
+    stop_at_limit: bool = False
+    "Whether the limit of the job is the token that completes the stop text."
+    stop_repeat: int = 1
+    "Each stop text is this many copies of the text."
+    distinct_prompts: bool = False
+    "Whether each of several requests has a prompt of its own: the text and a number."
     continues: ResponseName = ""
     "The response whose prompt and first tokens are the prompt of this job, in a dialect that takes token ids."
     continues_after: int = 1
@@ -119,12 +129,14 @@ class Execute(RequestAction):
         """The job; None where an earlier response does not show what it is made of."""
         earlier = {word: responses_of(session).named(word) for word in (self.seed_from, self.stop_from, self.continues) if word}
         sources = {word: found[0] if found else None for word, found in earlier.items()}
-        stop, seed, prompt_ids = self.stop, self.seed, self._prompt_ids(session)
+        prompt = self._prompt(nth)
+        stop, seed, prompt_ids = tuple(one * self.stop_repeat for one in self.stop), self.seed, self._prompt_ids(session, prompt)
+        max_tokens = self.max_tokens
         if self.stop_from:
-            taken = _stop(sources[self.stop_from], self.stop_spans)
+            taken = self._stops(sources[self.stop_from])
             if taken is None:
-                return _unplayable(session, f"no text of {self.stop_spans} tokens in it occurs only once in the output")
-            stop = (*self.stop_before, taken)
+                return _unplayable(session, f"the output has no text of {self.stop_spans} tokens that occurs only once")
+            stop, max_tokens = taken
         if self.seed_from:
             reported = _transcript(sources[self.seed_from]).seed
             if type(reported) is not int:
@@ -137,10 +149,10 @@ class Execute(RequestAction):
             prompt_ids = (*sources[self.continues].spec.prompt_ids, *ids[: self.continues_after])  # type: ignore[union-attr]
         return JobSpec(
             filled_in(session, self.id).replace("{name}", name).replace("#", "-"),
-            self.prompt * self.repeat,
+            prompt,
             prompt_ids,
             self.by_ids or bool(self.continues),
-            self.max_tokens,
+            max_tokens,
             self.temperature,
             FIRST_SEED + nth if self.distinct_seeds else seed,
             stop,
@@ -151,9 +163,33 @@ class Execute(RequestAction):
             self.without,
         )
 
-    def _prompt_ids(self, session: WorkerSession) -> tuple[int, ...]:
+    def _prompt(self, nth: int) -> str:
+        return f"{self.prompt} {nth + 1}" if self.distinct_prompts else self.prompt * self.repeat
+
+    def _prompt_ids(self, session: WorkerSession, prompt: str) -> tuple[int, ...]:
         tokens = session.context.tokens
-        return tuple(tokens.encode(self.prompt * self.repeat)) if tokens and session.context.dialect.takes_ids else ()
+        return tuple(tokens.encode(prompt)) if tokens and session.context.dialect.takes_ids else ()
+
+    def _stops(self, source: object) -> tuple[tuple[str, ...], int | None] | None:
+        """The stop texts and the limit of a job that ends within the output of another; None where that has no fitting text."""
+        transcript = _transcript(source)
+        texts = [one.text for one in transcript.tokens if not one.is_special]
+        taken = stop_within(texts, self.stop_spans)
+        if taken is None:
+            return None
+        limit = self.max_tokens
+        if self.stop_at_limit:
+            position = stop_position(texts, taken)
+            counted = transcript.end.tokens if transcript.end else None
+            if position is None or counted != len(transcript.tokens):
+                return None
+            limit = position[1]
+        late = later_stop(texts, taken) if self.stop_late else None
+        if self.stop_late and late is None:
+            return None
+        before = (*self.stop_before, *([late] if late and self.stop_late == "before" else []))
+        behind = (late,) if late and self.stop_late == "behind" else ()
+        return (*before, taken + self.stop_suffix, *behind), limit
 
     async def _streamed(self, session: WorkerSession, name: str, running: Running, request: Request) -> JobResponse:
         limit = self.max_tokens if self.max_tokens is not None else MOST_TOKENS
@@ -239,11 +275,6 @@ def bears_tokens(dialect: Dialect, chunk: Chunk) -> bool:
 
 def _transcript(response: object) -> Transcript:
     return response.transcript if isinstance(response, JobResponse) else Transcript()
-
-
-def _stop(response: object, spans: int) -> str | None:
-    transcript = _transcript(response)
-    return stop_within([one.text for one in transcript.tokens if not one.is_special], spans)
 
 
 def _unplayable(session: WorkerSession, why: str) -> None:

@@ -22,6 +22,19 @@ def stop_within(texts: Sequence[str], spans: int) -> str | None:
     return None
 
 
+def later_stop(texts: Sequence[str], stop: str) -> str | None:
+    """A text of three characters that begins behind a stop text in an output, and does not occur before it ends; None where there is none."""
+    joined = "".join(texts)
+    behind = joined.find(stop) + len(stop) + 2
+    at = behind
+    while at + 3 <= len(joined):
+        found = joined[at : at + 3]
+        if found.strip() and joined.find(found) >= behind:
+            return found
+        at += 1
+    return None
+
+
 def _spanning(texts: Sequence[str]) -> str:
     """From the last character of the first text to the first one of the last; the whole text of one alone."""
     if len(texts) == 1:

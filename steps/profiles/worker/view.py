@@ -62,11 +62,13 @@ class WorkerView(HttpView):
     cancelled: Mapping[str, float] = field(default_factory=dict, kw_only=True)
     unplayable: str = field(default="", kw_only=True)
     stopped: bool = field(default=False, kw_only=True)
+    unowed: frozenset[int] = field(default=frozenset(), kw_only=True)
 
     @property
     def judged(self) -> list[KeptResponse]:
-        """All responses but those that the client left: nothing is owed to it any more."""
-        return [one for one in self.responses if not (isinstance(one, JobResponse) and one.left)]
+        """All responses but those that the client left, to which nothing is owed any more, and those of `unowed` exchanges."""
+        left = {one.n for one in self.jobs if one.left}
+        return [one for one in self.responses if one.n not in left and one.n not in self.unowed and not one.is_reading]
 
     @property
     def jobs(self) -> list[JobResponse]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check
 from rollout_conformance.steps.profiles.worker.dialects.base import integer
@@ -115,7 +115,10 @@ class Cancelled(JobExpectation):
 
     def check(self, response: JobResponse, view: WorkerView) -> Sequence[Check] | Check | None:
         job, since, at = response, view.cancelled.get(response.name), response.ended_at()
-        if since is None or at is None or (at <= since and job.reason != CANCELLED) or not job.is_success:
+        if since is None or at is None or not job.is_success:
+            return None
+        early = not job.chunks or job.chunks[0].at > since  # the cancellation may have come before its job
+        if job.reason != CANCELLED and (at <= since or early):
             return None
         expected = f"the job ends as cancelled within {self.within_s:g} s"
         if job.reason in ENDS:
@@ -138,6 +141,74 @@ class Cancelled(JobExpectation):
         if found >= limit:
             return Check(False, expected, ended(job))
         return Check(False, "the reason of a job that was cancelled", ended(job), requirement=ABORTED)
+
+
+@verb("lasts", short="count", example="120")
+@phrase("{of:response} has at least {count:int} tokens")
+@dataclass(frozen=True, slots=True)
+class Lasts(JobExpectation):
+    """The job does not end for its length before so many tokens."""
+
+    count: int
+    "How many tokens."
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        if response.is_success and not response.left and response.reason == LENGTH:
+            found = counted(response)
+            return Check(found is None or found >= self.count, f"at least {self.count} tokens", ended(response))
+        return Check(True, "", "") if response.left else None
+
+
+@verb("accepted", short="of", example="it")
+@phrase("{of:responses} is accepted")
+@dataclass(frozen=True, slots=True)
+class Accepted(JobExpectation):
+    """The job is accepted; the client need not read its stream to the end."""
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        if response.status is None:
+            return None
+        return Check(response.is_success, "the job is accepted", response.shown())
+
+
+@verb("reports_seed", short="of", example=("it", "{seed: 12345}"))
+@phrase("{of:response} reports its seed")
+@dataclass(frozen=True, slots=True)
+class ReportsSeed(JobExpectation):
+    """The job reports the seed that it uses, in its first or its last event."""
+
+    seed: int | None = None
+    "The seed that it has to be; default: any integer."
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        if response.transcript.reason is None:
+            return None
+        found = response.transcript.seed
+        if self.seed is not None and found is ABSENT:
+            return None
+        ok = type(found) is int and (self.seed is None or found == self.seed)
+        return Check(ok, f"the seed {self.seed if self.seed is not None else 'as an integer'}", show(found))
+
+
+@verb("has_terminal", short="of", example="it")
+@phrase("{of:response} has a terminal")
+@dataclass(frozen=True, slots=True)
+class HasTerminal(JobExpectation):
+    """The stream of the job has a terminal: it is not cut."""
+
+    @property
+    def judges_ends(self) -> bool:
+        return True
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        if not response.is_success:
+            return None
+        observed = response.fault or ended(response)
+        return Check(response.transcript.reason is not None, "a stream that ends with a terminal", observed)
 
 
 @verb("incremental", short="of", example="it")

@@ -175,3 +175,62 @@ class Separate(JobsTogether):
             if job.ran_out and (found := difference(control, job, view.worker.tolerance, ("ids", "text", "reason"))):
                 return Check(False, f"{control.name}: {found[0]}", f"{job.name}: {found[1]}")
         return Check(True, "", "")
+
+
+@verb("same_or_rejected", example="{of: beyond, control: usual}")
+@phrase("{of:response} has the output of {control:word}, or is rejected")
+@dataclass(frozen=True, slots=True)
+class SameOrRejected(JobsTogether):
+    """The job is rejected with 4xx, or has the output of another."""
+
+    control: ResponseName
+    "The other job."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    @property
+    def must_be_rejected(self) -> bool:
+        return True  # an error of the server is judged here as well
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        control = next(iter(view.jobs_named(self.control)), None)
+        for job in responses:
+            if not job.is_success:
+                return Check(job.is_client_error, "4xx, or the output of the other job", job.shown())
+            if control is None or not control.ran_out or not job.ran_out:
+                return None
+            if found := difference(control, job, view.worker.tolerance, ("ids", "text")):
+                return Check(False, f"{found[0]}, or 4xx", found[1])
+        return Check(True, "", "")
+
+
+@verb("continues_output", example="{of: continued, control: whole}")
+@phrase("{of:response} has the log probabilities of the output of {control:word}")
+@dataclass(frozen=True, slots=True)
+class ContinuesOutput(JobsTogether):
+    """The first token has the log probability that it has in the output whose first tokens are the prompt of the job."""
+
+    control: ResponseName
+    "The job whose output is continued."
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        control = next(iter(view.jobs_named(self.control)), None)
+        if control is None or not complete([control, *responses]):
+            return None
+        whole, values = control.transcript.ids, control.transcript.logprobs
+        for job in responses:
+            at = len(job.spec.prompt_ids) - len(control.spec.prompt_ids)
+            ids, found = job.transcript.ids, job.transcript.logprobs
+            if not ids or not found or whole is None or values is None or at >= min(len(whole), len(values)):
+                return None
+            if ids[0] != whole[at]:
+                return None  # two tokens may be equally probable
+            mine, theirs = found[0], values[at]
+            if mine is None or theirs is None:
+                return None
+            ok = abs(mine - theirs) <= view.worker.tolerance
+            if not ok:
+                return Check(False, f"log probability {theirs} of token {whole[at]}", f"{mine}")
+        return Check(True, "", "")

@@ -97,7 +97,7 @@ class HidesTexts(ResponseExpectation):
         return Check(shown is None, "a rejection without the texts of the request", f"{response.status}: {show(shown)}")
 
 
-@verb("treated_equally", example="{of: [a, b]}")
+@verb("treated_equally", short="of", example="[a, b]")
 @phrase("{of:several_responses} are treated equally")
 @phrase("{of:names} are treated equally")
 @dataclass(frozen=True, slots=True)
@@ -118,3 +118,45 @@ class TreatedEqually(JobsTogether):
                 if found := difference(accepted[0], job, view.worker.tolerance, ("text", "ids")):
                     return Check(False, found[0], found[1])
         return Check(True, "", "")
+
+
+@verb("accepted_or_no_room", short="of", example="it")
+@phrase("{of:response} is accepted, or the context has no room for it")
+@dataclass(frozen=True, slots=True)
+class AcceptedOrNoRoom(ResponseExpectation):
+    """The job is not rejected for the length of its prompt in characters. Any other rejection decides nothing."""
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    def check(self, response: KeptResponse, view: WorkerView) -> Check | None:
+        if response.is_success:
+            return Check(True, "", "")
+        entries = mappings(response.fields.get("errors"))
+        if not any(one.get("field") == "prompt" and "context" not in str(one.get("constraint")) for one in entries):
+            return None
+        return Check(False, "a prompt of this length is accepted", response.shown())
+
+
+@verb("refused", short="of", example="late")
+@phrase("{of:responses} is refused")
+@dataclass(frozen=True, slots=True)
+class Refused(ResponseExpectation):
+    """The job is rejected with 503, or the connection is refused."""
+
+    @property
+    def may_be_refused(self) -> bool:
+        """Whether a connection that is refused is right."""
+        return True
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    @property
+    def must_be_rejected(self) -> bool:
+        return True
+
+    def check(self, response: KeptResponse, view: WorkerView) -> Check:
+        return Check(response.status in (None, 503), "503, or a connection that is refused", response.shown())

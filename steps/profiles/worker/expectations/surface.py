@@ -8,8 +8,9 @@ from typing import Any
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
+from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.responses import KeptResponse
-from rollout_conformance.steps.profiles.worker.view import WorkerView
+from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 HEADER = "x-correlation-id"
 UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
@@ -68,3 +69,78 @@ MEMBERS = {
     "vocab_size": lambda value: _is_count(value) and value > 0,
     "context_length": lambda value: value is None or (_is_count(value) and value > 0),
 }
+
+
+LOADS_S = 0.5  # a job that takes longer than a later one by so much waited for the model
+
+
+@verb("healthy_when_ready", example="{of: early, job: early_job, control: later}")
+@phrase("{of:response} is healthy only if {job:word} has its tokens as soon as {control:word}")
+@dataclass(frozen=True, slots=True)
+class HealthyWhenReady(ResponseExpectation):
+    """A worker whose health is good takes jobs: one that was sent right after is not rejected, and has its tokens as soon as a later one."""
+
+    job: ResponseName
+    "The job that was sent right after the health check."
+    control: ResponseName
+    "A job that was sent later."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    @property
+    def must_be_rejected(self) -> bool:
+        return True
+
+    def check(self, response: KeptResponse, view: WorkerView) -> Check | None:
+        job, control = next(iter(view.jobs_named(self.job)), None), next(iter(view.jobs_named(self.control)), None)
+        if response.status is None or job is None or control is None:
+            return None
+        status = response.fields.get("status", "healthy")
+        if not response.is_success:
+            return Check(True, "", "")
+        expected = "no 2xx while the worker cannot take jobs"
+        if status != "healthy" and view.worker.dialect.name == "orcd":
+            return Check(False, expected, response.shown())
+        if not job.is_success:
+            return Check(False, expected, f"{response.status}, and the job after it: {job.shown()}")
+        early, late = job.first_token_at(), control.first_token_at()
+        if early is None or late is None:
+            return None
+        waited = (early - job.began) - (late - control.began)
+        observed = f"{response.status}, and the job after it waited {waited:.2f} s longer than a later one"
+        return Check(waited <= LOADS_S, expected, observed, timing=waited > LOADS_S)
+
+
+@verb("refused_or_carried_out", short="of", example="early")
+@phrase("{of:response} is rejected at once, or waits and is carried out")
+@dataclass(frozen=True, slots=True)
+class RefusedOrCarriedOut(ResponseExpectation):
+    """A job that comes too early is rejected, or waits and is carried out."""
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    @property
+    def must_be_rejected(self) -> bool:
+        return True
+
+    @property
+    def may_be_refused(self) -> bool:
+        """Whether a job without a response is judged here."""
+        return True
+
+    @property
+    def judges_ends(self) -> bool:
+        return True
+
+    def check(self, response: KeptResponse, view: WorkerView) -> Check:
+        expected = "the job is rejected at once, or waits and is carried out"
+        if not isinstance(response, JobResponse) or not response.is_success:
+            ok = response.status is not None and response.status >= 400
+            return Check(ok, expected, response.shown())
+        failed = response.transcript.failure
+        ok = response.ran_out or (failed is not None and failed.retriable is True)
+        return Check(ok, expected, response.fault or f"reason {response.reason}")
