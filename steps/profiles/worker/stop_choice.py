@@ -1,0 +1,57 @@
+"""A stop text that a known output contains: so a worker with any model can be asked to stop within it. Pure."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+FIRST = 2  # tokens that come before a stop text, so that something is generated
+
+
+def stop_within(texts: Sequence[str], spans: int) -> str | None:
+    """A text that begins within one token of an output, ends `spans` - 1 tokens later, and does not occur before. Tokens without a text of
+    their own, as while half a character is held back, count with the next one that has some. None where the output has no such text."""
+    shown = [text for text in texts if text]
+    joined = "".join(shown)
+    starts = [0]
+    for text in shown:
+        starts.append(starts[-1] + len(text))
+    for first in range(FIRST, len(shown) - spans):
+        found = _spanning(shown[first : first + spans])
+        at = starts[first] + len(shown[first]) - 1 if spans > 1 else starts[first]
+        if found.strip() and joined.find(found) == at:
+            return found
+    return None
+
+
+def later_stop(texts: Sequence[str], stop: str) -> str | None:
+    """A text of three characters that begins behind a stop text in an output, and does not occur before it ends; None where there is none."""
+    joined = "".join(texts)
+    behind = joined.find(stop) + len(stop) + 2
+    at = behind
+    while at + 3 <= len(joined):
+        found = joined[at : at + 3]
+        if found.strip() and joined.find(found) >= behind:
+            return found
+        at += 1
+    return None
+
+
+def _spanning(texts: Sequence[str]) -> str:
+    """From the last character of the first text to the first one of the last; the whole text of one alone."""
+    if len(texts) == 1:
+        return texts[0]
+    first, *between, last = texts
+    return first[-1] + "".join(between) + last[0]
+
+
+def stop_position(texts: Sequence[str], stop: str) -> tuple[int, int] | None:
+    """Where a stop text first occurs in an output: its place in the text, and how many tokens there are when it is complete."""
+    joined = "".join(texts)
+    at = joined.find(stop)
+    if at < 0:
+        return None
+    ends = [0]
+    for text in texts:
+        ends.append(ends[-1] + len(text))
+    complete = at + len(stop)
+    count = next(n for n, (_, end) in enumerate(pairwise(ends), start=1) if end >= complete)
+    return at, count
