@@ -23,7 +23,7 @@ class Generation:
         self._cache = model.new_cache()
         self._sampler = Sampler(job.sampling, model.vocab_size)
         self._sampler.saw(job.prompt)
-        self._text = TextAssembly(job.stop, keep_stop=job.keep_stop)
+        self._text = TextAssembly(job.stop, keep_stop=job.keep_stop, keep_invalid=job.keep_invalid)
         self._scores: list[Ranking] = []
         self._last: int | None = None
         self._began = monotonic()

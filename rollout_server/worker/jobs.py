@@ -34,6 +34,7 @@ class Job:
     stop_ids: frozenset[int] = frozenset()
     ignore_eos: bool = False
     keep_stop: bool = False  # the text ends with the stop text instead of before it
+    keep_invalid: bool = False  # bytes that are no UTF-8 are U+FFFD in the text instead of nothing
     score_prompt: bool = False
     alternatives: int = 0
     prompt_alternatives: int = 0

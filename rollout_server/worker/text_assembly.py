@@ -7,12 +7,13 @@ from collections.abc import Sequence
 class TextAssembly:
     """`add` returns what a token adds to the visible text. After a stop text, `matched` names it.
 
-    Bytes that are no UTF-8 are left out. What may be the beginning of a stop text is held back until it is known.
+    Bytes that are no UTF-8 are left out, or with `keep_invalid` shown as U+FFFD. What may be the beginning of a stop text is held back
+    until it is known.
     """
 
-    def __init__(self, stops: Sequence[str] = (), *, keep_stop: bool = False) -> None:
+    def __init__(self, stops: Sequence[str] = (), *, keep_stop: bool = False, keep_invalid: bool = False) -> None:
         self._stops, self._keep_stop = tuple(stops), keep_stop
-        self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace" if keep_invalid else "ignore")
         self._held = ""
         self.matched: str | None = None
 

@@ -77,6 +77,9 @@ class Worker:
         while True:
             await self.scheduler.awake.wait()
             await asyncio.sleep(delay_s)
+            # One more turn of the loop: who waits for a token waits again before the next one, and can be cancelled there. Starlette
+            # cancels only what waits, and would find the wait over every time.
+            await asyncio.sleep(0)
             self.scheduler.tick()
 
 

@@ -12,7 +12,7 @@ from rollout_conformance.steps.engine.trace import NotJson, Request, Response, p
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.requests import RequestAction, filled_in, request_headers
-from rollout_conformance.steps.http.responses import body_of, responses_of, session_name
+from rollout_conformance.steps.http.responses import body_of, responses_of
 from rollout_conformance.steps.profiles.worker.context import Running, WorkerSession, jobs
 from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
 from rollout_conformance.steps.profiles.worker.events import Tokens, Transcript
