@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, every, put
-from rollout_conformance.rollout_server.mutants.worker.patches import ALL, ORCD, SGLANG, WITH_CANCEL, writing
+from rollout_conformance.rollout_server.mutants.worker.patches import ALL, ORCD, SGLANG, WITH_CANCEL, endpoint, writing
 from rollout_conformance.rollout_server.worker import errors, job_stream, native_endpoints, sglang
 from rollout_conformance.rollout_server.worker.endpoints import Cancel
 from rollout_conformance.rollout_server.worker.errors import JobError
@@ -135,7 +135,7 @@ MUTANTS = (
         "cancel_unknown_404",
         breaks="044",
         what="the cancellation of an unknown job is 404",
-        patch=around(Cancel, "post", _cancel_known),
+        patch=endpoint(Cancel, "post", _cancel_known),
         dialects=ORCD,
     ),
     Mutant(
@@ -143,7 +143,7 @@ MUTANTS = (
         breaks="108",
         also=("044",),
         what="the cancellation of a job that has ended is 500",
-        patch=around(Cancel, "post", _cancel_failing),
+        patch=endpoint(Cancel, "post", _cancel_failing),
         dialects=ORCD,
     ),
     Mutant(
@@ -159,7 +159,7 @@ MUTANTS = (
         breaks="048",
         also=("045",),
         what="a cancellation is accepted without being read",
-        patch=around(Cancel, "post", _cancel_anything),
+        patch=endpoint(Cancel, "post", _cancel_anything),
         dialects=ORCD,
     ),
     Mutant(

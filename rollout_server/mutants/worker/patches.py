@@ -1,7 +1,10 @@
 """What several mutants of the worker have in common: their dialects, and changes of what a dialect writes or reads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from rollout_conformance.rollout_server.mutants.framework import Patch, after, around, put
 from rollout_conformance.rollout_server.worker import orcd_events, orcd_requests
@@ -49,6 +52,20 @@ def writing(change: Callable[[Writing, Any, Event], Iterator[bytes]]) -> Patch:
     def patch() -> None:
         for one in patches:
             one()
+
+    return patch
+
+
+def endpoint(owner: Any, name: str, change: Callable[..., Awaitable[Response]]) -> Patch:
+    """Replace a method of an endpoint by `change(original, endpoint, request)`. Starlette runs what is no coroutine function in a thread."""
+
+    def patch() -> None:
+        original = getattr(owner, name)
+
+        async def changed(self: Any, request: Request) -> Response:
+            return await change(original, self, request)
+
+        setattr(owner, name, changed)
 
     return patch
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
-from rollout_conformance.rollout_server.mutants.worker.patches import ALL, ORCD, changed, member, without
+from rollout_conformance.rollout_server.mutants.worker.patches import ALL, ORCD, changed, endpoint, member, without
 from rollout_conformance.rollout_server.worker import correlation, endpoints, errors, health
 from rollout_conformance.rollout_server.worker.endpoints import Health, Metrics, Shutdown
 from rollout_conformance.rollout_server.worker.errors import JobError
@@ -107,21 +107,21 @@ MUTANTS = (
         "health_always_200",
         breaks="043",
         what="the health check is 200 before the model is loaded",
-        patch=around(Health, "get", _ok),
+        patch=endpoint(Health, "get", _ok),
         dialects=ALL,
     ),
     Mutant(
         "health_waits",
         breaks="040",
         what="the health check waits for jobs to end",
-        patch=around(Health, "get", _busy),
+        patch=endpoint(Health, "get", _busy),
         dialects=ALL,
     ),
     Mutant(
         "metrics_absent",
         breaks="062",
         what="there are no metrics",
-        patch=around(Metrics, "get", _absent),
+        patch=endpoint(Metrics, "get", _absent),
         dialects=ORCD,
     ),
     Mutant(
@@ -142,7 +142,7 @@ MUTANTS = (
         "shutdown_ignored",
         breaks="058",
         what="POST /shutdown has no effect",
-        patch=around(Shutdown, "post", _without_effect),
+        patch=endpoint(Shutdown, "post", _without_effect),
         dialects=ORCD,
     ),
 )

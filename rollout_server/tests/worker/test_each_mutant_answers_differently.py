@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -51,10 +52,11 @@ def of_the_reference() -> tuple[str, ...]:
 
 async def differs(expected: tuple[str, ...]) -> bool:
     number = 0
-    async for answer in answers():
-        if answer != expected[number]:
-            return True
-        number += 1
+    async with aclosing(answers()) as given:
+        async for answer in given:
+            if answer != expected[number]:
+                return True
+            number += 1
     return number != len(expected)
 
 
@@ -62,6 +64,8 @@ def test_the_reference_is_deterministic() -> None:
     assert tuple(asyncio.run(everything())) == of_the_reference()
 
 
+# A server that ends while a defect holds a connection open cannot close it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", mutants.ALL)
 def test_each_mutant_answers_differently(name: str) -> None:
