@@ -78,10 +78,9 @@ def requests() -> list[tuple[str, Any]]:
     warm = {"temperature": 1.0, "sampling_seed": 7}
     found += [(VLLM, {**vllm(**more), **how}) for how in ({}, STREAMED) for more in ({}, HOT, {"stop": ["e"]})]
     found += [(SGLANG, {**sglang(**more), **how}) for how in ({}, STREAMED) for more in ({}, warm, {"stop": ["e"]})]
-    found += [(SGLANG, sglang(max_new_tokens=None))]
-    found += [
-        (path, tgi(**more)) for path in (SGLANG, TGI) for more in ({}, HOT, {"stop": ["e"]}, {"max_new_tokens": None})
-    ]
+    found += [(SGLANG, {**sglang(), "sampling_params": {"temperature": 0}})]
+    found += [(path, tgi(**more)) for path in (SGLANG, TGI) for more in ({}, HOT, {"stop": ["e"]})]
+    found += [(SGLANG, {**tgi(), "parameters": {}})]
     found += [(LLAMA, {**llama(**more), **how}) for how in ({}, STREAMED) for more in ({}, HOT, {"stop": ["e"]})]
     found += [(VLLM, {**vllm(), "token_ids": [*IDS, 5, 9]})]
     return found
@@ -198,21 +197,21 @@ async def running(client: httpx.AsyncClient, path: str = "/execute", **body: Any
 
 
 async def last_of(lines: AsyncIterator[str]) -> str:
-    """How a stream ends: its last event with a reason, or that it does not."""
-    kinds = ""
+    """How a stream ends: what its events are, and whether the last with a text or ids is empty; or that it does not end."""
+    kinds: set[str] = set()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE_S * 3):
             async for line in lines:
                 if line.startswith("data: {"):
-                    kinds = summary(json.loads(line[5:]))
-            return f"closed {kinds}"
+                    kinds.add(summary(json.loads(line[5:])))
+            return f"closed {sorted(kinds)}"
     return "open"
 
 
 def summary(event: dict[str, Any]) -> str:
     """The reason of an event, and whether it has what was generated; how much that is depends on the time."""
     reasons = re.findall(r'"(?:type|finish_reason|stop_reason|code)": "(\w+)"', json.dumps(event))
-    return f"{sorted(event)} {reasons} {bool(event.get('text'))} {bool(event.get('output_ids'))}"
+    return f"{sorted(event)} {reasons} {event.get('text') == ''} {event.get('output_ids') == []}"
 
 
 async def with_jobs() -> AsyncGenerator[str, None]:
