@@ -39,7 +39,7 @@ def _table(queued: dict[str, str], started: dict[str, str], ended: dict[str, str
             CANCELLING: {**_RUNNING, "TokenSent": CANCELLING, "StartedSent": CANCELLING, "MetricsSent": CANCELLING},
             ENDED: {**_LAST, **ended},
             FAILED: dict(_LAST),
-            CANCELLED: {**_LAST, **{event: CANCELLED for event in ended}},
+            CANCELLED: {**_LAST, **dict.fromkeys(ended, CANCELLED)},
             CLOSED: {"StreamClosed": CLOSED},
             DISCONNECTED: {},
         },

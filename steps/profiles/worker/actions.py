@@ -9,12 +9,18 @@ from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.references import ResponseName
-from rollout_conformance.steps.http.requests import HEALTH, RequestAction, filled_in, in_flight, path_of, request_headers
+from rollout_conformance.steps.http.requests import (
+    HEALTH,
+    RequestAction,
+    filled_in,
+    in_flight,
+    path_of,
+    request_headers,
+)
 from rollout_conformance.steps.http.responses import base_of, kept, meant
 from rollout_conformance.steps.http.waiting import wait_until
 from rollout_conformance.steps.profiles.worker.context import Running, WorkerSession, cancels, jobs
 from rollout_conformance.steps.profiles.worker.execute import has_tokens
-
 
 BEGIN_S = 0.3  # a worker may send nothing until the job has a slot
 
@@ -140,5 +146,3 @@ class StopWorker:
     async def perform(self, session: WorkerSession) -> None:
         session.state["stopped"] = True
         await asyncio.gather(session.state["target"].stop(), WaitForJobs().perform(session))
-
-

@@ -45,8 +45,8 @@ class Running:
 
 
 class WorkerState(State, total=False):
-    """The jobs by name, when each was cancelled (seconds since the case began), why the case could not be played as written, and whether it stopped the
-    worker."""
+    """The jobs by name, when each was cancelled (seconds since the case began), why the case could not be played as written, and whether it
+    stopped the worker."""
 
     jobs: dict[str, Running]
     cancels: dict[str, float]

@@ -33,7 +33,12 @@ class JobResponse(StreamedResponse):
         """Why the job ended. A stop without a stop text in the request is an end of the model's own."""
         reason, end = self.transcript.reason, self.transcript.end
         merged = self.dialect.name in ("vllm-generate", "sglang")  # which have one word for both
-        if reason == STOP and merged and not self.spec.stop and not (end and isinstance(end.matched, str) and end.matched):
+        if (
+            reason == STOP
+            and merged
+            and not self.spec.stop
+            and not (end and isinstance(end.matched, str) and end.matched)
+        ):
             return EOS
         return reason
 

@@ -5,7 +5,14 @@ from rollout_conformance.steps.http.expectations import Elapsed, Header, JsonMem
 from rollout_conformance.steps.http.metrics import MetricChange, Scrape
 from rollout_conformance.steps.http.requests import Pause, Send, WaitForStatus
 from rollout_conformance.steps.profiles.worker import actions, execute
-from rollout_conformance.steps.profiles.worker.expectations import endings, outputs, rejections, slots, stop_texts, surface
+from rollout_conformance.steps.profiles.worker.expectations import (
+    endings,
+    outputs,
+    rejections,
+    slots,
+    stop_texts,
+    surface,
+)
 
 VOCABULARY = Vocabulary.of(
     Pause,

@@ -114,7 +114,9 @@ class _Reader:
         pairs += [("output_ids", seen.ids, ids)] if ids is not None else []
         pairs += [("output_token_logprobs", seen.logprobs, logprobs)] if logprobs is not None else []
         return [
-            Breach(FRAMED, f"{name}, cumulative: it begins with {show(_plain(before))}", f"event {at}: {show(_plain(now))}")
+            Breach(
+                FRAMED, f"{name}, cumulative: it begins with {show(_plain(before))}", f"event {at}: {show(_plain(now))}"
+            )
             for name, before, now in pairs
             if now[: len(before)] != before
         ][:1]

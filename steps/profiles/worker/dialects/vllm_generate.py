@@ -120,4 +120,3 @@ DIALECT = Dialect(
     has_marker=True,
     max_tokens_at="sampling_params.max_tokens",
 )
-

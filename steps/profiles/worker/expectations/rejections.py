@@ -53,7 +53,11 @@ class Rejected(ResponseExpectation):
         found = [Check(True, "", ""), Check(True, "", "", requirement=BEFORE)]
         if self.json:
             ok = response.status in STATUSES and isinstance(response.body, Mapping)
-            found.append(Check(ok, "JSON, with 400, 413 or 415", f"{response.header('content-type')}, {what}", requirement=ENVELOPE))
+            found.append(
+                Check(
+                    ok, "JSON, with 400, 413 or 415", f"{response.header('content-type')}, {what}", requirement=ENVELOPE
+                )
+            )
         return [*found, *self._entries(response)]
 
     def _entries(self, response: KeptResponse) -> Sequence[Check]:
@@ -73,7 +77,8 @@ class Rejected(ResponseExpectation):
 
 def _described(entries: Sequence[object], response: KeptResponse) -> Check:
     ok = bool(entries) and all(
-        isinstance(one, Mapping) and all(isinstance(one.get(name), str) and one.get(name) for name in ("field", "constraint", "message"))
+        isinstance(one, Mapping)
+        and all(isinstance(one.get(name), str) and one.get(name) for name in ("field", "constraint", "message"))
         for one in entries
     )
     return Check(ok, "entries with field, constraint and message", response.shown(), requirement=MEMBERS)
@@ -111,7 +116,9 @@ class TreatedEqually(JobsTogether):
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         accepted = [job for job in responses if job.is_success]
         expected = "all are rejected with 4xx, or all are carried out with equal output"
-        if any(not job.is_success and not job.is_client_error for job in responses) or 0 < len(accepted) < len(responses):
+        if any(not job.is_success and not job.is_client_error for job in responses) or 0 < len(accepted) < len(
+            responses
+        ):
             return Check(False, expected, ", ".join(str(job.status) for job in responses))
         if accepted and all(job.ran_out and job.reason != EOS for job in accepted):
             for job in accepted[1:]:

@@ -73,7 +73,12 @@ class Stopped(JobExpectation):
 
 def _named(job: JobResponse, first: Sequence[Place]) -> list[Check]:
     matched = job.transcript.end.matched if job.transcript.end else ABSENT
-    if job.reason != STOP or not isinstance(matched, str) or not matched or job.dialect.name not in ("orcd", "llamacpp", "sglang"):
+    if (
+        job.reason != STOP
+        or not isinstance(matched, str)
+        or not matched
+        or job.dialect.name not in ("orcd", "llamacpp", "sglang")
+    ):
         return []
     return [Check(matched in [one.stop for one in first], f"the stop text {show(first[0].stop)}", show(matched))]
 
@@ -99,8 +104,13 @@ class UniformStopText(JobsTogether):
         stopped = [job for job in responses if job.reason == STOP]
         if control is None or not control.ran_out or len(stopped) < 2:
             return None
-        kept = {job.name: any(one.end <= len(job.transcript.text) for one in places(job.spec.stop, control)) for job in stopped}
-        observed = ", ".join(f"{name}: {'part of it' if is_kept else 'not part of it'}" for name, is_kept in kept.items())
+        kept = {
+            job.name: any(one.end <= len(job.transcript.text) for one in places(job.spec.stop, control))
+            for job in stopped
+        }
+        observed = ", ".join(
+            f"{name}: {'part of it' if is_kept else 'not part of it'}" for name, is_kept in kept.items()
+        )
         return Check(len(set(kept.values())) == 1, "the stop text is part of every output, or of none", observed)
 
 
