@@ -4,18 +4,28 @@ An integer may be written 12.0, as JSON Schema allows, but never "12" or true. A
 members of a request are ignored. This module does no I/O, and any module may import it.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rollout_conformance.contracts.rollout.wire import Integer, Number
+from rollout_conformance.contracts.worker.wire_types import (
+    LARGEST_SEED,
+    Count,
+    Flag,
+    NotEmpty,
+    Request,
+    Seed,
+    Share,
+    Text,
+    default,
+)
 
 LONGEST_PROMPT = 32_768  # characters, by code point
 MOST_TOKENS = 2048
 MOST_STOPS = 4
 LONGEST_STOP = 100  # bytes of UTF-8
 HOTTEST = 2.0
-LARGEST_SEED = 2**64 - 1
 
 ErrorCode = Literal[
     "INVALID_REQUEST",
@@ -51,41 +61,28 @@ def _of_bytes(value: str) -> str:
     return value
 
 
-def _or(default: Any) -> BeforeValidator:
-    return BeforeValidator(lambda value: default if value is None else value)
-
-
-Text = Annotated[str, Field(strict=True)]
-NotEmpty = Annotated[Text, Field(min_length=1)]
 Stop = Annotated[NotEmpty, AfterValidator(_of_bytes)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-Count = Annotated[Integer, Field(ge=0)]
-Seed = Annotated[Integer, Field(ge=0, le=LARGEST_SEED)]
 
 
-class ExecuteRequest(BaseModel):
+class ExecuteRequest(Request):
     """`POST /execute`. `logprobs` and `ignore_eos` are members of the reference worker's own."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     job_id: NotEmpty
     prompt: Annotated[NotEmpty, Field(max_length=LONGEST_PROMPT)]
-    max_tokens: Annotated[Integer, Field(ge=1, le=MOST_TOKENS), _or(MOST_TOKENS)] = MOST_TOKENS
-    temperature: Annotated[Number, Field(ge=0, le=HOTTEST), _or(1.0)] = 1.0
-    top_p: Annotated[Share, _or(1.0)] = 1.0
-    top_k: Annotated[Count, _or(0)] = 0
-    repetition_penalty: Annotated[Number, Field(ge=0, le=HOTTEST), _or(1.0)] = 1.0
-    min_p: Annotated[Share, _or(0.0)] = 0.0
-    stop: Annotated[list[Stop], Field(max_length=MOST_STOPS), _or([])] = Field(default_factory=list)
+    max_tokens: Annotated[Integer, Field(ge=1, le=MOST_TOKENS), default(MOST_TOKENS)] = MOST_TOKENS
+    temperature: Annotated[Number, Field(ge=0, le=HOTTEST), default(1.0)] = 1.0
+    top_p: Annotated[Share, default(1.0)] = 1.0
+    top_k: Annotated[Count, default(0)] = 0
+    repetition_penalty: Annotated[Number, Field(ge=0, le=HOTTEST), default(1.0)] = 1.0
+    min_p: Annotated[Share, default(0.0)] = 0.0
+    stop: Annotated[list[Stop], Field(max_length=MOST_STOPS), default([])] = Field(default_factory=list)
     seed: Seed | None = None
-    logprobs: Annotated[StrictBool, _or(False)] = False
-    ignore_eos: Annotated[StrictBool, _or(False)] = False
+    logprobs: Flag = False
+    ignore_eos: Flag = False
 
 
-class CancelRequest(BaseModel):
+class CancelRequest(Request):
     """`POST /cancel`."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     job_id: NotEmpty
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from rollout_conformance.rollout_server.common import logs, shutdown
 from rollout_conformance.rollout_server.common.errors import handler, handlers
-from rollout_conformance.rollout_server.worker import endpoints, errors
+from rollout_conformance.rollout_server.worker import endpoints, errors, native_endpoints
 from rollout_conformance.rollout_server.worker.correlation import CorrelationIds
 from rollout_conformance.rollout_server.worker.errors import JobError
 from rollout_conformance.rollout_server.worker.settings import Settings, load
@@ -23,6 +23,13 @@ ROUTES = [
     Route("/shutdown", endpoints.Shutdown),
     Route("/execute", endpoints.Execute),
     Route("/cancel", endpoints.Cancel),
+    Route("/inference/v1/generate", native_endpoints.VllmGenerate),
+    Route("/inference/v1/abort_requests", native_endpoints.VllmAbort),
+    Route("/abort_requests", native_endpoints.VllmAbort),
+    Route("/generate", native_endpoints.SharedGenerate),
+    Route("/abort_request", native_endpoints.SglangAbort),
+    Route("/generate_stream", native_endpoints.GenerateStream),
+    Route("/completion", native_endpoints.Completion),
 ]
 
 

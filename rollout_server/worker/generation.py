@@ -72,9 +72,10 @@ class Generation:
         reason = self._reason(id)
         if reason is not None:
             text += self._text.flush()
-        yield Token(position, scored, text, top, id in self._vocabulary.special)
-        if reason is not None:
-            yield self._ended(reason, id)
+        ended = None if reason is None else self._ended(reason, id)
+        yield Token(position, scored, text, top, id in self._vocabulary.special, ended)
+        if ended is not None:
+            yield ended
 
     def _reason(self, id: int) -> EndReason | None:
         """A stop text on the last token counts as a stop text."""

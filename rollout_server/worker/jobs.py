@@ -59,23 +59,27 @@ class Prefilled:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """`matched` is the stop text, `stop_id` the stop token that ended the job."""
+
+    reason: EndReason
+    tokens_out: int
+    seconds: float
+    matched: str | None = None
+    stop_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
-    """Token number `i` from 0. `text` is what it adds to the visible text, "" while characters are held back."""
+    """Token number `i` from 0. `text` is what it adds to the visible text, "" while characters are held back. The last token
+    has the end of the job that follows it, for dialects that write both in one event."""
 
     i: int
     scored: Scored
     text: str
     top: tuple[Scored, ...] = ()
     is_special: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    reason: EndReason
-    tokens_out: int
-    seconds: float
-    matched: str | None = None
-    stop_id: int | None = None
+    end: Ended | None = None
 
 
 @dataclass(frozen=True, slots=True)

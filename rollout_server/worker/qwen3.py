@@ -35,7 +35,9 @@ class Qwen3:
     def read(self, reads: Sequence[Read]) -> list[Logits]:
         lengths = [len(read.ids) for read in reads]
         padding = -sum(lengths) % ROWS
-        ids = np.concatenate([*(np.asarray(read.ids, dtype=np.int64) for read in reads), np.zeros(padding, np.int64)])
+        ids: Positions = np.concatenate(
+            [*(np.asarray(read.ids, dtype=np.int64) for read in reads), np.zeros(padding, np.int64)]
+        )
         positions = np.concatenate([*(places(read) for read in reads), np.zeros(padding, np.int64)])
         hidden = self._weights.embedding[ids]
         for number, layer in enumerate(self._weights.layers):
@@ -90,7 +92,7 @@ def rotation(config: Config) -> tuple[Array, Array]:
 
 def rotated(heads: Array, cos: Array, sin: Array) -> Array:
     half = heads.shape[-1] // 2
-    turned = np.concatenate([-heads[..., half:], heads[..., :half]], axis=-1)
+    turned: Array = np.concatenate([-heads[..., half:], heads[..., :half]], axis=-1)
     result: Array = heads * cos + turned * sin
     return result
 

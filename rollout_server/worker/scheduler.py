@@ -1,4 +1,4 @@
-"""Which jobs generate and which wait. It decides and never awaits: `work.py` calls `tick` while there is work."""
+"""Which jobs generate and which wait. It decides and never awaits: `worker.py` calls `tick` while there is work."""
 
 import asyncio
 from collections import deque

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rollout_conformance.rollout_server.common import settings
 from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, Count, LogLevel, Pause, Port, Seconds
 
+STUB_DELAY_S = 0.002  # so that a client can cancel in the middle
 SHIPPED_MODEL = Path(__file__).resolve().parents[2] / "scenarios" / "model"
 
 
@@ -30,7 +31,7 @@ class Settings(BaseSettings):
     slots: Count = 8  # jobs that generate concurrently
     queue: Annotated[int, Field(ge=0)] = 256  # jobs that wait for a slot; one more is refused
     cache_tokens: Count = 1_000_000  # prompt and output tokens of all jobs in slots; what exceeds it fails
-    token_delay_s: Pause = 0.002  # between two tokens of the stub, so that a client can cancel in the middle
+    token_delay_s: Pause | None = None  # between two tokens; None: STUB_DELAY_S for the stub, none for a model
     load_delay_s: Pause = 0.0  # more than 0: serve while the model is loaded, and refuse jobs
     context: Count | None = None  # tokens of a prompt and its output; None: as many as the model can
     fail_after: Annotated[int, Field(ge=0)] = 0  # tokens after which the model fails in every job; 0: never

@@ -13,7 +13,7 @@ from rollout_conformance.rollout_server.worker.metrics import Metrics
 from rollout_conformance.rollout_server.worker.model import Model
 from rollout_conformance.rollout_server.worker.qwen3 import Qwen3
 from rollout_conformance.rollout_server.worker.scheduler import ClosingError, Limits, Scheduler
-from rollout_conformance.rollout_server.worker.settings import Settings
+from rollout_conformance.rollout_server.worker.settings import STUB_DELAY_S, Settings
 from rollout_conformance.rollout_server.worker.stub_model import CONTEXT, StubModel
 from rollout_conformance.rollout_server.worker.vocabulary import Vocabulary
 
@@ -73,11 +73,17 @@ class Worker:
             await asyncio.sleep(self.settings.load_delay_s)
             self.load()
         assert self.scheduler is not None
-        delay_s = self.settings.token_delay_s if self.settings.stub else 0
+        delay_s = token_delay_s(self.settings)
         while True:
             await self.scheduler.awake.wait()
             await asyncio.sleep(delay_s)
             self.scheduler.tick()
+
+
+def token_delay_s(settings: Settings) -> float:
+    if settings.token_delay_s is not None:
+        return settings.token_delay_s
+    return STUB_DELAY_S if settings.stub else 0.0
 
 
 def load_model(settings: Settings, vocabulary: Vocabulary) -> Model:

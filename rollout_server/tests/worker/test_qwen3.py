@@ -25,7 +25,9 @@ def model() -> Qwen3:
 
 
 def greedy(model: Qwen3, prompt: list[int], most: int) -> tuple[list[int], list[Logits]]:
-    cache, ids, seen, following = model.new_cache(), [], [], prompt
+    cache, following = model.new_cache(), prompt
+    ids: list[int] = []
+    seen: list[Logits] = []
     while len(ids) < most and ids[-1:] != [model.eos]:
         seen.append(model.read([Read(cache, following)])[0][-1])
         ids.append(int(seen[-1].argmax()))
