@@ -51,6 +51,13 @@ FIRST_SEED = 1000
 @phrase(
     "the client executes {prompt} with at most {max_tokens:int} tokens and a stop text that spans {stop_spans:int} tokens of {stop_from:response}"
 )
+@phrase("the client executes {prompt} with at most {max_tokens:int} token(s) as {name:word}")
+@phrase(
+    "the client executes {prompt} with a stop text of {stop_spans:int} token(s) of {stop_from:word} at its limit as {name:word}",
+    max_tokens=40,
+    stop_at_limit=True,
+)
+@phrase("the client executes {prompt} with this body:", block="body")
 @phrase("the client executes {prompt} with at most {max_tokens:int} tokens as job {id}")
 @dataclass(frozen=True, slots=True)
 class Execute(RequestAction):
@@ -174,6 +181,7 @@ class Execute(RequestAction):
             stop,
             self.stream,
             self.shows,
+            session.context.card.declares("text"),
             self.sampling,
             self.body,
             self.without,
