@@ -14,7 +14,7 @@ from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.requests import RequestAction, filled_in, request_headers
 from rollout_conformance.steps.http.responses import body_of, responses_of
 from rollout_conformance.steps.profiles.worker.context import Running, WorkerSession, jobs
-from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
+from rollout_conformance.steps.profiles.worker.dialects.base import Dialect, integer
 from rollout_conformance.steps.profiles.worker.events import Tokens, Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.profiles.worker.stop_choice import later_stop, stop_position, stop_within
@@ -204,8 +204,7 @@ class Execute(RequestAction):
         limit = self.max_tokens
         if self.stop_at_limit:
             position = stop_position(texts, taken)
-            counted = transcript.end.tokens if transcript.end else None
-            if position is None or counted != len(transcript.tokens):
+            if position is None or _merged(transcript):
                 return None
             limit = position[1]
         late = later_stop(texts, taken) if self.stop_late else None
@@ -299,6 +298,13 @@ def bears_tokens(dialect: Dialect, chunk: Chunk) -> bool:
 
 def _transcript(response: object) -> Transcript:
     return response.transcript if isinstance(response, JobResponse) else Transcript()
+
+
+def _merged(transcript: Transcript) -> bool:
+    """Whether an event may hold several tokens, so that the place of a text does not show how many came before it."""
+    counted = integer(transcript.end.tokens) if transcript.end else None
+    known = counted if counted is not None else transcript.count
+    return known != len(transcript.tokens)
 
 
 def _unplayable(session: WorkerSession, why: str) -> None:

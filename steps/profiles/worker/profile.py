@@ -3,7 +3,8 @@
 from rollout_conformance.contracts import requirements
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.profiles.parts import Mutants, Reference
+from rollout_conformance.steps.profiles.parts import Fuzz, Mutants, Reference
+from rollout_conformance.steps.profiles.worker import fuzz_adapter
 from rollout_conformance.steps.profiles.worker.card import WorkerCard
 from rollout_conformance.steps.profiles.worker.cause import cause
 from rollout_conformance.steps.profiles.worker.context import WorkerState
@@ -41,6 +42,17 @@ PROFILE: Profile[WorkerState, WorkerView] = Profile(
     cause=cause,
     ends_by_itself=CARRIED_OUT,
     at_any_level=frozenset({"WORKER-202"}),
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="WORKER-300",
+        accepts="WORKER-301",
+        rejects="WORKER-302",
+        no_5xx="WORKER-303",
+        no_internals="WORKER-203",
+        no_secrets="WORKER-202",
+        by_check={"unsupported_method": "WORKER-064"},
+        gateway=False,
+    ),
     greeting=greeting,
     probe_result=probe_result,
     vocabulary=VOCABULARY,
