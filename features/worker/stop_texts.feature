@@ -2,16 +2,21 @@
 Feature: A stop text ends a job
   The stop text is taken from the output of the same job without one, so that it is there with any model.
 
-  @WORKER-013 @WORKER-015 @needs:repeatable @needs:text
+  @WORKER-015 @needs:repeatable @needs:text
   Scenario Outline: A stop text of <spans> tokens ends the job
     When the client executes "Tell me a story." with at most 40 tokens as whole
     And the client executes "Tell me a story." with at most 40 tokens and a stop text that spans <spans> tokens of the first response
     Then the second response ends at its stop text in the output of whole
     Examples:
       | spans |
-      | 1     |
       | 2     |
       | 3     |
+
+  @WORKER-013 @needs:repeatable @needs:text
+  Scenario: A stop text of one token ends the job
+    When the client executes "Tell me a story." with at most 40 tokens as whole
+    And the client executes "Tell me a story." with at most 40 tokens and a stop text that spans 1 tokens of the first response
+    Then the second response ends at its stop text in the output of whole
 
   @WORKER-017 @needs:repeatable @needs:text
   Scenario: The last permitted token completes a stop text

@@ -37,7 +37,7 @@ def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
         silent = job.fault.startswith("no end within")
         finding = Finding("WORKER-005", COMPLETE, job.fault, (job.n,), timing=silent)
         return Cause(f"the stream of a job: {job.fault}", finding, job.n, certain=True)
-    if job.reason not in (ERROR, CANCELLED) or _judges_ends(case, view, job) or job.name in view.cancelled:
+    if job.reason not in (ERROR, CANCELLED) or _judges_ends(case, view, job) or _was_cancelled(view, job):
         return None
     return _failed(case, view, job)
 
@@ -54,6 +54,11 @@ def _failed(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
     code, message = (failure.code, failure.message) if failure else ("", "")
     observed = f"error {show(code)}: {show(message)}"
     return Cause(f"a job failed: {show(code)}", Finding(case.requirements[0], CARRIED_OUT, observed, (job.n,)), job.n)
+
+
+def _was_cancelled(view: WorkerView, job: JobResponse) -> bool:
+    """Whether the client cancelled it, or another one with its id."""
+    return job.name in view.cancelled or (job.reason == CANCELLED and job.spec.id in view.cancelled_ids)
 
 
 def _is_busy(failure: Failure) -> bool:

@@ -60,11 +60,13 @@ class JobResponse(StreamedResponse):
 
 @dataclass(frozen=True, slots=True)
 class WorkerView(HttpView):
-    """`cancelled` is when each job was cancelled, in seconds since the case began, by the name of its response; `stopped` whether the
+    """`cancelled` is when each job was cancelled, in seconds since the case began, by the name of its response, `cancelled_ids` the
+    ids that were; `stopped` whether the
     case stopped the worker."""
 
     worker: WorkerContext = field(kw_only=True)
     cancelled: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+    cancelled_ids: frozenset[str] = field(default=frozenset(), kw_only=True)
     unplayable: str = field(default="", kw_only=True)
     stopped: bool = field(default=False, kw_only=True)
     unowed: frozenset[int] = field(default=frozenset(), kw_only=True)
@@ -90,6 +92,7 @@ def read(session: WorkerSession, case: Case) -> WorkerView:
         session.context,
         worker=session.context,
         cancelled=session.state.get("cancels", {}),
+        cancelled_ids=frozenset(session.state.get("cancelled_ids", ())),
         unplayable=session.state.get("unplayable", ""),
         stopped=session.state.get("stopped", False),
     )
