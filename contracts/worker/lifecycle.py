@@ -38,7 +38,7 @@ def _table(queued: dict[str, str], started: dict[str, str], ended: dict[str, str
             STREAMING: {**_RUNNING, "MetricsSent": STREAMING},
             CANCELLING: {**_RUNNING, "TokenSent": CANCELLING, "StartedSent": CANCELLING, "MetricsSent": CANCELLING},
             ENDED: {**_LAST, **ended},
-            FAILED: {**_LAST, **{event: FAILED for event in ended}},
+            FAILED: {**_LAST, **dict.fromkeys(ended, FAILED)},
             CANCELLED: {**_LAST, **dict.fromkeys(ended, CANCELLED)},
             CLOSED: {"StreamClosed": CLOSED},
             DISCONNECTED: {},

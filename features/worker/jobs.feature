@@ -2,7 +2,7 @@
 Feature: A worker carries out a job
   A job is a prompt and a limit. The worker streams one event for each token, and ends the stream with a reason and a counter.
 
-  @WORKER-001 @WORKER-012
+  @WORKER-012 @WORKER-001
   Scenario: A job of eight tokens
     When the client executes "Hello!" with at most 8 tokens
     Then it is carried out

@@ -7,9 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """`max_tokens` and `seed` None are left out of the request; `prompt_ids` stand for the prompt in dialects that take ids. `shows` asks
-    for ids and log probabilities where the dialect has them on request, `has_text` for text. `more` are members as they are on the wire, `without` the paths
-    of members that are not sent. `body` is the request as it was sent."""
+    """`max_tokens` and `seed` None are left out of the request; `prompt_ids` stand for the prompt in dialects that take ids. `shows` requests ids
+    and log probabilities where the dialect has them on request, `has_text` text. `more` are members as they are on the wire, `without` the
+    paths of members that are not sent."""
 
     id: str
     prompt: str

@@ -9,7 +9,10 @@ REQUIREMENTS = ("WORKER-047", "WORKER-005", "WORKER-006", "WORKER-009")
 USUAL = {"prompt": "Tell me a story.", "max_tokens": 12}
 LONG = {"prompt": "Tell me a long story.", "max_tokens": 150}
 SHORT = {"prompt": "Hello!", "max_tokens": 6}
-WRONG = {"prompt": "Hello!", "body": {"max_tokens": -5, "sampling_params": "none", "parameters": "none", "n_predict": "none"}}
+WRONG = {
+    "prompt": "Hello!",
+    "body": {"max_tokens": -5, "sampling_params": "none", "parameters": "none", "n_predict": "none"},
+}
 
 
 def document(dialect: str, steps: Sequence[Item], expect: Sequence[Item]) -> Document:

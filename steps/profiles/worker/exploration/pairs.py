@@ -18,11 +18,19 @@ Disturbance = Callable[[str], Sequence[Item]]
 
 
 def _cancelled(count: int) -> Disturbance:
-    return lambda name: [executed(name, LONG), {"wait_for_tokens": {"of": name, "count": count}}, {"cancel": {"of": name}}]
+    return lambda name: [
+        executed(name, LONG),
+        {"wait_for_tokens": {"of": name, "count": count}},
+        {"cancel": {"of": name}},
+    ]
 
 
 def _left(count: int) -> Disturbance:
-    return lambda name: [executed(name, LONG), {"wait_for_tokens": {"of": name, "count": count}}, {"disconnect": {"of": name}}]
+    return lambda name: [
+        executed(name, LONG),
+        {"wait_for_tokens": {"of": name, "count": count}},
+        {"disconnect": {"of": name}},
+    ]
 
 
 def _cancelled_after_its_end(name: str) -> Sequence[Item]:

@@ -9,11 +9,22 @@ from hypothesis import strategies as st
 from rollout_conformance.contracts.lifecycle import Table
 from rollout_conformance.contracts.worker.lifecycle import CANCELLING, DISCONNECTED, QUEUED, STREAMING
 from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
-from rollout_conformance.steps.profiles.worker.exploration.document import LONG, SHORT, Document, Item, document, executed
+from rollout_conformance.steps.profiles.worker.exploration.document import (
+    LONG,
+    SHORT,
+    Document,
+    Item,
+    document,
+    executed,
+)
 
 NAMES = ("a", "b", "c", "d")
 MOST = 8  # moves
-JOBS: tuple[Mapping[str, Any], ...] = (SHORT, LONG, {"prompt": "Write a list.", "max_tokens": 60, "temperature": 1.0, "seed": 5})
+JOBS: tuple[Mapping[str, Any], ...] = (
+    SHORT,
+    LONG,
+    {"prompt": "Write a list.", "max_tokens": 60, "temperature": 1.0, "seed": 5},
+)
 LEAVES = {"JobCancelled": CANCELLING, "Disconnected": DISCONNECTED}
 COUNTS = (0, 1, 5)
 

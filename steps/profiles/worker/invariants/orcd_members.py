@@ -58,7 +58,7 @@ def _is_now(written: object, now: float) -> bool:
 
 def _counted(response: JobResponse) -> Iterator[Evidence]:
     shown = [token.index for token in response.transcript.tokens]
-    if not shown:
+    if not shown or response.is_unreadable:
         return
     odd = next((n for n, index in enumerate(shown) if type(index) is not int or index != n), None)
     observed = "" if odd is None else f"token event {odd}: i {show(shown[odd])}"
@@ -121,9 +121,9 @@ def _matched(response: JobResponse) -> Iterator[Evidence]:
     if end is None or response.dialect.name not in ("orcd", "llamacpp"):
         return
     named = end.matched if end.matched not in (ABSENT, None, "") else None
-    if end.reason == STOP and named is not None:
+    if end.reason == STOP and (named is not None or (response.spec.stop and response.dialect.name == DIALECT.name)):
         stops = list(response.spec.stop)
         yield evidence(named in stops, "WORKER-013", f"one of the stop texts {show(stops)}", show(named), response)
-    elif end.reason != STOP:
+    elif end.reason not in (STOP, UNKNOWN):
         observed = f"{show(end.written)} with the stop text {show(named)}"
         yield evidence(named is None, "WORKER-014", f"{show(end.written)} without a stop text", observed, response)
