@@ -61,6 +61,30 @@ class Ended(JobExpectation):
         return Check(found == self.tokens, f"{self.tokens} tokens", ended(job))
 
 
+@verb("ended_or_rejected", example="{of: it, reasons: [length, eos]}")
+@phrase("{of:responses} is rejected, or ends for the reason {reasons}")
+@dataclass(frozen=True, slots=True)
+class EndedOrRejected(JobExpectation):
+    """The job is rejected with 4xx, or ends for one of these reasons."""
+
+    reasons: tuple[Reason, ...]
+    "As of `ended`."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    @property
+    def must_be_rejected(self) -> bool:
+        return True  # an error of the server is judged here as well
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        if response.is_success and response.reason is None:
+            return None
+        ok = response.reason in self.reasons if response.is_success else response.is_client_error
+        return Check(ok, f"4xx, or an end for the reason {' or '.join(self.reasons)}", ended(response))
+
+
 @verb("carried_out", short="of", example=("it", "[first, second]"))
 @phrase("{of:responses} is carried out")
 @phrase("{of:several_responses} are carried out")
