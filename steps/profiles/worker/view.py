@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.lenient_json import listed, mapping
 from rollout_conformance.steps.http.client_case import HttpView
 from rollout_conformance.steps.http.responses import KeptResponse, responses_of
 from rollout_conformance.steps.profiles.worker.context import WorkerContext, WorkerSession
@@ -27,6 +28,13 @@ class JobResponse(StreamedResponse):
     @property
     def is_stream(self) -> bool:
         return (self.header("content-type") or "").partition(";")[0].strip().lower() == "text/event-stream"
+
+    @property
+    def stops(self) -> list[str]:
+        """The stop texts of the request, wherever the dialect writes them."""
+        places = (self.request, *(mapping(self.request.get(name)) for name in ("sampling_params", "parameters")))
+        found = next((place["stop"] for place in places if "stop" in place), [])
+        return [one for one in listed(found) if isinstance(one, str)]
 
     @property
     def is_unreadable(self) -> bool:

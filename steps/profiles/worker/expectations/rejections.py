@@ -32,9 +32,14 @@ class Rejected(ResponseExpectation):
     field: str = ""
     "The member that `errors` has to name, in the dialect `orcd`, where the response has `errors`."
     violations: int = 0
-    "How many entries `errors` has to have, where the response has `errors`; 0: any number."
+    "How many entries `errors` has to have; 0: it may be absent."
     json: bool = False
     "Whether the body has to be JSON, with the status 400, 413 or 415."
+
+    @property
+    def judges_ends(self) -> bool:
+        """A stream that consists of an error is judged here."""
+        return True
 
     @property
     def may_be_rejected(self) -> bool:
@@ -62,7 +67,8 @@ class Rejected(ResponseExpectation):
 
     def _entries(self, response: KeptResponse) -> Sequence[Check]:
         if not isinstance(response.fields.get("errors"), list):
-            return []
+            missing = Check(False, f"`errors` with {self.violations} entries", response.shown(), requirement=EACH)
+            return [missing] if self.violations else []
         entries = mappings(response.fields.get("errors"))
         found = [_described(listed(response.fields.get("errors")), response)]
         if self.field:

@@ -121,8 +121,8 @@ def _matched(response: JobResponse) -> Iterator[Evidence]:
     if end is None or response.dialect.name not in ("orcd", "llamacpp"):
         return
     named = end.matched if end.matched not in (ABSENT, None, "") else None
-    if end.reason == STOP and (named is not None or (response.spec.stop and response.dialect.name == DIALECT.name)):
-        stops = list(response.spec.stop)
+    if end.reason == STOP and (named is not None or (response.stops and response.dialect.name == DIALECT.name)):
+        stops = response.stops
         yield evidence(named in stops, "WORKER-013", f"one of the stop texts {show(stops)}", show(named), response)
     elif end.reason not in (STOP, UNKNOWN):
         observed = f"{show(end.written)} with the stop text {show(named)}"
