@@ -1,7 +1,7 @@
 @integration @pre_merge
 Feature: What is no valid job is rejected before its stream begins
 
-  @WORKER-022 @WORKER-032 @orcd
+  @WORKER-032 @orcd
   Scenario Outline: A job with <member> <value> is rejected
     When the client executes "Hello!" with this body:
       """
@@ -11,7 +11,7 @@ Feature: What is no valid job is rejected before its stream begins
     Examples:
       | member      | value |
       | max_tokens  | 0     |
-      | max_tokens  | 2049  |
+      | temperature | 3     |
 
   @WORKER-031 @orcd
   Scenario: Each violation is named

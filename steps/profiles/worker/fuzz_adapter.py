@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, parse
-from rollout_conformance.steps.http.responses import Responses
+from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.worker.context import WorkerSession
 from rollout_conformance.steps.profiles.worker.dialects import orcd
 from rollout_conformance.steps.profiles.worker.events import Transcript
@@ -73,7 +73,7 @@ async def ended(session: WorkerSession, n: int, request: Request, response: Resp
     session.trace.close(n, response)
     body = parse(request.body) if request.path.partition("?")[0] == EXECUTE else None
     if isinstance(body, dict) and response.status == 200:
-        session.state["responses"] = Responses.of([generated_response(n, body, response)])
+        responses_of(session).keep(generated_response(n, body, response))
 
 
 def generated_response(n: int, body: Mapping[str, Any], response: Response) -> JobResponse:

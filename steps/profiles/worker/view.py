@@ -33,7 +33,7 @@ class JobResponse(StreamedResponse):
     def stops(self) -> list[str]:
         """The stop texts of the request, wherever the dialect writes them."""
         places = (self.request, *(mapping(self.request.get(name)) for name in ("sampling_params", "parameters")))
-        found = next((place["stop"] for place in places if "stop" in place), [])
+        found: object = next((place["stop"] for place in places if "stop" in place), [])
         return [one for one in listed(found) if isinstance(one, str)]
 
     @property

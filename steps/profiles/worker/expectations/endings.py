@@ -14,7 +14,7 @@ from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerVi
 
 Reason = Literal["length", "stop", "eos", "cancelled", "error"]
 CANCEL_S = 5.0
-ABORTED = "WORKER-110"
+IN_TIME, ABORTED = "WORKER-045", "WORKER-110"
 SLOW_S = 0.2  # a shorter stream shows nothing of when its tokens were generated
 
 
@@ -152,8 +152,8 @@ class Cancelled(JobExpectation):
         if late and taken - job.late_s <= self.within_s:
             return None
         return [
-            Check(not late, expected, f"{taken:.2f} s, {ended(job)}", timing=late),
-            Check(job.reason == CANCELLED, expected, ended(job)),
+            Check(not late, expected, f"{taken:.2f} s, {ended(job)}", requirement=IN_TIME, timing=late),
+            Check(job.reason == CANCELLED, expected, ended(job), requirement=IN_TIME),
             Check(True, "", "", requirement=ABORTED),
         ]
 
@@ -163,7 +163,7 @@ class Cancelled(JobExpectation):
         if job.reason == EOS or found is None or limit is None:
             return None
         if found >= limit:
-            return Check(False, expected, ended(job))
+            return Check(False, expected, ended(job), requirement=IN_TIME)
         return Check(False, "the reason of a job that was cancelled", ended(job), requirement=ABORTED)
 
 

@@ -3,6 +3,7 @@
 walk.py draws a walk · pairs.py two disturbances at a time · document.py what both are as a scenario.
 """
 
+from rollout_conformance.steps.profiles.parts import Document
 from rollout_conformance.steps.profiles.worker.exploration.document import smaller
 from rollout_conformance.steps.profiles.worker.exploration.pairs import pairs as fault_pairs
 from rollout_conformance.steps.profiles.worker.exploration.walk import walks
@@ -15,6 +16,6 @@ def may_stop(dialect: str) -> bool:
     return False
 
 
-def tidied(document: dict[str, object]) -> dict[str, object]:
+def tidied(document: Document) -> Document:
     """Walks are written as people would write them."""
     return document

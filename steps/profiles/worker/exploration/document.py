@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-Document = dict[str, Any]
+from rollout_conformance.steps.profiles.parts import Document
+
 Item = dict[str, Any] | str
 REQUIREMENTS = ("WORKER-047", "WORKER-005", "WORKER-006", "WORKER-009")
 USUAL = {"prompt": "Tell me a story.", "max_tokens": 12}
@@ -15,7 +16,7 @@ WRONG = {
 }
 
 
-def document(dialect: str, steps: Sequence[Item], expect: Sequence[Item]) -> Document:
+def scenario(dialect: str, steps: Sequence[Item], expect: Sequence[Item]) -> Document:
     """The scenario of these steps, between two equal jobs."""
     case = {
         "name": "a walk",
@@ -37,10 +38,10 @@ def executed(name: str, job: dict[str, Any], **more: Any) -> Item:
     return {"execute": {"name": name, **job, **more, "background": True}}
 
 
-def smaller(found: Document) -> Iterator[Document]:
+def smaller(document: Document) -> Iterator[Document]:
     """The scenario without one step or one expectation, but for the two equal jobs. Where a later step needs it, it is no scenario, and is left
     out by whoever compiles it."""
-    (case,) = found["cases"]
+    (case,) = document["cases"]
     for member in ("steps", "expect"):
         for n, item in enumerate(case[member]):
             if not _is_frame(item):

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations_with_replacement
 
+from rollout_conformance.steps.profiles.parts import Document
 from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
 from rollout_conformance.steps.profiles.worker.exploration.document import (
     LONG,
     SHORT,
     WRONG,
-    Document,
     Item,
-    document,
     executed,
+    scenario,
 )
 
 Disturbance = Callable[[str], Sequence[Item]]
@@ -71,4 +71,4 @@ def pairs(dialect: str, number: int) -> Iterator[Document]:
         order = (first, second) if number % 2 else (second, first)
         steps = [item for name, disturbance in zip(("one", "two"), order, strict=True) for item in disturbance(name)]
         rejected = [name for name, disturbance in zip(("one", "two"), order, strict=True) if disturbance is _wrong]
-        yield document(dialect, steps, [{"rejected": name} for name in rejected])
+        yield scenario(dialect, steps, [{"rejected": name} for name in rejected])

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from rollout_conformance.contracts.lifecycle import Table
 from rollout_conformance.contracts.worker.lifecycle import CANCELLING, DISCONNECTED, QUEUED, STREAMING
+from rollout_conformance.steps.profiles.parts import Document
 from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
 from rollout_conformance.steps.profiles.worker.exploration.document import (
     LONG,
     SHORT,
-    Document,
     Item,
-    document,
     executed,
+    scenario,
 )
 
 NAMES = ("a", "b", "c", "d")
@@ -69,7 +69,7 @@ class _Walk:
         undisturbed = [name for name, state in self.states.items() if state in (QUEUED, STREAMING)]
         cancelled = [name for name, state in self.states.items() if state == CANCELLING]
         expect: list[Item] = [{"carried_out": undisturbed}] if undisturbed else []
-        return document(self.dialect, self.steps, [*expect, *({"cancelled": name} for name in cancelled)])
+        return scenario(self.dialect, self.steps, [*expect, *({"cancelled": name} for name in cancelled)])
 
 
 @st.composite
