@@ -8,7 +8,7 @@
     EndSent           the job ended with a reason: stop or length
     CancelSent        the job ended because it was cancelled: an error CANCELLED, or an end with the reason abort
     ErrorSent         the job failed
-    UsageSent         counters in an event of their own, after the end
+    UsageSent         counters in an event of their own, after the terminal
     MarkerSent        data: [DONE]
     StreamClosed      the response body ends
     JobCancelled      the client cancelled the job by its id
@@ -38,8 +38,8 @@ def _table(queued: dict[str, str], started: dict[str, str], ended: dict[str, str
             STREAMING: {**_RUNNING, "MetricsSent": STREAMING},
             CANCELLING: {**_RUNNING, "TokenSent": CANCELLING, "StartedSent": CANCELLING, "MetricsSent": CANCELLING},
             ENDED: {**_LAST, **ended},
-            FAILED: dict(_LAST),
-            CANCELLED: {**_LAST, **{event: CANCELLED for event in ended}},
+            FAILED: {**_LAST, **dict.fromkeys(ended, FAILED)},
+            CANCELLED: {**_LAST, **dict.fromkeys(ended, CANCELLED)},
             CLOSED: {"StreamClosed": CLOSED},
             DISCONNECTED: {},
         },

@@ -19,7 +19,7 @@ from rollout_conformance.steps.http.requests import (
 )
 from rollout_conformance.steps.http.responses import base_of, kept, meant
 from rollout_conformance.steps.http.waiting import wait_until
-from rollout_conformance.steps.profiles.worker.context import Running, WorkerSession, cancels, jobs
+from rollout_conformance.steps.profiles.worker.context import Running, WorkerSession, cancelled_ids, cancels, jobs
 from rollout_conformance.steps.profiles.worker.execute import has_tokens
 
 BEGIN_S = 0.3  # a worker may send nothing until the job has a slot
@@ -103,6 +103,7 @@ class Cancel(RequestAction):
             path, body = cancel(id)
             sent = json.dumps(body if self.body is None else dict(self.body)).encode()
             began = session.trace.now()
+            cancelled_ids(session).add(id)
             request = Request("POST", path, request_headers(session, "right", {}), sent)
             kept(session, name, await session.send(request, rollout="-"))
             for job in found:
@@ -146,5 +147,3 @@ class StopWorker:
     async def perform(self, session: WorkerSession) -> None:
         session.state["stopped"] = True
         await asyncio.gather(session.state["target"].stop(), WaitForJobs().perform(session))
-
-

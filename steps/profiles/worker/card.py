@@ -16,8 +16,6 @@ class WorkerCard(Card):
         None,
         description="whether an event has all that was generated so far, or what is new; default: as the dialect has it",
     )
-    context_tokens: int | None = Field(None, ge=1, description="the most tokens of a prompt and its output together")
-    vocab_size: int | None = Field(None, ge=1, description="how many token ids the model has")
     health: str | None = Field(None, description="the path of the health check; default: /health")
     logprob_tolerance: float = Field(
         0.05, ge=0, description="by how much the log probability of a token may differ between two equal jobs"

@@ -35,9 +35,10 @@ def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
         if _judges_ends(case, view, job) and (view.stopped or job.n in _may_be_refused(case, view)):
             return None
         silent = job.fault.startswith("no end within")
-        finding = Finding("WORKER-005", COMPLETE, job.fault, (job.n,), timing=silent)
+        requirement = "WORKER-045" if silent and job.name in view.cancelled else "WORKER-005"
+        finding = Finding(requirement, COMPLETE, job.fault, (job.n,), timing=silent)
         return Cause(f"the stream of a job: {job.fault}", finding, job.n, certain=True)
-    if job.reason not in (ERROR, CANCELLED) or _judges_ends(case, view, job) or job.name in view.cancelled:
+    if job.reason not in (ERROR, CANCELLED) or _judges_ends(case, view, job) or _was_cancelled(view, job):
         return None
     return _failed(case, view, job)
 
@@ -46,7 +47,7 @@ def _failed(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
     """A job that fails, or is cancelled although nobody did so."""
     failure = job.transcript.failure
     if job.reason == CANCELLED:
-        requirement = "WORKER-046" if view.cancelled else case.requirements[0]
+        requirement = _of_cancellations(view, job) or case.requirements[0]
         finding = Finding(requirement, CARRIED_OUT, "it was cancelled, and nobody cancelled it", (job.n,))
         return Cause("a job was cancelled by itself", finding, job.n)
     if failure is not None and _is_busy(failure):
@@ -54,6 +55,18 @@ def _failed(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
     code, message = (failure.code, failure.message) if failure else ("", "")
     observed = f"error {show(code)}: {show(message)}"
     return Cause(f"a job failed: {show(code)}", Finding(case.requirements[0], CARRIED_OUT, observed, (job.n,)), job.n)
+
+
+def _was_cancelled(view: WorkerView, job: JobResponse) -> bool:
+    """Whether the client cancelled it, or another one with its id."""
+    return job.name in view.cancelled or (job.reason == CANCELLED and job.spec.id in view.cancelled_ids)
+
+
+def _of_cancellations(view: WorkerView, job: JobResponse) -> str:
+    """What a cancellation broke that ended a job which nobody cancelled: one that ran at that time, or a later one."""
+    if not view.cancelled:
+        return ""
+    return "WORKER-047" if job.began > max(view.cancelled.values()) else "WORKER-046"
 
 
 def _is_busy(failure: Failure) -> bool:

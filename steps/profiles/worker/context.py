@@ -45,11 +45,12 @@ class Running:
 
 
 class WorkerState(State, total=False):
-    """The jobs by name, when each was cancelled (seconds since the case began), why the case could not be played as written, and whether it stopped the
-    worker."""
+    """The jobs by name, when each was cancelled (seconds since the case began), why the case could not be played as written, and whether it
+    stopped the worker."""
 
     jobs: dict[str, Running]
     cancels: dict[str, float]
+    cancelled_ids: set[str]
     unplayable: str
     stopped: bool
 
@@ -64,4 +65,10 @@ def jobs(session: WorkerSession) -> dict[str, Running]:
 
 def cancels(session: WorkerSession) -> dict[str, float]:
     found: dict[str, float] = session.state.setdefault("cancels", {})
+    return found
+
+
+def cancelled_ids(session: WorkerSession) -> set[str]:
+    """The ids that were cancelled, of jobs and of what never was."""
+    found: set[str] = session.state.setdefault("cancelled_ids", set())
     return found

@@ -14,7 +14,7 @@ from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.requests import RequestAction, filled_in, request_headers
 from rollout_conformance.steps.http.responses import body_of, responses_of
 from rollout_conformance.steps.profiles.worker.context import Running, WorkerSession, jobs
-from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
+from rollout_conformance.steps.profiles.worker.dialects.base import Dialect, integer
 from rollout_conformance.steps.profiles.worker.events import Tokens, Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.profiles.worker.stop_choice import later_stop, stop_position, stop_within
@@ -45,8 +45,19 @@ FIRST_SEED = 1000
 )
 @phrase("the client executes {prompt} with at most {max_tokens:int} tokens in the background", background=True)
 @phrase("the client executes {prompt} with at most {max_tokens:int} tokens, {times:int} times at the same time")
-@phrase("the client executes {prompt} with at most {max_tokens:int} tokens and disconnects after {disconnect_after:int} of them")
-@phrase("the client executes {prompt} with at most {max_tokens:int} tokens and a stop text that spans {stop_spans:int} tokens of {stop_from:response}")
+@phrase(
+    "the client executes {prompt} with at most {max_tokens:int} tokens and disconnects after {disconnect_after:int} of them"
+)
+@phrase(
+    "the client executes {prompt} with at most {max_tokens:int} tokens and a stop text that spans {stop_spans:int} tokens of {stop_from:response}"
+)
+@phrase("the client executes {prompt} with at most {max_tokens:int} token(s) as {name:word}")
+@phrase(
+    "the client executes {prompt} with a stop text of {stop_spans:int} token(s) of {stop_from:word} at its limit as {name:word}",
+    max_tokens=40,
+    stop_at_limit=True,
+)
+@phrase("the client executes {prompt} with this body:", block="body")
 @phrase("the client executes {prompt} with at most {max_tokens:int} tokens as job {id}")
 @dataclass(frozen=True, slots=True)
 class Execute(RequestAction):
@@ -115,7 +126,10 @@ class Execute(RequestAction):
         running = jobs(session)[name] = Running(spec, asyncio.current_task())
         body = dialect.body(spec)
         request = Request(
-            "POST", dialect.request_path(spec), request_headers(session, "right", self.headers), json.dumps(body).encode()
+            "POST",
+            dialect.request_path(spec),
+            request_headers(session, "right", self.headers),
+            json.dumps(body).encode(),
         )
         began = session.trace.now()
         try:
@@ -127,25 +141,34 @@ class Execute(RequestAction):
 
     def _spec(self, session: WorkerSession, name: str, nth: int) -> JobSpec | None:
         """The job; None where an earlier response does not show what it is made of."""
-        earlier = {word: responses_of(session).named(word) for word in (self.seed_from, self.stop_from, self.continues) if word}
+        earlier = {
+            word: responses_of(session).named(word) for word in (self.seed_from, self.stop_from, self.continues) if word
+        }
         sources = {word: found[0] if found else None for word, found in earlier.items()}
         prompt = self._prompt(nth)
-        stop, seed, prompt_ids = tuple(one * self.stop_repeat for one in self.stop), self.seed, self._prompt_ids(session, prompt)
+        stop, seed, prompt_ids = (
+            tuple(one * self.stop_repeat for one in self.stop),
+            self.seed,
+            self._prompt_ids(session, prompt),
+        )
         max_tokens = self.max_tokens
         if self.stop_from:
             taken = self._stops(sources[self.stop_from])
             if taken is None:
-                return _unplayable(session, f"the output has no text of {self.stop_spans} tokens that occurs only once")
+                _unplayable(session, f"the output has no text of {self.stop_spans} tokens that occurs only once")
+                return None
             stop, max_tokens = taken
         if self.seed_from:
             reported = _transcript(sources[self.seed_from]).seed
             if type(reported) is not int:
-                return _unplayable(session, "the worker reports no seed")
+                _unplayable(session, "the worker reports no seed")
+                return None
             seed = reported
         if self.continues:
             ids = _transcript(sources[self.continues]).ids
             if ids is None or len(ids) <= self.continues_after:
-                return _unplayable(session, "too few token ids are shown to continue from")
+                _unplayable(session, "too few token ids are shown to continue from")
+                return None
             prompt_ids = (*sources[self.continues].spec.prompt_ids, *ids[: self.continues_after])  # type: ignore[union-attr]
         return JobSpec(
             filled_in(session, self.id).replace("{name}", name).replace("#", "-"),
@@ -158,6 +181,7 @@ class Execute(RequestAction):
             stop,
             self.stream,
             self.shows,
+            session.context.card.declares("text"),
             self.sampling,
             self.body,
             self.without,
@@ -180,8 +204,7 @@ class Execute(RequestAction):
         limit = self.max_tokens
         if self.stop_at_limit:
             position = stop_position(texts, taken)
-            counted = transcript.end.tokens if transcript.end else None
-            if position is None or counted != len(transcript.tokens):
+            if position is None or _merged(transcript):
                 return None
             limit = position[1]
         late = later_stop(texts, taken) if self.stop_late else None
@@ -275,6 +298,13 @@ def bears_tokens(dialect: Dialect, chunk: Chunk) -> bool:
 
 def _transcript(response: object) -> Transcript:
     return response.transcript if isinstance(response, JobResponse) else Transcript()
+
+
+def _merged(transcript: Transcript) -> bool:
+    """Whether an event may hold several tokens, so that the place of a text does not show how many came before it."""
+    counted = integer(transcript.end.tokens) if transcript.end else None
+    known = counted if counted is not None else transcript.count
+    return known != len(transcript.tokens)
 
 
 def _unplayable(session: WorkerSession, why: str) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """`max_tokens` and `seed` None are left out of the request; `prompt_ids` stand for the prompt in dialects that take ids. `shows` asks
-    for ids and log probabilities where the dialect has them on request. `more` are members as they are on the wire, `without` the paths
-    of members that are not sent. `body` is the request as it was sent."""
+    """`max_tokens` and `seed` None are left out of the request; `prompt_ids` stand for the prompt in dialects that take ids. `shows` requests ids
+    and log probabilities where the dialect has them on request, `has_text` text. `more` are members as they are on the wire, `without` the
+    paths of members that are not sent."""
 
     id: str
     prompt: str
@@ -21,6 +21,7 @@ class JobSpec:
     stop: tuple[str, ...] = ()
     stream: bool = True
     shows: bool = True
+    has_text: bool = True
     sampling: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()

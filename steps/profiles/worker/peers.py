@@ -59,8 +59,12 @@ class WorkerPeers(ClientOnly):
     def lacks(self, case: Case) -> str | None:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
             return URL_ONLY
-        missing = next((need for need in sorted(case.needs) if not self.card.declares(need)), None)
+        missing = next((need for need in sorted(case.needs) if not self._has(need)), None)
         return lacking(CAPABILITIES, missing) if missing else None
+
+    def _has(self, need: str) -> bool:
+        """Whether the card declares it, or has a variant of that name."""
+        return self.key is not None if need == "key" else self.card.declares(need)
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
         return self.card.slots

@@ -1,9 +1,11 @@
 """The profile `worker`: an inference worker that streams tokens is judged; the suite is its client."""
 
 from rollout_conformance.contracts import requirements
+from rollout_conformance.contracts.worker.lifecycle import TABLES
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.profiles.parts import Mutants, Reference
+from rollout_conformance.steps.profiles.parts import Explore, Fuzz, Mutants, Reference
+from rollout_conformance.steps.profiles.worker import fuzz_adapter
 from rollout_conformance.steps.profiles.worker.card import WorkerCard
 from rollout_conformance.steps.profiles.worker.cause import cause
 from rollout_conformance.steps.profiles.worker.context import WorkerState
@@ -19,6 +21,14 @@ from rollout_conformance.steps.profiles.worker.view import WorkerView, read
 from rollout_conformance.steps.profiles.worker.vocabulary import VOCABULARY
 
 CARRIED_OUT = "WORKER-200"
+
+
+def exploration() -> Explore:
+    """Imported when it is asked for: it needs Hypothesis."""
+    from rollout_conformance.steps.profiles.worker import exploration as module
+
+    return module
+
 
 PROFILE: Profile[WorkerState, WorkerView] = Profile(
     name="worker",
@@ -41,11 +51,23 @@ PROFILE: Profile[WorkerState, WorkerView] = Profile(
     cause=cause,
     ends_by_itself=CARRIED_OUT,
     at_any_level=frozenset({"WORKER-202"}),
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="WORKER-300",
+        accepts="WORKER-301",
+        rejects="WORKER-302",
+        no_5xx="WORKER-303",
+        no_internals="WORKER-203",
+        no_secrets="WORKER-202",
+        by_check={"unsupported_method": "WORKER-064"},
+        gateway=False,
+    ),
     greeting=greeting,
     probe_result=probe_result,
     vocabulary=VOCABULARY,
     capabilities=frozenset(CAPABILITIES),
     card=WorkerCard,
     closing="Not fit to generate rollouts",
-    unexplored="explore walks over the order of events of a rollout; the cases (`run`) judge cancellations and disconnects in every state of a job",
+    tables=TABLES,
+    explore=exploration,
 )

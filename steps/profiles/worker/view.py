@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.lenient_json import listed, mapping
 from rollout_conformance.steps.http.client_case import HttpView
 from rollout_conformance.steps.http.responses import KeptResponse, responses_of
 from rollout_conformance.steps.profiles.worker.context import WorkerContext, WorkerSession
-from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
+from rollout_conformance.steps.profiles.worker.dialects.base import READABLE, Dialect
 from rollout_conformance.steps.profiles.worker.events import EOS, STOP, Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.sse.streams import StreamedResponse
@@ -29,11 +30,28 @@ class JobResponse(StreamedResponse):
         return (self.header("content-type") or "").partition(";")[0].strip().lower() == "text/event-stream"
 
     @property
+    def stops(self) -> list[str]:
+        """The stop texts of the request, wherever the dialect writes them."""
+        places = (self.request, *(mapping(self.request.get(name)) for name in ("sampling_params", "parameters")))
+        found: object = next((place["stop"] for place in places if "stop" in place), [])
+        return [one for one in listed(found) if isinstance(one, str)]
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether an event could not be read at all, so that its tokens are missing from the rest."""
+        return any(breach.requirement == READABLE for breach in self.transcript.breaches)
+
+    @property
     def reason(self) -> str | None:
         """Why the job ended. A stop without a stop text in the request is an end of the model's own."""
         reason, end = self.transcript.reason, self.transcript.end
         merged = self.dialect.name in ("vllm-generate", "sglang")  # which have one word for both
-        if reason == STOP and merged and not self.spec.stop and not (end and isinstance(end.matched, str) and end.matched):
+        if (
+            reason == STOP
+            and merged
+            and not self.spec.stop
+            and not (end and isinstance(end.matched, str) and end.matched)
+        ):
             return EOS
         return reason
 
@@ -55,11 +73,13 @@ class JobResponse(StreamedResponse):
 
 @dataclass(frozen=True, slots=True)
 class WorkerView(HttpView):
-    """`cancelled` is when each job was cancelled, in seconds since the case began, by the name of its response; `stopped` whether the
+    """`cancelled` is when each job was cancelled, in seconds since the case began, by the name of its response, `cancelled_ids` the
+    ids that were; `stopped` whether the
     case stopped the worker."""
 
     worker: WorkerContext = field(kw_only=True)
     cancelled: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+    cancelled_ids: frozenset[str] = field(default=frozenset(), kw_only=True)
     unplayable: str = field(default="", kw_only=True)
     stopped: bool = field(default=False, kw_only=True)
     unowed: frozenset[int] = field(default=frozenset(), kw_only=True)
@@ -85,6 +105,7 @@ def read(session: WorkerSession, case: Case) -> WorkerView:
         session.context,
         worker=session.context,
         cancelled=session.state.get("cancels", {}),
+        cancelled_ids=frozenset(session.state.get("cancelled_ids", ())),
         unplayable=session.state.get("unplayable", ""),
         stopped=session.state.get("stopped", False),
     )

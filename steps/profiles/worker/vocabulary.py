@@ -33,6 +33,7 @@ VOCABULARY = Vocabulary.of(
     actions.Health,
     actions.StopWorker,
     endings.Ended,
+    endings.EndedOrRejected,
     endings.CarriedOut,
     endings.CarriedOutOrRejected,
     endings.Cancelled,

@@ -6,6 +6,5 @@ from rollout_conformance.steps.profiles.worker.dialects import llamacpp, orcd, s
 from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
 
 DIALECTS: Mapping[str, Dialect] = {
-    one.name: one
-    for one in (orcd.DIALECT, vllm_generate.DIALECT, sglang.DIALECT, tgi.DIALECT, llamacpp.DIALECT)
+    one.name: one for one in (orcd.DIALECT, vllm_generate.DIALECT, sglang.DIALECT, tgi.DIALECT, llamacpp.DIALECT)
 }

@@ -68,7 +68,9 @@ def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list
 def _tokens(at: int, data: Mapping[str, Any]) -> Tokens:
     probabilities = data.get("completion_probabilities")
     logprobs = (
-        tuple(number(one.get("logprob")) for one in mappings(probabilities)) if isinstance(probabilities, list) else None
+        tuple(number(one.get("logprob")) for one in mappings(probabilities))
+        if isinstance(probabilities, list)
+        else None
     )
     ids = integers(data.get("tokens"))
     if not ids and isinstance(probabilities, list):
@@ -97,6 +99,4 @@ def read_whole(found: Any) -> Transcript:
     return Transcript((_tokens(0, answer), _end(0, answer, text(answer.get("content")))))
 
 
-DIALECT = Dialect(
-    "llamacpp", PATH, PATH, body, read, read_whole, max_tokens_at="n_predict"
-)
+DIALECT = Dialect("llamacpp", PATH, PATH, body, read, read_whole, max_tokens_at="n_predict")

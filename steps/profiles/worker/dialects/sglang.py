@@ -36,7 +36,7 @@ from rollout_conformance.steps.sse.streams import Chunk
 
 PATH = "/generate"
 REASONS = {"length": LENGTH, "stop": STOP, "abort": CANCELLED, "error": ERROR}
-FRAMED = "WORKER-104"
+FRAMED, KEPT = "WORKER-104", "WORKER-107"
 
 
 def body(spec: JobSpec) -> dict[str, Any]:
@@ -109,15 +109,27 @@ class _Reader:
         """What does not begin with what the event before held. At its end a text may be cut back by a stop text that has begun."""
         seen = self.seen
         pairs: list[tuple[str, Any, Any]] = [("text", seen.text, shown)]
+        if reason is not None and REASONS.get(str(mapping(reason).get("type"))) == CANCELLED:
+            return self._lost(at, shown, ids)
         if reason is not None and seen.text.startswith(shown):
             pairs = []
         pairs += [("output_ids", seen.ids, ids)] if ids is not None else []
         pairs += [("output_token_logprobs", seen.logprobs, logprobs)] if logprobs is not None else []
         return [
-            Breach(FRAMED, f"{name}, cumulative: it begins with {show(_plain(before))}", f"event {at}: {show(_plain(now))}")
+            Breach(
+                FRAMED, f"{name}, cumulative: it begins with {show(_plain(before))}", f"event {at}: {show(_plain(now))}"
+            )
             for name, before, now in pairs
             if now[: len(before)] != before
         ][:1]
+
+    def _lost(self, at: int, shown: str, ids: tuple[int, ...] | None) -> list[Breach]:
+        """What an aborted job no longer has of the tokens that were sent."""
+        seen = self.seen
+        if shown.startswith(seen.text) and (ids is None or ids[: len(seen.ids)] == seen.ids):
+            return []
+        expected = f"the tokens that were sent before: {show(seen.text)}, {len(seen.ids)} ids"
+        return [Breach(KEPT, expected, f"event {at}: {show(shown)}, {len(ids or ())} ids")]
 
 
 def _plain(value: object) -> object:

@@ -48,6 +48,8 @@ def body(spec: JobSpec) -> dict[str, Any]:
         "sampling_params": {**sampling, **spec.sampling},
         "stream": spec.stream,
     }
+    if spec.has_text:
+        members["output_mode"] = "text"
     if spec.stream:
         members["stream_options"] = {"include_usage": True}
     return spec.finished(members)
@@ -120,4 +122,3 @@ DIALECT = Dialect(
     has_marker=True,
     max_tokens_at="sampling_params.max_tokens",
 )
-

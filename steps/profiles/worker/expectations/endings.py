@@ -14,7 +14,7 @@ from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerVi
 
 Reason = Literal["length", "stop", "eos", "cancelled", "error"]
 CANCEL_S = 5.0
-ABORTED = "WORKER-110"
+IN_TIME, ABORTED = "WORKER-045", "WORKER-110"
 SLOW_S = 0.2  # a shorter stream shows nothing of when its tokens were generated
 
 
@@ -59,6 +59,30 @@ class Ended(JobExpectation):
         if self.tokens is None or reason != LENGTH or found is None:
             return Check(True, "", "")
         return Check(found == self.tokens, f"{self.tokens} tokens", ended(job))
+
+
+@verb("ended_or_rejected", example="{of: it, reasons: [length, eos]}")
+@phrase("{of:responses} is rejected, or ends for the reason {reasons}")
+@dataclass(frozen=True, slots=True)
+class EndedOrRejected(JobExpectation):
+    """The job is rejected with 4xx, or ends for one of these reasons."""
+
+    reasons: tuple[Reason, ...]
+    "As of `ended`."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    @property
+    def must_be_rejected(self) -> bool:
+        return True  # an error of the server is judged here as well
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        if response.is_success and response.reason is None:
+            return None
+        ok = response.reason in self.reasons if response.is_success else response.is_client_error
+        return Check(ok, f"4xx, or an end for the reason {' or '.join(self.reasons)}", ended(response))
 
 
 @verb("carried_out", short="of", example=("it", "[first, second]"))
@@ -128,8 +152,8 @@ class Cancelled(JobExpectation):
         if late and taken - job.late_s <= self.within_s:
             return None
         return [
-            Check(not late, expected, f"{taken:.2f} s, {ended(job)}", timing=late),
-            Check(job.reason == CANCELLED, expected, ended(job)),
+            Check(not late, expected, f"{taken:.2f} s, {ended(job)}", requirement=IN_TIME, timing=late),
+            Check(job.reason == CANCELLED, expected, ended(job), requirement=IN_TIME),
             Check(True, "", "", requirement=ABORTED),
         ]
 
@@ -139,7 +163,7 @@ class Cancelled(JobExpectation):
         if job.reason == EOS or found is None or limit is None:
             return None
         if found >= limit:
-            return Check(False, expected, ended(job))
+            return Check(False, expected, ended(job), requirement=IN_TIME)
         return Check(False, "the reason of a job that was cancelled", ended(job), requirement=ABORTED)
 
 

@@ -16,7 +16,9 @@ PARTS: tuple[Part, ...] = ("text", "ids", "logprobs", "reason")
 BROKEN = "�"
 
 
-def difference(first: JobResponse, second: JobResponse, tolerance: float, parts: Sequence[Part] = PARTS) -> tuple[str, str] | None:
+def difference(
+    first: JobResponse, second: JobResponse, tolerance: float, parts: Sequence[Part] = PARTS
+) -> tuple[str, str] | None:
     """What two outputs differ in first, as both values; None where they are equal. What one of them does not show is not compared."""
     one, other = first.transcript, second.transcript
     if "ids" in parts and one.ids is not None and other.ids is not None and one.ids != other.ids:
@@ -30,9 +32,7 @@ def difference(first: JobResponse, second: JobResponse, tolerance: float, parts:
     return None
 
 
-def _logprobs(
-    one: Sequence[float | None], other: Sequence[float | None], tolerance: float
-) -> tuple[str, str] | None:
+def _logprobs(one: Sequence[float | None], other: Sequence[float | None], tolerance: float) -> tuple[str, str] | None:
     if len(one) != len(other):
         return f"{len(one)} log probabilities", f"{len(other)} log probabilities"
     for n, (mine, theirs) in enumerate(zip(one, other, strict=True)):
@@ -88,7 +88,9 @@ class DifferentOutputs(JobsTogether):
         if len(responses) < 2 or not complete(responses):
             return None
         same = all(difference(responses[0], job, 0.0, ("text", "ids")) is None for job in responses[1:])
-        return Check(not same, "outputs that are not all equal", f"{len(responses)} times {show(responses[0].transcript.text)}")
+        return Check(
+            not same, "outputs that are not all equal", f"{len(responses)} times {show(responses[0].transcript.text)}"
+        )
 
 
 @verb("begins", example="{of: cancelled, control: whole}")

@@ -32,9 +32,14 @@ class Rejected(ResponseExpectation):
     field: str = ""
     "The member that `errors` has to name, in the dialect `orcd`, where the response has `errors`."
     violations: int = 0
-    "How many entries `errors` has to have, where the response has `errors`; 0: any number."
+    "How many entries `errors` has to have; 0: it may be absent."
     json: bool = False
     "Whether the body has to be JSON, with the status 400, 413 or 415."
+
+    @property
+    def judges_ends(self) -> bool:
+        """A stream that consists of an error is judged here."""
+        return True
 
     @property
     def may_be_rejected(self) -> bool:
@@ -53,12 +58,17 @@ class Rejected(ResponseExpectation):
         found = [Check(True, "", ""), Check(True, "", "", requirement=BEFORE)]
         if self.json:
             ok = response.status in STATUSES and isinstance(response.body, Mapping)
-            found.append(Check(ok, "JSON, with 400, 413 or 415", f"{response.header('content-type')}, {what}", requirement=ENVELOPE))
+            found.append(
+                Check(
+                    ok, "JSON, with 400, 413 or 415", f"{response.header('content-type')}, {what}", requirement=ENVELOPE
+                )
+            )
         return [*found, *self._entries(response)]
 
     def _entries(self, response: KeptResponse) -> Sequence[Check]:
         if not isinstance(response.fields.get("errors"), list):
-            return []
+            missing = Check(False, f"`errors` with {self.violations} entries", response.shown(), requirement=EACH)
+            return [missing] if self.violations else []
         entries = mappings(response.fields.get("errors"))
         found = [_described(listed(response.fields.get("errors")), response)]
         if self.field:
@@ -73,7 +83,8 @@ class Rejected(ResponseExpectation):
 
 def _described(entries: Sequence[object], response: KeptResponse) -> Check:
     ok = bool(entries) and all(
-        isinstance(one, Mapping) and all(isinstance(one.get(name), str) and one.get(name) for name in ("field", "constraint", "message"))
+        isinstance(one, Mapping)
+        and all(isinstance(one.get(name), str) and one.get(name) for name in ("field", "constraint", "message"))
         for one in entries
     )
     return Check(ok, "entries with field, constraint and message", response.shown(), requirement=MEMBERS)
@@ -111,7 +122,9 @@ class TreatedEqually(JobsTogether):
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         accepted = [job for job in responses if job.is_success]
         expected = "all are rejected with 4xx, or all are carried out with equal output"
-        if any(not job.is_success and not job.is_client_error for job in responses) or 0 < len(accepted) < len(responses):
+        if any(not job.is_success and not job.is_client_error for job in responses) or 0 < len(accepted) < len(
+            responses
+        ):
             return Check(False, expected, ", ".join(str(job.status) for job in responses))
         if accepted and all(job.ran_out and job.reason != EOS for job in accepted):
             for job in accepted[1:]:

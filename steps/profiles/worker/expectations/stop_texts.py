@@ -13,7 +13,14 @@ from rollout_conformance.steps.profiles.worker.expectations.endings import ended
 from rollout_conformance.steps.profiles.worker.stop_choice import stop_position
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
-FIRST = "WORKER-018"
+UNIFORM = "WORKER-016"
+LESS, NONE, PART, ALL, MORE = (
+    "less than what is before it",
+    "nothing of it",
+    "a part of it",
+    "all of it",
+    "more than it",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +74,34 @@ class Stopped(JobExpectation):
         reasons = {STOP} | ({LENGTH} if any(one.tokens == job.spec.max_tokens for one in first) else set())
         if job.reason not in reasons:
             return Check(False, expected, ended(job))
-        ok = any(_is_cut(job.transcript.text, whole, one) for one in first)
+        text = job.transcript.text
+        if whole.startswith(text) and any(_shown(text, one) == PART for one in first):
+            return Check(
+                False, "the whole stop text is part of the output, or none of it", ended(job), requirement=UNIFORM
+            )
+        ok = whole.startswith(text) and any(_shown(text, one) in (NONE, ALL) for one in first)
         return [Check(ok, expected, ended(job)), *_named(job, first)]
 
 
 def _named(job: JobResponse, first: Sequence[Place]) -> list[Check]:
     matched = job.transcript.end.matched if job.transcript.end else ABSENT
-    if job.reason != STOP or not isinstance(matched, str) or not matched or job.dialect.name not in ("orcd", "llamacpp", "sglang"):
+    if (
+        job.reason != STOP
+        or not isinstance(matched, str)
+        or not matched
+        or job.dialect.name not in ("orcd", "llamacpp", "sglang")
+    ):
         return []
     return [Check(matched in [one.stop for one in first], f"the stop text {show(first[0].stop)}", show(matched))]
 
 
-def _is_cut(text: str, whole: str, place: Place) -> bool:
-    """Before the stop text, behind it, or behind the token that completes it."""
-    if not whole.startswith(text):
-        return False
-    return len(text) == place.start or place.end <= len(text) <= place.token_end
+def _shown(text: str, place: Place) -> str:
+    """How much of its stop text an output has; it may end with the token that completes the stop text."""
+    if len(text) <= place.start:
+        return NONE if len(text) == place.start else LESS
+    if len(text) < place.end:
+        return PART
+    return ALL if len(text) <= place.token_end else MORE
 
 
 @verb("uniform_stop_text", example="{of: [a, b, c], control: whole}")
@@ -99,9 +118,12 @@ class UniformStopText(JobsTogether):
         stopped = [job for job in responses if job.reason == STOP]
         if control is None or not control.ran_out or len(stopped) < 2:
             return None
-        kept = {job.name: any(one.end <= len(job.transcript.text) for one in places(job.spec.stop, control)) for job in stopped}
-        observed = ", ".join(f"{name}: {'part of it' if is_kept else 'not part of it'}" for name, is_kept in kept.items())
-        return Check(len(set(kept.values())) == 1, "the stop text is part of every output, or of none", observed)
+        shown = {
+            job.name: _shown(job.transcript.text, one) for job in stopped for one in places(job.spec.stop, control)[:1]
+        }
+        observed = ", ".join(f"{name}: {how}" for name, how in shown.items())
+        ok = len(set(shown.values())) <= 1 and PART not in shown.values()
+        return Check(ok, "the stop text is part of every output, or of none", observed)
 
 
 @verb("same_reason", short="of", example="[a, b]")

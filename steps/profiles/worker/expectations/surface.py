@@ -1,7 +1,7 @@
 """Identifiers of requests, and what the health of a worker describes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,9 @@ class Correlated(ComparedResponses):
                     return Check(False, f"X-Correlation-ID {sent}", show(found))
                 continue
             if not UUID.fullmatch(found) or found == sent or found in made:
-                return Check(False, "X-Correlation-ID with a new UUID", f"{show(found)} for the request with {show(sent)}")
+                return Check(
+                    False, "X-Correlation-ID with a new UUID", f"{show(found)} for the request with {show(sent)}"
+                )
             made.add(found)
         return Check(True, "", "")
 
@@ -61,7 +63,7 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
-MEMBERS = {
+MEMBERS: Mapping[str, Callable[[Any], bool]] = {
     "resident": lambda value: value is True,
     "quant_kind": lambda value: isinstance(value, str) and bool(value),
     "vram_bytes_used": _is_count,

@@ -15,7 +15,7 @@ ABOVE_ZERO = 1e-3  # rounding of the log probability of a certain token
 
 def counters(view: WorkerView) -> Iterator[Evidence]:
     for response in view.jobs:
-        if response.is_success and not response.left and response.transcript.terminals:
+        if response.is_success and not response.left and response.transcript.terminals and not response.is_unreadable:
             yield from _final(response)
             yield from _columns(response)
             yield from _versions(response)
@@ -52,7 +52,9 @@ def _columns(response: JobResponse) -> Iterator[Evidence]:
         return
     if ids is not None:
         observed = f"{len(ids)} token ids and {len(values)} log probabilities"
-        yield evidence(len(values) == len(ids), "WORKER-102", "one log probability for each token id", observed, response)
+        yield evidence(
+            len(values) == len(ids), "WORKER-102", "one log probability for each token id", observed, response
+        )
     odd = next((n for n, one in enumerate(values) if one is None or not math.isfinite(one) or one > ABOVE_ZERO), None)
     observed = "" if odd is None else f"token {odd}: {values[odd]!r}"
     yield evidence(odd is None, "WORKER-102", "finite log probabilities of at most 0", observed, response)
@@ -60,7 +62,12 @@ def _columns(response: JobResponse) -> Iterator[Evidence]:
 
 def _versions(response: JobResponse) -> Iterator[Evidence]:
     end, ids = response.transcript.end, response.transcript.ids
-    if end is None or ids is None or not isinstance(end.weight_versions, list) or response.dialect.name != "vllm-generate":
+    if (
+        end is None
+        or ids is None
+        or not isinstance(end.weight_versions, list)
+        or response.dialect.name != "vllm-generate"
+    ):
         return
     spans = [one for one in end.weight_versions if isinstance(one, Mapping)]
     if not all(type(one.get(name)) is int for one in spans for name in ("start", "end")):
@@ -69,4 +76,6 @@ def _versions(response: JobResponse) -> Iterator[Evidence]:
     at = 0
     for start, stop in bounds:
         at = stop if start == at else -1
-    yield evidence(at == len(ids), "WORKER-116", f"spans that cover 0 to {len(ids)} once", show(end.weight_versions), response)
+    yield evidence(
+        at == len(ids), "WORKER-116", f"spans that cover 0 to {len(ids)} once", show(end.weight_versions), response
+    )

@@ -34,7 +34,9 @@ def _started(view: WorkerView, response: JobResponse) -> Iterator[Evidence]:
     own = response.spec.id
     yield evidence(started.job_id == own, "WORKER-002", f"job_id {show(own)}", show(started.job_id), response)
     expected = "an ISO 8601 time of the present"
-    yield evidence(_is_now(started.started_at, response.read_at), "WORKER-003", expected, show(started.started_at), response)
+    yield evidence(
+        _is_now(started.started_at, response.read_at), "WORKER-003", expected, show(started.started_at), response
+    )
     if view.worker.model is not None:
         known = view.worker.model
         yield evidence(started.model == known, "WORKER-004", f"model {show(known)}", show(started.model), response)
@@ -56,7 +58,7 @@ def _is_now(written: object, now: float) -> bool:
 
 def _counted(response: JobResponse) -> Iterator[Evidence]:
     shown = [token.index for token in response.transcript.tokens]
-    if not shown:
+    if not shown or response.is_unreadable:
         return
     odd = next((n for n, index in enumerate(shown) if type(index) is not int or index != n), None)
     observed = "" if odd is None else f"token event {odd}: i {show(shown[odd])}"
@@ -82,7 +84,9 @@ def _measured(response: JobResponse) -> Iterator[Evidence]:
         if isinstance(event, Metrics) and isinstance(event.members, dict):
             rate, memory = number(event.members.get("tokens_per_sec")), event.members.get("vram_bytes", 0)
             ok = rate is not None and rate > 0 and (number(memory) or 0) >= 0
-            yield evidence(ok, "WORKER-061", "tokens_per_sec above 0, vram_bytes of at least 0", show(event.members), response)
+            yield evidence(
+                ok, "WORKER-061", "tokens_per_sec above 0, vram_bytes of at least 0", show(event.members), response
+            )
     end = response.transcript.end
     if end is None or end.elapsed_ms is ABSENT or not response.transcript.tokens or response.elapsed_s is None:
         return
@@ -107,7 +111,9 @@ def ends(view: WorkerView) -> Iterator[Evidence]:
 
 def _is_end_of_text(written: object) -> bool:
     """Whether a word in lower case with underscores may stand for the end of the model's text."""
-    return isinstance(written, str) and written.islower() and ("eos" in written or "end" in written) and " " not in written
+    return (
+        isinstance(written, str) and written.islower() and ("eos" in written or "end" in written) and " " not in written
+    )
 
 
 def _matched(response: JobResponse) -> Iterator[Evidence]:
@@ -115,9 +121,9 @@ def _matched(response: JobResponse) -> Iterator[Evidence]:
     if end is None or response.dialect.name not in ("orcd", "llamacpp"):
         return
     named = end.matched if end.matched not in (ABSENT, None, "") else None
-    if end.reason == STOP and named is not None:
-        stops = list(response.spec.stop)
+    if end.reason == STOP and (named is not None or (response.stops and response.dialect.name == DIALECT.name)):
+        stops = response.stops
         yield evidence(named in stops, "WORKER-013", f"one of the stop texts {show(stops)}", show(named), response)
-    elif end.reason != STOP:
+    elif end.reason not in (STOP, UNKNOWN):
         observed = f"{show(end.written)} with the stop text {show(named)}"
         yield evidence(named is None, "WORKER-014", f"{show(end.written)} without a stop text", observed, response)

@@ -17,7 +17,9 @@ def accepted(view: WorkerView) -> Iterator[Evidence]:
     for response in view.jobs:
         if response.is_success and response.spec.stream:
             observed = f"{response.status}, {show(response.header('content-type'))}"
-            yield evidence(response.status == 200 and response.is_stream, "WORKER-001", f"200, {STREAM}", observed, response)
+            yield evidence(
+                response.status == 200 and response.is_stream, "WORKER-001", f"200, {STREAM}", observed, response
+            )
 
 
 def no_leaks(view: WorkerView) -> Iterator[Evidence]:
@@ -25,7 +27,11 @@ def no_leaks(view: WorkerView) -> Iterator[Evidence]:
     for response in view.responses:
         if keys:
             shown = next((key for key in keys if key in response.text), None)
-            yield Finding("WORKER-202", "no API key in a response", "an API key", (response.n,)) if shown else Satisfied("WORKER-202")
+            yield (
+                Finding("WORKER-202", "no API key in a response", "an API key", (response.n,))
+                if shown
+                else Satisfied("WORKER-202")
+            )
         text = _error_text(response)
         if text:
             yield _internals(view, response, text)

@@ -41,7 +41,9 @@ def _utf8(response: JobResponse) -> Evidence:
         return Finding(READABLE, "whole characters", show(text), (response.n,))
     odd = text.rstrip(BROKEN).find(BROKEN)
     if odd >= 0 and BROKEN not in response.spec.prompt and not response.spec.temperature:
-        return Finding(READABLE, "whole characters", f"U+FFFD in {show(text[max(0, odd - 10) : odd + 10])}", (response.n,))
+        return Finding(
+            READABLE, "whole characters", f"U+FFFD in {show(text[max(0, odd - 10) : odd + 10])}", (response.n,)
+        )
     return Satisfied(READABLE)
 
 
@@ -54,5 +56,7 @@ def whole_text(view: WorkerView) -> Iterator[Evidence]:
         joined, whole = response.transcript.joined, end.text
         shorter, longer = sorted((joined.rstrip(BROKEN), whole.rstrip(BROKEN)), key=len)
         rest = longer.removeprefix(shorter)
-        ok = longer.startswith(shorter) and (not rest or any(stop.startswith(rest) or rest.startswith(stop) for stop in response.spec.stop))
+        ok = longer.startswith(shorter) and (
+            not rest or any(stop.startswith(rest) or rest.startswith(stop) for stop in response.spec.stop)
+        )
         yield evidence(ok, "WORKER-105", f"the text of the tokens, {show(joined)}", show(whole), response)
