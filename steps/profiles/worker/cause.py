@@ -6,6 +6,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.http import client_case
+from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READABLE
 from rollout_conformance.steps.profiles.worker.events import CANCELLED, ERROR, Failure
 from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
@@ -29,18 +30,42 @@ def cause(case: Case, view: WorkerView) -> Cause | None:
 
 
 def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
-    if job.left or not job.is_success:
+    if not job.is_success:
+        return None
+    if found := _unreadable(job):
+        return found
+    if job.left:
         return None
     if job.fault:
         if _judges_ends(case, view, job) and (view.stopped or job.n in _may_be_refused(case, view)):
             return None
         silent = job.fault.startswith("no end within")
-        requirement = "WORKER-045" if silent and job.name in view.cancelled else "WORKER-005"
-        finding = Finding(requirement, COMPLETE, job.fault, (job.n,), timing=silent)
+        finding = Finding(
+            _of_silence(view, job) if silent else "WORKER-005", COMPLETE, job.fault, (job.n,), timing=silent
+        )
         return Cause(f"the stream of a job: {job.fault}", finding, job.n, certain=True)
     if job.reason not in (ERROR, CANCELLED) or _judges_ends(case, view, job) or _was_cancelled(view, job):
         return None
     return _failed(case, view, job)
+
+
+def _of_silence(view: WorkerView, job: JobResponse) -> str:
+    """What a job without an end breaks: it was cancelled, has the id of another one, or waits for the slot of a client that has left."""
+    if job.name in view.cancelled:
+        return "WORKER-045"
+    if any(one.spec.id == job.spec.id for one in view.jobs if one.name != job.name):
+        return "WORKER-052"
+    waits = not job.transcript.tokens and any(one.left for one in view.jobs)
+    return "WORKER-049" if waits else "WORKER-005"
+
+
+def _unreadable(job: JobResponse) -> Cause | None:
+    """An event that cannot be read, or a framing that is another: all that is computed from the tokens rests on it."""
+    found = next((one for one in job.transcript.breaches if one.requirement in (READABLE, FRAMED)), None)
+    if found is None:
+        return None
+    finding = Finding(found.requirement, found.expected, found.observed, (job.n,))
+    return Cause(f"a stream that cannot be read: {found.observed}", finding, job.n, certain=True)
 
 
 def _failed(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:

@@ -8,7 +8,7 @@ from rollout_conformance.steps.engine.lenient_json import listed, mapping
 from rollout_conformance.steps.http.client_case import HttpView
 from rollout_conformance.steps.http.responses import KeptResponse, responses_of
 from rollout_conformance.steps.profiles.worker.context import WorkerContext, WorkerSession
-from rollout_conformance.steps.profiles.worker.dialects.base import READABLE, Dialect
+from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READABLE, Dialect
 from rollout_conformance.steps.profiles.worker.events import EOS, STOP, Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.sse.streams import StreamedResponse
@@ -38,8 +38,8 @@ class JobResponse(StreamedResponse):
 
     @property
     def is_unreadable(self) -> bool:
-        """Whether an event could not be read at all, so that its tokens are missing from the rest."""
-        return any(breach.requirement == READABLE for breach in self.transcript.breaches)
+        """Whether events could not be read as the dialect writes them, so that tokens are missing or repeated."""
+        return any(breach.requirement in (READABLE, FRAMED) for breach in self.transcript.breaches)
 
     @property
     def reason(self) -> str | None:

@@ -41,6 +41,7 @@ VOCABULARY = Vocabulary.of(
     endings.Lasts,
     endings.Accepted,
     endings.ReportsSeed,
+    endings.FailsWithEvent,
     endings.HasTerminal,
     outputs.SameOutput,
     outputs.SameEach,

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.profiles.worker.events import Breach, Event, Transcript
+from rollout_conformance.steps.profiles.worker.events import Breach, Event, Tokens, Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.sse.streams import DONE, Chunk
 
+REPEATS = 3  # events that begin as the one before: fewer may be chance
 Framing = Literal["cumulative", "delta"]
-READABLE = "WORKER-011"
+READABLE, FRAMED = "WORKER-011", "WORKER-104"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,20 @@ def read_each(chunks: Sequence[Chunk], read: Reader, marker: Callable[[int], Eve
             seen = str(chunk.data) if isinstance(chunk.data, NotJson) else show(chunk.data)
             breaches.append(Breach(READABLE, "data that is a JSON object", f"event {at}: {seen}"))
     return Transcript(tuple(events), tuple(breaches))
+
+
+def repeated_ids(events: Sequence[Event]) -> list[Breach]:
+    """Increments that are none: from the second on, each event has all ids of the one before, and more."""
+    shown = [one.ids for one in events if isinstance(one, Tokens) and one.ids]
+    if len(shown) < REPEATS or not all(
+        after[: len(before)] == before and len(after) > len(before) for before, after in pairwise(shown)
+    ):
+        return []
+    expected, observed = (
+        "the new token ids in each event",
+        f"{show(list(shown[0]))}, {show(list(shown[1]))}, {show(list(shown[2]))}, ...",
+    )
+    return [Breach(FRAMED, expected, observed)]
 
 
 def integer(value: object) -> int | None:

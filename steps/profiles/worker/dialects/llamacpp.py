@@ -12,6 +12,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     integers,
     number,
     read_each,
+    repeated_ids,
 )
 from rollout_conformance.steps.profiles.worker.dialects.vllm_generate import failure
 from rollout_conformance.steps.profiles.worker.events import (
@@ -48,7 +49,8 @@ def body(spec: JobSpec) -> dict[str, Any]:
 
 
 def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
-    return read_each(chunks, _event, Marker)
+    found = read_each(chunks, _event, Marker)
+    return Transcript(found.events, (*found.breaches, *repeated_ids(found.events)))
 
 
 def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:

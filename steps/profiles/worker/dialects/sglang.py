@@ -8,6 +8,7 @@ from typing import Any
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, text
 from rollout_conformance.steps.profiles.worker.dialects.base import (
+    FRAMED,
     Dialect,
     Framing,
     integer,
@@ -36,7 +37,7 @@ from rollout_conformance.steps.sse.streams import Chunk
 
 PATH = "/generate"
 REASONS = {"length": LENGTH, "stop": STOP, "abort": CANCELLED, "error": ERROR}
-FRAMED, KEPT = "WORKER-104", "WORKER-107"
+KEPT = "WORKER-107"
 
 
 def body(spec: JobSpec) -> dict[str, Any]:
@@ -64,10 +65,14 @@ class _Seen:
 class _Reader:
     framing: Framing
     seen: _Seen = field(default_factory=_Seen)
+    has_ended: bool = False
 
     def __call__(self, at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:
         if data.get("error") is not None:
             events.append(failure(at, data))
+            return
+        if self.has_ended and member(data, "meta_info", "finish_reason") is None:
+            events.append(Metrics(at, data))  # an event after the end, whatever it holds
             return
         if "text" not in data and "output_ids" not in data and "meta_info" not in data:
             events.append(Metrics(at, data))
@@ -77,6 +82,7 @@ class _Reader:
         breaches += broken if not breaches else []
         events += found
         if reason is not None:
+            self.has_ended = True
             events.append(end(at, data, reason, self.seen.text))
 
     def _tokens(self, at: int, data: Mapping[str, Any], reason: object) -> tuple[list[Event], list[Breach]]:

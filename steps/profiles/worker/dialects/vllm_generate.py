@@ -12,6 +12,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     member,
     number,
     read_each,
+    repeated_ids,
 )
 from rollout_conformance.steps.profiles.worker.events import (
     CANCELLED,
@@ -56,7 +57,8 @@ def body(spec: JobSpec) -> dict[str, Any]:
 
 
 def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
-    return read_each(chunks, _chunk, Marker)
+    found = read_each(chunks, _chunk, Marker)
+    return Transcript(found.events, (*found.breaches, *repeated_ids(found.events)))
 
 
 def _chunk(at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:

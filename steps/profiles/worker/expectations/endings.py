@@ -218,6 +218,22 @@ class ReportsSeed(JobExpectation):
         return Check(ok, f"the seed {self.seed if self.seed is not None else 'as an integer'}", show(found))
 
 
+@verb("failed", short="of", example="it")
+@phrase("{of:responses} fails with an error event")
+@dataclass(frozen=True, slots=True)
+class FailsWithEvent(JobExpectation):
+    """The job fails within its stream, which has an error event and no end."""
+
+    @property
+    def judges_ends(self) -> bool:
+        return True
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        if not response.is_success or response.transcript.reason is None:
+            return None
+        return Check(response.reason == ERROR, "an error event, and no end", ended(response))
+
+
 @verb("has_terminal", short="of", example="it")
 @phrase("{of:response} has a terminal")
 @dataclass(frozen=True, slots=True)

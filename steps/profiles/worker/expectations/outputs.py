@@ -8,6 +8,7 @@ from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check
 from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.profiles.worker.events import ENDS
 from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether, complete
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
@@ -107,6 +108,15 @@ class Begins(JobsTogether):
         if control is None or not control.ran_out or not all(job.transcript.tokens for job in responses):
             return None
         for job in responses:
+            if (
+                job.name in view.cancelled
+                and job.reason in ENDS
+                and len(job.transcript.tokens) < len(control.transcript.tokens)
+            ):
+                observed = (
+                    f"{job.name}: {job.reason} after {len(job.transcript.tokens)} tokens, where {control.name} has more"
+                )
+                return Check(False, "the reason of a job that was cancelled", observed, requirement="WORKER-110")
             if found := _not_begun(job, control):
                 return Check(False, f"the beginning of {found[0]}", f"{job.name}: {found[1]}")
         return Check(True, "", "")

@@ -141,7 +141,7 @@ class RefusedOrCarriedOut(ResponseExpectation):
     def check(self, response: KeptResponse, view: WorkerView) -> Check:
         expected = "the job is rejected at once, or waits and is carried out"
         if not isinstance(response, JobResponse) or not response.is_success:
-            ok = response.status is not None and response.status >= 400
+            ok = response.is_client_error or response.status == 503
             return Check(ok, expected, response.shown())
         failed = response.transcript.failure
         ok = response.ran_out or (failed is not None and failed.retriable is True)

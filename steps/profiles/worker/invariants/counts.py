@@ -15,7 +15,12 @@ ABOVE_ZERO = 1e-3  # rounding of the log probability of a certain token
 
 def counters(view: WorkerView) -> Iterator[Evidence]:
     for response in view.jobs:
-        if response.is_success and not response.left and response.transcript.terminals and not response.is_unreadable:
+        if (
+            response.is_success
+            and not response.left
+            and len(response.transcript.terminals) == 1
+            and not response.is_unreadable
+        ):
             yield from _final(response)
             yield from _columns(response)
             yield from _versions(response)

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.profiles.worker.dialects.base import READABLE
+from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READABLE
 from rollout_conformance.steps.profiles.worker.invariants.orcd_members import evidence
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 BROKEN = "�"
-FRAMED = "WORKER-104"
 
 
 def readable(view: WorkerView) -> Iterator[Evidence]:
@@ -51,7 +50,13 @@ def whole_text(view: WorkerView) -> Iterator[Evidence]:
     """The text that the end reports is that of the tokens, but for a stop text that is cut from one of them, or half a character."""
     for response in view.jobs:
         end = response.transcript.end
-        if response.dialect.name not in ("tgi", "sglang") or not response.ran_out or end is None or end.text is None:
+        if (
+            response.dialect.name not in ("tgi", "sglang")
+            or not response.ran_out
+            or end is None
+            or end.text is None
+            or len(response.transcript.terminals) > 1
+        ):
             continue
         joined, whole = response.transcript.joined, end.text
         shorter, longer = sorted((joined.rstrip(BROKEN), whole.rstrip(BROKEN)), key=len)

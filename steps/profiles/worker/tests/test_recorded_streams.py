@@ -132,7 +132,7 @@ WRONG: dict[str, tuple[str, tuple[Any, ...], str]] = {
     "vLLM, ids that are all": (
         "vllm-generate",
         (vllm([1]), vllm([1, 2]), vllm([1, 2, 3], "length"), vllm_usage(3)),
-        "WORKER-009",
+        "WORKER-104",
     ),
     "vLLM, no finish_reason": ("vllm-generate", (vllm([1]), "[DONE]"), "WORKER-005"),
     "vLLM, data that is cut": ("vllm-generate", (vllm([1]), '{"choices": [{"tok', vllm([2], "length")), "WORKER-011"),
