@@ -60,10 +60,13 @@ async def _polled(session: RolloutSession, label: str, token: str, wait_s: float
     assert given is not None
     request = Request("GET", result_path(given.rollout_id), (*lease_header(token), *key), b"")
     loop = asyncio.get_running_loop()
+    status: object = None
     while True:
         began = loop.time()
-        n = await session.send(request, label, deadline_s=wait_s + GRACE_S)
+        n = await session.send(request, label, deadline_s=wait_s + GRACE_S, is_activity=False)
         response = session.trace.exchanges[n].response
+        if response is not None and status != (status := mapping(parse(response.body)).get("status")):
+            session.touch()  # the same status again is no progress: a rollout that never ends is not waited for as a slow one
         if response is not None and record_result(session, label, n, response):
             return
         if response is not None and response.status not in (200, *TRY_AGAIN):
