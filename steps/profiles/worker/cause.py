@@ -50,13 +50,15 @@ def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
 
 
 def _of_silence(view: WorkerView, job: JobResponse) -> str:
-    """What a job without an end breaks: it was cancelled, has the id of another one, or waits for the slot of a client that has left."""
+    """What a job without an end breaks: it was cancelled, has the id of another one, or waits for a slot, perhaps that of a
+    client that has left."""
     if job.name in view.cancelled:
         return "WORKER-045"
     if any(one.spec.id == job.spec.id for one in view.jobs if one.name != job.name):
         return "WORKER-052"
-    waits = not job.transcript.tokens and any(one.left for one in view.jobs)
-    return "WORKER-049" if waits else "WORKER-005"
+    if job.transcript.tokens:
+        return "WORKER-005"
+    return "WORKER-049" if any(one.left for one in view.jobs) else "WORKER-200"
 
 
 def _unreadable(job: JobResponse) -> Cause | None:

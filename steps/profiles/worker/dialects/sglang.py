@@ -69,6 +69,7 @@ class _Reader:
 
     def __call__(self, at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:
         if data.get("error") is not None:
+            self.has_ended = True
             events.append(failure(at, data))
             return
         if self.has_ended and member(data, "meta_info", "finish_reason") is None:

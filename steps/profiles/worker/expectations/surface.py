@@ -73,6 +73,7 @@ MEMBERS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
+EARLY = "WORKER-111"
 LOADS_S = 0.5  # a job that takes longer than a later one by so much waited for the model
 
 
@@ -142,7 +143,7 @@ class RefusedOrCarriedOut(ResponseExpectation):
         expected = "the job is rejected at once, or waits and is carried out"
         if not isinstance(response, JobResponse) or not response.is_success:
             ok = response.is_client_error or response.status == 503
-            return Check(ok, expected, response.shown())
+            return Check(ok, expected, response.shown(), requirement=EARLY)
         failed = response.transcript.failure
         ok = response.ran_out or (failed is not None and failed.retriable is True)
-        return Check(ok, expected, response.fault or f"reason {response.reason}")
+        return Check(ok, expected, response.fault or f"reason {response.reason}", requirement=EARLY)
