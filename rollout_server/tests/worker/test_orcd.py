@@ -26,7 +26,7 @@ def test_a_job_is_started_tokens_metrics_end() -> None:
 
 def test_a_generated_seed_gives_the_job_again() -> None:
     async def twice(client: httpx.AsyncClient) -> None:
-        body = {"job_id": "a", "prompt": "Hello", "max_tokens": 30}
+        body: dict[str, Any] = {"job_id": "a", "prompt": "Hello", "max_tokens": 30}
         first = await executed(client, **body)
         again = await executed(client, **body, seed=first[0]["seed"])
         other = await executed(client, **body, seed=first[0]["seed"] ^ 1)
