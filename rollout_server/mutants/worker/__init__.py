@@ -5,6 +5,8 @@ from rollout_conformance.rollout_server.mutants.worker import (
     events,
     faults,
     jobs,
+    more_jobs,
+    more_native,
     native,
     sampling,
     surface,
@@ -27,6 +29,8 @@ CATALOGUE = Catalogue(
         faults.MUTANTS,
         surface.MUTANTS,
         native.MUTANTS,
+        more_jobs.MUTANTS,
+        more_native.MUTANTS,
     ),
     variants=VARIANTS,
 )

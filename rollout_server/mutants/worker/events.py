@@ -82,6 +82,7 @@ MUTANTS = (
     Mutant(
         "started_missing",
         breaks="002",
+        also=("036",),
         what="the stream begins with a token",
         patch=put(OrcdStream, "opening", _nothing),
         dialects=ORCD,

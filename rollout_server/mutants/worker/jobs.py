@@ -243,7 +243,7 @@ MUTANTS = (
         breaks="051",
         what="a full queue is 500",
         patch=around(errors, "queue_full", _full),
-        dialects=ORCD,
+        dialects=ALL,
     ),
     Mutant(
         "stream_buffered",

@@ -157,6 +157,6 @@ MUTANTS = (
         breaks="018",
         what="of several stop texts the first of the request wins, wherever it begins",
         patch=put(text_assembly, "first_stop", _first_listed),
-        dialects=WITH_TEXT,
+        dialects=ORCD,
     ),
 )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from rollout_conformance.contracts.rollout.wire import Integer, Number
@@ -82,6 +82,14 @@ class AnyPenalty(ExecuteRequest):
 
 class AnyMinP(ExecuteRequest):
     min_p: Annotated[Number, Field(ge=0), default(0.0)] = 0.0
+
+
+class StopNotNull(ExecuteRequest):
+    stop: Annotated[list[Stop], Field(max_length=4)] = Field(default_factory=list)
+
+
+class LooseJobId(ExecuteRequest):
+    job_id: Annotated[str, BeforeValidator(str), Field(min_length=1)]
 
 
 class FiveStops(ExecuteRequest):
