@@ -42,6 +42,7 @@ VOCABULARY = Vocabulary.of(
     endings.Accepted,
     endings.ReportsSeed,
     endings.FailsWithEvent,
+    endings.NotFailed,
     endings.HasTerminal,
     outputs.SameOutput,
     outputs.SameEach,

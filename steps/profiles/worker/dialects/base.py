@@ -59,8 +59,19 @@ def read_each(chunks: Sequence[Chunk], read: Reader, marker: Callable[[int], Eve
     return Transcript(tuple(events), tuple(breaches))
 
 
-def repeated_ids(events: Sequence[Event]) -> list[Breach]:
-    """Increments that are none: from the second on, each event has all ids of the one before, and more."""
+def repeated(events: Sequence[Event]) -> list[Breach]:
+    """Increments that are none: from the second on, each event has all ids of the one before, or all its text, and more."""
+    return _repeated_ids(events) or _repeated_text(events)
+
+
+def _repeated_text(events: Sequence[Event]) -> list[Breach]:
+    shown = [one.text for one in events if isinstance(one, Tokens) and one.text]
+    if len(shown) <= REPEATS or not all(b.startswith(a) and len(b) > len(a) for a, b in pairwise(shown)):
+        return []
+    return [Breach(FRAMED, "the new text in each event", f"{show(shown[0])}, {show(shown[1])}, {show(shown[2])}, ...")]
+
+
+def _repeated_ids(events: Sequence[Event]) -> list[Breach]:
     shown = [one.ids for one in events if isinstance(one, Tokens) and one.ids]
     if len(shown) < REPEATS or not all(
         after[: len(before)] == before and len(after) > len(before) for before, after in pairwise(shown)

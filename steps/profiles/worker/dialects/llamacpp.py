@@ -12,7 +12,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     integers,
     number,
     read_each,
-    repeated_ids,
+    repeated,
 )
 from rollout_conformance.steps.profiles.worker.dialects.vllm_generate import failure
 from rollout_conformance.steps.profiles.worker.events import (
@@ -50,7 +50,7 @@ def body(spec: JobSpec) -> dict[str, Any]:
 
 def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
     found = read_each(chunks, _event, Marker)
-    return Transcript(found.events, (*found.breaches, *repeated_ids(found.events)))
+    return Transcript(found.events, (*found.breaches, *repeated(found.events)))
 
 
 def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:

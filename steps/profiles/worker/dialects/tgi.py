@@ -13,6 +13,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     member,
     number,
     read_each,
+    repeated,
 )
 from rollout_conformance.steps.profiles.worker.events import (
     EOS,
@@ -46,7 +47,8 @@ def body(spec: JobSpec) -> dict[str, Any]:
 
 
 def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
-    return read_each(chunks, _event, Marker)
+    found = read_each(chunks, _event, Marker)
+    return Transcript(found.events, (*found.breaches, *repeated(found.events)))
 
 
 def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:

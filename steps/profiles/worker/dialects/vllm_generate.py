@@ -12,7 +12,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     member,
     number,
     read_each,
-    repeated_ids,
+    repeated,
 )
 from rollout_conformance.steps.profiles.worker.events import (
     CANCELLED,
@@ -58,7 +58,7 @@ def body(spec: JobSpec) -> dict[str, Any]:
 
 def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
     found = read_each(chunks, _chunk, Marker)
-    return Transcript(found.events, (*found.breaches, *repeated_ids(found.events)))
+    return Transcript(found.events, (*found.breaches, *repeated(found.events)))
 
 
 def _chunk(at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:

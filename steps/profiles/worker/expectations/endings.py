@@ -234,6 +234,22 @@ class FailsWithEvent(JobExpectation):
         return Check(response.reason == ERROR, "an error event, and no end", ended(response))
 
 
+@verb("not_failed", short="of", example="beside")
+@phrase("{of:responses} does not fail")
+@dataclass(frozen=True, slots=True)
+class NotFailed(JobExpectation):
+    """The job is carried out, whatever another job does."""
+
+    @property
+    def judges_ends(self) -> bool:
+        return True
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        if not response.is_success or response.transcript.reason is None:
+            return None
+        return Check(response.ran_out, "the job is carried out", ended(response))
+
+
 @verb("has_terminal", short="of", example="it")
 @phrase("{of:response} has a terminal")
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ def no_leaks(view: WorkerView) -> Iterator[Evidence]:
     keys = [key for key in (view.worker.target_key, *view.worker.card.keys.values()) if key]
     for response in view.responses:
         if keys:
-            shown = next((key for key in keys if key in response.text), None)
+            said = [response.text, *(value for _, value in response.headers)]
+            shown = next((key for key in keys if any(key in text for text in said)), None)
             yield (
                 Finding("WORKER-202", "no API key in a response", "an API key", (response.n,))
                 if shown
