@@ -74,6 +74,8 @@ def requests() -> list[tuple[str, Any]]:
         ("/execute", job(max_tokens=60, stop=["e", "m"])),
         ("/execute", job(max_tokens=300)),
         ("/execute", job(unknown=1)),
+        ("/execute", job(stop=None)),
+        (SGLANG, {**sglang(), "x_unknown": 1}),
     ]
     warm = {"temperature": 1.0, "sampling_seed": 7}
     found += [(VLLM, {**vllm(**more), **how}) for how in ({}, STREAMED) for more in ({}, HOT, {"stop": ["e"]})]
@@ -118,6 +120,7 @@ async def answers() -> AsyncGenerator[str, None]:
         for path, body in [*requests(), *BAD]:
             yield await asked(client, path, body)
         yield await seeds(client)
+        yield await at_the_limit(client)
         yield await correlation(client)
         yield await asked(client, "/health", None, "GET")
         yield (await client.get("/metrics")).text.count("worker_").__gt__(5).__str__()
@@ -131,6 +134,7 @@ async def answers() -> AsyncGenerator[str, None]:
         for path, body in (
             ("/execute", {"job_id": "x", "prompt": "hi", "seed": 1}),
             (VLLM, vllm(max_tokens=None)),
+            (VLLM, vllm(max_tokens=9999)),
             (LLAMA, llama(n_predict=None)),
             (LLAMA, llama()),
         ):
@@ -144,6 +148,8 @@ async def answers() -> AsyncGenerator[str, None]:
             (LLAMA, {**llama(), **STREAMED}),
         ):
             yield await asked(client, path, body)
+    async with worker(cache_tokens=120) as client:
+        yield await out_of_memory(client)
     async with worker(load_delay_s=60) as client:
         for path, body in (("/execute", job()), (VLLM, vllm())):
             yield await asked(client, path, body)
@@ -165,11 +171,20 @@ def events(response: httpx.Response) -> list[Any]:
     return [json.loads(line[5:]) for line in response.text.split("\n") if line.startswith("data:")]
 
 
+async def at_the_limit(client: httpx.AsyncClient) -> str:
+    """Jobs whose last token completes a stop text."""
+    count = events(await client.post("/execute", json=job(max_tokens=60, stop=["e"])))[-1]["tokens_out"]
+    body = job(max_tokens=count, stop=["e"])
+    return " ".join([events(await client.post("/execute", json=body))[-1]["stop_reason"] for _ in range(3)])
+
+
 async def correlation(client: httpx.AsyncClient) -> str:
     shown = []
     for given in (UUID, "no-uuid"):
         response = await client.get("/health", headers={"X-Correlation-ID": given})
         shown.append(response.headers.get("X-Correlation-ID") == given)
+    with_key = await client.get("/health", headers={"Authorization": "Bearer key-of-a-client"})
+    shown.append("key-of-a-client" in str(with_key.headers))
     two = [(await client.get("/health")).headers.get("X-Correlation-ID") for _ in range(2)]
     return f"correlation {shown} {two[0] != two[1]}"
 
@@ -183,6 +198,13 @@ async def concurrent(client: httpx.AsyncClient) -> str:
 async def shut_down(client: httpx.AsyncClient) -> str:
     """Signals are recorded by the test."""
     return f"{await asked(client, '/shutdown', None)} {await asked(client, '/health', None, 'GET')}"
+
+
+async def out_of_memory(client: httpx.AsyncClient) -> str:
+    """How a small and a large job end that have too little memory together."""
+    small = asked(client, "/execute", job(job_id="small", max_tokens=40))
+    large = asked(client, "/execute", job(job_id="large", prompt="Hello " * 30, max_tokens=200))
+    return " ".join(answer.rpartition("event: ")[2] for answer in await asyncio.gather(small, large))
 
 
 @contextlib.asynccontextmanager

@@ -21,8 +21,9 @@ WORKER = "rollout_conformance.rollout_server.worker"
 
 @pytest.fixture(autouse=True)
 def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever a mutant patches is as it was afterwards. No signal is sent to this process."""
+    """Whatever a mutant patches is as it was afterwards. This process gets no signal, and does not exit."""
     monkeypatch.setattr(os, "kill", lambda *_: None)
+    monkeypatch.setattr(os, "_exit", lambda *_: None)
     monkeypatch.setattr(vocabulary, "load", functools.cache(vocabulary.load))
     modules = [module for name, module in sys.modules.items() if name.startswith(WORKER)]
     owners: list[Any] = [
