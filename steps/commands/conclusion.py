@@ -1,43 +1,64 @@
 """What is printed at the end of a run: the findings, the summary and what was not judged; and the exit code."""
 
 import contextlib
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
+from rollout_conformance.steps import baseline_check, baseline_file
 from rollout_conformance.steps.baseline import Baseline
+from rollout_conformance.steps.baseline_check import Scope
 from rollout_conformance.steps.commands.exit_code import FINDINGS, INTERRUPTED, NO_JUDGEMENT, OK
 from rollout_conformance.steps.engine import shared_causes
 from rollout_conformance.steps.engine.early_end import ENDING, Reason
-from rollout_conformance.steps.engine.failure_report import collapse, finding_block, summary
+from rollout_conformance.steps.engine.failure_report import collapse, finding_block
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.run_summary import summary
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import RunOptions
 
 
 def conclude(
-    run_options: RunOptions, outcomes: list[Outcome], known: Baseline, planned: int, ended: Reason | None = None
+    run_options: RunOptions,
+    outcomes: list[Outcome],
+    known: Baseline,
+    planned: int,
+    ended: Reason | None = None,
+    scope: Scope | None = None,
+    written_file: Path | None = None,
 ) -> int:
-    """Print what a run found; gives the exit code. `ended` is why the run ended before all planned cases were played."""
+    """Print what a run found; gives the exit code. `ended` is why the run ended before all planned cases were played, `scope` what it could
+    have judged; without it, the cases of the outcomes. What fails is written to `written_file` as known, and then fails no more."""
     profile = profile_of(run_options.profile)
     outcomes = shared_causes.joined(outcomes, profile.ends_by_itself)
-    unexcused = [outcome for outcome in outcomes if known.excuses(outcome) is None]
-    for group in collapse(unexcused, profile.catalogue):
+    outcomes = [known.marked(outcome) for outcome in outcomes]
+    for group in collapse(outcomes, profile.catalogue):
         click.echo(finding_block(group) + "\n")
-    click.echo(summary(unexcused, profile.catalogue, run_options.level, ended is None, profile.closing))
-    failed = any(outcome.judgement.verdict is Verdict.FAIL for outcome in unexcused)
+    click.echo(summary(outcomes, profile.catalogue, run_options.level, ended is None, profile.closing))
+    failed = any(outcome.judgement.failed for outcome in outcomes)
     if ended is not None:
         click.echo(f"Ended early by {ended.text}: {len(outcomes)} of {planned or '?'} cases had been played.")
         return FINDINGS if failed else NO_JUDGEMENT
-    stale = known.stale()
-    for line in stale:
+    stale = dict(baseline_check.stale(known, outcomes, scope or _of_played(outcomes)))
+    for line in baseline_check.lines(stale.items()):
         click.echo(f"BASELINE  {line}")
     if not _judged(outcomes, planned):
         return NO_JUDGEMENT
-    if failed or stale:
+    if written_file is not None:
+        count = baseline_file.write(written_file, known, outcomes, stale, run_options.target or profile.reference.app)
+        click.echo(
+            f"Wrote {written_file}: failures of {count} requirement(s) are known from now on. Write the reason of each."
+        )
+    elif failed or stale:
         return FINDINGS
     return NO_JUDGEMENT if any(outcome.judgement.verdict is Verdict.ERROR for outcome in outcomes) else OK
+
+
+def _of_played(outcomes: Sequence[Outcome]) -> Scope:
+    return Scope(lambda: (outcome.case for outcome in outcomes))
 
 
 def _judged(outcomes: list[Outcome], planned: int) -> bool:
@@ -52,11 +73,11 @@ def _judged(outcomes: list[Outcome], planned: int) -> bool:
     return True
 
 
-def ended_early(found: RunResults, known: Baseline) -> int:
+def ended_early(found: RunResults) -> int:
     """Close the report and print what had been found when the run was ended; gives the exit code."""
     reason = ENDING.reason or Reason("an interruption", INTERRUPTED)
     with contextlib.suppress(OSError):  # the terminal may be closed
         return found.end_early(
-            reason, lambda outcomes, planned: conclude(found.options, outcomes, known, planned, reason)
+            reason, lambda outcomes, planned: conclude(found.options, outcomes, found.known, planned, reason)
         )
     return NO_JUDGEMENT if reason.code is None else reason.code

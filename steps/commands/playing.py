@@ -1,12 +1,13 @@
 """Plays the cases of one run and shows what was found, also when the run is ended early."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import click
 
-from rollout_conformance.steps import progress
+from rollout_conformance.steps import case_catalog, known_flaky, progress
 from rollout_conformance.steps.baseline import Baseline
+from rollout_conformance.steps.baseline_check import Scope
 from rollout_conformance.steps.commands.conclusion import conclude, ended_early
 from rollout_conformance.steps.commands.confirmation import repeated
 from rollout_conformance.steps.commands.exit_code import NO_JUDGEMENT, OK
@@ -17,25 +18,30 @@ from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import Run, ready
 
 
-async def judge(found: RunResults, cases: list[Case], known: Baseline) -> int:
-    """Play these cases, print the findings and the summary; gives the exit code."""
+async def judge(found: RunResults, cases: list[Case], loaded: Sequence[Case]) -> int:
+    """Play these cases of those that were loaded, print the findings and the summary; gives the exit code."""
     found.planned = len(cases)
     try:
         async with ready(found.options) as run:
             for line in run.remarks:
                 click.echo(f"NOTE  {line}\n")
             mine, unjudged = run.applicable(cases), run.unjudged
+            scope = _scope(run, loaded)
             found.begin(run, mine)
-            await play_all(run, mine, found.add)
+            await play_all(run, mine, found.add, found.known)
             await repeated(run, found)
             found.close(aborted=False)
     except asyncio.CancelledError:
         if ENDING.reason is None:
             raise
-        return await _concluded(lambda: ended_early(found, known))
+        return await _concluded(lambda: ended_early(found))
     finally:
         found.close(aborted=True)
-    code = await _concluded(lambda: conclude(found.options, found.sorted(), known, found.planned))
+    code = await _concluded(
+        lambda: conclude(
+            found.options, found.sorted(), found.known, found.planned, scope=scope, written_file=found.written_file
+        )
+    )
     if unjudged:
         click.echo(f"Not judged at all: dialect {', '.join(unjudged)}.", err=True)
     return NO_JUDGEMENT if unjudged and code == OK else code
@@ -48,12 +54,24 @@ async def _concluded(conclusion: Callable[[], int]) -> int:
     return code
 
 
-async def play_all(run: Run, cases: list[Case], done: Callable[[Outcome], None]) -> list[Outcome]:
-    """Play the cases, slow ones first, and report each as it ends."""
+def _scope(run: Run, loaded: Sequence[Case]) -> Scope:
+    """What this run could judge: the cases that were loaded, and where those were named, all that the suite ships as well."""
+
+    def cases() -> Iterator[Case]:
+        yield from loaded
+        yield from case_catalog.every(run.profile.name)
+
+    return Scope(cases, None if run.options.dialect else frozenset(run.dialects))
+
+
+async def play_all(
+    run: Run, cases: list[Case], done: Callable[[Outcome], None], known: Baseline | None = None
+) -> list[Outcome]:
+    """Play the cases, slow ones first, and report each as it ends. What `known` lists as flaky is played again where it fails."""
     outcomes: list[Outcome] = []
 
     async def one(case: Case) -> None:
-        outcome = await run.runner.play(case)
+        outcome = await known_flaky.played(run, case, known or Baseline())
         if ENDING.reason is None:  # an outcome of the time when everything is being ended is no evidence
             outcomes.append(outcome)
             done(outcome)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from rollout_conformance.steps import baseline, case_catalog
+from rollout_conformance.steps import baseline_file, case_catalog
 from rollout_conformance.steps.commands.comparison import compare_backends
 from rollout_conformance.steps.commands.conclusion import ended_early
 from rollout_conformance.steps.commands.left_out import note_left_out
@@ -58,7 +58,13 @@ from rollout_conformance.steps.run_setup import RunOptions, card_of
 @click.option(
     "--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the NDJSON report here."
 )
-@click.option("--baseline", "baseline_file", type=click.Path(path_type=Path), help="YAML list of known failures.")
+@click.option("--baseline", "known_file", type=click.Path(path_type=Path), help="YAML list of known failures.")
+@click.option(
+    "--write-baseline",
+    "written_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what fails now to this file, beside what --baseline lists.",
+)
 @click.option("-j", "--jobs", type=click.IntRange(1), default=32, show_default=True, help="Cases in flight at once.")
 @click.option(
     "--max-body",
@@ -80,7 +86,8 @@ def command(
     files: tuple[Path, ...],
     patterns: tuple[str, ...],
     report_file: Path | None,
-    baseline_file: Path | None,
+    known_file: Path | None,
+    written_file: Path | None,
     nulls: str,
     max_time: float,
     **options: Any,
@@ -96,23 +103,28 @@ def command(
         options["profile"] = case_catalog.profile_among(paths).name
     run_options = RunOptions(strict=nulls == "strict", **options)
     with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
-        known = baseline.load(baseline_file)
-        found = RunResults(run_options, report_file)
+        found = RunResults(run_options, report_file, baseline_file.load(known_file, run_options.level), written_file)
         if run_options.backend != BOTH:
-            ENDING.last_words = lambda: ended_early(found, known)
-        cases = _chosen(run_options, paths, by_requirements, patterns)
+            ENDING.last_words = lambda: ended_early(found)
+        loaded = _loaded(run_options, paths, by_requirements)
+        cases = _chosen(loaded, patterns)
         lateness.set_aside()
         if run_options.backend == BOTH:
             sys.exit(early_end.run(compare_backends(run_options, cases, report_file)))
-        sys.exit(early_end.run(judge(found, cases, known)))
+        sys.exit(early_end.run(judge(found, cases, loaded)))
 
 
-def _chosen(run_options: RunOptions, paths: list[Path], by_requirements: bool, patterns: tuple[str, ...]) -> list[Case]:
-    """The cases to play. Raises `SuiteError` when there is none."""
+def _loaded(run_options: RunOptions, paths: list[Path], by_requirements: bool) -> list[Case]:
+    """The cases in these files, or those that the suite ships."""
     profile = profile_of(run_options.profile)
-    known_cases = case_catalog.among(paths or case_catalog.files(profile.name), profile, found_out=by_requirements)
-    case_catalog.known_variants(known_cases, profile, card_of(run_options, profile))
-    cases = list(case_catalog.chosen(known_cases, patterns))
+    cases = case_catalog.among(paths or case_catalog.files(profile.name), profile, found_out=by_requirements)
+    case_catalog.known_variants(cases, profile, card_of(run_options, profile))
+    return cases
+
+
+def _chosen(loaded: list[Case], patterns: tuple[str, ...]) -> list[Case]:
+    """The cases to play. Raises `SuiteError` when there is none."""
+    cases = list(case_catalog.chosen(loaded, patterns))
     if not cases:
         raise SuiteError(
             f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint --list` lists them all."

@@ -1,24 +1,22 @@
-"""What a user reads when something is broken: one block a root cause, and a summary that ends in one plain sentence.
+"""What a user reads when something is broken: one block a root cause.
 
-Pure text. The same breach in forty cases is one block with a count and a list.
+Pure text. The same breach in forty cases is one block with a count and a list. What is known (a baseline lists it) is in no block.
 """
 
 import re
 import textwrap
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine import bug_reports
-from rollout_conformance.steps.engine.findings import LEVELS, Finding, Verdict, counts
+from rollout_conformance.steps.engine.findings import LEVELS, Finding
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.wire_excerpt import wire_lines
 
 WORDS = {"must": "FAIL", "should": "WARN", "may": "NOTE"}
 WIDTH = 110
-CLOSING = "Not conformant"  # a profile may say more
 ONLY_BESIDE_OTHERS = (
     "alone, this case passes: it is broken only while other cases are in flight, which the rerun below plays as well"
 )
@@ -43,10 +41,12 @@ class Group:
 
 
 def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) -> list[Group]:
-    """Findings of the same requirement and the same shape, whatever their numbers and ids, are one group."""
+    """Findings of the same requirement and the same shape, whatever their numbers and ids, are one group. Known ones are in none."""
     groups: dict[tuple[str, str, str], Group] = {}
     for outcome in outcomes:
         for finding in outcome.judgement.findings:
+            if finding.known:
+                continue
             key = (
                 finding.requirement,
                 SHAPE.sub("#", finding.expected),
@@ -117,88 +117,3 @@ def _wire(group: Group) -> list[str]:
         return []
     lines = wire_lines(group.finding, trace.exchanges)
     return [f"  {'wire' if n == 0 else '':<8} {line}" for n, line in enumerate(lines)]
-
-
-def summary(
-    outcomes: Sequence[Outcome],
-    catalogue: Mapping[str, Requirement],
-    level: str = "must",
-    whole: bool = True,
-    closing: str = CLOSING,
-) -> str:
-    """Totals, what was skipped and why, what could not be judged, and one plain sentence. `whole` when all cases were played; `closing` is
-    what is said of a target that breaks a requirement."""
-    return "\n".join(
-        [
-            *_totals(outcomes),
-            *_skips(outcomes),
-            *_silent(outcomes),
-            *_resting(outcomes),
-            *_errors(outcomes),
-            "",
-            sentence(outcomes, catalogue, level, whole, closing),
-        ]
-    )
-
-
-def _totals(outcomes: Sequence[Outcome]) -> list[str]:
-    found = Counter(outcome.judgement.verdict for outcome in outcomes)
-    return [
-        f"{len(outcomes)} cases: " + ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict if found[verdict])
-    ]
-
-
-def _skips(outcomes: Sequence[Outcome]) -> list[str]:
-    reasons = Counter(o.judgement.reason for o in outcomes if o.judgement.verdict is Verdict.SKIP)
-    return [f"  skipped {count}: {reason}" for reason, count in reasons.most_common()]
-
-
-def _silent(outcomes: Sequence[Outcome]) -> list[str]:
-    reasons = Counter(o.judgement.reason for o in outcomes if o.judgement.verdict is Verdict.INCONCLUSIVE)
-    return [f"  inconclusive {count}: {reason}" for reason, count in reasons.most_common()]
-
-
-def _resting(outcomes: Sequence[Outcome]) -> list[str]:
-    resting = [o for o in outcomes if o.judgement.unjudged]
-    demands = sum(o.judgement.unjudged for o in resting)
-    why = "what they rest on ended otherwise (see above)"
-    return [f"  not judged {demands} expectation(s) of {len(resting)} case(s): {why}"] if resting else []
-
-
-def _errors(outcomes: Sequence[Outcome]) -> list[str]:
-    broken = [outcome for outcome in outcomes if outcome.judgement.verdict is Verdict.ERROR]
-    reasons = Counter(outcome.judgement.reason for outcome in broken)
-    first = {o.judgement.reason: o.case for o in reversed(broken)}
-    return [
-        f'  could not judge {first[reason].at} "{first[reason].name}" [{first[reason].dialect}]{_and_more(count)}: {reason}'
-        for reason, count in reasons.items()
-    ]
-
-
-def _and_more(count: int) -> str:
-    return f" and {count - 1} more" if count > 1 else ""
-
-
-def sentence(
-    outcomes: Sequence[Outcome],
-    catalogue: Mapping[str, Requirement],
-    level: str,
-    whole: bool = True,
-    closing: str = CLOSING,
-) -> str:
-    """Whether the target breaks what it must not."""
-    broken = broken_requirements(outcomes, catalogue, level)
-    if broken:
-        return f"{closing}: {len(broken)} requirement(s) broken: {', '.join(broken)}."
-    judged = {name for o in outcomes for name, verdict in o.judgement.requirements.items() if verdict is Verdict.PASS}
-    if not whole:
-        return f"No verdict: the run did not get to its end. Nothing required was seen broken in {len(judged)} requirements."
-    if any(outcome.judgement.verdict is Verdict.ERROR for outcome in outcomes):
-        return f"Could not be judged in full: nothing required was seen broken in {len(judged)} requirements, but cases failed to run."
-    return f"Nothing required is broken: {len(judged)} requirements were judged and kept."
-
-
-def broken_requirements(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement], level: str) -> list[str]:
-    levels = {name: requirement.level for name, requirement in catalogue.items()}
-    found = (f for o in outcomes for f in o.judgement.findings if not f.strict_only)
-    return sorted({f.requirement for f in found if counts(f.level(levels), level)})

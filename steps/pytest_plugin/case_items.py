@@ -83,9 +83,8 @@ class CaseItem(SuiteItem):
             pytest.skip(judgement.reason)
         if judgement.verdict is Verdict.INCONCLUSIVE:
             pytest.xfail(f"inconclusive: {judgement.reason}")
-        known = player.baseline.excuses(outcome)
-        if known is not None:
-            pytest.xfail(f"known: {known}")
+        if judgement.known:
+            pytest.xfail(f"{'flaky' if judgement.flaky else 'known'}: {judgement.known}")
         if judgement.verdict in (Verdict.FAIL, Verdict.ERROR):
             raise NotConformant(outcome)
 

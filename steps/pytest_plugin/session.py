@@ -61,7 +61,7 @@ class Session:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        stale = self.player.baseline.stale() if self.player.outcomes else []
+        stale = self.player.stale()
         self.player.close(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED or ENDING.reason is not None)
         if ENDING.reason is not None:
             session.exitstatus = _exit_code(ENDING.reason, self.player)
@@ -101,6 +101,5 @@ def _show_early_end(reporter: "pytest.TerminalReporter", player: Player) -> None
     reporter.write_line(f"{len(player.outcomes)} of {len(player.tasks)} cases had been played.")
     for name in dict.fromkeys(outcome.case.profile for outcome in player.unreported):
         mine = [outcome for outcome in player.unreported if outcome.case.profile == name]
-        unexcused = [outcome for outcome in mine if player.baseline.excuses(outcome) is None]
-        for group in collapse(unexcused, PROFILES[name].catalogue):
+        for group in collapse(map(player.baseline.marked, mine), PROFILES[name].catalogue):
             reporter.write_line(finding_block(group) + "\n")

@@ -1,0 +1,128 @@
+"""The end of what a user reads of a run: how many cases there were of each kind, what was not judged and why, and one plain sentence. Pure text."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.findings import Verdict, counts
+from rollout_conformance.steps.engine.outcome import Outcome
+
+CLOSING = "Not conformant"  # a profile may say more
+KNOWN, FLAKY, WARNING = "known", "flaky", "warning"
+KINDS = (Verdict.PASS, WARNING, KNOWN, FLAKY, Verdict.FAIL, Verdict.ERROR, Verdict.SKIP, Verdict.INCONCLUSIVE)
+
+
+def summary(
+    outcomes: Sequence[Outcome],
+    catalogue: Mapping[str, Requirement],
+    level: str = "must",
+    whole: bool = True,
+    closing: str = CLOSING,
+) -> str:
+    """Totals, what was skipped and why, what could not be judged, and one plain sentence. `whole` when all cases were played; `closing` is
+    what is said of a target that breaks a requirement."""
+    return "\n".join(
+        [
+            totals(outcomes),
+            *_known(outcomes),
+            *_skips(outcomes),
+            *_silent(outcomes),
+            *_resting(outcomes),
+            *_errors(outcomes),
+            "",
+            sentence(outcomes, catalogue, level, whole, closing),
+        ]
+    )
+
+
+def kind_of(outcome: Outcome) -> str:
+    """The word under which a case is counted: its verdict, or what a baseline or a warning makes of that."""
+    judgement = outcome.judgement
+    if judgement.known:
+        return FLAKY if judgement.flaky else KNOWN
+    if judgement.verdict is Verdict.PASS and any(not finding.known for finding in judgement.findings):
+        return WARNING
+    return judgement.verdict
+
+
+def totals(outcomes: Sequence[Outcome]) -> str:
+    """`6 cases: 3 pass, 2 known, 1 warning`. Each case is counted once."""
+    found = Counter(map(kind_of, outcomes))
+    found_words = (
+        f"{found[word]} {word}{'s' if word == WARNING and found[word] > 1 else ''}" for word in KINDS if found[word]
+    )
+    return f"{_cases(len(outcomes))}: {', '.join(found_words)}"
+
+
+def _cases(count: int) -> str:
+    return f"{count} case{'' if count == 1 else 's'}"
+
+
+def _known(outcomes: Sequence[Outcome]) -> list[str]:
+    """What a baseline excuses, a line for each requirement and reason."""
+    found = Counter(one for outcome in outcomes for one in _excused(outcome))
+    return [f"  known {name} in {_cases(count)}: {reason}" for (name, reason), count in sorted(found.items())]
+
+
+def _excused(outcome: Outcome) -> set[tuple[str, str]]:
+    return {(finding.requirement, finding.known) for finding in outcome.judgement.findings if finding.known}
+
+
+def _skips(outcomes: Sequence[Outcome]) -> list[str]:
+    reasons = Counter(o.judgement.reason for o in outcomes if o.judgement.verdict is Verdict.SKIP)
+    return [f"  skipped {count}: {reason}" for reason, count in reasons.most_common()]
+
+
+def _silent(outcomes: Sequence[Outcome]) -> list[str]:
+    reasons = Counter(o.judgement.reason for o in outcomes if o.judgement.verdict is Verdict.INCONCLUSIVE)
+    return [f"  inconclusive {count}: {reason}" for reason, count in reasons.most_common()]
+
+
+def _resting(outcomes: Sequence[Outcome]) -> list[str]:
+    resting = [o for o in outcomes if o.judgement.unjudged]
+    demands = sum(o.judgement.unjudged for o in resting)
+    why = "what they rest on ended otherwise (see above)"
+    return [f"  not judged {demands} expectation(s) of {len(resting)} case(s): {why}"] if resting else []
+
+
+def _errors(outcomes: Sequence[Outcome]) -> list[str]:
+    broken = [outcome for outcome in outcomes if outcome.judgement.verdict is Verdict.ERROR]
+    reasons = Counter(outcome.judgement.reason for outcome in broken)
+    first = {o.judgement.reason: o.case for o in reversed(broken)}
+    return [
+        f'  could not judge {first[reason].at} "{first[reason].name}" [{first[reason].dialect}]{_and_more(count)}: {reason}'
+        for reason, count in reasons.items()
+    ]
+
+
+def _and_more(count: int) -> str:
+    return f" and {count - 1} more" if count > 1 else ""
+
+
+def sentence(
+    outcomes: Sequence[Outcome],
+    catalogue: Mapping[str, Requirement],
+    level: str,
+    whole: bool = True,
+    closing: str = CLOSING,
+) -> str:
+    """Whether the target breaks what it must not."""
+    broken = broken_requirements(outcomes, catalogue, level)
+    if broken:
+        return f"{closing}: {len(broken)} requirement(s) broken: {', '.join(broken)}."
+    known = sorted({finding.requirement for o in outcomes for finding in o.judgement.findings if finding.known})
+    judged = {name for o in outcomes for name, verdict in o.judgement.requirements.items() if verdict is Verdict.PASS}
+    judged -= set(known)
+    if not whole:
+        return f"No verdict: the run did not get to its end. Nothing required was seen broken in {len(judged)} requirements."
+    if any(outcome.judgement.verdict is Verdict.ERROR for outcome in outcomes):
+        return f"Could not be judged in full: nothing required was seen broken in {len(judged)} requirements, but cases failed to run."
+    if known:
+        return f"Nothing new is broken: {len(judged)} requirements were judged and kept, {len(known)} known to be broken: {', '.join(known)}."
+    return f"Nothing required is broken: {len(judged)} requirements were judged and kept."
+
+
+def broken_requirements(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement], level: str) -> list[str]:
+    levels = {name: requirement.level for name, requirement in catalogue.items()}
+    found = (f for o in outcomes for f in o.judgement.findings if not f.strict_only and not f.known)
+    return sorted({f.requirement for f in found if counts(f.level(levels), level)})
