@@ -18,6 +18,7 @@ COMMANDS = {
     "report": "Convert a report (run.ndjson) to one HTML file.",
     "lint": "Check cases, phrases, catalogues and words without a target.",
     "explain": "Print what a requirement demands, its source, where it was seen broken and the cases that judge it.",
+    "requirements": "List the requirements with their level and profile.",
     "vocabulary": "Print the verbs and sentences that cases are written with.",
     "mutants": "Run the suite against servers with one known defect each.",
     "serve": "Run a reference server.",

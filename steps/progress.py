@@ -42,8 +42,9 @@ class Unfailing:
 
 
 @contextlib.contextmanager
-def shown(total: int) -> Iterator[Progress]:
-    if not sys.stderr.isatty():
+def shown(total: int, quiet: bool = False) -> Iterator[Progress]:
+    """`quiet` where something else is shown on stderr, with which a bar would mix."""
+    if quiet or not sys.stderr.isatty():
         yield Unfailing(Lines(total))
         return
     bar = click.progressbar(length=total, label="judging", file=sys.stderr)

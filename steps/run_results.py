@@ -14,7 +14,7 @@ from rollout_conformance.steps.run_setup import Run, RunOptions
 
 
 class RunResults:
-    """The outcomes of a run and its report. `known` is its baseline, `written_file` where another one is written.
+    """The outcomes of a run and its report. `known` is its baseline.
 
     `planned` is how many cases there are to be played, once that is known."""
 
@@ -23,10 +23,8 @@ class RunResults:
         run_options: RunOptions,
         report_file: Path | None,
         known: Baseline | None = None,
-        written_file: Path | None = None,
     ) -> None:
         self.options, self.report_file, self.planned = run_options, report_file, 0
-        self.written_file = written_file
         self.known = known or Baseline(level=run_options.level)
         self.outcomes: list[Outcome] = []
         self.writer: ReportWriter | None = None

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -10,12 +9,13 @@ from rollout_conformance.steps import baseline_check, baseline_file
 from rollout_conformance.steps.baseline import Baseline
 from rollout_conformance.steps.baseline_check import Scope
 from rollout_conformance.steps.commands.exit_code import FINDINGS, INTERRUPTED, NO_JUDGEMENT, OK
+from rollout_conformance.steps.commands.play_options import PLAIN, PlayOptions
 from rollout_conformance.steps.engine import shared_causes
 from rollout_conformance.steps.engine.early_end import ENDING, Reason
 from rollout_conformance.steps.engine.failure_report import collapse, finding_block
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.engine.run_summary import summary
+from rollout_conformance.steps.engine.run_summary import slowest, summary
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import RunOptions
@@ -28,15 +28,17 @@ def conclude(
     planned: int,
     ended: Reason | None = None,
     scope: Scope | None = None,
-    written_file: Path | None = None,
+    how: PlayOptions = PLAIN,
 ) -> int:
     """Print what a run found; gives the exit code. `ended` is why the run ended before all planned cases were played, `scope` what it could
-    have judged; without it, the cases of the outcomes. What fails is written to `written_file` as known, and then fails no more."""
+    have judged; without it, the cases of the outcomes. What fails is written as known where `how` has a file for it, and then fails no more."""
     profile = profile_of(run_options.profile)
     outcomes = shared_causes.joined(outcomes, profile.ends_by_itself)
     outcomes = [known.marked(outcome) for outcome in outcomes]
     for group in collapse(outcomes, profile.catalogue):
         click.echo(finding_block(group) + "\n")
+    for line in slowest(outcomes, how.slowest):
+        click.echo(line)
     click.echo(summary(outcomes, profile.catalogue, run_options.level, ended is None, profile.closing))
     failed = any(outcome.judgement.failed for outcome in outcomes)
     if ended is not None:
@@ -47,10 +49,12 @@ def conclude(
         click.echo(f"BASELINE  {line}")
     if not _judged(outcomes, planned):
         return NO_JUDGEMENT
-    if written_file is not None:
-        count = baseline_file.write(written_file, known, outcomes, stale, run_options.target or profile.reference.app)
+    if how.written_file is not None:
+        count = baseline_file.write(
+            how.written_file, known, outcomes, stale, run_options.target or profile.reference.app
+        )
         click.echo(
-            f"Wrote {written_file}: failures of {count} requirement(s) are known from now on. Write the reason of each."
+            f"Wrote {how.written_file}: failures of {count} requirement(s) are known from now on. Write the reason of each."
         )
     elif failed or stale:
         return FINDINGS
@@ -73,11 +77,11 @@ def _judged(outcomes: list[Outcome], planned: int) -> bool:
     return True
 
 
-def ended_early(found: RunResults) -> int:
-    """Close the report and print what had been found when the run was ended; gives the exit code."""
-    reason = ENDING.reason or Reason("an interruption", INTERRUPTED)
+def ended_early(found: RunResults, how: PlayOptions = PLAIN, reason: Reason | None = None) -> int:
+    """Close the report and print what had been found when the run was ended, by `reason` or a signal; gives the exit code."""
+    reason = ENDING.reason or reason or Reason("an interruption", INTERRUPTED)
     with contextlib.suppress(OSError):  # the terminal may be closed
         return found.end_early(
-            reason, lambda outcomes, planned: conclude(found.options, outcomes, found.known, planned, reason)
+            reason, lambda outcomes, planned: conclude(found.options, outcomes, found.known, planned, reason, how=how)
         )
     return NO_JUDGEMENT if reason.code is None else reason.code

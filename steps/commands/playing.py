@@ -2,45 +2,54 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import click
 
 from rollout_conformance.steps import case_catalog, known_flaky, progress
 from rollout_conformance.steps.baseline import Baseline
 from rollout_conformance.steps.baseline_check import Scope
+from rollout_conformance.steps.commands import exchange_log
 from rollout_conformance.steps.commands.conclusion import conclude, ended_early
 from rollout_conformance.steps.commands.confirmation import repeated
 from rollout_conformance.steps.commands.exit_code import NO_JUDGEMENT, OK
+from rollout_conformance.steps.commands.play_options import PLAIN, PlayOptions
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.early_end import ENDING
+from rollout_conformance.steps.engine.early_end import ENDING, Reason
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import Run, ready
 
 
-async def judge(found: RunResults, cases: list[Case], loaded: Sequence[Case]) -> int:
+class FirstFailure(Exception):
+    """A case failed in a run that ends at the first that does."""
+
+
+async def judge(found: RunResults, cases: list[Case], loaded: Sequence[Case], how: PlayOptions = PLAIN) -> int:
     """Play these cases of those that were loaded, print the findings and the summary; gives the exit code."""
-    found.planned = len(cases)
+    found.planned = len(cases) * how.repeat
     try:
         async with ready(found.options) as run:
             for line in run.remarks:
                 click.echo(f"NOTE  {line}\n")
-            mine, unjudged = run.applicable(cases), run.unjudged
+            mine, unjudged = run.applicable(cases) * how.repeat, run.unjudged
             scope = _scope(run, loaded)
             found.begin(run, mine)
-            await play_all(run, mine, found.add, found.known)
+            if how.verbose:
+                run.runner.on_exchange = partial(exchange_log.show, bodies=how.verbose > 1)
+            await play_all(run, mine, found.add, found.known, how)
             await repeated(run, found)
             found.close(aborted=False)
+    except FirstFailure:
+        return await _concluded(lambda: ended_early(found, how, Reason("--fail-fast")))
     except asyncio.CancelledError:
         if ENDING.reason is None:
             raise
-        return await _concluded(lambda: ended_early(found))
+        return await _concluded(lambda: ended_early(found, how))
     finally:
         found.close(aborted=True)
     code = await _concluded(
-        lambda: conclude(
-            found.options, found.sorted(), found.known, found.planned, scope=scope, written_file=found.written_file
-        )
+        lambda: conclude(found.options, found.sorted(), found.known, found.planned, scope=scope, how=how)
     )
     if unjudged:
         click.echo(f"Not judged at all: dialect {', '.join(unjudged)}.", err=True)
@@ -65,19 +74,29 @@ def _scope(run: Run, loaded: Sequence[Case]) -> Scope:
 
 
 async def play_all(
-    run: Run, cases: list[Case], done: Callable[[Outcome], None], known: Baseline | None = None
+    run: Run,
+    cases: list[Case],
+    done: Callable[[Outcome], None],
+    known: Baseline | None = None,
+    how: PlayOptions = PLAIN,
 ) -> list[Outcome]:
-    """Play the cases, slow ones first, and report each as it ends. What `known` lists as flaky is played again where it fails."""
+    """Play the cases, slow ones first, and report each as it ends. What `known` lists as flaky is played again where it fails.
+
+    Raises `FirstFailure` where `how` asks for that.
+    """
     outcomes: list[Outcome] = []
+    listed = known or Baseline(level=run.options.level)
 
     async def one(case: Case) -> None:
-        outcome = await known_flaky.played(run, case, known or Baseline())
+        outcome = await known_flaky.played(run, case, listed)
         if ENDING.reason is None:  # an outcome of the time when everything is being ended is no evidence
             outcomes.append(outcome)
             done(outcome)
             bar.update(1)
+            if how.fail_fast and listed.marked(outcome).judgement.failed:
+                raise FirstFailure
 
-    with progress.shown(len(cases)) as bar:
+    with progress.shown(len(cases), quiet=how.verbose > 0) as bar:
         tasks = [asyncio.ensure_future(one(case)) for case in run.ordered(cases)]
         try:
             await asyncio.gather(*tasks)

@@ -1,22 +1,23 @@
 """`rollout-conformance run`."""
 
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from rollout_conformance.steps import baseline_file, case_catalog
+from rollout_conformance.steps import baseline_file, case_catalog, case_selection
 from rollout_conformance.steps.commands.comparison import compare_backends
 from rollout_conformance.steps.commands.conclusion import ended_early
 from rollout_conformance.steps.commands.left_out import note_left_out
+from rollout_conformance.steps.commands.play_options import PlayOptions, play_options
 from rollout_conformance.steps.commands.playing import judge
 from rollout_conformance.steps.commands.target_options import target_options
 from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import ENDING
-from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.live.backend_option import BOTH
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.run_results import RunResults
@@ -26,8 +27,12 @@ from rollout_conformance.steps.run_setup import RunOptions, card_of
 @click.command("run")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True))
 @target_options
+@play_options
 @click.option(
-    "--case", "patterns", multiple=True, help="Only cases whose name, id, file or requirement matches (* allowed)."
+    "--case",
+    "patterns",
+    multiple=True,
+    help="Only cases with this in their name, id, file or requirements; * stands for any text. May be repeated.",
 )
 @click.option(
     "--level",
@@ -59,12 +64,6 @@ from rollout_conformance.steps.run_setup import RunOptions, card_of
     "--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the NDJSON report here."
 )
 @click.option("--baseline", "known_file", type=click.Path(path_type=Path), help="YAML list of known failures.")
-@click.option(
-    "--write-baseline",
-    "written_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write what fails now to this file, beside what --baseline lists.",
-)
 @click.option("-j", "--jobs", type=click.IntRange(1), default=32, show_default=True, help="Cases in flight at once.")
 @click.option(
     "--max-body",
@@ -87,31 +86,31 @@ def command(
     patterns: tuple[str, ...],
     report_file: Path | None,
     known_file: Path | None,
-    written_file: Path | None,
     nulls: str,
     max_time: float,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Judge a target by every case that applies to it, or by those in FILES and folders.
 
     FILES are scenarios (.yaml) and features (.feature). Without --profile, their profile is that of the requirements they name.
     """
+    how = PlayOptions(**{one.name: given.pop(one.name) for one in fields(PlayOptions)})
     paths = case_catalog.within(files)
     note_left_out(files)
     by_requirements = bool(paths) and not _is_given("profile")
     if by_requirements:
-        options["profile"] = case_catalog.profile_among(paths).name
-    run_options = RunOptions(strict=nulls == "strict", **options)
+        given["profile"] = case_catalog.profile_among(paths).name
+    run_options = RunOptions(strict=nulls == "strict", **given)
     with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
-        found = RunResults(run_options, report_file, baseline_file.load(known_file, run_options.level), written_file)
+        found = RunResults(run_options, report_file, baseline_file.load(known_file, run_options.level))
         if run_options.backend != BOTH:
-            ENDING.last_words = lambda: ended_early(found)
+            ENDING.last_words = lambda: ended_early(found, how)
         loaded = _loaded(run_options, paths, by_requirements)
-        cases = _chosen(loaded, patterns)
+        cases = case_selection.chosen(loaded, patterns)
         lateness.set_aside()
         if run_options.backend == BOTH:
             sys.exit(early_end.run(compare_backends(run_options, cases, report_file)))
-        sys.exit(early_end.run(judge(found, cases, loaded)))
+        sys.exit(early_end.run(judge(found, cases, loaded, how)))
 
 
 def _loaded(run_options: RunOptions, paths: list[Path], by_requirements: bool) -> list[Case]:
@@ -119,16 +118,6 @@ def _loaded(run_options: RunOptions, paths: list[Path], by_requirements: bool) -
     profile = profile_of(run_options.profile)
     cases = case_catalog.among(paths or case_catalog.files(profile.name), profile, found_out=by_requirements)
     case_catalog.known_variants(cases, profile, card_of(run_options, profile))
-    return cases
-
-
-def _chosen(loaded: list[Case], patterns: tuple[str, ...]) -> list[Case]:
-    """The cases to play. Raises `SuiteError` when there is none."""
-    cases = list(case_catalog.chosen(loaded, patterns))
-    if not cases:
-        raise SuiteError(
-            f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint --list` lists them all."
-        )
     return cases
 
 

@@ -16,3 +16,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def matches(pattern: str, texts: Iterable[str]) -> bool:
     """Whether the pattern is one of these texts as a whole."""
     return any(_compiled(pattern).fullmatch(text) for text in texts)
+
+
+def is_in(pattern: str, texts: Iterable[str]) -> bool:
+    """Whether the pattern is a part of one of these texts, in any case."""
+    return any(_compiled(pattern.casefold()).search(text.casefold()) for text in texts)

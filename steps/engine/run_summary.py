@@ -1,6 +1,6 @@
 """The end of what a user reads of a run: how many cases there were of each kind, what was not judged and why, and one plain sentence. Pure text."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from rollout_conformance.contracts.requirements import Requirement
@@ -27,6 +27,7 @@ def summary(
             *_known(outcomes),
             *_skips(outcomes),
             *_silent(outcomes),
+            *_unstable(outcomes),
             *_resting(outcomes),
             *_errors(outcomes),
             "",
@@ -51,7 +52,9 @@ def totals(outcomes: Sequence[Outcome]) -> str:
     found_words = (
         f"{found[word]} {word}{'s' if word == WARNING and found[word] > 1 else ''}" for word in KINDS if found[word]
     )
-    return f"{_cases(len(outcomes))}: {', '.join(found_words)}"
+    different = len({outcome.case.id for outcome in outcomes})
+    repeated = f"{len(outcomes)} plays of " if different < len(outcomes) else ""
+    return f"{repeated}{_cases(different)}: {', '.join(found_words)}"
 
 
 def _cases(count: int) -> str:
@@ -66,6 +69,27 @@ def _known(outcomes: Sequence[Outcome]) -> list[str]:
 
 def _excused(outcome: Outcome) -> set[tuple[str, str]]:
     return {(finding.requirement, finding.known) for finding in outcome.judgement.findings if finding.known}
+
+
+def _unstable(outcomes: Sequence[Outcome]) -> list[str]:
+    """The cases that were played several times (`--repeat`) with different ends."""
+    plays: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        plays[outcome.case.id].append(outcome)
+    return [_ends(some) for some in plays.values() if len(set(map(kind_of, some))) > 1]
+
+
+def _ends(plays: Sequence[Outcome]) -> str:
+    case, found = plays[0].case, Counter(map(kind_of, plays))
+    ends = ", ".join(f"{count} {word}" for word, count in found.most_common())
+    return f'  differs from play to play: {case.at} "{case.name}" [{case.dialect}]: {ends}'
+
+
+def slowest(outcomes: Sequence[Outcome], most: int) -> list[str]:
+    """The cases that took longest, with their seconds."""
+    found = sorted(outcomes, key=lambda outcome: -outcome.seconds)[:most]
+    rows = [f'  {o.seconds:7.2f} s  {o.case.at}  "{o.case.name}" [{o.case.dialect}]' for o in found]
+    return ["Slowest:", *rows, ""] if rows else []
 
 
 def _skips(outcomes: Sequence[Outcome]) -> list[str]:

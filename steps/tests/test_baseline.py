@@ -14,6 +14,7 @@ from rollout_conformance.steps.baseline import Baseline, Entry
 from rollout_conformance.steps.baseline_check import Scope, lines, stale
 from rollout_conformance.steps.commands.conclusion import conclude
 from rollout_conformance.steps.commands.exit_code import FINDINGS, NO_JUDGEMENT, OK
+from rollout_conformance.steps.commands.play_options import PlayOptions
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Finding, Judgement, Location, SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
@@ -227,16 +228,16 @@ def test_writing_keeps_the_reasons_and_drops_what_is_stale(tmp_path: Path) -> No
 def test_a_run_that_writes_its_baseline_passes_unless_something_could_not_be_judged(tmp_path: Path) -> None:
     file = tmp_path / "known.yaml"
     found = [outcome("a", MUST)]
-    assert conclude(RunOptions(), found, Baseline(), 1, written_file=file) == OK
+    assert conclude(RunOptions(), found, Baseline(), 1, how=PlayOptions(written_file=file)) == OK
     assert conclude(RunOptions(), found, baseline_file.load(file), 1) == OK
     broken = [*found, outcome("b", verdict=Verdict.ERROR)]
-    assert conclude(RunOptions(), broken, Baseline(), 2, written_file=file) == NO_JUDGEMENT
+    assert conclude(RunOptions(), broken, Baseline(), 2, how=PlayOptions(written_file=file)) == NO_JUDGEMENT
 
 
 def test_nothing_is_written_where_nothing_was_judged(tmp_path: Path) -> None:
     file = tmp_path / "known.yaml"
     skipped = replace(outcome("a"), judgement=Judgement(Verdict.SKIP, {}, (), "no tools"))
-    assert conclude(RunOptions(), [skipped], Baseline(), 1, written_file=file) == NO_JUDGEMENT
+    assert conclude(RunOptions(), [skipped], Baseline(), 1, how=PlayOptions(written_file=file)) == NO_JUDGEMENT
     assert not file.exists()
 
 
