@@ -1,7 +1,6 @@
 """`rollout-conformance run`."""
 
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from rollout_conformance.steps import baseline_file, case_catalog, case_selectio
 from rollout_conformance.steps.commands.comparison import compare_backends
 from rollout_conformance.steps.commands.conclusion import ended_early
 from rollout_conformance.steps.commands.left_out import note_left_out
-from rollout_conformance.steps.commands.play_options import PlayOptions, play_options
+from rollout_conformance.steps.commands.play_options import play_options, taken
 from rollout_conformance.steps.commands.playing import judge
 from rollout_conformance.steps.commands.target_options import target_options
 from rollout_conformance.steps.engine import early_end, lateness
@@ -94,7 +93,7 @@ def command(
 
     FILES are scenarios (.yaml) and features (.feature). Without --profile, their profile is that of the requirements they name.
     """
-    how = PlayOptions(**{one.name: given.pop(one.name) for one in fields(PlayOptions)})
+    how = taken(given)
     paths = case_catalog.within(files)
     note_left_out(files)
     by_requirements = bool(paths) and not _is_given("profile")

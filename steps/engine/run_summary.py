@@ -21,19 +21,13 @@ def summary(
 ) -> str:
     """Totals, what was skipped and why, what could not be judged, and one plain sentence. `whole` when all cases were played; `closing` is
     what is said of a target that breaks a requirement."""
-    return "\n".join(
-        [
-            totals(outcomes),
-            *_known(outcomes),
-            *_skips(outcomes),
-            *_silent(outcomes),
-            *_unstable(outcomes),
-            *_resting(outcomes),
-            *_errors(outcomes),
-            "",
-            sentence(outcomes, catalogue, level, whole, closing),
-        ]
-    )
+    return "\n".join([*lines_of_counts(outcomes), "", sentence(outcomes, catalogue, level, whole, closing)])
+
+
+def lines_of_counts(outcomes: Sequence[Outcome]) -> list[str]:
+    """How many cases there were of each kind, and of those that did not simply pass the reasons."""
+    parts = (_known, _skips, _silent, _unstable, _resting, _errors)
+    return [totals(outcomes), *(line for part in parts for line in part(outcomes))]
 
 
 def kind_of(outcome: Outcome) -> str:

@@ -1,0 +1,56 @@
+"""What is known of a run that is over."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.failure_report import Group, collapse
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.run_summary import broken_requirements
+
+# What no XML document may hold, nor a terminal or a log show: control characters, halves of characters, and the two that are none.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def printable(text: str) -> str:
+    """A text without secrets, in which `\\x1b` and the like are written out."""
+    return UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", redacted(text))
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """`sentence` is the verdict of the run, `ended` what ended it early, `stale` what is to be changed in its baseline."""
+
+    profile: str
+    target: str
+    level: str
+    catalogue: Mapping[str, Requirement]
+    outcomes: Sequence[Outcome]
+    sentence: str
+    ended: str | None = None
+    stale: Sequence[str] = ()
+
+    @property
+    def groups(self) -> list[Group]:
+        return collapse(self.outcomes, self.catalogue)
+
+    @property
+    def broken(self) -> list[str]:
+        return broken_requirements(self.outcomes, self.catalogue, self.level)
+
+    @property
+    def known(self) -> list[str]:
+        return sorted({one.requirement for o in self.outcomes for one in o.judgement.findings if one.known})
+
+    @property
+    def judged(self) -> set[str]:
+        return {name for o in self.outcomes for name, verdict in o.judgement.requirements.items() if verdict == "pass"}
+
+
+def uri(at: Location) -> str:
+    """The file of a place as a relative URI, or that of a file elsewhere."""
+    return f"file://{quote(at.file)}" if at.file.startswith("/") else quote(at.file)
