@@ -56,6 +56,7 @@ OPTIONS = (
     _file("summary", "a summary in Markdown"),
     _file("sarif", "SARIF 2.1.0, for code scanning"),
     _file("badge", "a badge (SVG) with the verdict"),
+    _file("har", "every exchange, as HAR 1.2"),
 )
 
 

@@ -36,7 +36,7 @@ async def judge(found: RunResults, cases: list[Case], loaded: Sequence[Case], ho
             scope = _scope(run, loaded)
             found.begin(run, mine)
             if how.verbose:
-                run.runner.on_exchange = partial(exchange_log.show, bodies=how.verbose > 1)
+                run.runner.on_exchange = partial(exchange_log.show, bodies=how.verbose > 1, target=run.target)
             await play_all(run, mine, found.add, found.known, how)
             await repeated(run, found)
             found.close(aborted=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.outputs import annotations, badge, junit, markdown, sarif
+from rollout_conformance.steps.outputs import annotations, badge, har, junit, markdown, sarif
 from rollout_conformance.steps.outputs.facts import RunFacts
 
 
@@ -20,6 +20,7 @@ class Outputs:
     summary: Path | None = None
     sarif: Path | None = None
     badge: Path | None = None
+    har: Path | None = None
 
     def check(self) -> None:
         """Raises `SuiteError` for a file that cannot be written: before a run, not after it."""
@@ -55,6 +56,7 @@ FORMATS: dict[str, Callable[[RunFacts], bytes]] = {
     "summary": lambda facts: _bytes(markdown.render(facts)),
     "sarif": lambda facts: _bytes(sarif.render(facts)),
     "badge": badge.render,
+    "har": lambda facts: _bytes(har.render(facts)),
 }
 
 
