@@ -9,14 +9,14 @@ import click
 from rollout_conformance.steps import baseline_check, baseline_file
 from rollout_conformance.steps.baseline import Baseline, Known
 from rollout_conformance.steps.baseline_check import Scope
+from rollout_conformance.steps.commands import terminal
 from rollout_conformance.steps.commands.exit_code import FINDINGS, INTERRUPTED, NO_JUDGEMENT, OK
 from rollout_conformance.steps.commands.play_options import PLAIN, PlayOptions
 from rollout_conformance.steps.engine import shared_causes
 from rollout_conformance.steps.engine.early_end import ENDING, Reason
-from rollout_conformance.steps.engine.failure_report import finding_block
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.engine.run_summary import lines_of_counts, sentence, slowest
+from rollout_conformance.steps.engine.run_summary import sentence
 from rollout_conformance.steps.outputs.facts import RunFacts
 from rollout_conformance.steps.outputs.files import GitHub
 from rollout_conformance.steps.profiles import profile_of
@@ -53,7 +53,7 @@ def conclude(
     )
     github = GitHub.of()
     with github.without_commands(click.echo):
-        _show(facts, how)
+        terminal.show(facts, how.slowest, terminal.screen())
         if ended is not None:
             click.echo(f"Ended early by {ended.text}: {len(marked)} of {planned or '?'} cases had been played.")
         judged = ended is None and _judged(marked, planned)
@@ -63,16 +63,6 @@ def conclude(
     how.outputs.write(facts)
     failed = any(outcome.judgement.failed for outcome in marked) and (how.written_file is None or ended is not None)
     return _code(facts, failed, judged, ended)
-
-
-def _show(facts: RunFacts, how: PlayOptions) -> None:
-    for group in facts.groups:
-        click.echo(finding_block(group) + "\n")
-    for line in (*slowest(facts.outcomes, how.slowest), *lines_of_counts(facts.outcomes)):
-        click.echo(line)
-    for line in facts.stale:
-        click.echo(f"BASELINE  {line}")
-    click.echo(f"\n{facts.sentence}")
 
 
 def _write(file: Path, known: Baseline, facts: RunFacts, stale: Mapping[Known, str]) -> None:

@@ -92,8 +92,9 @@ async def play_all(
         if ENDING.reason is None:  # an outcome of the time when everything is being ended is no evidence
             outcomes.append(outcome)
             done(outcome)
-            bar.update(1)
-            if how.fail_fast and listed.marked(outcome).judgement.failed:
+            failed = listed.marked(outcome).judgement.failed
+            bar.update(1, failed)
+            if how.fail_fast and failed:
                 raise FirstFailure
 
     with progress.shown(len(cases), quiet=how.verbose > 0) as bar:

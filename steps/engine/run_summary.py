@@ -48,17 +48,17 @@ def totals(outcomes: Sequence[Outcome]) -> str:
     )
     different = len({outcome.case.id for outcome in outcomes})
     repeated = f"{len(outcomes)} plays of " if different < len(outcomes) else ""
-    return f"{repeated}{_cases(different)}: {', '.join(found_words)}"
+    return f"{repeated}{plural(different, 'case')}: {', '.join(found_words)}"
 
 
-def _cases(count: int) -> str:
-    return f"{count} case{'' if count == 1 else 's'}"
+def plural(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _known(outcomes: Sequence[Outcome]) -> list[str]:
     """What a baseline excuses, a line for each requirement and reason."""
     found = Counter(one for outcome in outcomes for one in _excused(outcome))
-    return [f"  known {name} in {_cases(count)}: {reason}" for (name, reason), count in sorted(found.items())]
+    return [f"  known {name} in {plural(count, 'case')}: {reason}" for (name, reason), count in sorted(found.items())]
 
 
 def _excused(outcome: Outcome) -> set[tuple[str, str]]:
@@ -127,7 +127,7 @@ def sentence(
     """Whether the target breaks what it must not."""
     broken = broken_requirements(outcomes, catalogue, level)
     if broken:
-        return f"{closing}: {len(broken)} requirement(s) broken: {', '.join(broken)}."
+        return f"{closing}: {plural(len(broken), 'requirement')} broken: {', '.join(broken)}."
     known = sorted({finding.requirement for o in outcomes for finding in o.judgement.findings if finding.known})
     judged = {name for o in outcomes for name, verdict in o.judgement.requirements.items() if verdict is Verdict.PASS}
     judged -= set(known)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from rollout_conformance.steps.engine.causes import Cause
 from rollout_conformance.steps.engine.failure_report import Group
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.outputs.facts import RunFacts, printable
@@ -15,7 +16,7 @@ PROPERTY = DATA | {":": "%3A", ",": "%2C"}
 
 
 def lines(facts: RunFacts, folder: Path) -> Iterator[str]:
-    """One line a finding; the place of its case is named where that is a file below `folder`, the checkout."""
+    """One line a requirement that is broken; the place of its case is named where that is a file below `folder`, the checkout."""
     seen: Counter[str] = Counter()
     for command, place, title, text in _annotations(facts, folder):
         seen[command] += 1
@@ -24,23 +25,24 @@ def lines(facts: RunFacts, folder: Path) -> Iterator[str]:
 
 
 def _annotations(facts: RunFacts, folder: Path) -> Iterator[tuple[str, str, str, str]]:
-    for group in facts.groups:
-        one = group.requirement
-        yield COMMANDS[group.level], _place(group, folder), f"{one.id} {one.level.upper()}", _text(group)
+    for cause in facts.causes:
+        one, group = cause.requirement, cause.groups[0]
+        yield COMMANDS[cause.level], _place(group, folder), f"{one.id} {one.level.upper()}", _text(cause)
     for outcome in facts.outcomes:
         if outcome.judgement.verdict is Verdict.ERROR:
             yield "error", "", "could not judge", f"{outcome.case.at} {outcome.case.name}: {outcome.judgement.reason}"
     yield from (("error", "", "baseline", line) for line in facts.stale)
 
 
-def _text(group: Group) -> str:
+def _text(cause: Cause) -> str:
+    group = cause.groups[0]
     finding, case = group.finding, group.outcome.case
     return "\n".join(
         [
-            " ".join(group.requirement.sentence.split()),
+            " ".join(cause.requirement.sentence.split()),
             f"expected {finding.expected}",
             f"observed {finding.observed}",
-            f'case {finding.at or case.at} "{case.name}" [{case.dialect}], {1 + len(group.others)} in all',
+            f'case {finding.at or case.at} "{case.name}" [{case.dialect}], {cause.cases} in all',
             f"rerun {group.outcome.rerun}",
         ]
     )

@@ -1,24 +1,16 @@
 """What is known of a run that is over."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.causes import Cause, causes
 from rollout_conformance.steps.engine.failure_report import Group, collapse
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.printable import printable as printable
 from rollout_conformance.steps.engine.run_summary import broken_requirements
-
-# What no XML document may hold, nor a terminal or a log show: control characters, halves of characters, and the two that are none.
-UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-
-def printable(text: str) -> str:
-    """A text without secrets, in which `\\x1b` and the like are written out."""
-    return UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", redacted(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +29,10 @@ class RunFacts:
     @property
     def groups(self) -> list[Group]:
         return collapse(self.outcomes, self.catalogue)
+
+    @property
+    def causes(self) -> list[Cause]:
+        return causes(self.outcomes, self.catalogue)
 
     @property
     def broken(self) -> list[str]:

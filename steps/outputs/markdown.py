@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from rollout_conformance.steps.engine.causes import Cause
 from rollout_conformance.steps.engine.failure_report import WORDS, Group, finding_block
 from rollout_conformance.steps.engine.run_summary import lines_of_counts
 from rollout_conformance.steps.outputs.facts import RunFacts, printable
@@ -33,18 +34,19 @@ def _lines(facts: RunFacts) -> Iterator[str]:
         yield ""
     yield from (f"- {plain(line)}" for line in lines_of_counts(facts.outcomes))
     yield from (f"- baseline: {plain(line)}" for line in facts.stale)
-    groups = facts.groups
-    if groups:
+    causes = facts.causes
+    if causes:
         yield from ("", "| | requirement | cases | expected of the target |", "| --- | --- | --- | --- |")
-        yield from map(_row, groups[:MOST_BLOCKS])
-        yield from (block for group in groups[:MOST_BLOCKS] for block in _details(group))
-    if len(groups) > MOST_BLOCKS:
-        yield from ("", f"and {len(groups) - MOST_BLOCKS} more, which the report has.")
+        yield from map(_row, causes[:MOST_BLOCKS])
+        yield from (block for cause in causes[:MOST_BLOCKS] for block in _details(cause.groups[0]))
+    if len(causes) > MOST_BLOCKS:
+        yield from ("", f"and {len(causes) - MOST_BLOCKS} more, which the report has.")
 
 
-def _row(group: Group) -> str:
-    one = group.requirement
-    return f"| {WORDS[group.level]} | {one.id} {one.level.upper()} | {1 + len(group.others)} | {plain(one.sentence)} |"
+def _row(cause: Cause) -> str:
+    one = cause.requirement
+    cases = f"{cause.cases}, with {cause.after}" if cause.after else f"{cause.cases}"
+    return f"| {WORDS[cause.level]} | {one.id} {one.level.upper()} | {cases} | {plain(one.sentence)} |"
 
 
 def _details(group: Group) -> Iterator[str]:

@@ -74,7 +74,7 @@ def test_of_a_case_that_is_known_in_part_only_the_rest_is_broken(capsys: pytest.
     assert "FAIL  ROLLOUT-049" in shown
     assert "FAIL  ROLLOUT-094" not in shown
     assert "known ROLLOUT-094 in 1 case: old agent" in shown
-    assert "1 requirement(s) broken: ROLLOUT-049." in shown
+    assert "1 requirement broken: ROLLOUT-049." in shown
 
 
 def test_a_weaker_finding_that_is_not_listed_fails_no_known_case(capsys: pytest.CaptureFixture[str]) -> None:

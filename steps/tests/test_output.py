@@ -77,7 +77,7 @@ def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_
 
 def test_the_last_sentence_is_plain() -> None:
     assert summary([outcome("a", FOUND)], CATALOGUE, closing=PROFILES["rollout"].closing).endswith(
-        "Not fit to train on: 1 requirement(s) broken: ROLLOUT-094."
+        "Not fit to train on: 1 requirement broken: ROLLOUT-094."
     )
     good = summary([outcome("a", Satisfied("ROLLOUT-094"))], CATALOGUE)
     assert good.endswith("Nothing required is broken: 1 requirements were judged and kept.")
