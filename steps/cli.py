@@ -4,10 +4,11 @@ Exit codes: 0 nothing required is broken, 1 findings, 2 could not judge (invalid
 """
 
 from importlib import import_module
+from pathlib import Path
 
 import click
 
-from rollout_conformance.steps import collector
+from rollout_conformance.steps import collector, config_file
 
 # Each command with its line in `--help`: the first sentence of the command's own help.
 COMMANDS = {
@@ -50,5 +51,19 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rollout-conformance")
-def cli() -> None:
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="File with options; default: rollout-conformance.toml or [tool.rollout-conformance] of pyproject.toml, in this folder.",
+)
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None) -> None:
     """Judge a server at one of the HTTP seams of agentic RL: which requirements it breaks, where, and how to reproduce it."""
+    wanted = ctx.invoked_subcommand
+    if wanted not in config_file.COMMANDS or wanted not in COMMANDS:
+        return
+    read = config_file.found(Path()) if config is None else config_file.read(config)
+    if read is not None:
+        commands = {name: found for name in config_file.COMMANDS if (found := cli.get_command(ctx, name)) is not None}
+        every = {key: one for found in commands.values() for key, one in config_file.options_of(found).items()}
+        ctx.default_map = {wanted: config_file.defaults(read, commands[wanted], every)}

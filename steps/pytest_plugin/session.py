@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,10 @@ _session = pytest.StashKey["Session"]()
 
 
 class SuiteItem(pytest.Item):
-    """An item of the suite."""
+    """An item of the suite. Its id is what its text is parsed to: pytest finds items of an earlier session (--lf, --ff, --sw) by that."""
+
+    def __init__(self, name: str, parent: pytest.Collector, **kw: Any) -> None:
+        super().__init__(name, parent, nodeid=f"{parent.nodeid}::{name}", **kw)
 
 
 def session_of(config: pytest.Config) -> "Session":
