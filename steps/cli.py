@@ -15,6 +15,7 @@ COMMANDS = {
     "run": "Judge a target by every case that applies to it, or by those in FILES and folders.",
     "smoke": "Check that the target is reachable and completes the simplest case.",
     "card": "Look at a target and write a target card for it.",
+    "doctor": "Find out why the reward is zero: judge what can cause it, most likely cause first.",
     "explore": "Try orders of events that no case describes, and pairs of faults.",
     "report": "Convert a report (run.ndjson) to one HTML file.",
     "diff": "Compare the reports of two runs: what is broken, fixed, newly judged, no longer judged, slower.",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from rollout_conformance.steps import trainers
 from rollout_conformance.steps.engine.causes import Cause
 from rollout_conformance.steps.engine.failure_report import WORDS, Group, Page, finding_block, place, rerun_line, title
 from rollout_conformance.steps.engine.run_summary import lines_of_counts, plural, slowest
@@ -68,6 +69,9 @@ def show(facts: RunFacts, most_slow: int, on: Screen) -> None:
         on.echo(_painted(printable(block(cause, on.width)), cause.level, on, cause.groups[0]) + "\n")
     for line in (*slowest(facts.outcomes, most_slow), *lines_of_counts(facts.outcomes), *unjudged(facts)):
         for part in Page(on.width).line(printable(line)):
+            on.echo(part)
+    for line in trainers.lines(facts.profile, facts.verdicts):
+        for part in Page(on.width).line(line):
             on.echo(part)
     for line in facts.stale:
         on.echo(f"BASELINE  {printable(line)}")

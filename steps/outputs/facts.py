@@ -7,7 +7,7 @@ from urllib.parse import quote
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.causes import Cause, causes
 from rollout_conformance.steps.engine.failure_report import Group, collapse
-from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.findings import Location, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.printable import printable as printable
 from rollout_conformance.steps.engine.run_summary import broken_requirements
@@ -41,6 +41,13 @@ class RunFacts:
     @property
     def known(self) -> list[str]:
         return sorted({one.requirement for o in self.outcomes for one in o.judgement.findings if one.known})
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """The worst verdict of each requirement: what is broken in one case is not kept. What is known to be broken is broken."""
+        found = dict.fromkeys(sorted(self.judged), str(Verdict.PASS))
+        broken = (one for o in self.outcomes for one in o.judgement.findings if not one.strict_only)
+        return found | {one.requirement: str(Verdict.FAIL) for one in broken}
 
     @property
     def judged(self) -> set[str]:

@@ -33,16 +33,16 @@ FEATURE = """Feature: mine
     Then the trainer receives <n> generation requests
 
     Examples:
-      | n | note |
-      | 1 | so   |
-      | 5 | so   |
-      | 5 | also |
+      | n | note  |
+      | 1 | one   |
+      | 5 | two   |
+      | 5 | three |
 """
 GOOD, ONE, FIVE, AGAIN = (
     "good[sync]",
-    "makes 1 requests[so][sync]",
-    "makes 5 requests[so][sync]",
-    "makes 5 requests[also][sync]",
+    "makes 1 requests[one][sync]",
+    "makes 5 requests[two][sync]",
+    "makes 5 requests[three][sync]",
 )
 ENDED = re.compile(r"::(.+\]) (PASSED|FAILED)")
 
@@ -76,7 +76,7 @@ def test_stepwise_goes_on_where_it_stopped(project: pytest.Pytester) -> None:
 
 
 def test_a_title_is_selected_by_its_words_and_written_to_junit(project: pytest.Pytester) -> None:
-    assert played(project, "-k", "makes and 5 and also", "--junitxml", "x.xml") == ALL[3:]
+    assert played(project, "-k", "makes and 5 and three", "--junitxml", "x.xml") == ALL[3:]
     (found,) = ElementTree.parse(project.path / "x.xml").iter("testcase")  # noqa: S314
     assert found.get("name") == AGAIN
     failure = found.find("failure")
@@ -85,9 +85,7 @@ def test_a_title_is_selected_by_its_words_and_written_to_junit(project: pytest.P
 
 
 def test_two_equal_rows_are_reported_at_their_place(project: pytest.Pytester) -> None:
-    (project.path / "any" / "folder" / "mine.feature").write_text(
-        FEATURE.replace("| 5 | also |", "| 5 | so   |"), encoding="utf-8"
-    )
+    (project.path / "any" / "folder" / "mine.feature").write_text(FEATURE.replace("three", "two  "), encoding="utf-8")
     result = project.runpytest_subprocess("any", timeout=240)
     result.stdout.fnmatch_lines(["*mine.feature:21:7: this row is called as that of line 20*"])
 
@@ -100,7 +98,7 @@ def test_two_workers_play_every_case_once(project: pytest.Pytester) -> None:
 
 @pytest.mark.skipif(not HAS_ALLURE, reason="allure-pytest is not installed")
 def test_allure_has_steps_severity_and_evidence(project: pytest.Pytester) -> None:
-    project.runpytest_subprocess("any", "-k", "5 and so or good", "--alluredir", "allure", timeout=240)
+    project.runpytest_subprocess("any", "-k", "5 and two or good", "--alluredir", "allure", timeout=240)
     found = {one["name"]: one for one in map(_json, (project.path / "allure").glob("*-result.json"))}
     assert {name: one["status"] for name, one in found.items()} == {GOOD: "passed", FIVE: "failed"}
     assert [step["status"] for step in found[FIVE]["steps"]] == ["passed", "passed", "passed", "failed"]
