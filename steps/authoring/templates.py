@@ -24,9 +24,9 @@ def case(kind: str, profile: Profile, about: str | None, title: str) -> str:
     wanted = about or ABOUT[profile.name]
     if wanted not in profile.catalogue:
         raise SuiteError(f"--about: {unknown_name('requirement', wanted, profile.catalogue)}")
-    if "::" in title or len(title.splitlines()) != 1 or UNPRINTABLE.search(title) or not title.strip():
+    if "::" in title or "[" in title or len(title.splitlines()) != 1 or UNPRINTABLE.search(title) or not title.strip():
         raise SuiteError(
-            f"--title {title!r}: a title is one line of text without `::`, which stands between file and title."
+            f"--title {title!r}: a title is one line of text without `::` and `[`, by which pytest parts an id."
         )
     shown = json.dumps(title, ensure_ascii=False) if kind == "case" else title.strip()
     text = file.read_text(encoding="utf-8")
