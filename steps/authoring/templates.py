@@ -11,7 +11,7 @@ from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.profiles.base import Profile
 
-FOLDER = Path(__file__).parent / "templates"
+FOLDER = Path(__file__).parent / "beginnings"
 SUFFIXES = {"case": ".yaml", "feature": ".feature", "card": ".yaml"}
 ABOUT = {"rollout": "ROLLOUT-112", "trainer": "TRAINER-194", "chat": "CHAT-026", "router": "ROUTER-050"}
 
