@@ -36,6 +36,12 @@ def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]
         yield _suffix(row, titled), _filled(source, path, case, row)
 
 
+def outline_suffix(title: str, row: Mapping[str, str]) -> str:
+    """What is appended to the title of an outline: the values of a row that the title does not have."""
+    values = [value for column, value in row.items() if f"<{column}>" not in title]
+    return f"[{'-'.join(values)}]" if values else ""
+
+
 def _suffix(row: Mapping[str, Any], titled: set[str]) -> str:
     """The values of a row that its title does not have."""
     rest = {column: value for column, value in row.items() if column not in titled}

@@ -30,6 +30,7 @@ from rollout_conformance.steps.engine.yaml_source import BLOCK
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.scenario.case_template import IDENTIFIER, CaseTemplate, requirement
+from rollout_conformance.steps.scenario.examples import outline_suffix
 from rollout_conformance.steps.scenario.sentences import look_up, shown
 
 KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
@@ -177,7 +178,7 @@ class _Compiler:
         rows = [row for table in self.template.examples for row in table.as_contexts()]
         if not rows:
             return [(self.template.name, {})]
-        names = [self.template.render(row).name + self._suffix(row) for row in rows]
+        names = [self.template.render(row).name + outline_suffix(self.template.name, row) for row in rows]
         places = [row.location for table in self.written.examples for row in table.table_body or ()]
         for n, name in enumerate(names):
             if name in names[:n]:
@@ -185,11 +186,6 @@ class _Compiler:
                 at = Location(self.shown, places[n].line, places[n].column)
                 raise at.problem(f"this row is called as that of line {first}, {name!r}; take one of them out")
         return list(zip(names, rows, strict=True))
-
-    def _suffix(self, row: Mapping[str, str]) -> str:
-        """The values of a row that its title does not have."""
-        values = [value for column, value in row.items() if f"<{column}>" not in self.template.name]
-        return f"[{'-'.join(values)}]" if values else ""
 
     def _columns(self) -> Iterator[str]:
         """Placeholders that the Examples have no column for."""
