@@ -11,7 +11,7 @@ from rollout_conformance.steps.outputs.runs import PastRun, load
 
 
 @click.command("history")
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
     """Show how the cases of each target ended in the reports (.ndjson) of a folder: which are flaky, which broken, and since when.
 
