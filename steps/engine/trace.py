@@ -3,7 +3,7 @@
 Nothing here judges or does I/O. Headers are kept with lower-case names; bodies are the bytes as they were.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
@@ -40,7 +40,8 @@ class Exchange:
     """One HTTP request and what became of it.
 
     `to_target` tells who asked. `fault` names what went wrong on the transport, or what the peer's script did on purpose.
-    `began` and `ended` are seconds since the case began.
+    `began` and `ended` are seconds since the case began. `pieces` are the parts of a streamed body: when each came, in seconds since the case
+    began, and how many bytes there were by then.
     """
 
     n: int
@@ -51,6 +52,7 @@ class Exchange:
     response: Response | None = None
     fault: str | None = None
     ended: float | None = None
+    pieces: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,10 @@ class Trace:
         """Record how exchange `n` ended; the first ending stands."""
         if self.exchanges[n].ended is None:
             self.exchanges[n] = replace(self.exchanges[n], response=response, fault=fault, ended=self.now())
+
+    def streamed(self, n: int, pieces: Iterable[tuple[float, int]]) -> None:
+        """Record when the parts of the body of exchange `n` came."""
+        self.exchanges[n] = replace(self.exchanges[n], pieces=tuple(pieces))
 
     def event(self, rollout: str, role: str, name: str, exchange: int) -> Event:
         happened = Event(len(self.events), self.now(), rollout, role, name, exchange)
