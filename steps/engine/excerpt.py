@@ -148,6 +148,8 @@ def _within(value: object, path: Path) -> Iterable[Path]:
                 yield (name, *path)
             for n in range(len(member) - 1, max(-1, len(member) - 1 - ITEMS), -1):
                 item = member[n]
+                if not isinstance(item, dict):
+                    continue
                 for inner in ((), ("message",), ("delta",)):
                     if isinstance(path[0], str) and _depth(item, (*inner, path[0])) == len(inner) + 1:
                         yield (name, n, *inner, *path)

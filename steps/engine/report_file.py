@@ -3,11 +3,12 @@
 A run that was aborted is read as far as it came, and says so: it is no evidence, but it is what one needs to see why.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, NotRequired
 
+import orjson
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
@@ -158,9 +159,13 @@ class Report:
     findings: int
     worst: dict[str, tuple[str, Verdict]] = field(default_factory=dict)
 
+    def lines(self) -> Iterator[Line]:
+        """Every line, read again from the file: they are too many to be held at once."""
+        return _lines(self.file, _again)
+
     def results(self) -> Iterator[Result]:
-        """One result a case, read again from the file: they are too many to be held at once."""
-        return (line for line in _lines(self.file) if isinstance(line, Result))
+        """One result a case, read again from the file."""
+        return (line for line in self.lines() if isinstance(line, Result))
 
     def offsets(self) -> dict[str, int]:
         """Where in the file the result of each case begins, for `result_at`."""
@@ -172,10 +177,6 @@ class Report:
                     found[str(value.get("case"))] = at
                 at += len(data)
         return found
-
-    def cases(self) -> Iterator[CaseLine]:
-        """The cases that were planned, read again from the file."""
-        return (line for line in _lines(self.file) if isinstance(line, CaseLine))
 
 
 def read(file: Path) -> Report:
@@ -220,13 +221,21 @@ def _note(worst: dict[str, tuple[str, Verdict]], result: Result) -> None:
             worst[one.id] = (one.level, one.verdict)
 
 
-def _lines(file: Path) -> Iterator[Line]:
+def _again(data: bytes) -> object:
+    """The value of a line that was read before: what is in it has been found to be in bounds."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return parse(data)
+
+
+def _lines(file: Path, reading: Callable[[bytes], object] = parse) -> Iterator[Line]:
     try:
         with file.open("rb") as stream:
             n = 0
             while data := stream.readline(LONGEST_LINE + 1):
                 n += 1
-                value = parse(data) if len(data) <= LONGEST_LINE else NotJson(f"longer than {LONGEST_LINE >> 20} MiB")
+                value = reading(data) if len(data) <= LONGEST_LINE else NotJson(f"longer than {LONGEST_LINE >> 20} MiB")
                 if isinstance(value, NotJson) and n > 1 and not data.endswith(b"\n") and not stream.read(1):
                     return  # the run died while it wrote this line
                 yield _line(file, n, value)

@@ -1,6 +1,7 @@
 """What the viewer of one case reads: its findings, the members that they accuse, and every exchange."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rollout_conformance.steps.engine.excerpt import Clues, Path, accused
@@ -45,7 +46,8 @@ def _paths(body: str, clues: Clues) -> list[Path]:
     if not body.startswith(("{", "[")) or len(body) > SHORT:
         return []
     value = parse(body.encode("utf-8", "replace"))
-    return accused(value, clues) if isinstance(value, dict | list) else []
+    there = tuple(path for path in clues.paths if not isinstance(path[0], str) or f'"{path[0]}"' in body)
+    return accused(value, replace(clues, paths=there)) if isinstance(value, dict | list) else []
 
 
 def rebuilt(result: Result) -> TraceLine:

@@ -24,10 +24,12 @@ class Cause:
     first: int = 0
     known: bool = False
     cases: list[int] = field(default_factory=list)
+    last: int = -1
 
     def add(self, case: int, leads: bool) -> None:
         """One case more. Its findings come in a row."""
-        if self.cases[-1:] != [case]:
+        if self.last != case:
+            self.last = case
             self.count += 1
             self.first += leads
             if len(self.cases) < LISTED:

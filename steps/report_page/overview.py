@@ -51,9 +51,12 @@ class Overview:
     def of(cls, report: Report, catalogue: Mapping[str, Requirement], closing: str = CLOSING) -> "Overview":
         """Read the results once. Lines of the cases come first in a report, so that every result finds its case."""
         found = cls(report, catalogue, closing)
-        known = {case.id: case for case in report.cases()}
-        for n, result in enumerate(report.results()):
-            found._add(n, known.get(result.case) or from_id(result.case), result)
+        known: dict[str, CaseLine] = {}
+        for line in report.lines():
+            if isinstance(line, CaseLine):
+                known[line.id] = line
+            elif isinstance(line, Result):
+                found._add(len(found.rows), known.get(line.case) or from_id(line.case), line)
         return found
 
     def _add(self, n: int, case: CaseLine, result: Result) -> None:

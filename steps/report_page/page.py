@@ -180,6 +180,13 @@ def _plain(overview: Overview) -> Iterator[dict[str, Any]]:
             yield {"n": n, "case": overview.rows[n].case, "finding": finding}
 
 
+def prose(text: str) -> Markup:
+    """A sentence of the catalogue, in which code stands between backticks."""
+    parts = text.split("`")
+    marked = (Markup("<code>{}</code>").format(part) if n % 2 and n + 1 < len(parts) else part for n, part in enumerate(parts))
+    return Markup("").join(marked)
+
+
 def _joined(folder: str, names: Iterable[str], ending: str) -> str:
     return "\n".join((HERE / folder / f"{name}.{ending}").read_text(encoding="utf-8") for name in names)
 
@@ -194,5 +201,6 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["script_data"] = script_data
+    environment.filters["prose"] = prose
     environment.filters["amount"] = amount
     return environment

@@ -3,8 +3,11 @@
 import re
 from collections.abc import Callable
 
+import orjson
+
 IDS = re.compile(r'"(?:\w*token_ids|\w*_ids|token_id)"\s*:\s*(?:\[([\d,\s]*)|(\d+))')
 MOST = 60_000  # different ids
+HIGHEST = 2**31
 Decode = Callable[[int], str]
 
 
@@ -20,8 +23,12 @@ class TokenTexts:
         if self.decode is None or "_id" not in body:
             return
         for several, one in IDS.findall(body):
-            self.ids.update(int(part) for part in (several or one).split(",") if part.strip() and len(part) < 12)
+            try:
+                self.ids.update(orjson.loads(f"[{(several or one).strip(' ,')}]"))
+            except orjson.JSONDecodeError:
+                continue  # a list that was cut within a number has no end
 
     def texts(self) -> dict[str, str]:
         decode = self.decode
-        return {} if decode is None else {str(one): decode(one) for one in sorted(self.ids)[:MOST]}
+        known = sorted(one for one in self.ids if isinstance(one, int) and one < HIGHEST)
+        return {} if decode is None else {str(one): decode(one) for one in known[:MOST]}

@@ -80,8 +80,8 @@ const Found = ({ findings, select }) => {
   const ids = [...new Set(findings.map((one) => one.requirement))];
   return html`<ul class="found">${ids.map((id) => {
     const [level, sentence, why] = requirementOf(id);
-    return html`<li key=${id}><a href=${`#${id}`}><b>${visible(id)}</b></a> <span class="level ${level}">${level.toUpperCase()}</span> ${sentence}
-      ${why && html`<span class="why-short">${why}</span>`}</li>`;
+    return html`<li key=${id}><a href=${`#${id}`}><b>${visible(id)}</b></a> <span class="level ${level}">${level.toUpperCase()}</span> <${Prose} text=${sentence} />
+      ${why && html`<span class="why-short"><${Prose} text=${why} /></span>`}</li>`;
   })}</ul>`;
 };
 

@@ -30,6 +30,9 @@ const streamEvents = (text) => {
       block.split(/\r\n|\n|\r/).filter((line) => line.startsWith("data:")).map((line) => line.slice(5).replace(/^ /, "")).join("\n") || block);
 };
 
+// A sentence of the catalogue, in which code stands between backticks.
+const Prose = ({ text }) => text.split("`").map((part, n, parts) => (n % 2 && n + 1 < parts.length ? html`<code key=${n}>${visible(part)}</code>` : visible(part)));
+
 const Chip = ({ word, text }) => html`<span class="chip ${word}">${text || word}</span>`;
 
 const copyText = async (text) => {
