@@ -1,6 +1,5 @@
 """The same cases of another run, found one by one: neither of the two reports is held in memory."""
 
-
 from rollout_conformance.steps.engine.report_file import Report, Result, result_at
 from rollout_conformance.steps.report_page.page import Beside
 

@@ -183,7 +183,9 @@ def _plain(overview: Overview) -> Iterator[dict[str, Any]]:
 def prose(text: str) -> Markup:
     """A sentence of the catalogue, in which code stands between backticks."""
     parts = text.split("`")
-    marked = (Markup("<code>{}</code>").format(part) if n % 2 and n + 1 < len(parts) else part for n, part in enumerate(parts))
+    marked = (
+        Markup("<code>{}</code>").format(part) if n % 2 and n + 1 < len(parts) else part for n, part in enumerate(parts)
+    )
     return Markup("").join(marked)
 
 

@@ -58,7 +58,7 @@ const CauseChoice = ({ value, set }) => html`<label class="choice"><span class="
 const Row = ({ one }) => html`<li class="row"><a href=${`#case-${one.n}`}>
   <span class="row-verdict"><${Chip} word=${shownVerdict(one)} text=${one.known ? "known" : undefined} /></span>
   <span class="row-name">${visible(one.name)}${one.reason && one.verdict !== "fail" ? html`<span class="row-reason">${visible(one.reason)}</span>` : null}</span>
-  <span class="row-broken">${one.broken.slice(0, 3).map(visible).join(" ")}${one.broken.length > 3 ? ` +${one.broken.length - 3}` : ""}</span>
+  <span class="row-broken">${one.broken.slice(0, 3).map((id) => html`<span key=${id}>${visible(id)}</span> `)}${one.broken.length > 3 ? ` +${one.broken.length - 3}` : ""}</span>
   <span class="row-dialect">${visible(one.dialect)}</span>
   <span class="row-at">${visible(one.at)}</span>
   <span class="row-seconds">${one.seconds.toFixed(2)} s</span></a></li>`;

@@ -86,6 +86,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+history.scrollRestoration = "manual";
 useTheme(savedTheme());
 render(html`<${ThemeButton} />`, document.getElementById("bar-tools"));
 drawList();
