@@ -28,6 +28,7 @@ SCRIPTS = (
     "store", "theme", "text", "requests", "json_tree", "token_turns", "token_strip", "timeline",
     "sequence", "inspector", "case_view", "case_list", "main",
 )  # fmt: skip
+LONGEST_NAME = 80  # of a dialect or a requirement
 MOST_FINDINGS = 2000  # in the page without JavaScript
 MOST_DETAILS = (
     96 << 20
@@ -84,7 +85,7 @@ def render(report: Report, sources: Sources | None = None) -> Iterator[str]:
 
 def index(overview: Overview, sources: Sources) -> dict[str, Any]:
     """What the viewer knows of all cases."""
-    requirements = {row.id: [row.level, row.sentence, row.why] for row in overview.requirements}
+    requirements = {row.id[:LONGEST_NAME]: [row.level, row.sentence, row.why] for row in overview.requirements}
     return {
         "profile": overview.report.header.profile,
         "target": overview.report.header.target,
@@ -92,7 +93,7 @@ def index(overview: Overview, sources: Sources) -> dict[str, Any]:
         "requirements": requirements,
         "causes": [
             {
-                "requirement": cause.requirement,
+                "requirement": cause.requirement[:LONGEST_NAME],
                 "level": cause.level,
                 "expected": cause.example.expected[:300],
                 "observed": cause.example.observed[:300],
@@ -105,21 +106,17 @@ def index(overview: Overview, sources: Sources) -> dict[str, Any]:
 
 
 def _row(row: CaseRow) -> list[Any]:
-    at, name, dialect = row.case.at, row.case.name, row.case.dialect
-    about = row.case.requirements
-    return [
+    case = row.case
+    told = [
         row.n,
-        name,
-        at,
-        dialect,
+        short(case.name),
+        short(case.at),
+        case.dialect[:LONGEST_NAME],
         row.verdict,
         row.seconds,
-        row.reason[:300],
-        row.causes,
-        about,
-        row.known,
-        row.weaker,
+        short(row.reason),
     ]
+    return [*told, row.causes, [one[:LONGEST_NAME] for one in case.requirements], row.known, row.weaker]
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
@@ -189,6 +186,11 @@ def prose(text: str) -> Markup:
     return Markup("").join(marked)
 
 
+def short(text: str, longest: int = 300) -> str:
+    """The beginning of a text: whatever a report has for a name, a page stays readable."""
+    return text if len(text) <= longest else f"{text[:longest]} ... ({len(text)} characters)"
+
+
 def _joined(folder: str, names: Iterable[str], ending: str) -> str:
     return "\n".join((HERE / folder / f"{name}.{ending}").read_text(encoding="utf-8") for name in names)
 
@@ -204,5 +206,6 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["script_data"] = script_data
     environment.filters["prose"] = prose
+    environment.filters["short"] = short
     environment.filters["amount"] = amount
     return environment

@@ -72,7 +72,7 @@ def test_the_cases_are_listed_failed_first_and_filtered(browser: "Browser", page
         found.page.get_by_text("1 of 5 cases").wait_for()
         assert names(found.page) == ["one fails"]
         found.at("cases?requirement=ROLLOUT-013")
-        found.page.get_by_text("two warns").wait_for()
+        found.page.locator(".row-name", has_text="two warns").wait_for()
         assert names(found.page) == ["two warns"]
 
 
