@@ -19,7 +19,7 @@ from rollout_conformance.steps.engine.report_file import Report, Result
 from rollout_conformance.steps.report_page.case_data import case_data
 from rollout_conformance.steps.report_page.overview import CLOSING, CaseRow, Overview, amount
 from rollout_conformance.steps.report_page.policy import policy
-from rollout_conformance.steps.report_page.script_data import script_data
+from rollout_conformance.steps.report_page.script_data import packed, script_data
 from rollout_conformance.steps.report_page.token_texts import Decode, TokenTexts
 
 HERE = Path(__file__).parent
@@ -31,8 +31,8 @@ SCRIPTS = (
 LONGEST_NAME = 80  # of a dialect or a requirement
 MOST_FINDINGS = 2000  # in the page without JavaScript
 MOST_DETAILS = (
-    96 << 20
-)  # characters of cases with findings, and half of it of others; what is beyond that only the report has
+    64 << 20
+)  # characters, packed, of cases with findings, and half of it of others; what is beyond that only the report has
 Find = Callable[[str], Result | None]
 
 
@@ -153,7 +153,7 @@ def _details(overview: Overview, sources: Sources, texts: TokenTexts) -> Iterato
         data = case_data(n, result)
         if sources.beside is not None and (other := sources.beside.find(result.case)) is not None:
             data["beside"] = case_data(n, other)
-        text = script_data(data)
+        text = packed(data)
         kind = result.verdict in BROKEN or bool(result.findings)
         if room[kind] < len(text):
             continue

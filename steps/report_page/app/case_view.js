@@ -85,16 +85,15 @@ const Found = ({ findings, select }) => {
   })}</ul>`;
 };
 
-const CaseView = ({ n, exchange, order }) => {
+const CaseView = ({ n, data, exchange, order }) => {
   const one = CASES[n];
-  const data = useMemo(() => caseData(n), [n]);
   const narrow = useNarrow();
   const [which, setWhich] = useState("both");
   const place = order.indexOf(n);
   const [before, after] = [order[place - 1], order[place + 1]];
   const rerun = data?.findings.find((finding) => finding.rerun)?.rerun;
   const two = data?.beside && INDEX.beside;
-  return html`<div class="case-view">
+  return html`<div class="case-view" data-case=${n}>
     <nav class="case-nav" aria-label="Cases"><a href="#cases">All cases</a><span class="case-place">${place >= 0 ? `${place + 1} of ${order.length}` : ""}</span>
       ${before !== undefined ? html`<a href=${`#case-${before}`} title="k">previous</a>` : html`<span class="quiet">previous</span>`}
       ${after !== undefined ? html`<a href=${`#case-${after}`} title="j">next</a>` : html`<span class="quiet">next</span>`}</nav>

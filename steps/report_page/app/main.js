@@ -14,13 +14,15 @@ const setFilters = (change) => {
   drawList();
 };
 
-const showCase = (n, exchange) => {
+const showCase = async (n, exchange) => {
+  const data = await caseData(n);
+  if (Number(/^#case-(\d+)/.exec(location.hash)?.[1]) !== n) return; // the address has changed meanwhile
   if (shown === null) scrolled = window.scrollY;
   const other = shown !== n;
   shown = n;
   overviewElement.hidden = true;
   caseElement.hidden = false;
-  render(html`<${CaseView} key=${n} n=${n} exchange=${exchange} order=${chosenCases(filters).map((one) => one.n)} />`, caseElement);
+  render(html`<${CaseView} key=${n} n=${n} data=${data} exchange=${exchange} order=${chosenCases(filters).map((one) => one.n)} />`, caseElement);
   if (other) {
     window.scrollTo(0, 0);
     document.getElementById("case-title").focus({ preventScroll: true });

@@ -19,10 +19,18 @@ const requirementOf = (id) => (Object.hasOwn(INDEX.requirements, id) ? INDEX.req
 const opened = new Map();
 const MOST_OPENED = 8;
 
+const unpacked = async (text) => {
+  const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return JSON.parse(await new Response(stream).text());
+};
+
+// The data of a case, or null where the page has none.
 const caseData = (n) => {
   if (!opened.has(n)) {
     if (opened.size >= MOST_OPENED) opened.delete(opened.keys().next().value);
-    opened.set(n, readJson(`data-${n}`));
+    const element = document.getElementById(`data-${n}`);
+    opened.set(n, element === null ? Promise.resolve(null) : unpacked(element.textContent));
   }
   return opened.get(n);
 };

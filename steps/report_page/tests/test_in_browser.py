@@ -148,7 +148,7 @@ def test_everything_is_reached_by_keyboard(browser: "Browser", page: Path) -> No
     with opened(browser, page) as found:
         keys = found.page.keyboard
         keys.press("/")
-        found.page.wait_for_function("document.activeElement.id === 'search'")
+        found.page.locator("#search:focus").wait_for()
         keys.type("fails")
         found.page.get_by_text("1 of 5 cases").wait_for()
         found.page.locator(".row a").first.focus()
@@ -160,7 +160,7 @@ def test_everything_is_reached_by_keyboard(browser: "Browser", page: Path) -> No
         keys.press("Enter")
         assert found.page.locator(".moment").nth(1).get_attribute("aria-pressed") == "true"
         keys.press("Escape")
-        found.page.wait_for_function("document.querySelector('#case').hidden")
+        found.page.locator("#case[hidden]").wait_for(state="attached")
         assert found.page.evaluate("document.activeElement.getAttribute('href')") == "#case-4"
         found.page.locator("#search").fill("")
         found.page.locator("body").evaluate("() => document.activeElement.blur()")
@@ -236,6 +236,6 @@ def test_hostile_texts_do_nothing(browser: "Browser", tmp_path: Path) -> None:
         assert fits(seen.page)
         for n in range(len(HOSTILE)):
             seen.at(f"case-{n}")
-            seen.page.wait_for_function(f"document.querySelector('#case-title')?.textContent.includes('{n}')")
+            seen.page.locator(f'.case-view[data-case="{n}"]').wait_for()
             assert fits(seen.page)
         assert seen.page.evaluate("document.querySelectorAll('img, iframe').length") == 0
