@@ -29,6 +29,7 @@ def trace_member(outcome: Outcome) -> Mapping[str, object]:
     return {
         "trace": {
             "exchanges": [_exchange(one, longest) for one in trace.exchanges[:MOST_EXCHANGES]],
+            "backends": [_exchange(one, longest) for one in trace.behind[:MOST_EXCHANGES]],
             "left_out": max(0, len(trace.exchanges) - MOST_EXCHANGES),
             "events": [_event(one) for one in trace.events[:MOST_EVENTS]],
         }
