@@ -6,15 +6,17 @@ const PEERS = {
   router: ["client", "router"],
 };
 
+const backendOf = (exchange) => `backend ${exchange.rollout || ""}`.trim();
+
 const lanesOf = (trace) => {
   const [us, target] = PEERS[INDEX.profile] || ["suite", "target"];
-  const backends = [...new Set(trace.backends.map((one) => one.rollout || "backend"))].sort();
+  const backends = [...new Set(trace.backends.map(backendOf))].sort();
   return { us, target, names: [us, target, ...backends] };
 };
 
 const ends = (exchange, lanes) => {
   if (exchange.to_target) return [lanes.us, lanes.target];
-  return [lanes.target, exchange.backend ? exchange.rollout || "backend" : lanes.us];
+  return [lanes.target, exchange.backend ? backendOf(exchange) : lanes.us];
 };
 
 const kindOf = (exchange) => {
@@ -25,11 +27,11 @@ const kindOf = (exchange) => {
 };
 
 const outcomeOf = (exchange) => {
-  if (exchange.response) return String(exchange.response.status);
-  return exchange.fault || "no response";
+  const status = exchange.response ? String(exchange.response.status) : "";
+  return [status, exchange.fault].filter(Boolean).join(", ") || "no response";
 };
 
-const isBad = (exchange) => !exchange.response || exchange.response.status >= 400;
+const isBad = (exchange) => !exchange.response || exchange.fault || exchange.response.status >= 400;
 
 // One line about a response: what a reader looks for first.
 const briefly = (exchange) => {
