@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from rollout_conformance.steps.engine.excerpt import Clues, Path, accused
-from rollout_conformance.steps.engine.json_text import parse
 from rollout_conformance.steps.engine.report_file import Broken, Exchange, Result, TracedExchange, TraceLine
 
 SHORT = 300_000  # characters of a body in which a member is looked for
@@ -45,7 +46,10 @@ def _accused(exchange: TracedExchange, clues: Clues) -> dict[str, list[Path]]:
 def _paths(body: str, clues: Clues) -> list[Path]:
     if not body.startswith(("{", "[")) or len(body) > SHORT:
         return []
-    value = parse(body.encode("utf-8", "replace"))
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:  # it was cut, or is not JSON
+        return []
     there = tuple(path for path in clues.paths if not isinstance(path[0], str) or f'"{path[0]}"' in body)
     return accused(value, replace(clues, paths=there)) if isinstance(value, dict | list) else []
 
