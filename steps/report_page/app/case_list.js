@@ -1,5 +1,6 @@
 // The list of all cases: searched, filtered, the failed ones first.
-const FIRST_ROWS = 100;
+const FIRST_ROWS = 60; // what comes after the list stays within reach
+const MORE_ROWS = 300;
 const VERDICTS = ["fail", "error", "warn", "inconclusive", "pass", "skip"];
 
 const haystacks = new Map();
@@ -65,16 +66,9 @@ const Row = ({ one }) => html`<li class="row"><a href=${`#case-${one.n}`}>
 
 const CaseList = ({ filters, set }) => {
   const [most, setMost] = useState(FIRST_ROWS);
-  const more = useRef(null);
   const found = useMemo(() => chosenCases(filters), [filters]);
   const dialects = useMemo(() => [...new Set(CASES.map((one) => one.dialect))].sort(), []);
   useEffect(() => setMost(FIRST_ROWS), [filters]);
-  useEffect(() => {
-    if (!more.current) return undefined;
-    const watcher = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && setMost((now) => now + 200), { rootMargin: "600px" });
-    watcher.observe(more.current);
-    return () => watcher.disconnect();
-  }, [found, most]);
   const filtered = hashOf(filters) !== "#cases";
   return html`<div class="filters">
       <input id="search" type="search" placeholder="Search cases, files, requirements  ( / )" aria-label="Search cases" value=${filters.q} onInput=${(event) => set({ q: event.target.value })} />
@@ -88,6 +82,7 @@ const CaseList = ({ filters, set }) => {
     </div>
     <p class="found-count" role="status">${found.length === CASES.length ? amount(found.length, "case") : `${found.length.toLocaleString("en")} of ${amount(CASES.length, "case")}`}</p>
     <ul class="rows">${found.slice(0, most).map((one) => html`<${Row} key=${one.n} one=${one} />`)}</ul>
-    ${found.length > most && html`<button type="button" class="small" ref=${more} onClick=${() => setMost(most + 500)}>${amount(found.length - most, "more case")}</button>`}
+    ${found.length > most && html`<p class="more-rows"><button type="button" class="small" onClick=${() => setMost(most + MORE_ROWS)}>${amount(Math.min(MORE_ROWS, found.length - most), "more case")}</button>
+      <span class="quiet">${most} of ${found.length} are shown</span></p>`}
     ${found.length === 0 && html`<p class="quiet">No case matches.</p>`}`;
 };

@@ -76,6 +76,33 @@ def test_the_cases_are_listed_failed_first_and_filtered(browser: "Browser", page
         assert names(found.page) == ["two warns"]
 
 
+def test_of_many_cases_the_first_are_shown_and_more_on_request(browser: "Browser", tmp_path: Path) -> None:
+    cases = [reports.case(f"case {n}") for n in range(100)]
+    results = [reports.result(one["id"], "pass") for one in cases]
+    with opened(browser, drawn(reports.written(tmp_path / "run.ndjson", results, cases))) as found:
+        assert len(names(found.page)) == 60
+        found.page.get_by_role("button", name="40 more cases").click()
+        assert len(names(found.page)) == 100
+
+
+def test_backends_have_lanes_of_their_own(browser: "Browser", tmp_path: Path) -> None:
+    asked = reports.exchange(0, True, "/v1/chat/completions", {}, {}, 0.0)
+    behind = {
+        **reports.exchange(0, False, "/v1/chat/completions", {}, {}, 0.02),
+        "rollout": "a",
+        "fault": "reset by the backend",
+    }
+    case = reports.case("a")
+    played = reports.result(case["id"], "pass", trace={"exchanges": [asked], "backends": [behind], "events": []})
+    page = drawn(reports.written(tmp_path / "run.ndjson", [played], [case], profile="router"))
+    with opened(browser, page) as found:
+        found.at("case-0").locator("#case-title").wait_for()
+        assert found.page.locator(".sequence-head b").all_inner_texts() == ["client", "router", "backend a"]
+        assert "200, reset by the backend" in found.page.locator(".moment.response").first.inner_text()
+        found.page.locator(".moment", has_text="POST").nth(1).click()
+        assert "router → backend a" in found.page.locator(".inspector").inner_text()
+
+
 def test_from_a_cause_to_the_exchange_that_proves_it(browser: "Browser", page: Path) -> None:
     with opened(browser, page) as found:
         found.page.locator("article.broken").first.get_by_role("link", name="one fails").click()
