@@ -98,7 +98,7 @@ def test_backends_have_lanes_of_their_own(browser: "Browser", tmp_path: Path) ->
     with opened(browser, page) as found:
         found.at("case-0").locator("#case-title").wait_for()
         assert found.page.locator(".sequence-head b").all_inner_texts() == ["client", "router", "backend a"]
-        assert "200, reset by the backend" in found.page.locator(".moment.response").first.inner_text()
+        assert "200, reset by the backend" in found.page.locator(".moment.response").last.inner_text()
         found.page.locator(".moment", has_text="POST").nth(1).click()
         assert "router → backend a" in found.page.locator(".inspector").inner_text()
 
