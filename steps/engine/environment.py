@@ -2,14 +2,17 @@
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
-from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.redaction import MASK, redacted
 
 GIT_S = 2.0
+SECRET_OPTIONS = frozenset({"--target-key"})
 COMMIT_VARIABLES = (
     "GITHUB_SHA",
     "CI_COMMIT_SHA",
@@ -24,10 +27,23 @@ def facts() -> Mapping[str, str]:
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
         "machine": f"{platform.machine()}, {os.cpu_count() or 1} CPUs",
-        "command": redacted(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        "command": command(sys.argv),
         "commit": commit() or "",
     }
     return {name: value for name, value in known.items() if value}
+
+
+def command(words: Sequence[str]) -> str:
+    """A command line without the keys that were given on it, however short they are."""
+    shown = [Path(words[0]).name] if words else []
+    for before, word in pairwise(words):
+        option, equals, _ = word.partition("=")
+        if before in SECRET_OPTIONS:
+            word = MASK
+        elif equals and option in SECRET_OPTIONS:
+            word = f"{option}={MASK}"
+        shown.append(shlex.quote(word) if word != MASK else word)
+    return redacted(" ".join(shown))
 
 
 def commit() -> str | None:
