@@ -173,8 +173,8 @@ def _note(texts: TokenTexts, data: Mapping[str, Any]) -> None:
 def _plain(overview: Overview) -> Iterator[dict[str, Any]]:
     """The findings one by one, for a browser without JavaScript."""
     for n, result in enumerate(overview.report.results()):
-        for finding in result.findings:
-            yield {"n": n, "case": overview.rows[n].case, "finding": finding}
+        for place, finding in enumerate(result.findings):
+            yield {"n": n, "first": place == 0, "case": overview.rows[n].case, "finding": finding}
 
 
 def prose(text: str) -> Markup:

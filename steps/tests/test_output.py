@@ -223,7 +223,7 @@ def test_of_many_exchanges_and_findings_a_page_has_the_first(tmp_path: Path) -> 
     page = "".join(render(report_file.read(file)))
     assert "The first 2000 of 3000 findings; the report has them all." in page
     assert "and 92 more exchanges, which only the report has" in page
-    assert page.count('<article class="broken" id="case-') == 2000
+    assert page.count('<article class="broken"') == 2000
 
 
 @pytest.mark.parametrize(

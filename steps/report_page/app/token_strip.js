@@ -71,6 +71,7 @@ const TokenStrips = ({ trace, select }) => {
   return html`<section class="tokens"><h3><button type="button" class="fold-title" aria-expanded=${open} onClick=${() => setOpen(!open)}
     ><span aria-hidden="true">${open ? "▾" : "▸"}</span> Tokens <span class="quiet">${amount(turns.length, "turn")}${
       departing ? `, ${departing} with a prompt that departs from the turn before` : ""}</span></button></h3>
+    ${open && html`<p class="quiet legend">Each column: text, id, logprob, mask. The mask is 1 for what was sampled, and 0 for what the prompt added.</p>`}
     ${open && turns.slice(0, most).map((turn) => html`<${Turn} key=${turn.n} turn=${turn} select=${select} />`)}
     ${open && turns.length > most && html`<button type="button" class="small" onClick=${() => setMost(most + 50)}>${amount(turns.length - most, "more turn")}</button>`}
   </section>`;
