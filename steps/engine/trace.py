@@ -74,7 +74,8 @@ class Trace:
     name, so that who waits for one need not read all of them after each.
 
     `behind` are the requests that a target sent on to the backends that the suite plays, each with the backend as `rollout`: they are shown, and no
-    finding names them by number. `troubles` are failures of the suite itself while the case was played: what follows from one is not judged.
+    finding names them by number. `on_close` is called with each exchange that ended. `troubles` are failures of the suite itself while the
+    case was played: what follows from one is not judged.
     """
 
     epoch: float = field(default_factory=monotonic)
@@ -84,6 +85,7 @@ class Trace:
     by_name: dict[tuple[str, str], list[Event]] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
     behind: list[Exchange] = field(default_factory=list)
+    on_close: Callable[[Exchange], None] | None = None
 
     def now(self) -> float:
         return monotonic() - self.epoch
@@ -98,6 +100,8 @@ class Trace:
         """Record how exchange `n` ended; the first ending stands."""
         if self.exchanges[n].ended is None:
             self.exchanges[n] = replace(self.exchanges[n], response=response, fault=fault, ended=self.now())
+            if self.on_close is not None:
+                self.on_close(self.exchanges[n])
 
     def forwarded(self, backend: str, request: Request) -> int:
         """Record a request that reached a backend; gives its number among those."""
