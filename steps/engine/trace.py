@@ -73,9 +73,9 @@ class Trace:
     """Grows only. Listeners hear every event, so that a session can wait for one without polling; `by_name` are the events by rollout and
     name, so that who waits for one need not read all of them after each.
 
-    `behind` are the requests that a target sent on to the backends that the suite plays, each with the backend as `rollout`: they are shown, and no
-    finding names them by number. `on_close` is called with each exchange that ended. `troubles` are failures of the suite itself while the
-    case was played: what follows from one is not judged.
+    `behind` are the requests that a target sent on to the backends that the suite plays, each with the backend as `rollout`: they are
+    shown, and no finding names them by number. `on_close` is called with each exchange that ended. `troubles` are failures of the suite
+    itself while the case was played: what follows from one is not judged.
     """
 
     epoch: float = field(default_factory=monotonic)
@@ -84,8 +84,8 @@ class Trace:
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     by_name: dict[tuple[str, str], list[Event]] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
-    behind: list[Exchange] = field(default_factory=list)
     on_close: Callable[[Exchange], None] | None = None
+    behind: list[Exchange] = field(default_factory=list)
 
     def now(self) -> float:
         return monotonic() - self.epoch
