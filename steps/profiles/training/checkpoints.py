@@ -15,8 +15,8 @@ from rollout_conformance.steps.profiles.training.context import (
     book_of,
 )
 from rollout_conformance.steps.profiles.training.models import client_of, model_of
+from rollout_conformance.steps.profiles.training.of_model import OfModel
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
-from rollout_conformance.steps.profiles.training.training_steps import OfModel
 from rollout_conformance.steps.profiles.training.wire import Call, Members
 
 PATHS = ("path", "checkpoint_path", "artifact_uri")

@@ -1,100 +1,103 @@
-"""The members of a verb that trains: which batches, with which weights, old logprobs and advantages, and which loss."""
+"""What the cases of a run share, and what is kept of a case while it is played: its models, its paths and its samplers."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import cycle, islice
-from typing import Literal, TypeVar
 
-from rollout_conformance.steps.http.references import ResponseName
-from rollout_conformance.steps.profiles.training import accounting, batches
-from rollout_conformance.steps.profiles.training.accounting import Row
-from rollout_conformance.steps.profiles.training.calls import response_named
-from rollout_conformance.steps.profiles.training.context import Stopped, TrainingSession
+from rollout_conformance.steps.engine.session import Session, State, WaitTimeout
+from rollout_conformance.steps.http.keys import NOT_ASCII, WRONG_KEY
+from rollout_conformance.steps.http.responses import Responses
+from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
-from rollout_conformance.steps.profiles.training.wire import Data
+from rollout_conformance.steps.profiles.training.wire import WIRES, Wire
 
-T = TypeVar("T")
-Number = int | float  # one that may be negative
-BatchName = Literal["A", "B", "C", "probe"]
-OF_TOKENS = ("importance_sampling", "ppo", "cispo", "dro")
-NO_OLD = -1.0  # the old logprob where the case supplies none
+RIGHT = "right"
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingData:
-    """What is sent with a call that trains or evaluates."""
+class TrainingContext:
+    """`model` is the base model to train, `dialect` that of the case, `run` a nonce of this run and case."""
 
-    batch: tuple[BatchName, ...] = ("A",)
-    "Named batches; their data are sent together, in this order."
-    rows: tuple[int, ...] = field(default=(), kw_only=True)
-    "Only these data of the batches, from 0, in this order."
-    texts: tuple[str, ...] = field(default=(), kw_only=True)
-    "Texts in place of the batches, in the dialect `signal`."
-    loss: str = field(default="", kw_only=True)
-    "The loss function; default: that of next-token prediction, `cross_entropy` of the SDK."
-    weights: tuple[Number, ...] = field(default=(1.0,), kw_only=True)
-    "Weights of the target tokens, repeated from the first where there are fewer."
-    advantages: tuple[Number, ...] = field(default=(1.0, -0.5, 2.0), kw_only=True)
-    "Advantages of the target tokens, in the same way."
-    old: ResponseName = field(default="", kw_only=True)
-    "The response whose logprobs are sent as the old ones; default: -1 for every token."
-    ratios: tuple[Number, ...] = field(default=(1.0,), kw_only=True)
-    "Ratios exp(lp - old) that the old logprobs are computed for, repeated from the first."
-    weights_of: ResponseName = field(default="", kw_only=True)
-    "The response whose loss has the same gradient as cross entropy with the weights that are sent."
-    config: Mapping[str, Number] = field(default_factory=dict, kw_only=True)
-    "Members of `loss_fn_config`."
-    without: tuple[str, ...] = field(default=(), kw_only=True)
-    "Tensors that are not sent: weights, logprobs, advantages or target_tokens."
+    card: TrainingCard
+    target_key: str | None
+    dialect: str
+    model: str
+    run: str = "rc-00000000-0x"
 
-    def data(self, session: TrainingSession) -> Data:
-        """The data with the numbers of earlier responses. Raises `Stopped` where there are none to use."""
-        names = self.batch
-        tokens = _chosen(batches.tokens(names), self.rows)
-        made = self._rows(session, [row[1:] for row in tokens])
-        return Data(
-            tuple(row[:-1] for row in tokens),
-            made,
-            _chosen(self.texts or batches.texts(names), self.rows),
-            self.loss or "cross_entropy",
-            self.config or None,
-            self.without,
-        )
+    @property
+    def wire(self) -> Wire:
+        return WIRES[self.dialect]
 
-    def _rows(self, session: TrainingSession, targets: Sequence[tuple[int, ...]]) -> tuple[Row, ...]:
-        if self.loss in OF_TOKENS:
-            return tuple(self._row_of_tokens(session, n, row) for n, row in enumerate(targets))
-        if self.weights_of:
-            computed = computed_account(_numbers_of(session, self.weights_of)).weights()
-            return tuple(Row(row, weights) for row, weights in zip(targets, computed, strict=True))
-        if "weights" in self.without:
-            return tuple(Row(row) for row in targets)
-        return tuple(Row(row, _cycled(self.weights, len(row))) for row in targets)
+    @property
+    def health(self) -> str:
+        return self.wire.health
 
-    def _row_of_tokens(self, session: TrainingSession, n: int, targets: tuple[int, ...]) -> Row:
-        lps = _numbers_of(session, self.old).logprobs[n] if self.old else [NO_OLD] * len(targets)
-        ratios = _cycled(self.ratios, len(targets))
-        old = tuple(lp - math.log(ratio) for lp, ratio in zip(lps, ratios, strict=True))
-        return Row(targets, (), old, _cycled(self.advantages, len(targets)))
+    def key(self, kind: str) -> str | None:
+        """The key of this kind: `right`, `none`, `wrong`, `longer`, `latin`, or a name on the card. None: no key is sent."""
+        right = self.target_key
+        if kind == "none":
+            return None
+        if kind in self.card.keys:
+            return self.card.keys[kind]
+        return {"wrong": f"tml-{WRONG_KEY}", "latin": NOT_ASCII, "longer": f"{right}x"}.get(kind, right)
 
 
-def _chosen(all_of: tuple[T, ...], which: tuple[int, ...]) -> tuple[T, ...]:
-    return tuple(all_of[n] for n in which) if which else all_of
+@dataclass(slots=True)
+class Model:
+    """A model (a run, in the dialect `signal`) of the case: its id, the key of its owner, and the next sequence number."""
+
+    id: str
+    key: str = RIGHT
+    next_seq: int = 1
+
+    def take(self, seq: int | None) -> int:
+        """The number of the next call, or the one that the case names."""
+        taken = self.next_seq if seq is None else seq
+        self.next_seq = max(self.next_seq, taken + 1)
+        return taken
 
 
-def _cycled(values: Sequence[float], length: int) -> tuple[float, ...]:
-    return tuple(islice(cycle(values), length))
+@dataclass(slots=True)
+class Client:
+    """One tenant of the case: its session, and the numbers that are counted in it."""
+
+    session_id: str = ""
+    next_model: int = 0
+    next_sampler: int = 0
 
 
-def _numbers_of(session: TrainingSession, name: str) -> TrainingResponse:
-    """The response of that name. Raises `Stopped` where it has no logprobs for all of its target tokens."""
-    found = response_named(session, name)
-    if found is None or [len(row) for row in found.logprobs] != [len(row.targets) for row in found.rows]:
-        raise Stopped(f"{name} has no logprobs to compute with")
-    return found
+@dataclass(slots=True)
+class Sampler:
+    """What is sampled from: a sampling session with its own counter, or a path."""
+
+    members: Mapping[str, object]
+    next_seq: int = 0
+    counted: bool = False
 
 
-def computed_account(response: TrainingResponse) -> accounting.Account:
-    """The loss of a response as it is computed here. Raises `ValueError` or `KeyError` where a number for it is missing."""
-    return accounting.account(response.loss, response.rows, response.logprobs, response.config)
+@dataclass(slots=True)
+class Book:
+    """All that a case has made. `paths` are those that the target returned, by the names of the case."""
+
+    models: dict[str, Model] = field(default_factory=dict)
+    clients: dict[str, Client] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
+    samplers: dict[str, Sampler] = field(default_factory=dict)
+
+
+class Stopped(WaitTimeout):
+    """The case cannot continue: an earlier response lacks what the next request is made of. The judge finds the reason in that response."""
+
+
+class TrainingState(State, total=False):
+    """What the verbs keep while a case is played."""
+
+    responses: Responses[TrainingResponse]
+    book: Book
+
+
+TrainingSession = Session[TrainingState, TrainingContext]
+
+
+def book_of(session: TrainingSession) -> Book:
+    """What the case has made so far."""
+    return session.state.setdefault("book", Book())

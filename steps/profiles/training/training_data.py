@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import Literal, TypeVar
 
-from rollout_conformance.steps.engine.session import WaitTimeout
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.training import accounting, batches
 from rollout_conformance.steps.profiles.training.accounting import Row
 from rollout_conformance.steps.profiles.training.calls import response_named
-from rollout_conformance.steps.profiles.training.context import TrainingSession
+from rollout_conformance.steps.profiles.training.context import Stopped, TrainingSession
+from rollout_conformance.steps.profiles.training.of_model import OfModel
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
 from rollout_conformance.steps.profiles.training.wire import Data
 
@@ -23,7 +24,7 @@ NO_OLD = -1.0  # the old logprob where the case supplies none
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingData:
+class TrainingData(OfModel):
     """What is sent with a call that trains or evaluates."""
 
     batch: tuple[BatchName, ...] = ("A",)
@@ -46,13 +47,15 @@ class TrainingData:
     "The response whose loss has the same gradient as cross entropy with the weights that are sent."
     config: Mapping[str, Number] = field(default_factory=dict, kw_only=True)
     "Members of `loss_fn_config`."
+    sampled: ResponseName = field(default="", kw_only=True)
+    "The response whose prompt and sampled tokens are sent in place of the batches."
     without: tuple[str, ...] = field(default=(), kw_only=True)
     "Tensors that are not sent: weights, logprobs, advantages or target_tokens."
 
     def data(self, session: TrainingSession) -> Data:
         """The data with the numbers of earlier responses. Raises `Stopped` where there are none to use."""
         names = self.batch
-        tokens = _chosen(batches.tokens(names), self.rows)
+        tokens = _chosen(_sampled(session, self.sampled) if self.sampled else batches.tokens(names), self.rows)
         made = self._rows(session, [row[1:] for row in tokens])
         return Data(
             tuple(row[:-1] for row in tokens),
@@ -78,6 +81,17 @@ class TrainingData:
         ratios = _cycled(self.ratios, len(targets))
         old = tuple(lp - math.log(ratio) for lp, ratio in zip(lps, ratios, strict=True))
         return Row(targets, (), old, _cycled(self.advantages, len(targets)))
+
+
+def _sampled(session: TrainingSession, name: str) -> tuple[tuple[int, ...], ...]:
+    """The prompt with each sampled sequence. Raises `Stopped` where nothing was sampled."""
+    found = response_named(session, name)
+    prompt = mapping(found.request.get("prompt")) if found else {}
+    before = [token for chunk in mappings(prompt.get("chunks")) for token in listed(chunk.get("tokens"))]
+    rows = [[*before, *listed(one.get("tokens"))] for one in found.sequences] if found else []
+    if not rows or any(not isinstance(token, int) for row in rows for token in row):
+        raise Stopped(f"the tokens that {name} sampled")
+    return tuple(map(tuple, rows))
 
 
 def _chosen(all_of: tuple[T, ...], which: tuple[int, ...]) -> tuple[T, ...]:

@@ -5,49 +5,15 @@ from dataclasses import dataclass, field
 
 
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.training import defects
-from rollout_conformance.steps.profiles.training.calls import Meaning, made, submitted
+from rollout_conformance.steps.profiles.training.calls import Meaning
 from rollout_conformance.steps.profiles.training.context import TrainingSession
-from rollout_conformance.steps.profiles.training.models import model_of
+from rollout_conformance.steps.profiles.training.of_model import OfModel
 from rollout_conformance.steps.profiles.training.training_data import Number, TrainingData
-from rollout_conformance.steps.profiles.training.wire import Call, Data, Members
+from rollout_conformance.steps.profiles.training.wire import Call, Members
 
 ADAM: Mapping[str, Number] = {"beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.0, "grad_clip_norm": 0.0}
 SCALED_EPS = 1.0  # so large that the step of Adam grows with the gradient: its scale shows in the first step
-
-
-@dataclass(frozen=True, slots=True)
-class OfModel:
-    """A call about one model of the case. A subclass says what is sent."""
-
-    model: str = field(default="a", kw_only=True)
-    "The model of the case that is meant."
-    seq: int | None = field(default=None, kw_only=True)
-    "The sequence number; default: the next one of the model."
-    name: str = field(default="", kw_only=True)
-    "A name for the response."
-    key: str = field(default="", kw_only=True)
-    "The key that it is sent with; default: that of the owner of the model."
-    wait: bool = field(default=True, kw_only=True)
-    "Whether its result is waited for; else `results` waits for it."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
-
-    async def perform(self, session: TrainingSession) -> None:
-        name = responses_of(session).reserve(self.name)
-        model = model_of(session, self.model)
-        call, meaning = self.call(session, model.id, model.take(self.seq))
-        work = session.spawn(made(session, name, call, meaning, self.key or model.key, wait=True))
-        if self.wait:
-            await work
-        else:
-            await submitted(session, work)
-
-    def call(self, session: TrainingSession, model: str, seq: int) -> tuple[Call, Meaning]:
-        raise NotImplementedError
 
 
 @verb(
@@ -60,7 +26,7 @@ class OfModel:
 @phrase("the client runs forward_backward on the model {model:word} with batch {batch:names} and weights {weights:json}")
 @phrase("the client runs forward_backward on the model {model:word} with {defect}")
 @dataclass(frozen=True, slots=True)
-class ForwardBackward(TrainingData, OfModel):
+class ForwardBackward(TrainingData):
     """Compute a loss and add its gradients to those of the model."""
 
     accumulate: bool = field(default=True, kw_only=True)
@@ -82,7 +48,7 @@ class ForwardBackward(TrainingData, OfModel):
 @verb("forward", short="batch", example=("A", "{batch: probe, model: b, name: before}"))
 @phrase("the client runs forward on the model {model:word} with batch {batch:names}")
 @dataclass(frozen=True, slots=True)
-class Forward(TrainingData, OfModel):
+class Forward(TrainingData):
     """Compute a loss and logprobs without gradients."""
 
     defect: defects.Name = field(default="none", kw_only=True)
