@@ -1,0 +1,123 @@
+"""Sessions, models and their states. The state of a model is in the database; the latest used ones are in memory as well."""
+
+import time
+import uuid
+from collections import OrderedDict
+from typing import Any
+
+from rollout_conformance.rollout_server.common import json_text
+from rollout_conformance.rollout_server.training import errors, model_state
+from rollout_conformance.rollout_server.training.database import Database, Row
+from rollout_conformance.rollout_server.training.model_state import ModelState
+
+CACHED = 128
+ALIVE = ("created", "running")
+
+
+class ModelStore:
+    def __init__(self, database: Database, session_timeout_s: float) -> None:
+        self._database = database
+        self._timeout_s = session_timeout_s
+        self._states: OrderedDict[str, ModelState] = OrderedDict()
+
+    # sessions
+
+    def create_session(self, user: str, about: dict[str, Any]) -> str:
+        session, now = f"session-{uuid.uuid4().hex}", time.time()
+        text = json_text.dumps(about).decode()
+        self._database.insert("sessions", id=session, user=user, created_at=now, last_seen=now, about=text)
+        return session
+
+    def session(self, user: str, session: str) -> Row:
+        """Raises `UserError` 404."""
+        row = self._database.one("SELECT * FROM sessions WHERE id = ?", session)
+        if row is None or row["user"] != user:
+            raise errors.no_such("session")
+        return row
+
+    def touch(self, user: str, session: str) -> None:
+        """A sign of life. Raises `UserError` 404, and 410 for a session that has ended, by request or by silence."""
+        row = self.session(user, session)
+        if not is_living(row, self._timeout_s, time.time()):
+            self.end_session(user, session)
+            raise errors.gone("The session has ended")
+        self._database.run("UPDATE sessions SET last_seen = ? WHERE id = ?", time.time(), session)
+
+    def end_session(self, user: str, session: str) -> None:
+        self.session(user, session)
+        self._database.run("UPDATE sessions SET ended = 1 WHERE id = ?", session)
+
+    def sessions(self, user: str) -> list[Row]:
+        return self._database.all("SELECT * FROM sessions WHERE user = ? ORDER BY created_at DESC", user)
+
+    # models
+
+    def add(
+        self, user: str, session: str | None, base_model: str, about: dict[str, Any], state: ModelState, model: str
+    ) -> None:
+        """Inside a transaction."""
+        now = time.time()
+        values: dict[str, Any] = {"id": model, "user": user, "session": session, "base_model": base_model}
+        text, data = json_text.dumps(about).decode(), model_state.to_bytes(state)
+        times = {"created_at": now, "updated_at": now}
+        self._database.insert("models", **values, status="running", about=text, state=data, **times)
+
+    def find(self, user: str, model: str) -> Row:
+        """Without its state. Raises `UserError` 404."""
+        row = self._database.one(
+            "SELECT id, user, session, base_model, status, step, created_at, updated_at, about FROM models WHERE id = ?",
+            model,
+        )
+        if row is None or row["user"] != user:
+            raise errors.no_such("model")
+        return row
+
+    def of_user(self, user: str) -> list[Row]:
+        return self._database.all(
+            "SELECT id, user, session, base_model, status, step, created_at, updated_at, about FROM models "
+            "WHERE user = ? ORDER BY created_at DESC, rowid DESC",
+            user,
+        )
+
+    def count(self, user: str) -> int:
+        row = self._database.one("SELECT count(*) AS n FROM models WHERE user = ? AND status = 'running'", user)
+        return int(row["n"]) if row else 0
+
+    def state(self, model: str) -> ModelState | None:
+        if model not in self._states:
+            row = self._database.one("SELECT state FROM models WHERE id = ?", model)
+            if row is None or row["state"] is None:
+                return None
+            self._remember(model, model_state.from_bytes(row["state"]))
+        self._states.move_to_end(model)
+        return self._states[model]
+
+    def write(self, model: str, state: ModelState) -> None:
+        """Inside a transaction; `adopt` follows when it is committed."""
+        self._database.run(
+            "UPDATE models SET state = ?, step = ?, updated_at = ? WHERE id = ?",
+            model_state.to_bytes(state), state.step, time.time(), model,
+        )  # fmt: skip
+
+    def adopt(self, model: str, state: ModelState) -> None:
+        self._remember(model, state)
+
+    def forget(self, model: str) -> None:
+        self._states.pop(model, None)
+
+    def set_status(self, model: str, status: str) -> None:
+        self._database.run("UPDATE models SET status = ?, updated_at = ? WHERE id = ?", status, time.time(), model)
+
+    def _remember(self, model: str, state: ModelState) -> None:
+        self._states[model] = state
+        self._states.move_to_end(model)
+        while len(self._states) > CACHED:
+            self._states.popitem(last=False)
+
+
+def is_living(session: Row, timeout_s: float, now: float) -> bool:
+    return not session["ended"] and now - float(session["last_seen"]) <= timeout_s
+
+
+def about_of(row: Row) -> dict[str, Any]:
+    return dict(json_text.loads(row["about"]))

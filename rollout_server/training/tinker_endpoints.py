@@ -1,0 +1,99 @@
+"""The requests of the dialect `tinker-json` that train: each is accepted at once, and its result is read by `retrieve_future`."""
+
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.endpoints import HTTPEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rollout_conformance.contracts.training import wire_tinker as wire
+from rollout_conformance.rollout_server.common.errors import RequestError
+from rollout_conformance.rollout_server.common.responses import json_response
+from rollout_conformance.rollout_server.training import tinker_works
+from rollout_conformance.rollout_server.training.app_state import AppState
+from rollout_conformance.rollout_server.training.command_log import Command
+from rollout_conformance.rollout_server.training.errors import UserError
+from rollout_conformance.rollout_server.training.key_store import Caller
+from rollout_conformance.rollout_server.training.request_input import (
+    api_key_caller,
+    read_json,
+    state_of,
+    validate,
+)
+
+
+def accepted(request_id: str, **more: Any) -> Response:
+    return json_response({"request_id": request_id, "future_id": request_id, "status": "pending", **more})
+
+
+def endpoint(kind: str, model: type[BaseModel]) -> type[HTTPEndpoint]:
+    """The endpoint of one kind of request to a model."""
+
+    class Submit(HTTPEndpoint):
+        async def post(self, request: Request) -> Response:
+            app_state, caller = state_of(request), api_key_caller(request)
+            body = await read_json(request)
+            try:
+                given = validate(body, model)
+                return accepted(submit(app_state, caller, kind, body, given))
+            except (UserError, RequestError):
+                spend(app_state, caller, body)
+                raise
+
+    return Submit
+
+
+def submit(app_state: AppState, caller: Caller, kind: str, body: dict[str, Any], given: Any) -> str:
+    """The id of the request. Raises `UserError`."""
+    service = app_state.service
+    row = service.models.find(caller.user, given.model_id)
+    if row["session"] is not None:
+        service.models.touch(caller.user, row["session"])
+    seq = given.seq_id if hasattr(given, "seq_id") else None
+    command = Command(caller.user, given.model_id, kind, clean(body), None if seq is None else str(seq), seq)
+    if known := service.commands.earlier(command):
+        return known
+    work = tinker_works.build(app_state, caller.user, row, kind, given)
+    return service.submit(command, work, model=given.model_id, base=row["base_model"])
+
+
+def clean(body: dict[str, Any]) -> dict[str, Any]:
+    """Without nulls: a client may write a member that it does not use, or leave it out."""
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def spend(app_state: AppState, caller: Caller, body: dict[str, Any]) -> None:
+    """A refused request has used its number: clients never send it again."""
+    model, seq = body.get("model_id"), body.get("seq_id")
+    if not isinstance(model, str) or not isinstance(seq, int) or isinstance(seq, bool):
+        return
+    try:
+        app_state.service.models.find(caller.user, model)
+    except UserError:
+        return
+    app_state.service.spend(model, seq)
+
+
+class RetrieveFuture(HTTPEndpoint):
+    """Holds the request until the result is there, or for `poll_s`."""
+
+    async def post(self, request: Request) -> Response:
+        app_state, caller = state_of(request), api_key_caller(request)
+        given = validate(await read_json(request), wire.RetrieveFuture)
+        row = await app_state.service.result(caller.user, given.request_id, app_state.settings.poll_s)
+        if row["status"] == "pending":
+            body = {"type": "try_again", "request_id": given.request_id, "queue_state": "active"}
+            return json_response({**body, "error": "The request has not finished yet", "category": "server"}, 408)
+        return Response(bytes(row["result"]), media_type="application/json")
+
+
+SUBMITS: dict[str, type[BaseModel]] = {
+    "forward": wire.Forward,
+    "forward_backward": wire.ForwardBackward,
+    "optim_step": wire.OptimStep,
+    "save_weights": wire.SaveWeights,
+    "save_weights_for_sampler": wire.SaveWeightsForSampler,
+    "load_weights": wire.LoadWeights,
+    "unload_model": wire.ModelRequest,
+}
