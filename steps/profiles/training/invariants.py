@@ -54,9 +54,9 @@ def no_leaks(view: TrainingView) -> Iterator[Evidence]:
     keys = [key for key in (view.context.target_key, *view.context.card.keys.values()) if key]
     for response in view.judged:
         if any(key in response.text for key in keys):
-            yield Finding("TRAINING-133", "no API key in a response", "an API key", (response.n,))
+            yield Finding("TRAINING-202", "no API key in a response", "an API key", (response.n,))
         else:
-            yield Satisfied("TRAINING-133")
+            yield Satisfied("TRAINING-202")
         if response.status is None or response.outcome == "done":
             continue
         request = view.trace.exchanges[(response.submit or response).n].request

@@ -67,15 +67,15 @@ class CreateModel:
     lora: Mapping[str, object] = field(default_factory=dict)
     "More members of `lora_config`; of the request in the dialect `signal`."
     name: str = ""
-    "A name for the response."
+    "A name for the response; without one it does not count as `first`, `second` and so on."
 
     @property
     def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
+        return (self.name,) if self.name else ()
 
     async def perform(self, session: TrainingSession) -> None:
         client = await client_of(session, self.key)
-        name = responses_of(session).reserve(self.name)
+        name = responses_of(session).reserve(self.name) if self.name else f"model {self.model}"
         members: Members = {"session_id": client.session_id, "model_seq_id": client.next_model}
         client.next_model += 1
         context = session.context
@@ -85,7 +85,7 @@ class CreateModel:
         call.body.update(self.options)
         lora = call.body.get("lora_config")
         (lora if isinstance(lora, dict) else call.body).update(self.lora)
-        created = await made(session, name, call, Meaning("create_model", self.model), self.key)
+        created = await made(session, name, call, Meaning("create_model", self.model, internal=not self.name), self.key)
         self._note(session, created)
 
     def _note(self, session: TrainingSession, created: TrainingResponse) -> None:

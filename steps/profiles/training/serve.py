@@ -7,7 +7,7 @@ from rollout_conformance.steps.profiles.serving import SERVER, become, require_f
 
 @click.command("training")
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", envvar="TRAINING_PORT", type=click.IntRange(0, 65535), default=9003, show_default=True)
+@click.option("--port", envvar="TRAINING_PORT", type=click.IntRange(0, 65535), default=9004, show_default=True)
 def command(host: str, port: int) -> None:
     """The reference training API, in the dialects `signal` and `tinker-json`."""
     require_free(host, port, "TRAINING_PORT")
