@@ -52,16 +52,39 @@ def headers_of(session: TrainingSession, key: str) -> tuple[tuple[str, str], ...
 
 
 async def made(
-    session: TrainingSession, name: str, call: Call, meaning: Meaning, key: str = RIGHT, wait: bool = True
+    session: TrainingSession, name: str, call: Call, meaning: Meaning, key: str = RIGHT
 ) -> TrainingResponse:
-    """The response to a call, kept under a name. Without `wait` the future is left for a later step, or `poll`."""
+    """The response to a call, kept under a name, when its result is there."""
+    return await followed(session, await submitted(session, name, call, meaning, key), key)
+
+
+async def submitted(
+    session: TrainingSession, name: str, call: Call, meaning: Meaning, key: str = RIGHT
+) -> TrainingResponse:
+    """The response to the submit of a call, kept under a name. Its future, if it has one, has not been polled."""
     submit = await sent(session, call, key)
     response = keep(session, name, submit, call, meaning)
     request_id = session.context.wire.request_id(response)
     if not request_id:
         return response
-    response = _kept(session, replace(response, request_id=request_id, submit=response, waited_s=0.0))
-    return await poll(session, response, key) if wait else response
+    return _kept(session, replace(response, request_id=request_id, submit=response, waited_s=0.0))
+
+
+async def followed(session: TrainingSession, response: TrainingResponse, key: str = RIGHT) -> TrainingResponse:
+    """The response with the result of its future, where it has one."""
+    return await poll(session, response, key) if response.request_id else response
+
+
+async def begun(session: TrainingSession, name: str, call: Call, meaning: Meaning, key: str) -> None:
+    """Submit a call, and leave its result to a task of the case. A server may hold a submit that is early, which is waited for no longer
+    than `SUBMIT_S`."""
+    submit = session.spawn(submitted(session, name, call, meaning, key))
+    await asyncio.wait({submit}, timeout=SUBMIT_S)
+
+    async def follow() -> TrainingResponse:
+        return await followed(session, await submit, key)
+
+    session.spawn(follow())
 
 
 async def poll(session: TrainingSession, response: TrainingResponse, key: str = RIGHT) -> TrainingResponse:
@@ -132,8 +155,3 @@ def response_named(session: TrainingSession, name: str) -> TrainingResponse | No
     """The response that a word of the case means, None where there is none."""
     found: list[TrainingResponse] = responses_of(session).named(name)
     return found[-1] if found else None
-
-
-async def submitted(session: TrainingSession, work: "asyncio.Task[TrainingResponse]") -> None:
-    """Wait until the response to a submit is there, but no longer than `SUBMIT_S`: a server may hold a submit that is early."""
-    await asyncio.wait({work}, timeout=SUBMIT_S)

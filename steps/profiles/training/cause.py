@@ -5,6 +5,7 @@ from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.http.checks import ResponseExpectation
 from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.profiles.training.expectations import CARRIED_OUT
+from rollout_conformance.steps.profiles.training.numeric_expectations import EffectOrRefusal
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
@@ -73,6 +74,8 @@ def _is_judged(case: Case, view: TrainingView, response: TrainingResponse) -> bo
     """Whether an expectation of the case is about how this call ends."""
     for step in case.expectations:
         what = step.what
+        if isinstance(what, EffectOrRefusal) and response in view.named(what.option):
+            return True
         if isinstance(what, ResponseExpectation) and response in view.named(*what.of):
             if isinstance(what, Status) or what.may_be_rejected:
                 return True

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from rollout_conformance.steps.engine.lenient_json import text
 from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.responses import responses_of
-from rollout_conformance.steps.profiles.training.calls import Meaning, made
+from rollout_conformance.steps.profiles.training.calls import Meaning, made, response_named
 from rollout_conformance.steps.profiles.training.context import (
     Model,
     Sampler,
@@ -76,11 +77,22 @@ class Load(OfModel):
     "The name of the checkpoint in this case, or a whole path that begins with `tinker://`."
     optimizer: bool = field(default=False, kw_only=True)
     "Whether the state of the optimizer is loaded too."
+    path_of: ResponseName = field(default="", kw_only=True)
+    "The save whose path is loaded, where that one was not waited for."
 
     def call(self, session: TrainingSession, model: str, seq: int) -> tuple[Call, Meaning]:
-        path = self.path if "://" in self.path else path_of(session, self.path)
+        path = self.path if "://" in self.path else self._saved(session)
         body: Members = {"model_id": model, "seq_id": seq, "path": path, "optimizer": self.optimizer}
         return Call("/api/v1/load_weights", {**body, "type": "load_weights"}, future=True), Meaning("load", self.model)
+
+
+    def _saved(self, session: TrainingSession) -> str:
+        if not self.path_of:
+            return path_of(session, self.path)
+        saved = response_named(session, self.path_of)
+        if saved is None or not path_in(saved):
+            raise Stopped(f"the path of the save {self.path_of}")
+        return path_in(saved)
 
 
 @verb("save_for_sampler", short="sampler", example=("s", "{sampler: s, model: b, named: true}"))

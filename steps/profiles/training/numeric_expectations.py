@@ -4,6 +4,7 @@ tolerances. Where the control does not differ, the numbers could not have shown 
 import math
 from dataclasses import dataclass, field
 
+from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
@@ -61,11 +62,20 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
         lists = [_numbers(one, self.rows if n == 0 else ()) for n, one in enumerate(responses)]
         if not _finite(*lists) or not self._can_tell(view, base, allowed):
             return None
+        if self._compares_other_data(responses):
+            raise SuiteError(f"{' and '.join(one.name for one in responses)} have different data; `rows` names those that are equal")
         found = [difference(one, lists[1]) for one in lists[:1] + lists[2:]]
         worst = max(found, key=lambda one: one.most)
         names = " and ".join(one.name for one in responses)
         expected = f"equal numbers of {names} (within {allowed:g})"
         return Check(worst.most <= allowed, expected, f"{worst.text}{self._nearer(view, responses)}")
+
+    def _compares_other_data(self, responses: Responses) -> bool:
+        """Whether the case compares numbers of different target tokens."""
+        targets = [[row.targets for row in one.rows] for one in responses]
+        if self.rows:
+            targets[0] = [targets[0][n] for n in self.rows if n < len(targets[0])]
+        return all(targets) and any(one != targets[0] for one in targets)
 
     def _can_tell(self, view: TrainingView, base: TrainingResponse, allowed: float) -> bool:
         """Whether the controls differ, and equal histories lead to equal numbers."""
@@ -105,6 +115,31 @@ class DifferentNumbers(ComparedResponses[TrainingResponse, TrainingView]):
         if view.tolerance < found.most <= CONTROL * view.tolerance:
             return None
         return Check(found.most > view.tolerance, f"different numbers of {names}", found.text)
+
+
+@verb("effect_or_refusal", example="{of: [with, without], option: step}")
+@phrase("the option of {option:word} has an effect on {of:names}, or is refused")
+@dataclass(frozen=True, slots=True)
+class EffectOrRefusal(DifferentNumbers):
+    """An option was refused as a mistake of the user, or the numbers with it differ from those without it."""
+
+    option: ResponseName = field(default="option", kw_only=True)
+    "The response to the call with the option."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    def compare(self, responses: Responses, view: TrainingView) -> Check | None:
+        asked = next(iter(view.named(self.option)), None)
+        if asked is None or asked.outcome == "refused":
+            return Check(asked is not None, "", "")
+        if asked.outcome != "done":
+            return Check(False, "the option is honoured, or refused as a mistake of the user", asked.came_to())
+        found = DifferentNumbers.compare(self, responses, view)
+        if found is None or found.ok:
+            return found
+        return Check(False, "the option is honoured, or refused as a mistake of the user", f"no effect: {found.observed}")
 
 
 def _config(response: TrainingResponse, card: TrainingCard) -> dict[str, float] | None:

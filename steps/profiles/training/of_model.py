@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from rollout_conformance.steps.http.responses import responses_of
-from rollout_conformance.steps.profiles.training.calls import Meaning, made, submitted
+from rollout_conformance.steps.profiles.training.calls import Meaning, begun, made
 from rollout_conformance.steps.profiles.training.context import TrainingSession
 from rollout_conformance.steps.profiles.training.models import model_of
 from rollout_conformance.steps.profiles.training.wire import Call
@@ -32,11 +32,7 @@ class OfModel:
         name = responses_of(session).reserve(self.name)
         model = model_of(session, self.model)
         call, meaning = self.call(session, model.id, model.take(self.seq))
-        work = session.spawn(made(session, name, call, meaning, self.key or model.key, wait=True))
-        if self.wait:
-            await work
-        else:
-            await submitted(session, work)
+        await (made if self.wait else begun)(session, name, call, meaning, self.key or model.key)
 
     def call(self, session: TrainingSession, model: str, seq: int) -> tuple[Call, Meaning]:
         raise NotImplementedError

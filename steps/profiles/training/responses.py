@@ -85,6 +85,8 @@ class TrainingResponse(KeptResponse):
     @property
     def numbers(self) -> list[float]:
         """What the state of a model is compared by: all logprobs in order, or the loss where the dialect returns no logprobs."""
+        if self.verb == "sample":
+            return [number(value) for one in self.sequences for value in listed(one.get("logprobs"))]
         if self.dialect == SIGNAL:
             return [] if self.loss_value is None else [self.loss_value]
         return [value for row in self.logprobs for value in row]

@@ -3,17 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rollout_conformance.steps.engine.lenient_json import listed
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.responses import responses_of
-from rollout_conformance.steps.profiles.training.calls import Meaning, made
+from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.profiles.training.calls import Meaning, made, response_named
 from rollout_conformance.steps.profiles.training.checkpoints import sampler_of
 from rollout_conformance.steps.profiles.training.context import Sampler, Stopped, TrainingSession
 from rollout_conformance.steps.profiles.training.models import model_of
-from rollout_conformance.steps.profiles.training.responses import SIGNAL
+from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.training_data import Number
 from rollout_conformance.steps.profiles.training.wire import Call, Members, chunks
 
 PROMPT = (1, 2, 3)
+
+
+def stop_token(response: TrainingResponse | None) -> int:
+    """The token in the middle of what was sampled. Raises `Stopped` where there is none."""
+    tokens = listed(response.sequences[0].get("tokens")) if response and response.sequences else []
+    if not tokens or not isinstance(tokens[len(tokens) // 2], int):
+        raise Stopped("sampled tokens to stop at")
+    return int(tokens[len(tokens) // 2])
 
 
 @verb(
@@ -48,6 +58,8 @@ class Sample:
     "More members of `sampling_params`; of the request in the dialect `signal`."
     options: Mapping[str, object] = field(default_factory=dict)
     "More members of the request."
+    stop_of: ResponseName = ""
+    "An earlier sample: the token in the middle of its first sequence is the stop token."
     key: str = ""
     "The key that it is sent with; default: that of the owner of the model."
     name: str = ""
@@ -63,12 +75,12 @@ class Sample:
         if session.context.dialect == SIGNAL:
             call = self._signal(model.id)
         elif self.base:
-            call = self._tinker(Sampler({"base_model": session.context.model}))
+            call = self._tinker(Sampler({"base_model": session.context.model}), session)
         else:
             sampler = await sampler_of(session, self.sampler, model, self.model)
             if sampler is None:
                 raise Stopped("a snapshot to sample from")
-            call = self._tinker(sampler)
+            call = self._tinker(sampler, session)
         await made(session, name, call, Meaning("sample", self.model), self.key or model.key)
 
     def _sampling(self) -> Members:
@@ -79,10 +91,11 @@ class Sample:
         body: Members = {"prompts": list(self.prompts), "return_logprobs": True, "top_p": 1.0}
         return Call(f"/runs/{run}/sample", {**body, **self._sampling(), **self.options})
 
-    def _tinker(self, sampler: Sampler) -> Call:
+    def _tinker(self, sampler: Sampler, session: TrainingSession) -> Call:
         body: Members = {"prompt": chunks(self.prompt), "num_samples": self.num_samples, **sampler.members}
         if sampler.counted:
             body["seq_id"] = sampler.next_seq
             sampler.next_seq += 1
-        body["sampling_params"] = {"top_k": -1, "top_p": 1.0, **self._sampling()}
+        stop: Members = {"stop": [stop_token(response_named(session, self.stop_of))]} if self.stop_of else {}
+        body["sampling_params"] = {"top_k": -1, "top_p": 1.0, **stop, **self._sampling()}
         return Call("/api/v1/asample", {**body, "type": "sample", **self.options}, future=True)

@@ -91,6 +91,29 @@ class SameTokens(ComparedResponses[TrainingResponse, TrainingView]):
         return Check(odd is None and bool(found[0]), f"{found[0]}", f"{odd}")
 
 
+@verb("stopped_at", example="{of: second, whole: first}")
+@phrase("{of:response} is {whole:response} up to its stop token")
+@dataclass(frozen=True, slots=True)
+class StoppedAt(ResponseExpectation[TrainingResponse, TrainingView]):
+    """A greedy sequence with a stop token is the one without it, up to that token, which is part of it or not; its reason is `stop`."""
+
+    whole: ResponseName = "first"
+    "The sample without the stop token."
+
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
+        whole = next(iter(view.named(self.whole)), None)
+        stops = listed(mapping(response.request.get("sampling_params")).get("stop"))
+        if whole is None or not whole.sequences or not response.sequences or not stops:
+            return None
+        tokens = tokens_of(whole.sequences[0])
+        if stops[0] not in tokens:
+            return None
+        at = tokens.index(stops[0])
+        found, reason = tokens_of(response.sequences[0]), response.sequences[0].get("stop_reason")
+        ok = found in (tokens[:at], tokens[: at + 1]) and reason == "stop"
+        return Check(ok, f"{tokens[:at]} with or without {stops[0]}, stop_reason stop", f"{found}, {reason!r}")
+
+
 @verb("sampled_logprobs", example="{of: sampled, forward: again}")
 @phrase("the sampled logprobs of {of:response} are those of {forward:response}")
 @dataclass(frozen=True, slots=True)

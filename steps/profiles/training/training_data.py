@@ -49,6 +49,8 @@ class TrainingData(OfModel):
     "Members of `loss_fn_config`."
     sampled: ResponseName = field(default="", kw_only=True)
     "The response whose prompt and sampled tokens are sent in place of the batches."
+    bare: tuple[int, ...] = field(default=(), kw_only=True)
+    "The data, from 0, that are sent without weights beside others with weights."
     without: tuple[str, ...] = field(default=(), kw_only=True)
     "Tensors that are not sent: weights, logprobs, advantages or target_tokens."
 
@@ -68,19 +70,21 @@ class TrainingData(OfModel):
 
     def _rows(self, session: TrainingSession, targets: Sequence[tuple[int, ...]]) -> tuple[Row, ...]:
         if self.loss in OF_TOKENS:
-            return tuple(self._row_of_tokens(session, n, row) for n, row in enumerate(targets))
+            return tuple(self._row_of_tokens(session, targets, n) for n in range(len(targets)))
         if self.weights_of:
             computed = computed_account(_numbers_of(session, self.weights_of)).weights()
             return tuple(Row(row, weights) for row, weights in zip(targets, computed, strict=True))
         if "weights" in self.without:
             return tuple(Row(row) for row in targets)
-        return tuple(Row(row, _cycled(self.weights, len(row))) for row in targets)
+        return tuple(
+            Row(row, () if n in self.bare else _cycled(self.weights, targets, n)) for n, row in enumerate(targets)
+        )
 
-    def _row_of_tokens(self, session: TrainingSession, n: int, targets: tuple[int, ...]) -> Row:
-        lps = _numbers_of(session, self.old).logprobs[n] if self.old else [NO_OLD] * len(targets)
-        ratios = _cycled(self.ratios, len(targets))
+    def _row_of_tokens(self, session: TrainingSession, targets: Sequence[tuple[int, ...]], n: int) -> Row:
+        lps = _numbers_of(session, self.old).logprobs[n] if self.old else [NO_OLD] * len(targets[n])
+        ratios = _cycled(self.ratios, targets, n)
         old = tuple(lp - math.log(ratio) for lp, ratio in zip(lps, ratios, strict=True))
-        return Row(targets, (), old, _cycled(self.advantages, len(targets)))
+        return Row(targets[n], (), old, _cycled(self.advantages, targets, n))
 
 
 def _sampled(session: TrainingSession, name: str) -> tuple[tuple[int, ...], ...]:
@@ -98,8 +102,10 @@ def _chosen(all_of: tuple[T, ...], which: tuple[int, ...]) -> tuple[T, ...]:
     return tuple(all_of[n] for n in which) if which else all_of
 
 
-def _cycled(values: Sequence[float], length: int) -> tuple[float, ...]:
-    return tuple(islice(cycle(values), length))
+def _cycled(values: Sequence[float], rows: Sequence[Sequence[int]], n: int) -> tuple[float, ...]:
+    """The values of row n, when they are repeated over all rows one after the other."""
+    before = sum(map(len, rows[:n]))
+    return tuple(islice(cycle(values), before, before + len(rows[n])))
 
 
 def _numbers_of(session: TrainingSession, name: str) -> TrainingResponse:
