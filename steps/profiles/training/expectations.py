@@ -6,6 +6,7 @@ from typing import Any
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
+from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.expectations import StatusOrClass, allowed_statuses
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
@@ -122,6 +123,60 @@ class Hides(ResponseExpectation[TrainingResponse, TrainingView]):
 
     def _of(self, response: TrainingResponse) -> list[str]:
         return [value for name in self.members if isinstance(value := response.result.get(name), str) and value]
+
+
+@verb("contains", example="{of: first, result_of: created, member: run_id}")
+@dataclass(frozen=True, slots=True)
+class Contains(ResponseExpectation[TrainingResponse, TrainingView]):
+    """The body has the value of a member of another response, or does not have it."""
+
+    result_of: ResponseName
+    "The response that the value is of."
+    member: str
+    "The member."
+    present: bool = True
+    "Whether the value has to be there."
+
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
+        value = next((one.result.get(self.member) for one in view.named(self.result_of)), None)
+        if not isinstance(value, str) or not value:
+            return None
+        found = value in response.text
+        word = "with" if self.present else "without"
+        return Check(found is self.present, f"a body {word} {show(value)}", response.shown())
+
+
+@verb("different_results", example="{of: [first, second], members: [model_id, run_id]}")
+@dataclass(frozen=True, slots=True)
+class DifferentResults(ComparedResponses[TrainingResponse, TrainingView]):
+    """These members of the results differ, where they are there."""
+
+    members: tuple[str, ...]
+    "The members; those that no result has are left out."
+
+    def compare(self, responses: list[TrainingResponse], view: TrainingView) -> Check | None:
+        found = [[one.result.get(name) for name in self.members if name in one.result] for one in responses]
+        if not all(found):
+            return None
+        equal = any(one == found[0] for one in found[1:])
+        return Check(not equal, f"different {' or '.join(self.members)}", f"{', '.join(map(show, found))}")
+
+
+@verb("outputs_of", example="{of: third, singles: [first, second]}")
+@dataclass(frozen=True, slots=True)
+class OutputsOf(ResponseExpectation[TrainingResponse, TrainingView]):
+    """The sampled tokens of a call with several prompts are those of calls with one prompt each, in this order."""
+
+    singles: tuple[ResponseName, ...]
+    "The calls with one prompt."
+
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
+        alone = [one.sequences[0].get("tokens") for one in view.named(*self.singles) if one.sequences]
+        if len(alone) != len(self.singles) or all(one == alone[0] for one in alone):
+            return None  # prompts with equal continuations do not show their order
+        found = [one.get("tokens") for one in response.sequences]
+        swapped = sorted(map(str, found)) == sorted(map(str, alone)) and found != alone
+        return Check(not swapped and len(found) == len(alone), f"{alone}", f"{found}")
 
 
 @verb("members", short="names", example=("[run_id, status]", "{of: first, names: [loss, step]}"))

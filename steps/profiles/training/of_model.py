@@ -1,6 +1,6 @@
 """The base of every verb that calls one model: its sequence number, its key, and whether the result is waited for."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.training.calls import Meaning, begun, made
@@ -21,6 +21,8 @@ class OfModel:
     "A name for the response."
     key: str = field(default="", kw_only=True)
     "The key that it is sent with; default: that of the owner of the model."
+    asynchronous: bool = field(default=False, kw_only=True)
+    "Whether the path `*_async` is called, in the dialect `signal`."
     wait: bool = field(default=True, kw_only=True)
     "Whether its result is waited for; else `results` waits for it."
 
@@ -32,6 +34,8 @@ class OfModel:
         name = responses_of(session).reserve(self.name)
         model = model_of(session, self.model)
         call, meaning = self.call(session, model.id, model.take(self.seq))
+        if self.asynchronous:
+            call = replace(call, path=f"{call.path}_async")
         await (made if self.wait else begun)(session, name, call, meaning, self.key or model.key)
 
     def call(self, session: TrainingSession, model: str, seq: int) -> tuple[Call, Meaning]:

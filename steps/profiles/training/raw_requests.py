@@ -29,7 +29,7 @@ from rollout_conformance.steps.profiles.training.models import model_of
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
 from rollout_conformance.steps.profiles.training.wire import Call
 
-PLACEHOLDER = re.compile(r"\{(model|future|path|session|base|run)(?::([\w ]+))?\}")
+PLACEHOLDER = re.compile(r"\{(model|future|path|sampler|session|base|run|key)(?::([\w ]+))?\}")
 
 
 def _session_id(session: TrainingSession, name: str) -> str:
@@ -46,10 +46,20 @@ def _future(session: TrainingSession, name: str) -> str:
     return found.request_id
 
 
+def _sampler(session: TrainingSession, name: str) -> str:
+    """The id of a sampling session, or the path where the snapshot has one."""
+    found = book_of(session).samplers.get(name)
+    if found is None:
+        raise Stopped(f"the snapshot {name}")
+    return str(next(iter(found.members.values())))
+
+
 VALUES: Mapping[str, Callable[[TrainingSession, str], str]] = {
     "model": lambda session, name: model_of(session, name or "a").id,
     "future": _future,
     "path": path_of,
+    "sampler": _sampler,
+    "key": lambda session, name: session.context.key(name or RIGHT) or "",
     "session": _session_id,
     "base": lambda session, name: session.context.model,
     "run": lambda session, name: session.context.run,
@@ -74,7 +84,8 @@ def filled_in(session: TrainingSession, text: str) -> str:
 @phrase("the client sends {method:word} {path:path} with the key {key:word}")
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send any request. In its path and its body {model:a}, {future:NAME}, {path:NAME}, {session}, {base} and {run} stand for ids of the case."""
+    """Send any request. In its path, its body and its headers {model:a}, {future:NAME}, {path:NAME}, {sampler:NAME}, {session},
+    {base}, {run} and {key} stand for values of the case."""
 
     path: str
     "Path and query."
@@ -109,7 +120,7 @@ class Send:
         name = responses_of(session).reserve(self.name)
         written = self.raw if self.json is None else json_text.dumps(None if self.json is NULL else self.json)
         body = filled_in(session, written).encode()
-        given = {**dict(headers_of(session, self.key)), **{key.lower(): one for key, one in self.headers.items()}}
+        given = {**dict(headers_of(session, self.key)), **{key.lower(): filled_in(session, one) for key, one in self.headers.items()}}
         request = Request(
             self.method,
             filled_in(session, self.path),
