@@ -34,9 +34,15 @@ def cause(case: Case, view: TrainingView) -> Cause | None:
     if not case.requirements:
         return None
     found = next((found for one in view.judged if (found := _cause(case, view, one)) is not None), None)
-    if found is None and view.stopped:
+    if found is None and view.stopped and not _option_refused(case, view):
         return Cause(f"the case could not continue without {view.stopped}")
     return found
+
+
+def _option_refused(case: Case, view: TrainingView) -> bool:
+    """Whether the case is about an option that was refused: then the calls with it are not made."""
+    options = [step.what.option for step in case.expectations if isinstance(step.what, EffectOrRefusal)]
+    return any(one.outcome == "refused" for one in view.named(*options))
 
 
 def _cause(case: Case, view: TrainingView, response: TrainingResponse) -> Cause | None:

@@ -93,6 +93,7 @@ class TrainingState(State, total=False):
 
     responses: Responses[TrainingResponse]
     book: Book
+    stopped: str
 
 
 TrainingSession = Session[TrainingState, TrainingContext]

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rollout_conformance.steps.engine.lenient_json import listed, mapping
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.responses import responses_of
-from rollout_conformance.steps.profiles.training.calls import Meaning, made
+from rollout_conformance.steps.profiles.training.calls import Meaning, made, response_named
 from rollout_conformance.steps.profiles.training.context import (
     RIGHT,
     Client,
@@ -18,6 +19,17 @@ from rollout_conformance.steps.profiles.training.responses import TrainingRespon
 from rollout_conformance.steps.profiles.training.wire import Members, TinkerJson
 
 SEED = 7
+LISTED = "{listed}"  # the first model of the response `listed`
+
+
+def first_model(body: object) -> str:
+    """The first model that a target lists: `supported_models` of objects or texts, or `models`."""
+    found = mapping(body)
+    for one in [*listed(found.get("supported_models")), *listed(found.get("models"))]:
+        name = one if isinstance(one, str) else mapping(one).get("model_name")
+        if isinstance(name, str) and name:
+            return name
+    return ""
 
 
 async def client_of(session: TrainingSession, key: str) -> Client:
@@ -57,7 +69,7 @@ class CreateModel:
     key: str = RIGHT
     "The key of its owner, which all calls about it are sent with: right, or the name of a key on the card."
     base: str = ""
-    "The base model; default: the one of the card, or the first that the target lists."
+    "The base model, or {listed} for the first one of the response `listed`; default: the one of the card, or the first that the target lists."
     rank: int | None = None
     "The rank of the adapter; default: that of the card."
     seed: int | None = SEED
@@ -80,13 +92,19 @@ class CreateModel:
         client.next_model += 1
         context = session.context
         rank = context.card.rank if self.rank is None else self.rank
-        call = context.wire.create_model(self.base or context.model, rank, self.seed, members)
+        call = context.wire.create_model(self._base(session), rank, self.seed, members)
         assert call.body is not None
         call.body.update(self.options)
         lora = call.body.get("lora_config")
         (lora if isinstance(lora, dict) else call.body).update(self.lora)
         created = await made(session, name, call, Meaning("create_model", self.model, internal=not self.name), self.key)
         self._note(session, created)
+
+    def _base(self, session: TrainingSession) -> str:
+        if self.base != LISTED:
+            return self.base or session.context.model
+        found = response_named(session, "listed")
+        return first_model(found.body) if found else ""
 
     def _note(self, session: TrainingSession, created: TrainingResponse) -> None:
         id = session.context.wire.model_id(created.result)

@@ -12,7 +12,6 @@ import httpx
 from rollout_conformance.contracts import requirements
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.http_client import client
-from rollout_conformance.steps.engine.lenient_json import listed, mapping
 from rollout_conformance.steps.engine.target_card import card_as
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.paths import ROOT
@@ -20,22 +19,13 @@ from rollout_conformance.steps.profiles.base import NoPeers, Setting
 from rollout_conformance.steps.profiles.parts import Contract, Found, lacking, possible
 from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.context import TrainingContext
+from rollout_conformance.steps.profiles.training.models import first_model
 from rollout_conformance.steps.profiles.training.wire import WIRES
 
 CONTRACT = Contract(ROOT / "contracts" / "training")
 CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
 ANSWER_S = 5.0
 NO_MODEL = "rc-model"  # asked of a target that lists none
-
-
-def _first_model(body: object) -> str:
-    """The first model that a target lists: `supported_models` of objects or texts, or `models`."""
-    found = mapping(body)
-    for one in [*listed(found.get("supported_models")), *listed(found.get("models"))]:
-        name = one if isinstance(one, str) else mapping(one).get("model_name")
-        if isinstance(name, str) and name:
-            return name
-    return ""
 
 
 @dataclass(slots=True)
@@ -84,7 +74,7 @@ class TrainingPeers(NoPeers):
             return False
         if reply.status_code >= 300:
             return reply.status_code not in (404, 405)
-        self.models[dialect] = _first_model(parse(reply.content))
+        self.models[dialect] = first_model(parse(reply.content))
         return True
 
     def found(self) -> Found:

@@ -33,6 +33,10 @@ class TrainingData(OfModel):
     "Only these data of the batches, from 0, in this order."
     texts: tuple[str, ...] = field(default=(), kw_only=True)
     "Texts in place of the batches, in the dialect `signal`."
+    repeated: int = field(default=1, kw_only=True)
+    "How many times each of these texts is written, one after the other."
+    copies: int = field(default=0, kw_only=True)
+    "How many equal examples are sent in place of the batches, in the dialect `signal`."
     loss: str = field(default="", kw_only=True)
     "The loss function; default: that of next-token prediction, `cross_entropy` of the SDK."
     weights: tuple[Number, ...] = field(default=(1.0,), kw_only=True)
@@ -62,11 +66,16 @@ class TrainingData(OfModel):
         return Data(
             tuple(row[:-1] for row in tokens),
             made,
-            _chosen(self.texts or batches.texts(names), self.rows),
+            _chosen(self._texts(), self.rows),
             self.loss or "cross_entropy",
             self.config or None,
             self.without,
         )
+
+    def _texts(self) -> tuple[str, ...]:
+        if self.copies:
+            return batches.texts(("A",))[:1] * self.copies
+        return tuple(text * self.repeated for text in self.texts) or batches.texts(self.batch)
 
     def _rows(self, session: TrainingSession, targets: Sequence[tuple[int, ...]]) -> tuple[Row, ...]:
         if self.loss in OF_TOKENS:

@@ -83,6 +83,8 @@ class OptimStep(OfModel):
 
     learning_rate: Number | None = None
     "Default: that of the card."
+    default: bool = field(default=False, kw_only=True)
+    "Whether no rate is sent, in the dialect `signal`: then it is that of the run."
     scaled: bool = field(default=True, kw_only=True)
     "Whether Adam has an eps of 1, with which its first step shows the scale of the gradients and not only their signs."
     adam: Mapping[str, Number] = field(default_factory=dict, kw_only=True)
@@ -97,4 +99,6 @@ class OptimStep(OfModel):
         call = session.context.wire.optim_step(model, seq, params)
         assert call.body is not None
         call.body.update(self.options)
+        if self.default:
+            call.body.pop("learning_rate", None)
         return call, Meaning("optim_step", self.model)

@@ -35,11 +35,13 @@ class TrainingView:
 
 def read(session: TrainingSession, case: Case) -> TrainingView:
     """`read` of the profile."""
-    waits = session.state.get("wait_timeouts", [])
+    if waits := session.state.get("wait_timeouts", []):
+        session.state["stopped"] = waits[0][1]
+        session.state["wait_timeouts"] = []  # the reason is in an earlier response, and `cause` finds it there
     return TrainingView(
         session.trace,
         responses_of(session),
         session.context,
-        waits[0][1] if waits else "",
+        session.state.get("stopped", ""),
         session.patience_s,
     )
