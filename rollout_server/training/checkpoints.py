@@ -31,14 +31,18 @@ def parse_path(text: str) -> Path:
     """Raises `UserError` 400."""
     found = PATH.fullmatch(text)
     if found is None:
-        raise errors.invalid("The path is not of the form tinker://MODEL/weights/NAME or tinker://MODEL/sampler_weights/NAME")
+        raise errors.invalid(
+            "The path is not of the form tinker://MODEL/weights/NAME or tinker://MODEL/sampler_weights/NAME"
+        )
     return Path(found[1], found[2], found[3])
 
 
 def check_name(name: str) -> str:
     """Raises `UserError` 400."""
     if not NAME.fullmatch(name):
-        raise errors.invalid("path must be 1 to 128 letters, digits, dots, underscores or dashes, and not begin with a dot")
+        raise errors.invalid(
+            "path must be 1 to 128 letters, digits, dots, underscores or dashes, and not begin with a dot"
+        )
     return name
 
 
@@ -100,7 +104,13 @@ class Checkpoints:
         )
         now = time.time()
         text = json_text.dumps({"base_model": about.base_model, "rank": about.rank, "step": about.step}).decode()
-        values: dict[str, Any] = {"file": file[0], "user": user, "model": path.model, "kind": path.kind, "name": path.name}
+        values: dict[str, Any] = {
+            "file": file[0],
+            "user": user,
+            "model": path.model,
+            "kind": path.kind,
+            "name": path.name,
+        }
         expires = None if ttl_s is None else now + ttl_s
         self._database.insert("checkpoints", **values, created_at=now, expires_at=expires, size=file[1], about=text)
 
@@ -111,7 +121,9 @@ class Checkpoints:
     def remove_unused(self) -> None:
         """Files that neither a name nor a sampler means any more."""
         self._database.run("DELETE FROM checkpoints WHERE expires_at < ?", time.time())
-        self.files.sweep({str(row["file"]) for row in self._database.all("SELECT file FROM checkpoints")} | self._used())
+        self.files.sweep(
+            {str(row["file"]) for row in self._database.all("SELECT file FROM checkpoints")} | self._used()
+        )
 
     def of_model(self, user: str, model: str) -> Iterable[Row]:
         return self._database.all(

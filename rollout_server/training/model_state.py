@@ -36,9 +36,7 @@ class ModelState:
     def optimize(self, options: AdamOptions, gradients: Floats) -> "ModelState":
         moments = self.moments or adam.fresh(self.shape.size)
         parameters, moments = adam.step(self.parameters, gradients, moments, options)
-        return replace(
-            self, parameters=parameters, moments=moments, gradients=None, units=0.0, step=self.step + 1
-        )
+        return replace(self, parameters=parameters, moments=moments, gradients=None, units=0.0, step=self.step + 1)
 
     def load(self, saved: "ModelState", *, optimizer: bool) -> "ModelState":
         """Weights and step of a checkpoint, with its moments or with fresh ones. Gradients that were not applied are dropped."""
@@ -73,5 +71,5 @@ def from_bytes(data: bytes) -> ModelState:
         rank, step, passes, t = (int(value) for value in found["counts"])
         alpha, units = (float(value) for value in found["reals"])
         moments = Moments(found["m"], found["v"], t) if "m" in found else None
-        gradients = found["gradients"] if "gradients" in found else None
+        gradients = found.get("gradients")
         return ModelState(Shape(rank, alpha), found["parameters"], moments, gradients, units, step, passes)

@@ -38,7 +38,7 @@ def backward(one: Pass, slopes: Floats) -> Floats:
     The derivative of lp[t, k] by the logits of t is onehot(target[t, k]) - p[t].
     """
     total = slopes.sum(axis=1, keepdims=True)
-    result = -(one.probabilities.T @ (total * one.hidden))
+    result: Floats = -(one.probabilities.T @ (total * one.hidden))
     for k in range(one.targets.shape[1]):
         np.add.at(result, one.targets[:, k], slopes[:, k : k + 1] * one.hidden)
     return result

@@ -153,9 +153,7 @@ class Load:
             own = trained(state)
             if saved.shape != own.shape:
                 raise errors.invalid(f"The checkpoint has rank {saved.shape.rank}, the model {own.shape.rank}")
-            return Done(
-                own.load(saved, optimizer=self.optimizer), {"path": str(self.path), "type": "load_weights"}
-            )
+            return Done(own.load(saved, optimizer=self.optimizer), {"path": str(self.path), "type": "load_weights"})
 
         return run
 
