@@ -26,10 +26,23 @@ def log_softmax(logits: Floats) -> Floats:
     return logits
 
 
-def forward(base: BaseModel, unembedding: Floats, tokens: Ints, targets: Ints, hidden: Floats | None = None) -> Pass:
-    """`hidden` replaces that of the base model, for dropout."""
-    hidden = base.hidden(tokens) if hidden is None else hidden
-    logits = hidden @ unembedding.T
+def forward(base: BaseModel, unembedding: Floats, tokens: Ints, targets: Ints) -> Pass:
+    hidden = base.hidden(tokens)
+    return from_logits(hidden @ unembedding.T, hidden, targets)
+
+
+def forward_with_dropout(
+    base: BaseModel, unembedding: Floats, tokens: Ints, targets: Ints, rate: float, random: np.random.Generator
+) -> Pass:
+    """The input of the adapter, and only that, loses each component with probability `rate`; the others are scaled up."""
+    hidden = base.hidden(tokens)
+    dropped = hidden * (random.random(hidden.shape) >= rate) / (1.0 - rate)
+    logits = hidden @ base.unembedding.T + dropped @ (unembedding - base.unembedding).T
+    return from_logits(logits, dropped, targets)
+
+
+def from_logits(logits: Floats, hidden: Floats, targets: Ints) -> Pass:
+    """Overwrites `logits`. `hidden` is the input of the adapter."""
     logits -= logits.max(axis=1, keepdims=True)
     chosen = np.take_along_axis(logits, targets, axis=1)
     exponentials = np.exp(logits, out=logits)

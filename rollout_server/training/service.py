@@ -249,10 +249,3 @@ async def until(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def sampler_path(model: str, name: str) -> Path:
-    return Path(model, "sampler_weights", name)
-
-
-__all__ = ["Command", "Job", "Service", "command_log"]

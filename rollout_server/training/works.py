@@ -27,8 +27,6 @@ from rollout_conformance.rollout_server.training.model_store import END_MODEL
 from rollout_conformance.rollout_server.training.sampling import Decode, Sampling
 from rollout_conformance.rollout_server.training.training_step import Outcome
 
-__all__ = ["Context", "Done", "Work"]
-
 
 @dataclass(frozen=True, slots=True)
 class Context:
