@@ -150,3 +150,12 @@ class ChatTemplate(_Message):
 
 class NewKey(_Message):
     description: Annotated[StrictStr, Field(max_length=256)] = ""
+
+
+class SampleStream(_Message):
+    """One prompt, as a stream."""
+
+    prompt: Text
+    max_tokens: Annotated[Integer, Field(ge=1, le=4096)] = 512
+    temperature: Annotated[Number, Field(ge=0, le=2)] = 0.7
+    top_p: Annotated[Number, Field(gt=0, le=1)] = 0.9

@@ -1,10 +1,10 @@
 """AdamW (Loshchilov and Hutter, 2019) with bias correction and decoupled weight decay.
 
-    g := g * clip / |g|  where clip > 0 and |g| > clip        (one norm over the whole adapter)
-    t := t + 1
-    m := beta1 * m + (1 - beta1) * g
-    v := beta2 * v + (1 - beta2) * g**2
-    p := p - lr * (m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + eps) + weight_decay * p)
+g := g * clip / |g|  where clip > 0 and |g| > clip        (one norm over the whole adapter)
+t := t + 1
+m := beta1 * m + (1 - beta1) * g
+v := beta2 * v + (1 - beta2) * g**2
+p := p - lr * (m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + eps) + weight_decay * p)
 """
 
 from dataclasses import dataclass

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -15,14 +16,23 @@ from starlette.routing import Route
 from rollout_conformance.rollout_server.common import logs
 from rollout_conformance.rollout_server.common.errors import handler, handlers
 from rollout_conformance.rollout_server.common.responses import json_response
-from rollout_conformance.rollout_server.training import errors, recovery, signal_endpoints, tinker_endpoints
+from rollout_conformance.rollout_server.training import (
+    errors,
+    recovery,
+    signal_endpoints,
+    signal_text,
+    tinker_endpoints,
+    tinker_rest,
+)
 from rollout_conformance.rollout_server.training import tinker_sessions as sessions
 from rollout_conformance.rollout_server.training.app_state import AppState, create_state
+from rollout_conformance.rollout_server.training.common_headers import CommonHeaders
 from rollout_conformance.rollout_server.training.errors import UserError
 from rollout_conformance.rollout_server.training.request_input import state_of
 from rollout_conformance.rollout_server.training.settings import Settings, load
 
 STOP_S = 5.0  # how long requests that run may take at the end; what waits is run after the next start
+TIDY_S = 60.0
 API = "/api/v1"
 
 
@@ -32,7 +42,10 @@ class Metrics(HTTPEndpoint):
 
 
 TINKER = [
-    *(Route(f"{API}/{kind}", tinker_endpoints.endpoint(kind, model)) for kind, model in tinker_endpoints.SUBMITS.items()),
+    *(
+        Route(f"{API}/{kind}", tinker_endpoints.endpoint(kind, model))
+        for kind, model in tinker_endpoints.SUBMITS.items()
+    ),
     Route(f"{API}/retrieve_future", tinker_endpoints.RetrieveFuture),
     Route(f"{API}/healthz", sessions.Healthz),
     Route(f"{API}/get_server_capabilities", sessions.Capabilities),
@@ -45,6 +58,15 @@ TINKER = [
     Route(f"{API}/create_sampling_session", sessions.CreateSamplingSession),
     Route(f"{API}/asample", sessions.Sample),
     Route(f"{API}/weights_info", sessions.WeightsInfo),
+    Route(f"{API}/training_runs", tinker_rest.TrainingRuns),
+    Route(f"{API}/training_runs/{{model_id}}", tinker_rest.TrainingRun),
+    Route(f"{API}/training_runs/{{model_id}}/checkpoints", tinker_rest.RunCheckpoints),
+    Route(f"{API}/training_runs/{{model_id}}/checkpoints/{{kind}}/{{name}}", tinker_rest.RunCheckpoint),
+    Route(f"{API}/checkpoints", tinker_rest.UserCheckpoints),
+    Route(f"{API}/sessions", tinker_rest.Sessions),
+    Route(f"{API}/sessions/{{session_id}}", tinker_rest.Session),
+    Route(f"{API}/sessions/{{session_id}}/finish", tinker_rest.FinishSession),
+    Route(f"{API}/samplers/{{sampler_id}}", tinker_rest.Sampler),
 ]
 RUN = "/runs/{run_id}"
 SIGNAL = [
@@ -58,6 +80,12 @@ SIGNAL = [
     Route(f"{RUN}/complete", signal_endpoints.Complete),
     *(Route(f"{RUN}/{kind}", signal_endpoints.blocking(kind)) for kind in signal_endpoints.KINDS),
     *(Route(f"{RUN}/{kind}_async", signal_endpoints.deferred(kind)) for kind in signal_endpoints.KINDS),
+    Route(f"{RUN}/sample/stream", signal_text.SampleStream),
+    Route(f"{RUN}/tokenize", signal_text.Tokenize),
+    Route(f"{RUN}/detokenize", signal_text.Detokenize),
+    Route(f"{RUN}/tokenizer_info", signal_text.TokenizerInfo),
+    Route(f"{RUN}/model_info", signal_text.ModelInfo),
+    Route(f"{RUN}/apply_chat_template", signal_text.ChatTemplate),
     Route("/futures/{future_id}", signal_endpoints.Future),
     Route("/keys", signal_endpoints.Keys),
     Route("/keys/{key_id}", signal_endpoints.Key),
@@ -76,17 +104,31 @@ def create_app(*, settings: Settings | None = None) -> Starlette:
         exception_handlers=handlers(on_rejected) | handler(UserError, on_user_error),
     )
     app.state.app_state = app_state
+    app.add_middleware(CommonHeaders, app_state=app_state, paths=frozenset(route.path for route in ROUTES))
     return app
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app_state: AppState) -> AsyncIterator[None]:
     recovery.recover(app_state)
+    tidying = asyncio.create_task(tidy(app_state))
     try:
         yield
     finally:
+        tidying.cancel()
+        await asyncio.gather(tidying, return_exceptions=True)
         await asyncio.wait_for(app_state.service.stop(STOP_S), STOP_S + 5)
         app_state.close()
+
+
+async def tidy(app_state: AppState) -> None:
+    """Drop what is no longer kept: old results, expired checkpoints. Until cancelled."""
+    while True:
+        await asyncio.sleep(TIDY_S)
+        app_state.service.commands.expire(time.time() - app_state.settings.future_ttl_s)
+        for session in app_state.service.models.silent_sessions():
+            app_state.service.end_session(session["user"], session["id"])
+        app_state.service.checkpoints.remove_unused()
 
 
 def on_user_error(request: Request, error: UserError) -> Response:

@@ -31,14 +31,18 @@ def parse_path(text: str) -> Path:
     """Raises `UserError` 400."""
     found = PATH.fullmatch(text)
     if found is None:
-        raise errors.invalid("The path is not of the form tinker://MODEL/weights/NAME or tinker://MODEL/sampler_weights/NAME")
+        raise errors.invalid(
+            "The path is not of the form tinker://MODEL/weights/NAME or tinker://MODEL/sampler_weights/NAME"
+        )
     return Path(found[1], found[2], found[3])
 
 
 def check_name(name: str) -> str:
     """Raises `UserError` 400."""
     if not NAME.fullmatch(name):
-        raise errors.invalid("path must be 1 to 128 letters, digits, dots, underscores or dashes, and not begin with a dot")
+        raise errors.invalid(
+            "path must be 1 to 128 letters, digits, dots, underscores or dashes, and not begin with a dot"
+        )
     return name
 
 
@@ -56,6 +60,7 @@ class Checkpoints:
         self._database = database
         self.files = files
         self.reserved: dict[Path, str] = {}
+        self._nameless: set[str] = set()
         files.sweep({str(row["file"]) for row in database.all("SELECT file FROM checkpoints")} | self._used())
 
     def _used(self) -> set[str]:
@@ -95,23 +100,39 @@ class Checkpoints:
 
     def add(self, user: str, path: Path, file: tuple[str, int], about: About, ttl_s: int | None) -> None:
         """Inside a transaction. A name that existed means the new file from now on."""
-        self._database.run(
-            "DELETE FROM checkpoints WHERE model = ? AND kind = ? AND name = ?", path.model, path.kind, path.name
-        )
+        same = "model = ? AND kind = ? AND name = ?"
+        self._drop(same, path.model, path.kind, path.name)
         now = time.time()
         text = json_text.dumps({"base_model": about.base_model, "rank": about.rank, "step": about.step}).decode()
-        values: dict[str, Any] = {"file": file[0], "user": user, "model": path.model, "kind": path.kind, "name": path.name}
+        values: dict[str, Any] = {"file": file[0], "user": user, "model": path.model, "kind": path.kind}
         expires = None if ttl_s is None else now + ttl_s
-        self._database.insert("checkpoints", **values, created_at=now, expires_at=expires, size=file[1], about=text)
+        self._database.insert(
+            "checkpoints", **values, name=path.name, created_at=now, expires_at=expires, size=file[1], about=text
+        )
 
     def remove(self, user: str, path: Path) -> None:
-        row = self.find(user, path)
-        self._database.run("DELETE FROM checkpoints WHERE file = ?", row["file"])
+        """Raises `UserError` 404."""
+        self._drop("file = ?", self.find(user, path)["file"])
+        self.remove_unused()
+
+    def _drop(self, which: str, *values: Any) -> None:
+        rows = self._database.all(f"SELECT file FROM checkpoints WHERE {which}", *values)  # noqa: S608
+        for row in rows:
+            self._database.run("DELETE FROM checkpoints WHERE file = ?", row["file"])
+            self._nameless.add(str(row["file"]))
 
     def remove_unused(self) -> None:
         """Files that neither a name nor a sampler means any more."""
-        self._database.run("DELETE FROM checkpoints WHERE expires_at < ?", time.time())
-        self.files.sweep({str(row["file"]) for row in self._database.all("SELECT file FROM checkpoints")} | self._used())
+        self._drop("expires_at < ?", time.time())
+        for file in self._nameless - self._used():
+            self.files.remove(file)
+            self._nameless.discard(file)
+
+    def remove_samplers(self, session: str) -> None:
+        """Of a session that has ended; nobody can sample from them."""
+        for row in self._database.all("SELECT file FROM samplers WHERE session = ? AND path IS NULL", session):
+            self._nameless |= {str(row["file"])} if row["file"] else set()
+        self._database.run("DELETE FROM samplers WHERE session = ?", session)
 
     def of_model(self, user: str, model: str) -> Iterable[Row]:
         return self._database.all(

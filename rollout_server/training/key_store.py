@@ -59,5 +59,7 @@ class KeyStore:
 
     def revoke(self, user: str, key_id: str) -> None:
         """Raises `UserError` 404."""
-        if not self._database.run("UPDATE keys SET revoked = 1 WHERE id = ? AND user = ? AND NOT revoked", key_id, user):
+        if not self._database.run(
+            "UPDATE keys SET revoked = 1 WHERE id = ? AND user = ? AND NOT revoked", key_id, user
+        ):
             raise errors.no_such("key")

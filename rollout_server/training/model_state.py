@@ -1,6 +1,7 @@
 """The state of one model in training. Every operation returns a new state, so that a step happens completely or not at all."""
 
 import io
+import struct
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,9 +37,7 @@ class ModelState:
     def optimize(self, options: AdamOptions, gradients: Floats) -> "ModelState":
         moments = self.moments or adam.fresh(self.shape.size)
         parameters, moments = adam.step(self.parameters, gradients, moments, options)
-        return replace(
-            self, parameters=parameters, moments=moments, gradients=None, units=0.0, step=self.step + 1
-        )
+        return replace(self, parameters=parameters, moments=moments, gradients=None, units=0.0, step=self.step + 1)
 
     def load(self, saved: "ModelState", *, optimizer: bool) -> "ModelState":
         """Weights and step of a checkpoint, with its moments or with fresh ones. Gradients that were not applied are dropped."""
@@ -54,24 +53,49 @@ def create(shape: Shape, seed: int | None) -> ModelState:
     return ModelState(shape, adapter.initial(shape, seed))
 
 
+COUNTS = struct.Struct("<qqqqdd")  # rank, step, passes, t, alpha, units
+
+
+def counts(state: ModelState) -> bytes:
+    t = state.moments.t if state.moments is not None else 0
+    return COUNTS.pack(state.shape.rank, state.step, state.passes, t, state.shape.alpha, state.units)
+
+
+def moments_bytes(moments: Moments | None) -> bytes | None:
+    return None if moments is None else moments.m.tobytes() + moments.v.tobytes()
+
+
+def array_bytes(array: Floats | None) -> bytes | None:
+    return None if array is None else array.tobytes()
+
+
+def join(packed: bytes, parameters: bytes, moments: bytes | None, gradients: bytes | None) -> ModelState:
+    """A state from its parts in the database; each is little-endian float64."""
+    rank, step, passes, t, alpha, units = COUNTS.unpack(packed)
+    both = None if moments is None else np.frombuffer(moments, "<f8").reshape(2, -1)
+    return ModelState(
+        Shape(rank, alpha),
+        np.frombuffer(parameters, "<f8"),
+        None if both is None else Moments(both[0], both[1], t),
+        None if gradients is None else np.frombuffer(gradients, "<f8"),
+        units,
+        step,
+        passes,
+    )
+
+
 def to_bytes(state: ModelState) -> bytes:
-    """numpy's archive, uncompressed; nothing in it is executable."""
+    """The file of a checkpoint: numpy's archive, uncompressed; nothing in it is executable."""
     arrays = {"parameters": state.parameters}
     if state.moments is not None:
         arrays |= {"m": state.moments.m, "v": state.moments.v}
-    if state.gradients is not None:
-        arrays["gradients"] = state.gradients
-    t = state.moments.t if state.moments is not None else 0
-    counts = np.array([state.shape.rank, state.step, state.passes, t], np.int64)
     target = io.BytesIO()
-    np.savez(target, counts=counts, reals=np.array([state.shape.alpha, state.units]), **arrays)  # type: ignore[arg-type]
+    np.savez(target, counts=np.frombuffer(counts(state), np.uint8), **arrays)  # type: ignore[arg-type]
     return target.getvalue()
 
 
 def from_bytes(data: bytes) -> ModelState:
     with np.load(io.BytesIO(data), allow_pickle=False) as found:
-        rank, step, passes, t = (int(value) for value in found["counts"])
-        alpha, units = (float(value) for value in found["reals"])
+        rank, step, passes, t, alpha, _ = COUNTS.unpack(found["counts"].tobytes())
         moments = Moments(found["m"], found["v"], t) if "m" in found else None
-        gradients = found["gradients"] if "gradients" in found else None
-        return ModelState(Shape(rank, alpha), found["parameters"], moments, gradients, units, step, passes)
+        return ModelState(Shape(rank, alpha), found["parameters"], moments, step=step, passes=passes)

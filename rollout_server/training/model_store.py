@@ -11,7 +11,8 @@ from rollout_conformance.rollout_server.training.database import Database, Row
 from rollout_conformance.rollout_server.training.model_state import ModelState
 
 CACHED = 128
-ALIVE = ("created", "running")
+END_MODELS = "UPDATE models SET status = 'ended', parameters = NULL, moments = NULL, gradients = NULL WHERE session = ?"
+END_MODEL = "UPDATE models SET status = ?, parameters = NULL, moments = NULL, gradients = NULL WHERE id = ?"
 
 
 class ModelStore:
@@ -46,6 +47,13 @@ class ModelStore:
     def end_session(self, user: str, session: str) -> None:
         self.session(user, session)
         self._database.run("UPDATE sessions SET ended = 1 WHERE id = ?", session)
+        self._database.run(END_MODELS, session)
+
+    def silent_sessions(self) -> list[Row]:
+        """Those that have not ended, and from which nothing was heard for too long."""
+        return self._database.all(
+            "SELECT id, user FROM sessions WHERE NOT ended AND last_seen < ?", time.time() - self._timeout_s
+        )
 
     def sessions(self, user: str) -> list[Row]:
         return self._database.all("SELECT * FROM sessions WHERE user = ? ORDER BY created_at DESC", user)
@@ -58,9 +66,11 @@ class ModelStore:
         """Inside a transaction."""
         now = time.time()
         values: dict[str, Any] = {"id": model, "user": user, "session": session, "base_model": base_model}
-        text, data = json_text.dumps(about).decode(), model_state.to_bytes(state)
         times = {"created_at": now, "updated_at": now}
-        self._database.insert("models", **values, status="running", about=text, state=data, **times)
+        parts = {"counts": model_state.counts(state), "parameters": state.parameters.tobytes()}
+        self._database.insert(
+            "models", **values, **parts, status="running", about=json_text.dumps(about).decode(), **times
+        )
 
     def find(self, user: str, model: str) -> Row:
         """Without its state. Raises `UserError` 404."""
@@ -85,19 +95,24 @@ class ModelStore:
 
     def state(self, model: str) -> ModelState | None:
         if model not in self._states:
-            row = self._database.one("SELECT state FROM models WHERE id = ?", model)
-            if row is None or row["state"] is None:
+            row = self._database.one("SELECT counts, parameters, moments, gradients FROM models WHERE id = ?", model)
+            if row is None or row["parameters"] is None:
                 return None
-            self._remember(model, model_state.from_bytes(row["state"]))
+            self._remember(model, model_state.join(row["counts"], row["parameters"], row["moments"], row["gradients"]))
         self._states.move_to_end(model)
         return self._states[model]
 
-    def write(self, model: str, state: ModelState) -> None:
-        """Inside a transaction; `adopt` follows when it is committed."""
-        self._database.run(
-            "UPDATE models SET state = ?, step = ?, updated_at = ? WHERE id = ?",
-            model_state.to_bytes(state), state.step, time.time(), model,
-        )  # fmt: skip
+    def write(self, model: str, before: ModelState | None, after: ModelState) -> None:
+        """Inside a transaction; `adopt` follows when it is committed. What is the same as `before` is not written again."""
+        changed: dict[str, Any] = {"counts": model_state.counts(after), "step": after.step, "updated_at": time.time()}
+        if before is None or after.parameters is not before.parameters:
+            changed["parameters"] = after.parameters.tobytes()
+        if before is None or after.moments is not before.moments:
+            changed["moments"] = model_state.moments_bytes(after.moments)
+        if before is None or after.gradients is not before.gradients:
+            changed["gradients"] = model_state.array_bytes(after.gradients)
+        names = ", ".join(f"{name} = ?" for name in changed)
+        self._database.run(f"UPDATE models SET {names} WHERE id = ?", *changed.values(), model)  # noqa: S608
 
     def adopt(self, model: str, state: ModelState) -> None:
         self._remember(model, state)

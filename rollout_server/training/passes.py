@@ -9,11 +9,13 @@ from rollout_conformance.rollout_server.training.base_model import BaseModel, Fl
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One sequence: `targets` and `logprobs` are [T, K], `hidden` [T, WIDTH], `probabilities` [T, VOCABULARY]."""
+    """One sequence: `targets` and `logprobs` are [T, K], `hidden` [T, WIDTH]; the probabilities are
+    `exponentials` [T, VOCABULARY] divided by `sums` [T, 1]."""
 
     targets: Ints
     hidden: Floats
-    probabilities: Floats
+    exponentials: Floats
+    sums: Floats
     logprobs: Floats
 
 
@@ -24,12 +26,28 @@ def log_softmax(logits: Floats) -> Floats:
     return logits
 
 
-def forward(base: BaseModel, unembedding: Floats, tokens: Ints, targets: Ints, hidden: Floats | None = None) -> Pass:
-    """`hidden` replaces that of the base model, for dropout."""
-    hidden = base.hidden(tokens) if hidden is None else hidden
-    log_probabilities = log_softmax(hidden @ unembedding.T)
-    logprobs = np.take_along_axis(log_probabilities, targets, axis=1)
-    return Pass(targets, hidden, np.exp(log_probabilities, out=log_probabilities), logprobs)
+def forward(base: BaseModel, unembedding: Floats, tokens: Ints, targets: Ints) -> Pass:
+    hidden = base.hidden(tokens)
+    return from_logits(hidden @ unembedding.T, hidden, targets)
+
+
+def forward_with_dropout(
+    base: BaseModel, unembedding: Floats, tokens: Ints, targets: Ints, rate: float, random: np.random.Generator
+) -> Pass:
+    """The input of the adapter, and only that, loses each component with probability `rate`; the others are scaled up."""
+    hidden = base.hidden(tokens)
+    dropped = hidden * (random.random(hidden.shape) >= rate) / (1.0 - rate)
+    logits = hidden @ base.unembedding.T + dropped @ (unembedding - base.unembedding).T
+    return from_logits(logits, dropped, targets)
+
+
+def from_logits(logits: Floats, hidden: Floats, targets: Ints) -> Pass:
+    """Overwrites `logits`. `hidden` is the input of the adapter."""
+    logits -= logits.max(axis=1, keepdims=True)
+    chosen = np.take_along_axis(logits, targets, axis=1)
+    exponentials = np.exp(logits, out=logits)
+    sums = exponentials.sum(axis=1, keepdims=True)
+    return Pass(targets, hidden, exponentials, sums, chosen - np.log(sums))
 
 
 def backward(one: Pass, slopes: Floats) -> Floats:
@@ -38,7 +56,7 @@ def backward(one: Pass, slopes: Floats) -> Floats:
     The derivative of lp[t, k] by the logits of t is onehot(target[t, k]) - p[t].
     """
     total = slopes.sum(axis=1, keepdims=True)
-    result = -(one.probabilities.T @ (total * one.hidden))
+    result: Floats = -(one.exponentials.T @ (total / one.sums * one.hidden))
     for k in range(one.targets.shape[1]):
         np.add.at(result, one.targets[:, k], slopes[:, k : k + 1] * one.hidden)
     return result

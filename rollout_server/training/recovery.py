@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rollout_conformance.contracts.training import wire_signal, wire_tinker
+from rollout_conformance.contracts.training import wire_tinker
 from rollout_conformance.rollout_server.training import errors, signal_works, tinker_works
 from rollout_conformance.rollout_server.training import signal_endpoints as signal
 from rollout_conformance.rollout_server.training import tinker_endpoints as tinker
@@ -33,6 +33,3 @@ def job_of(app_state: AppState, row: Row) -> Job:
     given = validate(command.payload, tinker.SUBMITS[command.kind])
     work = tinker_works.build(app_state, command.user, model, command.kind, given)
     return Job(command, work, model["id"], model["base_model"])
-
-
-__all__ = ["recover", "wire_signal"]

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from rollout_conformance.rollout_server.common import errors as common
 from rollout_conformance.rollout_server.common import request_parsing
 from rollout_conformance.rollout_server.common.auth import bearer_token, header_values
+from rollout_conformance.rollout_server.training import content_encoding
 from rollout_conformance.rollout_server.training.app_state import AppState
 from rollout_conformance.rollout_server.training.errors import UserError
 from rollout_conformance.rollout_server.training.key_store import Caller
@@ -41,6 +42,7 @@ async def read_json(request: Request) -> dict[str, Any]:
             raw = await request_parsing.read_body(request, settings.body_limit)
     except TimeoutError:
         raise UserError(408, "The body did not arrive in time", {"Connection": "close"}) from None
+    raw = content_encoding.unpack(request.headers.get("content-encoding", ""), raw, settings.body_limit)
     value = request_parsing.parse(raw)
     if not isinstance(value, dict):
         raise UserError(422, "The body must be a JSON object")

@@ -39,7 +39,8 @@ def next_log_probabilities(base: BaseModel, unembedding: Floats, tokens: Sequenc
     """[VOCABULARY], after the last of `tokens`."""
     hidden = base.hidden(np.asarray(tokens[-WINDOW:], np.int64))[-1]
     logits = unembedding @ hidden
-    return passes.log_softmax(logits[None, :] / (temperature or 1.0))[0]
+    result: Floats = passes.log_softmax(logits[None, :] / (temperature or 1.0))[0]
+    return result
 
 
 def choose(log_probabilities: Floats, sampling: Sampling, random: np.random.Generator) -> int:

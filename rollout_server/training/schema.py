@@ -3,6 +3,7 @@
 STATEMENTS = (
     "PRAGMA journal_mode=WAL",  # a committed transaction survives the death of the process
     "PRAGMA synchronous=NORMAL",
+    "PRAGMA wal_autocheckpoint=16000",  # pages: a checkpoint waits for the disk, and states are large
     """CREATE TABLE IF NOT EXISTS keys (
         id TEXT PRIMARY KEY, user TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, description TEXT NOT NULL,
         created_at REAL NOT NULL, last_used REAL, revoked INTEGER NOT NULL DEFAULT 0)""",
@@ -11,7 +12,8 @@ STATEMENTS = (
         about TEXT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS models (
         id TEXT PRIMARY KEY, user TEXT NOT NULL, session TEXT, base_model TEXT NOT NULL, status TEXT NOT NULL, step INTEGER NOT NULL DEFAULT 0,
-        created_at REAL NOT NULL, updated_at REAL NOT NULL, about TEXT NOT NULL, state BLOB)""",
+        created_at REAL NOT NULL, updated_at REAL NOT NULL, about TEXT NOT NULL, counts BLOB, parameters BLOB,
+        moments BLOB, gradients BLOB)""",
     "CREATE INDEX IF NOT EXISTS models_of_user ON models (user)",
     "CREATE INDEX IF NOT EXISTS models_of_session ON models (session)",
     # `lane` is what numbers count in: a model, a session's models, a session's samplers, a sampler.

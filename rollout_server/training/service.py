@@ -165,8 +165,9 @@ class Service:
     def _commit(self, request_id: str, job: Job, model: str | None, done: Done) -> None:
         """The new state, what belongs to it, and the result: all of them or, when the process dies before, none."""
         with self.database.transaction():
-            if model and done.state is not None and done.state is not self.models.state(model):
-                self.models.write(model, done.state)
+            before = self.models.state(model) if model else None
+            if model and done.state is not None and done.state is not before:
+                self.models.write(model, before, done.state)
             done.commit()
             self.commands.finish(request_id, COMPLETED, 200, done.result)
         if model and done.state is not None:
@@ -200,6 +201,11 @@ class Service:
             return row
         await until(job.ended, wait_s)
         return self.commands.find(user, request_id)
+
+    def end_session(self, user: str, session: str) -> None:
+        """What waits of its models fails, as their states are gone. Raises `UserError` 404."""
+        self.models.end_session(user, session)
+        self.checkpoints.remove_samplers(session)
 
     def cancel(self, user: str, request_id: str) -> bool:
         """Whether it will not run. What has begun is finished. Raises `UserError` 404."""
@@ -243,10 +249,3 @@ async def until(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def sampler_path(model: str, name: str) -> Path:
-    return Path(model, "sampler_weights", name)
-
-
-__all__ = ["Command", "Job", "Service", "command_log"]

@@ -44,8 +44,8 @@ class Settings(BaseSettings):
     max_tokens: Count = 2**20  # of one batch
     max_rank: Count = 256
     max_samples: Count = 128
-    max_models: Count = 1000  # of one user, alive
-    max_runs: Count = 1000  # of one user, running
+    max_models: Count = 10_000  # of one user, alive
+    max_runs: Count = 10_000  # of one user, running
     max_pending: Count = 1000  # requests of one model that wait for their turn
     schedule_steps: Count = 1000  # the horizon of the learning rate schedules of `signal`
 

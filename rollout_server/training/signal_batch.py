@@ -63,9 +63,7 @@ def parse(given: wire.ForwardBackward, codec: TextCodec, longest: int) -> Signal
         check_rows("old_log_probs", old, groups)
         check_rows("advantages", advantages, groups)
     options = {**OPTIONS.get(given.loss_fn, {}), **given.loss_kwargs}
-    return SignalBatch(
-        given.loss_fn, tuple(groups), tuple(rewards), old, advantages, options, given.accumulate, cut
-    )
+    return SignalBatch(given.loss_fn, tuple(groups), tuple(rewards), old, advantages, options, given.accumulate, cut)
 
 
 def check_loss(given: wire.ForwardBackward) -> None:

@@ -64,8 +64,6 @@ def check(app_state: AppState, user: str, given: wire.RunConfig) -> None:
         raise errors.invalid(f"The model {given.base_model} is not supported; GET /models lists those that are")
     if given.optimizer not in OPTIMIZERS:
         raise errors.invalid(f"optimizer is not one of {', '.join(OPTIMIZERS)}")
-    if given.lora_dropout > 0:
-        raise errors.not_implemented("lora_dropout above 0")
     if given.lora_target_modules not in (None, list(MODULES)):
         raise errors.not_implemented(f"lora_target_modules other than {list(MODULES)}")
     if app_state.service.models.count(user) >= app_state.settings.max_runs:
@@ -161,18 +159,31 @@ KINDS: dict[str, type[BaseModel]] = {
 async def submit(request: Request, kind: str) -> tuple[AppState, str, str]:
     """The user and the id of the accepted request. Raises `UserError`."""
     app_state, caller = state_of(request), bearer_caller(request)
-    row = own_run(app_state, caller.user, request)
+    own_run(app_state, caller.user, request)
     body = await read_json(request)
-    given: Any = validate(body, KINDS[kind])
     row = own_run(app_state, caller.user, request)
-    if row["status"] != RUNNING:
-        raise errors.conflict(f"The run is {row['status']}")
+    return app_state, caller.user, submit_body(app_state, caller.user, row, kind, body)
+
+
+def submit_body(app_state: AppState, user: str, run: Row, kind: str, body: dict[str, Any]) -> str:
+    """The id of the accepted request. Raises `UserError`."""
+    given: Any = validate(body, KINDS[kind])
     own_id = getattr(given, "request_id", None)
-    command = Command(caller.user, row["id"], f"signal_{kind}", clean(body), own_id)
+    command = Command(user, run["id"], f"signal_{kind}", clean(body), own_id)
     if known := app_state.service.commands.earlier(command):
-        return app_state, caller.user, known
-    work = signal_works.build(app_state, row, kind, given)
-    return app_state, caller.user, app_state.service.submit(command, work, model=row["id"], base=row["base_model"])
+        return known
+    if run["status"] != RUNNING:
+        raise errors.conflict(f"The run is {run['status']}")
+    work = signal_works.build(app_state, run, kind, given)
+    return app_state.service.submit(command, work, model=run["id"], base=run["base_model"])
+
+
+async def finished_result(app_state: AppState, user: str, request_id: str) -> Row:
+    """Raises `UserError` 503 when its turn has not come in time."""
+    row = await app_state.service.result(user, request_id, app_state.settings.result_wait_s)
+    if row["status"] == PENDING:
+        raise errors.UserError(503, "The run is busy; try again later", {"Retry-After": "1"})
+    return row
 
 
 def blocking(kind: str) -> type[HTTPEndpoint]:
@@ -181,9 +192,7 @@ def blocking(kind: str) -> type[HTTPEndpoint]:
     class Call(HTTPEndpoint):
         async def post(self, request: Request) -> Response:
             app_state, user, request_id = await submit(request, kind)
-            row = await app_state.service.result(user, request_id, app_state.settings.result_wait_s)
-            if row["status"] == PENDING:
-                raise errors.UserError(503, "The run is busy; try again later", {"Retry-After": "1"})
+            row = await finished_result(app_state, user, request_id)
             return Response(bytes(row["result"]), row["code"], media_type="application/json")
 
     return Call

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,19 @@ from rollout_conformance.rollout_server.training.training_step import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The base model with an adapter; `dropout` and `random` for the inputs of the adapter."""
+    """The base model with an adapter. `random` draws what dropout drops at `rate`; None: nothing."""
 
     base: BaseModel
     unembedding: Floats
+    rate: float = 0.0
+    random: np.random.Generator | None = None
 
 
 def run(weights: Weights, example: Example) -> Pass:
     tokens, targets = example.tokens[:-1], example.tokens[1:, None]
-    return passes.forward(weights.base, weights.unembedding, tokens, targets)
+    if weights.random is None:
+        return passes.forward(weights.base, weights.unembedding, tokens, targets)
+    return passes.forward_with_dropout(weights.base, weights.unembedding, tokens, targets, weights.rate, weights.random)
 
 
 def learnt(one: Pass, example: Example) -> Floats:
@@ -95,8 +99,16 @@ def grpo(logprobs: Sequence[Floats], rewards: Sequence[float]) -> Term:
     return Term(value, 1, slopes)
 
 
-def forward_backward(base: BaseModel, state: ModelState, batch: SignalBatch) -> Outcome:
-    weights = Weights(base, adapter.unembedding(base, state.shape, state.parameters))
+def weights_of(base: BaseModel, state: ModelState, dropout: float, seed: int) -> Weights:
+    """The same masks for the same call of the same run, also when it is repeated after a restart."""
+    random = np.random.default_rng([seed, state.passes]) if dropout > 0 else None
+    return Weights(base, adapter.unembedding(base, state.shape, state.parameters), dropout, random)
+
+
+def forward_backward(
+    base: BaseModel, state: ModelState, batch: SignalBatch, dropout: float = 0.0, seed: int = 0
+) -> Outcome:
+    weights = weights_of(base, state, dropout, seed)
     frozen = Weights(base, base.unembedding)
     total, value, units = np.zeros_like(weights.unembedding), 0.0, 0.0
     for n, group in enumerate(batch.groups):
@@ -153,6 +165,3 @@ class Schedule:
         if self.kind == "cosine":
             return self.rate * 0.5 * (1.0 + math.cos(math.pi * progress))
         return self.rate
-
-
-__all__ = ["Schedule", "forward_backward", "optimize", "replace"]

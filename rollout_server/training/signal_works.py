@@ -1,6 +1,7 @@
 """The works of the dialect `signal`."""
 
 import secrets
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,10 @@ from rollout_conformance.contracts.training import wire_signal as wire
 from rollout_conformance.rollout_server.common import json_text
 from rollout_conformance.rollout_server.training import (
     adapter,
-    checkpoints,
     errors,
     sampling,
     signal_batch,
     signal_step,
-    works,
 )
 from rollout_conformance.rollout_server.training.adam import AdamOptions
 from rollout_conformance.rollout_server.training.app_state import AppState
@@ -46,10 +45,12 @@ def recorded(context: Context, outcome: Outcome) -> Done:
 class ForwardBackward:
     batch: SignalBatch
     request_id: str | None
+    dropout: float
 
     def prepare(self, context: Context) -> Run:
         def run(state: ModelState | None) -> Done:
-            outcome = signal_step.forward_backward(context.base, trained(state), self.batch)
+            seed = zlib.crc32(context.model.encode())
+            outcome = signal_step.forward_backward(context.base, trained(state), self.batch, self.dropout, seed)
             result = {**outcome.result, "request_id": self.request_id, "status": "completed"}
             return recorded(context, Outcome(outcome.state, result))
 
@@ -136,7 +137,7 @@ def build(app_state: AppState, run: Row, kind: str, given: Any) -> Work:
     config = about_of(run)["config"]
     if kind == "forward_backward":
         batch = signal_batch.parse(given, app_state.codec, int(config["max_seq_length"]))
-        return ForwardBackward(batch, given.request_id)
+        return ForwardBackward(batch, given.request_id, config["lora_dropout"])
     if kind == "optim_step":
         schedule = Schedule(
             config["learning_rate"], config["lr_scheduler"], config["warmup_steps"], app_state.settings.schedule_steps
@@ -147,6 +148,8 @@ def build(app_state: AppState, run: Row, kind: str, given: Any) -> Work:
 
 def sample(app_state: AppState, given: wire.Sample) -> Work:
     prompts = tuple(tuple(app_state.codec.encode(prompt)) for prompt in given.prompts)
+    if not all(prompts):
+        raise errors.invalid("A prompt has no tokens")
     if max(len(prompt) for prompt in prompts) + given.max_tokens > MAX_CONTEXT:
         raise errors.invalid(f"A prompt and max_tokens exceed the context of {MAX_CONTEXT} tokens")
     stop = frozenset({app_state.codec.end})
@@ -158,6 +161,3 @@ def save_state(given: wire.SaveState) -> Work:
     if given.push_to_hub:
         raise errors.not_implemented("push_to_hub")
     return SaveState(given.mode, f"step-{secrets.token_hex(8)}")
-
-
-__all__ = ["build", "checkpoints", "works"]

@@ -1,5 +1,7 @@
 """Tensors of the wire as numpy arrays, checked: shapes, types, ranges. Raises `UserError` 400 that names the member."""
 
+import itertools
+
 import numpy as np
 
 from rollout_conformance.contracts.training.wire_tinker import ModelInput, TensorData
@@ -72,7 +74,7 @@ def from_csr(crow: list[int], col: list[int], values: Floats | Ints, shape: tupl
 def is_csr(crow: list[int], col: list[int], count: int, shape: tuple[int, ...]) -> bool:
     rising = len(crow) == shape[0] + 1 and crow[0] == 0 and crow[-1] == count
     inside = len(col) == count and all(0 <= index < shape[1] for index in col)
-    return rising and inside and all(a <= b for a, b in zip(crow, crow[1:], strict=False))
+    return rising and inside and all(a <= b for a, b in itertools.pairwise(crow))
 
 
 def to_wire(values: Floats) -> dict[str, object]:

@@ -36,4 +36,5 @@ class TextCodec:
 
 def vocabulary_of(folder: Path) -> int:
     model = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-    return 1 + max(max(model["model"]["vocab"].values()), *(token["id"] for token in model["added_tokens"]))
+    ids = [*model["model"]["vocab"].values(), *(token["id"] for token in model["added_tokens"])]
+    return 1 + int(max(ids))

@@ -164,6 +164,4 @@ class WeightsInfo(HTTPEndpoint):
         row = app_state.service.checkpoints.find(caller.user, checkpoints.parse_path(given.tinker_path))
         about = checkpoints.about_of(row)
         parts = {"train_unembed": True, "train_mlp": True, "train_attn": True}
-        return json_response(
-            {"base_model": about["base_model"], "is_lora": True, "lora_rank": about["rank"], **parts}
-        )
+        return json_response({"base_model": about["base_model"], "is_lora": True, "lora_rank": about["rank"], **parts})

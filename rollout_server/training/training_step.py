@@ -52,7 +52,7 @@ def evaluate_batch(
     for sequence in batch.sequences:
         one = evaluate(base, unembedding, sequence, batch, with_gradient=with_gradient)
         value += one.value
-        if total is not None:
+        if total is not None and one.gradient is not None:
             total += one.gradient
         outputs.append({"logprobs": tensors.to_wire(one.logprobs[:, 0] if sequence.flat else one.logprobs)})
     return total, described(value, outputs, count(batch))

@@ -23,10 +23,9 @@ from rollout_conformance.rollout_server.training.batch import Batch
 from rollout_conformance.rollout_server.training.checkpoints import About, Checkpoints, Path
 from rollout_conformance.rollout_server.training.database import Database
 from rollout_conformance.rollout_server.training.model_state import ModelState
+from rollout_conformance.rollout_server.training.model_store import END_MODEL
 from rollout_conformance.rollout_server.training.sampling import Decode, Sampling
 from rollout_conformance.rollout_server.training.training_step import Outcome
-
-__all__ = ["Context", "Done", "Work"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +152,7 @@ class Load:
             own = trained(state)
             if saved.shape != own.shape:
                 raise errors.invalid(f"The checkpoint has rank {saved.shape.rank}, the model {own.shape.rank}")
-            return Done(
-                own.load(saved, optimizer=self.optimizer), {"path": str(self.path), "type": "load_weights"}
-            )
+            return Done(own.load(saved, optimizer=self.optimizer), {"path": str(self.path), "type": "load_weights"})
 
         return run
 
@@ -202,7 +199,7 @@ class Sample:
 class Unload:
     def prepare(self, context: Context) -> Run:
         def commit() -> None:
-            context.database.run("UPDATE models SET status = 'unloaded', state = NULL WHERE id = ?", context.model)
+            context.database.run(END_MODEL, "unloaded", context.model)
 
         return lambda _: Done(None, {"model_id": context.model, "type": "unload_model"}, commit)
 
