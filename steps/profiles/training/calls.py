@@ -51,9 +51,7 @@ def headers_of(session: TrainingSession, key: str) -> tuple[tuple[str, str], ...
     return (("content-type", "application/json"), *found.items())
 
 
-async def made(
-    session: TrainingSession, name: str, call: Call, meaning: Meaning, key: str = RIGHT
-) -> TrainingResponse:
+async def made(session: TrainingSession, name: str, call: Call, meaning: Meaning, key: str = RIGHT) -> TrainingResponse:
     """The response to a call, kept under a name, when its result is there."""
     return await followed(session, await submitted(session, name, call, meaning, key), key)
 
@@ -119,9 +117,7 @@ def with_result(response: TrainingResponse, exchange: Exchange, session: Trainin
     )
 
 
-def keep(
-    session: TrainingSession, name: str, exchange: Exchange, call: Call, meaning: Meaning
-) -> TrainingResponse:
+def keep(session: TrainingSession, name: str, exchange: Exchange, call: Call, meaning: Meaning) -> TrainingResponse:
     """The response of an exchange, kept under a name."""
     empty = TrainingResponse(name, exchange.n, call.body or {}, None, None)
     found = with_result(empty, exchange, session)

@@ -5,7 +5,7 @@ from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.http.checks import ResponseExpectation
 from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.profiles.training.expectations import CARRIED_OUT
-from rollout_conformance.steps.profiles.training.numeric_expectations import EffectOrRefusal
+from rollout_conformance.steps.profiles.training.numeric_expectations import EffectOrRejection
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
@@ -34,15 +34,15 @@ def cause(case: Case, view: TrainingView) -> Cause | None:
     if not case.requirements:
         return None
     found = next((found for one in view.judged if (found := _cause(case, view, one)) is not None), None)
-    if found is None and view.stopped and not _option_refused(case, view):
+    if found is None and view.stopped and not _option_rejected(case, view):
         return Cause(f"the case could not continue without {view.stopped}")
     return found
 
 
-def _option_refused(case: Case, view: TrainingView) -> bool:
-    """Whether the case is about an option that was refused: then the calls with it are not made."""
-    options = [step.what.option for step in case.expectations if isinstance(step.what, EffectOrRefusal)]
-    return any(one.outcome == "refused" for one in view.named(*options))
+def _option_rejected(case: Case, view: TrainingView) -> bool:
+    """Whether the case is about an option that was rejected: then the calls with it are not made."""
+    options = [step.what.option for step in case.expectations if isinstance(step.what, EffectOrRejection)]
+    return any(one.outcome == "rejected" for one in view.named(*options))
 
 
 def _cause(case: Case, view: TrainingView, response: TrainingResponse) -> Cause | None:
@@ -80,9 +80,12 @@ def _is_judged(case: Case, view: TrainingView, response: TrainingResponse) -> bo
     """Whether an expectation of the case is about how this call ends."""
     for step in case.expectations:
         what = step.what
-        if isinstance(what, EffectOrRefusal) and response in view.named(what.option):
+        if isinstance(what, EffectOrRejection) and response in view.named(what.option):
             return True
-        if isinstance(what, ResponseExpectation) and response in view.named(*what.of):
-            if isinstance(what, Status) or what.may_be_rejected:
-                return True
+        if isinstance(what, ResponseExpectation) and _judges_ends(what) and response in view.named(*what.of):
+            return True
     return False
+
+
+def _judges_ends(expectation: ResponseExpectation) -> bool:
+    return isinstance(expectation, Status) or expectation.may_be_rejected

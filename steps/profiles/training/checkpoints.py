@@ -85,7 +85,6 @@ class Load(OfModel):
         body: Members = {"model_id": model, "seq_id": seq, "path": path, "optimizer": self.optimizer}
         return Call("/api/v1/load_weights", {**body, "type": "load_weights"}, future=True), Meaning("load", self.model)
 
-
     def _saved(self, session: TrainingSession) -> str:
         if not self.path_of:
             return path_of(session, self.path)

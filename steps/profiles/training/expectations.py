@@ -1,4 +1,4 @@
-"""What may be demanded of how a call ends: that it is carried out, refused as a mistake of the user, or has no effect of its own."""
+"""What may be demanded of how a call ends: that it is carried out, rejected as a mistake of the user, or has no effect of its own."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
-from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.expectations import StatusOrClass, allowed_statuses
+from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
@@ -17,7 +17,7 @@ USER_ERROR = "a mistake of the user: status 4xx, or a failed future of the categ
 
 @dataclass(frozen=True, slots=True)
 class Ending(ResponseExpectation[TrainingResponse, TrainingView]):
-    """A demand on how a call ends; a refusal of it is judged here."""
+    """A demand on how a call ends; a rejection of it is judged here."""
 
     @property
     def may_be_rejected(self) -> bool:
@@ -32,46 +32,44 @@ class CarriedOut(Ending):
     """The call is carried out."""
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check:
-        return Check(
-            response.outcome == "done", CARRIED_OUT, response.came_to(), timing=response.outcome == "pending"
-        )
+        return Check(response.outcome == "done", CARRIED_OUT, response.came_to(), timing=response.outcome == "pending")
 
 
-@verb("refused", short="of", example=("it", "{of: it, statuses: [401, 403]}", "{of: it, statuses: 409}"))
-@phrase("{of:responses} is refused as a mistake of the user")
-@phrase("{of:several_responses} are refused as a mistake of the user")
-@phrase("{of:responses} is refused with {statuses:statuses}")
+@verb("rejected", short="of", example=("it", "{of: it, statuses: [401, 403]}", "{of: it, statuses: 409}"))
+@phrase("{of:responses} is rejected as a mistake of the user")
+@phrase("{of:several_responses} are rejected as a mistake of the user")
+@phrase("{of:responses} is rejected with {statuses:statuses}")
 @dataclass(frozen=True, slots=True)
-class Refused(Ending):
-    """The call is refused as a mistake of the user: at once, or by its future."""
+class Rejected(Ending):
+    """The call is rejected as a mistake of the user: at once, or by its future."""
 
     statuses: tuple[StatusOrClass, ...] = ()
-    "The statuses with which it has to be refused at once; default: any way to refuse."
+    "The statuses with which it has to be rejected at once; default: any way to reject."
     or_future: bool = False
     "Whether a failed future of the category `user` is right beside these statuses."
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check:
         if not self.statuses:
-            return Check(response.outcome == "refused", USER_ERROR, response.came_to())
+            return Check(response.outcome == "rejected", USER_ERROR, response.came_to())
         statuses = allowed_statuses(self.statuses)
-        ok = response.outcome == "refused" and (
-            response.refused_at_submit in statuses
+        ok = response.outcome == "rejected" and (
+            response.rejected_at_submit in statuses
             or response.status in statuses
-            or (self.or_future and response.refused_at_submit is None)
+            or (self.or_future and response.rejected_at_submit is None)
         )
         expected = " or ".join(map(str, self.statuses))
         more = ", or a failed future of the category `user`" if self.or_future else ""
-        return Check(ok, f"the call is refused with {expected}{more}", response.came_to())
+        return Check(ok, f"the call is rejected with {expected}{more}", response.came_to())
 
 
-@verb("carried_out_or_refused", short="of", example="it")
-@phrase("{of:responses} is carried out or refused as a mistake of the user")
+@verb("carried_out_or_rejected", short="of", example="it")
+@phrase("{of:responses} is carried out or rejected as a mistake of the user")
 @dataclass(frozen=True, slots=True)
-class CarriedOutOrRefused(Ending):
+class CarriedOutOrRejected(Ending):
     """Either is right; an error of the server and a call without an end are wrong."""
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check:
-        ok = response.outcome in ("done", "refused")
+        ok = response.outcome in ("done", "rejected")
         return Check(ok, f"{CARRIED_OUT}; or {USER_ERROR}", response.came_to(), timing=response.outcome == "pending")
 
 
@@ -190,7 +188,9 @@ class HasMembers(ResponseExpectation[TrainingResponse, TrainingView]):
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check:
         missing = [name for name in self.names if response.result.get(name) is None]
-        return Check(not missing, f"the members {', '.join(self.names)}", f"no {', '.join(missing)} in {response.shown()}")
+        return Check(
+            not missing, f"the members {', '.join(self.names)}", f"no {', '.join(missing)} in {response.shown()}"
+        )
 
 
 @verb("result", example=("{of: first, member: step, one_of: [1]}", "{member: learning_rate, one_of: [0.01]}"))
@@ -215,5 +215,3 @@ def _equal(value: object, other: object) -> bool:
     if len(numbers) == 2:
         return abs(numbers[0] - numbers[1]) <= 1e-5 * max(1.0, abs(numbers[1]))
     return value == other
-
-

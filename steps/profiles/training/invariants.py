@@ -18,9 +18,7 @@ def aligned(view: TrainingView) -> Iterator[Evidence]:
         if response.rows and response.dialect != SIGNAL and response.outcome == "done" and response.outputs:
             wrong = _misaligned(response)
             expected = "one output a datum, in each one logprob of at most 0 for every target token"
-            yield (
-                Finding("TRAINING-012", expected, wrong, (response.n,)) if wrong else Satisfied("TRAINING-012")
-            )
+            yield (Finding("TRAINING-012", expected, wrong, (response.n,)) if wrong else Satisfied("TRAINING-012"))
 
 
 def _misaligned(response: TrainingResponse) -> str:

@@ -2,9 +2,10 @@
 tolerances. Where the control does not differ, the numbers could not have shown a mistake, and nothing is judged."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.findings import Evidence, SuiteError
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
@@ -63,7 +64,9 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
         if not _finite(*lists) or not self._can_tell(view, base, allowed):
             return None
         if self._compares_other_data(responses):
-            raise SuiteError(f"{' and '.join(one.name for one in responses)} have different data; `rows` names those that are equal")
+            raise SuiteError(
+                f"{' and '.join(one.name for one in responses)} have different data; `rows` names those that are equal"
+            )
         found = [difference(one, lists[1]) for one in lists[:1] + lists[2:]]
         worst = max(found, key=lambda one: one.most)
         names = " and ".join(one.name for one in responses)
@@ -117,11 +120,11 @@ class DifferentNumbers(ComparedResponses[TrainingResponse, TrainingView]):
         return Check(found.most > view.tolerance, f"different numbers of {names}", found.text)
 
 
-@verb("effect_or_refusal", example="{of: [with, without], option: step}")
-@phrase("the option of {option:word} has an effect on {of:names}, or is refused")
+@verb("effect_or_rejection", example="{of: [with, without], option: step}")
+@phrase("the option of {option:word} has an effect on {of:names}, or is rejected")
 @dataclass(frozen=True, slots=True)
-class EffectOrRefusal(DifferentNumbers):
-    """An option was refused as a mistake of the user, or the numbers with it differ from those without it."""
+class EffectOrRejection(DifferentNumbers):
+    """An option was rejected as a mistake of the user, or the numbers with it differ from those without it."""
 
     option: ResponseName = field(default="option", kw_only=True)
     "The response to the call with the option."
@@ -130,16 +133,18 @@ class EffectOrRefusal(DifferentNumbers):
     def may_be_rejected(self) -> bool:
         return True
 
-    def compare(self, responses: Responses, view: TrainingView) -> Check | None:
-        asked = next(iter(view.named(self.option)), None)
-        if asked is None or asked.outcome == "refused":
-            return Check(asked is not None, "", "")
-        if asked.outcome != "done":
-            return Check(False, "the option is honoured, or refused as a mistake of the user", asked.came_to())
-        found = DifferentNumbers.compare(self, responses, view)
-        if found is None or found.ok:
-            return found
-        return Check(False, "the option is honoured, or refused as a mistake of the user", f"no effect: {found.observed}")
+    def judge(self, view: TrainingView, requirement: str) -> Iterator[Evidence]:
+        for option in view.named(self.option):
+            found = self._of(option, view)
+            if found is not None:
+                yield found.evidence(requirement, option, *view.named(*self.of))
+
+    def _of(self, option: TrainingResponse, view: TrainingView) -> Check | None:
+        expected = "the option has an effect, or is rejected as a mistake of the user"
+        if option.outcome != "done":
+            return Check(option.outcome == "rejected", expected, option.came_to())
+        found = self.compare(view.named(*self.of), view)
+        return found if found is None or found.ok else Check(False, expected, f"no effect: {found.observed}")
 
 
 def _config(response: TrainingResponse, card: TrainingCard) -> dict[str, float] | None:

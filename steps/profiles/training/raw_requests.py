@@ -78,7 +78,11 @@ def filled_in(session: TrainingSession, text: str) -> str:
 @verb(
     "send",
     short="path",
-    example=("/models", "{method: POST, path: /api/v1/forward, raw: '[1]'}", "{path: '/runs/{model:a}/status', key: other}"),
+    example=(
+        "/models",
+        "{method: POST, path: /api/v1/forward, raw: '[1]'}",
+        "{path: '/runs/{model:a}/status', key: other}",
+    ),
 )
 @phrase("the client sends {method:word} {path:path}")
 @phrase("the client sends {method:word} {path:path} with the key {key:word}")
@@ -120,7 +124,10 @@ class Send:
         name = responses_of(session).reserve(self.name)
         written = self.raw if self.json is None else json_text.dumps(None if self.json is NULL else self.json)
         body = filled_in(session, written).encode()
-        given = {**dict(headers_of(session, self.key)), **{key.lower(): filled_in(session, one) for key, one in self.headers.items()}}
+        given = {
+            **dict(headers_of(session, self.key)),
+            **{key.lower(): filled_in(session, one) for key, one in self.headers.items()},
+        }
         request = Request(
             self.method,
             filled_in(session, self.path),

@@ -1,4 +1,4 @@
-"""What a call of a training API came to: the numbers in its result, and whether it was carried out, refused, or neither."""
+"""What a call of a training API came to: the numbers in its result, and whether it was carried out, rejected, or neither."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.training.accounting import Row
 
-Outcome = Literal["done", "refused", "failed", "pending", "lost"]
+Outcome = Literal["done", "rejected", "failed", "pending", "lost"]
 SIGNAL = "signal"
 USER = "user"
 
@@ -39,7 +39,7 @@ class TrainingResponse(KeptResponse):
         if self.status is None or self.fault:
             return "lost"
         if 400 <= self.status < 500:
-            return "refused"
+            return "rejected"
         if not self.is_success or isinstance(self.body, NotJson):
             return "failed"
         return self._of_result()
@@ -47,9 +47,9 @@ class TrainingResponse(KeptResponse):
     def _of_result(self) -> Outcome:
         """Of a success of HTTP, which may carry the failure of a future."""
         if self.dialect == SIGNAL:
-            return "refused" if self.request_id and self.fields.get("status") == "failed" else "done"
+            return "rejected" if self.request_id and self.fields.get("status") == "failed" else "done"
         if self.request_id and self.fields.get("error") is not None:
-            return "refused" if self.category == USER else "failed"
+            return "rejected" if self.category == USER else "failed"
         return "done"
 
     @property
@@ -97,14 +97,11 @@ class TrainingResponse(KeptResponse):
         if self.dialect != SIGNAL:
             return mappings(self.result.get("sequences"))
         ids, logprobs = listed(self.result.get("token_ids")), listed(self.result.get("logprobs"))
-        return [
-            {"tokens": one, "logprobs": logprobs[n] if n < len(logprobs) else None}
-            for n, one in enumerate(ids)
-        ]
+        return [{"tokens": one, "logprobs": logprobs[n] if n < len(logprobs) else None} for n, one in enumerate(ids)]
 
     @property
-    def refused_at_submit(self) -> int | None:
-        """The status with which the submit was refused, None where it was not."""
+    def rejected_at_submit(self) -> int | None:
+        """The status with which the submit was rejected, None where it was not."""
         first = self.submit or self
         return first.status if first.status is not None and 400 <= first.status < 500 else None
 

@@ -1,5 +1,6 @@
 """What is demanded of runs, artifacts and metrics in the dialect `signal`, and of HTTP."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -65,24 +66,24 @@ class OrderedSteps(ResponseExpectation[TrainingResponse, TrainingView]):
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check:
         steps = [number(mapping(one).get("step")) for one in listed(response.result.get("metrics"))]
-        ok = bool(steps) and all(one <= after for one, after in zip(steps, steps[1:], strict=False))
+        ok = bool(steps) and all(one <= after for one, after in itertools.pairwise(steps))
         return Check(ok, "metrics whose steps do not decrease", f"steps {steps}")
 
 
 @verb("explained", short="of", example="[first, second]")
-@phrase("{of:responses} is refused with an explanation")
-@phrase("{of:several_responses} are refused with an explanation")
+@phrase("{of:responses} is rejected with an explanation")
+@phrase("{of:several_responses} are rejected with an explanation")
 @dataclass(frozen=True, slots=True)
 class Explained(ResponseExpectation[TrainingResponse, TrainingView]):
-    """A refusal has a JSON object with `error`, `detail` or another usual member for its reason."""
+    """A rejection has a JSON object with `error`, `detail` or another usual member for its reason."""
 
     @property
     def may_be_rejected(self) -> bool:
         return True
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check:
-        ok = response.outcome == "refused" and response.explains_error
-        return Check(ok, "a refusal with `error` or `detail` in a JSON object", response.shown())
+        ok = response.outcome == "rejected" and response.explains_error
+        return Check(ok, "a rejection with `error` or `detail` in a JSON object", response.shown())
 
 
 @verb("no_foreign_origin", short="of", example="first")
@@ -101,4 +102,6 @@ class NoForeignOrigin(ResponseExpectation[TrainingResponse, TrainingView]):
             response.header("access-control-allow-credentials"),
         )
         wrong = allowed in (request.header("origin"), "*") and (with_credentials or "").lower() == "true"
-        return Check(not wrong, "the origin is not allowed with credentials", f"{allowed}, credentials {with_credentials}")
+        return Check(
+            not wrong, "the origin is not allowed with credentials", f"{allowed}, credentials {with_credentials}"
+        )

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from rollout_conformance.steps.engine.lenient_json import listed
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.training.calls import Meaning, made, response_named
 from rollout_conformance.steps.profiles.training.checkpoints import sampler_of
 from rollout_conformance.steps.profiles.training.context import Sampler, Stopped, TrainingSession

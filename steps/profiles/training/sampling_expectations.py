@@ -38,7 +38,9 @@ class Sampled(ResponseExpectation[TrainingResponse, TrainingView]):
 
     def check(self, response: TrainingResponse, view: TrainingView) -> "Check | Sequence[Check]":
         sequences = response.sequences
-        counted = Check(len(sequences) == self.count, f"{self.count} sequences", f"{len(sequences)}: {response.shown()}")
+        counted = Check(
+            len(sequences) == self.count, f"{self.count} sequences", f"{len(sequences)}: {response.shown()}"
+        )
         return [counted, *(check for n, one in enumerate(sequences) for check in _of_sequence(response, n, one))]
 
 
@@ -55,7 +57,9 @@ def _of_sequence(response: TrainingResponse, n: int, sequence: Mapping[str, obje
     if response.dialect != SIGNAL:
         reason = sequence.get("stop_reason")
         right = ("length", "stop") if len(tokens) == most else ("stop",)
-        yield Check(reason in right, f"stop_reason {' or '.join(right)} with {len(tokens)} of {most} tokens", f"{reason!r}")
+        yield Check(
+            reason in right, f"stop_reason {' or '.join(right)} with {len(tokens)} of {most} tokens", f"{reason!r}"
+        )
 
 
 @verb("stop_reason", short="one_of", example=("length", "{of: second, one_of: [stop]}"))
@@ -150,7 +154,10 @@ class PromptLogprobs(ResponseExpectation[TrainingResponse, TrainingView]):
     forward: ResponseName = ""
     "A forward of the prompt."
 
-    def check(self, response: TrainingResponse, view: TrainingView) -> Iterator[Check]:
+    def check(self, response: TrainingResponse, view: TrainingView) -> Sequence[Check]:
+        return list(self._checks(response, view)) if response.outcome == "done" else ()
+
+    def _checks(self, response: TrainingResponse, view: TrainingView) -> Iterator[Check]:
         values = listed(response.result.get("prompt_logprobs"))
         prompt = _prompt_of(response)
         shown = f"{len(values)}: {values[:4]}"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.training import defects
 from rollout_conformance.steps.profiles.training.calls import Meaning
@@ -23,7 +22,9 @@ SCALED_EPS = 1.0  # so large that the step of Adam grows with the gradient: its 
 )
 @phrase("the client runs forward_backward on the model {model:word} with batch {batch:names}")
 @phrase("the client runs forward_backward on the model {model:word} with batch {batch:names} as {name:word}")
-@phrase("the client runs forward_backward on the model {model:word} with batch {batch:names} and weights {weights:json}")
+@phrase(
+    "the client runs forward_backward on the model {model:word} with batch {batch:names} and weights {weights:json}"
+)
 @phrase("the client runs forward_backward on the model {model:word} with {defect}")
 @dataclass(frozen=True, slots=True)
 class ForwardBackward(TrainingData):
