@@ -75,6 +75,15 @@ def filled_in(session: TrainingSession, text: str) -> str:
     return PLACEHOLDER.sub(value, text)
 
 
+def zstd_frame(mib: int) -> bytes:
+    """A zstd frame (RFC 8878) of so many MiB of zeros: blocks of 128 KiB, each one byte that is repeated."""
+    block = 1 << 17
+    count = mib * (1 << 20) // block
+    header = b"\x28\xb5\x2f\xfd\x00\x38"  # no content size, a window of 128 KiB
+    blocks = [(block << 3 | 1 << 1 | (n == count - 1)).to_bytes(3, "little") + b"\0" for n in range(count)]
+    return header + b"".join(blocks)
+
+
 @verb(
     "send",
     short="path",
@@ -104,6 +113,8 @@ class Send:
     "More headers; one named as a header of the key replaces it."
     size: int = 0
     "White space is added to the body until it has so many bytes."
+    zstd_mib: int = 0
+    "The body is a zstd frame of a few KiB that unpacks to so many MiB of zeros."
     follow: bool = True
     "Whether a future that the response names is waited for."
     name: str = ""
@@ -124,7 +135,10 @@ class Send:
         name = responses_of(session).reserve(self.name)
         written = self.raw if self.json is None else json_text.dumps(None if self.json is NULL else self.json)
         body = filled_in(session, written).encode()
+        if self.zstd_mib:
+            body = zstd_frame(self.zstd_mib)
         given = {
+            **({"content-encoding": "zstd"} if self.zstd_mib else {}),
             **dict(headers_of(session, self.key)),
             **{key.lower(): filled_in(session, one) for key, one in self.headers.items()},
         }
