@@ -58,8 +58,9 @@ def model_of(session: TrainingSession, name: str) -> Model:
 @verb("create_model", short="model", example=("a", "{model: b, seed: 8, key: other}"))
 @phrase("the client creates the model {model:word}")
 @phrase("the client creates the model {model:word} with the seed {seed}")
-@phrase("the client {key:word} creates the model {model:word}")
-@phrase("the client creates the model {model:word} from the base model {base:text}")
+@phrase("the tenant {key:word} creates the model {model:word}")
+@phrase("the client creates the model {model:word} as {name:word}")
+@phrase("the client creates the model {model:word} from the base model {base:text} as {name:word}")
 @dataclass(frozen=True, slots=True)
 class CreateModel:
     """Create a model with a LoRA adapter (a run, in the dialect `signal`) and wait for it."""

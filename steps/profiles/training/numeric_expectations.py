@@ -41,7 +41,8 @@ def _finite(*lists: list[float]) -> bool:
     short="of",
     example=("[first, second]", "{of: [together, apart], control: [one]}", "{of: [whole, part], rows: [1]}"),
 )
-@phrase("the numbers of {of:names} are equal, and those of {control:names} differ")
+@phrase("the numbers of {of:names} are equal, unlike those of {control:names}")
+@phrase("the numbers of {of:names} are equal, unlike those of {control:names}, where {repeats:names} are equal")
 @phrase("the numbers of {of:names} are equal")
 @dataclass(frozen=True, slots=True)
 class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
@@ -190,8 +191,8 @@ class Loss(ResponseExpectation[TrainingResponse, TrainingView]):
 
 
 @verb("loss_is", short="number", example=("0", "{of: second, times: 2, first: first}"))
-@phrase("the loss of {of:response} is {number}")
-@phrase("the loss of {of:response} is {times} times that of {first:response}")
+@phrase("the loss of {of:response} is {number:number}")
+@phrase("the loss of {of:response} is {times:number} times that of {first:response}")
 @dataclass(frozen=True, slots=True)
 class LossIs(ResponseExpectation[TrainingResponse, TrainingView]):
     """The loss is a number, or a multiple of the loss of another response."""

@@ -95,6 +95,10 @@ def zstd_frame(mib: int) -> bytes:
 )
 @phrase("the client sends {method:word} {path:path}")
 @phrase("the client sends {method:word} {path:path} with the key {key:word}")
+@phrase("the client sends {method:word} {path:path} with this body:", block="json")
+@phrase("the client sends {method:word} {path:path} as {name:word}")
+@phrase("the tenant {key:word} sends {method:word} {path:path} as {name:word} with this body:", block="json")
+@phrase("the client sends {method:word} {path:path} as {name:word} with this body:", block="json")
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send any request. In its path, its body and its headers {model:a}, {future:NAME}, {path:NAME}, {sampler:NAME}, {session},

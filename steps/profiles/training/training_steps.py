@@ -23,6 +23,14 @@ SCALED_EPS = 1.0  # so large that the step of Adam grows with the gradient: its 
 @phrase("the client runs forward_backward on the model {model:word} with batch {batch:names}")
 @phrase("the client runs forward_backward on the model {model:word} with batch {batch:names} as {name:word}")
 @phrase(
+    "the client runs forward_backward on the model {model:word} with batch {batch:names}, without earlier gradients",
+    accumulate=False,
+)
+@phrase(
+    "the client runs forward_backward on the model {model:word} with batch {batch:names} as {name:word}, without earlier gradients",
+    accumulate=False,
+)
+@phrase(
     "the client runs forward_backward on the model {model:word} with batch {batch:names} and weights {weights:json}"
 )
 @phrase("the client runs forward_backward on the model {model:word} with {defect}")
@@ -48,6 +56,7 @@ class ForwardBackward(TrainingData):
 
 @verb("forward", short="batch", example=("A", "{batch: probe, model: b, name: before}"))
 @phrase("the client runs forward on the model {model:word} with batch {batch:names}")
+@phrase("the client runs forward on the model {model:word} with batch {batch:names} as {name:word}")
 @dataclass(frozen=True, slots=True)
 class Forward(TrainingData):
     """Compute a loss and logprobs without gradients."""
@@ -77,6 +86,7 @@ class Measure(OfModel):
 
 @verb("optim_step", short="learning_rate", example=("0.01", "{model: b, scaled: true}", "{learning_rate: 0}"))
 @phrase("the client takes an optimizer step on the model {model:word}")
+@phrase("the client takes an optimizer step on the model {model:word} as {name:word}")
 @phrase("the client takes an optimizer step on the model {model:word} with the learning rate {learning_rate:number}")
 @dataclass(frozen=True, slots=True)
 class OptimStep(OfModel):
