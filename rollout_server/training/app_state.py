@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout_conformance.rollout_server.common import logs
+from rollout_conformance.rollout_server.training import text_codec
 from rollout_conformance.rollout_server.training.checkpoint_files import CheckpointFiles
 from rollout_conformance.rollout_server.training.checkpoints import Checkpoints
 from rollout_conformance.rollout_server.training.database import Database
@@ -35,7 +36,7 @@ def create_state(settings: Settings) -> AppState:
     assert folder is not None
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(folder / "training.db")
-    codec, log, metrics = TextCodec(settings.tokenizer), logs.create(settings.log_level), Metrics()
+    codec, log, metrics = text_codec.load(settings.tokenizer), logs.create(settings.log_level), Metrics()
     checkpoints = Checkpoints(database, CheckpointFiles(folder / "checkpoints"))
     models = ModelStore(database, settings.session_timeout_s)
     service = Service(settings, database, models, checkpoints, metrics, codec.decode, log)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from rollout_conformance.rollout_server.common import chat_tokenizer
@@ -32,6 +33,12 @@ class TextCodec:
 
     def token(self, id: int) -> str:
         return self._tokenizer.token_bytes(id).decode("utf-8", "replace")
+
+
+@cache
+def load(folder: Path) -> TextCodec:
+    """Raises `SettingsError`."""
+    return TextCodec(folder)
 
 
 def vocabulary_of(folder: Path) -> int:
