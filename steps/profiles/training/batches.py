@@ -6,6 +6,8 @@ first word, so that they have equally many tokens: then a mean over tokens and a
 
 from collections.abc import Mapping
 
+from rollout_conformance.steps.profiles.training.accounting import Row
+
 Tokens = tuple[tuple[int, ...], ...]
 
 TOKENS: Mapping[str, Tokens] = {
@@ -30,3 +32,8 @@ def tokens(names: tuple[str, ...]) -> Tokens:
 
 def texts(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(text for name in names for text in TEXTS[name])
+
+
+def row_of(sequence: tuple[int, ...]) -> Row:
+    """The targets of a sequence of tokens: each token but the first."""
+    return Row(sequence[1:])
