@@ -14,6 +14,8 @@ from rollout_conformance.contracts import reports, requirements
 from rollout_conformance.contracts.lifecycle import Table, mermaid
 from rollout_conformance.contracts.reports import BugReport
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.gallery import entry as gallery
+from rollout_conformance.steps.gallery.entry import Entry
 from rollout_conformance.steps.paths import CONTRACTS
 
 HERE = Path(__file__).resolve().parent
@@ -24,7 +26,57 @@ def pages() -> dict[Path, str]:
     """Every page that is made, by its file."""
     profiles = sorted(file.parent.name for file in CONTRACTS.glob("*/requirements.yaml"))
     made = {HERE / f"requirements_{name}.md": requirements_page(name) for name in profiles}
-    return made | {HERE / "event_order.md": event_order_page(profiles), HERE / "reports.md": reports_page(profiles)}
+    return made | {
+        HERE / "event_order.md": event_order_page(profiles),
+        HERE / "reports.md": reports_page(profiles),
+        HERE / "gallery_targets.md": gallery_page(),
+    }
+
+
+def gallery_page() -> str:
+    """What each server of the gallery is known to break, and why each finding is true."""
+    entries = gallery.chosen(())
+    lines = ["# The servers of the gallery", "", MADE, ""]
+    lines += [
+        "`rollout-conformance gallery NAME` installs one, judges it and compares ([the gallery](gallery.md)).",
+        "",
+    ]
+    lines += [*gallery_table(entries, "../"), ""]
+    for one in entries:
+        lines += [f"## {one.name}", "", f"{_system(one)}: `{one.description.install.first}`.", ""]
+        lines += (
+            ["| broken | what was seen |", "| --- | --- |"] if one.description.expected else ["Nothing is broken.", ""]
+        )
+        lines += [f"| {_requirement(known.requirement)} | {known.reason} |" for known in one.description.expected]
+        lines += [""] if one.description.expected else []
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def gallery_table(entries: Sequence[Entry], root: str) -> Iterator[str]:
+    """System, version, profile, and how many MUST and other requirements it is known to break; links begin at `root`."""
+    levels = {
+        one.id: one.level
+        for name in {entry.description.profile for entry in entries}
+        for one in requirements.load(CONTRACTS / name / "requirements.yaml").values()
+    }
+    yield "| system | version | profile | MUST broken | other |"
+    yield "| --- | --- | --- | --- | --- |"
+    for one in entries:
+        about = one.description
+        broken = [levels[known.requirement] for known in about.expected]
+        musts = broken.count("must")
+        link = f"[{_system(one)}]({root}scenarios/targets/{one.name}/target.yaml)"
+        profile = f"{about.profile}, {about.dialect}" if about.dialect else about.profile
+        yield f"| {link} | {one.version} | {profile} | {musts} | {len(broken) - musts} |"
+
+
+def _system(one: Entry) -> str:
+    about = one.description
+    return f"{about.system}, {about.setup}" if about.setup else about.system
+
+
+def _requirement(name: str) -> str:
+    return f"[{name}](requirements_{name.partition('-')[0].lower()}.md#{name.lower()})"
 
 
 def reports_page(profiles: list[str]) -> str:
@@ -46,7 +98,7 @@ def reports_page(profiles: list[str]) -> str:
 
 def _report_row(report: BugReport) -> str:
     shown = f"`{report.mutant}`" if report.mutant else report.case
-    link = f"[{report.requirement}](requirements_{report.requirement.partition('-')[0].lower()}.md#{report.requirement.lower()})"
+    link = _requirement(report.requirement)
     symptom = report.symptom.replace("|", "\\|")
     return f"| {link} | {symptom} | {shown} | {', '.join(map(_reference, report.references))} |"
 

@@ -9,9 +9,11 @@ from rollout_conformance.steps.engine.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An executed, skipped or errored case. `seconds` is wall time; `rerun` the command that runs it again. `late_s` is by how much the
-    suite itself was late meanwhile; `alone` when no other case was in flight; `repeats` whether a failure showed again when the case was
-    played once more with no other beside it, None when that was not tried."""
+    """An executed, skipped or errored case.
+
+    `seconds` is the time from its slot to its judgement; `rerun` the command that runs it again. `late_s` is by how much the suite itself
+    was late meanwhile; `alone` when no other case was in flight; `repeats` whether a failure showed again when the case was played once
+    more with no other beside it, None when that was not tried."""
 
     case: Case
     judgement: Judgement

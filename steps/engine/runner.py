@@ -185,7 +185,7 @@ class Runner(Generic[S, V]):
             return await self._once(case, apart=True)
 
     async def _once(self, case: Case, apart: bool = False) -> Outcome:
-        began = since = time.monotonic()
+        since = time.monotonic()
         trace = Trace()
         if self.standstill.reason is not None:
             return Outcome(case, self._not_played(), trace, 0.0, self.rerun(case))
@@ -213,7 +213,7 @@ class Runner(Generic[S, V]):
         trace.trim()
         late_s = self.lateness.worst(since)
         alone = apart or case.alone or EXCLUSIVE in case.tags
-        return Outcome(case, judgement, trace, time.monotonic() - began, self.rerun(case), late_s, alone)
+        return Outcome(case, judgement, trace, time.monotonic() - since, self.rerun(case), late_s, alone)
 
     def _may_restart(self, variant: str) -> bool:
         """Whether a shared instance that does not recover can be replaced. Where it soon is what it was again, that helps no more."""

@@ -5,12 +5,14 @@ import importlib.util
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from rollout_conformance.steps.cli import cli
+from rollout_conformance.steps.gallery import entry as gallery
 from rollout_conformance.steps.mutation_testing import listed
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import PROFILES
@@ -21,14 +23,23 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
-def test_the_generated_pages_are_up_to_date() -> None:
+def generator() -> Any:
     spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
     assert spec is not None
     assert spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    for page, text in generate.pages().items():
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    for page, text in generator().pages().items():
         assert page.read_text(encoding="utf-8") == text, f"{page.name}: run python docs/generate.py"
+
+
+def test_the_table_of_real_servers_in_the_readme_is_that_of_the_gallery() -> None:
+    table = "\n".join(generator().gallery_table(gallery.chosen(()), ""))
+    assert table in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])

@@ -135,6 +135,11 @@ def _impatient(original: Any, settings: Any, transport: Any) -> Any:
     return original(settings.model_copy(update={"generation_timeout_s": fewer, "generation_retries": 1}), transport)
 
 
+def _less_than_the_limit(original: Any, settings: Any, transport: Any) -> Any:
+    less = settings.generation_timeout_s * 0.4
+    return original(settings.model_copy(update={"generation_timeout_s": less}), transport)
+
+
 def _as_stop(names: Sequence[str]) -> Patch:
     def change(body: dict[str, Any]) -> dict[str, Any]:
         return {**body, "finish_reason": "stop"} if body["finish_reason"] in names else body
@@ -234,7 +239,15 @@ MUTANTS = (
     Mutant(
         "five_seconds",
         breaks="241",
+        also=("084",),
         what="a generation is given up after 5 seconds",
         patch=around(app, "create_state", _impatient),
+    ),
+    Mutant(
+        "less_than_the_limit",
+        breaks="241",
+        also=("047", "084", "093", "240"),
+        what="a generation is given up before the configured limit has passed",
+        patch=around(app, "create_state", _less_than_the_limit),
     ),
 )

@@ -66,6 +66,7 @@ VOCABULARY = Vocabulary.of(
     messages.FinalMessageRoles,
     timing.AnsweredWithin,
     timing.EndsWithin,
+    timing.UnansweredRequestsStayOpen,
     timing.UnansweredRequestsTimeOut,
     timing.RetryDelays,
     timing.ConcurrencyWithinLimit,

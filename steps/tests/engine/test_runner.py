@@ -143,6 +143,12 @@ def test_no_more_cases_act_at_once_than_jobs() -> None:
     assert {outcome.judgement.verdict for outcome in outcomes} == {Verdict.PASS}
 
 
+def test_the_time_of_a_case_begins_when_it_has_a_slot() -> None:
+    gauge = Gauge()
+    outcomes = played(*(gauge.case(str(n)) for n in range(2 * OPTIONS.jobs)))
+    assert max(outcome.seconds for outcome in outcomes) < 2
+
+
 def test_a_case_of_several_rollouts_takes_as_many_slots() -> None:
     gauge = Gauge()
     played(gauge.case("two", copies=2), gauge.case("also two", copies=2), gauge.case("one"))

@@ -4,6 +4,7 @@ Each session is a process of its own: what is looked at is what such a session i
 """
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -113,7 +114,8 @@ def test_beside_a_case_of_the_suite_the_tests_of_the_project_run_as_before(proje
     assert "3 passed" in done.stdout, done.stdout + done.stderr
     assert "PASSED gate/own.feature::Five plus three[sync]" in done.stdout
     assert "PASSED test_login.py::test_a_user_logs_in" in done.stdout
-    assert seen["signals"] == [False, False]
+    hung_up = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # under nohup it stays ignored
+    assert seen["signals"] == [False, hung_up]
     assert any(line.startswith("ROLLOUT-112:") for line in seen["markers"])
     assert not any(line.startswith("CHAT-") for line in seen["markers"])
 

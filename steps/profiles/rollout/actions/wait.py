@@ -80,6 +80,10 @@ class WaitForSilence:
     for_s: float = 0.5
     "How long."
 
+    @property
+    def waits_s(self) -> float:
+        return self.for_s
+
     async def perform(self, session: RolloutSession) -> None:
         await session.settle(self.for_s)
 

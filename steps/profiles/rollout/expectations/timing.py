@@ -17,6 +17,7 @@ from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 LATE_S = 0.25  # how late a busy machine may see a request
 LONGEST_DELAY_S = 31
+LEAST_WAIT = 0.8  # of a declared limit
 
 
 @verb("answered_within", short="seconds", example="2")
@@ -81,6 +82,26 @@ class UnansweredRequestsTimeOut(RolloutExpectation):
             ended = chat.exchange.ended if chat.exchange.ended is not None else view.trace.now()
             took = ended - chat.exchange.began
             yield Check(took <= allowed + margin, expected, f"it was open for {took:.2f} s", (chat.n,), timing=True)
+
+
+@verb("unanswered_requests_stay_open", short="rollout", example="left")
+@phrase("every unanswered generation request is open for 0.8 of generation_timeout_s")
+@dataclass(frozen=True, slots=True)
+class UnansweredRequestsStayOpen(RolloutExpectation):
+    """The server does not close the connection of a generation request before 0.8 of the `generation_timeout_s` of the target card. The rest
+    is for a connection that took long, and for a request that the suite saw late."""
+
+    admits: ClassVar = ("error",)
+
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+        limit = view.limits.generation_timeout_s
+        if limit is None:
+            return
+        least = LEAST_WAIT * limit - LATE_S
+        expected = f"an unanswered request is open for {LEAST_WAIT:g} of generation_timeout_s {limit:g} s"
+        for chat in (chat for chat in rollout.chats if not chat.delivered and chat.exchange.ended is not None):
+            took = (chat.exchange.ended or 0.0) - chat.exchange.began
+            yield Check(took >= least, expected, f"closed after {took:.2f} s", (chat.n,), timing=True)
 
 
 @verb("retry_delays", short="least_s", example=("1.0",))

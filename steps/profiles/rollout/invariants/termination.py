@@ -262,12 +262,18 @@ def _error(fields: Mapping[str, Any], message: Any, n: int) -> Iterator[Evidence
         yield satisfied("122")
     else:
         yield broken("122", "final_messages: a list, empty or not", f"final_messages: {show(final)}", n)
-    extra = fields.get("extra_fields")
+    yield from _category(fields, n)
+
+
+def _category(fields: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+    said, extra = fields.get("said_status"), fields.get("extra_fields")  # `said_status`: routed and leased only
     category = extra.get("error_category") if isinstance(extra, dict) else None
     if isinstance(category, str) and category:
         yield satisfied("124")
-    else:
+    elif said is None:
         yield broken("124", "extra_fields.error_category", f"extra_fields: {show(extra)}", n)
+    elif said != "cancelled":  # that status is the category
+        yield broken("124", "err_category", f"status {show(said)}, err_category: {show(category)}", n)
 
 
 def _transport(rollout: Rollout) -> Iterator[Evidence]:
