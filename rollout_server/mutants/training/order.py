@@ -18,13 +18,14 @@ from rollout_conformance.rollout_server.training.model_store import ModelStore
 from rollout_conformance.rollout_server.training.service import Service
 
 
-def _by_arrival(original: Any, self: Lane, request_id: str, seq: int | None, now: float) -> None:
-    original(self, request_id, None, now)
+def _by_arrival(original: Any, self: Lane, request_id: str, seq: int | None) -> None:
+    original(self, request_id, None)
 
 
-def _never(original: Any, self: Lane, now: float) -> float | None:
-    delay: float | None = original(self, now)
-    return 3600.0 if delay else delay
+def _never(original: Any, self: Lane) -> float | None:
+    self.waited = 0.0
+    delay: float | None = original(self)
+    return delay
 
 
 def _no_memory(original: Any, self: CommandLog, command: Any) -> str | None:
