@@ -18,12 +18,11 @@ class Waiting:
     seq: int
     nth: int
     request_id: str = field(compare=False)
-    arrived: float = field(compare=False)
 
 
 @dataclass(slots=True)
 class Lane:
-    """`last` is the highest number that has run, `spent` those above it that will never come."""
+    """`last` is the highest number that has run, `spent` those above it that will never come, `waited` how long the present hole has held back."""
 
     wait_s: float
     last: int = FIRST - 1
@@ -31,31 +30,32 @@ class Lane:
     spent: set[int] = field(default_factory=set)
     count: int = 0
     started: bool = False
+    waited: float = 0.0
 
     def accepts(self, seq: int) -> bool:
         return seq > self.last or (seq == FIRST - 1 and not self.started)
 
-    def add(self, request_id: str, seq: int | None, now: float) -> None:
+    def add(self, request_id: str, seq: int | None) -> None:
         self.count += 1
         if seq is None:
             highest = max((one.seq for one in self.waiting), default=self.last)
-            heapq.heappush(self.waiting, Waiting(highest, self.count, request_id, now))
+            heapq.heappush(self.waiting, Waiting(highest, self.count, request_id))
         else:
             self.spent.discard(seq)
-            heapq.heappush(self.waiting, Waiting(seq, 0, request_id, now))
+            heapq.heappush(self.waiting, Waiting(seq, 0, request_id))
 
     def spend(self, seq: int) -> None:
         """The request with this number was refused."""
         if seq > self.last:
             self.spent.add(seq)
 
-    def delay(self, now: float) -> float | None:
+    def delay(self) -> float | None:
         """Seconds until the first that waits may run; None when nothing waits."""
         if not self.waiting:
             return None
         if self.waiting[0].nth > 0 or not self.has_hole(self.waiting[0].seq):
             return 0.0
-        return max(0.0, min(one.arrived for one in self.waiting) + self.wait_s - now)
+        return max(0.0, self.wait_s - self.waited)
 
     def has_hole(self, seq: int) -> bool:
         return any(number not in self.spent for number in range(self.last + 1, min(seq, self.last + 10_000)))
@@ -63,7 +63,7 @@ class Lane:
     def take(self) -> str:
         """The request that runs now."""
         first = heapq.heappop(self.waiting)
-        self.started = True
+        self.started, self.waited = True, 0.0
         if first.nth == 0 and first.seq > self.last:
             self.last = first.seq
             self.spent = {number for number in self.spent if number > first.seq}

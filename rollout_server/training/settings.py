@@ -34,7 +34,7 @@ class Settings(BaseSettings):
 
     body_limit: Count = 32 * 2**20
     body_timeout_s: Seconds = 30
-    order_wait_s: Pause = 1.0  # how long a number that is missing holds back those after it
+    order_wait_s: Pause = 2.0  # how long a number that is missing holds back those after it
     poll_s: Pause = 20.0  # how long retrieve_future waits for a result; the SDK gives up after 45 s
     result_wait_s: Seconds = 120  # how long a blocking call of the dialect `signal` waits for its turn
     session_timeout_s: Seconds = 600  # without a heartbeat or another request of the session

@@ -24,6 +24,7 @@ from rollout_conformance.rollout_server.training.tinker_endpoints import clean
 
 OPTIMIZERS = ("adamw", "adamw_8bit")
 MODULES = ("lm_head",)
+SEED = 0  # of every adapter: the API has none, and runs of one configuration begin equal
 RUNNING, ENDED = "running", "completed"
 
 
@@ -73,7 +74,7 @@ def check(app_state: AppState, user: str, given: wire.RunConfig) -> None:
 def create(app_state: AppState, user: str, given: wire.RunConfig) -> dict[str, Any]:
     run = f"run_{uuid.uuid4().hex[:16]}"
     config = {**given.model_dump(), "max_seq_length": min(given.max_seq_length, MAX_CONTEXT)}
-    state = works.new_state(Shape(given.lora_r, float(given.lora_alpha)), None)
+    state = works.new_state(Shape(given.lora_r, float(given.lora_alpha)), SEED)
     service = app_state.service
     with service.database.transaction():
         service.models.add(user, None, given.base_model, {"config": config}, state, run)

@@ -1,13 +1,32 @@
 """The mutants of the reference training server; see `mutants/framework.py`."""
 
 from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_name
+from rollout_conformance.rollout_server.mutants.training import (
+    arithmetic,
+    bad_input,
+    checkpoint_defects,
+    order,
+    sampling_defects,
+    signal_runs,
+    signal_training,
+    tenants,
+)
 
 CATALOGUE = Catalogue(
     requirements="TRAINING",
     variable="TRAINING_MUTANT",
     app="rollout_conformance.rollout_server.training.app",
     dialects=("signal", "tinker-json"),
-    mutants=by_name(),
+    mutants=by_name(
+        arithmetic.MUTANTS,
+        bad_input.MUTANTS,
+        checkpoint_defects.MUTANTS,
+        order.MUTANTS,
+        sampling_defects.MUTANTS,
+        signal_runs.MUTANTS,
+        signal_training.MUTANTS,
+        tenants.MUTANTS,
+    ),
 )
 ALL = CATALOGUE.mutants
 create_app = CATALOGUE.create_app

@@ -262,7 +262,10 @@ async def check_47_samples(c: Client, _: Client) -> None:
     assert cold[0] == cold[1]
     alone = await c.call(run, "sample", prompts=["The capital"], max_tokens=4, temperature=0)
     assert alone["outputs"][0] == cold[0]["outputs"][1]
-    for bad in ({"prompts": []}, {"max_tokens": 0}, {"temperature": -1}, {"top_p": 0}, {"top_p": 1.1}):
+    invalid: tuple[dict[str, Any], ...] = (
+        {"prompts": []}, {"max_tokens": 0}, {"temperature": -1}, {"top_p": 0}, {"top_p": 1.1},
+    )  # fmt: skip
+    for bad in invalid:
         assert (await c.post(f"/runs/{run}/sample", json={**body, **bad})).status_code == 422, bad
 
 

@@ -437,9 +437,10 @@ async def check_32_the_next_number_runs_at_once(c: Client, _: Client) -> None:
 
 async def check_33_options_are_not_ignored(c: Client, _: Client) -> None:
     session = await c.session()
-    for n, option in enumerate(
-        ({"train_mlp": False}, {"train_unembed": False}, {"alpha": 16}, {"target_modules": ["q"]})
-    ):
+    options: tuple[dict[str, Any], ...] = (
+        {"train_mlp": False}, {"train_unembed": False}, {"alpha": 16}, {"target_modules": ["q"]},
+    )  # fmt: skip
+    for n, option in enumerate(options):
         body = {"session_id": session, "model_seq_id": n, "base_model": BASE, "lora_config": {"rank": 4, **option}}
         assert (await c.post(API + "create_model", json=body)).status_code in (400, 422), option
     model = await c.model()
