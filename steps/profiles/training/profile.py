@@ -1,9 +1,10 @@
 """The profile `training`: a training API is judged; the suite is its client, and computes what it returns."""
 
 from rollout_conformance.contracts import requirements
+from rollout_conformance.contracts.training.lifecycle import TABLES
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.profiles.parts import Fuzz, Mutants, Reference
+from rollout_conformance.steps.profiles.parts import Explore, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.training import fuzz_adapter
 from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.cause import LOOP, cause
@@ -14,6 +15,13 @@ from rollout_conformance.steps.profiles.training.invariants import aligned, metr
 from rollout_conformance.steps.profiles.training.peers import peers
 from rollout_conformance.steps.profiles.training.view import TrainingView, read
 from rollout_conformance.steps.profiles.training.vocabulary import VOCABULARY
+
+
+def explored() -> Explore:
+    from rollout_conformance.steps.profiles.training import exploration  # Hypothesis takes long to load
+
+    return exploration
+
 
 PROFILE: Profile[TrainingState, TrainingView] = Profile(
     name="training",
@@ -55,5 +63,6 @@ PROFILE: Profile[TrainingState, TrainingView] = Profile(
     capabilities=frozenset(CAPABILITIES),
     card=TrainingCard,
     closing="Not fit to train with",
-    unexplored="explore walks over the order of events of a rollout; the cases (`run`) judge the order of calls of a training API",
+    tables=TABLES,
+    explore=explored,
 )
