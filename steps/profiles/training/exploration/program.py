@@ -55,6 +55,8 @@ def document(name: str, dialect: str, moves: Sequence[Move]) -> dict[str, Any]:
     """The scenario of a program."""
     plainly = [step if isinstance(step, dict) else {step: {}} for step in plain(moves)]
     about = [{verb: {**members, "model": PLAIN} for verb, members in step.items()} for step in plainly]
+    walked = list(numbered(step for move in moves for step in move.steps))
+    rejected = [members["name"] for step in walked for members in _members(step) if "defect" in members]
     case: dict[str, Any] = {
         "name": name,
         "requirements": [ABOUT],
@@ -62,21 +64,28 @@ def document(name: str, dialect: str, moves: Sequence[Move]) -> dict[str, Any]:
         "needs": sorted({"seed", *(need for move in moves for need in move.needs)}),
         "steps": [
             *({"create_model": one} for one in (WALKED, PLAIN, UNTRAINED, OTHER)),
-            *numbered(step for move in moves for step in move.steps),
+            *walked,
             *about,
             *({"measure": {"model": one, "name": f"{one}_numbers"}} for one in (WALKED, PLAIN, UNTRAINED)),
         ],
         "expect": [
+            *({"carried_out_or_rejected": one} for one in rejected),
             {
                 "same_numbers": {
                     "of": [f"{WALKED}_numbers", f"{PLAIN}_numbers"],
                     "control": [f"{UNTRAINED}_numbers"],
                     "tolerances": TOLERANCES,
                 }
-            }
+            },
         ],
     }
     return {"cases": [case]}
+
+
+def _members(step: Any) -> Iterator[dict[str, Any]]:
+    """The members of a step that has some."""
+    if isinstance(step, dict):
+        yield from (one for one in step.values() if isinstance(one, dict))
 
 
 def numbered(steps: Iterable[Any]) -> Iterator[Any]:

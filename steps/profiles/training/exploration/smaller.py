@@ -19,6 +19,7 @@ def smaller(document: Document) -> Iterator[Document]:
         if _spare(step):
             made: dict[str, Any] = copy.deepcopy(dict(document))
             del made["cases"][0]["steps"][n]
+            _forget(made["cases"][0], _members(step).get("name"))
             if not _dangling(made["cases"][0]["steps"]):
                 yield made
 
@@ -30,6 +31,11 @@ def _spare(step: Any) -> bool:
         return False
     no_weight = members.get("weights") == [0] or members.get("defect") is not None
     return verb in ALONE or no_weight or members.get("model") == OTHER or verb == "save"
+
+
+def _forget(case: dict[str, Any], name: str | None) -> None:
+    """Without the expectation on a call that is gone."""
+    case["expect"] = [one for one in case["expect"] if name is None or name not in one.values()]
 
 
 def _dangling(steps: list[Any]) -> bool:
