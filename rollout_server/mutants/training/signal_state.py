@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rollout_conformance.rollout_server.common.responses import json_response
-from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, every
+from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, every, put
 from rollout_conformance.rollout_server.mutants.training.endpoint_patches import around_handler
 from rollout_conformance.rollout_server.mutants.training.signal_runs import SIGNAL
 from rollout_conformance.rollout_server.training import (
@@ -16,9 +16,11 @@ from rollout_conformance.rollout_server.training import (
     signal_batch,
     signal_endpoints,
     signal_step,
+    signal_text,
     works,
 )
 from rollout_conformance.rollout_server.training.errors import UserError
+from rollout_conformance.rollout_server.training.key_store import Caller
 from rollout_conformance.rollout_server.training.model_state import ModelState
 from rollout_conformance.rollout_server.training.model_store import ModelStore, about_of
 from rollout_conformance.rollout_server.training.training_step import Outcome
@@ -143,6 +145,27 @@ def _plain_500(original: Any, request: Request, error: UserError) -> Response:
     return response
 
 
+def _any_bearer(request: Request) -> Any:
+    """An unknown key is taken as the first user's."""
+    try:
+        return request_input.bearer_caller(request)
+    except UserError:
+        row = request_input.state_of(request).service.database.one("SELECT id, user FROM keys ORDER BY rowid")
+        if row is None or not request.headers.get("authorization", "").startswith("Bearer "):
+            raise
+        return Caller(row["user"], row["id"])
+
+
+async def _delete_crashes(original: Any, self: Any, request: Request) -> Response:
+    try:
+        response: Response = await original(self, request)
+    except UserError as error:
+        raise RuntimeError(error.message) from None
+    if b'"error"' in bytes(response.body):
+        raise RuntimeError("KeyError: the task is gone")
+    return response
+
+
 MUTANTS = (
     Mutant(
         "run_half_of_a_batch", breaks="001", what="the gradient of a batch leaves out its second half",
@@ -183,6 +206,15 @@ MUTANTS = (
     Mutant(
         "refusal_clears_gradients", breaks="032", what="a request that is refused discards the gradients",
         patch=around(signal_endpoints, "submit_body", _refusal_clears), dialects=SIGNAL,
+    ),
+    Mutant(
+        "any_bearer_is_taken", breaks="106", what="an unknown key is taken as the first user's",
+        patch=every(put(signal_endpoints, "bearer_caller", _any_bearer), put(signal_text, "bearer_caller", _any_bearer)),
+        dialects=SIGNAL,
+    ),
+    Mutant(
+        "delete_crashes", breaks="161", what="DELETE of a future that has finished is a server error",
+        patch=around_handler(signal_endpoints.Future, "delete", _delete_crashes), dialects=SIGNAL,
     ),
     Mutant(
         "runs_share_an_id", breaks="115", also=("*",), what="a second run of one configuration is the first again",
