@@ -4,13 +4,17 @@ from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_n
 from rollout_conformance.rollout_server.mutants.training import (
     arithmetic,
     bad_input,
+    both_dialects,
     checkpoint_defects,
     order,
     sampling_defects,
     signal_runs,
+    signal_state,
     signal_training,
     tenants,
+    tinker_surface,
 )
+from rollout_conformance.rollout_server.mutants.training.variants import VARIANTS
 
 CATALOGUE = Catalogue(
     requirements="TRAINING",
@@ -20,13 +24,17 @@ CATALOGUE = Catalogue(
     mutants=by_name(
         arithmetic.MUTANTS,
         bad_input.MUTANTS,
+        both_dialects.MUTANTS,
         checkpoint_defects.MUTANTS,
         order.MUTANTS,
         sampling_defects.MUTANTS,
         signal_runs.MUTANTS,
+        signal_state.MUTANTS,
         signal_training.MUTANTS,
         tenants.MUTANTS,
+        tinker_surface.MUTANTS,
     ),
+    variants=VARIANTS,
 )
 ALL = CATALOGUE.mutants
 create_app = CATALOGUE.create_app

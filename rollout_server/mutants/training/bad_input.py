@@ -49,10 +49,6 @@ def _fill(tensor: wire.TensorData, length: int) -> wire.TensorData:
     return tensor.model_copy(update={"data": data, "shape": [len(data)]}) if len(tensor.data) < length else tensor
 
 
-def _not_checked(given: Any) -> None:
-    return None
-
-
 def _without_unknown(original: Any, body: dict[str, Any], model: Any) -> Any:
     """Members that are not known are ignored."""
     try:
@@ -79,13 +75,6 @@ def _infinite_is_zero(
         zero = np.zeros_like(unembedding) if with_gradient else None
         lp = np.zeros(sequence.targets.shape)
         return training_step.Evaluated(0.0, lp, zero)
-
-
-def _not_a_user_error(original: Any, request: Any, error: UserError) -> Any:
-    response = original(request, error)
-    if error.status in (400, 422):
-        response.status_code = 500
-    return response
 
 
 def _half_applied(original: Any, app_state: Any, user: str, model: Any, given: wire.ForwardBackward) -> Any:

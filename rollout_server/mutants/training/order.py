@@ -9,6 +9,7 @@ from starlette.responses import Response
 from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, every, put
 from rollout_conformance.rollout_server.mutants.training.arithmetic import TINKER
+from rollout_conformance.rollout_server.mutants.training.endpoint_patches import around_handler
 from rollout_conformance.rollout_server.training import errors, tinker_endpoints, works
 from rollout_conformance.rollout_server.training.command_log import CommandLog
 from rollout_conformance.rollout_server.training.errors import UserError
@@ -163,17 +164,17 @@ MUTANTS = (
     Mutant(
         "pending_is_empty", breaks="027", also=("*",), what="a pending future is an empty success",
         patch=every(
-            around(Service, "result", _at_once), around(tinker_endpoints.RetrieveFuture, "post", _pending_is_empty)
+            around(Service, "result", _at_once), around_handler(tinker_endpoints.RetrieveFuture, "post", _pending_is_empty)
         ),
         dialects=TINKER,
     ),
     Mutant(
         "future_changes", breaks="027", what="a result read again has other bytes",
-        patch=around(tinker_endpoints.RetrieveFuture, "post", _stamped), dialects=TINKER,
+        patch=around_handler(tinker_endpoints.RetrieveFuture, "post", _stamped), dialects=TINKER,
     ),
     Mutant(
         "unknown_future_pending", breaks="027", also=("028",), what="an unknown future is pending for ever",
-        patch=around(tinker_endpoints.RetrieveFuture, "post", _unknown_is_pending), dialects=TINKER,
+        patch=around_handler(tinker_endpoints.RetrieveFuture, "post", _unknown_is_pending), dialects=TINKER,
     ),
     Mutant(
         "ended_session_lives", breaks="036", what="a session that has ended takes heartbeats",
