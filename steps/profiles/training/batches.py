@@ -1,10 +1,13 @@
 """The named batches that cases train on. Each exists as token ids and as texts; A and B have no target token in common.
 
 Token ids are small, so that every vocabulary has them. The texts of A and B consist of the same words in another order behind the same
-first word, so that they have equally many tokens: then a mean over tokens and a sum lead to the same first step.
+first word, so that they have equally many tokens: then a mean over tokens and a sum lead to the same first step. The probe has the texts of A:
+its one loss differs most between a model that was trained on A and one that was not.
 """
 
 from collections.abc import Mapping
+
+from rollout_conformance.steps.profiles.training.accounting import Row
 
 Tokens = tuple[tuple[int, ...], ...]
 
@@ -18,7 +21,7 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "A": ("words red green blue green red blue", "words green red red blue blue green"),
     "B": ("words blue blue red green green red", "words red blue blue red green green"),
     "C": ("words green green blue blue red red", "words blue green red red green blue"),
-    "probe": ("words red green blue blue red green", "words green green red blue red blue"),
+    "probe": ("words red green blue green red blue", "words green red red blue blue green"),
 }
 NAMES = tuple(TOKENS)
 
@@ -30,3 +33,8 @@ def tokens(names: tuple[str, ...]) -> Tokens:
 
 def texts(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(text for name in names for text in TEXTS[name])
+
+
+def row_of(sequence: tuple[int, ...]) -> Row:
+    """The targets of a sequence of tokens: each token but the first."""
+    return Row(sequence[1:])

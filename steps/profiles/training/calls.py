@@ -19,6 +19,7 @@ from rollout_conformance.steps.profiles.training.wire import Call, Data
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.01, 0.25
 PATIENCES = 3  # a queue in front of the target is a right it has
 SUBMIT_S = 1.0  # how long the case waits for the response to a submit before the next one is sent
+LOST_S = 0.002  # after so long a connection is given up that a case loses
 HANDED = "-"  # requests that belong to no rollout
 
 
@@ -83,6 +84,13 @@ async def begun(session: TrainingSession, name: str, call: Call, meaning: Meanin
         return await followed(session, await submit, key)
 
     session.spawn(follow())
+
+
+async def given_up(session: TrainingSession, call: Call, key: str) -> None:
+    """A request whose connection is closed before its response is there, as a network does. The target may have received it or not."""
+    body = b"" if call.body is None else json.dumps(call.body).encode()
+    request = Request(call.method, call.path, headers_of(session, key), body)
+    await session.send(request, rollout=HANDED, deadline_s=LOST_S)
 
 
 async def poll(session: TrainingSession, response: TrainingResponse, key: str = RIGHT) -> TrainingResponse:

@@ -4,7 +4,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.http.checks import ResponseExpectation
 from rollout_conformance.steps.http.expectations import Status
-from rollout_conformance.steps.profiles.training.expectations import CARRIED_OUT
+from rollout_conformance.steps.profiles.training.expectations import CARRIED_OUT, CarriedOutOrRejected
 from rollout_conformance.steps.profiles.training.numeric_expectations import EffectOrRejection
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
@@ -40,8 +40,11 @@ def cause(case: Case, view: TrainingView) -> Cause | None:
 
 
 def _option_rejected(case: Case, view: TrainingView) -> bool:
-    """Whether the case is about an option that was rejected: then the calls with it are not made."""
+    """Whether the case is about what a server may reject, and it was rejected: then the calls that need it are not made."""
     options = [step.what.option for step in case.expectations if isinstance(step.what, EffectOrRejection)]
+    options += [
+        one for step in case.expectations if isinstance(step.what, CarriedOutOrRejected) for one in step.what.of
+    ]
     return any(one.outcome == "rejected" for one in view.named(*options))
 
 

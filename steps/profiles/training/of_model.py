@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from rollout_conformance.steps.http.responses import responses_of
-from rollout_conformance.steps.profiles.training.calls import Meaning, begun, made
+from rollout_conformance.steps.profiles.training.calls import Meaning, begun, given_up, made
 from rollout_conformance.steps.profiles.training.context import TrainingSession
 from rollout_conformance.steps.profiles.training.models import model_of
 from rollout_conformance.steps.profiles.training.wire import Call
@@ -25,6 +25,8 @@ class OfModel:
     "Whether the path `*_async` is called, in the dialect `signal`."
     wait: bool = field(default=True, kw_only=True)
     "Whether its result is waited for; else `results` waits for it."
+    lost: bool = field(default=False, kw_only=True)
+    "Whether the connection is given up as soon as the request was sent, and the call is then sent again."
 
     @property
     def keeps(self) -> tuple[str, ...]:
@@ -36,6 +38,8 @@ class OfModel:
         call, meaning = self.call(session, model.id, model.take(self.seq))
         if self.asynchronous:
             call = replace(call, path=f"{call.path}_async")
+        if self.lost:
+            await given_up(session, call, self.key or model.key)
         await (made if self.wait else begun)(session, name, call, meaning, self.key or model.key)
 
     def call(self, session: TrainingSession, model: str, seq: int) -> tuple[Call, Meaning]:

@@ -9,21 +9,18 @@ from uuid import uuid4
 
 import httpx
 
-from rollout_conformance.contracts import requirements
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.target_card import card_as
 from rollout_conformance.steps.engine.trace import parse
-from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import NoPeers, Setting
-from rollout_conformance.steps.profiles.parts import Contract, Found, lacking, possible
+from rollout_conformance.steps.profiles.parts import Found, lacking, possible
 from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.context import TrainingContext
+from rollout_conformance.steps.profiles.training.contract_values import CAPABILITIES
 from rollout_conformance.steps.profiles.training.models import first_model
 from rollout_conformance.steps.profiles.training.wire import WIRES
 
-CONTRACT = Contract(ROOT / "contracts" / "training")
-CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
 ANSWER_S = 5.0
 NO_MODEL = "rc-model"  # asked of a target that lists none
 

@@ -1,17 +1,27 @@
 """The profile `training`: a training API is judged; the suite is its client, and computes what it returns."""
 
 from rollout_conformance.contracts import requirements
+from rollout_conformance.contracts.training.lifecycle import TABLES
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.profiles.parts import Mutants, Reference
+from rollout_conformance.steps.profiles.parts import Explore, Fuzz, Mutants, Reference
+from rollout_conformance.steps.profiles.training import fuzz_adapter
 from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.cause import LOOP, cause
 from rollout_conformance.steps.profiles.training.context import TrainingState
+from rollout_conformance.steps.profiles.training.contract_values import CAPABILITIES, CONTRACT
 from rollout_conformance.steps.profiles.training.greeting import greeting, probe_result
 from rollout_conformance.steps.profiles.training.invariants import aligned, metric_names, no_leaks
-from rollout_conformance.steps.profiles.training.peers import CAPABILITIES, CONTRACT, peers
+from rollout_conformance.steps.profiles.training.peers import peers
 from rollout_conformance.steps.profiles.training.view import TrainingView, read
 from rollout_conformance.steps.profiles.training.vocabulary import VOCABULARY
+
+
+def explored() -> Explore:
+    from rollout_conformance.steps.profiles.training import exploration  # Hypothesis takes long to load
+
+    return exploration
+
 
 PROFILE: Profile[TrainingState, TrainingView] = Profile(
     name="training",
@@ -34,11 +44,25 @@ PROFILE: Profile[TrainingState, TrainingView] = Profile(
     cause=cause,
     ends_by_itself=LOOP,
     at_any_level=frozenset({"TRAINING-202"}),
+    fuzz=Fuzz(
+        fuzz_adapter,
+        conforms="TRAINING-300",
+        accepts="TRAINING-301",
+        rejects="TRAINING-302",
+        no_5xx="TRAINING-303",
+        no_internals="TRAINING-132",
+        no_secrets="TRAINING-202",
+        by_check={"ignored_auth": "TRAINING-104", "unsupported_method": "TRAINING-302"},
+        gateway=False,
+        plain=False,  # a generated request is about a model that the suite creates, with a key that the card has
+        left_out=fuzz_adapter.left_out,
+    ),
     greeting=greeting,
     probe_result=probe_result,
     vocabulary=VOCABULARY,
     capabilities=frozenset(CAPABILITIES),
     card=TrainingCard,
     closing="Not fit to train with",
-    unexplored="explore walks over the order of events of a rollout; the cases (`run`) judge the order of calls of a training API",
+    tables=TABLES,
+    explore=explored,
 )

@@ -75,13 +75,14 @@ def filled_in(session: TrainingSession, text: str) -> str:
     return PLACEHOLDER.sub(value, text)
 
 
-def zstd_frame(mib: int) -> bytes:
-    """A zstd frame (RFC 8878) of so many MiB of zeros: blocks of 128 KiB, each one byte that is repeated."""
+def zstd_frame(mib: int, body: bytes) -> bytes:
+    """A zstd frame (RFC 8878) of so many MiB of spaces, in blocks of 128 KiB that are one repeated byte, and a body after them."""
     block = 1 << 17
     count = mib * (1 << 20) // block
     header = b"\x28\xb5\x2f\xfd\x00\x38"  # no content size, a window of 128 KiB
-    blocks = [(block << 3 | 1 << 1 | (n == count - 1)).to_bytes(3, "little") + b"\0" for n in range(count)]
-    return header + b"".join(blocks)
+    repeated = (block << 3 | 1 << 1).to_bytes(3, "little") + b" "
+    last = (len(body) << 3 | 1).to_bytes(3, "little") + body
+    return header + repeated * count + last
 
 
 @verb(
@@ -118,7 +119,7 @@ class Send:
     size: int = 0
     "White space is added to the body until it has so many bytes."
     zstd_mib: int = 0
-    "The body is a zstd frame of a few KiB that unpacks to so many MiB of zeros."
+    "The body is a zstd frame of a few KiB that unpacks to so many MiB of spaces before it."
     follow: bool = True
     "Whether a future that the response names is waited for."
     name: str = ""
@@ -140,7 +141,7 @@ class Send:
         written = self.raw if self.json is None else json_text.dumps(None if self.json is NULL else self.json)
         body = filled_in(session, written).encode()
         if self.zstd_mib:
-            body = zstd_frame(self.zstd_mib)
+            body = zstd_frame(self.zstd_mib, body)
         given = {
             **({"content-encoding": "zstd"} if self.zstd_mib else {}),
             **dict(headers_of(session, self.key)),

@@ -51,6 +51,8 @@ class TrainingData(OfModel):
     "The response whose loss has the same gradient as cross entropy with the weights that are sent."
     config: Mapping[str, Number] = field(default_factory=dict, kw_only=True)
     "Members of `loss_fn_config`."
+    as_tensors: bool = field(default=False, kw_only=True)
+    "Whether they are sent as tensors, a value a target token."
     sampled: ResponseName = field(default="", kw_only=True)
     "The response whose prompt and sampled tokens are sent in place of the batches."
     bare: tuple[int, ...] = field(default=(), kw_only=True)
@@ -70,6 +72,7 @@ class TrainingData(OfModel):
             self.loss or "cross_entropy",
             self.config or None,
             self.without,
+            self.as_tensors,
         )
 
     def _texts(self) -> tuple[str, ...]:

@@ -24,7 +24,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What a model is trained on: tokens with their rows in one dialect, texts in the other. `extra` are members beside them."""
+    """What a model is trained on: tokens with their rows in one dialect, texts in the other. The members of `config` are sent as tensors with
+    `as_tensors`."""
 
     inputs: tuple[tuple[int, ...], ...] = ()
     rows: tuple[Row, ...] = ()
@@ -32,6 +33,7 @@ class Data:
     loss: str = "cross_entropy"
     config: Mapping[str, float] | None = None
     without: tuple[str, ...] = ()
+    as_tensors: bool = False
 
 
 class Wire(Protocol):
@@ -61,12 +63,13 @@ def chunks(tokens: Sequence[int]) -> Members:
     return {"chunks": [{"type": "encoded_text", "tokens": list(tokens)}]}
 
 
-def datum(tokens: Sequence[int], row: Row, without: Sequence[str]) -> Members:
-    """One datum. Tensors that the row does not have are not sent."""
+def datum(tokens: Sequence[int], row: Row, without: Sequence[str], more: Mapping[str, float] | None = None) -> Members:
+    """One datum. Tensors that the row does not have are not sent; each member of `more` is a tensor of equal values."""
     tensors: Members = {"target_tokens": tensor(row.targets, "int64")}
     for name, values in (("weights", row.weights), ("logprobs", row.old), ("advantages", row.advantages)):
         if values:
             tensors[name] = tensor(values)
+    tensors |= {name: tensor([value] * len(row.targets)) for name, value in (more or {}).items()}
     return {
         "model_input": chunks(tokens),
         "loss_fn_inputs": {name: value for name, value in tensors.items() if name not in without},
@@ -100,11 +103,14 @@ class TinkerJson:
         return text(result.get("model_id"))
 
     def _input(self, data: Data) -> Members:
+        more = data.config if data.as_tensors else None
+        rows = zip(data.inputs, data.rows, strict=True)
         made: Members = {
-            "data": [datum(tokens, row, data.without) for tokens, row in zip(data.inputs, data.rows, strict=True)],
+            "data": [datum(tokens, row, data.without, more) for tokens, row in rows],
             "loss_fn": data.loss,
         }
-        return made if data.config is None else {**made, "loss_fn_config": dict(data.config)}
+        unsent = data.config is None or data.as_tensors
+        return made if unsent else {**made, "loss_fn_config": dict(data.config or {})}
 
     def forward_backward(self, model: str, seq: int, data: Data, accumulate: bool) -> Call:
         body: Members = {"model_id": model, "seq_id": seq, "forward_backward_input": self._input(data)}
