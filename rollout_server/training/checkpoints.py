@@ -134,6 +134,10 @@ class Checkpoints:
             self._nameless |= {str(row["file"])} if row["file"] else set()
         self._database.run("DELETE FROM samplers WHERE session = ?", session)
 
+    def count(self) -> int:
+        row = self._database.one("SELECT count(*) AS n FROM checkpoints")
+        return int(row["n"]) if row else 0
+
     def of_model(self, user: str, model: str) -> Iterable[Row]:
         return self._database.all(
             "SELECT * FROM checkpoints WHERE user = ? AND model = ? ORDER BY created_at", user, model
