@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
 KEY = "tml-bench-0000"
 BASE = "reference/tiny-softmax"
 CALLS, TOKENS = 1000, 1000

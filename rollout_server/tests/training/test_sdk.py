@@ -28,7 +28,7 @@ def environment(folder: Path) -> Path:
     python, complete = folder / "venv/bin/python", folder / "complete"
     if complete.exists():
         return python
-    subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "venv"], check=True, timeout=INSTALL_S)  # noqa: S603
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder / "venv")], check=True, timeout=INSTALL_S)  # noqa: S603
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", VERSION]
     made = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S)  # noqa: S603
     if made.returncode != 0:
