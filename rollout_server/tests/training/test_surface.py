@@ -3,7 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from rollout_conformance.rollout_server.tests.training.support import A, Client, Model, play
+import numpy as np
+
+from rollout_conformance.rollout_server.tests.training import closed_form
+from rollout_conformance.rollout_server.tests.training.support import A, Client, Model, differ, near, play
 
 HOSTILE = (
     "../up",
@@ -45,6 +48,25 @@ async def count(c: Client, _: Client) -> None:
 
 def test_metrics_count_and_name_nobody() -> None:
     play(count)
+
+
+async def save_merged(c: Client, folder: Path) -> None:
+    run = await c.run()
+    await c.call(run, "forward_backward", batch_data=[{"text": "Hello world"}])
+    await c.call(run, "optim_step", learning_rate=0.5)
+    await c.call(run, "save_state", mode="adapter")
+    adapter = set((folder / "checkpoints").iterdir())
+    await c.call(run, "save_state", mode="merged")
+    (path,) = set((folder / "checkpoints").iterdir()) - adapter
+    with np.load(path) as whole, np.load(adapter.pop()) as part:
+        assert "merged" not in part
+        a, b = closed_form.split(whole["parameters"], 4)
+        assert near(whole["merged"], closed_form.UNEMBEDDING + 32 / 4 * (b @ a), 1e-12)
+        assert differ(whole["merged"], closed_form.UNEMBEDDING)
+
+
+def test_a_merged_save_has_the_whole_matrix(tmp_path: Path) -> None:
+    play(lambda c, _: save_merged(c, tmp_path), tmp_path)
 
 
 async def save_everything(c: Client, other: Client) -> None:
