@@ -29,7 +29,7 @@ def environment(folder: Path) -> Path:
     if complete.exists():
         return python
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder / "venv")], check=True, timeout=INSTALL_S)  # noqa: S603
-    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", VERSION]
+    command = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", VERSION]
     made = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S)  # noqa: S603
     if made.returncode != 0:
         pytest.skip(f"pip cannot install {VERSION}: {made.stderr.strip().splitlines()[-1:]}")
