@@ -42,7 +42,12 @@ class Metrics(HTTPEndpoint):
 
 
 TINKER = [
-    *(Route(f"{API}/{kind}", tinker_endpoints.endpoint(kind)) for kind in tinker_endpoints.SUBMITS),
+    *(
+        Route(f"{API}/{kind}", tinker_endpoints.endpoint(kind))
+        for kind in tinker_endpoints.SUBMITS
+        if kind != "load_weights"
+    ),
+    Route(f"{API}/load_weights", sessions.LoadWeights),
     Route(f"{API}/retrieve_future", tinker_endpoints.RetrieveFuture),
     Route(f"{API}/healthz", sessions.Healthz),
     Route(f"{API}/get_server_capabilities", sessions.Capabilities),

@@ -14,7 +14,7 @@ from rollout_conformance.rollout_server.training.model_state import ModelState
 
 WEIGHTS, SAMPLER_WEIGHTS = "weights", "sampler_weights"
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
-PATH = re.compile(rf"tinker://([A-Za-z0-9-]{{1,64}})/({WEIGHTS}|{SAMPLER_WEIGHTS})/({NAME.pattern})")
+PATH = re.compile(rf"tinker://([A-Za-z0-9:-]{{1,96}})/({WEIGHTS}|{SAMPLER_WEIGHTS})/({NAME.pattern})")
 
 
 @dataclass(frozen=True, slots=True)

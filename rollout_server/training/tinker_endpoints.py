@@ -44,14 +44,18 @@ def endpoint(kind: str) -> type[HTTPEndpoint]:
         async def post(self, request: Request) -> Response:
             app_state, caller = state_of(request), api_key_caller(request)
             own, body = await read_call(request, kind)
-            try:
-                given = validate(body, SUBMITS[own])
-                return accepted(submit(app_state, caller, own, body, given))
-            except (UserError, RequestError):
-                spend(app_state, caller, body)
-                raise
+            return answer(app_state, caller, own, body)
 
     return Submit
+
+
+def answer(app_state: AppState, caller: Caller, kind: str, body: dict[str, Any]) -> Response:
+    """The response to a submit. Raises `UserError`, `RequestError`."""
+    try:
+        return accepted(submit(app_state, caller, kind, body, validate(body, SUBMITS[kind])))
+    except (UserError, RequestError):
+        spend(app_state, caller, body)
+        raise
 
 
 def submit(app_state: AppState, caller: Caller, kind: str, body: dict[str, Any], given: Any) -> str:

@@ -49,8 +49,8 @@ def train(model, data=PROBE, loss="cross_entropy", rate=0.1, **config):
     return backward.result(), step.result()
 
 
-def custom(model):
-    """The mean of the squares of all logprobs, of which the SDK computes the gradient."""
+def custom(model, service):
+    """The mean of the squares of all logprobs, of which the SDK computes the gradient; beside a model to which this gradient is sent by hand."""
     try:
         import torch
     except ImportError:
@@ -60,9 +60,14 @@ def custom(model):
         value = torch.mean(torch.cat(logprobs) ** 2)
         return value, {"square:mean": value.item()}
 
+    before = probe(model)
+    twin = service.create_training_client_from_state_with_optimizer(model.save_state("before-custom").result().path)
     result = model.forward_backward_custom(PROBE, loss).result()
     model.optim_step(types.AdamParams(learning_rate=0.1, eps=1.0)).result()
-    return dict(result.metrics)
+    count = sum(map(len, before))
+    weights = [[-2 * lp / count for lp in row] for row in before]
+    train(twin, [datum([5, 6, 7, 8], weights=weights[0]), datum([100, 200, 300], weights=weights[1])])
+    return {"metrics": dict(result.metrics), "before": before, "after": probe(model), "by_hand": probe(twin)}
 
 
 def sampled(client, prompt, **options):
@@ -110,7 +115,7 @@ def main():
     }
     report["before_losses"] = before
     model.optim_step(types.AdamParams(learning_rate=0.05, eps=1.0)).result()
-    report["custom"] = custom(model)
+    report["custom"] = custom(model, service)
 
     report["state"] = probe(model)
     path = model.save_state("kept").result().path
