@@ -4,9 +4,10 @@ Unknown members are refused: a server that ignores an option trains something el
 float is an integer, as in JSON Schema. The models say nothing about values that depend on the model, such as the size of its vocabulary.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 from rollout_conformance.contracts.rollout.wire import Integer, Number
 
@@ -18,7 +19,17 @@ Metadata = dict[StrictStr, Any]
 
 
 class _Message(BaseModel):
+    """`implied`: members that later SDKs always send, with the one value that means the same as their absence. Any other value is unknown."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    implied: ClassVar[Mapping[str, Any]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_implied(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not cls.implied.keys() & value.keys():
+            return value
+        return {name: one for name, one in value.items() if name not in cls.implied or one != cls.implied[name]}
 
 
 class ClientConfig(_Message):
@@ -55,6 +66,8 @@ class LoraConfig(_Message):
 
 
 class CreateModel(_Message):
+    implied = {"optimizer_config": {"type": "adamw"}}
+
     session_id: Id
     model_seq_id: Seq
     base_model: StrictStr
@@ -144,6 +157,8 @@ class SamplingParams(_Message):
 class Sample(_Message):
     """Exactly one of `base_model`, `model_path` and `sampling_session_id`; the last needs `seq_id`."""
 
+    implied = {"topk_sample_logprobs": 0, "prompt_alt_tokens_k": 0, "record_stability_info": False}
+
     num_samples: Annotated[Integer, Field(ge=1)] = 1
     prompt: ModelInput
     sampling_params: SamplingParams
@@ -168,6 +183,8 @@ class SaveWeights(_Message):
 class SaveWeightsForSampler(_Message):
     """With `path`: a named checkpoint. Without: a sampling session, numbered by `sampling_session_seq_id`."""
 
+    implied = {"kind": "snapshot"}
+
     model_id: Id
     path: StrictStr | None = None
     sampling_session_seq_id: Seq | None = None
@@ -182,6 +199,21 @@ class LoadWeights(_Message):
     path: StrictStr
     optimizer: StrictBool
     seq_id: Seq | None = None
+    weights_access_token: StrictStr | None = None
+    type: Literal["load_weights"] = "load_weights"
+
+
+class CreateFromWeights(_Message):
+    """`load_weights` in the SDK 0.25 and later: a new model with the weights of a checkpoint. Its id is `{session_id}:train:{model_seq_id}`."""
+
+    implied: ClassVar[Mapping[str, Any]] = {"optimizer_config": {"type": "adamw"}}
+
+    session_id: Id
+    model_seq_id: Seq
+    path: StrictStr
+    optimizer: StrictBool
+    base_model: StrictStr | None = None
+    user_metadata: Metadata | None = None
     weights_access_token: StrictStr | None = None
     type: Literal["load_weights"] = "load_weights"
 

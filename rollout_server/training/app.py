@@ -43,9 +43,11 @@ class Metrics(HTTPEndpoint):
 
 TINKER = [
     *(
-        Route(f"{API}/{kind}", tinker_endpoints.endpoint(kind, model))
-        for kind, model in tinker_endpoints.SUBMITS.items()
+        Route(f"{API}/{kind}", tinker_endpoints.endpoint(kind))
+        for kind in tinker_endpoints.SUBMITS
+        if kind != "load_weights"
     ),
+    Route(f"{API}/load_weights", sessions.LoadWeights),
     Route(f"{API}/retrieve_future", tinker_endpoints.RetrieveFuture),
     Route(f"{API}/healthz", sessions.Healthz),
     Route(f"{API}/get_server_capabilities", sessions.Capabilities),

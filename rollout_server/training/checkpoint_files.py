@@ -6,6 +6,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from rollout_conformance.rollout_server.training import model_state
+from rollout_conformance.rollout_server.training.base_model import Floats
 from rollout_conformance.rollout_server.training.model_state import ModelState
 
 SUFFIX = ".npz"
@@ -18,9 +19,9 @@ class CheckpointFiles:
         self._cache: OrderedDict[str, ModelState] = OrderedDict()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def write(self, state: ModelState) -> tuple[str, int]:
+    def write(self, state: ModelState, merged: Floats | None = None) -> tuple[str, int]:
         """The name of the new file and its size in bytes."""
-        name, data = uuid.uuid4().hex, model_state.to_bytes(state.saved())
+        name, data = uuid.uuid4().hex, model_state.to_bytes(state.saved(), merged)
         unfinished = self._folder / f"{name}.part"
         with open(unfinished, "wb") as file:
             file.write(data)

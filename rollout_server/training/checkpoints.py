@@ -14,7 +14,7 @@ from rollout_conformance.rollout_server.training.model_state import ModelState
 
 WEIGHTS, SAMPLER_WEIGHTS = "weights", "sampler_weights"
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
-PATH = re.compile(rf"tinker://([A-Za-z0-9-]{{1,64}})/({WEIGHTS}|{SAMPLER_WEIGHTS})/({NAME.pattern})")
+PATH = re.compile(rf"tinker://([A-Za-z0-9:-]{{1,96}})/({WEIGHTS}|{SAMPLER_WEIGHTS})/({NAME.pattern})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,10 @@ class Checkpoints:
         for row in self._database.all("SELECT file FROM samplers WHERE session = ? AND path IS NULL", session):
             self._nameless |= {str(row["file"])} if row["file"] else set()
         self._database.run("DELETE FROM samplers WHERE session = ?", session)
+
+    def count(self) -> int:
+        row = self._database.one("SELECT count(*) AS n FROM checkpoints")
+        return int(row["n"]) if row else 0
 
     def of_model(self, user: str, model: str) -> Iterable[Row]:
         return self._database.all(

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10)
 
 
 class Metrics:
@@ -11,6 +13,13 @@ class Metrics:
         r = self.registry
         self._http = Counter("training_requests", "Requests answered", ["endpoint", "status"], registry=r)
         self._commands = Counter("training_commands", "Commands, by how they ended", ["kind", "status"], registry=r)
+        self._seconds = Histogram(
+            "training_command_seconds",
+            "From the turn of a command to its result",
+            ["kind"],
+            buckets=SECONDS,
+            registry=r,
+        )
 
     def gauge(self, name: str, help_text: str, read: Callable[[], float]) -> None:
         Gauge(name, help_text, registry=self.registry).set_function(read)
@@ -20,6 +29,9 @@ class Metrics:
 
     def command(self, kind: str, status: str) -> None:
         self._commands.labels(kind, status).inc()
+
+    def ran(self, kind: str, seconds: float) -> None:
+        self._seconds.labels(kind).observe(seconds)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -84,9 +84,11 @@ def join(packed: bytes, parameters: bytes, moments: bytes | None, gradients: byt
     )
 
 
-def to_bytes(state: ModelState) -> bytes:
-    """The file of a checkpoint: numpy's archive, uncompressed; nothing in it is executable."""
+def to_bytes(state: ModelState, merged: Floats | None = None) -> bytes:
+    """The file of a checkpoint: numpy's archive, uncompressed; nothing in it is executable. `merged` is the unembedding with the adapter in it."""
     arrays = {"parameters": state.parameters}
+    if merged is not None:
+        arrays["merged"] = merged
     if state.moments is not None:
         arrays |= {"m": state.moments.m, "v": state.moments.v}
     target = io.BytesIO()

@@ -93,6 +93,10 @@ class ModelStore:
         row = self._database.one("SELECT count(*) AS n FROM models WHERE user = ? AND status = 'running'", user)
         return int(row["n"]) if row else 0
 
+    def count_all(self) -> int:
+        row = self._database.one("SELECT count(*) AS n FROM models WHERE status = 'running'")
+        return int(row["n"]) if row else 0
+
     def state(self, model: str) -> ModelState | None:
         if model not in self._states:
             row = self._database.one("SELECT counts, parameters, moments, gradients FROM models WHERE id = ?", model)

@@ -34,16 +34,20 @@ def bearer_caller(request: Request) -> Caller:
     return state_of(request).keys.caller(token if token and b" " not in token else None)
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """Raises `UserError` 400, 408; `RequestError` 400, 413."""
+async def read_bytes(request: Request) -> bytes:
+    """The body, unpacked. Raises `UserError` 400, 408, 413, 415; `RequestError` 400, 413."""
     settings = state_of(request).settings
     try:
         async with asyncio.timeout(settings.body_timeout_s):
             raw = await request_parsing.read_body(request, settings.body_limit)
     except TimeoutError:
         raise UserError(408, "The body did not arrive in time", {"Connection": "close"}) from None
-    raw = content_encoding.unpack(request.headers.get("content-encoding", ""), raw, settings.body_limit)
-    value = request_parsing.parse(raw)
+    return content_encoding.unpack(request.headers.get("content-encoding", ""), raw, settings.body_limit)
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """Raises `UserError` 422 and those of `read_bytes`."""
+    value = request_parsing.parse(await read_bytes(request))
     if not isinstance(value, dict):
         raise UserError(422, "The body must be a JSON object")
     return value

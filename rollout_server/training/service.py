@@ -1,6 +1,7 @@
 """The server's work: requests are stored, run in their order, and finished in one transaction each."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +57,9 @@ class Service:
         self._lanes: dict[str, Lane] = {}
         self._arrivals: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        metrics.gauge("training_waiting", "Commands that wait or run", lambda: len(self._jobs))
+        metrics.gauge("training_models", "Models that are alive", models.count_all)
+        metrics.gauge("training_checkpoints", "Checkpoints that are kept", checkpoints.count)
 
     # submitting
 
@@ -140,7 +144,7 @@ class Service:
         await self._run(request_id, None)
 
     async def _run(self, request_id: str, model: str | None) -> None:
-        job = self._jobs[request_id]
+        job, started = self._jobs[request_id], time.perf_counter()
         try:
             done = await self._compute(job, model)
             self._commit(request_id, job, model, done)
@@ -150,6 +154,7 @@ class Service:
             self._log.error("unexpected", request_id=request_id, error=logs.location(error))
             self._fail(request_id, job, 500, errors.envelope(INTERNAL, errors.SERVER))
         finally:
+            self.metrics.ran(job.command.kind, time.perf_counter() - started)
             self._end(request_id, job)
 
     async def _compute(self, job: Job, model: str | None) -> Done:

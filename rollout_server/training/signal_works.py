@@ -16,7 +16,7 @@ from rollout_conformance.rollout_server.training import (
 )
 from rollout_conformance.rollout_server.training.adam import AdamOptions
 from rollout_conformance.rollout_server.training.app_state import AppState
-from rollout_conformance.rollout_server.training.base_model import MAX_CONTEXT
+from rollout_conformance.rollout_server.training.base_model import MAX_CONTEXT, Floats
 from rollout_conformance.rollout_server.training.checkpoints import About, Path
 from rollout_conformance.rollout_server.training.database import Row
 from rollout_conformance.rollout_server.training.model_state import ModelState
@@ -106,7 +106,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SaveState:
-    """`merged`: the checkpoint says so; the adapter and the base model are one product either way."""
+    """`merged`: the file has the matrix of the base model with the adapter in it as well."""
 
     mode: str
     artifact: str
@@ -114,7 +114,7 @@ class SaveState:
     def prepare(self, context: Context) -> Run:
         def run(state: ModelState | None) -> Done:
             own = trained(state)
-            file = context.checkpoints.files.write(own)
+            file = context.checkpoints.files.write(own, merged(context, own) if self.mode == "merged" else None)
             path = Path(context.model, "weights", f"{self.artifact}-{self.mode}")
             about = About(context.base.name, own.shape.rank, own.step)
 
@@ -124,6 +124,10 @@ class SaveState:
             return Done(own, saved(path, own.step, self.mode, file[1]), commit)
 
         return run
+
+
+def merged(context: Context, state: ModelState) -> Floats:
+    return adapter.unembedding(context.base, state.shape, state.parameters)
 
 
 def saved(path: Path, step: int, mode: str, size: int) -> dict[str, Any]:

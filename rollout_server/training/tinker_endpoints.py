@@ -8,15 +8,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rollout_conformance.contracts.training import wire_tinker as wire
+from rollout_conformance.contracts.training.wire_protobuf import CONTENT_TYPE
+from rollout_conformance.rollout_server.common import json_text
 from rollout_conformance.rollout_server.common.errors import RequestError
 from rollout_conformance.rollout_server.common.responses import json_response
-from rollout_conformance.rollout_server.training import tinker_works
+from rollout_conformance.rollout_server.training import tinker_protobuf, tinker_works
 from rollout_conformance.rollout_server.training.app_state import AppState
-from rollout_conformance.rollout_server.training.command_log import Command
+from rollout_conformance.rollout_server.training.command_log import COMPLETED, Command
 from rollout_conformance.rollout_server.training.errors import UserError
 from rollout_conformance.rollout_server.training.key_store import Caller
 from rollout_conformance.rollout_server.training.request_input import (
     api_key_caller,
+    read_bytes,
     read_json,
     state_of,
     validate,
@@ -27,21 +30,32 @@ def accepted(request_id: str, **more: Any) -> Response:
     return json_response({"request_id": request_id, "future_id": request_id, "status": "pending", **more})
 
 
-def endpoint(kind: str, model: type[BaseModel]) -> type[HTTPEndpoint]:
+async def read_call(request: Request, kind: str) -> tuple[str, dict[str, Any]]:
+    """The kind and the body, which forward_backward may have in protobuf. Raises `UserError`, `RequestError`."""
+    if kind == "forward_backward" and tinker_protobuf.is_sent(request.headers.get("content-type", "")):
+        return tinker_protobuf.request(await read_bytes(request))
+    return kind, await read_json(request)
+
+
+def endpoint(kind: str) -> type[HTTPEndpoint]:
     """The endpoint of one kind of request to a model."""
 
     class Submit(HTTPEndpoint):
         async def post(self, request: Request) -> Response:
             app_state, caller = state_of(request), api_key_caller(request)
-            body = await read_json(request)
-            try:
-                given = validate(body, model)
-                return accepted(submit(app_state, caller, kind, body, given))
-            except (UserError, RequestError):
-                spend(app_state, caller, body)
-                raise
+            own, body = await read_call(request, kind)
+            return answer(app_state, caller, own, body)
 
     return Submit
+
+
+def answer(app_state: AppState, caller: Caller, kind: str, body: dict[str, Any]) -> Response:
+    """The response to a submit. Raises `UserError`, `RequestError`."""
+    try:
+        return accepted(submit(app_state, caller, kind, body, validate(body, SUBMITS[kind])))
+    except (UserError, RequestError):
+        spend(app_state, caller, body)
+        raise
 
 
 def submit(app_state: AppState, caller: Caller, kind: str, body: dict[str, Any], given: Any) -> str:
@@ -75,6 +89,10 @@ def spend(app_state: AppState, caller: Caller, body: dict[str, Any]) -> None:
     app_state.service.spend(model, seq)
 
 
+def wants_protobuf(request: Request) -> bool:
+    return tinker_protobuf.is_wanted(request.headers.get("accept", ""))
+
+
 class RetrieveFuture(HTTPEndpoint):
     """Holds the request until the result is there, or for `poll_s`."""
 
@@ -85,6 +103,10 @@ class RetrieveFuture(HTTPEndpoint):
         if row["status"] == "pending":
             body = {"type": "try_again", "request_id": given.request_id, "queue_state": "active"}
             return json_response({**body, "error": "The request has not finished yet", "category": "server"}, 408)
+        if row["status"] == COMPLETED and row["kind"] in tinker_protobuf.RESULTS and wants_protobuf(request):
+            return Response(
+                tinker_protobuf.result(row["kind"], json_text.loads(bytes(row["result"]))), media_type=CONTENT_TYPE
+            )
         return Response(bytes(row["result"]), media_type="application/json")
 
 

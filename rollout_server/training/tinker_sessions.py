@@ -17,7 +17,7 @@ from rollout_conformance.rollout_server.training.command_log import Command
 from rollout_conformance.rollout_server.training.key_store import Caller
 from rollout_conformance.rollout_server.training.model_store import about_of
 from rollout_conformance.rollout_server.training.request_input import api_key_caller, read_json, state_of, validate
-from rollout_conformance.rollout_server.training.tinker_endpoints import accepted, clean
+from rollout_conformance.rollout_server.training.tinker_endpoints import accepted, answer, clean
 
 DEFAULT_RANK = 32
 
@@ -94,6 +94,48 @@ def create_model(app_state: AppState, caller: Caller, body: dict[str, Any], give
     return service.finished(command, make)
 
 
+class LoadWeights(HTTPEndpoint):
+    """Into a model that exists, or with a session in place of a model: into a new one."""
+
+    async def post(self, request: Request) -> Response:
+        app_state, caller = state_of(request), api_key_caller(request)
+        body = await read_json(request)
+        if body.get("model_id") is None and body.get("session_id") is not None:
+            return accepted(create_from_weights(app_state, caller, body, validate(body, wire.CreateFromWeights)))
+        return answer(app_state, caller, "load_weights", body)
+
+
+def create_from_weights(
+    app_state: AppState, caller: Caller, body: dict[str, Any], given: wire.CreateFromWeights
+) -> str:
+    service = app_state.service
+    service.models.touch(caller.user, given.session_id)
+    command = Command(
+        caller.user, f"{given.session_id}/models", "create_from_weights", clean(body), str(given.model_seq_id)
+    )
+    if known := service.commands.earlier(command):
+        return known
+    if given.weights_access_token is not None:
+        raise errors.not_implemented("weights_access_token")
+    row = service.checkpoints.find(caller.user, checkpoints.parse_path(given.path))
+    base = str(checkpoints.about_of(row)["base_model"])
+    if given.base_model not in (None, base):
+        raise errors.not_implemented("A base_model other than that of the checkpoint")
+    if service.models.count(caller.user) >= app_state.settings.max_models:
+        raise errors.limited("Too many models; unload one")
+    saved = service.checkpoints.read(row)
+    state = works.new_state(saved.shape, None).load(saved, optimizer=given.optimizer)
+
+    def make() -> dict[str, Any]:
+        model = f"{given.session_id}:train:{given.model_seq_id}"
+        about = {"lora_rank": saved.shape.rank, "user_metadata": given.user_metadata}
+        service.models.add(caller.user, given.session_id, base, about, state, model)
+        service.models.write(model, None, state)
+        return {"type": "load_weights", "path": given.path, "model_id": model}
+
+    return service.finished(command, make)
+
+
 def check_lora(app_state: AppState, lora: wire.LoraConfig) -> None:
     if lora.rank > app_state.settings.max_rank:
         raise errors.invalid(f"lora_config.rank is more than {app_state.settings.max_rank}")
@@ -143,7 +185,10 @@ class Sample(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         app_state, caller = state_of(request), api_key_caller(request)
         body = await read_json(request)
-        return accepted(sample(app_state, caller, body, validate(body, wire.Sample)))
+        given = validate(body, wire.Sample)
+        request_id = sample(app_state, caller, body, given)
+        # The SDK 0.38 names sequences by these; a repeated request has the same.
+        return accepted(request_id, sample_sequence_ids=[f"{request_id}:{n}" for n in range(given.num_samples)])
 
 
 def sample(app_state: AppState, caller: Caller, body: dict[str, Any], given: wire.Sample) -> str:

@@ -315,7 +315,7 @@ MUTANTS = (
         patch=around(batch, "parse_config", _silent_config), dialects=TINKER,
     ),
     Mutant(
-        "clip_norm_ignored", breaks="001", what="grad_clip_norm has no effect",
+        "clip_norm_ignored", breaks="033", what="grad_clip_norm has no effect",
         patch=put(adam, "clipped", lambda gradient, limit: gradient), dialects=TINKER,
     ),
 )  # fmt: skip

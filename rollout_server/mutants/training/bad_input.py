@@ -110,7 +110,7 @@ def _any_name(name: str) -> str:
 
 
 def _unlimited(original: Any, encoding: str, body: bytes, limit: int) -> bytes:
-    unpacked: bytes = original(encoding, body, 2**31 - 2)
+    unpacked: bytes = original(encoding, body, 2**28)
     return unpacked
 
 

@@ -15,10 +15,10 @@ from rollout_conformance.rollout_server.training.service import Service
 from rollout_conformance.rollout_server.training.works import Done
 
 
-def _rounded(original: Any, self: CheckpointFiles, state: ModelState) -> tuple[str, int]:
+def _rounded(original: Any, self: CheckpointFiles, state: ModelState, merged: Any = None) -> tuple[str, int]:
     """As bfloat16 does, which has eight bits of mantissa."""
     whole = state.parameters.astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
-    made: tuple[str, int] = original(self, replace(state, parameters=whole.view(np.float32).astype(np.float64)))
+    made: tuple[str, int] = original(self, replace(state, parameters=whole.view(np.float32).astype(np.float64)), merged)
     return made
 
 

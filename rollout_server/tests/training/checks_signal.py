@@ -252,7 +252,7 @@ async def check_46_losses(c: Client, _: Client) -> None:
 
 async def check_47_samples(c: Client, _: Client) -> None:
     run = await c.run()
-    body = {"prompts": ["Hello", "The capital", "Hi"], "max_tokens": 4}
+    body: dict[str, Any] = {"prompts": ["Hello", "The capital", "Hi"], "max_tokens": 4}
     made = await c.call(run, "sample", **body, return_logprobs=True)
     assert [len(made[name]) for name in ("outputs", "token_ids", "tokens", "logprobs")] == [3] * 4
     assert all(len(a) == len(b) for a, b in zip(made["token_ids"], made["logprobs"], strict=True))
@@ -260,8 +260,10 @@ async def check_47_samples(c: Client, _: Client) -> None:
     assert (await c.call(run, "sample", **body))["logprobs"] is None
     cold = [await c.call(run, "sample", **body, temperature=0) for _n in range(2)]
     assert cold[0] == cold[1]
-    alone = await c.call(run, "sample", prompts=["The capital"], max_tokens=4, temperature=0)
-    assert alone["outputs"][0] == cold[0]["outputs"][1]
+    assert cold[0]["outputs"][0] != cold[0]["outputs"][2]
+    for n, prompt in enumerate(body["prompts"]):
+        alone = await c.call(run, "sample", prompts=[prompt], max_tokens=4, temperature=0)
+        assert alone["outputs"][0] == cold[0]["outputs"][n]
     invalid: tuple[dict[str, Any], ...] = (
         {"prompts": []}, {"max_tokens": 0}, {"temperature": -1}, {"top_p": 0}, {"top_p": 1.1},
     )  # fmt: skip

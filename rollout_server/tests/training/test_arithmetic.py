@@ -128,9 +128,9 @@ def test_gradients_are_added() -> None:
     one = training_step.forward_backward(BASE, STATE, batch("cross_entropy", {}, weights=W))
     two = training_step.forward_backward(BASE, one.state, batch("dro", {"beta": 0.3}, logprobs=OLD, advantages=A))
     alone = training_step.forward_backward(BASE, STATE, batch("dro", {"beta": 0.3}, logprobs=OLD, advantages=A))
-    assert two.state.gradients is not None
-    assert one.state.gradients is not None
-    assert two.state.gradients == pytest.approx(one.state.gradients + alone.state.gradients, rel=1e-14)
+    gradients = [one.state.gradients, alone.state.gradients, two.state.gradients]
+    first, second, both = (part for part in gradients if part is not None)
+    assert both == pytest.approx(first + second, rel=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,16 @@ AT_ONCE = 2
 OWN_LIMIT_S = 3.0  # of a blocking read: a mutant that hangs is found by it
 
 
+def speaks(mutant: Mutant, signal: bool) -> bool:
+    return not mutant.dialects or ("signal" if signal else "tinker-json") in mutant.dialects
+
+
 def in_order(mutant: Mutant) -> Iterator[str]:
     """Those of its own number, then those of its dialects."""
-    number = mutant.breaks
-    prefix = f"/{number[1:]}_"
-    signal = number.startswith("1")
-    own = [name for name in CHECKS if prefix in name and name.startswith("signal") == signal]
-    rest = [name for name in CHECKS if name not in own and name.startswith("signal") == signal]
+    prefix = f"/{mutant.breaks[1:]}_"
+    mine = [name for name in CHECKS if speaks(mutant, name.startswith("signal"))]
+    own = [name for name in mine if prefix in name]
+    rest = [name for name in mine if name not in own]
     yield from (*own, *rest)
 
 
