@@ -72,6 +72,10 @@ def _failed(case: Case, response: TrainingResponse) -> Cause:
 
 def _without_member(case: Case, response: TrainingResponse) -> Cause | None:
     """A success without the member that all else is computed from. In a case about futures it is an empty result."""
+    if response.rows and any("logprobs" not in one for one in response.outputs):
+        expected = f"a result of {response.verb} whose outputs have `logprobs`"
+        finding = Finding(MEMBERS, expected, response.shown(), (response.n,))
+        return Cause(f"{response.verb} returned no logprobs", finding, response.n, certain=True)
     member = (RUNS if response.dialect == SIGNAL else TINKER).get(response.verb)
     if member is None or response.result.get(member) is not None:
         return None

@@ -15,10 +15,15 @@ ABOVE_ZERO = 1e-4  # rounding of a logprob of a certain token
 def aligned(view: TrainingView) -> Iterator[Evidence]:
     """One output a datum, one finite logprob of at most 0 a target token."""
     for response in view.judged:
-        if response.rows and response.dialect != SIGNAL and response.outcome == "done" and response.outputs:
+        if response.rows and response.dialect != SIGNAL and response.outcome == "done" and _has_logprobs(response):
             wrong = _misaligned(response)
             expected = "one output a datum, in each one logprob of at most 0 for every target token"
             yield (Finding("TRAINING-012", expected, wrong, (response.n,)) if wrong else Satisfied("TRAINING-012"))
+
+
+def _has_logprobs(response: TrainingResponse) -> bool:
+    """Whether every output has logprobs; `cause` accuses a result without them."""
+    return bool(response.outputs) and all("logprobs" in one for one in response.outputs)
 
 
 def _misaligned(response: TrainingResponse) -> str:
