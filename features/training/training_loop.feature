@@ -39,7 +39,7 @@ Feature: A complete training loop
   Scenario: The loss is the sum that follows from the returned logprobs
     When the client creates the model a
     And the client runs forward on the model a with batch A and B as evaluated
-    And the client runs forward_backward on the model a with batch A and B and weights [0.5, 2]
+    And the client runs forward_backward on the model a with batch A and B, weights 0.5 and 2 in turns
     Then the loss of the first response is the one computed from its logprobs
     And the loss of the second response is the one computed from its logprobs
 
@@ -48,7 +48,7 @@ Feature: A complete training loop
     When the client creates the model a
     And the client creates the model b
     And the client measures the model a as before
-    And the client runs forward_backward on the model a with batch A and weights [0]
+    And the client runs forward_backward on the model a with batch A, all weights 0
     And the client takes an optimizer step on the model a
     And the client measures the model a as after
     And the client runs forward_backward on the model b with batch A

@@ -23,16 +23,17 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "C": ("words green green blue blue red red", "words blue green red red green blue"),
     "probe": ("words red green blue green red blue", "words green red red blue blue green"),
 }
-NAMES = tuple(TOKENS)
+END = "end"
 
 
-def tokens(names: tuple[str, ...]) -> Tokens:
-    """The data of these batches together."""
-    return tuple(row for name in names for row in TOKENS[name])
+def tokens(names: tuple[str, ...], end: int | None = None) -> Tokens:
+    """The data of these batches together. The batch `end` repeats the token that ends a sequence."""
+    every = {**TOKENS, END: ((1, 2, 3, *(end or 0,) * 6),)}
+    return tuple(row for name in names for row in every[name])
 
 
 def texts(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(text for name in names for text in TEXTS[name])
+    return tuple(text for name in names for text in TEXTS.get(name, ()))
 
 
 def row_of(sequence: tuple[int, ...]) -> Row:

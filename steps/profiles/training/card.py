@@ -23,6 +23,10 @@ class TrainingCard(Card):
     cispo_clip: tuple[float, float] | None = Field(None, description="the same of cispo")
     dro_beta: float | None = Field(None, description="the beta that dro uses by default, where it is documented")
 
+    end_token: int | None = Field(
+        None, ge=0, description="the id of the token that ends a sequence where a request names no stop tokens"
+    )
+
     @property
     def within(self) -> float:
         """The tolerance as a number."""

@@ -3,8 +3,8 @@
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.http.checks import ResponseExpectation
-from rollout_conformance.steps.http.expectations import Status
-from rollout_conformance.steps.profiles.training.expectations import CARRIED_OUT, CarriedOutOrRejected
+from rollout_conformance.steps.http.expectations import Status, allowed_statuses
+from rollout_conformance.steps.profiles.training.expectations import CARRIED_OUT, CarriedOutOrRejected, Rejected
 from rollout_conformance.steps.profiles.training.numeric_expectations import EffectOrRejection
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
@@ -12,6 +12,7 @@ from rollout_conformance.steps.profiles.training.view import TrainingView
 BUSY = (429, 503)
 LOOP = "TRAINING-200"
 MEMBERS = "TRAINING-201"
+FUTURES = "TRAINING-027"
 TINKER = {
     "create_session": "session_id",
     "create_model": "model_id",
@@ -50,11 +51,11 @@ def _option_rejected(case: Case, view: TrainingView) -> bool:
 
 def _cause(case: Case, view: TrainingView, response: TrainingResponse) -> Cause | None:
     if response.outcome == "done":
-        return _without_member(response)
+        return _without_member(case, response)
+    if response.status in BUSY and not _is_named(case, view, response):
+        return Cause(f"the target returned {response.status} by itself", since=response.n, again=True)
     if _is_judged(case, view, response):
         return None
-    if response.status in BUSY:
-        return Cause(f"the target returned {response.status} by itself", since=response.n, again=True)
     if response.status == 401 and view.context.target_key is None:
         return Cause("the target requires a key (401): give it with --target-key", since=response.n)
     return _failed(case, response)
@@ -69,14 +70,21 @@ def _failed(case: Case, response: TrainingResponse) -> Cause:
     return Cause(f"{response.verb} ended with {status or 'no response'} ({response.outcome})", finding, response.n)
 
 
-def _without_member(response: TrainingResponse) -> Cause | None:
-    """A success without the member that all else is computed from."""
+def _without_member(case: Case, response: TrainingResponse) -> Cause | None:
+    """A success without the member that all else is computed from. In a case about futures it is an empty result."""
     member = (RUNS if response.dialect == SIGNAL else TINKER).get(response.verb)
     if member is None or response.result.get(member) is not None:
         return None
     expected = f"a result of {response.verb} with `{member}`"
-    finding = Finding(MEMBERS, expected, response.shown(), (response.n,))
+    requirement = FUTURES if FUTURES in case.requirements else MEMBERS
+    finding = Finding(requirement, expected, response.shown(), (response.n,))
     return Cause(f"{response.verb} returned no {member}", finding, response.n, certain=True)
+
+
+def _is_named(case: Case, view: TrainingView, response: TrainingResponse) -> bool:
+    """Whether the case demands the very status of a response."""
+    named = [step.what for step in case.expectations if isinstance(step.what, Status | Rejected)]
+    return any(response.status in allowed_statuses(one.statuses) for one in named if response in view.named(*one.of))
 
 
 def _is_judged(case: Case, view: TrainingView, response: TrainingResponse) -> bool:

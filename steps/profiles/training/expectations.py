@@ -73,6 +73,17 @@ class CarriedOutOrRejected(Ending):
         return Check(ok, f"{CARRIED_OUT}; or {USER_ERROR}", response.came_to(), timing=response.outcome == "pending")
 
 
+@verb("pending_or_result", short="of", example="it")
+@dataclass(frozen=True, slots=True)
+class PendingOrResult(Ending):
+    """What a poll returns: that there is no result yet (408, or `try_again`), or the result with its members, or the failure of the call."""
+
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check:
+        pending = response.status == 408 or response.fields.get("type") == "try_again"
+        found = bool(response.outputs) or response.fields.get("error") is not None
+        return Check(pending or found, "408 or try_again, or the result of the call", response.shown())
+
+
 @verb("one_request_id", short="of", example="[first, second]")
 @phrase("{of:several_responses} have one request id")
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,7 @@ class SameBytes(ComparedResponses[TrainingResponse, TrainingView]):
         return Check(odd is None, first.shown(), odd.shown() if odd else "")
 
 
-@verb("hides", example=("{of: it, values: ['{future}']}", "{of: all}"))
+@verb("hides", example=("{of: it, owner: [created]}", "{of: all}"))
 @dataclass(frozen=True, slots=True)
 class Hides(ResponseExpectation[TrainingResponse, TrainingView]):
     """The body has nothing of another tenant: none of the values that responses to that tenant had and this request did not have."""

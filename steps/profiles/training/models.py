@@ -19,17 +19,19 @@ from rollout_conformance.steps.profiles.training.responses import TrainingRespon
 from rollout_conformance.steps.profiles.training.wire import Members, TinkerJson
 
 SEED = 7
-LISTED = "{listed}"  # the first model of the response `listed`
+LISTED, LAST = "{listed}", "{last listed}"  # the first and the last model of the response `listed`
+
+
+def models_in(body: object) -> list[str]:
+    """The models that a target lists: `supported_models` of objects or texts, or `models`."""
+    found = mapping(body)
+    every = [*listed(found.get("supported_models")), *listed(found.get("models"))]
+    names = [one if isinstance(one, str) else mapping(one).get("model_name") for one in every]
+    return [name for name in names if isinstance(name, str) and name]
 
 
 def first_model(body: object) -> str:
-    """The first model that a target lists: `supported_models` of objects or texts, or `models`."""
-    found = mapping(body)
-    for one in [*listed(found.get("supported_models")), *listed(found.get("models"))]:
-        name = one if isinstance(one, str) else mapping(one).get("model_name")
-        if isinstance(name, str) and name:
-            return name
-    return ""
+    return next(iter(models_in(body)), "")
 
 
 async def client_of(session: TrainingSession, key: str) -> Client:
@@ -70,7 +72,7 @@ class CreateModel:
     key: str = RIGHT
     "The key of its owner, which all calls about it are sent with: right, or the name of a key on the card."
     base: str = ""
-    "The base model, or {listed} for the first one of the response `listed`; default: the one of the card, or the first that the target lists."
+    "The base model; {listed} or {last listed} is the first or the last one of the response `listed`. Default: that of the card, or the first listed."
     rank: int | None = None
     "The rank of the adapter; default: that of the card."
     seed: int | None = SEED
@@ -102,10 +104,11 @@ class CreateModel:
         self._note(session, created)
 
     def _base(self, session: TrainingSession) -> str:
-        if self.base != LISTED:
+        if self.base not in (LISTED, LAST):
             return self.base or session.context.model
         found = response_named(session, "listed")
-        return first_model(found.body) if found else ""
+        names = models_in(found.body) if found else []
+        return names[-1 if self.base == LAST else 0] if names else ""
 
     def _note(self, session: TrainingSession, created: TrainingResponse) -> None:
         id = session.context.wire.model_id(created.result)

@@ -53,6 +53,8 @@ class TrainingPeers(NoPeers):
     def _has(self, case: Case, need: str) -> bool:
         if need == "key":
             return self.key_for(case) is not None
+        if need == "end_token":
+            return self.card.end_token is not None
         return self.card.declares(need)
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from rollout_conformance.steps.profiles.training.responses import TrainingRespon
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
 
-@verb("configured", short="config", example=("{of: created, config: {lora_r: 4}}",))
+@verb("configured", example="{of: created, config: {lora_r: 4}}")
 @dataclass(frozen=True, slots=True)
 class Configured(ResponseExpectation[TrainingResponse, TrainingView]):
     """The configuration that a run returns has these values."""

@@ -29,7 +29,7 @@ def stop_token(response: TrainingResponse | None) -> int:
 @verb(
     "sample",
     short="model",
-    example=("a", "{sampler: s, max_tokens: 4, seed: 1}", "{model: a, prompts: [words red], max_tokens: 3}"),
+    example=("a", "{sampler: s, max_tokens: 4, params: {seed: 1}}", "{model: a, prompts: [words red], max_tokens: 3}"),
 )
 @phrase("the client samples from the model {model:word}")
 @phrase("the client samples {max_tokens} tokens from the model {model:word}")

@@ -95,6 +95,60 @@ class SameTokens(ComparedResponses[TrainingResponse, TrainingView]):
         return Check(odd is None and bool(found[0]), f"{found[0]}", f"{odd}")
 
 
+@verb("not_copies", short="of", example="{of: sampled, control: [other]}")
+@dataclass(frozen=True, slots=True)
+class NotCopies(ResponseExpectation[TrainingResponse, TrainingView]):
+    """Several sequences of one request are not copies of one."""
+
+    control: tuple[ResponseName, ...] = ()
+    "Samples with other seeds, whose tokens must differ from each other and from these; else nothing is judged."
+
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
+        found = [tokens_of(one) for one in response.sequences]
+        others = [tokens_of(one) for other in view.named(*self.control) for one in other.sequences[:1]]
+        if len(found) < 2 or any(one == found[0] for one in others) or all(one == others[0] for one in others):
+            return None
+        return Check(any(one != found[0] for one in found), "sequences that differ", f"{len(found)} times {found[0]}")
+
+
+@verb("ended_at_end", example="{of: [by_default], whole: without_stops}")
+@dataclass(frozen=True, slots=True)
+class EndedAtEnd(ResponseExpectation[TrainingResponse, TrainingView]):
+    """A greedy sequence without stop tokens in its request ends at the token that ends a sequence."""
+
+    whole: ResponseName = "first"
+    "The sample with an empty list of stop tokens, which has that token; else nothing is judged."
+
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
+        whole, end = next(iter(view.named(self.whole)), None), view.context.card.end_token
+        if whole is None or not whole.sequences or not response.sequences:
+            return None
+        tokens, found = tokens_of(whole.sequences[0]), response.sequences[0]
+        if end not in tokens[:-1]:
+            return None
+        at, reason = tokens.index(end), found.get("stop_reason")
+        ok = tokens_of(found) in (tokens[:at], tokens[: at + 1]) and reason == "stop"
+        return Check(ok, f"{tokens[:at]} with or without {end}, stop_reason stop", f"{tokens_of(found)}, {reason!r}")
+
+
+@verb("length_without_stops", example="{of: without_stops, whole: by_default}")
+@dataclass(frozen=True, slots=True)
+class LengthWithoutStops(ResponseExpectation[TrainingResponse, TrainingView]):
+    """With an empty list of stop tokens a sequence has as many tokens as requested, also where it would end by default."""
+
+    whole: ResponseName = "first"
+    "The sample without stop tokens in its request, which ended; else nothing is judged."
+
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
+        ended = next(iter(view.named(self.whole)), None)
+        if ended is None or not ended.sequences or ended.sequences[0].get("stop_reason") != "stop":
+            return None
+        most, found = max_tokens_of(response), response.sequences[0] if response.sequences else {}
+        reason = found.get("stop_reason")
+        ok = len(tokens_of(found)) == most and reason == "length"
+        return Check(ok, f"{most} tokens, stop_reason length", f"{tokens_of(found)}, {reason!r}")
+
+
 @verb("stopped_at", example="{of: second, whole: first}")
 @phrase("{of:response} is {whole:response} up to its stop token")
 @dataclass(frozen=True, slots=True)

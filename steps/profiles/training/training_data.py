@@ -18,7 +18,7 @@ from rollout_conformance.steps.profiles.training.wire import Data
 
 T = TypeVar("T")
 Number = int | float  # one that may be negative
-BatchName = Literal["A", "B", "C", "probe"]
+BatchName = Literal["A", "B", "C", "probe", "end"]
 OF_TOKENS = ("importance_sampling", "ppo", "cispo", "dro")
 NO_OLD = -1.0  # the old logprob where the case supplies none
 
@@ -63,7 +63,10 @@ class TrainingData(OfModel):
     def data(self, session: TrainingSession) -> Data:
         """The data with the numbers of earlier responses. Raises `Stopped` where there are none to use."""
         names = self.batch
-        tokens = _chosen(_sampled(session, self.sampled) if self.sampled else batches.tokens(names), self.rows)
+        tokens = _chosen(
+            _sampled(session, self.sampled) if self.sampled else batches.tokens(names, session.context.card.end_token),
+            self.rows,
+        )
         made = self._rows(session, [row[1:] for row in tokens])
         return Data(
             tuple(row[:-1] for row in tokens),

@@ -20,18 +20,20 @@ SCALED_EPS = 1.0  # so large that the step of Adam grows with the gradient: its 
     short="batch",
     example=("A", "{batch: [A, B], model: b}", "{batch: A, loss: ppo, old: first, ratios: [0.5, 2]}"),
 )
-@phrase("the client runs forward_backward on the model {model:word} with batch {batch:names}")
-@phrase("the client runs forward_backward on the model {model:word} with batch {batch:names} as {name:word}")
+@phrase("the client runs forward_backward on the model {model:word} with batch {batch}")
+@phrase("the client runs forward_backward on the model {model:word} with batch {batch} as {name:word}")
 @phrase(
-    "the client runs forward_backward on the model {model:word} with batch {batch:names}, without earlier gradients",
+    "the client runs forward_backward on the model {model:word} with batch {batch}, without earlier gradients",
     accumulate=False,
 )
 @phrase(
-    "the client runs forward_backward on the model {model:word} with batch {batch:names} as {name:word}, without earlier gradients",
+    "the client runs forward_backward on the model {model:word} with batch {batch} as {name:word}, without earlier gradients",
     accumulate=False,
 )
+@phrase("the client runs forward_backward on the model {model:word} with batch {batch}, all weights 0", weights=(0,))
 @phrase(
-    "the client runs forward_backward on the model {model:word} with batch {batch:names} and weights {weights:json}"
+    "the client runs forward_backward on the model {model:word} with batch {batch}, weights 0.5 and 2 in turns",
+    weights=(0.5, 2),
 )
 @phrase("the client runs forward_backward on the model {model:word} with {defect}")
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ class ForwardBackward(TrainingData):
 
 
 @verb("forward", short="batch", example=("A", "{batch: probe, model: b, name: before}"))
-@phrase("the client runs forward on the model {model:word} with batch {batch:names}")
-@phrase("the client runs forward on the model {model:word} with batch {batch:names} as {name:word}")
+@phrase("the client runs forward on the model {model:word} with batch {batch}")
+@phrase("the client runs forward on the model {model:word} with batch {batch} as {name:word}")
 @dataclass(frozen=True, slots=True)
 class Forward(TrainingData):
     """Compute a loss and logprobs without gradients."""
