@@ -13,12 +13,12 @@ from rollout_conformance.steps.engine.process_guard import GUARD, send
 
 
 class Process:
-    """Started by `start`, on the event loop that waits for it."""
+    """Made on the event loop that waits for it. `returncode` is None while it runs, and the negative number of a signal that ended it."""
 
-    def __init__(self, popen: "subprocess.Popen[bytes]") -> None:
-        self.popen, self.pid = popen, popen.pid
-        self.loop, self.ended = asyncio.get_running_loop(), asyncio.Event()
-        threading.Thread(target=self._await_end, name=f"process {self.pid}", daemon=True).start()
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
 
     @classmethod
     def start(cls, words: Sequence[str], env: Mapping[str, str], output: IO[bytes]) -> "Process":
@@ -33,14 +33,14 @@ class Process:
             env={**os.environ, **env},
         )
         GUARD.watch(popen.pid)
-        return cls(popen)
-
-    @property
-    def returncode(self) -> int | None:
-        return self.popen.returncode
+        process = cls(popen.pid)
+        threading.Thread(
+            target=lambda: process.has_ended(popen.wait()), name=f"process {popen.pid}", daemon=True
+        ).start()
+        return process
 
     async def wait(self) -> None:
-        await self.ended.wait()
+        await self._ended.wait()
 
     def signal(self, number: int) -> None:
         """Send a signal to the whole group."""
@@ -52,7 +52,8 @@ class Process:
         await self.wait()
         GUARD.release(self.pid)
 
-    def _await_end(self) -> None:
-        self.popen.wait()
+    def has_ended(self, code: int) -> None:
+        """Called on the thread that waited for it."""
+        self.returncode = code
         with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
-            self.loop.call_soon_threadsafe(self.ended.set)
+            self._loop.call_soon_threadsafe(self._ended.set)

@@ -84,12 +84,13 @@ class Session(Generic[S, C]):
         sent: str = "",
         by: str = "",
         base_url: str = "",
+        is_activity: bool = True,
     ) -> int:
         """Send one request to the target; returns the number of the exchange, whatever became of it.
 
         `sent` names the event that the sending is, for requests that have a meaning in the protocol; `by` is the role
         played, where it is not that of the session; `base_url` the one that the target gave for this request, where it
-        gave one.
+        gave one; `is_activity` whether a response shows that the target makes progress.
         """
         n = self.trace.open(request, to_target=True, rollout=rollout)
         if sent:
@@ -99,7 +100,8 @@ class Session(Generic[S, C]):
                 response = await self._answer(request, base_url or self.target)
             self.trace.close(n, response)
             self.last_activity.answers += 1
-            self.touch()
+            if is_activity:
+                self.touch()
         except TimeoutError:
             self.trace.close(n, fault=f"no answer within {deadline_s or self.patience_s * MOST_PATIENCE:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

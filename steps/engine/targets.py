@@ -19,6 +19,7 @@ import httpx
 from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.early_end import ENDING
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.forked_process import FORK_SERVERS, forkable
 from rollout_conformance.steps.engine.port_claims import claimed_port
 from rollout_conformance.steps.engine.port_claims import free_port as free_port
 from rollout_conformance.steps.engine.process import Process
@@ -27,6 +28,7 @@ from rollout_conformance.steps.paths import ROOT
 
 READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is noticed at once
 FIRST_ANSWER_S = 10.0  # a server that is there answers within this, on a busy machine too
+UVICORN = [sys.executable, "-m", "uvicorn"]
 GRACE_S = 15.0  # how long a target may take to end after SIGTERM before it is killed
 
 
@@ -69,7 +71,7 @@ def command(spec: str, port: int) -> list[str] | None:
         return None
     if kind == "app" and rest.count(":") == 1:
         options = ["--factory", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"]
-        return [sys.executable, "-m", "uvicorn", _module(rest), *options, "--timeout-graceful-shutdown", "5"]
+        return [*UVICORN, _module(rest), *options, "--timeout-graceful-shutdown", "5"]
     if kind == "cmd" and "{port}" in rest:
         return [part.replace("{port}", str(port)) for part in shlex.split(rest)]
     hint = "cmd: needs {port} somewhere in the command" if kind == "cmd" else f"seen: {spec!r}"
@@ -97,7 +99,7 @@ async def running(
         if words is None:
             yield Target(spec.rstrip("/"))
             return
-        process = _start(words, env, log)
+        process = await _start(words, env, log)
         target = Target(f"http://127.0.0.1:{port}", process, log)
         try:
             await _ready(target, words, ready_s)
@@ -111,8 +113,10 @@ def _log(keep: Path | None) -> contextlib.AbstractContextManager[IO[bytes]]:
     return keep.open("w+b") if keep else tempfile.NamedTemporaryFile(prefix="rollout-conformance-", suffix=".log")
 
 
-def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]) -> Process:
+async def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]) -> Process:
     try:
+        if words[:3] == UVICORN and forkable(words[3]):
+            return await FORK_SERVERS.client().start(words[3].partition(":")[0], words[3:], env or {}, log)
         return Process.start(words, env or {}, log)
     except OSError as error:
         raise SuiteError(f"--target: cannot start {words[0]!r}: {error.strerror}") from error

@@ -100,6 +100,24 @@ def _withdraws(self: Service, request: Any, original: Any = Service.cancel) -> d
     return dict(original(self, request))
 
 
+async def _leaving_cancels(self: Service, lease: Lease, original: Any = Service.result) -> dict[str, Any]:
+    """A connection that the client closes during a long poll cancels the rollout."""
+    try:
+        return dict(await original(self, lease))
+    except asyncio.CancelledError:
+        for rollout_id, run in list(self.by_id.items()):
+            if self.leases.get(rollout_id) is lease:
+                run.cancel()
+        raise
+
+
+def _cancelled_with_sample(body: dict[str, Any]) -> dict[str, Any]:
+    if body["status"] != "cancelled":
+        return body
+    said = {"role": "assistant", "content": "Half of an ans"}
+    return {**body, "sample": {"messages": [said], "label": "8", "reward": 0.0}}
+
+
 async def _unknown_runs(self: Any, request: Any) -> Any:
     try:
         return await _get(self, request)
@@ -253,6 +271,21 @@ MUTANTS = (
         also=("277", "281", "276"),
         what="a cancellation changes the result of a rollout that has ended",
         patch=put(Service, "cancel", _withdraws),
+        dialects=LEASED,
+    ),
+    Mutant(
+        "leased_cancelled_sample",
+        breaks="281",
+        what="the result of a cancelled rollout has a sample and a reward of 0",
+        patch=_result_body(_cancelled_with_sample),
+        dialects=LEASED,
+    ),
+    Mutant(
+        "leased_leaving_cancels",
+        breaks="286",
+        also=("279",),
+        what="a client that closes its request for the result cancels the rollout",
+        patch=put(Service, "result", _leaving_cancels),
         dialects=LEASED,
     ),
 )

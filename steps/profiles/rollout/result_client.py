@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from rollout_conformance.contracts.rollout.wire_leased import LEASE_HEADER
+from rollout_conformance.contracts.rollout.wire_leased import LEASE_HEADER, ResultReply
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Headers, Request, Response, parse
 from rollout_conformance.steps.profiles.rollout.context import RolloutSession, rollout_state
@@ -15,6 +15,11 @@ DEFAULT_WAIT_S, GRACE_S = 30.0, 10.0  # where the 202 response gives no time; ho
 LONGEST_WAIT_S = 600.0
 TRY_AGAIN = (429, 502, 503, 504)
 PAUSE_S = 0.2  # between two requests where the response to the first one came at once
+
+
+def protocol_members(body: object) -> dict[str, object]:
+    """What two responses with the same result have in common. A server may add members of its own, such as an elapsed time."""
+    return {name: value for name, value in mapping(body).items() if name in ResultReply.model_fields}
 
 
 def lease_of(response: Response) -> str | None:
@@ -55,10 +60,13 @@ async def _polled(session: RolloutSession, label: str, token: str, wait_s: float
     assert given is not None
     request = Request("GET", result_path(given.rollout_id), (*lease_header(token), *key), b"")
     loop = asyncio.get_running_loop()
+    status: object = None
     while True:
         began = loop.time()
-        n = await session.send(request, label, deadline_s=wait_s + GRACE_S)
+        n = await session.send(request, label, deadline_s=wait_s + GRACE_S, is_activity=False)
         response = session.trace.exchanges[n].response
+        if response is not None and status != (status := mapping(parse(response.body)).get("status")):
+            session.touch()  # the same status again is no progress: a rollout that never ends is not waited for as a slow one
         if response is not None and record_result(session, label, n, response):
             return
         if response is not None and response.status not in (200, *TRY_AGAIN):

@@ -155,6 +155,18 @@ class Contains(ResponseExpectation[TrainingResponse, TrainingView]):
         return Check(found is self.present, f"a body {word} {show(value)}", response.shown())
 
 
+@verb("lacks", example="{of: runs, text: rc-none}")
+@dataclass(frozen=True, slots=True)
+class Lacks(ResponseExpectation[TrainingResponse, TrainingView]):
+    """The body does not have a text."""
+
+    text: str
+    "The text."
+
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check:
+        return Check(self.text not in response.text, f"a body without {show(self.text)}", response.shown())
+
+
 @verb("different_results", example="{of: [first, second], members: [model_id, run_id]}")
 @dataclass(frozen=True, slots=True)
 class DifferentResults(ComparedResponses[TrainingResponse, TrainingView]):

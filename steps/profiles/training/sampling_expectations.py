@@ -62,6 +62,21 @@ def _of_sequence(response: TrainingResponse, n: int, sequence: Mapping[str, obje
         )
 
 
+@verb("outputs", short="count", example=("1", "{of: second, count: 3}"))
+@dataclass(frozen=True, slots=True)
+class Outputs(ResponseExpectation[TrainingResponse, TrainingView]):
+    """So many outputs, and as many rows of token ids, in the dialect `signal`."""
+
+    count: int = 1
+    "How many."
+
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check:
+        found = [len(listed(response.result.get(name))) for name in ("outputs", "token_ids")]
+        return Check(
+            found == [self.count] * 2, f"{self.count} outputs and rows of token_ids", f"{found[0]} and {found[1]}"
+        )
+
+
 @verb("stop_reason", short="one_of", example=("length", "{of: second, one_of: [stop]}"))
 @phrase("the reason to stop of {of:response} is {one_of:names}")
 @dataclass(frozen=True, slots=True)

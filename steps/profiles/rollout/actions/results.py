@@ -16,7 +16,9 @@ WRONG = "rc-no-lease-of-any-rollout"
 
 
 @verb(
-    "get_result", short="rollout", example=("left", "{lease: wrong}", "{rollout: left, lease_of: right}", "{times: 2}")
+    "get_result",
+    short="rollout",
+    example=("left", "{lease: wrong}", "{rollout: left, lease_of: right}", "{times: 2}", "{leave_after_s: 0.3}"),
 )
 @phrase("the trainer requests the result of the rollout")
 @phrase("the trainer requests the result of the rollout with a wrong lease", lease="wrong")
@@ -33,13 +35,15 @@ class GetResult(RequestAction):
     "The lease that is sent: that of the rollout, none, or one that no rollout has."
     lease_of: str | None = None
     "The label of another rollout whose lease is sent."
+    leave_after_s: float | None = None
+    "After this time without a response the connection is closed."
 
     async def send_one(self, session: RolloutSession, name: str, nth: int) -> None:
         state = rollout_state(session.state, self.rollout)
         rollout_id = self.rollout_id or (state.given.rollout_id if state.given else "")
         headers = (*self._lease(session), *authorization(session.context))
         request = Request("GET", result_path(rollout_id), headers, b"")
-        n = await session.send(request, rollout=NO_ROLLOUT, deadline_s=state.wait_s + GRACE_S)
+        n = await session.send(request, rollout=NO_ROLLOUT, deadline_s=self.leave_after_s or state.wait_s + GRACE_S)
         kept(session, name, n)
 
     def _lease(self, session: RolloutSession) -> Headers:

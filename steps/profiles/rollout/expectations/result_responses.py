@@ -8,7 +8,7 @@ from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.http.responses import KeptResponse
-from rollout_conformance.steps.profiles.rollout.result_client import ENDED
+from rollout_conformance.steps.profiles.rollout.result_client import ENDED, protocol_members
 from rollout_conformance.steps.profiles.rollout.view import Rollout
 
 RUNNING = ("queued", "running", "grading")
@@ -58,6 +58,6 @@ class ResultRepeated(ResponseExpectation):
         original = next(poll for poll in rollout.polls if poll.n == rollout.result.n)
         if response.status != 200:
             return Check(False, "200 and the same result again", response.shown()[:300])
-        difference = first(original.body, response.body, "result")
+        difference = first(protocol_members(original.body), protocol_members(response.body), "result")
         ok = difference is None or difference.only_null
         return Check(ok, f"the result of call {original.n} again", str(difference) if difference else "equal")

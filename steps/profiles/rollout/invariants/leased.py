@@ -7,7 +7,7 @@ from itertools import pairwise
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, number, satisfied
-from rollout_conformance.steps.profiles.rollout.result_client import ENDED, TRY_AGAIN, wait_of
+from rollout_conformance.steps.profiles.rollout.result_client import ENDED, TRY_AGAIN, protocol_members, wait_of
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
 
 STATUSES = ("queued", "running", "grading", *ENDED)
@@ -77,7 +77,7 @@ def _kept(rollout: Rollout) -> Iterator[Evidence]:
     for again in rollout.polls:
         if again.exchange.began < ended.exchange.ended or again.status != 200:
             continue
-        difference = first(ended.body, again.body, "result")
+        difference = first(protocol_members(ended.body), protocol_members(again.body), "result")
         if difference is not None and not difference.only_null:
             yield broken("277", f"the same result as in call {ended.n}", str(difference), ended.n, again.n)
 
@@ -112,9 +112,13 @@ def unrequested(rollout: Rollout) -> str | None:
 
 def _sample(rollout: Rollout) -> Iterator[Evidence]:
     result = rollout.result
-    if result is None or result.fields.get("said_status") != "success":
+    if result is None:
         return
     sample, label = result.fields.get("sample"), rollout.given.body.get("label")
+    if result.fields.get("said_status") == "cancelled":
+        yield from _no_sample(sample, result.n)
+    if result.fields.get("said_status") != "success":
+        return
     if not isinstance(sample, dict) or not isinstance(sample.get("messages"), list):
         yield broken("278", "the sample of a rollout that succeeded", f"sample: {show(sample)}", result.n)
         return
@@ -128,6 +132,14 @@ def _sample(rollout: Rollout) -> Iterator[Evidence]:
         ok = number(reward) is not None and not sample.get("remove_sample")
         observed = f"reward {show(reward)}, remove_sample {show(sample.get('remove_sample'))}"
         yield satisfied("135") if ok else broken("135", "a finite reward, of a kept sample", observed, result.n)
+
+
+def _no_sample(sample: object, n: int) -> Iterator[Evidence]:
+    """Half of a conversation is nothing to train on. A sample without messages, or one that is marked to be removed, is not trained on."""
+    if isinstance(sample, dict) and sample.get("messages") and sample.get("remove_sample") is not True:
+        yield broken("281", "no sample beside status `cancelled`, or remove_sample: true", f"sample: {show(sample)}", n)
+    else:
+        yield satisfied("281")
 
 
 def _own_leases(view: CaseView) -> Iterator[Evidence]:
