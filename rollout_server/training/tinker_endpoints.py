@@ -1,5 +1,6 @@
 """The requests of the dialect `tinker-json` that train: each is accepted at once, and its result is read by `retrieve_future`."""
 
+import asyncio
 from typing import Any
 
 from pydantic import BaseModel
@@ -33,7 +34,8 @@ def accepted(request_id: str, **more: Any) -> Response:
 async def read_call(request: Request, kind: str) -> tuple[str, dict[str, Any]]:
     """The kind and the body, which forward_backward may have in protobuf. Raises `UserError`, `RequestError`."""
     if kind == "forward_backward" and tinker_protobuf.is_sent(request.headers.get("content-type", "")):
-        return tinker_protobuf.request(await read_bytes(request))
+        # On a thread: many small members take long, and other requests must not wait for them.
+        return await asyncio.to_thread(tinker_protobuf.request, await read_bytes(request))
     return kind, await read_json(request)
 
 

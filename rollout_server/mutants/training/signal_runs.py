@@ -88,9 +88,10 @@ def _lists_all(original: Any, self: KeyStore, user: str) -> Any:
 
 
 async def _create_body_first(original: Any, self: Any, request: Request) -> Response:
-    request_input.validate(await request_input.read_json(request), wire.RunConfig)
-    response: Response = await original(self, request)
-    return response
+    given = request_input.validate(await request_input.read_json(request), wire.RunConfig)
+    app_state, caller = request_input.state_of(request), request_input.bearer_caller(request)
+    signal_endpoints.check(app_state, caller.user, given)
+    return json_response(signal_endpoints.create(app_state, caller.user, given))
 
 
 def _not_echoed(row: dict[str, Any]) -> dict[str, Any]:
@@ -256,7 +257,7 @@ MUTANTS = (
     ),
     Mutant(
         "length_clamped_silently", breaks="120", what="max_seq_length is clamped and the config shows what was asked",
-        patch=put(signal_endpoints, "MAX_CONTEXT", 2**31), dialects=SIGNAL,
+        patch=put(signal_endpoints, "MAX_CONTEXT", 2**31), by=TESTS, dialects=SIGNAL,
     ),
     Mutant(
         "gpu_unchecked", breaks="121", what="gpu_config is not checked", patch=_run_config("gpu_config", "L40S:1"),

@@ -398,8 +398,12 @@ MUTANTS = (
         patch=lambda: around(_checkpoints(), "of_model", _one_artifact)(), dialects=SIGNAL,
     ),
     Mutant(
+        "push_to_nowhere", breaks="155", what="push_to_hub without a name is acknowledged without effect",
+        patch=tolerating(signal_endpoints, wire.SaveState, "push_to_hub", False), dialects=SIGNAL,
+    ),
+    Mutant(
         "push_ignored", breaks="155", what="push_to_hub is acknowledged without effect",
-        patch=around(signal_works, "save_state", _pushes_nothing), dialects=SIGNAL,
+        patch=around(signal_works, "save_state", _pushes_nothing), by=TESTS, dialects=SIGNAL,
     ),
     Mutant(
         "metrics_lost", breaks="157", what="training calls leave no metrics", patch=around(signal_works, "recorded", _no_metrics),

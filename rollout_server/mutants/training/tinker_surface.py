@@ -64,9 +64,11 @@ def _any_key(request: Request) -> Caller:
 
 
 async def _body_first(original: Any, self: Any, request: Request) -> Response:
-    request_input.validate(await request_input.read_json(request), wire.CreateSession)
-    response: Response = await original(self, request)
-    return response
+    given = request_input.validate(await request_input.read_json(request), wire.CreateSession)
+    caller = request_input.api_key_caller(request)
+    about = {"tags": given.tags, "user_metadata": given.user_metadata}
+    session = request_input.state_of(request).service.models.create_session(caller.user, about)
+    return json_response({"type": "create_session", "session_id": session})
 
 
 def _any_base(original: Any, name: str) -> str:
@@ -82,16 +84,11 @@ def _first_of_session(original: Any, app_state: Any, caller: Any, body: dict[str
     return rows[0]["id"] if rows else original(app_state, caller, body, given)
 
 
-def _unknown_is(status: int) -> Any:
-    def find(original: Any, self: ModelStore, user: str, model: str) -> Any:
-        try:
-            return original(self, user, model)
-        except UserError as error:
-            if status == 500:
-                raise RuntimeError(error.message) from None
-            raise UserError(status, error.message) from None
-
-    return find
+def _unknown_crashes(original: Any, self: ModelStore, user: str, model: str) -> Any:
+    try:
+        return original(self, user, model)
+    except UserError as error:
+        raise RuntimeError(error.message) from None
 
 
 def _repaired_sample(original: Any, body: dict[str, Any], model: Any) -> Any:
@@ -164,12 +161,8 @@ MUTANTS = (
         patch=around(tinker_works, "check_base", _any_base), dialects=TINKER,
     ),
     Mutant(
-        "unknown_model_400", breaks="130", also=("028",), what="an unknown model is rejected with 400",
-        patch=around(ModelStore, "find", _unknown_is(400)), dialects=TINKER,
-    ),
-    Mutant(
         "unknown_model_500", breaks="130", also=("028",), what="an unknown model is a server error",
-        patch=around(ModelStore, "find", _unknown_is(500)), dialects=TINKER,
+        patch=around(ModelStore, "find", _unknown_crashes), dialects=TINKER,
     ),
     Mutant(
         "sampling_unchecked", breaks="149", also=("032", "033"), what="parameters of sampling that are out of range are ignored",
