@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rollout_conformance.steps.case_files import ENDINGS, in_folder
@@ -148,14 +147,3 @@ def known_variants(cases: Iterable[Case], profile: Profile, card: Card) -> None:
             told = unknown_name("variant", case.variant, dict.fromkeys(variants))
             problems.add(str(case.at.problem(f"{told} A card (--card) may declare others.")))
     problems.conclude()
-
-
-def chosen(cases: Iterable[Case], patterns: Iterable[str]) -> Iterator[Case]:
-    """Cases whose name, id, file or requirement matches one of the patterns; all of them without a pattern."""
-    patterns = tuple(patterns)
-    return (case for case in cases if not patterns or any(_matches(case, pattern) for pattern in patterns))
-
-
-def _matches(case: Case, pattern: str) -> bool:
-    texts = (case.name, case.id, case.at.file, str(case.at), *case.requirements, *case.tags)
-    return any(fnmatchcase(text, pattern) or (pattern in text and text == case.name) for text in texts)

@@ -78,7 +78,7 @@ def _names(scenario: Any) -> Iterator[str]:
         for row in table["tableBody"]:
             values = dict(zip(columns, (cell["value"] for cell in row["cells"]), strict=True))
             name = re.sub(r"<([^<>]+)>", lambda found, v=values: v.get(found[1], found[0]), scenario["name"])  # type: ignore[misc]
-            yield f"{name}[{'-'.join(values.values())}]"
+            yield name + examples.outline_suffix(scenario["name"], values)
 
 
 def _dialects(requirement: str, named: Sequence[str], written: Sequence[str], catalogue: Catalogue) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rollout_conformance.steps.baseline import Baseline
 from rollout_conformance.steps.engine import shared_causes
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import Reason
@@ -13,10 +14,18 @@ from rollout_conformance.steps.run_setup import Run, RunOptions
 
 
 class RunResults:
-    """The outcomes of a run and its report. `planned` is how many cases there are to be played, once that is known."""
+    """The outcomes of a run and its report. `known` is its baseline.
 
-    def __init__(self, run_options: RunOptions, report_file: Path | None) -> None:
+    `planned` is how many cases there are to be played, once that is known."""
+
+    def __init__(
+        self,
+        run_options: RunOptions,
+        report_file: Path | None,
+        known: Baseline | None = None,
+    ) -> None:
         self.options, self.report_file, self.planned = run_options, report_file, 0
+        self.known = known or Baseline(level=run_options.level)
         self.outcomes: list[Outcome] = []
         self.writer: ReportWriter | None = None
         self.complete = False
@@ -28,16 +37,16 @@ class RunResults:
 
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome. What it says of a cause is known when all have come; it is written then."""
-        self.outcomes.append(outcome)
+        self.outcomes.append(self.known.marked(outcome))
         if self.writer is not None and outcome.judgement.cause is None:
-            self.writer.result(outcome)
+            self.writer.result(self.known.marked(outcome))
 
     def _write_causes(self) -> None:
         if self.writer is not None and not self.complete:
             self.complete = True
             for outcome in shared_causes.joined(self.outcomes, profile_of(self.options.profile).ends_by_itself):
                 if outcome.judgement.cause is not None:
-                    self.writer.result(outcome)
+                    self.writer.result(self.known.marked(outcome))
 
     def replace(self, old: Outcome, new: Outcome) -> None:
         """What is known of an outcome since, for the conclusion."""

@@ -15,7 +15,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.runner import LAST, SLOW, SLOW_S, Options, Runner
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.engine.targets import reachable
+from rollout_conformance.steps.engine.targets import within
 from rollout_conformance.steps.live import backend_option
 from rollout_conformance.steps.live.backend_option import BOTH, LIVE, SCRIPTED, BackendChoice
 from rollout_conformance.steps.live.engine import EngineOptions
@@ -49,6 +49,7 @@ class RunOptions:
     engine_options: EngineOptions | None = None  # the engine of a live run; default: what the environment says
     model: str | None = None
     patience: float | None = None  # seconds that a silent target is waited for, instead of those of the card
+    wait: float = 0.0  # seconds that a target which is still starting is waited for
 
 
 @dataclass(slots=True)
@@ -153,7 +154,7 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
             _campaign(run_options, profile, setting, peers) as runner,
         ):
             instance = await runner.target()
-            await reachable(instance.base_url, card.headers, card.path("/health"))
+            await within(run_options.wait, instance.base_url, card.headers, card.path("/health"))
             shown = await peers.discover(instance.base_url, wanted)
             greetings = await probe.greet(runner, profile, shown)
             dialects = probe.judgeable(instance.base_url, greetings)

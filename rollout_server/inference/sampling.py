@@ -61,7 +61,12 @@ def sample(scorer: Scorer, request: ChatRequest, prompt: Sequence[int], index: i
 
 
 def is_greedy(request: ChatRequest) -> bool:
-    return request.temperature is not None and request.temperature < GREEDY_BELOW
+    return (request.temperature is not None and request.temperature < GREEDY_BELOW) or is_narrow(request)
+
+
+def is_narrow(request: ChatRequest) -> bool:
+    """Whether `top_p` leaves the most likely word only: the first of each turn has a chance of one in twenty."""
+    return request.top_p is not None and request.top_p < 1 / len(WORDS)
 
 
 def words(request: ChatRequest, index: int) -> str:

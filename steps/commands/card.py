@@ -1,15 +1,15 @@
 """`rollout-conformance card`."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from rollout_conformance.steps.authoring import templates
 from rollout_conformance.steps.commands.target_options import target_options
 from rollout_conformance.steps.engine import early_end
 from rollout_conformance.steps.engine.redaction import redacted
-from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.profiles.parts import Found
 from rollout_conformance.steps.run_setup import Run, RunOptions, ready
 
@@ -42,16 +42,8 @@ def lines(run: Run) -> Iterator[str]:
         yield f"# {_comment(remark)}"
     yield ""
     yield "# What cannot be seen from outside. Remove the `# ` of a line that is true of the target, and write its value."
-    yield from _members(profile.card, members)
+    yield from templates.members(profile.card, members)
     yield from _capabilities(found, shown)
-
-
-def _members(kind: type[Card], written: Mapping[str, object]) -> Iterator[str]:
-    """The members that a card of this profile may have and this one has not, each with its default."""
-    for name, member in kind.model_fields.items():
-        if name not in written and name != "capabilities":
-            default = member.get_default(call_default_factory=True, validated_data={})
-            yield f"# {name}: {'...' if default is None else json.dumps(default)}  # {member.description or ''}".rstrip()
 
 
 def _capabilities(found: Found, shown: object) -> Iterator[str]:

@@ -29,8 +29,13 @@ async def repeated(run: Run, found: RunResults) -> None:
 def _tried(run: Run, found: RunResults) -> list[Group]:
     """One group an outcome: the first that it is shown in."""
     groups = collapse(found.sorted(), run.profile.catalogue)
-    worth = [group for group in groups if not group.outcome.alone and group.outcome.seconds <= LONG_S]
+    worth = [group for group in groups if _is_worth_it(group.outcome)]
     return list({id(group.outcome): group for group in reversed(worth)}.values())[::-1][:MOST]
+
+
+def _is_worth_it(outcome: Outcome) -> bool:
+    """Whether another play may tell something new: of what is known as flaky there have been some."""
+    return not outcome.alone and outcome.seconds <= LONG_S and outcome.repeats is None
 
 
 def _noted(run: Run, group: Group, again: Outcome) -> Outcome:

@@ -1,23 +1,34 @@
 """`rollout-conformance explain`. It imports no profile: catalogues and the index of cases are read directly."""
 
+import shutil
+import sys
+
 import click
 
-from rollout_conformance.steps import case_index, catalogues
+from rollout_conformance.steps import case_index, catalogues, requirement_search
 from rollout_conformance.steps.engine import bug_reports
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.profiles import DEFAULT
 from rollout_conformance.steps.requirement_text import requirement_text
 
 
 @click.command("explain")
-@click.argument("requirement")
-def command(requirement: str) -> None:
-    """Print what a requirement demands, its source, where it was seen broken and the cases that judge it."""
-    name = requirement.upper()
-    profile = catalogues.profile_with(name)
-    if profile is None:
-        example = next(iter(catalogues.of(DEFAULT)))
-        raise SuiteError(f"explain {requirement}: no such requirement. Ids look like {example}.")
+@click.argument("requirement", nargs=-1, required=True)
+def command(requirement: tuple[str, ...]) -> None:
+    """Print what a requirement demands, its source, where it was seen broken and the cases that judge it.
+
+    REQUIREMENT is an id, its number, or words of its text. Where it fits several, they are listed.
+    """
+    text, every = " ".join(requirement), requirement_search.every()
+    found = requirement_search.meant(text, every)
+    if not found:
+        raise SuiteError(f"explain {text}: no such requirement. {requirement_search.near(text, every)}")
+    if len(found) > 1:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(
+            "\n".join([*requirement_search.lines(found, width), f"{len(found)} requirements: name one by its id."])
+        )
+        return
+    name = found[0].id
+    profile = catalogues.profile_with(name) or ""
     catalogue = catalogues.of(profile)
-    cases = case_index.about(name, profile, catalogue)
-    click.echo(requirement_text(catalogue[name], cases, bug_reports.about(name)))
+    click.echo(requirement_text(catalogue[name], case_index.about(name, profile, catalogue), bug_reports.about(name)))

@@ -7,16 +7,16 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from rollout_conformance.steps import baseline, case_catalog
+from rollout_conformance.steps import baseline_file, case_catalog, case_selection
 from rollout_conformance.steps.commands.comparison import compare_backends
 from rollout_conformance.steps.commands.conclusion import ended_early
 from rollout_conformance.steps.commands.left_out import note_left_out
+from rollout_conformance.steps.commands.play_options import play_options, taken
 from rollout_conformance.steps.commands.playing import judge
 from rollout_conformance.steps.commands.target_options import target_options
 from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import ENDING
-from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.live.backend_option import BOTH
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.run_results import RunResults
@@ -26,8 +26,12 @@ from rollout_conformance.steps.run_setup import RunOptions, card_of
 @click.command("run")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True))
 @target_options
+@play_options
 @click.option(
-    "--case", "patterns", multiple=True, help="Only cases whose name, id, file or requirement matches (* allowed)."
+    "--case",
+    "patterns",
+    multiple=True,
+    help="Only cases with this in their name, id, file or requirements; * stands for any text. May be repeated.",
 )
 @click.option(
     "--level",
@@ -58,7 +62,7 @@ from rollout_conformance.steps.run_setup import RunOptions, card_of
 @click.option(
     "--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the NDJSON report here."
 )
-@click.option("--baseline", "baseline_file", type=click.Path(path_type=Path), help="YAML list of known failures.")
+@click.option("--baseline", "known_file", type=click.Path(path_type=Path), help="YAML list of known failures.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=32, show_default=True, help="Cases in flight at once.")
 @click.option(
     "--max-body",
@@ -80,43 +84,39 @@ def command(
     files: tuple[Path, ...],
     patterns: tuple[str, ...],
     report_file: Path | None,
-    baseline_file: Path | None,
+    known_file: Path | None,
     nulls: str,
     max_time: float,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Judge a target by every case that applies to it, or by those in FILES and folders.
 
     FILES are scenarios (.yaml) and features (.feature). Without --profile, their profile is that of the requirements they name.
     """
+    how = taken(given)
     paths = case_catalog.within(files)
     note_left_out(files)
     by_requirements = bool(paths) and not _is_given("profile")
     if by_requirements:
-        options["profile"] = case_catalog.profile_among(paths).name
-    run_options = RunOptions(strict=nulls == "strict", **options)
+        given["profile"] = case_catalog.profile_among(paths).name
+    run_options = RunOptions(strict=nulls == "strict", **given)
     with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
-        known = baseline.load(baseline_file)
-        found = RunResults(run_options, report_file)
+        found = RunResults(run_options, report_file, baseline_file.load(known_file, run_options.level))
         if run_options.backend != BOTH:
-            ENDING.last_words = lambda: ended_early(found, known)
-        cases = _chosen(run_options, paths, by_requirements, patterns)
+            ENDING.last_words = lambda: ended_early(found, how)
+        loaded = _loaded(run_options, paths, by_requirements)
+        cases = case_selection.chosen(loaded, patterns)
         lateness.set_aside()
         if run_options.backend == BOTH:
             sys.exit(early_end.run(compare_backends(run_options, cases, report_file)))
-        sys.exit(early_end.run(judge(found, cases, known)))
+        sys.exit(early_end.run(judge(found, cases, loaded, how)))
 
 
-def _chosen(run_options: RunOptions, paths: list[Path], by_requirements: bool, patterns: tuple[str, ...]) -> list[Case]:
-    """The cases to play. Raises `SuiteError` when there is none."""
+def _loaded(run_options: RunOptions, paths: list[Path], by_requirements: bool) -> list[Case]:
+    """The cases in these files, or those that the suite ships."""
     profile = profile_of(run_options.profile)
-    known_cases = case_catalog.among(paths or case_catalog.files(profile.name), profile, found_out=by_requirements)
-    case_catalog.known_variants(known_cases, profile, card_of(run_options, profile))
-    cases = list(case_catalog.chosen(known_cases, patterns))
-    if not cases:
-        raise SuiteError(
-            f"--case {' '.join(patterns)}: no case matches. `rollout-conformance lint --list` lists them all."
-        )
+    cases = case_catalog.among(paths or case_catalog.files(profile.name), profile, found_out=by_requirements)
+    case_catalog.known_variants(cases, profile, card_of(run_options, profile))
     return cases
 
 

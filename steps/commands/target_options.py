@@ -40,6 +40,13 @@ OPTIONS = (
         help="How long a silent target is waited for, also for a start request; default: as the card says.",
     ),
     click.option(
+        "--wait",
+        type=click.FloatRange(0),
+        default=0,
+        metavar="SECONDS",
+        help="Wait up to this time for a target at a URL that is still starting.",
+    ),
+    click.option(
         "--listen",
         type=Address(),
         default="127.0.0.1:0",

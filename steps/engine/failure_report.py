@@ -1,24 +1,24 @@
-"""What a user reads when something is broken: one block a root cause, and a summary that ends in one plain sentence.
+"""What a user reads when something is broken: one block a root cause.
 
-Pure text. The same breach in forty cases is one block with a count and a list.
+Pure text. The same breach in forty cases is one block with a count and a list. What is known (a baseline lists it) is in no block.
 """
 
 import re
 import textwrap
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine import bug_reports
-from rollout_conformance.steps.engine.findings import LEVELS, Finding, Verdict, counts
+from rollout_conformance.steps.engine.findings import LEVELS, Finding
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.printable import printable
 from rollout_conformance.steps.engine.wire_excerpt import wire_lines
 
 WORDS = {"must": "FAIL", "should": "WARN", "may": "NOTE"}
-WIDTH = 110
-CLOSING = "Not conformant"  # a profile may say more
+WIDTH = 110  # of a text that is in no terminal
+NARROW = 60
+LEAST = 20  # narrower than this, nothing can be read
 ONLY_BESIDE_OTHERS = (
     "alone, this case passes: it is broken only while other cases are in flight, which the rerun below plays as well"
 )
@@ -43,10 +43,12 @@ class Group:
 
 
 def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) -> list[Group]:
-    """Findings of the same requirement and the same shape, whatever their numbers and ids, are one group."""
+    """Findings of the same requirement and the same shape, whatever their numbers and ids, are one group. Known ones are in none."""
     groups: dict[tuple[str, str, str], Group] = {}
     for outcome in outcomes:
         for finding in outcome.judgement.findings:
+            if finding.known:
+                continue
             key = (
                 finding.requirement,
                 SHAPE.sub("#", finding.expected),
@@ -70,39 +72,84 @@ def _joined(known: Group, finding: Finding, outcome: Outcome, catalogue: Mapping
     return replace(known, others=(*known.others, outcome))
 
 
-def finding_block(group: Group) -> str:
-    """A finding as the terminal shows it."""
-    finding, case = group.finding, group.outcome.case
-    head = (
-        f"{WORDS[group.level]}  {group.requirement.id} {group.requirement.level.upper()}  {group.requirement.sentence}"
-    )
-    lines = textwrap.wrap(head, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
+def finding_block(group: Group, width: int | None = None) -> str:
+    """A finding as the terminal shows it, on lines of `width` characters; without one, as a file has it: what crossed the wire is not broken
+    into lines there."""
+    finding, page = group.finding, Page(width)
+    lines = page.paragraph(title(group), "      ")
     if group.requirement.why:
-        lines += _field("why", group.requirement.why)
+        lines += page.field("why", group.requirement.why)
     if reported := bug_reports.short_line(group.requirement.id):
-        lines += [f"  {bug_reports.SHOWN}: {reported}"]
-    lines += _field("expected", finding.expected) + _field("observed", finding.observed)
+        lines += page.line(f"  {bug_reports.SHOWN}: {reported}")
+    lines += page.field("expected", finding.expected) + page.field("observed", finding.observed)
     if finding.ignored:
-        lines += _field("note", "accepted, and ignored: nobody is told that what was asked for has no effect")
+        lines += page.field("note", "accepted, and ignored: nobody is told that what was asked for has no effect")
     if finding.state:
-        lines += _field("state", finding.state)
+        lines += page.field("state", finding.state)
     if finding.strict_only:
-        lines += _field(
+        lines += page.field(
             "note", "counts in the strict reading only: null is taken for absent otherwise (--nulls compat)"
         )
     if group.outcome.repeats is False:
-        lines += _field("note", ONLY_BESIDE_OTHERS)
-    lines += _field("case", f'{finding.at or case.at}  "{case.name}" [{case.dialect}]')
+        lines += page.field("note", ONLY_BESIDE_OTHERS)
+    lines += page.field("case", place(group))
     if group.others:
-        lines += _field("also", _also(group.others))
-    lines += _wire(group)
-    lines += [f"  rerun    {group.outcome.rerun}"] if group.outcome.rerun else []
-    return "\n".join(lines)
+        lines += page.field("also", _also(group.others))
+    lines += _wire(group, page)
+    return "\n".join(lines + rerun_line(group))
 
 
-def _field(name: str, text: str) -> list[str]:
-    body = textwrap.wrap(redacted(text), WIDTH - 11, break_long_words=False, break_on_hyphens=False) or [""]
-    return [f"  {name:<8} {body[0]}", *(f"           {line}" for line in body[1:])]
+def title(group: Group) -> str:
+    """The level, the requirement and what it demands."""
+    return (
+        f"{WORDS[group.level]}  {group.requirement.id} {group.requirement.level.upper()}  {group.requirement.sentence}"
+    )
+
+
+def place(group: Group) -> str:
+    """Where the case of a finding is written, and what it is called."""
+    case = group.outcome.case
+    return f'{group.finding.at or case.at}  "{case.name}" [{case.dialect}]'
+
+
+def rerun_line(group: Group) -> list[str]:
+    """The command that shows the finding again, in one line, to be copied."""
+    return [f"  rerun    {group.outcome.rerun}"] if group.outcome.rerun else []
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Breaks texts into lines. Below `NARROW` characters the name of a field has a line of its own."""
+
+    width: int | None = None
+
+    def paragraph(self, text: str, indent: str) -> list[str]:
+        return self._wrapped(printable(text), self.width or WIDTH, indent)
+
+    def field(self, name: str, text: str) -> list[str]:
+        width = self.width or WIDTH
+        if width < NARROW:
+            return [f"  {name}", *(f"    {line}" for line in self._wrapped(printable(text), width - 4))]
+        body = self._wrapped(printable(text), width - 11)
+        return [f"  {name:<8} {body[0]}", *(f"           {line}" for line in body[1:])]
+
+    def line(self, text: str) -> list[str]:
+        """A line that a file has as it is."""
+        text = " ".join(printable(text).splitlines())
+        if self.width is None or len(text) <= self.width:
+            return [text]
+        start = text[: len(text) - len(text.lstrip())]
+        return [start + line for line in self._wrapped(text.strip(), self.width - len(start), "  ")]
+
+    def _wrapped(self, text: str, width: int, indent: str = "") -> list[str]:
+        wrapped = textwrap.wrap(
+            text,
+            max(width, LEAST),
+            subsequent_indent=indent,
+            break_long_words=self.width is not None,  # JSON has no spaces
+            break_on_hyphens=False,
+        )
+        return wrapped or [""]
 
 
 def _also(others: Sequence[Outcome]) -> str:
@@ -111,94 +158,12 @@ def _also(others: Sequence[Outcome]) -> str:
     return f"{len(others)} more: " + ", ".join(names) + (f" and {more} more" if more else "")
 
 
-def _wire(group: Group) -> list[str]:
+def _wire(group: Group, page: Page) -> list[str]:
     trace = group.outcome.trace
     if trace is None:
         return []
     lines = wire_lines(group.finding, trace.exchanges)
-    return [f"  {'wire' if n == 0 else '':<8} {line}" for n, line in enumerate(lines)]
-
-
-def summary(
-    outcomes: Sequence[Outcome],
-    catalogue: Mapping[str, Requirement],
-    level: str = "must",
-    whole: bool = True,
-    closing: str = CLOSING,
-) -> str:
-    """Totals, what was skipped and why, what could not be judged, and one plain sentence. `whole` when all cases were played; `closing` is
-    what is said of a target that breaks a requirement."""
-    return "\n".join(
-        [
-            *_totals(outcomes),
-            *_skips(outcomes),
-            *_silent(outcomes),
-            *_resting(outcomes),
-            *_errors(outcomes),
-            "",
-            sentence(outcomes, catalogue, level, whole, closing),
-        ]
-    )
-
-
-def _totals(outcomes: Sequence[Outcome]) -> list[str]:
-    found = Counter(outcome.judgement.verdict for outcome in outcomes)
-    return [
-        f"{len(outcomes)} cases: " + ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict if found[verdict])
-    ]
-
-
-def _skips(outcomes: Sequence[Outcome]) -> list[str]:
-    reasons = Counter(o.judgement.reason for o in outcomes if o.judgement.verdict is Verdict.SKIP)
-    return [f"  skipped {count}: {reason}" for reason, count in reasons.most_common()]
-
-
-def _silent(outcomes: Sequence[Outcome]) -> list[str]:
-    reasons = Counter(o.judgement.reason for o in outcomes if o.judgement.verdict is Verdict.INCONCLUSIVE)
-    return [f"  inconclusive {count}: {reason}" for reason, count in reasons.most_common()]
-
-
-def _resting(outcomes: Sequence[Outcome]) -> list[str]:
-    resting = [o for o in outcomes if o.judgement.unjudged]
-    demands = sum(o.judgement.unjudged for o in resting)
-    why = "what they rest on ended otherwise (see above)"
-    return [f"  not judged {demands} expectation(s) of {len(resting)} case(s): {why}"] if resting else []
-
-
-def _errors(outcomes: Sequence[Outcome]) -> list[str]:
-    broken = [outcome for outcome in outcomes if outcome.judgement.verdict is Verdict.ERROR]
-    reasons = Counter(outcome.judgement.reason for outcome in broken)
-    first = {o.judgement.reason: o.case for o in reversed(broken)}
-    return [
-        f'  could not judge {first[reason].at} "{first[reason].name}" [{first[reason].dialect}]{_and_more(count)}: {reason}'
-        for reason, count in reasons.items()
-    ]
-
-
-def _and_more(count: int) -> str:
-    return f" and {count - 1} more" if count > 1 else ""
-
-
-def sentence(
-    outcomes: Sequence[Outcome],
-    catalogue: Mapping[str, Requirement],
-    level: str,
-    whole: bool = True,
-    closing: str = CLOSING,
-) -> str:
-    """Whether the target breaks what it must not."""
-    broken = broken_requirements(outcomes, catalogue, level)
-    if broken:
-        return f"{closing}: {len(broken)} requirement(s) broken: {', '.join(broken)}."
-    judged = {name for o in outcomes for name, verdict in o.judgement.requirements.items() if verdict is Verdict.PASS}
-    if not whole:
-        return f"No verdict: the run did not get to its end. Nothing required was seen broken in {len(judged)} requirements."
-    if any(outcome.judgement.verdict is Verdict.ERROR for outcome in outcomes):
-        return f"Could not be judged in full: nothing required was seen broken in {len(judged)} requirements, but cases failed to run."
-    return f"Nothing required is broken: {len(judged)} requirements were judged and kept."
-
-
-def broken_requirements(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement], level: str) -> list[str]:
-    levels = {name: requirement.level for name, requirement in catalogue.items()}
-    found = (f for o in outcomes for f in o.judgement.findings if not f.strict_only)
-    return sorted({f.requirement for f in found if counts(f.level(levels), level)})
+    if page.width is not None and page.width < NARROW:
+        return ["  wire", *(part for line in lines for part in page.line(f"    {line.lstrip()}"))]
+    named = [f"  {'wire' if n == 0 else '':<8} {line}" for n, line in enumerate(lines)]
+    return [part for line in named for part in page.line(line)]

@@ -56,7 +56,8 @@ class Finding:
     the HTTP exchanges in the trace that show it. `strict_only` marks a breach that only the strict reading of null counts.
     `duplicates_invariant` marks a demand that an invariant judges as well; it is dropped when that one has spoken. `ignored` when what was
     asked for was accepted and had no effect. `timing` when only the clock says so. `cap` is the strongest
-    level that the finding counts at, where a case about a weaker requirement brought it about.
+    level that the finding counts at, where a case about a weaker requirement brought it about. `known` is the reason for which a baseline
+    excuses it.
     """
 
     requirement: str
@@ -70,6 +71,7 @@ class Finding:
     ignored: bool = False
     cap: str | None = None
     timing: bool = False
+    known: str = ""
 
     def level(self, levels: Mapping[str, str]) -> str:
         """The level of its requirement, or the cap where that is weaker."""
@@ -100,7 +102,8 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the evidence of one case amounts to."""
+    """What the evidence of one case amounts to. `known` are the reasons for which a baseline excuses all that fails it; `flaky` when that is
+    because it did not fail each time it was played."""
 
     verdict: Verdict
     requirements: Mapping[str, Verdict]
@@ -108,6 +111,13 @@ class Judgement:
     reason: str = ""
     unjudged: int = 0  # expectations that rest on `cause`
     cause: Cause | None = None
+    known: str = ""
+    flaky: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the case fails its run."""
+        return self.verdict is Verdict.FAIL and not self.known
 
 
 def requirement_verdicts(evidence: Iterable[Evidence], about: Iterable[str]) -> dict[str, Verdict]:

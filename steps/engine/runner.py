@@ -10,6 +10,7 @@ import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Protocol
@@ -30,7 +31,7 @@ from rollout_conformance.steps.engine.standstill import Standstill
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import Target
 from rollout_conformance.steps.engine.time_limit import JUDGING_S, time_limit
-from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.engine.trace import Exchange, Trace
 
 CASE_S = 120.0  # no case may take longer, whatever it waits for
 LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
@@ -104,6 +105,7 @@ class Runner(Generic[S, V]):
     restarts: Counter[str] = field(default_factory=Counter)  # by variant
     start_s: float = 0.0  # what the first start of the target took
     standstill: Standstill = field(init=False)
+    on_exchange: Callable[[Case, Exchange], None] | None = None  # called when an exchange of a case has ended
 
     def __post_init__(self) -> None:
         self.standstill = Standstill(self.last_activity)
@@ -186,7 +188,7 @@ class Runner(Generic[S, V]):
 
     async def _once(self, case: Case, apart: bool = False) -> Outcome:
         since = time.monotonic()
-        trace = Trace()
+        trace = Trace(on_close=partial(self.on_exchange, case) if self.on_exchange else None)
         if self.standstill.reason is not None:
             return Outcome(case, self._not_played(), trace, 0.0, self.rerun(case))
         most_s = LIVE_CASE_S if self.options.live else CASE_S

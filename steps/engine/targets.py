@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ from rollout_conformance.steps.engine.process_guard import GUARD
 from rollout_conformance.steps.paths import ROOT
 
 READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is noticed at once
+LOOK_AGAIN_S = 0.2  # between two looks at a target that is still starting
+STARTING = (502, 503, 504)  # what a server, or a proxy before it, answers as long as it starts
 FIRST_ANSWER_S = 10.0  # a server that is there answers within this, on a busy machine too
 UVICORN = [sys.executable, "-m", "uvicorn"]
 GRACE_S = 15.0  # how long a target may take to end after SIGTERM before it is killed
@@ -155,8 +158,25 @@ def _tail(target: Target) -> str:
     return "\nIts last words:\n  " + "\n  ".join(lines) if lines else " It wrote nothing."
 
 
-async def reachable(base_url: str, headers: Mapping[str, str] | None = None, path: str = "/health") -> None:
-    """Raises `SuiteError` when nothing answers HTTP at `base_url`: at once when nothing listens, else after as long as a busy server may take."""
+async def within(wait_s: float, base_url: str, headers: Mapping[str, str] | None = None, path: str = "/health") -> None:
+    """Wait until the target is reachable and does not answer 502, 503 or 504, at most `wait_s` seconds. Raises as `reachable` does."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            status = await reachable(base_url, headers, path)
+            if status not in STARTING or time.monotonic() >= deadline:
+                return
+        except SuiteError as error:
+            if time.monotonic() >= deadline:
+                raise SuiteError(
+                    f"{error} It was waited for {wait_s:g} s (--wait)." if wait_s else str(error)
+                ) from None
+        await asyncio.sleep(min(LOOK_AGAIN_S, max(0.0, deadline - time.monotonic())))
+
+
+async def reachable(base_url: str, headers: Mapping[str, str] | None = None, path: str = "/health") -> int:
+    """The status of `path`. Raises `SuiteError` when nothing answers HTTP at `base_url`: at once when nothing listens, else after as long as
+    a busy server may take."""
     status: int | None = None
     try:
         async with (
@@ -182,6 +202,7 @@ async def reachable(base_url: str, headers: Mapping[str, str] | None = None, pat
         raise SuiteError(
             f"{base_url}{path} answers HTML ({reply.status_code}). This looks like a web page, not an API."
         )
+    return reply.status_code
 
 
 def _unreachable(base_url: str, fault: str) -> str:

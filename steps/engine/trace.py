@@ -70,7 +70,8 @@ class Trace:
     """Grows only. Listeners hear every event, so that a session can wait for one without polling; `by_name` are the events by rollout and
     name, so that who waits for one need not read all of them after each.
 
-    `troubles` are failures of the suite itself while the case was played: what follows from one is not judged.
+    `on_close` is called with each exchange that ended. `troubles` are failures of the suite itself while the case was played: what follows
+    from one is not judged.
     """
 
     epoch: float = field(default_factory=monotonic)
@@ -79,6 +80,7 @@ class Trace:
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     by_name: dict[tuple[str, str], list[Event]] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
+    on_close: Callable[[Exchange], None] | None = None
 
     def now(self) -> float:
         return monotonic() - self.epoch
@@ -93,6 +95,8 @@ class Trace:
         """Record how exchange `n` ended; the first ending stands."""
         if self.exchanges[n].ended is None:
             self.exchanges[n] = replace(self.exchanges[n], response=response, fault=fault, ended=self.now())
+            if self.on_close is not None:
+                self.on_close(self.exchanges[n])
 
     def event(self, rollout: str, role: str, name: str, exchange: int) -> Event:
         happened = Event(len(self.events), self.now(), rollout, role, name, exchange)

@@ -96,3 +96,8 @@ or `error` is the whole chunk."
     def fails(self) -> bool:
         """Whether this is anything but a complete good response: what a router may count as a failure of the backend."""
         return self.gives_nothing or self.is_incomplete
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether a router may take the backend out of service for it. A 4xx is the fault of the client, except of one that is too fast."""
+        return self.status >= 500 or self.status in (408, 429) or self.is_incomplete

@@ -11,12 +11,11 @@ from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.failure_report import collapse, finding_block
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
-from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import DEFAULT, profile_of
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.pytest_plugin import markers, options, own_files
-from rollout_conformance.steps.pytest_plugin.bdd_reporting import NotConformant, report_scenario
+from rollout_conformance.steps.pytest_plugin import allure_report, markers, options, own_files
+from rollout_conformance.steps.pytest_plugin.bdd_reporting import Failed, NotConformant, report_scenario
 from rollout_conformance.steps.pytest_plugin.run_options import run_options_of
 from rollout_conformance.steps.pytest_plugin.session import SuiteItem, session_of
 from rollout_conformance.steps.run_setup import card_of
@@ -72,21 +71,24 @@ class CaseItem(SuiteItem):
         live = ("vllm",) if case.live is not None else ()
         for mark in (*case.requirements, *sorted(case.tags), case.dialect, *live):
             self.add_marker(mark)
+        allure_report.mark(self, profile_of(case.profile).catalogue.get(next(iter(case.requirements), "")))
 
     def runtest(self) -> None:
         player = session_of(self.config).player
         outcome = player.verdict(self, [item for item in self.session.items if isinstance(item, CaseItem)])
         if self.scenario is not None:
             report_scenario(self, self.scenario, outcome)
+        allure_report.write(self.config, outcome)
         judgement = outcome.judgement
         if judgement.verdict is Verdict.SKIP:
             pytest.skip(judgement.reason)
         if judgement.verdict is Verdict.INCONCLUSIVE:
             pytest.xfail(f"inconclusive: {judgement.reason}")
-        known = player.baseline.excuses(outcome)
-        if known is not None:
-            pytest.xfail(f"known: {known}")
-        if judgement.verdict in (Verdict.FAIL, Verdict.ERROR):
+        if judgement.known:
+            pytest.xfail(f"{'flaky' if judgement.flaky else 'known'}: {judgement.known}")
+        if judgement.verdict is Verdict.FAIL:
+            raise Failed(outcome)
+        if judgement.verdict is Verdict.ERROR:
             raise NotConformant(outcome)
 
     def repr_failure(
@@ -94,7 +96,7 @@ class CaseItem(SuiteItem):
     ) -> str | TerminalRepr:
         if not isinstance(excinfo.value, NotConformant):
             return super().repr_failure(excinfo, style)
-        outcome: Outcome = excinfo.value.args[0]
+        outcome = excinfo.value.outcome
         if outcome.judgement.verdict is Verdict.ERROR:
             return f"COULD NOT JUDGE  {outcome.case.at}\n  {outcome.judgement.reason}"
         groups = collapse([outcome], profile_of(outcome.case.profile).catalogue)

@@ -1,14 +1,15 @@
 """Plays every selected case when the first verdict is needed, and returns the verdicts in pytest's order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from rollout_conformance.steps import baseline
+from rollout_conformance.steps import baseline_check, baseline_file, case_catalog, known_flaky
+from rollout_conformance.steps.baseline_check import Scope
 from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import ENDING
@@ -37,7 +38,7 @@ class Player:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.baseline = baseline.load(options.of(config).baseline)
+        self.baseline = baseline_file.load(options.of(config).baseline, options.of(config).level)
         self.loop: asyncio.Runner | None = None
         self.runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self.tasks: dict[str, asyncio.Task[Outcome]] = {}
@@ -50,7 +51,7 @@ class Player:
         self.loop = self.loop or asyncio.Runner()
         if item.nodeid not in self.tasks:
             early_end.run(self._launch(items), self.loop)
-        outcome = early_end.run(self._wait(item), self.loop)
+        outcome = self.baseline.marked(early_end.run(self._wait(item), self.loop))
         self.outcomes.append(outcome)
         return outcome
 
@@ -84,7 +85,7 @@ class Player:
             await asyncio.wait(before)
         if case.dialect not in run.dialects:
             return _not_played(run, case)
-        outcome = await run.runner.play(run.applicable([case])[0])
+        outcome = await known_flaky.played(run, run.applicable([case])[0], self.baseline)
         if ENDING.reason is not None:  # an outcome of the time when everything is being ended is no evidence
             raise asyncio.CancelledError
         return outcome
@@ -140,7 +141,7 @@ class Player:
         with ReportWriter.of_run(file, runs[0], planned) as writer:
             writer.catalogue = {name: entry for run in runs for name, entry in run.profile.catalogue.items()}
             for outcome in self.outcomes:
-                writer.result(outcome)
+                writer.result(self.baseline.marked(outcome))
             for one in fuzzed:
                 writer.coverage(one.shown, one.coverage)
             writer.aborted = interrupted
@@ -151,9 +152,22 @@ class Player:
         reported = {id(outcome) for outcome in self.outcomes}
         return [task.result() for task in ended if task.exception() is None and id(task.result()) not in reported]
 
+    def stale(self) -> list[str]:
+        """Which entries of the baseline are to be changed."""
+        profiles = dict.fromkeys(outcome.case.profile for outcome in self.outcomes)
+        given = options.of(self.config)
+        dialects = frozenset(dialect for run, _ in self.runs.values() for dialect in run.dialects)
+
+        def cases() -> Iterator[Case]:
+            yield from (outcome.case for outcome in self.outcomes)
+            yield from (case for name in profiles for case in case_catalog.every(name))
+
+        scope = Scope(cases, None if given.dialect else dialects)
+        return baseline_check.lines(baseline_check.stale(self.baseline, self.outcomes, scope))
+
     @property
     def failed(self) -> bool:
-        return any(o.judgement.verdict is Verdict.FAIL and self.baseline.excuses(o) is None for o in self.outcomes)
+        return any(self.baseline.marked(outcome).judgement.failed for outcome in self.outcomes)
 
     async def _end(self) -> None:
         for task in self.tasks.values():

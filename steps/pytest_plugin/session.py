@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,10 @@ _session = pytest.StashKey["Session"]()
 
 
 class SuiteItem(pytest.Item):
-    """An item of the suite."""
+    """An item of the suite. Its id is what its text is parsed to: pytest finds items of an earlier session (--lf, --ff, --sw) by that."""
+
+    def __init__(self, name: str, parent: pytest.Collector, **kw: Any) -> None:
+        super().__init__(name, parent, nodeid=f"{parent.nodeid}::{name}", **kw)
 
 
 def session_of(config: pytest.Config) -> "Session":
@@ -61,7 +65,7 @@ class Session:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        stale = self.player.baseline.stale() if self.player.outcomes else []
+        stale = self.player.stale()
         self.player.close(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED or ENDING.reason is not None)
         if ENDING.reason is not None:
             session.exitstatus = _exit_code(ENDING.reason, self.player)
@@ -101,6 +105,5 @@ def _show_early_end(reporter: "pytest.TerminalReporter", player: Player) -> None
     reporter.write_line(f"{len(player.outcomes)} of {len(player.tasks)} cases had been played.")
     for name in dict.fromkeys(outcome.case.profile for outcome in player.unreported):
         mine = [outcome for outcome in player.unreported if outcome.case.profile == name]
-        unexcused = [outcome for outcome in mine if player.baseline.excuses(outcome) is None]
-        for group in collapse(unexcused, PROFILES[name].catalogue):
+        for group in collapse(map(player.baseline.marked, mine), PROFILES[name].catalogue):
             reporter.write_line(finding_block(group) + "\n")

@@ -21,17 +21,31 @@ def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]
         yield "", written  # what is no table is told with all else that is wrong with the case
         return
     case = {key: value for key, value in written.items() if key != "examples"}
-    seen: dict[str, int] = {}
+    titled = set(PLACEHOLDER.findall(str(case.get("name", ""))))
+    seen: dict[tuple[str, ...], int] = {}
     for n, row in enumerate(table):
         at = (*path, "examples", n)
         if list(row) != list(table[0]):
             told = f"this row has the columns {', '.join(map(str, row))}; the first has {', '.join(map(str, table[0]))}"
             raise source.problem(at, told)
         name = _name(row)
-        if name in seen:
-            raise source.problem(at, f"this row equals row {seen[name] + 1}; take one of them out")
-        seen[name] = n
-        yield f"[{name}]", _filled(source, path, case, row)
+        title = tuple(str(row[column]) for column in row if column in titled)
+        if (name, *title) in seen:
+            raise source.problem(at, f"this row equals row {seen[name, *title] + 1}; take one of them out")
+        seen[name, *title] = n
+        yield _suffix(row, titled), _filled(source, path, case, row)
+
+
+def outline_suffix(title: str, row: Mapping[str, str]) -> str:
+    """What is appended to the title of an outline: the values of a row that the title does not have."""
+    values = [value for column, value in row.items() if f"<{column}>" not in title]
+    return f"[{'-'.join(values)}]" if values else ""
+
+
+def _suffix(row: Mapping[str, Any], titled: set[str]) -> str:
+    """The values of a row that its title does not have."""
+    rest = {column: value for column, value in row.items() if column not in titled}
+    return f"[{_name(rest)}]" if rest else ""
 
 
 def _filled(source: Source, path: Path_, value: object, row: Mapping[str, object]) -> object:

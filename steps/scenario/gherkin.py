@@ -30,6 +30,7 @@ from rollout_conformance.steps.engine.yaml_source import BLOCK
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.scenario.case_template import IDENTIFIER, CaseTemplate, requirement
+from rollout_conformance.steps.scenario.examples import outline_suffix
 from rollout_conformance.steps.scenario.sentences import look_up, shown
 
 KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
@@ -177,7 +178,7 @@ class _Compiler:
         rows = [row for table in self.template.examples for row in table.as_contexts()]
         if not rows:
             return [(self.template.name, {})]
-        names = [f"{self.template.render(row).name}[{'-'.join(row.values())}]" for row in rows]
+        names = [self.template.render(row).name + outline_suffix(self.template.name, row) for row in rows]
         places = [row.location for table in self.written.examples for row in table.table_body or ()]
         for n, name in enumerate(names):
             if name in names[:n]:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rollout_conformance.steps.baseline import Baseline, Entry
 from rollout_conformance.steps.engine import html, report, report_file
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.failure_report import collapse, finding_block, summary
+from rollout_conformance.steps.engine.failure_report import collapse, finding_block
 from rollout_conformance.steps.engine.findings import (
     Finding,
     Judgement,
@@ -24,6 +23,7 @@ from rollout_conformance.steps.engine.findings import (
 )
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.run_summary import summary
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import PROFILES
@@ -77,7 +77,7 @@ def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_
 
 def test_the_last_sentence_is_plain() -> None:
     assert summary([outcome("a", FOUND)], CATALOGUE, closing=PROFILES["rollout"].closing).endswith(
-        "Not fit to train on: 1 requirement(s) broken: ROLLOUT-094."
+        "Not fit to train on: 1 requirement broken: ROLLOUT-094."
     )
     good = summary([outcome("a", Satisfied("ROLLOUT-094"))], CATALOGUE)
     assert good.endswith("Nothing required is broken: 1 requirements were judged and kept.")
@@ -233,18 +233,6 @@ def test_of_many_exchanges_and_findings_a_page_has_the_first(tmp_path: Path) -> 
 )
 def test_secrets_are_masked_and_tokens_are_not(text: str, shown: str) -> None:
     assert redacted(text) == shown
-
-
-def test_a_known_failure_is_excused_and_a_stale_entry_is_not() -> None:
-    known = Baseline(
-        [
-            Entry(case="o*", requirement="ROLLOUT-094", reason="old agent"),
-            Entry(requirement="ROLLOUT-001", reason="gone"),
-        ]
-    )
-    assert known.excuses(outcome("one", FOUND)) == "old agent"
-    assert known.excuses(outcome("two", FOUND)) is None
-    assert [line.partition(" ")[0] for line in known.stale()] == ["ROLLOUT-001"]
 
 
 def test_a_skip_says_why() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rollout_conformance.steps import baseline, case_catalog, lint
+from rollout_conformance.steps import case_catalog, lint
+from rollout_conformance.steps.baseline import Baseline
 from rollout_conformance.steps.cli import cli
 from rollout_conformance.steps.commands.conclusion import conclude
 from rollout_conformance.steps.commands.exit_code import FINDINGS, NO_JUDGEMENT, OK
@@ -121,7 +122,7 @@ def test_a_run_that_judges_nothing_could_not_judge(tmp_path: Path, capsys: pytes
     file = written(tmp_path, a_yaml=ROLLOUT) / "a.yaml"
     (case, *_) = case_catalog.among([file], PROFILES["rollout"])
     silent = Outcome(case, Judgement(Verdict.INCONCLUSIVE, {}, (), "the occasion never arose"), None, 0.0, "")
-    assert conclude(RunOptions(), [silent], baseline.load(None), 1) == NO_JUDGEMENT
+    assert conclude(RunOptions(), [silent], Baseline(), 1) == NO_JUDGEMENT
     assert "Nothing was judged" in capsys.readouterr().err
     held = Outcome(case, Judgement(Verdict.PASS, {"ROLLOUT-112": Verdict.PASS}), None, 0.0, "")
-    assert conclude(RunOptions(), [silent, held], baseline.load(None), 2) == OK
+    assert conclude(RunOptions(), [silent, held], Baseline(), 2) == OK

@@ -321,7 +321,7 @@ def outcome(*evidence: Finding | Satisfied) -> Outcome:
 @pytest.mark.parametrize(
     ("evidence", "code", "words"),
     [
-        (Finding("ROLLOUT-094", "one", "another"), 1, "Not fit to train on: 1 requirement(s) broken: ROLLOUT-094."),
+        (Finding("ROLLOUT-094", "one", "another"), 1, "Not fit to train on: 1 requirement broken: ROLLOUT-094."),
         (Satisfied("ROLLOUT-094"), 2, "No verdict: the run did not get to its end."),
     ],
 )

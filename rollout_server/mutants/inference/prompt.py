@@ -1,7 +1,7 @@
 """Defects of the prompt: parts of the conversation that the policy does not see, or sees changed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rollout_conformance.rollout_server.common.errors import ApiError
@@ -19,6 +19,16 @@ from rollout_conformance.rollout_server.mutants.inference.patches import compact
 def _first_parts(messages: Any) -> Any:
     """Only the first part of a message is read."""
     return [{**m, "content": m["content"][:1]} if isinstance(m.get("content"), list) else m for m in messages]
+
+
+def _without_parts_of(role: str) -> Callable[[Any], Any]:
+    """Content in parts is read in messages of other roles only."""
+
+    def history(messages: Any) -> Any:
+        empty = [m.get("role") == role and isinstance(m.get("content"), list) for m in messages]
+        return [{**m, "content": ""} if drops else m for m, drops in zip(messages, empty, strict=True)]
+
+    return history
 
 
 def _one_system_message(messages: Any) -> Any:
@@ -101,6 +111,18 @@ MUTANTS = (
         breaks="014",
         what="only the first part of a message is read",
         patch=after(chat_prompt, "history", _first_parts),
+    ),
+    Mutant(
+        "tool_parts_dropped",
+        breaks="014",
+        what="the result of a tool in parts is read as empty",
+        patch=after(chat_prompt, "history", _without_parts_of("tool")),
+    ),
+    Mutant(
+        "assistant_parts_dropped",
+        breaks="014",
+        what="an assistant message in parts is read as empty",
+        patch=after(chat_prompt, "history", _without_parts_of("assistant")),
     ),
     Mutant(
         "partless",

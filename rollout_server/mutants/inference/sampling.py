@@ -82,6 +82,26 @@ MUTANTS = (
         patch=after(fake_logprobs, "top_count", lambda count: min(count, 1)),
     ),
     Mutant(
+        "copies_under_a_seed",
+        breaks="036",
+        what="the choices of a request with a seed are copies of one",
+        patch=around(
+            sampling, "words", lambda original, request, n: original(request, n if request.seed is None else 0)
+        ),
+    ),
+    Mutant(
+        "top_p_ignored",
+        breaks="064",
+        what="top_p is accepted and has no effect",
+        patch=put(sampling, "is_narrow", lambda request: False),
+    ),
+    Mutant(
+        "one_default_seed",
+        breaks="065",
+        what="requests without a seed have the seed 1",
+        patch=put(sampling, "seed", lambda request: 1 if request.seed is None else request.seed),
+    ),
+    Mutant(
         "finish_always_stop",
         breaks="038",
         also=("020", "034", "035"),

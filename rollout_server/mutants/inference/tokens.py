@@ -35,6 +35,15 @@ def _positive(entries: Entries) -> Entries:
     return ({**first, "logprob": 0.25, "top_logprobs": top}, *rest)
 
 
+def _halved(entries: Entries) -> Entries:
+    """Divided by a temperature of 2 after the softmax: no probabilities any more."""
+    return tuple({**_half(entry), "top_logprobs": [_half(one) for one in entry["top_logprobs"]]} for entry in entries)
+
+
+def _half(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "logprob": entry["logprob"] / 2}
+
+
 def _usage(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[], None]:
     return after(chat_completion, "usage", lambda usage: {**usage, **change(usage)})
 
@@ -88,6 +97,12 @@ def _polished(message: dict[str, Any]) -> dict[str, Any]:
 
 
 MUTANTS = (
+    Mutant(
+        "logprobs_halved",
+        breaks="066",
+        what="logprobs are divided by 2 after the softmax",
+        patch=_logprobs(_halved),
+    ),
     Mutant(
         "usage_sum_wrong",
         breaks="010",

@@ -1,11 +1,14 @@
 """Defects of failover and resumed streams."""
 
+from collections import Counter
 from typing import Any
 
-from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
+from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, every, put
 from rollout_conformance.rollout_server.router import failover, routing, stream_migration, usage
 from rollout_conformance.rollout_server.router import streaming as target
 from rollout_conformance.rollout_server.router.backend_pool import Backend, BackendPool
+from rollout_conformance.rollout_server.router.failover import OpenResponse
+from rollout_conformance.rollout_server.router.routing import Choice
 from rollout_conformance.rollout_server.router.streaming import Stream
 
 
@@ -28,7 +31,48 @@ def _from_the_start(body: Any, progress: Any) -> dict[str, Any]:
     return dict(body)
 
 
+async def _notes_rejections(original: Any, lifecycle: Any, choice: Choice, *more: Any) -> OpenResponse:
+    """A backend counts as broken after ten 4xx without a success between them."""
+    opened: OpenResponse = await original(lifecycle, choice, *more)
+    backend = choice.backend
+    _rejections[backend.spec.name] = _rejections[backend.spec.name] + 1 if opened.reply.status >= 400 else 0
+    return opened
+
+
+def _few_rejections(found: list[Choice]) -> list[Choice]:
+    return [choice for choice in found if _rejections[choice.backend.spec.name] < 10]
+
+
+def _leaks_streams(original: Any, self: OpenResponse) -> None:
+    """The load of a backend does not fall after a stream."""
+    load = self.choice.backend.running
+    original(self)
+    if self.chunks is not None:
+        self.choice.backend.running = load
+
+
+_rejections: Counter[str] = Counter()
+
 MUTANTS = (
+    Mutant(
+        "rejections_are_failures",
+        breaks="004",
+        what="a backend that returned ten 4xx receives no requests",
+        patch=every(
+            around(failover, "open_one", _notes_rejections),
+            after(routing, "choices", _few_rejections),
+        ),
+    ),
+    Mutant(
+        "load_never_falls",
+        breaks="017",
+        also=("033",),
+        what="the backend with the least load receives each request, and the load does not fall after a stream",
+        patch=every(
+            around(OpenResponse, "close", _leaks_streams),
+            after(routing, "choices", lambda found: sorted(found, key=lambda choice: choice.backend.running)),
+        ),
+    ),
     Mutant(
         "failover_missing",
         breaks="003",

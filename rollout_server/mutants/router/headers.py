@@ -23,6 +23,7 @@ from rollout_conformance.rollout_server.router import (
     request_auth,
     service,
 )
+from rollout_conformance.rollout_server.router.backend_pool import Backend
 
 HOP = ("connection", "keep-alive", "te", "upgrade", "proxy-authorization", "x-rc-hop")
 
@@ -74,6 +75,17 @@ async def _broken(self: Any, request: Request) -> Response:
     raise RuntimeError
 
 
+def _of_the_first(original: Callable[[Backend], dict[str, str]]) -> Callable[[Backend], dict[str, str]]:
+    """The credentials that were set for the first backend stay in the requests to the others."""
+    kept: dict[str, str] = {}
+
+    def credentials(backend: Backend) -> dict[str, str]:
+        kept.update({} if kept else original(backend))
+        return dict(kept)
+
+    return credentials
+
+
 MUTANTS = (
     Mutant(
         "request_id_made_anew",
@@ -109,6 +121,12 @@ MUTANTS = (
         breaks="052",
         what="client keys are forwarded to backends",
         patch=_copying(lambda name: name in KEYS),
+    ),
+    Mutant(
+        "one_key_for_all_backends",
+        breaks="069",
+        what="every backend receives the key of the first one",
+        patch=put(backend_client, "credentials", _of_the_first(backend_client.credentials)),
     ),
     Mutant(
         "hop_headers_passed_on",

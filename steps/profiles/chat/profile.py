@@ -63,6 +63,7 @@ PROFILE: Profile[ChatState, CaseView] = Profile(
         without_ids.counted,
         without_ids.spelled,
         tokens.alternatives,
+        tokens.alternatives_together,
         prompts.prompts,
         completions.finish_reasons,
         calls.calls,

@@ -11,3 +11,13 @@ class RouterCard(ServerCard):
     model: str | None = Field(
         None, description="the model that the router knows its backends to serve; default: rc-model"
     )
+    backend_keys: dict[str, str] = Field(
+        default_factory=dict,
+        description="the keys with which the router authenticates to its backends, by the names a, b, c and d of the backends",
+    )
+
+    def declares(self, need: str) -> bool:
+        return super().declares(need) or (need == "backend_keys" and len(self.backend_keys) > 1)
+
+    def secrets(self) -> list[str]:
+        return [*super().secrets(), *filter(None, self.backend_keys.values())]

@@ -101,7 +101,9 @@ def _down(case: Case) -> bool:
 
 def _by_itself(view: CaseView, scripts: Scripts, response: ChatResponse) -> Cause:
     reason = f"the router returned {response.status} without sending the request to a backend"
-    failed = {name for one in scripts for (name, _), line in zip(one.received, one.played, strict=True) if line.fails}
+    failed = {
+        name for one in scripts for (name, _), line in zip(one.received, one.played, strict=True) if line.is_outage
+    }
     if len(failed) >= BACKENDS:
         return Cause(f"{reason}, after each backend had failed in this case", None, response.n)
     if not view.extra.get("apart"):
@@ -110,7 +112,14 @@ def _by_itself(view: CaseView, scripts: Scripts, response: ChatResponse) -> Caus
         return Cause(reason, None, response.n)
     expected = f"{OK}: no other request is running, and every backend answered greetings just before"
     observed = f"{response.shown()}, and no request at a backend"
-    return Cause(reason, Finding("ROUTER-001", expected, observed, (response.n,)), response.n + 1)
+    requirement = "ROUTER-004" if _only_rejected(scripts) else "ROUTER-001"
+    return Cause(reason, Finding(requirement, expected, observed, (response.n,)), response.n + 1)
+
+
+def _only_rejected(scripts: Scripts) -> bool:
+    """Whether backends returned nothing worse than 4xx, which is no reason to take them out of service."""
+    played = [line for script in scripts for line in script.played]
+    return any(line.gives_nothing for line in played) and not any(line.is_outage for line in played)
 
 
 def _finding(case: Case, view: CaseView, scripts: Scripts, response: ChatResponse) -> Cause:

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator
 
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.http.keys import WRONG_KEY
 from rollout_conformance.steps.peers.scripted_backends import BackendScript
 from rollout_conformance.steps.profiles.chat.invariants.errors import request_text
 from rollout_conformance.steps.profiles.chat.view import CaseView
+from rollout_conformance.steps.profiles.router.card import RouterCard
 from rollout_conformance.steps.profiles.router.context import RouterContext
 
 SECRET = "rc-engine-internals"
@@ -42,11 +44,26 @@ def _internals(text: str, ports: Iterable[str]) -> str | None:
     return next((one.group() for one in found if one), SECRET if SECRET in text else None)
 
 
+def keys_of_backends_apart(view: CaseView) -> Iterator[Evidence]:
+    """Each backend may learn its own key only."""
+    card = view.context.card
+    assert isinstance(card, RouterCard)
+    for backend, request in _received(view) if card.backend_keys else ():
+        others = {key: name for name, key in card.backend_keys.items() if name != backend and key}
+        found = [(name, others[key]) for name, value in request.headers for key in others if key in value]
+        observed = f"that of backend {found[0][1]} in {found[0][0]!r} at backend {backend}" if found else ""
+        yield (Finding("ROUTER-069", "no key of another backend", observed) if found else Satisfied("ROUTER-069"))
+
+
+def _received(view: CaseView) -> Iterator[tuple[str, Request]]:
+    scripts: list[BackendScript] = view.extra.get("scripts", [])
+    return (one for script in scripts for one in script.received)
+
+
 def no_client_keys_forwarded(view: CaseView) -> Iterator[Evidence]:
     """A client's key is for the router only: those who run a backend must not learn it."""
-    scripts: list[BackendScript] = view.extra.get("scripts", [])
     keys = {key for key in (view.context.key, *view.context.card.keys.values()) if key}
-    for backend, request in (one for script in scripts if keys for one in script.received):
+    for backend, request in _received(view) if keys else ():
         found = [name for name, value in request.headers if any(key in value for key in keys)]
         observed = f"one in {found[0]!r} at backend {backend}" if found else ""
         yield (

@@ -27,7 +27,11 @@ from rollout_conformance.steps.profiles.router.cause import cause
 from rollout_conformance.steps.profiles.router.context import RouterContext, RouterSession
 from rollout_conformance.steps.profiles.router.disturbing_cases import disturbs
 from rollout_conformance.steps.profiles.router.greeting import greeting, read_probe
-from rollout_conformance.steps.profiles.router.invariants import no_client_keys_forwarded, no_leaks
+from rollout_conformance.steps.profiles.router.invariants import (
+    keys_of_backends_apart,
+    no_client_keys_forwarded,
+    no_leaks,
+)
 from rollout_conformance.steps.profiles.router.mistakes import mistakes
 from rollout_conformance.steps.profiles.router.recovery import Greeter
 from rollout_conformance.steps.profiles.router.request_fidelity import requests_unmodified
@@ -179,7 +183,7 @@ PROFILE = Profile(
     ),
     peers=peers,
     read=read_case,
-    invariants=(no_leaks, no_client_keys_forwarded, requests_unmodified, response_unmodified),
+    invariants=(no_leaks, no_client_keys_forwarded, keys_of_backends_apart, requests_unmodified, response_unmodified),
     fuzz=Fuzz(
         fuzz_adapter,
         conforms="ROUTER-300",

@@ -37,7 +37,9 @@ def imported_by(words: Sequence[str]) -> tuple[int, float, set[str]]:
     return code, seconds, set(modules)
 
 
-@pytest.mark.parametrize("words", [("--help",), ("--version",), ("explain", "ROLLOUT-112"), ("report", "--help")])
+@pytest.mark.parametrize(
+    "words", [("--help",), ("--version",), ("explain", "ROLLOUT-112"), ("requirements",), ("report", "--help")]
+)
 def test_a_small_command_imports_no_profile_and_no_large_library(words: Sequence[str]) -> None:
     code, seconds, modules = imported_by(words)
     assert code == 0

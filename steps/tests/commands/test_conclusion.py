@@ -36,7 +36,7 @@ KNOWN = Entry(case="bad", requirement=ABOUT, reason="a known defect")
         ([FAILED, ERROR], 2, (), FINDINGS),
         ([PASSED, ERROR], 2, (), NO_JUDGEMENT),
         ([PASSED, FAILED], 2, (KNOWN,), OK),
-        ([PASSED], 1, (KNOWN,), FINDINGS),  # the defect is repaired: remove the entry
+        ([outcome("bad", Verdict.PASS)], 1, (KNOWN,), FINDINGS),  # the defect is repaired: remove the entry
         ([SKIPPED], 1, (), NO_JUDGEMENT),
         ([OPEN], 1, (), NO_JUDGEMENT),
         ([], 0, (), NO_JUDGEMENT),
@@ -59,8 +59,8 @@ def test_each_requirement_that_is_broken_is_shown_with_the_command_to_run_it_aga
 
 
 def test_an_entry_of_the_baseline_that_nothing_needs_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    conclude(RunOptions(), [PASSED], Baseline([KNOWN]), 1)
-    assert "BASELINE  ROLLOUT-094 in 'bad' is listed as known (a known defect)" in capsys.readouterr().out
+    conclude(RunOptions(), [outcome("bad", Verdict.PASS)], Baseline([KNOWN]), 1)
+    assert 'BASELINE  ROLLOUT-094 in "bad" is listed as known (a known defect)' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("outcomes", "code"), [([PASSED, FAILED], FINDINGS), ([PASSED], NO_JUDGEMENT)])

@@ -16,11 +16,11 @@ def test_a_requirement_is_shown_with_its_sentence_and_its_cases() -> None:
     assert "  case      features/rollout/first.feature:6  Five plus three [sync]\n" in shown
 
 
-@pytest.mark.parametrize("name", ["ROLLOUT-999", "nothing", "SOAP-001"])
-def test_an_id_that_does_not_exist_is_refused_with_an_example(name: str) -> None:
+@pytest.mark.parametrize("name", ["ROLLOUT-999999", "zzzz", "SOAP-001"])
+def test_an_id_that_does_not_exist_is_refused_with_what_is_near(name: str) -> None:
     result = CliRunner().invoke(cli, ["explain", name])
     assert isinstance(result.exception, SuiteError)
-    assert str(result.exception) == f"explain {name}: no such requirement. Ids look like ROLLOUT-001."
+    assert str(result.exception).startswith(f"explain {name}: no such requirement. ")
 
 
 @pytest.mark.parametrize("profile", PROFILES)

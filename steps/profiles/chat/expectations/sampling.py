@@ -1,5 +1,6 @@
 """How completions were sampled: the same ones where they have to be, others where they may be, and their logprobs."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ Entry = Mapping[str, object]
 
 FALSE_POSITIVE_RATE = 1e-3
 LEAST_SAMPLES = 8
+NEARLY_ALL = 0.99  # of the probability: what is left over is rounding
 
 
 @verb("same_completion", short="of", example=("[first, second]", "{of: both, by: text}"))
@@ -102,7 +104,8 @@ class SamplesDiffer(ComparedResponses):
         greedy = {sample_key(one.first_choice) for one in view.named(self.greedy)} if self.greedy else None
         if len(samples) == 1 and samples == greedy:
             return None
-        expected = f"{len(responses)} samples under {len(responses)} seeds, not all equal"
+        seeds = len({one.request["seed"] for one in responses if "seed" in one.request})
+        expected = f"{len(responses)} samples {f'under {seeds} seeds' if seeds else 'without a seed'}, not all equal"
         observed = f"all are {show(responses[0].first_choice.content)}"
         return Check(len(samples) > 1, expected, observed, ignored=True)
 
@@ -249,7 +252,11 @@ class TopLogprobs(ResponseExpectation):
         if len(tops) == self.count + 1:
             own = [logprob(one) for one in tops if one.get("token") == entry.get("token")]
             return bool(own) and min(own) <= min(logprob(one) for one in tops)
-        return len(tops) == self.count
+        return len(tops) == self.count or self._has_no_more(tops)
+
+    def _has_no_more(self, tops: list[Entry]) -> bool:
+        """Fewer are right where no other token is possible, as after a grammar or within a call that is required."""
+        return 0 < len(tops) < self.count and sum(math.exp(min(0.0, logprob(one))) for one in tops) > NEARLY_ALL
 
     def _best(self, entry: Entry, tops: list[Entry]) -> list[float]:
         """The logprobs of the alternatives, the sampled token left out where it is one too many."""

@@ -1,6 +1,7 @@
 """The token ids of a completion are its message, and each has its logprob."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from rollout_conformance.steps.engine.findings import Evidence
@@ -13,6 +14,7 @@ from rollout_conformance.steps.profiles.chat.responses import MOST, ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
 BIG = 2**53  # no probability has a logarithm below minus this
+ROUNDING = 0.02  # of a sum of probabilities
 BROKEN_LETTER = "\ufffd"
 
 
@@ -139,6 +141,26 @@ def alternatives(view: CaseView) -> Iterator[Evidence]:
                         response.n,
                     )
                     break
+
+
+def alternatives_together(view: CaseView) -> Iterator[Evidence]:
+    """The alternatives of a token are no more than all."""
+    for response in completions(view):
+        entries = [entry for choice in response.choices for entry in choice.logprobs or () if entry.get("top_logprobs")]
+        sums = [_probability(mappings(entry.get("top_logprobs"))) for entry in entries]
+        largest = max(sums, default=0.0)
+        if largest > 1 + ROUNDING:
+            entry = entries[sums.index(largest)]
+            observed = f"{largest:.3g} at {show(entry.get('token'))}: {show(entry.get('top_logprobs'))}"
+            yield broken(66, "probabilities of the alternatives that add up to at most 1", observed, response.n)
+        elif sums:
+            yield satisfied(66)
+
+
+def _probability(tops: Sequence[Mapping[str, object]]) -> float:
+    """Of all alternatives together; one that is listed twice counts once."""
+    values = {(str(one.get("token")), value) for one in tops if _is_logprob(value := one.get("logprob"))}
+    return math.fsum(math.exp(value) for _, value in values if isinstance(value, int | float))
 
 
 def _close(a: float, b: object) -> bool:

@@ -1,0 +1,12 @@
+Feature: What this file is about
+
+  # The first requirement is reported as broken when the scenario fails. @callback or @sync: only in that dialect.
+  # Every sentence: rollout-conformance vocabulary --profile rollout
+  @{about}
+  Scenario: {title}
+    Given the policy calls add with {"a": 5, "b": 3}
+    And the policy answers "The result is 8."
+    When the trainer starts the rollout
+    And the rollout ends
+    Then the rollout completes with finish reason stop
+    And the tool result is 8

@@ -1,0 +1,76 @@
+"""`new`: what it writes is right as it is, and can be run."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.authoring.templates import ABOUT
+from rollout_conformance.steps.cli import cli
+from rollout_conformance.steps.profiles import PROFILES
+
+
+def new(*words: object) -> Result:
+    return CliRunner().invoke(cli, ["new", *map(str, words)])
+
+
+@pytest.mark.parametrize("profile", ABOUT)
+@pytest.mark.parametrize("name", ["case.yaml", "feature.feature"])
+@pytest.mark.parametrize("title", ["plain", 'it\'s "quoted": {a} # é 🏳️‍🌈', "- yes"])
+def test_a_case_is_right_as_it_is(tmp_path: Path, profile: str, name: str, title: str) -> None:
+    file = tmp_path / name
+    result = new(file.stem, file, "--profile", profile, "--title", title)
+    assert (result.exit_code, result.output.startswith(f"Wrote {file}. Check it: ")) == (0, True)
+    cases = case_catalog.load(file, PROFILES[profile])
+    assert {(case.name, case.requirements) for case in cases} == {(title, (ABOUT[profile],))}
+
+
+def test_a_case_is_about_what_was_asked_for(tmp_path: Path) -> None:
+    assert new("case", tmp_path / "a.yaml", "--about", "ROLLOUT-084").exit_code == 0
+    assert {one.requirements for one in case_catalog.load(tmp_path / "a.yaml", PROFILES["rollout"])} == {
+        ("ROLLOUT-084",)
+    }
+    assert "# ROLLOUT-084: The server MUST" in (tmp_path / "a.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_card_is_right_as_it_is_and_with_each_of_its_lines(tmp_path: Path, profile: str) -> None:
+    file = tmp_path / "card.yaml"
+    assert new("card", file, "--profile", profile).exit_code == 0
+    text = file.read_text(encoding="utf-8")
+    kind = PROFILES[profile].card
+    kind.model_validate(yaml.safe_load(text))
+    named = {line[2:].partition(":")[0] for line in text.splitlines() if line.startswith("# ") and ":" in line}
+    assert set(kind.model_fields) - {"dialects"} <= named
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("case", "a.feature"), "has to end in .yaml"),
+        (("feature", "a.yaml"), "has to end in .feature"),
+        (("case", "a.yaml", "--about", "ROLLOUT-84"), "unknown requirement 'ROLLOUT-84'. Did you mean ROLLOUT-"),
+        (("case", "a.yaml", "--title", "a::b"), "one line of text without `::`"),
+        (("case", "a.yaml", "--title", "a[b]"), "one line of text"),
+        (("case", "a.yaml", "--title", "a\nb"), "one line of text"),
+        (("case", "a.yaml", "--title", " "), "one line of text"),
+        (("case", "none/a.yaml"), "cannot be written"),
+        (("case", "a.yaml", "--profile", "chta"), "chat"),
+    ],
+)
+def test_a_mistake_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = new(*words)
+    assert told in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("mine")
+    assert "is not overwritten" in str(new("case", file).exception)
+    assert file.read_text() == "mine"

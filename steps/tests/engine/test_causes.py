@@ -1,0 +1,51 @@
+"""The order in which what is broken is shown: the likely first cause on top, what follows from it after it."""
+
+from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.causes import Cause, causes
+from rollout_conformance.steps.engine.findings import Finding, Judgement, Location, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.profiles import profile_of
+
+CATALOGUE: dict[str, Requirement] = dict(profile_of("rollout").catalogue)
+MUSTS = sorted(name for name, one in CATALOGUE.items() if one.level == "must")
+A, B, C = MUSTS[:3]
+SHOULD = next(name for name, one in CATALOGUE.items() if one.level == "should")
+
+
+def outcome(name: str, *broken: tuple[str, tuple[int, ...]], seen: str = "no", known: str = "") -> Outcome:
+    case = Case(name, "rollout", "sync", (A,), (), Location("x.yaml", 7))
+    findings = tuple(Finding(one, "yes", seen, exchanges, known=known) for one, exchanges in broken)
+    return Outcome(case, Judgement(Verdict.FAIL, {}, findings), None, 0.1, "rerun")
+
+
+def shown(found: list[Cause]) -> list[tuple[str, int, int, str | None]]:
+    return [(one.requirement.id, one.cases, one.first, one.after) for one in found]
+
+
+def test_what_breaks_first_is_on_top_and_what_follows_is_named() -> None:
+    outcomes = [outcome("1", (A, (4,)), (B, (2,))), outcome("2", (B, (2, 3)), (A, ())), outcome("3", (B, (0,)))]
+    assert shown(causes(outcomes, CATALOGUE)) == [(B, 3, 3, None), (A, 2, 0, B)]
+
+
+def test_what_breaks_alone_once_follows_from_nothing() -> None:
+    outcomes = [outcome("1", (A, (4,)), (B, (2,))), outcome("2", (A, (1,)))]
+    assert shown(causes(outcomes, CATALOGUE)) == [(A, 2, 1, None), (B, 1, 1, None)]
+
+
+def test_a_must_comes_before_a_should_that_broke_earlier() -> None:
+    assert [one.requirement.id for one in causes([outcome("1", (A, (4,)), (SHOULD, (1,)))], CATALOGUE)] == [A, SHOULD]
+
+
+def test_nothing_follows_from_what_follows() -> None:
+    outcomes = [outcome("1", (A, (1,)), (B, (2,)), (C, (3,)))]
+    assert shown(causes(outcomes, CATALOGUE)) == [(A, 1, 1, None), (B, 1, 0, A), (C, 1, 0, A)]
+
+
+def test_the_ways_in_which_one_requirement_breaks_are_one_cause() -> None:
+    (cause,) = causes([outcome("1", (A, (1,)), seen="null"), outcome("2", (A, (1,)), seen="nothing")], CATALOGUE)
+    assert (len(cause.groups), cause.cases) == (2, 2)
+
+
+def test_what_is_known_is_no_cause() -> None:
+    assert causes([outcome("1", (A, (1,)), known="later")], CATALOGUE) == []
