@@ -1,4 +1,4 @@
-"""Mutants of the four reference servers, by seam; see `framework.py`."""
+"""Mutants of the reference servers, by seam; see `framework.py`."""
 
 import importlib
 import os
@@ -10,6 +10,7 @@ SERVERS = {
     "TRAINER_MUTANT": "trainer",
     "ENGINE_MUTANT": "inference",
     "ROUTER_MUTANT": "router",
+    "TRAINING_MUTANT": "training",
 }
 
 
