@@ -8,7 +8,6 @@ import click
 from rollout_conformance.steps.engine import report_file
 from rollout_conformance.steps.engine.report_file import Header
 from rollout_conformance.steps.paths import TOKENIZER
-from rollout_conformance.steps.peers import tokens
 from rollout_conformance.steps.profiles import PROFILES, profile_of
 from rollout_conformance.steps.report_page.beside import beside
 from rollout_conformance.steps.report_page.overview import CLOSING
@@ -55,6 +54,8 @@ def command(file: Path, output: Path | None, other: Path | None, tokenizer: Path
 
 def _decoder(header: Header, tokenizer: Path) -> Callable[[int], str] | None:
     """The text of a token id; None where the tokenizer is not that of the run."""
+    from rollout_conformance.steps.peers import tokens  # a large library, and not for --help
+
     known = tokens.load(tokenizer)
     if known.hash != header.tokenizer:
         return None
