@@ -23,7 +23,7 @@ class SettingsError(ValueError):
     """A variable has a value that cannot be used; the message names the variable and never repeats the value."""
 
 
-def load(model: type[S], **values: Any) -> S:
+def load(model: type[S], /, **values: Any) -> S:
     """Settings from the environment; `values` take precedence. Raises `SettingsError`."""
     prefix = str(model.model_config["env_prefix"])
     try:

@@ -1,6 +1,7 @@
 """The application: settings in, a Starlette app out. Any ASGI server can serve `rollout_server.inference.app:create_app`."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -11,6 +12,7 @@ from starlette.routing import Route
 from rollout_conformance.rollout_server.common.errors import ApiError, handler, handlers
 from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.inference import endpoints, errors, service
+from rollout_conformance.rollout_server.inference.service import InferenceServer
 from rollout_conformance.rollout_server.inference.settings import Settings, load
 
 ROUTES = [
@@ -25,12 +27,21 @@ ROUTES = [
 
 def create_app(*, settings: Settings | None = None) -> Starlette:
     """The inference server. Settings default to the environment."""
+    server = service.create(settings or load())
     app = Starlette(
         routes=ROUTES,
+        lifespan=lambda _: lifespan(server),
         exception_handlers=handlers(on_rejected) | handler(ApiError, on_api_error) | handler(Exception, on_exception),
     )
-    app.state.server = service.create(settings or load())
+    app.state.server = server
     return app
+
+
+@contextlib.asynccontextmanager
+async def lifespan(server: InferenceServer) -> AsyncIterator[None]:
+    """A model generates while the server runs."""
+    async with server.model.worker.running() if server.model else contextlib.nullcontext():
+        yield
 
 
 def error_response(error: ApiError) -> Response:

@@ -13,6 +13,7 @@ from rollout_conformance.rollout_server.inference.tool_call_parser import Call
 
 
 async def events(context: ResponseContext, generation: Generation) -> AsyncIterator[bytes]:
+    await generation.ready()
     for chunk in opening(context, generation):
         yield event(chunk)
     starts = {choice.index: 0 for choice in generation.choices}

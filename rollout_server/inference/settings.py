@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     key: SecretStr | None = None  # required below /v1 only, as in vLLM
     model: str = "toy"
     tokenizer: Path = SHIPPED_TOKENIZER
+    weights: Path | None = None  # a Qwen3 model, such as scenarios/model, that generates in place of the rules
+    max_queue: Count = 10_000  # requests that wait for a model
     max_model_len: Count = 4096
     token_delay_s: Pause = 0.002  # slow enough for a client to disconnect in the middle
     body_limit: Count = 16 * 2**20

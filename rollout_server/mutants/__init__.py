@@ -11,6 +11,7 @@ SERVERS = {
     "ENGINE_MUTANT": "inference",
     "ROUTER_MUTANT": "router",
     "TRAINING_MUTANT": "training",
+    "WORKER_MUTANT": "worker",
 }
 
 

@@ -51,7 +51,7 @@ from rollout_conformance.steps.run_setup import RunOptions, card_of
     "--backend",
     default="scripted",
     show_default=True,
-    metavar="scripted|live|both|replay:DIR",
+    metavar="scripted|tiny|live|both|replay:DIR",
     help="What generates: the script or a live model; both compares.",
 )
 @click.option(

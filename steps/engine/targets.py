@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -33,6 +33,26 @@ STARTING = (502, 503, 504)  # what a server, or a proxy before it, answers as lo
 FIRST_ANSWER_S = 10.0  # a server that is there answers within this, on a busy machine too
 UVICORN = [sys.executable, "-m", "uvicorn"]
 GRACE_S = 15.0  # how long a target may take to end after SIGTERM before it is killed
+
+
+class StartError(SuiteError):
+    """A command that became no target. `words` are the command, `log` is what it wrote."""
+
+    def __init__(self, message: str, words: Sequence[str], log: str = "") -> None:
+        super().__init__(message)
+        self.words, self.log = tuple(words), log
+
+
+class NotStartedError(StartError):
+    """There is no such program, or it cannot be executed."""
+
+
+class EndedEarlyError(StartError):
+    """It ended before it answered."""
+
+
+class NotReadyError(StartError):
+    """It did not answer in time."""
 
 
 @dataclass(slots=True)
@@ -91,11 +111,16 @@ def _module(name: str) -> str:
 
 @contextlib.asynccontextmanager
 async def running(
-    spec: str, env: Mapping[str, str] | None = None, ready_s: float = READY_S, keep_log: Path | None = None
+    spec: str,
+    env: Mapping[str, str] | None = None,
+    ready_s: float = READY_S,
+    keep_log: Path | None = None,
+    is_ready: Callable[[int], bool] = lambda status: True,
 ) -> AsyncIterator[Target]:
     """The target while it runs. A URL is taken as it is; a command is started, waited for, and ended.
 
-    What it writes goes to `keep_log`, which stays, or to a file that goes with it.
+    It is waited for until `GET /health` has a status that `is_ready`, by default any. What it writes goes to `keep_log`, which stays, or
+    to a file that goes with it. Raises `StartError`.
     """
     with claimed_port() as port, _log(keep_log) as log:
         words = command(spec, port)
@@ -105,7 +130,7 @@ async def running(
         process = await _start(words, env, log)
         target = Target(f"http://127.0.0.1:{port}", process, log)
         try:
-            await _ready(target, words, ready_s)
+            await _ready(target, words, ready_s, is_ready)
             yield target
         finally:
             await asyncio.shield(target.stop())
@@ -122,11 +147,11 @@ async def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]
             return await FORK_SERVERS.client().start(words[3].partition(":")[0], words[3:], env or {}, log)
         return Process.start(words, env or {}, log)
     except OSError as error:
-        raise SuiteError(f"--target: cannot start {words[0]!r}: {error.strerror}") from error
+        raise NotStartedError(f"--target: cannot start {words[0]!r}: {error.strerror}", words) from error
 
 
-async def _ready(target: Target, words: list[str], ready_s: float) -> None:
-    """Wait until the target answers anything at all over HTTP."""
+async def _ready(target: Target, words: list[str], ready_s: float, is_ready: Callable[[int], bool]) -> None:
+    """Wait until the target answers over HTTP with a status that is ready."""
     assert target.process is not None
     loop = asyncio.get_running_loop()
     end = loop.time() + ready_s
@@ -134,17 +159,21 @@ async def _ready(target: Target, words: list[str], ready_s: float) -> None:
     async with http_client.client() as client:
         while loop.time() < end:
             if target.process.returncode is not None:
-                raise SuiteError(_died(target, words))
+                raise EndedEarlyError(_died(target, words), words, target.log())
             try:
-                async with asyncio.timeout(FIRST_ANSWER_S), client.stream("GET", f"{target.base_url}/health"):
-                    return
+                async with asyncio.timeout(FIRST_ANSWER_S), client.stream("GET", f"{target.base_url}/health") as reply:
+                    if is_ready(reply.status_code):
+                        return
+                    seen = f": GET /health is {reply.status_code}"
             except TimeoutError:
                 seen = ": it accepts connections and is silent"
             except (httpx.HTTPError, OSError) as error:
                 seen = f": {http_client.transport_fault(error)}"
             await asyncio.sleep(0.02)
-    raise SuiteError(
-        f"--target: {shlex.join(words)} did not answer on {target.base_url} within {ready_s:g} s{seen}.{_tail(target)}"
+    raise NotReadyError(
+        f"--target: {shlex.join(words)} did not answer on {target.base_url} within {ready_s:g} s{seen}.{_tail(target)}",
+        words,
+        target.log(),
     )
 
 

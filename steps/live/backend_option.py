@@ -1,4 +1,4 @@
-"""What `--backend` asks for: a script, a live engine, or a cassette of one."""
+"""What `--backend` asks for: a script, a live engine, the tiny model without one, or a cassette."""
 
 import contextlib
 import secrets
@@ -11,7 +11,7 @@ from rollout_conformance.steps.live import cassette, engine
 from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.live.inference_client import Engine
 
-SCRIPTED, LIVE, BOTH, REPLAY = "scripted", "live", "both", "replay:"
+SCRIPTED, TINY, LIVE, BOTH, REPLAY = "scripted", "tiny", "live", "both", "replay:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,12 @@ async def opened(asked: BackendChoice) -> AsyncIterator[Model]:
                     cassette.recording(found, record / f"{asked.profile}.ndjson", asked.tokenizer, run)
                 )
             yield Model(run, found)
+    elif wanted == TINY:
+        async with engine.tiny() as found:
+            yield Model(run, found)
     elif wanted.startswith(REPLAY):
         tape = Path(wanted.removeprefix(REPLAY)) / f"{asked.profile}.ndjson"
         async with cassette.replaying(tape, asked.tokenizer) as (taped, recorded):
             yield Model(recorded, taped)
     else:
-        raise SuiteError(f"--backend {wanted}: write scripted, live, both, or replay:DIR.")
+        raise SuiteError(f"--backend {wanted}: write scripted, tiny, live, both, or replay:DIR.")

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from rollout_conformance.steps.paths import SCENARIOS, TOKENIZER
 MODEL = SCENARIOS / "model"
 NAME = "tiny"
 READY_S = 240.0  # a cold start reads two gigabytes of libraries
+TINY_READY_S = 60.0
+TINY_SERVER = "rollout_conformance.rollout_server.inference"
 HOME = Path(".vllm")
 MISSING = (
     "--backend live: no vLLM is installed, and VLLM_BACKEND_URL names no running one. Either start an engine and set "
@@ -80,6 +83,21 @@ async def running(engine_options: EngineOptions) -> AsyncIterator[Engine]:
         if "ended with code" in str(error) or "did not answer" in str(error):
             raise SuiteError(f"vLLM did not start: {error}\nIts whole log: {log}") from error
         raise
+
+
+@contextlib.asynccontextmanager
+async def tiny() -> AsyncIterator[Engine]:
+    """The tiny model in the reference inference server, which needs no vLLM. Raises `SuiteError` when it does not start."""
+    env = {
+        "ENGINE_WEIGHTS": str(MODEL),
+        "ENGINE_MODEL": NAME,
+        "ENGINE_TOKENIZER": str(TOKENIZER),
+        "ENGINE_TOKEN_DELAY_S": "0",
+        "ENGINE_KEY": "",
+    }
+    command = shlex.join([sys.executable, "-m", TINY_SERVER, "--port", "{port}"])
+    async with targets.running(f"cmd:{command}", env, TINY_READY_S) as server:
+        yield await probe_engine(server.base_url, NAME, None)
 
 
 def found(named: str | None) -> str:

@@ -24,6 +24,7 @@ OURS = {
     "chat": f"{HERE}.chat.profile:PROFILE",
     "router": f"{HERE}.router.profile:PROFILE",
     "training": f"{HERE}.training.profile:PROFILE",
+    "worker": f"{HERE}.worker.profile:PROFILE",
 }
 DEFAULT = "rollout"  # what is judged when no profile is named
 

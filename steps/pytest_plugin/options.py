@@ -47,7 +47,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "tokenizer": {"type": Path, "help": "local tokenizer directory that both sides use"},
     "tokenizer_name": {"help": "the name by which the target knows that tokenizer"},
     "model": {"help": "the model to request from the target (chat, router, live)"},
-    "backend": {"metavar": "scripted|live|replay:DIR", "help": "what generates: the script or a live model"},
+    "backend": {"metavar": "scripted|tiny|live|replay:DIR", "help": "what generates: the script or a live model"},
     "record": {"type": Path, "metavar": "DIR", "help": "record the responses of a live model in this folder"},
     "report": {"type": Path, "help": "write the NDJSON report here"},
     "baseline": {"type": Path, "help": "YAML list of known failures with their reasons"},

@@ -22,10 +22,11 @@ PATIENCE = 4  # times the patience of the session: the longest time that a strea
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One event of a stream: `at` in seconds since the case began, `data` as JSON, or `DONE`."""
+    """One event of a stream: `at` in seconds since the case began, `data` as JSON, or `DONE`, `event` its type."""
 
     at: float
     data: Any
+    event: str = "message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Reading:
         self.raw += piece
         if len(self.pieces) < KEPT_EVENTS:
             self.pieces.append((at, len(self.raw)))
-        events = [Chunk(at, event_data(event.data)) for event in self.parser.feed(piece)]
+        events = [Chunk(at, event_data(event.data), event.event) for event in self.parser.feed(piece)]
         self.chunks += events
         self.waiting = 0 if events else self.waiting + len(piece)
         if self.waiting > LONGEST_EVENT:

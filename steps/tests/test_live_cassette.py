@@ -277,7 +277,7 @@ def test_a_script_is_no_engine() -> None:
     [
         ("scripted", Path("x"), r"--record keeps a live session; with --backend scripted there is none"),
         ("replay:x", Path("x"), r"with --backend replay:x there is none\. Write --backend live"),
-        ("alive", None, r"--backend alive: write scripted, live, both, or replay:DIR"),
+        ("alive", None, r"--backend alive: write scripted, tiny, live, both, or replay:DIR"),
         ("replay:/nowhere", None, r"there is no rollout\.ndjson"),
     ],
 )

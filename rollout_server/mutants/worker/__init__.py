@@ -1,0 +1,38 @@
+"""The mutants of the reference worker; see `mutants/framework.py`."""
+
+from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_name
+from rollout_conformance.rollout_server.mutants.worker import (
+    events,
+    faults,
+    jobs,
+    more_jobs,
+    more_native,
+    native,
+    sampling,
+    surface,
+    text,
+    validation,
+)
+from rollout_conformance.rollout_server.mutants.worker.variants import VARIANTS
+
+CATALOGUE = Catalogue(
+    requirements="WORKER",
+    variable="WORKER_MUTANT",
+    app="rollout_conformance.rollout_server.worker.app",
+    dialects=("orcd", "vllm-generate", "sglang", "tgi", "llamacpp"),
+    mutants=by_name(
+        events.MUTANTS,
+        text.MUTANTS,
+        sampling.MUTANTS,
+        validation.MUTANTS,
+        jobs.MUTANTS,
+        faults.MUTANTS,
+        surface.MUTANTS,
+        native.MUTANTS,
+        more_jobs.MUTANTS,
+        more_native.MUTANTS,
+    ),
+    variants=VARIANTS,
+)
+ALL = CATALOGUE.mutants
+create_app = CATALOGUE.create_app

@@ -1,0 +1,162 @@
+"""Defects of the visible text: characters over several tokens, stop texts, the reasons of an end."""
+
+from dataclasses import replace
+from typing import Any
+
+from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
+from rollout_conformance.rollout_server.mutants.worker.patches import ALL, ORCD, WITH_MATCHED, WITH_TEXT
+from rollout_conformance.rollout_server.worker import text_assembly
+from rollout_conformance.rollout_server.worker.generation import Generation
+from rollout_conformance.rollout_server.worker.jobs import Ended
+from rollout_conformance.rollout_server.worker.text_assembly import TextAssembly
+
+
+class _Replacing:
+    """Decodes each token by itself."""
+
+    def decode(self, data: bytes) -> str:
+        return data.decode("utf-8", "replace")
+
+
+def _replacing(original: Any, self: TextAssembly, *args: Any, **more: Any) -> None:
+    original(self, *args, **more)
+    self._decoder = _Replacing()  # type: ignore[assignment]
+
+
+def _one_short(original: Any, self: Generation, id: int) -> Any:
+    """Also for the reason of the token before the last."""
+    if original(self, id) is None and self.tokens_out >= self.job.max_tokens - 1 > 0:
+        return "max_tokens"
+    return original(self, id)
+
+
+def _one_more(original: Any, self: Generation, id: int) -> Any:
+    reason = original(self, id)
+    return None if reason == "max_tokens" and self.tokens_out <= self.job.max_tokens else reason
+
+
+def _for_length(original: Any, self: Generation, reason: str, id: int) -> Ended:
+    ended: Ended = original(self, reason, id)
+    return replace(ended, reason="max_tokens", matched=None, stop_id=None)
+
+
+def _for_stop(original: Any, self: Generation, reason: str, id: int) -> Ended:
+    ended: Ended = original(self, reason, id)
+    return replace(ended, reason="stop_sequence", matched=ended.matched or "\n")
+
+
+def _other_matched(original: Any, self: Generation, reason: str, id: int) -> Ended:
+    ended: Ended = original(self, reason, id)
+    return replace(ended, matched=ended.matched and f"{ended.matched} ")
+
+
+def _in_one_token(original: Any, self: TextAssembly, data: bytes) -> str:
+    """Stop texts are looked for in the text of one token only."""
+    text = self._decoder.decode(data)
+    found = text_assembly.first_stop(text, self._stops)
+    if found is None:
+        return text
+    position, self.matched = found
+    return text[:position]
+
+
+def _first_listed(text: str, stops: Any) -> Any:
+    return next(((text.find(stop), stop) for stop in stops if stop in text), None)
+
+
+def _leaking(original: Any, self: TextAssembly, data: bytes) -> str:
+    """Nothing is held back: what has been shown of a stop text cannot be cut."""
+    shown = len(getattr(self, "seen", ""))
+    self.seen = getattr(self, "seen", "") + self._decoder.decode(data)  # type: ignore[attr-defined]
+    found = text_assembly.first_stop(self.seen, self._stops)  # type: ignore[attr-defined]
+    if found is None:
+        return str(self.seen[shown:])  # type: ignore[attr-defined]
+    position, self.matched = found
+    return str(self.seen[shown : max(position, shown)])  # type: ignore[attr-defined]
+
+
+def _ended_by(kind: str, change: Any) -> Any:
+    """Change how ends of this reason are reported."""
+
+    def patched(original: Any, self: Generation, reason: str, id: int) -> Ended:
+        return change(original, self, reason, id) if reason == kind else original(self, reason, id)  # type: ignore[no-any-return]
+
+    return around(Generation, "_ended", patched)
+
+
+MUTANTS = (
+    Mutant(
+        "characters_split",
+        breaks="011",
+        what="a character over several tokens is shown as U+FFFD",
+        patch=around(TextAssembly, "__init__", _replacing),
+        dialects=WITH_TEXT,
+    ),
+    Mutant(
+        "one_token_short",
+        breaks="012",
+        what="a job ends one token before its limit",
+        patch=around(Generation, "_reason", _one_short),
+        dialects=ALL,
+    ),
+    Mutant(
+        "one_token_more",
+        breaks="009",
+        also=("012",),
+        what="a job ends one token after its limit",
+        patch=around(Generation, "_reason", _one_more),
+        dialects=ALL,
+    ),
+    Mutant(
+        "length_as_stop",
+        breaks="012",
+        also=("013", "014"),
+        what="a job that reached its limit reports a stop text",
+        patch=_ended_by("max_tokens", _for_stop),
+        dialects=ALL,
+    ),
+    Mutant(
+        "stop_as_length",
+        breaks="013",
+        also=("012",),
+        what="a job that a stop text ended reports its limit",
+        patch=_ended_by("stop_sequence", _for_length),
+        dialects=ALL,
+    ),
+    Mutant(
+        "matched_other_text",
+        breaks="013",
+        what="the stop text that is named is none of the request",
+        patch=_ended_by("stop_sequence", _other_matched),
+        dialects=WITH_MATCHED,
+    ),
+    Mutant(
+        "stop_ignored",
+        breaks="013",
+        also=("015",),
+        what="stop texts are ignored",
+        patch=put(text_assembly, "first_stop", lambda text, stops: None),
+        dialects=ALL,
+    ),
+    Mutant(
+        "stop_in_one_token",
+        breaks="015",
+        what="a stop text over several tokens is not found",
+        patch=around(TextAssembly, "add", _in_one_token),
+        dialects=ALL,
+    ),
+    Mutant(
+        "stop_leaks",
+        breaks="016",
+        what="the beginning of a stop text over several tokens is shown, one within a token is not",
+        patch=around(TextAssembly, "add", _leaking),
+        dialects=(*ORCD, "sglang", "llamacpp"),
+    ),
+    Mutant(
+        "stop_by_order",
+        breaks="018",
+        what="of several stop texts the first of the request wins, wherever it begins",
+        patch=put(text_assembly, "first_stop", _first_listed),
+        dialects=ORCD,
+    ),
+)

@@ -1,0 +1,135 @@
+"""The dialect `sglang`: each event of a stream holds all that was generated so far."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollout_conformance.contracts.worker.wire_sglang import AbortRequest, GenerateRequest, SamplingParams
+from rollout_conformance.rollout_server.common import sse
+from rollout_conformance.rollout_server.worker import native
+from rollout_conformance.rollout_server.worker.errors import JobError
+from rollout_conformance.rollout_server.worker.jobs import Ended, Event, Failed, Job, Sampling, Token
+from rollout_conformance.rollout_server.worker.native import Asked, NativeDialect, Result
+from rollout_conformance.rollout_server.worker.scheduler import Scheduler
+
+VERSION = "default"  # of the weights, which never change here
+
+
+def ask(body: Any, scheduler: Scheduler) -> Asked:
+    request = native.parsed(GenerateRequest, body)
+    prompt = prompt_ids(request, scheduler)
+    most = native.within(request.sampling_params.max_new_tokens, prompt, scheduler)
+    asked = job(request, prompt, most)
+    return Asked(asked, request.stream, SglangWriter(asked, request.return_logprob))
+
+
+def prompt_ids(request: GenerateRequest, scheduler: Scheduler) -> tuple[int, ...]:
+    if request.text is not None:
+        return scheduler.vocabulary.encode(request.text)
+    return native.known(request.input_ids or [], scheduler)
+
+
+def job(request: GenerateRequest, prompt: tuple[int, ...], most: int) -> Job:
+    asked = request.sampling_params
+    return Job(
+        request.rid or native.new_id(),
+        prompt,
+        most,
+        sampling(asked),
+        tuple(asked.stop),
+        frozenset(asked.stop_token_ids),
+        ignore_eos=asked.ignore_eos,
+        keep_stop=asked.no_stop_trim,
+    )
+
+
+def sampling(asked: SamplingParams) -> Sampling:
+    return Sampling(
+        native.seed_of(asked.sampling_seed),
+        asked.temperature,
+        asked.top_p,
+        native.positive(asked.top_k),
+        asked.min_p,
+        asked.repetition_penalty,
+    )
+
+
+@dataclass(slots=True)
+class SglangWriter:
+    job: Job
+    with_logprobs: bool
+    result: Result = field(default_factory=Result)
+
+    def opening(self) -> Iterator[bytes]:
+        return iter(())
+
+    def event(self, happened: Event) -> Iterator[bytes]:
+        native.add(self.result, happened)
+        if isinstance(happened, Token):
+            yield sse.event(body(self, self.result, finish_reason(happened.end, self.job)))
+        elif isinstance(happened, Failed) and happened.code == "CANCELLED":
+            yield sse.event(body(self, self.result, aborted(happened)))
+        elif isinstance(happened, Failed):
+            yield sse.event(error(native.failure(happened))[1])
+        if isinstance(happened, Ended | Failed):
+            yield sse.DONE_EVENT
+
+    def whole(self, result: Result) -> Any:
+        if result.failed is not None and result.failed.code != "CANCELLED":
+            raise native.failure(result.failed)
+        reason = aborted(result.failed) if result.failed else finish_reason(result.ended, self.job)
+        return body(self, result, reason)
+
+
+def body(writer: SglangWriter, result: Result, reason: dict[str, Any] | None) -> dict[str, Any]:
+    return {"text": result.text, "output_ids": result.ids, "meta_info": meta(writer, result, reason)}
+
+
+def meta(writer: SglangWriter, result: Result, reason: dict[str, Any] | None) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "id": writer.job.id,
+        "finish_reason": reason,
+        "prompt_tokens": len(writer.job.prompt),
+        "completion_tokens": len(result.tokens),
+        "cached_tokens": 0,
+        "weight_version": VERSION,
+    }
+    return info | ({"output_token_logprobs": logprobs(result)} if writer.with_logprobs else {})
+
+
+def logprobs(result: Result) -> list[Any]:
+    """Log probability, id, and the text that is not given."""
+    return [[token.scored.logprob, token.scored.id, None] for token in result.tokens]
+
+
+def finish_reason(ended: Ended | None, job: Job) -> dict[str, Any] | None:
+    if ended is None:
+        return None
+    if ended.reason == "max_tokens":
+        return {"type": "length", "length": job.max_tokens}
+    return {"type": "stop"} | ({"matched": matched(ended)} if ended.reason == "stop_sequence" else {})
+
+
+def matched(ended: Ended) -> str | int | None:
+    return ended.matched if ended.matched is not None else ended.stop_id
+
+
+def aborted(failed: Failed) -> dict[str, Any]:
+    return {"type": "abort", "message": failed.message}
+
+
+def error(error: JobError) -> tuple[int, Any]:
+    return error.status, {"error": native.rejected_json(error)}
+
+
+def aborted_id(body: Any) -> str | None:
+    """The id of the job; None for all of them."""
+    request = native.parsed(AbortRequest, body)
+    if request.abort_all:
+        return None
+    if not request.rid:
+        raise native.refused("rid: Field required")
+    return request.rid
+
+
+DIALECT = NativeDialect(ask, error)

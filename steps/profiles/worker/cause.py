@@ -1,0 +1,125 @@
+"""Why a case ended early: the first job that did not end as the case gives reason for. Nothing that rests on it is judged."""
+
+from dataclasses import replace
+
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Cause, Finding
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.http import client_case
+from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READABLE
+from rollout_conformance.steps.profiles.worker.events import CANCELLED, ERROR, Failure
+from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether
+from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+
+COMPLETE = "a stream with a terminal"
+CARRIED_OUT = "the job is carried out"
+OUT_OF_MEMORY = ("VRAM_OOM", "INSUFFICIENT_VRAM")
+
+
+def cause(case: Case, view: WorkerView) -> Cause | None:
+    if not case.requirements:
+        return None
+    found = next((found for one in view.jobs if (found := _of_job(case, view, one)) is not None), None)
+    if found is None:
+        found = client_case.cause(case, replace(view, unowed=_may_be_refused(case, view) | _compared(case, view)))
+        if found is not None and found.finding is None:
+            found = replace(found, again=True)
+    if found is None and view.unplayable:
+        return Cause(view.unplayable)
+    return found
+
+
+def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
+    if not job.is_success:
+        return None
+    if found := _unreadable(job):
+        return found
+    if job.left:
+        return None
+    if job.fault:
+        if _judges_ends(case, view, job) and (view.stopped or job.n in _may_be_refused(case, view)):
+            return None
+        silent = job.fault.startswith("no end within")
+        finding = Finding(
+            _of_silence(view, job) if silent else "WORKER-005", COMPLETE, job.fault, (job.n,), timing=silent
+        )
+        return Cause(f"the stream of a job: {job.fault}", finding, job.n, certain=True)
+    if job.reason not in (ERROR, CANCELLED) or _judges_ends(case, view, job) or _was_cancelled(view, job):
+        return None
+    return _failed(case, view, job)
+
+
+def _of_silence(view: WorkerView, job: JobResponse) -> str:
+    """What a job without an end breaks: it was cancelled, has the id of another one, or waits for a slot, perhaps that of a
+    client that has left."""
+    if job.name in view.cancelled:
+        return "WORKER-045"
+    if any(one.spec.id == job.spec.id for one in view.jobs if one.name != job.name):
+        return "WORKER-052"
+    if job.transcript.tokens:
+        return "WORKER-005"
+    return "WORKER-049" if any(one.left for one in view.jobs) else "WORKER-200"
+
+
+def _unreadable(job: JobResponse) -> Cause | None:
+    """An event that cannot be read, or a framing that is another: all that is computed from the tokens rests on it."""
+    found = next((one for one in job.transcript.breaches if one.requirement in (READABLE, FRAMED)), None)
+    if found is None:
+        return None
+    finding = Finding(found.requirement, found.expected, found.observed, (job.n,))
+    return Cause(f"a stream that cannot be read: {found.observed}", finding, job.n, certain=True)
+
+
+def _failed(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
+    """A job that fails, or is cancelled although nobody did so."""
+    failure = job.transcript.failure
+    if job.reason == CANCELLED:
+        requirement = _of_cancellations(view, job) or case.requirements[0]
+        finding = Finding(requirement, CARRIED_OUT, "it was cancelled, and nobody cancelled it", (job.n,))
+        return Cause("a job was cancelled by itself", finding, job.n)
+    if failure is not None and _is_busy(failure):
+        return Cause(f"the worker failed a job by itself: {show(failure.code)}", since=job.n, again=True)
+    code, message = (failure.code, failure.message) if failure else ("", "")
+    observed = f"error {show(code)}: {show(message)}"
+    return Cause(f"a job failed: {show(code)}", Finding(case.requirements[0], CARRIED_OUT, observed, (job.n,)), job.n)
+
+
+def _was_cancelled(view: WorkerView, job: JobResponse) -> bool:
+    """Whether the client cancelled it, or another one with its id."""
+    return job.name in view.cancelled or (job.reason == CANCELLED and job.spec.id in view.cancelled_ids)
+
+
+def _of_cancellations(view: WorkerView, job: JobResponse) -> str:
+    """What a cancellation broke that ended a job which nobody cancelled: one that ran at that time, or a later one."""
+    if not view.cancelled:
+        return ""
+    return "WORKER-047" if job.began > max(view.cancelled.values()) else "WORKER-046"
+
+
+def _is_busy(failure: Failure) -> bool:
+    return failure.retriable is True or failure.code in OUT_OF_MEMORY
+
+
+def _may_be_refused(case: Case, view: WorkerView) -> frozenset[int]:
+    """The exchanges whose connection may be refused."""
+    expectations = [step.what for step in case.expectations if getattr(step.what, "may_be_refused", False)]
+    return frozenset(one.n for what in expectations for one in view.named(*what.of))  # type: ignore[union-attr]
+
+
+def _compared(case: Case, view: WorkerView) -> frozenset[int]:
+    """The exchanges whose rejection an expectation on several jobs judges."""
+    found: set[int] = set()
+    for step in case.expectations:
+        what = step.what
+        if isinstance(what, JobsTogether) and getattr(what, "may_be_rejected", False):
+            errors = getattr(what, "must_be_rejected", False)
+            found |= {one.n for one in view.jobs_named(*what.of) if one.is_client_error or (errors and one.status)}
+    return frozenset(found)
+
+
+def _judges_ends(case: Case, view: WorkerView, job: JobResponse) -> bool:
+    """Whether an expectation of the case is about how this job ends."""
+    return any(
+        getattr(step.what, "judges_ends", False) and job in view.named(*step.what.of)  # type: ignore[union-attr]
+        for step in case.expectations
+    )

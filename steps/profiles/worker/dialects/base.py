@@ -1,0 +1,107 @@
+"""What a dialect is: where its requests go, how a job is written, and how its stream is read as the events of all dialects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping
+from rollout_conformance.steps.engine.trace import NotJson
+from rollout_conformance.steps.profiles.worker.events import Breach, Event, Tokens, Transcript
+from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
+from rollout_conformance.steps.sse.streams import DONE, Chunk
+
+REPEATS = 3  # events that begin as the one before: fewer may be chance
+Framing = Literal["cumulative", "delta"]
+READABLE, FRAMED = "WORKER-011", "WORKER-104"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`path` takes a job that is streamed, `whole_path` one that is not, empty where there is none. `body` writes a job, `read` and
+    `read_whole` give what came of it. `cancel` gives the path and the body of a cancellation by id, None where jobs have no ids; `has_ids`
+    whether token ids are shown; `framing` is the usual one; `vocabulary` how the reasons of an end are spelt; `fits` whether a successful
+    response that is no stream has the form of the dialect."""
+
+    name: str
+    path: str
+    whole_path: str
+    body: Callable[[JobSpec], dict[str, Any]]
+    read: Callable[[Sequence[Chunk], Framing], Transcript]
+    read_whole: Callable[[Any], Transcript]
+    cancel: Callable[[str], tuple[str, dict[str, Any]]] | None = None
+    framing: Framing = "delta"
+    has_ids: bool = True
+    has_marker: bool = False
+    takes_ids: bool = True
+    max_tokens_at: str = "max_tokens"
+
+    def request_path(self, spec: JobSpec) -> str:
+        return self.path if spec.stream or not self.whole_path else self.whole_path
+
+
+Reader = Callable[[int, Mapping[str, Any], "list[Event]", "list[Breach]"], None]
+
+
+def read_each(chunks: Sequence[Chunk], read: Reader, marker: Callable[[int], Event]) -> Transcript:
+    """The events of a stream, of which `read` reads one at a time. An event that is no JSON object breaks a requirement by itself."""
+    events: list[Event] = []
+    breaches: list[Breach] = []
+    for at, chunk in enumerate(chunks):
+        if chunk.data == DONE:
+            events.append(marker(at))
+        elif isinstance(chunk.data, Mapping):
+            read(at, chunk.data, events, breaches)
+        else:
+            seen = str(chunk.data) if isinstance(chunk.data, NotJson) else show(chunk.data)
+            breaches.append(Breach(READABLE, "data that is a JSON object", f"event {at}: {seen}"))
+    return Transcript(tuple(events), tuple(breaches))
+
+
+def repeated(events: Sequence[Event]) -> list[Breach]:
+    """Increments that are none: from the second on, each event has all ids of the one before, or all its text, and more."""
+    return _repeated_ids(events) or _repeated_text(events)
+
+
+def _repeated_text(events: Sequence[Event]) -> list[Breach]:
+    shown = [one.text for one in events if isinstance(one, Tokens) and one.text]
+    if len(shown) <= REPEATS or not all(b.startswith(a) and len(b) > len(a) for a, b in pairwise(shown)):
+        return []
+    return [Breach(FRAMED, "the new text in each event", f"{show(shown[0])}, {show(shown[1])}, {show(shown[2])}, ...")]
+
+
+def _repeated_ids(events: Sequence[Event]) -> list[Breach]:
+    shown = [one.ids for one in events if isinstance(one, Tokens) and one.ids]
+    if len(shown) < REPEATS or not all(
+        after[: len(before)] == before and len(after) > len(before) for before, after in pairwise(shown)
+    ):
+        return []
+    expected, observed = (
+        "the new token ids in each event",
+        f"{show(list(shown[0]))}, {show(list(shown[1]))}, {show(list(shown[2]))}, ...",
+    )
+    return [Breach(FRAMED, expected, observed)]
+
+
+def integer(value: object) -> int | None:
+    return value if type(value) is int else None
+
+
+def integers(value: object) -> tuple[int, ...] | None:
+    """A list of integers; None for anything else."""
+    if not isinstance(value, list) or not all(type(one) is int for one in value):
+        return None
+    return tuple(value)
+
+
+def number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def member(body: object, *path: str) -> Any:
+    """A member of objects within objects; None where there is none."""
+    found: Any = body
+    for name in path:
+        found = mapping(found).get(name)
+    return found

@@ -1,0 +1,104 @@
+"""The dialect `llamacpp`: POST /completion, events with the new text, the last of which has `stop: true` and the counters. A job has no id,
+and ends when its client disconnects."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rollout_conformance.steps.engine.json_diff import ABSENT
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
+from rollout_conformance.steps.profiles.worker.dialects.base import (
+    Dialect,
+    Framing,
+    integers,
+    number,
+    read_each,
+    repeated,
+)
+from rollout_conformance.steps.profiles.worker.dialects.vllm_generate import failure
+from rollout_conformance.steps.profiles.worker.events import (
+    CANCELLED,
+    EOS,
+    LENGTH,
+    STOP,
+    UNKNOWN,
+    Breach,
+    End,
+    Event,
+    Marker,
+    Metrics,
+    Tokens,
+    Transcript,
+)
+from rollout_conformance.steps.profiles.worker.job_spec import JobSpec, present
+from rollout_conformance.steps.sse.streams import Chunk
+
+PATH = "/completion"
+# `none` is what the server reports of a job that nothing of its own ended.
+REASONS = {"limit": LENGTH, "word": STOP, "eos": EOS, "none": CANCELLED}
+
+
+def body(spec: JobSpec) -> dict[str, Any]:
+    members = present(n_predict=spec.max_tokens, temperature=spec.temperature, seed=spec.seed)
+    members["prompt"] = list(spec.prompt_ids) if spec.by_ids else spec.prompt
+    if spec.stop:
+        members["stop"] = list(spec.stop)
+    members |= {"stream": spec.stream, "cache_prompt": False}
+    if spec.shows:
+        members |= {"return_tokens": True, "n_probs": 1}
+    return spec.finished({**members, **spec.sampling})
+
+
+def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
+    found = read_each(chunks, _event, Marker)
+    return Transcript(found.events, (*found.breaches, *repeated(found.events)))
+
+
+def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:
+    if data.get("error") is not None:
+        events.append(failure(at, data))
+        return
+    if "content" not in data and "stop" not in data:
+        events.append(Metrics(at, data))
+        return
+    tokens = _tokens(at, data)
+    if tokens.text or tokens.ids or tokens.logprobs or data.get("stop") is not True:
+        events.append(tokens)
+    if data.get("stop") is True:
+        events.append(_end(at, data, None))
+
+
+def _tokens(at: int, data: Mapping[str, Any]) -> Tokens:
+    probabilities = data.get("completion_probabilities")
+    logprobs = (
+        tuple(number(one.get("logprob")) for one in mappings(probabilities))
+        if isinstance(probabilities, list)
+        else None
+    )
+    ids = integers(data.get("tokens"))
+    if not ids and isinstance(probabilities, list):
+        ids = integers([one.get("id") for one in mappings(probabilities)])
+    return Tokens(at, text(data.get("content")), ids, logprobs, count=1 if data.get("stop") is not True else None)
+
+
+def _end(at: int, data: Mapping[str, Any], whole: str | None) -> End:
+    written = data.get("stop_type", ABSENT)
+    word = data.get("stopping_word", ABSENT)
+    return End(
+        at,
+        REASONS.get(written, UNKNOWN) if isinstance(written, str) else UNKNOWN,
+        written,
+        tokens=data.get("tokens_predicted", ABSENT),
+        text=whole,
+        matched=ABSENT if word == "" else word,
+        seed=mapping(data.get("generation_settings")).get("seed", ABSENT),
+    )
+
+
+def read_whole(found: Any) -> Transcript:
+    answer = mapping(found)
+    if "content" not in answer:
+        return Transcript()
+    return Transcript((_tokens(0, answer), _end(0, answer, text(answer.get("content")))))
+
+
+DIALECT = Dialect("llamacpp", PATH, PATH, body, read, read_whole, max_tokens_at="n_predict")

@@ -1,0 +1,209 @@
+"""The dialect `sglang`: POST /generate, whose events hold all that was generated so far unless the server streams increments;
+POST /abort_request."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollout_conformance.steps.engine.json_diff import ABSENT, show
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, text
+from rollout_conformance.steps.profiles.worker.dialects.base import (
+    FRAMED,
+    Dialect,
+    Framing,
+    integer,
+    integers,
+    member,
+    number,
+    read_each,
+)
+from rollout_conformance.steps.profiles.worker.dialects.vllm_generate import failure
+from rollout_conformance.steps.profiles.worker.events import (
+    CANCELLED,
+    ERROR,
+    LENGTH,
+    STOP,
+    UNKNOWN,
+    Breach,
+    End,
+    Event,
+    Marker,
+    Metrics,
+    Tokens,
+    Transcript,
+)
+from rollout_conformance.steps.profiles.worker.job_spec import JobSpec, present
+from rollout_conformance.steps.sse.streams import Chunk
+
+PATH = "/generate"
+REASONS = {"length": LENGTH, "stop": STOP, "abort": CANCELLED, "error": ERROR}
+KEPT = "WORKER-107"
+
+
+def body(spec: JobSpec) -> dict[str, Any]:
+    sampling = present(max_new_tokens=spec.max_tokens, temperature=spec.temperature, sampling_seed=spec.seed)
+    if spec.stop:
+        sampling["stop"] = list(spec.stop)
+    members: dict[str, Any] = {"input_ids": list(spec.prompt_ids)} if spec.by_ids else {"text": spec.prompt}
+    members |= {"rid": spec.id, "sampling_params": {**sampling, **spec.sampling}, "stream": spec.stream}
+    if spec.shows:
+        members["return_logprob"] = True
+    return spec.finished(members)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the events before held."""
+
+    text: str = ""
+    ids: tuple[int, ...] = ()
+    logprobs: tuple[float | None, ...] = ()
+    count: int = 0
+
+
+@dataclass(slots=True)
+class _Reader:
+    framing: Framing
+    seen: _Seen = field(default_factory=_Seen)
+    has_ended: bool = False
+
+    def __call__(self, at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:
+        if data.get("error") is not None:
+            self.has_ended = True
+            events.append(failure(at, data))
+            return
+        if self.has_ended and member(data, "meta_info", "finish_reason") is None:
+            events.append(Metrics(at, data))  # an event after the end, whatever it holds
+            return
+        if "text" not in data and "output_ids" not in data and "meta_info" not in data:
+            events.append(Metrics(at, data))
+            return
+        reason = member(data, "meta_info", "finish_reason")
+        found, broken = self._tokens(at, data, reason)
+        breaches += broken if not breaches else []
+        events += found
+        if reason is not None:
+            self.has_ended = True
+            events.append(end(at, data, reason, self.seen.text))
+
+    def _tokens(self, at: int, data: Mapping[str, Any], reason: object) -> tuple[list[Event], list[Breach]]:
+        shown, ids = text(data.get("text")), _ids(data)
+        logprobs, counter = _logprobs(data), integer(member(data, "meta_info", "completion_tokens"))
+        seen, broken = self.seen, list[Breach]()
+        if self.framing == "cumulative":
+            broken = self._not_continued(at, shown, ids, logprobs, reason)
+            new_text = shown.removeprefix(seen.text) if shown.startswith(seen.text) else ""
+            new_ids = ids[len(seen.ids) :] if ids is not None else None
+            new_logprobs = logprobs[len(seen.logprobs) :] if logprobs is not None else None
+            self.seen = _Seen(shown, ids or (), logprobs or (), seen.count)
+        else:
+            new_text, new_ids, new_logprobs = shown, ids, logprobs
+            self.seen = _Seen(seen.text + shown, (), (), seen.count)
+        count = counter - seen.count if counter is not None else len(new_ids) if new_ids is not None else None
+        self.seen.count = counter if counter is not None else seen.count
+        if not (new_text or new_ids or new_logprobs or count):
+            return [], broken
+        return [Tokens(at, new_text, new_ids, new_logprobs, count=count)], broken
+
+    def _not_continued(
+        self,
+        at: int,
+        shown: str,
+        ids: tuple[int, ...] | None,
+        logprobs: tuple[float | None, ...] | None,
+        reason: object,
+    ) -> list[Breach]:
+        """What does not begin with what the event before held. At its end a text may be cut back by a stop text that has begun."""
+        seen = self.seen
+        pairs: list[tuple[str, Any, Any]] = [("text", seen.text, shown)]
+        if reason is not None and REASONS.get(str(mapping(reason).get("type"))) == CANCELLED:
+            return self._lost(at, shown, ids)
+        if reason is not None and seen.text.startswith(shown):
+            pairs = []
+        pairs += [("output_ids", seen.ids, ids)] if ids is not None else []
+        pairs += [("output_token_logprobs", seen.logprobs, logprobs)] if logprobs is not None else []
+        return [
+            Breach(
+                FRAMED, f"{name}, cumulative: it begins with {show(_plain(before))}", f"event {at}: {show(_plain(now))}"
+            )
+            for name, before, now in pairs
+            if now[: len(before)] != before
+        ][:1]
+
+    def _lost(self, at: int, shown: str, ids: tuple[int, ...] | None) -> list[Breach]:
+        """What an aborted job no longer has of the tokens that were sent."""
+        seen = self.seen
+        if shown.startswith(seen.text) and (ids is None or ids[: len(seen.ids)] == seen.ids):
+            return []
+        expected = f"the tokens that were sent before: {show(seen.text)}, {len(seen.ids)} ids"
+        return [Breach(KEPT, expected, f"event {at}: {show(shown)}, {len(ids or ())} ids")]
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _ids(data: Mapping[str, Any]) -> tuple[int, ...] | None:
+    found = integers(data.get("output_ids"))
+    if found is not None:
+        return found
+    entries = member(data, "meta_info", "output_token_logprobs")
+    if not isinstance(entries, list) or not entries:
+        return None
+    return integers([one[1] if isinstance(one, list) and len(one) > 1 else None for one in entries])
+
+
+def _logprobs(data: Mapping[str, Any]) -> tuple[float | None, ...] | None:
+    entries = member(data, "meta_info", "output_token_logprobs")
+    if not isinstance(entries, list):
+        return None
+    return tuple(number(one[0]) if isinstance(one, list) and one else None for one in entries)
+
+
+def end(at: int, data: Mapping[str, Any], reason: object, whole: str) -> End:
+    kind = mapping(reason).get("type", reason)
+    normal = REASONS.get(kind, UNKNOWN) if isinstance(kind, str) else UNKNOWN
+    counted = member(data, "meta_info", "completion_tokens")
+    matched = mapping(reason).get("matched", ABSENT)
+    shown = data.get("text")
+    return End(
+        at,
+        normal,
+        kind,
+        tokens=ABSENT if counted is None else counted,
+        text=whole if isinstance(shown, str) else None,
+        matched=matched if isinstance(matched, str) else ABSENT,
+        weight_versions=member(data, "meta_info", "weight_version") or ABSENT,
+    )
+
+
+def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
+    return read_each(chunks, _Reader(framing), Marker)
+
+
+def read_whole(found: Any) -> Transcript:
+    answer = mapping(found) or mapping(next(iter(listed(found)), None))
+    if member(answer, "meta_info") is None:
+        return Transcript()
+    events: list[Event] = []
+    breaches: list[Breach] = []
+    _Reader("cumulative")(0, answer, events, breaches)
+    return Transcript(tuple(events), tuple(breaches))
+
+
+def cancel(job_id: str) -> tuple[str, dict[str, Any]]:
+    return "/abort_request", {"rid": job_id}
+
+
+DIALECT = Dialect(
+    "sglang",
+    PATH,
+    PATH,
+    body,
+    read,
+    read_whole,
+    cancel,
+    framing="cumulative",
+    has_marker=True,
+    max_tokens_at="sampling_params.max_new_tokens",
+)

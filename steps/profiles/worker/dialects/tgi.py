@@ -1,0 +1,106 @@
+"""The dialect `tgi`: POST /generate_stream with one event a token, the last of which has the whole text; POST /generate without a stream.
+A job has no id, and ends when its client disconnects."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rollout_conformance.steps.engine.json_diff import ABSENT
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings, text
+from rollout_conformance.steps.profiles.worker.dialects.base import (
+    Dialect,
+    Framing,
+    integer,
+    member,
+    number,
+    read_each,
+    repeated,
+)
+from rollout_conformance.steps.profiles.worker.events import (
+    EOS,
+    LENGTH,
+    STOP,
+    UNKNOWN,
+    Breach,
+    End,
+    Event,
+    Failure,
+    Marker,
+    Metrics,
+    Tokens,
+    Transcript,
+)
+from rollout_conformance.steps.profiles.worker.job_spec import JobSpec, present
+from rollout_conformance.steps.sse.streams import Chunk
+
+REASONS = {"length": LENGTH, "eos_token": EOS, "stop_sequence": STOP}
+
+
+def body(spec: JobSpec) -> dict[str, Any]:
+    parameters = present(max_new_tokens=spec.max_tokens, seed=spec.seed)
+    if spec.temperature:
+        parameters |= {"temperature": spec.temperature, "do_sample": True}
+    if spec.stop:
+        parameters["stop"] = list(spec.stop)
+    if spec.shows:
+        parameters["details"] = True
+    return spec.finished({"inputs": spec.prompt, "parameters": {**parameters, **spec.sampling}})
+
+
+def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
+    found = read_each(chunks, _event, Marker)
+    return Transcript(found.events, (*found.breaches, *repeated(found.events)))
+
+
+def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:
+    if data.get("error") is not None:
+        events.append(Failure(at, data.get("error_type", ABSENT), data.get("error")))
+        return
+    token = data.get("token")
+    if not isinstance(token, Mapping) and data.get("generated_text") is None:
+        events.append(Metrics(at, data))
+        return
+    if isinstance(token, Mapping):
+        events.append(_token(at, token))
+    if data.get("generated_text") is not None or isinstance(data.get("details"), Mapping):
+        events.append(_end(at, data))
+
+
+def _token(at: int, token: Mapping[str, Any]) -> Tokens:
+    id = integer(token.get("id"))
+    logprobs = (number(token["logprob"]),) if "logprob" in token else None
+    ids = (id,) if id is not None else None
+    return Tokens(at, text(token.get("text")), ids, logprobs, is_special=token.get("special") is True)
+
+
+def _end(at: int, data: Mapping[str, Any]) -> End:
+    details = mapping(data.get("details"))
+    written = details.get("finish_reason", ABSENT)
+    whole = data.get("generated_text")
+    return End(
+        at,
+        REASONS.get(written, UNKNOWN) if isinstance(written, str) else UNKNOWN,
+        written,
+        tokens=details.get("generated_tokens", ABSENT),
+        text=whole if isinstance(whole, str) else None,
+        seed=details.get("seed", ABSENT),
+    )
+
+
+def read_whole(found: Any) -> Transcript:
+    answer = mapping(found) or mapping(next(iter(listed(found)), None))
+    if "generated_text" not in answer:
+        return Transcript()
+    tokens = [_token(0, token) for token in mappings(member(answer, "details", "tokens"))]
+    return Transcript((*tokens, _end(0, answer)))
+
+
+DIALECT = Dialect(
+    "tgi",
+    "/generate_stream",
+    "/generate",
+    body,
+    read,
+    read_whole,
+    takes_ids=False,
+    max_tokens_at="parameters.max_new_tokens",
+)

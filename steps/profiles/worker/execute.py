@@ -1,0 +1,311 @@
+"""To execute a job: the verb that every case has. It drives, and never judges."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, Literal
+
+from rollout_conformance.steps.engine.trace import NotJson, Request, Response, parse
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.http.requests import RequestAction, filled_in, request_headers
+from rollout_conformance.steps.http.responses import body_of, responses_of
+from rollout_conformance.steps.profiles.worker.context import Running, WorkerSession, jobs
+from rollout_conformance.steps.profiles.worker.dialects.base import Dialect, integer
+from rollout_conformance.steps.profiles.worker.events import Tokens, Transcript
+from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
+from rollout_conformance.steps.profiles.worker.stop_choice import later_stop, stop_position, stop_within
+from rollout_conformance.steps.profiles.worker.view import JobResponse
+from rollout_conformance.steps.sse.streams import KEPT_EVENTS, Chunk, Reading, read_stream, recorded
+
+EVENTS_PER_TOKEN = 4
+MOST_TOKENS = 32_768  # of a job that names no limit
+FIRST_SEED = 1000
+
+
+@verb(
+    "execute",
+    short="prompt",
+    example=(
+        "Hello!",
+        "{name: a, prompt: Count to 20., max_tokens: 20, stop: ['5'], temperature: 0.7, seed: 42}",
+        "{name: long, max_tokens: 2000, background: true}",
+        "{prompt: Hello!, sampling: {top_p: 1.01}}",
+    ),
+)
+@phrase("the client executes {prompt}")
+@phrase("the client executes {prompt} with at most {max_tokens:int} token(s)")
+@phrase("the client executes {prompt} with at most {max_tokens:int} tokens, not streamed", stream=False)
+@phrase("the client executes {prompt} with at most {max_tokens:int} tokens at temperature {temperature:number}")
+@phrase(
+    "the client executes {prompt} with at most {max_tokens:int} tokens at temperature {temperature:number} and seed {seed:int}"
+)
+@phrase("the client executes {prompt} with at most {max_tokens:int} tokens in the background", background=True)
+@phrase("the client executes {prompt} with at most {max_tokens:int} tokens, {times:int} times at the same time")
+@phrase(
+    "the client executes {prompt} with at most {max_tokens:int} tokens and disconnects after {disconnect_after:int} of them"
+)
+@phrase(
+    "the client executes {prompt} with at most {max_tokens:int} tokens and a stop text that spans {stop_spans:int} tokens of {stop_from:response}"
+)
+@phrase("the client executes {prompt} with at most {max_tokens:int} token(s) as {name:word}")
+@phrase(
+    "the client executes {prompt} with a stop text of {stop_spans:int} token(s) of {stop_from:word} at its limit as {name:word}",
+    max_tokens=40,
+    stop_at_limit=True,
+)
+@phrase("the client executes {prompt} with this body:", block="body")
+@phrase("the client executes {prompt} with at most {max_tokens:int} tokens as job {id}")
+@dataclass(frozen=True, slots=True)
+class Execute(RequestAction):
+    """Send a job to the worker: at temperature 0, with at most 8 tokens and an id of its own where nothing else is written."""
+
+    prompt: str = "Hello!"
+    "The prompt. It is encoded by the tokenizer of the run in a dialect that takes token ids."
+    repeat: int = 1
+    "The prompt is this many copies of the text."
+    id: str = "{session}-{name}"
+    "The id of the job; `{session}` is the name of the case's own session, `{name}` that of the request."
+    max_tokens: int | None = 8
+    "The most tokens; null leaves the limit out of the request."
+    temperature: float | None = 0.0
+    "The temperature; null leaves it out."
+    seed: int | None = None
+    "The seed; absent where none is written."
+    seed_from: ResponseName = ""
+    "The response whose reported seed is used."
+    distinct_seeds: bool = False
+    "Whether each of several requests has a seed of its own."
+    stop: tuple[str, ...] = ()
+    "Stop texts."
+    stop_from: ResponseName = ""
+    "The response from whose text a stop text is taken."
+    stop_spans: int = 2
+    "How many tokens of that response the stop text spans."
+    stop_before: tuple[str, ...] = ()
+    "Stop texts that stand before the one that is taken, in the order of the request."
+    stop_late: Literal["", "before", "behind"] = ""
+    "Whether a second stop text, which comes later in that output, stands before or behind it in the request."
+    stop_suffix: str = ""
+    "A text behind the stop text that is taken, so that the output only begins as it does."
+    stop_at_limit: bool = False
+    "Whether the limit of the job is the token that completes the stop text."
+    stop_repeat: int = 1
+    "Each stop text is this many copies of the text."
+    distinct_prompts: bool = False
+    "Whether each of several requests has a prompt of its own: the text and a number."
+    continues: ResponseName = ""
+    "The response whose prompt and first tokens are the prompt of this job, in a dialect that takes token ids."
+    continues_after: int = 1
+    "How many of its tokens belong to the prompt."
+    by_ids: bool = False
+    "Whether the prompt is sent as token ids where the dialect takes both."
+    stream: bool = True
+    "Whether the response is a stream."
+    shows: bool = True
+    "Whether token ids and log probabilities are requested, in a dialect that has them on request."
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    "Further members of the object that holds the sampling parameters, by their names in the dialect."
+    body: Mapping[str, Any] = field(default_factory=dict)
+    "Further members of the body by their names in the dialect; objects are merged."
+    without: tuple[str, ...] = ()
+    "Members that the body does not have, such as `prompt` or `sampling_params.stop`."
+    disconnect_after: int = 0
+    "The number of events with tokens after which the client disconnects; 0 reads the stream to its end."
+    headers: Mapping[str, str] = field(default_factory=dict)
+    "Headers beside Content-Type and the key."
+
+    async def send_one(self, session: WorkerSession, name: str, nth: int) -> None:
+        spec = self._spec(session, name, nth)
+        if spec is None:
+            return
+        dialect = session.context.dialect
+        running = jobs(session)[name] = Running(spec, asyncio.current_task())
+        body = dialect.body(spec)
+        request = Request(
+            "POST",
+            dialect.request_path(spec),
+            request_headers(session, "right", self.headers),
+            json.dumps(body).encode(),
+        )
+        began = session.trace.now()
+        try:
+            streamed = spec.stream or not dialect.whole_path
+            response = await (self._streamed if streamed else _whole)(session, name, running, request)
+        finally:
+            running.done = True
+        responses_of(session).keep(replace(response, request=body, began=began, read_at=time.time()))
+
+    def _spec(self, session: WorkerSession, name: str, nth: int) -> JobSpec | None:
+        """The job; None where an earlier response does not show what it is made of."""
+        earlier = {
+            word: responses_of(session).named(word) for word in (self.seed_from, self.stop_from, self.continues) if word
+        }
+        sources = {word: found[0] if found else None for word, found in earlier.items()}
+        prompt = self._prompt(nth)
+        stop, seed, prompt_ids = (
+            tuple(one * self.stop_repeat for one in self.stop),
+            self.seed,
+            self._prompt_ids(session, prompt),
+        )
+        max_tokens = self.max_tokens
+        if self.stop_from:
+            taken = self._stops(sources[self.stop_from])
+            if taken is None:
+                _unplayable(session, f"the output has no text of {self.stop_spans} tokens that occurs only once")
+                return None
+            stop, max_tokens = taken
+        if self.seed_from:
+            reported = _transcript(sources[self.seed_from]).seed
+            if type(reported) is not int:
+                _unplayable(session, "the worker reports no seed")
+                return None
+            seed = reported
+        if self.continues:
+            ids = _transcript(sources[self.continues]).ids
+            if ids is None or len(ids) <= self.continues_after:
+                _unplayable(session, "too few token ids are shown to continue from")
+                return None
+            prompt_ids = (*sources[self.continues].spec.prompt_ids, *ids[: self.continues_after])  # type: ignore[union-attr]
+        return JobSpec(
+            filled_in(session, self.id).replace("{name}", name).replace("#", "-"),
+            prompt,
+            prompt_ids,
+            self.by_ids or bool(self.continues),
+            max_tokens,
+            self.temperature,
+            FIRST_SEED + nth if self.distinct_seeds else seed,
+            stop,
+            self.stream,
+            self.shows,
+            session.context.card.declares("text"),
+            self.sampling,
+            self.body,
+            self.without,
+        )
+
+    def _prompt(self, nth: int) -> str:
+        return f"{self.prompt} {nth + 1}" if self.distinct_prompts else self.prompt * self.repeat
+
+    def _prompt_ids(self, session: WorkerSession, prompt: str) -> tuple[int, ...]:
+        tokens = session.context.tokens
+        return tuple(tokens.encode(prompt)) if tokens and session.context.dialect.takes_ids else ()
+
+    def _stops(self, source: object) -> tuple[tuple[str, ...], int | None] | None:
+        """The stop texts and the limit of a job that ends within the output of another; None where that has no fitting text."""
+        transcript = _transcript(source)
+        texts = [one.text for one in transcript.tokens if not one.is_special]
+        taken = stop_within(texts, self.stop_spans)
+        if taken is None:
+            return None
+        limit = self.max_tokens
+        if self.stop_at_limit:
+            position = stop_position(texts, taken)
+            if position is None or _merged(transcript):
+                return None
+            limit = position[1]
+        late = later_stop(texts, taken) if self.stop_late else None
+        if self.stop_late and late is None:
+            return None
+        before = (*self.stop_before, *([late] if late and self.stop_late == "before" else []))
+        behind = (late,) if late and self.stop_late == "behind" else ()
+        return (*before, taken + self.stop_suffix, *behind), limit
+
+    async def _streamed(self, session: WorkerSession, name: str, running: Running, request: Request) -> JobResponse:
+        limit = self.max_tokens if self.max_tokens is not None else MOST_TOKENS
+        n = len(session.trace.exchanges)
+
+        def enough(reading: Reading) -> bool:
+            running.reading = reading
+            return running.left or (self.disconnect_after > 0 and has_tokens(session, reading, self.disconnect_after))
+
+        try:
+            n, read = await read_stream(session, request, KEPT_EVENTS + EVENTS_PER_TOKEN * limit, enough)
+        except asyncio.CancelledError:
+            if not running.left:
+                raise
+            read = running.reading or Reading(0)
+        left = running.left or (self.disconnect_after > 0 and has_tokens(session, read, self.disconnect_after))
+        if left:
+            read.fault = None
+        raw = recorded(session, n, read)
+        return _response(session, name, n, running.spec, read, raw, left)
+
+
+def _response(
+    session: WorkerSession, name: str, n: int, spec: JobSpec, read: Reading, raw: bytes, left: bool
+) -> JobResponse:
+    context = session.context
+    ok = read.status is not None and 200 <= read.status < 300
+    exchange = session.trace.exchanges[n]
+    transcript = context.dialect.read(read.chunks, context.framing) if ok else Transcript()
+    body: Any = NotJson("it is a stream") if ok else parse(raw) if raw else NotJson(read.fault or "it is empty")
+    return JobResponse(
+        name,
+        n,
+        {},
+        read.status,
+        body,
+        tuple(read.chunks),
+        left,
+        raw=raw,
+        headers=read.headers,
+        fault=read.fault,
+        elapsed_s=None if exchange.ended is None else exchange.ended - exchange.began,
+        late_s=session.late(session.trace.epoch + exchange.began),
+        spec=spec,
+        dialect=context.dialect,
+        transcript=transcript,
+    )
+
+
+async def _whole(session: WorkerSession, name: str, running: Running, request: Request) -> JobResponse:
+    n = await session.send(request, rollout="-")
+    exchange = session.trace.exchanges[n]
+    found, context = body_of(exchange), session.context
+    response = exchange.response or Response(0)
+    ok = exchange.response is not None and 200 <= response.status < 300
+    return JobResponse(
+        name,
+        n,
+        {},
+        response.status if exchange.response else None,
+        found,
+        raw=response.body,
+        headers=response.headers,
+        fault=exchange.fault,
+        elapsed_s=None if exchange.ended is None else exchange.ended - exchange.began,
+        late_s=session.late(session.trace.epoch + exchange.began),
+        spec=running.spec,
+        dialect=context.dialect,
+        transcript=context.dialect.read_whole(found) if ok else Transcript(),
+    )
+
+
+def has_tokens(session: WorkerSession, reading: Reading, count: int) -> bool:
+    """Whether so many events with tokens were read."""
+    bearing = (one for one in reading.chunks if bears_tokens(session.context.dialect, one))
+    return sum(1 for _ in islice(bearing, count)) >= count
+
+
+def bears_tokens(dialect: Dialect, chunk: Chunk) -> bool:
+    found = dialect.read([chunk], "delta")
+    return any(isinstance(one, Tokens) for one in found.events)
+
+
+def _transcript(response: object) -> Transcript:
+    return response.transcript if isinstance(response, JobResponse) else Transcript()
+
+
+def _merged(transcript: Transcript) -> bool:
+    """Whether an event may hold several tokens, so that the place of a text does not show how many came before it."""
+    counted = integer(transcript.end.tokens) if transcript.end else None
+    known = counted if counted is not None else transcript.count
+    return known != len(transcript.tokens)
+
+
+def _unplayable(session: WorkerSession, why: str) -> None:
+    session.state["unplayable"] = why

@@ -1,0 +1,248 @@
+"""What the outputs of several jobs have in common: equal, different, one the beginning of another, or growing with the limit."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.checks import Check
+from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.profiles.worker.events import ENDS
+from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether, complete
+from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+
+Part = Literal["text", "ids", "logprobs", "reason"]
+PARTS: tuple[Part, ...] = ("text", "ids", "logprobs", "reason")
+BROKEN = "�"
+
+
+def difference(
+    first: JobResponse, second: JobResponse, tolerance: float, parts: Sequence[Part] = PARTS
+) -> tuple[str, str] | None:
+    """What two outputs differ in first, as both values; None where they are equal. What one of them does not show is not compared."""
+    one, other = first.transcript, second.transcript
+    if "ids" in parts and one.ids is not None and other.ids is not None and one.ids != other.ids:
+        return f"ids {show(list(one.ids))}", f"ids {show(list(other.ids))}"
+    if "text" in parts and one.text.rstrip(BROKEN) != other.text.rstrip(BROKEN):
+        return f"text {show(one.text)}", f"text {show(other.text)}"
+    if "reason" in parts and first.reason != second.reason:
+        return f"reason {first.reason}", f"reason {second.reason}"
+    if "logprobs" in parts and one.logprobs is not None and other.logprobs is not None:
+        return _logprobs(one.logprobs, other.logprobs, tolerance)
+    return None
+
+
+def _logprobs(one: Sequence[float | None], other: Sequence[float | None], tolerance: float) -> tuple[str, str] | None:
+    if len(one) != len(other):
+        return f"{len(one)} log probabilities", f"{len(other)} log probabilities"
+    for n, (mine, theirs) in enumerate(zip(one, other, strict=True)):
+        if mine is not None and theirs is not None and abs(mine - theirs) > tolerance:
+            return f"log probability {mine} of token {n}", f"log probability {theirs} of token {n}"
+    return None
+
+
+@verb("same_output", short="of", example=("[first, second]", "{of: [a, b], parts: [text, ids]}"))
+@phrase("{of:several_responses} have equal output")
+@phrase("{of:names} have equal output")
+@dataclass(frozen=True, slots=True)
+class SameOutput(JobsTogether):
+    """Text, ids, log probabilities (within the tolerance of the card) and reasons are equal, as far as they are shown."""
+
+    parts: tuple[Part, ...] = PARTS
+    "What is compared."
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        if len(responses) < 2 or not complete(responses):
+            return None
+        for job in responses[1:]:
+            if found := difference(responses[0], job, view.worker.tolerance, self.parts):
+                return Check(False, f"{responses[0].name}: {found[0]}", f"{job.name}: {found[1]}")
+        return Check(True, "", "")
+
+
+@verb("same_each", example="{of: together, control: alone}")
+@phrase("each of the jobs {of:names} has the output of the same job of {control:word}")
+@dataclass(frozen=True, slots=True)
+class SameEach(JobsTogether):
+    """Each of several jobs has the output of the job with the same number of another request that is sent several times."""
+
+    control: ResponseName
+    "The request whose jobs are compared."
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        controls = view.jobs_named(self.control)
+        pairs = [(a, b) for a, b in zip(controls, responses, strict=False) if a.ran_out and b.ran_out]
+        for control, job in pairs:
+            if found := difference(control, job, view.worker.tolerance, ("ids", "text", "reason")):
+                return Check(False, f"{control.name}: {found[0]}", f"{job.name}: {found[1]}")
+        return Check(True, "", "") if pairs and len(pairs) == len(responses) else None
+
+
+@verb("different_outputs", short="of", example=("[first, second]", "{of: all}"))
+@phrase("the outputs of {of:several_responses} are not all equal")
+@dataclass(frozen=True, slots=True)
+class DifferentOutputs(JobsTogether):
+    """The outputs are not all equal."""
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        if len(responses) < 2 or not complete(responses):
+            return None
+        same = all(difference(responses[0], job, 0.0, ("text", "ids")) is None for job in responses[1:])
+        return Check(
+            not same, "outputs that are not all equal", f"{len(responses)} times {show(responses[0].transcript.text)}"
+        )
+
+
+@verb("begins", example="{of: cancelled, control: whole}")
+@phrase("the output of {of:names} is the beginning of that of {control:word}")
+@dataclass(frozen=True, slots=True)
+class Begins(JobsTogether):
+    """The output is the beginning of the output of another job."""
+
+    control: ResponseName
+    "The job whose output is longer."
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        control = next(iter(view.jobs_named(self.control)), None)
+        if control is None or not control.ran_out or not all(job.transcript.tokens for job in responses):
+            return None
+        for job in responses:
+            if (
+                job.name in view.cancelled
+                and job.reason in ENDS
+                and len(job.transcript.tokens) < len(control.transcript.tokens)
+            ):
+                observed = (
+                    f"{job.name}: {job.reason} after {len(job.transcript.tokens)} tokens, where {control.name} has more"
+                )
+                return Check(False, "the reason of a job that was cancelled", observed, requirement="WORKER-110")
+            if found := _not_begun(job, control):
+                return Check(False, f"the beginning of {found[0]}", f"{job.name}: {found[1]}")
+        return Check(True, "", "")
+
+
+def _not_begun(job: JobResponse, control: JobResponse) -> tuple[str, str] | None:
+    ids, whole_ids = job.transcript.ids, control.transcript.ids
+    if ids is not None and whole_ids is not None and whole_ids[: len(ids)] != ids[: len(whole_ids)]:
+        return show(list(whole_ids)), show(list(ids))
+    text, whole = job.transcript.joined.rstrip(BROKEN), control.transcript.text
+    shorter, longer = sorted((text, whole), key=len)
+    return None if longer.startswith(shorter) else (show(whole), show(text))
+
+
+@verb("grows", short="of", example="[one, two, three]")
+@phrase("the output of {of:names} grows by the text of each token")
+@dataclass(frozen=True, slots=True)
+class Grows(JobsTogether):
+    """The limits of the jobs grow by one token each, and every output continues the one before by the text of this token. An output that is
+    not all ASCII decides nothing where no text is added: a token may be a part of a character."""
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        if len(responses) < 2 or not complete(responses):
+            return None
+        found = next(_lost(responses), None)
+        return found or Check(True, "", "")
+
+
+def _lost(jobs: Sequence[JobResponse]) -> Iterator[Check]:
+    texts = [job.transcript.text.rstrip(BROKEN) for job in jobs]
+    for n, (before, now) in enumerate(zip(["", *texts], texts, strict=False)):
+        if not now.startswith(before):
+            yield Check(False, f"{show(before)} and the text of one token more", show(now))
+        rest = texts[-1][len(now) :]
+        if now == before and rest and texts[-1].isascii() and jobs[n].reason == "length":
+            yield Check(False, f"{show(before)} and the text of one token more, of {show(texts[-1])}", show(now))
+
+
+@verb("separate", example="{of: [a, b], controls: [alone_a, alone_b]}")
+@phrase("{of:names} are separate or one of them is rejected, compared with {controls:names}")
+@dataclass(frozen=True, slots=True)
+class Separate(JobsTogether):
+    """Two jobs with one id: each that is accepted has the output of its control; the others are rejected with a 4xx."""
+
+    controls: tuple[ResponseName, ...]
+    "The same jobs with ids of their own."
+
+    @property
+    def judges_ends(self) -> bool:
+        return True
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        controls = view.jobs_named(*self.controls)
+        if len(controls) != len(responses) or not complete(controls):
+            return None
+        accepted = [(job, control) for job, control in zip(responses, controls, strict=True) if job.is_success]
+        expected = "each job is carried out as if it were alone, or rejected with 4xx; not both are rejected"
+        odd = next((job for job in responses if not job.is_success and not job.is_client_error), None)
+        if odd is not None or not accepted:
+            return Check(False, expected, (odd or responses[0]).shown())
+        for job, control in accepted:
+            if not job.ran_out and job.transcript.reason is not None:
+                return Check(False, expected, f"{job.name}: {job.reason}")
+            if job.ran_out and (found := difference(control, job, view.worker.tolerance, ("ids", "text", "reason"))):
+                return Check(False, f"{control.name}: {found[0]}", f"{job.name}: {found[1]}")
+        return Check(True, "", "")
+
+
+@verb("same_or_rejected", example="{of: beyond, control: usual}")
+@phrase("{of:response} has the output of {control:word}, or is rejected")
+@dataclass(frozen=True, slots=True)
+class SameOrRejected(JobsTogether):
+    """The job is rejected with 4xx, or has the output of another."""
+
+    control: ResponseName
+    "The other job."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    @property
+    def must_be_rejected(self) -> bool:
+        return True  # an error of the server is judged here as well
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        control = next(iter(view.jobs_named(self.control)), None)
+        for job in responses:
+            if not job.is_success:
+                return Check(job.is_client_error, "4xx, or the output of the other job", job.shown())
+            if control is None or not control.ran_out or not job.ran_out:
+                return None
+            if found := difference(control, job, view.worker.tolerance, ("ids", "text")):
+                return Check(False, f"{found[0]}, or 4xx", found[1])
+        return Check(True, "", "")
+
+
+@verb("continues_output", example="{of: continued, control: whole}")
+@phrase("{of:response} has the log probabilities of the output of {control:word}")
+@dataclass(frozen=True, slots=True)
+class ContinuesOutput(JobsTogether):
+    """The first token has the log probability that it has in the output whose first tokens are the prompt of the job."""
+
+    control: ResponseName
+    "The job whose output is continued."
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        control = next(iter(view.jobs_named(self.control)), None)
+        if control is None or not complete([control, *responses]):
+            return None
+        whole, values = control.transcript.ids, control.transcript.logprobs
+        for job in responses:
+            at = len(job.spec.prompt_ids) - len(control.spec.prompt_ids)
+            ids, found = job.transcript.ids, job.transcript.logprobs
+            if not ids or not found or whole is None or values is None or at >= min(len(whole), len(values)):
+                return None
+            if ids[0] != whole[at]:
+                return None  # two tokens may be equally probable
+            mine, theirs = found[0], values[at]
+            if mine is None or theirs is None:
+                return None
+            ok = abs(mine - theirs) <= view.worker.tolerance
+            if not ok:
+                return Check(False, f"log probability {theirs} of token {whole[at]}", f"{mine}")
+        return Check(True, "", "")

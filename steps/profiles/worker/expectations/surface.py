@@ -1,0 +1,149 @@
+"""Identifiers of requests, and what the health of a worker describes."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rollout_conformance.steps.engine.json_diff import ABSENT, show
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
+from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.http.responses import KeptResponse
+from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+
+HEADER = "x-correlation-id"
+UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+
+@verb("correlated", short="of", example=("it", "all"))
+@phrase("{of:responses} has the correlation id of its request, or a new one")
+@phrase("{of:several_responses} have the correlation ids of their requests, or new ones")
+@dataclass(frozen=True, slots=True)
+class Correlated(ComparedResponses):
+    """`X-Correlation-ID` is that of the request where it is a UUID, and else a new UUID, another for each response."""
+
+    def compare(self, responses: list[KeptResponse], view: WorkerView) -> Check:
+        made: set[str] = set()
+        for response in responses:
+            sent = view.trace.exchanges[response.n].request.header(HEADER)
+            found = response.header(HEADER) or ""
+            if sent is not None and UUID.fullmatch(sent):
+                if found.lower() != sent.lower():
+                    return Check(False, f"X-Correlation-ID {sent}", show(found))
+                continue
+            if not UUID.fullmatch(found) or found == sent or found in made:
+                return Check(
+                    False, "X-Correlation-ID with a new UUID", f"{show(found)} for the request with {show(sent)}"
+                )
+            made.add(found)
+        return Check(True, "", "")
+
+
+@verb("describes_worker", short="of", example="it")
+@phrase("{of:response} describes the worker and its model")
+@dataclass(frozen=True, slots=True)
+class DescribesWorker(ResponseExpectation):
+    """The health of a worker of the dialect `orcd` has the members of its specification, each with a value that can be."""
+
+    def check(self, response: KeptResponse, view: WorkerView) -> Sequence[Check] | None:
+        if not response.is_success:
+            return None
+        body = response.fields
+        ready = body.get("status") == "healthy" and bool(body.get("worker_id"))
+        observed = f"status {show(body.get('status', ABSENT))}, worker_id {show(body.get('worker_id', ABSENT))}"
+        checks = [Check(ready, "the status healthy, and a worker_id", observed, requirement="WORKER-041")]
+        wrong = {name: body.get(name, ABSENT) for name, right in MEMBERS.items() if not right(body.get(name, ABSENT))}
+        shown = ", ".join(f"{name}: {show(value)}" for name, value in wrong.items())
+        checks.append(Check(not wrong, "members that describe the model", shown, requirement="WORKER-042"))
+        return checks
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+MEMBERS: Mapping[str, Callable[[Any], bool]] = {
+    "resident": lambda value: value is True,
+    "quant_kind": lambda value: isinstance(value, str) and bool(value),
+    "vram_bytes_used": _is_count,
+    "tokenizer_kind": lambda value: value in ("gguf-bpe", "hf-json"),
+    "vocab_size": lambda value: _is_count(value) and value > 0,
+    "context_length": lambda value: value is None or (_is_count(value) and value > 0),
+}
+
+
+EARLY = "WORKER-111"
+LOADS_S = 0.5  # a job that takes longer than a later one by so much waited for the model
+
+
+@verb("healthy_when_ready", example="{of: early, job: early_job, control: later}")
+@phrase("{of:response} is healthy only if {job:word} has its tokens as soon as {control:word}")
+@dataclass(frozen=True, slots=True)
+class HealthyWhenReady(ResponseExpectation):
+    """A worker whose health is good takes jobs: one that was sent right after is not rejected, and has its tokens as soon as a later one."""
+
+    job: ResponseName
+    "The job that was sent right after the health check."
+    control: ResponseName
+    "A job that was sent later."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    @property
+    def must_be_rejected(self) -> bool:
+        return True
+
+    def check(self, response: KeptResponse, view: WorkerView) -> Check | None:
+        job, control = next(iter(view.jobs_named(self.job)), None), next(iter(view.jobs_named(self.control)), None)
+        if response.status is None or job is None or control is None:
+            return None
+        status = response.fields.get("status", "healthy")
+        if not response.is_success:
+            return Check(True, "", "")
+        expected = "no 2xx while the worker cannot take jobs"
+        if status != "healthy" and view.worker.dialect.name == "orcd":
+            return Check(False, expected, response.shown())
+        if not job.is_success:
+            return Check(False, expected, f"{response.status}, and the job after it: {job.shown()}")
+        early, late = job.first_token_at(), control.first_token_at()
+        if early is None or late is None:
+            return None
+        waited = (early - job.began) - (late - control.began)
+        observed = f"{response.status}, and the job after it waited {waited:.2f} s longer than a later one"
+        return Check(waited <= LOADS_S, expected, observed, timing=waited > LOADS_S)
+
+
+@verb("refused_or_carried_out", short="of", example="early")
+@phrase("{of:response} is rejected at once, or waits and is carried out")
+@dataclass(frozen=True, slots=True)
+class RefusedOrCarriedOut(ResponseExpectation):
+    """A job that comes too early is rejected, or waits and is carried out."""
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+    @property
+    def must_be_rejected(self) -> bool:
+        return True
+
+    @property
+    def may_be_refused(self) -> bool:
+        """Whether a job without a response is judged here."""
+        return True
+
+    @property
+    def judges_ends(self) -> bool:
+        return True
+
+    def check(self, response: KeptResponse, view: WorkerView) -> Check:
+        expected = "the job is rejected at once, or waits and is carried out"
+        if not isinstance(response, JobResponse) or not response.is_success:
+            ok = response.is_client_error or response.status == 503
+            return Check(ok, expected, response.shown(), requirement=EARLY)
+        failed = response.transcript.failure
+        ok = response.ran_out or (failed is not None and failed.retriable is True)
+        return Check(ok, expected, response.fault or f"reason {response.reason}", requirement=EARLY)

@@ -1,0 +1,108 @@
+"""A generated job: it has an id of its own and few tokens, and its stream is judged like any other.
+
+What is wrong with a request stays wrong. What no schema can state is made right: a stop text has few bytes, and `top_k` is in any vocabulary.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from rollout_conformance.steps.engine.trace import NotJson, Request, Response, parse
+from rollout_conformance.steps.http.responses import responses_of
+from rollout_conformance.steps.profiles.worker.context import WorkerSession
+from rollout_conformance.steps.profiles.worker.dialects import orcd
+from rollout_conformance.steps.profiles.worker.events import Transcript
+from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
+from rollout_conformance.steps.profiles.worker.view import JobResponse
+from rollout_conformance.steps.sse.parser import Parser
+from rollout_conformance.steps.sse.streams import Chunk, event_data
+
+EXECUTE = "/execute"
+GENERATED = "generated"  # the name of the response to a request that no case wrote
+MOST_TOKENS = 4
+LONGEST_STOP = 25  # characters, of up to four bytes
+LARGEST_TOP_K = 100
+REQUIRED = ("job_id", "prompt")
+
+
+def about(dialect: str, start: bool) -> tuple[str, ...]:
+    """The requirements that a silence breaks: none, a generated request waits for nothing."""
+    return ()
+
+
+def is_start(dialect: str, method: str, path: str) -> bool:
+    return False
+
+
+async def adapt_request(session: WorkerSession, generated: Any) -> str | None:
+    """Change a case of schemathesis, whatever is right in it, so that a worker can execute it."""
+    if generated.path == EXECUTE and isinstance(generated.body, dict):
+        generated.body = adapted_body(generated.body)
+    return None
+
+
+def adapted_body(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The request that is sent in place of `body`."""
+    mine = {name: value for name, value in body.items() if value is not None or name in REQUIRED}
+    if isinstance(mine.get("job_id"), str) and mine["job_id"]:
+        mine["job_id"] = f"{mine['job_id'][:40]}-{uuid4().hex[:12]}"
+    limit = mine.get("max_tokens", MOST_TOKENS)
+    if _is_number(limit) and 1 <= limit <= 2048 and limit == int(limit):
+        mine["max_tokens"] = min(int(limit), MOST_TOKENS)
+    top_k = mine.get("top_k", 0)
+    if _is_number(top_k) and top_k >= 0 and top_k == int(top_k):
+        mine["top_k"] = min(int(top_k), LARGEST_TOP_K)
+    if isinstance(mine.get("stop"), list):
+        mine["stop"] = [one[:LONGEST_STOP] if isinstance(one, str) else one for one in mine["stop"]]
+    return mine
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def began(session: WorkerSession, request: Request, start: bool) -> int:
+    return session.trace.open(request, to_target=True, rollout="-")
+
+
+async def ended(session: WorkerSession, n: int, request: Request, response: Response, start: bool) -> None:
+    """Note the response. That to a job is a stream, and what holds for streams holds for it."""
+    session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
+    session.trace.close(n, response)
+    body = parse(request.body) if request.path.partition("?")[0] == EXECUTE else None
+    if isinstance(body, dict) and response.status == 200:
+        responses_of(session).keep(generated_response(n, body, response))
+
+
+def generated_response(n: int, body: Mapping[str, Any], response: Response) -> JobResponse:
+    """A response as the checks read it."""
+    events = Parser().feed(response.body)
+    chunks = tuple(Chunk(0.0, event_data(one.data), one.event) for one in events)
+    transcript = orcd.DIALECT.read(chunks, "delta") if chunks else Transcript()
+    return JobResponse(
+        GENERATED,
+        n,
+        dict(body),
+        response.status,
+        NotJson("it is a stream"),
+        chunks,
+        raw=response.body,
+        headers=response.headers,
+        spec=_spec(body),
+        dialect=orcd.DIALECT,
+        transcript=transcript,
+        read_at=time.time(),
+    )
+
+
+def _spec(body: Mapping[str, Any]) -> JobSpec:
+    limit, stop = body.get("max_tokens"), body.get("stop")
+    return JobSpec(
+        str(body.get("job_id")),
+        str(body.get("prompt")),
+        max_tokens=limit if type(limit) is int else None,
+        temperature=body.get("temperature", 1.0),
+        stop=tuple(one for one in stop if isinstance(one, str)) if isinstance(stop, list) else (),
+    )

@@ -1,0 +1,21 @@
+"""The plainest job: it shows whether a worker can be judged at all."""
+
+from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, key_source, result_of
+from rollout_conformance.steps.profiles.worker.context import WorkerSession
+from rollout_conformance.steps.profiles.worker.execute import Execute
+
+HERE = Location("greeting", 1)
+
+
+def greeting(dialect: str) -> Case:
+    return Case("a plain job", "worker", dialect, ("WORKER-001",), (Step(Execute("Hello!", max_tokens=4), HERE),), HERE)
+
+
+def probe_result(session: WorkerSession, case: Case) -> ProbeResult:
+    """What the plainest job showed: every response but a 2xx is an obstacle."""
+    context = session.context
+    path = context.dialect.path
+    plain = PlainRequest("job", f"POST {path}", key_source(context.target_key, context.card.key))
+    return result_of(plain, session.trace.exchanges[-1])

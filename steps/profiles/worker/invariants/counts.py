@@ -1,0 +1,86 @@
+"""Counters: the final one, the numbers of ids and log probabilities, and the spans of weight versions."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.json_diff import ABSENT, show
+from rollout_conformance.steps.profiles.worker.dialects.base import integer
+from rollout_conformance.steps.profiles.worker.events import EOS, Usage
+from rollout_conformance.steps.profiles.worker.invariants.orcd_members import evidence
+from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+
+ABOVE_ZERO = 1e-3  # rounding of the log probability of a certain token
+
+
+def counters(view: WorkerView) -> Iterator[Evidence]:
+    for response in view.jobs:
+        if (
+            response.is_success
+            and not response.left
+            and len(response.transcript.terminals) == 1
+            and not response.is_unreadable
+        ):
+            yield from _final(response)
+            yield from _columns(response)
+            yield from _versions(response)
+
+
+def _final(response: JobResponse) -> Iterator[Evidence]:
+    """The counter is the number of ids where they are shown, and else at least the number of events with tokens."""
+    transcript = response.transcript
+    usage = next((one.tokens for one in transcript.events if isinstance(one, Usage)), ABSENT)
+    for counter in (transcript.end.tokens if transcript.end else ABSENT, usage):
+        if counter is ABSENT or counter is None:
+            continue
+        expected, ok = _expected(response, counter)
+        yield evidence(ok, "WORKER-009", expected, f"a final counter of {show(counter)}", response)
+
+
+def _expected(response: JobResponse, counter: object) -> tuple[str, bool]:
+    transcript, limit = response.transcript, response.spec.max_tokens
+    found = integer(counter)
+    if limit is not None and (found is None or found > limit):
+        return f"a counter of at most {limit}, the limit of the job", False
+    if response.dialect.has_ids and transcript.ids is not None:
+        allowed = {len(transcript.ids)} | ({len(transcript.ids) + 1} if response.reason == EOS else set())
+        return f"{len(transcript.ids)}, the number of token ids", found in allowed
+    least = len(transcript.tokens)
+    return f"at least {least}, the number of events with tokens", found is not None and found >= least
+
+
+def _columns(response: JobResponse) -> Iterator[Evidence]:
+    """As many log probabilities as ids, finite and at most 0."""
+    transcript = response.transcript
+    values, ids = transcript.logprobs, transcript.ids
+    if values is None:
+        return
+    if ids is not None:
+        observed = f"{len(ids)} token ids and {len(values)} log probabilities"
+        yield evidence(
+            len(values) == len(ids), "WORKER-102", "one log probability for each token id", observed, response
+        )
+    odd = next((n for n, one in enumerate(values) if one is None or not math.isfinite(one) or one > ABOVE_ZERO), None)
+    observed = "" if odd is None else f"token {odd}: {values[odd]!r}"
+    yield evidence(odd is None, "WORKER-102", "finite log probabilities of at most 0", observed, response)
+
+
+def _versions(response: JobResponse) -> Iterator[Evidence]:
+    end, ids = response.transcript.end, response.transcript.ids
+    if (
+        end is None
+        or ids is None
+        or not isinstance(end.weight_versions, list)
+        or response.dialect.name != "vllm-generate"
+    ):
+        return
+    spans = [one for one in end.weight_versions if isinstance(one, Mapping)]
+    if not all(type(one.get(name)) is int for one in spans for name in ("start", "end")):
+        return
+    bounds = sorted((int(one["start"]), int(one["end"])) for one in spans)
+    at = 0
+    for start, stop in bounds:
+        at = stop if start == at else -1
+    yield evidence(
+        at == len(ids), "WORKER-116", f"spans that cover 0 to {len(ids)} once", show(end.weight_versions), response
+    )

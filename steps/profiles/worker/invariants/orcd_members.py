@@ -1,0 +1,129 @@
+"""The members of the events of the dialect `orcd`, and what an end says of itself."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import ABSENT, show
+from rollout_conformance.steps.profiles.worker.dialects.base import number
+from rollout_conformance.steps.profiles.worker.dialects.orcd import DIALECT
+from rollout_conformance.steps.profiles.worker.events import STOP, UNKNOWN, Metrics
+from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+
+SKEW_S = 3600.0
+OFFSET_S = 14 * 3600.0  # of a time that names no offset from UTC
+
+
+def evidence(ok: bool, requirement: str, expected: str, observed: str, response: JobResponse) -> Evidence:
+    return Satisfied(requirement) if ok else Finding(requirement, expected, observed, (response.n,))
+
+
+def orcd_members(view: WorkerView) -> Iterator[Evidence]:
+    for response in view.jobs:
+        if response.dialect.name == DIALECT.name and response.is_success:
+            yield from _started(view, response)
+            yield from _counted(response)
+            yield from _failure(response)
+            yield from _measured(response)
+
+
+def _started(view: WorkerView, response: JobResponse) -> Iterator[Evidence]:
+    started = response.transcript.started
+    if started is None:
+        return
+    own = response.spec.id
+    yield evidence(started.job_id == own, "WORKER-002", f"job_id {show(own)}", show(started.job_id), response)
+    expected = "an ISO 8601 time of the present"
+    yield evidence(
+        _is_now(started.started_at, response.read_at), "WORKER-003", expected, show(started.started_at), response
+    )
+    if view.worker.model is not None:
+        known = view.worker.model
+        yield evidence(started.model == known, "WORKER-004", f"model {show(known)}", show(started.model), response)
+    else:
+        ok = isinstance(started.model, str) and bool(started.model)
+        yield evidence(ok, "WORKER-004", "the name of a model", show(started.model), response)
+
+
+def _is_now(written: object, now: float) -> bool:
+    if not isinstance(written, str):
+        return False
+    try:
+        time = datetime.fromisoformat(written.strip())
+    except ValueError:
+        return False
+    skew = SKEW_S if time.tzinfo else SKEW_S + OFFSET_S
+    return abs((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() - now) <= skew
+
+
+def _counted(response: JobResponse) -> Iterator[Evidence]:
+    shown = [token.index for token in response.transcript.tokens]
+    if not shown or response.is_unreadable:
+        return
+    odd = next((n for n, index in enumerate(shown) if type(index) is not int or index != n), None)
+    observed = "" if odd is None else f"token event {odd}: i {show(shown[odd])}"
+    yield evidence(odd is None, "WORKER-008", "i = 0, 1, 2, ... without gaps", observed, response)
+
+
+def _failure(response: JobResponse) -> Iterator[Evidence]:
+    failure = response.transcript.failure
+    if failure is None:
+        return
+    ok = (
+        isinstance(failure.code, str)
+        and bool(failure.code)
+        and isinstance(failure.message, str)
+        and isinstance(failure.retriable, bool)
+    )
+    observed = f"code {show(failure.code)}, message {show(failure.message)}, retriable {show(failure.retriable)}"
+    yield evidence(ok, "WORKER-055", "code and message as text, retriable as a boolean", observed, response)
+
+
+def _measured(response: JobResponse) -> Iterator[Evidence]:
+    for event in response.transcript.events:
+        if isinstance(event, Metrics) and isinstance(event.members, dict):
+            rate, memory = number(event.members.get("tokens_per_sec")), event.members.get("vram_bytes", 0)
+            ok = rate is not None and rate > 0 and (number(memory) or 0) >= 0
+            yield evidence(
+                ok, "WORKER-061", "tokens_per_sec above 0, vram_bytes of at least 0", show(event.members), response
+            )
+    end = response.transcript.end
+    if end is None or end.elapsed_ms is ABSENT or not response.transcript.tokens or response.elapsed_s is None:
+        return
+    taken = number(end.elapsed_ms)
+    most = (response.elapsed_s + 0.05) * 1000
+    ok = taken is not None and 0 < taken <= most
+    yield evidence(ok, "WORKER-063", f"decode_time_ms above 0 and at most {most:.0f}", show(end.elapsed_ms), response)
+
+
+def ends(view: WorkerView) -> Iterator[Evidence]:
+    """An end is spelt as the dialect does, names a stop text of the request, and none where none was found."""
+    for response in view.jobs:
+        end = response.transcript.end
+        if not response.is_success or end is None:
+            continue
+        if response.dialect.name == DIALECT.name:
+            known = "max_tokens, stop_sequence, cancelled, error or a word for the end of the text"
+            ok = end.reason != UNKNOWN or _is_end_of_text(end.written)
+            yield evidence(ok, "WORKER-019", known, show(end.written), response)
+        yield from _matched(response)
+
+
+def _is_end_of_text(written: object) -> bool:
+    """Whether a word in lower case with underscores may stand for the end of the model's text."""
+    return (
+        isinstance(written, str) and written.islower() and ("eos" in written or "end" in written) and " " not in written
+    )
+
+
+def _matched(response: JobResponse) -> Iterator[Evidence]:
+    end = response.transcript.end
+    if end is None or response.dialect.name not in ("orcd", "llamacpp"):
+        return
+    named = end.matched if end.matched not in (ABSENT, None, "") else None
+    if end.reason == STOP and (named is not None or (response.stops and response.dialect.name == DIALECT.name)):
+        stops = response.stops
+        yield evidence(named in stops, "WORKER-013", f"one of the stop texts {show(stops)}", show(named), response)
+    elif end.reason not in (STOP, UNKNOWN):
+        observed = f"{show(end.written)} with the stop text {show(named)}"
+        yield evidence(named is None, "WORKER-014", f"{show(end.written)} without a stop text", observed, response)

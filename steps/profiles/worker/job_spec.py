@@ -1,0 +1,56 @@
+"""A job as a case means it, without a wire format: each dialect writes it in its own words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """`max_tokens` and `seed` None are left out of the request; `prompt_ids` stand for the prompt in dialects that take ids. `shows` requests ids
+    and log probabilities where the dialect has them on request, `has_text` text. `more` are members as they are on the wire, `without` the
+    paths of members that are not sent."""
+
+    id: str
+    prompt: str
+    prompt_ids: tuple[int, ...] = ()
+    by_ids: bool = False
+    max_tokens: int | None = None
+    temperature: float | None = 0.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    stream: bool = True
+    shows: bool = True
+    has_text: bool = True
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+    def finished(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A request with what the case itself writes, and without what it leaves out."""
+        found = merged(body, self.more)
+        for path in self.without:
+            found = _without(found, path.split("."))
+        return found
+
+
+def merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Members over members; an object within an object is merged as well."""
+    found = dict(body)
+    for name, value in more.items():
+        below = found.get(name)
+        found[name] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return found
+
+
+def _without(body: Mapping[str, Any], path: list[str]) -> dict[str, Any]:
+    name, *rest = path
+    if not rest:
+        return {key: value for key, value in body.items() if key != name}
+    below = body.get(name)
+    return {**body, name: _without(below, rest)} if isinstance(below, Mapping) else dict(body)
+
+
+def present(**members: Any) -> dict[str, Any]:
+    """The members that are not None."""
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,88 @@
+"""The peers of a run that judges a worker: the suite is only its client. What is learnt of the worker is its model."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+
+from rollout_conformance.contracts import requirements
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.http_client import client
+from rollout_conformance.steps.engine.lenient_json import mapping
+from rollout_conformance.steps.engine.target_card import card_as
+from rollout_conformance.steps.engine.trace import parse
+from rollout_conformance.steps.paths import ROOT, TOKENIZER
+from rollout_conformance.steps.peers.tokens import Tokens, load
+from rollout_conformance.steps.profiles.base import ClientOnly, Setting
+from rollout_conformance.steps.profiles.parts import Contract, Found, lacking, possible
+from rollout_conformance.steps.profiles.worker.card import WorkerCard
+from rollout_conformance.steps.profiles.worker.context import WorkerContext
+from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
+
+CONTRACT = Contract(ROOT / "contracts" / "worker")
+CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
+URL_ONLY = "requires a target that the suite starts (`app:` or `cmd:`), not a URL"
+ANSWER_S = 5.0
+
+
+@dataclass(slots=True)
+class WorkerPeers(ClientOnly):
+    """`tokens` encodes the prompts of dialects that take ids; `model` is the one that the health check names."""
+
+    tokens: Tokens
+    model: str | None = None
+
+    @property
+    def card(self) -> WorkerCard:
+        return card_as(WorkerCard, self.setting.card)
+
+    def context(self, case: Case) -> WorkerContext:
+        return WorkerContext(self.card, self.key, DIALECTS[case.dialect], self.tokens, self.card.model or self.model)
+
+    async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
+        """The dialects whose paths the worker has; all of those asked for where it has none, so that the greeting shows why."""
+        async with client(headers=self.card.headers) as http:
+            with contextlib.suppress(TimeoutError, httpx.HTTPError, OSError):
+                async with asyncio.timeout(ANSWER_S):
+                    health = await http.get(f"{base_url}{self.card.path('/health')}")
+                    named = mapping(parse(health.content)).get("model")
+                    self.model = named if isinstance(named, str) else None
+            if len(dialects) == 1 or self.card.dialects:
+                return dialects
+            shown = [one for one in dialects if await _has(http, f"{base_url}{DIALECTS[one].path}")]
+        if "tgi" in shown and "sglang" in shown and len(shown) < len(DIALECTS):
+            shown.remove("sglang")  # they share the path of a response that is no stream
+        return tuple(shown) or dialects
+
+    def lacks(self, case: Case) -> str | None:
+        if (case.alone or case.variant) and self.setting.target.startswith("http"):
+            return URL_ONLY
+        missing = next((need for need in sorted(case.needs) if not self._has(need)), None)
+        return lacking(CAPABILITIES, missing) if missing else None
+
+    def _has(self, need: str) -> bool:
+        """Whether the card declares it, or has a variant of that name."""
+        return self.key is not None if need == "key" else self.card.declares(need)
+
+    async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
+        return self.card.slots
+
+    def found(self) -> Found:
+        members = {"model": self.model} if self.model else {}
+        return Found(members, (), possible(CAPABILITIES, CAPABILITIES, self.card.capabilities))
+
+
+async def _has(http: httpx.AsyncClient, url: str) -> bool:
+    """Whether a worker has a path: it rejects GET there with another status than 404."""
+    try:
+        async with asyncio.timeout(ANSWER_S), http.stream("GET", url) as response:
+            return response.status_code != 404
+    except (TimeoutError, httpx.HTTPError, OSError):
+        return False
+
+
+@contextlib.asynccontextmanager
+async def peers(setting: Setting) -> AsyncIterator[WorkerPeers]:
+    yield WorkerPeers(setting, load(setting.tokenizer or TOKENIZER))
