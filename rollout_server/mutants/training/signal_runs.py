@@ -1,5 +1,7 @@
 """Defects of keys, runs and errors of the dialect `signal`."""
 
+import json
+import traceback
 from typing import Any
 
 from starlette.requests import Request
@@ -117,7 +119,7 @@ def _leaves_a_row(original: Any, app_state: Any, user: str, given: wire.RunConfi
         original(app_state, user, given)
     except UserError:
         if given.base_model not in (NAME,):
-            signal_endpoints.create(app_state, user, given.model_copy(update={"base_model": NAME}))
+            signal_endpoints.create(app_state, user, given)
         raise
 
 
@@ -131,8 +133,10 @@ def _rows_of_all(original: Any, self: ModelStore, user: str) -> Any:
     )
 
 
-def _id_only(row: dict[str, Any]) -> dict[str, Any]:
-    return {("id" if name == "run_id" else name): value for name, value in row.items()}
+async def _id_only(original: Any, self: Any, request: Request) -> Response:
+    response: Response = await original(self, request)
+    row = json.loads(bytes(response.body))
+    return json_response({("id" if name == "run_id" else name): value for name, value in row.items()})
 
 
 def _run_of_anybody(original: Any, app_state: Any, user: str, request: Request) -> Any:
@@ -152,7 +156,7 @@ def _unknown_500(original: Any, app_state: Any, user: str, request: Request) -> 
 
 
 def _with_traceback(original: Any, request: Request, error: UserError) -> Response:
-    body = {"error": f"Traceback: {error!r} at training/service.py", "category": "user"}
+    body = {"error": "".join(traceback.format_exception(error)), "category": "user"}
     return json_response(body, error.status, error.headers)
 
 
@@ -281,8 +285,8 @@ MUTANTS = (
         patch=around(ModelStore, "of_user", _rows_of_all), dialects=SIGNAL,
     ),
     Mutant(
-        "status_without_run_id", breaks="129", also=("*",), what="status calls the id of a run `id`",
-        patch=after(signal_endpoints, "described", _id_only), dialects=SIGNAL,
+        "status_without_run_id", breaks="129", also=("201",), what="status calls the id of a run `id`",
+        patch=around_handler(signal_endpoints.Status, "get", _id_only), dialects=SIGNAL,
     ),
     Mutant(
         "unknown_run_500", breaks="130", also=("028", "132"), what="an unknown run is a server error",
