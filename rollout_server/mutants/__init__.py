@@ -10,6 +10,7 @@ SERVERS = {
     "TRAINER_MUTANT": "trainer",
     "ENGINE_MUTANT": "inference",
     "ROUTER_MUTANT": "router",
+    "TRAINING_MUTANT": "training",
     "WORKER_MUTANT": "worker",
 }
 

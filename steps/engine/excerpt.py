@@ -96,6 +96,11 @@ def _json(value: object, clues: Clues) -> str:
     return _around(whole, clues.quoted)
 
 
+def accused(value: object, clues: Clues) -> list[Path]:
+    """The members of `value` that a finding is about: where a viewer of the body has to look."""
+    return _leading(value, clues.paths, clues.quoted)
+
+
 def _leading(value: object, paths: Iterable[Path], quoted: Sequence[str]) -> list[Path]:
     """The paths that lead to something in `value`, the longest first; those that begin within it count from where they fit."""
     found: list[Path] = []
@@ -143,6 +148,8 @@ def _within(value: object, path: Path) -> Iterable[Path]:
                 yield (name, *path)
             for n in range(len(member) - 1, max(-1, len(member) - 1 - ITEMS), -1):
                 item = member[n]
+                if not isinstance(item, dict):
+                    continue
                 for inner in ((), ("message",), ("delta",)):
                     if isinstance(path[0], str) and _depth(item, (*inner, path[0])) == len(inner) + 1:
                         yield (name, n, *inner, *path)

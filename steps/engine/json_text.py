@@ -17,7 +17,7 @@ from rollout_conformance.steps.engine.body_limits import Cut
 
 DEEPEST = 200  # levels; the deepest that the suite itself sends has less than twenty
 MOST_VALUES = 2_000_000
-HUGE = re.compile(rb"\d{19}")
+HUGE = re.compile(rb"(?<!\d)\d{19}")  # looked for at the begin of each number only
 ONLY_STRUCTURE = bytes(set(range(256)) - set(b'"[]{},'))
 STEP = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 

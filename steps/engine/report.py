@@ -14,12 +14,13 @@ from types import TracebackType
 from typing import IO, Any
 
 from rollout_conformance.contracts.requirements import Requirement
-from rollout_conformance.steps.engine import bug_reports
+from rollout_conformance.steps.engine import bug_reports, environment
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.contract_coverage import Coverage
 from rollout_conformance.steps.engine.findings import BROKEN, Finding, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.report_trace import trace_member
 from rollout_conformance.steps.engine.trace import Exchange, Trace
 
 FORMAT = 2  # of the lines; in format 1, which had no such member, findings had `said` and `saw` for `expected` and `observed`
@@ -56,6 +57,11 @@ class ReportWriter:
             "tokenizer": run.peers.tokenizer_hash,
             "nulls": "strict" if run.options.strict else "compat",
             "level": run.options.level,
+            "card": str(run.options.card) if run.options.card else None,
+            "backend": run.options.backend,
+            "jobs": run.options.jobs,
+            "model": run.engine.model if run.engine else None,
+            "environment": environment.facts(),
         }
         return cls(file, header, run.profile.catalogue, planned)
 
@@ -148,6 +154,7 @@ def _result(outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str,
             for name, verdict in judged.requirements.items()
         ],
         "findings": [_finding(finding, outcome, catalogue) for finding in judged.findings],
+        **trace_member(outcome),
     }
 
 

@@ -3,12 +3,14 @@
 A run that was aborted is read as far as it came, and says so: it is no evidence, but it is what one needs to see why.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
+import orjson
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.json_text import NotJson, parse
@@ -29,12 +31,23 @@ class Header(_Line):
     started: str = "unknown"
     suite: str = "unknown"
     dialects: list[str] = []
-    tokenizer: str = "unknown"
+    tokenizer: str | None = "unknown"
     nulls: str = "unknown"
+    level: Literal["must", "should", "may"] = "must"
+    card: str | None = None
+    backend: str = "scripted"
+    jobs: int | None = None
+    model: str | None = None
+    environment: dict[str, str] = {}
 
 
 class CaseLine(_Line):
     type: Literal["case"]
+    id: str = ""
+    name: str = ""
+    dialect: str = ""
+    at: str = ""
+    requirements: list[str] = []
 
 
 class Coverage(_Line):
@@ -46,6 +59,7 @@ class Exchange(_Line):
     direction: str
     method: str
     path: str
+    at: float = 0.0
     status: int | None
     fault: str | None
     request_body: str
@@ -63,6 +77,41 @@ class Broken(_Line):
     rerun: str
     exchanges: list[Exchange]
     reports: list[str] = []  # public reports of the same requirement
+    state: str | None = None
+    strict_only: bool = False
+    known: str | bool | None = None  # why the baseline lists it
+
+
+class TracedResponse(TypedDict):
+    status: int
+    headers: list[tuple[str, str]]
+    body: str
+
+
+class TracedExchange(TypedDict):
+    """An exchange with all that is kept of it; times in seconds since its case began."""
+
+    n: int
+    to_target: bool
+    rollout: str
+    began: float
+    ended: float | None
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+    body: str
+    fault: NotRequired[str]
+    response: NotRequired[TracedResponse]
+    pieces: NotRequired[list[tuple[float, int]]]
+
+
+class TraceLine(_Line):
+    """`events` are time, rollout, role, name and exchange."""
+
+    exchanges: list[TracedExchange] = []
+    backends: list[TracedExchange] = []
+    left_out: int = 0
+    events: list[tuple[float, str, str, str, int]] = []
 
 
 class Requirement(_Line):
@@ -79,6 +128,8 @@ class Result(_Line):
     seconds: float
     requirements: list[Requirement]
     findings: list[Broken]
+    known: str | bool | None = None
+    trace: TraceLine | None = None
 
 
 class Footer(_Line):
@@ -89,6 +140,7 @@ class Footer(_Line):
     not_run: int
     verdicts: dict[str, int]
     aborted: bool
+    ended_by: str | None = None
 
 
 Line = Header | CaseLine | Coverage | Result | Footer
@@ -107,9 +159,24 @@ class Report:
     findings: int
     worst: dict[str, tuple[str, Verdict]] = field(default_factory=dict)
 
+    def lines(self) -> Iterator[Line]:
+        """Every line, read again from the file: they are too many to be held at once."""
+        return _lines(self.file, _again)
+
     def results(self) -> Iterator[Result]:
-        """One result a case, read again from the file: they are too many to be held at once."""
-        return (line for line in _lines(self.file) if isinstance(line, Result))
+        """One result a case, read again from the file."""
+        return (line for line in self.lines() if isinstance(line, Result))
+
+    def offsets(self) -> dict[str, int]:
+        """Where in the file the result of each case begins, for `result_at`."""
+        found: dict[str, int] = {}
+        at = 0
+        with self.file.open("rb") as stream:
+            while data := stream.readline(LONGEST_LINE + 1):
+                if isinstance(value := parse(data), dict) and value.get("type") == "result":
+                    found[str(value.get("case"))] = at
+                at += len(data)
+        return found
 
 
 def read(file: Path) -> Report:
@@ -132,6 +199,15 @@ def read(file: Path) -> Report:
     return Report(file, header, footer, _aborted(footer, count), findings, worst)
 
 
+def result_at(file: Path, at: int) -> Result | None:
+    """The result whose line begins at this byte; None where there is no whole one."""
+    with file.open("rb") as stream:
+        stream.seek(at)
+        value = parse(stream.readline(LONGEST_LINE + 1))
+    line = None if isinstance(value, NotJson) else _line(file, 0, value)
+    return line if isinstance(line, Result) else None
+
+
 def _aborted(footer: Footer | None, lines: int) -> str | None:
     if footer is None:
         return f"the run died after {lines} lines of its report, which has no footer"
@@ -145,13 +221,21 @@ def _note(worst: dict[str, tuple[str, Verdict]], result: Result) -> None:
             worst[one.id] = (one.level, one.verdict)
 
 
-def _lines(file: Path) -> Iterator[Line]:
+def _again(data: bytes) -> object:
+    """The value of a line that was read before: what is in it has been found to be in bounds."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return parse(data)
+
+
+def _lines(file: Path, reading: Callable[[bytes], object] = parse) -> Iterator[Line]:
     try:
         with file.open("rb") as stream:
             n = 0
             while data := stream.readline(LONGEST_LINE + 1):
                 n += 1
-                value = parse(data) if len(data) <= LONGEST_LINE else NotJson(f"longer than {LONGEST_LINE >> 20} MiB")
+                value = reading(data) if len(data) <= LONGEST_LINE else NotJson(f"longer than {LONGEST_LINE >> 20} MiB")
                 if isinstance(value, NotJson) and n > 1 and not data.endswith(b"\n") and not stream.read(1):
                     return  # the run died while it wrote this line
                 yield _line(file, n, value)

@@ -3,7 +3,7 @@
 Nothing here judges or does I/O. Headers are kept with lower-case names; bodies are the bytes as they were.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
@@ -12,6 +12,7 @@ from rollout_conformance.steps.engine.json_text import NotJson as NotJson
 from rollout_conformance.steps.engine.json_text import parse as parse
 
 Headers = tuple[tuple[str, str], ...]
+MOST_PIECES = 500  # of a response of a backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Exchange:
     """One HTTP request and what became of it.
 
     `to_target` tells who asked. `fault` names what went wrong on the transport, or what the peer's script did on purpose.
-    `began` and `ended` are seconds since the case began.
+    `began` and `ended` are seconds since the case began. `pieces` are the parts of a streamed body: when each came, in seconds since the case
+    began, and how many bytes there were by then.
     """
 
     n: int
@@ -51,6 +53,7 @@ class Exchange:
     response: Response | None = None
     fault: str | None = None
     ended: float | None = None
+    pieces: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,9 @@ class Trace:
     """Grows only. Listeners hear every event, so that a session can wait for one without polling; `by_name` are the events by rollout and
     name, so that who waits for one need not read all of them after each.
 
-    `on_close` is called with each exchange that ended. `troubles` are failures of the suite itself while the case was played: what follows
-    from one is not judged.
+    `behind` are the requests that a target sent on to the backends that the suite plays, each with the backend as `rollout`: they are
+    shown, and no finding names them by number. `on_close` is called with each exchange that ended. `troubles` are failures of the suite
+    itself while the case was played: what follows from one is not judged.
     """
 
     epoch: float = field(default_factory=monotonic)
@@ -81,6 +85,7 @@ class Trace:
     by_name: dict[tuple[str, str], list[Event]] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
     on_close: Callable[[Exchange], None] | None = None
+    behind: list[Exchange] = field(default_factory=list)
 
     def now(self) -> float:
         return monotonic() - self.epoch
@@ -98,6 +103,27 @@ class Trace:
             if self.on_close is not None:
                 self.on_close(self.exchanges[n])
 
+    def forwarded(self, backend: str, request: Request) -> int:
+        """Record a request that reached a backend; gives its number among those."""
+        self.behind.append(Exchange(len(self.behind), False, backend, request, self.now()))
+        return len(self.behind) - 1
+
+    def answered(self, n: int, response: Response | None = None, fault: str | None = None) -> None:
+        """Record how a request to a backend ended; the first ending stands."""
+        if n >= 0 and self.behind[n].ended is None:
+            self.behind[n] = replace(self.behind[n], response=response, fault=fault, ended=self.now())
+
+    def sent_on(self, n: int, size: int) -> None:
+        """Record that a backend has sent so many bytes more of its response."""
+        pieces = self.behind[n].pieces if n >= 0 else ()
+        if n >= 0 and len(pieces) < MOST_PIECES:
+            known = pieces[-1][1] if pieces else 0
+            self.behind[n] = replace(self.behind[n], pieces=(*pieces, (self.now(), known + size)))
+
+    def streamed(self, n: int, pieces: Iterable[tuple[float, int]]) -> None:
+        """Record when the parts of the body of exchange `n` came."""
+        self.exchanges[n] = replace(self.exchanges[n], pieces=tuple(pieces))
+
     def event(self, rollout: str, role: str, name: str, exchange: int) -> Event:
         happened = Event(len(self.events), self.now(), rollout, role, name, exchange)
         self.events.append(happened)
@@ -111,13 +137,18 @@ class Trace:
 
     def trim(self) -> None:
         """Keep of every body what a reader needs: called when the case was judged, so that a long run stays small."""
-        for n, exchange in enumerate(self.exchanges):
-            if len(exchange.request.body) > body_limits.KEPT:
-                exchange = replace(
-                    exchange, request=replace(exchange.request, body=body_limits.ends(exchange.request.body))
-                )
-            if exchange.response is not None and len(exchange.response.body) > body_limits.KEPT:
-                exchange = replace(
-                    exchange, response=replace(exchange.response, body=body_limits.ends(exchange.response.body))
-                )
-            self.exchanges[n] = exchange
+        for exchanges in (self.exchanges, self.behind):
+            _trim(exchanges)
+
+
+def _trim(exchanges: list[Exchange]) -> None:
+    for n, exchange in enumerate(exchanges):
+        if len(exchange.request.body) > body_limits.KEPT:
+            exchange = replace(
+                exchange, request=replace(exchange.request, body=body_limits.ends(exchange.request.body))
+            )
+        if exchange.response is not None and len(exchange.response.body) > body_limits.KEPT:
+            exchange = replace(
+                exchange, response=replace(exchange.response, body=body_limits.ends(exchange.response.body))
+            )
+        exchanges[n] = exchange

@@ -10,10 +10,11 @@ import gzip
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, Literal
 
+from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
 from rollout_conformance.steps.peers import completion_responses
@@ -73,7 +74,7 @@ class BackendScript:
 
 @dataclass(slots=True)
 class BackendPlay:
-    """One response; the binding sends it."""
+    """One response; the binding sends it. `behind` is the number of the request in the trace, `sent` the beginning of a stream."""
 
     response: Response
     script: BackendScript | None = None
@@ -86,22 +87,35 @@ class BackendPlay:
     hold: asyncio.Event | None = None
     drip: bool = False
     delivers: Any = None
+    behind: int = -1
+    sent: bytearray = field(default_factory=bytearray)
 
     def delivered(self) -> None:
         if self.script is not None:
             self.script.finished.append(self.script.trace.now())
             self.script.delivered += [] if self.delivers is None else [self.delivers]
+            self._ended()
 
     def failed(self) -> None:
         """A response that is interrupted is interrupted on purpose."""
+        self._ended(f"{self.loss or 'reset'} by the backend")
 
     def abandoned(self) -> None:
         if self.script is not None:
             self.script.disconnected.append(self.script.trace.now())
+            self._ended("the router disconnected")
 
     def passed(self, piece: bytes) -> None:
         if self.script is not None:
             self.script.bytes_sent += len(piece)
+            self.script.trace.sent_on(self.behind, len(piece))
+            if len(self.sent) < body_limits.KEPT:
+                self.sent += piece
+
+    def _ended(self, fault: str | None = None) -> None:
+        if self.script is not None:
+            whole = replace(self.response, body=bytes(self.sent)) if self.sent else self.response
+            self.script.trace.answered(self.behind, None if fault and not self.sent else whole, fault)
 
 
 class Backends:
@@ -144,7 +158,9 @@ class Backend:
                 self.all.unmatched_requests.append(request)
                 self.all.unmatched_at.append(monotonic())
             return BackendPlay(self._unscripted(request))
-        return _response(script, script.take(self.name, request), request)
+        play = _response(script, script.take(self.name, request), request)
+        play.behind = script.trace.forwarded(self.name, request)
+        return play
 
     def _unscripted(self, request: Request) -> Response:
         path = request.path.partition("?")[0]

@@ -23,6 +23,7 @@ OURS = {
     "trainer": f"{HERE}.trainer.profile:PROFILE",
     "chat": f"{HERE}.chat.profile:PROFILE",
     "router": f"{HERE}.router.profile:PROFILE",
+    "training": f"{HERE}.training.profile:PROFILE",
     "worker": f"{HERE}.worker.profile:PROFILE",
 }
 DEFAULT = "rollout"  # what is judged when no profile is named

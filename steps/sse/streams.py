@@ -62,9 +62,12 @@ class Reading:
     fault: str | None = None
     parser: Parser = field(default_factory=Parser)
     waiting: int = 0  # bytes since the last event
+    pieces: list[tuple[float, int]] = field(default_factory=list)  # when each came, and the bytes by then
 
     def add(self, piece: bytes, at: float) -> None:
         self.raw += piece
+        if len(self.pieces) < KEPT_EVENTS:
+            self.pieces.append((at, len(self.raw)))
         events = [Chunk(at, event_data(event.data), event.event) for event in self.parser.feed(piece)]
         self.chunks += events
         self.waiting = 0 if events else self.waiting + len(piece)
@@ -111,6 +114,7 @@ async def read_stream(
 
 def recorded(session: Session, n: int, read: Reading) -> bytes:
     """Close the exchange in the trace; gives the body as far as it is kept."""
+    session.trace.streamed(n, read.pieces)
     raw = body_limits.kept(read.raw[: body_limits.KEPT] if read.fault else read.raw)
     session.trace.close(n, None if read.fault else Response(read.status or 0, read.headers, raw), read.fault)
     return raw

@@ -10,7 +10,7 @@ from rollout_conformance.contracts.trainer.lifecycle import BREACHES as TRAINER
 from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.profiles import PROFILES
 
-NAMES = ("trainer", "chat", "router")
+NAMES = ("trainer", "chat", "router", "training")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -130,7 +130,7 @@ def test_a_target_that_wants_a_model_is_told_so() -> None:
     assert "give --model NAME, or `model:` on the card" in refusal(chats, profile="chat")
 
 
-@pytest.mark.parametrize("profile", ["chat", "router", "rollout", "trainer"])
+@pytest.mark.parametrize("profile", ["chat", "router", "rollout", "trainer", "training"])
 def test_the_headers_of_a_card_are_sent_with_every_request(profile: str) -> None:
     requests, answers = heard(chats)
     with contextlib.suppress(SuiteError):

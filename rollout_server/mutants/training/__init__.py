@@ -1,0 +1,42 @@
+"""The mutants of the reference training server; see `mutants/framework.py`."""
+
+from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_name
+from rollout_conformance.rollout_server.mutants.training import (
+    arithmetic,
+    bad_input,
+    both_dialects,
+    checkpoint_defects,
+    generated,
+    order,
+    sampling_defects,
+    signal_runs,
+    signal_state,
+    signal_training,
+    tenants,
+    tinker_surface,
+)
+from rollout_conformance.rollout_server.mutants.training.variants import VARIANTS
+
+CATALOGUE = Catalogue(
+    requirements="TRAINING",
+    variable="TRAINING_MUTANT",
+    app="rollout_conformance.rollout_server.training.app",
+    dialects=("signal", "tinker-json"),
+    mutants=by_name(
+        arithmetic.MUTANTS,
+        bad_input.MUTANTS,
+        both_dialects.MUTANTS,
+        checkpoint_defects.MUTANTS,
+        generated.MUTANTS,
+        order.MUTANTS,
+        sampling_defects.MUTANTS,
+        signal_runs.MUTANTS,
+        signal_state.MUTANTS,
+        signal_training.MUTANTS,
+        tenants.MUTANTS,
+        tinker_surface.MUTANTS,
+    ),
+    variants=VARIANTS,
+)
+ALL = CATALOGUE.mutants
+create_app = CATALOGUE.create_app

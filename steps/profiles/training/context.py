@@ -1,0 +1,104 @@
+"""What the cases of a run share, and what is kept of a case while it is played: its models, its paths and its samplers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rollout_conformance.steps.engine.session import Session, State, WaitTimeout
+from rollout_conformance.steps.http.keys import NOT_ASCII, WRONG_KEY
+from rollout_conformance.steps.http.responses import Responses
+from rollout_conformance.steps.profiles.training.card import TrainingCard
+from rollout_conformance.steps.profiles.training.responses import TrainingResponse
+from rollout_conformance.steps.profiles.training.wire import WIRES, Wire
+
+RIGHT = "right"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingContext:
+    """`model` is the base model to train, `dialect` that of the case, `run` a nonce of this run and case."""
+
+    card: TrainingCard
+    target_key: str | None
+    dialect: str
+    model: str
+    run: str = "rc-00000000-0x"
+
+    @property
+    def wire(self) -> Wire:
+        return WIRES[self.dialect]
+
+    @property
+    def health(self) -> str:
+        return self.wire.health
+
+    def key(self, kind: str) -> str | None:
+        """The key of this kind: `right`, `none`, `wrong`, `longer`, `latin`, or a name on the card. None: no key is sent."""
+        right = self.target_key
+        if kind == "none":
+            return None
+        if kind in self.card.keys:
+            return self.card.keys[kind]
+        return {"wrong": f"tml-{WRONG_KEY}", "latin": NOT_ASCII, "longer": f"{right}x"}.get(kind, right)
+
+
+@dataclass(slots=True)
+class Model:
+    """A model (a run, in the dialect `signal`) of the case: its id, the key of its owner, and the next sequence number."""
+
+    id: str
+    key: str = RIGHT
+    next_seq: int = 1
+
+    def take(self, seq: int | None) -> int:
+        """The number of the next call, or the one that the case names."""
+        taken = self.next_seq if seq is None else seq
+        self.next_seq = max(self.next_seq, taken + 1)
+        return taken
+
+
+@dataclass(slots=True)
+class Client:
+    """One tenant of the case: its session, and the numbers that are counted in it."""
+
+    session_id: str = ""
+    next_model: int = 0
+    next_sampler: int = 0
+
+
+@dataclass(slots=True)
+class Sampler:
+    """What is sampled from: a sampling session with its own counter, or a path."""
+
+    members: Mapping[str, object]
+    next_seq: int = 0
+    counted: bool = False
+
+
+@dataclass(slots=True)
+class Book:
+    """All that a case has made. `paths` are those that the target returned, by the names of the case."""
+
+    models: dict[str, Model] = field(default_factory=dict)
+    clients: dict[str, Client] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
+    samplers: dict[str, Sampler] = field(default_factory=dict)
+
+
+class Stopped(WaitTimeout):
+    """The case cannot continue: an earlier response lacks what the next request is made of. The judge finds the reason in that response."""
+
+
+class TrainingState(State, total=False):
+    """What the verbs keep while a case is played."""
+
+    responses: Responses[TrainingResponse]
+    book: Book
+    stopped: str
+
+
+TrainingSession = Session[TrainingState, TrainingContext]
+
+
+def book_of(session: TrainingSession) -> Book:
+    """What the case has made so far."""
+    return session.state.setdefault("book", Book())

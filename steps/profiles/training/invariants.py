@@ -1,0 +1,73 @@
+"""What holds of every response of every case: one logprob a target token, names of metrics that a client can merge, no internals, no keys."""
+
+import math
+from collections.abc import Iterator
+
+from rollout_conformance.steps.engine import internal_error_patterns
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
+from rollout_conformance.steps.profiles.training.view import TrainingView
+
+ABOVE_ZERO = 1e-4  # rounding of a logprob of a certain token
+
+
+def aligned(view: TrainingView) -> Iterator[Evidence]:
+    """One output a datum, one finite logprob of at most 0 a target token."""
+    for response in view.judged:
+        if response.rows and response.dialect != SIGNAL and response.outcome == "done" and _has_logprobs(response):
+            wrong = _misaligned(response)
+            expected = "one output a datum, in each one logprob of at most 0 for every target token"
+            yield (Finding("TRAINING-012", expected, wrong, (response.n,)) if wrong else Satisfied("TRAINING-012"))
+
+
+def _has_logprobs(response: TrainingResponse) -> bool:
+    """Whether every output has logprobs; `cause` accuses a result without them."""
+    return bool(response.outputs) and all("logprobs" in one for one in response.outputs)
+
+
+def _misaligned(response: TrainingResponse) -> str:
+    rows, found = response.rows, response.logprobs
+    if len(found) != len(rows):
+        return f"{len(found)} outputs for {len(rows)} data"
+    for n, (row, values) in enumerate(zip(rows, found, strict=True)):
+        if len(row.targets) != len(values):
+            return f"datum {n}: {len(values)} logprobs for {len(row.targets)} target tokens"
+        odd = next((k for k, one in enumerate(values) if not math.isfinite(one) or one > ABOVE_ZERO), None)
+        if odd is not None:
+            return f"datum {n}, token {odd}: {values[odd]!r}"
+    return ""
+
+
+def metric_names(view: TrainingView) -> Iterator[Evidence]:
+    """`name:reduction`, with one colon: the SDK splits every name to merge the parts of a call."""
+    for response in view.judged:
+        if response.dialect == SIGNAL or not response.rows or response.outcome != "done" or not response.metrics:
+            continue
+        odd = next((name for name in response.metrics if str(name).count(":") != 1), None)
+        yield (
+            Satisfied("TRAINING-031")
+            if odd is None
+            else Finding("TRAINING-031", "names of metrics as name:reduction", show(odd), (response.n,))
+        )
+
+
+def no_leaks(view: TrainingView) -> Iterator[Evidence]:
+    """No error shows internals of the server, and no response a key."""
+    keys = [key for key in (view.context.target_key, *view.context.card.keys.values()) if key]
+    for response in view.judged:
+        if any(key in response.text for key in keys):
+            yield Finding("TRAINING-202", "no API key in a response", "an API key", (response.n,))
+        else:
+            yield Satisfied("TRAINING-202")
+        if response.status is None or response.outcome == "done":
+            continue
+        request = view.trace.exchanges[(response.submit or response).n].request
+        sent = request.path + request.body.decode("utf-8", "replace")
+        found = internal_error_patterns.leaked(response.text, internal_error_patterns.GENERAL, sent)
+        shown = internal_error_patterns.excerpt(response.text, found) if found else ""
+        yield (
+            Finding("TRAINING-132", "an error without internals of the server", shown, (response.n,))
+            if found
+            else Satisfied("TRAINING-132")
+        )

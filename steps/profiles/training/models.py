@@ -1,0 +1,116 @@
+"""Verbs that make models and end them: a session, a model with its adapter, a heartbeat."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rollout_conformance.steps.engine.lenient_json import listed, mapping
+from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.responses import responses_of
+from rollout_conformance.steps.profiles.training.calls import Meaning, made, response_named
+from rollout_conformance.steps.profiles.training.context import (
+    RIGHT,
+    Client,
+    Model,
+    Stopped,
+    TrainingSession,
+    book_of,
+)
+from rollout_conformance.steps.profiles.training.responses import TrainingResponse
+from rollout_conformance.steps.profiles.training.wire import Members, TinkerJson
+
+SEED = 7
+LISTED, LAST = "{listed}", "{last listed}"  # the first and the last model of the response `listed`
+
+
+def models_in(body: object) -> list[str]:
+    """The models that a target lists: `supported_models` of objects or texts, or `models`."""
+    found = mapping(body)
+    every = [*listed(found.get("supported_models")), *listed(found.get("models"))]
+    names = [one if isinstance(one, str) else mapping(one).get("model_name") for one in every]
+    return [name for name in names if isinstance(name, str) and name]
+
+
+def first_model(body: object) -> str:
+    return next(iter(models_in(body)), "")
+
+
+async def client_of(session: TrainingSession, key: str) -> Client:
+    """The tenant with this key; its session is created at its first call."""
+    clients = book_of(session).clients
+    if key not in clients:
+        clients[key] = Client()
+        wire = session.context.wire
+        if isinstance(wire, TinkerJson):
+            name = f"session of {key}"
+            created = await made(session, name, wire.create_session(), Meaning("create_session", internal=True), key)
+            clients[key].session_id = str(created.fields.get("session_id") or "")
+            if not clients[key].session_id:
+                raise Stopped("a session")
+    return clients[key]
+
+
+def model_of(session: TrainingSession, name: str) -> Model:
+    """The model of that name. Raises `Stopped` where it was not created."""
+    found = book_of(session).models.get(name)
+    if found is None:
+        raise Stopped(f"the model {name}")
+    return found
+
+
+@verb("create_model", short="model", example=("a", "{model: b, seed: 8, key: other}"))
+@phrase("the client creates the model {model:word}")
+@phrase("the client creates the model {model:word} with the seed {seed}")
+@phrase("the tenant {key:word} creates the model {model:word}")
+@phrase("the client creates the model {model:word} as {name:word}")
+@phrase("the client creates the model {model:word} from the base model {base:text} as {name:word}")
+@dataclass(frozen=True, slots=True)
+class CreateModel:
+    """Create a model with a LoRA adapter (a run, in the dialect `signal`) and wait for it."""
+
+    model: str = "a"
+    "The name of the model in this case."
+    key: str = RIGHT
+    "The key of its owner, which all calls about it are sent with: right, or the name of a key on the card."
+    base: str = ""
+    "The base model; {listed} or {last listed} is the first or the last one of the response `listed`. Default: that of the card, or the first listed."
+    rank: int | None = None
+    "The rank of the adapter; default: that of the card."
+    seed: int | None = SEED
+    "The seed of the adapter; null sends none. Models of one seed begin equal."
+    options: Mapping[str, object] = field(default_factory=dict)
+    "More members of the request."
+    lora: Mapping[str, object] = field(default_factory=dict)
+    "More members of `lora_config`; of the request in the dialect `signal`."
+    name: str = ""
+    "A name for the response; without one it does not count as `first`, `second` and so on."
+
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        return (self.name,) if self.name else ()
+
+    async def perform(self, session: TrainingSession) -> None:
+        client = await client_of(session, self.key)
+        name = responses_of(session).reserve(self.name) if self.name else f"model {self.model}"
+        members: Members = {"session_id": client.session_id, "model_seq_id": client.next_model}
+        client.next_model += 1
+        context = session.context
+        rank = context.card.rank if self.rank is None else self.rank
+        call = context.wire.create_model(self._base(session), rank, self.seed, members)
+        assert call.body is not None
+        call.body.update(self.options)
+        lora = call.body.get("lora_config")
+        (lora if isinstance(lora, dict) else call.body).update(self.lora)
+        created = await made(session, name, call, Meaning("create_model", self.model, internal=not self.name), self.key)
+        self._note(session, created)
+
+    def _base(self, session: TrainingSession) -> str:
+        if self.base not in (LISTED, LAST):
+            return self.base or session.context.model
+        found = response_named(session, "listed")
+        names = models_in(found.body) if found else []
+        return names[-1 if self.base == LAST else 0] if names else ""
+
+    def _note(self, session: TrainingSession, created: TrainingResponse) -> None:
+        id = session.context.wire.model_id(created.result)
+        if created.outcome == "done" and id:
+            book_of(session).models[self.model] = Model(id, self.key)

@@ -1,0 +1,87 @@
+"""What a run knows of its target: the dialects that it shows, its base model, and the keys of the card. Nothing is played beside the client."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import httpx
+
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.http_client import client
+from rollout_conformance.steps.engine.target_card import card_as
+from rollout_conformance.steps.engine.trace import parse
+from rollout_conformance.steps.profiles.base import NoPeers, Setting
+from rollout_conformance.steps.profiles.parts import Found, lacking, possible
+from rollout_conformance.steps.profiles.training.card import TrainingCard
+from rollout_conformance.steps.profiles.training.context import TrainingContext
+from rollout_conformance.steps.profiles.training.contract_values import CAPABILITIES
+from rollout_conformance.steps.profiles.training.models import first_model
+from rollout_conformance.steps.profiles.training.wire import WIRES
+
+ANSWER_S = 5.0
+NO_MODEL = "rc-model"  # asked of a target that lists none
+
+
+@dataclass(slots=True)
+class TrainingPeers(NoPeers):
+    """`models` are the base models that the target lists, by dialect."""
+
+    setting: Setting
+    models: dict[str, str] = field(default_factory=dict)
+    run: str = field(default_factory=lambda: uuid4().hex[:8])
+    counters: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def card(self) -> TrainingCard:
+        return card_as(TrainingCard, self.setting.card)
+
+    def context(self, case: Case) -> TrainingContext:
+        model = self.setting.model or self.card.model or self.models.get(case.dialect) or NO_MODEL
+        run = f"rc-{self.run}-{next(self.counters)}x"
+        return TrainingContext(self.card, self.key_for(case), case.dialect, model, run)
+
+    def key_for(self, case: Case) -> str | None:
+        return self.card.key_for(case.variant, self.setting.target_key)
+
+    def lacks(self, case: Case) -> str | None:
+        missing = next((need for need in sorted(case.needs) if not self._has(case, need)), None)
+        return lacking(CAPABILITIES, missing) if missing else None
+
+    def _has(self, case: Case, need: str) -> bool:
+        if need == "key":
+            return self.key_for(case) is not None
+        if need == "end_token":
+            return self.card.end_token is not None
+        return self.card.declares(need)
+
+    async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
+        """The dialects whose list of models the target has; all of them where it shows none."""
+        shown = tuple([dialect for dialect in dialects if await self._lists(base_url, dialect)])
+        return shown or dialects
+
+    async def _lists(self, base_url: str, dialect: str) -> bool:
+        wire = WIRES[dialect]
+        key = self.card.key_for("", self.setting.target_key)
+        headers = {**self.card.headers, **(wire.key(key) if key else {})}
+        try:
+            async with client(headers=headers) as http, asyncio.timeout(ANSWER_S):
+                reply = await http.get(f"{base_url}{wire.models}")
+        except (TimeoutError, httpx.HTTPError):
+            return False
+        if reply.status_code >= 300:
+            return reply.status_code not in (404, 405)
+        self.models[dialect] = first_model(parse(reply.content))
+        return True
+
+    def found(self) -> Found:
+        model = next((one for one in self.models.values() if one), "")
+        return Found({"model": model} if model else {}, (), possible(CAPABILITIES, CAPABILITIES, {"key"}))
+
+
+@contextlib.asynccontextmanager
+async def peers(setting: Setting) -> AsyncIterator[TrainingPeers]:
+    """Of a profile that plays nobody but the client."""
+    yield TrainingPeers(setting)

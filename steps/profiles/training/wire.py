@@ -1,0 +1,182 @@
+"""How the calls of a training API are written in each dialect. Pure: from what a verb means to a request, and from a response to a future."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rollout_conformance.steps.engine.lenient_json import mapping, text
+from rollout_conformance.steps.http.responses import KeptResponse
+from rollout_conformance.steps.profiles.training.accounting import Row
+
+Members = dict[str, object]
+SDK = "0.18.2"  # the version that the suite gives as its own
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request before it has a key. `future` says whether its result may come by a future."""
+
+    path: str
+    body: Members | None = None
+    method: str = "POST"
+    future: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a model is trained on: tokens with their rows in one dialect, texts in the other. The members of `config` are sent as tensors with
+    `as_tensors`."""
+
+    inputs: tuple[tuple[int, ...], ...] = ()
+    rows: tuple[Row, ...] = ()
+    texts: tuple[str, ...] = ()
+    loss: str = "cross_entropy"
+    config: Mapping[str, float] | None = None
+    without: tuple[str, ...] = ()
+    as_tensors: bool = False
+
+
+class Wire(Protocol):
+    """What the verbs need of a dialect."""
+
+    health: str
+    models: str
+
+    def key(self, key: str) -> dict[str, str]: ...
+    def create_model(self, base: str, rank: int, seed: int | None, client: Members) -> Call: ...
+    def model_id(self, result: Mapping[str, object]) -> str: ...
+    def forward_backward(self, model: str, seq: int, data: Data, accumulate: bool) -> Call: ...
+    def measure(self, model: str, seq: int, data: Data) -> Call: ...
+    def optim_step(self, model: str, seq: int, params: Members) -> Call: ...
+    def save(self, model: str, seq: int, path: str, overwrite: bool) -> Call: ...
+    def poll(self, request_id: str) -> Call: ...
+    def request_id(self, response: KeptResponse) -> str: ...
+    def pending(self, response: KeptResponse) -> bool: ...
+
+
+def tensor(values: Sequence[float], dtype: str = "float32") -> Members:
+    """A dense tensor of one dimension."""
+    return {"data": list(values), "dtype": dtype, "shape": [len(values)]}
+
+
+def chunks(tokens: Sequence[int]) -> Members:
+    return {"chunks": [{"type": "encoded_text", "tokens": list(tokens)}]}
+
+
+def datum(tokens: Sequence[int], row: Row, without: Sequence[str], more: Mapping[str, float] | None = None) -> Members:
+    """One datum. Tensors that the row does not have are not sent; each member of `more` is a tensor of equal values."""
+    tensors: Members = {"target_tokens": tensor(row.targets, "int64")}
+    for name, values in (("weights", row.weights), ("logprobs", row.old), ("advantages", row.advantages)):
+        if values:
+            tensors[name] = tensor(values)
+    tensors |= {name: tensor([value] * len(row.targets)) for name, value in (more or {}).items()}
+    return {
+        "model_input": chunks(tokens),
+        "loss_fn_inputs": {name: value for name, value in tensors.items() if name not in without},
+    }
+
+
+class TinkerJson:
+    """The JSON wire of the SDK up to 0.18."""
+
+    health = "/api/v1/healthz"
+    models = "/api/v1/get_server_capabilities"
+
+    def key(self, key: str) -> dict[str, str]:
+        return {"x-api-key": key}
+
+    def create_session(self) -> Call:
+        body: Members = {"tags": [], "user_metadata": {}, "sdk_version": SDK, "type": "create_session"}
+        return Call("/api/v1/create_session", body)
+
+    def create_model(self, base: str, rank: int, seed: int | None, client: Members) -> Call:
+        lora: Members = {"rank": rank, "train_unembed": True, "train_mlp": True, "train_attn": True}
+        if seed is not None:
+            lora["seed"] = seed
+        return Call(
+            "/api/v1/create_model",
+            {**client, "base_model": base, "lora_config": lora, "type": "create_model"},
+            future=True,
+        )
+
+    def model_id(self, result: Mapping[str, object]) -> str:
+        return text(result.get("model_id"))
+
+    def _input(self, data: Data) -> Members:
+        more = data.config if data.as_tensors else None
+        rows = zip(data.inputs, data.rows, strict=True)
+        made: Members = {
+            "data": [datum(tokens, row, data.without, more) for tokens, row in rows],
+            "loss_fn": data.loss,
+        }
+        unsent = data.config is None or data.as_tensors
+        return made if unsent else {**made, "loss_fn_config": dict(data.config or {})}
+
+    def forward_backward(self, model: str, seq: int, data: Data, accumulate: bool) -> Call:
+        body: Members = {"model_id": model, "seq_id": seq, "forward_backward_input": self._input(data)}
+        return Call("/api/v1/forward_backward", {**body, "type": "forward_backward"}, future=True)
+
+    def measure(self, model: str, seq: int, data: Data) -> Call:
+        body: Members = {"model_id": model, "seq_id": seq, "forward_input": self._input(data), "type": "forward"}
+        return Call("/api/v1/forward", body, future=True)
+
+    def optim_step(self, model: str, seq: int, params: Members) -> Call:
+        body: Members = {"model_id": model, "seq_id": seq, "adam_params": params, "type": "optim_step"}
+        return Call("/api/v1/optim_step", body, future=True)
+
+    def save(self, model: str, seq: int, path: str, overwrite: bool) -> Call:
+        body: Members = {"model_id": model, "seq_id": seq, "path": path, "type": "save_weights"}
+        return Call("/api/v1/save_weights", {**body, **({"overwrite": True} if overwrite else {})}, future=True)
+
+    def poll(self, request_id: str) -> Call:
+        return Call("/api/v1/retrieve_future", {"request_id": request_id})
+
+    def request_id(self, response: KeptResponse) -> str:
+        return text(response.fields.get("request_id")) if response.is_success else ""
+
+    def pending(self, response: KeptResponse) -> bool:
+        return response.status == 408 or (response.is_success and response.fields.get("type") == "try_again")
+
+
+class Signal:
+    """The API of runs: one JSON body a step, the result in the response or, of `*_async`, by a future."""
+
+    health = "/health"
+    models = "/models"
+
+    def key(self, key: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {key}"}
+
+    def create_model(self, base: str, rank: int, seed: int | None, client: Members) -> Call:
+        return Call("/runs", {"base_model": base, "lora_r": rank, "learning_rate": 0.01, "lr_scheduler": None})
+
+    def model_id(self, result: Mapping[str, object]) -> str:
+        return text(result.get("run_id"))
+
+    def forward_backward(self, model: str, seq: int, data: Data, accumulate: bool) -> Call:
+        body: Members = {"batch_data": [{"text": one} for one in data.texts], "accumulate": accumulate}
+        if data.loss != "cross_entropy":
+            body["loss_fn"] = data.loss
+        return Call(f"/runs/{model}/forward_backward", body)
+
+    def measure(self, model: str, seq: int, data: Data) -> Call:
+        return self.forward_backward(model, seq, data, accumulate=False)
+
+    def optim_step(self, model: str, seq: int, params: Members) -> Call:
+        rate = params.get("learning_rate")
+        return Call(f"/runs/{model}/optim_step", {} if rate is None else {"learning_rate": rate})
+
+    def save(self, model: str, seq: int, path: str, overwrite: bool) -> Call:
+        return Call(f"/runs/{model}/save_state", {})
+
+    def poll(self, request_id: str) -> Call:
+        return Call(f"/futures/{request_id}", None, "GET")
+
+    def request_id(self, response: KeptResponse) -> str:
+        return text(response.fields.get("future_id")) if response.is_success else ""
+
+    def pending(self, response: KeptResponse) -> bool:
+        return response.is_success and mapping(response.body).get("status") == "pending"
+
+
+WIRES: Mapping[str, Wire] = {"signal": Signal(), "tinker-json": TinkerJson()}
