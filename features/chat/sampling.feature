@@ -22,7 +22,7 @@ Feature: Sampling parameters have the effect that they name
     And the client sends the same request again
     Then all responses have the same token ids
 
-  @CHAT-030 @needs_seed
+  @CHAT-030 @needs:seed
   Scenario: A seed has no effect at temperature 0
     When the client sends "Count from 1 to 12."
     And the client sends the same request with 6 different seeds

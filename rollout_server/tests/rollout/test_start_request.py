@@ -1,6 +1,7 @@
 """Which start requests are accepted and which are rejected, without a request to the trainer."""
 
 import asyncio
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -8,7 +9,14 @@ import pytest
 from rollout_conformance.contracts.rollout import wire
 from rollout_conformance.rollout_server.tests.rollout.support import USER, Trainer, init, serve, sync_start
 
-GONE = object()
+
+class Absent(Enum):
+    """A member that is left out, with the same name in every process."""
+
+    GONE = "absent"
+
+
+GONE = Absent.GONE
 BAD_VALUES: dict[str, list[Any]] = {
     "rollout_id": [GONE, "", "  ", "x" * 257, "a\nb", "a\x00", 5, None],
     "server_url": [
