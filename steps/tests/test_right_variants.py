@@ -101,7 +101,9 @@ async def shown(name: str | None) -> frozenset[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "found"), [(None, {"status", "cancel", "metrics"}), ("knows_nothing", {"metrics"})], ids=str
+    ("name", "found"),
+    [(None, {"status", "cancel", "metrics"}), ("knows_nothing", {"metrics"})],
+    ids=["reference", "knows_nothing"],
 )
 def test_a_first_rollout_shows_whether_rollouts_are_known_and_cancelled(name: str | None, found: set[str]) -> None:
     assert asyncio.run(shown(name)) == found
