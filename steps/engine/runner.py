@@ -192,7 +192,9 @@ class Runner(Generic[S, V]):
         if self.standstill.reason is not None:
             return Outcome(case, self._not_played(), trace, 0.0, self.rerun(case))
         most_s = LIVE_CASE_S if self.options.live else CASE_S
-        most_s += 3 * max(0.0, self.options.card.patience_s - CASE_S / 3)  # a case that waits for much may take longer
+        most_s += 2 * _waits_s(case) + 3 * max(
+            0.0, self.options.card.patience_s - CASE_S / 3
+        )  # a case that waits for much may take longer
         apart = apart or self.profile.disturbs(case)
         try:
             async with self._slot(case, apart), self._instance(case, apart) as target:
@@ -320,7 +322,7 @@ class Runner(Generic[S, V]):
         """How long a silent target is waited for in this case, in seconds. Once it is known not to do something that it is waited for, a
         first look is short, and a second one, for what is new, as long as it was."""
         card = self.options.card
-        waits = max((getattr(step.what, "waits_s", 0.0) for step in case.actions), default=0.0)
+        waits = _waits_s(case)
         patience = max(card.patience_s + waits, card.limits(case.variant).longest() * 2)
         patience += LIVE_PATIENCE_S if self.options.live else 0.0
         return min(patience, waits + HURRIED_S) if self.retries.silent and not apart else patience
@@ -357,6 +359,11 @@ class Runner(Generic[S, V]):
     def judgement(self, case: Case, session: Session[S]) -> Judgement:
         """What the trace of a session shows, as this case judges it."""
         return Judging(self.profile, self.options.level, self.options.strict).judgement(case, session)
+
+
+def _waits_s(case: Case) -> float:
+    """How long a target has nothing to do in this case because of its script, in seconds."""
+    return max((getattr(step.what, "waits_s", 0.0) for step in case.actions), default=0.0)
 
 
 def _fault(error: Exception) -> str:

@@ -6,6 +6,9 @@ from rollout_conformance.steps.peers.script import Script
 from rollout_conformance.steps.profiles.rollout.context import RolloutSession, rollout_state
 from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides
 
+FEW_TURNS = 10  # turns that a server makes in the time of any case
+TURN_S = 0.13  # for each turn more; as a whole rollout is waited for six times as long, 0.8 s
+
 
 @dataclass(frozen=True, slots=True)
 class ScriptTrainer:
@@ -16,8 +19,9 @@ class ScriptTrainer:
 
     @property
     def waits_s(self) -> float:
-        """How long the trainer delays a response at most."""
-        return max((line.delay_s for line in self.script.lines), default=0.0)
+        """How long the trainer delays a response at most, and what a long rollout takes beyond the time of an ordinary one."""
+        turns = len(self.script.lines)
+        return max((line.delay_s for line in self.script.lines), default=0.0) + TURN_S * max(0, turns - FEW_TURNS)
 
     async def perform(self, session: RolloutSession) -> None:
         state = rollout_state(session.state, self.rollout)
