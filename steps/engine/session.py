@@ -75,6 +75,7 @@ class Session(Generic[S, C]):
     role: str = "client"
     busy: Callable[[], None] = lambda: None
     late: Callable[[float], float] = lateness.never
+    unanswered: int = 0  # requests to the target that had no response in time
 
     async def send(
         self,
@@ -103,6 +104,7 @@ class Session(Generic[S, C]):
             if is_activity:
                 self.touch()
         except TimeoutError:
+            self.unanswered += 1
             self.trace.close(n, fault=f"no answer within {deadline_s or self.patience_s * MOST_PATIENCE:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self.trace.close(n, fault=http_client.transport_fault(error))

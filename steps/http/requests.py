@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Headers, Request
 from rollout_conformance.steps.engine.verb_parsing import Written
@@ -56,15 +56,21 @@ class RequestAction:
     async def perform(self, session: Session) -> None:
         name = responses_of(session).reserve(self.name)
         names = [name] if self.times == 1 else [f"{name}{COPY}{n + 1}" for n in range(self.times)]
+        if not (self.background or self.concurrent):
+            await self._one_after_the_other(session, names)
+            return
         sending = [self.send_one(session, name, n) for n, name in enumerate(names)]
         if self.background:
             in_flight(session).extend(map(session.spawn, sending))
             return
-        if self.concurrent:
-            await asyncio.gather(*sending)
-            return
-        for one in sending:
-            await one
+        await asyncio.gather(*sending)
+
+    async def _one_after_the_other(self, session: Session, names: Sequence[str]) -> None:
+        """Raises `WaitTimeout` after one that had no response in time: each of the others would be waited for as long."""
+        for nth, name in enumerate(names):
+            await self.send_one(session, name, nth)
+            if nth < len(names) - 1 and session.unanswered:
+                raise WaitTimeout(f"the response to request {nth + 1} of {len(names)}")
 
     async def send_one(self, session: Session, name: str, nth: int) -> None:
         raise NotImplementedError
