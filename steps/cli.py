@@ -21,6 +21,7 @@ COMMANDS = {
     "diff": "Compare the reports of two runs: what is broken, fixed, newly judged, no longer judged, slower.",
     "history": "Show how the cases of each target ended in the reports (.ndjson) of a folder: which are flaky, which broken, and since when.",
     "statement": "State what each target keeps and breaks, by requirement and dialect, bound to the REPORTS by their SHA-256.",
+    "merge": "Join the REPORTS of parts of a run, such as those of --shard, to one.",
     "new": "Write the beginning of a case in YAML, of a feature or of a target card to FILE.",
     "lint": "Check cases, phrases, catalogues and words without a target.",
     "explain": "Print what a requirement demands, its source, where it was seen broken and the cases that judge it.",

@@ -21,6 +21,7 @@ from rollout_conformance.steps.live.backend_option import BOTH
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import RunOptions, card_of
+from rollout_conformance.steps.sharding import Shard
 
 
 @click.command("run")
@@ -32,6 +33,9 @@ from rollout_conformance.steps.run_setup import RunOptions, card_of
     "patterns",
     multiple=True,
     help="Only cases with this in their name, id, file or requirements; * stands for any text. May be repeated.",
+)
+@click.option(
+    "--shard", metavar="I/N", help="Only the part I of N parts of the cases; `merge` joins the reports of the parts."
 )
 @click.option(
     "--level",
@@ -83,6 +87,7 @@ from rollout_conformance.steps.run_setup import RunOptions, card_of
 def command(
     files: tuple[Path, ...],
     patterns: tuple[str, ...],
+    shard: str | None,
     report_file: Path | None,
     known_file: Path | None,
     nulls: str,
@@ -94,6 +99,7 @@ def command(
     FILES are scenarios (.yaml) and features (.feature). Without --profile, their profile is that of the requirements they name.
     """
     how = taken(given)
+    part = Shard.read(shard) if shard else Shard(1, 1)
     paths = case_catalog.within(files)
     note_left_out(files)
     by_requirements = bool(paths) and not _is_given("profile")
@@ -105,7 +111,7 @@ def command(
         if run_options.backend != BOTH:
             ENDING.last_words = lambda: ended_early(found, how)
         loaded = _loaded(run_options, paths, by_requirements)
-        cases = case_selection.chosen(loaded, patterns)
+        cases = part.of(case_selection.chosen(loaded, patterns))
         lateness.set_aside()
         if run_options.backend == BOTH:
             sys.exit(early_end.run(compare_backends(run_options, cases, report_file)))

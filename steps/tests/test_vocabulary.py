@@ -3,6 +3,7 @@
 import gc
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import jsonschema_rs
@@ -119,14 +120,16 @@ def test_a_verb_is_documented_with_examples_that_are_read(profile: Profile, verb
         assert isinstance(verb.read(read(example)), verb.kind)
 
 
-def validator(profile: Profile, part: str) -> jsonschema_rs.Draft202012Validator:
-    """Of a step, or of an expectation."""
-    return jsonschema_rs.Draft202012Validator({"$ref": f"#/$defs/{part}", "$defs": schema.schema(profile)["$defs"]})
+@cache
+def validator(name: str, part: str) -> jsonschema_rs.Draft202012Validator:
+    """Of a step, or of an expectation, of the profile with this name."""
+    definitions = schema.schema(PROFILES[name])["$defs"]
+    return jsonschema_rs.Draft202012Validator({"$ref": f"#/$defs/{part}", "$defs": definitions})
 
 
 @pytest.mark.parametrize(("profile", "verb"), list(verbs()))
 def test_the_schema_allows_the_examples_and_no_other_members(profile: Profile, verb: Verb) -> None:
-    valid = validator(profile, "steps" if verb.is_action else "expect").is_valid
+    valid = validator(profile.name, "steps" if verb.is_action else "expect").is_valid
     for example in verb.examples:
         assert valid({verb.name: read(example)}), example
     if verb.before is None:
@@ -156,7 +159,7 @@ def test_the_schema_allows_the_cases_that_are_shipped(name: str) -> None:
     ],
 )
 def test_the_schema_refuses_a_wrong_value_of_a_member(value: Any) -> None:
-    valid = validator(TRAINER, "steps").is_valid
+    valid = validator(TRAINER.name, "steps").is_valid
     assert not valid({"generate": value})
     assert valid("generate")
     assert valid({"generate": {"response_mask": "<mask>", "concurrent": "<count>"}}), "columns of `examples`"
@@ -164,7 +167,7 @@ def test_the_schema_refuses_a_wrong_value_of_a_member(value: Any) -> None:
 
 @pytest.mark.parametrize("step", ["genrate", {"generate": None, "report_end": None}, {}, {"genrate": None}, 3])
 def test_the_schema_refuses_what_is_not_one_known_verb(step: Any) -> None:
-    assert not validator(TRAINER, "steps").is_valid(step)
+    assert not validator(TRAINER.name, "steps").is_valid(step)
 
 
 def test_the_schemas_that_are_shipped_are_those_of_the_verbs() -> None:
