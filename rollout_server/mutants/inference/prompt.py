@@ -102,7 +102,7 @@ MUTANTS = (
     Mutant(
         "last_message_only",
         breaks="013",
-        also=("025", "026", "027", "028", "043"),
+        also=("014", "025", "026", "027", "028", "043"),
         what="earlier turns are not read",
         patch=after(chat_prompt, "history", _last_only),
     ),
