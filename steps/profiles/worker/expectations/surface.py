@@ -74,7 +74,7 @@ MEMBERS: Mapping[str, Callable[[Any], bool]] = {
 
 
 EARLY = "WORKER-111"
-LOADS_S = 0.5  # a job that takes longer than a later one by so much waited for the model
+LOADS_S = 2.0  # a job that takes longer than a later one by so much waited for the model; a first job may take longer for other reasons
 
 
 @verb("healthy_when_ready", example="{of: early, job: early_job, control: later}")
