@@ -1,6 +1,7 @@
 """The text of a new file. Each is right as it is: `lint` accepts it, and it can be played."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from rollout_conformance.steps.profiles.base import Profile
 
 FOLDER = Path(__file__).parent / "beginnings"
 SUFFIXES = {"case": ".yaml", "feature": ".feature", "card": ".yaml"}
-ABOUT = {"rollout": "ROLLOUT-112", "trainer": "TRAINER-194", "chat": "CHAT-026", "router": "ROUTER-050"}
+ABOUT = re.compile(r"\{about=([A-Z]+-\d+)\}")  # the requirement that a beginning is about, unless another one is named
 
 
 def case(kind: str, profile: Profile, about: str | None, title: str) -> str:
@@ -21,7 +22,9 @@ def case(kind: str, profile: Profile, about: str | None, title: str) -> str:
     file = FOLDER / f"{profile.name}{SUFFIXES[kind]}"
     if not file.is_file():
         raise SuiteError(f"--profile {profile.name}: there is no beginning of a {kind}; copy one of its own cases.")
-    wanted = about or ABOUT[profile.name]
+    text = file.read_text(encoding="utf-8")
+    found = ABOUT.search(text)
+    wanted = about or (found[1] if found else "")
     if wanted not in profile.catalogue:
         raise SuiteError(f"--about: {unknown_name('requirement', wanted, profile.catalogue)}")
     if "::" in title or "[" in title or len(title.splitlines()) != 1 or UNPRINTABLE.search(title) or not title.strip():
@@ -29,8 +32,7 @@ def case(kind: str, profile: Profile, about: str | None, title: str) -> str:
             f"--title {title!r}: a title is one line of text without `::` and `[`, by which pytest parts an id."
         )
     shown = json.dumps(title, ensure_ascii=False) if kind == "case" else title.strip()
-    text = file.read_text(encoding="utf-8")
-    return text.replace("{about}", wanted).replace("{title}", shown) + _demand(profile.catalogue[wanted])
+    return ABOUT.sub(wanted, text).replace("{title}", shown) + _demand(profile.catalogue[wanted])
 
 
 def _demand(about: Requirement) -> str:

@@ -93,7 +93,7 @@ class TracedExchange(TypedDict):
 
     n: int
     to_target: bool
-    rollout: str
+    part: str  # of the case, such as the label of what it is about; the name of a backend
     began: float
     ended: float | None
     method: str
@@ -106,7 +106,7 @@ class TracedExchange(TypedDict):
 
 
 class TraceLine(_Line):
-    """`events` are time, rollout, role, name and exchange."""
+    """`events` are time, part of the case, role, name and exchange."""
 
     exchanges: list[TracedExchange] = []
     backends: list[TracedExchange] = []

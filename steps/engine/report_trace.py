@@ -41,7 +41,7 @@ def _exchange(exchange: Exchange, longest: int) -> dict[str, object]:
     told: dict[str, object] = {
         "n": exchange.n,
         "to_target": exchange.to_target,
-        "rollout": exchange.rollout,
+        "part": exchange.rollout,
         "began": round(exchange.began, 4),
         "ended": round(exchange.ended, 4) if exchange.ended is not None else None,
         "method": request.method,

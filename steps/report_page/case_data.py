@@ -64,7 +64,7 @@ def _traced(exchange: Exchange) -> TracedExchange:
     traced: TracedExchange = {
         "n": exchange.n,
         "to_target": exchange.direction == "to target",
-        "rollout": "",
+        "part": "",
         "began": exchange.at or 0.0,
         "ended": None,
         "method": exchange.method,

@@ -19,7 +19,7 @@ MODULES = [
 ENGINE = [file for file in MODULES if file.is_relative_to(STEPS / "engine")]
 OF_A_PROFILE = re.compile(rf"steps\.profiles\.(?:{'|'.join(OURS)})\b")
 # What is left of one protocol: the name of the member of the trace that says what part of a case it is of.
-LEFT = {"trace.py", "session.py", "shared_causes.py"}
+LEFT = {"trace.py", "report_trace.py", "session.py", "shared_causes.py"}
 
 
 def names(tree: ast.AST) -> Iterator[str]:

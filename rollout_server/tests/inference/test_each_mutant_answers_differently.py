@@ -26,6 +26,7 @@ from rollout_conformance.rollout_server.tests.inference.support import (
     served,
 )
 
+BY_CHANCE = ("one_default_seed",)  # whose answers the reference gives by chance
 BY_TIME = ("abort_ignored", "stream_at_once")
 BY_NAME = ("one_id", "stream_ages", "calls_share_an_id")  # they differ in what every answer has of its own
 CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 5, "b": 3}'}}
@@ -87,6 +88,9 @@ PROBES += [
     body(ROCKET, logprobs=True),
     body(NOW, tools=[CLOCK]),
     body(TELL, **WARM, stream=True, n=2),
+    body(TELL, **WARM, top_p=0.001),
+    body(past(content=[{"type": "text", "text": "The sum is 8."}])),
+    body([*PAST[:-1], {"role": "tool", "content": [{"type": "text", "text": "8"}]}], tools=TOOLS, logprobs=True),
 ]
 CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')
 
@@ -122,13 +126,27 @@ def test_the_reference_is_deterministic() -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize("name", [name for name in inference.ALL if name not in (*BY_TIME, *BY_NAME)])
+@pytest.mark.parametrize("name", [name for name in inference.ALL if name not in (*BY_TIME, *BY_NAME, *BY_CHANCE)])
 def test_each_mutant_answers_differently(name: str, restored: None) -> None:
     async def scenario() -> None:
         async with client() as c:
             before = await answers(c)
             inference.ALL[name].patch()
             assert await answers(c) != before
+
+    play(scenario)
+
+
+def test_one_default_seed_repeats_itself(restored: None) -> None:
+    async def samples(c: httpx.AsyncClient) -> set[str]:
+        warm = [await c.post(PATH, json=body(TELL, temperature=1.0)) for _ in range(6)]
+        return {reply.json()["choices"][0]["message"]["content"] for reply in warm}
+
+    async def scenario() -> None:
+        async with client() as c:
+            assert len(await samples(c)) > 1
+            inference.ALL["one_default_seed"].patch()
+            assert len(await samples(c)) == 1
 
     play(scenario)
 

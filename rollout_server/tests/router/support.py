@@ -72,7 +72,11 @@ async def backends(*fakes: Fake) -> AsyncIterator[list[Fake]]:
 
 def configured(fakes: list[Fake], **settings: Any) -> Settings:
     weights = settings.pop("weights", [1] * len(fakes))
-    specs = [BackendSpec(name=f.name, url=f.url, weight=w) for f, w in zip(fakes, weights, strict=True)]
+    own = settings.pop("backend_keys", [None] * len(fakes))
+    specs = [
+        BackendSpec(name=fake.name, url=fake.url, weight=weight, key=key)
+        for fake, weight, key in zip(fakes, weights, own, strict=True)
+    ]
     keys = [KeySpec(**{"org": "one", **key}) for key in settings.pop("keys", KEYS)]
     given = {"log_level": "off", "health_interval_s": 0, "affinity": False, "state": STATE, **settings}
     return Settings(backends=tuple(specs), keys=tuple(keys), **given)

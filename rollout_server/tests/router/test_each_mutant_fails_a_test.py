@@ -195,7 +195,42 @@ def a_call() -> None:
     streams.forwarded(streams.CALL)
 
 
+def served_after_rejections() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        fakes[0].status = fakes[1].status = 400
+        assert {(await c.ask()).status_code for _ in range(60)} == {400}
+        fakes[0].status = fakes[1].status = 200
+        assert (await c.ask()).status_code == 200
+
+    play_with(scenario, keys=FAST)
+
+
+def spread_after_streams() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        for _ in range(3):
+            await c.ask(stream=True)
+        before = [fake.calls for fake in fakes]
+        for _ in range(30):
+            await c.ask()
+        assert min(fake.calls - known for fake, known in zip(fakes, before, strict=True)) > 1
+
+    play_with(scenario, keys=FAST)
+
+
+def own_keys() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        fakes[0].status = 500
+        await c.ask()
+        assert fakes[1].headers[0]["authorization"] == "Bearer key-of-b"
+
+    play_with(scenario, weights=[1, 0], backend_keys=["key-of-a", "key-of-b"])
+
+
+FAST = ({"key": KEY, "rps": 1000, "burst": 1000},)
 FAILING: dict[str, Callable[[], None]] = {
+    "rejections_are_failures": served_after_rejections,
+    "load_never_falls": spread_after_streams,
+    "one_key_for_all_backends": own_keys,
     "usage_strict": strict_usage,
     "arguments_written_again": strict_usage,
     "retry_rounds_numbers": same_at_second_attempt,

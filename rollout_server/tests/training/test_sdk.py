@@ -57,11 +57,15 @@ async def drive(python: Path) -> Mapping[str, Any]:
     return found
 
 
+def _folder(request: pytest.FixtureRequest, factory: pytest.TempPathFactory) -> Path:
+    """Of an environment that the next run finds again, where pytest has its cache."""
+    cache = getattr(request.config, "cache", None)
+    return Path(cache.mkdir(f"tinker-sdk-{request.param}")) if cache is not None else factory.mktemp("sdk")
+
+
 @pytest.fixture(scope="module", params=VERSIONS)
-def report(request: pytest.FixtureRequest) -> Mapping[str, Any]:
-    cache = request.config.cache
-    assert cache is not None
-    python = environment(Path(cache.mkdir(f"tinker-sdk-{request.param}")), VERSIONS[request.param])
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    python = environment(_folder(request, tmp_path_factory), VERSIONS[request.param])
     found = asyncio.run(drive(python))
     assert found["version"].startswith(f"{request.param}.")
     return found

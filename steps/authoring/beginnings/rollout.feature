@@ -2,7 +2,7 @@ Feature: What this file is about
 
   # The first requirement is reported as broken when the scenario fails. @callback or @sync: only in that dialect.
   # Every sentence: rollout-conformance vocabulary --profile rollout
-  @{about}
+  @{about=ROLLOUT-112}
   Scenario: {title}
     Given the policy calls add with {"a": 5, "b": 3}
     And the policy answers "The result is 8."

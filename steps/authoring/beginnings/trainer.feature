@@ -2,7 +2,7 @@ Feature: What this file is about
 
   # The first requirement is reported as broken when the scenario fails.
   # Every sentence: rollout-conformance vocabulary --profile trainer
-  @{about}
+  @{about=TRAINER-194}
   Scenario: {title}
     When the trainer starts the rollout
     And the rollout server requests the next generation

@@ -23,7 +23,7 @@ const Inspector = ({ exchange, lanes, findings, tab, setTab, close }) => {
   const side = tab === "response" ? exchange.response : exchange;
   return html`<aside class="inspector" aria-label="Exchange ${exchange.key}">
     <header><h3>#${exchange.key} ${visible(exchange.method)} <span class="path">${visible(exchange.path)}</span></h3>
-      <p class="quiet">${visible(from)} → ${visible(to)}, ${took}${exchange.rollout && exchange.rollout !== "-" && !exchange.backend ? `, ${visible(exchange.rollout)}` : ""}
+      <p class="quiet">${visible(from)} → ${visible(to)}, ${took}${exchange.part && exchange.part !== "-" && !exchange.backend ? `, ${visible(exchange.part)}` : ""}
         ${close && html` <button type="button" class="small" onClick=${close}>Close</button>`}</p>
       ${exchange.fault && html`<p class="fault">${visible(exchange.fault)}</p>`}</header>
     <div class="tabs" role="tablist" onKeyDown=${move}>${TABS.map((name) => html`<button type="button" role="tab" key=${name} data-tab=${name} aria-selected=${name === tab}

@@ -6,7 +6,7 @@ const PEERS = {
   router: ["client", "router"],
 };
 
-const backendOf = (exchange) => `backend ${exchange.rollout || ""}`.trim();
+const backendOf = (exchange) => `backend ${exchange.part || ""}`.trim();
 
 const lanesOf = (trace) => {
   const [us, target] = PEERS[INDEX.profile] || ["suite", "target"];

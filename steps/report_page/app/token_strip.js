@@ -54,7 +54,7 @@ const Departure = ({ turn }) => {
 
 const Turn = ({ turn, select }) => html`<article class="turn">
   <h4>Turn ${turn.number + 1} <a href="#" onClick=${(event) => { event.preventDefault(); select(turn.n); }}>#${turn.n}</a>
-    ${turn.exchange.rollout && turn.exchange.rollout !== "-" && html` <span class="quiet">${visible(turn.exchange.rollout)}</span>`}</h4>
+    ${turn.exchange.part && turn.exchange.part !== "-" && html` <span class="quiet">${visible(turn.exchange.part)}</span>`}</h4>
   ${turn.prompt && html`<${Prompt} turn=${turn} />`}
   ${turn.departs >= 0 && html`<${Departure} turn=${turn} />`}
   ${turn.mask && html`<p class="strip-title"><b>response_mask</b> ${amount(turn.mask.length, "value")}, ${turn.mask.filter((one) => one === 1).length} of them 1

@@ -54,7 +54,7 @@ const departure = (left, right) => {
 const turnsOf = (trace) => {
   const last = new Map();
   return trace.exchanges.map(turnOf).filter(Boolean).map((turn, number) => {
-    const whose = turn.exchange.to_target ? "" : turn.exchange.rollout;
+    const whose = turn.exchange.to_target ? "" : turn.exchange.part;
     const before = turn.exchange.to_target ? null : last.get(whose) || null;
     last.set(whose, turn);
     if (!before || !before.prompt || !turn.prompt) return { ...turn, number, carried: null, departs: -1, sampledFrom: -1 };

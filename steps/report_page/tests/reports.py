@@ -26,7 +26,7 @@ def exchange(n: int, to_target: bool, path: str, body: object, answer: object, a
     return {
         "n": n,
         "to_target": to_target,
-        "rollout": "",
+        "part": "",
         "began": at,
         "ended": at + 0.1,
         "method": "POST",

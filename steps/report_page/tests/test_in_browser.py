@@ -89,7 +89,7 @@ def test_backends_have_lanes_of_their_own(browser: "Browser", tmp_path: Path) ->
     asked = reports.exchange(0, True, "/v1/chat/completions", {}, {}, 0.0)
     behind = {
         **reports.exchange(0, False, "/v1/chat/completions", {}, {}, 0.02),
-        "rollout": "a",
+        "part": "a",
         "fault": "reset by the backend",
     }
     case = reports.case("a")

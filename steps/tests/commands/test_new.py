@@ -7,7 +7,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from rollout_conformance.steps import case_catalog
-from rollout_conformance.steps.authoring.templates import ABOUT
+from rollout_conformance.steps.authoring.templates import ABOUT, FOLDER
 from rollout_conformance.steps.cli import cli
 from rollout_conformance.steps.profiles import PROFILES
 
@@ -16,7 +16,13 @@ def new(*words: object) -> Result:
     return CliRunner().invoke(cli, ["new", *map(str, words)])
 
 
-@pytest.mark.parametrize("profile", ABOUT)
+def about(profile: str, suffix: str) -> str:
+    found = ABOUT.search((FOLDER / f"{profile}{suffix}").read_text(encoding="utf-8"))
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("name", ["case.yaml", "feature.feature"])
 @pytest.mark.parametrize("title", ["plain", 'it\'s "quoted": {a} # é 🏳️‍🌈', "- yes"])
 def test_a_case_is_right_as_it_is(tmp_path: Path, profile: str, name: str, title: str) -> None:
@@ -24,7 +30,7 @@ def test_a_case_is_right_as_it_is(tmp_path: Path, profile: str, name: str, title
     result = new(file.stem, file, "--profile", profile, "--title", title)
     assert (result.exit_code, result.output.startswith(f"Wrote {file}. Check it: ")) == (0, True)
     cases = case_catalog.load(file, PROFILES[profile])
-    assert {(case.name, case.requirements) for case in cases} == {(title, (ABOUT[profile],))}
+    assert {(case.name, case.requirements) for case in cases} == {(title, (about(profile, file.suffix),))}
 
 
 def test_a_case_is_about_what_was_asked_for(tmp_path: Path) -> None:
