@@ -38,11 +38,12 @@ def about(requirement: str, profile: str, catalogue: Catalogue, root: Path = ROO
 def _of_yaml(file: Path, shown: str, requirement: str, catalogue: Catalogue) -> Iterator[IndexedCase]:
     source = yaml_source.read(file, shown)
     for n, written in enumerate(source.value["cases"]):
-        if requirement in written["requirements"]:
+        if requirement in written["requirements"] or any(map(examples.PLACEHOLDER.search, written["requirements"])):
             at = source.at(("cases", n, "name"))
             for row, case in examples.rows(source, ("cases", n), written):
-                for dialect in _dialects(requirement, case["requirements"], case.get("dialects", ()), catalogue):
-                    yield IndexedCase(case["name"] + row, dialect, at)
+                if requirement in case["requirements"]:
+                    for dialect in _dialects(requirement, case["requirements"], case.get("dialects", ()), catalogue):
+                        yield IndexedCase(case["name"] + row, dialect, at)
 
 
 def _of_feature(file: Path, shown: str, requirement: str, catalogue: Catalogue) -> Iterator[IndexedCase]:
