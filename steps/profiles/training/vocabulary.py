@@ -1,7 +1,7 @@
 """The verbs of a case about a training API."""
 
 from rollout_conformance.steps.engine.verbs import Vocabulary
-from rollout_conformance.steps.http.expectations import Elapsed, Header, JsonMember, NoHeader, SameBody, Status
+from rollout_conformance.steps.http.expectations import Header, JsonMember, Status
 from rollout_conformance.steps.http.requests import Pause
 from rollout_conformance.steps.profiles.training import (
     checkpoints,
@@ -19,10 +19,7 @@ VOCABULARY = Vocabulary.of(
     Pause,
     Status,
     Header,
-    NoHeader,
     JsonMember,
-    SameBody,
-    Elapsed,
     models.CreateModel,
     training_steps.ForwardBackward,
     training_steps.Forward,

@@ -118,11 +118,12 @@ class CarriedOutOrRejected(JobExpectation):
         return True  # an error of the server is judged here as well
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
-        if response.is_success:
-            return None if response.transcript.reason is None else Check(response.ran_out, "", ended(response))
-        rejected = response.status in self.statuses if self.statuses else response.is_client_error
         allowed = " or ".join(map(str, self.statuses)) or "4xx"
-        return Check(rejected, f"the job is carried out, or rejected with {allowed}", response.shown())
+        expected = f"the job is carried out, or rejected with {allowed}"
+        if response.is_success:
+            return None if response.transcript.reason is None else Check(response.ran_out, expected, ended(response))
+        rejected = response.status in self.statuses if self.statuses else response.is_client_error
+        return Check(rejected, expected, response.shown())
 
 
 @verb("cancelled", short="of", example=("a", "{of: a, within_s: 5}"))
