@@ -441,9 +441,11 @@ def of_worker(dialect: str, data: list[Any], status: int = 200, **spec: Any) -> 
         elapsed_s=1.0,
         spec=job,
         dialect=known,
-        transcript=known.read(chunks, known.framing) if status == 200 else Transcript(),
+        transcript=known.read(chunks, "delta") if status == 200 else Transcript(),
     )
-    context = WorkerContext(WorkerCard(keys={"other": "the-key-of-another"}), "the-key-of-the-suite", dialect=known)
+    context = WorkerContext(
+        WorkerCard(keys={"other": "the-key-of-another"}, framing="delta"), "the-key-of-the-suite", dialect=known
+    )
     return worker.WorkerView(trace, Responses.of([response]), context, worker=context)
 
 
@@ -460,7 +462,11 @@ def streamed_texts(dialect: str, texts: list[str]) -> list[Any]:
         said = [streams.vllm([5], text=text) for text in texts]
         return [*said, streams.vllm([], "length"), streams.vllm_usage(count), "[DONE]"]
     if dialect == "sglang":
-        return [streams.sglang(whole, [5] * count, {"type": "length", "length": count}), "[DONE]"]
+        ended = {"type": "length", "length": count}
+        said = [streams.sglang(text, [5]) for text in texts]
+        for n, one in enumerate(said):
+            one["meta_info"] |= {"completion_tokens": n + 1, "finish_reason": ended if n + 1 == count else None}
+        return [*said, "[DONE]"]
     if dialect == "tgi":
         return [
             *(streams.tgi(5, text) for text in texts[:-1]),
