@@ -104,7 +104,9 @@ class Session(Generic[S, C]):
             if is_activity:
                 self.touch()
         except TimeoutError:
-            self.unanswered += deadline_s is None  # a deadline of its own may be that of a client that leaves on purpose
+            self.unanswered += (
+                deadline_s is None
+            )  # a deadline of its own may be that of a client that leaves on purpose
             self.trace.close(n, fault=f"no answer within {deadline_s or self.patience_s * MOST_PATIENCE:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self.trace.close(n, fault=http_client.transport_fault(error))
