@@ -51,6 +51,7 @@ MUTANTS = (
     Mutant(
         "leaky_cache",
         breaks="061",
+        also=("055",),
         what="a caller gets the reply of another",
         patch=around(rule_based_model, "next_message", _first_heard),
     ),

@@ -41,7 +41,7 @@ MUTANTS = (
     Mutant(
         "greedy_varies",
         breaks="030",
-        also=("050", "055", "033", "031", "059", "014"),
+        also=("050", "055", "033", "031", "059", "014", "064"),
         what="temperature 0 is not deterministic",
         patch=around(sampling, "words", _by_chance),
     ),
@@ -52,7 +52,13 @@ MUTANTS = (
         what="equal seeds give different tokens",
         patch=with_members(sampling, "seed", seed=None),
     ),
-    Mutant("one_seed", breaks="032", what="every seed is treated as 1", patch=with_members(sampling, "seed", seed=1)),
+    Mutant(
+        "one_seed",
+        breaks="032",
+        also=("065",),
+        what="every seed is treated as 1",
+        patch=with_members(sampling, "seed", seed=1),
+    ),
     Mutant(
         "ignores_stop", breaks="033", what="stop strings are ignored", patch=put(sampling, "stops", lambda request: [])
     ),
