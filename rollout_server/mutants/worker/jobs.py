@@ -219,6 +219,7 @@ MUTANTS = (
     Mutant(
         "slot_leaks",
         breaks="049",
+        also=("005",),
         what="the slot of a job whose client has left stays taken",
         patch=around(Scheduler, "abandon", _leaking),
         dialects=ALL,
