@@ -362,7 +362,7 @@ class Runner(Generic[S, V]):
 
 
 def _waits_s(case: Case) -> float:
-    """How long a target has nothing to do in this case because of its script, in seconds."""
+    """How much longer than an ordinary case this one may take because of its script or its pauses, in seconds."""
     return max((getattr(step.what, "waits_s", 0.0) for step in case.actions), default=0.0)
 
 

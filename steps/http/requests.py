@@ -67,9 +67,10 @@ class RequestAction:
 
     async def _one_after_the_other(self, session: Session, names: Sequence[str]) -> None:
         """Raises `WaitTimeout` after one that had no response in time: each of the others would be waited for as long."""
+        before = session.unanswered
         for nth, name in enumerate(names):
             await self.send_one(session, name, nth)
-            if nth < len(names) - 1 and session.unanswered:
+            if nth < len(names) - 1 and session.unanswered > before:
                 raise WaitTimeout(f"the response to request {nth + 1} of {len(names)}")
 
     async def send_one(self, session: Session, name: str, nth: int) -> None:
