@@ -8,10 +8,8 @@ from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.http.responses import KeptResponse
-from rollout_conformance.steps.profiles.rollout.result_client import ENDED, protocol_members
+from rollout_conformance.steps.profiles.rollout.result_client import ENDED, RUNNING, protocol_members
 from rollout_conformance.steps.profiles.rollout.view import Rollout
-
-RUNNING = ("queued", "running", "grading")
 
 
 @verb("result_status", short="statuses", example=("success", "[cancelled, failure]", "[queued, running]"))

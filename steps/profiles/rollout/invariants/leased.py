@@ -7,10 +7,16 @@ from itertools import pairwise
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, number, satisfied
-from rollout_conformance.steps.profiles.rollout.result_client import ENDED, TRY_AGAIN, protocol_members, wait_of
+from rollout_conformance.steps.profiles.rollout.result_client import (
+    ENDED,
+    RUNNING,
+    TRY_AGAIN,
+    protocol_members,
+    wait_of,
+)
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
 
-STATUSES = ("queued", "running", "grading", *ENDED)
+STATUSES = (*RUNNING, *ENDED)
 GRACE_S = 2.0  # how much longer than its own time a response may take on a busy machine
 
 
@@ -94,11 +100,16 @@ def _due(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
 
 
 def unrequested(rollout: Rollout) -> str | None:
+    """Why a rollout that failed proves nothing: its lease may have expired."""
+    return not_polled_in_time(rollout) if rollout.is_error() else None
+
+
+def not_polled_in_time(rollout: Rollout) -> str | None:
     """Why the end of a rollout proves nothing: on a busy machine its lease may have expired between two requests for the result, or one of
     them was answered late and may have been read late."""
     accepted = next((start for start in rollout.starts if start.status == 202), None)
     lease = number(accepted.fields.get("polling_lease_timeout_sec")) if accepted is not None else None
-    if accepted is None or lease is None or not rollout.is_error():
+    if accepted is None or lease is None:
         return None
     times = [accepted.exchange.began, *(poll.exchange.began for poll in rollout.polls)]
     times += [rollout.polls[-1].exchange.ended or times[-1]] if rollout.polls else []
