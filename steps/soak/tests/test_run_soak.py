@@ -16,7 +16,7 @@ from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.report_page import page
 
 SUITE = "from rollout_conformance.steps.entry import main; main()"
-FAULTS = "app:rollout_conformance.steps.soak.tests.rare_faults"
+FAULTS = "app:rollout_conformance.rollout_server.tests.rare_faults"
 FEW = ("--dialect", "callback", "--case", "*tool*", "-j", "8")
 
 
