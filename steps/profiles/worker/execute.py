@@ -223,7 +223,8 @@ class Execute(RequestAction):
             return running.left or (self.disconnect_after > 0 and has_tokens(session, reading, self.disconnect_after))
 
         try:
-            n, read = await read_stream(session, request, KEPT_EVENTS + EVENTS_PER_TOKEN * limit, enough)
+            most = KEPT_EVENTS + EVENTS_PER_TOKEN * limit
+            n, read = await read_stream(session, request, most, enough, while_it_sends=True)
         except asyncio.CancelledError:
             if not running.left:
                 raise
