@@ -65,6 +65,14 @@ class WaitForTokens:
         return monotonic() > began + QUEUED_S and is_queued(session, job)
 
 
+def shown_id(session: WorkerSession, job: Running) -> str:
+    """The id by which the worker knows a job: that of its events where they show one, else that of the request."""
+    member = session.context.dialect.id_at
+    events = (chunk.data for chunk in job.reading.chunks) if member and job.reading is not None else ()
+    shown = (data.get(member) for data in events if isinstance(data, Mapping))
+    return next((one for one in shown if isinstance(one, str) and one), job.spec.id)
+
+
 def is_queued(session: WorkerSession, job: Running) -> bool:
     """Whether a job has no tokens while another one of the case generates: a worker may have one slot."""
     if job.reading is not None and has_tokens(session, job.reading, 1):
@@ -126,7 +134,7 @@ class Cancel(RequestAction):
             session.state["unplayable"] = f"jobs of the dialect {session.context.dialect.name} have no ids"
             return
         found = _named(session, self.of) if self.of else {}
-        ids = [one.spec.id for one in found.values()] or [filled_in(session, self.id)]
+        ids = [shown_id(session, one) for one in found.values()] or [filled_in(session, self.id)]
         for id in ids:
             path, body = cancel(id)
             sent = json.dumps(body if self.body is None else dict(self.body)).encode()

@@ -182,6 +182,7 @@ class Execute(RequestAction):
             self.stream,
             self.shows,
             session.context.card.declares("text"),
+            session.context.card.declares("ignore_eos"),
             self.sampling,
             self.body,
             self.without,

@@ -207,10 +207,10 @@ class ReportsSeed(JobExpectation):
 @phrase("{of:responses} fails with an error event")
 @dataclass(frozen=True, slots=True)
 class FailsWithEvent(JudgesEnds, JobExpectation):
-    """The job fails within its stream, which has an error event and no end."""
+    """The job fails within its stream, which has an error event and no end. Where the model ended its text before, nothing is decided."""
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
-        if not response.is_success or response.transcript.reason is None:
+        if not response.is_success or response.transcript.reason is None or response.reason == EOS:
             return None
         return Check(response.reason == ERROR, "an error event, and no end", ended(response))
 

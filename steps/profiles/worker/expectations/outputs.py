@@ -145,10 +145,13 @@ def _not_begun(job: JobResponse, control: JobResponse) -> tuple[str, str] | None
 @dataclass(frozen=True, slots=True)
 class Grows(JobsTogether):
     """The limits of the jobs grow by one token each, and every output continues the one before by the text of this token. An output that is
-    not all ASCII decides nothing where no text is added: a token may be a part of a character."""
+    not all ASCII decides nothing where no text is added: a token may be a part of a character. Nor do outputs that go on behind the end of the text: special
+    tokens have no text."""
 
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         if len(responses) < 2 or not complete(responses):
+            return None
+        if any(job.spec.ignores_eos for job in responses):
             return None
         found = next(_lost(responses), None)
         return found or Check(True, "", "")

@@ -20,7 +20,7 @@ from rollout_conformance.steps.profiles.worker.expectations.outputs import diffe
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 BEFORE = "WORKER-034"
-EACH, MEMBERS, ENVELOPE = "WORKER-031", "WORKER-032", "WORKER-033"
+EACH, MEMBERS, ENVELOPE, FAILED = "WORKER-031", "WORKER-032", "WORKER-033", "WORKER-303"
 STATUSES = (400, 413, 415)
 LONG = 8  # characters of a text that cannot stand in a message by chance
 
@@ -46,7 +46,9 @@ class Rejected(JudgesErrors, JudgesEnds, ResponseExpectation):
         if response.is_success and isinstance(response, JobResponse) and response.transcript.failure is not None:
             return [Check(False, "4xx before the stream begins", what, requirement=BEFORE)]
         if not response.is_client_error:
-            return [Check(False, "the request is rejected with 4xx", what)]
+            is_error = response.status is not None and response.status >= 500 and not self.json
+            broken = FAILED if is_error and view.worker.dialect.name == "orcd" else ""
+            return [Check(False, "the request is rejected with 4xx", what, requirement=broken)]
         found = [Check(True, "", ""), Check(True, "", "", requirement=BEFORE)]
         if self.json:
             ok = response.status in STATUSES and isinstance(response.body, Mapping)
