@@ -145,8 +145,8 @@ def _not_begun(job: JobResponse, control: JobResponse) -> tuple[str, str] | None
 @dataclass(frozen=True, slots=True)
 class Grows(JobsTogether):
     """The limits of the jobs grow by one token each, and every output continues the one before by the text of this token. An output that is
-    not all ASCII decides nothing where no text is added: a token may be a part of a character. Nor do outputs that go on behind the end of the text: special
-    tokens have no text."""
+    not all ASCII decides nothing where no text is added: a token may be a part of a character. Nor do outputs that go on behind the end of the
+    text: special tokens have no text."""
 
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         if len(responses) < 2 or not complete(responses):
