@@ -63,14 +63,16 @@ def _ran_for_long_after_stop(view: WorkerView, job: JobResponse) -> bool:
 
 def _of_silence(view: WorkerView, job: JobResponse) -> str:
     """What a job without an end breaks: it was cancelled, has the id of another one, or waits for a slot, perhaps that of a
-    client that has left."""
+    client that has left or of a job that was cancelled."""
     if job.name in view.cancelled:
         return "WORKER-045"
     if any(one.spec.id == job.spec.id for one in view.jobs if one.name != job.name):
         return "WORKER-052"
     if job.transcript.tokens:
         return "WORKER-005"
-    return "WORKER-049" if any(one.left for one in view.jobs) else "WORKER-200"
+    if any(one.left for one in view.jobs):
+        return "WORKER-049"
+    return "WORKER-047" if view.cancelled else "WORKER-200"
 
 
 def _unreadable(job: JobResponse) -> Cause | None:
