@@ -145,10 +145,14 @@ class Contains(ResponseExpectation[TrainingResponse, TrainingView]):
     "The member."
     present: bool = True
     "Whether the value has to be there."
+    control: ResponseName = ""
+    "A response that has to have the value, else nothing is decided: what is absent from one page of a list may be on another."
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
         value = next((one.result.get(self.member) for one in view.named(self.result_of)), None)
         if not isinstance(value, str) or not value:
+            return None
+        if self.control and not any(value in one.text for one in view.named(self.control)):
             return None
         found = value in response.text
         word = "with" if self.present else "without"
