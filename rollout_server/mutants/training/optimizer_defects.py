@@ -3,8 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
 from rollout_conformance.rollout_server.mutants.training.arithmetic import TINKER
 from rollout_conformance.rollout_server.training import adam
@@ -41,8 +39,8 @@ def _decays_by_default(original: Any, parameters: Any, gradient: Any, moments: A
     return original(parameters, gradient, moments, replace(options, weight_decay=decay))
 
 
-def _by_value(gradient: Any, limit: float) -> Any:
-    return np.clip(gradient, -limit, limit) if limit > 0 else gradient
+def _by_factor(gradient: Any, limit: float) -> Any:
+    return gradient * limit if limit > 0 else gradient
 
 
 MUTANTS = (
@@ -59,10 +57,11 @@ MUTANTS = (
         patch=around(adam, "step", _without_moments), dialects=TINKER,
     ),
     Mutant(
-        "betas_swapped", breaks="039", what="beta1 and beta2 are exchanged", patch=around(adam, "step", _swapped), dialects=TINKER,
+        "betas_swapped", breaks="039", also=("007", "013", "019"), what="beta1 and beta2 are exchanged",
+        patch=around(adam, "step", _swapped), dialects=TINKER,
     ),
     Mutant(
-        "beta2_fixed", breaks="039", also=("033",), what="beta2 is 0.999 whatever is sent",
+        "beta2_fixed", breaks="039", also=("007", "033"), what="beta2 is 0.999 whatever is sent",
         patch=around(adam, "step", _default_beta2), dialects=TINKER,
     ),
     Mutant(
@@ -70,8 +69,8 @@ MUTANTS = (
         patch=around(adam, "step", _descent), dialects=TINKER,
     ),
     Mutant(
-        "clipped_by_value", breaks="039", what="grad_clip_norm clips each value and not the norm",
-        patch=put(adam, "clipped", _by_value), dialects=TINKER,
+        "clip_norm_is_a_factor", breaks="039", what="gradients are multiplied by grad_clip_norm",
+        patch=put(adam, "clipped", _by_factor), dialects=TINKER,
     ),
     Mutant(
         "decay_by_default", breaks="013", what="weights decay although weight_decay is 0",
