@@ -15,6 +15,17 @@ CARRIED_OUT = "the call is carried out: a 2xx status and a result without an err
 USER_ERROR = "a mistake of the user: status 4xx, or a failed future of the category `user`"
 
 
+LOOP = "TRAINING-200"
+EVALUATIONS = ("forward", "measure")
+
+
+def is_first_evaluation(view: TrainingView, response: TrainingResponse) -> bool:
+    """Whether no plain forward was carried out before this one, which may then fail because the target has none."""
+    plain = response.verb in EVALUATIONS and response.loss == "cross_entropy"
+    before = [one for one in view.judged if one.verb in EVALUATIONS and one.n < response.n]
+    return plain and not any(one.outcome == "done" for one in before)
+
+
 @dataclass(frozen=True, slots=True)
 class Ending(ResponseExpectation[TrainingResponse, TrainingView]):
     """A demand on how a call ends; a rejection of it is judged here."""
@@ -32,7 +43,9 @@ class CarriedOut(Ending):
     """The call is carried out."""
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check:
-        return Check(response.outcome == "done", CARRIED_OUT, response.came_to(), timing=response.outcome == "pending")
+        done, pending = response.outcome == "done", response.outcome == "pending"
+        broken = LOOP if not done and is_first_evaluation(view, response) else ""
+        return Check(done, CARRIED_OUT, response.came_to(), timing=pending, requirement=broken)
 
 
 @verb("rejected", short="of", example=("it", "{of: it, statuses: [401, 403]}", "{of: it, statuses: 409}"))
