@@ -40,9 +40,7 @@ async def serve(port: int) -> None:
     await config.metadata.initialize()
     await config.queue.initialize()
     StubWorker("scripted", config, StubTrainer()).start()
-    await uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
-    ).serve()
+    await uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")).serve()
 
 
 asyncio.run(serve(int(sys.argv[1])))

@@ -8,9 +8,9 @@ from rollout_conformance.steps.profiles.parts import Explore, Fuzz, Mutants, Ref
 from rollout_conformance.steps.profiles.training import fuzz_adapter
 from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.cause import cause
-from rollout_conformance.steps.profiles.training.expectations import LOOP
 from rollout_conformance.steps.profiles.training.context import TrainingState
 from rollout_conformance.steps.profiles.training.contract_values import CAPABILITIES, CONTRACT
+from rollout_conformance.steps.profiles.training.expectations import LOOP
 from rollout_conformance.steps.profiles.training.greeting import greeting, probe_result
 from rollout_conformance.steps.profiles.training.invariants import aligned, metric_names, no_leaks
 from rollout_conformance.steps.profiles.training.peers import peers
