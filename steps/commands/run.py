@@ -13,15 +13,18 @@ from rollout_conformance.steps.commands.conclusion import ended_early
 from rollout_conformance.steps.commands.left_out import note_left_out
 from rollout_conformance.steps.commands.play_options import play_options, taken
 from rollout_conformance.steps.commands.playing import judge
+from rollout_conformance.steps.commands.soaking import soak
 from rollout_conformance.steps.commands.target_options import target_options
 from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import ENDING
+from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.live.backend_option import BOTH
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import RunOptions, card_of
 from rollout_conformance.steps.sharding import Shard
+from rollout_conformance.steps.soak.plan import SoakPlan, seconds_of
 
 
 @click.command("run")
@@ -37,6 +40,19 @@ from rollout_conformance.steps.sharding import Shard
 @click.option(
     "--shard", metavar="I/N", help="Only the part I of N parts of the cases; `merge` joins the reports of the parts."
 )
+@click.option(
+    "--soak",
+    "soak_time",
+    metavar="TIME",
+    help="Play the cases that can be repeated again and again for this time (90s, 10m, 2h).",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="With --soak: begin N cases a second. Default: as many as -j allows.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="With --soak: of the order of the cases.")
 @click.option(
     "--level",
     type=click.Choice(["must", "should", "may"]),
@@ -92,6 +108,9 @@ def command(
     known_file: Path | None,
     nulls: str,
     max_time: float,
+    soak_time: str | None,
+    rate: float | None,
+    seed: int,
     **given: Any,
 ) -> None:
     """Judge a target by every case that applies to it, or by those in FILES and folders.
@@ -100,6 +119,9 @@ def command(
     """
     how = taken(given)
     part = Shard.read(shard) if shard else Shard(1, 1)
+    plan = _soak_plan(soak_time, rate, seed, given["backend"])
+    if plan is not None and not _is_given("max_time"):
+        max_time += plan.seconds
     paths = case_catalog.within(files)
     note_left_out(files)
     by_requirements = bool(paths) and not _is_given("profile")
@@ -115,7 +137,20 @@ def command(
         lateness.set_aside()
         if run_options.backend == BOTH:
             sys.exit(early_end.run(compare_backends(run_options, cases, report_file)))
+        if plan is not None:
+            sys.exit(early_end.run(soak(found, cases, plan, how)))
         sys.exit(early_end.run(judge(found, cases, loaded, how)))
+
+
+def _soak_plan(soak_time: str | None, rate: float | None, seed: int, backend: str) -> SoakPlan | None:
+    """Raises `SuiteError` for options that do not go together."""
+    if soak_time is None:
+        if rate is not None:
+            raise SuiteError("--rate: is how often a soak begins a case; write --soak TIME as well")
+        return None
+    if backend == BOTH:
+        raise SuiteError("--soak: plays one backend; --backend both compares two")
+    return SoakPlan(seconds_of(soak_time), rate, seed)
 
 
 def _loaded(run_options: RunOptions, paths: list[Path], by_requirements: bool) -> list[Case]:

@@ -46,7 +46,7 @@ PROFILE: Profile[TrainingState, TrainingView] = Profile(
     ends_by_itself=LOOP,
     at_any_level=frozenset({"TRAINING-202"}),
     fuzz=Fuzz(
-        fuzz_adapter,
+        fuzz_adapter.Adapter(),
         conforms="TRAINING-300",
         accepts="TRAINING-301",
         rejects="TRAINING-302",
