@@ -82,7 +82,7 @@ PROFILE: Profile[ChatState, CaseView] = Profile(
         errors.errors,
     ),
     fuzz=Fuzz(
-        fuzz_adapter,
+        fuzz_adapter.Adapter(),
         conforms="CHAT-300",
         accepts="CHAT-301",
         rejects="CHAT-302",

@@ -448,7 +448,7 @@ PROFILE: Profile[CaseState, CaseView] = Profile(
     cause=partial(cause, CATALOGUE),
     ends_by_itself=ENDS_BY_ITSELF,
     fuzz=Fuzz(
-        fuzz_adapter,
+        fuzz_adapter.Adapter(),
         conforms="ROLLOUT-300",
         accepts="ROLLOUT-301",
         rejects="ROLLOUT-302",

@@ -182,6 +182,7 @@ class Execute(RequestAction):
             self.stream,
             self.shows,
             session.context.card.declares("text"),
+            session.context.card.declares("ignore_eos"),
             self.sampling,
             self.body,
             self.without,
@@ -223,7 +224,8 @@ class Execute(RequestAction):
             return running.left or (self.disconnect_after > 0 and has_tokens(session, reading, self.disconnect_after))
 
         try:
-            n, read = await read_stream(session, request, KEPT_EVENTS + EVENTS_PER_TOKEN * limit, enough)
+            most = KEPT_EVENTS + EVENTS_PER_TOKEN * limit
+            n, read = await read_stream(session, request, most, enough, while_it_sends=True)
         except asyncio.CancelledError:
             if not running.left:
                 raise
