@@ -36,7 +36,7 @@ def test_the_target_is_not_asked() -> None:
 
 
 def test_what_a_case_needs_is_the_reason() -> None:
-    result = dry("--target", "http://127.0.0.1:1", "--dialect", "sync", "--case", "ROLLOUT-169")
+    result = dry("--target", "http://127.0.0.1:1", "--dialect", "callback", "--case", "ROLLOUT-169")
     assert result.exit_code == 2
     assert "requires `server_key`: " in result.output
     assert "0 of " in result.output
