@@ -60,8 +60,5 @@ def members(kind: type[Card], written: Mapping[str, object]) -> Iterator[str]:
     for name, member in kind.model_fields.items():
         if name not in written and name != "capabilities":
             default = member.get_default(call_default_factory=True, validated_data={})
-            yield f"# {name}: {'...' if default is None else _shown(default)}  # {member.description or ''}".rstrip()
-
-
-def _shown(default: object) -> str:
-    return json.dumps(default.model_dump(exclude_defaults=True) if isinstance(default, BaseModel) else default)
+            plain = default.model_dump(mode="json") if isinstance(default, BaseModel) else default
+            yield f"# {name}: {'...' if plain is None else json.dumps(plain)}  # {member.description or ''}".rstrip()

@@ -8,13 +8,17 @@ import click
 from click.core import ParameterSource
 
 from rollout_conformance.steps import baseline_file, case_catalog, case_selection
+from rollout_conformance.steps import dry_run as dry
+from rollout_conformance.steps.commands import watching
 from rollout_conformance.steps.commands.comparison import compare_backends
 from rollout_conformance.steps.commands.conclusion import ended_early
+from rollout_conformance.steps.commands.exit_code import NO_JUDGEMENT, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
 from rollout_conformance.steps.commands.play_options import play_options, taken
 from rollout_conformance.steps.commands.playing import judge
 from rollout_conformance.steps.commands.soaking import soak
 from rollout_conformance.steps.commands.target_options import target_options
+from rollout_conformance.steps.commands.watching import watch_option
 from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import ENDING
@@ -100,6 +104,10 @@ from rollout_conformance.steps.soak.plan import SoakPlan, seconds_of
     metavar="SECONDS",
     help="End the run after this time and show what was found; exit code 1 with findings, else 2.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Print what would be played, and ask nothing of the target; -v lists each case."
+)
+@watch_option
 def command(
     files: tuple[Path, ...],
     patterns: tuple[str, ...],
@@ -111,12 +119,16 @@ def command(
     soak_time: str | None,
     rate: float | None,
     seed: int,
+    dry_run: bool,
+    watch: bool,
     **given: Any,
 ) -> None:
     """Judge a target by every case that applies to it, or by those in FILES and folders.
 
     FILES are scenarios (.yaml) and features (.feature). Without --profile, their profile is that of the requirements they name.
     """
+    if watch:
+        sys.exit(watching.repeat(files or _shipped(given["profile"]), [given["card"], known_file]))
     how = taken(given)
     part = Shard.read(shard) if shard else Shard(1, 1)
     plan = _soak_plan(soak_time, rate, seed, given["backend"])
@@ -128,6 +140,9 @@ def command(
     if by_requirements:
         given["profile"] = case_catalog.profile_among(paths).name
     run_options = RunOptions(strict=nulls == "strict", **given)
+    if dry_run:
+        cases = part.of(case_selection.chosen(_loaded(run_options, paths, by_requirements), patterns))
+        sys.exit(early_end.run(_dry_run(run_options, cases, how.verbose > 0)))
     with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
         found = RunResults(run_options, report_file, baseline_file.load(known_file, run_options.level))
         if run_options.backend != BOTH:
@@ -151,6 +166,18 @@ def _soak_plan(soak_time: str | None, rate: float | None, seed: int, backend: st
     if backend == BOTH:
         raise SuiteError("--soak: plays one backend; --backend both compares two")
     return SoakPlan(seconds_of(soak_time), rate, seed)
+
+
+async def _dry_run(run_options: RunOptions, cases: list[Case], every: bool) -> int:
+    planned = await dry.dry_run(run_options, cases)
+    for line in dry.lines(planned, every=every):
+        click.echo(line)
+    return OK if planned.played else NO_JUDGEMENT
+
+
+def _shipped(profile: str) -> list[Path]:
+    """The folders of the cases that the suite ships."""
+    return sorted({file.parent for file in case_catalog.files(profile_of(profile).name)})
 
 
 def _loaded(run_options: RunOptions, paths: list[Path], by_requirements: bool) -> list[Case]:
