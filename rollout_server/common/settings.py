@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
 SHIPPED_TOKENIZER = Path(__file__).resolve().parents[2] / "scenarios" / "tokenizer"
@@ -16,7 +16,14 @@ Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 LogLevel = Literal["debug", "info", "warning", "error", "off"]
 
-S = TypeVar("S", bound=BaseSettings)
+
+class ServerSettings(BaseSettings):
+    """The settings of a server. A subclass names its prefix."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, protected_namespaces=())
+
+
+S = TypeVar("S", bound=ServerSettings)
 
 
 class SettingsError(ValueError):

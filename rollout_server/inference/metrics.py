@@ -1,13 +1,15 @@
 """Prometheus metrics with vLLM's names. Each server has its own registry."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import Counter, Gauge
+
+from rollout_conformance.rollout_server.common.metrics import ServerMetrics
 
 LABELS = ["engine", "model_name"]
 
 
-class Metrics:
+class Metrics(ServerMetrics):
     def __init__(self, model: str) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__()
         self._running = self._gauge("vllm:num_requests_running", "Requests being generated", model)
         self._waiting = self._gauge("vllm:num_requests_waiting", "Requests in the queue; there is no queue", model)
         self._prompt = self._counter("vllm:prompt_tokens", "Tokens of prompts", model)
@@ -28,6 +30,3 @@ class Metrics:
 
     def generated(self) -> None:
         self._generated.inc()
-
-    def text(self) -> bytes:
-        return generate_latest(self.registry)

@@ -1,17 +1,17 @@
 """Configuration by environment variables with the prefix `ENGINE_`."""
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from rollout_conformance.rollout_server.common import settings
-from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, Count, Pause, Port
+from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, Count, Pause, Port, ServerSettings
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="ENGINE_", env_ignore_empty=True, extra="ignore", frozen=True)
+class Settings(ServerSettings):
+    model_config = SettingsConfigDict(env_prefix="ENGINE_")
 
     host: str = "127.0.0.1"
     port: Port = 9004
@@ -26,6 +26,5 @@ class Settings(BaseSettings):
     body_limit: Count = 16 * 2**20
 
 
-def load(**values: Any) -> Settings:
-    """Settings from the environment; `values` take precedence. Raises `SettingsError`."""
-    return settings.load(Settings, **values)
+load = partial(settings.load, Settings)
+"""Settings from the environment; keyword arguments take precedence. Raises `SettingsError`."""

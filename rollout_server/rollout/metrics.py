@@ -1,9 +1,8 @@
 """Prometheus metrics. Each server has its own registry, and every label has a small, fixed set of values."""
 
-from collections.abc import Callable
+from prometheus_client import Counter, Histogram
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-
+from rollout_conformance.rollout_server.common.metrics import ServerMetrics
 from rollout_conformance.rollout_server.rollout.results import Result
 from rollout_conformance.rollout_server.rollout.start_request import StartRequest
 
@@ -11,9 +10,9 @@ SECONDS = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600)  # from a mock to the defa
 REASONS = ("stop", "max_turns", "max_tokens", "length", "content_filter", "error")
 
 
-class Metrics:
+class Metrics(ServerMetrics):
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__()
         r = self.registry
         self._http = Counter("http_requests", "Requests answered", ["method", "endpoint", "status_code"], registry=r)
         self._started = Counter("rollouts_started", "Rollouts accepted", ["dialect"], registry=r)
@@ -28,9 +27,6 @@ class Metrics:
         self._tools = Counter("tool_calls", "Tool calls", ["tool_name", "status"], registry=r)
         self._completions = Counter("completions", "Completion callbacks", ["result"], registry=r)
         self.count = 0
-
-    def gauge(self, name: str, help_text: str, read: Callable[[], float]) -> None:
-        Gauge(name, help_text, registry=self.registry).set_function(read)
 
     def http(self, method: str, endpoint: str, status: int) -> None:
         self._http.labels(method, endpoint, status).inc()
@@ -61,6 +57,3 @@ class Metrics:
 
     def completion(self, result: str) -> None:
         self._completions.labels(result).inc()
-
-    def text(self) -> bytes:
-        return generate_latest(self.registry)

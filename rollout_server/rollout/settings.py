@@ -1,18 +1,19 @@
 """Configuration by environment variables with the prefix `ROLLOUT_`."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from rollout_conformance.rollout_server.common import settings
-from rollout_conformance.rollout_server.common.settings import Count, LogLevel, Pause, Port, Seconds
+from rollout_conformance.rollout_server.common.settings import Count, LogLevel, Pause, Port, Seconds, ServerSettings
 
 Modules = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="ROLLOUT_", env_ignore_empty=True, extra="ignore", frozen=True)
+class Settings(ServerSettings):
+    model_config = SettingsConfigDict(env_prefix="ROLLOUT_")
 
     server_host: str = "127.0.0.1"
     server_port: Port = 9000
@@ -56,6 +57,5 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-def load(**values: Any) -> Settings:
-    """Settings from the environment; `values` take precedence. Raises `SettingsError`."""
-    return settings.load(Settings, **values)
+load = partial(settings.load, Settings)
+"""Settings from the environment; keyword arguments take precedence. Raises `SettingsError`."""

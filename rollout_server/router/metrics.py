@@ -1,19 +1,20 @@
 """Prometheus metrics. Each router has its own registry, and every label has a small, fixed set of values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from operator import attrgetter
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import Counter, Gauge, Histogram
 
+from rollout_conformance.rollout_server.common.metrics import ServerMetrics
 from rollout_conformance.rollout_server.router.backend_pool import Backend
 
 SECONDS = (0.05, 0.1, 0.3, 1, 3, 10, 30, 60, 120)  # from a replayed response to the default timeout
 
 
-class Metrics:
+class Metrics(ServerMetrics):
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__()
         r = self.registry
         self._http = Counter("router_requests", "Requests answered", ["endpoint", "status"], registry=r)
         self._attempts = Counter("router_backend_attempts", "By how they ended", ["backend", "outcome"], registry=r)
@@ -22,9 +23,6 @@ class Metrics:
         self._seconds = Histogram("router_inference_seconds", "Routed requests", buckets=SECONDS, registry=r)
         self._migrations = Counter("router_migrations", "Streams resumed on another backend", registry=r)
         self._replays = Counter("router_replays", "Replayed responses", registry=r)
-
-    def gauge(self, name: str, help_text: str, read: Callable[[], float]) -> None:
-        Gauge(name, help_text, registry=self.registry).set_function(read)
 
     def backends(self, named: Mapping[str, Backend]) -> None:
         running = Gauge("router_backend_running", "Requests that run on a backend", ["backend"], registry=self.registry)
@@ -48,6 +46,3 @@ class Metrics:
 
     def replayed(self) -> None:
         self._replays.inc()
-
-    def text(self) -> bytes:
-        return generate_latest(self.registry)

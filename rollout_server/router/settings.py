@@ -1,13 +1,14 @@
 """Configuration by environment variables with the prefix `ROUTER_`."""
 
-from typing import Annotated, Any, Literal, Self
+from functools import partial
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from rollout_conformance.contracts.rollout.wire import Integer, Number
 from rollout_conformance.rollout_server.common import settings
-from rollout_conformance.rollout_server.common.settings import Count, LogLevel, Pause, Port, Seconds
+from rollout_conformance.rollout_server.common.settings import Count, LogLevel, Pause, Port, Seconds, ServerSettings
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]  # used in headers, paths and labels
 STORABLE = r"^[^\x00]*$"  # PostgreSQL rejects NUL in text
@@ -55,8 +56,8 @@ class KeySpec(Limits):
     key: Annotated[SecretStr, Field(min_length=1)]
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="ROUTER_", env_ignore_empty=True, extra="ignore", frozen=True)
+class Settings(ServerSettings):
+    model_config = SettingsConfigDict(env_prefix="ROUTER_")
 
     host: str = "127.0.0.1"
     port: Port = 9003
@@ -95,6 +96,5 @@ class Settings(BaseSettings):
         return value
 
 
-def load(**values: Any) -> Settings:
-    """Settings from the environment; `values` take precedence. Raises `SettingsError`."""
-    return settings.load(Settings, **values)
+load = partial(settings.load, Settings)
+"""Settings from the environment; keyword arguments take precedence. Raises `SettingsError`."""

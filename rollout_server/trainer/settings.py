@@ -1,21 +1,29 @@
 """Configuration by environment variables with the prefix `TRAINER_`."""
 
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from rollout_conformance.contracts.rollout.wire import ServerUrl
 from rollout_conformance.contracts.trainer.wire import Dialect
 from rollout_conformance.rollout_server.common import settings
-from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, Count, LogLevel, Port, Seconds
+from rollout_conformance.rollout_server.common.settings import (
+    SHIPPED_TOKENIZER,
+    Count,
+    LogLevel,
+    Port,
+    Seconds,
+    ServerSettings,
+)
 
 Source = Literal["control", "open", "started"]
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="TRAINER_", env_ignore_empty=True, extra="ignore", frozen=True)
+class Settings(ServerSettings):
+    model_config = SettingsConfigDict(env_prefix="TRAINER_")
 
     host: str = "127.0.0.1"
     port: Port = 9001
@@ -52,6 +60,5 @@ class Settings(BaseSettings):
     reply_limit: Count = 64 * 2**20
 
 
-def load(**values: Any) -> Settings:
-    """Settings from the environment; `values` take precedence. Raises `SettingsError`."""
-    return settings.load(Settings, **values)
+load = partial(settings.load, Settings)
+"""Settings from the environment; keyword arguments take precedence. Raises `SettingsError`."""

@@ -1,15 +1,15 @@
 """Prometheus metrics. Each server has its own registry, and every label has a small, fixed set of values."""
 
-from collections.abc import Callable
+from prometheus_client import Counter, Histogram
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from rollout_conformance.rollout_server.common.metrics import ServerMetrics
 
 SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10)
 
 
-class Metrics:
+class Metrics(ServerMetrics):
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__()
         r = self.registry
         self._http = Counter("training_requests", "Requests answered", ["endpoint", "status"], registry=r)
         self._commands = Counter("training_commands", "Commands, by how they ended", ["kind", "status"], registry=r)
@@ -21,9 +21,6 @@ class Metrics:
             registry=r,
         )
 
-    def gauge(self, name: str, help_text: str, read: Callable[[], float]) -> None:
-        Gauge(name, help_text, registry=self.registry).set_function(read)
-
     def http(self, endpoint: str, status: int) -> None:
         self._http.labels(endpoint, status).inc()
 
@@ -32,6 +29,3 @@ class Metrics:
 
     def ran(self, kind: str, seconds: float) -> None:
         self._seconds.labels(kind).observe(seconds)
-
-    def text(self) -> bytes:
-        return generate_latest(self.registry)

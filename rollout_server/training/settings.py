@@ -1,13 +1,22 @@
 """Configuration by environment variables with the prefix `TRAINING_`."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from rollout_conformance.rollout_server.common import settings
-from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, Count, LogLevel, Pause, Port, Seconds
+from rollout_conformance.rollout_server.common.settings import (
+    SHIPPED_TOKENIZER,
+    Count,
+    LogLevel,
+    Pause,
+    Port,
+    Seconds,
+    ServerSettings,
+)
 
 
 class KeySpec(BaseModel):
@@ -20,8 +29,8 @@ class KeySpec(BaseModel):
     description: str = ""
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="TRAINING_", env_ignore_empty=True, extra="ignore", frozen=True)
+class Settings(ServerSettings):
+    model_config = SettingsConfigDict(env_prefix="TRAINING_")
 
     host: str = "127.0.0.1"
     port: Port = 9004
@@ -50,6 +59,5 @@ class Settings(BaseSettings):
     schedule_steps: Count = 1000  # the horizon of the learning rate schedules of `signal`
 
 
-def load(**values: Any) -> Settings:
-    """Settings from the environment; `values` take precedence. Raises `SettingsError`."""
-    return settings.load(Settings, **values)
+load = partial(settings.load, Settings)
+"""Settings from the environment; keyword arguments take precedence. Raises `SettingsError`."""

@@ -1,23 +1,30 @@
 """Configuration by environment variables with the prefix `WORKER_`."""
 
 import uuid
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from rollout_conformance.rollout_server.common import settings
-from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, Count, LogLevel, Pause, Port, Seconds
+from rollout_conformance.rollout_server.common.settings import (
+    SHIPPED_TOKENIZER,
+    Count,
+    LogLevel,
+    Pause,
+    Port,
+    Seconds,
+    ServerSettings,
+)
 
 STUB_DELAY_S = 0.002  # so that a client can cancel in the middle
 SHIPPED_MODEL = Path(__file__).resolve().parents[2] / "scenarios" / "model"
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix="WORKER_", env_ignore_empty=True, extra="ignore", frozen=True, protected_namespaces=()
-    )
+class Settings(ServerSettings):
+    model_config = SettingsConfigDict(env_prefix="WORKER_")
 
     host: str = "127.0.0.1"
     port: Port = 9005
@@ -41,6 +48,5 @@ class Settings(BaseSettings):
     body_limit: Count = 2 * 2**20
 
 
-def load(**values: Any) -> Settings:
-    """Settings from the environment; `values` take precedence. Raises `SettingsError`."""
-    return settings.load(Settings, **values)
+load = partial(settings.load, Settings)
+"""Settings from the environment; keyword arguments take precedence. Raises `SettingsError`."""

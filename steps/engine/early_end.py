@@ -94,6 +94,11 @@ class Ending:
         self._deadline = None
         self._done.set()
 
+    def accept(self) -> bool:
+        """Whether a signal ended what runs, for a command that ends so in order: the exit code is then its own."""
+        ended, self.reason = self.reason is not None and self.reason.code is not None, None
+        return ended
+
     def attach(self, loop: "AbstractEventLoop", task: "Task[object] | None") -> None:
         """`task` is what is cancelled; without one the end is only noted, for whoever asks."""
         self.loop, self.task = loop, task

@@ -22,3 +22,27 @@ def redacted(text: str) -> str:
         text = text.replace(secret, MASK)
     text = MEMBERS.sub(rf'\1"{MASK}"', OWN_KEYS.sub(MASK, text))
     return BEARER.sub(rf"\g<1>{MASK}", text)
+
+
+# Forms that secrets of well-known services have, and members that hold secrets whatever their form.
+FORMS = re.compile(
+    r"\b(?:sk|pk|rk)-[\w-]{16,}|\bhf_\w{16,}|\bgh[pousr]_\w{20,}|\bxox[a-z]-[\w-]{10,}|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
+)
+USER_IN_URL = re.compile(r"(://)[^/\s@:]+:[^/\s@]+@")
+SECRET_MEMBERS = re.compile(
+    r"(?i)(?:^|[_-])(?:api[_-]?key|password|passwd|secret|authorization|cookie|credentials?|private[_-]?key"
+    r"|(?:access|auth|refresh|bearer|session|id)[_-]?token)$"
+)
+
+
+def scrubbed(value: object) -> object:
+    """A JSON value for a file that people share: what has the form of a secret, or stands where one stands, is masked in it."""
+    if isinstance(value, str):
+        return USER_IN_URL.sub(rf"\1{MASK}@", FORMS.sub(MASK, redacted(value)))
+    if isinstance(value, dict):
+        return {
+            name: MASK if isinstance(one, str) and SECRET_MEMBERS.search(name) else scrubbed(one)
+            for name, one in value.items()
+        }
+    return [scrubbed(one) for one in value] if isinstance(value, list) else value

@@ -1,6 +1,7 @@
 """The report: one JSON object a line, written as the run goes; a report without its last line is no evidence.
 
-header, one case and one result line a case, one coverage line a contract that was fuzzed, footer.
+header, one case and one result line a case, one coverage line a contract that was fuzzed, one
+line of what a soak measured, footer.
 """
 
 import json
@@ -54,13 +55,13 @@ class ReportWriter:
             "profile": run.profile.name,
             "dialects": list(run.dialects),
             "target": redacted(run.target),
-            "tokenizer": run.peers.tokenizer_hash,
+            "tokenizer": run.tokenizer_hash,
             "nulls": "strict" if run.options.strict else "compat",
             "level": run.options.level,
             "card": str(run.options.card) if run.options.card else None,
             "backend": run.options.backend,
             "jobs": run.options.jobs,
-            "model": run.engine.model if run.engine else None,
+            "model": run.model,
             "environment": environment.facts(),
         }
         return cls(file, header, run.profile.catalogue, planned)
@@ -102,6 +103,10 @@ class ReportWriter:
         table = [{"operation": o, "kind": k, "exercised": seen, "of": all_} for o, k, seen, all_ in coverage.table()]
         missing = [f"{point.operation}  {point.kind}  {point.what}" for point in coverage.missing()]
         self._line({"type": "coverage", "contract": contract, "table": table, "never_exercised": missing})
+
+    def soak(self, members: Mapping[str, object]) -> None:
+        """What a soak measured."""
+        self._line({"type": "soak", **members})
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close(aborted=self.aborted or kind is not None)

@@ -54,6 +54,43 @@ class Coverage(_Line):
     type: Literal["coverage"]
 
 
+class SoakInterval(_Line):
+    """Part of a soak from `at_s` seconds on; None for what was not measured."""
+
+    at_s: float
+    plays: int
+    failures: int
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    memory_mib: float | None = None
+    open_files: int | None = None
+
+
+class RequestClass(_Line):
+    name: str
+    count: int
+    p50_ms: float
+    p99_ms: float
+    longest_ms: float
+
+
+class SoakLine(_Line):
+    """What a soak measured: `turns` are the requests that the target made."""
+
+    type: Literal["soak"]
+    seconds: float
+    interval_s: float
+    cases: int
+    plays: int
+    failures: int
+    turns: int
+    not_begun: int = 0
+    rate: float | None = None
+    seed: int = 0
+    classes: list[RequestClass] = []
+    intervals: list[SoakInterval] = []
+
+
 class Exchange(_Line):
     n: int
     direction: str
@@ -143,7 +180,7 @@ class Footer(_Line):
     ended_by: str | None = None
 
 
-Line = Header | CaseLine | Coverage | Result | Footer
+Line = Header | CaseLine | Coverage | SoakLine | Result | Footer
 _ANY: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="type")])
 
 

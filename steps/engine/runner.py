@@ -150,13 +150,17 @@ class Runner(Generic[S, V]):
 
     async def play(self, case: Case) -> Outcome:
         """Run and judge one case. Never raises for anything that the target does."""
-        lacking = self.peers.lacks(case) or (SCRIPT_BOUND if self.options.live and case.live is None else None)
+        lacking = self.lacks(case)
         if lacking:
             return Outcome(case, Judgement(Verdict.SKIP, {}, (), lacking), None, 0.0, self.rerun(case))
         if not self.options.live or case.live is None:
             return await self._certain(case)
         played = [await self._once(case.on_live()) for _ in range(case.live.runs)]
         return statistical_verdict.verdict(case, played, self._counts)
+
+    def lacks(self, case: Case) -> str | None:
+        """Why a case cannot be played against this target; None where it can."""
+        return self.peers.lacks(case) or (SCRIPT_BOUND if self.options.live and case.live is None else None)
 
     def _counts(self, requirement: str) -> bool:
         return counts(self.profile.levels[requirement], self.options.level)
@@ -180,6 +184,10 @@ class Runner(Generic[S, V]):
             if why is None or outcome.judgement.verdict is not Verdict.FAIL
             else retry_alone.unproven(outcome, why)
         )
+
+    async def played_once(self, case: Case) -> Outcome:
+        """The outcome of one play beside whatever else is in flight, whether or not it proves what it says."""
+        return await self._once(case.on_live() if self.options.live else case)
 
     async def played_alone(self, case: Case) -> Outcome:
         """The outcome of a case while no other one uses its instance of the target."""

@@ -42,6 +42,20 @@ class Variant(Limits):
     key: str | None = Field(None, description="the key of this variant; an empty string is none")
 
 
+class SoakBounds(BaseModel):
+    """What a soak must not go beyond. Without a bound, what was measured is shown and judged by nobody."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    p99_s: float | None = Field(None, gt=0, description="99 of 100 requests of each class are answered within this")
+    memory_growth_mib: float | None = Field(
+        None, gt=0, description="how much more memory the target may have at the end than after a quarter of the time"
+    )
+    open_files_growth: int | None = Field(
+        None, gt=0, description="how many more files and connections it may have open at the end than then"
+    )
+
+
 class Card(Limits):
     """`env` and `variants` need a target that the suite starts itself (`app:` or `cmd:`)."""
 
@@ -65,6 +79,7 @@ class Card(Limits):
     variants: Mapping[str, Variant] = Field(
         default_factory=dict, description="the same target with another configuration, by the names that cases use"
     )
+    soak: SoakBounds = Field(SoakBounds(), description="bounds for `run --soak`")
     start_s: float = Field(
         30.0, gt=0, le=MOST_START_S, description="how long a target that the suite starts may take to answer"
     )

@@ -146,11 +146,11 @@ class Member:
 
 
 def members_of(kind: type) -> list[Member]:
-    """The members of a dataclass, a verb or a part of one, with their texts."""
+    """The members of a dataclass, a verb or a part of one, with their texts: its own before those that it shares with others."""
     docs, types = _member_docs(kind), hints(kind)
     return [
         Member(one.name, types[one.name], one.default, one.default_factory, docs.get(one.name, ""))
-        for one in fields(kind)
+        for one in sorted(fields(kind), key=lambda one: one.kw_only is True)
         if one.init
     ]
 

@@ -5,12 +5,11 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from rollout_conformance.steps.engine import yaml_source
@@ -23,6 +22,7 @@ from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.profiles.parts import Document, Explore
 from rollout_conformance.steps.run_setup import Run, RunOptions, ready
 from rollout_conformance.steps.scenario import loader
+from rollout_conformance.steps.scenario.document_text import text_of
 
 PATIENCE_S = 2.0  # a shrinking walk that waits in vain is waited for often
 WALKS = 150
@@ -204,33 +204,6 @@ def _named(document: Document, outcome: Outcome, requirement: str) -> dict[str, 
 
 def _finding(outcome: Outcome, requirement: str) -> Finding | None:
     return next((f for f in outcome.judgement.findings if f.requirement == requirement), None)
-
-
-class _Flow(yaml.SafeDumper):
-    """Steps and lines on one line each, as people write them."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
-def text_of(document: Document) -> str:
-    """A scenario file as text: the case in block style, its lists' entries in flow style."""
-    (case,) = document["cases"]
-    lines = ["cases:"]
-    for n, (key, value) in enumerate(case.items()):
-        lines += _entry("- " if n == 0 else "  ", key, value)
-    return "\n".join(lines) + "\n"
-
-
-def _entry(lead: str, key: str, value: object) -> list[str]:
-    if isinstance(value, Mapping) and value and all(isinstance(part, Mapping) for part in value.values()):
-        return [f"{lead}{key}:", *(f"    {label}: {_inline(part)}" for label, part in value.items())]
-    return [f"{lead}{key}: {_inline(value)}"]
-
-
-def _inline(value: object) -> str:
-    text = yaml.dump(value, Dumper=_Flow, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
-    return text.strip().removesuffix("\n...").strip()
 
 
 def save(explored: Explored, folder: Path) -> Path | None:

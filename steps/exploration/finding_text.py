@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from rollout_conformance.steps.engine.failure_report import collapse, finding_block
-from rollout_conformance.steps.exploration.explore import Explored, save, text_of
+from rollout_conformance.steps.exploration.explore import Explored, save
 from rollout_conformance.steps.profiles import profile_of
+from rollout_conformance.steps.scenario.document_text import text_of
 
 
 def finding_text(explored: Explored, folder: Path | None) -> str:

@@ -13,7 +13,7 @@ from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check
 from rollout_conformance.steps.http.references import ResponseName
-from rollout_conformance.steps.http.requests import path_of, request_headers
+from rollout_conformance.steps.http.requests import NamedRequest, path_of, request_headers
 from rollout_conformance.steps.http.responses import KeptResponse, kept, responses_of
 from rollout_conformance.steps.http.waiting import repeat_until
 
@@ -43,21 +43,15 @@ def total(values: Mapping[str, float], name: str) -> float | None:
 @phrase("the metrics are read")
 @phrase("the metrics are read when {until_zero:text} is 0")
 @dataclass(frozen=True, slots=True)
-class Scrape:
+class Scrape(NamedRequest):
     """Read a page of metrics. The page is kept as a response."""
 
-    name: str = ""
-    "A name for the reading, by which expectations find it."
     path: str = METRICS
     "Path of the page."
     until_zero: str = ""
     "Read again until this metric is 0, for a few seconds at most: until nothing runs any more, for instance."
     key: str = "none"
     "The API key, as in `send`."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: Session) -> None:
         name = responses_of(session).reserve(self.name)

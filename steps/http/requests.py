@@ -30,23 +30,28 @@ NULL = _Null()
 
 
 @dataclass(frozen=True, slots=True)
-class RequestAction:
-    """A request that is sent once or several times, and whose responses are kept. A subclass says how one of them is sent."""
+class NamedRequest:
+    """An action that keeps a response under a name."""
 
     name: str = field(default="", kw_only=True)
     "A name for the response, by which expectations find it. Without one it is found as `it` (the last), `first`, `second` and so on."
-    times: int = field(default=1, kw_only=True)
-    "How many times the request is sent; the responses are called name#1, name#2 and so on."
-    concurrent: bool = field(default=True, kw_only=True)
-    "Whether several are sent at the same time, or each after the response to the one before."
-
-    background: bool = field(default=False, kw_only=True)
-    "Whether the case continues while the request is in flight, until a later step waits for its response."
 
     @property
     def keeps(self) -> tuple[str, ...]:
         """The names of the requests whose responses are kept."""
         return (self.name,)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAction(NamedRequest):
+    """A request that is sent once or several times, and whose responses are kept. A subclass says how one of them is sent."""
+
+    times: int = field(default=1, kw_only=True)
+    "How many times the request is sent; the responses are called name#1, name#2 and so on."
+    concurrent: bool = field(default=True, kw_only=True)
+    "Whether several are sent at the same time, or each after the response to the one before."
+    background: bool = field(default=False, kw_only=True)
+    "Whether the case continues while the request is in flight, until a later step waits for its response."
 
     @property
     def copies(self) -> int:
@@ -149,21 +154,15 @@ def request_headers(session: Session, key: str, more: Mapping[str, str]) -> Head
 @verb("wait_for_status", short="path", example="{path: /health, statuses: [503]}")
 @phrase("GET {path:path} eventually returns {statuses:statuses}")
 @dataclass(frozen=True, slots=True)
-class WaitForStatus:
+class WaitForStatus(NamedRequest):
     """Repeat a GET until the response has one of the statuses, or the patience of the case is over. The last response is kept."""
 
     path: str
     "Path and query, beginning with `/`."
     statuses: tuple[int, ...] = (200,)
     "The statuses to wait for. That the last response has one is a demand of its own."
-    name: str = ""
-    "A name for the last response."
     key: str = "none"
     "The API key, as in `send`."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: Session) -> None:
         name = responses_of(session).reserve(self.name)

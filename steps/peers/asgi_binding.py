@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Protocol, TypeGuard
 
 import uvicorn
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rollout_conformance.steps.engine import body_limits
@@ -93,12 +93,12 @@ class PeerApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request, whole = await _read(scope, receive)
+        request, whole = await read_request(scope, receive)
         if not whole:
             abandoned(self.trainer, request)
             return
         send = _closing(send) if isinstance(request.body, Cut) else send
-        gone = asyncio.ensure_future(_disconnected(receive))
+        gone = asyncio.ensure_future(disconnected(receive))
         try:
             await _perform(self.trainer.receive(request), scope, send, gone)
         except Exception as error:
@@ -128,7 +128,7 @@ def failed(peer: Peer, request: Request, error: Exception) -> None:
         trace.troubles.append(f"the suite could not answer {request.method} {request.path} as the case says: {told}")
 
 
-async def _read(scope: Scope, receive: Receive) -> tuple[Request, bool]:
+async def read_request(scope: Scope, receive: Receive) -> tuple[Request, bool]:
     """The request, and whether its body came in whole."""
     headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
     body, whole = await _body(headers, receive)
@@ -168,7 +168,7 @@ def _closing(send: Send) -> Send:
     return closing
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -223,8 +223,7 @@ async def _paced(play: PacedDelivery, scope: Scope, send: Send, gone: "asyncio.F
         return
     if play.dies:
         play.failed()
-        if (transport := _transport(scope)) is not None:
-            transport.abort()
+        cut(scope)
         return
     play.delivered()
     await send({"type": "http.response.body", "body": b""})
@@ -257,7 +256,6 @@ async def _answer(play: Delivery, send: Send, gone: "asyncio.Future[None]") -> N
 
 
 async def _lose(play: Delivery, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
-    transport = _transport(scope)
     if play.loss != "reset":
         await send(_start(play, len(play.response.body) or 1))
     if play.loss == "stall":
@@ -267,8 +265,13 @@ async def _lose(play: Delivery, scope: Scope, send: Send, gone: "asyncio.Future[
         half = play.response.body[: len(play.response.body) // 2]
         await send({"type": "http.response.body", "body": half, "more_body": True})
     play.failed()
-    if transport is not None:
-        transport.abort() if play.loss == "reset" else transport.close()
+    cut(scope, orderly=play.loss != "reset")
+
+
+def cut(scope: Scope, *, orderly: bool = False) -> None:
+    """End the connection that a request came over: with a reset, or with an orderly close."""
+    if (transport := _transport(scope)) is not None:
+        transport.close() if orderly else transport.abort()
 
 
 def _transport(scope: Scope) -> asyncio.Transport | None:
@@ -288,11 +291,18 @@ def _start(play: Delivery, length: int | None) -> dict[str, object]:
 @contextlib.asynccontextmanager
 async def serve(trainer: Peer, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve a scripted trainer; gives its base URL. Raises `SuiteError` when the address cannot be had."""
+    async with serve_app(PeerApp(trainer), host, port) as url:
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def serve_app(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
+    """The same for an application whose connections `cut` can end."""
     listener = _listen(host, port)
     # uvicorn reports a response that breaks off as an error of the application; here it is the point.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
-        PeerApp(trainer), http=_Cuttable, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=30
+        app, http=_Cuttable, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=30
     )
     server = _Quiet(config)
     running = asyncio.ensure_future(server.serve(sockets=[listener]))

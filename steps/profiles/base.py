@@ -26,6 +26,7 @@ from rollout_conformance.steps.http.references import unknown_references
 from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.live.trainer import Drifts
 from rollout_conformance.steps.profiles.parts import Contract, Explore, Found, Fuzz, Reference
+from rollout_conformance.steps.profiles.recording import Record
 
 OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
 Mistakes = Callable[[Sequence[Step]], Iterable[tuple[Location | None, str]]]
@@ -175,7 +176,8 @@ class Profile(Generic[S, V]):
 
     `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says what
     can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole). `card` are the members
-    of its target cards; `smoke` gives what `smoke` shows of a dialect beside its greeting, from the context of the case."""
+    of its target cards; `smoke` gives what `smoke` shows of a dialect beside its greeting, from the context of the case. `record` makes the
+    recorder of a target at a URL, for a profile whose traffic can be written as scenarios."""
 
     name: str
     dialects: tuple[str, ...]
@@ -214,6 +216,7 @@ class Profile(Generic[S, V]):
     part: str = ""
     card: type[Card] = Card
     smoke: Callable[[object], Iterable[tuple[str, str]]] = lambda context: ()
+    record: Record | None = None
 
     def subject(self, action: Action | Expectation) -> str:
         """The part of a case that an action is about, empty for the case as a whole."""

@@ -1,13 +1,13 @@
 """The parts of a profile: its contract, its reference implementation, how it is fuzzed, and how orders of events are explored."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from rollout_conformance.contracts.lifecycle import Table
 from rollout_conformance.steps.engine import internal_error_patterns
-from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.session import C, S, Session
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response
 
@@ -78,22 +78,29 @@ class Reference:
     old_names: tuple[str, ...] = ()
 
 
-class FuzzAdapter(Protocol):
-    """How generated requests meet the peers of a run: a module of the profile. `generated` is a case of schemathesis."""
+class FuzzAdapter(Generic[S, C]):
+    """How generated requests meet the peers of a run. As it is, they are sent as generated, and wait for nothing."""
 
     def about(self, dialect: str, start: bool) -> tuple[str, ...]:
         """The requirements that a silence breaks."""
+        return ()
 
-    def is_start(self, dialect: str, method: str, path: str) -> bool: ...
+    def is_start(self, dialect: str, method: str, path: str) -> bool:
+        """Whether a request starts what the target reports on later, such as a rollout."""
+        return False
 
-    async def adapt_request(self, session: Session, generated: Any) -> str | None:
+    async def adapt_request(self, session: Session[S, C], generated: Any) -> str | None:
         """Change what is sent, where it has to reach a peer; gives the key to send with it, None for the run's."""
+        return None
 
-    def began(self, session: Session, request: Request, start: bool) -> int:
+    def began(self, session: Session[S, C], request: Request, start: bool) -> int:
         """Note that the request is on its way; gives the number of its exchange."""
+        return session.trace.open(request, to_target=True, rollout="-")
 
-    async def ended(self, session: Session, n: int, request: Request, response: Response, start: bool) -> None:
-        """Note the response, and wait for what follows it."""
+    async def ended(self, session: Session[S, C], n: int, request: Request, response: Response, start: bool) -> None:
+        """Note what was really sent and its response, and wait for what follows it."""
+        session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
+        session.trace.close(n, response)
 
 
 def _named(spec: Mapping[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.findings import Verdict, counts
-from rollout_conformance.steps.engine.report_file import CaseLine, Report, Result
+from rollout_conformance.steps.engine.report_file import CaseLine, Report, Result, SoakLine
 from rollout_conformance.steps.report_page.causes import Cause, Causes
 from rollout_conformance.steps.report_page.requirement_rows import RequirementTable, Row, matrix
 
@@ -43,6 +43,7 @@ class Overview:
     accused: dict[str, bool] = field(
         default_factory=dict
     )  # the broken requirements that count; whether each is a known one
+    soak: SoakLine | None = None
 
     def __post_init__(self) -> None:
         self.table = RequirementTable(self.catalogue)
@@ -55,6 +56,8 @@ class Overview:
         for line in report.lines():
             if isinstance(line, CaseLine):
                 known[line.id] = line
+            elif isinstance(line, SoakLine):
+                found.soak = line
             elif isinstance(line, Result):
                 found._add(len(found.rows), known.get(line.case) or from_id(line.case), line)
         return found

@@ -20,10 +20,11 @@ from rollout_conformance.steps.report_page.case_data import case_data
 from rollout_conformance.steps.report_page.overview import CLOSING, CaseRow, Overview, amount
 from rollout_conformance.steps.report_page.policy import policy
 from rollout_conformance.steps.report_page.script_data import packed, script_data
+from rollout_conformance.steps.report_page.soak_chart import charts
 from rollout_conformance.steps.report_page.token_texts import Decode, TokenTexts
 
 HERE = Path(__file__).parent
-STYLES = ("base", "overview", "cases", "case", "lanes", "bodies", "tokens")
+STYLES = ("base", "overview", "cases", "case", "lanes", "bodies", "tokens", "soak")
 SCRIPTS = (
     "store", "theme", "text", "requests", "json_tree", "token_turns", "token_strip", "timeline",
     "sequence", "inspector", "case_view", "case_list", "main",
@@ -74,6 +75,7 @@ def render(report: Report, sources: Sources | None = None) -> Iterator[str]:
             script=Markup(script),  # noqa: S704 (of this package)
             style=Markup(style),  # noqa: S704 (of this package)
             facts=facts(report),
+            charts=list(charts(overview.soak)) if overview.soak else [],
             index=index(overview, sources),
             details=_details(overview, sources, texts),
             tokens=lambda: texts.texts(),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import yaml_source
-from rollout_conformance.steps.exploration.explore import explore, save, text_of
+from rollout_conformance.steps.exploration.explore import explore, save
 from rollout_conformance.steps.exploration.shrink import reduced
 from rollout_conformance.steps.profiles.rollout.exploration import smaller
 from rollout_conformance.steps.profiles.rollout.exploration.fault_pairs import ASPECTS, pairs
@@ -19,6 +19,7 @@ from rollout_conformance.steps.profiles.rollout.exploration.walk import Walk, wa
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.run_setup import RunOptions
 from rollout_conformance.steps.scenario import loader as scenario
+from rollout_conformance.steps.scenario.document_text import text_of
 
 MUTANTS = "app:rollout_server.mutants:create_app"
 

@@ -19,7 +19,7 @@ from rollout_conformance.steps.fuzzing.fuzz import Plan, fuzz, outcome
 from rollout_conformance.steps.fuzzing.request_observer import Watch
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.chat.card import ChatCard
-from rollout_conformance.steps.profiles.chat.fuzz_adapter import HELLO, adapted_body, ended
+from rollout_conformance.steps.profiles.chat.fuzz_adapter import HELLO, Adapter, adapted_body
 from rollout_conformance.steps.profiles.chat.profile import PROFILE as CHAT
 from rollout_conformance.steps.profiles.chat.view import CaseContext, read
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
@@ -160,7 +160,7 @@ def test_generated_requests_ask_for_ids_and_logprobs_only_of_engines_that_have_t
     session.context = CaseContext("m", None, None, ChatCard(), 4096, frozenset(shown))
     request = Request("POST", "/v1/chat/completions", (), json.dumps({**HELLO, **ASKED}).encode())
     n = session.trace.open(request, to_target=True)
-    asyncio.run(ended(session, n, request, Response(200, (), json.dumps(REPLY).encode()), False))
+    asyncio.run(Adapter().ended(session, n, request, Response(200, (), json.dumps(REPLY).encode()), False))
     view = read(session)
     found = {one.requirement for check in CHAT.invariants for one in check(view) if isinstance(one, Finding)}
     assert found == ({"CHAT-020"} if shown else set())

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
+from rollout_conformance.steps.engine.trace import Response, parse
+from rollout_conformance.steps.peers.streamed_reply import EVENT_STREAM
 from rollout_conformance.steps.profiles.chat.responses import index_of
 from rollout_conformance.steps.profiles.chat.token_id_locations import with_ids_at
-from rollout_conformance.steps.sse.streams import Chunk
+from rollout_conformance.steps.sse.parser import Parser
+from rollout_conformance.steps.sse.streams import Chunk, event_data
 
 Json = Mapping[str, object]
 
@@ -28,6 +31,13 @@ def assembled(chunks: Sequence[Chunk], ids_at: str | None = None) -> dict[str, A
             choices[index].add(part)
     whole["choices"] = [choices[index].choice() for index in sorted(choices)]
     return whole
+
+
+def whole_of(response: Response) -> Any:
+    """The body of a response as JSON, put together where it is a stream."""
+    if not (response.header("content-type") or "").startswith(EVENT_STREAM):
+        return parse(response.body)
+    return assembled([Chunk(0.0, event_data(event.data)) for event in Parser().feed(response.body)])
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ JSON.
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,7 +17,8 @@ from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
 from rollout_conformance.steps.profiles.chat.requests import CHAT
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.token_id_locations import with_ids_at
-from rollout_conformance.steps.profiles.chat.view import CaseContext, ChatSession
+from rollout_conformance.steps.profiles.chat.view import CaseContext, ChatSession, ChatState
+from rollout_conformance.steps.profiles.parts import FuzzAdapter
 from rollout_conformance.steps.sse.parser import Parser
 from rollout_conformance.steps.sse.streams import Chunk, event_data
 
@@ -33,21 +33,22 @@ GENERATED = "generated"  # the name of the response to a request that no case wr
 HELLO: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello!"}]}
 
 
-def about(dialect: str, start: bool) -> tuple[str, ...]:
-    """The requirements that a silence breaks: none, a generated request waits for nothing."""
-    return ()
+class Adapter(FuzzAdapter[ChatState, CaseContext]):
+    """How the generated requests of this profile are adapted."""
 
+    async def adapt_request(self, session: ChatSession, generated: Any) -> str | None:
+        """Change a schemathesis case, whatever is right in it, so that a server can serve it."""
+        context: CaseContext = session.context
+        if generated.path == CHAT and isinstance(generated.body, dict):
+            generated.body = adapted_body(context.model, generated.body)
+        return None
 
-def is_start(dialect: str, method: str, path: str) -> bool:
-    return False
-
-
-async def adapt_request(session: ChatSession, generated: Any) -> str | None:
-    """Change a schemathesis case, whatever is right in it, so that a server can serve it."""
-    context: CaseContext = session.context
-    if generated.path == CHAT and isinstance(generated.body, dict):
-        generated.body = adapted_body(context.model, generated.body)
-    return None
+    async def ended(self, session: ChatSession, n: int, request: Request, response: Response, start: bool) -> None:
+        """Note the response. To a request that the contract allows it is a completion, and what holds for completions holds for it."""
+        await super().ended(session, n, request, response, start)
+        body = parse(request.body) if request.path.partition("?")[0] == CHAT else None
+        requested = _judged(session.context, body) if isinstance(body, dict) and is_request(body) else {}
+        session.state["responses"] = Responses.of([generated_response(n, requested, response, session.context.ids_at)])
 
 
 def adapted_body(model: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,19 +124,6 @@ def is_request(body: Any) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def began(session: ChatSession, request: Request, start: bool) -> int:
-    return session.trace.open(request, to_target=True, rollout="-")
-
-
-async def ended(session: ChatSession, n: int, request: Request, response: Response, start: bool) -> None:
-    """Note the response. To a request that the contract allows it is a completion, and what holds for completions holds for it."""
-    session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
-    session.trace.close(n, response)
-    body = parse(request.body) if request.path.partition("?")[0] == CHAT else None
-    requested = _judged(session.context, body) if isinstance(body, dict) and is_request(body) else {}
-    session.state["responses"] = Responses.of([generated_response(n, requested, response, session.context.ids_at)])
 
 
 def _judged(context: CaseContext, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from rollout_conformance.steps.profiles.chat.view import CaseView, ChatSession, 
 from rollout_conformance.steps.profiles.chat.view import read as view_of
 from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY
 from rollout_conformance.steps.profiles.parts import Contract, Fuzz, Mutants, Reference
+from rollout_conformance.steps.profiles.recording import Recorder
 
 
 def read(session: ChatSession, case: Case) -> CaseView:
@@ -42,6 +43,15 @@ def live_target(engine: Engine) -> str:
 
 
 CONTRACT = Contract(ROOT / "contracts" / "chat")
+
+
+def recorder(target: str) -> Recorder:
+    """Imported when traffic is recorded."""
+    from rollout_conformance.steps.profiles.chat.recording import ChatRecorder
+
+    return ChatRecorder(target)
+
+
 PROFILE: Profile[ChatState, CaseView] = Profile(
     name="chat",
     closing="Not fit to train on",
@@ -72,7 +82,7 @@ PROFILE: Profile[ChatState, CaseView] = Profile(
         errors.errors,
     ),
     fuzz=Fuzz(
-        fuzz_adapter,
+        fuzz_adapter.Adapter(),
         conforms="CHAT-300",
         accepts="CHAT-301",
         rejects="CHAT-302",
@@ -93,4 +103,5 @@ PROFILE: Profile[ChatState, CaseView] = Profile(
     card=ChatCard,
     mistakes=mistakes,
     cause=cause,
+    record=recorder,
 )

@@ -10,8 +10,9 @@ from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers.script import AnyCall, Fault, Reply, Script
 from rollout_conformance.steps.peers.trainer import NONCE
+from rollout_conformance.steps.profiles.parts import FuzzAdapter
 from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
-from rollout_conformance.steps.profiles.rollout.context import CaseContext, RolloutSession, rollout_state
+from rollout_conformance.steps.profiles.rollout.context import CaseContext, CaseState, RolloutSession, rollout_state
 from rollout_conformance.steps.profiles.rollout.start_client import record_start_response, register_as, send_start
 from rollout_conformance.steps.profiles.rollout.start_request import (
     KEY_NAME,
@@ -67,18 +68,41 @@ def dialect_of(spec: Mapping[str, Any]) -> str | None:
     return next((dialect for dialect, start in START_PATH.items() if start in paths), None)
 
 
-def about(dialect: str, start: bool) -> tuple[str, ...]:
-    return ABOUT[dialect] if start else ()
+class Adapter(FuzzAdapter[CaseState, CaseContext]):
+    """How the generated requests of this profile are adapted."""
 
+    def about(self, dialect: str, start: bool) -> tuple[str, ...]:
+        return ABOUT[dialect] if start else ()
 
-def is_start(dialect: str, method: str, path: str) -> bool:
-    return method.upper() == "POST" and path == START_PATH.get(dialect)
+    def is_start(self, dialect: str, method: str, path: str) -> bool:
+        return method.upper() == "POST" and path == START_PATH.get(dialect)
 
+    async def adapt_request(self, session: RolloutSession, generated: Any) -> None:
+        """Put the trainer into a start request of schemathesis."""
+        if self.is_start(session.context.dialect, generated.method, generated.formatted_path):
+            generated.body = adapted_body(session, generated.body)
 
-async def adapt_request(session: RolloutSession, generated: Any) -> None:
-    """Put the trainer into a start request of schemathesis."""
-    if is_start(session.context.dialect, generated.method, generated.formatted_path):
-        generated.body = adapted_body(session, generated.body)
+    def began(self, session: RolloutSession, request: Request, start: bool) -> int:
+        """Note that a request is on its way; gives the number of its exchange."""
+        n = session.trace.open(request, to_target=True, rollout="" if start else "-")
+        if start and rollout_state(session.state, "").given is not None:
+            session.trace.event("", "trainer", "StartSent", n)
+        return n
+
+    async def ended(self, session: RolloutSession, n: int, request: Request, response: Response, start: bool) -> None:
+        """Record the response, send the same request once more where the dialect must recognise it, and wait for the end of the rollout."""
+        await super().ended(session, n, request, response, start)
+        part = rollout_state(session.state, "")
+        if not start or part.given is None:
+            return
+        record_start_response(session, "", n, response)
+        if session.context.dialect != "sync" and response.status == 202:
+            try:
+                if session.context.dialect == "callback" and part.given.rollout_id:
+                    await send_start(session, part, True)
+                await WaitForEnd().perform(session)
+            except WaitTimeout as silence:
+                session.state["wait_timeouts"] = [("", str(silence))]
 
 
 def adapted_body(session: RolloutSession, body: Any) -> Any:
@@ -145,28 +169,3 @@ def _given(context: CaseContext, body: Mapping[str, Any], nonce: str, base_url: 
         sampling if isinstance(sampling, dict) else {},
         StartOverrides(body),  # what was generated may be reason enough to reject it, or to fail
     )
-
-
-def began(session: RolloutSession, request: Request, start: bool) -> int:
-    """Note that a request is on its way; gives the number of its exchange."""
-    n = session.trace.open(request, to_target=True, rollout="" if start else "-")
-    if start and rollout_state(session.state, "").given is not None:
-        session.trace.event("", "trainer", "StartSent", n)
-    return n
-
-
-async def ended(session: RolloutSession, n: int, request: Request, response: Response, start: bool) -> None:
-    """Record the response, send the same request once more where the dialect must recognise it, and wait for the end of the rollout."""
-    session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
-    session.trace.close(n, response)
-    part = rollout_state(session.state, "")
-    if not start or part.given is None:
-        return
-    record_start_response(session, "", n, response)
-    if session.context.dialect != "sync" and response.status == 202:
-        try:
-            if session.context.dialect == "callback" and part.given.rollout_id:
-                await send_start(session, part, True)
-            await WaitForEnd().perform(session)
-        except WaitTimeout as silence:
-            session.state["wait_timeouts"] = [("", str(silence))]

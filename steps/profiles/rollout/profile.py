@@ -37,6 +37,7 @@ from rollout_conformance.steps.profiles.parts import (
     lacking,
     possible,
 )
+from rollout_conformance.steps.profiles.recording import Recorder
 from rollout_conformance.steps.profiles.rollout import fuzz_adapter, setup
 from rollout_conformance.steps.profiles.rollout.capacity import measured
 from rollout_conformance.steps.profiles.rollout.card import RolloutCard, RolloutLimits
@@ -391,6 +392,13 @@ def smoke(context: object) -> Iterator[tuple[str, str]]:
         yield "tools", ", ".join(context.tools) or "none shown"
 
 
+def recorder(target: str) -> Recorder:
+    """Imported when traffic is recorded."""
+    from rollout_conformance.steps.profiles.rollout.recording.recorder import RolloutRecorder
+
+    return RolloutRecorder(target)
+
+
 def exploration() -> Explore:
     """Read when it is asked for: it needs Hypothesis."""
     from rollout_conformance.steps.profiles.rollout import exploration as module
@@ -440,7 +448,7 @@ PROFILE: Profile[CaseState, CaseView] = Profile(
     cause=partial(cause, CATALOGUE),
     ends_by_itself=ENDS_BY_ITSELF,
     fuzz=Fuzz(
-        fuzz_adapter,
+        fuzz_adapter.Adapter(),
         conforms="ROLLOUT-300",
         accepts="ROLLOUT-301",
         rejects="ROLLOUT-302",
@@ -466,4 +474,5 @@ PROFILE: Profile[CaseState, CaseView] = Profile(
     mistakes=mistakes,
     part="rollout",
     width=width,
+    record=recorder,
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.requests import NamedRequest
 from rollout_conformance.steps.http.responses import COPY, responses_of
 from rollout_conformance.steps.http.waiting import repeat_until
 from rollout_conformance.steps.profiles.chat.requests import ChatRequest
@@ -18,21 +19,15 @@ PATIENCE = 2  # times that of the case: a backend that failed may not be used fo
 @verb("conversations", short="times", example=("40", "{turns: 12}", "{times: 12, common_prefix: 16000}"))
 @phrase("the client has {times:int} conversation(s) of {turns:int} turn(s)")
 @dataclass(frozen=True, slots=True)
-class Conversations:
+class Conversations(NamedRequest):
     """Have several conversations, one after the other. Each turn sends the history of its conversation with another question."""
 
     times: int = 1
     "How many conversations."
-    name: str = ""
-    "A name for the responses of all conversations."
     turns: int = 1
     "How many requests each of them has."
     common_prefix: int = 0
     "How many characters at their beginning are the same in all of them. With 0 they have no common prefix."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: RouterSession) -> None:
         name = responses_of(session).reserve(self.name)
@@ -59,17 +54,11 @@ class Conversations:
 @verb("request_until_backend", short="backend", example=("a", "{backend: c, name: again}"))
 @phrase("requests are sent until backend {backend} receives one")
 @dataclass(frozen=True, slots=True)
-class RequestUntilBackend:
+class RequestUntilBackend(NamedRequest):
     """Send requests one after the other until this backend has received one, or twice the patience of the case is over."""
 
     backend: BackendName
     "The backend that has to receive a request."
-    name: str = ""
-    "A name for the responses."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: RouterSession) -> None:
         name, sent, script = responses_of(session).reserve(self.name), 0, script_of(session)

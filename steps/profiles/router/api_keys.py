@@ -3,10 +3,10 @@
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.requests import Send
+from rollout_conformance.steps.http.requests import NamedRequest, Send
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
 from rollout_conformance.steps.profiles.router.context import RouterSession
@@ -22,19 +22,15 @@ def created_key(session: RouterSession, name: str) -> str:
 @verb("create_key", short="name", example=("{scopes: [admin]}", "{expires_at: 1000000000}"))
 @phrase("an API key with the scope(s) {scopes:names} is created", name="created")
 @dataclass(frozen=True, slots=True)
-class CreateKey:
+class CreateKey(NamedRequest):
     """Create an API key with `POST /v1/admin/keys`."""
 
-    name: str = "created"
+    name: str = field(default="created", kw_only=True)
     "The name of the key in this case, and of the response."
     scopes: tuple[str, ...] = ("inference",)
     "What the key permits: `inference`, `admin`."
     expires_at: float | None = None
     "When it expires, in seconds since 1970."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: RouterSession) -> None:
         body: dict[str, object] = {"org": "suite", "scopes": list(self.scopes), "key": created_key(session, self.name)}
@@ -45,17 +41,13 @@ class CreateKey:
 @verb("revoke_key", short="key", example="created")
 @phrase("the key is revoked")
 @dataclass(frozen=True, slots=True)
-class RevokeKey:
+class RevokeKey(NamedRequest):
     """Revoke an API key that the case has created."""
 
     key: str = "created"
     "The name of the key."
-    name: str = "revoked"
+    name: str = field(default="revoked", kw_only=True)
     "A name for the response."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: RouterSession) -> None:
         created = responses_of(session).by_name.get(self.key)
@@ -66,17 +58,11 @@ class RevokeKey:
 @verb("chat_with_key", short="key", example="{name: after}")
 @phrase("the client sends a chat request with the key")
 @dataclass(frozen=True, slots=True)
-class ChatWithKey:
+class ChatWithKey(NamedRequest):
     """Send a chat completion request with an API key that the case has created."""
 
     key: str = "created"
     "The name of the key."
-    name: str = ""
-    "A name for the response."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: RouterSession) -> None:
         bearer = f"Bearer {created_key(session, self.key)}"
@@ -87,17 +73,11 @@ class ChatWithKey:
 @phrase("the client sends a chat request with a valid signature")
 @phrase("the client sends a chat request with an invalid signature", valid=False)
 @dataclass(frozen=True, slots=True)
-class SignedChat:
+class SignedChat(NamedRequest):
     """Send a chat completion request with an HMAC of its body in `X-HMAC-Signature`, beside the API key."""
 
-    name: str = ""
-    "A name for the response."
     valid: bool = True
     "Whether the signature is that of the body; if not, it is that of a body that differs in one letter."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: RouterSession) -> None:
         question = {"role": "user", "content": f"Hello, {session.state['session_name']}!"}

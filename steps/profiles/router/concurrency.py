@@ -8,6 +8,7 @@ import httpx
 from rollout_conformance.steps.engine.session import MOST_PATIENCE
 from rollout_conformance.steps.engine.trace import Response
 from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.requests import NamedRequest
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.http.waiting import LOOK_S, repeat_until
 from rollout_conformance.steps.peers.scripted_backends import BackendResponse, BackendScript
@@ -27,18 +28,12 @@ STILL_S = 0.3  # a stream that has not moved for so long is stopped by backpress
 @verb("retry_until_admitted", short="times", example="4")
 @phrase("{times:int} requests are sent at the same time, repeatedly until each of them reaches a backend")
 @dataclass(frozen=True, slots=True)
-class RetryUntilAdmitted:
+class RetryUntilAdmitted(NamedRequest):
     """Send several requests at the same time, repeatedly until all of them are at the backends at once, or the patience of the case is
     over. The responses of the last attempt are kept."""
 
     times: int
     "How many requests are sent at the same time."
-    name: str = ""
-    "A name for the responses."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     @property
     def copies(self) -> int:
@@ -61,16 +56,9 @@ class RetryUntilAdmitted:
 @verb("slow_reader", short="name", example="other")
 @phrase("a client does not read its stream, and another client sends a request for a stream")
 @dataclass(frozen=True, slots=True)
-class SlowReader:
+class SlowReader(NamedRequest):
     """Send a request for a stream and read nothing of it until the backend has sent all of it, or can send no more; then send another
     request for a stream, whose response is kept, and disconnect."""
-
-    name: str = ""
-    "A name for the response to the other request."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: RouterSession) -> None:
         chat = ChatRequest(user="Hello!", stream=True)

@@ -7,16 +7,16 @@ What is wrong with a request stays wrong. A backend that is degraded is made hea
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from rollout_conformance.steps.engine.trace import Request, Response, parse
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.peers.completion_responses import NONCE
 from rollout_conformance.steps.peers.scripted_backends import BackendResponse, BackendScript
-from rollout_conformance.steps.profiles.chat.fuzz_adapter import about, began, generated_response, is_start
+from rollout_conformance.steps.profiles.chat.fuzz_adapter import generated_response
 from rollout_conformance.steps.profiles.chat.requests import CHAT
-from rollout_conformance.steps.profiles.router.context import RouterContext, RouterSession
+from rollout_conformance.steps.profiles.parts import FuzzAdapter
+from rollout_conformance.steps.profiles.router.context import RouterContext, RouterSession, RouterState
 
 TEXT, ADMIN = "/v1/completions", "/v1/admin"
 BACKENDS, KEYS = f"{ADMIN}/routing/backends", f"{ADMIN}/keys"
@@ -33,28 +33,38 @@ LINES = (
 )
 """How the backends respond, in turn."""
 
-__all__ = ["about", "adapt_request", "began", "ended", "is_start"]
 
+class Adapter(FuzzAdapter[RouterState, RouterContext]):
+    """How the generated requests of this profile are adapted."""
 
-async def adapt_request(session: RouterSession, generated: Any) -> str | None:
-    """Change what is valid in a case of schemathesis, so that it is about something that exists."""
-    context: RouterContext = session.context
-    nonce = context.nonce()
-    if context.key is not None and generated.headers is not None:
-        generated.headers.pop(OWN_HEADER, None)  # an invented key would count instead of the right one
-    if generated.path in (CHAT, TEXT):
-        _to_backends(session, generated, nonce)
-    elif generated.path == AUDIT:
-        generated.path_parameters = {"request_id": await _recorded(session, nonce)}
-    elif generated.path in (DEGRADE, HEAL):
-        name = await _a_backend(session)
-        generated.path_parameters = {"name": name} if name else generated.path_parameters
-        session.state["degraded"] = name if generated.path == DEGRADE else None
-    elif generated.path == KEY:
-        generated.path_parameters = {"key_id": await _a_key(session, nonce)}
-    elif generated.path == KEYS and isinstance(generated.body, dict):
-        generated.body = _new_key(generated.body, nonce)
-    return None
+    async def adapt_request(self, session: RouterSession, generated: Any) -> str | None:
+        """Change what is valid in a case of schemathesis, so that it is about something that exists."""
+        context: RouterContext = session.context
+        nonce = context.nonce()
+        if context.key is not None and generated.headers is not None:
+            generated.headers.pop(OWN_HEADER, None)  # an invented key would count instead of the right one
+        if generated.path in (CHAT, TEXT):
+            _to_backends(session, generated, nonce)
+        elif generated.path == AUDIT:
+            generated.path_parameters = {"request_id": await _recorded(session, nonce)}
+        elif generated.path in (DEGRADE, HEAL):
+            name = await _a_backend(session)
+            generated.path_parameters = {"name": name} if name else generated.path_parameters
+            session.state["degraded"] = name if generated.path == DEGRADE else None
+        elif generated.path == KEY:
+            generated.path_parameters = {"key_id": await _a_key(session, nonce)}
+        elif generated.path == KEYS and isinstance(generated.body, dict):
+            generated.body = _new_key(generated.body, nonce)
+        return None
+
+    async def ended(self, session: RouterSession, n: int, request: Request, response: Response, start: bool) -> None:
+        """Record the response, and make a degraded backend healthy again."""
+        await super().ended(session, n, request, response, start)
+        body = parse(request.body) if request.path.partition("?")[0] in (CHAT, TEXT) else None
+        requested = body if isinstance(body, dict) else {}
+        session.state["responses"] = Responses.of([generated_response(n, requested, response)])
+        if session.state.get("degraded"):
+            await _ask(session, "POST", HEAL.format(name=session.state["degraded"]))
 
 
 def _to_backends(session: RouterSession, generated: Any, nonce: str) -> None:
@@ -126,14 +136,3 @@ async def _a_key(session: RouterSession, nonce: str) -> str:
     """The id of a key that no other request uses."""
     made = await _ask(session, "POST", KEYS, {"org": nonce})
     return str(made.get("id")) if isinstance(made, dict) else nonce
-
-
-async def ended(session: RouterSession, n: int, request: Request, response: Response, start: bool) -> None:
-    """Record the response, and make a degraded backend healthy again."""
-    session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
-    session.trace.close(n, response)
-    body = parse(request.body) if request.path.partition("?")[0] in (CHAT, TEXT) else None
-    requested = body if isinstance(body, dict) else {}
-    session.state["responses"] = Responses.of([generated_response(n, requested, response)])
-    if session.state.get("degraded"):
-        await _ask(session, "POST", HEAL.format(name=session.state["degraded"]))

@@ -185,7 +185,7 @@ PROFILE = Profile(
     read=read_case,
     invariants=(no_leaks, no_client_keys_forwarded, keys_of_backends_apart, requests_unmodified, response_unmodified),
     fuzz=Fuzz(
-        fuzz_adapter,
+        fuzz_adapter.Adapter(),
         conforms="ROUTER-300",
         accepts="ROUTER-301",
         rejects="ROUTER-302",

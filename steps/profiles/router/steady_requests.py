@@ -5,7 +5,7 @@ Both decide by the pauses that really were between the requests: on a busy machi
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.session import MOST_PATIENCE
@@ -13,6 +13,7 @@ from rollout_conformance.steps.engine.trace import Exchange
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check
 from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.http.requests import NamedRequest
 from rollout_conformance.steps.http.responses import COPY, KeptResponse, responses_of
 from rollout_conformance.steps.profiles.chat.requests import ChatRequest
 from rollout_conformance.steps.profiles.chat.view import CaseView
@@ -28,18 +29,14 @@ Sent = tuple[float, float, bool]  # when a request was sent, when it had its res
 @verb("steady_requests", short="name", example="{name: steady, key: limited}")
 @phrase("the client sends requests repeatedly until one is admitted again", key="limited")
 @dataclass(frozen=True, slots=True)
-class SteadyRequests:
+class SteadyRequests(NamedRequest):
     """Send one request after the other, with short pauses, until one succeeds after another one was rejected, or none has for three
     seconds."""
 
-    name: str = "steady"
+    name: str = field(default="steady", kw_only=True)
     "The name of the responses."
     key: str = "right"
     "The API key, as in `send`."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: RouterSession) -> None:
         name = responses_of(session).reserve(self.name)

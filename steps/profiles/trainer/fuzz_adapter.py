@@ -4,7 +4,6 @@ Without this, nearly all generated calls would end at the first door: no such ro
 """
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,9 +14,16 @@ from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
+from rollout_conformance.steps.profiles.parts import FuzzAdapter
 from rollout_conformance.steps.profiles.trainer.actions import Generate, ReportEnd, StartRollout
 from rollout_conformance.steps.profiles.trainer.rollout_source import source_of
-from rollout_conformance.steps.profiles.trainer.state import CaseContext, JsonObject, TrainerSession, rollout_state
+from rollout_conformance.steps.profiles.trainer.state import (
+    CaseContext,
+    JsonObject,
+    TrainerSession,
+    TrainerState,
+    rollout_state,
+)
 
 START, CHAT, COMPLETED = "/rollouts", "/v1/chat/completions", "/v1/rollout/completed"
 RECORD = "/rollouts/{rollout_id}"
@@ -33,25 +39,29 @@ def left_out(card: Card) -> frozenset[str]:
     return frozenset({START} if "record" in card.capabilities else {START, RECORD})
 
 
-def about(dialect: str, start: bool) -> tuple[str, ...]:
-    """The requirements that a silence breaks: none, a generated request waits for nothing."""
-    return ()
+class Adapter(FuzzAdapter[TrainerState, CaseContext]):
+    """How the generated requests of this profile are adapted."""
 
-
-def is_start(dialect: str, method: str, path: str) -> bool:
-    return False
-
-
-async def adapt_request(session: TrainerSession, generated: Any) -> str | None:
-    """Change a schemathesis case, whatever is right in it, so that it meets a rollout of ours."""
-    body = generated.body
-    if not isinstance(body, dict):
+    async def adapt_request(self, session: TrainerSession, generated: Any) -> str | None:
+        """Change a schemathesis case, whatever is right in it, so that it meets a rollout of ours."""
+        body = generated.body
+        if not isinstance(body, dict):
+            return None
+        if generated.path == START:
+            generated.body = _at_home(session, body)
+        elif generated.path in (CHAT, COMPLETED) and _is(ROLLOUT_ID, body.get("rollout_id")):
+            return await _of_a_rollout(session, generated, body)
         return None
-    if generated.path == START:
-        generated.body = _at_home(session, body)
-    elif generated.path in (CHAT, COMPLETED) and _is(ROLLOUT_ID, body.get("rollout_id")):
-        return await _of_a_rollout(session, generated, body)
-    return None
+
+    async def ended(self, session: TrainerSession, n: int, request: Request, response: Response, start: bool) -> None:
+        """Note the answer, and end the rollout that was started for it."""
+        await super().ended(session, n, request, response, start)
+        part = rollout_state(session.state, "")
+        if part.began:
+            try:
+                await ReportEnd(status="ERROR").perform(session)
+            except WaitTimeout:
+                return  # the contract is judged here, not what becomes of this rollout
 
 
 def _at_home(session: TrainerSession, body: JsonObject) -> dict[str, object]:
@@ -109,19 +119,3 @@ def _is(kind: TypeAdapter[Any], value: object) -> bool:
 def _is_positive(generated: Any, location: str) -> bool:
     components = generated.meta.components if generated.meta else {}
     return all(part.mode.is_positive for where, part in components.items() if where.name.lower() == location)
-
-
-def began(session: TrainerSession, request: Request, start: bool) -> int:
-    return session.trace.open(request, to_target=True, rollout="-")
-
-
-async def ended(session: TrainerSession, n: int, request: Request, response: Response, start: bool) -> None:
-    """Note the answer, and end the rollout that was started for it."""
-    session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
-    session.trace.close(n, response)
-    part = rollout_state(session.state, "")
-    if part.began:
-        try:
-            await ReportEnd(status="ERROR").perform(session)
-        except WaitTimeout:
-            return  # the contract is judged here, not what becomes of this rollout

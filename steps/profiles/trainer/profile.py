@@ -194,7 +194,7 @@ PROFILE: Profile[TrainerState, CaseView] = Profile(
     read=read,
     invariants=(order, replies, records, logprobs, leaks),
     fuzz=Fuzz(
-        fuzz_adapter,
+        fuzz_adapter.Adapter(),
         conforms="TRAINER-300",
         accepts="TRAINER-301",
         rejects="TRAINER-302",

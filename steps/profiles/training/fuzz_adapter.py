@@ -13,10 +13,17 @@ from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.http.responses import Responses, body_of
+from rollout_conformance.steps.profiles.parts import FuzzAdapter
 from rollout_conformance.steps.profiles.training import batches
 from rollout_conformance.steps.profiles.training.calls import HANDED
 from rollout_conformance.steps.profiles.training.checkpoints import Save, path_of
-from rollout_conformance.steps.profiles.training.context import RIGHT, TrainingSession, book_of
+from rollout_conformance.steps.profiles.training.context import (
+    RIGHT,
+    TrainingContext,
+    TrainingSession,
+    TrainingState,
+    book_of,
+)
 from rollout_conformance.steps.profiles.training.contract_values import Schema, allows, body_schema, member, own
 from rollout_conformance.steps.profiles.training.models import CreateModel
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
@@ -51,29 +58,35 @@ def left_out(card: Card) -> frozenset[str]:
     return frozenset(path for path, need in NEEDED.items() if not card.declares(need))
 
 
-def about(dialect: str, start: bool) -> tuple[str, ...]:
-    """The requirements that a silence breaks: none, a generated request waits for nothing."""
-    return ()
+class Adapter(FuzzAdapter[TrainingState, TrainingContext]):
+    """How the generated requests of this profile are adapted."""
 
+    async def adapt_request(self, session: TrainingSession, generated: Any) -> str | None:
+        """Change what is valid in a case of schemathesis, so that it is about something that exists."""
+        dialect = session.context.dialect
+        try:
+            await _about_what_exists(session, generated)
+        except WaitTimeout as stopped:
+            raise SuiteError(f"no request can be generated: {stopped}") from stopped
+        schema = body_schema(dialect, generated.path)
+        if schema is not None and isinstance(generated.body, dict):
+            generated.body = _adapted(session, schema, generated.body)
+        key = session.context.key(RIGHT)
+        if dialect != SIGNAL and key and generated.headers is not None:
+            generated.headers.setdefault("X-API-Key", key)
+        return None
 
-def is_start(dialect: str, method: str, path: str) -> bool:
-    return False
+    def began(self, session: TrainingSession, request: Request, start: bool) -> int:
+        return session.trace.open(request, to_target=True, rollout=HANDED)
 
-
-async def adapt_request(session: TrainingSession, generated: Any) -> str | None:
-    """Change what is valid in a case of schemathesis, so that it is about something that exists."""
-    dialect = session.context.dialect
-    try:
-        await _about_what_exists(session, generated)
-    except WaitTimeout as stopped:
-        raise SuiteError(f"no request can be generated: {stopped}") from stopped
-    schema = body_schema(dialect, generated.path)
-    if schema is not None and isinstance(generated.body, dict):
-        generated.body = _adapted(session, schema, generated.body)
-    key = session.context.key(RIGHT)
-    if dialect != SIGNAL and key and generated.headers is not None:
-        generated.headers.setdefault("X-API-Key", key)
-    return None
+    async def ended(self, session: TrainingSession, n: int, request: Request, response: Response, start: bool) -> None:
+        """Note the response, which the invariants judge like any other."""
+        await super().ended(session, n, request, response, start)
+        exchange = session.trace.exchanges[n]
+        found = TrainingResponse(
+            GENERATED, n, {}, response.status, body_of(exchange), raw=response.body, headers=response.headers
+        )
+        session.state["responses"] = Responses.of([replace(found, dialect=session.context.dialect)])
 
 
 async def _about_what_exists(session: TrainingSession, generated: Any) -> None:
@@ -178,18 +191,3 @@ def _data(count: int) -> list[object]:
 def _readable(example: dict[str, Any]) -> dict[str, Any]:
     """A text that has more than one token, so that there is a target."""
     return {**example, "text": f"words red {example['text'][:1000]}"} if "text" in example else example
-
-
-def began(session: TrainingSession, request: Request, start: bool) -> int:
-    return session.trace.open(request, to_target=True, rollout=HANDED)
-
-
-async def ended(session: TrainingSession, n: int, request: Request, response: Response, start: bool) -> None:
-    """Note the response, which the invariants judge like any other."""
-    session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
-    session.trace.close(n, response)
-    exchange = session.trace.exchanges[n]
-    found = TrainingResponse(
-        GENERATED, n, {}, response.status, body_of(exchange), raw=response.body, headers=response.headers
-    )
-    session.state["responses"] = Responses.of([replace(found, dialect=session.context.dialect)])

@@ -5,13 +5,13 @@ What is wrong with a request stays wrong. What no schema can state is made right
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, parse
 from rollout_conformance.steps.http.responses import responses_of
-from rollout_conformance.steps.profiles.worker.context import WorkerSession
+from rollout_conformance.steps.profiles.parts import FuzzAdapter
+from rollout_conformance.steps.profiles.worker.context import WorkerContext, WorkerSession, WorkerState
 from rollout_conformance.steps.profiles.worker.dialects import orcd
 from rollout_conformance.steps.profiles.worker.events import Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
@@ -27,20 +27,21 @@ LARGEST_TOP_K = 100
 REQUIRED = ("job_id", "prompt")
 
 
-def about(dialect: str, start: bool) -> tuple[str, ...]:
-    """The requirements that a silence breaks: none, a generated request waits for nothing."""
-    return ()
+class Adapter(FuzzAdapter[WorkerState, WorkerContext]):
+    """How the generated requests of this profile are adapted."""
 
+    async def adapt_request(self, session: WorkerSession, generated: Any) -> str | None:
+        """Change a case of schemathesis, whatever is right in it, so that a worker can execute it."""
+        if generated.path == EXECUTE and isinstance(generated.body, dict):
+            generated.body = adapted_body(generated.body)
+        return None
 
-def is_start(dialect: str, method: str, path: str) -> bool:
-    return False
-
-
-async def adapt_request(session: WorkerSession, generated: Any) -> str | None:
-    """Change a case of schemathesis, whatever is right in it, so that a worker can execute it."""
-    if generated.path == EXECUTE and isinstance(generated.body, dict):
-        generated.body = adapted_body(generated.body)
-    return None
+    async def ended(self, session: WorkerSession, n: int, request: Request, response: Response, start: bool) -> None:
+        """Note the response. That to a job is a stream, and what holds for streams holds for it."""
+        await super().ended(session, n, request, response, start)
+        body = parse(request.body) if request.path.partition("?")[0] == EXECUTE else None
+        if isinstance(body, dict) and response.status == 200:
+            responses_of(session).keep(generated_response(n, body, response))
 
 
 def adapted_body(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,19 +62,6 @@ def adapted_body(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def began(session: WorkerSession, request: Request, start: bool) -> int:
-    return session.trace.open(request, to_target=True, rollout="-")
-
-
-async def ended(session: WorkerSession, n: int, request: Request, response: Response, start: bool) -> None:
-    """Note the response. That to a job is a stream, and what holds for streams holds for it."""
-    session.trace.exchanges[n] = replace(session.trace.exchanges[n], request=request)
-    session.trace.close(n, response)
-    body = parse(request.body) if request.path.partition("?")[0] == EXECUTE else None
-    if isinstance(body, dict) and response.status == 200:
-        responses_of(session).keep(generated_response(n, body, response))
 
 
 def generated_response(n: int, body: Mapping[str, Any], response: Response) -> JobResponse:

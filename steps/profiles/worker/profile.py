@@ -52,7 +52,7 @@ PROFILE: Profile[WorkerState, WorkerView] = Profile(
     ends_by_itself=CARRIED_OUT,
     at_any_level=frozenset({"WORKER-202"}),
     fuzz=Fuzz(
-        fuzz_adapter,
+        fuzz_adapter.Adapter(),
         conforms="WORKER-300",
         accepts="WORKER-301",
         rejects="WORKER-302",
