@@ -136,7 +136,7 @@ def _without_masked(evidence: list[Evidence], by: frozenset[str]) -> list[Eviden
     masking = [item for item in evidence if isinstance(item, Finding) and item.requirement in by]
     if not masking:
         return evidence
-    first = min(max(item.exchanges, default=0) for item in masking)
+    first = min(min(item.exchanges, default=0) for item in masking)
     return [
         item
         for item in evidence

@@ -95,7 +95,8 @@ PROBES += [
 PROBES += [
     body(FAR, max_tokens=48, logprobs=True, presence_penalty=2),
     body(FAR, max_tokens=48, logprobs=True, frequency_penalty=2),
-    body(CAPITAL, logit_bias={str(id): -100 for id in range(300, 600)}, logprobs=True),
+    body(CAPITAL, logit_bias={str(id): -100 for id in range(0, 2000, 2)}),
+    body(CAPITAL, logit_bias={str(id): -100 for id in range(1, 2000, 2)}),
     body(COUNT, max_completion_tokens=2, max_tokens=5),
     body([{"role": "developer", "content": "Be brief."}, *CAPITAL]),
     body(BOTH, tools=TOOLS, stream=True),
