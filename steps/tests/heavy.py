@@ -28,6 +28,7 @@ from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.rollout import view as rollout
 from rollout_conformance.steps.profiles.rollout.card import RolloutCard, RolloutLimits
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides, compose
+from rollout_conformance.steps.profiles.rollout.view_reader import read_rollout
 from rollout_conformance.steps.profiles.router.card import RouterCard
 from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.trainer import state as trainer
@@ -301,7 +302,7 @@ class Played:
             self.post("/v1/rollout/graded", {"status": "success", "sample": {"messages": self.messages, **members}})
 
     def view(self) -> rollout.CaseView:
-        read = rollout.read_rollout(self.trace, self.given, self.enrolled.issued, TOKENS, self.tools)
+        read = read_rollout(self.trace, self.given, self.enrolled.issued, TOKENS, self.tools)
         named = {tool["function"]["name"]: tool for tool in self.tools}
         return rollout.CaseView(
             self.trace, self.dialect, {"": read}, (), RolloutCard(), RolloutLimits(), named, "a log", None
