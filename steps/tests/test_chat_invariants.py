@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps.engine.findings import Finding, Satisfied
+from rollout_conformance.steps.engine.lenient_json import listed
 from rollout_conformance.steps.engine.trace import NotJson, Trace
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.paths import TOKENIZER
@@ -222,7 +223,7 @@ def test_an_id_that_two_replies_share_is_found() -> None:
 def test_a_prompt_that_does_not_go_on_from_the_turn_before_is_found() -> None:
     before = ChatResponse("it", 0, asked(), 200, said())
     history = [*QUESTION, {"role": "assistant", "content": "Five plus three is 8."}, *QUESTION]
-    prompt = [*before.fields["prompt_token_ids"], 1, *before.choices[0].ids[1:]]  # type: ignore[index]
+    prompt = [*listed(before.fields["prompt_token_ids"]), 1, *(before.choices[0].ids or ())[1:]]
     after = ChatResponse(
         "it", 1, asked(messages=history), 200, {**said(), "id": "chatcmpl-2", "prompt_token_ids": prompt}
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from rollout_conformance.steps.engine.lenient_json import mapping, mappings
+from rollout_conformance.steps.engine.lenient_json import JsonObject, mapping, mappings
 from rollout_conformance.steps.engine.printable import UNPRINTABLE
 from rollout_conformance.steps.engine.redaction import scrubbed
 from rollout_conformance.steps.engine.trace import Request, parse
@@ -80,7 +80,7 @@ class ChatRecorder:
                 conversation.taken = True
                 yield recorded(conversation)
 
-    def _answered(self, body: Mapping[str, Any], passed: Passed) -> None:
+    def _answered(self, body: JsonObject, passed: Passed) -> None:
         turn = Turn(body, passed)
         number = next(self.counter)
         if passed.status != 200:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.engine.session import Session, State, WaitTimeout
 from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.paths import TOKENIZER
@@ -155,7 +156,7 @@ def _calculator() -> list[Tool]:
     ]
 
 
-def _text(arguments: Mapping[str, Any]) -> str:
+def _text(arguments: JsonObject) -> str:
     return json.dumps(arguments)
 
 

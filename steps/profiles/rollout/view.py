@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.engine.trace import Event, Exchange, Trace
 from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.peers.token_oracle import Issued
@@ -31,7 +32,7 @@ class Chat:
         return self.exchange.n
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> JsonObject:
         return self.body if isinstance(self.body, dict) else {}
 
     @property
@@ -74,7 +75,7 @@ class Answer:
         return self.exchange.response.status if self.exchange.response else None
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> JsonObject:
         return self.body if isinstance(self.body, dict) else {}
 
 
@@ -91,7 +92,7 @@ class Post:
         return self.exchange.n
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> JsonObject:
         return self.body if isinstance(self.body, dict) else {}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import first, show
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 
 __all__ = ["absent_or_null", "as_issued", "broken", "first", "number", "same", "satisfied", "should", "show"]
 
@@ -53,7 +54,7 @@ def _without_made_up_id(given: object, seen: object) -> object:
     return {"id": given["id"], **others} if "id" in given else others
 
 
-def absent_or_null(fields: Mapping[str, Any], name: str) -> bool:
+def absent_or_null(fields: JsonObject, name: str) -> bool:
     return fields.get(name) is None
 
 

@@ -8,7 +8,7 @@ import jsonschema_rs
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import LONGEST
-from rollout_conformance.steps.engine.lenient_json import text
+from rollout_conformance.steps.engine.lenient_json import JsonObject, text
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView
 
@@ -151,6 +151,6 @@ def _null_members(value: Any, path: str) -> Iterator[str]:
                 yield from _null_members(item, f"{path}.{key}")
 
 
-def _function(tool: Any) -> Mapping[str, Any]:
+def _function(tool: Any) -> JsonObject:
     function = tool.get("function") if isinstance(tool, Mapping) else None
     return function if isinstance(function, Mapping) else {}
