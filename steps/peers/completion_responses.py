@@ -76,7 +76,7 @@ def whole(asked: Asked, said: str, counts: Mapping[str, object] = NO_COUNTS) -> 
     }
 
 
-def encoded(value: Any) -> bytes:
+def encoded(value: object) -> bytes:
     """As engines write it: letters of all kinds as they are."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 

@@ -181,7 +181,7 @@ def _by_url(dialect: str, label: str, nonce: str, trainer_url: str, overrides: S
     )
 
 
-def _merge(body: dict[str, Any], dialect: str, name: str, value: Any) -> None:
+def _merge(body: dict[str, Any], dialect: str, name: str, value: object) -> None:
     if name == "sampling" and isinstance(value, Mapping):
         body[SAMPLING_NAME[dialect]] = {**body[SAMPLING_NAME[dialect]], **value}
     elif name == "only_sampling":

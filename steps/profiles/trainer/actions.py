@@ -34,7 +34,7 @@ ALL_TOOLS: tuple[Tool, ...] = ("add", "subtract", "multiply")
 Key = Literal["own", "none", "wrong", "non_ascii"]
 
 
-def _start_response(written: Any) -> StartAnswer:
+def _start_response(written: object) -> StartAnswer:
     """`429`, or `{status: 307, headers: {location: here}}`."""
     given = members(written, "status")
     headers = members(given.get("headers", {}))

@@ -16,7 +16,7 @@ from rollout_conformance.steps.profiles.rollout.start_request import known_membe
 ABOVE, MOST = 4, 128  # how far above the declared limit, and where a limit is too large to be reached
 
 
-def start_members(written: Any) -> JsonObject:
+def start_members(written: object) -> JsonObject:
     """Members of the start request. Raises `ValueError` for a name that no dialect knows."""
     if not isinstance(written, Mapping):
         raise ValueError(f"these are members of the start request, as {{max_turns: 3}}; seen: {written!r}")

@@ -61,8 +61,9 @@ def _error_texts(rollout: Rollout) -> Iterator[tuple[str, int]]:
         if answer.status is not None and answer.status >= 400 and answer.exchange.response is not None:
             yield answer.exchange.response.body.decode("utf-8", "replace"), answer.n
     for result in rollout.results:
-        if isinstance(result.fields.get("error_message"), str):
-            yield result.fields["error_message"], result.n
+        message = result.fields.get("error_message")
+        if isinstance(message, str):
+            yield message, result.n
 
 
 def limit(rollout: Rollout, name: str, default: int) -> int:
