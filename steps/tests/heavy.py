@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.paths import TOKENIZER
@@ -331,7 +332,7 @@ def called(dialect: str, count: int, content: str) -> rollout.CaseView:
     made = tuple(Call("add", json.dumps({"a": n, "b": 3})) for n in range(count))
     one = Played(dialect, Script((Reply(text="Well.", calls=made), Reply(text="Done."))))
     one.ask()
-    ids = [call["id"] for call in one.enrolled.issued[-1].calls]
+    ids = [mapping(call)["id"] for call in one.enrolled.issued[-1].calls]
     one.ask(*({"role": "tool", "tool_call_id": name, "content": content} for name in ids), response_mask=[0] * count)
     one.end()
     return one.view()

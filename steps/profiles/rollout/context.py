@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.lenient_json import JsonObject
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject
 from rollout_conformance.steps.engine.session import Session, State, WaitTimeout
 from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.paths import TOKENIZER
@@ -143,7 +143,7 @@ class CaseContext:
             arguments["a"] = arguments["a"] + number * arguments["b"]
         return Call(tool.name, _text(arguments))
 
-    def tool_schemas(self) -> Sequence[Any] | None:
+    def tool_schemas(self) -> Sequence[JSON] | None:
         return list(self.tools.values()) or None
 
 

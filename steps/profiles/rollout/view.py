@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rollout_conformance.steps.engine.lenient_json import JsonObject
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject
 from rollout_conformance.steps.engine.trace import Event, Exchange, Trace
 from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.peers.token_oracle import Issued
@@ -36,7 +36,7 @@ class Chat:
         return self.body if isinstance(self.body, dict) else {}
 
     @property
-    def messages(self) -> list[Any]:
+    def messages(self) -> list[JSON]:
         messages = self.fields.get("messages")
         return messages if isinstance(messages, list) else []
 

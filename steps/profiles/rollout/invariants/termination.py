@@ -6,6 +6,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.profiles.rollout.invariants.common import (
     as_issued,
     broken,
@@ -198,7 +199,7 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     yield from _tail(rollout, last, final[known + 1 :], result)
 
 
-def _tail(rollout: Rollout, last: Chat, tail: list[Any], result: Answer | Post) -> Iterator[Evidence]:
+def _tail(rollout: Rollout, last: Chat, tail: list[JSON], result: Answer | Post) -> Iterator[Evidence]:
     calls = last.issued.calls if last.issued else []
     roles = [message.get("role") if isinstance(message, dict) else None for message in tail]
     if roles not in ([], ["tool"] * len(calls)):
