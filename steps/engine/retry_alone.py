@@ -36,6 +36,8 @@ class RetryPolicy:
         judgement = outcome.judgement
         if judgement.cause is not None and judgement.cause.again:
             return judgement.cause.reason
+        if self._may_decide_alone(outcome):
+            return f"it decided nothing, and the suite was late itself, by {outcome.late_s:.1f} s"
         new = [finding for finding in judgement.findings if self.confirmed[_breach(judgement, finding)] < CONFIRMATIONS]
         if new and judgement.cause is not None and judgement.cause.beside and not outcome.alone:
             return "it failed while other cases were in flight"
@@ -49,6 +51,12 @@ class RetryPolicy:
         self.confirmed.update({_breach(judgement, finding) for finding in judgement.findings})
         self.silences |= {_breach(judgement, finding) for finding in judgement.findings if finding.timing}
         return None
+
+    def _may_decide_alone(self, outcome: Outcome) -> bool:
+        """Whether nothing was decided, perhaps because the suite was late. Half of the retries are kept for what failed."""
+        judgement = outcome.judgement
+        undecided = judgement.verdict is Verdict.INCONCLUSIVE and judgement.cause is None
+        return undecided and not outcome.alone and outcome.late_s > LATE_S * SHARE and self.retries < MOST_RETRIES // 2
 
     def may_retry(self) -> bool:
         self.retries += 1

@@ -29,6 +29,7 @@ class Install(_Strict):
     module: str | None = Field(
         None, description="a module of this project that makes the environment: `python -m MODULE DIRECTORY`"
     )
+    own: bool = Field(False, description="whether it is a server of this project, for which nothing is installed")
     python: str | None = Field(None, pattern=r"^3\.\d+$", description="the minor version; default: that of the suite")
 
     @model_validator(mode="after")
@@ -38,14 +39,16 @@ class Install(_Strict):
             raise ValueError(
                 f"{', '.join(loose)}: pin the version, or the expected findings are those of another release"
             )
-        if not (self.pip or self.npm or self.module):
-            raise ValueError("name at least one package, under pip or npm, or a module that installs")
+        if not (self.pip or self.npm or self.module or self.own):
+            raise ValueError(
+                "name at least one package, under pip or npm, or a module that installs; `own: true` for a server of this project"
+            )
         return self
 
     @property
     def first(self) -> str:
         """The package that is judged, as it is pinned."""
-        return (*self.pip, *self.npm, *([self.module] if self.module else []))[0]
+        return (*self.pip, *self.npm, self.module or "this project")[0]
 
 
 class Expected(_Strict):

@@ -19,6 +19,8 @@ DONE = "[DONE]"
 LONGEST_EVENT = 16 << 20  # bytes
 KEPT_EVENTS = 1000  # of a stream that is not read to its end because it has too many
 PATIENCE = 4  # times the patience of the session: the longest time that a stream is read
+MOST_PATIENCE = 30  # the same, of one that is read for as long as its events come
+STILL_SENDING = "still sending after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +84,39 @@ class Reading:
 
 
 async def read_stream(
-    session: Session, request: Request, most: int, enough: Callable[[Reading], bool] = lambda reading: False
+    session: Session,
+    request: Request,
+    most: int,
+    enough: Callable[[Reading], bool] = lambda reading: False,
+    *,
+    while_it_sends: bool = False,
 ) -> tuple[int, Reading]:
     """Send a request and read its stream as it arrives, until it ends or there is `enough`; gives the number of the exchange and what was
-    read. A stream that breaks off is a reading with a fault."""
+    read. A stream that breaks off is a reading with a fault. `while_it_sends`: the time that it may take begins anew with each event, as
+    a slow model is no silent one."""
     n = session.trace.open(request, to_target=True, rollout="-")
     read = Reading(most)
+    limit_s = session.patience_s * PATIENCE
+    began = asyncio.get_running_loop().time()
+    last = began + (session.patience_s * MOST_PATIENCE if while_it_sends else limit_s)
     try:
         async with (
-            asyncio.timeout(session.patience_s * PATIENCE),
+            asyncio.timeout(limit_s) as deadline,
             session.client.stream(
                 request.method, session.target + request.path, content=request.body, headers=dict(request.headers)
             ) as response,
         ):
             read.status, read.headers = response.status_code, headers(response)
             async for piece in response.aiter_raw():
+                before = len(read.chunks)
                 read.add(piece, session.trace.now())
                 if enough(read):
                     break
+                if while_it_sends and len(read.chunks) > before:
+                    deadline.reschedule(min(asyncio.get_running_loop().time() + limit_s, last))
     except TimeoutError:
-        read.fault = f"no end within {session.patience_s * PATIENCE:g} s"
+        is_sending = while_it_sends and asyncio.get_running_loop().time() >= last
+        read.fault = f"{STILL_SENDING} {last - began:g} s" if is_sending else f"no end within {limit_s:g} s"
     except Endless as error:
         read.fault = str(error)
     except (httpx.HTTPError, OSError) as error:

@@ -61,6 +61,16 @@ def test_an_outcome_is_doubted_when_time_alone_or_lateness_may_be_why(
     assert RetryPolicy().reason_to_retry(seen, limit_s) == why
 
 
+@pytest.mark.parametrize(("late_s", "alone", "again"), [(0.3, False, True), (0.3, True, False), (0.2, False, False)])
+def test_what_was_not_decided_while_the_suite_was_late_is_played_once_more(
+    late_s: float, alone: bool, again: bool
+) -> None:
+    undecided = Judgement(Verdict.INCONCLUSIVE, {ABOUT: Verdict.INCONCLUSIVE}, (), "no occasion arose to judge R-1")
+    seen = Outcome(CASE, undecided, None, 1.0, "", late_s, alone)
+    assert (RetryPolicy().reason_to_retry(seen) is not None) == again
+    assert RetryPolicy(retries=retry_alone.MOST_RETRIES // 2).reason_to_retry(seen) is None
+
+
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_cause_that_may_be_of_others_is_doubted_until_there_are_none(alone: bool) -> None:
     crowded = Cause("the target answered 429", None, again=True)

@@ -161,6 +161,22 @@ def _first_datum_only(original: Any, base: Any, state: Any, given: Any) -> Any:
     return replace(whole, state=original(base, state, half).state)
 
 
+def _full_parts_only(original: Any, base: Any, state: Any, given: Any) -> Any:
+    """The gradient is that of whole micro-batches of four; the outputs are complete."""
+    whole = original(base, state, given)
+    if len(given.sequences) < 4:
+        return whole
+    full = replace(given, sequences=given.sequences[: len(given.sequences) // 4 * 4])
+    return replace(whole, state=original(base, state, full).state)
+
+
+def _masked(original: Any, base: Any, unembedding: Any, sequence: Any, given: Any, *, with_gradient: bool) -> Any:
+    """The logprob of a token without weight is returned as 0."""
+    one = original(base, unembedding, sequence, given, with_gradient=with_gradient)
+    weights = sequence.given.get("weights")
+    return one if weights is None else replace(one, logprobs=np.where(weights == 0, 0.0, one.logprobs))
+
+
 def _least_rate(original: Any, parameters: Any, gradient: Any, moments: Any, options: Any) -> Any:
     return original(parameters, gradient, moments, replace(options, learning_rate=max(options.learning_rate, 1e-3)))
 
@@ -197,15 +213,19 @@ MUTANTS = (
         patch=around(training_step, "forward_backward", _first_datum_only), dialects=TINKER,
     ),
     Mutant(
+        "full_micro_batches_only", breaks="001", what="the gradient leaves out the data after the last whole four",
+        patch=around(training_step, "forward_backward", _full_parts_only), dialects=TINKER,
+    ),
+    Mutant(
         "zero_gradient_clears", breaks="002", also=("013",), what="a gradient of zero discards earlier ones",
         patch=around(ModelState, "accumulate", _zero_clears), dialects=TINKER,
     ),
     Mutant(
-        "least_rate", breaks="006", what="a learning rate of 0 becomes 0.001",
+        "least_rate", breaks="006", also=("007", "019", "039"), what="a learning rate of 0 becomes 0.001",
         patch=around(adam, "step", _least_rate), dialects=TINKER,
     ),
     Mutant(
-        "falsy_rate", breaks="006", what="a learning rate of 0 becomes the default",
+        "falsy_rate", breaks="006", also=("007", "019", "039"), what="a learning rate of 0 becomes the default",
         patch=around(adam, "step", _default_rate), dialects=TINKER,
     ),
     Mutant(
@@ -229,11 +249,11 @@ MUTANTS = (
         patch=around(training_step, "forward", _step_counts), dialects=TINKER,
     ),
     Mutant(
-        "loss_is_a_mean", breaks="009", also=("010", "011", "014", "016", "034", "035"), what="loss:sum is a mean over tokens",
+        "loss_is_a_mean", breaks="009", also=("010", "011", "014", "016", "033", "034", "035"), what="loss:sum is a mean over tokens",
         patch=put(training_step, "described", _mean), dialects=TINKER,
     ),
     Mutant(
-        "weights_ignored", breaks="009", also=("002", "013", "014", "035"), what="weights are ignored",
+        "weights_ignored", breaks="009", also=("002", "013", "014", "033", "035", "039"), what="weights are ignored",
         patch=around(losses, "evaluate", _without("weights")), dialects=TINKER,
     ),
     Mutant(
@@ -241,15 +261,15 @@ MUTANTS = (
         patch=_loss("importance_sampling", _averaged), dialects=TINKER,
     ),
     Mutant(
-        "ppo_maximum", breaks="011", also=("035",), what="ppo takes the larger of both terms", patch=_loss("ppo", _max),
+        "ppo_maximum", breaks="011", also=("033", "035"), what="ppo takes the larger of both terms", patch=_loss("ppo", _max),
         dialects=TINKER,
     ),
     Mutant(
-        "ppo_always_clipped", breaks="011", also=("035",), what="ppo takes the clipped term alone",
+        "ppo_always_clipped", breaks="011", also=("033", "035"), what="ppo takes the clipped term alone",
         patch=_loss("ppo", _always_clipped), dialects=TINKER,
     ),
     Mutant(
-        "ppo_bounds_ignored", breaks="011", also=("035",), what="ppo clips at 0.9 and 1.1 whatever is asked",
+        "ppo_bounds_ignored", breaks="011", also=("033", "035"), what="ppo clips at 0.9 and 1.1 whatever is asked",
         patch=_loss("ppo", _fixed_bounds), dialects=TINKER,
     ),
     Mutant(
@@ -271,12 +291,16 @@ MUTANTS = (
         patch=put(tensors, "to_wire", _positive), dialects=TINKER,
     ),
     Mutant(
-        "zero_weights_count", breaks="013", also=("002", "035"), what="a weight of 0 counts as 1",
+        "zero_weights_count", breaks="013", also=("002", "009", "033", "035"), what="a weight of 0 counts as 1",
         patch=around(losses, "evaluate", _weights(lambda w: np.where(w == 0, 1.0, w))), dialects=TINKER,
     ),
     Mutant(
-        "weights_normalized", breaks="014", also=("001", "009", "016", "035"), what="weights are divided by their sum",
+        "weights_normalized", breaks="014", also=("001", "009", "016", "033", "035", "039"), what="weights are divided by their sum",
         patch=around(losses, "evaluate", _weights(lambda w: w / max(1e-9, float(w.sum())))), dialects=TINKER,
+    ),
+    Mutant(
+        "masked_logprobs_are_zero", breaks="014", also=("002", "013"), what="the logprob of a token without weight is returned as 0",
+        patch=around(training_step, "evaluate", _masked), dialects=TINKER,
     ),
     Mutant(
         "batch_mates_leak", breaks="015", also=("*",), what="logprobs depend on the number of sequences in the batch",
@@ -307,7 +331,7 @@ MUTANTS = (
         patch=_loss("importance_sampling", _upside_down), dialects=TINKER,
     ),
     Mutant(
-        "bounds_as_tensors_crash", breaks="035", what="clip bounds as tensors are a server error",
+        "bounds_as_tensors_crash", breaks="033", also=("035",), what="clip bounds as tensors are a server error",
         patch=around(losses, "evaluate", _no_bounds_as_tensors), dialects=TINKER,
     ),
     Mutant(
@@ -315,7 +339,7 @@ MUTANTS = (
         patch=around(batch, "parse_config", _silent_config), dialects=TINKER,
     ),
     Mutant(
-        "clip_norm_ignored", breaks="033", what="grad_clip_norm has no effect",
+        "clip_norm_ignored", breaks="033", also=("039",), what="grad_clip_norm has no effect",
         patch=put(adam, "clipped", lambda gradient, limit: gradient), dialects=TINKER,
     ),
 )  # fmt: skip

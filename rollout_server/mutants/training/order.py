@@ -1,6 +1,7 @@
 """Defects of order, repetition, futures and sessions of the dialect `tinker-json`."""
 
 import time
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, every, put
 from rollout_conformance.rollout_server.mutants.training.arithmetic import TINKER
 from rollout_conformance.rollout_server.mutants.training.endpoint_patches import around_handler
-from rollout_conformance.rollout_server.training import errors, tinker_endpoints, works
+from rollout_conformance.rollout_server.training import errors, tinker_endpoints, tinker_works, works
 from rollout_conformance.rollout_server.training.command_log import CommandLog
 from rollout_conformance.rollout_server.training.errors import UserError
 from rollout_conformance.rollout_server.training.lane import Lane
@@ -33,6 +34,18 @@ def _no_memory(original: Any, self: CommandLog, command: Any) -> str | None:
     """The same request again is another one; another under the same number is still refused."""
     original(self, command)
     return None
+
+
+def _no_memory_of(kind: str) -> Any:
+    def earlier(original: Any, self: CommandLog, command: Any) -> str | None:
+        known: str | None = original(self, command)
+        return None if command.kind == kind else known
+
+    return earlier
+
+
+def _another_id(original: Any, session: str, number: int) -> str:
+    return f"{original(session, number)}-{uuid.uuid4().hex[:6]}"
 
 
 def _unnumbered(original: Any, self: CommandLog, command: Any) -> str:
@@ -145,6 +158,18 @@ MUTANTS = (
             around(CommandLog, "earlier", _no_memory), around(CommandLog, "add", _unnumbered), put(Lane, "accepts", _any_seq)
         ),
         dialects=TINKER,
+    ),
+    Mutant(
+        "model_made_twice", breaks="040", what="a create_model that is posted again makes a second model",
+        patch=every(around(CommandLog, "earlier", _no_memory_of("create_model")), around(CommandLog, "add", _unnumbered)), dialects=TINKER,
+    ),
+    Mutant(
+        "sample_drawn_twice", breaks="040", what="a sample that is posted again is drawn again",
+        patch=every(around(CommandLog, "earlier", _no_memory_of("asample")), around(CommandLog, "add", _unnumbered)), dialects=TINKER,
+    ),
+    Mutant(
+        "sampling_session_opened_twice", breaks="040", what="a sampling session that is posted again has another id",
+        patch=around(tinker_works, "sampler_id", _another_id), dialects=TINKER,
     ),
     Mutant(
         "conflict_is_the_first", breaks="005", also=("012",), what="another request under a used number gets the result of the first",

@@ -67,6 +67,18 @@ def _seedless(original: Any, app_state: Any, given: Any, prompt: int) -> Any:
     return original(app_state, given.model_copy(update={"seed": None}), prompt)
 
 
+def _option_ignored(**members: Any) -> Any:
+    def choose(original: Any, log_probabilities: Any, options: Any, random: Any) -> Any:
+        return original(log_probabilities, replace(options, **members), random)
+
+    return choose
+
+
+def _no_top(original: Any, self: works.Sample, base: Any, unembedding: Any) -> dict[str, Any]:
+    made: dict[str, Any] = original(self, base, unembedding)
+    return {name: value for name, value in made.items() if name != "topk_prompt_logprobs"}
+
+
 def _no_prompt_logprobs(original: Any, self: works.Sample, base: Any, unembedding: Any) -> dict[str, Any]:
     return {}
 
@@ -147,6 +159,18 @@ MUTANTS = (
     Mutant(
         "first_prompt_logprob_zero", breaks="026", what="the first entry of prompt_logprobs is 0",
         patch=around(works.Sample, "of_prompt", _changed(lambda row: [0.0, *row[1:]])), dialects=TINKER,
+    ),
+    Mutant(
+        "topk_prompt_logprobs_dropped", breaks="026", what="topk_prompt_logprobs is ignored in silence",
+        patch=around(works.Sample, "of_prompt", _no_top), dialects=TINKER,
+    ),
+    Mutant(
+        "top_k_ignored", breaks="033", what="top_k has no effect", patch=around(sampling, "choose", _option_ignored(top_k=-1)),
+        dialects=TINKER,
+    ),
+    Mutant(
+        "top_p_ignored", breaks="033", what="top_p has no effect", patch=around(sampling, "choose", _option_ignored(top_p=1.0)),
+        dialects=TINKER,
     ),
     Mutant(
         "prompt_logprobs_of_base", breaks="022", also=("021",), what="prompt_logprobs come from the base model",

@@ -1,8 +1,9 @@
 """Defects between tenants of the dialect `tinker-json`, and of its keys."""
 
+from dataclasses import replace
 from typing import Any
 
-from rollout_conformance.rollout_server.mutants.framework import TESTS, Mutant, around, put
+from rollout_conformance.rollout_server.mutants.framework import TESTS, Mutant, around, every, put
 from rollout_conformance.rollout_server.mutants.training.arithmetic import TINKER
 from rollout_conformance.rollout_server.training import key_store, tinker_rest
 from rollout_conformance.rollout_server.training.checkpoints import Checkpoints
@@ -34,6 +35,11 @@ def _names_the_owner(original: Any, self: ModelStore, user: str, name: str) -> A
         if row is not None:
             raise UserError(403, f"The model belongs to {row['user']}") from None
         raise
+
+
+def _run_of_anybody(original: Any, app_state: Any, caller: Any, request: Any) -> Any:
+    row = app_state.service.database.one("SELECT user FROM models WHERE id = ?", request.path_params["model_id"])
+    return original(app_state, replace(caller, user=row["user"]) if row else caller, request)
 
 
 def _all_models(app_state: Any, user: str) -> Any:
@@ -82,6 +88,14 @@ MUTANTS = (
     Mutant(
         "lists_everybodys_sessions", breaks="028", what="sessions lists those of all tenants",
         patch=around(ModelStore, "sessions", _all_sessions), dialects=TINKER,
+    ),
+    Mutant(
+        "describes_everybodys_runs", breaks="028", what="training_runs/{id} describes a run to any key",
+        patch=around(tinker_rest, "model", _run_of_anybody), dialects=TINKER,
+    ),
+    Mutant(
+        "deletes_everybodys_checkpoints", breaks="028", also=("018", "020"), what="a checkpoint can be deleted with any key",
+        patch=every(around(tinker_rest, "model", _run_of_anybody), around(Checkpoints, "remove", _path_of_anybody)), dialects=TINKER,
     ),
     Mutant(
         "keys_in_plain_text", breaks="110", what="keys are stored as they are",

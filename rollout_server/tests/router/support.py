@@ -60,6 +60,18 @@ async def listening(app: Any, lifespan: str = "off") -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await serving
+            await close_connections(server)
+
+
+async def close_connections(server: uvicorn.Server) -> None:
+    """Close what a defective application holds open: a server that ends does not wait for it."""
+    for connection in [*server.server_state.connections]:
+        connection.transport.abort()
+    for task in [*server.server_state.tasks]:
+        task.cancel()
+    while server.server_state.connections:
+        await asyncio.sleep(0)
+    await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

@@ -4,13 +4,18 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.http.checks import ResponseExpectation
 from rollout_conformance.steps.http.expectations import Status, allowed_statuses
-from rollout_conformance.steps.profiles.training.expectations import CARRIED_OUT, CarriedOutOrRejected, Rejected
+from rollout_conformance.steps.profiles.training.expectations import (
+    CARRIED_OUT,
+    LOOP,
+    CarriedOutOrRejected,
+    Rejected,
+    is_first_evaluation,
+)
 from rollout_conformance.steps.profiles.training.numeric_expectations import EffectOrRejection
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
 BUSY = (429, 503)
-LOOP = "TRAINING-200"
 MEMBERS = "TRAINING-201"
 FUTURES = ("TRAINING-027", "TRAINING-158")
 TINKER = {
@@ -58,12 +63,13 @@ def _cause(case: Case, view: TrainingView, response: TrainingResponse) -> Cause 
         return None
     if response.status == 401 and view.context.target_key is None:
         return Cause("the target requires a key (401): give it with --target-key", since=response.n)
-    return _failed(case, response)
+    return _failed(case, view, response)
 
 
-def _failed(case: Case, response: TrainingResponse) -> Cause:
+def _failed(case: Case, view: TrainingView, response: TrainingResponse) -> Cause:
     """A call that is not carried out accuses what the case is about; one that only prepares it, the loop as a whole."""
-    requirement = LOOP if response.verb in ("create_session", "create_model") else case.requirements[0]
+    prepares = response.verb in ("create_session", "create_model") or is_first_evaluation(view, response)
+    requirement = LOOP if prepares else case.requirements[0]
     silent = response.outcome in ("pending", "lost") and "within" in f"{response.fault} {response.came_to()}"
     finding = Finding(requirement, CARRIED_OUT, f"{response.verb}: {response.came_to()}", (response.n,), timing=silent)
     status = response.status if response.outcome != "pending" else "no result"

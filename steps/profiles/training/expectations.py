@@ -8,11 +8,22 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
 from rollout_conformance.steps.http.expectations import StatusOrClass, allowed_statuses
 from rollout_conformance.steps.http.references import ResponseName
-from rollout_conformance.steps.profiles.training.responses import TrainingResponse
+from rollout_conformance.steps.profiles.training.responses import MEMBERS, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
 CARRIED_OUT = "the call is carried out: a 2xx status and a result without an error"
 USER_ERROR = "a mistake of the user: status 4xx, or a failed future of the category `user`"
+
+
+LOOP = "TRAINING-200"
+EVALUATIONS = ("forward", "measure")
+
+
+def is_first_evaluation(view: TrainingView, response: TrainingResponse) -> bool:
+    """Whether no plain forward was carried out before this one, which may then fail because the target has none."""
+    plain = response.verb in EVALUATIONS and response.loss == "cross_entropy"
+    before = [one for one in view.judged if one.verb in EVALUATIONS and one.n < response.n]
+    return plain and not any(one.outcome == "done" for one in before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,9 @@ class CarriedOut(Ending):
     """The call is carried out."""
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check:
-        return Check(response.outcome == "done", CARRIED_OUT, response.came_to(), timing=response.outcome == "pending")
+        done, pending = response.outcome == "done", response.outcome == "pending"
+        broken = LOOP if not done and is_first_evaluation(view, response) else ""
+        return Check(done, CARRIED_OUT, response.came_to(), timing=pending, requirement=broken)
 
 
 @verb("rejected", short="of", example=("it", "{of: it, statuses: [401, 403]}", "{of: it, statuses: 409}"))
@@ -97,16 +110,24 @@ class OneRequestId(ComparedResponses[TrainingResponse, TrainingView]):
         return Check(len(set(ids)) == 1, f"one request_id, {show(ids[0])}", ", ".join(map(show, ids)))
 
 
-@verb("same_bytes", short="of", example="[first, second]")
-@phrase("{of:several_responses} have the same bytes")
+@verb("same_results", short="of", example="[first, second]")
+@phrase("{of:several_responses} have the same result")
 @dataclass(frozen=True, slots=True)
-class SameBytes(ComparedResponses[TrainingResponse, TrainingView]):
-    """The bodies of these responses are equal byte for byte, and have the same status."""
+class SameResults(ComparedResponses[TrainingResponse, TrainingView]):
+    """These responses have the same status and the same result. Members that no result of the contract has, such as a time, may differ."""
 
     def compare(self, responses: list[TrainingResponse], view: TrainingView) -> Check:
         first = responses[0]
-        odd = next((one for one in responses if (one.status, one.raw) != (first.status, first.raw)), None)
+        odd = next((one for one in responses if _read(one) != _read(first)), None)
         return Check(odd is None, first.shown(), odd.shown() if odd else "")
+
+
+def _read(response: TrainingResponse) -> tuple[int | None, object]:
+    """The status, and what a client reads of the body."""
+    body = response.body
+    if not isinstance(body, dict):
+        return response.status, response.raw
+    return response.status, {name: value for name, value in body.items() if name in MEMBERS and value is not None}
 
 
 @verb("hides", example=("{of: it, owner: [created]}", "{of: all}"))
@@ -145,10 +166,14 @@ class Contains(ResponseExpectation[TrainingResponse, TrainingView]):
     "The member."
     present: bool = True
     "Whether the value has to be there."
+    control: ResponseName = ""
+    "A response that has to have the value, else nothing is decided: what is absent from one page of a list may be on another."
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
         value = next((one.result.get(self.member) for one in view.named(self.result_of)), None)
         if not isinstance(value, str) or not value:
+            return None
+        if self.control and not any(value in one.text for one in view.named(self.control)):
             return None
         found = value in response.text
         word = "with" if self.present else "without"
@@ -181,6 +206,21 @@ class DifferentResults(ComparedResponses[TrainingResponse, TrainingView]):
             return None
         equal = any(one == found[0] for one in found[1:])
         return Check(not equal, f"different {' or '.join(self.members)}", f"{', '.join(map(show, found))}")
+
+
+@verb("same_member", example="{of: [first, second], member: model_id}")
+@dataclass(frozen=True, slots=True)
+class SameMember(ComparedResponses[TrainingResponse, TrainingView]):
+    """This member of the results is equal, where all have it."""
+
+    member: str
+    "The member."
+
+    def compare(self, responses: list[TrainingResponse], view: TrainingView) -> Check | None:
+        found = [one.result.get(self.member) for one in responses]
+        if None in found:
+            return None
+        return Check(all(one == found[0] for one in found), f"one {self.member}, {show(found[0])}", f"{show(found[1])}")
 
 
 @verb("outputs_of", example="{of: third, singles: [first, second]}")

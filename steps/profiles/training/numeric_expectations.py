@@ -56,9 +56,11 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
     "The data of the first response, from 0, that those of the second are, in this order."
     tolerances: int = field(default=1, kw_only=True)
     "How many tolerances the numbers may be apart: more than one after several steps."
+    provided: tuple[ResponseName, ...] = field(default=(), kw_only=True)
+    "Calls that the target may reject: where one was, nothing is judged."
 
     def compare(self, responses: Responses, view: TrainingView) -> Check | None:
-        if len(responses) < 2:
+        if len(responses) < 2 or any(one.outcome != "done" for one in view.named(*self.provided)):
             return None
         allowed, base = self.tolerances * view.tolerance, responses[1]
         lists = [_numbers(one, self.rows if n == 0 else ()) for n, one in enumerate(responses)]

@@ -7,9 +7,10 @@ from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.profiles.parts import Explore, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.training import fuzz_adapter
 from rollout_conformance.steps.profiles.training.card import TrainingCard
-from rollout_conformance.steps.profiles.training.cause import LOOP, cause
+from rollout_conformance.steps.profiles.training.cause import cause
 from rollout_conformance.steps.profiles.training.context import TrainingState
 from rollout_conformance.steps.profiles.training.contract_values import CAPABILITIES, CONTRACT
+from rollout_conformance.steps.profiles.training.expectations import LOOP
 from rollout_conformance.steps.profiles.training.greeting import greeting, probe_result
 from rollout_conformance.steps.profiles.training.invariants import aligned, metric_names, no_leaks
 from rollout_conformance.steps.profiles.training.peers import peers

@@ -29,7 +29,7 @@ from rollout_conformance.steps.profiles.training.models import model_of
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
 from rollout_conformance.steps.profiles.training.wire import Call
 
-PLACEHOLDER = re.compile(r"\{(model|future|path|sampler|session|base|run|key)(?::([\w ]+))?\}")
+PLACEHOLDER = re.compile(r"\{(model|future|path|checkpoint|sampler|session|base|run|key)(?::([\w ]+))?\}")
 
 
 def _session_id(session: TrainingSession, name: str) -> str:
@@ -58,6 +58,7 @@ VALUES: Mapping[str, Callable[[TrainingSession, str], str]] = {
     "model": lambda session, name: model_of(session, name or "a").id,
     "future": _future,
     "path": path_of,
+    "checkpoint": lambda session, name: "/".join(path_of(session, name).split("/")[-2:]),
     "sampler": _sampler,
     "key": lambda session, name: session.context.key(name or RIGHT) or "",
     "session": _session_id,
@@ -103,7 +104,7 @@ def zstd_frame(mib: int, body: bytes) -> bytes:
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send any request. In its path, its body and its headers {model:a}, {future:NAME}, {path:NAME}, {sampler:NAME}, {session},
-    {base}, {run} and {key} stand for values of the case."""
+    {base}, {run} and {key} stand for values of the case; {checkpoint:NAME} for the last two parts of a path."""
 
     path: str
     "Path and query."

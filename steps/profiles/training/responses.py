@@ -13,6 +13,22 @@ from rollout_conformance.steps.profiles.training.accounting import Row
 Outcome = Literal["done", "rejected", "failed", "pending", "lost"]
 SIGNAL = "signal"
 USER = "user"
+MEMBERS = frozenset(
+    [
+        *(
+            "category",
+            "error",
+            "loss_fn_output_type",
+            "loss_fn_outputs",
+            "metrics",
+            "model_id",
+            "path",
+            "prompt_logprobs",
+        ),
+        *("result", "run_id", "sampling_session_id", "sequences", "status", "topk_prompt_logprobs", "type"),
+    ]
+)
+"""The members of results that clients read; a server may add others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """What is demanded of what was sampled: lengths, reasons to stop, and logprobs that training computes again."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +8,7 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.training.accounting import CONTROL, difference
+from rollout_conformance.steps.profiles.training.prompt_logprobs import prompt_of
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse, number
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
@@ -214,38 +214,20 @@ class SampledLogprobs(ResponseExpectation[TrainingResponse, TrainingView]):
         return Check(found.most <= view.tolerance, expected, found.text)
 
 
-@verb("prompt_logprobs", example="{of: sampled, forward: again}")
-@phrase("{of:response} has the logprobs of its prompt")
+@verb("one_choice", short="of", example="{of: narrow, control: free}")
 @dataclass(frozen=True, slots=True)
-class PromptLogprobs(ResponseExpectation[TrainingResponse, TrainingView]):
-    """One logprob for each token of the prompt, the first null; those that follow equal the forward of the prompt, where one is named."""
+class OneChoice(ResponseExpectation[TrainingResponse, TrainingView]):
+    """All sampled sequences are the same: the request leaves one token to choose."""
 
-    forward: ResponseName = ""
-    "A forward of the prompt."
+    control: ResponseName
+    "The same request without that option, whose sequences must differ; else nothing is judged."
 
-    def check(self, response: TrainingResponse, view: TrainingView) -> Sequence[Check]:
-        return list(self._checks(response, view)) if response.outcome == "done" else ()
-
-    def _checks(self, response: TrainingResponse, view: TrainingView) -> Iterator[Check]:
-        values = listed(response.result.get("prompt_logprobs"))
-        prompt = _prompt_of(response)
-        shown = f"{len(values)}: {values[:4]}"
-        yield Check(len(values) == len(prompt), f"{len(prompt)} logprobs, the first null", shown)
-        if not values:
-            return
-        first_is_empty = values[0] is None or math.isnan(number(values[0]))
-        yield Check(first_is_empty, "null for the first token, which nothing precedes", shown)
-        again = next(iter(view.named(self.forward)), None) if self.forward else None
-        if again is not None and again.logprobs:
-            row = again.logprobs[0][: len(prompt) - 1]
-            found = difference([number(one) for one in values[1:]], row)
-            expected = f"the logprobs of a forward of the prompt (within {view.tolerance:g})"
-            yield Check(found.most <= view.tolerance, expected, found.text)
-
-
-def _prompt_of(response: TrainingResponse) -> list[object]:
-    chunks = listed(mapping(response.request.get("prompt")).get("chunks"))
-    return [token for chunk in chunks for token in listed(mapping(chunk).get("tokens"))]
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
+        found = [tokens_of(one) for one in response.sequences]
+        free = [tokens_of(one) for control in view.named(self.control) for one in control.sequences]
+        if response.outcome != "done" or len(found) < 2 or all(one == free[0] for one in free):
+            return None
+        return Check(all(one == found[0] for one in found), f"{len(found)} times the most probable token", f"{found}")
 
 
 @verb("temperature_law", example="{of: sampled, forward: again}")
@@ -263,7 +245,7 @@ class TemperatureLaw(ResponseExpectation[TrainingResponse, TrainingView]):
         temperature = number(mapping(response.request.get("sampling_params")).get("temperature"))
         if again is None or len(again.logprobs) != len(response.sequences) or not temperature > 0:
             return None
-        place = len(_prompt_of(response)) - 1
+        place = len(prompt_of(response)) - 1
         pairs = [
             (logprobs_of(one)[0], row[place])
             for one, row in zip(response.sequences, again.logprobs, strict=True)

@@ -96,6 +96,8 @@ class OptimStep(OfModel):
 
     learning_rate: Number | None = None
     "Default: that of the card."
+    times: Number = field(default=1, kw_only=True)
+    "A factor on the rate."
     default: bool = field(default=False, kw_only=True)
     "Whether no rate is sent, in the dialect `signal`: then it is that of the run."
     scaled: bool = field(default=True, kw_only=True)
@@ -108,7 +110,7 @@ class OptimStep(OfModel):
     def call(self, session: TrainingSession, model: str, seq: int) -> tuple[Call, Meaning]:
         rate = session.context.card.learning_rate if self.learning_rate is None else self.learning_rate
         eps = {"eps": SCALED_EPS} if self.scaled else {}
-        params: Members = {"learning_rate": rate, **ADAM, **eps, **self.adam}
+        params: Members = {"learning_rate": rate * self.times, **ADAM, **eps, **self.adam}
         call = session.context.wire.optim_step(model, seq, params)
         assert call.body is not None
         call.body.update(self.options)

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 
 from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.trace import Request
@@ -23,6 +24,7 @@ from rollout_conformance.steps.profiles.worker.context import Running, WorkerSes
 from rollout_conformance.steps.profiles.worker.execute import has_tokens
 
 BEGIN_S = 0.3  # a worker may send nothing until the job has a slot
+QUEUED_S = 1.5  # a job that has no token so long, while another one has, waits for a slot
 
 
 def _named(session: WorkerSession, word: str) -> dict[str, Running]:
@@ -37,7 +39,8 @@ def _named(session: WorkerSession, word: str) -> dict[str, Running]:
 @phrase("{count:int} token of {of:response} has arrived")
 @dataclass(frozen=True, slots=True)
 class WaitForTokens:
-    """Wait until a job in the background has sent so many events with tokens, or its response has ended."""
+    """Wait until a job in the background has sent so many events with tokens, or its response has ended, or it waits for the slot of
+    another job."""
 
     count: int = 1
     "How many events; 0 waits until its response has begun, or has not for a short while."
@@ -45,17 +48,50 @@ class WaitForTokens:
     "The job, by the name of its response."
 
     async def perform(self, session: WorkerSession) -> None:
+        began = monotonic()
+
         def seen() -> bool:
             found = _named(session, self.of)
-            return bool(found) and all(
-                job.done or (job.reading is not None and has_tokens(session, job.reading, self.count))
-                for job in found.values()
-            )
+            return bool(found) and all(job.done or self._has_sent(session, job, began) for job in found.values())
 
         if self.count == 0:
             await wait_until(session, seen, BEGIN_S)
-        elif not await wait_until(session, seen):
+        elif not await wait_while_events_come(session, seen):
             raise WaitTimeout(f"{self.count} token events of the job {self.of}")
+
+    def _has_sent(self, session: WorkerSession, job: Running, began: float) -> bool:
+        if job.reading is not None and has_tokens(session, job.reading, self.count):
+            return True
+        return monotonic() > began + QUEUED_S and is_queued(session, job)
+
+
+def shown_id(session: WorkerSession, job: Running) -> str:
+    """The id by which the worker knows a job: that of its events where they show one, else that of the request."""
+    member = session.context.dialect.id_at
+    events = (chunk.data for chunk in job.reading.chunks) if member and job.reading is not None else ()
+    shown = (data.get(member) for data in events if isinstance(data, Mapping))
+    return next((one for one in shown if isinstance(one, str) and one), job.spec.id)
+
+
+def is_queued(session: WorkerSession, job: Running) -> bool:
+    """Whether a job has no tokens while another one of the case generates: a worker may have one slot."""
+    if job.reading is not None and has_tokens(session, job.reading, 1):
+        return False
+    others = (one for one in jobs(session).values() if one is not job and not one.done and one.reading is not None)
+    return any(has_tokens(session, one.reading, 1) for one in others if one.reading is not None)
+
+
+async def wait_while_events_come(session: WorkerSession, happened: Callable[[], bool]) -> bool:
+    """Wait until something has happened. False when no job of the case has sent an event for as long as the patience of the session."""
+    while not happened():
+        before = _events(session)
+        if not await wait_until(session, lambda before=before: happened() or _events(session) > before):  # type: ignore[misc]
+            return False
+    return True
+
+
+def _events(session: WorkerSession) -> int:
+    return sum(len(job.reading.chunks) for job in jobs(session).values() if job.reading is not None)
 
 
 @verb("wait_for_jobs")
@@ -98,7 +134,7 @@ class Cancel(RequestAction):
             session.state["unplayable"] = f"jobs of the dialect {session.context.dialect.name} have no ids"
             return
         found = _named(session, self.of) if self.of else {}
-        ids = [one.spec.id for one in found.values()] or [filled_in(session, self.id)]
+        ids = [shown_id(session, one) for one in found.values()] or [filled_in(session, self.id)]
         for id in ids:
             path, body = cancel(id)
             sent = json.dumps(body if self.body is None else dict(self.body)).encode()
@@ -145,5 +181,5 @@ class StopWorker:
     """Send the worker SIGTERM, and wait until it has stopped and each response in flight has ended."""
 
     async def perform(self, session: WorkerSession) -> None:
-        session.state["stopped"] = True
+        session.state["stopped"] = session.trace.now()
         await asyncio.gather(session.state["target"].stop(), WaitForJobs().perform(session))

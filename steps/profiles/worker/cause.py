@@ -10,9 +10,11 @@ from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READ
 from rollout_conformance.steps.profiles.worker.events import CANCELLED, ERROR, Failure
 from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+from rollout_conformance.steps.sse.streams import STILL_SENDING
 
 COMPLETE = "a stream with a terminal"
 CARRIED_OUT = "the job is carried out"
+GRACE_S = 3.0  # in which a worker that is stopped ends its jobs; the specification of the seed has 5 s for all of it
 OUT_OF_MEMORY = ("VRAM_OOM", "INSUFFICIENT_VRAM")
 
 
@@ -24,6 +26,9 @@ def cause(case: Case, view: WorkerView) -> Cause | None:
         found = client_case.cause(case, replace(view, unowed=_may_be_refused(case, view) | _compared(case, view)))
         if found is not None and found.finding is None:
             found = replace(found, again=True)
+    if found is None and view.waited:
+        finding = Finding(_of_no_tokens(view), view.waited, "nothing in time", timing=True)
+        return Cause(f"a job without tokens: {view.waited}", finding, certain=True)
     if found is None and view.unplayable:
         return Cause(view.unplayable)
     return found
@@ -37,8 +42,12 @@ def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
     if job.left:
         return None
     if job.fault:
-        if _judges_ends(case, view, job) and (view.stopped or job.n in _may_be_refused(case, view)):
+        if _ran_for_long_after_stop(view, job):
+            return Cause("the worker was stopped, and ended before a job that needed longer", since=job.n)
+        if _judges_ends(case, view, job) and (view.stopped is not None or job.n in _may_be_refused(case, view)):
             return None
+        if job.fault.startswith(STILL_SENDING):
+            return Cause(f"a job took too long to be judged: {job.fault}; raise `patience_s` on the card", since=job.n)
         silent = job.fault.startswith("no end within")
         finding = Finding(
             _of_silence(view, job) if silent else "WORKER-005", COMPLETE, job.fault, (job.n,), timing=silent
@@ -49,16 +58,29 @@ def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
     return _failed(case, view, job)
 
 
+def _ran_for_long_after_stop(view: WorkerView, job: JobResponse) -> bool:
+    """Whether a job was cut so late after the stop of its worker that no worker need wait for it."""
+    ended = view.trace.exchanges[job.n].ended
+    return view.stopped is not None and ended is not None and ended - view.stopped > GRACE_S
+
+
 def _of_silence(view: WorkerView, job: JobResponse) -> str:
     """What a job without an end breaks: it was cancelled, has the id of another one, or waits for a slot, perhaps that of a
-    client that has left."""
+    client that has left or of a job that was cancelled."""
     if job.name in view.cancelled:
         return "WORKER-045"
     if any(one.spec.id == job.spec.id for one in view.jobs if one.name != job.name):
         return "WORKER-052"
     if job.transcript.tokens:
         return "WORKER-005"
-    return "WORKER-049" if any(one.left for one in view.jobs) else "WORKER-200"
+    return _of_no_tokens(view)
+
+
+def _of_no_tokens(view: WorkerView) -> str:
+    """What a job without tokens breaks: it waits for the slot of a client that has left, or of a job that was cancelled, or is not carried out."""
+    if any(one.left for one in view.jobs):
+        return "WORKER-049"
+    return "WORKER-047" if view.cancelled else "WORKER-200"
 
 
 def _unreadable(job: JobResponse) -> Cause | None:

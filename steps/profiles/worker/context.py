@@ -45,14 +45,14 @@ class Running:
 
 
 class WorkerState(State, total=False):
-    """The jobs by name, when each was cancelled (seconds since the case began), why the case could not be played as written, and whether it
-    stopped the worker."""
+    """The jobs by name, when each was cancelled (seconds since the case began), why the case could not be played as written, and when it
+    stopped the worker (seconds since the case began)."""
 
     jobs: dict[str, Running]
     cancels: dict[str, float]
     cancelled_ids: set[str]
     unplayable: str
-    stopped: bool
+    stopped: float
 
 
 WorkerSession = Session[WorkerState, WorkerContext]

@@ -155,7 +155,8 @@ class Execute(RequestAction):
         if self.stop_from:
             taken = self._stops(sources[self.stop_from])
             if taken is None:
-                _unplayable(session, f"the output has no text of {self.stop_spans} tokens that occurs only once")
+                what = f"text of {self.stop_spans} token(s)" if self.stop_spans else "token of four characters or more"
+                _unplayable(session, f"the output has no {what} that occurs only once")
                 return None
             stop, max_tokens = taken
         if self.seed_from:
@@ -182,6 +183,7 @@ class Execute(RequestAction):
             self.stream,
             self.shows,
             session.context.card.declares("text"),
+            session.context.card.declares("ignore_eos"),
             self.sampling,
             self.body,
             self.without,
@@ -223,7 +225,8 @@ class Execute(RequestAction):
             return running.left or (self.disconnect_after > 0 and has_tokens(session, reading, self.disconnect_after))
 
         try:
-            n, read = await read_stream(session, request, KEPT_EVENTS + EVENTS_PER_TOKEN * limit, enough)
+            most = KEPT_EVENTS + EVENTS_PER_TOKEN * limit
+            n, read = await read_stream(session, request, most, enough, while_it_sends=True)
         except asyncio.CancelledError:
             if not running.left:
                 raise

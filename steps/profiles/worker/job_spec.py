@@ -8,8 +8,8 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """`max_tokens` and `seed` None are left out of the request; `prompt_ids` stand for the prompt in dialects that take ids. `shows` requests ids
-    and log probabilities where the dialect has them on request, `has_text` text. `more` are members as they are on the wire, `without` the
-    paths of members that are not sent."""
+    and log probabilities where the dialect has them on request, `has_text` text, `ignores_eos` an output that the end of the text does not
+    end. `more` are members as they are on the wire, `without` the paths of members that are not sent."""
 
     id: str
     prompt: str
@@ -22,6 +22,7 @@ class JobSpec:
     stream: bool = True
     shows: bool = True
     has_text: bool = True
+    ignores_eos: bool = False
     sampling: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()

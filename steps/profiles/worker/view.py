@@ -13,6 +13,8 @@ from rollout_conformance.steps.profiles.worker.events import EOS, STOP, Transcri
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.sse.streams import StreamedResponse
 
+SHUTDOWN = "/shutdown"
+
 
 @dataclass(frozen=True, slots=True)
 class JobResponse(StreamedResponse):
@@ -74,14 +76,15 @@ class JobResponse(StreamedResponse):
 @dataclass(frozen=True, slots=True)
 class WorkerView(HttpView):
     """`cancelled` is when each job was cancelled, in seconds since the case began, by the name of its response, `cancelled_ids` the
-    ids that were; `stopped` whether the
-    case stopped the worker."""
+    ids that were; `waited` for what the case waited in vain; `stopped` when the
+    case stopped the worker, in seconds since it began."""
 
     worker: WorkerContext = field(kw_only=True)
     cancelled: Mapping[str, float] = field(default_factory=dict, kw_only=True)
     cancelled_ids: frozenset[str] = field(default=frozenset(), kw_only=True)
     unplayable: str = field(default="", kw_only=True)
-    stopped: bool = field(default=False, kw_only=True)
+    waited: str = field(default="", kw_only=True)
+    stopped: float | None = field(default=None, kw_only=True)
     unowed: frozenset[int] = field(default=frozenset(), kw_only=True)
 
     @property
@@ -107,5 +110,12 @@ def read(session: WorkerSession, case: Case) -> WorkerView:
         cancelled=session.state.get("cancels", {}),
         cancelled_ids=frozenset(session.state.get("cancelled_ids", ())),
         unplayable=session.state.get("unplayable", ""),
-        stopped=session.state.get("stopped", False),
+        waited=next((what for _, what in session.state.get("wait_timeouts", ())), ""),
+        stopped=_stopped(session),
     )
+
+
+def _stopped(session: WorkerSession) -> float | None:
+    """When the case stopped the worker, with a signal or with a request for it."""
+    requests = (one.began for one in session.trace.exchanges if one.request.path == SHUTDOWN)
+    return session.state.get("stopped", next(requests, None))

@@ -65,7 +65,7 @@ def saved(name: str) -> Move:
 def loaded(name: str) -> Move:
     """The checkpoint of an earlier save, with its optimizer."""
     call = {"load": {"path": name, "optimizer": True}}
-    return Move("a load", (call,), loads=name, needs=("loading",))
+    return Move("a load", (call,), loads=name, needs=("later_load", "loading"))
 
 
 SAMPLED = Move("a sample", ({"sample": {"max_tokens": 2}},), needs=("sampling",))

@@ -21,8 +21,9 @@ READABLE, FRAMED = "WORKER-011", "WORKER-104"
 class Dialect:
     """`path` takes a job that is streamed, `whole_path` one that is not, empty where there is none. `body` writes a job, `read` and
     `read_whole` give what came of it. `cancel` gives the path and the body of a cancellation by id, None where jobs have no ids; `has_ids`
-    whether token ids are shown; `framing` is the usual one; `vocabulary` how the reasons of an end are spelt; `fits` whether a successful
-    response that is no stream has the form of the dialect."""
+    whether token ids are shown; `id_at` the member of an event with the id of its job, where a worker may give it another one than the
+    request names; `framing` is the usual one; `vocabulary` how the reasons of an end are spelt; `fits` whether a successful response that
+    is no stream has the form of the dialect."""
 
     name: str
     path: str
@@ -33,6 +34,7 @@ class Dialect:
     cancel: Callable[[str], tuple[str, dict[str, Any]]] | None = None
     framing: Framing = "delta"
     has_ids: bool = True
+    id_at: str = ""
     has_marker: bool = False
     takes_ids: bool = True
     max_tokens_at: str = "max_tokens"

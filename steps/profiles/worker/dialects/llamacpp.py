@@ -42,6 +42,8 @@ def body(spec: JobSpec) -> dict[str, Any]:
     members["prompt"] = list(spec.prompt_ids) if spec.by_ids else spec.prompt
     if spec.stop:
         members["stop"] = list(spec.stop)
+    if spec.ignores_eos:
+        members["ignore_eos"] = True
     members |= {"stream": spec.stream, "cache_prompt": False}
     if spec.shows:
         members |= {"return_tokens": True, "n_probs": 1}

@@ -46,6 +46,8 @@ def body(spec: JobSpec) -> dict[str, Any]:
     )
     if spec.stop:
         members["stop"] = list(spec.stop)
+    if spec.ignores_eos:
+        members["ignore_eos"] = True
     return spec.finished({**members, **spec.sampling})
 
 

@@ -44,6 +44,8 @@ def body(spec: JobSpec) -> dict[str, Any]:
     sampling = present(max_new_tokens=spec.max_tokens, temperature=spec.temperature, sampling_seed=spec.seed)
     if spec.stop:
         sampling["stop"] = list(spec.stop)
+    if spec.ignores_eos:
+        sampling["ignore_eos"] = True
     members: dict[str, Any] = {"input_ids": list(spec.prompt_ids)} if spec.by_ids else {"text": spec.prompt}
     members |= {"rid": spec.id, "sampling_params": {**sampling, **spec.sampling}, "stream": spec.stream}
     if spec.shows:

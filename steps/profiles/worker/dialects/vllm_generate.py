@@ -43,6 +43,8 @@ def body(spec: JobSpec) -> dict[str, Any]:
         sampling["stop"] = list(spec.stop)
     if spec.shows:
         sampling["logprobs"] = 1
+    if spec.ignores_eos:
+        sampling["ignore_eos"] = True
     members: dict[str, Any] = {
         "request_id": spec.id,
         "token_ids": list(spec.prompt_ids),
@@ -121,6 +123,7 @@ DIALECT = Dialect(
     read,
     read_whole,
     cancel,
+    id_at="request_id",
     has_marker=True,
     max_tokens_at="sampling_params.max_tokens",
 )

@@ -9,7 +9,12 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check
 from rollout_conformance.steps.profiles.worker.dialects.base import integer
 from rollout_conformance.steps.profiles.worker.events import CANCELLED, ENDS, EOS, ERROR, LENGTH
-from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation
+from rollout_conformance.steps.profiles.worker.expectations.base import (
+    JobExpectation,
+    JudgesEnds,
+    JudgesErrors,
+    JudgesRejections,
+)
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 Reason = Literal["length", "stop", "eos", "cancelled", "error"]
@@ -65,19 +70,11 @@ class Ended(JobExpectation):
 @verb("ended_or_rejected", example="{of: it, reasons: [length, eos]}")
 @phrase("{of:responses} is rejected, or ends for the reason {reasons}")
 @dataclass(frozen=True, slots=True)
-class EndedOrRejected(JobExpectation):
+class EndedOrRejected(JudgesErrors, JobExpectation):
     """The job is rejected with 4xx, or ends for one of these reasons."""
 
     reasons: tuple[Reason, ...]
     "As of `ended`."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
-
-    @property
-    def must_be_rejected(self) -> bool:
-        return True  # an error of the server is judged here as well
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
         if response.is_success and response.reason is None:
@@ -103,19 +100,11 @@ class CarriedOut(JobExpectation):
 @phrase("{of:responses} is carried out or rejected")
 @phrase("{of:several_responses} are carried out or rejected")
 @dataclass(frozen=True, slots=True)
-class CarriedOutOrRejected(JobExpectation):
+class CarriedOutOrRejected(JudgesErrors, JobExpectation):
     """Either is right; an error of the server and a job without an end are wrong."""
 
     statuses: tuple[int, ...] = ()
     "The statuses of a rejection that are right; default: any 4xx."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
-
-    @property
-    def must_be_rejected(self) -> bool:
-        return True  # an error of the server is judged here as well
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
         allowed = " or ".join(map(str, self.statuses)) or "4xx"
@@ -129,15 +118,11 @@ class CarriedOutOrRejected(JobExpectation):
 @verb("cancelled", short="of", example=("a", "{of: a, within_s: 5}"))
 @phrase("{of:response} ends as cancelled")
 @dataclass(frozen=True, slots=True)
-class Cancelled(JobExpectation):
+class Cancelled(JudgesEnds, JobExpectation):
     """The job ends as cancelled, soon after the client cancelled it. One that had ended before decides nothing."""
 
     within_s: float = CANCEL_S
     "The longest time from the cancellation to the terminal."
-
-    @property
-    def judges_ends(self) -> bool:
-        return True
 
     def check(self, response: JobResponse, view: WorkerView) -> Sequence[Check] | Check | None:
         job, since, at = response, view.cancelled.get(response.name), response.ended_at()
@@ -190,12 +175,8 @@ class Lasts(JobExpectation):
 @verb("accepted", short="of", example="it")
 @phrase("{of:responses} is accepted")
 @dataclass(frozen=True, slots=True)
-class Accepted(JobExpectation):
+class Accepted(JudgesRejections, JobExpectation):
     """The job is accepted; the client need not read its stream to the end."""
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
         if response.status is None:
@@ -225,15 +206,11 @@ class ReportsSeed(JobExpectation):
 @verb("failed", short="of", example="it")
 @phrase("{of:responses} fails with an error event")
 @dataclass(frozen=True, slots=True)
-class FailsWithEvent(JobExpectation):
-    """The job fails within its stream, which has an error event and no end."""
-
-    @property
-    def judges_ends(self) -> bool:
-        return True
+class FailsWithEvent(JudgesEnds, JobExpectation):
+    """The job fails within its stream, which has an error event and no end. Where the model ended its text before, nothing is decided."""
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
-        if not response.is_success or response.transcript.reason is None:
+        if not response.is_success or response.transcript.reason is None or response.reason == EOS:
             return None
         return Check(response.reason == ERROR, "an error event, and no end", ended(response))
 
@@ -241,12 +218,8 @@ class FailsWithEvent(JobExpectation):
 @verb("not_failed", short="of", example="beside")
 @phrase("{of:responses} does not fail")
 @dataclass(frozen=True, slots=True)
-class NotFailed(JobExpectation):
+class NotFailed(JudgesEnds, JobExpectation):
     """The job is carried out, whatever another job does."""
-
-    @property
-    def judges_ends(self) -> bool:
-        return True
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
         if not response.is_success or response.transcript.reason is None:
@@ -257,12 +230,8 @@ class NotFailed(JobExpectation):
 @verb("has_terminal", short="of", example="it")
 @phrase("{of:response} has a terminal")
 @dataclass(frozen=True, slots=True)
-class HasTerminal(JobExpectation):
+class HasTerminal(JudgesEnds, JobExpectation):
     """The stream of the job has a terminal: it is not cut."""
-
-    @property
-    def judges_ends(self) -> bool:
-        return True
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
         if not response.is_success:

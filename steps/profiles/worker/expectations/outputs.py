@@ -9,7 +9,13 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.worker.events import ENDS
-from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether, complete
+from rollout_conformance.steps.profiles.worker.expectations.base import (
+    JobsTogether,
+    JudgesEnds,
+    JudgesErrors,
+    JudgesRejections,
+    complete,
+)
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 Part = Literal["text", "ids", "logprobs", "reason"]
@@ -139,10 +145,13 @@ def _not_begun(job: JobResponse, control: JobResponse) -> tuple[str, str] | None
 @dataclass(frozen=True, slots=True)
 class Grows(JobsTogether):
     """The limits of the jobs grow by one token each, and every output continues the one before by the text of this token. An output that is
-    not all ASCII decides nothing where no text is added: a token may be a part of a character."""
+    not all ASCII decides nothing where no text is added: a token may be a part of a character. Nor do outputs that go on behind the end of the
+    text: special tokens have no text."""
 
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         if len(responses) < 2 or not complete(responses):
+            return None
+        if any(job.spec.ignores_eos for job in responses):
             return None
         found = next(_lost(responses), None)
         return found or Check(True, "", "")
@@ -161,19 +170,11 @@ def _lost(jobs: Sequence[JobResponse]) -> Iterator[Check]:
 @verb("separate", example="{of: [a, b], controls: [alone_a, alone_b]}")
 @phrase("{of:names} are separate or one of them is rejected, compared with {controls:names}")
 @dataclass(frozen=True, slots=True)
-class Separate(JobsTogether):
+class Separate(JudgesRejections, JudgesEnds, JobsTogether):
     """Two jobs with one id: each that is accepted has the output of its control; the others are rejected with a 4xx."""
 
     controls: tuple[ResponseName, ...]
     "The same jobs with ids of their own."
-
-    @property
-    def judges_ends(self) -> bool:
-        return True
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         controls = view.jobs_named(*self.controls)
@@ -195,19 +196,11 @@ class Separate(JobsTogether):
 @verb("same_or_rejected", example="{of: beyond, control: usual}")
 @phrase("{of:response} has the output of {control:word}, or is rejected")
 @dataclass(frozen=True, slots=True)
-class SameOrRejected(JobsTogether):
+class SameOrRejected(JudgesErrors, JobsTogether):
     """The job is rejected with 4xx, or has the output of another."""
 
     control: ResponseName
     "The other job."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
-
-    @property
-    def must_be_rejected(self) -> bool:
-        return True  # an error of the server is judged here as well
 
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         control = next(iter(view.jobs_named(self.control)), None)

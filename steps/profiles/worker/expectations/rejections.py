@@ -9,13 +9,18 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.worker.events import EOS
-from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether
+from rollout_conformance.steps.profiles.worker.expectations.base import (
+    JobsTogether,
+    JudgesEnds,
+    JudgesErrors,
+    JudgesRejections,
+)
 from rollout_conformance.steps.profiles.worker.expectations.endings import ended
 from rollout_conformance.steps.profiles.worker.expectations.outputs import difference
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 BEFORE = "WORKER-034"
-EACH, MEMBERS, ENVELOPE = "WORKER-031", "WORKER-032", "WORKER-033"
+EACH, MEMBERS, ENVELOPE, FAILED = "WORKER-031", "WORKER-032", "WORKER-033", "WORKER-303"
 STATUSES = (400, 413, 415)
 LONG = 8  # characters of a text that cannot stand in a message by chance
 
@@ -26,7 +31,7 @@ LONG = 8  # characters of a text that cannot stand in a message by chance
 @phrase("{of:responses} is rejected for its member {field:word}")
 @phrase("{of:responses} is rejected with {violations:int} violations")
 @dataclass(frozen=True, slots=True)
-class Rejected(ResponseExpectation):
+class Rejected(JudgesErrors, JudgesEnds, ResponseExpectation):
     """The request is rejected with a 4xx status, before any stream begins."""
 
     field: str = ""
@@ -36,25 +41,14 @@ class Rejected(ResponseExpectation):
     json: bool = False
     "Whether the body has to be JSON, with the status 400, 413 or 415."
 
-    @property
-    def judges_ends(self) -> bool:
-        """A stream that consists of an error is judged here."""
-        return True
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
-
-    @property
-    def must_be_rejected(self) -> bool:
-        return True
-
     def check(self, response: KeptResponse, view: WorkerView) -> Sequence[Check]:
         what = ended(response) if isinstance(response, JobResponse) and response.is_success else response.shown()
         if response.is_success and isinstance(response, JobResponse) and response.transcript.failure is not None:
             return [Check(False, "4xx before the stream begins", what, requirement=BEFORE)]
         if not response.is_client_error:
-            return [Check(False, "the request is rejected with 4xx", what)]
+            is_error = response.status is not None and response.status >= 500 and not self.json
+            broken = FAILED if is_error and view.worker.dialect.name == "orcd" else ""
+            return [Check(False, "the request is rejected with 4xx", what, requirement=broken)]
         found = [Check(True, "", ""), Check(True, "", "", requirement=BEFORE)]
         if self.json:
             ok = response.status in STATUSES and isinstance(response.body, Mapping)
@@ -93,12 +87,8 @@ def _described(entries: Sequence[object], response: KeptResponse) -> Check:
 @verb("hides_texts", short="of", example="it")
 @phrase("{of:response} repeats neither the prompt nor a stop text")
 @dataclass(frozen=True, slots=True)
-class HidesTexts(ResponseExpectation):
+class HidesTexts(JudgesRejections, ResponseExpectation):
     """The body has neither the prompt nor a stop text of the request."""
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: KeptResponse, view: WorkerView) -> Check | None:
         if not isinstance(response, JobResponse):
@@ -112,12 +102,8 @@ class HidesTexts(ResponseExpectation):
 @phrase("{of:several_responses} are treated equally")
 @phrase("{of:names} are treated equally")
 @dataclass(frozen=True, slots=True)
-class TreatedEqually(JobsTogether):
+class TreatedEqually(JudgesRejections, JobsTogether):
     """The jobs are all rejected with 4xx, or all carried out with equal output."""
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         accepted = [job for job in responses if job.is_success]
@@ -136,12 +122,8 @@ class TreatedEqually(JobsTogether):
 @verb("accepted_or_no_room", short="of", example="it")
 @phrase("{of:response} is accepted, or the context has no room for it")
 @dataclass(frozen=True, slots=True)
-class AcceptedOrNoRoom(ResponseExpectation):
+class AcceptedOrNoRoom(JudgesRejections, ResponseExpectation):
     """The job is not rejected for the length of its prompt in characters. Any other rejection decides nothing."""
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: KeptResponse, view: WorkerView) -> Check | None:
         if response.is_success:
@@ -155,20 +137,12 @@ class AcceptedOrNoRoom(ResponseExpectation):
 @verb("refused", short="of", example="late")
 @phrase("{of:responses} is refused")
 @dataclass(frozen=True, slots=True)
-class Refused(ResponseExpectation):
+class Refused(JudgesErrors, ResponseExpectation):
     """The job is rejected with 503, or the connection is refused."""
 
     @property
     def may_be_refused(self) -> bool:
         """Whether a connection that is refused is right."""
-        return True
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
-
-    @property
-    def must_be_rejected(self) -> bool:
         return True
 
     def check(self, response: KeptResponse, view: WorkerView) -> Check:

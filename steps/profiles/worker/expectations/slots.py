@@ -7,7 +7,7 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.worker.events import ERROR
-from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation
+from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation, JudgesEnds, JudgesErrors
 from rollout_conformance.steps.profiles.worker.expectations.endings import ended
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
@@ -46,21 +46,9 @@ class SlotIsFree(JobExpectation):
 @verb("carried_out_or_busy", short="of", example="many")
 @phrase("{of:names} are carried out, or rejected as the worker is busy")
 @dataclass(frozen=True, slots=True)
-class CarriedOutOrBusy(JobExpectation):
+class CarriedOutOrBusy(JudgesErrors, JudgesEnds, JobExpectation):
     """Each job is carried out, or rejected with 429 or 503; in the dialect `orcd` it should be `retriable`,
     where the body has that member."""
-
-    @property
-    def judges_ends(self) -> bool:
-        return True
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
-
-    @property
-    def must_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: JobResponse, view: WorkerView) -> Sequence[Check] | Check | None:
         expected = "the job is carried out, or rejected with 429 or 503"

@@ -10,6 +10,7 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.responses import KeptResponse
+from rollout_conformance.steps.profiles.worker.expectations.base import JudgesEnds, JudgesErrors
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 HEADER = "x-correlation-id"
@@ -80,21 +81,13 @@ LOADS_S = 2.0  # a job that takes longer than a later one by so much waited for 
 @verb("healthy_when_ready", example="{of: early, job: early_job, control: later}")
 @phrase("{of:response} is healthy only if {job:word} has its tokens as soon as {control:word}")
 @dataclass(frozen=True, slots=True)
-class HealthyWhenReady(ResponseExpectation):
+class HealthyWhenReady(JudgesErrors, ResponseExpectation):
     """A worker whose health is good takes jobs: one that was sent right after is not rejected, and has its tokens as soon as a later one."""
 
     job: ResponseName
     "The job that was sent right after the health check."
     control: ResponseName
     "A job that was sent later."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
-
-    @property
-    def must_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: KeptResponse, view: WorkerView) -> Check | None:
         job, control = next(iter(view.jobs_named(self.job)), None), next(iter(view.jobs_named(self.control)), None)
@@ -119,24 +112,12 @@ class HealthyWhenReady(ResponseExpectation):
 @verb("refused_or_carried_out", short="of", example="early")
 @phrase("{of:response} is rejected at once, or waits and is carried out")
 @dataclass(frozen=True, slots=True)
-class RefusedOrCarriedOut(ResponseExpectation):
+class RefusedOrCarriedOut(JudgesErrors, JudgesEnds, ResponseExpectation):
     """A job that comes too early is rejected, or waits and is carried out."""
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
-
-    @property
-    def must_be_rejected(self) -> bool:
-        return True
 
     @property
     def may_be_refused(self) -> bool:
         """Whether a job without a response is judged here."""
-        return True
-
-    @property
-    def judges_ends(self) -> bool:
         return True
 
     def check(self, response: KeptResponse, view: WorkerView) -> Check:
