@@ -12,6 +12,7 @@ from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.trainer import HUNG_UP
@@ -117,9 +118,10 @@ def _unpolled(rollout: Rollout, poll: Answer) -> Cause:
     if why := not_polled_in_time(rollout):
         return Cause(why, since=poll.n, again=True)
     observed = f"{poll.status}: {_body(poll)}"
-    constants = NOT_JSON.findall(_body(poll)) if isinstance(poll.body, NotJson) else []
+    whole = poll.exchange.response.body.decode("utf-8", "replace") if poll.exchange.response else ""
+    constants = NOT_JSON.findall(whole) if isinstance(poll.body, NotJson) else []
     if poll.status == 200 and constants:
-        finding = Finding(IN_JSON, "finite numbers", f"the literal {constants[0]}: {_body(poll)}", (poll.n,))
+        finding = Finding(IN_JSON, "finite numbers", f"the literal {constants[0]}", (poll.n,))
         return Cause("a result has a number that JSON does not have", finding, poll.n, certain=True)
     finding = Finding(POLLED, f"200 with a status: {', '.join((*RUNNING, *ENDED))}", observed, (poll.n,))
     return Cause("a request for the result was not answered with its status", finding, poll.n, certain=True)
@@ -188,7 +190,8 @@ def _provoked(rollout: Rollout) -> bool:
 
 def _odd_arguments(issued: Issued) -> bool:
     """Whether a call has its arguments as another type than a string, which a server may reject (ROLLOUT-071)."""
-    return any(not isinstance(call["function"]["arguments"], str) for call in issued.calls)
+    functions = [mapping(mapping(call).get("function")) for call in issued.calls]
+    return any(not isinstance(function.get("arguments"), str) for function in functions)
 
 
 def _not_begun(accused: str, view: CaseView, rollout: Rollout) -> Cause:
