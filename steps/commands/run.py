@@ -1,6 +1,7 @@
 """`rollout-conformance run`."""
 
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rollout_conformance.steps.commands.comparison import compare_backends
 from rollout_conformance.steps.commands.conclusion import ended_early
 from rollout_conformance.steps.commands.exit_code import NO_JUDGEMENT, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
-from rollout_conformance.steps.commands.play_options import play_options, taken
+from rollout_conformance.steps.commands.play_options import PlayOptions, play_options, taken
 from rollout_conformance.steps.commands.playing import judge
 from rollout_conformance.steps.commands.soaking import soak
 from rollout_conformance.steps.commands.target_options import target_options
@@ -151,6 +152,7 @@ def command(
         cases = part.of(case_selection.chosen(loaded, patterns))
         lateness.set_aside()
         if run_options.backend == BOTH:
+            _of_one_run(how, known_file)
             sys.exit(early_end.run(compare_backends(run_options, cases, report_file)))
         if plan is not None:
             sys.exit(early_end.run(soak(found, cases, plan, how)))
@@ -166,6 +168,22 @@ def _soak_plan(soak_time: str | None, rate: float | None, seed: int, backend: st
     if backend == BOTH:
         raise SuiteError("--soak: plays one backend; --backend both compares two")
     return SoakPlan(seconds_of(soak_time), rate, seed)
+
+
+def _of_one_run(how: PlayOptions, known_file: Path | None) -> None:
+    """Raises `SuiteError` for options that are about one run, where there are two."""
+    outputs = {one.name for one in fields(how.outputs) if getattr(how.outputs, one.name) is not None}
+    others = {
+        "baseline": known_file,
+        "write-baseline": how.written_file,
+        "repeat": how.repeat > 1,
+        "fail-fast": how.fail_fast,
+    }
+    if given := sorted(outputs | {name for name, value in others.items() if value}):
+        raise SuiteError(
+            f"--{given[0]} is about one run, and --backend both compares two. Write --backend live (or scripted) for it; "
+            "--report FILE of --backend both writes the comparison, and beside it a report of each run."
+        )
 
 
 async def _dry_run(run_options: RunOptions, cases: list[Case], every: bool) -> int:
