@@ -190,7 +190,7 @@ async def _dry_run(run_options: RunOptions, cases: list[Case], every: bool) -> i
     planned = await dry.dry_run(run_options, cases)
     for line in dry.lines(planned, every=every):
         click.echo(line)
-    return OK if planned.played else NO_JUDGEMENT
+    return OK if planned.plays else NO_JUDGEMENT
 
 
 def _shipped(profile: str) -> list[Path]:

@@ -26,6 +26,7 @@ SAID = {
     "did not find expected ',' or ']'": "a `[` is not closed, or a text in it needs quotes: one with `,`, `: ` or a bracket",
     "found character '\\t' that cannot start any token": "a tab; indent with spaces",
 }
+NO_BEGINNING = "found character that cannot start any token"
 TAG = re.compile(r"could not determine a constructor for the tag '([^']*)'")
 Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
@@ -105,7 +106,7 @@ def parse(text: str, shown: str) -> Source:
         _bounded(text, shown)
         loader = _Core(text)
     except yaml.MarkedYAMLError as error:
-        raise _not_yaml(error, shown) from error
+        raise _not_yaml(error, shown, text) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise SuiteError(
@@ -121,14 +122,14 @@ def parse(text: str, shown: str) -> Source:
         _walk(node, (), places, shown)
         return Source(shown, loader.construct_document(node), places)
     except yaml.MarkedYAMLError as error:
-        raise _not_yaml(error, shown) from error
+        raise _not_yaml(error, shown, text) from error
     except yaml.YAMLError as error:
         raise SuiteError(f"{shown}: not YAML: {error}") from error
     finally:
         loader.dispose()
 
 
-def _not_yaml(error: yaml.MarkedYAMLError, shown: str) -> SuiteError:
+def _not_yaml(error: yaml.MarkedYAMLError, shown: str, text: str) -> SuiteError:
     mark = error.problem_mark
     where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
     problem = error.problem or ""
@@ -136,6 +137,11 @@ def _not_yaml(error: yaml.MarkedYAMLError, shown: str) -> SuiteError:
         return SuiteError(
             f"{where}: the tag {tag[1]!r} is not read; remove it (`!!...` or `!...`) and write a plain value"
         )
+    if problem == NO_BEGINNING and mark is not None:
+        lines = text.splitlines()
+        seen = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
+        told = "a tab; indent with spaces" if seen == "\t" else f"no value begins with {seen!r}; put the text in quotes"
+        return SuiteError(f"{where}: not YAML: {told}")
     return SuiteError(f"{where}: not YAML: {SAID.get(problem, problem)}")
 
 
