@@ -66,6 +66,15 @@ class Run:
     greetings: tuple[Greeting, ...] = ()
 
     @property
+    def tokenizer_hash(self) -> str:
+        return self.peers.tokenizer_hash
+
+    @property
+    def model(self) -> str | None:
+        """The live model; None without one."""
+        return self.engine.model if self.engine else None
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What the user should know of the target before it is judged."""
         return probe.remarks(self.greetings)

@@ -13,6 +13,7 @@ from rollout_conformance.steps.commands.exit_code import OK
 F = TypeVar("F", bound=Callable[..., None])
 OPTION = "--watch"
 ENTRY = "from rollout_conformance.steps.entry import main; main()"
+LOOK_MS = 200  # between two looks at what was changed
 SETTLED_MS = 200  # an editor that saves writes more than once
 
 watch_option: Callable[[F], F] = click.option(
@@ -26,11 +27,19 @@ def repeat(paths: Sequence[Path], others: Iterable[Path | None] = ()) -> int:
 
     files = {one.resolve() for one in (*paths, *others) if one is not None}
     folders = {one for one in files if one.is_dir()}
-    _once()
     # A file is watched by its folder: editors replace it.
     watched = folders | {one.parent for one in files - folders}
-    kept = _Kept(files - folders, folders)
-    for changes in watch(*watched, watch_filter=kept, debounce=SETTLED_MS, recursive=bool(folders)):
+    looks = watch(
+        *watched,
+        watch_filter=_Kept(files - folders, folders),
+        debounce=SETTLED_MS,
+        rust_timeout=LOOK_MS,
+        yield_on_timeout=True,
+        recursive=bool(folders),
+    )
+    next(looks)  # what is changed while the first check runs is noticed only when watching has begun before it
+    _once()
+    for changes in filter(None, looks):
         names = sorted({Path(path).name for _, path in changes})
         click.echo(f"\nChanged: {', '.join(names)}")
         _once()
