@@ -8,6 +8,7 @@ from rollout_conformance.steps.profiles.training.expectations import (
     CARRIED_OUT,
     LOOP,
     CarriedOutOrRejected,
+    PendingOrResult,
     Rejected,
     is_first_evaluation,
 )
@@ -56,7 +57,7 @@ def _option_rejected(case: Case, view: TrainingView) -> bool:
 
 def _cause(case: Case, view: TrainingView, response: TrainingResponse) -> Cause | None:
     if response.outcome == "done":
-        return _without_member(case, response)
+        return None if _may_be_pending(case, view, response) else _without_member(case, response)
     if response.status in BUSY and not _is_named(case, view, response):
         return Cause(f"the target returned {response.status} by itself", since=response.n, again=True)
     if _is_judged(case, view, response):
@@ -74,6 +75,13 @@ def _failed(case: Case, view: TrainingView, response: TrainingResponse) -> Cause
     finding = Finding(requirement, CARRIED_OUT, f"{response.verb}: {response.came_to()}", (response.n,), timing=silent)
     status = response.status if response.outcome != "pending" else "no result"
     return Cause(f"{response.verb} ended with {status or 'no response'} ({response.outcome})", finding, response.n)
+
+
+def _may_be_pending(case: Case, view: TrainingView, response: TrainingResponse) -> bool:
+    """Whether the case accepts that a poll finds no result yet."""
+    return any(
+        isinstance(one.what, PendingOrResult) and response in view.named(*one.what.of) for one in case.expectations
+    )
 
 
 def _without_member(case: Case, response: TrainingResponse) -> Cause | None:
