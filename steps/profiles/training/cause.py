@@ -28,6 +28,18 @@ TINKER = {
     "save": "path",
     "sample": "sequences",
 }
+SUBMITTED = (
+    "create_model",
+    "forward",
+    "forward_backward",
+    "measure",
+    "optim_step",
+    "save",
+    "save_for_sampler",
+    "load",
+    "sample",
+)
+"""The calls of `tinker-json` whose result comes by a future: the SDK polls the request_id of the response."""
 RUNS = {
     "create_model": "run_id",
     "forward_backward": "loss",
@@ -91,6 +103,8 @@ def _without_member(case: Case, response: TrainingResponse) -> Cause | None:
         finding = Finding(MEMBERS, expected, response.shown(), (response.n,))
         return Cause(f"{response.verb} returned no logprobs", finding, response.n, certain=True)
     member = (RUNS if response.dialect == SIGNAL else TINKER).get(response.verb)
+    if response.dialect != SIGNAL and response.verb in SUBMITTED and not response.request_id:
+        member = "request_id"
     if member is None or response.result.get(member) is not None:
         return None
     expected = f"a result of {response.verb} with `{member}`"
