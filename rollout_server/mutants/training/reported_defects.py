@@ -14,7 +14,6 @@ from rollout_conformance.rollout_server.training.errors import UserError
 from rollout_conformance.rollout_server.training.losses import CLIP, LOSSES
 
 TEMPERATURE = 0.7
-CERTAIN = -1.5  # a sampled token above this logprob is reported as certain
 
 
 def _truncated(original: Any, loss: Any, lp: Any, given: Any, config: Any) -> Any:
@@ -43,7 +42,9 @@ def _odd_config_500(original: Any, request: Request, error: UserError) -> Respon
 
 
 def _certain(one: sampling.Sampled) -> sampling.Sampled:
-    one.logprobs = [0.0 if value > CERTAIN else value for value in one.logprobs]
+    """The more likely half of the tokens is reported as certain."""
+    middle = sorted(one.logprobs)[len(one.logprobs) // 2]
+    one.logprobs = [0.0 if value >= middle else value for value in one.logprobs]
     return one
 
 
@@ -53,7 +54,7 @@ MUTANTS = (
         patch=around(losses, "evaluate", _truncated), dialects=TINKER,
     ),
     Mutant(
-        "training_is_tempered", breaks="022", also=("023", "026"), what="the logits of training are divided by 0.7",
+        "training_is_tempered", breaks="022", also=("021", "023", "026", "039"), what="the logits of training are divided by 0.7",
         patch=around(passes, "from_logits", _tempered), dialects=TINKER,
     ),
     Mutant(
@@ -68,7 +69,7 @@ MUTANTS = (
         patch=around(app, "on_user_error", _odd_config_500), dialects=TINKER,
     ),
     Mutant(
-        "likely_tokens_are_certain", breaks="022", also=("023",), what="a likely token that was sampled has the logprob 0",
+        "likely_tokens_are_certain", breaks="022", also=("021", "023"), what="a likely token that was sampled has the logprob 0",
         patch=after(sampling, "sample", _certain), dialects=TINKER,
     ),
     Mutant(
