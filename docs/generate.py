@@ -14,6 +14,8 @@ from rollout_conformance.contracts import reports, requirements
 from rollout_conformance.contracts.lifecycle import Table, mermaid
 from rollout_conformance.contracts.reports import BugReport
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.authoring.profile_package import PAGE
+from rollout_conformance.steps.completion import options_table
 from rollout_conformance.steps.gallery import entry as gallery
 from rollout_conformance.steps.gallery.entry import Entry
 from rollout_conformance.steps.paths import CONTRACTS
@@ -30,6 +32,8 @@ def pages() -> dict[Path, str]:
         HERE / "event_order.md": event_order_page(profiles),
         HERE / "reports.md": reports_page(profiles),
         HERE / "gallery_targets.md": gallery_page(),
+        PAGE: (HERE / "add_a_profile.md").read_text(encoding="utf-8"),
+        options_table.FILE: options_table.text(),
     }
 
 

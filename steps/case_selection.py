@@ -1,11 +1,15 @@
-"""Which of the cases that were loaded a user means: by name, id, file, requirement or tag."""
+"""Which of the cases that were loaded a user means: by name, id, file, requirement or tag, and by what they want of the target."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.name_pattern import is_in, matches
+from rollout_conformance.steps.engine.runner import EXCLUSIVE, LAST
 from rollout_conformance.steps.engine.suggestions import near_texts
+from rollout_conformance.steps.profiles.base import Profile
+
+WITH, WITHOUT, ONLY = "with", "without", "only"  # cases that want the target for themselves
 
 
 def chosen(cases: Sequence[Case], patterns: Iterable[str]) -> list[Case]:
@@ -13,6 +17,16 @@ def chosen(cases: Sequence[Case], patterns: Iterable[str]) -> list[Case]:
     patterns = tuple(patterns)
     meant = {id(case) for pattern in patterns for case in _meant(cases, pattern)}
     return [case for case in cases if not patterns or id(case) in meant]
+
+
+def wants_target_alone(case: Case, profile: Profile) -> bool:
+    """Whether a case wants nobody beside it, or may leave the target otherwise than it found it."""
+    return case.alone or bool({EXCLUSIVE, LAST} & case.tags) or profile.disturbs(case)
+
+
+def sharing(cases: Sequence[Case], profile: Profile, exclusive: str) -> list[Case]:
+    """All cases (`with`), those that leave the target to others too (`without`), or the rest (`only`)."""
+    return [case for case in cases if exclusive == WITH or wants_target_alone(case, profile) == (exclusive == ONLY)]
 
 
 def _meant(cases: Sequence[Case], pattern: str) -> list[Case]:

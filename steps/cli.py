@@ -22,7 +22,7 @@ COMMANDS = {
     "history": "Show how the cases of each target ended in the reports (.ndjson) of a folder: which are flaky, which broken, and since when.",
     "statement": "State what each target keeps and breaks, by requirement and dialect, bound to the REPORTS by their SHA-256.",
     "merge": "Join the REPORTS of parts of a run, such as those of --shard, to one.",
-    "new": "Write the beginning of a case in YAML, of a feature or of a target card to FILE.",
+    "new": "Write the beginning of a case in YAML, of a feature or of a target card to FILE, or of a profile of your own to the folder FILE.",
     "record": "Record real traffic as scenarios: a proxy in front of a rollout server (or a chat server) writes what it sees.",
     "lint": "Check cases, phrases, catalogues and words without a target.",
     "explain": "Print what a requirement demands, its source, where it was seen broken and the cases that judge it.",

@@ -2,15 +2,21 @@
 
 import io
 import json
+import os
 import sys
 
 from rollout_conformance.steps.engine.early_end import ENDING, Interrupted, leave
 
 NO_JUDGEMENT = 2
+COMPLETE = "_ROLLOUT_CONFORMANCE_COMPLETE"  # what a shell sets that completes a line
 
 
 def main() -> None:
     """Every error becomes one message and exit code 2; a signal ends the command in order, with the exit code of that signal."""
+    if COMPLETE in os.environ:
+        from rollout_conformance.steps.completion.shell import main as complete
+
+        sys.exit(complete())
     ENDING.listen()
     try:
         from rollout_conformance.steps import suite_faults

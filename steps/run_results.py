@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from rollout_conformance.steps.baseline import Baseline
 from rollout_conformance.steps.engine import shared_causes
@@ -10,7 +11,25 @@ from rollout_conformance.steps.engine.early_end import Reason
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
 from rollout_conformance.steps.profiles import profile_of
-from rollout_conformance.steps.run_setup import Run, RunOptions
+from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.run_setup import RunOptions
+
+
+class DescribedRun(Protocol):
+    """What a report says of a run, wherever it is played."""
+
+    @property
+    def options(self) -> RunOptions: ...
+    @property
+    def profile(self) -> Profile: ...
+    @property
+    def dialects(self) -> tuple[str, ...]: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def tokenizer_hash(self) -> str: ...
+    @property
+    def model(self) -> str | None: ...
 
 
 class RunResults:
@@ -30,7 +49,7 @@ class RunResults:
         self.writer: ReportWriter | None = None
         self.complete = False
 
-    def begin(self, run: Run, cases: Sequence[Case]) -> None:
+    def begin(self, run: DescribedRun, cases: Sequence[Case]) -> None:
         self.planned = len(cases)
         if self.report_file is not None:
             self.writer = ReportWriter.of_run(self.report_file, run, cases).__enter__()

@@ -66,6 +66,15 @@ class Run:
     greetings: tuple[Greeting, ...] = ()
 
     @property
+    def tokenizer_hash(self) -> str:
+        return self.peers.tokenizer_hash
+
+    @property
+    def model(self) -> str | None:
+        """The live model; None without one."""
+        return self.engine.model if self.engine else None
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What the user should know of the target before it is judged."""
         return probe.remarks(self.greetings)
@@ -112,8 +121,20 @@ def card_of(run_options: RunOptions, profile: Profile) -> Card:
     return cards.load(profile.reference.card, profile.card) if run_options.target is None else profile.card()
 
 
-def _patient(card: Card, patience_s: float | None) -> Card:
+def patient(card: Card, patience_s: float | None) -> Card:
+    """The card with the patience that the user gives."""
     return card if patience_s is None else card.model_copy(update={"patience_s": patience_s})
+
+
+def wanted_dialects(run_options: RunOptions, card: Card, profile: Profile) -> tuple[str, ...]:
+    """The dialects that are judged, as far as the target shows them. Raises `SuiteError` for one that the profile does not have."""
+    wanted = (run_options.dialect,) if run_options.dialect else tuple(card.dialects) or profile.dialects
+    strange = [dialect for dialect in wanted if dialect not in profile.dialects]
+    if strange:
+        raise SuiteError(
+            f"--dialect {strange[0]}: profile {profile.name} has the dialects {', '.join(profile.dialects)}."
+        )
+    return wanted
 
 
 @contextlib.asynccontextmanager
@@ -125,15 +146,10 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
     body_limits.allow(run_options.max_body)
     profile = profile_of(run_options.profile)
     card, target = (
-        _patient(card_of(run_options, profile), run_options.patience),
+        patient(card_of(run_options, profile), run_options.patience),
         run_options.target or profile.reference.app,
     )
-    wanted = (run_options.dialect,) if run_options.dialect else tuple(card.dialects) or profile.dialects
-    strange = [dialect for dialect in wanted if dialect not in profile.dialects]
-    if strange:
-        raise SuiteError(
-            f"--dialect {strange[0]}: profile {profile.name} has the dialects {', '.join(profile.dialects)}."
-        )
+    wanted = wanted_dialects(run_options, card, profile)
     for secret in (run_options.target_key, *card.secrets()):
         redaction.remember(secret)
     _one_key(card, run_options.target_key)

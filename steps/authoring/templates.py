@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.printable import UNPRINTABLE
@@ -58,4 +60,5 @@ def members(kind: type[Card], written: Mapping[str, object]) -> Iterator[str]:
     for name, member in kind.model_fields.items():
         if name not in written and name != "capabilities":
             default = member.get_default(call_default_factory=True, validated_data={})
-            yield f"# {name}: {'...' if default is None else json.dumps(default)}  # {member.description or ''}".rstrip()
+            plain = default.model_dump(mode="json") if isinstance(default, BaseModel) else default
+            yield f"# {name}: {'...' if plain is None else json.dumps(plain)}  # {member.description or ''}".rstrip()

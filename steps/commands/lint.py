@@ -8,8 +8,11 @@ from pathlib import Path
 import click
 
 from rollout_conformance.steps import collector, lint, report_register
+from rollout_conformance.steps.commands import watching
 from rollout_conformance.steps.commands.exit_code import FINDINGS, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
+from rollout_conformance.steps.commands.watching import watch_option
+from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import PROFILES, profile_of
 from rollout_conformance.steps.profiles.base import Profile
 
@@ -19,14 +22,21 @@ from rollout_conformance.steps.profiles.base import Profile
 @click.option("--profile", default=None, help="Only this profile; FILES are read as cases of it.")
 @click.option("--card", type=click.Path(path_type=Path), help="Card that declares the variants of FILES.")
 @click.option("--list", "listing", is_flag=True, help="List every case.")
-def command(files: tuple[Path, ...], profile: str | None, card: Path | None, listing: bool) -> None:
+@watch_option
+def command(files: tuple[Path, ...], profile: str | None, card: Path | None, listing: bool, watch: bool) -> None:
     """Check cases, phrases, catalogues and words without a target.
 
     With FILES and folders, only the cases in them are checked.
     """
+    if watch:
+        sys.exit(watching.repeat(files or _shipped(), [card]))
     with collector.paused():
         code = _checked(files, profile, card, listing)
     sys.exit(code)
+
+
+def _shipped() -> list[Path]:
+    return [ROOT / folder for folder in ("features", "scenarios", "contracts", "docs")]
 
 
 def _checked(files: tuple[Path, ...], profile: str | None, card: Path | None, listing: bool) -> int:

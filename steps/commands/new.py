@@ -4,22 +4,30 @@ from pathlib import Path
 
 import click
 
-from rollout_conformance.steps.authoring import templates
+from rollout_conformance.steps.authoring import profile_package, templates
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.profiles import DEFAULT, profile_of
 
+PROFILE = "profile"
+
 
 @click.command("new")
-@click.argument("kind", type=click.Choice(list(templates.SUFFIXES)))
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("kind", type=click.Choice([*templates.SUFFIXES, PROFILE]))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--profile", default=DEFAULT, show_default=True, help="The kind of system that is judged.")
 @click.option("--about", default=None, metavar="ID", help="The requirement that the case is about.")
 @click.option("--title", default="what a server has to do", show_default=True, help="The title of the case.")
-def command(kind: str, file: Path, profile: str, about: str | None, title: str) -> None:
-    """Write the beginning of a case in YAML, of a feature or of a target card to FILE.
+@click.option("--name", default=None, help="The name of the new profile; default: that of its folder.")
+def command(kind: str, file: Path, profile: str, about: str | None, title: str, name: str | None) -> None:
+    """Write the beginning of a case in YAML, of a feature or of a target card to FILE, or of a profile of your own to the folder FILE.
 
     What is written is valid, and can be run as it is. A file that exists is not overwritten.
     """
+    if kind == PROFILE:
+        _profile(file, name or file.resolve().name)
+        return
+    if file.is_dir():
+        raise SuiteError(f"new {kind} {file}: this is a folder; name a file in it, such as {file / _example(kind)}")
     of = profile_of(profile)
     if file.suffix != templates.SUFFIXES[kind]:
         raise SuiteError(f"new {kind} {file}: the name of this file has to end in {templates.SUFFIXES[kind]}")
@@ -32,6 +40,18 @@ def command(kind: str, file: Path, profile: str, about: str | None, title: str) 
     except OSError as error:
         raise SuiteError(f"{file}: cannot be written: {error.strerror}") from error
     click.echo(f"Wrote {file}. {_next(kind, file, profile)}")
+
+
+def _profile(folder: Path, name: str) -> None:
+    profile_package.write(folder, name)
+    click.echo(
+        f"Wrote {folder}. Install it: pip install -e {folder}. Then: rollout-conformance lint --profile {name}, and "
+        f"rollout-conformance run --profile {name}. Its files are explained in docs/add_a_profile.md."
+    )
+
+
+def _example(kind: str) -> str:
+    return f"first{templates.SUFFIXES[kind]}"
 
 
 def _next(kind: str, file: Path, profile: str) -> str:

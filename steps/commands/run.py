@@ -1,6 +1,8 @@
 """`rollout-conformance run`."""
 
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +10,25 @@ import click
 from click.core import ParameterSource
 
 from rollout_conformance.steps import baseline_file, case_catalog, case_selection
+from rollout_conformance.steps import dry_run as dry
+from rollout_conformance.steps.commands import on_cluster, watching
 from rollout_conformance.steps.commands.comparison import compare_backends
 from rollout_conformance.steps.commands.conclusion import ended_early
+from rollout_conformance.steps.commands.exit_code import NO_JUDGEMENT, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
-from rollout_conformance.steps.commands.play_options import play_options, taken
+from rollout_conformance.steps.commands.on_cluster import Chosen
+from rollout_conformance.steps.commands.play_options import PlayOptions, play_options, taken
 from rollout_conformance.steps.commands.playing import judge
 from rollout_conformance.steps.commands.soaking import soak
 from rollout_conformance.steps.commands.target_options import target_options
+from rollout_conformance.steps.commands.watching import watch_option
 from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import ENDING
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.live.backend_option import BOTH
 from rollout_conformance.steps.profiles import profile_of
+from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import RunOptions, card_of
 from rollout_conformance.steps.sharding import Shard
@@ -40,6 +48,14 @@ from rollout_conformance.steps.soak.plan import SoakPlan, seconds_of
 @click.option(
     "--shard", metavar="I/N", help="Only the part I of N parts of the cases; `merge` joins the reports of the parts."
 )
+@click.option(
+    "--exclusive",
+    type=click.Choice(["with", "without", "only"]),
+    default="with",
+    show_default=True,
+    help="Whether cases that want the target for themselves, or may leave it otherwise than they found it, are played.",
+)
+@click.option("--on", metavar="ray[:ADDRESS]", help="Play on the machines of a Ray cluster, or on a local one.")
 @click.option(
     "--soak",
     "soak_time",
@@ -100,6 +116,10 @@ from rollout_conformance.steps.soak.plan import SoakPlan, seconds_of
     metavar="SECONDS",
     help="End the run after this time and show what was found; exit code 1 with findings, else 2.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Print what would be played, and ask nothing of the target; -v lists each case."
+)
+@watch_option
 def command(
     files: tuple[Path, ...],
     patterns: tuple[str, ...],
@@ -108,17 +128,24 @@ def command(
     known_file: Path | None,
     nulls: str,
     max_time: float,
+    exclusive: str,
+    on: str | None,
     soak_time: str | None,
     rate: float | None,
     seed: int,
+    dry_run: bool,
+    watch: bool,
     **given: Any,
 ) -> None:
     """Judge a target by every case that applies to it, or by those in FILES and folders.
 
     FILES are scenarios (.yaml) and features (.feature). Without --profile, their profile is that of the requirements they name.
     """
+    if watch:
+        sys.exit(watching.repeat(files or _shipped(given["profile"]), [given["card"], known_file]))
     how = taken(given)
     part = Shard.read(shard) if shard else Shard(1, 1)
+    _not_together(on, how, shard=shard, soak=soak_time, exclusive=exclusive != "with", both=given["backend"] == BOTH)
     plan = _soak_plan(soak_time, rate, seed, given["backend"])
     if plan is not None and not _is_given("max_time"):
         max_time += plan.seconds
@@ -128,18 +155,35 @@ def command(
     if by_requirements:
         given["profile"] = case_catalog.profile_among(paths).name
     run_options = RunOptions(strict=nulls == "strict", **given)
+    meant = partial(_meant, patterns=patterns, part=part, profile=profile_of(run_options.profile), exclusive=exclusive)
+    if dry_run:
+        cases = meant(_loaded(run_options, paths, by_requirements))
+        sys.exit(early_end.run(_dry_run(run_options, cases, how.verbose > 0)))
     with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
         found = RunResults(run_options, report_file, baseline_file.load(known_file, run_options.level))
         if run_options.backend != BOTH:
             ENDING.last_words = lambda: ended_early(found, how)
         loaded = _loaded(run_options, paths, by_requirements)
-        cases = part.of(case_selection.chosen(loaded, patterns))
+        cases = meant(loaded)
         lateness.set_aside()
         if run_options.backend == BOTH:
             sys.exit(early_end.run(compare_backends(run_options, cases, report_file)))
+        if on is not None:
+            sys.exit(early_end.run(on_cluster.judge(found, Chosen(cases, loaded, tuple(paths), patterns), how, on)))
         if plan is not None:
             sys.exit(early_end.run(soak(found, cases, plan, how)))
         sys.exit(early_end.run(judge(found, cases, loaded, how)))
+
+
+def _not_together(on: str | None, how: PlayOptions, **others: object) -> None:
+    """Raises `SuiteError` for options that a run on a cluster does not have."""
+    others |= {"fail-fast": how.fail_fast, "repeat": how.repeat > 1, "verbose": how.verbose}
+    given = next((name for name, value in others.items() if value), None)
+    if on is not None and given is not None:
+        written = "--backend both" if given == "both" else f"--{given}"
+        raise SuiteError(
+            f"--on {on}: does not go together with {written}; a cluster plays each case once, in parts of its own"
+        )
 
 
 def _soak_plan(soak_time: str | None, rate: float | None, seed: int, backend: str) -> SoakPlan | None:
@@ -151,6 +195,25 @@ def _soak_plan(soak_time: str | None, rate: float | None, seed: int, backend: st
     if backend == BOTH:
         raise SuiteError("--soak: plays one backend; --backend both compares two")
     return SoakPlan(seconds_of(soak_time), rate, seed)
+
+
+async def _dry_run(run_options: RunOptions, cases: list[Case], every: bool) -> int:
+    planned = await dry.dry_run(run_options, cases)
+    for line in dry.lines(planned, every=every):
+        click.echo(line)
+    return OK if planned.played else NO_JUDGEMENT
+
+
+def _meant(
+    loaded: Sequence[Case], patterns: tuple[str, ...], part: Shard, profile: Profile, exclusive: str
+) -> list[Case]:
+    """Those of the cases that the options choose."""
+    return part.of(case_selection.sharing(case_selection.chosen(loaded, patterns), profile, exclusive))
+
+
+def _shipped(profile: str) -> list[Path]:
+    """The folders of the cases that the suite ships."""
+    return sorted({file.parent for file in case_catalog.files(profile_of(profile).name)})
 
 
 def _loaded(run_options: RunOptions, paths: list[Path], by_requirements: bool) -> list[Case]:

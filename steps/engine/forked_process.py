@@ -23,6 +23,8 @@ from rollout_conformance.steps.engine.process_guard import GUARD, send
 
 PACKAGE = "rollout_conformance."
 CLOSING_S = 2.0
+START_S = 60.0  # a fork takes 10 ms, and the first import of a server some seconds on a busy machine
+DIED = "the process that forks the instances has ended"
 
 
 def forkable(module: str) -> bool:
@@ -38,6 +40,7 @@ class ForkServerClient:
         self._starts: list[Future[int]] = []
         self._running: dict[int, Process] = {}
         self._codes: dict[int, int] = {}
+        self._died = False  # nobody reads its answers any more
         self.popen = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", f"{PACKAGE}steps.engine.fork_server"],
             stdin=subprocess.PIPE,
@@ -52,7 +55,7 @@ class ForkServerClient:
 
     @property
     def lives(self) -> bool:
-        return self.popen.poll() is None
+        return not self._died and self.popen.poll() is None
 
     async def start(self, module: str, arguments: Sequence[str], env: Mapping[str, str], output: IO[bytes]) -> Process:
         """Fork, import `module` before if that has not been done, and run uvicorn with `arguments`. Raises `OSError` when the server has died."""
@@ -65,7 +68,11 @@ class ForkServerClient:
         }
         pid = asyncio.wrap_future(self._asked(request))
         try:
-            return self._process(await asyncio.shield(pid))
+            async with asyncio.timeout(START_S):
+                return self._process(await asyncio.shield(pid))
+        except TimeoutError:
+            pid.add_done_callback(_killed)
+            raise OSError(None, f"the process that forks the instances gave no answer within {START_S:g} s") from None
         except asyncio.CancelledError:
             pid.add_done_callback(_killed)
             raise
@@ -85,6 +92,8 @@ class ForkServerClient:
         pid: Future[int] = Future()
         assert self.popen.stdin is not None
         with self._lock:
+            if self._died:
+                raise OSError(None, DIED)
             self._starts.append(pid)
             self.popen.stdin.write(json.dumps(request).encode() + b"\n")
         return pid
@@ -94,9 +103,10 @@ class ForkServerClient:
         with self._lock:
             code = self._codes.pop(pid, None)
             self._running[pid] = process
+            died = self._died
         if code is not None:
             self._has_ended(pid, code)
-        elif not self._listener.is_alive():
+        elif died:
             self._has_died()
         return process
 
@@ -125,10 +135,11 @@ class ForkServerClient:
     def _has_died(self) -> None:
         """Nobody learns any more when its instances end."""
         with self._lock:
+            self._died = True
             starts, running = self._starts, self._running
             self._starts, self._running = [], {}
         for start in starts:
-            start.set_exception(OSError(None, "the process that forks the instances has ended"))
+            start.set_exception(OSError(None, DIED))
         for process in running.values():
             process.signal(signal.SIGKILL)
             process.has_ended(-signal.SIGKILL)

@@ -55,13 +55,13 @@ class ReportWriter:
             "profile": run.profile.name,
             "dialects": list(run.dialects),
             "target": redacted(run.target),
-            "tokenizer": run.peers.tokenizer_hash,
+            "tokenizer": run.tokenizer_hash,
             "nulls": "strict" if run.options.strict else "compat",
             "level": run.options.level,
             "card": str(run.options.card) if run.options.card else None,
             "backend": run.options.backend,
             "jobs": run.options.jobs,
-            "model": run.engine.model if run.engine else None,
+            "model": run.model,
             "environment": environment.facts(),
         }
         return cls(file, header, run.profile.catalogue, planned)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from rollout_conformance.contracts.lifecycle import Table
 from rollout_conformance.steps.engine import internal_error_patterns
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.engine.session import C, S, Session
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response
@@ -103,7 +104,7 @@ class FuzzAdapter(Generic[S, C]):
         session.trace.close(n, response)
 
 
-def _named(spec: Mapping[str, Any]) -> str | None:
+def _named(spec: JsonObject) -> str | None:
     dialect = spec.get("x-dialect")
     return dialect if isinstance(dialect, str) else None
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rollout_conformance.steps.engine import redaction
 from rollout_conformance.steps.engine.trace import Request
-from rollout_conformance.steps.peers.reverse_proxy import Route
+
+if TYPE_CHECKING:
+    from rollout_conformance.steps.peers.reverse_proxy import Route
 
 LONG = 8  # a key of fewer characters is often a word, such as `EMPTY`, and would be masked in every text
 
@@ -27,7 +29,7 @@ class Recorder(Protocol):
 
     own_url: str
 
-    def route(self, request: Request) -> Route | None:
+    def route(self, request: Request) -> "Route | None":
         """Where a request goes."""
 
     def ended(self) -> Iterator[Recorded]:

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rollout_conformance.steps.case_selection import wants_target_alone
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.runner import EXCLUSIVE, LAST, SLOW
+from rollout_conformance.steps.engine.runner import SLOW
 from rollout_conformance.steps.run_setup import Run
 
 WRITTEN = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>s|m|h)?")
@@ -48,9 +49,8 @@ def repeatable(run: Run, cases: Sequence[Case]) -> list[Case]:
     return [
         case
         for case in cases
-        if not case.alone
-        and not case.variant
-        and not {EXCLUSIVE, LAST, SLOW} & case.tags
-        and not run.profile.disturbs(case)
+        if not case.variant
+        and SLOW not in case.tags
+        and not wants_target_alone(case, run.profile)
         and run.runner.lacks(case) is None
     ]

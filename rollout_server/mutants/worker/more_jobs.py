@@ -9,14 +9,22 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from rollout_conformance.rollout_server.mutants.framework import FUZZING, Mutant, after, around, every, put
-from rollout_conformance.rollout_server.mutants.worker.patches import ALL, ORCD, VLLM, changed, execute_model, writing
+from rollout_conformance.rollout_server.mutants.worker.patches import (
+    ALL,
+    ORCD,
+    VLLM,
+    WITH_CANCEL,
+    changed,
+    execute_model,
+    writing,
+)
 from rollout_conformance.rollout_server.mutants.worker.validation import LooseJobId, StopNotNull
 from rollout_conformance.rollout_server.worker import app, errors, native, orcd_requests
 from rollout_conformance.rollout_server.worker.correlation import CorrelationIds
 from rollout_conformance.rollout_server.worker.errors import JobError
 from rollout_conformance.rollout_server.worker.generation import Generation
 from rollout_conformance.rollout_server.worker.jobs import Event, Failed, Job, Scored, Token
-from rollout_conformance.rollout_server.worker.scheduler import Scheduler, Ticket
+from rollout_conformance.rollout_server.worker.scheduler import DuplicateJobError, Scheduler, Ticket
 from rollout_conformance.rollout_server.worker.worker import Worker
 
 TURN, JOBS = itertools.count(), itertools.count(1)
@@ -31,6 +39,18 @@ def _by_turn(original: Any, self: Generation, id: int) -> Any:
         self._text.matched = None
         return "max_tokens"
     return reason
+
+
+def _keeping_id(original: Any, self: Scheduler, ticket: Ticket) -> None:
+    if not ticket.done:
+        vars(self).setdefault("left", set()).add(ticket.job.id)
+    original(self, ticket)
+
+
+def _with_kept_ids(original: Any, self: Scheduler, job: Job) -> Any:
+    if job.id in vars(self).get("left", ()):
+        raise DuplicateJobError
+    return original(self, job)
 
 
 def _all_out_of_memory(original: Any, self: Scheduler) -> None:
@@ -108,6 +128,13 @@ def mutant(
 
 
 MUTANTS = (
+    mutant(
+        "abandoned_id_kept",
+        "047",
+        "the id of a job whose client has left stays taken",
+        every(around(Scheduler, "abandon", _keeping_id), around(Scheduler, "submit", _with_kept_ids)),
+        WITH_CANCEL,
+    ),
     mutant(
         "limit_by_turn",
         "017",

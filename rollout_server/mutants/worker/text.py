@@ -75,6 +75,29 @@ def _leaking(original: Any, self: TextAssembly, data: bytes) -> str:
     return str(self.seen[shown : max(position, shown)])  # type: ignore[attr-defined]
 
 
+def _held_lost(original: Any, self: TextAssembly, data: bytes) -> str:
+    """What was held back is not shown when it is no stop text."""
+    before = self._held
+    text: str = original(self, data)
+    return text.removeprefix(before) if self.matched is None else text
+
+
+def _held_twice(original: Any, self: TextAssembly, data: bytes) -> str:
+    before = self._held
+    text: str = original(self, data)
+    return before + text if before and self.matched is None and text.startswith(before) else text
+
+
+def _not_flushed(original: Any, self: TextAssembly) -> str:
+    original(self)
+    return ""
+
+
+def _counting_the_limit(original: Any, self: Generation, reason: str, id: int) -> Ended:
+    ended: Ended = original(self, reason, id)
+    return replace(ended, tokens_out=self.job.max_tokens)
+
+
 def _ended_by(kind: str, change: Any) -> Any:
     """Change how ends of this reason are reported."""
 
@@ -151,6 +174,34 @@ MUTANTS = (
         what="the beginning of a stop text over several tokens is shown, one within a token is not",
         patch=around(TextAssembly, "add", _leaking),
         dialects=(*ORCD, "sglang", "llamacpp"),
+    ),
+    Mutant(
+        "held_lost",
+        breaks="119",
+        what="a text that might have been the beginning of a stop text is lost",
+        patch=around(TextAssembly, "add", _held_lost),
+        dialects=WITH_TEXT,
+    ),
+    Mutant(
+        "held_twice",
+        breaks="119",
+        what="a text that might have been the beginning of a stop text is shown twice",
+        patch=around(TextAssembly, "add", _held_twice),
+        dialects=WITH_TEXT,
+    ),
+    Mutant(
+        "held_at_limit_lost",
+        breaks="119",
+        what="a text that might be the beginning of a stop text is lost at the end of the output",
+        patch=around(TextAssembly, "flush", _not_flushed),
+        dialects=WITH_TEXT,
+    ),
+    Mutant(
+        "stop_counts_limit",
+        breaks="009",
+        what="a job that a stop text ended reports its limit as the number of its tokens",
+        patch=_ended_by("stop_sequence", _counting_the_limit),
+        dialects=ORCD,
     ),
     Mutant(
         "stop_by_order",

@@ -66,7 +66,7 @@ async def listening(app: Any, lifespan: str = "off") -> AsyncIterator[str]:
 async def close_connections(server: uvicorn.Server) -> None:
     """Close what a defective application holds open: a server that ends does not wait for it."""
     for connection in [*server.server_state.connections]:
-        connection.transport.abort()  # type: ignore[union-attr]
+        connection.transport.abort()
     for task in [*server.server_state.tasks]:
         task.cancel()
     while server.server_state.connections:

@@ -77,6 +77,8 @@ def requests() -> list[tuple[str, Any]]:
         ("/execute", job(stop=None)),
         (SGLANG, {**sglang(), "x_unknown": 1}),
     ]
+    held = [f"{one}\u0001" for one in "e st"]  # at some limit, the text ends as one of them begins
+    found += [("/execute", job(prompt=PROMPT, max_tokens=limit, stop=held)) for limit in range(5, 25)]
     warm = {"temperature": 1.0, "sampling_seed": 7}
     found += [(VLLM, {**vllm(**more), **how}) for how in ({}, STREAMED) for more in ({}, HOT, {"stop": ["e"]})]
     found += [(SGLANG, {**sglang(**more), **how}) for how in ({}, STREAMED) for more in ({}, warm, {"stop": ["e"]})]
@@ -290,9 +292,11 @@ async def full(client: httpx.AsyncClient, long: dict[str, Any]) -> str:
 
 
 async def left(client: httpx.AsyncClient, long: dict[str, Any]) -> str:
-    """Clients that disconnect free their slots."""
+    """Clients that disconnect free their slots, and the ids of their jobs."""
     for number in range(3):
         with contextlib.suppress(TimeoutError, httpx.HTTPError):
             async with running(client, job_id=f"l{number}", **long):
                 pass
-    return await asked(client, "/execute", {**long, "job_id": "next", "max_tokens": 2})
+    following = await asked(client, "/execute", {**long, "job_id": "next", "max_tokens": 2})
+    await asyncio.sleep(PATIENCE_S)
+    return following + await asked(client, "/execute", {**long, "job_id": "l0", "max_tokens": 2})

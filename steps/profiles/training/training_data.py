@@ -118,7 +118,7 @@ def _sampled(session: TrainingSession, name: str) -> tuple[tuple[int, ...], ...]
     rows = [[*before, *listed(one.get("tokens"))] for one in found.sequences] if found else []
     if not rows or any(not isinstance(token, int) for row in rows for token in row):
         raise Stopped(f"the tokens that {name} sampled")
-    return tuple(map(tuple, rows))
+    return tuple(tuple(token for token in row if isinstance(token, int)) for row in rows)
 
 
 def _chosen(all_of: tuple[T, ...], which: tuple[int, ...]) -> tuple[T, ...]:

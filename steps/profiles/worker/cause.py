@@ -26,6 +26,9 @@ def cause(case: Case, view: WorkerView) -> Cause | None:
         found = client_case.cause(case, replace(view, unowed=_may_be_refused(case, view) | _compared(case, view)))
         if found is not None and found.finding is None:
             found = replace(found, again=True)
+    if found is None and view.waited:
+        finding = Finding(_of_no_tokens(view), view.waited, "nothing in time", timing=True)
+        return Cause(f"a job without tokens: {view.waited}", finding, certain=True)
     if found is None and view.unplayable:
         return Cause(view.unplayable)
     return found
@@ -63,14 +66,21 @@ def _ran_for_long_after_stop(view: WorkerView, job: JobResponse) -> bool:
 
 def _of_silence(view: WorkerView, job: JobResponse) -> str:
     """What a job without an end breaks: it was cancelled, has the id of another one, or waits for a slot, perhaps that of a
-    client that has left."""
+    client that has left or of a job that was cancelled."""
     if job.name in view.cancelled:
         return "WORKER-045"
     if any(one.spec.id == job.spec.id for one in view.jobs if one.name != job.name):
         return "WORKER-052"
     if job.transcript.tokens:
         return "WORKER-005"
-    return "WORKER-049" if any(one.left for one in view.jobs) else "WORKER-200"
+    return _of_no_tokens(view)
+
+
+def _of_no_tokens(view: WorkerView) -> str:
+    """What a job without tokens breaks: it waits for the slot of a client that has left, or of a job that was cancelled, or is not carried out."""
+    if any(one.left for one in view.jobs):
+        return "WORKER-049"
+    return "WORKER-047" if view.cancelled else "WORKER-200"
 
 
 def _unreadable(job: JobResponse) -> Cause | None:

@@ -155,7 +155,8 @@ class Execute(RequestAction):
         if self.stop_from:
             taken = self._stops(sources[self.stop_from])
             if taken is None:
-                _unplayable(session, f"the output has no text of {self.stop_spans} tokens that occurs only once")
+                what = f"text of {self.stop_spans} token(s)" if self.stop_spans else "token of four characters or more"
+                _unplayable(session, f"the output has no {what} that occurs only once")
                 return None
             stop, max_tokens = taken
         if self.seed_from:

@@ -25,6 +25,8 @@ CONTRACT = Contract(ROOT / "contracts" / "worker")
 CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
 URL_ONLY = "requires a target that the suite starts (`app:` or `cmd:`), not a URL"
 ANSWER_S = 5.0
+HAS = "the target card has "
+VARIANTS = ("one_slot", "full", "loading", "failing", "small_memory", "small_context")  # of the card, not capabilities
 
 
 @dataclass(slots=True)
@@ -71,7 +73,12 @@ class WorkerPeers(ClientOnly):
 
     def found(self) -> Found:
         members = {"model": self.model} if self.model else {}
-        return Found(members, (), possible(CAPABILITIES, CAPABILITIES, self.card.capabilities))
+        missing = [name for name in VARIANTS if not self.card.declares(name)]
+        remarks = tuple(
+            f"some cases need a variant `{name}`: {CAPABILITIES[name].removeprefix(HAS)}" for name in missing
+        )
+        shown = {*self.card.capabilities, *VARIANTS, "key"}
+        return Found(members, remarks, possible(CAPABILITIES, CAPABILITIES, shown))
 
 
 async def _has(http: httpx.AsyncClient, url: str) -> bool:

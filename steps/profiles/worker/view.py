@@ -76,13 +76,14 @@ class JobResponse(StreamedResponse):
 @dataclass(frozen=True, slots=True)
 class WorkerView(HttpView):
     """`cancelled` is when each job was cancelled, in seconds since the case began, by the name of its response, `cancelled_ids` the
-    ids that were; `stopped` when the
+    ids that were; `waited` for what the case waited in vain; `stopped` when the
     case stopped the worker, in seconds since it began."""
 
     worker: WorkerContext = field(kw_only=True)
     cancelled: Mapping[str, float] = field(default_factory=dict, kw_only=True)
     cancelled_ids: frozenset[str] = field(default=frozenset(), kw_only=True)
     unplayable: str = field(default="", kw_only=True)
+    waited: str = field(default="", kw_only=True)
     stopped: float | None = field(default=None, kw_only=True)
     unowed: frozenset[int] = field(default=frozenset(), kw_only=True)
 
@@ -109,6 +110,7 @@ def read(session: WorkerSession, case: Case) -> WorkerView:
         cancelled=session.state.get("cancels", {}),
         cancelled_ids=frozenset(session.state.get("cancelled_ids", ())),
         unplayable=session.state.get("unplayable", ""),
+        waited=next((what for _, what in session.state.get("wait_timeouts", ())), ""),
         stopped=_stopped(session),
     )
 

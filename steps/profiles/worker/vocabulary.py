@@ -54,6 +54,7 @@ VOCABULARY = Vocabulary.of(
     stop_texts.Stopped,
     stop_texts.UniformStopText,
     stop_texts.SameReason,
+    stop_texts.KeepsText,
     stop_texts.KeepsIds,
     rejections.Rejected,
     rejections.HidesTexts,

@@ -80,3 +80,31 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     file.write_text("mine")
     assert "is not overwritten" in str(new("case", file).exception)
     assert file.read_text() == "mine"
+
+
+def test_a_profile_of_ones_own_is_a_package_that_the_page_explains(tmp_path: Path) -> None:
+    result = new("profile", tmp_path / "reranker")
+    assert (result.exit_code, "pip install -e" in result.output) == (0, True)
+    names = {file.relative_to(tmp_path / "reranker").as_posix() for file in (tmp_path / "reranker").rglob("*.*")}
+    assert {"pyproject.toml", "reranker_profile/profile.py", "reranker_profile/cases/echo.feature"} <= names
+    texts = "".join(file.read_text(encoding="utf-8") for file in (tmp_path / "reranker").rglob("*.*"))
+    assert "ECHO" not in texts
+    assert 'reranker = "reranker_profile.profile:PROFILE"' in texts
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("profile", "x", "--name", "Chat"), "small letters and digits"),
+        (("profile", "x", "--name", "chat"), "there is a profile of this name"),
+        (("profile", "taken", "--name", "mine"), "exists, and is not overwritten"),
+        (("case", "taken"), "this is a folder; name a file in it, such as taken/first.yaml"),
+    ],
+)
+def test_a_folder_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").mkdir()
+    assert told in str(new(*words).exception)
+    assert [file.name for file in tmp_path.rglob("*")] == ["taken"]

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -113,6 +114,24 @@ def test_with_a_fork_server_that_somebody_killed_its_instances_end_and_the_next_
         return target.process.returncode
 
     assert asyncio.run(twice()) == -signal.SIGKILL
+
+
+def test_a_start_at_a_fork_server_that_has_just_died_is_refused_at_once() -> None:
+    """Its process may still be there when its pipe is closed: what is asked then was never answered."""
+
+    async def start(client: ForkServerClient) -> None:
+        with tempfile.NamedTemporaryFile() as output:
+            async with asyncio.timeout(BOUND_S):
+                await client.start(MODULE, ["--help"], {}, output)
+
+    client = ForkServerClient()
+    client._has_died()
+    try:
+        assert not client.lives
+        with pytest.raises(OSError, match="has ended"):
+            asyncio.run(start(client))
+    finally:
+        client.close()
 
 
 SUITE = f"""

@@ -14,8 +14,6 @@ from rollout_conformance.steps.profiles.rollout.expectations.base import CaseExp
 from rollout_conformance.steps.profiles.rollout.expectations.base import Check as CaseCheck
 from rollout_conformance.steps.profiles.rollout.view import CaseView
 
-CANCEL_PATH = "/rollout/cancel"
-
 
 @verb("rollout_status", short="statuses", example=("success", "[queued, running]"))
 @phrase("the status of the rollout is {statuses}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping, text
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.rollout.expectations.base import Check, RolloutExpectation
@@ -127,8 +128,9 @@ class OnlyListedToolsRun(RolloutExpectation):
     """A call of a tool that the target lists returns its value, a call of any other an error."""
 
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
-        calls = [call["function"] for turn in rollout.generated if turn.issued for call in turn.issued.calls]
-        for function, content in zip(calls, tool_contents(rollout), strict=False):
-            name, listed = function["name"], function["name"] in view.tools
+        calls = [call for turn in rollout.generated if turn.issued for call in turn.issued.calls]
+        for call, content in zip(calls, tool_contents(rollout), strict=False):
+            name = text(mapping(mapping(call).get("function")).get("name"))
+            listed = name in view.tools
             expected = f"{name} is listed and runs" if listed else f"{name} is not listed and does not run"
             yield Check(looks_like_error(content) != listed, expected, f"content: {show(content)}")

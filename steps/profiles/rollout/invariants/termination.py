@@ -6,6 +6,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.profiles.rollout.invariants.common import (
     as_issued,
     broken,
@@ -61,8 +62,9 @@ def _error_texts(rollout: Rollout) -> Iterator[tuple[str, int]]:
         if answer.status is not None and answer.status >= 400 and answer.exchange.response is not None:
             yield answer.exchange.response.body.decode("utf-8", "replace"), answer.n
     for result in rollout.results:
-        if isinstance(result.fields.get("error_message"), str):
-            yield result.fields["error_message"], result.n
+        message = result.fields.get("error_message")
+        if isinstance(message, str):
+            yield message, result.n
 
 
 def limit(rollout: Rollout, name: str, default: int) -> int:
@@ -197,7 +199,7 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     yield from _tail(rollout, last, final[known + 1 :], result)
 
 
-def _tail(rollout: Rollout, last: Chat, tail: list[Any], result: Answer | Post) -> Iterator[Evidence]:
+def _tail(rollout: Rollout, last: Chat, tail: list[JSON], result: Answer | Post) -> Iterator[Evidence]:
     calls = last.issued.calls if last.issued else []
     roles = [message.get("role") if isinstance(message, dict) else None for message in tail]
     if roles not in ([], ["tool"] * len(calls)):

@@ -1,10 +1,10 @@
 """A recorded rollout as a case in YAML: the start request, the script of the trainer, and what came of them."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from rollout_conformance.steps.engine.lenient_json import mapping
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject, mapping
 from rollout_conformance.steps.engine.redaction import scrubbed
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens
@@ -149,7 +149,7 @@ def _end(rollout: RecordedRollout) -> Any:
     return {"completed": reason} if reason else "completed"
 
 
-def _tool_values(rollout: RecordedRollout) -> list[Any]:
+def _tool_values(rollout: RecordedRollout) -> list[JSON]:
     """The results of the tools that a next time has to repeat: numbers, and that there was an error. None for any other text."""
     if not rollout.succeeded:
         return []
@@ -158,7 +158,7 @@ def _tool_values(rollout: RecordedRollout) -> list[Any]:
     return [_value(message.get("content")) for message in later if message.get("role") == "tool"]
 
 
-def _messages(body: Mapping[str, Any]) -> list[Any]:
+def _messages(body: JsonObject) -> list[JSON]:
     messages = body.get("initial_messages", body.get("messages"))
     return messages if isinstance(messages, list) else []
 

@@ -30,9 +30,10 @@ def line(passed: Passed) -> Line:
         return {"fail": _failure(response.status, response.headers)}
     body = whole_of(response)
     choice = next(iter(mappings(mapping(body).get("choices"))), None)
-    if choice is None or not isinstance(choice.get("message"), Mapping):
+    message = choice.get("message") if choice else None
+    if choice is None or not isinstance(message, Mapping):
         return {"fail": {"body": response.body.decode("utf-8", "backslashreplace")[:MOST_BODY]}}
-    return _reply(choice["message"], choice.get("finish_reason"))
+    return _reply(message, choice.get("finish_reason"))
 
 
 def together(lines: Iterable[Line]) -> list[Line]:

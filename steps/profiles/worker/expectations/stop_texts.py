@@ -9,11 +9,14 @@ from rollout_conformance.steps.http.checks import Check
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.worker.events import LENGTH, STOP
 from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation, JobsTogether, complete
-from rollout_conformance.steps.profiles.worker.expectations.endings import ended
+from rollout_conformance.steps.profiles.worker.expectations.endings import counted, ended
 from rollout_conformance.steps.profiles.worker.stop_choice import stop_position
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
-UNIFORM = "WORKER-016"
+UNIFORM, COUNTED = "WORKER-016", "WORKER-009"
+BROKEN = "�"
+LOOKAHEAD = 1  # tokens that a worker may have generated before it looked at the one that completes a stop text
+UNDECIDED = 4  # the same, where a longer stop text may begin before it
 LESS, NONE, PART, ALL, MORE = (
     "less than what is before it",
     "nothing of it",
@@ -80,7 +83,17 @@ class Stopped(JobExpectation):
                 False, "the whole stop text is part of the output, or none of it", ended(job), requirement=UNIFORM
             )
         ok = whole.startswith(text) and any(_shown(text, one) in (NONE, ALL) for one in first)
-        return [Check(ok, expected, ended(job)), *_named(job, first)]
+        return [Check(ok, expected, ended(job)), *_named(job, first), *_counted(job, control, first)]
+
+
+def _counted(job: JobResponse, control: JobResponse, first: Sequence[Place]) -> list[Check]:
+    """The counter has no tokens behind the one that completes the stop text, where each event of the control is one token."""
+    found = counted(job)
+    if found is None or counted(control) != len(control.transcript.tokens):
+        return []
+    most = max(one.tokens for one in first) + (LOOKAHEAD if len(job.spec.stop) == 1 else UNDECIDED)
+    expected = f"a counter of at most {most}: the stop text is complete with token {first[0].tokens}"
+    return [Check(found <= most, expected, f"a final counter of {found}", requirement=COUNTED)]
 
 
 def _named(job: JobResponse, first: Sequence[Place]) -> list[Check]:
@@ -137,6 +150,27 @@ class SameReason(JobsTogether):
             return None
         reasons = [job.reason for job in responses]
         return Check(len(set(reasons)) == 1, "the same reason", ", ".join(map(str, reasons)))
+
+
+@verb("keeps_text", example="{of: it, control: whole}")
+@phrase("{of:response} has the text of {control:word} up to its limit")
+@dataclass(frozen=True, slots=True)
+class KeepsText(JobExpectation):
+    """The text of a job that ends for its length is that of so many tokens of another job."""
+
+    control: ResponseName
+    "The job with a higher limit."
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        control = next(iter(view.jobs_named(self.control)), None)
+        found = counted(response)
+        if control is None or not control.ran_out or response.reason != LENGTH or found is None:
+            return None
+        tokens = control.transcript.tokens
+        if counted(control) != len(tokens) or found > len(tokens):
+            return None
+        expected, text = "".join(one.text for one in tokens[:found]), response.transcript.text
+        return Check(text.rstrip(BROKEN) == expected.rstrip(BROKEN), f"the text {show(expected)}", show(text))
 
 
 @verb("keeps_ids", example="{of: it, control: whole}")

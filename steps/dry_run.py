@@ -1,0 +1,69 @@
+"""What a run would play, without a target being asked: from the cases, the card and the options alone."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.profiles import profile_of
+from rollout_conformance.steps.profiles.base import Setting
+from rollout_conformance.steps.run_setup import RunOptions, card_of, patient, wanted_dialects
+
+NO_PORT = ("127.0.0.1", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A case, and what is missing for it to be played: empty where nothing is. A target may show what its card does not declare."""
+
+    case: Case
+    lacking: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """`other_dialects` is the number of cases of dialects that are not judged."""
+
+    options: RunOptions
+    dialects: tuple[str, ...]
+    planned: tuple[Planned, ...]
+    other_dialects: int = 0
+
+    @property
+    def played(self) -> int:
+        return sum(not one.lacking for one in self.planned)
+
+
+async def dry_run(run_options: RunOptions, cases: Sequence[Case]) -> DryRun:
+    """Sort the cases by whether anything is missing. The peers of the profile listen meanwhile, and nobody is told where."""
+    profile = profile_of(run_options.profile)
+    card = patient(card_of(run_options, profile), run_options.patience)
+    dialects = wanted_dialects(run_options, card, profile)
+    target = run_options.target or profile.reference.app
+    access = (run_options.target_key, run_options.tokenizer, run_options.tokenizer_name, NO_PORT)
+    async with profile.peers(Setting(target, card, *access, "dry-run", model=run_options.model)) as peers:
+        mine = [case for case in cases if case.dialect in dialects]
+        planned = tuple(Planned(case, peers.lacks(case) or "") for case in mine)
+    return DryRun(run_options, dialects, planned, len(cases) - len(mine))
+
+
+def lines(found: DryRun, *, every: bool = False) -> Iterator[str]:
+    """What would be played, and for the other cases what is missing; with `every` a line for each case."""
+    options = found.options
+    target = options.target or "the reference"
+    yield f"Dry run, nothing was asked of {target}. Profile {options.profile}, dialects {', '.join(found.dialects)}."
+    if every:
+        yield from (_line(one) for one in found.planned)
+    yield f"{found.played} of {len(found.planned)} cases would be played."
+    missing = Counter(one.lacking for one in found.planned if one.lacking)
+    if missing:
+        yield f"{missing.total()} would be skipped, unless the target shows what its card does not declare:"
+        yield from (f"  {count:5}  {reason}" for reason, count in missing.most_common())
+    if found.other_dialects:
+        yield f"{found.other_dialects} are of other dialects."
+
+
+def _line(one: Planned) -> str:
+    case = one.case
+    shown = f"{'skip' if one.lacking else 'play'}  {case.at}  {case.name}[{case.dialect}]"
+    return f"{shown}  {one.lacking}" if one.lacking else shown
