@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.profiles.rollout.card import Tool
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
@@ -131,7 +132,7 @@ def result_of(view: CaseView, call: Any) -> Any:
     return calculated(name, arguments) if name in view.tools else None
 
 
-def _declared(declared: list[Tool], name: Any, arguments: dict[str, Any]) -> Any:
+def _declared(declared: list[Tool], name: Any, arguments: dict[str, JSON]) -> Any:
     return next((t.result for t in declared if t.name == name and t.arguments == arguments and not t.error), None)
 
 
