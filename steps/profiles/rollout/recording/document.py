@@ -142,7 +142,7 @@ def _expected(rollout: RecordedRollout) -> Iterator[Any]:
         yield {"tool_results": values}
 
 
-def _end(rollout: RecordedRollout) -> Any:
+def _end(rollout: RecordedRollout) -> JSON:
     if not rollout.succeeded:
         return "failed"
     reason = _finish(rollout)
@@ -163,7 +163,7 @@ def _messages(body: JsonObject) -> list[JSON]:
     return messages if isinstance(messages, list) else []
 
 
-def _value(content: object) -> Any:
+def _value(content: object) -> JSON:
     if isinstance(content, str) and content.strip().lower().startswith("error"):
         return "error"
     if not isinstance(content, str) or not is_bare_number(content) or not math.isfinite(number := float(content)):
