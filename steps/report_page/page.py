@@ -62,10 +62,10 @@ def render(report: Report, sources: Sources | None = None) -> Iterator[str]:
     sources = sources or Sources()
     overview = Overview.of(report, sources.catalogue, sources.closing)
     texts = TokenTexts(sources.decode)
-    script, style = _joined("app", SCRIPTS, "js"), _joined("style", STYLES, "css")
+    script, style = joined("app", SCRIPTS, "js"), joined("style", STYLES, "css")
     vendored = (HERE / "vendor" / "preact-htm.js").read_text(encoding="utf-8")
     return (
-        _environment()
+        environment()
         .get_template("page.html.jinja")
         .generate(
             overview=overview,
@@ -193,12 +193,12 @@ def short(text: str, longest: int = 300) -> str:
     return text if len(text) <= longest else f"{text[:longest]} ... ({len(text)} characters)"
 
 
-def _joined(folder: str, names: Iterable[str], ending: str) -> str:
+def joined(folder: str, names: Iterable[str], ending: str) -> str:
     return "\n".join((HERE / folder / f"{name}.{ending}").read_text(encoding="utf-8") for name in names)
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
