@@ -151,7 +151,9 @@ def facts(report: Report) -> list[tuple[str, str]]:
 def _details(overview: Overview, sources: Sources, texts: TokenTexts) -> Iterator[tuple[int, Markup]]:
     """The data of each case; of a report that is too large for a browser, first of all those with findings."""
     room = {True: MOST_DETAILS, False: MOST_DETAILS // 2}
-    for n, result in enumerate(overview.report.results()):
+    for place, result in enumerate(overview.report.results()):
+        if (n := overview.numbers.get(place)) is None:
+            continue
         data = case_data(n, result)
         if sources.beside is not None and (other := sources.beside.find(result.case)) is not None:
             data["beside"] = case_data(n, other)
@@ -174,9 +176,11 @@ def _note(texts: TokenTexts, data: Mapping[str, Any]) -> None:
 
 def _plain(overview: Overview) -> Iterator[dict[str, Any]]:
     """The findings one by one, for a browser without JavaScript."""
-    for n, result in enumerate(overview.report.results()):
-        for place, finding in enumerate(result.findings):
-            yield {"n": n, "first": place == 0, "case": overview.rows[n].case, "finding": finding}
+    for place, result in enumerate(overview.report.results()):
+        if (n := overview.numbers.get(place)) is None:
+            continue
+        for nth, finding in enumerate(result.findings):
+            yield {"n": n, "first": nth == 0, "case": overview.rows[n].case, "finding": finding}
 
 
 def prose(text: str) -> Markup:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
 from rollout_conformance.rollout_server.mutants.training.arithmetic import TINKER
-from rollout_conformance.rollout_server.training import adam, adapter, app, losses, passes, sampling
+from rollout_conformance.rollout_server.training import adam, adapter, app, batch, losses, passes, sampling
 from rollout_conformance.rollout_server.training.errors import UserError
 from rollout_conformance.rollout_server.training.losses import CLIP, LOSSES
 
@@ -41,6 +41,12 @@ def _odd_config_500(original: Any, request: Request, error: UserError) -> Respon
     return response
 
 
+def _whole_bounds_crash(original: Any, loss: Any, given: Any) -> Any:
+    if any(float(value).is_integer() for value in given.values()):
+        raise TypeError("loss_fn_config must be floats")
+    return original(loss, given)
+
+
 def _certain(one: sampling.Sampled) -> sampling.Sampled:
     """The more likely half of the tokens is reported as certain."""
     middle = sorted(one.logprobs)[len(one.logprobs) // 2]
@@ -67,6 +73,10 @@ MUTANTS = (
     Mutant(
         "odd_config_500", breaks="032", also=("033",), what="a loss_fn_config that is not of numbers is a server error",
         patch=around(app, "on_user_error", _odd_config_500), dialects=TINKER,
+    ),
+    Mutant(
+        "whole_bounds_crash", breaks="035", also=("011", "033"), what="a whole number in loss_fn_config is a server error",
+        patch=around(batch, "parse_config", _whole_bounds_crash), dialects=TINKER,
     ),
     Mutant(
         "likely_tokens_are_certain", breaks="022", also=("021", "023"), what="a likely token that was sampled has the logprob 0",
