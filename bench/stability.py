@@ -126,7 +126,9 @@ def beside(folder: Path) -> None:
 
 def read(report: Path) -> tuple[int, tuple[Other, ...]]:
     """How many verdicts a report has, and those that should have been another one."""
-    lines = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()] if report.exists() else []
+    lines = (
+        [json.loads(line) for line in report.read_text(encoding="utf-8").split("\n") if line] if report.exists() else []
+    )
     results = [line for line in lines if line["type"] == "result"]
     return len(results), tuple(other(result) for result in results if result["verdict"] != "pass")
 

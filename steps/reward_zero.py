@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -38,7 +37,7 @@ class Diagnosis:
 def every() -> Mapping[str, list[Cause]]:
     """The causes by profile. Raises `SuiteError` for an invalid file."""
     try:
-        read: Any = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+        read: object = yaml.safe_load(FILE.read_text(encoding="utf-8"))
         return TypeAdapter(dict[str, list[Cause]]).validate_python(read)
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise SuiteError(f"{FILE.name}: {error}") from None

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -53,7 +52,7 @@ class Fit:
 def every() -> tuple[Trainer, ...]:
     """Raises `SuiteError` for an invalid file."""
     try:
-        read: Any = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+        read: object = yaml.safe_load(FILE.read_text(encoding="utf-8"))
         return tuple(TypeAdapter(list[Trainer]).validate_python(read))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise SuiteError(f"{FILE.name}: {error}") from None

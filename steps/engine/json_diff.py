@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
 
 import orjson
 
 from rollout_conformance.steps.engine.trace import NotJson
 
-ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
+ABSENT: object = type("Absent", (), {"__repr__": lambda self: "absent"})()
 
 EXACT = 2**53
 COMPARED = 1 << 20  # characters in which the first difference is looked for
@@ -106,7 +105,7 @@ def show(value: object) -> str:
     return f"{text[:half]} ... {text[-half:]}"
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if value is ABSENT or isinstance(value, NotJson):
         return repr(value)
     try:
@@ -115,7 +114,7 @@ def _text(value: Any) -> str:
         return repr(value)
 
 
-def side_by_side(expected: Any, observed: Any) -> tuple[str, str]:
+def side_by_side(expected: object, observed: object) -> tuple[str, str]:
     """Two values as JSON, each at most `LONGEST` characters around the first character in which they differ."""
     one, other = _text(expected), _text(observed)
     if max(len(one), len(other)) <= LONGEST:

@@ -79,14 +79,14 @@ def _contradictions(spec: Mapping[str, object]) -> Iterator[tuple[Path_, str]]:
     yield from _false_examples(spec, spec.get("paths", {}), ("paths",))
 
 
-def _dangling(spec: Mapping[str, Any], value: Any, at: Path_) -> Iterator[tuple[Path_, str]]:
+def _dangling(spec: Mapping[str, Any], value: object, at: Path_) -> Iterator[tuple[Path_, str]]:
     for key, inner in _items(value):
         if key == "$ref" and isinstance(inner, str) and inner.startswith("#/") and resolved(spec, inner) is None:
             yield (*at, key), f"{inner} leads nowhere. Define it under components, or correct the name."
         yield from _dangling(spec, inner, (*at, key))
 
 
-def _impossible(value: Any, at: Path_) -> Iterator[tuple[Path_, str]]:
+def _impossible(value: object, at: Path_) -> Iterator[tuple[Path_, str]]:
     if isinstance(value, Mapping):
         for low, high in (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems")):
             a, b = value.get(low), value.get(high)
@@ -104,7 +104,7 @@ def _unknown_required(schema: Mapping[str, object], at: Path_) -> Iterator[tuple
             yield (*at, "required"), f"{name} is required, and additionalProperties: false forbids it."
 
 
-def _false_examples(spec: Mapping[str, Any], value: Any, at: Path_) -> Iterator[tuple[Path_, str]]:
+def _false_examples(spec: Mapping[str, Any], value: object, at: Path_) -> Iterator[tuple[Path_, str]]:
     """Examples that their own schema refuses."""
     if isinstance(value, Mapping) and isinstance(value.get("schema"), Mapping):
         for name, example in _examples(value):
@@ -134,7 +134,7 @@ def resolved(spec: Mapping[str, Any], ref: str) -> Any:
     return value
 
 
-def _items(value: Any) -> list[tuple[Any, Any]]:
+def _items(value: object) -> list[tuple[Any, Any]]:
     if isinstance(value, Mapping):
         return list(value.items())
     return list(enumerate(value)) if isinstance(value, list) else []

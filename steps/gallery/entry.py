@@ -15,6 +15,7 @@ from rollout_conformance.steps.paths import ROOT, SCENARIOS
 
 TARGETS = SCENARIOS / "targets"
 DESCRIPTION = "target.yaml"
+ALONE = "--no-deps"  # among the packages of pip: only these are installed, and not what they ask for
 
 
 class _Strict(BaseModel):
@@ -34,7 +35,9 @@ class Install(_Strict):
 
     @model_validator(mode="after")
     def _pinned(self) -> "Install":
-        loose = [word for word in self.pip if "==" not in word] + [word for word in self.npm if "@" not in word[1:]]
+        loose = [word for word in self.pip if "==" not in word and word != ALONE] + [
+            word for word in self.npm if "@" not in word[1:]
+        ]
         if loose:
             raise ValueError(
                 f"{', '.join(loose)}: pin the version, or the expected findings are those of another release"

@@ -16,7 +16,7 @@ from uuid import uuid4
 import httpx
 
 from rollout_conformance.steps.engine import http_client
-from rollout_conformance.steps.engine.lenient_json import mapping
+from rollout_conformance.steps.engine.lenient_json import JsonObject, mapping
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.targets import StartError, Target, running
 from rollout_conformance.steps.engine.trace import parse
@@ -150,7 +150,7 @@ class Worker:
         temperature: float | None = 0.7,
         seed: int | None = 42,
         stop: Sequence[str] = (),
-        body: Mapping[str, Any] | None = None,
+        body: JsonObject | None = None,
     ) -> RunningJob:
         """Starts a job, and returns while it runs. `body` are members as they are on the wire. Raises `WorkerDiedError`."""
         self.require_alive()

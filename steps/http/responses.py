@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.engine.lenient_json import mapping
+from rollout_conformance.steps.engine.lenient_json import JsonObject, mapping
 from rollout_conformance.steps.engine.phrase_types import ORDINALS
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Exchange, Headers, NotJson, parse
@@ -40,7 +40,7 @@ class KeptResponse:
         return next((value for key, value in self.headers if key == name.lower()), None)
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> JsonObject:
         """The members of the body; none where it is not an object."""
         return mapping(self.body)
 

@@ -88,7 +88,7 @@ def _name(exchange: Exchange) -> str:
     return "start" if path.endswith(("/rollout", "/rollout/init", "/rollouts")) else "other"
 
 
-def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _walk(path: str, value: object) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         if not value:
             yield path, Shape("empty object")

@@ -59,7 +59,7 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def differences(statement: Any, runs: Sequence[PastRun]) -> list[str]:
+def differences(statement: object, runs: Sequence[PastRun]) -> list[str]:
     """Where a statement differs from what these reports say. Empty when it is theirs."""
     if not isinstance(statement, dict) or statement.get("kind") != KIND or statement.get("format") != FORMAT:
         return [f"it is no {KIND} of format {FORMAT}"]
@@ -76,7 +76,7 @@ def differences(statement: Any, runs: Sequence[PastRun]) -> list[str]:
     return found + [f"the report {one} was not given" for one in said if one]
 
 
-def _hash(target: Any) -> str:
+def _hash(target: object) -> str:
     report = target.get("report") if isinstance(target, dict) else None
     return str(report.get("sha256", "")) if isinstance(report, dict) else ""
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rollout_conformance.steps.engine.lenient_json import listed, mapping
+from rollout_conformance.steps.engine.lenient_json import JSON, listed, mapping
 from rollout_conformance.steps.engine.trace import Request, Response, parse
 from rollout_conformance.steps.peers.scripted_rollout_server import (
-    JSON,
+    JSON_HEADERS,
     HostedRollout,
     ScriptedPlay,
     answer_start,
@@ -17,8 +17,8 @@ from rollout_conformance.steps.peers.scripted_rollout_server import (
 
 PATHS = {"/rollout": "sync", "/v1/rollout/init": "callback"}
 HOLD_S = 2.0  # how long a start request waits for a case before the rollout server is busy
-BUSY = Response(429, (*JSON, ("retry-after", "1")), b'{"detail": "no free slot; try again later"}')
-HEALTHY = Response(200, JSON, b'{"status": "healthy"}')
+BUSY = Response(429, (*JSON_HEADERS, ("retry-after", "1")), b'{"detail": "no free slot; try again later"}')
+HEALTHY = Response(200, JSON_HEADERS, b'{"status": "healthy"}')
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class ArrivingStart:
         return str(self.body["rollout_id"])
 
     @property
-    def messages(self) -> list[object]:
+    def messages(self) -> list[JSON]:
         return listed(self.body.get("messages"))
 
     @property
@@ -107,7 +107,7 @@ class ArrivingStarts:
         if (request.method, path) == ("GET", "/health"):
             return ScriptedPlay(HEALTHY)
         if (request.method, path) == ("GET", "/tools"):
-            return ScriptedPlay(Response(200, JSON, json.dumps({"tools": self._tools}).encode()))
+            return ScriptedPlay(Response(200, JSON_HEADERS, json.dumps({"tools": self._tools}).encode()))
         dialect = PATHS.get(path) if request.method == "POST" else None
         return self._start(dialect, request) if dialect else None
 
@@ -115,7 +115,7 @@ class ArrivingStarts:
         body = mapping(parse(request.body))
         if wrong := _wrong(body):
             self.problems.append(wrong)
-            return ScriptedPlay(Response(422, JSON, json.dumps({"detail": wrong}).encode()))
+            return ScriptedPlay(Response(422, JSON_HEADERS, json.dumps({"detail": wrong}).encode()))
         self.counts[dialect] += 1
         self.starved = False
         self.dialects.add(dialect)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Literal
 
-from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
+from rollout_conformance.steps.engine.lenient_json import JsonObject, mapping, mappings, text
 
 MODEL = "rc-model"
 NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")
@@ -37,7 +37,7 @@ class Asked:
         return whole[len(self.said) :] if self.said and whole.startswith(self.said) else whole
 
 
-def asked(body: Mapping[str, Any], path: str, spaces: Literal["before", "after"]) -> Asked:
+def asked(body: JsonObject, path: str, spaces: Literal["before", "after"]) -> Asked:
     options, messages = mapping(body.get("stream_options")), mappings(body.get("messages"))
     last = messages[-1] if messages else {}
     goes_on = bool(body.get("continue_final_message")) and last.get("role") == "assistant"
@@ -76,7 +76,7 @@ def whole(asked: Asked, said: str, counts: Mapping[str, object] = NO_COUNTS) -> 
     }
 
 
-def encoded(value: Any) -> bytes:
+def encoded(value: object) -> bytes:
     """As engines write it: letters of all kinds as they are."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 

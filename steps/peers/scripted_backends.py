@@ -24,7 +24,7 @@ from rollout_conformance.steps.peers.backend_response import Fault as Fault
 from rollout_conformance.steps.peers.completion_responses import MODEL, NONCE, Asked
 from rollout_conformance.steps.peers.event_framing import framed
 
-JSON = (("content-type", "application/json"),)
+JSON_HEADERS = (("content-type", "application/json"),)
 SSE = (("content-type", "text/event-stream"),)
 ENDLESS = 2400  # chunks, after which even an endless stream ends
 LOSSES: Mapping[Fault, Literal["reset", "stall", "cut"]] = {"reset": "reset", "silent": "stall", "truncated": "cut"}
@@ -152,7 +152,7 @@ class Backend:
     def receive(self, request: Request) -> BackendPlay:
         script = self._script(request)
         if self.name in self.all.down or (script is not None and self.name in script.stopped):
-            return BackendPlay(Response(503, JSON, b"{}"), loss="reset")
+            return BackendPlay(Response(503, JSON_HEADERS, b"{}"), loss="reset")
         if script is None or request.method != "POST":
             if request.method == "POST":
                 self.all.unmatched_requests.append(request)
@@ -166,14 +166,16 @@ class Backend:
         path = request.path.partition("?")[0]
         if path.endswith("/models"):
             return Response(
-                200, JSON, json.dumps(completion_responses.listed((self.all.model, own_model(self.name)))).encode()
+                200,
+                JSON_HEADERS,
+                json.dumps(completion_responses.listed((self.all.model, own_model(self.name)))).encode(),
             )
         hello = (
             {}
             if request.method == "GET"
             else completion_responses.whole(Asked(text=not path.endswith("/chat/completions")), "Hello.")
         )
-        return Response(200, JSON, json.dumps(hello).encode())
+        return Response(200, JSON_HEADERS, json.dumps(hello).encode())
 
 
 def own_model(name: str) -> str:
@@ -185,10 +187,10 @@ def _response(script: BackendScript, line: BackendResponse, request: Request) ->
     hold = script.gate if line.hold else None
     loss = LOSSES[line.fault] if line.fault else None
     if line.fault in ("reset", "silent"):
-        return BackendPlay(Response(200, JSON, b"{}"), script, loss, line.delay_s, hold=hold)
+        return BackendPlay(Response(200, JSON_HEADERS, b"{}"), script, loss, line.delay_s, hold=hold)
     if line.status != 200:
         body = (line.body or json.dumps(completion_responses.error(line.status))).encode()
-        return BackendPlay(Response(line.status, JSON + more, body), script, delay_s=line.delay_s, hold=hold)
+        return BackendPlay(Response(line.status, JSON_HEADERS + more, body), script, delay_s=line.delay_s, hold=hold)
     asked = completion_responses.asked(mapping(parse(request.body)), request.path, line.spaces)
     if asked.stream:
         return _stream(script, line, asked, hold)
@@ -198,7 +200,12 @@ def _response(script: BackendScript, line: BackendResponse, request: Request) ->
     if line.gzip and "gzip" in (request.header("accept-encoding") or ""):
         body, more = gzip.compress(body), (*more, ("content-encoding", "gzip"))
     return BackendPlay(
-        Response(200, JSON + more, body), script, delay_s=line.delay_s, hold=hold, delivers=completion, loss=loss
+        Response(200, JSON_HEADERS + more, body),
+        script,
+        delay_s=line.delay_s,
+        hold=hold,
+        delivers=completion,
+        loss=loss,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.trace import Request, Response, Trace, parse
 
-JSON = (("content-type", "application/json"),)
+JSON_HEADERS = (("content-type", "application/json"),)
 HERE = "here"
 PLACE = re.compile(r"^/of/([^/]+)(/.*)$")
 
@@ -74,7 +74,7 @@ class ScriptedPlay:
     def response(self) -> Response:
         """A blocked start is answered by whatever its rollout came to."""
         if self.hold is not None and self.hosted is not None:
-            return Response(200, JSON, self.hosted.result)
+            return Response(200, JSON_HEADERS, self.hosted.result)
         return self.answer
 
     def delivered(self) -> None:
@@ -125,7 +125,7 @@ class ScriptedRolloutServer:
         kind = _kind(request.method, place[2], hosted.dialect) if place and hosted else None
         if hosted is None or kind is None:
             self.unmatched_requests.append(replace(request, body=body_limits.ends(request.body)))
-            return ScriptedPlay(Response(404, JSON, b'{"detail": "Not found"}'))
+            return ScriptedPlay(Response(404, JSON_HEADERS, b'{"detail": "Not found"}'))
         return answer_start(hosted, request) if kind == "start" else _tools(hosted, request)
 
 
@@ -154,7 +154,7 @@ def _tools(hosted: HostedRollout, request: Request) -> ScriptedPlay:
     n = hosted.trace.open(request, to_target=False, rollout=hosted.label)
     hosted.trace.event(hosted.label, "trainer", "ToolsRequested", n)
     body = json.dumps({"tools": list(hosted.tools)}).encode()
-    return ScriptedPlay(Response(200, JSON, body), hosted, n, "ToolsReturned")
+    return ScriptedPlay(Response(200, JSON_HEADERS, body), hosted, n, "ToolsReturned")
 
 
 def _start(hosted: HostedRollout, n: int, request: Request) -> ScriptedPlay:
@@ -164,10 +164,10 @@ def _start(hosted: HostedRollout, n: int, request: Request) -> ScriptedPlay:
     if hosted.refusals:
         refusal = hosted.refusals.pop(0)
         headers = tuple((name, request.path if value == HERE else value) for name, value in refusal.headers)
-        answer = Response(refusal.status, (*JSON, *headers), b'{"detail": "scripted"}')
+        answer = Response(refusal.status, (*JSON_HEADERS, *headers), b'{"detail": "scripted"}')
         return ScriptedPlay(answer, hosted, n, "StartRejected")
     hosted.accepted = True
     if hosted.dialect == "sync":
-        return ScriptedPlay(Response(200, JSON), hosted, n, "ResultReturned", hold=hosted.ended)
+        return ScriptedPlay(Response(200, JSON_HEADERS), hosted, n, "ResultReturned", hold=hosted.ended)
     reply = {"rollout_id": hosted.body.get("rollout_id"), "tools": list(hosted.tools)}
-    return ScriptedPlay(Response(202, JSON, json.dumps(reply).encode()), hosted, n, "StartAccepted")
+    return ScriptedPlay(Response(202, JSON_HEADERS, json.dumps(reply).encode()), hosted, n, "StartAccepted")

@@ -3,12 +3,12 @@
 The bytes are legal for every reader of server-sent events (WHATWG HTML, 9.2) and follow the chunks of the OpenAI chat API.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
-from rollout_conformance.steps.engine.lenient_json import mapping
+from rollout_conformance.steps.engine.lenient_json import JsonObject, mapping
 
 EVENT_STREAM = "text/event-stream"
 DONE = b"data: [DONE]\n\n"
@@ -21,13 +21,13 @@ def requested(body: object) -> bool:
     return mapping(body).get("stream") is True
 
 
-def encode(reply: Mapping[str, Any], asked: object, dump: Any = orjson.dumps) -> bytes:
+def encode(reply: JsonObject, asked: object, dump: Any = orjson.dumps) -> bytes:
     """All events of the response, the usage too where the request wants it."""
     usage = mapping(mapping(asked).get("stream_options")).get("include_usage") is True
     return b"".join(b"data: " + dump(chunk) + b"\n\n" for chunk in chunks(reply, usage)) + DONE
 
 
-def chunks(reply: Mapping[str, Any], usage: bool) -> Iterator[dict[str, Any]]:
+def chunks(reply: JsonObject, usage: bool) -> Iterator[dict[str, Any]]:
     head = {name: value for name, value in reply.items() if name not in WHOLE_ONLY} | {
         "object": "chat.completion.chunk"
     }
@@ -53,7 +53,7 @@ def _choice(choice: object) -> Iterator[object]:
     yield around | {"delta": {}} | ends
 
 
-def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _deltas(message: JsonObject) -> Iterator[dict[str, Any]]:
     parts = ("content", "reasoning_content", "tool_calls")
     yield {name: value for name, value in message.items() if name not in parts} | {"content": _opening(message)}
     for name in ("reasoning_content", "content"):
@@ -70,7 +70,7 @@ def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"tool_calls": calls}
 
 
-def _opening(message: Mapping[str, Any]) -> str | None:
+def _opening(message: JsonObject) -> str | None:
     return "" if isinstance(message.get("content"), str) else None
 
 

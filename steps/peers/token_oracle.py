@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.peers.script import AnyCall, Call, HangingCall, Reply
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
 
@@ -32,7 +33,7 @@ class Issued:
     tampered: bool
 
     @property
-    def calls(self) -> list[Any]:
+    def calls(self) -> list[JSON]:
         calls = self.message.get("tool_calls")
         return calls if isinstance(calls, list) else []
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import orjson
 
 from rollout_conformance.steps.engine import body_limits
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, Trace, parse
 from rollout_conformance.steps.peers import streamed_reply
 from rollout_conformance.steps.peers.script import Ack, Call, Cursor, Fault, Line, Loss, Reply, Script
@@ -207,7 +208,7 @@ def generation_response(rollout: Enrolled, issued: Issued, line: Reply) -> Respo
     streamed = streamed_reply.requested(asked)
     media = streamed_reply.EVENT_STREAM if streamed and line.content_type == PLAIN else line.content_type
     headers = (("content-type", media), *((("connection", "close"),) if line.close else ()))
-    return Response(200, headers, streamed_reply.encode(reply, asked, _dump) if streamed else _dump(reply))
+    return Response(200, headers, streamed_reply.encode(mapping(reply), asked, _dump) if streamed else _dump(reply))
 
 
 def _reply(nonce: str, number: int, issued: Issued) -> dict[str, object]:

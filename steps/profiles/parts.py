@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from rollout_conformance.contracts.lifecycle import Table
 from rollout_conformance.steps.engine import internal_error_patterns
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.engine.session import C, S, Session
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response
@@ -18,9 +19,12 @@ Document = Mapping[str, Any]
 """A scenario file as a value."""
 
 
+REQUIRES = "requires "  # what the reason of a case begins with that the target may still show, or its card declare
+
+
 def lacking(capabilities: Mapping[str, str], need: str) -> str:
     """Why a case is skipped that needs what a target does not have, in the words of the catalogue."""
-    return f"requires `{need}`: {capabilities.get(need, 'a capability of your own, which the card has to declare')}"
+    return f"{REQUIRES}`{need}`: {capabilities.get(need, 'a capability of your own, which the card has to declare')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class FuzzAdapter(Generic[S, C]):
         session.trace.close(n, response)
 
 
-def _named(spec: Mapping[str, Any]) -> str | None:
+def _named(spec: JsonObject) -> str | None:
     dialect = spec.get("x-dialect")
     return dialect if isinstance(dialect, str) else None
 

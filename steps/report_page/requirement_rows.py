@@ -19,7 +19,6 @@ WORDS: Mapping[Verdict, str] = {
 NO_CASE = "no case of this run is about it"
 NO_OCCASION = "its cases ran, and no occasion arose to judge it"
 NO_RESULT = "its cases were not played before the run ended"
-RESTS = "what it rests on ended otherwise, which is judged instead"
 MOST_REASONS = 3  # of one requirement
 
 

@@ -9,6 +9,7 @@ import httpx
 
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.http_client import headers, transport_fault
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Headers, Request, Response, parse
 from rollout_conformance.steps.http.responses import KeptResponse
@@ -39,12 +40,12 @@ class StreamedResponse(KeptResponse):
     left: bool = False
 
     @property
-    def data(self) -> list[Any]:
+    def data(self) -> list[JSON]:
         """The data of the events, `DONE` and what is not JSON among it."""
         return [chunk.data for chunk in self.chunks]
 
 
-def event_data(text: str) -> Any:
+def event_data(text: str) -> JSON:
     return DONE if text == DONE else parse(text.encode())
 
 

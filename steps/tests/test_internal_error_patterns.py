@@ -16,7 +16,7 @@ from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.peers.script import Script
 from rollout_conformance.steps.profiles.rollout.invariants.auth import secrets
 from rollout_conformance.steps.run_setup import RunOptions, ready
-from rollout_conformance.steps.tests import heavy
+from rollout_conformance.steps.tests.heavy.rollout import Played
 
 ECHOING = "app:rollout_server.tests.echoing:create_app"
 LARGE = "metadata just above one MiB is rejected"
@@ -155,7 +155,7 @@ def test_a_refusal_that_quotes_a_megabyte_is_judged_at_once() -> None:
 def test_a_key_that_a_refusal_gives_back_is_not_shown_to_anybody_else(
     status: int, shown: bool, sent: bool, broken: bool
 ) -> None:
-    one = heavy.Played("sync", Script())
+    one = Played("sync", Script())
     if not sent:
         del one.given.body["callback_api_key"]  # type: ignore[attr-defined]
     one.start(status, {"detail": one.given.key if shown else "no"})

@@ -5,8 +5,9 @@ from typing import Any, cast
 
 import pytest
 
+from rollout_conformance.steps.profiles.rollout.dialect_bodies import leased_result_of
 from rollout_conformance.steps.profiles.rollout.invariants.leased import unrequested
-from rollout_conformance.steps.profiles.rollout.view import Chat, Rollout, leased_result_of
+from rollout_conformance.steps.profiles.rollout.view import Chat, Rollout
 
 
 def rollout(began: list[float], lease: float = 2.0, wait: float = 0.5, failed: bool = True) -> Rollout:

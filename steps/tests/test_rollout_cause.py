@@ -17,7 +17,7 @@ from rollout_conformance.steps.profiles.rollout.expectations.termination import 
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides
 from rollout_conformance.steps.profiles.rollout.view import CaseView
-from rollout_conformance.steps.tests.heavy import Played
+from rollout_conformance.steps.tests.heavy.rollout import Played
 
 AT = Location("case", 1)
 MINE, OF_AN_INVARIANT, BY_ITSELF = "R-1", "R-2", "ROLLOUT-231"

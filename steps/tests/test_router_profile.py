@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers import completion_responses
 from rollout_conformance.steps.peers.event_framing import framed
@@ -30,7 +31,7 @@ def test_the_counts_that_a_share_allows(total: int, share: float, expected: tupl
         ({"continue_final_message": True, "messages": BODY["messages"][:1]}, "One two three four."),
     ],
 )
-def test_a_backend_resumes_where_the_request_ends(more: dict[str, object], rest: str) -> None:
+def test_a_backend_resumes_where_the_request_ends(more: JsonObject, rest: str) -> None:
     asked = completion_responses.asked({**BODY, **more}, "/v1/chat/completions", "before")
     assert asked.rest("One two three four.") == rest
 

@@ -18,9 +18,10 @@ from rollout_conformance.steps.peers import completion_responses
 from rollout_conformance.steps.peers.asgi_binding import DRIP_BYTES, MOST_DRIPS, dripped
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.peers.scripted_backends import Backend, BackendResponse, Backends, BackendScript
-from rollout_conformance.steps.profiles.rollout.view import read_rollout
+from rollout_conformance.steps.profiles.rollout.view_reader import read_rollout
 from rollout_conformance.steps.run_setup import RunOptions, ready
-from rollout_conformance.steps.tests.heavy import TOKENS, Played
+from rollout_conformance.steps.tests.heavy.rollout import Played
+from rollout_conformance.steps.tests.heavy.values import TOKENS
 
 NONCE = "rc-0123abcd-1x"
 FLOOD = Request(

@@ -170,13 +170,6 @@ def _full_parts_only(original: Any, base: Any, state: Any, given: Any) -> Any:
     return replace(whole, state=original(base, state, full).state)
 
 
-def _masked(original: Any, base: Any, unembedding: Any, sequence: Any, given: Any, *, with_gradient: bool) -> Any:
-    """The logprob of a token without weight is returned as 0."""
-    one = original(base, unembedding, sequence, given, with_gradient=with_gradient)
-    weights = sequence.given.get("weights")
-    return one if weights is None else replace(one, logprobs=np.where(weights == 0, 0.0, one.logprobs))
-
-
 def _least_rate(original: Any, parameters: Any, gradient: Any, moments: Any, options: Any) -> Any:
     return original(parameters, gradient, moments, replace(options, learning_rate=max(options.learning_rate, 1e-3)))
 
@@ -297,10 +290,6 @@ MUTANTS = (
     Mutant(
         "weights_normalized", breaks="014", also=("001", "009", "016", "033", "035", "039"), what="weights are divided by their sum",
         patch=around(losses, "evaluate", _weights(lambda w: w / max(1e-9, float(w.sum())))), dialects=TINKER,
-    ),
-    Mutant(
-        "masked_logprobs_are_zero", breaks="014", also=("002", "013"), what="the logprob of a token without weight is returned as 0",
-        patch=around(training_step, "evaluate", _masked), dialects=TINKER,
     ),
     Mutant(
         "batch_mates_leak", breaks="015", also=("*",), what="logprobs depend on the number of sequences in the batch",

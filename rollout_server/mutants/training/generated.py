@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rollout_conformance.rollout_server.common.responses import json_response
-from rollout_conformance.rollout_server.mutants.framework import EXPLORATION, FUZZING, Mutant, after, around, every, put
+from rollout_conformance.rollout_server.mutants.framework import EXPLORATION, FUZZING, Mutant, after, around
 from rollout_conformance.rollout_server.mutants.training.arithmetic import TINKER
 from rollout_conformance.rollout_server.mutants.training.endpoint_patches import around_handler
 from rollout_conformance.rollout_server.mutants.training.signal_runs import SIGNAL
@@ -19,9 +19,7 @@ from rollout_conformance.rollout_server.training import (
     tinker_sessions,
 )
 from rollout_conformance.rollout_server.training.base_model import SEEDS
-from rollout_conformance.rollout_server.training.command_log import CommandLog
 from rollout_conformance.rollout_server.training.errors import UserError
-from rollout_conformance.rollout_server.training.lane import Lane
 
 
 async def _lengths_as_text(original: Any, self: Any, request: Request) -> Response:
@@ -39,18 +37,6 @@ def _no_object_500(original: Any, request: Request, error: UserError) -> Respons
         raise TypeError("'list' object has no attribute 'get'")
     response: Response = original(request, error)
     return response
-
-
-def _short_memory(original: Any, self: CommandLog, command: Any) -> Any:
-    """Only the latest number of a model is known: what is repeated after another call runs again."""
-    known = original(self, command)
-    if known is None or command.seq is None:
-        return known
-    latest = self._database.one("SELECT max(seq) AS seq FROM commands WHERE lane = ?", command.lane)
-    if latest is None or latest["seq"] == command.seq:
-        return known
-    self._database.run("UPDATE commands SET number = NULL WHERE id = ?", known)
-    return None
 
 
 def _sample_clears(original: Any, self: signal_works.Sample, context: Any) -> Any:
@@ -75,10 +61,6 @@ MUTANTS = (
     Mutant(
         "body_of_another_type_500", breaks="303", also=("032", "302"), what="a body that is no object is a server error",
         patch=around(app, "on_user_error", _no_object_500), by=FUZZING,
-    ),
-    Mutant(
-        "short_memory", breaks="304", also=("004", "005"), what="a call that is repeated after another one runs again",
-        patch=every(around(CommandLog, "earlier", _short_memory), put(Lane, "accepts", lambda self, seq: True)), dialects=TINKER, by=EXPLORATION,
     ),
     Mutant(
         "sample_discards_gradients", breaks="304", also=("001",), what="a sample between forward_backward and the step discards the gradients",

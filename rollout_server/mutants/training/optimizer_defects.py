@@ -73,7 +73,7 @@ MUTANTS = (
         patch=put(adam, "clipped", _by_factor), dialects=TINKER,
     ),
     Mutant(
-        "decay_by_default", breaks="013", what="weights decay although weight_decay is 0",
+        "decay_by_default", breaks="013", also=("039",), what="weights decay although weight_decay is 0",
         patch=around(adam, "step", _decays_by_default), dialects=TINKER,
     ),
 )  # fmt: skip

@@ -36,6 +36,18 @@ def _no_memory(original: Any, self: CommandLog, command: Any) -> str | None:
     return None
 
 
+def _short_memory(original: Any, self: CommandLog, command: Any) -> Any:
+    """Only the latest number of a model is known: what is repeated after another call runs again."""
+    known = original(self, command)
+    if known is None or command.seq is None:
+        return known
+    latest = self._database.one("SELECT max(seq) AS seq FROM commands WHERE lane = ?", command.lane)
+    if latest is None or latest["seq"] == command.seq:
+        return known
+    self._database.run("UPDATE commands SET number = NULL WHERE id = ?", known)
+    return None
+
+
 def _no_memory_of(kind: str) -> Any:
     def earlier(original: Any, self: CommandLog, command: Any) -> str | None:
         known: str | None = original(self, command)
@@ -160,6 +172,10 @@ MUTANTS = (
         dialects=TINKER,
     ),
     Mutant(
+        "short_memory", breaks="004", also=("005", "304"), what="a call that is repeated after another one runs again",
+        patch=every(around(CommandLog, "earlier", _short_memory), put(Lane, "accepts", _any_seq)), dialects=TINKER,
+    ),
+    Mutant(
         "model_made_twice", breaks="040", what="a create_model that is posted again makes a second model",
         patch=every(around(CommandLog, "earlier", _no_memory_of("create_model")), around(CommandLog, "add", _unnumbered)), dialects=TINKER,
     ),
@@ -218,7 +234,7 @@ MUTANTS = (
         patch=around(works, "new_state", _no_seed), dialects=TINKER,
     ),
     Mutant(
-        "refusal_wedges", breaks="032", what="after a refused request the model waits for its number for ever",
+        "refusal_wedges", breaks="032", also=("033", "304"), what="after a refused request the model waits for its number for ever",
         patch=around(tinker_endpoints, "spend", _wedged), dialects=TINKER,
     ),
 )  # fmt: skip

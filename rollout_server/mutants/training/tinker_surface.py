@@ -1,5 +1,6 @@
 """Defects of keys, listings, ids and results of the dialect `tinker-json`."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -69,6 +70,12 @@ async def _body_first(original: Any, self: Any, request: Request) -> Response:
     about = {"tags": given.tags, "user_metadata": given.user_metadata}
     session = request_input.state_of(request).service.models.create_session(caller.user, about)
     return json_response({"type": "create_session", "session_id": session})
+
+
+async def _another_rank(original: Any, self: Any, request: Request) -> Response:
+    response: Response = await original(self, request)
+    row = json.loads(bytes(response.body))
+    return json_response({**row, "lora_rank": 2 * row["lora_rank"]} if "lora_rank" in row else row)
 
 
 def _any_base(original: Any, name: str) -> str:
@@ -151,6 +158,10 @@ MUTANTS = (
     Mutant(
         "session_body_before_key", breaks="107", what="create_session validates the body before the key",
         patch=around_handler(tinker_sessions.CreateSession, "post", _body_first), dialects=TINKER,
+    ),
+    Mutant(
+        "rank_misreported", breaks="042", what="weights_info returns another rank",
+        patch=around_handler(tinker_sessions.WeightsInfo, "post", _another_rank), dialects=TINKER,
     ),
     Mutant(
         "models_share_an_id", breaks="115", also=("*",), what="all models of a session have the id of the first",

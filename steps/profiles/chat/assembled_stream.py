@@ -1,18 +1,16 @@
 """What a stream amounts to: its chunks put together in the form of a response that is not streamed. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
+from rollout_conformance.steps.engine.lenient_json import JsonObject, mapping, mappings, text
 from rollout_conformance.steps.engine.trace import Response, parse
 from rollout_conformance.steps.peers.streamed_reply import EVENT_STREAM
 from rollout_conformance.steps.profiles.chat.responses import index_of
 from rollout_conformance.steps.profiles.chat.token_id_locations import with_ids_at
 from rollout_conformance.steps.sse.parser import Parser
 from rollout_conformance.steps.sse.streams import Chunk, event_data
-
-Json = Mapping[str, object]
 
 OF_THE_WHOLE = ("id", "model", "created", "usage", "prompt_token_ids")
 
@@ -47,7 +45,7 @@ class _GrowingCall:
     id: object = None
     function: dict[str, list[str]] = field(default_factory=lambda: {"name": [], "arguments": []})
 
-    def add(self, part: Json) -> None:
+    def add(self, part: JsonObject) -> None:
         self.id = part.get("id") or self.id
         function = mapping(part.get("function"))
         name = text(function.get("name"))
@@ -72,7 +70,7 @@ class _Growing:
     calls: list[_GrowingCall] = field(default_factory=list)
     others: dict[str, list[object]] = field(default_factory=dict)
 
-    def add(self, part: Json) -> None:
+    def add(self, part: JsonObject) -> None:
         delta = mapping(part.get("delta"))
         self.role = delta.get("role") or self.role
         self.finish = part.get("finish_reason") or self.finish
@@ -92,7 +90,7 @@ class _Growing:
         if isinstance(piece, str):
             self.texts.setdefault(name, []).append(piece)
 
-    def _call(self, part: Json) -> None:
+    def _call(self, part: JsonObject) -> None:
         index = index_of(part.get("index"))
         self.calls += [_GrowingCall() for _ in range(index + 1 - len(self.calls))]
         self.calls[index].add(part)

@@ -118,7 +118,7 @@ def allowed(body: Mapping[str, Any], name: str) -> bool:
     return name not in body or is_request({**HELLO, name: body[name]})
 
 
-def is_request(body: Any) -> bool:
+def is_request(body: object) -> bool:
     try:
         wire.ChatRequest.model_validate(body)
     except ValidationError:

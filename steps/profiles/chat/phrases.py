@@ -25,7 +25,7 @@ ONCE: Mapping[str, Any] = {"name": "", "times": 1, "concurrent": True, "distinct
 OF = TYPES["response"].pattern
 
 
-def _chat(**members: Any) -> ChatRequest:
+def _chat(**members: object) -> ChatRequest:
     made = verb_of(ChatRequest).build(members)
     assert isinstance(made, ChatRequest)
     return made
@@ -136,7 +136,7 @@ def sends_body(method: str, path: str, how: str, docstring: str) -> Action:
     return _request(method, path, how, raw=docstring)
 
 
-def _request(method: str, path: str, how: str, **more: Any) -> Action:
+def _request(method: str, path: str, how: str, **more: object) -> Action:
     made: Action = verb_of(Send).build({"path": path, "method": method, **more, **of_request(how)})
     return made
 

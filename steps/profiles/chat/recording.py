@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from rollout_conformance.steps.engine.lenient_json import mapping, mappings
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject, mapping, mappings
 from rollout_conformance.steps.engine.printable import UNPRINTABLE
 from rollout_conformance.steps.engine.redaction import scrubbed
 from rollout_conformance.steps.engine.trace import Request, parse
@@ -33,7 +33,7 @@ class Turn:
     passed: Passed
 
     @property
-    def messages(self) -> list[Any]:
+    def messages(self) -> list[JSON]:
         messages = self.body.get("messages")
         return messages if isinstance(messages, list) else []
 
@@ -46,7 +46,7 @@ class Conversation:
     turns: list[Turn] = field(default_factory=list)
     taken: bool = False
 
-    def continued_by(self, messages: list[Any]) -> bool:
+    def continued_by(self, messages: list[JSON]) -> bool:
         before = self.turns[-1].messages
         return 0 < len(before) < len(messages) and messages[: len(before)] == before
 
@@ -80,7 +80,7 @@ class ChatRecorder:
                 conversation.taken = True
                 yield recorded(conversation)
 
-    def _answered(self, body: Mapping[str, Any], passed: Passed) -> None:
+    def _answered(self, body: JsonObject, passed: Passed) -> None:
         turn = Turn(body, passed)
         number = next(self.counter)
         if passed.status != 200:
@@ -93,7 +93,7 @@ class ChatRecorder:
         else:
             self._conversation(turn.messages).turns.append(turn)
 
-    def _conversation(self, messages: list[Any]) -> Conversation:
+    def _conversation(self, messages: list[JSON]) -> Conversation:
         """The longest conversation that these messages continue, or a new one."""
         continued = [one for one in self.conversations if one.continued_by(messages)]
         if continued:
@@ -125,7 +125,7 @@ def recorded(conversation: Conversation) -> Recorded:
     return Recorded({name: scrubbed(value) for name, value in case.items()}, options=options, remarks=remarks)
 
 
-def _request(name: str, turn: Turn) -> dict[str, Any]:
+def _request(name: str, turn: Turn) -> dict[str, JSON]:
     """A request as a step writes it: all members but the model, and without those that the suite would add."""
     body = {key: value for key, value in turn.body.items() if key not in OWN_MEMBERS}
     written: dict[str, Any] = {"name": name}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import NotJson, Request, parse
 from rollout_conformance.steps.engine.verbs import verb
@@ -20,7 +21,7 @@ from rollout_conformance.steps.sse.streams import KEPT_EVENTS, Reading, read_str
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
-SAMPLING: Mapping[str, Any] = {"temperature": 0, "max_tokens": 256}
+SAMPLING: JsonObject = {"temperature": 0, "max_tokens": 256}
 MOST_EVENTS = 50_000
 EVENTS_PER_TOKEN = 4
 FIRST_SEED = 1000
@@ -85,10 +86,10 @@ class ChatRequest(RequestAction):
         lost = session.trace.exchanges[response.n].response is None
         responses_of(session).keep(replace(response, others_answered=lost and session.last_activity.answers > before))
 
-    async def _sent(self, session: Session, name: str, body: Mapping[str, Any]) -> ChatResponse:
+    async def _sent(self, session: Session, name: str, body: JsonObject) -> ChatResponse:
         return await (self._streamed if body.get("stream") else self._whole)(session, name, body)
 
-    def _without_unwritten(self, session: Session, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _without_unwritten(self, session: Session, body: JsonObject) -> JsonObject:
         """A body without the members that every request has, and this case did not write."""
         context: CaseContext = session.context
         unwritten = context.requested.keys() - self.body.keys()
@@ -96,12 +97,12 @@ class ChatRequest(RequestAction):
             unwritten -= {"logprobs"}
         return {name: value for name, value in body.items() if name not in unwritten}
 
-    def body_in(self, session: Session) -> dict[str, Any]:
+    def body_in(self, session: Session) -> dict[str, JSON]:
         """The body that is sent in this case."""
         context: CaseContext = session.context
         model = {"model": context.model} if context.model else {}  # a server that lists none may still have one
         about = {"prompt": self._prompt(session)} if self.prompt else {"messages": self._messages(session)}
-        body: dict[str, Any] = {**model, **about, **SAMPLING, **context.requested}
+        body: dict[str, JSON] = {**model, **about, **SAMPLING, **context.requested}
         if self.tools:
             body["tools"] = [calculator.tool(name) for name in self.tools]
         if self.stream:
@@ -109,7 +110,7 @@ class ChatRequest(RequestAction):
         body |= self.body
         return {name: value for name, value in body.items() if name not in self.without}
 
-    def request(self, session: Session, body: Mapping[str, Any]) -> Request:
+    def request(self, session: Session, body: JsonObject) -> Request:
         headers = request_headers(session, self.key, self.headers)
         return Request("POST", self.path, headers, json.dumps(body).encode())
 
@@ -129,7 +130,7 @@ class ChatRequest(RequestAction):
             messages += calculator.result_messages(earlier[0].first_choice.calls)
         return messages + ([{"role": "user", "content": self.user}] if self.user else [])
 
-    async def _whole(self, session: Session, name: str, body: Mapping[str, Any]) -> ChatResponse:
+    async def _whole(self, session: Session, name: str, body: JsonObject) -> ChatResponse:
         n = await session.send(self.request(session, body), rollout="-")
         exchange = session.trace.exchanges[n]
         status, headers, raw = (
@@ -140,7 +141,7 @@ class ChatRequest(RequestAction):
         whole = with_ids_at(body_of(exchange), session.context.ids_at)
         return self._kept(ChatResponse(name, n, body, status, whole, raw=raw, headers=headers))
 
-    async def _streamed(self, session: Session, name: str, body: Mapping[str, Any]) -> ChatResponse:
+    async def _streamed(self, session: Session, name: str, body: JsonObject) -> ChatResponse:
         most = most_events(body, session.context)
         n, read = await read_stream(session, self.request(session, body), most, self._is_enough)
         raw = recorded(session, n, read)
@@ -159,12 +160,12 @@ class ChatRequest(RequestAction):
         return replace(response, invented_history=self.invented_history, exceeds_context=self.exceeds_context)
 
 
-def _sent_back(message: Mapping[str, Any]) -> dict[str, Any]:
+def _sent_back(message: JsonObject) -> dict[str, JSON]:
     """A message as a client sends it back: without what the server left null."""
     return {"role": "assistant", "content": None, **{k: v for k, v in message.items() if v is not None and v != []}}
 
 
-def most_events(body: Mapping[str, Any], context: CaseContext) -> int:
+def most_events(body: JsonObject, context: CaseContext) -> int:
     """How many events of a stream are read: a few for each token that may be sampled."""
     limits = [body.get(name) for name in ("max_tokens", "max_completion_tokens")]
     tokens = next((one for one in limits if type(one) is int and one > 0), context.context_tokens)

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings, text
+from rollout_conformance.steps.engine.lenient_json import JsonObject, mapping, mappings, text
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.sse.streams import StreamedResponse
 
-Json = Mapping[str, Any]  # an object that anybody may have sent; its members are checked where they are used
-Message = Json
+Message = JsonObject
 
 MOST = 1024  # choices, or tool calls of a choice, that a stream is put together from; a number beyond that is no index
 
@@ -64,7 +62,7 @@ class ChatResponse(StreamedResponse):
     @property
     def messages(self) -> list[Message]:
         """The messages of the request; none where it was sent without any."""
-        return listed(self.request.get("messages"))
+        return mappings(self.request.get("messages"))
 
     @property
     def choices(self) -> list["Choice"]:
@@ -76,16 +74,16 @@ class ChatResponse(StreamedResponse):
         return self.choices[0] if self.choices else Choice({})
 
     @property
-    def usage(self) -> Json:
+    def usage(self) -> JsonObject:
         return mapping(self.fields.get("usage"))
 
     @property
-    def deltas(self) -> list[Json]:
+    def deltas(self) -> list[JsonObject]:
         """The choices of all chunks of a stream, in the order in which they were received."""
         return [part for data in self.data for part in mappings(mapping(data).get("choices"))]
 
     @property
-    def call_deltas(self) -> list[Json]:
+    def call_deltas(self) -> list[JsonObject]:
         """The parts of tool calls of all chunks of a stream."""
         return [piece for part in self.deltas for piece in mappings(mapping(part.get("delta")).get("tool_calls"))]
 
@@ -102,10 +100,10 @@ class ChatResponse(StreamedResponse):
 class Choice:
     """One choice of a completion."""
 
-    raw: Json
+    raw: JsonObject
 
     @property
-    def message(self) -> Json:
+    def message(self) -> JsonObject:
         return mapping(self.raw.get("message"))
 
     @property
@@ -114,7 +112,7 @@ class Choice:
         return text(self.message.get("content")) or text(self.raw.get("text"))
 
     @property
-    def calls(self) -> list[Json]:
+    def calls(self) -> list[JsonObject]:
         return mappings(self.message.get("tool_calls"))
 
     @property
@@ -137,7 +135,7 @@ class Choice:
         return _ids(self.raw.get("token_ids"))
 
     @property
-    def logprobs(self) -> list[Json] | None:
+    def logprobs(self) -> list[JsonObject] | None:
         content = mapping(self.raw.get("logprobs")).get("content")
         return mappings(content) if isinstance(content, list) else None
 

@@ -11,7 +11,7 @@ NAMED = "token_ids_at"  # the member of the card
 PROMPT = "prompt_token_ids"
 
 
-def place_of_ids(body: Any) -> str | None:
+def place_of_ids(body: object) -> str | None:
     """The path of the first list of token ids, such as `choices[0].provider_specific_fields.token_ids`."""
     return next(_places(body, "", DEEPEST), None)
 
@@ -26,7 +26,7 @@ def looked_at(at: str | None) -> str:
     return f"{USUAL} and {at} (`{NAMED}` on the card)" if at else f"{USUAL}, as vLLM returns them"
 
 
-def with_ids_at(body: Any, at: str | None) -> Any:
+def with_ids_at(body: object, at: str | None) -> Any:
     """A completion, or one chunk of a stream, with its token ids where vLLM puts them. `at` is the path where they are, such as
     `choices[].provider_specific_fields.token_ids`; in a chunk `delta` is read for `message`. Those of the prompt are beside them, or
     in the member of the same name of the whole response. A body that has ids at the usual place is left as it is."""
@@ -47,7 +47,7 @@ def with_ids_at(body: Any, at: str | None) -> Any:
     return changed
 
 
-def _with_ids(choice: Any, parents: Sequence[str], name: str) -> Any:
+def _with_ids(choice: object, parents: Sequence[str], name: str) -> Any:
     if not isinstance(choice, dict) or choice.get("token_ids") is not None:
         return choice
     ids = _inside(choice, parents).get(name)
@@ -65,7 +65,7 @@ def _of_prompt(body: dict[str, Any], inside: Sequence[str] | None, parents: Sequ
         yield _inside(choice, inside).get(PROMPT)
 
 
-def _inside(value: Any, parents: Sequence[str]) -> dict[str, Any]:
+def _inside(value: object, parents: Sequence[str]) -> dict[str, Any]:
     """The object at a path, {} where there is none."""
     for name in parents:
         found = value.get(name) if isinstance(value, dict) else None
@@ -73,7 +73,7 @@ def _inside(value: Any, parents: Sequence[str]) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _places(value: Any, path: str, left: int) -> Iterator[str]:
+def _places(value: object, path: str, left: int) -> Iterator[str]:
     if left == 0:
         return
     if isinstance(value, dict):
@@ -87,5 +87,5 @@ def _places(value: Any, path: str, left: int) -> Iterator[str]:
             yield from _places(inner, f"{path}[{n}]", left - 1)
 
 
-def _is_ids(value: Any) -> bool:
+def _is_ids(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(type(one) is int for one in value)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from rollout_conformance.steps.engine.case_model import CaseModel, LiveModel, Members, Seconds, Setup, Status, Written
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 
 Losses = Literal["reset", "stall", "cut"]
 
@@ -158,7 +159,7 @@ class RolloutCase(CaseModel):
         return setup.default_steps(tuple(self.parts))
 
 
-def overrides(model: StartModel) -> Mapping[str, Any]:
+def overrides(model: StartModel) -> JsonObject:
     """The keys that were written, by name."""
     known = (name for name in StartModel.model_fields if name in model.model_fields_set)
     return {name: getattr(model, name) for name in known} | dict(model.model_extra or {})

@@ -10,6 +10,7 @@ from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.trainer import HUNG_UP
@@ -117,7 +118,8 @@ def _provoked(rollout: Rollout) -> bool:
 
 def _odd_arguments(issued: Issued) -> bool:
     """Whether a call has its arguments as another type than a string, which a server may reject (ROLLOUT-071)."""
-    return any(not isinstance(call["function"]["arguments"], str) for call in issued.calls)
+    functions = [mapping(mapping(call).get("function")) for call in issued.calls]
+    return any(not isinstance(function.get("arguments"), str) for function in functions)
 
 
 def _not_begun(accused: str, view: CaseView, rollout: Rollout) -> Cause:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject
 from rollout_conformance.steps.engine.session import Session, State, WaitTimeout
 from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.paths import TOKENIZER
@@ -142,7 +143,7 @@ class CaseContext:
             arguments["a"] = arguments["a"] + number * arguments["b"]
         return Call(tool.name, _text(arguments))
 
-    def tool_schemas(self) -> Sequence[Any] | None:
+    def tool_schemas(self) -> Sequence[JSON] | None:
         return list(self.tools.values()) or None
 
 
@@ -155,7 +156,7 @@ def _calculator() -> list[Tool]:
     ]
 
 
-def _text(arguments: Mapping[str, Any]) -> str:
+def _text(arguments: JsonObject) -> str:
     return json.dumps(arguments)
 
 

@@ -105,7 +105,7 @@ class Adapter(FuzzAdapter[CaseState, CaseContext]):
                 session.state["wait_timeouts"] = [("", str(silence))]
 
 
-def adapted_body(session: RolloutSession, body: Any) -> Any:
+def adapted_body(session: RolloutSession, body: object) -> Any:
     """The start request that is sent in place of `body`: its trainer is ours, its id and its keys unique, its tokenizer known.
 
     What makes a request invalid is left unchanged; one that names no trainer at all is left unchanged, because no rollout can come of it.
@@ -137,7 +137,7 @@ def adapted_body(session: RolloutSession, body: Any) -> Any:
     return mine
 
 
-def _without_nonces(value: Any) -> Any:
+def _without_nonces(value: object) -> Any:
     """Generators feed on what they have seen: an id of an earlier rollout in a text would look as if it had strayed."""
     if isinstance(value, str):
         return NONCE_TEXT.sub("rc-again", value)
@@ -146,7 +146,7 @@ def _without_nonces(value: Any) -> Any:
     return [_without_nonces(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _is_address(value: Any) -> bool:
+def _is_address(value: object) -> bool:
     try:
         return isinstance(value, str) and urlsplit(value).scheme in ("http", "https") and bool(urlsplit(value).hostname)
     except ValueError:

@@ -21,9 +21,9 @@ from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTra
 from rollout_conformance.steps.profiles.rollout.actions.start import Start
 from rollout_conformance.steps.profiles.rollout.actions.wait import WaitForEnd
 from rollout_conformance.steps.profiles.rollout.context import RolloutSession
+from rollout_conformance.steps.profiles.rollout.dialect_bodies import completion_of, leased_result_of
 from rollout_conformance.steps.profiles.rollout.expectations.termination import Completed
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
-from rollout_conformance.steps.profiles.rollout.view import completion_of, leased_result_of
 
 HERE = Location("greeting", 1)
 LEASE = "polling_lease_token"

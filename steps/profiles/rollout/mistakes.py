@@ -1,7 +1,6 @@
 """What can be seen to be wrong with a case about a rollout server before it is played: it would accuse the server of a slip of the author."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rollout_conformance.steps.engine.cases import Action, Expectation, Step
 from rollout_conformance.steps.engine.findings import Location
@@ -114,7 +113,7 @@ def _holds(steps: Sequence[Step]) -> Iterator[Mistake]:
             yield step.at, f'nothing is held under "{name}". {unknown_name("hold", name, held)}'
 
 
-def _replies(what: Any) -> list[Reply]:
+def _replies(what: object) -> list[Reply]:
     return [line for line in what.script.lines if isinstance(line, Reply)] if isinstance(what, ScriptTrainer) else []
 
 

@@ -23,11 +23,11 @@ from rollout_conformance.steps.profiles.rollout.trainer_script import ack, lines
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def _response(**members: Any) -> Action:
+def _response(**members: object) -> Action:
     return responses(Line.model_validate(members))
 
 
-def _start(**members: Any) -> Action:
+def _start(**members: object) -> Action:
     return start_request(StartModel.model_validate(members))
 
 

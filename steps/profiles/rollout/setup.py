@@ -6,6 +6,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.case_model import Setup
 from rollout_conformance.steps.engine.cases import Step
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.engine.yaml_source import Path_
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer, SetStartRequest
@@ -24,6 +25,7 @@ from rollout_conformance.steps.profiles.rollout.trainer_script import ack, lines
 
 SCRIPTED = ("message", "put", "drop", "odd", "finish", "end_token", "digits", "content_type")
 OWN = ("path", "scheme", "tokenizer", "metadata_bytes", "padding_bytes")  # members of StartOverrides with the same name
+SHAPED = ("rollout_id", "max_tokens_total")  # these are not sent as they are written, where they are objects
 
 
 def of(label: str, part: Part | RolloutCase, path: Path_) -> Iterator[Setup]:
@@ -60,7 +62,7 @@ def acknowledgements(written: tuple[int | str | Acknowledgement, ...], label: st
 def start_request(model: StartModel, label: str = "") -> SetStartRequest:
     """How the start request differs. Raises `ValueError` for members that the protocol does not know."""
     written = dict(overrides(model))
-    shape = written.pop("rollout_id") if isinstance(written.get("rollout_id"), Mapping) else {}
+    shape, limit = written.get("rollout_id"), written.get("max_tokens_total")
     for name in (*OWN, "without", "raw", "unknown"):
         written.pop(name, None)
     known_members((*written, *model.without))
@@ -68,15 +70,20 @@ def start_request(model: StartModel, label: str = "") -> SetStartRequest:
     if known:
         raise ValueError(f"unknown: {known[0]} is a member that the protocol knows; write it without `unknown`")
     written |= model.unknown
-    limit = written.get("max_tokens_total")
-    budget = _budget(written.pop("max_tokens_total")) if isinstance(limit, Mapping) else None
-    raw = model.raw.encode() if model.raw is not None else None
+    members = {name: value for name, value in written.items() if not (name in SHAPED and isinstance(value, Mapping))}
     own = {name: getattr(model, name) for name in OWN}
-    without = tuple(model.without)
-    return SetStartRequest(StartOverrides(written, without, shape, raw=raw, budget=budget, **own), label)
+    changed = StartOverrides(
+        members,
+        tuple(model.without),
+        shape if isinstance(shape, Mapping) else {},
+        raw=model.raw.encode() if model.raw is not None else None,
+        budget=_budget(limit) if isinstance(limit, Mapping) else None,
+        **own,
+    )
+    return SetStartRequest(changed, label)
 
 
-def _budget(written: Mapping[str, Any]) -> tuple[int, int]:
+def _budget(written: JsonObject) -> tuple[int, int]:
     sampled, plus = written.get("sampled"), written.get("plus", 0)
     if not set(written) <= {"sampled", "plus"} or not isinstance(sampled, int) or not isinstance(plus, int):
         raise ValueError(f"max_tokens_total is a value, or {{sampled: 2, plus: 0}}; seen: {dict(written)!r}")

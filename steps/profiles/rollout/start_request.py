@@ -7,6 +7,7 @@ from typing import Any
 from rollout_conformance.contracts.rollout.wire import InitRequest, RolloutRequest
 from rollout_conformance.contracts.rollout.wire_leased import LeasedRequest
 from rollout_conformance.contracts.rollout.wire_routed import RoutedRequest
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.suggestions import unknown_name
 
 START_PATH = {"sync": "/rollout", "callback": "/v1/rollout/init", "routed": "/rollout", "leased": "/rollout"}
@@ -91,7 +92,7 @@ class StartRequest:
         return key if isinstance(key, str) else None
 
     @property
-    def messages(self) -> list[Any]:
+    def messages(self) -> list[JSON]:
         messages = self.body.get("initial_messages" if self.dialect in STREAMED else "messages")
         return messages if isinstance(messages, list) else []
 
@@ -181,7 +182,7 @@ def _by_url(dialect: str, label: str, nonce: str, trainer_url: str, overrides: S
     )
 
 
-def _merge(body: dict[str, Any], dialect: str, name: str, value: Any) -> None:
+def _merge(body: dict[str, Any], dialect: str, name: str, value: object) -> None:
     if name == "sampling" and isinstance(value, Mapping):
         body[SAMPLING_NAME[dialect]] = {**body[SAMPLING_NAME[dialect]], **value}
     elif name == "only_sampling":

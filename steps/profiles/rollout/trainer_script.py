@@ -42,7 +42,7 @@ def lines(model: LineModel) -> tuple[Line, ...]:
     return (reply,) * model.repeat
 
 
-def tool_call(written: Any, nth: int) -> Call | AnyCall | HangingCall:
+def tool_call(written: object, nth: int) -> Call | AnyCall | HangingCall:
     if written == "any":
         return AnyCall(nth)
     if written == "hanging":

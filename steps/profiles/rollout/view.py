@@ -1,19 +1,21 @@
 """A trace read as rollouts: requests, what the trainer issued, responses. Pure; every check reads this and nothing else."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rollout_conformance.steps.engine.lateness import never
-from rollout_conformance.steps.engine.trace import Event, Exchange, NotJson, Trace, parse
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject
+from rollout_conformance.steps.engine.trace import Event, Exchange, Trace
 from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.rollout.card import RolloutCard, RolloutLimits
-from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartRequest
+from rollout_conformance.steps.profiles.rollout.dialect_bodies import STATUS, leased_result_of, sample_of
+from rollout_conformance.steps.profiles.rollout.start_request import StartRequest
 
-READ_S = 0.2  # within this of having been late the suite reads what came meanwhile
+COMPLETE = ("stop", "length", "tool_calls", "function_call")
+"""The finish reasons of generations that were not broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,15 @@ class Chat:
         return self.exchange.n
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> JsonObject:
         return self.body if isinstance(self.body, dict) else {}
 
     @property
-    def messages(self) -> list[Any]:
+    def messages(self) -> list[JSON]:
         messages = self.fields.get("messages")
         return messages if isinstance(messages, list) else []
 
-    def as_received(self, seen: Any) -> Any:
+    def as_received(self, seen: object) -> JsonObject:
         """The generated message as the server received it: a stream shows no empty list of calls, and does not distinguish an empty content
         from an absent one, which the message `seen` may then have either way."""
         message = dict(self.issued.message) if self.issued is not None else {}
@@ -73,7 +75,7 @@ class Answer:
         return self.exchange.response.status if self.exchange.response else None
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> JsonObject:
         return self.body if isinstance(self.body, dict) else {}
 
 
@@ -90,7 +92,7 @@ class Post:
         return self.exchange.n
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> JsonObject:
         return self.body if isinstance(self.body, dict) else {}
 
 
@@ -217,143 +219,6 @@ class CaseView:
         return next(iter(self.rollouts.values()))
 
 
-def read_rollout(
-    trace: Trace,
-    given: StartRequest,
-    issued: Sequence[Issued],
-    tokens: Tokens,
-    tools: Sequence[Any] | None,
-    deadline_s: float | None = None,
-    scripted_fault: bool = False,
-    late: Callable[[float], float] = never,
-) -> Rollout:
-    """The rollout `given` as its trace shows it. `deadline_s` is how long the server waits for one generation, where known; `late` by how
-    many seconds the suite was late since a moment."""
-    events = tuple(trace.of(given.label))
-    by_exchange = {item.exchange: item for item in issued}
-    delivered = {event.exchange for event in events if event.name == "GenerationReturned"}
-    acked = {event.exchange for event in events if event.name in ("CompletedAcknowledged", "GradedAcknowledged")}
-    starts, polls, chats, posts, grades = [], [], [], [], []
-    for exchange in trace.exchanges:
-        if exchange.rollout != given.label:
-            continue
-        path = exchange.request.path.partition("?")[0]
-        if exchange.to_target:
-            if path == START_PATH[given.dialect]:
-                starts.append(answer(exchange))
-            elif given.dialect == "leased" and path.endswith("/result"):
-                polls.append(answer(exchange))
-        elif path.endswith("/chat/completions"):
-            whole = by_exchange.get(exchange.n)
-            chats.append(Chat(exchange, parse(exchange.request.body), whole, exchange.n in delivered))
-        else:
-            body = parse(exchange.request.body)
-            if path.endswith("/graded"):
-                grades.append(Post(exchange, body, exchange.n in acked))
-            else:
-                body = completion_of(body) if given.dialect == "routed" else body
-                posts.append(Post(exchange, body, exchange.n in acked))
-    ended = any(event.name in ("ResultReturned", "CompletedSent") for event in events)
-    read = Rollout(
-        given,
-        tuple(starts),
-        tuple(chats),
-        tuple(posts),
-        tuple(grades),
-        events,
-        tokens,
-        tools,
-        ended,
-        scripted_fault,
-        tuple(polls),
-    )
-    read = replace(read, chats=tuple(_sampled_again(read, chat) for chat in read.chats))
-    if deadline_s is None:
-        return read
-    slow = {n for n in delivered if _waited(trace, trace.exchanges[n], late) > 0.8 * deadline_s}
-    return (
-        replace(read, chats=tuple(_taken(read, chat) if chat.n in slow else chat for chat in chats)) if slow else read
-    )
-
-
-COMPLETE = ("stop", "length", "tool_calls", "function_call")
-
-
-def _sampled_again(rollout: Rollout, chat: Chat) -> Chat:
-    """A generation that the engine broke off (`abort`, `error`) may be requested again; then the next call has the same messages."""
-    if chat.issued is None or not chat.delivered or chat.issued.finish_reason in COMPLETE:
-        return chat
-    after = rollout.after(chat)
-    repeated = after is not None and after.messages == chat.messages
-    return replace(chat, delivered=False) if repeated else chat
-
-
-def _taken(rollout: Rollout, chat: Chat) -> Chat:
-    """A call whose answer came at the last moment of the server's own deadline, or later: only what the server did next shows whether it
-    took it."""
-    after = rollout.after(chat)
-    taken = rollout.is_completed() if after is None else len(after.messages) > len(chat.messages)
-    return replace(chat, delivered=taken)
-
-
-STATUS = {"success": "COMPLETED", "failure": "ERROR", "cancelled": "ERROR"}
-
-
-def completion_of(body: Any) -> Any:
-    """A completion of the routed dialect in the words of the others; `said_status` keeps its own."""
-    if not isinstance(body, dict):
-        return body
-    found = body.get("extra_fields")
-    extra: dict[str, Any] = found if isinstance(found, dict) else {}
-    category = {} if body.get("err_category") is None else {"error_category": body["err_category"]}
-    return {
-        "rollout_id": body.get("rollout_id"),
-        "said_status": body.get("status"),
-        "status": STATUS.get(str(body.get("status")), body.get("status")),
-        "error_message": body.get("err_message"),
-        "finish_reason": extra.get("finish_reason"),
-        "extra_fields": {**extra, **category},
-    }
-
-
 def _ends(poll: Answer) -> bool:
     """Whether a response to a request for a result says how the rollout ended."""
     return poll.status == 200 and poll.fields.get("status") in STATUS
-
-
-def leased_result_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A result of the leased dialect in the words of the others."""
-    sample = body.get("sample")
-    extra = sample.get("extra_fields") if isinstance(sample, dict) else None
-    category = {} if body.get("err_category") is None else {"error_category": body["err_category"]}
-    shown = sample_of(body) if body.get("status") == "success" else {}
-    return {
-        "rollout_id": body.get("rollout_id"),
-        "said_status": body.get("status"),
-        "status": STATUS.get(str(body.get("status")), body.get("status")),
-        "error_message": body.get("err_message"),
-        "finish_reason": extra.get("finish_reason") if isinstance(extra, dict) else None,
-        "extra_fields": category,
-        "sample": sample,
-        **shown,
-    }
-
-
-def sample_of(graded: Mapping[str, Any]) -> dict[str, Any]:
-    """What a graded sample shows of the rollout: its messages, metrics and reward."""
-    sample = graded.get("sample")
-    if not isinstance(sample, dict):
-        return {}
-    return {"final_messages": sample.get("messages"), "metrics": sample.get("metrics"), "reward": sample.get("reward")}
-
-
-def _waited(trace: Trace, exchange: Exchange, late: Callable[[float], float]) -> float:
-    """How long the server may have waited for an answer: a request that came in while the suite was late was read after that."""
-    began = trace.epoch + exchange.began
-    unread = late(began - READ_S) - late(began + READ_S)
-    return (exchange.ended or exchange.began) - exchange.began + unread
-
-
-def answer(exchange: Exchange) -> Answer:
-    body = parse(exchange.response.body) if exchange.response else NotJson("no answer")
-    return Answer(exchange, body)

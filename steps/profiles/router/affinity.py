@@ -1,9 +1,8 @@
 """Conversations with and without a common prefix, and requests until a backend has received one. These steps drive; none of them judges."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.requests import NamedRequest
 from rollout_conformance.steps.http.responses import COPY, responses_of
@@ -35,7 +34,7 @@ class Conversations(NamedRequest):
             await self._one(session, name, n)
 
     async def _one(self, session: RouterSession, name: str, n: int) -> None:
-        messages: list[Mapping[str, Any]] = [{"role": "system", "content": self._beginning(session, name, n)}]
+        messages: list[JsonObject] = [{"role": "system", "content": self._beginning(session, name, n)}]
         for turn in range(self.turns):
             question = f"{name} {n}, question {turn}, of {session.state['session_name']}"
             messages = [*messages, {"role": "user", "content": question}]

@@ -106,7 +106,7 @@ def _new_key(body: Mapping[str, Any], nonce: str) -> dict[str, object]:
     return mine
 
 
-async def _ask(session: RouterSession, method: str, path: str, body: Any = None, request_id: str = "") -> Any:
+async def _ask(session: RouterSession, method: str, path: str, body: object = None, request_id: str = "") -> Any:
     """The body of the response to a request of the suite."""
     key = session.context.key
     headers = [("content-type", "application/json")]

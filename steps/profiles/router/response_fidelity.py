@@ -3,7 +3,7 @@
 A router may add members of its own, and give a response an id of its own. The choices, their tokens and the usage are the backend's.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 from typing import TypeVar
@@ -21,7 +21,7 @@ from rollout_conformance.steps.profiles.router.json_changes import changes
 from rollout_conformance.steps.profiles.router.stream_content import REASONING, same_content
 from rollout_conformance.steps.sse.streams import DONE
 
-Events = list[object]
+Events = Sequence[object]
 D = TypeVar("D")
 
 OWN = ("id", "created", "model", "object")  # what a router may set; cases about them judge them one by one

@@ -26,9 +26,9 @@ def content(events: Iterable[object]) -> Content:
             if name not in HEAD and value is not None and value not in found.setdefault((name,), []):
                 found[name,].append(value)  # these are repeated in each chunk
         for choice in mappings(event.get("choices")):
-            for path, value in _parts(choice, (index_of(choice.get("index")),)):
-                values = found.setdefault(path, [])
-                values += [value] if path[-1] not in ONCE or value not in values else []
+            for path, part in _parts(choice, (index_of(choice.get("index")),)):
+                parts = found.setdefault(path, [])
+                parts += [part] if path[-1] not in ONCE or part not in parts else []
     return found
 
 

@@ -14,7 +14,7 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.scripted_rollout_server import StartAnswer
 from rollout_conformance.steps.profiles.trainer import wrong_requests
-from rollout_conformance.steps.profiles.trainer.starting import BEGIN, JSON, Wanted, control_key
+from rollout_conformance.steps.profiles.trainer.starting import BEGIN, JSON_HEADER, Wanted, control_key
 from rollout_conformance.steps.profiles.trainer.state import (
     Call,
     CaseContext,
@@ -34,7 +34,7 @@ ALL_TOOLS: tuple[Tool, ...] = ("add", "subtract", "multiply")
 Key = Literal["own", "none", "wrong", "non_ascii"]
 
 
-def _start_response(written: Any) -> StartAnswer:
+def _start_response(written: object) -> StartAnswer:
     """`429`, or `{status: 307, headers: {location: here}}`."""
     given = members(written, "status")
     headers = members(given.get("headers", {}))
@@ -205,7 +205,7 @@ class Generate:
 
 
 async def post_generation(session: TrainerSession, part: RolloutState, body: Mapping[str, object], key: Headers) -> int:
-    request = Request("POST", "/v1/chat/completions", (JSON, *key), json.dumps(body).encode())
+    request = Request("POST", "/v1/chat/completions", (JSON_HEADER, *key), json.dumps(body).encode())
     return await session.send(request, part.label, sent="GenerationRequested", by="server", base_url=part.base_url)
 
 
@@ -275,7 +275,7 @@ class ReportEnd:
             return
         if self.repeat and part.callbacks:
             body = session.trace.exchanges[part.callbacks[-1]].request.body
-        request = Request("POST", "/v1/rollout/completed", (JSON, *_key(session, part, self.key)), body)
+        request = Request("POST", "/v1/rollout/completed", (JSON_HEADER, *_key(session, part, self.key)), body)
         n = await session.send(request, part.label, base_url=part.base_url)
         part.callbacks.append(n)
         session.trace.event(part.label, "server", "CompletedSent", n)

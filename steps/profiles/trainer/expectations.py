@@ -212,7 +212,8 @@ class ToolsInPrompts(RolloutExpectation):
 
 def _prompts(view: CaseView, rollout: RolloutState) -> Iterator[tuple[str, int]]:
     for turn in mappings(view.record(rollout).get("turns"))[:1]:
-        yield view.tokens.decode(listed(turn.get("prompt_token_ids"))), rollout.records[-1]
+        ids = [one for one in listed(turn.get("prompt_token_ids")) if isinstance(one, int)]
+        yield view.tokens.decode(ids), rollout.records[-1]
     for call, body in view.replies(rollout):
         if isinstance(body.get("prompt_token_ids"), list):
             yield view.tokens.decode(body["prompt_token_ids"]), call.n

@@ -26,8 +26,13 @@ def logprobs(view: CaseView) -> Iterator[Evidence]:
 
 def _of_replies(view: CaseView, rollout: RolloutState) -> Numbers | None:
     """The logprobs of all generations, None where one of them has none."""
-    lists = [body.get("logprobs") for _, body in view.replies(rollout)]
-    return [value for one in lists for value in listed(one)] if all(map(_are_numbers, lists)) else None
+    values: list[float] = []
+    for _, body in view.replies(rollout):
+        logprobs = body.get("logprobs")
+        if not _are_numbers(logprobs):
+            return None
+        values += logprobs
+    return values
 
 
 def _of_record(record: Mapping[str, object]) -> Numbers | None:

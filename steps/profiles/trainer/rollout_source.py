@@ -5,10 +5,8 @@ open     the suite makes up rollout ids; the first generation request of a new o
 started  the trainer sends start requests of its own accord, to the address that the suite listens on (`--listen`)
 """
 
-from collections.abc import Callable, Iterator
 from typing import Literal
 
-from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.profiles.trainer.card import TrainerCard
 
@@ -21,7 +19,6 @@ OPEN = {
 }
 STARTED = {"timeout": NO_CONTROL.format(source="started")}
 WITHOUT: dict[Source, dict[str, str]] = {"control": {}, "open": OPEN, "started": STARTED}
-Reasons = Callable[[Case], Iterator[str]]
 
 
 def source_of(card: Card) -> Source:

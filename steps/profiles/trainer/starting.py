@@ -21,7 +21,7 @@ from rollout_conformance.steps.profiles.trainer.state import (
 
 SAMPLING: Mapping[str, object] = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 512, "logprobs": True}
 NOT_PASSED_ON = {"messages", "rollout_id", "response_mask", "stream", "stream_options", "n", "tools", "tool_choice"}
-JSON = ("content-type", "application/json")
+JSON_HEADER = ("content-type", "application/json")
 FURTHER_S = (
     10.0  # how long a further start request is waited for while the trainer waits for an earlier rollout of the case
 )
@@ -61,7 +61,7 @@ async def by_control_request(session: TrainerSession, part: RolloutState, wanted
         "max_tokens_total": 8192,
         **wanted.members,
     }
-    headers = (JSON, *control_key(context))
+    headers = (JSON_HEADER, *control_key(context))
     part.control = await session.send(Request("POST", "/rollouts", headers, json.dumps(body).encode()), "-")
     response = session.trace.exchanges[part.control].response
     if wanted.wait and response is not None and response.status in (200, 201, 202):

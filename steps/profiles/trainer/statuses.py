@@ -1,7 +1,7 @@
 """The statuses that a case demands: 200, 4xx for any of its class, and any status that rejects a request for another that does."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from rollout_conformance.steps.engine.verb_parsing import Written, amount
 
@@ -10,7 +10,7 @@ RETRY_LATER = (408, 425, 429)  # these demand that the same request is sent once
 PATTERN = "^[1-5]xx$"
 
 
-def _read(written: Any) -> int | str:
+def _read(written: object) -> int | str:
     if isinstance(written, int) and not isinstance(written, bool):
         amount("status", written)
         return written

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.peers.tokens import Tokens
 
 Mask = Literal[
@@ -56,7 +57,7 @@ def tokens_per_word(tokens: Tokens) -> int:
     return (len(tokens.encode(WORD * 2 * SOME)) - len(tokens.encode(WORD * SOME))) // SOME
 
 
-def history(correct: Sequence[object], which: History) -> list[Any]:
+def history(correct: Sequence[object], which: History) -> list[JSON]:
     """The messages of a generation request. Without any, no start request was accepted, and nothing can be wrong with them."""
     messages = copy.deepcopy(list(correct))
     return CHANGES[which](messages) if messages else []

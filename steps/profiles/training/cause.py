@@ -8,6 +8,7 @@ from rollout_conformance.steps.profiles.training.expectations import (
     CARRIED_OUT,
     LOOP,
     CarriedOutOrRejected,
+    PendingOrResult,
     Rejected,
     is_first_evaluation,
 )
@@ -27,6 +28,18 @@ TINKER = {
     "save": "path",
     "sample": "sequences",
 }
+SUBMITTED = (
+    "create_model",
+    "forward",
+    "forward_backward",
+    "measure",
+    "optim_step",
+    "save",
+    "save_for_sampler",
+    "load",
+    "sample",
+)
+"""The calls of `tinker-json` whose result comes by a future: the SDK polls the request_id of the response."""
 RUNS = {
     "create_model": "run_id",
     "forward_backward": "loss",
@@ -56,7 +69,7 @@ def _option_rejected(case: Case, view: TrainingView) -> bool:
 
 def _cause(case: Case, view: TrainingView, response: TrainingResponse) -> Cause | None:
     if response.outcome == "done":
-        return _without_member(case, response)
+        return None if _may_be_pending(case, view, response) else _without_member(case, response)
     if response.status in BUSY and not _is_named(case, view, response):
         return Cause(f"the target returned {response.status} by itself", since=response.n, again=True)
     if _is_judged(case, view, response):
@@ -76,6 +89,13 @@ def _failed(case: Case, view: TrainingView, response: TrainingResponse) -> Cause
     return Cause(f"{response.verb} ended with {status or 'no response'} ({response.outcome})", finding, response.n)
 
 
+def _may_be_pending(case: Case, view: TrainingView, response: TrainingResponse) -> bool:
+    """Whether the case accepts that a poll finds no result yet."""
+    return any(
+        isinstance(one.what, PendingOrResult) and response in view.named(*one.what.of) for one in case.expectations
+    )
+
+
 def _without_member(case: Case, response: TrainingResponse) -> Cause | None:
     """A success without the member that all else is computed from. In a case about futures it is an empty result."""
     if response.rows and any("logprobs" not in one for one in response.outputs):
@@ -83,6 +103,8 @@ def _without_member(case: Case, response: TrainingResponse) -> Cause | None:
         finding = Finding(MEMBERS, expected, response.shown(), (response.n,))
         return Cause(f"{response.verb} returned no logprobs", finding, response.n, certain=True)
     member = (RUNS if response.dialect == SIGNAL else TINKER).get(response.verb)
+    if response.dialect != SIGNAL and response.verb in SUBMITTED and not response.request_id:
+        member = "request_id"
     if member is None or response.result.get(member) is not None:
         return None
     expected = f"a result of {response.verb} with `{member}`"

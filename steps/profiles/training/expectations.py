@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
 from rollout_conformance.steps.http.expectations import StatusOrClass, allowed_statuses
@@ -221,6 +222,22 @@ class SameMember(ComparedResponses[TrainingResponse, TrainingView]):
         if None in found:
             return None
         return Check(all(one == found[0] for one in found), f"one {self.member}, {show(found[0])}", f"{show(found[1])}")
+
+
+@verb("same_rank", example="{of: info, created: first}")
+@dataclass(frozen=True, slots=True)
+class SameRank(ResponseExpectation[TrainingResponse, TrainingView]):
+    """The result has the rank that the model was created with, or none."""
+
+    created: ResponseName
+    "The response to the creation."
+
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
+        sent = next((mapping(one.request.get("lora_config")).get("rank") for one in view.named(self.created)), None)
+        found = response.result.get("lora_rank")
+        return (
+            None if sent is None or found is None else Check(found == sent, f"lora_rank {sent}", f"lora_rank {found}")
+        )
 
 
 @verb("outputs_of", example="{of: third, singles: [first, second]}")

@@ -9,6 +9,7 @@ from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
+REQUIRED = {"loss_fn_output_type": str, "metrics": dict}
 ABOVE_ZERO = 1e-4  # rounding of a logprob of a certain token
 
 
@@ -37,6 +38,20 @@ def _misaligned(response: TrainingResponse) -> str:
         if odd is not None:
             return f"datum {n}, token {odd}: {values[odd]!r}"
     return ""
+
+
+def complete(view: TrainingView) -> Iterator[Evidence]:
+    """What the SDK requires of every result of forward and forward_backward beside the outputs."""
+    for response in view.judged:
+        if response.dialect == SIGNAL or not response.rows or response.outcome != "done" or not response.outputs:
+            continue
+        missing = [name for name, kind in REQUIRED.items() if not isinstance(response.result.get(name), kind)]
+        expected = "a result with the text loss_fn_output_type and the object metrics"
+        yield (
+            Finding("TRAINING-201", expected, f"no {' and no '.join(missing)}: {response.shown()}", (response.n,))
+            if missing
+            else Satisfied("TRAINING-201")
+        )
 
 
 def metric_names(view: TrainingView) -> Iterator[Evidence]:

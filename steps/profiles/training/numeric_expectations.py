@@ -54,6 +54,8 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
     "Responses of two equal histories: where even they differ, nothing is judged."
     rows: tuple[int, ...] = field(default=(), kw_only=True)
     "The data of the first response, from 0, that those of the second are, in this order."
+    leading: int = field(default=0, kw_only=True)
+    "Only so many of the first numbers of each response are compared; 0: all."
     tolerances: int = field(default=1, kw_only=True)
     "How many tolerances the numbers may be apart: more than one after several steps."
     provided: tuple[ResponseName, ...] = field(default=(), kw_only=True)
@@ -63,10 +65,10 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
         if len(responses) < 2 or any(one.outcome != "done" for one in view.named(*self.provided)):
             return None
         allowed, base = self.tolerances * view.tolerance, responses[1]
-        lists = [_numbers(one, self.rows if n == 0 else ()) for n, one in enumerate(responses)]
+        lists = [self._led(_numbers(one, self.rows if n == 0 else ())) for n, one in enumerate(responses)]
         if not _finite(*lists) or not self._can_tell(view, base, allowed):
             return None
-        if self._compares_other_data(responses):
+        if not self.leading and self._compares_other_data(responses):
             raise SuiteError(
                 f"{' and '.join(one.name for one in responses)} have different data; `rows` names those that are equal"
             )
@@ -75,6 +77,9 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
         names = " and ".join(one.name for one in responses)
         expected = f"equal numbers of {names} (within {allowed:g})"
         return Check(worst.most <= allowed, expected, f"{worst.text}{self._nearer(view, responses)}")
+
+    def _led(self, numbers: list[float]) -> list[float]:
+        return numbers[: self.leading] if self.leading else numbers
 
     def _compares_other_data(self, responses: Responses) -> bool:
         """Whether the case compares numbers of different target tokens."""
@@ -85,10 +90,10 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
 
     def _can_tell(self, view: TrainingView, base: TrainingResponse, allowed: float) -> bool:
         """Whether the controls differ, and equal histories lead to equal numbers."""
-        controls = [one.numbers for one in view.named(*self.control)]
+        controls = [self._led(one.numbers) for one in view.named(*self.control)]
         if self.control and not controls:
             return False
-        if any(difference(one, base.numbers).most <= CONTROL * allowed for one in controls):
+        if any(difference(one, self._led(base.numbers)).most <= CONTROL * allowed for one in controls):
             return False
         repeats = [one.numbers for one in view.named(*self.repeats)]
         return all(difference(one, repeats[0]).most <= allowed for one in repeats[1:])
@@ -96,7 +101,10 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
     def _nearer(self, view: TrainingView, responses: Responses) -> str:
         """Which control the wrong numbers equal, if any: it shows what was lost."""
         for control in view.named(*self.control):
-            if not self.rows and difference(responses[0].numbers, control.numbers).most <= view.tolerance:
+            if (
+                not (self.rows or self.leading)
+                and difference(responses[0].numbers, control.numbers).most <= view.tolerance
+            ):
                 return f"; {responses[0].name} equals {control.name}"
         return ""
 

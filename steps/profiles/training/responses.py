@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
+from rollout_conformance.steps.engine.lenient_json import JsonObject, listed, mapping, mappings
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.training.accounting import Row
@@ -80,7 +80,7 @@ class TrainingResponse(KeptResponse):
         return self.fields
 
     @property
-    def outputs(self) -> list[Mapping[str, object]]:
+    def outputs(self) -> list[JsonObject]:
         return mappings(self.result.get("loss_fn_outputs"))
 
     @property
@@ -108,7 +108,7 @@ class TrainingResponse(KeptResponse):
         return [value for row in self.logprobs for value in row]
 
     @property
-    def sequences(self) -> list[Mapping[str, object]]:
+    def sequences(self) -> list[JsonObject]:
         """What was sampled: tokens and logprobs of each sequence."""
         if self.dialect != SIGNAL:
             return mappings(self.result.get("sequences"))

@@ -21,9 +21,10 @@ PROMPT = (1, 2, 3)
 def stop_token(response: TrainingResponse | None) -> int:
     """The token in the middle of what was sampled. Raises `Stopped` where there is none."""
     tokens = listed(response.sequences[0].get("tokens")) if response and response.sequences else []
-    if not tokens or not isinstance(tokens[len(tokens) // 2], int):
+    middle = tokens[len(tokens) // 2] if tokens else None
+    if not isinstance(middle, int):
         raise Stopped("sampled tokens to stop at")
-    return int(tokens[len(tokens) // 2])
+    return middle
 
 
 @verb(

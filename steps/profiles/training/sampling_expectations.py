@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rollout_conformance.steps.engine.lenient_json import listed, mapping
+from rollout_conformance.steps.engine.lenient_json import JSON, listed, mapping
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
@@ -13,7 +13,7 @@ from rollout_conformance.steps.profiles.training.responses import SIGNAL, Traini
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
 
-def tokens_of(sequence: Mapping[str, object]) -> list[object]:
+def tokens_of(sequence: Mapping[str, object]) -> list[JSON]:
     return listed(sequence.get("tokens"))
 
 

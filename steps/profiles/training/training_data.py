@@ -18,7 +18,7 @@ from rollout_conformance.steps.profiles.training.wire import Data
 
 T = TypeVar("T")
 Number = int | float  # one that may be negative
-BatchName = Literal["A", "B", "C", "probe", "end"]
+BatchName = Literal["A", "B", "C", "probe", "fork", "end"]
 OF_TOKENS = ("importance_sampling", "ppo", "cispo", "dro")
 NO_OLD = -1.0  # the old logprob where the case supplies none
 
@@ -31,6 +31,10 @@ class TrainingData(OfModel):
     "Named batches; their data are sent together, in this order."
     rows: tuple[int, ...] = field(default=(), kw_only=True)
     "Only these data of the batches, from 0, in this order."
+    targets: tuple[int, ...] = field(default=(), kw_only=True)
+    "Target tokens in place of the next tokens, repeated where there are fewer, in the dialect `tinker-json`."
+    split: bool = field(default=False, kw_only=True)
+    "Whether the tokens of each datum are sent in two chunks, in the dialect `tinker-json`."
     texts: tuple[str, ...] = field(default=(), kw_only=True)
     "Texts in place of the batches, in the dialect `signal`."
     repeated: int = field(default=1, kw_only=True)
@@ -67,7 +71,7 @@ class TrainingData(OfModel):
             _sampled(session, self.sampled) if self.sampled else batches.tokens(names, session.context.card.end_token),
             self.rows,
         )
-        made = self._rows(session, [row[1:] for row in tokens])
+        made = self._rows(session, [self._targets(row) for row in tokens])
         return Data(
             tuple(row[:-1] for row in tokens),
             made,
@@ -76,7 +80,11 @@ class TrainingData(OfModel):
             self.config or None,
             self.without,
             self.as_tensors,
+            self.split,
         )
+
+    def _targets(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(islice(cycle(self.targets), len(tokens) - 1)) if self.targets else tokens[1:]
 
     def _texts(self) -> tuple[str, ...]:
         if self.copies:
@@ -110,7 +118,7 @@ def _sampled(session: TrainingSession, name: str) -> tuple[tuple[int, ...], ...]
     rows = [[*before, *listed(one.get("tokens"))] for one in found.sequences] if found else []
     if not rows or any(not isinstance(token, int) for row in rows for token in row):
         raise Stopped(f"the tokens that {name} sampled")
-    return tuple(map(tuple, rows))
+    return tuple(tuple(token for token in row if isinstance(token, int)) for row in rows)
 
 
 def _chosen(all_of: tuple[T, ...], which: tuple[int, ...]) -> tuple[T, ...]:

@@ -46,6 +46,7 @@ VOCABULARY = Vocabulary.of(
     expectations.Lacks,
     expectations.DifferentResults,
     expectations.SameMember,
+    expectations.SameRank,
     expectations.OutputsOf,
     expectations.Result,
     run_expectations.Configured,

@@ -25,7 +25,7 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Data:
     """What a model is trained on: tokens with their rows in one dialect, texts in the other. The members of `config` are sent as tensors with
-    `as_tensors`."""
+    `as_tensors`; the tokens are sent in two chunks with `split`."""
 
     inputs: tuple[tuple[int, ...], ...] = ()
     rows: tuple[Row, ...] = ()
@@ -34,6 +34,7 @@ class Data:
     config: Mapping[str, float] | None = None
     without: tuple[str, ...] = ()
     as_tensors: bool = False
+    split: bool = False
 
 
 class Wire(Protocol):
@@ -59,8 +60,10 @@ def tensor(values: Sequence[float], dtype: str = "float32") -> Members:
     return {"data": list(values), "dtype": dtype, "shape": [len(values)]}
 
 
-def chunks(tokens: Sequence[int]) -> Members:
-    return {"chunks": [{"type": "encoded_text", "tokens": list(tokens)}]}
+def chunks(tokens: Sequence[int], split: bool = False) -> Members:
+    """The tokens as one chunk, or as two."""
+    parts = (tokens[: len(tokens) // 2], tokens[len(tokens) // 2 :]) if split and len(tokens) > 1 else (tokens,)
+    return {"chunks": [{"type": "encoded_text", "tokens": list(part)} for part in parts]}
 
 
 def datum(tokens: Sequence[int], row: Row, without: Sequence[str], more: Mapping[str, float] | None = None) -> Members:
@@ -106,7 +109,10 @@ class TinkerJson:
         more = data.config if data.as_tensors else None
         rows = zip(data.inputs, data.rows, strict=True)
         made: Members = {
-            "data": [datum(tokens, row, data.without, more) for tokens, row in rows],
+            "data": [
+                {**datum(tokens, row, data.without, more), "model_input": chunks(tokens, data.split)}
+                for tokens, row in rows
+            ],
             "loss_fn": data.loss,
         }
         unsent = data.config is None or data.as_tensors

@@ -2,13 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.engine.lenient_json import mappings
+from rollout_conformance.steps.engine.lenient_json import JsonObject, mappings
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
@@ -24,8 +23,6 @@ from rollout_conformance.steps.profiles.chat.expectations.samples import (
 from rollout_conformance.steps.profiles.chat.invariants.completions import finish_reasons
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
 from rollout_conformance.steps.profiles.chat.view import CaseView
-
-Entry = Mapping[str, object]
 
 FALSE_POSITIVE_RATE = 1e-3
 LEAST_SAMPLES = 8
@@ -247,18 +244,18 @@ class TopLogprobs(ResponseExpectation):
         ok = (self.or_rejected and response.is_client_error) or (complete and ordered)
         return Check(ok, expected, observed, ignored=not complete)
 
-    def _counts(self, entry: Entry, tops: list[Entry]) -> bool:
+    def _counts(self, entry: JsonObject, tops: list[JsonObject]) -> bool:
         """One more is right where the sampled token is none of the most likely."""
         if len(tops) == self.count + 1:
             own = [logprob(one) for one in tops if one.get("token") == entry.get("token")]
             return bool(own) and min(own) <= min(logprob(one) for one in tops)
         return len(tops) == self.count or self._has_no_more(tops)
 
-    def _has_no_more(self, tops: list[Entry]) -> bool:
+    def _has_no_more(self, tops: list[JsonObject]) -> bool:
         """Fewer are right where no other token is possible, as after a grammar or within a call that is required."""
         return 0 < len(tops) < self.count and sum(math.exp(min(0.0, logprob(one))) for one in tops) > NEARLY_ALL
 
-    def _best(self, entry: Entry, tops: list[Entry]) -> list[float]:
+    def _best(self, entry: JsonObject, tops: list[JsonObject]) -> list[float]:
         """The logprobs of the alternatives, the sampled token left out where it is one too many."""
         more = len(tops) > self.count
         return [logprob(one) for one in tops if not (more and one.get("token") == entry.get("token"))]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import text
 from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
 from rollout_conformance.steps.profiles.chat.view import CaseView
@@ -17,18 +18,15 @@ def members(view: CaseView) -> Iterator[Evidence]:
     for response in completions(view):
         if response.streamed:
             continue
-        body = response.fields
-        wrong = {
-            name: body.get(name)
-            for name, right in (
-                ("object", body.get("object") == "chat.completion"),
-                ("id", isinstance(body.get("id"), str) and body.get("id")),
-                ("created", type(body.get("created")) is int and body["created"] < IN_SECONDS),
-                ("model", isinstance(body.get("model"), str)),
-                ("choices", bool(response.choices)),
-            )
-            if not right
+        body, created = response.fields, response.fields.get("created")
+        are_right = {
+            "object": body.get("object") == "chat.completion",
+            "id": bool(text(body.get("id"))),
+            "created": type(created) is int and created < IN_SECONDS,
+            "model": isinstance(body.get("model"), str),
+            "choices": bool(response.choices),
         }
+        wrong = {name: body.get(name) for name, is_right in are_right.items() if not is_right}
         yield (
             broken(2, "object, id, created in seconds, model and choices", show(wrong), response.n)
             if wrong

@@ -1,8 +1,9 @@
 """Evidence about the requirements of this profile, and the responses that invariants are about."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.findings import Finding, Satisfied
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
@@ -28,5 +29,5 @@ def not_streamed(view: CaseView, stream: ChatResponse) -> ChatResponse | None:
     return next(same, None)
 
 
-def _request(response: ChatResponse) -> Mapping[str, object]:
+def _request(response: ChatResponse) -> JsonObject:
     return {name: value for name, value in response.request.items() if name not in ("stream", "stream_options")}

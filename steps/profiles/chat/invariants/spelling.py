@@ -1,11 +1,12 @@
 """The text that logprobs amount to: the bytes of all entries, one after the other, are the UTF-8 of the content (OpenAI chat API). Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
 
-Entry = Mapping[str, object]
+Entry = JsonObject
 
 MOST_AFTER = 2  # entries behind the content: the end of the turn, and what a template puts behind it
 REPLACED = "\ufffd".encode()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.engine.lenient_json import mapping, mappings
+from rollout_conformance.steps.engine.lenient_json import JsonObject, mapping, mappings
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.profiles.chat.chunk_excerpts import around
 from rollout_conformance.steps.profiles.chat.event_order import Life, walked
@@ -93,7 +93,7 @@ def _wrong_fragments(response: ChatResponse) -> Iterator[tuple[int, str]]:
                 yield n, f"no fragment of call {call[1]} has its {what}"
 
 
-def _fragments(response: ChatResponse) -> Iterator[tuple[int, int, Mapping[str, object]]]:
+def _fragments(response: ChatResponse) -> Iterator[tuple[int, int, JsonObject]]:
     """Each fragment of a call with its chunk and its choice."""
     for n, data in enumerate(response.data):
         for part in mappings(mapping(data).get("choices")):
@@ -139,6 +139,6 @@ def _first_odd(response: ChatResponse) -> int | None:
     return None
 
 
-def _is_annotation(chunk: Mapping[str, object]) -> bool:
+def _is_annotation(chunk: JsonObject) -> bool:
     """Whether a chunk has neither choices nor usage nor an id."""
     return not (chunk.get("choices") or chunk.get("usage") or chunk.get("id") or chunk.get("error"))

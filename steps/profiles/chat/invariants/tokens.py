@@ -1,12 +1,12 @@
 """The token ids of a completion are its message, and each has its logprob."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.engine.lenient_json import mappings
+from rollout_conformance.steps.engine.lenient_json import JsonObject, mappings
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
 from rollout_conformance.steps.profiles.chat.invariants.spelling import is_judged, spelling, spells
@@ -98,7 +98,7 @@ def _is_of_ids(view: CaseView, choice: Choice, ids: tuple[int, ...]) -> bool:
     return view.tokens is None or choice.content.strip() in view.tokens.decode(ids)
 
 
-def probabilities(response: ChatResponse, entries: list[Mapping[str, object]]) -> Iterator[Evidence]:
+def probabilities(response: ChatResponse, entries: list[JsonObject]) -> Iterator[Evidence]:
     values = [entry.get("logprob") for entry in entries]
     wrong = [value for value in values if not _is_logprob(value)]
     yield broken(24, "finite logprobs, none above 0", show(wrong[:3]), response.n) if wrong else satisfied(24)
@@ -108,7 +108,7 @@ def _is_logprob(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -BIG < value <= 0
 
 
-def _foreign(view: CaseView, entry: Mapping[str, object], token: int) -> bool:
+def _foreign(view: CaseView, entry: JsonObject, token: int) -> bool:
     """Whether an entry names the text of another token. Servers spell what is not ASCII, and markup, differently."""
     if view.tokens is None:
         return False
@@ -157,7 +157,7 @@ def alternatives_together(view: CaseView) -> Iterator[Evidence]:
             yield satisfied(66)
 
 
-def _probability(tops: Sequence[Mapping[str, object]]) -> float:
+def _probability(tops: Sequence[JsonObject]) -> float:
     """Of all alternatives together; one that is listed twice counts once."""
     values = {(str(one.get("token")), value) for one in tops if _is_logprob(value := one.get("logprob"))}
     return math.fsum(math.exp(value) for _, value in values if isinstance(value, int | float))

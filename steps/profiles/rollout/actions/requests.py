@@ -17,7 +17,7 @@ from rollout_conformance.steps.profiles.rollout.start_client import authorizatio
 from rollout_conformance.steps.profiles.rollout.start_request import StartRequest
 
 NO_ROLLOUT = "-"  # the label of exchanges that belong to no rollout
-JSON: Headers = (("content-type", "application/json"),)
+JSON_HEADERS: Headers = (("content-type", "application/json"),)
 
 
 @verb("send", short="path", example=("/health", "{method: POST, path: /x, raw: '['}", "{path: /health, key: none}"))
@@ -42,7 +42,10 @@ class Send(RequestAction):
     async def send_one(self, session: RolloutSession, name: str, nth: int) -> None:
         body = self.raw if self.json is None else json.dumps(self.json)
         given = {**self.headers, **key_header(session.context, self.key)}
-        headers = (*(JSON if self.json is not None else ()), *((name.lower(), value) for name, value in given.items()))
+        headers = (
+            *(JSON_HEADERS if self.json is not None else ()),
+            *((name.lower(), value) for name, value in given.items()),
+        )
         within_s = session.patience_s if self.method == "GET" else None  # no rollout is waited for
         request = Request(self.method, self.path, headers, body.encode())
         kept(session, name, await session.send(request, rollout=NO_ROLLOUT, deadline_s=within_s))
@@ -102,7 +105,7 @@ class Cancel(RequestAction):
         for one in given:
             session.trace.event(one.label, "trainer", "CancelSent", len(session.trace.exchanges))
         body = self.raw if self.raw is not None else json.dumps(self._body(given))
-        headers = (*JSON, *authorization(session.context))
+        headers = (*JSON_HEADERS, *authorization(session.context))
         request = Request("POST", "/rollout/cancel", headers, body.encode())
         kept(session, name, await session.send(request, rollout=NO_ROLLOUT))
 

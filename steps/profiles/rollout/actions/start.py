@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.engine.trace import Headers
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -15,7 +16,7 @@ from rollout_conformance.steps.profiles.rollout.start_request import known_membe
 ABOVE, MOST = 4, 128  # how far above the declared limit, and where a limit is too large to be reached
 
 
-def start_members(written: Any) -> Mapping[str, Any]:
+def start_members(written: object) -> JsonObject:
     """Members of the start request. Raises `ValueError` for a name that no dialect knows."""
     if not isinstance(written, Mapping):
         raise ValueError(f"these are members of the start request, as {{max_turns: 3}}; seen: {written!r}")

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
 
 
@@ -93,6 +94,6 @@ def shown_end(rollout: Rollout) -> str:
     return ", ".join(f"{name} {show(value)}" for name, value in members.items()) or show(result.body)
 
 
-def final_messages(rollout: Rollout) -> list[Any]:
+def final_messages(rollout: Rollout) -> list[JSON]:
     messages = rollout.result.fields.get("final_messages") if rollout.result else None
     return messages if isinstance(messages, list) else []

@@ -92,7 +92,7 @@ def _part(part: Part) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value}
 
 
-def _unlabelled(step: Any, label: str) -> Any:
+def _unlabelled(step: object, label: str) -> Any:
     """A step of a case with one rollout does not name it."""
     if not isinstance(step, Mapping):
         return step

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import first, show
+from rollout_conformance.steps.engine.lenient_json import JsonObject
 
 __all__ = ["absent_or_null", "as_issued", "broken", "first", "number", "same", "satisfied", "should", "show"]
 
@@ -25,7 +25,7 @@ def should(item: Evidence) -> Evidence:
     return replace(item, cap="should") if isinstance(item, Finding) else item
 
 
-def same(requirement: str, expected: Any, observed: Any, what: str, *exchanges: int) -> Evidence:
+def same(requirement: str, expected: object, observed: object, what: str, *exchanges: int) -> Evidence:
     """Satisfied when two JSON values are equal; a difference of null against absent counts in the strict reading only."""
     difference = first(expected, observed)
     if difference is None:
@@ -53,10 +53,10 @@ def _without_made_up_id(given: object, seen: object) -> object:
     return {"id": given["id"], **others} if "id" in given else others
 
 
-def absent_or_null(fields: Mapping[str, Any], name: str) -> bool:
+def absent_or_null(fields: JsonObject, name: str) -> bool:
     return fields.get(name) is None
 
 
-def number(value: Any) -> float | None:
+def number(value: object) -> float | None:
     """A JSON number, or None; a boolean is none."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -8,7 +8,7 @@ import jsonschema_rs
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import LONGEST
-from rollout_conformance.steps.engine.lenient_json import text
+from rollout_conformance.steps.engine.lenient_json import JsonObject, text
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView
 
@@ -83,7 +83,7 @@ def _stable(view: CaseView) -> Iterator[Evidence]:
         yield broken("006", "the same tools in every answer", "two different lists", *(a.n for a in listings[:2]))
 
 
-def _tools(answer: Answer, tools: Any) -> Iterator[Evidence]:
+def _tools(answer: Answer, tools: object) -> Iterator[Evidence]:
     if not isinstance(tools, list):
         yield broken("009", "a list under tools", f"tools: {show(tools)}", answer.n)
         return
@@ -102,7 +102,7 @@ def _tools(answer: Answer, tools: Any) -> Iterator[Evidence]:
             )
 
 
-def schema_problem(parameters: Any) -> str | None:
+def schema_problem(parameters: object) -> str | None:
     """What is wrong with the parameter schema of a tool."""
     if not isinstance(parameters, Mapping) or parameters.get("type") != "object":
         return f"type is {show(parameters.get('type') if isinstance(parameters, Mapping) else parameters)}, not object"
@@ -125,7 +125,7 @@ def schema_problem(parameters: Any) -> str | None:
     return None
 
 
-def _without_nulls(value: Any) -> Any:
+def _without_nulls(value: object) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return value
@@ -139,7 +139,7 @@ def _nulls(start: Answer) -> Iterator[Evidence]:
         yield satisfied("010")
 
 
-def _null_members(value: Any, path: str) -> Iterator[str]:
+def _null_members(value: object, path: str) -> Iterator[str]:
     if isinstance(value, list):
         for n, item in enumerate(value):
             yield from _null_members(item, f"{path}[{n}]")
@@ -151,6 +151,6 @@ def _null_members(value: Any, path: str) -> Iterator[str]:
                 yield from _null_members(item, f"{path}.{key}")
 
 
-def _function(tool: Any) -> Mapping[str, Any]:
+def _function(tool: object) -> JsonObject:
     function = tool.get("function") if isinstance(tool, Mapping) else None
     return function if isinstance(function, Mapping) else {}

@@ -55,7 +55,7 @@ def _later(rollout: Rollout, before: Chat, chat: Chat) -> Iterator[Evidence]:
         yield from _length(value, right, before, chat)
 
 
-def _length(value: Any, right: set[int], before: Chat, chat: Chat) -> Iterator[Evidence]:
+def _length(value: object, right: set[int], before: Chat, chat: Chat) -> Iterator[Evidence]:
     zeros = " or ".join(str(n) for n in sorted(right))
     sampled = len(before.issued.token_ids) if before.issued else 0
     expected = f"{zeros} zeros: what was inserted after the {sampled} sampled tokens of call {before.n}"
@@ -77,7 +77,7 @@ def _length(value: Any, right: set[int], before: Chat, chat: Chat) -> Iterator[E
         yield from (satisfied(name) for name in ("055", "056", "057", "058", "060"))
 
 
-def _negative(value: Any, right: set[int], chat: Chat) -> Iterator[Evidence]:
+def _negative(value: object, right: set[int], chat: Chat) -> Iterator[Evidence]:
     """The prompt became shorter than what it should extend: only a splice can still know the length."""
     if isinstance(value, list) and len(value) in right and not any(value):
         yield satisfied("059")

@@ -2,10 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.lenient_json import JsonObject
+from rollout_conformance.steps.engine.trace import Exchange
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, number, satisfied, should, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.invariants.tools import following, result_of
@@ -30,7 +31,7 @@ def metrics(view: CaseView) -> Iterator[Evidence]:
             yield from sums if rollout.is_completed() else map(should, sums)
 
 
-def _sums(view: CaseView, rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+def _sums(view: CaseView, rollout: Rollout, seen: JsonObject, n: int) -> Iterator[Evidence]:
     done = [chat.issued for chat in rollout.generated if chat.issued]
     if any(issued.tampered for issued in done):
         return
@@ -49,9 +50,7 @@ def _sums(view: CaseView, rollout: Rollout, seen: Mapping[str, Any], n: int) -> 
     yield from _latencies(seen, n, any(len(issued.calls) > 1 for issued in done))
 
 
-def _equals(
-    requirement: str, name: str, expected: int, seen: Mapping[str, Any], n: int, what: str
-) -> Iterator[Evidence]:
+def _equals(requirement: str, name: str, expected: int, seen: JsonObject, n: int, what: str) -> Iterator[Evidence]:
     if seen.get(name) is None:
         return
     if number(seen[name]) == expected:
@@ -60,7 +59,7 @@ def _equals(
         yield broken(requirement, f"metrics.{name}: {expected}, the {what}", f"metrics.{name}: {show(seen[name])}", n)
 
 
-def _calls(view: CaseView, rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+def _calls(view: CaseView, rollout: Rollout, seen: JsonObject, n: int) -> Iterator[Evidence]:
     executed = known = 0
     for turn in rollout.generated:
         inserted = following(rollout, turn)
@@ -88,7 +87,7 @@ def _retried_after_tools(rollout: Rollout) -> bool:
     return first is not None and any(chat.n > first and not chat.delivered for chat in rollout.chats)
 
 
-def _context(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+def _context(rollout: Rollout, seen: JsonObject, n: int) -> Iterator[Evidence]:
     value = number(seen.get("max_context_tokens"))
     done = [chat.issued for chat in rollout.generated if chat.issued]
     if seen.get("max_context_tokens") is None or not done:
@@ -102,7 +101,7 @@ def _context(rollout: Rollout, seen: Mapping[str, Any], n: int) -> Iterator[Evid
         yield broken("131", expected, f"metrics.max_context_tokens: {show(seen['max_context_tokens'])}", n)
 
 
-def _latencies(seen: Mapping[str, Any], n: int, parallel: bool) -> Iterator[Evidence]:
+def _latencies(seen: JsonObject, n: int, parallel: bool) -> Iterator[Evidence]:
     names = ("total_latency_ms", "llm_latency_ms", "tool_latency_ms")
     values = {name: number(seen[name]) for name in names if seen.get(name) is not None}
     wrong = {name: seen[name] for name, value in values.items() if value is None or value < 0}
@@ -124,7 +123,7 @@ def numbers(view: CaseView) -> Iterator[Evidence]:
             yield from _finite(exchange)
 
 
-def _finite(exchange: Any) -> Iterator[Evidence]:
+def _finite(exchange: Exchange) -> Iterator[Evidence]:
     body = exchange.request.body if not exchange.to_target else exchange.response.body if exchange.response else b""
     if not any(word in body for word in (b"NaN", b"Infinity")):
         if body:

@@ -31,7 +31,7 @@ TRAINER_URLS = {
 KEYS = (*KEY_NAME.values(), "controller_api_key", "polling_lease_token")
 
 
-def dialect_of(path: str, body: Any) -> str | None:
+def dialect_of(path: str, body: object) -> str | None:
     """The dialect of a start request; None for any other request."""
     if not isinstance(body, dict):
         return None
@@ -115,7 +115,7 @@ class RolloutRecorder:
             kept = rollout.callbacks
         return Route(rollout.urls[member].rstrip("/") + rest, request.body, kept.append)
 
-    def _listener(self, request: Request, body: Any) -> Callable[[Passed], None]:
+    def _listener(self, request: Request, body: object) -> Callable[[Passed], None]:
         """Who hears of a request that starts no rollout: the one whose result it requests, or those that it cancels."""
         path = request.path.partition("?")[0]
         if request.method == "POST" and path == CANCEL:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout_conformance.contracts.rollout.wire_routed import TERMINAL
-from rollout_conformance.steps.engine.lenient_json import mapping
+from rollout_conformance.steps.engine.lenient_json import JsonObject, mapping
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.peers.reverse_proxy import Passed
 
 BUSY = (429, 503)  # a trainer sends such a start request again
 
 
-def json_of(passed: Passed | None) -> Mapping[str, Any]:
+def json_of(passed: Passed | None) -> JsonObject:
     """The members of the body of a response; none where there is no JSON object."""
     response = passed.response if passed is not None and passed.fault is None else None
     return mapping(parse(response.body)) if response is not None else {}
@@ -54,7 +54,7 @@ class RecordedRollout:
         return status if status is not None and status not in BUSY else None
 
     @property
-    def result(self) -> Mapping[str, Any] | None:
+    def result(self) -> JsonObject | None:
         """The body that reports the end, None before there is one."""
         if self.dialect == "sync":
             return json_of(self.accepted) or None
@@ -83,7 +83,7 @@ class RecordedRollout:
         return (self.result or {}).get("status") in ("COMPLETED", "success")
 
     @property
-    def sample(self) -> Mapping[str, Any]:
+    def sample(self) -> JsonObject:
         """What holds the messages of the result: the result itself, or the sample of the routed and leased dialects."""
         if self.dialect == "leased":
             return mapping((self.result or {}).get("sample"))
@@ -92,7 +92,7 @@ class RecordedRollout:
         return self.result or {}
 
     @property
-    def messages(self) -> list[Mapping[str, Any]]:
+    def messages(self) -> list[JsonObject]:
         """The final messages, as far as the result shows them."""
         shown = self.sample.get("messages" if self.dialect in ("routed", "leased") else "final_messages")
         return [mapping(one) for one in shown] if isinstance(shown, list) else []

@@ -150,9 +150,9 @@ class Cancelled(JudgesEnds, JobExpectation):
         if job.reason == EOS or found is None or limit is None:
             return None
         if found >= limit:
-            if at - since < MARGIN_S:
+            if at - since < MARGIN_S + job.late_s:
                 return None  # it may have ended before the cancellation arrived
-            return Check(False, expected, ended(job), requirement=IN_TIME)
+            return Check(False, expected, ended(job), requirement=IN_TIME, timing=True)
         return Check(False, "the reason of a job that was cancelled", ended(job), requirement=ABORTED)
 
 
