@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from rollout_conformance.steps.engine import text_file
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import OURS, PROFILES
 
@@ -43,7 +44,10 @@ def _is_hidden(file: Path, folder: Path) -> bool:
 
 
 def _text(file: Path) -> str:
+    """What a file says, as far as it can be read: in another encoding too, so that its author is told and the file is not passed over."""
     try:
-        return file.read_text(encoding="utf-8", errors="replace")
+        with file.open("rb") as stream:
+            data = stream.read(text_file.LARGEST)
     except OSError:
         return ""
+    return data.decode("utf-16" if data.startswith(text_file.UTF_16) else "utf-8", "replace")

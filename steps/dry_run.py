@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.profiles.base import Setting
+from rollout_conformance.steps.profiles.parts import REQUIRES
 from rollout_conformance.steps.run_setup import RunOptions, card_of, patient, wanted_dialects
 
 NO_PORT = ("127.0.0.1", 0)
@@ -14,10 +15,15 @@ NO_PORT = ("127.0.0.1", 0)
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A case, and what is missing for it to be played: empty where nothing is. A target may show what its card does not declare."""
+    """A case, and what is missing for it to be played: empty where nothing is."""
 
     case: Case
     lacking: str = ""
+
+    @property
+    def plan(self) -> str:
+        """`play`, `skip`, or `may` where the target can show what its card does not declare."""
+        return "play" if not self.lacking else "may" if self.lacking.startswith(REQUIRES) else "skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,9 @@ class DryRun:
     other_dialects: int = 0
 
     @property
-    def played(self) -> int:
-        return sum(not one.lacking for one in self.planned)
+    def plays(self) -> bool:
+        """Whether anything may be played."""
+        return any(one.plan != "skip" for one in self.planned)
 
 
 async def dry_run(run_options: RunOptions, cases: Sequence[Case]) -> DryRun:
@@ -54,16 +61,22 @@ def lines(found: DryRun, *, every: bool = False) -> Iterator[str]:
     yield f"Dry run, nothing was asked of {target}. Profile {options.profile}, dialects {', '.join(found.dialects)}."
     if every:
         yield from (_line(one) for one in found.planned)
-    yield f"{found.played} of {len(found.planned)} cases would be played."
-    missing = Counter(one.lacking for one in found.planned if one.lacking)
-    if missing:
-        yield f"{missing.total()} would be skipped, unless the target shows what its card does not declare:"
-        yield from (f"  {count:5}  {reason}" for reason, count in missing.most_common())
+    played = sum(one.plan == "play" for one in found.planned)
+    yield f"{played} of {len(found.planned)} cases would be played."
+    yield from _missing(found, "may", "would be played where the target shows, or its card declares, what they need")
+    yield from _missing(found, "skip", "would be skipped")
     if found.other_dialects:
         yield f"{found.other_dialects} are of other dialects."
 
 
+def _missing(found: DryRun, plan: str, told: str) -> Iterator[str]:
+    missing = Counter(one.lacking for one in found.planned if one.plan == plan)
+    if missing:
+        yield f"{missing.total()} {told}:"
+        yield from (f"  {count:5}  {reason}" for reason, count in missing.most_common())
+
+
 def _line(one: Planned) -> str:
     case = one.case
-    shown = f"{'skip' if one.lacking else 'play'}  {case.at}  {case.name}[{case.dialect}]"
+    shown = f"{one.plan:4}  {case.at}  {case.name}[{case.dialect}]"
     return f"{shown}  {one.lacking}" if one.lacking else shown

@@ -1,5 +1,6 @@
 """`run --backend both`: the same cases by script and with a live model, and where the two disagree."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rollout_conformance.steps.live.divergence import Divergence, Played
 from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.profiles import PROFILES, profile_of
+from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import RunOptions, ready
 
 
@@ -35,6 +37,7 @@ async def compare_backends(run_options: RunOptions, cases: list[Case], report_fi
             await _compared(
                 _options_for(run_options, profile, model, engine_options),
                 [case for case in some if case.live is not None],
+                report_file,
             )
             for profile, some in judged.items()
         ]
@@ -43,6 +46,8 @@ async def compare_backends(run_options: RunOptions, cases: list[Case], report_fi
         click.echo(line)
     if report_file is not None:
         divergence.write(report_file, found)
+        for line in _next(report_file, list(judged)):
+            click.echo(line)
     return divergence.exit_code(found)
 
 
@@ -61,10 +66,32 @@ def _options_for(run_options: RunOptions, profile: str, model: Engine, engine_op
     )
 
 
-async def _compared(run_options: RunOptions, cases: list[Case]) -> Divergence:
+def report_of(report_file: Path, profile: str, backend: str) -> Path:
+    """Where the report of one of the runs is written, beside the comparison."""
+    return report_file.with_name(f"{report_file.stem}.{profile}.{backend}{report_file.suffix}")
+
+
+def _next(report_file: Path, profiles: list[str]) -> Iterator[str]:
+    """What to do with the reports of the runs."""
+    yield f"The comparison is in {report_file}. Each run has a report of its own, for `report`, `diff` and the others:"
+    for profile in profiles:
+        scripted, live = (report_of(report_file, profile, name) for name in (SCRIPTED, LIVE))
+        yield f"  rollout-conformance report {live} --beside {scripted}"
+
+
+async def _compared(run_options: RunOptions, cases: list[Case], report_file: Path | None) -> Divergence:
     played: list[Played] = []
     for name in (SCRIPTED, LIVE):
-        async with ready(replace(run_options, backend=name)) as run:
-            outcomes = await play_all(run, run.applicable(cases), lambda outcome: None)
-            played.append(divergence.of_run(run.engine, run.peers.drifts(), outcomes))
+        options = replace(run_options, backend=name)
+        file = report_of(report_file, options.profile, name) if report_file is not None else None
+        results = RunResults(options, file)
+        try:
+            async with ready(options) as run:
+                mine = run.applicable(cases)
+                results.begin(run, mine)
+                outcomes = await play_all(run, mine, results.add)
+                results.close(aborted=False)
+        finally:
+            results.close(aborted=True)
+        played.append(divergence.of_run(run.engine, run.peers.drifts(), outcomes))
     return divergence.compared(played[0], played[1])

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,7 @@ def command(
         cases = meant(loaded)
         lateness.set_aside()
         if run_options.backend == BOTH:
+            _of_one_run(how, known_file)
             sys.exit(early_end.run(compare_backends(run_options, cases, report_file)))
         if on is not None:
             sys.exit(early_end.run(on_cluster.judge(found, Chosen(cases, loaded, tuple(paths), patterns), how, on)))
@@ -197,11 +199,27 @@ def _soak_plan(soak_time: str | None, rate: float | None, seed: int, backend: st
     return SoakPlan(seconds_of(soak_time), rate, seed)
 
 
+def _of_one_run(how: PlayOptions, known_file: Path | None) -> None:
+    """Raises `SuiteError` for options that are about one run, where there are two."""
+    outputs = {one.name for one in fields(how.outputs) if getattr(how.outputs, one.name) is not None}
+    others = {
+        "baseline": known_file,
+        "write-baseline": how.written_file,
+        "repeat": how.repeat > 1,
+        "fail-fast": how.fail_fast,
+    }
+    if given := sorted(outputs | {name for name, value in others.items() if value}):
+        raise SuiteError(
+            f"--{given[0]} is about one run, and --backend both compares two. Write --backend live (or scripted) for it; "
+            "--report FILE of --backend both writes the comparison, and beside it a report of each run."
+        )
+
+
 async def _dry_run(run_options: RunOptions, cases: list[Case], every: bool) -> int:
     planned = await dry.dry_run(run_options, cases)
     for line in dry.lines(planned, every=every):
         click.echo(line)
-    return OK if planned.played else NO_JUDGEMENT
+    return OK if planned.plays else NO_JUDGEMENT
 
 
 def _meant(

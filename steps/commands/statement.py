@@ -10,7 +10,7 @@ from rollout_conformance.steps.commands.exit_code import FINDINGS
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.json_text import NotJson, parse
 from rollout_conformance.steps.engine.printable import printable
-from rollout_conformance.steps.outputs import statement
+from rollout_conformance.steps.outputs import comparison_page, statement
 from rollout_conformance.steps.outputs.runs import load, of_one_profile
 
 
@@ -22,12 +22,28 @@ from rollout_conformance.steps.outputs.runs import load, of_one_profile
 @click.option(
     "--table", type=click.Path(path_type=Path, dir_okay=False), help="Write the targets side by side (Markdown)."
 )
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page that compares the targets; then REPORTS may be statements (.json) too.",
+)
 @click.option("--check", type=click.Path(path_type=Path), help="Compare this statement with the reports.")
-def command(reports: tuple[Path, ...], output: Path | None, table: Path | None, check: Path | None) -> None:
+def command(
+    reports: tuple[Path, ...], output: Path | None, table: Path | None, page: Path | None, check: Path | None
+) -> None:
     """State what each target keeps and breaks, by requirement and dialect, bound to the REPORTS by their SHA-256.
 
     With --check, exit code 1 when the statement is not that of the reports.
     """
+    if page is not None:
+        _write(page, "".join(comparison_page.page(reports)))
+    statements = [file for file in reports if comparison_page.is_statement(file)]
+    if statements and (page is None or output or table or check):
+        raise SuiteError(f"{statements[0]}: a statement is shown by --html; -o, --table and --check need the reports.")
+    if statements:
+        click.echo(str(page))
+        return
     runs = [load(file) for file in reports]
     of_one_profile(runs)
     if check is not None:

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.json_text import NotJson, parse
 
+COMPARISON = "divergence"  # what the header of a comparison of two backends calls it
 LONGEST_LINE = 32 << 20  # bytes; one case has one line, and of its bodies only the beginnings
 WORST_FIRST = (Verdict.FAIL, Verdict.IGNORED, Verdict.ERROR, Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIP)
 
@@ -283,6 +284,11 @@ def _lines(file: Path, reading: Callable[[bytes], object] = parse) -> Iterator[L
 def _line(file: Path, n: int, value: object) -> Line:
     if isinstance(value, NotJson):
         why = value.why
+    elif isinstance(value, dict) and value.get("report") == COMPARISON:
+        raise SuiteError(
+            f"{file}: is the comparison that `run --backend both` writes, and no report of a run. Beside it is a report of each run: "
+            f"{file.stem}.PROFILE.live{file.suffix} and {file.stem}.PROFILE.scripted{file.suffix}."
+        )
     else:
         try:
             return _ANY.validate_python(value)

@@ -21,8 +21,13 @@ from rollout_conformance.steps.engine.suggestions import similar_names
 BLOCK = "the text block"  # what a document is called that stands below a sentence of a feature
 SAID = {
     "but found another document": "a second document begins here (`---`); write one document a file",
+    "found a tab character that violates indentation": "a tab; indent with spaces",
+    "did not find expected ',' or '}'": "a `{` is not closed, or a text in it needs quotes: one with `,`, `: ` or a bracket",
+    "did not find expected ',' or ']'": "a `[` is not closed, or a text in it needs quotes: one with `,`, `: ` or a bracket",
     "found character '\\t' that cannot start any token": "a tab; indent with spaces",
 }
+NO_BEGINNING = "found character that cannot start any token"
+TAG = re.compile(r"could not determine a constructor for the tag '([^']*)'")
 Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
@@ -101,7 +106,7 @@ def parse(text: str, shown: str) -> Source:
         _bounded(text, shown)
         loader = _Core(text)
     except yaml.MarkedYAMLError as error:
-        raise _not_yaml(error, shown) from error
+        raise _not_yaml(error, shown, text) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise SuiteError(
@@ -110,22 +115,34 @@ def parse(text: str, shown: str) -> Source:
     try:
         node = loader.get_single_node()
         if node is None:
-            raise SuiteError(f"{shown}:1:1: the file is empty")
+            raise SuiteError(
+                f"{shown}:1:1: the file is empty; write `cases:` and a case below it, or let `new case` do so"
+            )
         places: dict[Path_, tuple[int, int]] = {}
         _walk(node, (), places, shown)
         return Source(shown, loader.construct_document(node), places)
     except yaml.MarkedYAMLError as error:
-        raise _not_yaml(error, shown) from error
+        raise _not_yaml(error, shown, text) from error
     except yaml.YAMLError as error:
         raise SuiteError(f"{shown}: not YAML: {error}") from error
     finally:
         loader.dispose()
 
 
-def _not_yaml(error: yaml.MarkedYAMLError, shown: str) -> SuiteError:
+def _not_yaml(error: yaml.MarkedYAMLError, shown: str, text: str) -> SuiteError:
     mark = error.problem_mark
     where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
-    return SuiteError(f"{where}: not YAML: {SAID.get(error.problem or '', error.problem)}")
+    problem = error.problem or ""
+    if tag := TAG.search(problem):
+        return SuiteError(
+            f"{where}: the tag {tag[1]!r} is not read; remove it (`!!...` or `!...`) and write a plain value"
+        )
+    if problem == NO_BEGINNING and mark is not None:
+        lines = text.splitlines()
+        seen = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
+        told = "a tab; indent with spaces" if seen == "\t" else f"no value begins with {seen!r}; put the text in quotes"
+        return SuiteError(f"{where}: not YAML: {told}")
+    return SuiteError(f"{where}: not YAML: {SAID.get(problem, problem)}")
 
 
 def _bounded(text: str, shown: str) -> None:
@@ -219,15 +236,27 @@ def _explain(loc: Path_, errors: list[Any], model: type[BaseModel] | None) -> st
     telling = [one for one in errors if not one["type"].endswith(("_type", "_parsing"))] or errors
     error = telling[0]
     if error["type"] == "extra_forbidden":
-        key = str(loc[-1])
-        found = similar_names(key, _keys(model)) if model is not None else []
-        return f"unknown key {key!r}." + (f" Did you mean {' or '.join(found)}?" if found else "")
+        return _unknown_key(loc, model)
     if error["type"] == "missing":
         return f"the key {str(loc[-1])!r} is missing"
     known = TYPES.get(error["type"])
     message = known.format(**error.get("ctx", {})) if known else str(error["msg"]).removeprefix("Value error, ")
-    seen = "" if error["type"] == "value_error" else f"; seen: {error['input']!r}"
+    shown = "nothing" if error["input"] is None else repr(error["input"])
+    seen = "" if error["type"] == "value_error" else f"; seen: {shown}"
     return f"{message}{seen}"[:400]
+
+
+def _unknown_key(loc: Path_, model: type[BaseModel] | None) -> str:
+    """An unknown key, with those that are near; where none is, with those that there are in its place."""
+    key = str(loc[-1])
+    told = f"unknown key {key!r}."
+    if model is None:
+        return told
+    schema = model.model_json_schema()
+    if found := similar_names(key, _keys(schema)):
+        return f"{told} Did you mean {' or '.join(found)}?"
+    here = _keys_at(schema, loc[:-1])
+    return f"{told} Known here: {', '.join(here)}." if here else told
 
 
 TYPES = {
@@ -253,10 +282,25 @@ TYPES = {
 }
 
 
-def _keys(model: type[BaseModel]) -> list[str]:
+def _keys(schema: Mapping[str, Any]) -> list[str]:
     """Every key that may occur anywhere in the model, for suggestions."""
-    schema = model.model_json_schema()
     keys: set[str] = set(schema.get("properties", {}))
     for definition in schema.get("$defs", {}).values():
         keys |= set(definition.get("properties", {}))
     return sorted(keys)
+
+
+def _keys_at(schema: Mapping[str, Any], path: Path_) -> list[str]:
+    """The keys that the object at a path may have, in their order; empty where it may have any."""
+    at = [schema]
+    for part in path:
+        inner = (one.get("items" if isinstance(part, int) else "properties", {}) for one in at)
+        at = [meant for one in inner for meant in _meant(one if isinstance(part, int) else one.get(part, {}), schema)]
+    return list(dict.fromkeys(key for one in at for key in one.get("properties", {})))
+
+
+def _meant(one: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A part of a schema, or each of those that may stand for it."""
+    if "$ref" in one:
+        return [schema["$defs"][str(one["$ref"]).rpartition("/")[2]]]
+    return [meant for inner in one.get("anyOf", ()) for meant in _meant(inner, schema)] or [one]

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.trace import Response, parse
 from rollout_conformance.steps.live import inference_client
 from rollout_conformance.steps.live.inference_client import Engine, Generation
@@ -109,7 +110,7 @@ class LiveTrainer(ScriptedTrainer):
         finally:
             play.hold.set()
 
-    def _body(self, rollout: Enrolled, n: int, messages: list[Any]) -> dict[str, Any]:
+    def _body(self, rollout: Enrolled, n: int, messages: list[Any]) -> dict[str, JSON]:
         asked = parse(rollout.trace.exchanges[n].request.body)
         sampling = {name: asked[name] for name in SAMPLING if asked.get(name) is not None}
         greedy = {} if rollout.sampled else {"temperature": 0.0}

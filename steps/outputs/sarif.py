@@ -11,6 +11,7 @@ from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.failure_report import Group
 from rollout_conformance.steps.engine.findings import Finding, Location
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import suite_version
 from rollout_conformance.steps.outputs.facts import RunFacts, printable, uri
@@ -43,7 +44,7 @@ def render(facts: RunFacts) -> str:
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
 
 
-def _rule(one: Requirement) -> dict[str, Any]:
+def _rule(one: Requirement) -> dict[str, JSON]:
     rule: dict[str, Any] = {
         "id": one.id,
         "shortDescription": {"text": " ".join(one.sentence.split())},
@@ -53,20 +54,20 @@ def _rule(one: Requirement) -> dict[str, Any]:
     return rule | ({"fullDescription": {"text": one.why}, "help": {"text": one.why}} if one.why else {})
 
 
-def _group(group: Group, index: dict[str, int]) -> dict[str, Any]:
+def _group(group: Group, index: dict[str, int]) -> dict[str, JSON]:
     found = _result(group.finding, group.outcome, group.level, index)
     others = group.others[:MOST_RELATED]
     related = [{**_at(other.case.at), "message": {"text": _named(other.case)}} for other in others]
     return found | ({"relatedLocations": related} if related else {})
 
 
-def _known(outcome: Outcome, finding: Finding, facts: RunFacts, index: dict[str, int]) -> dict[str, Any]:
+def _known(outcome: Outcome, finding: Finding, facts: RunFacts, index: dict[str, int]) -> dict[str, JSON]:
     level = finding.level({finding.requirement: facts.catalogue[finding.requirement].level})
     excused = [{"kind": "external", "justification": printable(finding.known)}]
     return _result(finding, outcome, level, index) | {"suppressions": excused}
 
 
-def _result(finding: Finding, outcome: Outcome, level: str, index: dict[str, int]) -> dict[str, Any]:
+def _result(finding: Finding, outcome: Outcome, level: str, index: dict[str, int]) -> dict[str, JSON]:
     text = (
         f"expected {finding.expected}\nobserved {finding.observed}\ncase {_named(outcome.case)}\nrerun {outcome.rerun}"
     )
@@ -81,7 +82,7 @@ def _result(finding: Finding, outcome: Outcome, level: str, index: dict[str, int
     }
 
 
-def _at(at: Location) -> dict[str, Any]:
+def _at(at: Location) -> dict[str, JSON]:
     return {"physicalLocation": {"artifactLocation": {"uri": uri(at)}, "region": {"startLine": max(1, at.line)}}}
 
 

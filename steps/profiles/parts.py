@@ -19,9 +19,12 @@ Document = Mapping[str, Any]
 """A scenario file as a value."""
 
 
+REQUIRES = "requires "  # what the reason of a case begins with that the target may still show, or its card declare
+
+
 def lacking(capabilities: Mapping[str, str], need: str) -> str:
     """Why a case is skipped that needs what a target does not have, in the words of the catalogue."""
-    return f"requires `{need}`: {capabilities.get(need, 'a capability of your own, which the card has to declare')}"
+    return f"{REQUIRES}`{need}`: {capabilities.get(need, 'a capability of your own, which the card has to declare')}"
 
 
 @dataclass(frozen=True, slots=True)

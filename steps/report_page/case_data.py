@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import orjson
 
 from rollout_conformance.steps.engine.excerpt import Clues, Path, accused
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.report_file import Broken, Exchange, Result, TracedExchange, TraceLine
 
 SHORT = 300_000  # characters of a body in which a member is looked for
 
 
-def case_data(n: int, result: Result) -> dict[str, Any]:
+def case_data(n: int, result: Result) -> dict[str, JSON]:
     """The data of case number `n` of a report."""
     trace = result.trace or rebuilt(result)
     by_number = {exchange["n"]: exchange for exchange in trace.exchanges}
@@ -28,7 +28,7 @@ def case_data(n: int, result: Result) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Broken, exchanges: Mapping[int, TracedExchange]) -> dict[str, Any]:
+def _finding(finding: Broken, exchanges: Mapping[int, TracedExchange]) -> dict[str, JSON]:
     clues = Clues.of(finding.expected, finding.observed)
     numbers = [exchange.n for exchange in finding.exchanges]
     return {

@@ -12,6 +12,7 @@ from rollout_conformance.steps.report_page.causes import Cause, Causes
 from rollout_conformance.steps.report_page.requirement_rows import RequirementTable, Row, matrix
 
 CLOSING = "Not conformant"
+MOST_CASES = 20_000  # on the page, of those that passed and of the others; more are in the report only
 FIRST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS, Verdict.SKIP)
 
 
@@ -44,6 +45,11 @@ class Overview:
         default_factory=dict
     )  # the broken requirements that count; whether each is a known one
     soak: SoakLine | None = None
+    counted: Counter[Verdict] = field(default_factory=Counter)  # of all cases of the report
+    numbers: dict[int, int] = field(default_factory=dict)  # of the cases on the page, by their place in the report
+    room: dict[bool, int] = field(
+        default_factory=lambda: {False: MOST_CASES, True: MOST_CASES}
+    )  # True: for what passed
 
     def __post_init__(self) -> None:
         self.table = RequirementTable(self.catalogue)
@@ -59,20 +65,39 @@ class Overview:
             elif isinstance(line, SoakLine):
                 found.soak = line
             elif isinstance(line, Result):
-                found._add(len(found.rows), known.get(line.case) or from_id(line.case), line)
+                found._add(known.get(line.case) or from_id(line.case), line)
         return found
 
-    def _add(self, n: int, case: CaseLine, result: Result) -> None:
-        numbers = self.causes.add(n, result)
+    def _add(self, case: CaseLine, result: Result) -> None:
+        self.counted[result.verdict] += 1
         self.table.add(case, result)
         if result.reason:
             self.reasons.setdefault(result.verdict, Counter())[result.reason] += 1
         for finding in result.findings:
             if not finding.strict_only and counts(finding.level, self.report.header.level):
                 self.accused[finding.requirement] = self.accused.get(finding.requirement, True) and bool(finding.known)
+        n = self._number(result)
+        if n is None:
+            return
+        numbers = self.causes.add(n, result)
         weaker = bool(result.findings) and result.verdict is not Verdict.FAIL
         row = CaseRow(n, case, result.verdict, result.seconds, result.reason, numbers, bool(result.known), weaker)
         self.rows.append(row)
+
+    def _number(self, result: Result) -> int | None:
+        """The number of a case on the page; None where the page has no room for it. What did not pass has room of its own."""
+        position = self.counted.total() - 1
+        room = result.verdict in (Verdict.PASS, Verdict.SKIP) and not result.findings
+        if self.room[room] <= 0:
+            return None
+        self.room[room] -= 1
+        self.numbers[position] = len(self.rows)
+        return len(self.rows)
+
+    @property
+    def left_out(self) -> int:
+        """How many cases only the report has."""
+        return self.counted.total() - len(self.rows)
 
     @property
     def broken(self) -> list[str]:
@@ -99,8 +124,7 @@ class Overview:
     @property
     def verdicts(self) -> list[tuple[str, int]]:
         """The verdicts of the cases with their counts, the worst first."""
-        found = Counter(row.verdict for row in self.rows)
-        return [(str(verdict), found[verdict]) for verdict in FIRST if found[verdict]]
+        return [(str(verdict), self.counted[verdict]) for verdict in FIRST if self.counted[verdict]]
 
     def grouped(self) -> list[tuple[Row, list[Cause]]]:
         """The broken requirements with their causes, in the order of the causes: what most cases begin to go wrong with is first."""
@@ -115,7 +139,7 @@ class Overview:
         """`broken`, `open` where the run does not say, or `kept`."""
         if self.broken:
             return "broken"
-        whole = self.report.aborted is None and not any(row.verdict is Verdict.ERROR for row in self.rows)
+        whole = self.report.aborted is None and not self.counted[Verdict.ERROR]
         return "kept" if whole and any(row.state == "kept" for row in self.requirements) else "open"
 
     @property
@@ -125,7 +149,7 @@ class Overview:
             return f"{self.closing}: {amount(len(self.broken), 'requirement is', 'requirements are')} broken."
         if self.report.aborted is not None:
             return f"No verdict: the run did not get to its end. Nothing required was seen broken in {amount(kept, 'requirement')}."
-        if any(row.verdict is Verdict.ERROR for row in self.rows):
+        if self.counted[Verdict.ERROR]:
             return f"Could not be judged in full: nothing required was seen broken in {amount(kept, 'requirement')}, but cases failed to run."
         if not kept:
             return "No verdict: no case gave evidence for a requirement."

@@ -62,10 +62,10 @@ def render(report: Report, sources: Sources | None = None) -> Iterator[str]:
     sources = sources or Sources()
     overview = Overview.of(report, sources.catalogue, sources.closing)
     texts = TokenTexts(sources.decode)
-    script, style = _joined("app", SCRIPTS, "js"), _joined("style", STYLES, "css")
+    script, style = joined("app", SCRIPTS, "js"), joined("style", STYLES, "css")
     vendored = (HERE / "vendor" / "preact-htm.js").read_text(encoding="utf-8")
     return (
-        _environment()
+        environment()
         .get_template("page.html.jinja")
         .generate(
             overview=overview,
@@ -151,7 +151,9 @@ def facts(report: Report) -> list[tuple[str, str]]:
 def _details(overview: Overview, sources: Sources, texts: TokenTexts) -> Iterator[tuple[int, Markup]]:
     """The data of each case; of a report that is too large for a browser, first of all those with findings."""
     room = {True: MOST_DETAILS, False: MOST_DETAILS // 2}
-    for n, result in enumerate(overview.report.results()):
+    for place, result in enumerate(overview.report.results()):
+        if (n := overview.numbers.get(place)) is None:
+            continue
         data = case_data(n, result)
         if sources.beside is not None and (other := sources.beside.find(result.case)) is not None:
             data["beside"] = case_data(n, other)
@@ -174,9 +176,11 @@ def _note(texts: TokenTexts, data: Mapping[str, Any]) -> None:
 
 def _plain(overview: Overview) -> Iterator[dict[str, Any]]:
     """The findings one by one, for a browser without JavaScript."""
-    for n, result in enumerate(overview.report.results()):
-        for place, finding in enumerate(result.findings):
-            yield {"n": n, "first": place == 0, "case": overview.rows[n].case, "finding": finding}
+    for place, result in enumerate(overview.report.results()):
+        if (n := overview.numbers.get(place)) is None:
+            continue
+        for nth, finding in enumerate(result.findings):
+            yield {"n": n, "first": nth == 0, "case": overview.rows[n].case, "finding": finding}
 
 
 def prose(text: str) -> Markup:
@@ -193,12 +197,12 @@ def short(text: str, longest: int = 300) -> str:
     return text if len(text) <= longest else f"{text[:longest]} ... ({len(text)} characters)"
 
 
-def _joined(folder: str, names: Iterable[str], ending: str) -> str:
+def joined(folder: str, names: Iterable[str], ending: str) -> str:
     return "\n".join((HERE / folder / f"{name}.{ending}").read_text(encoding="utf-8") for name in names)
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,

@@ -74,7 +74,7 @@ def compile_feature(path: Path, profile: Profile, root: Path) -> list[CompiledSc
         one = next(one for one in written if one.location.line == template.line_number)
         compiled += problems.attempt(_Compiler(shown, feature, template, one, document, profile).all) or ()
     if not feature.scenarios and not problems.messages:
-        problems.add(f"{shown}:1:1: the feature has no scenario")
+        problems.add(f"{shown}:1:1: the feature has no scenario; write `Scenario: ...` with its steps below it")
     problems.conclude()
     assert not lost, lost  # two of one title, which is among the problems
     return compiled
@@ -140,7 +140,7 @@ def _titles(written: Iterable[GherkinScenario], language: str, shown: str) -> It
                 yield f"{at}: {line.strip()!r} is read as a description. Did you mean {found[0]}?"
         rows = sum(len(table.table_body or ()) for table in one.examples)
         if one.keyword in outlines and not rows:
-            yield f"{at}: an outline without rows would run once, on its placeholders"
+            yield f"{at}: an outline without rows would run once, on its placeholders; write `Examples:` with a row below it, or make it a Scenario"
         if one.keyword not in outlines and one.examples:
             below = one.examples[0].location.line
             yield f"{shown}:{below}:1: Examples stand under a plain {one.keyword}. Write {outlines[0]}."
@@ -166,7 +166,7 @@ class _Compiler:
     def all(self) -> list[CompiledScenario]:
         """Raises `SuiteError` with everything that is wrong with the scenario."""
         if not self.template.steps:
-            raise self.at.problem("the scenario has no steps")
+            raise self.at.problem("the scenario has no steps; write Given, When and Then below it, or remove it")
         known = self._requirements()
         for told in self._columns():
             self.problems.add(told)

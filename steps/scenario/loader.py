@@ -13,6 +13,7 @@ from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.case_model import CaseModel, LiveModel, Members
 from rollout_conformance.steps.engine.cases import Case, Live, Step
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
+from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.suggestions import similar_names
 from rollout_conformance.steps.engine.verb_parsing import plain
 from rollout_conformance.steps.engine.verbs import Verb
@@ -60,9 +61,25 @@ def compiled(source: Source, profile: Profile) -> list[Case]:
 def _of_rows(source: Source, path: Path_, written: object, profile: Profile, tags: list[str]) -> list[Case]:
     found: list[Case] = []
     for row, case in rows(source, path, written):
-        model = yaml_source.validated(profile.case_model, source, case, path)
+        try:
+            model = yaml_source.validated(profile.case_model, source, case, path)
+        except SuiteError as error:
+            raise _with_verbs(error, source, path, case, profile) from None
         found += _Compiled(source, path, model, profile, row, tags).cases()
     return found
+
+
+def _with_verbs(error: SuiteError, source: Source, path: Path_, case: object, profile: Profile) -> SuiteError:
+    """The mistakes in the members of a case, and those in its steps and expectations: its author is told of all at once."""
+    problems = ErrorCollector()
+    problems.add(str(error))
+    vocabulary = profile.vocabulary
+    for key, known, what in (("steps", vocabulary.actions, "step"), ("expect", vocabulary.expectations, "expectation")):
+        written = case.get(key) if isinstance(case, Mapping) else None
+        for n, one in enumerate(written if isinstance(written, list) else ()):
+            if isinstance(one, str | Mapping):
+                problems.attempt(functools.partial(_verb, source, one, known, (*path, key, n), what))
+    return SuiteError("\n".join(problems.messages))
 
 
 class _Compiled:
@@ -116,7 +133,9 @@ class _Compiled:
             return Live()
         path = (*self.path, "live", "expect")
         verbs = self.profile.vocabulary.expectations
-        expect = [self._verb(written, verbs, (*path, n), "expectation") for n, written in enumerate(said.expect or ())]
+        expect = [
+            _verb(self.source, written, verbs, (*path, n), "expectation") for n, written in enumerate(said.expect or ())
+        ]
         return Live(None if said.expect is None else tuple(expect), said.runs, said.least or said.runs)
 
     def _steps(self) -> Iterator[Step]:
@@ -138,24 +157,25 @@ class _Compiled:
 
     def _verbs(self, key: str, known: Verbs, what: str) -> Iterator[Callable[[], Step]]:
         for n, one in enumerate(getattr(self.model, key)):
-            yield functools.partial(self._verb, one, known, (*self.path, key, n), what)
+            yield functools.partial(_verb, self.source, one, known, (*self.path, key, n), what)
 
     def _made(self, path: Path_, text: str, make: Callable[[], Any]) -> Step | None:
         what = attempted(self.source, path, make)
         return Step(what, self.source.at(path), text) if what is not None else None
 
-    def _verb(self, written: Any, known: Verbs, path: Path_, what: str) -> Step:
-        """A step or an expectation: the name of a verb, or one verb with its value."""
-        if isinstance(written, Mapping) and len(written) != 1:
-            seen = f"; seen: {', '.join(written)}. Begin each with a dash." if written else "; seen: none"
-            raise self.source.problem(path, f"one {what} has one key{seen}")
-        name, value = (written, None) if isinstance(written, str) else next(iter(written.items()))
-        if name not in known:
-            found = similar_names(name, known)
-            raise self.source.problem(path, f"unknown {what} {name!r}. Known and near: {', '.join(found or known)}.")
-        text = f"{name}: {json.dumps(value, default=str)}"
-        made = attempted(self.source, path, lambda: known[name].read(value), f"{name}: ")
-        return Step(made, self.source.at(path), text)
+
+def _verb(source: Source, written: Any, known: Verbs, path: Path_, what: str) -> Step:
+    """A step or an expectation: the name of a verb, or one verb with its value."""
+    if isinstance(written, Mapping) and len(written) != 1:
+        seen = f"; seen: {', '.join(written)}. Begin each with a dash." if written else "; seen: none"
+        raise source.problem(path, f"one {what} has one key{seen}")
+    name, value = (written, None) if isinstance(written, str) else next(iter(written.items()))
+    if name not in known:
+        found = similar_names(name, known)
+        raise source.problem(path, f"unknown {what} {name!r}. Known and near: {', '.join(found or known)}.")
+    text = f"{name}: {json.dumps(value, default=str)}"
+    made = attempted(source, path, lambda: known[name].read(value), f"{name}: ")
+    return Step(made, source.at(path), text)
 
 
 def _same(action: Any) -> Any:

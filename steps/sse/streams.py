@@ -45,7 +45,7 @@ class StreamedResponse(KeptResponse):
         return [chunk.data for chunk in self.chunks]
 
 
-def event_data(text: str) -> Any:
+def event_data(text: str) -> JSON:
     return DONE if text == DONE else parse(text.encode())
 
 

@@ -152,6 +152,15 @@ def test_a_slip_in_prose_is_told(told: Told, seen: str, wrong: str, where: str, 
         ("yaml", CASE + "---\n" + CASE, "6:1", "write one document a file"),
         ("yaml", CASE + "- <<: {name: two}\n", "6:3", "merge keys"),
         ("yaml", CASE.replace("- name: one", "- name:"), "2:3", "this is a text"),
+        ("yaml", "cases: !!python/object/apply:os.system [ls]\n", "1:8", "is not read; remove it"),
+        ("yaml", "cases:\n\t- name: x\n", "2:1", "a tab; indent with spaces"),
+        (
+            "yaml",
+            CASE.replace("{text: Done.}", "{say: Done.}"),
+            "4:27",
+            "unknown key 'say'. Known here: text, call, calls, fail",
+        ),
+        ("yaml", "", "1:1", "write `cases:` and a case below it"),
     ],
 )
 def test_a_broken_file_is_told(told: Told, ending: str, text: str, where: str, says: str) -> None:
@@ -313,3 +322,18 @@ def test_a_card_may_declare_what_is_its_own(tmp_path: Path, told: Told) -> None:
     case.write_text(CASE.replace("  trainer:", "  variant: mine\n  trainer:"), encoding="utf-8")
     assert lint.of_files([case], None, card).problems == []
     assert lint.of_files([case], None, None).problems != []
+
+
+def test_mistakes_in_members_and_in_verbs_are_told_at_once(told: Told) -> None:
+    lines = told("yaml", CASE.replace("{text: Done.}", "{texts: Done.}").replace("completed: stop", "complete: stop"))
+    assert [line.partition(" ")[2].partition("'")[0] for line in lines] == [
+        "cases.0.trainer.1.texts: unknown key ",
+        "cases.0.expect.0: unknown expectation ",
+    ]
+
+
+def test_a_file_in_another_encoding_in_a_folder_is_told(tmp_path: Path) -> None:
+    for ending, text in (("yaml", CASE), ("feature", FEATURE)):
+        (tmp_path / f"a.{ending}").write_text(text, encoding="utf-16")
+    problems = lint.of_files([tmp_path], None, None).problems
+    assert [problem.partition(": ")[2].partition(":")[0] for problem in problems] == ["is not UTF-8 text"] * 2

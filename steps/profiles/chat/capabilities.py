@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from rollout_conformance.contracts import requirements
-from rollout_conformance.steps.engine.lenient_json import listed, mapping
+from rollout_conformance.steps.engine.lenient_json import JSON, listed, mapping
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers import calculator
 
@@ -29,7 +28,7 @@ COMMON = (
     "keeps_reasoning",
 )  # every server has these whose card does not declare `no_NAME`
 ADD = calculator.tool("add")
-PROBES: dict[str, dict[str, Any]] = {
+PROBES: dict[str, dict[str, JSON]] = {
     "token_ids": {"return_token_ids": True},
     "logprobs": {"logprobs": True},
     "tools": {"tools": [ADD]},

@@ -125,7 +125,7 @@ def recorded(conversation: Conversation) -> Recorded:
     return Recorded({name: scrubbed(value) for name, value in case.items()}, options=options, remarks=remarks)
 
 
-def _request(name: str, turn: Turn) -> dict[str, Any]:
+def _request(name: str, turn: Turn) -> dict[str, JSON]:
     """A request as a step writes it: all members but the model, and without those that the suite would add."""
     body = {key: value for key, value in turn.body.items() if key not in OWN_MEMBERS}
     written: dict[str, Any] = {"name": name}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rollout_conformance.steps.engine.lenient_json import JsonObject
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import NotJson, Request, parse
 from rollout_conformance.steps.engine.verbs import verb
@@ -97,12 +97,12 @@ class ChatRequest(RequestAction):
             unwritten -= {"logprobs"}
         return {name: value for name, value in body.items() if name not in unwritten}
 
-    def body_in(self, session: Session) -> dict[str, Any]:
+    def body_in(self, session: Session) -> dict[str, JSON]:
         """The body that is sent in this case."""
         context: CaseContext = session.context
         model = {"model": context.model} if context.model else {}  # a server that lists none may still have one
         about = {"prompt": self._prompt(session)} if self.prompt else {"messages": self._messages(session)}
-        body: dict[str, Any] = {**model, **about, **SAMPLING, **context.requested}
+        body: dict[str, JSON] = {**model, **about, **SAMPLING, **context.requested}
         if self.tools:
             body["tools"] = [calculator.tool(name) for name in self.tools]
         if self.stream:
@@ -160,7 +160,7 @@ class ChatRequest(RequestAction):
         return replace(response, invented_history=self.invented_history, exceeds_context=self.exceeds_context)
 
 
-def _sent_back(message: JsonObject) -> dict[str, Any]:
+def _sent_back(message: JsonObject) -> dict[str, JSON]:
     """A message as a client sends it back: without what the server left null."""
     return {"role": "assistant", "content": None, **{k: v for k, v in message.items() if v is not None and v != []}}
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.session import Session, State
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.http.responses import KeptResponse, Responses, responses_of
@@ -45,7 +46,7 @@ class CaseContext:
         return self.key
 
     @property
-    def requested(self) -> dict[str, Any]:
+    def requested(self) -> dict[str, JSON]:
         """What every completion is requested with, where the server has it: a strict one rejects members that it does not know."""
         names = {"logprobs": "logprobs", "token_ids": "return_token_ids"}
         return {member: True for capability, member in names.items() if capability in self.capabilities}

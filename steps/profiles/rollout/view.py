@@ -40,7 +40,7 @@ class Chat:
         messages = self.fields.get("messages")
         return messages if isinstance(messages, list) else []
 
-    def as_received(self, seen: object) -> Any:
+    def as_received(self, seen: object) -> JsonObject:
         """The generated message as the server received it: a stream shows no empty list of calls, and does not distinguish an empty content
         from an absent one, which the message `seen` may then have either way."""
         message = dict(self.issued.message) if self.issued is not None else {}

@@ -12,6 +12,7 @@ import pytest
 
 from rollout_conformance.steps.engine import report_file
 from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.report_page import overview
 from rollout_conformance.steps.report_page.beside import beside
 from rollout_conformance.steps.report_page.page import Sources, prose, render
 from rollout_conformance.steps.report_page.tests import reports
@@ -203,3 +204,26 @@ def test_a_report_that_is_too_large_keeps_the_details_of_cases_with_findings(
     seen = elements(page_of(reports.written(tmp_path / "run.ndjson", [large, broken], cases)))
     assert "data-0" not in seen.data
     assert "data-1" in seen.data
+
+
+def test_of_more_cases_than_a_browser_opens_those_that_failed_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "MOST_CASES", 4)
+    cases = [reports.case(f"case {n}") for n in range(20)]
+    results = [
+        reports.result(one["id"], "fail", [reports.cited(f'"call_{n}"', [1])])
+        if n % 5 == 4
+        else reports.result(one["id"], "pass")
+        for n, one in enumerate(cases)
+    ]
+    page = page_of(reports.written(tmp_path / "run.ndjson", results, cases))
+    found = elements(page)
+    listed = json.loads(found.data["index"])["cases"]
+    assert [row[1] for row in listed] == [f"case {n}" for n in (0, 1, 2, 3, 4, 9, 14, 19)]
+    assert [row[0] for row in listed] == list(range(8))
+    assert [case_in(found, n)["n"] for n in range(8)] == list(range(8))
+    assert "12 more cases are in the report only" in page
+    assert "<b>20 cases</b>" in page
+    assert '<b class="count">4 cases</b>' in page
+    assert 'id="case-7"' in page.split("<noscript>")[1]

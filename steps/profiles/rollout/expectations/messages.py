@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rollout_conformance.steps.engine.json_diff import ABSENT, first, show
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.rollout.expectations.base import Check, RolloutExpectation, final_messages
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
@@ -12,10 +13,10 @@ from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 
 
-def _all_in(member: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _all_in(member: str) -> Callable[[dict[str, JSON]], dict[str, JSON]]:
     """A mapping is the value of this member, unless it names the member itself."""
 
-    def read(written: dict[str, Any]) -> dict[str, Any]:
+    def read(written: dict[str, JSON]) -> dict[str, JSON]:
         return written if member in written and set(written) <= {member, "rollout"} else {member: written}
 
     return read

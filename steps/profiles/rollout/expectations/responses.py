@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
@@ -24,12 +24,12 @@ class RolloutStatus(ResponseExpectation):
     statuses: tuple[Literal["queued", "running", "grading", "success", "failure", "cancelled", "unknown"], ...]
     "Where `unknown` is right, a 404 is too."
 
-    def judge(self, view: Any, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         yield from ResponseExpectation.judge(self, view, requirement)
         if not view.named(*self.of):
             yield Check(False, self._expected, "no status request in this case").evidence(requirement)
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: CaseView) -> Check:
         status = response.fields.get("status")
         is_unknown = response.status == 404 and "unknown" in self.statuses
         ok = is_unknown or (response.status == 200 and status in self.statuses)
@@ -54,12 +54,12 @@ class CancelDisposition(ResponseExpectation):
     rollout_id: str = ""
     "An id in place of those of the rollouts."
 
-    def judge(self, view: Any, requirement: str) -> Iterator[Evidence]:
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         yield from ResponseExpectation.judge(self, view, requirement)
         if not view.named(*self.of):
             yield Check(False, self._expected, "no cancel request in this case").evidence(requirement)
 
-    def check(self, response: KeptResponse, view: Any) -> list[Check]:
+    def check(self, response: KeptResponse, view: CaseView) -> list[Check]:
         results = response.fields.get("dispositions")
         results = results if isinstance(results, dict) else response.fields
         ids = [self.rollout_id] if self.rollout_id else [one.given.rollout_id for one in view.rollouts.values()]
@@ -83,7 +83,7 @@ class CancelDisposition(ResponseExpectation):
 class CancelRejected(ResponseExpectation):
     """The response to a cancel request has status 422 or 400 and a JSON body."""
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: CaseView) -> Check:
         ok = response.status in (400, 422) and not isinstance(response.body, NotJson)
         return Check(ok, "422 and a JSON body", f"{response.status}")
 

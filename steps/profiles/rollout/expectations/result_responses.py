@@ -1,7 +1,7 @@
 """What may be demanded of the responses to requests for a result (leased dialect)."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.engine.trace import NotJson
@@ -9,7 +9,7 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.rollout.result_client import ENDED, protocol_members
-from rollout_conformance.steps.profiles.rollout.view import Rollout
+from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 RUNNING = ("queued", "running", "grading")
 
@@ -22,7 +22,7 @@ class ResultStatus(ResponseExpectation):
 
     statuses: tuple[Literal["queued", "running", "grading", "success", "failure", "cancelled"], ...]
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: CaseView) -> Check:
         status = response.fields.get("status")
         ok = response.status == 200 and status in self.statuses
         return Check(ok, f"200 with status {' or '.join(self.statuses)}", f"{response.status}: status {show(status)}")
@@ -36,7 +36,7 @@ class ResultRefused(ResponseExpectation):
 
     statuses: tuple[int, ...]
 
-    def check(self, response: KeptResponse, view: Any) -> Check:
+    def check(self, response: KeptResponse, view: CaseView) -> Check:
         shows = response.fields.get("sample") is not None or response.fields.get("status") in (*RUNNING, *ENDED)
         ok = response.status in self.statuses and not isinstance(response.body, NotJson) and not shows
         expected = f"{' or '.join(map(str, self.statuses))} and nothing of the result"
@@ -51,7 +51,7 @@ class ResultRepeated(ResponseExpectation):
 
     rollout: str = ""
 
-    def check(self, response: KeptResponse, view: Any) -> Check | None:
+    def check(self, response: KeptResponse, view: CaseView) -> Check | None:
         rollout: Rollout | None = view.rollouts.get(self.rollout)
         if rollout is None or not rollout.polls or rollout.result is None:
             return None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.engine.lenient_json import mapping, text
+from rollout_conformance.steps.engine.lenient_json import JSON, mapping, text
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.rollout.expectations.base import Check, RolloutExpectation
@@ -57,20 +57,20 @@ class ToolResults(RolloutExpectation):
             yield Check(ok, f"a tool message that {_described(value)}", f"content: {show(content)}")
 
 
-def _described(value: Any) -> str:
+def _described(value: object) -> str:
     if isinstance(value, tuple):
         return " or ".join(_described(one) for one in value)
     words = {ERROR: "reports an error", HUGE: "gives the exact number"}
     return words.get(str(value)) or f"gives {show(value)}"
 
 
-def _is(content: Any, value: Any) -> bool:
+def _is(content: JSON, value: object) -> bool:
     if value == ERROR:
         return looks_like_error(content)
     return isinstance(content, str) and gives(content, math.inf if value == HUGE else value)
 
 
-def tool_contents(rollout: Rollout) -> list[Any]:
+def tool_contents(rollout: Rollout) -> list[JSON]:
     """The contents of the tool messages of all turns, in order."""
     return [
         message.get("content")
@@ -104,7 +104,7 @@ class NoInternals(RolloutExpectation):
         for content in tool_contents(rollout):
             source = internal_error_patterns.SOURCE
             found = internal_error_patterns.leaked(content, source, sent) if isinstance(content, str) else None
-            observed = internal_error_patterns.excerpt(content, found) if found else show(content)
+            observed = internal_error_patterns.excerpt(text(content), found) if found else show(content)
             yield Check(found is None, "an error text without source code", observed)
 
 

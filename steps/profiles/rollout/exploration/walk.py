@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from rollout_conformance.contracts.lifecycle import Table, advance, legal
+from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.profiles.rollout.exploration.scenario_emitter import (
     ACKS,
     ANSWERS,
@@ -187,7 +188,7 @@ class Walk:
 @st.composite
 def walks(
     draw: st.DrawFn, dialect: str, table: Table, most_steps: int = MOST_STEPS, stops: bool = False
-) -> dict[str, Any]:
+) -> dict[str, JSON]:
     """Scenario documents, one case each. Shrinks towards one rollout, few moves, plain answers.
 
     With `stops` they end with the end of the server, wherever that is possible, and are about what it owes then.

@@ -7,7 +7,7 @@ from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.profiles.rollout.invariants.common import absent_or_null, broken, same, satisfied, show
 from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
-from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
+from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Post, Rollout
 
 SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "logprobs")
 TOKENS = ("response_mask", "token_ids", "prompt_token_ids")
@@ -27,7 +27,7 @@ def requests(view: CaseView) -> Iterator[Evidence]:
             yield from _address(rollout, post, "/v1/rollout/completed")
 
 
-def _address(rollout: Rollout, call: Any, path: str) -> Iterator[Evidence]:
+def _address(rollout: Rollout, call: Chat | Post, path: str) -> Iterator[Evidence]:
     asked = call.exchange.request.path
     expected = f"POST {rollout.given.path}{path}"
     if asked == rollout.given.path + path:

@@ -1,9 +1,9 @@
 """History fidelity: the conversation only grows, and what the trainer said comes back as it was said."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject
 from rollout_conformance.steps.profiles.rollout.invariants.common import as_issued, broken, same, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
@@ -36,7 +36,7 @@ def _turn(before: Chat, chat: Chat) -> Iterator[Evidence]:
         yield _answer(before.as_received(chat.messages[known]), chat.messages[known], known, before.n, chat.n)
 
 
-def _answer(issued: Any, seen: Any, at: int, *exchanges: int) -> Evidence:
+def _answer(issued: JsonObject, seen: JSON, at: int, *exchanges: int) -> Evidence:
     if not isinstance(seen, dict) or seen.get("role") != issued.get("role"):
         return broken(
             "049",

@@ -2,11 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.lenient_json import JsonObject
+from rollout_conformance.steps.engine.trace import Exchange
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, number, satisfied, should, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.invariants.tools import following, result_of
@@ -50,9 +50,7 @@ def _sums(view: CaseView, rollout: Rollout, seen: JsonObject, n: int) -> Iterato
     yield from _latencies(seen, n, any(len(issued.calls) > 1 for issued in done))
 
 
-def _equals(
-    requirement: str, name: str, expected: int, seen: Mapping[str, Any], n: int, what: str
-) -> Iterator[Evidence]:
+def _equals(requirement: str, name: str, expected: int, seen: JsonObject, n: int, what: str) -> Iterator[Evidence]:
     if seen.get(name) is None:
         return
     if number(seen[name]) == expected:
@@ -125,7 +123,7 @@ def numbers(view: CaseView) -> Iterator[Evidence]:
             yield from _finite(exchange)
 
 
-def _finite(exchange: Any) -> Iterator[Evidence]:
+def _finite(exchange: Exchange) -> Iterator[Evidence]:
     body = exchange.request.body if not exchange.to_target else exchange.response.body if exchange.response else b""
     if not any(word in body for word in (b"NaN", b"Infinity")):
         if body:

@@ -1,12 +1,12 @@
 """How a rollout ends: status, finish reason, the transcript, and what an error may say."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
-from typing import Any
+from typing import TypeGuard
 
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.engine.lenient_json import JSON
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject
 from rollout_conformance.steps.profiles.rollout.invariants.common import (
     as_issued,
     broken,
@@ -248,7 +248,7 @@ def _shape(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         )
 
 
-def _error(fields: Mapping[str, Any], message: Any, n: int) -> Iterator[Evidence]:
+def _error(fields: JsonObject, message: JSON, n: int) -> Iterator[Evidence]:
     if isinstance(message, str) and message.strip():
         yield satisfied("119")
     else:
@@ -267,7 +267,7 @@ def _error(fields: Mapping[str, Any], message: Any, n: int) -> Iterator[Evidence
     yield from _category(fields, n)
 
 
-def _category(fields: Mapping[str, Any], n: int) -> Iterator[Evidence]:
+def _category(fields: JsonObject, n: int) -> Iterator[Evidence]:
     said, extra = fields.get("said_status"), fields.get("extra_fields")  # `said_status`: routed and leased only
     category = extra.get("error_category") if isinstance(extra, dict) else None
     if isinstance(category, str) and category:
@@ -291,6 +291,6 @@ def _transport(rollout: Rollout) -> Iterator[Evidence]:
             yield broken("125", "HTTP 200 with status ERROR", f"HTTP {start.status}", start.n)
 
 
-def looks_like_error(content: Any) -> bool:
+def looks_like_error(content: object) -> TypeGuard[str]:
     """Whether a tool message can be an error: text, not empty, and not a bare number."""
     return isinstance(content, str) and content.strip() != "" and not is_bare_number(content)

@@ -4,9 +4,10 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TypeGuard
 
 from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject, mapping, mappings
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.profiles.rollout.card import Tool
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
@@ -32,7 +33,7 @@ def named(calls: Sequence[object]) -> bool:
     return all(isinstance(call, Mapping) and call.get("id") for call in calls)
 
 
-def following(rollout: Rollout, turn: Chat) -> list[Any] | None:
+def following(rollout: Rollout, turn: Chat) -> list[JSON] | None:
     """The messages that the server put behind an assistant message; None when it showed none."""
     after = rollout.after(turn)
     if after is not None:
@@ -43,8 +44,8 @@ def following(rollout: Rollout, turn: Chat) -> list[Any] | None:
     return None
 
 
-def _answers(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
-    roles = [message.get("role") if isinstance(message, dict) else None for message in inserted]
+def _answers(view: CaseView, calls: list[JSON], inserted: list[JSON], n: int) -> Iterator[Evidence]:
+    roles = [mapping(message).get("role") for message in inserted]
     if roles != ["tool"] * len(calls):
         expected = f"{len(calls)} tool message(s) after the {len(calls)} call(s)"
         yield broken(
@@ -52,14 +53,15 @@ def _answers(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> I
         )
         return
     yield satisfied("093")
-    yield from _ids(calls, inserted, n)
-    yield from _contents(view, calls, inserted, n)
+    messages = mappings(inserted)
+    yield from _ids(calls, messages, n)
+    yield from _contents(view, calls, messages, n)
 
 
-def _ids(calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
+def _ids(calls: list[JSON], inserted: list[JsonObject], n: int) -> Iterator[Evidence]:
     if not named(calls):
         return
-    expected = [call.get("id") for call in calls]
+    expected = [mapping(call).get("id") for call in calls]
     observed = [message.get("tool_call_id") for message in inserted]
     if observed == expected:
         yield satisfied("094")
@@ -73,8 +75,9 @@ def _ids(calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
         yield broken("094", f"tool_call_id {show(expected)}", f"tool_call_id {show(observed)}", n)
 
 
-def _contents(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> Iterator[Evidence]:
-    ids_in_order = not named(calls) or [c.get("id") for c in calls] == [m.get("tool_call_id") for m in inserted]
+def _contents(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: int) -> Iterator[Evidence]:
+    ids = [mapping(call).get("id") for call in calls]
+    ids_in_order = not named(calls) or ids == [message.get("tool_call_id") for message in inserted]
     results = [result_of(view, call) for call in calls]
     values = sorted(one for one in results if _is_number(one))
     texts = {str(one) for one in results if one is not None and not _is_number(one)}
@@ -90,7 +93,7 @@ def _contents(view: CaseView, calls: list[Any], inserted: list[Any], n: int) -> 
             yield satisfied("104")
             yield satisfied("071")
         else:
-            expected = f"{show(calls[at]['function'])} gives {show(want)}"
+            expected = f"{show(mapping(calls[at]).get('function'))} gives {show(want)}"
             mixed = _gives_one_of(content, values, texts)
             yield broken("095" if mixed else "104", expected, f"content: {show(content)}", n)
 
@@ -111,11 +114,11 @@ def _is_close(seen: float, value: float) -> bool:
     return math.isclose(seen, value, rel_tol=1e-4, abs_tol=1e-9)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def result_of(view: CaseView, call: Any) -> Any:
+def result_of(view: CaseView, call: object) -> JSON:
     """The value that a call must give, None where that is not known or an error is right."""
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, Mapping):
@@ -131,33 +134,31 @@ def result_of(view: CaseView, call: Any) -> Any:
     return calculated(name, arguments) if name in view.tools else None
 
 
-def _declared(declared: list[Tool], name: Any, arguments: dict[str, Any]) -> Any:
+def _declared(declared: list[Tool], name: JSON, arguments: JsonObject) -> JSON:
     return next((t.result for t in declared if t.name == name and t.arguments == arguments and not t.error), None)
 
 
-def calculated(name: Any, arguments: Mapping[str, Any]) -> float | None:
+def calculated(name: JSON, arguments: JsonObject) -> float | None:
     """The calculator's answer to well-formed arguments, None where it has none."""
-    if set(arguments) != {"a", "b"} or any(
-        isinstance(v, bool) or not isinstance(v, int | float) for v in arguments.values()
-    ):
+    a, b = arguments.get("a"), arguments.get("b")
+    if set(arguments) != {"a", "b"} or not _is_number(a) or not _is_number(b):
         return None
-    a, b = arguments["a"], arguments["b"]
     try:
-        value = {"add": a + b, "subtract": a - b, "multiply": a * b}.get(name)
+        value = {"add": a + b, "subtract": a - b, "multiply": a * b}.get(str(name))
         value = a / b if name == "divide" else value
     except (ZeroDivisionError, OverflowError):
         return None
     return value if value is not None and math.isfinite(value) else None
 
 
-def gives(content: str, value: Any) -> bool:
+def gives(content: str, value: object) -> bool:
     """Whether a tool message carries a value: `8`, `8.0` and `The result is 8` all carry 8."""
     if not _is_number(value):
         return str(value) in content
     return any(_is_close(float(found), value) for found in NUMBER.findall(content))
 
 
-def is_bare_number(content: Any) -> bool:
+def is_bare_number(content: object) -> bool:
     """Whether a tool message is a number and nothing else: what an error must not look like."""
     if isinstance(content, int | float):
         return True

@@ -73,7 +73,7 @@ def _finish(rollout: RecordedRollout) -> str:
     return reason if isinstance(reason, str) else "stop" if rollout.dialect in STREAMED else ""
 
 
-def _start(rollout: RecordedRollout, script: list[Line]) -> dict[str, Any]:
+def _start(rollout: RecordedRollout, script: list[Line]) -> dict[str, JSON]:
     """How the start request differs from the one that the suite sends."""
     body, own = rollout.start, ("server_url", "chat_completions_url", "completion_callback_url", "grader_callback_url")
     key, sampling = KEY_NAME[rollout.dialect], SAMPLING_NAME[rollout.dialect]
@@ -124,7 +124,7 @@ def _token_limit(rollout: RecordedRollout, script: list[Line]) -> int | dict[str
     return {"sampled": len(replies), "plus": 1}
 
 
-def _acknowledgements(rollout: RecordedRollout) -> dict[str, Any]:
+def _acknowledgements(rollout: RecordedRollout) -> dict[str, JSON]:
     """The responses to callbacks, where they are not all a success."""
     acks = [one.status if one.status is not None else "reset" for one in rollout.callbacks]
     return {"acks": acks} if any(ack == "reset" or ack not in (200, 204) for ack in acks) else {}
@@ -142,7 +142,7 @@ def _expected(rollout: RecordedRollout) -> Iterator[Any]:
         yield {"tool_results": values}
 
 
-def _end(rollout: RecordedRollout) -> Any:
+def _end(rollout: RecordedRollout) -> JSON:
     if not rollout.succeeded:
         return "failed"
     reason = _finish(rollout)
@@ -163,7 +163,7 @@ def _messages(body: JsonObject) -> list[JSON]:
     return messages if isinstance(messages, list) else []
 
 
-def _value(content: object) -> Any:
+def _value(content: object) -> JSON:
     if isinstance(content, str) and content.strip().lower().startswith("error"):
         return "error"
     if not isinstance(content, str) or not is_bare_number(content) or not math.isfinite(number := float(content)):

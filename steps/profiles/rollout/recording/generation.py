@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from rollout_conformance.steps.engine.lenient_json import mapping, mappings
+from rollout_conformance.steps.engine.lenient_json import JSON, mapping, mappings
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.peers.reverse_proxy import LEFT, Passed
 from rollout_conformance.steps.profiles.chat.assembled_stream import whole_of
@@ -79,7 +79,7 @@ def _reply(message: Mapping[str, Any], finish: object) -> Line:
     return written
 
 
-def _call(call: Mapping[str, Any]) -> Any:
+def _call(call: Mapping[str, Any]) -> JSON:
     """A call in the shortest form that is sent byte for byte as it was."""
     function = mapping(call.get("function"))
     name, arguments = str(function.get("name")), function.get("arguments")
