@@ -113,7 +113,7 @@ MUTANTS = (
     Mutant(
         "stream_calls_at_index_0",
         breaks="058",
-        also=("050", "040", "022", "026", "043"),
+        also=("050", "021", "040", "022", "026", "043"),
         what="every tool call of a stream has the index 0",
         patch=around(chat_stream, "deltas", _first_call),
     ),

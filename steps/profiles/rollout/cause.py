@@ -75,7 +75,7 @@ def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[
         yield _unpolled(rollout, poll)
     elif (failure := hidden_failure(accused, case, view, rollout)) is not None:
         yield failure
-    elif view.wait_timeouts and rollout.result is None and rollout.accepted and _budget(rollout) is not None:
+    elif view.wait_timeouts and rollout.result is None and rollout.accepted and _is_overdue(rollout):
         yield _not_ended(view, rollout)
     elif rollout.is_error() and _out_of_time(view, rollout):
         reason = "the time that the case gave the agent had passed before it requested a generation"
@@ -131,6 +131,12 @@ def _budget(rollout: Rollout) -> float | None:
     """The time that the start request gave the agent, in seconds."""
     budget = rollout.given.body.get("agent_timeout_sec")
     return budget if isinstance(budget, int | float) and not isinstance(budget, bool) else None
+
+
+def _is_overdue(rollout: Rollout) -> bool:
+    """Whether the time of the agent is over. One that has not begun may be waiting for a slot, which is judged as that."""
+    budget = _budget(rollout)
+    return budget is not None and (budget <= 0 or bool(rollout.chats))
 
 
 def _not_ended(view: CaseView, rollout: Rollout) -> Cause:
