@@ -69,6 +69,8 @@ async def limit(seconds: float, late: Callable[[float], float]) -> AsyncIterator
     async with asyncio.timeout_at(end) as timeout:
 
         def extend() -> None:
+            if timeout.expired():  # after a pause of the loop, both are due in the same turn
+                return
             now = end + late(began)
             if now - (timeout.when() or now) > NOTED_S:
                 timeout.reschedule(now)

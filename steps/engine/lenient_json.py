@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 JSON: TypeAlias = "Mapping[str, JSON] | Sequence[JSON] | str | int | float | bool | None"
-JsonObject: TypeAlias = "Mapping[str, JSON]"
+JsonObject: TypeAlias = Mapping[str, "JSON"]
 
 
 def mapping(value: object) -> JsonObject:

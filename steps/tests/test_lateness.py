@@ -1,11 +1,12 @@
 """How late the suite itself was, of ticks whose times are given; and that a loop which was held up is noted."""
 
 import asyncio
+import time
 
 import pytest
 
 from rollout_conformance.steps.engine import lateness
-from rollout_conformance.steps.engine.lateness import KEPT, NOTED_S, TOO_LATE_S, Lateness, watched
+from rollout_conformance.steps.engine.lateness import KEPT, NOTED_S, TOO_LATE_S, Lateness, limit, watched
 
 
 @pytest.fixture
@@ -74,3 +75,20 @@ def test_a_loop_that_was_held_up_is_noted(now: list[float]) -> None:
             return seen.late[0][1]
 
     assert asyncio.run(held_up()) == pytest.approx(2.0 - lateness.TICK_S)
+
+
+def test_a_limit_that_ends_while_it_is_extended_is_no_failure_of_the_loop() -> None:
+    """The loop stood still until long after the limit: what extends it and what ends it are due in the same turn."""
+    problems: list[str] = []
+
+    async def held_up() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: problems.append(str(context)))
+        late = iter([0.3, *[0.6] * 20])
+        async with limit(0.1, lambda began: next(late)):
+            await asyncio.sleep(0)
+            time.sleep(1.5)  # noqa: ASYNC251 - it is what is tested
+            await asyncio.sleep(5)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(held_up())
+    assert problems == []
