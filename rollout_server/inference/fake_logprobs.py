@@ -32,9 +32,13 @@ class Scorer:
         return tuple(self.entry(id, digest, top) for id, digest in zip(ids, digests, strict=True))
 
     def entry(self, id: int, digest: bytes, top: int) -> dict[str, Any]:
+        ranked = self.ranked(id, digest, top)
+        return self.token_entry(id, logprob(digest)) | {"top_logprobs": [self.token_entry(*one) for one in ranked]}
+
+    def ranked(self, id: int, digest: bytes, top: int) -> list[tuple[int, float]]:
+        """The likeliest `top` tokens, the sampled one first."""
         sampled = logprob(digest)
-        ranked = [(id, sampled), *self.alternatives(id, digest, sampled)][:top]
-        return self.token_entry(id, sampled) | {"top_logprobs": [self.token_entry(*one) for one in ranked]}
+        return [(id, sampled), *self.alternatives(id, digest, sampled)][:top]
 
     def alternatives(self, id: int, digest: bytes, sampled: float) -> Iterator[tuple[int, float]]:
         """Less likely tokens, which share the remaining probability."""

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from rollout_conformance.rollout_server.common.errors import ApiError
-from rollout_conformance.rollout_server.inference import chat_prompt, errors, sampling, tool_call_parser
+from rollout_conformance.rollout_server.inference import chat_prompt, errors, sampling, token_weights, tool_call_parser
 from rollout_conformance.rollout_server.inference.fake_logprobs import Scorer, top_count
 from rollout_conformance.rollout_server.inference.sampling import Choice, Ending
 from rollout_conformance.rollout_server.inference.settings import Settings
@@ -168,7 +168,14 @@ def job(request: ChatRequest, prompt: Sequence[int], most: int, index: int) -> J
         uuid4().hex,
         tuple(prompt),
         most,
-        Sampling(seed, temperature, 1.0 if request.top_p is None else request.top_p),
+        Sampling(
+            seed,
+            temperature,
+            1.0 if request.top_p is None else request.top_p,
+            frequency_penalty=token_weights.frequency_penalty(request),
+            presence_penalty=token_weights.presence_penalty(request),
+            bias=tuple(token_weights.bias(request).items()),
+        ),
         tuple(sampling.stops(request)),
         ignore_eos=request.ignore_eos,
         keep_invalid=True,

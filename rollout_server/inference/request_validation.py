@@ -12,6 +12,7 @@ from rollout_conformance.rollout_server.inference.settings import Settings
 from rollout_conformance.rollout_server.inference.wire import ChatRequest, Named
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"  # whichever draft a client names: no schema is fetched
+MOST_PENALTY, MOST_DIGITS = 2, 9
 MOST_CHOICES = 128  # OpenAI's limit of `n`
 
 
@@ -42,12 +43,22 @@ def sampling_problems(request: ChatRequest) -> Iterator[ApiError]:
         yield errors.bad(f"temperature must be in [0, {HOTTEST:g}], got {request.temperature}.", "temperature")
     if request.top_p is not None and not 0 < request.top_p <= 1:
         yield errors.bad(f"top_p must be in (0, 1], got {request.top_p}.", "top_p")
+    yield from weight_problems(request)
     if request.n is not None and request.n < 1:
         yield errors.bad(f"n must be at least 1, got {request.n}.", "n")
     if request.n is not None and request.n > MOST_CHOICES:
         yield errors.bad(f"n must be at most {MOST_CHOICES}, got {request.n}.", "n")
     if (request.n or 1) > 1 and sampling.is_greedy(request):
         yield errors.bad(f"n must be 1 when using greedy sampling, got {request.n}.", "n")
+
+
+def weight_problems(request: ChatRequest) -> Iterator[ApiError]:
+    for name in ("frequency_penalty", "presence_penalty"):
+        value = getattr(request, name)
+        if value is not None and abs(value) > MOST_PENALTY:
+            yield errors.bad(f"{name} must be in [-2, 2], got {value}.", name)
+    if not all(id.isascii() and id.isdigit() and len(id) <= MOST_DIGITS for id in request.logit_bias or ()):
+        yield errors.bad("The keys of logit_bias must be token ids.", "logit_bias")
 
 
 def length_problems(request: ChatRequest, settings: Settings) -> Iterator[ApiError]:

@@ -8,7 +8,13 @@ from typing import Any
 
 from rollout_conformance.rollout_server.common import chat_tokenizer
 from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokenizer
-from rollout_conformance.rollout_server.inference import chat_prompt, fake_logprobs, rule_based_model, tool_call_parser
+from rollout_conformance.rollout_server.inference import (
+    chat_prompt,
+    fake_logprobs,
+    rule_based_model,
+    token_weights,
+    tool_call_parser,
+)
 from rollout_conformance.rollout_server.inference.fake_logprobs import Scorer
 from rollout_conformance.rollout_server.inference.tool_call_parser import Call
 from rollout_conformance.rollout_server.inference.wire import ChatRequest
@@ -50,6 +56,7 @@ def sample(scorer: Scorer, request: ChatRequest, prompt: Sequence[int], index: i
     """`room` is how many tokens the context leaves for the reply."""
     most = limit(request, room)
     ids = turn(scorer.tokenizer, request, words(request, index), most)
+    ids = token_weights.weighted(scorer, request, prompt, ids[: most + 1])
     texts = tuple(token_texts(scorer.tokenizer, ids))
     ending = ended(request, texts, most)
     ids, texts = ids[: ending.tokens], texts[: ending.tokens]

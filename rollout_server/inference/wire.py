@@ -79,6 +79,9 @@ class ChatRequest(_Request):
     stop: str | list[str] | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    frequency_penalty: FiniteFloat | None = None
+    presence_penalty: FiniteFloat | None = None
+    logit_bias: dict[str, FiniteFloat] | None = None
     ignore_eos: bool = False
     logprobs: bool | None = False
     top_logprobs: int | None = 0

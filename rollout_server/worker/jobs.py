@@ -12,7 +12,8 @@ FailureCode = Literal["CANCELLED", "INFERENCE_TIMEOUT", "VRAM_OOM", "INFERENCE_F
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. `top_k` 0 and `top_p` 1 restrict nothing; temperature 0 takes the likeliest token."""
+    """How the next token is chosen. `top_k` 0 and `top_p` 1 restrict nothing; temperature 0 takes the likeliest token.
+    `bias` is added to the logits of some tokens."""
 
     seed: int
     temperature: float = 1.0
@@ -20,6 +21,9 @@ class Sampling:
     top_k: int = 0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    bias: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From logits to a token: repetition penalty, temperature, top-k, top-p, min-p, draw. Equal seeds and logits give equal tokens."""
+"""From logits to a token: penalties and bias, temperature, top-k, top-p, min-p, draw. Equal seeds and logits give equal tokens."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,6 +21,11 @@ class Sampler:
     def __init__(self, sampling: Sampling, vocab_size: int) -> None:
         self.sampling = sampling
         self._seen = np.zeros(vocab_size, dtype=np.bool_)
+        self._counts = np.zeros(vocab_size, dtype=np.float32)  # of sampled tokens
+        self._bias = np.zeros(vocab_size, dtype=np.float32)
+        for id, value in sampling.bias:
+            if id < vocab_size:
+                self._bias[id] = value
         self._chance = np.random.Generator(np.random.PCG64(sampling.seed))
 
     def saw(self, ids: Iterable[int]) -> None:
@@ -28,13 +33,25 @@ class Sampler:
         self._seen[list(ids)] = True
 
     def choose(self, logits: Logits) -> int:
-        penalized = self._penalized(logits)
+        id = self._chosen(self._weighted(logits))
+        self._counts[id] += 1
+        return id
+
+    def _chosen(self, penalized: Logits) -> int:
         if self.sampling.temperature < GREEDY_BELOW:
             return int(penalized.argmax())
         order, shares = candidates(penalized, self.sampling)
         heaps = shares.cumsum()
         drawn = heaps.searchsorted(self._chance.random() * heaps[-1], side="right")
         return int(order[min(int(drawn), len(order) - 1)])
+
+    def _weighted(self, logits: Logits) -> Any:
+        """The logits with everything that the request adds to them or takes from them."""
+        penalized, sampling = self._penalized(logits), self.sampling
+        if not (sampling.bias or sampling.frequency_penalty or sampling.presence_penalty):
+            return penalized
+        taken = sampling.frequency_penalty * self._counts + sampling.presence_penalty * (self._counts > 0)
+        return penalized + self._bias - taken.astype(np.float32)
 
     def _penalized(self, logits: Logits) -> Any:
         penalty = max(self.sampling.repetition_penalty, LEAST_PENALTY)

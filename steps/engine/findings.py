@@ -89,7 +89,8 @@ class Cause:
     is inconclusive for `reason`. `since` is the first exchange that may be a consequence: what an earlier one shows is judged all the
     same. `again` when something else than the case may be why: it is played once more with nobody beside it, and judged by that. `certain`
     when the requirement of `finding` is the one that is broken, whatever the cases with this end are about. `beside` when other cases in
-    flight may be why: it is played once more with nobody beside it until it is confirmed.
+    flight may be why: it is played once more with nobody beside it until it is confirmed. `common` is the requirement that this end breaks
+    where cases about several requirements show it; None: the one that the profile names for every end.
     """
 
     reason: str
@@ -98,6 +99,7 @@ class Cause:
     again: bool = False
     certain: bool = False
     beside: bool = False
+    common: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

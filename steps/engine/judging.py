@@ -132,11 +132,16 @@ def _without_duplicates(evidence: list[Evidence], by: frozenset[str]) -> list[Ev
 
 
 def _without_masked(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:
-    """A breach after which nothing in the trace means what it seems to is the only one that is reported."""
-    cause = {item.requirement for item in evidence if isinstance(item, Finding)} & by
-    if not cause:
+    """A breach after which nothing in the trace means what it seems to is the only one that is reported, with what was seen before it."""
+    masking = [item for item in evidence if isinstance(item, Finding) and item.requirement in by]
+    if not masking:
         return evidence
-    return [item for item in evidence if not isinstance(item, Finding) or item.requirement in cause]
+    first = min(min(item.exchanges, default=0) for item in masking)
+    return [
+        item
+        for item in evidence
+        if not isinstance(item, Finding) or item.requirement in by or (item.exchanges and max(item.exchanges) < first)
+    ]
 
 
 def _silences(case: Case, session: Session[S], evidence: list[Evidence]) -> list[Evidence]:

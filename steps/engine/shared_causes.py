@@ -23,19 +23,19 @@ def shape(reason: str) -> str:
 
 
 def joined(outcomes: Sequence[Outcome], accused: str | None) -> list[Outcome]:
-    """The outcomes, in which a cause of cases about several requirements accuses `accused` alone. None: the profile has no such
-    requirement, and each outcome stays as it is."""
+    """The outcomes, in which a cause of cases about several requirements accuses one alone: the one that the cause names for this, else
+    `accused`. Without any, each outcome stays as it is."""
     groups: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         cause = outcome.judgement.cause
-        if cause is not None and cause.finding is not None and not cause.certain:
+        if cause is not None and cause.finding is not None and not cause.certain and (cause.common or accused):
             groups[shape(cause.reason)].append(outcome)
     common = {
         name: len(group)
         for name, group in groups.items()
         if len({o.case.requirements[0] for o in group}) >= SEVERAL and not _agreed(group, accused)
     }
-    return [_joined(outcome, accused, common) for outcome in outcomes] if accused and common else list(outcomes)
+    return [_joined(outcome, accused, common) for outcome in outcomes] if common else list(outcomes)
 
 
 def _agreed(group: Sequence[Outcome], accused: str | None) -> bool:
@@ -45,18 +45,20 @@ def _agreed(group: Sequence[Outcome], accused: str | None) -> bool:
     return len(broken) == 1 and broken != {accused}
 
 
-def _joined(outcome: Outcome, accused: str, common: dict[str, int]) -> Outcome:
+def _joined(outcome: Outcome, accused: str | None, common: dict[str, int]) -> Outcome:
     judgement = outcome.judgement
     cause = judgement.cause
     if cause is None or cause.finding is None or cause.certain or (count := common.get(shape(cause.reason))) is None:
         return outcome
+    right = cause.common or accused
+    assert right is not None
     wrong, observed = cause.finding.requirement, f"in {count} cases: {cause.finding.observed}"
     findings = tuple(
-        replace(one, requirement=accused, observed=observed) if _is(one, cause.finding) else one
+        replace(one, requirement=right, observed=observed) if _is(one, cause.finding) else one
         for one in judgement.findings
     )
-    requirements = {**judgement.requirements, accused: Verdict.FAIL}
-    if wrong != accused and not any(one.requirement == wrong for one in findings):
+    requirements = {**judgement.requirements, right: Verdict.FAIL}
+    if wrong != right and not any(one.requirement == wrong for one in findings):
         requirements[wrong] = Verdict.INCONCLUSIVE
     return replace(outcome, judgement=replace(judgement, findings=findings, requirements=requirements))
 

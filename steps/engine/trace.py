@@ -132,6 +132,11 @@ class Trace:
             listener(happened)
         return happened
 
+    def wake(self) -> None:
+        """Have those that wait for an event look again: something changed that is no event of the protocol."""
+        for listener in tuple(self.listeners):
+            listener(self.events[-1])
+
     def of(self, rollout: str) -> Iterator[Event]:
         return (event for event in self.events if event.rollout == rollout)
 

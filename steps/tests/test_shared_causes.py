@@ -1,5 +1,7 @@
 """One cause in cases about several requirements is one finding, about the requirement of such ends; else each case keeps its own."""
 
+from dataclasses import replace
+
 import pytest
 
 from rollout_conformance.steps.engine.cases import Case
@@ -56,6 +58,16 @@ def test_cases_are_counted_by_what_they_are_about() -> None:
 def test_other_causes_are_counted_by_themselves() -> None:
     apart = [*several(SEVERAL - 1), ended("R-8", "the start was answered 500: oh"), ended("R-9", "the start: reset")]
     assert joined(apart, ENDS) == apart
+
+
+def test_a_cause_that_names_a_requirement_for_this_accuses_that_one() -> None:
+    named = [
+        replace(one, judgement=replace(one.judgement, cause=replace(one.judgement.cause, common="ROLLOUT-119")))
+        for one in several()
+        if one.judgement.cause is not None
+    ]
+    assert [accused(one) for one in joined(named, ENDS)] == [["ROLLOUT-119"]] * SEVERAL
+    assert [accused(one) for one in joined(named, None)] == [["ROLLOUT-119"]] * SEVERAL
 
 
 def test_a_profile_without_such_a_requirement_keeps_each_outcome() -> None:

@@ -32,6 +32,36 @@ def _all_so_far(original: Any, choice: Choice, start: int, end: int) -> Deltas:
         yield {**delta, "content": choice.text[:visible]} if "content" in delta else delta
 
 
+def _finish_twice(original: Any, context: ResponseContext, choice: Choice, *where: int) -> Iterator[dict[str, Any]]:
+    """After the chunk with the last text comes another one with a finish reason."""
+    for chunk in original(context, choice, *where):
+        yield chunk
+        if chunk["choices"][0]["finish_reason"] is not None:
+            yield chat_stream.chunk(context, chat_stream.choice_delta(choice, {}) | {"finish_reason": "stop"})
+
+
+def _calls_stop(original: Any, context: ResponseContext, choice: dict[str, Any]) -> dict[str, Any]:
+    ended = choice.get("finish_reason") == "tool_calls"
+    chunk: dict[str, Any] = original(context, {**choice, "finish_reason": "stop"} if ended else choice)
+    return chunk
+
+
+def _first_call(original: Any, choice: Choice, start: int, end: int) -> Deltas:
+    for delta in original(choice, start, end):
+        calls = delta.get("tool_calls")
+        yield {**delta, "tool_calls": [{**call, "index": 0} for call in calls]} if calls else delta
+
+
+def _beheaded(original: Any, choice: Choice, start: int, end: int) -> Deltas:
+    """The first fragment of the arguments is lost where it is more than a brace."""
+    begins = [call.begin for call in choice.calls]
+    for delta in original(choice, start, end):
+        fragment = (delta.get("tool_calls") or [{}])[0].get("function", {}).get("arguments")
+        first = fragment is not None and any(max(start, begin) == begin for begin in begins if begin < end)
+        if not first:
+            yield delta
+
+
 def _as_objects(message: dict[str, Any]) -> dict[str, Any]:
     calls = message.get("tool_calls")
     return {**message, "tool_calls": [_with_object(call) for call in calls]} if calls else message
@@ -65,6 +95,34 @@ MUTANTS = (
         also=("021", "023", "044", "026"),
         what="each delta holds the whole text so far",
         patch=around(chat_stream, "deltas", _all_so_far),
+    ),
+    Mutant(
+        "finish_twice",
+        breaks="051",
+        also=("038", "050"),
+        what="a stream has two chunks with a finish reason",
+        patch=around(chat_stream, "token_chunks", _finish_twice),
+    ),
+    Mutant(
+        "stream_calls_stop",
+        breaks="050",
+        also=("038",),
+        what="a stream that has a tool call ends with `stop`",
+        patch=around(chat_stream, "chunk", _calls_stop),
+    ),
+    Mutant(
+        "stream_calls_at_index_0",
+        breaks="058",
+        also=("050", "040", "022", "026", "043"),
+        what="every tool call of a stream has the index 0",
+        patch=around(chat_stream, "deltas", _first_call),
+    ),
+    Mutant(
+        "stream_arguments_beheaded",
+        breaks="050",
+        also=("040", "022", "026", "043", "042"),
+        what="the first fragment of the arguments of a streamed call is lost",
+        patch=around(chat_stream, "deltas", _beheaded),
     ),
     Mutant(
         "arguments_are_objects",

@@ -36,6 +36,11 @@ def _one_system_message(messages: Any) -> Any:
     return [message for n, message in enumerate(messages) if n == 0 or message.get("role") != "system"]
 
 
+def _no_developer(messages: Any) -> Any:
+    """Developer messages are dropped, as by templates that do not know the role."""
+    return [message for message in messages if message.get("role") != "developer"]
+
+
 def _no_tools(original: Any, tokens: Any, request: ChatRequest) -> Any:
     return original(tokens, with_changes(request, tools=None))
 
@@ -98,6 +103,12 @@ MUTANTS = (
         also=("025",),
         what="a system message in the middle is dropped",
         patch=after(chat_prompt, "history", _one_system_message),
+    ),
+    Mutant(
+        "developer_dropped",
+        breaks="013",
+        what="developer messages are accepted and dropped",
+        patch=after(chat_prompt, "history", _no_developer),
     ),
     Mutant(
         "last_message_only",

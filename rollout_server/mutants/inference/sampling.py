@@ -9,6 +9,7 @@ from rollout_conformance.rollout_server.inference import (
     fake_logprobs,
     request_validation,
     sampling,
+    token_weights,
 )
 from rollout_conformance.rollout_server.inference.wire import ChatRequest
 from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
@@ -100,6 +101,36 @@ MUTANTS = (
         breaks="064",
         what="top_p is accepted and has no effect",
         patch=put(sampling, "is_narrow", lambda request: False),
+    ),
+    Mutant(
+        "logit_bias_ignored",
+        breaks="067",
+        what="logit_bias is accepted and has no effect",
+        patch=put(token_weights, "bias", lambda request: {}),
+    ),
+    Mutant(
+        "presence_penalty_ignored",
+        breaks="068",
+        what="presence_penalty is accepted and has no effect",
+        patch=put(token_weights, "presence_penalty", lambda request: 0.0),
+    ),
+    Mutant(
+        "frequency_penalty_ignored",
+        breaks="068",
+        what="frequency_penalty is accepted and has no effect",
+        patch=put(token_weights, "frequency_penalty", lambda request: 0.0),
+    ),
+    Mutant(
+        "max_tokens_first",
+        breaks="035",
+        what="max_completion_tokens is ignored beside max_tokens",
+        patch=around(
+            sampling,
+            "limit",
+            lambda original, request, room: original(
+                with_changes(request, max_completion_tokens=request.max_tokens or request.max_completion_tokens), room
+            ),
+        ),
     ),
     Mutant(
         "one_default_seed",

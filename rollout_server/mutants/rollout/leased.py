@@ -74,6 +74,18 @@ async def _forgets(self: Service, lease: Lease, original: Any = Service.result) 
     return body
 
 
+def _renews(original: Any, self: LeaseStore, lease: Lease, token: str) -> bool:
+    self.renew(lease, time.monotonic())
+    return bool(original(self, lease, token))
+
+
+async def _expires(self: Service, lease: Lease, original: Any = Service.result) -> dict[str, Any]:
+    """A lease counts after the end as well."""
+    expired = lease.result is not None and time.monotonic() >= lease.expires
+    body = dict(await original(self, lease))
+    return {"rollout_id": body["rollout_id"], "status": "failure", "err_message": "expired"} if expired else body
+
+
 async def _no_watch(self: Service, start: StartRequest, lease: Lease, run: "asyncio.Task[Result]") -> None:
     return None
 
@@ -236,6 +248,20 @@ MUTANTS = (
         also=("*",),
         what="a cancelled rollout is a success",
         patch=_result_body(_cancelled_as_success),
+        dialects=LEASED,
+    ),
+    Mutant(
+        "leased_renewed_by_anyone",
+        breaks="282",
+        what="a request with a wrong lease renews the lease",
+        patch=around(LeaseStore, "accepts", _renews),
+        dialects=LEASED,
+    ),
+    Mutant(
+        "leased_result_expires",
+        breaks="277",
+        what="the result of an ended rollout becomes a failure when the lease expires",
+        patch=put(Service, "result", _expires),
         dialects=LEASED,
     ),
     Mutant(

@@ -110,6 +110,14 @@ MUTANTS = (
         dialects=CALLBACK,
     ),
     Mutant(
+        "results_repeated",
+        breaks="093",
+        also=("117", "104", "095", "107", "009", "100", "102", "103", "109", "105", "094", "097", "244"),
+        what="every result but the last of several is appended again",
+        patch=_results(lambda calls, made: [*made[:-1], *made] if len(made) > 1 else made),
+        dialects=CALLBACK,
+    ),
+    Mutant(
         "wrong_call_id",
         breaks="094",
         what="results have the id of another call",
@@ -125,7 +133,7 @@ MUTANTS = (
     Mutant(
         "numbers",
         breaks="096",
-        also=("009", "071", "095", "097", "104", "105", "048", "049", "100", "101", "112"),
+        also=("009", "071", "093", "095", "097", "104", "105", "048", "049", "100", "101", "112", "244"),
         what="numeric results are sent as numbers",
         patch=_results(lambda calls, made: [_numbered(m) for m in made]),
         dialects=CALLBACK,

@@ -36,7 +36,24 @@ def _flat(error: ApiError, request_id: str | None = None) -> dict[str, Any]:
     return {"error": error.message, "code": error.code}
 
 
+_check_messages = request_validation.check_messages
+
+
+def _known_roles(messages: Any) -> None:
+    """A developer message is rejected."""
+    _check_messages(messages)
+    if any(message.get("role") == "developer" for message in messages):
+        raise errors.invalid("messages", "unknown role: developer")
+
+
 MUTANTS = (
+    Mutant(
+        "developer_rejected",
+        breaks="001",
+        also=("301",),
+        what="a message of the role developer is rejected",
+        patch=put(request_validation, "check_messages", _known_roles),
+    ),
     Mutant(
         "bad_json_500",
         breaks="012",

@@ -17,6 +17,7 @@ from rollout_conformance.rollout_server.training import (
     signal_endpoints,
     signal_works,
     tinker_sessions,
+    works,
 )
 from rollout_conformance.rollout_server.training.base_model import SEEDS
 from rollout_conformance.rollout_server.training.errors import UserError
@@ -39,7 +40,7 @@ def _no_object_500(original: Any, request: Request, error: UserError) -> Respons
     return response
 
 
-def _sample_clears(original: Any, self: signal_works.Sample, context: Any) -> Any:
+def _sample_clears(original: Any, self: signal_works.Sample | works.SaveForSampler, context: Any) -> Any:
     run = original(self, context)
 
     def sampled(state: Any) -> Any:
@@ -61,6 +62,10 @@ MUTANTS = (
     Mutant(
         "body_of_another_type_500", breaks="303", also=("032", "302"), what="a body that is no object is a server error",
         patch=around(app, "on_user_error", _no_object_500), by=FUZZING,
+    ),
+    Mutant(
+        "snapshot_discards_gradients", breaks="304", what="a snapshot between forward_backward and the step discards the gradients",
+        patch=around(works.SaveForSampler, "prepare", _sample_clears), dialects=TINKER, by=EXPLORATION,
     ),
     Mutant(
         "sample_discards_gradients", breaks="304", also=("001",), what="a sample between forward_backward and the step discards the gradients",

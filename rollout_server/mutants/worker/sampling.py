@@ -27,6 +27,10 @@ TURN = itertools.count()
 POSSIBLE = 50.0  # a token whose logit is lower by more than this is none that could follow
 
 
+def _rounded(original: Any, self: Sampler, sampling: Any, vocab_size: int) -> None:
+    original(self, replace(sampling, seed=int(float(sampling.seed))), vocab_size)
+
+
 def _drifting(original: Any, self: Sampler, logits: Any) -> int:
     """At temperature 0 the second likeliest token is taken in every second job."""
     if self.sampling.temperature == 0 and not hasattr(self, "turn"):
@@ -90,6 +94,13 @@ MUTANTS = (
         what="equal seeds give other tokens",
         patch=around(Sampler, "__init__", _fresh),
         dialects=ALL,
+    ),
+    Mutant(
+        "seed_rounded",
+        breaks="038",
+        what="a seed is rounded to a double, as JavaScript reads it",
+        patch=around(Sampler, "__init__", _rounded),
+        dialects=ORCD,
     ),
     Mutant(
         "seed_constant",

@@ -92,6 +92,15 @@ PROBES += [
     body(past(content=[{"type": "text", "text": "The sum is 8."}])),
     body([*PAST[:-1], {"role": "tool", "content": [{"type": "text", "text": "8"}]}], tools=TOOLS, logprobs=True),
 ]
+PROBES += [
+    body(FAR, max_tokens=48, logprobs=True, presence_penalty=2),
+    body(FAR, max_tokens=48, logprobs=True, frequency_penalty=2),
+    body(CAPITAL, logit_bias={str(id): -100 for id in range(0, 2000, 2)}),
+    body(CAPITAL, logit_bias={str(id): -100 for id in range(1, 2000, 2)}),
+    body(COUNT, max_completion_tokens=2, max_tokens=5),
+    body([{"role": "developer", "content": "Be brief."}, *CAPITAL]),
+    body(BOTH, tools=TOOLS, stream=True),
+]
 CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')
 
 

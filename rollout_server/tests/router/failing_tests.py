@@ -79,6 +79,14 @@ def rich_deltas() -> None:
     play_with(scenario, Fake("a"))
 
 
+def developers() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        said = [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": "Hello!"}]
+        assert (await c.ask(messages=said)).status_code == 200
+
+    play_with(scenario, Fake("a"))
+
+
 def starved() -> None:
     decisions.test_frequent_requests_do_not_prevent_the_refill()
 
@@ -332,6 +340,7 @@ FAILING: dict[str, Callable[[], None]] = {
     "long_beginnings_forgotten": lambda: decisions.test_a_long_beginning_is_remembered(5000, "x"),
     "affinity_for_all": failover.test_a_conversation_stays_where_it_is_cached,
     "affinity_without_failover": crowds.test_the_preferred_backend_may_fail,
+    "developer_rejected": developers,
     "down_for_good": crowds.test_a_recovered_backend_is_used_again,
     "any_scope_generates": crowds.test_a_key_of_an_operator_generates_nothing,
     "prompts_lose_members": headers.test_a_plain_completion_reaches_the_backend_whole,

@@ -68,6 +68,7 @@ def requests() -> list[tuple[str, Any]]:
         ("/execute", job(max_tokens=40, **HOT)),
         ("/execute", job(max_tokens=40, **HOT)),
         ("/execute", job(max_tokens=40, temperature=1.0, seed=8)),
+        ("/execute", job(max_tokens=40, temperature=1.0, seed=2**53 + 1)),
         ("/execute", job(prompt=PROMPT, max_tokens=1)),
         *(("/execute", job(prompt=PROMPT, max_tokens=60, stop=[stop])) for stop in stops),
         ("/execute", job(prompt=PROMPT, max_tokens=60, stop=["zz", "e", "o"])),

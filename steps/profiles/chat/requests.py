@@ -25,6 +25,7 @@ SAMPLING: JsonObject = {"temperature": 0, "max_tokens": 256}
 MOST_EVENTS = 50_000
 EVENTS_PER_TOKEN = 4
 FIRST_SEED = 1000
+BANNED = -100  # as a logit_bias (OpenAI chat API)
 INVALID = (400, 422)  # to a request with members that a server does not take
 
 
@@ -63,6 +64,8 @@ class ChatRequest(RequestAction):
     "Whether `messages` hold a history that the server would not have generated: then it is not compared with a rendered prompt."
     exceeds_context: bool = False
     "Whether the request has more tokens than the context of the model."
+    bans_first_token_of: ResponseName = ""
+    "The response whose first token has a `logit_bias` of -100; without token ids, none has."
     headers: Mapping[str, str] = field(default_factory=dict)
     "Headers beside Content-Type and the key."
     key: str = "right"
@@ -107,8 +110,13 @@ class ChatRequest(RequestAction):
             body["tools"] = [calculator.tool(name) for name in self.tools]
         if self.stream:
             body["stream"] = True
-        body |= self.body
+        body |= {**self.body, **self._bias(session)}
         return {name: value for name, value in body.items() if name not in self.without}
+
+    def _bias(self, session: Session) -> dict[str, Any]:
+        banned = responses_of(session).named(self.bans_first_token_of) if self.bans_first_token_of else []
+        ids = ChatResponse.of(banned[0]).first_choice.ids if banned else None
+        return {"logit_bias": {str(ids[0]): BANNED}} if ids else {}
 
     def request(self, session: Session, body: JsonObject) -> Request:
         headers = request_headers(session, self.key, self.headers)

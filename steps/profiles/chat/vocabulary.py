@@ -5,7 +5,7 @@ from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.http.metrics import Scrape
 from rollout_conformance.steps.http.requests import Send
 from rollout_conformance.steps.profiles.chat.combinations import CombinedRequest, GrantedTogether
-from rollout_conformance.steps.profiles.chat.expectations import sampling, statuses, text, tools, usage
+from rollout_conformance.steps.profiles.chat.expectations import sampling, statuses, text, token_weights, tools, usage
 from rollout_conformance.steps.profiles.chat.requests import ChatRequest
 from rollout_conformance.steps.sse.expectations import StreamsIncrementally
 
@@ -28,6 +28,8 @@ VOCABULARY = Vocabulary.of(
     sampling.ChoicesDiffer,
     sampling.SameLogprobs,
     sampling.TopLogprobs,
+    token_weights.FirstTokenBanned,
+    token_weights.PenaltyHasEffect,
     text.Contains,
     text.NotContains,
     text.PromptContains,

@@ -4,7 +4,9 @@ Pure. A case gives reason for an end by a fault of the trainer, by what it chang
 expectation that admits the end.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
@@ -15,6 +17,10 @@ from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.trainer import HUNG_UP
 from rollout_conformance.steps.profiles.rollout.actions.requests import StopServer
+from rollout_conformance.steps.profiles.rollout.hidden_failure import hidden_failure
+from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
+from rollout_conformance.steps.profiles.rollout.invariants.leased import not_polled_in_time, outlived_lease
+from rollout_conformance.steps.profiles.rollout.result_client import ENDED, RUNNING, is_valid
 from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
 
@@ -27,10 +33,16 @@ RESULTS = {
 }  # a result for every rollout that was accepted
 ISOLATED = "ROLLOUT-240"  # one that another rollout ended
 NOT_RETRIED = "ROLLOUT-084"
+OUT_OF_TIME = "ROLLOUT-228"
+POLLED = "ROLLOUT-276"
+RETRIED = "ROLLOUT-086"
+IN_JSON = "ROLLOUT-133"
+LEASE_ENDED = "ROLLOUT-280"
 FULL = (429, 503)
 REJECTED = 400
 AGAIN = (408, 409, 429)  # what may be retried
 SERVER_ERROR = 500
+NOT_JSON = re.compile(r"(?<=[:\[,])\s*(-?(?:NaN|Infinity))(?=\s*[,}\]])")
 SHOWN = 200  # characters of a body
 
 
@@ -57,6 +69,14 @@ def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[
             yield _not_begun(accused, view, rollout)
     elif rollout.result is not None and isinstance(rollout.result.body, NotJson):
         yield _unreadable(rollout, rollout.result.body)
+    elif (changed := _changed_retry(rollout)) is not None:
+        yield changed
+    elif (poll := _invalid_poll(rollout)) is not None and rollout.result is None:
+        yield _unpolled(rollout, poll)
+    elif (failure := hidden_failure(accused, case, view, rollout)) is not None:
+        yield failure
+    elif view.wait_timeouts and rollout.result is None and rollout.accepted and _budget(rollout) is not None:
+        yield _not_ended(view, rollout)
     elif rollout.is_error() and _out_of_time(view, rollout):
         reason = "the time that the case gave the agent had passed before it requested a generation"
         yield Cause(reason, since=len(view.trace.exchanges), again=True)
@@ -68,6 +88,58 @@ def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[
         yield _failed(accused, rollout)
     elif view.wait_timeouts and rollout.result is None and rollout.starts and not _held(rollout):
         yield _silent(accused, view, rollout)
+
+
+def _changed_retry(rollout: Rollout) -> Cause | None:
+    """What a trainer answers to another request than the one that failed shows nothing of what the case is about."""
+    if rollout.dialect == "sync" or restarted(rollout):
+        return None
+    for first, again in pairwise(rollout.chats):
+        bodies = first.exchange.request.body, again.exchange.request.body
+        if not first.delivered and first.issued is None and bodies[0] != bodies[1] and first.body != again.body:
+            expected, observed = (
+                f"the same {len(bodies[0])} bytes as in the call that failed",
+                f"{len(bodies[1])} bytes",
+            )
+            finding = Finding(RETRIED, expected, f"{observed}: {_text(bodies[1])}", (first.n, again.n))
+            return Cause("a generation request was retried with another body", finding, again.n, certain=True)
+    return None
+
+
+def _invalid_poll(rollout: Rollout) -> Answer | None:
+    """The response to a request for the result after which the suite sent no other, because it does not show how far the rollout is."""
+    last = rollout.polls[-1] if rollout.polls else None
+    response = last.exchange.response if last is not None else None
+    return last if response is not None and not is_valid(response) else None
+
+
+def _unpolled(rollout: Rollout, poll: Answer) -> Cause:
+    """Without its status no result can be waited for."""
+    if why := not_polled_in_time(rollout):
+        return Cause(why, since=poll.n, again=True)
+    observed = f"{poll.status}: {_body(poll)}"
+    whole = poll.exchange.response.body.decode("utf-8", "replace") if poll.exchange.response else ""
+    constants = NOT_JSON.findall(whole) if isinstance(poll.body, NotJson) else []
+    if poll.status == 200 and constants:
+        finding = Finding(IN_JSON, "finite numbers", f"the literal {constants[0]}", (poll.n,))
+        return Cause("a result has a number that JSON does not have", finding, poll.n, certain=True)
+    finding = Finding(POLLED, f"200 with a status: {', '.join((*RUNNING, *ENDED))}", observed, (poll.n,))
+    return Cause("a request for the result was not answered with its status", finding, poll.n, certain=True)
+
+
+def _budget(rollout: Rollout) -> float | None:
+    """The time that the start request gave the agent, in seconds."""
+    budget = rollout.given.body.get("agent_timeout_sec")
+    return budget if isinstance(budget, int | float) and not isinstance(budget, bool) else None
+
+
+def _not_ended(view: CaseView, rollout: Rollout) -> Cause:
+    """The case waited for longer than the agent had: whatever the rollout was waiting for, it had to end."""
+    expected = f"the end of the rollout {max(0.0, _budget(rollout) or 0.0):g} s after its start request"
+    observed = f"no end within {view.patience_s:g} s of silence"
+    last = max([start.n for start in rollout.starts] + [chat.n for chat in rollout.chats])
+    finding = Finding(OUT_OF_TIME, expected, observed, (rollout.starts[0].n, last), timing=True)
+    return Cause("a rollout did not end when the time of its agent was over", finding, last + 1, certain=True)
 
 
 def _held(rollout: Rollout) -> bool:
@@ -166,6 +238,8 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
     before = [chat.n for chat in rollout.chats]
     expected, since = "COMPLETED: no generation call failed, and no limit was reached", max([*before, result.n])
     failed = _failed_call(rollout)
+    if failed is None and accused == ENDS_BY_ITSELF and outlived_lease(rollout):
+        accused = LEASE_ENDED
     if failed is not None:
         expected = f"the generation call that failed ({failed}) retried, and COMPLETED"
         accused = accused if rollout.dialect == "sync" else NOT_RETRIED
@@ -222,8 +296,11 @@ def _waits_its_turn(accused: str, view: CaseView, rollout: Rollout) -> str:
 
 def _out_of_time(view: CaseView, rollout: Rollout) -> bool:
     """Whether the time that the start request gave had passed, in a queue perhaps, before the first generation that the case waited for."""
-    budget = rollout.given.body.get("agent_timeout_sec")
-    return bool(view.wait_timeouts) and not rollout.chats and isinstance(budget, int | float) and budget > 0
+    return bool(view.wait_timeouts) and not rollout.chats and (_budget(rollout) or 0.0) > 0
+
+
+def _text(body: bytes) -> str:
+    return body[:SHOWN].decode("utf-8", "replace")
 
 
 def _body(answer: Answer) -> str:

@@ -47,6 +47,7 @@ class RolloutState:
     lease: str = ""
     wait_s: float = 30.0  # how long the server keeps a request for the result open
     polls: bool = True
+    unpolled: bool = False  # a request for the result had a response after which no further one is sent
 
 
 @dataclass(slots=True)

@@ -124,7 +124,7 @@ PROFILE: Profile[CaseState, CaseView] = Profile(
         surface,
     ),
     replaces_duplicates=frozenset({"ROLLOUT-112", "ROLLOUT-113", "ROLLOUT-114"}),
-    masks_other_findings=frozenset({"ROLLOUT-063"}),
+    masks_other_findings=frozenset({"ROLLOUT-047", "ROLLOUT-048", "ROLLOUT-063", "ROLLOUT-159", "ROLLOUT-284"}),
     inconclusive_reason=overdue,
     cause=partial(cause, CATALOGUE),
     ends_by_itself=ENDS_BY_ITSELF,

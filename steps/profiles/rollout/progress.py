@@ -1,5 +1,6 @@
 """How far a rollout of a running case is: what has arrived, and whether it has ended."""
 
+from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.peers.trainer import scripted
 from rollout_conformance.steps.profiles.rollout.context import RolloutSession, RolloutState
@@ -30,9 +31,16 @@ async def wait_until_ended(session: RolloutSession, state: RolloutState) -> None
     what = "an acknowledged completion" if routed else "an acknowledged POST /v1/rollout/completed"
     what = "the result" if session.context.dialect == "leased" else what
     with session.context.ends.awaited(session):
-        await session.until(lambda: _is_delivered(session, state) or _has_truncated_ack(session, state), what)
+        await session.until(lambda: _is_over(session, state), what)
+        if state.unpolled and not _is_delivered(session, state):
+            raise WaitTimeout(what)
     if not _is_delivered(session, state):
         await session.settle(RESEND_S)
+
+
+def _is_over(session: RolloutSession, state: RolloutState) -> bool:
+    """Whether nothing else need be waited for."""
+    return _is_delivered(session, state) or _has_truncated_ack(session, state) or state.unpolled
 
 
 def _has_truncated_ack(session: RolloutSession, state: RolloutState) -> bool:

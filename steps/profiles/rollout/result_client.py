@@ -10,7 +10,7 @@ from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Headers, Request, Response, parse
 from rollout_conformance.steps.profiles.rollout.context import RolloutSession, rollout_state
 
-ENDED = ("success", "failure", "cancelled")
+RUNNING, ENDED = ("queued", "running", "grading"), ("success", "failure", "cancelled")
 DEFAULT_WAIT_S, GRACE_S = 30.0, 10.0  # where the 202 response gives no time; how much longer a response may take
 LONGEST_WAIT_S = 600.0
 TRY_AGAIN = (429, 502, 503, 504)
@@ -69,12 +69,20 @@ async def _polled(session: RolloutSession, label: str, token: str, wait_s: float
             session.touch()  # the same status again is no progress: a rollout that never ends is not waited for as a slow one
         if response is not None and record_result(session, label, n, response):
             return
-        if response is not None and response.status not in (200, *TRY_AGAIN):
-            return  # what is wrong with it, a check reports
+        if response is not None and not is_valid(response):  # what is wrong with it, a check reports
+            rollout_state(session.state, label).unpolled = True
+            session.trace.wake()
+            return
         if response is None and session.trace.exchanges[n].fault is None:
             return
         if response is None or loop.time() - began < PAUSE_S:
             await asyncio.sleep(PAUSE_S)
+
+
+def is_valid(response: Response) -> bool:
+    """Whether a response to a request for a result shows how far the rollout is, or asks for another request."""
+    known = mapping(parse(response.body)).get("status") in (*RUNNING, *ENDED)
+    return response.status in TRY_AGAIN or (response.status == 200 and known)
 
 
 def record_result(session: RolloutSession, label: str, n: int, response: Response) -> bool:

@@ -25,6 +25,8 @@ BY_ITSELF = (429, 502, 503, 504)  # what routers return that are full, or have n
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})
 ABOUT_WAITING = frozenset({"ROUTER-057"})
 BACKENDS = 2
+FRAMING = "ROUTER-055"
+MALFORMED = ("does not speak HTTP", "the body is not packed")  # faults of the client of the suite
 LATE_S = 0.5  # a quarter of the shortest time that routers wait for a backend
 
 Scripts = list[BackendScript]
@@ -130,6 +132,8 @@ def _finding(case: Case, view: CaseView, scripts: Scripts, response: ChatRespons
     scripted = _down(case) or any(line.fails or line.size for line in lines)
     subject = _is_subject(case, response)
     requirement = _due(view, scripts, response) if generic and not scripted and not subject else case.requirements[0]
+    if response.status is None and observed.startswith(MALFORMED):
+        requirement = FRAMING  # whatever the case is about, and whatever the backends did
     finding = Finding(requirement, "200", observed, (response.n,))
     return Cause(f"a request had the response {response.status or 'none'}", finding, response.n + 1)
 

@@ -133,8 +133,16 @@ class Truncated(ResponseExpectation):
 
     tokens: int
     "How many."
+    or_rejected: bool = False
+    "Whether the request may be rejected with a 4xx status instead."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return self.or_rejected
 
     def check(self, response: ChatResponse, view: CaseView) -> Check:
+        if self.or_rejected and response.is_client_error:
+            return Check(True, f"{self.tokens} tokens, or a 4xx", f"{response.status}")
         choice = response.first_choice
         count = len(choice.ids or ()) or response.usage.get("completion_tokens")
         ok = count == self.tokens and choice.finish == LENGTH

@@ -38,11 +38,13 @@ class Check:
 class CaseExpectation:
     """A demand on the whole case. A subclass compares; without any check nothing is decided.
 
-    `admits` are the ends of a rollout that are right for it beside `COMPLETED`: `rejected`, `error`. `demands_completion` when no other is.
+    `admits` are the ends of a rollout that are right for it beside `COMPLETED`: `rejected`, `error`. `demands_completion` when no other is,
+    `demands_failure` when `COMPLETED` is wrong.
     """
 
     admits: ClassVar[tuple[str, ...]] = ()
     demands_completion: ClassVar[bool] = False
+    demands_failure: ClassVar[bool] = False
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for check in self.checks(view):

@@ -55,6 +55,7 @@ class Failed(RolloutExpectation):
     """The rollout ends with `ERROR`."""
 
     admits: ClassVar = ("error",)
+    demands_failure: ClassVar = True
 
     error_categories: tuple[str, ...] = ()
     "The values of `error_category` that are right; without any, all are."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from rollout_conformance.steps.engine import internal_error_patterns
+from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import JSON, mapping, text
 from rollout_conformance.steps.engine.verb_parsing import Written
@@ -16,6 +17,8 @@ from rollout_conformance.steps.profiles.rollout.invariants.tools import followin
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 ERROR, HUGE = "error", "huge"
+COUNT, ORDER = "ROLLOUT-093", "ROLLOUT-095"
+OF_EACH_RESULT = ("ROLLOUT-095", "ROLLOUT-102", "ROLLOUT-104", "ROLLOUT-107")  # about results that all have to be there
 SCHEMA = {"type": "array", "items": {"type": ["number", "string", "boolean", "null", "array"]}}
 
 
@@ -42,6 +45,24 @@ class ToolResults(RolloutExpectation):
     def admits(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("error",) if self.or_error else ()
 
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        """Results in another order, or fewer of them than calls, are that, whatever the case says of each result."""
+        for rollout in self.chosen(view):
+            accused = self._accused(tool_contents(rollout), requirement)
+            yield from (check.evidence(accused) for check in self.check(rollout, view))
+
+    def _accused(self, contents: list[JSON], requirement: str) -> str:
+        if len(contents) != len(self.values):
+            return COUNT if requirement in OF_EACH_RESULT else requirement
+        left = list(contents)
+        for value in self.values:
+            found = next((one for one in left if _is_right(one, value)), None)
+            if found is None:
+                return requirement
+            left.remove(found)
+        in_order = all(_is_right(*pair) for pair in zip(contents, self.values, strict=True))
+        return requirement if in_order else ORDER
+
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
         contents = tool_contents(rollout)
         if self.or_error and rollout.is_error():
@@ -53,8 +74,12 @@ class ToolResults(RolloutExpectation):
         if not contents:
             yield Check(True, "no tool message", "none")
         for value, content in zip(self.values, contents, strict=True):
-            ok = any(_is(content, one) for one in (value if isinstance(value, tuple) else (value,)))
+            ok = _is_right(content, value)
             yield Check(ok, f"a tool message that {_described(value)}", f"content: {show(content)}")
+
+
+def _is_right(content: JSON, value: object) -> bool:
+    return any(_is(content, one) for one in (value if isinstance(value, tuple) else (value,)))
 
 
 def _described(value: object) -> str:

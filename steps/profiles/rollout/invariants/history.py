@@ -8,13 +8,16 @@ from rollout_conformance.steps.profiles.rollout.invariants.common import as_issu
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
 
+COUNTED = ("sync", "callback")  # the dialects with a requirement of its own on the number of messages
+
 
 def history(view: CaseView) -> Iterator[Evidence]:
     for rollout in view.rollouts.values():
         if rollout.chats and not restarted(rollout):
             yield from _opening(rollout)
+            shortened = "047" if rollout.dialect in COUNTED else "048"
             for before, chat in rollout.turns():
-                yield from _turn(before, chat)
+                yield from _turn(before, chat, shortened)
             yield from _retries(rollout)
 
 
@@ -24,13 +27,13 @@ def _opening(rollout: Rollout) -> Iterator[Evidence]:
         yield same("050", rollout.given.messages, opening.messages, "messages of the first generation call", opening.n)
 
 
-def _turn(before: Chat, chat: Chat) -> Iterator[Evidence]:
+def _turn(before: Chat, chat: Chat, shortened: str) -> Iterator[Evidence]:
     known = len(before.messages)
     if len(chat.messages) <= known:
         expected = f"at least {known + 1} messages: the {known} of the call before and the assistant's answer"
-        yield broken("047", expected, f"{len(chat.messages)} messages", before.n, chat.n)
+        yield broken(shortened, expected, f"{len(chat.messages)} messages", before.n, chat.n)
         return
-    yield satisfied("047")
+    yield satisfied(shortened)
     yield same("048", before.messages, chat.messages[:known], "messages of the call before", before.n, chat.n)
     if before.issued is not None:
         yield _answer(before.as_received(chat.messages[known]), chat.messages[known], known, before.n, chat.n)

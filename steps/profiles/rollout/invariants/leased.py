@@ -7,10 +7,17 @@ from itertools import pairwise
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, number, satisfied
-from rollout_conformance.steps.profiles.rollout.result_client import ENDED, TRY_AGAIN, protocol_members, wait_of
+from rollout_conformance.steps.profiles.rollout.result_client import (
+    ENDED,
+    RUNNING,
+    TRY_AGAIN,
+    protocol_members,
+    wait_of,
+)
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
 
-STATUSES = ("queued", "running", "grading", *ENDED)
+STATUSES = (*RUNNING, *ENDED)
+NEARLY = 0.9  # of a lease: servers count it from another moment
 GRACE_S = 2.0  # how much longer than its own time a response may take on a busy machine
 
 
@@ -94,11 +101,16 @@ def _due(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
 
 
 def unrequested(rollout: Rollout) -> str | None:
+    """Why a rollout that failed proves nothing: its lease may have expired."""
+    return not_polled_in_time(rollout) if rollout.is_error() else None
+
+
+def not_polled_in_time(rollout: Rollout) -> str | None:
     """Why the end of a rollout proves nothing: on a busy machine its lease may have expired between two requests for the result, or one of
     them was answered late and may have been read late."""
     accepted = next((start for start in rollout.starts if start.status == 202), None)
     lease = number(accepted.fields.get("polling_lease_timeout_sec")) if accepted is not None else None
-    if accepted is None or lease is None or not rollout.is_error():
+    if accepted is None or lease is None:
         return None
     times = [accepted.exchange.began, *(poll.exchange.began for poll in rollout.polls)]
     times += [rollout.polls[-1].exchange.ended or times[-1]] if rollout.polls else []
@@ -110,6 +122,16 @@ def unrequested(rollout: Rollout) -> str | None:
     )
 
 
+def outlived_lease(rollout: Rollout) -> bool:
+    """Whether a rollout failed once the time of one lease had passed, although its result was requested again and again."""
+    accepted = next((start for start in rollout.starts if start.status == 202), None)
+    lease = number(accepted.fields.get("polling_lease_timeout_sec")) if accepted is not None else None
+    if accepted is None or lease is None or not rollout.is_error() or rollout.result is None:
+        return False
+    lasted = (rollout.result.exchange.ended or 0.0) - accepted.exchange.began
+    return lasted >= NEARLY * lease and not_polled_in_time(rollout) is None
+
+
 def _sample(rollout: Rollout) -> Iterator[Evidence]:
     result = rollout.result
     if result is None:
@@ -117,6 +139,8 @@ def _sample(rollout: Rollout) -> Iterator[Evidence]:
     sample, label = result.fields.get("sample"), rollout.given.body.get("label")
     if result.fields.get("said_status") == "cancelled":
         yield from _no_sample(sample, result.n)
+    if result.fields.get("said_status") == "failure":
+        yield from _no_reward(sample, result.n)
     if result.fields.get("said_status") != "success":
         return
     if not isinstance(sample, dict) or not isinstance(sample.get("messages"), list):
@@ -140,6 +164,15 @@ def _no_sample(sample: object, n: int) -> Iterator[Evidence]:
         yield broken("281", "no sample beside status `cancelled`, or remove_sample: true", f"sample: {show(sample)}", n)
     else:
         yield satisfied("281")
+
+
+def _no_reward(sample: object, n: int) -> Iterator[Evidence]:
+    """A failure of the server is no result of the policy, and has no reward to train on."""
+    reward = sample.get("reward") if isinstance(sample, dict) else None
+    if reward is None or (isinstance(sample, dict) and sample.get("remove_sample") is True):
+        yield satisfied("135")
+    else:
+        yield broken("135", "no reward beside status `failure`", f"reward: {show(reward)}", n)
 
 
 def _own_leases(view: CaseView) -> Iterator[Evidence]:

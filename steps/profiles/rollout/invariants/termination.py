@@ -177,7 +177,7 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         return
     known = len(last.messages)
     opening = len(rollout.given.messages)
-    if rollout.given.messages:
+    if rollout.given.messages and rollout.chats[0].messages[:opening] == rollout.given.messages:
         yield same("118", rollout.given.messages, final[:opening], "final_messages", result.n)
     middle = same("117", last.messages[opening:], final[opening:known], f"final_messages[{opening}:{known}]", result.n)
     yield middle

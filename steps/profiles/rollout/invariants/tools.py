@@ -54,11 +54,11 @@ def _answers(view: CaseView, calls: list[JSON], inserted: list[JSON], n: int) ->
         return
     yield satisfied("093")
     messages = mappings(inserted)
-    yield from _ids(calls, messages, n)
+    yield from _ids(view, calls, messages, n)
     yield from _contents(view, calls, messages, n)
 
 
-def _ids(calls: list[JSON], inserted: list[JsonObject], n: int) -> Iterator[Evidence]:
+def _ids(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: int) -> Iterator[Evidence]:
     if not named(calls):
         return
     expected = [mapping(call).get("id") for call in calls]
@@ -69,10 +69,20 @@ def _ids(calls: list[JSON], inserted: list[JsonObject], n: int) -> Iterator[Evid
             yield satisfied("095")
         if len(set(map(str, expected))) < len(expected):
             yield satisfied("105")
-    elif sorted(map(str, observed)) == sorted(map(str, expected)):
-        yield broken("095", f"tool messages for {show(expected)}", f"tool messages for {show(observed)}", n)
+    elif sorted(map(str, observed)) == sorted(map(str, expected)) and not _in_order(view, calls, inserted):
+        if len({str(message.get("content")) for message in inserted}) > 1:  # else the ids may be wrong as well
+            yield broken("095", f"tool messages for {show(expected)}", f"tool messages for {show(observed)}", n)
     else:
         yield broken("094", f"tool_call_id {show(expected)}", f"tool_call_id {show(observed)}", n)
+
+
+def _in_order(view: CaseView, calls: list[JSON], inserted: list[JsonObject]) -> bool:
+    """Whether the results are those of the calls, in their order: then the ids are wrong, and not the order."""
+    results = [result_of(view, call) for call in calls]
+    distinct = None not in results and len(set(map(str, results))) == len(results)
+    return distinct and all(
+        gives(str(message.get("content")), want) for message, want in zip(inserted, results, strict=True)
+    )
 
 
 def _contents(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: int) -> Iterator[Evidence]:
