@@ -133,7 +133,7 @@ MUTANTS = (
     Mutant(
         "numbers",
         breaks="096",
-        also=("009", "071", "095", "097", "104", "105", "048", "049", "100", "101", "112"),
+        also=("009", "071", "093", "095", "097", "104", "105", "048", "049", "100", "101", "112", "244"),
         what="numeric results are sent as numbers",
         patch=_results(lambda calls, made: [_numbered(m) for m in made]),
         dialects=CALLBACK,
