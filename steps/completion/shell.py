@@ -11,11 +11,11 @@ from click.shell_completion import CompletionItem, shell_complete, split_arg_str
 
 from rollout_conformance.steps.completion import values
 from rollout_conformance.steps.completion.options_table import FILE
+from rollout_conformance.steps.profiles import DEFAULT
 
 PROGRAM = "rollout-conformance"
 VARIABLE = "_ROLLOUT_CONFORMANCE_COMPLETE"
 BASH = "bash"  # it inserts what it is given without quotes
-DEFAULT = "rollout"
 
 
 def main() -> int:
