@@ -1,12 +1,13 @@
 """`run --backend both`: the same cases by script and with a live model, and where the two disagree."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import click
 
 from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.commands.play_options import PlayOptions
 from rollout_conformance.steps.commands.playing import play_all
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
@@ -18,6 +19,22 @@ from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.profiles import PROFILES, profile_of
 from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import RunOptions, ready
+
+
+def check_options(how: PlayOptions, known_file: Path | None) -> None:
+    """Raises `SuiteError` for options that are about one run, where there are two."""
+    outputs = {one.name for one in fields(how.outputs) if getattr(how.outputs, one.name) is not None}
+    others = {
+        "baseline": known_file,
+        "write-baseline": how.written_file,
+        "repeat": how.repeat > 1,
+        "fail-fast": how.fail_fast,
+    }
+    if given := sorted(outputs | {name for name, value in others.items() if value}):
+        raise SuiteError(
+            f"--{given[0]} is about one run, and --backend both compares two. Write --backend live (or scripted) for it; "
+            "--report FILE of --backend both writes the comparison, and beside it a report of each run."
+        )
 
 
 async def compare_backends(run_options: RunOptions, cases: list[Case], report_file: Path | None) -> int:

@@ -40,6 +40,17 @@ class Chosen:
     patterns: tuple[str, ...]
 
 
+def check_options(on: str | None, how: PlayOptions, **others: object) -> None:
+    """Raises `SuiteError` for options that a run on a cluster does not have."""
+    others |= {"fail-fast": how.fail_fast, "repeat": how.repeat > 1, "verbose": how.verbose}
+    given = next((name for name, value in others.items() if value), None)
+    if on is not None and given is not None:
+        written = "--backend both" if given == "both" else f"--{given}"
+        raise SuiteError(
+            f"--on {on}: does not go together with {written}; a cluster plays each case once, in parts of its own"
+        )
+
+
 async def judge(found: RunResults, chosen: Chosen, how: PlayOptions, on: str) -> int:
     """Play, print the findings and the summary; gives the exit code. Raises `SuiteError` when nothing can be judged."""
     with connected(address_of(on)) as cluster:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,28 +11,24 @@ from click.core import ParameterSource
 
 from rollout_conformance.steps import baseline_file, case_catalog, case_selection
 from rollout_conformance.steps import dry_run as dry
-from rollout_conformance.steps.commands import on_cluster, watching
-from rollout_conformance.steps.commands.comparison import compare_backends
+from rollout_conformance.steps.commands import comparison, on_cluster, soaking, watching
 from rollout_conformance.steps.commands.conclusion import ended_early
 from rollout_conformance.steps.commands.exit_code import NO_JUDGEMENT, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
 from rollout_conformance.steps.commands.on_cluster import Chosen
-from rollout_conformance.steps.commands.play_options import PlayOptions, play_options, taken
+from rollout_conformance.steps.commands.play_options import play_options, taken
 from rollout_conformance.steps.commands.playing import judge
-from rollout_conformance.steps.commands.soaking import soak
 from rollout_conformance.steps.commands.target_options import target_options
 from rollout_conformance.steps.commands.watching import watch_option
 from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import ENDING
-from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.live.backend_option import BOTH
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import RunOptions, card_of
 from rollout_conformance.steps.sharding import Shard
-from rollout_conformance.steps.soak.plan import SoakPlan, seconds_of
 
 
 @click.command("run")
@@ -146,8 +141,10 @@ def command(
         sys.exit(watching.repeat(files or _shipped(given["profile"]), [given["card"], known_file]))
     how = taken(given)
     part = Shard.read(shard) if shard else Shard(1, 1)
-    _not_together(on, how, shard=shard, soak=soak_time, exclusive=exclusive != "with", both=given["backend"] == BOTH)
-    plan = _soak_plan(soak_time, rate, seed, given["backend"])
+    on_cluster.check_options(
+        on, how, shard=shard, soak=soak_time, exclusive=exclusive != "with", both=given["backend"] == BOTH
+    )
+    plan = soaking.plan_of(soak_time, rate, seed, given["backend"])
     if plan is not None and not _is_given("max_time"):
         max_time += plan.seconds
     paths = case_catalog.within(files)
@@ -168,51 +165,13 @@ def command(
         cases = meant(loaded)
         lateness.set_aside()
         if run_options.backend == BOTH:
-            _of_one_run(how, known_file)
-            sys.exit(early_end.run(compare_backends(run_options, cases, report_file)))
+            comparison.check_options(how, known_file)
+            sys.exit(early_end.run(comparison.compare_backends(run_options, cases, report_file)))
         if on is not None:
             sys.exit(early_end.run(on_cluster.judge(found, Chosen(cases, loaded, tuple(paths), patterns), how, on)))
         if plan is not None:
-            sys.exit(early_end.run(soak(found, cases, plan, how)))
+            sys.exit(early_end.run(soaking.soak(found, cases, plan, how)))
         sys.exit(early_end.run(judge(found, cases, loaded, how)))
-
-
-def _not_together(on: str | None, how: PlayOptions, **others: object) -> None:
-    """Raises `SuiteError` for options that a run on a cluster does not have."""
-    others |= {"fail-fast": how.fail_fast, "repeat": how.repeat > 1, "verbose": how.verbose}
-    given = next((name for name, value in others.items() if value), None)
-    if on is not None and given is not None:
-        written = "--backend both" if given == "both" else f"--{given}"
-        raise SuiteError(
-            f"--on {on}: does not go together with {written}; a cluster plays each case once, in parts of its own"
-        )
-
-
-def _soak_plan(soak_time: str | None, rate: float | None, seed: int, backend: str) -> SoakPlan | None:
-    """Raises `SuiteError` for options that do not go together."""
-    if soak_time is None:
-        if rate is not None:
-            raise SuiteError("--rate: is how often a soak begins a case; write --soak TIME as well")
-        return None
-    if backend == BOTH:
-        raise SuiteError("--soak: plays one backend; --backend both compares two")
-    return SoakPlan(seconds_of(soak_time), rate, seed)
-
-
-def _of_one_run(how: PlayOptions, known_file: Path | None) -> None:
-    """Raises `SuiteError` for options that are about one run, where there are two."""
-    outputs = {one.name for one in fields(how.outputs) if getattr(how.outputs, one.name) is not None}
-    others = {
-        "baseline": known_file,
-        "write-baseline": how.written_file,
-        "repeat": how.repeat > 1,
-        "fail-fast": how.fail_fast,
-    }
-    if given := sorted(outputs | {name for name, value in others.items() if value}):
-        raise SuiteError(
-            f"--{given[0]} is about one run, and --backend both compares two. Write --backend live (or scripted) for it; "
-            "--report FILE of --backend both writes the comparison, and beside it a report of each run."
-        )
 
 
 async def _dry_run(run_options: RunOptions, cases: list[Case], every: bool) -> int:

@@ -13,14 +13,26 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import ENDING
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.target_card import SoakBounds
+from rollout_conformance.steps.live.backend_option import BOTH
 from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import ready, rerun
 from rollout_conformance.steps.soak import bounds, lines, player
-from rollout_conformance.steps.soak.plan import SoakPlan, repeatable
+from rollout_conformance.steps.soak.plan import SoakPlan, repeatable, seconds_of
 from rollout_conformance.steps.soak.player import Soak
 from rollout_conformance.steps.soak.usage import usage_of
 
 COMPARED = 5  # cases that are played once more, alone, to see how long they usually take
+
+
+def plan_of(soak_time: str | None, rate: float | None, seed: int, backend: str) -> SoakPlan | None:
+    """Raises `SuiteError` for options that do not go together."""
+    if soak_time is None:
+        if rate is not None:
+            raise SuiteError("--rate: is how often a soak begins a case; write --soak TIME as well")
+        return None
+    if backend == BOTH:
+        raise SuiteError("--soak: plays one backend; --backend both compares two")
+    return SoakPlan(seconds_of(soak_time), rate, seed)
 
 
 async def soak(found: RunResults, cases: list[Case], plan: SoakPlan, how: PlayOptions) -> int:
