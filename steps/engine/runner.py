@@ -108,7 +108,7 @@ class Runner(Generic[S, V]):
     on_exchange: Callable[[Case, Exchange], None] | None = None  # called when an exchange of a case has ended
 
     def __post_init__(self) -> None:
-        self.standstill = Standstill(self.last_activity)
+        self.standstill = Standstill(self.last_activity, lambda since: self.lateness.since(since))
 
     async def __aenter__(self) -> "Runner":
         self.lateness = await self.stack.enter_async_context(watched(self._slower))

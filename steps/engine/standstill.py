@@ -1,29 +1,33 @@
 """A target that has stopped answering altogether: the run says so and ends, instead of waiting for it in every case that is left.
 
 One that still answers a plain request is not stuck: what hangs is one request, which is for the deadline of its case. That is asked a few
-times a run only, so that a target on which most requests hang does not cost a deadline for each.
+times only without a response to any case between, so that a target on which all requests hang does not cost a deadline for each. Seconds
+by which the suite was late itself are no silence of the target.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from rollout_conformance.steps.engine import lateness
 from rollout_conformance.steps.engine.session import LastActivity
 
 LOOK_S = 0.5
-MOST_PROBES = 3  # in a run
+MOST_PROBES = 3  # without a response to a case between them
 TIMES = 3  # as long as a silent target is waited for in one case
 
 
 class Standstill:
-    """Watches the last_activity of a target while cases are in flight. `reason` is set once it stands still, and for good."""
+    """Watches the last_activity of a target while cases are in flight. `reason` is set once it stands still, and for good. `late` says by how
+    many seconds the suite was late since a moment."""
 
-    def __init__(self, last_activity: LastActivity) -> None:
-        self.last_activity = last_activity
+    def __init__(self, last_activity: LastActivity, late: Callable[[float], float] = lateness.never) -> None:
+        self.last_activity, self.late = last_activity, late
         self.running: dict[asyncio.Timeout, tuple[float, float]] = {}
         self.reason: str | None = None
         self.answers: Callable[[], Awaitable[bool]] | None = None  # whether the target answers a plain request now
         self.probes = 0
+        self.responses = 0  # that there were after the last probe
 
     @contextlib.asynccontextmanager
     async def watched(self, patience_s: float) -> AsyncIterator[None]:
@@ -49,10 +53,13 @@ class Standstill:
 
     async def _answers(self) -> bool:
         """Whether the target answers a plain request, which counts as activity."""
+        if self.last_activity.answers > self.responses:
+            self.probes = 0
         if self.answers is None or self.probes == MOST_PROBES:
             return False
         self.probes += 1
         alive = await self.answers()
+        self.responses = self.last_activity.answers
         if alive:
             self.last_activity.last = asyncio.get_running_loop().time()
         return alive
@@ -62,7 +69,8 @@ class Standstill:
         if not self.running:
             return None
         began = min(began for began, _ in self.running.values())
-        quiet_s = now - max(self.last_activity.last, began)
+        since = max(self.last_activity.last, began)
+        quiet_s = now - since - self.late(since)
         if quiet_s > TIMES * max(patience for _, patience in self.running.values()):
             cases = f"{len(self.running)} case(s) in flight"
             return f"the target has stopped answering: nothing came of it for {quiet_s:.0f} s, with {cases}"

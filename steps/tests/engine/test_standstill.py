@@ -50,3 +50,40 @@ def test_a_target_is_asked_a_few_times_in_a_run() -> None:
     spent, reason = virtual_time.run(ended_after(iter([True] * 99), 600))
     assert spent < (MOST_PROBES + 1) * (TIMES + 1) * PATIENCE_S
     assert reason is not None
+
+
+def test_a_target_that_answered_cases_between_is_asked_again() -> None:
+    """Long silences that a target has a right to, such as the end of a session, are no standstill however many there are."""
+
+    async def silences() -> str | None:
+        activity = LastActivity()
+        standstill = Standstill(activity)
+
+        async def answer() -> bool:
+            return True
+
+        standstill.answers = answer
+        watching = asyncio.ensure_future(standstill.watch())
+        for _ in range(3 * MOST_PROBES):
+            async with standstill.watched(PATIENCE_S):
+                await asyncio.sleep((TIMES + 0.5) * PATIENCE_S)
+                activity.answers += 1
+                activity.last = asyncio.get_running_loop().time()
+        watching.cancel()
+        return standstill.reason
+
+    assert virtual_time.run(silences()) is None
+
+
+def test_seconds_by_which_the_suite_was_late_are_no_silence() -> None:
+    async def reason(late_s: float) -> str | None:
+        standstill = Standstill(LastActivity(), lambda since: late_s)
+        watching = asyncio.ensure_future(standstill.watch())
+        with contextlib.suppress(TimeoutError):
+            async with standstill.watched(PATIENCE_S):
+                await asyncio.sleep((TIMES + 1) * PATIENCE_S)
+        watching.cancel()
+        return standstill.reason
+
+    assert virtual_time.run(reason(0.0)) is not None
+    assert virtual_time.run(reason(2 * PATIENCE_S)) is None
