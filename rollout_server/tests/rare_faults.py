@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,7 +18,7 @@ def _is_start(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in STARTS
 
 
-class RareFault:
+class RareFault(ABC):
     """Does its wrong to one start in `EVERY`."""
 
     def __init__(self, inner: ASGIApp) -> None:
@@ -28,8 +29,9 @@ class RareFault:
         wrong = _is_start(scope) and next(self.numbers) % self.every == 0
         await (self.wrong if wrong else self.inner)(scope, receive, send)
 
+    @abstractmethod
     async def wrong(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raise NotImplementedError
+        """What is done to the start in place of what the reference does."""
 
 
 class Lost(RareFault):

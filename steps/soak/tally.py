@@ -1,7 +1,6 @@
 """How often each case was played and what came of it; and which failures prove something."""
 
 from array import array
-from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from rollout_conformance.steps.engine.cases import Case
@@ -21,7 +20,6 @@ class CaseTally:
 
     plays: int = 0
     seconds: "array[float]" = field(default_factory=lambda: array("d"))
-    verdicts: Counter[Verdict] = field(default_factory=Counter)
     certain: int = 0
     timed: list[Outcome] = field(default_factory=list)
     first: Outcome | None = None
@@ -30,7 +28,6 @@ class CaseTally:
 
     def add(self, outcome: Outcome) -> None:
         self.plays += 1
-        self.verdicts[outcome.judgement.verdict] += 1
         if outcome.judgement.verdict is Verdict.PASS:
             self.seconds.append(outcome.seconds)
             self.passed = self.passed or replace(outcome, trace=None)

@@ -1,17 +1,16 @@
 """Where mock and live disagree: what kind of case it is, whether to deploy, what differs on the wire, and how it is told."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import BROKEN, Judgement, Location, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
-from rollout_conformance.steps.engine.trace import Exchange, Request, Response, Trace
+from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.live import divergence
 from rollout_conformance.steps.live.divergence import (
     Divergence,
@@ -25,7 +24,7 @@ from rollout_conformance.steps.live.divergence import (
 )
 from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.live.trainer import Drift, Drifts
-from rollout_conformance.steps.live.wire_diff import Allowed
+from rollout_conformance.steps.tests.live_traces import CHAT, COMPLETED, DRIFT, NOTHING, START, trace
 
 PASS, FAIL, ERROR, SKIP, INCONCLUSIVE = (
     Verdict.PASS,
@@ -34,25 +33,6 @@ PASS, FAIL, ERROR, SKIP, INCONCLUSIVE = (
     Verdict.SKIP,
     Verdict.INCONCLUSIVE,
 )
-CHAT, START, COMPLETED = "/v1/chat/completions", "/rollout", "/v1/rollout/completed"
-NOTHING = Allowed()
-DRIFT = Drift("r1", 5, tuple(range(20)), (*range(5), 99, *range(6, 20)))
-
-
-def body(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else json.dumps(value).encode()
-
-
-def trace(*exchanges: tuple[str, Any, Any], took: Sequence[float] = ()) -> Trace:
-    """(path, body of the request, body of the reply) of each exchange, and how long they took."""
-    made = Trace()
-    for n, (path, asked, replied) in enumerate(exchanges):
-        response = None if replied is None else Response(200, (), body(replied))
-        seconds = took[n] if n < len(took) else 0.01
-        made.exchanges.append(
-            Exchange(n, False, "", Request("POST", path, (), body(asked)), 1.0, response, None, 1.0 + seconds)
-        )
-    return made
 
 
 def outcome(

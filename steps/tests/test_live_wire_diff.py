@@ -1,7 +1,5 @@
 """What differs on the wire between the script and a live model is told member by member."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +7,10 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
-from rollout_conformance.steps.engine.trace import Exchange, Request, Response, Trace
+from rollout_conformance.steps.engine.trace import Response
 from rollout_conformance.steps.live import wire_diff
-from rollout_conformance.steps.live.trainer import Drift
 from rollout_conformance.steps.live.wire_diff import Allowed, Difference
+from rollout_conformance.steps.tests.live_traces import CHAT, COMPLETED, NOTHING, trace
 
 PASS, FAIL, ERROR, SKIP, INCONCLUSIVE = (
     Verdict.PASS,
@@ -21,25 +19,6 @@ PASS, FAIL, ERROR, SKIP, INCONCLUSIVE = (
     Verdict.SKIP,
     Verdict.INCONCLUSIVE,
 )
-CHAT, START, COMPLETED = "/v1/chat/completions", "/rollout", "/v1/rollout/completed"
-NOTHING = Allowed()
-DRIFT = Drift("r1", 5, tuple(range(20)), (*range(5), 99, *range(6, 20)))
-
-
-def body(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else json.dumps(value).encode()
-
-
-def trace(*exchanges: tuple[str, Any, Any], took: Sequence[float] = ()) -> Trace:
-    """(path, body of the request, body of the reply) of each exchange, and how long they took."""
-    made = Trace()
-    for n, (path, asked, replied) in enumerate(exchanges):
-        response = None if replied is None else Response(200, (), body(replied))
-        seconds = took[n] if n < len(took) else 0.01
-        made.exchanges.append(
-            Exchange(n, False, "", Request("POST", path, (), body(asked)), 1.0, response, None, 1.0 + seconds)
-        )
-    return made
 
 
 def differences(scripted: Any, live: Any, allowed: Allowed = NOTHING, path: str = CHAT) -> list[tuple[str, ...]]:
