@@ -4,7 +4,6 @@ Pure. A case gives reason for an end by a fault of the trainer, by what it chang
 expectation that admits the end.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
@@ -17,12 +16,13 @@ from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.trainer import HUNG_UP
 from rollout_conformance.steps.profiles.rollout.actions.requests import StopServer
+from rollout_conformance.steps.profiles.rollout.agent_time import is_out_of_time, is_overdue, not_ended_in_time
 from rollout_conformance.steps.profiles.rollout.hidden_failure import hidden_failure
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
-from rollout_conformance.steps.profiles.rollout.invariants.leased import not_polled_in_time, outlived_lease
-from rollout_conformance.steps.profiles.rollout.result_client import ENDED, RUNNING, is_valid
+from rollout_conformance.steps.profiles.rollout.invariants.leased import outlived_lease
+from rollout_conformance.steps.profiles.rollout.poll_cause import body_text, invalid_poll, not_answered_with_status
 from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides
-from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
+from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 ENDS_BY_ITSELF = "ROLLOUT-231"
 NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 too
@@ -33,16 +33,12 @@ RESULTS = {
 }  # a result for every rollout that was accepted
 ISOLATED = "ROLLOUT-240"  # one that another rollout ended
 NOT_RETRIED = "ROLLOUT-084"
-OUT_OF_TIME = "ROLLOUT-228"
-POLLED = "ROLLOUT-276"
 RETRIED = "ROLLOUT-086"
-IN_JSON = "ROLLOUT-133"
 LEASE_ENDED = "ROLLOUT-280"
 FULL = (429, 503)
 REJECTED = 400
 AGAIN = (408, 409, 429)  # what may be retried
 SERVER_ERROR = 500
-NOT_JSON = re.compile(r"(?<=[:\[,])\s*(-?(?:NaN|Infinity))(?=\s*[,}\]])")
 SHOWN = 200  # characters of a body
 
 
@@ -71,13 +67,13 @@ def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[
         yield _unreadable(rollout, rollout.result.body)
     elif (changed := _changed_retry(rollout)) is not None:
         yield changed
-    elif (poll := _invalid_poll(rollout)) is not None and rollout.result is None:
-        yield _unpolled(rollout, poll)
+    elif (poll := invalid_poll(rollout)) is not None and rollout.result is None:
+        yield not_answered_with_status(rollout, poll)
     elif (failure := hidden_failure(accused, case, view, rollout)) is not None:
         yield failure
-    elif view.wait_timeouts and rollout.result is None and rollout.accepted and _is_overdue(rollout):
-        yield _not_ended(view, rollout)
-    elif rollout.is_error() and _out_of_time(view, rollout):
+    elif view.wait_timeouts and rollout.result is None and rollout.accepted and is_overdue(rollout):
+        yield not_ended_in_time(view, rollout)
+    elif rollout.is_error() and is_out_of_time(view, rollout):
         reason = "the time that the case gave the agent had passed before it requested a generation"
         yield Cause(reason, since=len(view.trace.exchanges), again=True)
     elif (
@@ -104,48 +100,6 @@ def _changed_retry(rollout: Rollout) -> Cause | None:
             finding = Finding(RETRIED, expected, f"{observed}: {_text(bodies[1])}", (first.n, again.n))
             return Cause("a generation request was retried with another body", finding, again.n, certain=True)
     return None
-
-
-def _invalid_poll(rollout: Rollout) -> Answer | None:
-    """The response to a request for the result after which the suite sent no other, because it does not show how far the rollout is."""
-    last = rollout.polls[-1] if rollout.polls else None
-    response = last.exchange.response if last is not None else None
-    return last if response is not None and not is_valid(response) else None
-
-
-def _unpolled(rollout: Rollout, poll: Answer) -> Cause:
-    """Without its status no result can be waited for."""
-    if why := not_polled_in_time(rollout):
-        return Cause(why, since=poll.n, again=True)
-    observed = f"{poll.status}: {_body(poll)}"
-    whole = poll.exchange.response.body.decode("utf-8", "replace") if poll.exchange.response else ""
-    constants = NOT_JSON.findall(whole) if isinstance(poll.body, NotJson) else []
-    if poll.status == 200 and constants:
-        finding = Finding(IN_JSON, "finite numbers", f"the literal {constants[0]}", (poll.n,))
-        return Cause("a result has a number that JSON does not have", finding, poll.n, certain=True)
-    finding = Finding(POLLED, f"200 with a status: {', '.join((*RUNNING, *ENDED))}", observed, (poll.n,))
-    return Cause("a request for the result was not answered with its status", finding, poll.n, certain=True)
-
-
-def _budget(rollout: Rollout) -> float | None:
-    """The time that the start request gave the agent, in seconds."""
-    budget = rollout.given.body.get("agent_timeout_sec")
-    return budget if isinstance(budget, int | float) and not isinstance(budget, bool) else None
-
-
-def _is_overdue(rollout: Rollout) -> bool:
-    """Whether the time of the agent is over. One that has not begun may be waiting for a slot, which is judged as that."""
-    budget = _budget(rollout)
-    return budget is not None and (budget <= 0 or bool(rollout.chats))
-
-
-def _not_ended(view: CaseView, rollout: Rollout) -> Cause:
-    """The case waited for longer than the agent had: whatever the rollout was waiting for, it had to end."""
-    expected = f"the end of the rollout {max(0.0, _budget(rollout) or 0.0):g} s after its start request"
-    observed = f"no end within {view.patience_s:g} s of silence"
-    last = max([start.n for start in rollout.starts] + [chat.n for chat in rollout.chats])
-    finding = Finding(OUT_OF_TIME, expected, observed, (rollout.starts[0].n, last), timing=True)
-    return Cause("a rollout did not end when the time of its agent was over", finding, last + 1, certain=True)
 
 
 def _held(rollout: Rollout) -> bool:
@@ -208,7 +162,7 @@ def _not_begun(accused: str, view: CaseView, rollout: Rollout) -> Cause:
         reason = f"the target answered {last.status} to the start request by itself, however often it was sent"
         return Cause(reason, since=last.n, again=view.crowded > 0)
     observed = (
-        f"the start was answered {last.status}: {_body(last)}"
+        f"the start was answered {last.status}: {body_text(last)}"
         if last.status
         else f"the start: {last.exchange.fault or 'no answer'}"
     )
@@ -233,7 +187,7 @@ def _broke_down(rollout: Rollout, runs: bool) -> bool:
 
 def _no_result(rollout: Rollout) -> Cause:
     start = rollout.starts[-1]
-    observed = f"HTTP {start.status}: {_body(start)}"
+    observed = f"HTTP {start.status}: {body_text(start)}"
     return Cause(observed, Finding(NO_RESULT, "HTTP 200 with status COMPLETED or ERROR", observed, (start.n,)), start.n)
 
 
@@ -300,15 +254,5 @@ def _waits_its_turn(accused: str, view: CaseView, rollout: Rollout) -> str:
     return f"a rollout did not begin while the case kept {held} others waiting for their generations{known}"
 
 
-def _out_of_time(view: CaseView, rollout: Rollout) -> bool:
-    """Whether the time that the start request gave had passed, in a queue perhaps, before the first generation that the case waited for."""
-    return bool(view.wait_timeouts) and not rollout.chats and (_budget(rollout) or 0.0) > 0
-
-
 def _text(body: bytes) -> str:
     return body[:SHOWN].decode("utf-8", "replace")
-
-
-def _body(answer: Answer) -> str:
-    response = answer.exchange.response
-    return response.body[:SHOWN].decode("utf-8", "replace") if response else ""
