@@ -10,8 +10,8 @@ from rollout_conformance.steps.engine.author_code import GROUP
 from rollout_conformance.steps.paths import CONTRACTS, ROOT
 
 REQUIREMENT = re.compile(r"^- id: (\S+)", re.MULTILINE)
-YAML_NAME = re.compile(r"""^(?:- |  )name: *(?:"((?:[^"\\]|\\.)*)"|'((?:[^']|'')*)'|(.+?)) *$""", re.MULTILINE)
-GHERKIN_NAME = re.compile(r"^\s*(?:Scenario(?: Outline| Template)?|Example): *(.+?) *$", re.MULTILINE)
+YAML_NAME = re.compile(r"""^(?:- |  )name:(?: *"((?:[^"\\\n]|\\.)*)" *$| *'((?:[^'\n]|'')*)' *$|(.+))""", re.MULTILINE)
+GHERKIN_NAME = re.compile(r"^[ \t]*(?:Scenario(?: Outline| Template)?|Example):(.+)", re.MULTILINE)
 MUTANT = re.compile(r"\bMutant\(\s*\"(\w+)\"")
 LARGEST = 4 << 20  # bytes of a file that is looked into
 
@@ -50,9 +50,9 @@ def cases(profile: str, files: Iterable[Path]) -> Iterator[tuple[str, str]]:
         shown = file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else str(file)
         text = _text(file)
         if file.suffix == ".feature":
-            yield from ((name, shown) for name in GHERKIN_NAME.findall(text))
+            yield from ((name.strip(), shown) for name in GHERKIN_NAME.findall(text))
         else:
-            yield from ((next(filter(None, parts), ""), shown) for parts in YAML_NAME.findall(text))
+            yield from ((next(filter(None, parts), "").strip(), shown) for parts in YAML_NAME.findall(text))
 
 
 def _text(file: Path) -> str:

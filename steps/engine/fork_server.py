@@ -61,8 +61,9 @@ class ForkServer:
 
     def end(self) -> None:
         for pid in self.children:
-            with contextlib.suppress(OSError):
-                os.killpg(pid, signal.SIGKILL)
+            for kill in (os.killpg, os.kill):  # one that was forked just now leads no group yet
+                with contextlib.suppress(OSError):
+                    kill(pid, signal.SIGKILL)
 
     def _forked(self, request: ForkRequest) -> bool:
         with contextlib.suppress(Exception):  # the child imports it again, and its log says what is wrong
@@ -114,7 +115,10 @@ def _become(request: ForkRequest) -> NoReturn:
 
 def main() -> None:
     server = ForkServer()
-    request = server.serve()
+    try:
+        request = server.serve()
+    except OSError:  # nobody reads what it tells: the suite ended while an instance was forked for it
+        request = None
     if request is None:
         server.end()
         return

@@ -1,6 +1,8 @@
 """Forked instances behave as processes that were started one by one."""
 
 import asyncio
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -157,3 +159,37 @@ def test_instances_end_with_a_suite_that_is_killed() -> None:
     while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
         time.sleep(0.02)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_no_instance_is_left_by_a_suite_that_ended_before_it_was_told_of_it(tmp_path: Path) -> None:
+    """Its fork server reads the request when nobody reads what it tells any more."""
+    mark = {"MARK_OF_THIS_TEST": str(tmp_path)}
+    request = {
+        "module": MODULE,
+        "arguments": ["rollout_conformance.rollout_server.app:create_app", "--factory", "--port", "0"],
+        "environment": dict(os.environ),
+        "folder": str(tmp_path),
+        "log": str(tmp_path / "log"),
+    }
+    words = [sys.executable, "-m", "rollout_conformance.steps.engine.fork_server"]
+    server = subprocess.Popen(  # noqa: S603
+        words, env=os.environ | mark, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdout.close()
+    server.stdin.write(json.dumps(request).encode() + b"\n")
+    server.stdin.close()
+    server.wait(BOUND_S)
+    time.sleep(1)  # an instance that is to be ended has until then
+    assert _with(str(tmp_path).encode()) == []
+
+
+def _with(mark: bytes) -> list[str]:
+    """The processes that have this in the environment that they were started with; what is forked has that of its parent."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdigit() and mark in (folder / "environ").read_bytes():
+                found.append(folder.name)
+    return found

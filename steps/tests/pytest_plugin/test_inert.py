@@ -41,6 +41,7 @@ IMPORTED = {
         "steps.engine.author_code",
         "steps.engine.findings",
         "steps.engine.suggestions",
+        "steps.engine.text_file",
         "steps.paths",
         "steps.profiles",
         "steps.pytest_plugin",
