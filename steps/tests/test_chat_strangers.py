@@ -42,7 +42,11 @@ def verdicts(played: list[Outcome]) -> set[Verdict]:
 def test_an_engine_that_reasons_is_right_with_either_kind_of_logprobs(name: str) -> None:
     played = outcomes(name, *STREAMS, "scenarios/chat/sampling.yaml", "scenarios/chat/combinations.yaml")
     assert broken(played) == {}
-    assert verdicts(played) == {Verdict.PASS, Verdict.SKIP}
+    undecided = [one.case.requirements for one in played if one.judgement.verdict is Verdict.INCONCLUSIVE]
+    assert set(undecided) <= {
+        ("CHAT-068",)
+    }  # without the logprobs of the reasoning nobody knows which token is repeated
+    assert verdicts(played) <= {Verdict.PASS, Verdict.SKIP, Verdict.INCONCLUSIVE}
 
 
 def test_reasoning_that_is_in_no_stream_is_one_breach() -> None:

@@ -1,5 +1,6 @@
 """Where a penalty has to change a token, by the logprobs without it; everywhere else nothing is decided."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -69,3 +70,12 @@ def test_a_banned_first_token() -> None:
     found = FirstTokenBanned(like="plain").check(response(PLAIN), view)
     assert found is not None
     assert not found.ok
+
+
+def test_tokens_that_are_not_shown_may_be_the_repeated_ones() -> None:
+    shown = response(PLAIN)
+    hidden = replace(shown, body={**cast(Any, shown.body), "usage": {"completion_tokens": len(PLAIN) + 3}})
+    penalized = response(PLAIN, presence_penalty=2)
+    for plain, decided in ((shown, True), (hidden, False)):
+        view = cast(Any, SimpleNamespace(named=lambda *_, plain=plain: [plain]))
+        assert (PenaltyHasEffect(like="plain").check(penalized, view) is not None) is decided

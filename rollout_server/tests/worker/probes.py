@@ -157,8 +157,11 @@ async def answers() -> AsyncGenerator[str, None]:
         for path, body in (("/execute", job()), (VLLM, vllm())):
             yield await asked(client, path, body)
         yield await asked(client, "/health", None, "GET")
-    async for answer in with_jobs():
-        yield answer
+    async with contextlib.aclosing(
+        with_jobs()
+    ) as given:  # where a comparison ends at one of these, their worker ends too
+        async for answer in given:
+            yield answer
 
 
 async def seeds(client: httpx.AsyncClient) -> str:
@@ -255,7 +258,7 @@ async def with_jobs() -> AsyncGenerator[str, None]:
             aborted(client, SGLANG, {**sglang(max_new_tokens=4000), **STREAMED}, "/abort_request", {"rid": "s"})
         )
         yield await guarded(full(client, long))
-    async with worker(slots=2, queue=4, token_delay_s=0.002) as client:
+    async with worker(slots=2, queue=4, token_delay_s=0.01) as client:
         yield await guarded(left(client, long))
 
 

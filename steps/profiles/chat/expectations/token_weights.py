@@ -61,8 +61,9 @@ class PenaltyHasEffect(ResponseExpectation):
     def check(self, response: ChatResponse, view: CaseView) -> Check | None:
         if response.is_client_error:
             return Check(True, "other tokens, or a 4xx", f"{response.status}")
-        plain, penalized = view.named(self.like)[0].first_choice.logprobs, response.first_choice.logprobs
-        if not plain or not penalized:
+        without = view.named(self.like)[0]
+        plain, penalized = without.first_choice.logprobs, response.first_choice.logprobs
+        if not plain or not penalized or _has_hidden_tokens(without, len(plain)):
             return None
         found = _first_change(plain[:WINDOW], response.request)
         if found is None:
@@ -70,6 +71,11 @@ class PenaltyHasEffect(ResponseExpectation):
         position, told = found
         ok = _texts(plain[: position + 1]) != _texts(penalized[: position + 1])
         return Check(ok, f"another token at position {position} or before: {told}", "the same tokens", ignored=True)
+
+
+def _has_hidden_tokens(response: ChatResponse, shown: int) -> bool:
+    """Whether there are tokens without logprobs, such as those of the reasoning: a token that is among them is repeated as well."""
+    return response.usage.get("completion_tokens", shown) != shown
 
 
 def _first_change(entries: Sequence[Entry], request: Mapping[str, object]) -> tuple[int, str] | None:
