@@ -323,6 +323,7 @@ class Runner(Generic[S, V]):
         session.state["sampled"] = case.live is not None and case.live.runs > 1
         session.role = self.profile.role
         session.context, session.state["target"] = self.peers.context(case), target
+        session.state["log_from"] = target.log_size()
         session.busy, session.late = self._limiter(case.variant).shrink, self.lateness.since
         return session
 

@@ -37,13 +37,15 @@ class LastActivity:
 
 
 class State(TypedDict, total=False):
-    """What is known of a case while it is played. `target` is the instance that it is played against, `sampled` whether a real model samples
-    anew in each of its runs, `apart` whether no other case is in flight, `unwell` whether the target had not recovered from another one,
-    `crowded` how many others were in flight when it waited in vain, `wait_timeouts` for what, with the part of the case that it is about.
+    """What is known of a case while it is played. `target` is the instance that it is played against, `log_from` the size of that one's log
+    when the case began, in bytes, `sampled` whether a real model samples anew in each of its runs, `apart` whether no other case is in
+    flight, `unwell` whether the target had not recovered from another one, `crowded` how many others were in flight when it waited in vain,
+    `wait_timeouts` for what, with the part of the case that it is about.
 
     A profile adds what its own verbs keep."""
 
     target: "Target"
+    log_from: int
     sampled: bool
     apart: bool
     unwell: bool

@@ -63,12 +63,22 @@ class Target:
     process: Process | None = None
     log_file: IO[bytes] | None = None
     stopped: bool = field(default=False)
-    last_log: str = ""
+    last_log: bytes = b""
 
-    def log(self) -> str:
+    def log(self, since: int = 0) -> str:
+        """What it wrote, from the byte `since` on."""
+        return self._written(since).decode("utf-8", "replace")
+
+    def log_size(self) -> int:
+        """In bytes."""
+        return len(self.last_log) if self.log_file is None else Path(self.log_file.name).stat().st_size
+
+    def _written(self, since: int) -> bytes:
         if self.log_file is None:
-            return self.last_log
-        return Path(self.log_file.name).read_bytes().decode("utf-8", "replace")
+            return self.last_log[since:]
+        with Path(self.log_file.name).open("rb") as file:
+            file.seek(since)
+            return file.read()
 
     async def stop(self) -> None:
         """SIGTERM to the process group, SIGKILL after a grace. Does nothing to a URL or a second time."""
@@ -134,7 +144,7 @@ async def running(
             yield target
         finally:
             await asyncio.shield(target.stop())
-            target.last_log, target.log_file = target.log(), None
+            target.last_log, target.log_file = target._written(0), None
 
 
 def _log(keep: Path | None) -> contextlib.AbstractContextManager[IO[bytes]]:

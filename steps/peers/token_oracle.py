@@ -1,8 +1,10 @@
 """What the trainer issued: every token id, logprob and message, so that a deviation is proof and not statistics."""
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from rollout_conformance.steps.engine.lenient_json import JSON
@@ -64,7 +66,7 @@ def completion_text(
     tokens: Tokens, messages: Sequence[object], message: Mapping[str, object], tools: Sequence[object] | None
 ) -> str:
     """The text that the model must have sampled for `message` to follow `messages`, the end-of-turn token included."""
-    prompt = tokens.render(messages, tools)
+    prompt = _opening(tokens, json.dumps(tools)) if messages is OPENING else tokens.render(messages, tools)
     whole = tokens.render([*messages, message], tools, generation=False)
     if not whole.startswith(prompt):
         # The template rewrites history as it grows; only the plain text of the turn can be said to be sampled.
@@ -72,6 +74,12 @@ def completion_text(
     turn = whole[len(prompt) :]
     head, end, _ = turn.rpartition(END_OF_TURN)
     return head + end if end else turn
+
+
+@lru_cache(maxsize=64)
+def _opening(tokens: Tokens, tools: str) -> str:
+    """Each generation is sampled after the same prompt; it is rendered once for each list of tools, given as JSON."""
+    return tokens.render(OPENING, json.loads(tools))
 
 
 def sample(

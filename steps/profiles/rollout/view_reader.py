@@ -37,7 +37,7 @@ def read(session: RolloutSession, case: Case) -> CaseView:
         context.card,
         context.limits,
         context.tools,
-        session.state["target"].log(),
+        session.state["target"].log(session.state["log_from"]),
         context.target_key,
         wait_timeouts=tuple(session.state.get("wait_timeouts", ())),
         crowded=int(session.state.get("crowded", 0)),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import Difference
+from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, first, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarts
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Post, Rollout
@@ -67,23 +68,23 @@ def _accepted(rollout: Rollout) -> Iterator[Evidence]:
 
 
 def _asked_id(start: Answer) -> str | None:
-    from rollout_conformance.steps.engine.trace import parse
-
     body = parse(start.exchange.request.body)
     return body.get("rollout_id") if isinstance(body, dict) else None
 
 
 def repetition(view: CaseView) -> Iterator[Evidence]:
     """A repeated start does not run again. In the sync dialect it may, and only that it did is noted."""
+    if view.dialect in ("sync", "leased"):
+        return
     for rollout in view.rollouts.values():
+        if len(rollout.starts) < 2 or not rollout.chats:
+            continue
         same = [
             start for start in rollout.starts if _asked_id(start) == rollout.given.rollout_id and start.status != 429
         ]
-        if len(same) < 2 or not rollout.chats:
+        if len(same) < 2:
             continue
         anew = restarts(rollout)
-        if view.dialect in ("sync", "leased"):
-            continue
         requirement = _kind(rollout, same)
         if anew:
             observed = f"the conversation began again {len(anew)} more time(s) after {len(same)} starts"
