@@ -53,7 +53,7 @@ def results(report: Path | None) -> list[dict[str, Any]]:
     if report is None:
         with tempfile.TemporaryDirectory() as folder:
             return results(reports.ordinary(Path(folder) / "ordinary.ndjson"))
-    lines = (json.loads(line) for line in report.read_text(encoding="utf-8").splitlines())
+    lines = (json.loads(line) for line in report.read_text(encoding="utf-8").split("\n") if line)
     return [line for line in lines if line["type"] == "result"]
 
 

@@ -77,7 +77,7 @@ class Session(Generic[S, C]):
     role: str = "client"
     busy: Callable[[], None] = lambda: None
     late: Callable[[float], float] = lateness.never
-    unanswered: int = 0  # requests to the target that had no response in time
+    unanswered: int = 0  # requests to the target that had no response, or no end of one, in time
 
     async def send(
         self,

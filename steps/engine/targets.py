@@ -57,13 +57,14 @@ class NotReadyError(StartError):
 
 @dataclass(slots=True)
 class Target:
-    """A running target. `log` is what a started one wrote; empty for a URL."""
+    """A running target. `log` is what a started one wrote; empty for a URL. `killed` is whether it outlived its SIGTERM by `GRACE_S`."""
 
     base_url: str
     process: Process | None = None
     log_file: IO[bytes] | None = None
     stopped: bool = field(default=False)
     last_log: bytes = b""
+    killed: bool = False
 
     def log(self, since: int = 0) -> str:
         """What it wrote, from the byte `since` on."""
@@ -92,7 +93,7 @@ class Target:
             async with asyncio.timeout(ENDING.grace(GRACE_S)):
                 await self.process.wait()
         except TimeoutError:
-            pass
+            self.killed = True
         finally:
             await self.process.kill()
 

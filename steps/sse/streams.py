@@ -115,6 +115,7 @@ async def read_stream(
                 if while_it_sends and len(read.chunks) > before:
                     deadline.reschedule(min(asyncio.get_running_loop().time() + limit_s, last))
     except TimeoutError:
+        session.unanswered += 1
         is_sending = while_it_sends and asyncio.get_running_loop().time() >= last
         read.fault = f"{STILL_SENDING} {last - began:g} s" if is_sending else f"no end within {limit_s:g} s"
     except Endless as error:

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
+from rollout_conformance.rollout_server.mutants.framework import Mutant, around, every, put
 from rollout_conformance.rollout_server.mutants.worker.patches import ALL, ORCD, WITH_MATCHED, WITH_TEXT
 from rollout_conformance.rollout_server.worker import text_assembly
 from rollout_conformance.rollout_server.worker.generation import Generation
 from rollout_conformance.rollout_server.worker.jobs import Ended
 from rollout_conformance.rollout_server.worker.text_assembly import TextAssembly
+
+FIRST_STOP, HELD_BACK = text_assembly.first_stop, text_assembly.held_back
 
 
 class _Replacing:
@@ -62,6 +64,19 @@ def _in_one_token(original: Any, self: TextAssembly, data: bytes) -> str:
 
 def _first_listed(text: str, stops: Any) -> Any:
     return next(((text.find(stop), stop) for stop in stops if stop in text), None)
+
+
+def _in_any_case(text: str, stops: Any) -> Any:
+    found = FIRST_STOP(text.lower(), [stop.lower() for stop in stops])
+    return found and (found[0], text[found[0] : found[0] + len(found[1])])
+
+
+def _held_in_any_case(text: str, stops: Any) -> int:
+    return HELD_BACK(text.lower(), [stop.lower() for stop in stops])
+
+
+def _stripped(original: Any, self: TextAssembly, stops: Any = (), **more: Any) -> None:
+    original(self, [stop.strip() or stop for stop in stops], **more)
 
 
 def _leaking(original: Any, self: TextAssembly, data: bytes) -> str:
@@ -194,6 +209,22 @@ MUTANTS = (
         breaks="119",
         what="a text that might be the beginning of a stop text is lost at the end of the output",
         patch=around(TextAssembly, "flush", _not_flushed),
+        dialects=WITH_TEXT,
+    ),
+    Mutant(
+        "stop_any_case",
+        breaks="120",
+        also=("013",),
+        what="stop texts are found in any case",
+        patch=every(put(text_assembly, "first_stop", _in_any_case), put(text_assembly, "held_back", _held_in_any_case)),
+        dialects=WITH_TEXT,
+    ),
+    Mutant(
+        "stop_stripped",
+        breaks="120",
+        also=("013", "015", "016"),
+        what="spaces around a stop text are removed",
+        patch=around(TextAssembly, "__init__", _stripped),
         dialects=WITH_TEXT,
     ),
     Mutant(

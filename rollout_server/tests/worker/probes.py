@@ -60,7 +60,7 @@ async def asked(client: httpx.AsyncClient, path: str, body: Any, method: str = "
 
 
 def requests() -> list[tuple[str, Any]]:
-    stops = ["a b c", "\n", "e", "th"]
+    stops = ["a b c", "\n", "e", "th", "E", " e "]
     found: list[tuple[str, Any]] = [
         ("/execute", job(max_tokens=40)),
         ("/execute", job(max_tokens=40, logprobs=True)),
@@ -119,9 +119,11 @@ BAD: list[tuple[str, Any]] = [
 
 async def answers() -> AsyncGenerator[str, None]:
     """One after the other, so that a comparison can end at the first difference."""
+    yield await closed()
     async with worker(context=2200) as client:
         for path, body in [*requests(), *BAD]:
             yield await asked(client, path, body)
+        yield await asked(client, "/execute", job())  # of those above none may have kept its slot
         yield await seeds(client)
         yield await at_the_limit(client)
         yield await correlation(client)
@@ -162,6 +164,16 @@ async def answers() -> AsyncGenerator[str, None]:
     ) as given:  # where a comparison ends at one of these, their worker ends too
         async for answer in given:
             yield answer
+
+
+async def closed() -> str:
+    """A worker without jobs ends at once."""
+    try:
+        async with asyncio.timeout(PATIENCE_S * 10), worker():
+            pass
+    except TimeoutError:
+        return "runs on"
+    return "ended"
 
 
 async def seeds(client: httpx.AsyncClient) -> str:

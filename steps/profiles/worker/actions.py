@@ -183,3 +183,4 @@ class StopWorker:
     async def perform(self, session: WorkerSession) -> None:
         session.state["stopped"] = session.trace.now()
         await asyncio.gather(session.state["target"].stop(), WaitForJobs().perform(session))
+        session.state["killed"] = session.state["target"].killed

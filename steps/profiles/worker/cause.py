@@ -7,13 +7,14 @@ from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.http import client_case
 from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READABLE
-from rollout_conformance.steps.profiles.worker.events import CANCELLED, ERROR, Failure
+from rollout_conformance.steps.profiles.worker.events import CANCELLED, ERROR, STOP, Failure
 from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 from rollout_conformance.steps.sse.streams import STILL_SENDING
 
 COMPLETE = "a stream with a terminal"
 CARRIED_OUT = "the job is carried out"
+SEVERAL = 5  # jobs that ended before, so that their slots may be taken still
 GRACE_S = 3.0  # in which a worker that is stopped ends its jobs; the specification of the seed has 5 s for all of it
 OUT_OF_MEMORY = ("VRAM_OOM", "INSUFFICIENT_VRAM")
 
@@ -66,7 +67,7 @@ def _ran_for_long_after_stop(view: WorkerView, job: JobResponse) -> bool:
 
 def _of_silence(view: WorkerView, job: JobResponse) -> str:
     """What a job without an end breaks: it was cancelled, has the id of another one, or waits for a slot, perhaps that of a
-    client that has left or of a job that was cancelled."""
+    client that has left, of a job that was cancelled, or of one that ended."""
     if job.name in view.cancelled:
         return "WORKER-045"
     if any(one.spec.id == job.spec.id for one in view.jobs if one.name != job.name):
@@ -77,10 +78,14 @@ def _of_silence(view: WorkerView, job: JobResponse) -> str:
 
 
 def _of_no_tokens(view: WorkerView) -> str:
-    """What a job without tokens breaks: it waits for the slot of a client that has left, or of a job that was cancelled, or is not carried out."""
+    """What a job without tokens breaks: it waits for the slot of a client that has left, or of a job that was cancelled, or of several that
+    ended, or is not carried out."""
     if any(one.left for one in view.jobs):
         return "WORKER-049"
-    return "WORKER-047" if view.cancelled else "WORKER-200"
+    if view.cancelled:
+        return "WORKER-047"
+    ended = sum(one.is_client_error or one.reason == STOP for one in view.jobs)
+    return "WORKER-121" if ended >= SEVERAL else "WORKER-200"
 
 
 def _unreadable(job: JobResponse) -> Cause | None:

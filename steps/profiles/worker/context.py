@@ -45,14 +45,15 @@ class Running:
 
 
 class WorkerState(State, total=False):
-    """The jobs by name, when each was cancelled (seconds since the case began), why the case could not be played as written, and when it
-    stopped the worker (seconds since the case began)."""
+    """The jobs by name, when each was cancelled (seconds since the case began), why the case could not be played as written, when it
+    stopped the worker (seconds since the case began), and whether the worker had to be killed then."""
 
     jobs: dict[str, Running]
     cancels: dict[str, float]
     cancelled_ids: set[str]
     unplayable: str
     stopped: float
+    killed: bool
 
 
 WorkerSession = Session[WorkerState, WorkerContext]

@@ -17,7 +17,7 @@ from rollout_conformance.steps.profiles.worker.context import Running, WorkerSes
 from rollout_conformance.steps.profiles.worker.dialects.base import Dialect, integer
 from rollout_conformance.steps.profiles.worker.events import Tokens, Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
-from rollout_conformance.steps.profiles.worker.stop_choice import later_stop, stop_position, stop_within
+from rollout_conformance.steps.profiles.worker.stop_choice import CHANGES, later_stop, stop_position, stop_within
 from rollout_conformance.steps.profiles.worker.view import JobResponse
 from rollout_conformance.steps.sse.streams import KEPT_EVENTS, Chunk, Reading, read_stream, recorded
 
@@ -91,6 +91,8 @@ class Execute(RequestAction):
     "Whether a second stop text, which comes later in that output, stands before or behind it in the request."
     stop_suffix: str = ""
     "A text behind the stop text that is taken, so that the output only begins as it does."
+    stop_change: Literal["", "case", "spaces"] = ""
+    "What is changed of the stop text that is taken, so that the output does not contain it: the case of its letters, or spaces around it."
     stop_at_limit: bool = False
     "Whether the limit of the job is the token that completes the stop text."
     stop_repeat: int = 1
@@ -200,7 +202,7 @@ class Execute(RequestAction):
         """The stop texts and the limit of a job that ends within the output of another; None where that has no fitting text."""
         transcript = _transcript(source)
         texts = [one.text for one in transcript.tokens if not one.is_special]
-        taken = stop_within(texts, self.stop_spans)
+        taken = stop_within(texts, self.stop_spans, self.stop_change)
         if taken is None:
             return None
         limit = self.max_tokens
@@ -214,7 +216,8 @@ class Execute(RequestAction):
             return None
         before = (*self.stop_before, *([late] if late and self.stop_late == "before" else []))
         behind = (late,) if late and self.stop_late == "behind" else ()
-        return (*before, taken + self.stop_suffix, *behind), limit
+        changed = CHANGES[self.stop_change](taken) if self.stop_change else taken
+        return (*before, changed + self.stop_suffix, *behind), limit
 
     async def _streamed(self, session: WorkerSession, name: str, running: Running, request: Request) -> JobResponse:
         limit = self.max_tokens if self.max_tokens is not None else MOST_TOKENS

@@ -1,16 +1,17 @@
 """A stop text that a known output contains: so a worker with any model can be asked to stop within it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 LONG = 4  # characters of a token that holds two stop texts
+CHANGES: Mapping[str, Callable[[str], str]] = {"case": str.swapcase, "spaces": lambda text: f" {text} "}
 FIRST = 2  # tokens that come before a stop text, so that something is generated
 
 
-def stop_within(texts: Sequence[str], spans: int) -> str | None:
+def stop_within(texts: Sequence[str], spans: int, change: str = "") -> str | None:
     """A text that begins within one token of an output, ends `spans` - 1 tokens later, and does not occur before; with 0 the first half of
-    a token. Tokens without a text of
-    their own, as while half a character is held back, count with the next one that has some. None where the output has no such text."""
+    a token. With one of `CHANGES`, the output does not contain what that makes of it. Tokens without a text of their own, as while half a
+    character is held back, count with the next one that has some. None where the output has no such text."""
     if not spans:
         return _half(texts)
     shown = [text for text in texts if text]
@@ -21,7 +22,7 @@ def stop_within(texts: Sequence[str], spans: int) -> str | None:
     for first in range(FIRST, len(shown) - spans):
         found = _spanning(shown[first : first + spans])
         at = starts[first] + len(shown[first]) - 1 if spans > 1 else starts[first]
-        if found.strip() and joined.find(found) == at:
+        if found.strip() and joined.find(found) == at and not (change and CHANGES[change](found) in joined):
             return found
     return None
 

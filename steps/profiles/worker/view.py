@@ -77,7 +77,7 @@ class JobResponse(StreamedResponse):
 class WorkerView(HttpView):
     """`cancelled` is when each job was cancelled, in seconds since the case began, by the name of its response, `cancelled_ids` the
     ids that were; `waited` for what the case waited in vain; `stopped` when the
-    case stopped the worker, in seconds since it began."""
+    case stopped the worker, in seconds since it began, `killed` whether it did not exit then; None where none was stopped."""
 
     worker: WorkerContext = field(kw_only=True)
     cancelled: Mapping[str, float] = field(default_factory=dict, kw_only=True)
@@ -85,6 +85,7 @@ class WorkerView(HttpView):
     unplayable: str = field(default="", kw_only=True)
     waited: str = field(default="", kw_only=True)
     stopped: float | None = field(default=None, kw_only=True)
+    killed: bool | None = field(default=None, kw_only=True)
     unowed: frozenset[int] = field(default=frozenset(), kw_only=True)
 
     @property
@@ -112,6 +113,7 @@ def read(session: WorkerSession, case: Case) -> WorkerView:
         unplayable=session.state.get("unplayable", ""),
         waited=next((what for _, what in session.state.get("wait_timeouts", ())), ""),
         stopped=_stopped(session),
+        killed=session.state.get("killed"),
     )
 
 

@@ -67,4 +67,5 @@ VOCABULARY = Vocabulary.of(
     surface.DescribesWorker,
     surface.HealthyWhenReady,
     surface.RefusedOrCarriedOut,
+    surface.Exits,
 )

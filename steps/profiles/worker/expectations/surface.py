@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
+from rollout_conformance.steps.engine.targets import GRACE_S
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
@@ -128,3 +130,16 @@ class RefusedOrCarriedOut(JudgesErrors, JudgesEnds, ResponseExpectation):
         failed = response.transcript.failure
         ok = response.ran_out or (failed is not None and failed.retriable is True)
         return Check(ok, expected, response.fault or f"reason {response.reason}", requirement=EARLY)
+
+
+@verb("exits")
+@phrase(f"the worker exits within {GRACE_S:g} s")
+@dataclass(frozen=True, slots=True)
+class Exits:
+    """The worker that was stopped with SIGTERM exits by itself within 15 s."""
+
+    def judge(self, view: WorkerView, requirement: str) -> list[Evidence]:
+        if view.killed is None:
+            return []
+        expected = f"an exit within {GRACE_S:g} s of SIGTERM"
+        return [Finding(requirement, expected, "it ran on", timing=True)] if view.killed else [Satisfied(requirement)]

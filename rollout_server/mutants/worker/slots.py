@@ -1,0 +1,73 @@
+"""Slots that ended jobs keep, and a worker that does not exit."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rollout_conformance.rollout_server.common.errors import RequestError
+from rollout_conformance.rollout_server.mutants.framework import Mutant, around
+from rollout_conformance.rollout_server.mutants.worker.patches import ALL, ORCD, endpoint
+from rollout_conformance.rollout_server.worker import app, endpoints
+from rollout_conformance.rollout_server.worker.endpoints import Execute
+from rollout_conformance.rollout_server.worker.errors import JobError
+from rollout_conformance.rollout_server.worker.scheduler import Scheduler, Ticket
+from rollout_conformance.rollout_server.worker.worker import Worker
+
+DAY_S = 86_400
+
+
+def _lose_slot(scheduler: Scheduler) -> None:
+    scheduler.limits = replace(scheduler.limits, slots=max(scheduler.limits.slots - 1, 0))
+
+
+def _lost_on_stop(original: Any, self: Scheduler, ticket: Ticket, outcome: str) -> None:
+    if outcome == "stop_sequence":
+        _lose_slot(self)
+    original(self, ticket, outcome)
+
+
+async def _lost_on_rejection(original: Any, self: Execute, request: Request) -> Response:
+    try:
+        return await original(self, request)  # type: ignore[no-any-return]
+    except (JobError, RequestError):
+        _lose_slot(endpoints.accepting(endpoints.worker_of(request)))
+        raise
+
+
+@contextlib.asynccontextmanager
+async def _lingering(original: Any, worker: Worker) -> AsyncIterator[None]:
+    async with original(worker):
+        yield
+    await asyncio.sleep(DAY_S)
+
+
+MUTANTS = (
+    Mutant(
+        "slot_lost_on_stop",
+        breaks="121",
+        also=("*",),
+        what="a job that a stop text ends keeps its slot",
+        patch=around(Scheduler, "_finish", _lost_on_stop),
+        dialects=ALL,
+    ),
+    Mutant(
+        "slot_lost_on_rejection",
+        breaks="121",
+        also=("*",),
+        what="a job that is rejected keeps a slot",
+        patch=endpoint(Execute, "post", _lost_on_rejection),
+        dialects=ORCD,
+    ),
+    Mutant(
+        "sigterm_ignored",
+        breaks="122",
+        what="a worker that is sent SIGTERM ends its jobs and does not exit",
+        patch=around(app, "lifespan", _lingering),
+        dialects=ALL,
+    ),
+)
