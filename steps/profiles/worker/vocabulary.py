@@ -66,6 +66,7 @@ VOCABULARY = Vocabulary.of(
     surface.Correlated,
     surface.DescribesWorker,
     surface.HealthyWhenReady,
+    surface.AnsweredDuring,
     surface.RefusedOrCarriedOut,
     surface.Exits,
 )

@@ -77,6 +77,10 @@ MEMBERS: Mapping[str, Callable[[Any], bool]] = {
 
 
 EARLY = "WORKER-111"
+LEFT_S, WAITED = (
+    0.4,
+    0.8,
+)  # a job has this long to run, in seconds, and a response that waits for it takes this part of that or more
 LOADS_S = 2.0  # a job that takes longer than a later one by so much waited for the model; a first job may take longer for other reasons
 
 
@@ -109,6 +113,27 @@ class HealthyWhenReady(JudgesErrors, ResponseExpectation):
         waited = (early - job.began) - (late - control.began)
         observed = f"{response.status}, and the job after it waited {waited:.2f} s longer than a later one"
         return Check(waited <= LOADS_S, expected, observed, timing=waited > LOADS_S)
+
+
+@verb("answered_during", example="{of: check, job: job}")
+@phrase("{of:response} arrives while {job:word} runs")
+@dataclass(frozen=True, slots=True)
+class AnsweredDuring(ResponseExpectation):
+    """The response does not wait for the end of a job that was running when its request was sent."""
+
+    job: ResponseName
+    "The job; of several the one that ends last."
+
+    def check(self, response: KeptResponse, view: WorkerView) -> Check | None:
+        ends = [ended for one in view.jobs_named(self.job) if (ended := one.ended_at()) is not None]
+        began = view.trace.exchanges[response.n].began
+        if not ends or response.elapsed_s is None or (left := max(ends) - began) < LEFT_S:
+            return None
+        late = response.elapsed_s > WAITED * left
+        if late and response.elapsed_s - response.late_s <= WAITED * left:
+            return None
+        expected = f"a response long before the end of {self.job}, {left:.2f} s later"
+        return Check(not late, expected, f"a response after {response.elapsed_s:.2f} s", timing=late)
 
 
 @verb("refused_or_carried_out", short="of", example="early")
