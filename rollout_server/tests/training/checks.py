@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from types import ModuleType
 
-from rollout_conformance.rollout_server.tests.training import checks_signal, checks_state, checks_training
+from rollout_conformance.rollout_server.tests.training import (
+    checks_checkpoints,
+    checks_sampling,
+    checks_signal,
+    checks_state,
+    checks_training,
+)
 from rollout_conformance.rollout_server.tests.training.support import Check
 
 PREFIX = "check_"
@@ -17,6 +23,8 @@ def of(module: ModuleType, title: str) -> dict[str, Check]:
 
 CHECKS: Mapping[str, Check] = {
     **of(checks_training, "training"),
+    **of(checks_checkpoints, "checkpoints"),
+    **of(checks_sampling, "sampling"),
     **of(checks_state, "state"),
     **of(checks_signal, "signal"),
 }
