@@ -105,7 +105,7 @@ class Run:
         def patience(case: Case) -> tuple[bool, bool, float, int]:
             waits = card.limits(case.variant).longest() if case.variant in card.variants else 0.0
             waits = max(waits, SLOW_S if SLOW in case.tags else 0.0)
-            pooled = self.runner.uses_pool(case)
+            pooled = self.runner.instances.uses_pool(case)
             disturbs = self.profile.disturbs(case) and not pooled
             return LAST not in case.tags, not disturbs, waits, 3 * pooled + 2 * bool(case.variant) + case.alone
 

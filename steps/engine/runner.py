@@ -7,8 +7,7 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,11 +16,11 @@ from typing import Generic, Protocol
 
 import httpx
 
-from rollout_conformance.steps.engine import author_code, http_client, retry_alone, statistical_verdict, targets
+from rollout_conformance.steps.engine import author_code, http_client, retry_alone, statistical_verdict
 from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.concurrency_limiter import ConcurrencyLimiter
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict, counts
-from rollout_conformance.steps.engine.instance_pool import InstancePool, PooledInstance
+from rollout_conformance.steps.engine.instances import Instances
 from rollout_conformance.steps.engine.judging import Judging, JudgingProfile, V
 from rollout_conformance.steps.engine.lateness import Lateness, limit, watched
 from rollout_conformance.steps.engine.outcome import Outcome
@@ -37,10 +36,7 @@ CASE_S = 120.0  # no case may take longer, whatever it waits for
 LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
 EXCLUSIVE = "exclusive"  # the tag of a case that nobody else may be in flight beside
-MOST_INSTANCES, FEW_INSTANCES = 4, 2
 HURRIED_S = 3.0
-MOST_RESTARTS = 2  # of a shared instance that does not recover
-SOON_S = 5.0  # a target that starts within this is cheap to start
 SLOW, SLOW_S = "slow", 7.0  # the tag of a case that waits for seconds: such a one begins early
 LAST = "last"  # the tag of a case that may leave the target unable to answer
 LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
@@ -95,27 +91,24 @@ class Runner(Generic[S, V]):
     limiters: dict[str, ConcurrencyLimiter] = field(default_factory=dict)
     client: httpx.AsyncClient = field(init=False)
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
-    launching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
-    started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     retry_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     lateness: Lateness = field(default_factory=Lateness)
-    pool: InstancePool = field(default_factory=lambda: InstancePool(0))
-    weak: set[str] = field(default_factory=set)
-    restarts: Counter[str] = field(default_factory=Counter)  # by variant
-    start_s: float = 0.0  # what the first start of the target took
+    instances: Instances = field(init=False)
     standstill: Standstill = field(init=False)
     on_exchange: Callable[[Case, Exchange], None] | None = None  # called when an exchange of a case has ended
 
     def __post_init__(self) -> None:
         self.standstill = Standstill(self.last_activity, lambda since: self.lateness.since(since))
+        given = self.options
+        self.instances = Instances(given.target, given.card, given.jobs, self.profile.disturbs, self._recovered)
 
     async def __aenter__(self) -> "Runner":
         self.lateness = await self.stack.enter_async_context(watched(self._slower))
         self.client = await self.stack.enter_async_context(
             http_client.client(late=self.lateness.worst, headers=self.options.card.headers)
         )
-        self.stack.push_async_callback(self.pool.aclose)
+        self.stack.push_async_callback(self.instances.aclose)
         self.stack.callback(asyncio.ensure_future(self.standstill.watch()).cancel)
         return self
 
@@ -127,26 +120,14 @@ class Runner(Generic[S, V]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        for launch in self.started.values():
-            launch.cancel()  # one that is still starting would be entered into a stack that has been left
-        await asyncio.gather(*self.started.values(), return_exceptions=True)
         await self.stack.aclose()
 
-    async def target(self, variant: str = "") -> Target:
-        """The running instance of the target that a variant asks for; started when first asked for."""
-        if variant not in self.started:
-            self.started[variant] = asyncio.ensure_future(self._launched(self.stack, self._env(variant)))
-        return await asyncio.shield(self.started[variant])
+    async def target(self) -> Target:
+        """The running instance of the target; started when first asked for. Raises `StartError`."""
+        return await self.instances.shared()
 
-    async def _launched(self, stack: contextlib.AsyncExitStack, env: dict[str, str]) -> Target:
-        """Start one instance after the other: several interpreters that start at once all start late."""
-        async with self.launching:
-            began = time.monotonic()
-            target = await stack.enter_async_context(
-                targets.running(self.options.target, env, self.options.card.start_s)
-            )
-        self.start_s = self.start_s or time.monotonic() - began
-        return target
+    async def _recovered(self, base_url: str, within_s: float) -> bool:
+        return await self.peers.recovered(self.client, base_url, within_s)
 
     async def play(self, case: Case) -> Outcome:
         """Run and judge one case. Never raises for anything that the target does."""
@@ -205,15 +186,11 @@ class Runner(Generic[S, V]):
         )  # a case that waits for much may take longer
         apart = apart or self.profile.disturbs(case)
         try:
-            async with self._slot(case, apart), self._instance(case, apart) as target:
-                unwell = apart and not await self._well(case, target)
-                if unwell and self._may_restart(case.variant):
-                    target = await self._restarted(case.variant, target)
-                    unwell = not await self._well(case, target)
+            async with self._slot(case, apart), self.instances.of(case, apart) as (target, well):
                 since = time.monotonic()
                 waited = self.standstill.watched(self._patience(case, True))
                 async with limit(most_s, self.lateness.since), waited:
-                    session = await self._acted(case, target, trace, apart, unwell)
+                    session = await self._acted(case, target, trace, apart, not well)
             judgement = await self._settled(case, session)
         except TimeoutError:
             told = self.standstill.reason or f"the case did not end within {most_s:g} s"
@@ -227,71 +204,9 @@ class Runner(Generic[S, V]):
         alone = apart or case.alone or EXCLUSIVE in case.tags
         return Outcome(case, judgement, trace, time.monotonic() - since, self.rerun(case), late_s, alone)
 
-    def _may_restart(self, variant: str) -> bool:
-        """Whether a shared instance that does not recover can be replaced. Where it soon is what it was again, that helps no more."""
-        return targets.command(self.options.target, 0) is not None and self.restarts[variant] < MOST_RESTARTS
-
-    async def _restarted(self, variant: str, spoilt: Target) -> Target:
-        """A fresh shared instance for the case that has this one to itself, and for all that come after it."""
-        self.restarts[variant] += 1
-        await spoilt.stop()
-        self.started[variant] = asyncio.ensure_future(self._launched(self.stack, self._env(variant)))
-        return await self.target(variant)
-
-    @contextlib.asynccontextmanager
-    async def _instance(self, case: Case, apart: bool) -> AsyncIterator[Target]:
-        if case.alone:
-            async with contextlib.AsyncExitStack() as stack:
-                yield await self._launched(stack, self._env(case.variant))
-        elif self.uses_pool(case):
-            async with self._pool().acquire() as pooled:
-                yield await self._ready_instance(pooled)
-        else:
-            yield await self.target(case.variant)
-
-    def _env(self, variant: str) -> dict[str, str]:
-        card = self.options.card
-        return {**card.env, **(card.variants[variant].env if variant else {})}
-
-    def uses_pool(self, case: Case) -> bool:
-        """Another configuration is asked by few cases; there those apart come last, and one by one."""
-        return (
-            self.profile.disturbs(case)
-            and not case.alone
-            and not case.variant
-            and targets.command(self.options.target, 0) is not None
-        )
-
-    def _pool(self) -> InstancePool:
-        if not self.pool.most:
-            # Starts take turns: where other configurations have to be started too, each instance more ends the run later.
-            few = self.start_s >= SOON_S or self.options.card.variants
-            self.pool.most = min(self.options.jobs, FEW_INSTANCES if few else MOST_INSTANCES)
-        return self.pool
-
-    async def _ready_instance(self, pooled: PooledInstance) -> Target:
-        """The target of a pooled instance, as well as it was when it began; a fresh one where it does not recover."""
-        within_s = max(1.0, self.start_s)  # whoever needs longer than that is started anew in less
-        if pooled.target and not await self.peers.recovered(self.client, pooled.target.base_url, within_s):
-            await pooled.spoilt()
-        if pooled.target is None:
-            pooled.target = await self._launched(pooled.stack, self._env(""))
-            await self.peers.recovered(self.client, pooled.target.base_url, within_s)
-        return pooled.target
-
-    async def _well(self, case: Case, target: Target) -> bool:
-        """Whether a shared instance is what it was, before a case that has it to itself. One that once was not in time is not waited for."""
-        if case.alone or self.uses_pool(case):
-            return True
-        within_s = SOON_S if target.base_url in self.weak else 2 * self.options.card.patience_s
-        well = await self.peers.recovered(self.client, target.base_url, within_s)
-        if not well:
-            self.weak.add(target.base_url)
-        return well
-
     def _slot(self, case: Case, apart: bool) -> contextlib.AbstractAsyncContextManager[None]:
         # A case with an instance of its own disturbs nobody.
-        if case.alone or self.uses_pool(case):
+        if not self.instances.is_shared(case):
             return contextlib.nullcontext()
         return self._limiter(case.variant).acquire(EVERYTHING if apart else self._width(case))
 

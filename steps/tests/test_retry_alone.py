@@ -119,7 +119,7 @@ def test_what_could_not_be_measured_says_nothing_of_the_target() -> None:
     assert found.reason == f"could not be measured: {BUSY}"
 
 
-SILENT: Any = SimpleNamespace()
+SILENT: Any = SimpleNamespace(disturbs=None)
 
 
 class Played(Runner):

@@ -87,7 +87,7 @@ async def _order(profile: str) -> list[tuple[bool, bool]]:
     """Of each case in its turn: whether it shares such an instance, and whether it needs one that has to be started for it or for few."""
     async with ready(RunOptions(profile=profile)) as run:
         mine = run.ordered(run.applicable(case_catalog.every(profile)))
-        shared = [run.runner.uses_pool(case) for case in mine]
+        shared = [run.runner.instances.uses_pool(case) for case in mine]
         return [(pooled, bool(case.variant or case.alone)) for pooled, case in zip(shared, mine, strict=True)]
 
 

@@ -15,6 +15,7 @@ import pytest
 from rollout_conformance.steps.engine import runner
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Judgement, Location, Verdict
+from rollout_conformance.steps.engine.instances import Instances
 from rollout_conformance.steps.engine.runner import Options, Runner
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.time_limit import OutOfTime, cut_main, cut_others, forbid, time_limit
@@ -164,10 +165,6 @@ class Quiet:
 class Endless(Runner):
     """Its target answers, and its judge computes for ever."""
 
-    @contextlib.asynccontextmanager
-    async def _instance(self, case: Case, apart: bool) -> AsyncIterator[Any]:
-        yield None
-
     async def _acted(self, *any_of_it: Any) -> Any:
         return Quiet()
 
@@ -176,10 +173,16 @@ class Endless(Runner):
         raise AssertionError
 
 
+@contextlib.asynccontextmanager
+async def no_target(self: Instances, case: Case, apart: bool) -> AsyncIterator[Any]:
+    yield None, True
+
+
 def test_a_case_that_cannot_be_judged_in_its_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Instances, "of", no_target)
     monkeypatch.setattr(runner, "JUDGING_S", 0.1)
     case = Case("a", "rollout", "sync", ("ROLLOUT-094",), (), Location("x.yaml", 7))
-    nobody: Any = SimpleNamespace(disturbs=lambda case: False, width=lambda case: 1)
+    nobody: Any = SimpleNamespace(disturbs=lambda case: False, width=lambda case: 1, recovered=None)
     outcome = asyncio.run(Endless(Options("http://x", Card()), nobody, nobody, lambda case: "")._once(case))
     assert outcome.judgement.verdict is Verdict.ERROR
     assert outcome.judgement.reason.startswith('could not be judged within 0.1 s: the judge of "a" is still computing')

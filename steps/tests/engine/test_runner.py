@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from rollout_conformance.steps.engine.findings import (
     SuiteError,
     Verdict,
 )
+from rollout_conformance.steps.engine.instances import Instances
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.runner import Options, Runner
 from rollout_conformance.steps.engine.session import Session
@@ -238,12 +240,15 @@ def test_with_a_live_model_a_case_about_a_script_is_skipped() -> None:
     assert (judgement.verdict, judgement.reason) == (Verdict.SKIP, runners.SCRIPT_BOUND)
 
 
-class Started(Runner):
-    """Its target is started without a process; `bases` are the addresses of the instances, in order."""
+@pytest.fixture
+def without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instances are started without a process; their ports are 1, 2 and so on, in order."""
+    ports = itertools.count(1)
 
-    async def _launched(self, stack: contextlib.AsyncExitStack, env: dict[str, str]) -> Target:
-        self.bases = [*getattr(self, "bases", []), f"http://127.0.0.1:{len(getattr(self, 'bases', [])) + 1}"]
-        return Target(self.bases[-1])
+    async def launched(self: Instances, stack: contextlib.AsyncExitStack, variant: str) -> Target:
+        return Target(f"http://127.0.0.1:{next(ports)}")
+
+    monkeypatch.setattr(Instances, "_launched", launched)
 
 
 class RecoveredFrom(Peers):
@@ -261,6 +266,7 @@ class RecoveredFrom(Peers):
     [(1, 1, False), (2, 2, False), (3, 3, True), (99, 3, True)],
     ids=["it recovers", "a fresh one is well", "the second fresh one would be", "none ever is"],
 )
+@pytest.mark.usefixtures("without_processes")
 def test_an_instance_that_does_not_recover_is_replaced(first: int, instances: int, unwell: bool) -> None:
     """Two cases that disturb: the second one finds the instance as the first one left it."""
     seen: list[tuple[str, bool]] = []
@@ -272,7 +278,7 @@ def test_an_instance_that_does_not_recover_is_replaced(first: int, instances: in
     async def main() -> None:
         card = Card(patience_s=2.0, settle_s=0.1, variants={"small": Variant()})
         options = Options("cmd:server {port}", card, jobs=3)
-        async with Started(options, Profile(), RecoveredFrom(first), lambda one: one.name) as runner:
+        async with Runner(options, Profile(), RecoveredFrom(first), lambda one: one.name) as runner:
             await asyncio.gather(*(runner.play(case(name, Do(act), "disturbs", variant="small")) for name in "ab"))
 
     virtual_time.run(main())
