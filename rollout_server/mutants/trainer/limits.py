@@ -1,8 +1,10 @@
 """Defects at the limits of a generation: `max_tokens` and the context; and of its logprobs."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
+from rollout_conformance.rollout_server.common import calculator_policy
 from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.mutants.dialects import SYNC
 from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around
@@ -20,6 +22,18 @@ async def _unmarked(original: Any, self: Any, task: GenerationTask) -> Generatio
 async def _without_limit(original: Any, self: Any, task: GenerationTask) -> Generation:
     made: Generation = await original(self, replace(task, sampling={**task.sampling, "max_tokens": 512}))
     return made
+
+
+async def _completes_calls(original: Any, self: Any, task: GenerationTask) -> Generation:
+    """A tool call that was truncated is returned with what could be read of it."""
+    made: Generation = await original(self, task)
+    name = re.search(r"(add|subtract|multiply)", made.text) if made.finish_reason == "length" else None
+    if name is None:
+        return made
+    call = calculator_policy.call(f"call_{backend.digest(task.rollout_id)}_{task.turn}", name[1], {})
+    return replace(
+        made, message={"role": "assistant", "content": None, "tool_calls": [call]}, finish_reason="tool_calls"
+    )
 
 
 def _empty(task: GenerationTask) -> Generation:
@@ -62,6 +76,13 @@ MUTANTS = (
         breaks="304",
         what="max_tokens is ignored",
         patch=around(BuiltInBackend, "generate", _without_limit),
+    ),
+    Mutant(
+        "completes_calls",
+        breaks="304",
+        also=("182", "188", "189"),
+        what="a truncated tool call is returned with empty arguments and the finish_reason tool_calls",
+        patch=around(BuiltInBackend, "generate", _completes_calls),
     ),
     Mutant(
         "empty_on_overflow",

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.engine.session import WaitTimeout
@@ -26,6 +27,7 @@ from rollout_conformance.steps.profiles.trainer.state import (
     rollout_states,
     sound,
 )
+from rollout_conformance.steps.profiles.trainer.truncation import count
 from rollout_conformance.steps.profiles.trainer.wrong_requests import History, Mask
 
 POLL_INTERVAL_S = 0.03
@@ -69,6 +71,7 @@ StartResponse = Annotated[
         "{first_responses: 429, retry_after_s: 1}",
         "{rollout: b, same_server_as: a}",
         "{timeout_s: 2}",
+        "{rollout: b, id_like: a, id_ending: B}",
     ),
 )
 @phrase("the trainer starts the rollout")
@@ -104,6 +107,10 @@ class StartRollout:
     "Whether to wait until a start request was accepted."
     same_server_as: str = ""
     "The name of an earlier rollout of the case that runs at the same rollout server."
+    id_like: str = ""
+    "The name of an earlier rollout of the case whose id this one has, but for the ending."
+    id_ending: str = ""
+    "What the rollout id ends with."
 
     async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, self.rollout)
@@ -112,7 +119,9 @@ class StartRollout:
     def wanted(self) -> Wanted:
         tools = [tool for tool in calculator.tools() if tool["function"]["name"] in self.tools]
         timeout = {} if self.timeout_s is None else {"timeout_s": self.timeout_s}
-        return Wanted(tools, self.responses(), {**timeout, **self.members}, self.same_server_as, self.wait)
+        members = {**timeout, **self.members}
+        same, like = self.same_server_as, self.id_like
+        return Wanted(tools, self.responses(), members, same, self.wait, like, self.id_ending)
 
     def responses(self) -> list[StartAnswer]:
         """The first responses, with their `Retry-After`."""
@@ -158,6 +167,8 @@ class Generate:
     "Whether to send the last correct generation request again, byte for byte."
     concurrent: int = 1
     "How many times the request is sent at once."
+    max_tokens_percent: int = 0
+    "`max_tokens`, in percent of the tokens that the first generation of the case has: so few that the same generation is truncated."
     added_words: int = 0
     "How many words are added to the last message: so many that no context takes them."
     members: Mapping[str, Any] = field(default_factory=dict)
@@ -190,6 +201,8 @@ class Generate:
             more = self.added_words * wrong_requests.tokens_per_word(context.tokens)
             lengths = tuple(length + more for length in insertions(context.tokens, part))
             body["response_mask"] = wrong_requests.response_mask(self.response_mask, lengths)
+        if self.max_tokens_percent:
+            body["max_tokens"] = max(1, _first_length(session) * self.max_tokens_percent // 100)
         return {**body, **self.members}
 
     async def _send(
@@ -202,6 +215,14 @@ class Generate:
         session.trace.event(part.label, "trainer", "GenerationReturned" if good else "GenerationRejected", n)
         if good and self.is_correct() and retry is None:
             _add_to_history(session, part, n, part.calls[-1])
+
+
+def _first_length(session: TrainerSession) -> int:
+    """How many tokens the first generation of the case has, as the trainer counts them."""
+    calls = sorted((call.n for part in rollout_states(session.state).values() for call in part.calls))
+    response = session.trace.exchanges[calls[0]].response if calls else None
+    reply = mapping(parse(response.body) if response else None)
+    return len(listed(reply.get("token_ids"))) or count(reply, "completion_tokens") or 0
 
 
 async def post_generation(session: TrainerSession, part: RolloutState, body: Mapping[str, object], key: Headers) -> int:
@@ -314,7 +335,7 @@ class ReadRecord:
 
     async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, self.rollout)
-        path = f"/rollouts/{self.rollout_id or part.rollout_id}"
+        path = f"/rollouts/{quote(self.rollout_id or part.rollout_id, safe='')}"
         end = asyncio.get_running_loop().time() + session.patience_s
         while True:
             n = await session.send(Request("GET", path, control_key(session.context)), "-")

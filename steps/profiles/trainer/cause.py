@@ -11,6 +11,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed
+from rollout_conformance.steps.profiles.trainer.actions import StartRollout
 from rollout_conformance.steps.profiles.trainer.expectations import ControlStatus, GenerationStatus
 from rollout_conformance.steps.profiles.trainer.invariants import replies
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
@@ -18,6 +19,8 @@ from rollout_conformance.steps.profiles.trainer.statuses import fits
 
 SERVES = "TRAINER-178"
 MASK = "TRAINER-185"
+ASSIGNED = "TRAINER-184"
+CONFLICT = 409
 BUSY = (429, 503)
 SHOWN = 200  # characters of a body
 
@@ -30,6 +33,8 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
     rejected = next((n for part in view.rollouts.values() if (n := part.control) >= 0 and _is_rejected(view, n)), None)
     if rejected is not None and not any(_is_about_start(step.what) for step in case.expectations):
         status, body = view.answer(rejected)
+        if status == CONFLICT and any(isinstance(step.what, StartRollout) and step.what.id_like for step in case.steps):
+            return _of_id(rejected, body)
         return Cause(f"the control request was answered {status} {show(body)}: no rollout began", since=rejected)
     wrong = [item for item in replies(view) if isinstance(item, Finding) and item.exchanges]
     if wrong:
@@ -52,6 +57,12 @@ def _mask_is_rejected(view: CaseView, call: Call) -> bool:
     if response is None or not call.right or not call.body.get("response_mask") or not 400 <= response.status < 500:
         return False
     return b"mask" in response.body.lower()
+
+
+def _of_id(n: int, body: Mapping[str, object]) -> Cause:
+    """An id that no rollout ever had, only one that looks like it."""
+    observed = f"409 {show(body)} to an id that is new"
+    return Cause(observed, Finding(ASSIGNED, "202 to an id that no other rollout has", observed, (n,)), n, certain=True)
 
 
 def _of_mask(view: CaseView, call: Call) -> Cause:

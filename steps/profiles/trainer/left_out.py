@@ -51,5 +51,7 @@ def _started(case: Case) -> Iterator[str]:
         if isinstance(what, do.StartRollout):
             if what.members or what.timeout_s is not None:
                 yield NO_CONTROL.format(source="started")
+            if what.id_like or what.id_ending:
+                yield "`rollouts: started` on the card: the trainer makes up the ids of its rollouts"
             if case.dialect == "sync" and what.tools != do.ALL_TOOLS:
                 yield "`rollouts: started` on the card: all rollouts run at one rollout server, which has all tools"

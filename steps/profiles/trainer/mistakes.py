@@ -15,6 +15,7 @@ def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
     for step in steps:
         if isinstance(step.what, do.StartRollout):
             yield from _unknown(step, step.what.same_server_as, started)
+            yield from _unknown(step, step.what.id_like, started)
             started.append(step.what.rollout)
             continue
         label = getattr(step.what, "rollout", None)

@@ -38,21 +38,23 @@ class Wanted:
     members: Mapping[str, object]
     same_server_as: str
     wait: bool
+    id_like: str = ""
+    id_ending: str = ""
 
 
 async def by_control_request(session: TrainerSession, part: RolloutState, wanted: Wanted) -> None:
     context: CaseContext = session.context
-    nonce = context.nonce()
+    nonce = part.nonce = context.nonce()
     other = wanted.same_server_as
-    server = rollout_state(session.state, other).rollout_id if other else nonce
-    part.rollout_id, part.same_server_as, part.sampling = nonce, other, SAMPLING
+    server = rollout_state(session.state, other).nonce if other else nonce
+    part.rollout_id, part.same_server_as, part.sampling = _id(session, part, wanted), other, SAMPLING
     part.hosted = HostedRollout(
-        part.label, server, context.dialect, session.trace, wanted.tools, nonce, wanted.responses
+        part.label, server, context.dialect, session.trace, wanted.tools, part.rollout_id, wanted.responses
     )
     context.host.host(part.hosted)
     part.messages = prompt(nonce)
     body = {
-        "rollout_id": nonce,
+        "rollout_id": part.rollout_id,
         "dialect": context.dialect,
         "server_url": f"{context.host_url}/of/{server}",
         "messages": part.messages,
@@ -72,8 +74,15 @@ async def by_control_request(session: TrainerSession, part: RolloutState, wanted
 
 async def by_itself(session: TrainerSession, part: RolloutState, wanted: Wanted) -> None:
     """Nobody starts the rollout: its first generation request does."""
-    part.rollout_id, part.sampling, part.open = session.context.nonce(), SAMPLING, True
-    part.messages = part.history = prompt(part.rollout_id)
+    part.nonce, part.sampling, part.open = session.context.nonce(), SAMPLING, True
+    part.rollout_id = _id(session, part, wanted)
+    part.messages = part.history = prompt(part.nonce)
+
+
+def _id(session: TrainerSession, part: RolloutState, wanted: Wanted) -> str:
+    """The id of a rollout: unlike any other, or nearly that of an earlier one."""
+    like = rollout_state(session.state, wanted.id_like) if wanted.id_like else part
+    return f"{like.nonce}{wanted.id_ending}"
 
 
 async def by_arrival(session: TrainerSession, part: RolloutState, wanted: Wanted) -> None:

@@ -38,12 +38,13 @@ class Call:
 class RolloutState:
     """`history` is that of the rollout server; its first `answered` messages end with the last generation, which has `sampled` tokens
     behind `prompt` prompt tokens; `truncated` when that one has no end of turn. `sampling` are the parameters of its generation requests,
-    `base_url` where they go, where the start request says so. `open` when nobody starts the rollout: its first generation request does.
+    `base_url` where they go, where the start request says so. `nonce` is what no other rollout has in its id and its prompt. `open` when nobody starts the rollout: its first generation request does.
     `reported` once the trainer accepted its end. `control`, `callbacks` and `records` are the numbers of the exchanges: the control request
     that started the rollout, the completed callbacks, and the readings of the record."""
 
     label: str
     rollout_id: str = ""
+    nonce: str = ""
     hosted: HostedRollout | None = None
     messages: list[Any] = field(default_factory=list)
     history: list[Any] = field(default_factory=list)

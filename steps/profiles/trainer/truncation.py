@@ -82,4 +82,4 @@ def reaches(tokens: Tokens, call: Call, body: Body) -> bool:
     sampled = count(body, "completion_tokens")
     if sampled is None:
         sampled = len(tokens.encode(text)) if isinstance(text, str) else 0
-    return isinstance(most, int) and sampled >= most and finished(body) and not listed(message.get("tool_calls"))
+    return isinstance(most, int) and sampled >= most and finished(body)
