@@ -74,6 +74,10 @@ class Tokens:
         known = [one for one in ids if type(one) is int and 0 <= one < MOST]
         return str(self._tokenizer.decode(known, skip_special_tokens=not special))
 
+    def ends_turn(self, ids: Sequence[int]) -> bool:
+        """Whether sampled ids end with a special token: a model may have several that end its turn."""
+        return bool(ids) and self.decode(ids[-1:]) != self.decode(ids[-1:], special=False) == ""
+
     def prompt_ids(self, messages: Sequence[object], tools: Sequence[object] | None = None) -> list[int]:
         return self.encode(self.render(messages, tools))
 

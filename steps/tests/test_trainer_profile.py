@@ -171,3 +171,36 @@ def test_a_bad_scenario_is_told_where_and_what(tmp_path: Path, text: str, told: 
     with pytest.raises(SuiteError) as error:
         case_catalog.among([tmp_path / "x.yaml"], PROFILE)
     assert told in str(error.value)
+
+
+ASKED = [*QUESTION, {"role": "assistant", "content": "Eight."}, {"role": "user", "content": "And 9 minus 4?"}]
+
+
+def later(first: str, inserted: str, **request: Any) -> set[str]:
+    """What is found in a generation whose prompt continues the ids of the turn before, which sampled the text `first`."""
+    case = view(reply(ASKED[1], token_ids=TOKENS.encode(first), logprobs=[-0.5] * len(TOKENS.encode(first))))
+    rollout = case.rollouts[""]
+    rollout.calls[0] = Call(0, {**rollout.calls[0].body, **request}, right=True)
+    prompt = [*TOKENS.prompt_ids(QUESTION, tools()), *TOKENS.encode(first), *TOKENS.encode(inserted)]
+    body = reply(prompt_token_ids=prompt, usage=None)
+    del body["usage"]
+    n = case.trace.open(Request("POST", "/v1/chat/completions"), to_target=True)
+    case.trace.close(n, Response(200, (), json.dumps(body).encode()))
+    rollout.calls.append(Call(n, {"messages": ASKED}, right=True))
+    return broken(replies(case)) - {"TRAINER-181"}
+
+
+INSERTED = "\n<|im_start|>user\nAnd 9 minus 4?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_a_turn_may_end_with_any_special_token() -> None:
+    assert later("Eight.<|im_end|>", INSERTED) == later("Eight.<|endoftext|>", INSERTED) == set()
+
+
+def test_a_turn_that_a_stop_text_ended_has_no_end_of_turn() -> None:
+    assert later("Eight.", f"<|im_end|>{INSERTED}", stop=["."]) == set()
+    assert later("Eight.", f"<|im_end|>{INSERTED}") == {"TRAINER-182"}
+
+
+def test_a_missing_line_break_behind_a_turn_is_found() -> None:
+    assert later("Eight.<|im_end|>", INSERTED[1:]) == {"TRAINER-183"}

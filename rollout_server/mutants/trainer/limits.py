@@ -10,6 +10,7 @@ from rollout_conformance.rollout_server.mutants.dialects import SYNC
 from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around
 from rollout_conformance.rollout_server.trainer import backend, chat_completion
 from rollout_conformance.rollout_server.trainer.backend import BuiltInBackend, Generation, GenerationTask
+from rollout_conformance.rollout_server.trainer.session import Session
 
 SMALL_CONTEXT = 1000  # tokens
 
@@ -54,6 +55,14 @@ async def _overflows_early(original: Any, self: Any, task: GenerationTask) -> Ge
     if len(task.prompt.token_ids) > SMALL_CONTEXT:
         return _empty(task)
     return await original(self, task)  # type: ignore[no-any-return]
+
+
+def _moved(original: Any, self: Session) -> dict[str, Any]:
+    """Within each run of sampled tokens."""
+    record: dict[str, Any] = original(self)
+    following = [*record["logprobs"], 0.0][1:]
+    pairs = zip(record["response_mask"], following, strict=True)
+    return {**record, "logprobs": [value if sampled else 0.0 for sampled, value in pairs]}
 
 
 def _zeros(body: dict[str, Any]) -> dict[str, Any]:
@@ -101,6 +110,18 @@ MUTANTS = (
         breaks="306",
         what="all logprobs are 0.0, in generations and in the record",
         patch=around(backend, "logprob", lambda original, *arguments: 0.0),
+    ),
+    Mutant(
+        "positive_logprobs",
+        breaks="306",
+        what="all logprobs have the wrong sign",
+        patch=around(backend, "logprob", lambda original, *arguments: -original(*arguments)),
+    ),
+    Mutant(
+        "moved_logprobs",
+        breaks="306",
+        what="the logprobs of the record are moved by one token",
+        patch=around(Session, "record", _moved),
     ),
     Mutant(
         "placeholders_in_replies",

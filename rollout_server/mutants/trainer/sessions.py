@@ -8,6 +8,7 @@ from typing import Any
 from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
 from rollout_conformance.rollout_server.trainer import (
+    endpoints,
     errors,
     history,
 )
@@ -61,6 +62,14 @@ def _joins_nobody(self: Session, digest: bytes) -> None:
         raise errors.busy()
 
 
+def _undoes(original: Any, request: Any, body: Mapping[str, Any]) -> Session:
+    """A request without messages undoes the last turn before it is validated."""
+    session: Session = original(request, body)
+    if not body.get("messages", True):
+        session.trajectory = replace(session.trajectory, turns=session.trajectory.turns[:-1])
+    return session
+
+
 MUTANTS = (
     Mutant(
         "any_history",
@@ -87,6 +96,13 @@ MUTANTS = (
         breaks="187",
         what="a rejected history is stored",
         patch=around(Session, "check_history", _remembers),
+    ),
+    Mutant(
+        "undoes_a_turn",
+        breaks="187",
+        also=("188", "189"),
+        what="an invalid request undoes the last turn",
+        patch=around(endpoints, "session_of", _undoes),
     ),
     Mutant(
         "no_retries",

@@ -9,6 +9,7 @@ from rollout_conformance.rollout_server.mutants.framework import Mutant, after, 
 from rollout_conformance.rollout_server.mutants.trainer.patches import without
 from rollout_conformance.rollout_server.trainer import (
     chat_completion,
+    prompt,
 )
 
 
@@ -50,6 +51,19 @@ def _no_end(original: Any, tokens: Any, *rest: Any) -> str:
     return str(original(tokens, *rest)).removesuffix(tokens.end_of_turn)
 
 
+def _without_line_break(original: Any, tokens: Any, past: Any, *rest: Any) -> Any:
+    """What was inserted begins behind the line break that the chat template renders there."""
+    built = original(tokens, past, *rest)
+    inserted = tuple(tokens.encode(tokens.decode(built.inserted).removeprefix("\n")))
+    return replace(built, token_ids=past.token_ids + inserted, inserted=inserted)
+
+
+def _of_content(original: Any, session: Any, made: Any, model: Any) -> Any:
+    body = original(session, made, model)
+    usage = {**body["usage"], "completion_tokens": 1, "total_tokens": body["usage"]["prompt_tokens"] + 1}
+    return {**body, "usage": usage}
+
+
 MUTANTS = (
     Mutant("short_logprobs", breaks="180", what="a logprob is missing", patch=_tokens(_rounded), dialects=SYNC),
     Mutant(
@@ -80,6 +94,21 @@ MUTANTS = (
         breaks="182",
         what="the ids leave out the end of the turn",
         patch=around(chat_tokenizer, "sampled_text", _no_end),
+        dialects=SYNC,
+    ),
+    Mutant(
+        "no_line_breaks",
+        breaks="183",
+        also=("185",),
+        what="the line break between a turn of the assistant and the next one is missing",
+        patch=around(prompt, "build", _without_line_break),
+        dialects=SYNC,
+    ),
+    Mutant(
+        "usage_of_one_token",
+        breaks="181",
+        what="usage counts one sampled token in each generation",
+        patch=around(chat_completion, "body", _of_content),
         dialects=SYNC,
     ),
     Mutant(

@@ -176,6 +176,13 @@ class Generate:
 
     async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, self.rollout)
+        if (
+            part.history
+            and self.history != "correct"
+            and wrong_requests.history(part.history, self.history) == part.history
+        ):
+            session.state["no_occasion"] = f"nothing in the history could be changed as {self.history} says"
+            return
         correct = [call for call in part.calls if call.right and call.retry is None]
         repeated = correct[-1].n if self.repeat and correct else None
         body = dict(correct[-1].body) if self.repeat and correct else self._body(session, part)
@@ -219,7 +226,7 @@ class Generate:
 
 def _first_length(session: TrainerSession) -> int:
     """How many tokens the first generation of the case has, as the trainer counts them."""
-    calls = sorted((call.n for part in rollout_states(session.state).values() for call in part.calls))
+    calls = sorted(call.n for part in rollout_states(session.state).values() for call in part.calls)
     response = session.trace.exchanges[calls[0]].response if calls else None
     reply = mapping(parse(response.body) if response else None)
     return len(listed(reply.get("token_ids"))) or count(reply, "completion_tokens") or 0
@@ -241,6 +248,14 @@ class GenerateMinimal:
         part.calls.append(Call(n, body, right=False))
 
 
+def _is_truncated(session: TrainerSession, reply: Mapping[str, object]) -> bool:
+    """Whether the end of the turn was not sampled: at `max_tokens`, or at a stop text."""
+    ids = [one for one in listed(reply.get("token_ids")) if isinstance(one, int)]
+    if ids:
+        return not session.context.tokens.ends_turn(ids)
+    return mappings(reply.get("choices"))[0].get("finish_reason") == "length"
+
+
 def _add_to_history(session: TrainerSession, part: RolloutState, n: int, call: Call) -> None:
     """The generation becomes part of the history, and so does what the rollout server adds behind it."""
     exchange = session.trace.exchanges[n]
@@ -253,7 +268,7 @@ def _add_to_history(session: TrainerSession, part: RolloutState, n: int, call: C
     part.answered = len(sent) + 1
     part.prompt = len(prompt) if isinstance(prompt, list) else len(session.context.tokens.prompt_ids(sent, tools))
     part.sampled = len(ids) if isinstance(ids, list) else 0
-    part.truncated = mappings(reply.get("choices"))[0].get("finish_reason") == "length"
+    part.truncated = _is_truncated(session, reply)
     turn = sum(call.right and call.retry is None for call in part.calls)
     part.history = [*sent, message, *inserted(message, turn)]
 

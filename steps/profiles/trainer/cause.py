@@ -20,6 +20,7 @@ from rollout_conformance.steps.profiles.trainer.statuses import fits
 SERVES = "TRAINER-178"
 MASK = "TRAINER-185"
 ASSIGNED = "TRAINER-184"
+USAGE = "TRAINER-181"  # nothing else rests on these counts
 CONFLICT = 409
 BUSY = (429, 503)
 SHOWN = 200  # characters of a body
@@ -28,15 +29,17 @@ SHOWN = 200  # characters of a body
 def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> Cause | None:
     """The first such call of the case, or the first reply that is wrong in itself: each turn after it begins with what it should have been.
     Before them comes a rollout that never began. None where there is none of it."""
-    if view.no_start:
-        return Cause(view.no_start)
+    if view.no_occasion:
+        return Cause(view.no_occasion)
     rejected = next((n for part in view.rollouts.values() if (n := part.control) >= 0 and _is_rejected(view, n)), None)
     if rejected is not None and not any(_is_about_start(step.what) for step in case.expectations):
         status, body = view.answer(rejected)
         if status == CONFLICT and any(isinstance(step.what, StartRollout) and step.what.id_like for step in case.steps):
             return _of_id(rejected, body)
         return Cause(f"the control request was answered {status} {show(body)}: no rollout began", since=rejected)
-    wrong = [item for item in replies(view) if isinstance(item, Finding) and item.exchanges]
+    wrong = [
+        item for item in replies(view) if isinstance(item, Finding) and item.exchanges and item.requirement != USAGE
+    ]
     if wrong:
         first = min(wrong, key=lambda item: item.exchanges[0])
         return Cause(f"a reply was wrong: {first.observed}", first, first.exchanges[0], certain=True)

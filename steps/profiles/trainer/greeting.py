@@ -98,7 +98,7 @@ def _of_open(session: TrainerSession) -> ProbeResult:
 def _of_started(session: TrainerSession) -> ProbeResult:
     part = rollout_state(session.state, "")
     if part.hosted is None:
-        return ProbeResult(session.state.get("no_start", "no start request arrived"))
+        return ProbeResult(session.state.get("no_occasion", "no start request arrived"))
     first = _first_generation(session)
     if first is not None and first.response is None:
         return ProbeResult(

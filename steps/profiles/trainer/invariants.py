@@ -1,7 +1,7 @@
 """What holds for every rollout that a trainer runs, whatever a case is about. Pure functions of the trace."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
@@ -28,7 +28,9 @@ def broken(number: int, expected: str, observed: str, *exchanges: int) -> Findin
 def replies(view: CaseView) -> Iterator[Evidence]:
     """The shape of every generation that was answered, and its tokens."""
     for rollout in view.rollouts.values():
+        before: list[int] = []
         for call, body in view.replies(rollout):
+            past, before = before, _ids(body)
             shaped = list(_shape(call, body))
             yield from shaped
             if any(isinstance(item, Finding) for item in shaped):
@@ -40,7 +42,15 @@ def replies(view: CaseView) -> Iterator[Evidence]:
             yield from _usage(view, call, body)
             yield from _calls(call, body)
             if view.dialect == "sync" and sound(body["choices"][0]["message"]):
-                yield from _tokens(view, rollout, call, body)
+                found = list(_tokens(view, rollout, call, body, past))
+                yield from found
+                yield from () if any(isinstance(item, Finding) for item in found) else _counts(call, body)
+
+
+def _ids(body: JsonObject) -> list[int]:
+    """The prompt of a generation and what was sampled after it."""
+    ids = [*listed(body.get("prompt_token_ids")), *listed(body.get("token_ids"))]
+    return [one for one in ids if isinstance(one, int)]
 
 
 def _shape(call: Call, body: JsonObject) -> Iterator[Evidence]:
@@ -82,6 +92,15 @@ def _usage(view: CaseView, call: Call, body: JsonObject) -> Iterator[Evidence]:
         yield satisfied(181)
 
 
+def _counts(call: Call, body: JsonObject) -> Iterator[Evidence]:
+    """`usage` compared with the ids; some leave out the end of the turn."""
+    usage = mapping(body.get("usage"))
+    for name, ids in (("prompt_tokens", "prompt_token_ids"), ("completion_tokens", "token_ids")):
+        said, number = usage.get(name), len(listed(body.get(ids)))
+        if isinstance(said, int) and abs(said - number) > 1:
+            yield broken(181, f"{name} of {number}, as {ids} shows", f"{name}: {said}", call.n)
+
+
 def _calls(call: Call, body: JsonObject) -> Iterator[Evidence]:
     known = {show(c.get("id")) for m in call.body["messages"] for c in mappings(mapping(m).get("tool_calls"))}
     message = body["choices"][0]["message"]
@@ -103,7 +122,7 @@ def _calls(call: Call, body: JsonObject) -> Iterator[Evidence]:
         known.add(show(name))
 
 
-def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: JsonObject) -> Iterator[Evidence]:
+def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: JsonObject, past: list[int]) -> Iterator[Evidence]:
     ids, logprobs, prompt = (body.get(name) for name in ("token_ids", "logprobs", "prompt_token_ids"))
     whole = all(isinstance(v, list) for v in (ids, logprobs, prompt))
     if not whole or not all(map(_integer, [*ids, *prompt])) or not all(isinstance(v, int | float) for v in logprobs):  # type: ignore[misc,union-attr]
@@ -120,7 +139,9 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: JsonObject)
     tools = rollout.hosted.tools if rollout.hosted else ()
     message, messages = body["choices"][0]["message"], call.body["messages"]
     expected = completion_text(view.tokens, messages, message, tools)
-    if body["choices"][0]["finish_reason"] == "length":
+    if view.tokens.ends_turn(ids) and expected.endswith(END_OF_TURN):  # whichever token it ended its turn with
+        yield _same_text(182, view.tokens, ids[:-1], expected.removesuffix(END_OF_TURN), "token_ids", call.n)
+    elif body["choices"][0]["finish_reason"] == "length" or call.body.get("stop"):
         yield _truncated_text(view.tokens, ids, message, expected.removesuffix(END_OF_TURN), call.n)
     else:
         yield _same_text(182, view.tokens, ids, expected, "token_ids", call.n)
@@ -140,7 +161,32 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: JsonObject)
         observed = f"{len(prompt)} ids, another one at {at}"
         yield broken(183, f"the {len(canonical)} ids of the conversation with its tools", observed, call.n)
         return
-    yield _same_text(183, view.tokens, prompt, view.tokens.render(messages, tools), "prompt_token_ids", call.n)
+    yield _whole_prompt(view.tokens, messages, tools, prompt, past, call.n)
+
+
+def _whole_prompt(
+    tokens: Tokens, messages: list[Any], tools: Sequence[object], prompt: list[int], past: list[int], n: int
+) -> Evidence:
+    """What follows the turn before is compared with its white space, which nobody sampled."""
+    whole = tokens.render(messages, tools)
+    tail = _inserted_text(tokens, messages, tools, whole, tokens.ends_turn(past))
+    if tail is None or prompt[: len(past)] != past or not past:
+        return _same_text(183, tokens, prompt, whole, "prompt_token_ids", n)
+    if tokens.decode(prompt).endswith(tail):
+        return satisfied(183)
+    observed = tokens.decode(prompt[len(past) :])
+    return broken(183, f"{show(tail)} behind the tokens of the turn before", show(observed), n)
+
+
+def _inserted_text(tokens: Tokens, messages: list[Any], tools: Sequence[object], whole: str, ended: bool) -> str | None:
+    """What the chat template renders behind the last turn of the assistant, None where it writes that turn otherwise now. The end of a
+    turn that has none is inserted as well."""
+    last = max((k for k, message in enumerate(messages) if message.get("role") == "assistant"), default=None)
+    if last is None:
+        return None
+    head, end, _ = tokens.render(messages[: last + 1], tools, generation=False).rpartition(END_OF_TURN)
+    known = head + end if ended else head
+    return whole[len(known) :] if end and whole.startswith(known) else None
 
 
 def _truncated_text(tokens: Tokens, ids: list[int], message: JsonObject, expected: str, n: int) -> Evidence:

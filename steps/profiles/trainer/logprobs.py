@@ -15,10 +15,17 @@ Numbers = Sequence[int | float]
 
 def logprobs(view: CaseView) -> Iterator[Evidence]:
     for rollout in view.rollouts.values():
+        record = view.record(rollout)
         shown = _of_replies(view, rollout) if view.dialect == "sync" else None
-        recorded = _of_record(view.record(rollout))
-        if shown and recorded is not None:
-            yield from _compared(shown, recorded, rollout.records[-1])
+        turns, recorded = _of_turns(record), _of_record(record)
+        at = tuple(rollout.records[-1:]) or tuple(call.n for call in rollout.calls[:1])
+        impossible = [list(_impossible(values, at)) for values in (shown, turns, recorded)]
+        if any(impossible):
+            yield from next(found for found in impossible if found)
+            continue
+        for values in (shown, turns):
+            if values and recorded is not None:
+                yield from _compared(values, recorded, rollout.records[-1])
         values = shown if shown is not None else recorded
         if values and len(values) >= FEWEST and _at_temperature_one(rollout):
             yield from _not_zero(values, rollout)
@@ -33,6 +40,19 @@ def _of_replies(view: CaseView, rollout: RolloutState) -> Numbers | None:
             return None
         values += logprobs
     return values
+
+
+def _of_turns(record: Mapping[str, object]) -> Numbers | None:
+    """The logprobs that the record has in its turns."""
+    values = [value for turn in mappings(record.get("turns")) for value in listed(turn.get("logprobs"))]
+    return values if _are_numbers(values) else None
+
+
+def _impossible(values: Numbers | None, at: tuple[int, ...]) -> Iterator[Evidence]:
+    """The logarithm of a probability is a number, and not above 0."""
+    wrong = next((value for value in values or () if not value <= TOLERANCE), None)
+    if wrong is not None:
+        yield Finding(REAL, "logprobs that are numbers of at most 0", f"{wrong:g}", at)
 
 
 def _of_record(record: Mapping[str, object]) -> Numbers | None:
@@ -64,7 +84,7 @@ def _compared(shown: Numbers, recorded: Numbers, n: int) -> Iterator[Evidence]:
         return
     at, one, two = different
     expected = f"the logprob of the record for sampled token {at}: {one:g}"
-    yield Finding(REAL, expected, f"{two:g} in the generation", (n,))
+    yield Finding(REAL, expected, f"{two:g} where the token was sampled", (n,))
 
 
 def _at_temperature_one(rollout: RolloutState) -> bool:

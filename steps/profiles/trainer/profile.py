@@ -172,7 +172,7 @@ def read(session: TrainerSession, case: Case) -> CaseView:
         context.target_key,
         wait_timeouts,
         context.source,
-        session.state.get("no_start", ""),
+        session.state.get("no_occasion", ""),
     )
 
 

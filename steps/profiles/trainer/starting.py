@@ -115,7 +115,7 @@ async def _next(session: TrainerSession, starts: ArrivingStarts) -> ArrivingStar
         session.touch()
         start = await starts.next(lambda one: fits(one, dialect), within_s, first=further)
     if start is None:
-        session.state["no_start"] = _none_arrived(within_s, further)
+        session.state["no_occasion"] = _none_arrived(within_s, further)
         starts.starved = starts.starved or (not further and not starts.running)
     return start
 

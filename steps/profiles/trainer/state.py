@@ -38,13 +38,13 @@ class Call:
 class RolloutState:
     """`history` is that of the rollout server; its first `answered` messages end with the last generation, which has `sampled` tokens
     behind `prompt` prompt tokens; `truncated` when that one has no end of turn. `sampling` are the parameters of its generation requests,
-    `base_url` where they go, where the start request says so. `nonce` is what no other rollout has in its id and its prompt. `open` when nobody starts the rollout: its first generation request does.
-    `reported` once the trainer accepted its end. `control`, `callbacks` and `records` are the numbers of the exchanges: the control request
-    that started the rollout, the completed callbacks, and the readings of the record."""
+    `base_url` where they go, where the start request says so; `nonce` is what no other rollout has in its prompt. `open` when nobody
+    starts the rollout: its first generation request does. `reported` once the trainer accepted its end. `control`, `callbacks` and
+    `records` are the numbers of the exchanges: the control request that started the rollout, the completed callbacks, and the readings
+    of the record."""
 
     label: str
     rollout_id: str = ""
-    nonce: str = ""
     hosted: HostedRollout | None = None
     messages: list[Any] = field(default_factory=list)
     history: list[Any] = field(default_factory=list)
@@ -61,6 +61,7 @@ class RolloutState:
     open: bool = False
     truncated: bool = False
     reported: bool = False
+    nonce: str = ""
 
     @property
     def began(self) -> bool:
@@ -101,7 +102,7 @@ class CaseView:
     target_key: str | None
     wait_timeouts: tuple[tuple[str, str], ...] = ()
     source: Source = "control"
-    no_start: str = ""
+    no_occasion: str = ""
 
     def answer(self, n: int) -> tuple[int | None, Any]:
         """(status, parsed body) of an exchange; a body that is no object is {}."""
@@ -128,10 +129,10 @@ class CaseView:
 
 
 class TrainerState(State, total=False):
-    """What the verbs keep while a case is played: the rollouts by their labels, and why one of them never began."""
+    """What the verbs keep while a case is played: the rollouts by their labels, and why what it needs did not come about."""
 
     rollouts: dict[str, RolloutState]
-    no_start: str
+    no_occasion: str
 
 
 TrainerSession = Session[TrainerState, CaseContext]

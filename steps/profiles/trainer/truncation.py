@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from rollout_conformance.steps.engine.findings import Evidence, Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
-from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
+from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 
 TRUNCATION, OVERFLOW = "TRAINER-304", "TRAINER-305"
@@ -72,7 +72,7 @@ def unmarked(call: Call, body: Body, most: int) -> Finding:
 
 def _is_unmarked(tokens: Tokens, ids: list[object], body: Body) -> bool:
     called = listed(mapping(choice(body).get("message")).get("tool_calls"))
-    return finished(body) and not called and ids[-1:] != tokens.encode(END_OF_TURN)
+    return finished(body) and not called and not tokens.ends_turn([one for one in ids if isinstance(one, int)])
 
 
 def reaches(tokens: Tokens, call: Call, body: Body) -> bool:
