@@ -40,7 +40,7 @@ Feature: Backends that fail
     Given the backends <first>, then <second>
     When the client sends "Hello!"
     And the client sends "Hello!" as a stream
-    Then both have status 502, 503 or 504
+    Then both have status 500, 502, 503 or 504
 
     Examples:
       | first                | second               |
@@ -51,7 +51,7 @@ Feature: Backends that fail
   Scenario: One backend is silent, and the other one fails
     Given the backends send nothing, then return 500 with the body "rc-engine-internals: CUDA out of memory"
     When the client sends "Hello!" as a stream
-    Then it has status 502, 503 or 504
+    Then it has status 500, 502, 503 or 504
 
   @ROUTER-007 @slow @needs:timeout
   Scenario: A stream whose backend stops sending is recognisable as incomplete

@@ -36,5 +36,5 @@ def key_header(context: object, kind: str) -> dict[str, str]:
         return {}
     if kind == "x_right":
         return {"x-api-key": key}
-    wrong = {"wrong": WRONG_KEY, "latin": NOT_ASCII, "small": key.swapcase(), "longer": f"{key}x"}
+    wrong = {"wrong": WRONG_KEY, "latin": NOT_ASCII, "small": key.swapcase(), "longer": f"{key}x", "shorter": key[:-1]}
     return {"authorization": f"Bearer {wrong.get(kind, key)}"}

@@ -106,8 +106,8 @@ class Send(RequestAction):
     json: Annotated[object, Written(lambda value: NULL if value is None else value)] = None
     "The body as JSON."
     key: str = "right"
-    "The API key: right, none, wrong, latin (not ASCII), small (letters of the other case), longer (by one letter), x_right (the right one in \
-X-API-Key), or the name of another key on the card."
+    "The API key: right, none, wrong, latin (not ASCII), small (letters of the other case), longer or shorter (by one letter), x_right (the right \
+one in X-API-Key), or the name of another key on the card."
     size: int = 0
     "White space is added to the body until it has so many bytes."
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -301,8 +301,15 @@ async def serve_app(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
     listener = _listen(host, port)
     # uvicorn reports a response that breaks off as an error of the application; here it is the point.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    # With proxy_headers, an `X-Forwarded-For` of the target would replace the address by which `cut` finds the connection.
     config = uvicorn.Config(
-        app, http=_Cuttable, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=30
+        app,
+        http=_Cuttable,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=30,
+        proxy_headers=False,
     )
     server = _Quiet(config)
     running = asyncio.ensure_future(server.serve(sockets=[listener]))

@@ -63,6 +63,8 @@ or `error` is the whole chunk."
     "The size of the message in bytes, instead of `text`."
     chunk_bytes: int = FLOOD_BYTES
     "The size of the content of a chunk, in a stream of this `size`."
+    of_arguments: bool = False
+    "Whether a stream of this `size` is the arguments of a tool call, and not content."
     gzip: bool = False
     "Whether the body is compressed, where the request accepts gzip."
     endless: bool = False

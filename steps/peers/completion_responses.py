@@ -137,10 +137,14 @@ def pieces(said: str, spaces: Literal["before", "after"]) -> list[str]:
     return [said[: len(said) - len(said.lstrip())] + words[0], *words[1:]] if words else []
 
 
-def flood(asked: Asked, size: int, chunk_bytes: int = FLOOD_BYTES) -> list[object]:
+def flood(asked: Asked, size: int, chunk_bytes: int = FLOOD_BYTES, of_arguments: bool = False) -> list[object]:
     """A stream of about so many bytes, of one piece over and over."""
-    piece = _chunk(asked, {}, _choice(asked, {"content": "x" * chunk_bytes}), 1)
-    return [piece] * (size // max(1, chunk_bytes)) + [_chunk(asked, {}, _choice(asked, {}, "stop"), 1), DONE]
+    letters = "x" * chunk_bytes
+    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "add", "arguments": letters}}
+    delta = {"tool_calls": [call]} if of_arguments else {"content": letters}
+    end = _choice(asked, {}, "tool_calls" if of_arguments else "stop")
+    piece = _chunk(asked, {}, _choice(asked, delta), 1)
+    return [piece] * (size // max(1, chunk_bytes)) + [_chunk(asked, {}, end, 1), DONE]
 
 
 def _head(asked: Asked) -> dict[str, object]:

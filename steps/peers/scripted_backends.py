@@ -240,7 +240,7 @@ def _stream(script: BackendScript, line: BackendResponse, asked: Asked, hold: as
 def _values(line: BackendResponse, asked: Asked) -> list[object]:
     """The values of the events of a stream, up to its end."""
     if line.size:
-        values = completion_responses.flood(asked, line.size, line.chunk_bytes)
+        values = completion_responses.flood(asked, line.size, line.chunk_bytes, line.of_arguments)
     elif line.chunks:
         values = list(completion_responses.scripted_stream(asked, line.chunks, line.members, line.usage))
     else:

@@ -81,6 +81,7 @@ def test_an_engine_that_rests_changes_no_verdict(jobs: int) -> None:
         "retries_same rests_1_5",
         "own_key plain_405 other_health recodes wants_header",
         "drops_null",
+        "forwarded_for as_it_is",
     ],
 )
 def test_a_router_may_be_otherwise(ways: str) -> None:

@@ -34,6 +34,13 @@ async def _anybody(original: Any, self: KeyStore, hashed: str) -> Key:
     return await original(self, hashed) or Key("key-0", "nobody", frozenset({"inference"}))
 
 
+def _completed(original: Any, request: Request) -> bytes | None:
+    """The first key that begins as the one of the request."""
+    found = original(request)
+    known = [spec.key.get_secret_value().encode() for spec in request_auth.state_of(request).settings.keys]
+    return next((key for key in known if found and key.startswith(found)), found)
+
+
 async def _body_first(request: Request, path: str) -> InferenceRequest:
     raw = await request_auth.read_body(request)
     body = request_parsing.parse(raw)
@@ -89,6 +96,12 @@ MUTANTS = (
         also=("022",),
         what="any key is accepted",
         patch=around(KeyStore, "key", _anybody),
+    ),
+    Mutant(
+        "beginning_of_a_key_valid",
+        breaks="011",
+        what="the beginning of a key is accepted as the key",
+        patch=around(credentials, "presented_key", _completed),
     ),
     Mutant(
         "backend_before_auth",

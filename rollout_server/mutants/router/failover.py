@@ -4,8 +4,9 @@ from collections import Counter
 from typing import Any
 
 from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, every, put
-from rollout_conformance.rollout_server.router import failover, routing, stream_migration, usage
+from rollout_conformance.rollout_server.router import errors, failover, routing, stream_migration, usage
 from rollout_conformance.rollout_server.router import streaming as target
+from rollout_conformance.rollout_server.router.backend_client import BackendError, BackendReply
 from rollout_conformance.rollout_server.router.backend_pool import Backend, BackendPool
 from rollout_conformance.rollout_server.router.failover import OpenResponse
 from rollout_conformance.rollout_server.router.routing import Choice
@@ -25,6 +26,15 @@ async def _over_again(self: Stream) -> bool:
     body = failover.payload(usage.with_options(self.lifecycle.inference.body, self.usage_options))
     self.opened, self.closed = await failover.open_one(self.lifecycle, self.rest.pop(0), body, True), False
     return self.opened.chunks is not None
+
+
+async def _told_at_once(original: Any, self: BackendReply, limit: int) -> bytes:
+    """A whole response that breaks off is the end of the request."""
+    try:
+        body: bytes = await original(self, limit)
+    except BackendError as error:
+        raise errors.all_backends_failed([error.failure]) from error
+    return body
 
 
 def _from_the_start(body: Any, progress: Any) -> dict[str, Any]:
@@ -76,9 +86,15 @@ MUTANTS = (
     Mutant(
         "failover_missing",
         breaks="003",
-        also=("004", "035", "036", "047", "048", "061"),
+        also=("004", "035", "036", "047", "048", "061", "070"),
         what="only one backend is tried",
         patch=after(routing, "choices", lambda found: found[:1]),
+    ),
+    Mutant(
+        "half_a_body_is_final",
+        breaks="070",
+        what="a whole response that breaks off is answered with 502, without failover",
+        patch=around(BackendReply, "read_all", _told_at_once),
     ),
     Mutant(
         "stream_done_invented",

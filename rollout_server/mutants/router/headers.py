@@ -14,16 +14,19 @@ from rollout_conformance.rollout_server.mutants.framework import (
     Mutant,
     add,
     around,
+    every,
     put,
 )
 from rollout_conformance.rollout_server.router import (
     backend_client,
     endpoints,
     errors,
+    failover,
     request_auth,
     service,
 )
 from rollout_conformance.rollout_server.router.backend_pool import Backend
+from rollout_conformance.rollout_server.router.failover import OpenResponse
 
 HOP = ("connection", "keep-alive", "te", "upgrade", "proxy-authorization", "x-rc-hop")
 
@@ -73,6 +76,25 @@ def _without_retry(original: Any, opened: Any) -> dict[str, str]:
 
 async def _broken(self: Any, request: Request) -> Response:
     raise RuntimeError
+
+
+_tried: ContextVar[list[str]] = ContextVar("tried")
+
+
+async def _first_attempt(original: Any, *arguments: Any) -> Any:
+    _tried.set([])
+    return await original(*arguments)
+
+
+def _once(original: Any, backend: Backend) -> dict[str, str]:
+    """The key is in the first request only."""
+    tried = _tried.get([])
+    tried.append(backend.spec.name)
+    return original(backend) if len(tried) < 2 else {}
+
+
+def _with_backend_key(original: Any, opened: OpenResponse) -> dict[str, str]:
+    return original(opened) | {"X-Backend": str(backend_client.credentials(opened.choice.backend))}
 
 
 def _of_the_first(original: Callable[[Backend], dict[str, str]]) -> Callable[[Backend], dict[str, str]]:
@@ -125,8 +147,24 @@ MUTANTS = (
     Mutant(
         "one_key_for_all_backends",
         breaks="069",
+        also=("071",),
         what="every backend receives the key of the first one",
         patch=put(backend_client, "credentials", _of_the_first(backend_client.credentials)),
+    ),
+    Mutant(
+        "key_of_first_attempt_only",
+        breaks="071",
+        what="a backend that is tried second receives no key",
+        patch=every(
+            around(failover, "open_first", _first_attempt),
+            around(backend_client, "credentials", _once),
+        ),
+    ),
+    Mutant(
+        "backend_key_shown",
+        breaks="010",
+        what="a response has the key of its backend in a header",
+        patch=around(service, "headers", _with_backend_key),
     ),
     Mutant(
         "hop_headers_passed_on",

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
-from rollout_conformance.rollout_server.router import responses, usage
+from rollout_conformance.rollout_server.router import endpoints, responses, usage
 from rollout_conformance.rollout_server.router.streaming import Stream
 
 
@@ -38,6 +38,11 @@ async def _deaf(receive: Any, work: Any) -> Any:
     return await work
 
 
+async def _to_its_end(request: Any, work: Any) -> Any:
+    """The work for a whole response, whether anybody waits for it or not."""
+    return await work
+
+
 def _without_usage(chunk: dict[str, Any], usage_options: Any) -> dict[str, Any] | None:
     return {n: v for n, v in chunk.items() if n != "usage"} if chunk.get("choices") else None
 
@@ -48,6 +53,12 @@ MUTANTS = (
         breaks="008",
         what="the backend continues after a disconnect",
         patch=put(responses, "until_disconnect", _deaf),
+    ),
+    Mutant(
+        "disconnect_before_response_ignored",
+        breaks="008",
+        what="the backend continues when the client disconnects before the response begins",
+        patch=put(endpoints, "or_client_disconnected", _to_its_end),
     ),
     Mutant(
         "stream_buffered",

@@ -229,11 +229,33 @@ def own_keys() -> None:
     play_with(scenario, weights=[1, 0], backend_keys=["key-of-a", "key-of-b"])
 
 
+def no_backend_keys_back() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        assert not [value for value in (await c.ask()).headers.values() if "key-of-a" in value]
+
+    play_with(scenario, backend_keys=["key-of-a", "key-of-b"], weights=[1, 0])
+
+
+def half_a_body() -> None:
+    """A body that is not read to its end, here because of its size."""
+
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        fakes[0].answer = b"x" * 5000
+        assert (await c.ask()).headers["x-routing-backend"] == "b"
+
+    play_with(scenario, weights=[1, 0], reply_limit=2000)
+
+
 FAST = ({"key": KEY, "rps": 1000, "burst": 1000},)
 FAILING: dict[str, Callable[[], None]] = {
     "rejections_are_failures": served_after_rejections,
     "load_never_falls": spread_after_streams,
     "one_key_for_all_backends": own_keys,
+    "key_of_first_attempt_only": own_keys,
+    "backend_key_shown": no_backend_keys_back,
+    "beginning_of_a_key_valid": lambda: refusals.test_no_valid_key({"x-api-key": KEY[:-1]}, refusals.GOOD),
+    "disconnect_before_response_ignored": lambda: streams.test_a_disconnect_ends_the_work_of_the_backend(False),
+    "half_a_body_is_final": half_a_body,
     "usage_strict": strict_usage,
     "arguments_written_again": strict_usage,
     "retry_rounds_numbers": same_at_second_attempt,

@@ -23,6 +23,7 @@ KEYS: Mapping[str, str] = {
     "with an API key that is not ASCII": "latin",
     "with the API key in the other case": "small",
     "with the API key and one more letter": "longer",
+    "with the API key without its last letter": "shorter",
     "with the API key in X-API-Key": "x_right",
 }
 KEYED: tuple[Clause, ...] = (

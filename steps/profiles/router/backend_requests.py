@@ -101,14 +101,16 @@ class BackendsDisconnected:
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         scripts: list[BackendScript] = view.extra.get("scripts", [])
-        found = next((one for one in scripts if any(response.endless for response in one.played)), None)
+        found = next(
+            (one for one in scripts if any(response.endless or response.hold for response in one.played)), None
+        )
         if found is None:
             return
         ends = [view.trace.exchanges[one.n].ended or 0.0 for one in view.responses if one.left]
         if any(at < max(ends, default=0.0) for at in found.finished):
             return  # a router that forwards so late shows nothing
         streams, disconnected = len(found.received), len(found.disconnected)
-        observed = f"{disconnected} of {streams} streams were disconnected, and the others continued"
+        observed = f"{disconnected} of {streams} requests were ended, and the others continued"
         yield found_or(requirement, disconnected == streams, "backends that are disconnected at once", observed)
 
 

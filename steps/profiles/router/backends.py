@@ -110,6 +110,20 @@ async def all_responses(session: RouterSession) -> None:
     tasks.clear()
 
 
+@verb("clients_disconnect")
+@phrase("the clients disconnect")
+@dataclass(frozen=True, slots=True)
+class ClientsDisconnect:
+    """Each client with a request in flight disconnects, whatever part of its response has arrived."""
+
+    async def perform(self, session: RouterSession) -> None:
+        tasks = in_flight(session)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks.clear()
+
+
 @verb("wait_for_disconnect", short="within_s", example="2")
 @phrase("the router disconnects from the backends")
 @dataclass(frozen=True, slots=True)

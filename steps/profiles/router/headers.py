@@ -11,6 +11,7 @@ from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.backend_requests import found_or, script
+from rollout_conformance.steps.profiles.router.card import RouterCard
 
 ID = "x-request-id"
 SAFE = re.compile(r"[\x21-\x7e]{1,200}")
@@ -31,6 +32,20 @@ class HeadersNotForwarded:
         expected = f"a request at a backend without {', '.join(self.headers)}"
         observed = f"with {', '.join(found)}" if found else "no request"
         yield found_or(requirement, bool(received) and not found, expected, observed)
+
+
+@verb("own_keys_sent")
+@phrase("each request at a backend has the key of that backend")
+@dataclass(frozen=True, slots=True)
+class OwnKeysSent:
+    """Each request at a backend has the key that the target card names for it, in any header."""
+
+    def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
+        assert isinstance(view.context.card, RouterCard)
+        keys = view.context.card.backend_keys
+        known = [(name, keys[name], request) for name, request in script(view).received if keys.get(name)]
+        without = [name for name, key, request in known if not any(key in value for _, value in request.headers)]
+        yield found_or(requirement, not without, "the key of the backend", f"none at {', '.join(without)}")
 
 
 def _sent(view: CaseView, response: KeptResponse) -> str | None:

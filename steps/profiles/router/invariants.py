@@ -26,16 +26,23 @@ def no_leaks(view: CaseView) -> Iterator[Evidence]:
                 text, internal_error_patterns.GENERAL, request_text(view, response)
             )
             excerpt = internal_error_patterns.excerpt(text, found) if found else ""
+            cap = "should" if _forwarded(view, text) else None
             yield (
-                Finding("ROUTER-009", "an error in the router's own words", excerpt, (response.n,))
+                Finding("ROUTER-009", "an error in the router's own words", excerpt, (response.n,), cap=cap)
                 if found
                 else Satisfied("ROUTER-009")
             )
-        keys = [key for key in (context.key, WRONG_KEY) if key]
-        if any(key in text for key in keys):
+        keys = [key for key in (context.key, WRONG_KEY, *_router_card(view).backend_keys.values()) if key]
+        if any(key in part for key in keys for part in (text, *(value for _, value in response.headers))):
             yield Finding("ROUTER-010", "no API key in a response", "an API key", (response.n,))
         else:
             yield Satisfied("ROUTER-010")
+
+
+def _forwarded(view: CaseView, text: str) -> bool:
+    """Whether an error is the body that a backend returned, as it is: many proxies forward a 5xx."""
+    scripts: list[BackendScript] = view.extra.get("scripts", [])
+    return any(text == line.body for script in scripts for line in script.played if line.body)
 
 
 def _internals(text: str, ports: Iterable[str]) -> str | None:
@@ -46,13 +53,19 @@ def _internals(text: str, ports: Iterable[str]) -> str | None:
 
 def keys_of_backends_apart(view: CaseView) -> Iterator[Evidence]:
     """Each backend may learn its own key only."""
-    card = view.context.card
-    assert isinstance(card, RouterCard)
-    for backend, request in _received(view) if card.backend_keys else ():
-        others = {key: name for name, key in card.backend_keys.items() if name != backend and key}
+    card = _router_card(view)
+    for backend, request in _received(view) if len(set(card.backend_keys.values())) > 1 else ():
+        own = card.backend_keys.get(backend)  # backends may share a key
+        others = {key: name for name, key in card.backend_keys.items() if key and key != own}
         found = [(name, others[key]) for name, value in request.headers for key in others if key in value]
         observed = f"that of backend {found[0][1]} in {found[0][0]!r} at backend {backend}" if found else ""
         yield (Finding("ROUTER-069", "no key of another backend", observed) if found else Satisfied("ROUTER-069"))
+
+
+def _router_card(view: CaseView) -> RouterCard:
+    card = view.context.card
+    assert isinstance(card, RouterCard)
+    return card
 
 
 def _received(view: CaseView) -> Iterator[tuple[str, Request]]:

@@ -142,7 +142,7 @@ async def _asked(plain: Plain, body: dict[str, Any], request: Request) -> Respon
         try:
             reply = await plain.client.send(sent, stream=True)
             if plain.fails(reply.status_code):
-                last = attempt == len(found) - 1 and reply.status_code < 500
+                last = attempt == len(found) - 1 and (reply.status_code < 500 or plain.known("as_it_is"))
                 plain.failed(engine)
                 if last:
                     return Response(await reply.aread(), reply.status_code, media_type="application/json")
@@ -178,6 +178,8 @@ def _headers(plain: Plain, request: Request) -> dict[str, str]:
     own = {"content-type": "application/json", "accept-encoding": "identity"}
     if plain.known("own_key"):
         own["authorization"] = "Bearer key-of-the-router"
+    if plain.known("forwarded_for"):
+        own["x-forwarded-for"] = "127.0.0.1"
     if plain.known("leaks_key"):
         own["authorization"] = request.headers["authorization"]
     return own
