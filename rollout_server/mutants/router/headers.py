@@ -90,11 +90,11 @@ def _once(original: Any, backend: Backend) -> dict[str, str]:
     """The key is in the first request only."""
     tried = _tried.get([])
     tried.append(backend.spec.name)
-    return original(backend) if len(tried) < 2 else {}
+    return dict(original(backend)) if len(tried) < 2 else {}
 
 
 def _with_backend_key(original: Any, opened: OpenResponse) -> dict[str, str]:
-    return original(opened) | {"X-Backend": str(backend_client.credentials(opened.choice.backend))}
+    return dict(original(opened)) | {"X-Backend": str(backend_client.credentials(opened.choice.backend))}
 
 
 def _of_the_first(original: Callable[[Backend], dict[str, str]]) -> Callable[[Backend], dict[str, str]]:
