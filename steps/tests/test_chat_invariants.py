@@ -51,6 +51,27 @@ def test_a_request_without_messages_that_is_answered_is_judged() -> None:
     assert {"CHAT-002", "CHAT-025"} <= twice["held"]
 
 
+@pytest.mark.parametrize(
+    ("more", "broken"),
+    [
+        ({}, {"CHAT-037"}),
+        ({"response_format": {"type": "text"}, "tools": TOOLS}, {"CHAT-037"}),
+        ({"response_format": {"type": "json_object"}}, set()),
+        ({"tools": TOOLS, "tool_choice": "required"}, set()),
+        ({"logit_bias": {"5": -100}}, set()),
+        ({"ignore_eos": True}, set()),
+    ],
+)
+def test_logprobs_of_the_model_need_not_have_what_a_constraint_made_greedy_decoding_sample(
+    more: dict[str, Any], broken: set[str]
+) -> None:
+    reply = said()
+    for entry in reply["choices"][0]["logprobs"]["content"]:
+        entry["top_logprobs"] = [{"token": "other", "logprob": -0.9, "bytes": None}]
+    found = judged(ChatResponse("it", 0, asked(top_logprobs=1, **more), 200, reply))
+    assert found["broken"] & {"CHAT-037"} == broken
+
+
 @pytest.mark.parametrize("used", [{}, {"usage": {"total_tokens": 3}}], ids=["never", "beside choices"])
 def test_where_usage_stands_is_one_breach(used: dict[str, Any]) -> None:
     data = chunks()
@@ -296,6 +317,20 @@ ROCKET = "\U0001f680".encode()
 def test_the_bytes_of_logprobs_are_those_of_the_content(pieces: list[bytes], wanted: set[str]) -> None:
     told = [{"token": one.decode("utf-8", "replace"), "logprob": -0.5, "bytes": [*one]} for one in pieces]
     assert plainly(untold("Go \U0001f680", told, 3)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("pieces", "wanted"),
+    [
+        ([b"Go ", ROCKET[:2], ROCKET[2:]], {"CHAT-023"}),  # a whole character was replaced
+        ([b"Go ", ROCKET[:2]], set()),  # half a character has no other form
+        ([b"Go ", "\ufffd".encode()], set()),  # the model wrote it
+    ],
+    ids=str,
+)
+def test_a_replaced_character_is_a_breach_where_the_bytes_have_all_of_it(pieces: list[bytes], wanted: set[str]) -> None:
+    told = [{"token": one.decode("utf-8", "replace"), "logprob": -0.5, "bytes": [*one]} for one in pieces]
+    assert plainly(untold("Go \ufffd", told, len(told))) == wanted
 
 
 def test_bytes_that_are_null_leave_the_letters_to_the_tokens() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.responses import PlainTextResponse, Response
 
 from rollout_conformance.contracts.chat import wire as law
+from rollout_conformance.rollout_server.common import auth
 from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.inference import (
     app,
@@ -97,6 +98,12 @@ MUTANTS = (
         patch=after(errors, "overflow", _as_500),
     ),
     Mutant("chatty", breaks="005", what="error messages contain a traceback", patch=after(errors, "envelope", _chatty)),
+    Mutant(
+        "key_prefix",
+        breaks="006",
+        what="the first letters of the key are accepted as the key",
+        patch=put(auth, "matches", lambda value, key: bool(key.startswith(auth.bearer_token(value) or b"-"))),
+    ),
     Mutant("any_key", breaks="006", what="any key is accepted", patch=around(endpoints, "check_key", _any_key)),
     Mutant(
         "shows_key",

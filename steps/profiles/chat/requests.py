@@ -15,6 +15,7 @@ from rollout_conformance.steps.http.responses import body_of, responses_of
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.stop_strings import stop_string
 from rollout_conformance.steps.profiles.chat.token_id_locations import with_ids_at
 from rollout_conformance.steps.profiles.chat.view import CaseContext
 from rollout_conformance.steps.sse.streams import KEPT_EVENTS, Reading, read_stream, recorded
@@ -66,6 +67,8 @@ class ChatRequest(RequestAction):
     "Whether the request has more tokens than the context of the model."
     bans_first_token_of: ResponseName = ""
     "The response whose first token has a `logit_bias` of -100; without token ids, none has."
+    stop_in: ResponseName = ""
+    "The response from the middle of whose text the `stop` is taken; a response without text gives none."
     headers: Mapping[str, str] = field(default_factory=dict)
     "Headers beside Content-Type and the key."
     key: str = "right"
@@ -110,13 +113,18 @@ class ChatRequest(RequestAction):
             body["tools"] = [calculator.tool(name) for name in self.tools]
         if self.stream:
             body["stream"] = True
-        body |= {**self.body, **self._bias(session)}
+        body |= {**self.body, **self._bias(session), **self._stop(session)}
         return {name: value for name, value in body.items() if name not in self.without}
 
     def _bias(self, session: Session) -> dict[str, Any]:
         banned = responses_of(session).named(self.bans_first_token_of) if self.bans_first_token_of else []
         ids = ChatResponse.of(banned[0]).first_choice.ids if banned else None
         return {"logit_bias": {str(ids[0]): BANNED}} if ids else {}
+
+    def _stop(self, session: Session) -> dict[str, Any]:
+        full = responses_of(session).named(self.stop_in) if self.stop_in else []
+        stop = stop_string(ChatResponse.of(full[0]).first_choice.content) if full else None
+        return {"stop": stop} if stop else {}
 
     def request(self, session: Session, body: JsonObject) -> Request:
         headers = request_headers(session, self.key, self.headers)

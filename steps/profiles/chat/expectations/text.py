@@ -7,6 +7,7 @@ from typing import Annotated
 import jsonschema_rs
 
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import text
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -111,14 +112,17 @@ class StoppedBefore(ResponseExpectation):
 
     full: ResponseName
     "The response to the same request without the stop string."
-    stop: str
-    "The stop string."
+    stop: str = ""
+    "The stop string; default: that of the request, which `stop_in` took from the full response."
 
     def check(self, response: ChatResponse, view: CaseView) -> Check | None:
         full, choice = view.named(self.full)[0].first_choice.content, response.first_choice
-        if self.stop not in full:
+        stop = self.stop or text(response.request.get("stop"))
+        if not stop or stop not in full:
             return None
-        expected = full.partition(self.stop)[0]
+        if not self.stop and not full.startswith(choice.content.rstrip()):
+            return None  # another text than before, which CHAT-030 judges
+        expected = full.partition(stop)[0]
         ok = choice.content.rstrip() == expected.rstrip() and choice.finish == "stop"
         observed = f"{show(choice.content)}, finish_reason {show(choice.finish)}"
         return Check(ok, f"{show(expected)}, finish_reason stop", observed, ignored=choice.content == full)

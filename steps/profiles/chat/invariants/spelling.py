@@ -9,7 +9,8 @@ from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choi
 Entry = JsonObject
 
 MOST_AFTER = 2  # entries behind the content: the end of the turn, and what a template puts behind it
-REPLACED = "\ufffd".encode()
+BROKEN = "\ufffd"
+REPLACED = BROKEN.encode()
 RAW = "bytes:"  # what OpenAI puts before a token that is no text
 
 
@@ -22,13 +23,16 @@ def is_judged(response: ChatResponse, choice: Choice) -> bool:
 def spells(choice: Choice, alone: bool = False) -> bool:
     """Whether the entries end in the content: byte by byte, but for white space at the ends of the content.
 
-    `alone` when nothing may come before it. Where entries have no bytes, and their tokens end within a character, only ASCII is compared.
+    `alone` when nothing may come before it. Where entries have no bytes, and their tokens end within a character, only ASCII is compared; where
+    the content has U+FFFD, as well, unless the bytes are whole characters.
     """
     given = [entry_bytes(entry) for entry in choice.logprobs or ()]
     if not given:
         return False
     wanted = choice.content.strip().encode("utf-8", "replace")
     pieces = [one or b"" for one in given]
+    if REPLACED in wanted and None not in given and _is_whole(b"".join(pieces)):
+        return False
     if None in given or REPLACED in wanted:
         pieces, wanted = [_ascii(piece) for piece in pieces], _ascii(wanted).strip()
     return any(text == wanted if alone else text.endswith(wanted) for text in _texts(pieces))
@@ -56,6 +60,11 @@ def _texts(pieces: Sequence[bytes]) -> list[bytes]:
     """All that the entries may be the text of: the last ones may be what comes after the content."""
     ends = range(len(pieces), max(len(pieces) - MOST_AFTER, 0) - 1, -1)
     return [b"".join(pieces[:end]).strip() for end in ends]
+
+
+def _is_whole(text: bytes) -> bool:
+    """Whether these bytes are whole characters, none of them U+FFFD: then none has to be replaced."""
+    return BROKEN not in text.decode("utf-8", "replace")
 
 
 def _ascii(text: bytes) -> bytes:

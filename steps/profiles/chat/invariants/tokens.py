@@ -125,7 +125,7 @@ def alternatives(view: CaseView) -> Iterator[Evidence]:
                 tops = mappings(entry.get("top_logprobs"))
                 same = [one.get("logprob") for one in tops if one.get("token") == entry.get("token")]
                 value = entry.get("logprob")
-                if tops and not same and response.request.get("temperature") == 0:
+                if tops and not same and _takes_the_best(response.request, choice):
                     yield broken(
                         37,
                         f"{show(entry.get('token'))} among the alternatives: greedy takes the best",
@@ -141,6 +141,17 @@ def alternatives(view: CaseView) -> Iterator[Evidence]:
                         response.n,
                     )
                     break
+
+
+CONSTRAINTS = ("logit_bias", "frequency_penalty", "presence_penalty", "ignore_eos", "min_tokens")
+
+
+def _takes_the_best(request: JsonObject, choice: Choice) -> bool:
+    """Whether greedy decoding samples the most likely token: not under a grammar, a bias or a penalty, which need not be in the logprobs."""
+    form = request.get("response_format")
+    forced = request.get("tool_choice") not in (None, "auto", "none") or any(functions(choice))
+    grammar = forced or (isinstance(form, dict) and form.get("type") != "text")
+    return request.get("temperature") == 0 and not grammar and not any(request.get(name) for name in CONSTRAINTS)
 
 
 def alternatives_together(view: CaseView) -> Iterator[Evidence]:
