@@ -2,6 +2,7 @@
 
 from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_name
 from rollout_conformance.rollout_server.mutants.inference import (
+    chunks,
     deltas,
     http_surface,
     prompt,
@@ -18,6 +19,7 @@ CATALOGUE = Catalogue(
     app="rollout_conformance.rollout_server.inference.app",
     dialects=("openai",),
     mutants=by_name(
+        chunks.MUTANTS,
         deltas.MUTANTS,
         http_surface.MUTANTS,
         prompt.MUTANTS,

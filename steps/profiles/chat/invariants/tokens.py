@@ -49,9 +49,7 @@ def _whole(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple[in
     parts = dict.fromkeys([choice.content.strip(), *(name for name, _ in called)])
     # A sampled special token is left out of the content; servers represent half a character differently.
     plain = view.tokens.decode(ids, special=False)
-    missing = next(
-        (part for part in parts if part not in text and part not in plain and BROKEN_LETTER not in part), None
-    )
+    missing = next((part for part in parts if part not in text and part not in plain and _is_told(part, text)), None)
     if _stopped_by_string(response, choice) or missing is None:
         yield satisfied(21)
     else:
@@ -63,6 +61,11 @@ def _whole(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple[in
             yield broken(22, f"arguments as sampled: {show(text)}", show(arguments), response.n)
             return
         yield satisfied(22)
+
+
+def _is_told(part: str, sampled: str) -> bool:
+    """Whether a part shows what it is: U+FFFD may stand for a character that is incomplete among the ids as well."""
+    return BROKEN_LETTER not in part or BROKEN_LETTER not in sampled
 
 
 def _limit_reached(response: ChatResponse, ids: tuple[int, ...]) -> bool:
