@@ -55,7 +55,7 @@ def test_reasoning_that_is_in_no_stream_is_one_breach() -> None:
     assert any("reasoning" in one.expected and "reasoning null" in one.observed for one in findings)
 
 
-@pytest.mark.parametrize("name", ["azure", "bare", "drops_logprobs"])
+@pytest.mark.parametrize("name", ["azure", "bare", "drops_logprobs", "small_context"])
 def test_a_stream_of_another_kind_is_right(name: str) -> None:
     played = outcomes(name, *STREAMS)
     assert broken(played) == {}

@@ -188,6 +188,11 @@ def untold_context() -> None:
     )()
 
 
+def small_context() -> None:
+    """The model takes few tokens, and a `max_tokens` that is more than them is rejected."""
+    os.environ["ENGINE_MAX_MODEL_LEN"] = "2048"
+
+
 class Sometimes:
     """Some of the requests are answered by a status instead."""
 
@@ -249,6 +254,7 @@ FREEDOMS: dict[str, Callable[[], None]] = {
         drops_logprobs,
         elsewhere,
         untold_context,
+        small_context,
         loses_reasoning,
     )
 }
