@@ -21,7 +21,7 @@ FULL = "The sea is wide and the sea is deep."
     [(FULL, "nd the"), ("", None), ("short", None), ("aaaaaaaaaaaa", None), ("abc\ufffddef", None)],
 )
 def test_a_stop_string_begins_within_a_word_and_has_not_occurred_before(text: str, stop: str | None) -> None:
-    assert stop_string(text) == stop
+    assert stop_string(text, 6) == stop
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,8 @@ class ChatRequest(RequestAction):
     "The response whose first token has a `logit_bias` of -100; without token ids, none has."
     stop_in: ResponseName = ""
     "The response from the middle of whose text the `stop` is taken; a response without text gives none."
+    stop_letters: int = 6
+    "How many letters the `stop` that is taken has: few are often within one token."
     headers: Mapping[str, str] = field(default_factory=dict)
     "Headers beside Content-Type and the key."
     key: str = "right"
@@ -128,7 +130,7 @@ class ChatRequest(RequestAction):
 
     def _stop(self, session: Session) -> dict[str, Any]:
         full = responses_of(session).named(self.stop_in) if self.stop_in else []
-        stop = stop_string(ChatResponse.of(full[0]).first_choice.content) if full else None
+        stop = stop_string(ChatResponse.of(full[0]).first_choice.content, self.stop_letters) if full else None
         return {"stop": stop} if stop else {}
 
     def request(self, session: Session, body: JsonObject) -> Request:
