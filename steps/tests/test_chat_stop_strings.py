@@ -24,6 +24,11 @@ def test_a_stop_string_begins_within_a_word_and_has_not_occurred_before(text: st
     assert stop_string(text, 6) == stop
 
 
+def test_three_letters_are_of_one_word() -> None:
+    assert stop_string("The blue Zuerich", 3) == "uer"
+    assert stop_string("ab ab ab ab ab", 3) is None
+
+
 @pytest.mark.parametrize(
     ("content", "finish", "findings"),
     [

@@ -70,7 +70,7 @@ class ChatRequest(RequestAction):
     stop_in: ResponseName = ""
     "The response from the middle of whose text the `stop` is taken; a response without text gives none."
     stop_letters: int = 6
-    "How many letters the `stop` that is taken has: few are often within one token."
+    "How many letters the `stop` that is taken has; three are of one word, and often of one token."
     headers: Mapping[str, str] = field(default_factory=dict)
     "Headers beside Content-Type and the key."
     key: str = "right"

@@ -1,6 +1,7 @@
 """A stop string that the model is known to generate: a piece of an earlier response."""
 
 BROKEN = "\ufffd"
+FEW = 3  # so many letters are of one word, and often of one token
 
 
 def stop_string(text: str, letters: int) -> str | None:
@@ -12,4 +13,5 @@ def stop_string(text: str, letters: int) -> str | None:
 def _is_fit(text: str, start: int, letters: int) -> bool:
     piece = text[start : start + letters]
     within = not text[start - 1].isspace() and not piece[0].isspace() and not piece[-1].isspace()
-    return within and BROKEN not in piece and text.find(piece) == start
+    of_one_word = letters > FEW or not any(letter.isspace() for letter in piece)
+    return within and of_one_word and BROKEN not in piece and text.find(piece) == start
