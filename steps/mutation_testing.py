@@ -109,6 +109,16 @@ def _found(outcome: Outcome) -> set[str]:
     return {finding.requirement for finding in outcome.judgement.findings if not finding.strict_only}
 
 
+async def described(only: tuple[str, ...], profile: str = DEFAULT) -> list[str]:
+    """A line for each mutant, and how one is served. Raises `SuiteError` for a name that is none."""
+    given = mutants_of(profile)
+    lines = [f"{one.requirement}  {one.name:<24} {one.what}" for one in await listed(only, profile)]
+    serve = (
+        f"{given.variable}=NAME {Path(sys.executable).name} -m uvicorn --factory {given.module}:create_app --port 9400"
+    )
+    return [*lines, "", f"One of them as a server: {serve}"]
+
+
 async def listed(only: tuple[str, ...], profile: str = DEFAULT) -> list[MutantInfo]:
     """The mutants there are, or those named. Raises `SuiteError` for a name that is none."""
     module = mutants_of(profile).module
@@ -122,7 +132,7 @@ async def listed(only: tuple[str, ...], profile: str = DEFAULT) -> list[MutantIn
     unknown = set(only) - {mutant.name for mutant in mutants}
     if unknown or not mutants:
         raise SuiteError(
-            f"mutants: no mutant is called {', '.join(sorted(unknown)) or 'anything'}; run without --only to see all"
+            f"mutants: no mutant is called {', '.join(sorted(unknown)) or 'anything'}; `mutants --list` shows them"
         )
     return [mutant for mutant in mutants if not only or mutant.name in only]
 

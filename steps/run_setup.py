@@ -237,9 +237,10 @@ def rerun(run_options: RunOptions, case: Case, alone: bool = True) -> str:
         words += ["--target-key", "..."]
     if run_options.backend != SCRIPTED:
         words += ["--backend", run_options.backend]
-    if not alone:
-        return shlex.join([*words, "-j", str(run_options.jobs)])
     own = Path(case.at.file).is_absolute()  # written by somebody else than this project
+    if not alone:
+        beside = [str(Path(case.at.file).parent)] if own else []
+        return shlex.join([*words, *beside, "-j", str(run_options.jobs)])
     return shlex.join([*words, case.at.file, "--case", case.name] if own else [*words, "--case", case.name])
 
 

@@ -46,7 +46,7 @@ SIGNAL: Table = {
     }
 }
 
-TABLES: dict[str, Table] = {"signal": SIGNAL, "tinker-json": TINKER_JSON}
+TABLES: dict[str, Table] = {"signal": SIGNAL, "tinker-json": TINKER_JSON, "tinker": TINKER_JSON}
 
 RUN: Mapping[str, tuple[str, ...]] = {
     "created": ("running", "failed"),

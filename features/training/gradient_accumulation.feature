@@ -39,7 +39,7 @@ Feature: Gradients of several batches
     And the member step of the result of the third response is 1
     And the fourth response is rejected as a mistake of the user
 
-  @TRAINING-007 @tinker-json @needs:seed
+  @TRAINING-007 @tinker-json @tinker @needs:seed
   Scenario: A step without gradients changes nothing, or is rejected
     When the client creates the model a
     And the client creates the model b

@@ -9,7 +9,7 @@ Feature: Invalid requests
     Then the first response is rejected as a mistake of the user
     And the second response is carried out
 
-  @TRAINING-032 @tinker-json
+  @TRAINING-032 @tinker-json @tinker
   Scenario Outline: A batch with <defect>
     When the client creates the model a
     And the client runs forward_backward on the model a with <defect>

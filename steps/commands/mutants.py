@@ -19,6 +19,7 @@ from rollout_conformance.steps.profiles import DEFAULT, PROFILES
     type=click.Choice(["cases", "fuzzing", "exploration"]),
     help="Judge by this method; may be repeated. Default: each mutant by the method that it names.",
 )
+@click.option("--list", "names_only", is_flag=True, help="Only list the mutants, with what is wrong with each.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Mutants at once.")
 @click.option(
     "--reports",
@@ -32,7 +33,13 @@ from rollout_conformance.steps.profiles import DEFAULT, PROFILES
 )
 @click.option("--card", type=click.Path(path_type=Path, exists=True), help="Another configuration of the reference.")
 def command(
-    only: tuple[str, ...], methods: tuple[str, ...], jobs: int, reports: bool, profile: str | None, card: Path | None
+    only: tuple[str, ...],
+    methods: tuple[str, ...],
+    names_only: bool,
+    jobs: int,
+    reports: bool,
+    profile: str | None,
+    card: Path | None,
 ) -> None:
     """Run the suite against servers with one known defect each.
 
@@ -40,6 +47,9 @@ def command(
     """
     if reports and methods:
         raise click.UsageError("--reports judges each mutant by the method that it names; leave out --by.")
+    if names_only:
+        click.echo("\n".join(early_end.run(mutation_testing.described(only, profile or DEFAULT))))
+        return
     if reports:
         work = report_register.prove([profile] if profile else [*PROFILES], only, jobs, click.echo)
     else:

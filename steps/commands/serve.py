@@ -1,6 +1,7 @@
 """`rollout-conformance serve`: the reference server of a profile, or vLLM, until it is interrupted."""
 
 import asyncio
+import os
 from importlib import import_module
 
 import click
@@ -18,15 +19,11 @@ class References(click.Group):
         return [*(profile.name for profile in PROFILES.working() if profile.reference.served_by), "vllm"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        name = self._old_names().get(cmd_name, cmd_name)
+        name = OLD_NAMES.get(cmd_name, cmd_name)
         if name == "vllm":
             return vllm
         module = PROFILES[name].reference.served_by if name in PROFILES else ""
         return _command(module) if module else None
-
-    def _old_names(self) -> dict[str, str]:
-        references = {profile.name: profile.reference for profile in PROFILES.working()}
-        return OLD_NAMES | {old: name for name, one in references.items() for old in one.old_names}
 
 
 def _command(module: str) -> click.Command:
@@ -37,6 +34,12 @@ def _command(module: str) -> click.Command:
 @click.group("serve", cls=References)
 def command() -> None:
     """Run a reference server."""
+    known = (profile.reference.mutants for profile in PROFILES.working())
+    for variable in {one.variable for one in known if one is not None} & {*os.environ}:
+        click.echo(
+            f"{variable} is set, and is ignored: this server has no defect. `mutants --list` says how one is served.",
+            err=True,
+        )
 
 
 @click.command("vllm")

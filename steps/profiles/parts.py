@@ -72,14 +72,12 @@ class Mutants:
 @dataclass(frozen=True, slots=True)
 class Reference:
     """The server that is judged when no target is named. `app` is a target as --target takes it: it is started as a process, and the suite
-    imports nothing of it. `served_by` is the module whose `command` (of click) serves it for `rollout-conformance serve`; `old_names` are other
-    names of that command."""
+    imports nothing of it. `served_by` is the module whose `command` (of click) serves it for `rollout-conformance serve`."""
 
     app: str
     card: Path
     mutants: Mutants | None = None
     served_by: str = ""
-    old_names: tuple[str, ...] = ()
 
 
 class FuzzAdapter(Generic[S, C]):

@@ -188,3 +188,13 @@ def test_a_late_answer_that_was_asked_for_again_was_not_taken() -> None:
     about = (played.trace, played.given, played.enrolled.issued, TOKENS, played.tools)
     read = read_rollout(*about, 1.0, late=lambda began: 0.9 if began < played.trace.epoch + first.began else 0.0)
     assert [chat.delivered for chat in read.chats] == [False, True]
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "ERROR"])
+def test_an_answer_after_a_cancellation_may_be_dropped(status: str) -> None:
+    played = Played("callback", Script((Reply(text="Late."),)))
+    played.trace.event(played.given.label, "trainer", "CancelSent", 0)
+    played.ask()
+    played.end(status=status)
+    about = (played.trace, played.given, played.enrolled.issued, TOKENS, played.tools)
+    assert len(read_rollout(*about).generated) == (status == "COMPLETED")

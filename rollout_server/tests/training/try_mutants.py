@@ -19,7 +19,7 @@ OWN_LIMIT_S = 3.0  # of a blocking read: a mutant that hangs is found by it
 
 
 def speaks(mutant: Mutant, signal: bool) -> bool:
-    return not mutant.dialects or ("signal" if signal else "tinker-json") in mutant.dialects
+    return not mutant.dialects or bool({"signal"} & {*mutant.dialects} if signal else {*mutant.dialects} - {"signal"})
 
 
 def in_order(mutant: Mutant) -> Iterator[str]:

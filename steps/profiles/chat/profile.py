@@ -62,6 +62,7 @@ PROFILE: Profile[ChatState, CaseView] = Profile(
         "app:rollout_server.inference.app:create_app",
         ROOT / "scenarios" / "cards" / "engine.yaml",
         Mutants("rollout_conformance.rollout_server.mutants.inference", "ENGINE_MUTANT"),
+        served_by="rollout_conformance.steps.profiles.chat.serve",
     ),
     tables={"openai": STREAM},
     peers=peers,

@@ -1,13 +1,13 @@
 """A finished session, read as the rollouts of its case."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.lateness import never
-from rollout_conformance.steps.engine.trace import Exchange, NotJson, Trace, parse
+from rollout_conformance.steps.engine.trace import Event, Exchange, NotJson, Trace, parse
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.peers.script import Fault
 from rollout_conformance.steps.peers.token_oracle import Issued
@@ -108,12 +108,17 @@ def read_rollout(
         tuple(polls),
     )
     read = replace(read, chats=tuple(_sampled_again(read, chat) for chat in read.chats))
-    if deadline_s is None:
-        return read
-    slow = {n for n in delivered if _waited(trace, trace.exchanges[n], late) > 0.8 * deadline_s}
-    return (
-        replace(read, chats=tuple(_taken(read, chat) if chat.n in slow else chat for chat in chats)) if slow else read
-    )
+    open_ended = set(_after_cancel(events, chats))
+    if deadline_s is not None:
+        open_ended |= {n for n in delivered if _waited(trace, trace.exchanges[n], late) > 0.8 * deadline_s}
+    return replace(read, chats=tuple(_taken(read, chat) if chat.n in open_ended else chat for chat in read.chats))
+
+
+def _after_cancel(events: Sequence[Event], chats: Sequence[Chat]) -> Iterator[int]:
+    """The calls that were answered after the rollout was cancelled: a server may drop what it has requested before."""
+    cancelled = next((event.at for event in events if event.name == "CancelSent"), None)
+    if cancelled is not None:
+        yield from (chat.n for chat in chats if chat.delivered and (chat.exchange.ended or cancelled) >= cancelled)
 
 
 def _sampled_again(rollout: Rollout, chat: Chat) -> Chat:
@@ -126,8 +131,8 @@ def _sampled_again(rollout: Rollout, chat: Chat) -> Chat:
 
 
 def _taken(rollout: Rollout, chat: Chat) -> Chat:
-    """A call whose answer came at the last moment of the server's own deadline, or later: only what the server did next shows whether it
-    took it."""
+    """A call whose answer came at the last moment of the server's own deadline, or after a cancellation: only what the server did next shows
+    whether it took it."""
     after = rollout.after(chat)
     taken = rollout.is_completed() if after is None else len(after.messages) > len(chat.messages)
     return replace(chat, delivered=taken)

@@ -179,7 +179,6 @@ PROFILE = Profile(
         ROOT / "scenarios" / "cards" / "router.yaml",
         Mutants("rollout_conformance.rollout_server.mutants.router", "ROUTER_MUTANT"),
         served_by="rollout_conformance.steps.profiles.router.serve",
-        old_names=("chat",),
     ),
     peers=peers,
     read=read_case,

@@ -5,11 +5,10 @@ pending, and the judge decides what that means.
 """
 
 import asyncio
-import json
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-from rollout_conformance.steps.engine.trace import Exchange, Request, Response
+from rollout_conformance.steps.engine.trace import Exchange, NotJson, Request, Response
 from rollout_conformance.steps.http.responses import body_of, responses_of
 from rollout_conformance.steps.profiles.training.accounting import Row
 from rollout_conformance.steps.profiles.training.context import RIGHT, TrainingSession
@@ -39,17 +38,26 @@ class Meaning:
 
 async def sent(session: TrainingSession, call: Call, key: str = RIGHT, raw: bytes | None = None) -> Exchange:
     """One request of the case; the exchange with whatever became of it."""
-    headers = headers_of(session, key)
-    body = raw if raw is not None else b"" if call.body is None else json.dumps(call.body).encode()
-    n = await session.send(Request(call.method, call.path, headers, body), rollout=HANDED)
+    request = request_of(session, call, key)
+    n = await session.send(request if raw is None else replace(request, body=raw), rollout=HANDED)
     return session.trace.exchanges[n]
 
 
-def headers_of(session: TrainingSession, key: str) -> tuple[tuple[str, str], ...]:
-    """The headers of a JSON request with a key of this kind."""
+def request_of(session: TrainingSession, call: Call, key: str) -> Request:
+    """The request of a call, with a key of this kind."""
+    encoded = session.context.wire.encoded(call)
+    headers = headers_of(session, key, encoded.content_type)
+    accept = (("accept", encoded.accept),) if encoded.accept else ()
+    return Request(call.method, call.path, (*headers, *accept), encoded.body)
+
+
+def headers_of(
+    session: TrainingSession, key: str, content_type: str = "application/json"
+) -> tuple[tuple[str, str], ...]:
+    """The headers of a request with a key of this kind."""
     value = session.context.key(key)
     found = {} if value is None else session.context.wire.key(value)
-    return (("content-type", "application/json"), *found.items())
+    return (("content-type", content_type), *found.items())
 
 
 async def made(session: TrainingSession, name: str, call: Call, meaning: Meaning, key: str = RIGHT) -> TrainingResponse:
@@ -88,9 +96,7 @@ async def begun(session: TrainingSession, name: str, call: Call, meaning: Meanin
 
 async def given_up(session: TrainingSession, call: Call, key: str) -> None:
     """A request whose connection is closed before its response is there, as a network does. The target may have received it or not."""
-    body = b"" if call.body is None else json.dumps(call.body).encode()
-    request = Request(call.method, call.path, headers_of(session, key), body)
-    await session.send(request, rollout=HANDED, deadline_s=LOST_S)
+    await session.send(request_of(session, call, key), rollout=HANDED, deadline_s=LOST_S)
 
 
 async def poll(session: TrainingSession, response: TrainingResponse, key: str = RIGHT) -> TrainingResponse:
@@ -115,7 +121,7 @@ def with_result(response: TrainingResponse, exchange: Exchange, session: Trainin
         response,
         n=exchange.n,
         status=reply.status if reply else None,
-        body=body_of(exchange),
+        body=_body(response.verb, exchange, session),
         raw=reply.body if reply else b"",
         headers=reply.headers if reply else (),
         fault=exchange.fault,
@@ -125,9 +131,21 @@ def with_result(response: TrainingResponse, exchange: Exchange, session: Trainin
     )
 
 
+def _body(verb: str, exchange: Exchange, session: TrainingSession) -> object:
+    """The body of a response as JSON has it, a `NotJson` where it is neither JSON nor what the dialect has in its place."""
+    reply = exchange.response
+    if reply is None or not 200 <= reply.status < 300:
+        return body_of(exchange)
+    try:
+        found = session.context.wire.result(verb, reply.header("content-type") or "", reply.body)
+    except ValueError as error:
+        return NotJson(str(error))
+    return body_of(exchange) if found is None else found
+
+
 def keep(session: TrainingSession, name: str, exchange: Exchange, call: Call, meaning: Meaning) -> TrainingResponse:
     """The response of an exchange, kept under a name."""
-    empty = TrainingResponse(name, exchange.n, call.body or {}, None, None)
+    empty = TrainingResponse(name, exchange.n, call.body or {}, None, None, verb=meaning.verb)
     found = with_result(empty, exchange, session)
     data = meaning.data
     return _kept(

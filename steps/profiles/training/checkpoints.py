@@ -71,7 +71,7 @@ class Save(OfModel):
 @phrase("the client loads {path:word} with its optimizer into the model {model:word}", optimizer=True)
 @dataclass(frozen=True, slots=True)
 class Load(OfModel):
-    """Load a checkpoint into a model, in the dialect `tinker-json`."""
+    """Load a checkpoint into a model, in the dialects `tinker-json` and `tinker`."""
 
     path: str = "one"
     "The name of the checkpoint in this case, or a whole path that begins with `tinker://`."
@@ -98,7 +98,7 @@ class Load(OfModel):
 @phrase("the client takes the snapshot {sampler:word} of the model {model:word}")
 @dataclass(frozen=True, slots=True)
 class SaveForSampler(OfModel):
-    """Take a snapshot of a model to sample from, in the dialect `tinker-json`."""
+    """Take a snapshot of a model to sample from, in the dialects `tinker-json` and `tinker`."""
 
     sampler: str = "s"
     "The name of the snapshot in this case."

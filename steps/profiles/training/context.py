@@ -8,7 +8,8 @@ from rollout_conformance.steps.http.keys import NOT_ASCII, WRONG_KEY
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
-from rollout_conformance.steps.profiles.training.wire import WIRES, Wire
+from rollout_conformance.steps.profiles.training.wire import Wire
+from rollout_conformance.steps.profiles.training.wires import WIRES
 
 RIGHT = "right"
 

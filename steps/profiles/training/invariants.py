@@ -3,11 +3,14 @@
 import math
 from collections.abc import Iterator
 
+from rollout_conformance.contracts.training.wire_protobuf import CONTENT_TYPE
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
+from rollout_conformance.steps.profiles.training.wire_tinker import IN_PROTOBUF
+from rollout_conformance.steps.profiles.training.wires import TINKER
 
 REQUIRED = {"loss_fn_output_type": str, "metrics": dict}
 ABOVE_ZERO = 1e-4  # rounding of a logprob of a certain token
@@ -52,6 +55,21 @@ def complete(view: TrainingView) -> Iterator[Evidence]:
             if missing
             else Satisfied("TRAINING-201")
         )
+
+
+def in_protobuf(view: TrainingView) -> Iterator[Evidence]:
+    """Results that are polled for in protobuf come in it."""
+    for response in view.judged:
+        if (
+            response.dialect == TINKER
+            and response.verb in IN_PROTOBUF
+            and response.request_id
+            and response.outcome == "done"
+        ):
+            seen = response.header("content-type") or ""
+            ok = seen.partition(";")[0].strip().lower() == CONTENT_TYPE
+            found = Finding("TRAINING-043", f"Content-Type: {CONTENT_TYPE}", show(seen), (response.n,))
+            yield Satisfied("TRAINING-043") if ok else found
 
 
 def metric_names(view: TrainingView) -> Iterator[Evidence]:

@@ -19,7 +19,7 @@ from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.context import TrainingContext
 from rollout_conformance.steps.profiles.training.contract_values import CAPABILITIES
 from rollout_conformance.steps.profiles.training.models import first_model
-from rollout_conformance.steps.profiles.training.wire import WIRES
+from rollout_conformance.steps.profiles.training.wires import TINKER, WIRES
 
 ANSWER_S = 5.0
 NO_MODEL = "rc-model"  # asked of a target that lists none
@@ -58,7 +58,10 @@ class TrainingPeers(NoPeers):
         return self.card.declares(need)
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
-        """The dialects whose list of models the target has; all of them where it shows none."""
+        """The dialects whose list of models the target has; all of them where it shows none. Nothing shows whether a target takes protobuf, so
+        that `tinker` is judged only where it is asked for by name."""
+        named = dialects == (TINKER,) or TINKER in self.card.dialects
+        dialects = dialects if named else tuple(one for one in dialects if one != TINKER)
         shown = tuple([dialect for dialect in dialects if await self._lists(base_url, dialect)])
         return shown or dialects
 

@@ -12,7 +12,13 @@ from rollout_conformance.steps.profiles.training.context import TrainingState
 from rollout_conformance.steps.profiles.training.contract_values import CAPABILITIES, CONTRACT
 from rollout_conformance.steps.profiles.training.expectations import LOOP
 from rollout_conformance.steps.profiles.training.greeting import greeting, probe_result
-from rollout_conformance.steps.profiles.training.invariants import aligned, complete, metric_names, no_leaks
+from rollout_conformance.steps.profiles.training.invariants import (
+    aligned,
+    complete,
+    in_protobuf,
+    metric_names,
+    no_leaks,
+)
 from rollout_conformance.steps.profiles.training.peers import peers
 from rollout_conformance.steps.profiles.training.view import TrainingView, read
 from rollout_conformance.steps.profiles.training.vocabulary import VOCABULARY
@@ -26,7 +32,7 @@ def explored() -> Explore:
 
 PROFILE: Profile[TrainingState, TrainingView] = Profile(
     name="training",
-    dialects=("signal", "tinker-json"),
+    dialects=("signal", "tinker-json", "tinker"),
     catalogue=requirements.load(CONTRACT.requirements),
     contract=CONTRACT,
     reference=Reference(
@@ -41,7 +47,7 @@ PROFILE: Profile[TrainingState, TrainingView] = Profile(
     ),
     peers=peers,
     read=read,
-    invariants=(aligned, complete, metric_names, no_leaks),
+    invariants=(aligned, complete, in_protobuf, metric_names, no_leaks),
     cause=cause,
     ends_by_itself=LOOP,
     at_any_level=frozenset({"TRAINING-202"}),

@@ -40,17 +40,17 @@ class Sample:
     """Sample sequences with their logprobs."""
 
     model: str = "a"
-    "The model; in the dialect `tinker-json` a snapshot of it is taken first."
+    "The model; in the dialects `tinker-json` and `tinker` a snapshot of it is taken first."
     sampler: str = ""
-    "The snapshot that is sampled from, in the dialect `tinker-json`."
+    "The snapshot that is sampled from, in the dialects `tinker-json` and `tinker`."
     base: bool = False
-    "Whether the base model is sampled from, in the dialect `tinker-json`."
+    "Whether the base model is sampled from, in the dialects `tinker-json` and `tinker`."
     prompt: tuple[int, ...] = PROMPT
     "Token ids."
     prompts: tuple[str, ...] = ("words red green",)
     "The texts, in the dialect `signal`."
     num_samples: int = 1
-    "How many sequences, in the dialect `tinker-json`."
+    "How many sequences, in the dialects `tinker-json` and `tinker`."
     max_tokens: int | None = 8
     "How many tokens at most."
     temperature: Number | None = 1.0

@@ -30,7 +30,7 @@ def max_tokens_of(response: TrainingResponse) -> int | None:
 @phrase("{of:response} has {count} sampled sequence(s)")
 @dataclass(frozen=True, slots=True)
 class Sampled(ResponseExpectation[TrainingResponse, TrainingView]):
-    """So many sequences, each with a logprob of at most 0 for every token, and no more tokens than requested. In the dialect `tinker-json`
+    """So many sequences, each with a logprob of at most 0 for every token, and no more tokens than requested. In the dialects of the tinker SDK
     `stop_reason` is `length` where a sequence has as many tokens as requested, and `stop` only where it may have ended by itself."""
 
     count: int = 1

@@ -32,9 +32,9 @@ class TrainingData(OfModel):
     rows: tuple[int, ...] = field(default=(), kw_only=True)
     "Only these data of the batches, from 0, in this order."
     targets: tuple[int, ...] = field(default=(), kw_only=True)
-    "Target tokens in place of the next tokens, repeated where there are fewer, in the dialect `tinker-json`."
+    "Target tokens in place of the next tokens, repeated where there are fewer, in the dialects `tinker-json` and `tinker`."
     split: bool = field(default=False, kw_only=True)
-    "Whether the tokens of each datum are sent in two chunks, in the dialect `tinker-json`."
+    "Whether the tokens of each datum are sent in two chunks, in the dialects `tinker-json` and `tinker`."
     texts: tuple[str, ...] = field(default=(), kw_only=True)
     "Texts in place of the batches, in the dialect `signal`."
     repeated: int = field(default=1, kw_only=True)

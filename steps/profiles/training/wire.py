@@ -1,5 +1,6 @@
 """How the calls of a training API are written in each dialect. Pure: from what a verb means to a request, and from a response to a future."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +21,15 @@ class Call:
     body: Members | None = None
     method: str = "POST"
     future: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The body of a call as it is sent, its media type, and the one that is accepted for its response, where that is named."""
+
+    content_type: str
+    body: bytes
+    accept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,19 @@ class Wire(Protocol):
     def poll(self, request_id: str) -> Call: ...
     def request_id(self, response: KeptResponse) -> str: ...
     def pending(self, response: KeptResponse) -> bool: ...
+    def encoded(self, call: Call) -> Encoded: ...
+    def result(self, verb: str, content_type: str, body: bytes) -> object | None:
+        """The body of a response that is not JSON, as JSON has it; None where it is JSON. Raises `ValueError` for one that is neither."""
+
+
+class Json:
+    """Bodies in JSON."""
+
+    def encoded(self, call: Call) -> Encoded:
+        return Encoded("application/json", b"" if call.body is None else json.dumps(call.body).encode())
+
+    def result(self, verb: str, content_type: str, body: bytes) -> object | None:
+        return None
 
 
 def tensor(values: Sequence[float], dtype: str = "float32") -> Members:
@@ -79,7 +102,7 @@ def datum(tokens: Sequence[int], row: Row, without: Sequence[str], more: Mapping
     }
 
 
-class TinkerJson:
+class TinkerJson(Json):
     """The JSON wire of the SDK up to 0.18."""
 
     health = "/api/v1/healthz"
@@ -144,7 +167,7 @@ class TinkerJson:
         return response.status == 408 or (response.is_success and response.fields.get("type") == "try_again")
 
 
-class Signal:
+class Signal(Json):
     """The API of runs: one JSON body a step, the result in the response or, of `*_async`, by a future."""
 
     health = "/health"
@@ -183,6 +206,3 @@ class Signal:
 
     def pending(self, response: KeptResponse) -> bool:
         return response.is_success and mapping(response.body).get("status") == "pending"
-
-
-WIRES: Mapping[str, Wire] = {"signal": Signal(), "tinker-json": TinkerJson()}

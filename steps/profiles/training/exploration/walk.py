@@ -13,7 +13,7 @@ from rollout_conformance.steps.profiles.training.responses import SIGNAL
 
 T = TypeVar("T")
 MOST = 8  # events of one walk
-CREATED = {"signal": "CreateRun", "tinker-json": "CreateModel"}
+CREATED = {"signal": "CreateRun", "tinker-json": "CreateModel", "tinker": "CreateModel"}
 ENDING = ("Unload", "Complete")  # nothing could be measured afterwards
 STEPS = (True, False)  # with a large eps and with the usual one
 Pick = Callable[[Sequence[T]], T]
