@@ -46,6 +46,7 @@ class HostedRollout:
     refusals: list[StartAnswer] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     accepted: bool = False
+    accept_after_s: float = 0.0
     body: dict[str, object] = field(default_factory=dict)
     result: bytes = b"{}"
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -170,4 +171,5 @@ def _start(hosted: HostedRollout, n: int, request: Request) -> ScriptedPlay:
     if hosted.dialect == "sync":
         return ScriptedPlay(Response(200, JSON_HEADERS), hosted, n, "ResultReturned", hold=hosted.ended)
     reply = {"rollout_id": hosted.body.get("rollout_id"), "tools": list(hosted.tools)}
-    return ScriptedPlay(Response(202, JSON_HEADERS, json.dumps(reply).encode()), hosted, n, "StartAccepted")
+    accepted = Response(202, JSON_HEADERS, json.dumps(reply).encode())
+    return ScriptedPlay(accepted, hosted, n, "StartAccepted", delay_s=hosted.accept_after_s)

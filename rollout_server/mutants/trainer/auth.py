@@ -120,6 +120,12 @@ MUTANTS = (
         dialects=CALLBACK,
     ),
     Mutant(
+        "key_in_records",
+        breaks="194",
+        what="the record has the key of the rollout",
+        patch=around(Session, "record", lambda original, self: {**original(self), "api_key": self.key}),
+    ),
+    Mutant(
         "key_in_errors",
         breaks="300",
         what="the error for a wrong key quotes the right one",

@@ -51,6 +51,13 @@ async def _overflows(original: Any, self: Any, task: GenerationTask) -> Generati
         return _empty(task)
 
 
+async def _fails(original: Any, self: Any, task: GenerationTask) -> Generation:
+    try:
+        return await original(self, task)  # type: ignore[no-any-return]
+    except ApiError as error:
+        raise RuntimeError("planted") from error
+
+
 async def _overflows_early(original: Any, self: Any, task: GenerationTask) -> Generation:
     if len(task.prompt.token_ids) > SMALL_CONTEXT:
         return _empty(task)
@@ -98,6 +105,12 @@ MUTANTS = (
         breaks="305",
         what="a prompt that is too long is answered with an empty message and finish_reason stop",
         patch=around(BuiltInBackend, "generate", _overflows),
+    ),
+    Mutant(
+        "fails_on_overflow",
+        breaks="305",
+        what="a prompt that is too long is answered with 500",
+        patch=around(BuiltInBackend, "generate", _fails),
     ),
     Mutant(
         "empty_in_long_rollouts",

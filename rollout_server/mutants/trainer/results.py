@@ -53,7 +53,40 @@ def _unknown_is_fine(original: Any, request: Any, body: Mapping[str, Any]) -> An
         return Session(str(body["rollout_id"]), "callback", "", [])
 
 
+def _graded(original: Any, ended: Session, result: Any) -> Any:
+    return original(ended, {**result, "reward": result.get("reward") or 0.0})
+
+
+def _without_extras(original: Any, ended: Session, result: Any) -> Any:
+    return original(ended, {name: value for name, value in result.items() if name != "extra_fields"})
+
+
+def _late(original: Any, ended: Session, result: Any) -> Any:
+    if ended.status == "TIMEOUT":
+        ended.status = "running"
+    return original(ended, result)
+
+
 MUTANTS = (
+    Mutant(
+        "missing_reward_is_zero",
+        breaks="307",
+        what="a result without a reward is recorded with the reward 0.0",
+        patch=around(rollout_starter, "finish", _graded),
+    ),
+    Mutant(
+        "no_extra_fields",
+        breaks="307",
+        what="the result is recorded without its extra_fields",
+        patch=around(rollout_starter, "finish", _without_extras),
+    ),
+    Mutant(
+        "late_result",
+        breaks="192",
+        what="a result that arrives after the timeout replaces it",
+        patch=around(rollout_starter, "finish", _late),
+        dialects=CALLBACK,
+    ),
     Mutant(
         "numbered_acks",
         breaks="191",

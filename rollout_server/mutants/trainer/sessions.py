@@ -70,6 +70,11 @@ def _undoes(original: Any, request: Any, body: Mapping[str, Any]) -> Session:
     return session
 
 
+def _unless_late(original: Any, self: Session) -> None:
+    if self.status != "TIMEOUT":
+        original(self)
+
+
 MUTANTS = (
     Mutant(
         "any_history",
@@ -122,6 +127,12 @@ MUTANTS = (
         breaks="190",
         what="a retry of an open request is rejected",
         patch=put(Session, "open_reply", _joins_nobody),
+    ),
+    Mutant(
+        "goes_on_after_timeout",
+        breaks="195",
+        what="a rollout still generates after its timeout",
+        patch=around(Session, "check_running", _unless_late),
     ),
     Mutant(
         "never_ends",

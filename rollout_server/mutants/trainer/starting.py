@@ -7,9 +7,11 @@ from rollout_conformance.rollout_server.mutants.dialects import CALLBACK, SYNC
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
 from rollout_conformance.rollout_server.trainer import (
     rollout_starter,
+    start_request,
 )
 from rollout_conformance.rollout_server.trainer.http_client import OutgoingRequest
 from rollout_conformance.rollout_server.trainer.rollout_starter import RolloutStarter
+from rollout_conformance.rollout_server.trainer.service import Service
 from rollout_conformance.rollout_server.trainer.session import Session
 from rollout_conformance.rollout_server.trainer.start_request import StartPlan
 
@@ -62,7 +64,53 @@ def _all_is_well(original: Any, answer: Any, status: int, model: Any, rollout_id
     )
 
 
+def _own_sampling(original: Any, raw: Any, *rest: Any) -> StartPlan:
+    return original({**raw, "sampling_params": {"temperature": 1.0, "max_tokens": 512}}, *rest)  # type: ignore[no-any-return]
+
+
+def _own_limits(original: Any, raw: Any, *rest: Any) -> StartPlan:
+    return original({name: value for name, value in raw.items() if not name.startswith("max_")}, *rest)  # type: ignore[no-any-return]
+
+
+async def _does_not_wait(self: Service, session: Session) -> None:
+    """A request that arrives before the tools are known is answered without them."""
+    session.tools = session.tools or ()
+
+
+def _explains(original: Any, self: Session, status: Any, **members: Any) -> bool:
+    if members.get("error_message"):
+        members["error_message"] = (
+            'Traceback (most recent call last):\n  File "/srv/trainer/starter.py", line 12, in run'
+        )
+    return original(self, status, **members)  # type: ignore[no-any-return]
+
+
 MUTANTS = (
+    Mutant(
+        "trace_in_record",
+        breaks="300",
+        what="the error message of a record is a stack trace",
+        patch=around(Session, "end", _explains),
+    ),
+    Mutant(
+        "own_sampling",
+        breaks="308",
+        what="the start request has other sampling parameters than the control request",
+        patch=around(start_request, "read", _own_sampling),
+    ),
+    Mutant(
+        "own_limits",
+        breaks="308",
+        what="the start request has no limits",
+        patch=around(start_request, "read", _own_limits),
+    ),
+    Mutant(
+        "does_not_wait_for_tools",
+        breaks="197",
+        what="a generation request that arrives before the 202 is answered without tools",
+        patch=put(Service, "_tools_known", _does_not_wait),
+        dialects=CALLBACK,
+    ),
     Mutant(
         "asks_no_tools",
         breaks="196",

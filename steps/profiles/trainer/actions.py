@@ -107,6 +107,8 @@ class StartRollout:
     "Whether to wait until a start request was accepted."
     same_server_as: str = ""
     "The name of an earlier rollout of the case that runs at the same rollout server."
+    accept_after_s: float = 0.0
+    "How long the rollout server delays its 202, during which it sends generation requests (dialect `callback`)."
     id_like: str = ""
     "The name of an earlier rollout of the case whose id this one has, but for the ending."
     id_ending: str = ""
@@ -121,7 +123,7 @@ class StartRollout:
         timeout = {} if self.timeout_s is None else {"timeout_s": self.timeout_s}
         members = {**timeout, **self.members}
         same, like = self.same_server_as, self.id_like
-        return Wanted(tools, self.responses(), members, same, self.wait, like, self.id_ending)
+        return Wanted(tools, self.responses(), members, same, self.wait, like, self.id_ending, self.accept_after_s)
 
     def responses(self) -> list[StartAnswer]:
         """The first responses, with their `Retry-After`."""
@@ -298,10 +300,12 @@ class ReportEnd:
     "Another rollout id to send, instead of that of the rollout."
     repeat: bool = False
     "Whether to send the last completed callback again, byte for byte."
+    members: Mapping[str, Any] = field(default_factory=dict)
+    "Members of the result, instead of those that it has by default."
 
     async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, self.rollout)
-        body = json.dumps(_result(part, self.status, self.rollout_id)).encode()
+        body = json.dumps({**_result(part, self.status, self.rollout_id), **self.members}).encode()
         if session.context.dialect == "sync":
             if part.hosted is None:  # nobody started it, so that nobody waits for its result
                 return
@@ -328,7 +332,7 @@ def _result(part: RolloutState, status: str, rollout_id: str) -> dict[str, objec
         "final_messages": part.history,
         "finish_reason": "stop",
         "metrics": {"num_llm_calls": len(part.calls), "num_tool_calls": 0},
-        "extra_fields": {},
+        "extra_fields": {"note": "größer als 7 ✓", "parts": [1, 0.5]},
         **failed,
     }
 

@@ -34,7 +34,9 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
     rejected = next((n for part in view.rollouts.values() if (n := part.control) >= 0 and _is_rejected(view, n)), None)
     if rejected is not None and not any(_is_about_start(step.what) for step in case.expectations):
         status, body = view.answer(rejected)
-        if status == CONFLICT and any(isinstance(step.what, StartRollout) and step.what.id_like for step in case.steps):
+        if status == CONFLICT and any(
+            isinstance(step.what, StartRollout) and step.what.id_ending for step in case.steps
+        ):
             return _of_id(rejected, body)
         return Cause(f"the control request was answered {status} {show(body)}: no rollout began", since=rejected)
     wrong = [

@@ -10,12 +10,14 @@ from typing import Any, Literal
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import first, show
-from rollout_conformance.steps.engine.lenient_json import listed, mappings
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.engine.trace import Exchange, parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState
 from rollout_conformance.steps.profiles.trainer.statuses import Status, fits
 from rollout_conformance.steps.profiles.trainer.truncation import choice, count, finished, is_empty, reaches
+
+NO_BACKEND = (502, 503, 504)  # such a trainer has shown nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ class RecordShows(RolloutExpectation):
     "The status of the rollout; any of them will do."
     result: str | None = None
     "The status in the result that the rollout server reported."
+    result_unchanged: bool = False
+    "Whether the result is the first one that the rollout server reported, member by member, with no reward that it did not report."
 
     def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
         record, at = view.record(rollout), tuple(rollout.records[-1:] or [0])
@@ -165,6 +169,30 @@ class RecordShows(RolloutExpectation):
             result = record.get("result")
             status = result.get("status") if isinstance(result, dict) else None
             yield Check(status == self.result, f"the result {self.result} in the record", show(status), at)
+        if self.result_unchanged:
+            difference = _changed(_reported(view, rollout), mapping(record.get("result")))
+            yield Check(difference is None, "the result as it was reported", f"{difference}", at)
+
+
+def _reported(view: CaseView, rollout: RolloutState) -> JsonObject:
+    """The first result of a rollout, as the rollout server sent it."""
+    if view.dialect == "callback" and rollout.callbacks:
+        return mapping(parse(view.exchange(rollout.callbacks[0]).request.body))
+    return mapping(parse(rollout.hosted.result)) if rollout.hosted else {}
+
+
+def _changed(sent: JsonObject, kept: JsonObject) -> str | None:
+    if sent.get("reward") is None and kept.get("reward") is not None:
+        return f"a reward of {show(kept['reward'])}, and none was reported"
+    difference = first(_said(sent), _said({name: kept.get(name) for name in sent}))
+    return None if difference is None else str(difference)
+
+
+def _said(value: object) -> object:
+    """A value without its members that are null."""
+    if isinstance(value, Mapping):
+        return {name: _said(inner) for name, inner in value.items() if inner is not None}
+    return [_said(inner) for inner in value] if isinstance(value, list) else value
 
 
 @verb("start_requests", short="count", example=("2", "{count: 2, after_s: 1}"))
@@ -205,7 +233,7 @@ class ToolsInPrompts(RolloutExpectation):
         others = {t["function"]["name"] for o in view.rollouts.values() if o.hosted for t in o.hosted.tools} - own
         for text, n in _prompts(view, rollout):
             missing = sorted(name for name in own if f"{name}(" not in text and f'"{name}"' not in text)
-            wrong = sorted(name for name in others if f"{name}(" in text)
+            wrong = sorted(name for name in others if f"{name}(" in text or f'"name": "{name}"' in text)
             observed = f"without {', '.join(missing) or 'none'}, with {', '.join(wrong) or 'none'} of another rollout"
             yield Check(not missing and not wrong, f"{', '.join(sorted(own))} in the prompt", observed, (n,))
 
@@ -235,6 +263,31 @@ class StartRequestHas(RolloutExpectation):
         yield Check(not missing, f"{', '.join(self.members)} in the start request", f"no {', '.join(missing)}", at)
 
 
+CARRIED = ("messages", "max_turns", "max_tokens_total", "metadata")
+
+
+@verb("start_request_carries", short="rollout", example="{rollout: a}")
+@phrase("the start request has what the control request asks for")
+@dataclass(frozen=True, slots=True)
+class StartRequestCarries(RolloutExpectation):
+    """The first start request has the messages, the limits, the metadata and the sampling parameters of the control request."""
+
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+        if rollout.hosted is None or not rollout.hosted.starts:
+            return
+        asked, sent = mapping(parse(view.exchange(rollout.control).request.body)), rollout.hosted.body
+        sampling = "sampling_params" if view.dialect == "sync" else "completion_params"
+        pairs = [(name, asked[name], sent.get(name)) for name in CARRIED if asked.get(name) is not None]
+        given = mapping(sent.get(sampling))
+        pairs += [
+            (f"{sampling}.{name}", value, given.get(name))
+            for name, value in mapping(asked.get("sampling_params")).items()
+        ]
+        for name, wanted, value in pairs:
+            same = first(_said(wanted), _said(value)) is None
+            yield Check(same, f"{name}: {show(wanted)}", show(value), (rollout.control, rollout.hosted.starts[0]))
+
+
 @verb("truncations_marked", short="rollout", example="{rollout: a}")
 @phrase("generations that end at max_tokens have the finish reason length")
 @dataclass(frozen=True, slots=True)
@@ -262,10 +315,12 @@ class OverflowReported(RolloutExpectation):
     def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
         for call in (call for call in rollout.calls if call.words):
             status, body = view.answer(call.n)
-            if status is not None and (status == 200 or 400 <= status < 500):
+            if status is not None and status not in NO_BACKEND:
                 empty = status == 200 and is_empty(body) and finished(body) and not _was_sampled(view, call, body)
                 observed = f"200 with an empty message and finish_reason {show(choice(body).get('finish_reason'))}"
-                yield Check(not empty, "a 4xx that says why, or finish_reason length", observed, (call.n,))
+                failed = f"{status}" if status >= 500 else observed
+                good = not empty and status < 500
+                yield Check(good, "a 4xx that says why, or finish_reason length", failed, (call.n,))
 
 
 def _was_sampled(view: CaseView, call: Call, body: Mapping[str, object]) -> bool:

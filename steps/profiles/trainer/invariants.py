@@ -10,7 +10,7 @@ from rollout_conformance.steps.engine import internal_error_patterns as inside
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
-from rollout_conformance.steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.engine.trace import Exchange, NotJson, parse
 from rollout_conformance.steps.peers.token_oracle import completion_text
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState, sound
@@ -305,18 +305,28 @@ def _initial_state(view: CaseView, rollout: RolloutState) -> str:
 
 
 def leaks(view: CaseView) -> Iterator[Evidence]:
-    """No error body exposes internals of the trainer, or a key."""
+    """No error body, and no error message of a record, exposes internals of the trainer; no response has a key."""
     keys = [rollout.hosted.key for rollout in view.rollouts.values() if rollout.hosted and rollout.hosted.key]
     for exchange in view.trace.exchanges:
-        if not exchange.to_target or exchange.response is None or exchange.response.status < 400:
+        if not exchange.to_target or exchange.response is None:
             continue
         text = exchange.response.body.decode("utf-8", "replace")
-        found = inside.leaked(text, inside.GENERAL, inside.Sent(inside.of_request(exchange.request)))
+        failed = exchange.response.status >= 400
+        if any(len(key) >= 8 and key in text for key in keys):
+            yield broken(LEAK if failed else 194, "no key in a response", "the key of a rollout", exchange.n)
+            continue
+        told = text if failed else _error_message(exchange)
+        found = inside.leaked(told, inside.GENERAL, inside.Sent(inside.of_request(exchange.request)))
         if found:
-            yield broken(LEAK, "an error in the trainer's own words", inside.excerpt(text, found), exchange.n)
-        for key in keys:
-            if key and len(key) >= 8 and key in text:
-                yield broken(LEAK, "no key in an error", "the key of a rollout", exchange.n)
+            yield broken(LEAK, "an error in the trainer's own words", inside.excerpt(told, found), exchange.n)
+        elif failed:
+            yield satisfied(LEAK)
+
+
+def _error_message(exchange: Exchange) -> str:
+    """What a record says of its failure."""
+    body = parse(exchange.response.body) if exchange.response and exchange.request.method == "GET" else None
+    return str(mapping(body).get("error_message") or "")
 
 
 LEAK = 300

@@ -8,7 +8,13 @@ from rollout_conformance.steps.profiles.trainer import expectations as expect
 from rollout_conformance.steps.profiles.trainer.rollout_source import NO_CONTROL, Source
 
 NO_START = "`rollouts: open` on the card: there is no start request"
-ABOUT_STARTS = (do.WaitForStartRequests, expect.StartRequests, expect.StartRequestHas, expect.ToolsInPrompts)
+ABOUT_STARTS = (
+    do.WaitForStartRequests,
+    expect.StartRequests,
+    expect.StartRequestHas,
+    expect.StartRequestCarries,
+    expect.ToolsInPrompts,
+)
 
 
 def reason(source: Source, case: Case) -> str | None:
@@ -40,13 +46,15 @@ def _open(case: Case) -> Iterator[str]:
 
 
 def _is_special(start: do.StartRollout) -> bool:
-    return bool(start.first_responses or start.members or start.same_server_as) or start.timeout_s is not None
+    special = start.first_responses or start.members or start.same_server_as or start.accept_after_s
+    return bool(special) or start.timeout_s is not None
 
 
 def _started(case: Case) -> Iterator[str]:
     for step in case.steps:
         what = step.what
-        if isinstance(what, expect.ControlStatus) and what.request == "start":
+        about_control = isinstance(what, expect.ControlStatus) and what.request == "start"
+        if about_control or isinstance(what, expect.StartRequestCarries):
             yield NO_CONTROL.format(source="started")
         if isinstance(what, do.StartRollout):
             if what.members or what.timeout_s is not None:

@@ -40,6 +40,7 @@ class Wanted:
     wait: bool
     id_like: str = ""
     id_ending: str = ""
+    accept_after_s: float = 0.0
 
 
 async def by_control_request(session: TrainerSession, part: RolloutState, wanted: Wanted) -> None:
@@ -51,6 +52,7 @@ async def by_control_request(session: TrainerSession, part: RolloutState, wanted
     part.hosted = HostedRollout(
         part.label, server, context.dialect, session.trace, wanted.tools, part.rollout_id, wanted.responses
     )
+    part.hosted.accept_after_s = wanted.accept_after_s
     context.host.host(part.hosted)
     part.messages = prompt(nonce)
     body = {
@@ -94,6 +96,7 @@ async def by_arrival(session: TrainerSession, part: RolloutState, wanted: Wanted
         raise WaitTimeout("a start request of the trainer")
     part.rollout_id = start.rollout_id
     part.hosted = HostedRollout(part.label, "", dialect, session.trace, wanted.tools, part.rollout_id, wanted.responses)
+    part.hosted.accept_after_s = wanted.accept_after_s
     part.messages = part.history = start.messages
     part.base_url = base_url(start)
     part.sampling = {**SAMPLING, **sampling(start)}

@@ -18,6 +18,7 @@ VOCABULARY = Vocabulary.of(
     expect.StartRequests,
     expect.ToolsInPrompts,
     expect.StartRequestHas,
+    expect.StartRequestCarries,
     expect.TruncationsMarked,
     expect.OverflowReported,
 )

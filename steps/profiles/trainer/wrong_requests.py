@@ -8,7 +8,16 @@ from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.peers.tokens import Tokens
 
 Mask = Literal[
-    "missing", "null", "short", "long", "value_two", "value_minus_one", "value_text", "value_fraction", "correct"
+    "missing",
+    "null",
+    "short",
+    "long",
+    "ones",
+    "value_two",
+    "value_minus_one",
+    "value_text",
+    "value_fraction",
+    "correct",
 ]
 History = Literal[
     "prompt_changed",
@@ -36,6 +45,7 @@ def response_mask(which: Mask, lengths: tuple[int, ...]) -> object:
         "null": None,
         "short": [0] * (min(lengths, default=1) - 1) or None,
         "long": [0] * (max(lengths, default=1) + 1),
+        "ones": [1] * len(zeros),
         "value_two": [2, *zeros[1:]],
         "value_minus_one": [-1, *zeros[1:]],
         "value_text": ["0", *zeros[1:]],
