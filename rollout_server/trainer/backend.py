@@ -4,7 +4,7 @@ A backend gets the prompt and returns a message with its tokens. It keeps no sta
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -47,7 +47,7 @@ class Backend(Protocol):
 
 
 class BuiltInBackend:
-    """Calculates with the declared tools. Deterministic; its replies end by themselves, so `stop` has no effect."""
+    """Calculates with the declared tools. Deterministic."""
 
     def __init__(self, tokens: ChatTokenizer, context_tokens: int) -> None:
         self._tokens = tokens
@@ -69,8 +69,19 @@ class BuiltInBackend:
             ids, finish = ids[:most], "length"
             text = self._tokens.decode(ids)
             message = {"role": "assistant", "content": self._tokens.decode(ids, special=False)}
+        ending = before_stop(text, task.sampling.get("stop"))
+        if ending is not None:
+            text, finish, message = ending, "stop", {"role": "assistant", "content": ending}
+            ids = self._tokens.encode(text)
         logprobs = tuple(logprob(task.turn, n, token) for n, token in enumerate(ids))
         return Generation(message, finish, task.prompt.token_ids, tuple(ids), logprobs, text)
+
+
+def before_stop(text: str, stop: str | Sequence[str] | None) -> str | None:
+    """What stands before the first of the stop texts, None where there is none of them."""
+    wanted = [stop] if isinstance(stop, str) else stop or ()
+    places = [place for one in wanted if one and (place := text.find(one)) >= 0]
+    return text[: min(places)] if places else None
 
 
 def digest(text: str) -> str:

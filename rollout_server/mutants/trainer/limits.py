@@ -7,7 +7,7 @@ from typing import Any
 from rollout_conformance.rollout_server.common import calculator_policy
 from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.mutants.dialects import SYNC
-from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around
+from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
 from rollout_conformance.rollout_server.trainer import backend, chat_completion
 from rollout_conformance.rollout_server.trainer.backend import BuiltInBackend, Generation, GenerationTask
 from rollout_conformance.rollout_server.trainer.session import Session
@@ -99,6 +99,12 @@ MUTANTS = (
         also=("182", "188", "189"),
         what="a truncated tool call is returned with empty arguments and the finish_reason tool_calls",
         patch=around(BuiltInBackend, "generate", _completes_calls),
+    ),
+    Mutant(
+        "ignores_stop",
+        breaks="310",
+        what="stop is ignored",
+        patch=put(backend, "before_stop", lambda text, stop: None),
     ),
     Mutant(
         "empty_on_overflow",

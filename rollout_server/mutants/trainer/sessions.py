@@ -1,18 +1,21 @@
 """Defects of the history of a session, its retries and its end."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from rollout_conformance.rollout_server.common.errors import ApiError
+from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
 from rollout_conformance.rollout_server.trainer import (
     endpoints,
     errors,
     history,
 )
-from rollout_conformance.rollout_server.trainer.session import Session
+from rollout_conformance.rollout_server.trainer.session import OpenGeneration, Session
+from rollout_conformance.rollout_server.trainer.session_store import SessionStore
 
 
 def _no_history(stored: Any, messages: Any, *, turns: int) -> None:
@@ -55,6 +58,22 @@ def _counts_again(original: Any, self: Session, digest: bytes) -> Any:
         past, turn = self.trajectory, self.trajectory.turns[-1]
         self.trajectory = replace(past, turns=(*past.turns, turn))
     return stored
+
+
+async def _stuck(self: Any, request: Any) -> Any:
+    body = await endpoints.read(request)
+    session = endpoints.session_of(request, body)
+    await asyncio.sleep(0.15)
+    if await request.is_disconnected():
+        nothing: asyncio.Task[Any] = asyncio.ensure_future(asyncio.sleep(3600))
+        session.open = OpenGeneration(b"", nothing)
+    return json_response(await endpoints.service_of(request).answer(session, body))
+
+
+def _replaces(original: Any, self: SessionStore, session: Session) -> None:
+    self._running.pop(session.rollout_id, None)
+    self._ended.pop(session.rollout_id, None)
+    original(self, session)
 
 
 def _joins_nobody(self: Session, digest: bytes) -> None:
@@ -121,6 +140,19 @@ MUTANTS = (
         also=("189",),
         what="a retry counts as another turn",
         patch=around(Session, "stored_reply", _counts_again),
+    ),
+    Mutant(
+        "stuck_after_disconnect",
+        breaks="190",
+        also=("186", "187", "302"),
+        what="a request whose connection was closed leaves its rollout busy",
+        patch=put(endpoints.ChatCompletions, "post", _stuck),
+    ),
+    Mutant(
+        "replaces_rollouts",
+        breaks="309",
+        what="a rollout with the id of an earlier one replaces it",
+        patch=around(SessionStore, "open", _replaces),
     ),
     Mutant(
         "joins_nobody",

@@ -171,6 +171,8 @@ class Generate:
     "How many times the request is sent at once."
     max_tokens_percent: int = 0
     "`max_tokens`, in percent of the tokens that the first generation of the case has: so few that the same generation is truncated."
+    leave_after_s: float = 0.0
+    "When the rollout server closes the connection, without waiting for the generation any longer."
     added_words: int = 0
     "How many words are added to the last message: so many that no context takes them."
     members: Mapping[str, Any] = field(default_factory=dict)
@@ -178,11 +180,7 @@ class Generate:
 
     async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, self.rollout)
-        if (
-            part.history
-            and self.history != "correct"
-            and wrong_requests.history(part.history, self.history) == part.history
-        ):
+        if self._changes_nothing(part):
             session.state["no_occasion"] = f"nothing in the history could be changed as {self.history} says"
             return
         correct = [call for call in part.calls if call.right and call.retry is None]
@@ -191,10 +189,16 @@ class Generate:
         requests = (self._send(session, part, body, repeated if n == 0 else -1) for n in range(self.concurrent))
         await asyncio.gather(*requests)
 
+    def _changes_nothing(self, part: RolloutState) -> bool:
+        """Whether the history that would be sent as a wrong one is the right one, such as one without any tool call."""
+        if self.history == "correct" or "messages" in self.members or not part.history:
+            return False
+        return wrong_requests.history(part.history, self.history) == part.history
+
     def is_correct(self) -> bool:
         """Whether nothing but `members` was made wrong on purpose; what other members do is left to the case."""
         correct = (self.response_mask, self.history, self.key) == ("correct", "correct", "own")
-        return correct and not self.key_of and not self.rollout_id and not self.added_words
+        return correct and not (self.key_of or self.rollout_id or self.added_words or self.leave_after_s)
 
     def _body(self, session: TrainerSession, part: RolloutState) -> dict[str, object]:
         context: CaseContext = session.context
@@ -218,7 +222,7 @@ class Generate:
         self, session: TrainerSession, part: RolloutState, body: Mapping[str, object], retry: int | None
     ) -> None:
         owner = rollout_states(session.state)[self.key_of] if self.key_of else part
-        n = await post_generation(session, part, body, _key(session, owner, self.key))
+        n = await post_generation(session, part, body, _key(session, owner, self.key), self.leave_after_s or None)
         part.calls.append(Call(n, body, self.is_correct(), retry, self.added_words))
         good = _status(session, n) == 200
         session.trace.event(part.label, "trainer", "GenerationReturned" if good else "GenerationRejected", n)
@@ -234,9 +238,16 @@ def _first_length(session: TrainerSession) -> int:
     return len(listed(reply.get("token_ids"))) or count(reply, "completion_tokens") or 0
 
 
-async def post_generation(session: TrainerSession, part: RolloutState, body: Mapping[str, object], key: Headers) -> int:
+async def post_generation(
+    session: TrainerSession,
+    part: RolloutState,
+    body: Mapping[str, object],
+    key: Headers,
+    within_s: float | None = None,
+) -> int:
     request = Request("POST", "/v1/chat/completions", (JSON_HEADER, *key), json.dumps(body).encode())
-    return await session.send(request, part.label, sent="GenerationRequested", by="server", base_url=part.base_url)
+    asked = "GenerationRequested"
+    return await session.send(request, part.label, within_s, sent=asked, by="server", base_url=part.base_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,10 +313,15 @@ class ReportEnd:
     "Whether to send the last completed callback again, byte for byte."
     members: Mapping[str, Any] = field(default_factory=dict)
     "Members of the result, instead of those that it has by default."
+    raw_reward: str = ""
+    "The member `reward`, as it stands in the body: `NaN` is no JSON."
 
     async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, self.rollout)
-        body = json.dumps({**_result(part, self.status, self.rollout_id), **self.members}).encode()
+        result = {**_result(part, self.status, self.rollout_id), **self.members}
+        body = json.dumps(result).encode()
+        if self.raw_reward:
+            body = b'{"reward": ' + self.raw_reward.encode() + b", " + body[1:]
         if session.context.dialect == "sync":
             if part.hosted is None:  # nobody started it, so that nobody waits for its result
                 return

@@ -14,7 +14,7 @@ from rollout_conformance.steps.engine.trace import Exchange, NotJson, parse
 from rollout_conformance.steps.peers.token_oracle import completion_text
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState, sound
-from rollout_conformance.steps.profiles.trainer.truncation import nothing_sampled, within_max_tokens
+from rollout_conformance.steps.profiles.trainer.truncation import nothing_sampled, stopped, within_max_tokens
 
 
 def satisfied(number: int) -> Satisfied:
@@ -39,6 +39,7 @@ def replies(view: CaseView) -> Iterator[Evidence]:
             if limited:
                 yield from limited
                 continue
+            yield from stopped(call, body)
             yield from _usage(view, call, body)
             yield from _calls(call, body)
             if view.dialect == "sync" and sound(body["choices"][0]["message"]):

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 
-TRUNCATION, OVERFLOW = "TRAINER-304", "TRAINER-305"
+TRUNCATION, OVERFLOW, STOP = "TRAINER-304", "TRAINER-305", "TRAINER-310"
 FINISHED = ("stop", "tool_calls", "eos", "end_turn", "completed")
 Body = Mapping[str, object]
 
@@ -32,6 +32,21 @@ def is_empty(body: Body) -> bool:
     """Whether a message says nothing at all: no text, no reasoning, no tool call."""
     message = mapping(choice(body).get("message"))
     return not any(value for name, value in message.items() if name != "role")
+
+
+def stopped(call: Call, body: Body) -> Iterator[Evidence]:
+    """A message ends where its first stop text begins, or behind it."""
+    stop, message = call.body.get("stop"), mapping(choice(body).get("message"))
+    texts = [text for text in ([stop] if isinstance(stop, str) else listed(stop)) if isinstance(text, str) and text]
+    content = message.get("content")
+    if not texts or not isinstance(content, str):
+        return
+    for text in texts:
+        _, found, rest = content.partition(text)
+        if found and (rest.strip() or listed(message.get("tool_calls"))):
+            yield Finding(STOP, f"a message that ends at the stop text {show(text)}", show(message), (call.n,))
+            return
+    yield Satisfied(STOP)
 
 
 def nothing_sampled(view: CaseView, call: Call, body: Body) -> Iterator[Evidence]:
