@@ -187,6 +187,7 @@ MUTANTS = (
     Mutant(
         "large_events_end_streams",
         breaks="068",
+        also=("015",),
         what="an event of more than 128 KiB interrupts the stream",
         patch=put(streaming, "MAX_EVENT", 2**17),
     ),

@@ -43,6 +43,10 @@ async def _to_its_end(request: Any, work: Any) -> Any:
     return await work
 
 
+def _small_only(original: Any, self: Stream, event: bytes) -> bytes | None:
+    return original(self, event) if len(event) <= 64 * 1024 else None
+
+
 def _without_usage(chunk: dict[str, Any], usage_options: Any) -> dict[str, Any] | None:
     return {n: v for n, v in chunk.items() if n != "usage"} if chunk.get("choices") else None
 
@@ -66,6 +70,13 @@ MUTANTS = (
         also=("008", "058"),
         what="a stream is buffered to its end",
         patch=around(Stream, "events", _at_once),
+    ),
+    Mutant(
+        "large_events_lost",
+        breaks="015",
+        also=("058", "068"),
+        what="an event of more than 64 KiB is dropped",
+        patch=around(Stream, "_visible_part", _small_only),
     ),
     Mutant(
         "usage_chunk_shown",

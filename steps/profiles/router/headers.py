@@ -45,7 +45,8 @@ class OwnKeysSent:
         keys = view.context.card.backend_keys
         known = [(name, keys[name], request) for name, request in script(view).received if keys.get(name)]
         without = [name for name, key, request in known if not any(key in value for _, value in request.headers)]
-        yield found_or(requirement, not without, "the key of the backend", f"none at {', '.join(without)}")
+        if known:
+            yield found_or(requirement, not without, "the key of the backend", f"none at {', '.join(without)}")
 
 
 def _sent(view: CaseView, response: KeptResponse) -> str | None:
