@@ -82,3 +82,13 @@ def test_a_control_request_that_was_rejected_leaves_nothing_to_judge() -> None:
     assert found is not None
     assert (found.finding, found.since) == (None, control)
     assert found.reason == 'the control request was answered 429 {"detail":"too many"}: no rollout began'
+
+
+def test_a_control_request_without_a_response_accuses_of_nothing() -> None:
+    trace = Trace()
+    n = trace.open(Request("POST", "/rollouts"), to_target=True)
+    trace.close(n, None, "no answer within 5 s")
+    tokens: Any = None
+    case = Case("c", "trainer", "sync", ("TRAINER-194",), (Step(GenerationStatus((401,)), AT),), AT)
+    found = PROFILE.cause(case, CaseView(trace, "sync", {"a": RolloutState("a", control=n)}, tokens, None))
+    assert found == Cause("the control request: no answer within 5 s", since=n)

@@ -31,8 +31,12 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
     Before them comes a rollout that never began. None where there is none of it."""
     if view.no_occasion:
         return Cause(view.no_occasion)
+    silent = next((part.control for part in view.rollouts.values() if _is_silent(view, part.control)), None)
+    about_start = any(_is_about_start(step.what) for step in case.expectations)
+    if silent is not None and not about_start:
+        return Cause(f"the control request: {view.exchange(silent).fault or 'no response'}", since=silent)
     rejected = next((n for part in view.rollouts.values() if (n := part.control) >= 0 and _is_rejected(view, n)), None)
-    if rejected is not None and not any(_is_about_start(step.what) for step in case.expectations):
+    if rejected is not None and not about_start:
         status, body = view.answer(rejected)
         if status == CONFLICT and any(
             isinstance(step.what, StartRollout) and step.what.id_ending for step in case.steps
@@ -76,6 +80,10 @@ def _of_mask(view: CaseView, call: Call) -> Cause:
     observed = f"a correct response_mask of {length} elements is rejected: {status} {show(body)}"
     expected = f"200 to a response_mask with one element for each of the {length} inserted tokens"
     return Cause(observed, Finding(MASK, expected, observed, (call.n,)), call.n, certain=True)
+
+
+def _is_silent(view: CaseView, control: int) -> bool:
+    return control >= 0 and view.answer(control)[0] is None
 
 
 def _is_rejected(view: CaseView, n: int) -> bool:
