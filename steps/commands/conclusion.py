@@ -40,6 +40,9 @@ def conclude(
     target = run_options.target or profile.reference.app
     stale = dict(baseline_check.stale(known, marked, scope or _of_played(marked))) if ended is None else {}
     told = sentence(marked, profile.catalogue, run_options.level, ended is None, profile.closing)
+    if stale and not how.written_file and not any(outcome.judgement.failed for outcome in marked):
+        entries = "1 entry" if len(stale) == 1 else f"{len(stale)} entries"
+        told = f"The baseline is outdated in {entries}, see BASELINE above. {told}"
     shown_stale = () if how.written_file else baseline_check.lines(stale.items())
     facts = RunFacts(
         profile.name,

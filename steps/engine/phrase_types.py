@@ -42,7 +42,7 @@ def _json(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError as error:
-        hint = "Write numbers as they are, texts in double quotes, null, true or false"
+        hint = "Write numbers as they are, texts in double quotes, several values as [8, 42], null, true or false"
         raise ValueError(f"{text} is not JSON ({error}). {hint}") from None
 
 

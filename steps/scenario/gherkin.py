@@ -24,7 +24,7 @@ from rollout_conformance.steps.engine import text_file as texts
 from rollout_conformance.steps.engine.cases import Action, Case, Live, Step, is_action, is_expectation
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location, SuiteError
-from rollout_conformance.steps.engine.suggestions import similar_names
+from rollout_conformance.steps.engine.suggestions import similar_names, unknown_name
 from rollout_conformance.steps.engine.verb_parsing import plain
 from rollout_conformance.steps.engine.yaml_source import BLOCK
 from rollout_conformance.steps.profiles import PROFILES
@@ -214,9 +214,15 @@ class _Compiler:
                 except ValueError as error:
                     self.problems.add(str(self._place_of(tag).problem(str(error))))
         if not found and not self.problems.messages:
-            told = f"no requirement tag. Say what the scenario is about, as @{next(iter(self.profile.catalogue))}."
-            self.problems.add(str(self.at.problem(told)))
+            self.problems.add(str(self._no_requirement()))
         return found
+
+    def _no_requirement(self) -> SuiteError:
+        meant = next((tag for tag in self._tags() if tag.startswith(self.profile.name.upper())), None)
+        if meant is None:
+            first = next(iter(self.profile.catalogue))
+            return self.at.problem(f"no requirement tag. Say what the scenario is about, as @{first}.")
+        return self._place_of(meant).problem(unknown_name("requirement", meant, list(self.profile.catalogue)))
 
     def _frame(self, name: str, known: list[Requirement], steps: tuple[Step, ...]) -> CaseTemplate:
         tags = [tag for tag in self._tags() if not IDENTIFIER.fullmatch(tag)]

@@ -88,6 +88,11 @@ def test_twins_are_equal_values(tmp_path: Path, prose: str, data: str) -> None:
             "no requirement tag",
         ),
         (
+            HEAD.replace("ROLLOUT-112", "ROLLOUT_112") + "    When the trainer starts the rollout\n",
+            ":3:3",
+            "Did you mean ROLLOUT-112",
+        ),
+        (
             HEAD.replace("112", "912") + "    When the trainer starts the rollout\n",
             ":3:3",
             "no requirement ROLLOUT-912",

@@ -100,6 +100,6 @@ def _json(text: str) -> tuple[Any, int]:
         value, end = json.JSONDecoder().raw_decode(text)
     except ValueError:
         raise ValueError(
-            f"not JSON: {text}. Write numbers as they are, texts in double quotes, null, true or false"
+            f"not JSON: {text}. Write numbers as they are, texts in double quotes, several values as [8, 42], null, true or false"
         ) from None
     return value, int(end)

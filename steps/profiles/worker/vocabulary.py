@@ -1,7 +1,7 @@
 """The verbs of a case about an inference worker."""
 
 from rollout_conformance.steps.engine.verbs import Vocabulary
-from rollout_conformance.steps.http.expectations import Elapsed, Header, JsonMember, Status
+from rollout_conformance.steps.http.expectations import Header, JsonMember, Status
 from rollout_conformance.steps.http.metrics import MetricChange, Scrape
 from rollout_conformance.steps.http.requests import Pause, Send, WaitForStatus
 from rollout_conformance.steps.profiles.worker import actions, execute
@@ -21,7 +21,6 @@ VOCABULARY = Vocabulary.of(
     Status,
     Header,
     JsonMember,
-    Elapsed,
     Scrape,
     MetricChange,
     execute.Execute,

@@ -61,10 +61,15 @@ def test_the_rollout_server_is_given_its_options(ran: list[Any]) -> None:
     assert ran == [([SERVER], variables)]
 
 
-@pytest.mark.parametrize("name", ["router", "chat"])
-def test_the_router_is_served_by_its_name_and_by_the_old_one(name: str, ran: list[Any]) -> None:
+@pytest.mark.parametrize(("name", "module"), [("router", "router"), ("chat", "inference")])
+def test_a_server_without_options_is_given_its_address(name: str, module: str, ran: list[Any]) -> None:
     assert served(name, "--port", "0") == 0
-    assert ran == [([f"{SERVER}.router", "--host", "127.0.0.1", "--port", "0"], {})]
+    assert ran == [([f"{SERVER}.{module}", "--host", "127.0.0.1", "--port", "0"], {})]
+
+
+def test_a_mutant_in_the_environment_is_told_to_be_ignored(ran: list[Any]) -> None:
+    told = CliRunner().invoke(cli, ["serve", "router", "--port", "0"], env={"ROUTER_MUTANT": "any"}).stderr
+    assert "ROUTER_MUTANT is set, and is ignored" in told
 
 
 def test_a_trainer_in_front_of_an_engine_is_given_its_options(ran: list[Any]) -> None:
