@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -10,6 +11,12 @@ from rollout_conformance.steps.peers.scripted_backends import BackendScript
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.backends import BackendName
 from rollout_conformance.steps.profiles.router.context import RouterContext
+
+
+def in_runs(names: list[str]) -> str:
+    """`a, b, d (3 times)`: the backends in the order of the requests."""
+    runs = [(name, sum(1 for _ in run)) for name, run in groupby(names)]
+    return ", ".join(name if count == 1 else f"{name} ({count} times)" for name, count in runs)
 
 
 def script(view: CaseView) -> BackendScript:
@@ -57,7 +64,7 @@ class BackendRequests:
         amount = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
         to = f"backend {self.backend}" if self.backend else "the backends"
         expected = f"{amount} request(s) to {to}" + (f", {self.backends} of them" if self.backends else "")
-        yield found_or(requirement, ok, expected, f"{len(counted)}: {', '.join(received) or 'none'}")
+        yield found_or(requirement, ok, expected, f"{len(counted)}: {in_runs(received) or 'none'}")
 
 
 def _seconds(view: CaseView) -> float:
