@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.phrase_types import TYPES
@@ -64,14 +65,32 @@ def page(profile: Profile) -> str:
 
 
 def entries(profiles: Iterable[Profile], word: str) -> str:
-    """The verbs that have this word: as their name or a part of it, as a member, or in a sentence. Raises `SuiteError` where none has."""
-    found = [(profile, verb) for profile in profiles for verb in profile.vocabulary if word.lower() in _words(verb)]
+    """The verbs, sentences and members of a case that have this word, or each of these words. Raises `SuiteError` where none has."""
+    profiles, wanted = list(profiles), _split(word)
+    found = [line for profile in profiles for line in _with_words(profile, wanted)]
     if not found:
         known = {one for profile in profiles for verb in profile.vocabulary for one in _words(verb)}
         near = similar_names(word, sorted(known))
         hint = f" Did you mean {' or '.join(near)}?" if near else " `rollout-conformance vocabulary` lists all verbs."
         raise SuiteError(f"vocabulary {word}: no verb, member or sentence has this word.{hint}")
-    return "\n".join(line for profile, verb in found for line in _entry(verb, f" ({profile.name})"))
+    return "\n".join(found)
+
+
+def _with_words(profile: Profile, wanted: set[str]) -> Iterator[str]:
+    for verb in profile.vocabulary:
+        if wanted <= _words(verb):
+            yield from _entry(verb, f" ({profile.name})")
+    lines = [line for line in (*_function_sentences(profile), *profile.modifiers) if wanted <= _split(line)]
+    if lines:
+        yield from (f"### Other sentences ({profile.name})", "", "```gherkin", *map(str.strip, lines), "```", "")
+    rows = [
+        f"- `{member}` of `{title}`: {told.get('description', '')}"
+        for title, model in _models(profile).items()
+        for member, told in model.get("properties", {}).items()
+        if wanted <= _split(member)
+    ]
+    if rows:
+        yield from (f"### Members of a case in YAML ({profile.name})", "", *rows, "")
 
 
 def _section(title: str, verbs: Iterable[Verb]) -> Iterator[str]:
@@ -111,7 +130,7 @@ def _gherkin(verb: Verb, phrase: Phrase) -> str:
 
 def _of_functions(profile: Profile) -> Iterator[str]:
     """The sentences that are more than one verb with its members."""
-    lines = [f"{keyword.capitalize()} {text}" for keyword, text in sentences.of_functions(profile)]
+    lines = _function_sentences(profile)
     if not lines:
         return
     yield from ("## Other sentences", "", "```gherkin", *lines, "```", "")
@@ -120,12 +139,19 @@ def _of_functions(profile: Profile) -> Iterator[str]:
         yield from (*(f"- `{one.strip()}`" for one in profile.modifiers), "")
 
 
+def _function_sentences(profile: Profile) -> list[str]:
+    return [f"{keyword.capitalize()} {text}" for keyword, text in sentences.of_functions(profile)]
+
+
+def _models(profile: Profile) -> dict[str, Any]:
+    """The schemas of a case and of what stands in it, by title."""
+    schema = profile.case_model.model_json_schema()
+    return {"A case": schema, **schema.get("$defs", {})}
+
+
 def _of_cases(profile: Profile) -> Iterator[str]:
     """The members of a case in YAML, and of what stands in them."""
-    schema = profile.case_model.model_json_schema()
-    models = {profile.case_model.__name__: schema, **schema.get("$defs", {})}
-    for name, model in models.items():
-        title = "A case" if model is schema else name
+    for title, model in _models(profile).items():
         yield from (f"## {title}", "", *str(model.get("description", "")).splitlines(), "")
         yield from ("| member | meaning |", "| --- | --- |")
         for member, told in model.get("properties", {}).items():
@@ -136,9 +162,13 @@ def _of_cases(profile: Profile) -> Iterator[str]:
 
 def _words(verb: Verb) -> set[str]:
     """What a verb is found by, in small letters."""
-    sentences = re.findall(r"[\w-]+", " ".join(sentence(verb, phrase) for phrase in verb.phrases))
-    names = [verb.name, *verb.name.split("_"), *(member.name for member in verb.members)]
-    return {one.lower() for one in (*names, *sentences)}
+    written = " ".join(sentence(verb, phrase) for phrase in verb.phrases)
+    names = " ".join([verb.name, *verb.name.split("_"), *(member.name for member in verb.members)])
+    return _split(f"{names} {written}")
+
+
+def _split(text: str) -> set[str]:
+    return {one.lower() for one in re.findall(r"[\w-]+", text)}
 
 
 def files() -> Mapping[Path, str]:

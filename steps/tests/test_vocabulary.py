@@ -191,6 +191,18 @@ def test_the_command_prints_the_verbs_that_have_a_word(word: str) -> None:
     assert word in printed.output
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("tools in one turn", "Given the policy calls these tools in one turn:"),
+        ("hold", "- `hold` of `Line`: wait until"),
+    ],
+    ids=["a sentence of a function", "a member of the script"],
+)
+def test_the_command_finds_what_is_no_verb(words: str, found: str) -> None:
+    assert found in CliRunner().invoke(cli.cli, ["vocabulary", "--profile", "rollout", words]).output
+
+
 def test_the_command_prints_the_whole_vocabulary_of_a_profile() -> None:
     printed = CliRunner().invoke(cli.cli, ["vocabulary", "--profile", "trainer"])
     assert printed.output == vocabulary_page.page(TRAINER) + "\n"
