@@ -13,6 +13,7 @@ from rollout_conformance.steps.profiles.trainer import expectations as expect
 from rollout_conformance.steps.profiles.trainer import left_out
 from rollout_conformance.steps.profiles.trainer.card import TrainerCard
 from rollout_conformance.steps.profiles.trainer.fuzz_adapter import left_out as paths_left_out
+from rollout_conformance.steps.profiles.trainer.generation import Generate
 from rollout_conformance.steps.profiles.trainer.rollout_source import unmet_need
 
 AT = Location("x.yaml", 1)
@@ -22,7 +23,7 @@ def case(*steps: Any, dialect: str = "sync") -> Case:
     return Case("c", "trainer", dialect, ("TRAINER-178",), tuple(Step(step, AT) for step in steps), AT)
 
 
-PLAIN = case(do.StartRollout(), do.Generate(), do.Generate(history="truncated"), expect.GenerationStatus((200, "4xx")))
+PLAIN = case(do.StartRollout(), Generate(), Generate(history="truncated"), expect.GenerationStatus((200, "4xx")))
 
 
 @pytest.mark.parametrize("source", ["control", "open", "started"])
@@ -36,9 +37,9 @@ def test_a_plain_case_is_played_in_each_way(source: Any) -> None:
         (do.StartRollout(tools=("multiply",)),),
         (do.StartRollout(first_responses=(StartAnswer(429),)),),
         (do.StartRollout(), expect.StartRequests(2)),
-        (do.StartRollout(), do.Generate(rollout_id="rc-unknown-0x")),
-        (do.StartRollout(), do.Generate(history="prompt_changed")),
-        (do.StartRollout(), do.Generate(), do.ReportEnd()),
+        (do.StartRollout(), Generate(rollout_id="rc-unknown-0x")),
+        (do.StartRollout(), Generate(history="prompt_changed")),
+        (do.StartRollout(), Generate(), do.ReportEnd()),
     ],
 )
 def test_what_needs_a_start_request_is_left_out_where_there_is_none(steps: Any) -> None:
@@ -47,7 +48,7 @@ def test_what_needs_a_start_request_is_left_out_where_there_is_none(steps: Any) 
 
 
 def test_a_result_without_a_start_request_comes_by_callback() -> None:
-    steps = (do.StartRollout(), do.Generate(), do.ReportEnd())
+    steps = (do.StartRollout(), Generate(), do.ReportEnd())
     assert left_out.reason("open", case(*steps, dialect="callback")) is None
 
 

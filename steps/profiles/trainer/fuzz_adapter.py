@@ -15,7 +15,8 @@ from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.profiles.parts import FuzzAdapter
-from rollout_conformance.steps.profiles.trainer.actions import Generate, ReportEnd, StartRollout
+from rollout_conformance.steps.profiles.trainer.actions import ReportEnd, StartRollout
+from rollout_conformance.steps.profiles.trainer.generation import Generate
 from rollout_conformance.steps.profiles.trainer.rollout_source import source_of
 from rollout_conformance.steps.profiles.trainer.state import (
     CaseContext,

@@ -6,8 +6,9 @@ from rollout_conformance.steps.engine.cases import Action, Case, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, excerpt, key_source, result_of
 from rollout_conformance.steps.engine.trace import Exchange
-from rollout_conformance.steps.profiles.trainer.actions import Generate, GenerateMinimal, ReportEnd, StartRollout
+from rollout_conformance.steps.profiles.trainer.actions import ReportEnd, StartRollout
 from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
+from rollout_conformance.steps.profiles.trainer.generation import Generate, GenerateMinimal
 from rollout_conformance.steps.profiles.trainer.state import TrainerSession, rollout_state
 
 HERE = Location("greeting", 1)

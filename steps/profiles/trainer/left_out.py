@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.profiles.trainer import actions as do
 from rollout_conformance.steps.profiles.trainer import expectations as expect
+from rollout_conformance.steps.profiles.trainer.generation import Generate
 from rollout_conformance.steps.profiles.trainer.rollout_source import NO_CONTROL, Source
 
 NO_START = "`rollouts: open` on the card: there is no start request"
@@ -32,7 +33,7 @@ def _open(case: Case) -> Iterator[str]:
             yield NO_START
         if isinstance(what, do.StartRollout) and (what.tools not in ((), do.ALL_TOOLS) or _is_special(what)):
             yield NO_START
-        if isinstance(what, do.Generate):
+        if isinstance(what, Generate):
             if what.rollout_id:
                 yield "`rollouts: open` on the card: no rollout id is unknown"
             if what.history != "correct" and what.rollout not in begun:

@@ -3,10 +3,11 @@
 from rollout_conformance.steps.engine.verbs import Vocabulary
 from rollout_conformance.steps.profiles.trainer import actions as do
 from rollout_conformance.steps.profiles.trainer import expectations as expect
+from rollout_conformance.steps.profiles.trainer.generation import Generate
 
 VOCABULARY = Vocabulary.of(
     do.StartRollout,
-    do.Generate,
+    Generate,
     do.ReportEnd,
     do.ReadRecord,
     do.WaitForStartRequests,
