@@ -100,18 +100,18 @@ PROBES += [
     body(COUNT, max_completion_tokens=2, max_tokens=5),
     body([{"role": "developer", "content": "Be brief."}, *CAPITAL]),
     body(BOTH, tools=TOOLS, stream=True),
+    body(COUNT, tools=TOOLS, stop="4", stream=True),
+    body(CAPITAL, logit_bias={str(10**7): 1}),
 ]
+KEYS = ("Bearer wrong", "Bearer righ")
+MAY_BE_PATCHED = ("rollout_conformance.rollout_server.inference.", "rollout_conformance.rollout_server.common.")
 CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')
 
 
 @pytest.fixture
 def restored() -> Iterator[None]:
     """Whatever a mutant patches is as it was afterwards."""
-    modules = [
-        module
-        for name, module in sys.modules.items()
-        if name.startswith("rollout_conformance.rollout_server.inference.")
-    ]
+    modules = [module for name, module in sys.modules.items() if name.startswith(MAY_BE_PATCHED)]
     before = [(module, dict(vars(module))) for module in modules]
     end = Generation.end
     yield
@@ -123,7 +123,7 @@ def restored() -> Iterator[None]:
 async def answers(c: httpx.AsyncClient) -> list[str]:
     replies = [await c.get("/v1/models"), *[await c.post(PATH, json=probe) for probe in PROBES]]
     async with client(key="right") as locked:
-        replies.append(await locked.post(PATH, json=PROBES[0], headers={"authorization": "Bearer wrong"}))
+        replies += [await locked.post(PATH, json=PROBES[0], headers={"authorization": key}) for key in KEYS]
     return [reply.headers.get("content-type", "") + CHANGING.sub("", reply.text) for reply in replies]
 
 
