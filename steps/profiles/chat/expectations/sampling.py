@@ -91,7 +91,8 @@ class SameCompletionOrRejected(ResponseExpectation):
 @verb("samples_differ", example="{of: samples, greedy: greedy}")
 @dataclass(frozen=True, slots=True)
 class SamplesDiffer(ComparedResponses):
-    """Samples under several seeds are not all the same. A model that has only one answer decides nothing: its greedy one shows that."""
+    """Samples under several seeds are not all the same. A model that has only one answer decides nothing: its greedy one shows that, or the
+    chance that this answer has by its own logprobs."""
 
     greedy: ResponseName = ""
     "A response to the same request at temperature 0: where that is the same too, nothing is decided."
@@ -99,11 +100,13 @@ class SamplesDiffer(ComparedResponses):
     def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
         samples = {sample_key(one.first_choice) for one in responses}
         greedy = {sample_key(one.first_choice) for one in view.named(self.greedy)} if self.greedy else None
-        if len(samples) == 1 and samples == greedy:
+        first = responses[0].first_choice
+        likely = bool(first.logprobs) and likelihood(first, len(responses)) >= FALSE_POSITIVE_RATE
+        if len(samples) == 1 and (samples == greedy or likely):
             return None
         seeds = len({one.request["seed"] for one in responses if "seed" in one.request})
         expected = f"{len(responses)} samples {f'under {seeds} seeds' if seeds else 'without a seed'}, not all equal"
-        observed = f"all are {show(responses[0].first_choice.content)}"
+        observed = f"all are {show(first.content)}"
         return Check(len(samples) > 1, expected, observed, ignored=True)
 
 
