@@ -113,9 +113,7 @@ async def described(only: tuple[str, ...], profile: str = DEFAULT) -> list[str]:
     """A line for each mutant, and how one is served. Raises `SuiteError` for a name that is none."""
     given = mutants_of(profile)
     lines = [f"{one.requirement}  {one.name:<24} {one.what}" for one in await listed(only, profile)]
-    serve = (
-        f"{given.variable}=NAME {Path(sys.executable).name} -m uvicorn --factory {given.module}:create_app --port 9400"
-    )
+    serve = f"{given.variable}=NAME {sys.executable} -m uvicorn --factory {given.module}:create_app --port 9400"
     return [*lines, "", f"One of them as a server: {serve}"]
 
 

@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from rollout_conformance.contracts.training.wire_protobuf import CONTENT_TYPE, FLOAT32, INT32, INT64, STOP
+from rollout_conformance.contracts.training.wire_protobuf import (
+    CONTENT_TYPE,
+    EMPTY_LOGPROB,
+    FLOAT32,
+    INT32,
+    INT64,
+    STOP,
+)
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.profiles.training import protobuf
 from rollout_conformance.steps.profiles.training.wire import Call, Data, Encoded, Members, TinkerJson
@@ -16,6 +23,7 @@ FORWARD_BACKWARD = "/api/v1/forward_backward"
 LAYOUTS = {FLOAT32: "<f4", INT64: "<i8", INT32: "<i4"}
 DTYPES = {"float32": FLOAT32, "int64": INT64, "int32": INT32}
 UNKNOWN_DTYPE = 99
+MOST = 1_000_000  # datums of a result, or tokens of a prompt: a count alone must not take time or memory
 TRAINED = ("forward", "forward_backward", "measure")
 IN_PROTOBUF = (*TRAINED, "sample")
 
@@ -86,6 +94,8 @@ def trained(body: bytes) -> Members:
 
 def _outputs(record: Any) -> list[Members]:
     """One for each datum, with the tensors that the record holds of it. The offsets of a tensor are those of bytes."""
+    if not 0 <= record.num_datums <= MOST:
+        raise ValueError(f"num_datums is {record.num_datums}")
     rows = {name: _rows(tensor, record.num_datums) for name, tensor in record.fields.items()}
     return [{name: row[n] for name, row in rows.items()} for n in range(record.num_datums)]
 
@@ -99,7 +109,6 @@ def _rows(tensor: Any, count: int) -> list[Members]:
         {
             "data": _values(tensor.data[start:end], LAYOUTS.get(tensor.dtype, "<f4")),
             "dtype": dtype,
-            "shape": [-1, *tensor.trailing_shape],
         }
         for start, end in pairwise(offsets)
     ]
@@ -128,12 +137,11 @@ def _sequence(given: Any) -> Members:
 def _top(given: Any) -> list[list[list[float]] | None]:
     """Rows of token and logprob; the first token, which nothing predicts, has none."""
     ids, logprobs = _values(given.token_ids, "<i4"), _values(given.logprobs, "<f4")
+    if not 0 <= given.length <= MOST or given.k * given.length != len(ids):
+        raise ValueError(f"{len(ids)} token_ids for {given.length} rows of {given.k}")
     pairs = [[token, logprob] for token, logprob in zip(ids, logprobs, strict=True)]
     rows = [pairs[n * given.k : (n + 1) * given.k] for n in range(given.length)]
-    return [[one for one in row if one[1] > EMPTY] or None for row in rows]
-
-
-EMPTY = -90_000.0  # the logprob of a cell without a token is below
+    return [[one for one in row if one[1] != EMPTY_LOGPROB] or None for row in rows]
 
 
 def _values(data: bytes, layout: str) -> list[Any]:

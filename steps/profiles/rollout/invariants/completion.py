@@ -73,7 +73,7 @@ def _asked_id(start: Answer) -> str | None:
 
 
 def repetition(view: CaseView) -> Iterator[Evidence]:
-    """A repeated start does not run again. In the sync dialect it may, and only that it did is noted."""
+    """A repeated start does not run again. In the dialects whose starts wait for the result it may."""
     if view.dialect in ("sync", "leased"):
         return
     for rollout in view.rollouts.values():
