@@ -116,11 +116,6 @@ class ChatRequest(RequestAction):
         if self.stream:
             body["stream"] = True
         body |= {**self.body, **self._bias(session), **self._stop(session)}
-        most = body.get("max_tokens")
-        if type(most) is int and most > context.context_tokens // 2:
-            body["max_tokens"] = (
-                context.context_tokens // 2
-            )  # servers reject a limit that does not fit into the context
         return {name: value for name, value in body.items() if name not in self.without}
 
     def _bias(self, session: Session) -> dict[str, Any]:
