@@ -52,6 +52,7 @@ FREEDOMS = {
     "no_grader": Freedom(ONLY_ROUTED, numbered(30, 31, 50, 79, 95, 104, 112, 117, 132, 202), undecided=6),
     "says_ungraded": Freedom(ONLY_ROUTED, numbered(137, 147)),
     "only_strings": Freedom((*BOTH, "routed"), numbered(71, 93), undecided=3),
+    "answers_unrun": Freedom(BOTH, numbered(80, 109, 110, 114, 115, 116)),
     "acknowledged_by_status": Freedom(("callback", "routed"), numbered(137)),
     "grades_all_the_same": Freedom(ONLY_ROUTED, numbered(137, 139, 145, 147)),
     "watches_for_drift": Freedom(("sync",), numbered(54, 55, 58), undecided=2),

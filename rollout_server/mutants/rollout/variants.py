@@ -148,6 +148,15 @@ def _watches_for_drift() -> None:
     around(generation, "check", checked)()
 
 
+async def _answers_unrun(original: Any, rollout: Any, app_state: Any) -> str:
+    """The calls of a turn that used up the tokens, or was truncated, are not run, and are answered with an error."""
+    reason = str(await original(rollout, app_state))
+    calls = rollout.history[-1].get("tool_calls") or ()
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "Error: not run"} for call in calls]
+    rollout.history = agent.with_results(rollout.history, results)
+    return reason
+
+
 def _without_key(headers: Any) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name != "authorization"}
 
@@ -170,6 +179,7 @@ VARIANTS = {
     "no_grader": after(routes, "grade", _without_sample),
     "says_ungraded": around(delivery, "deliver", _says_ungraded),
     "only_strings": around(agent, "run_tools", _only_strings),
+    "answers_unrun": around(agent, "run", _answers_unrun),
     "acknowledged_by_status": around(http_client, "read_body", _by_status),
     "grades_all_the_same": around(delivery, "deliver", _grades_all_the_same),
     "watches_for_drift": _watches_for_drift,

@@ -59,6 +59,7 @@ VOCABULARY = Vocabulary.of(
     tool_results.ToolErrorPrefix,
     tool_results.NoInternals,
     tool_results.TruncatedCallNotRun,
+    tool_results.NoCallRun,
     tool_results.OnlyListedToolsRun,
     messages.GenerationRequestMembers,
     messages.RetriesIdentifyTurn,

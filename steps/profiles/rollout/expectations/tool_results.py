@@ -12,8 +12,7 @@ from rollout_conformance.steps.engine.lenient_json import JSON, mapping, text
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.rollout.expectations.base import Check, RolloutExpectation
-from rollout_conformance.steps.profiles.rollout.invariants.termination import looks_like_error
-from rollout_conformance.steps.profiles.rollout.invariants.tools import following, gives
+from rollout_conformance.steps.profiles.rollout.invariants.tools import following, gives, looks_like_error
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 ERROR, HUGE = "error", "huge"
@@ -144,6 +143,17 @@ class TruncatedCallNotRun(RolloutExpectation):
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
         run = [content for content in tool_contents(rollout) if not looks_like_error(content)]
         yield Check(not run, "no result of a truncated tool call", f"content: {show(run[:1])}")
+
+
+@verb("no_call_run", short="rollout", example="left")
+@phrase("no tool call is run")
+@dataclass(frozen=True, slots=True)
+class NoCallRun(RolloutExpectation):
+    """The tool calls have no result: they have no tool messages, or such as report an error."""
+
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+        run = [content for content in tool_contents(rollout) if not looks_like_error(content)]
+        yield Check(not run, "no result of a tool call", f"content: {show(run[:1])}")
 
 
 @verb("only_listed_tools_run", short="rollout", example="left")

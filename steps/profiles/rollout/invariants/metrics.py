@@ -9,6 +9,7 @@ from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.engine.trace import Exchange
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, number, satisfied, should, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
+from rollout_conformance.steps.profiles.rollout.invariants.limits import need_not_run
 from rollout_conformance.steps.profiles.rollout.invariants.tools import following, result_of
 from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
@@ -67,11 +68,12 @@ def _calls(view: CaseView, rollout: Rollout, seen: JsonObject, n: int) -> Iterat
         if calls and inserted is None:
             return  # whether the last tools ran shows only in the transcript
         executed += len(calls)
-        known += sum(result_of(view, call) is not None for call in calls)
+        if not need_not_run(rollout, turn):
+            known += sum(result_of(view, call) is not None for call in calls)
     value = number(seen.get("num_tool_calls"))
     if not executed or seen.get("num_tool_calls") is None:
         return
-    # A call that never reached a tool, as one of an unknown name, may be counted or not.
+    # A call that never reached a tool, as one of an unknown name or of a last turn that was broken off, may be counted or not.
     if value is not None and known <= value <= executed:
         yield satisfied("109")
     else:

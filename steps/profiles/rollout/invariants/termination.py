@@ -1,8 +1,6 @@
 """How a rollout ends: status, finish reason, the transcript, and what an error may say."""
 
-from collections.abc import Iterable, Iterator
-from itertools import accumulate
-from typing import TypeGuard
+from collections.abc import Iterator
 
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence
@@ -16,12 +14,15 @@ from rollout_conformance.steps.profiles.rollout.invariants.common import (
     show,
 )
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
-from rollout_conformance.steps.profiles.rollout.invariants.tools import is_bare_number
+from rollout_conformance.steps.profiles.rollout.invariants.limits import (
+    NATURAL_ENDS,
+    all_tokens,
+    sampled,
+    token_limit,
+    turn_limit,
+)
 from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
 from rollout_conformance.steps.profiles.rollout.view import COMPLETE, Answer, CaseView, Chat, Post, Rollout
-
-NATURAL_ENDS = ("stop", "tool_calls", "function_call")
-DEFAULT_TURNS, DEFAULT_TOKENS = 10, 8192
 
 
 def ending(view: CaseView) -> Iterator[Evidence]:
@@ -67,17 +68,10 @@ def _error_texts(rollout: Rollout) -> Iterator[tuple[str, int]]:
             yield message, result.n
 
 
-def limit(rollout: Rollout, name: str, default: int) -> int:
-    value = rollout.given.body.get(name, default)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)  # 1.0 is an integer to JSON Schema
-    return value if isinstance(value, int) and not isinstance(value, bool) else default
-
-
 def _limits(rollout: Rollout) -> Iterator[Evidence]:
     if not rollout.chats or restarted(rollout):
         return
-    turns = limit(rollout, "max_turns", DEFAULT_TURNS)
+    turns = turn_limit(rollout)
     # A call after one without a generation is a retry of the same turn.
     asked = len(rollout.generated) + (0 if rollout.chats[-1].delivered else 1)
     if asked > turns:
@@ -88,13 +82,8 @@ def _limits(rollout: Rollout) -> Iterator[Evidence]:
     yield from _asks_on(rollout)
 
 
-def sampled(turns: Iterable[Chat]) -> Iterator[int]:
-    """Of each turn how many tokens were sampled in it and in all before it."""
-    return accumulate(len(turn.issued.token_ids) if turn.issued else 0 for turn in turns)
-
-
 def _budget(rollout: Rollout) -> Iterator[Evidence]:
-    budget = limit(rollout, "max_tokens_total", DEFAULT_TOKENS)
+    budget = token_limit(rollout)
     until = dict(zip((turn.n for turn in rollout.generated), sampled(rollout.generated), strict=True))
     for before, chat in rollout.turns():
         if (spent := until[before.n]) >= budget:
@@ -144,8 +133,8 @@ def _was_retried(rollout: Rollout, last: Chat) -> bool:
 def _due(rollout: Rollout, last: Chat) -> Iterator[tuple[str, tuple[str, ...]]]:
     """(requirement, finish reasons that keep it) for an end after `last`, the most binding first."""
     assert last.issued is not None
-    spent = max(sampled(rollout.generated)) >= limit(rollout, "max_tokens_total", DEFAULT_TOKENS)
-    used_up = len(rollout.generated) >= limit(rollout, "max_turns", DEFAULT_TURNS)
+    spent = max(sampled(rollout.generated)) >= token_limit(rollout)
+    used_up = len(rollout.generated) >= turn_limit(rollout)
     if last.issued.finish_reason not in NATURAL_ENDS:
         return
     if not last.issued.calls:
@@ -154,17 +143,13 @@ def _due(rollout: Rollout, last: Chat) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield "114", ("max_tokens", "max_turns") if used_up else ("max_tokens",)
     elif used_up:
         yield "113", ("max_turns",)
-    elif _all_tokens(last) >= limit(rollout, "max_tokens_total", DEFAULT_TOKENS):
+    elif all_tokens(last) >= token_limit(rollout):
         yield "114", ("max_tokens",)  # counting the prompt as well: the other reading of the limit
     elif rollout.is_completed():
         parallel = any(turn.issued is not None and len(turn.issued.calls) > 1 for turn in rollout.generated)
         early = {"max_tokens": "114", "max_turns": "243" if parallel else "113"}
         reason = rollout.result.fields.get("finish_reason") if rollout.result else None
         yield early.get(str(reason), "113"), ("(none yet)",)
-
-
-def _all_tokens(last: Chat) -> int:
-    return len(last.issued.prompt_ids) + len(last.issued.token_ids) if last.issued else 0
 
 
 def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
@@ -289,8 +274,3 @@ def _transport(rollout: Rollout) -> Iterator[Evidence]:
     for start in rollout.starts:
         if start.status is not None and start.status != 429:
             yield broken("125", "HTTP 200 with status ERROR", f"HTTP {start.status}", start.n)
-
-
-def looks_like_error(content: object) -> TypeGuard[str]:
-    """Whether a tool message can be an error: text, not empty, and not a bare number."""
-    return isinstance(content, str) and content.strip() != "" and not is_bare_number(content)

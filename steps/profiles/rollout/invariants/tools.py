@@ -12,6 +12,7 @@ from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.profiles.rollout.card import Tool
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
+from rollout_conformance.steps.profiles.rollout.invariants.limits import need_not_run
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Rollout
 
 BARE = re.compile(r"[-+]?(\d+(\.\d*)?([eE][-+]?\d+)?|nan|inf(inity)?)")
@@ -25,7 +26,7 @@ def tools(view: CaseView) -> Iterator[Evidence]:
         for turn in rollout.generated:
             inserted = following(rollout, turn)
             if inserted is not None and turn.issued and turn.issued.calls:
-                yield from _answers(view, turn.issued.calls, inserted, turn.n)
+                yield from _answers(view, turn.issued.calls, inserted, turn.n, need_not_run(rollout, turn))
 
 
 def named(calls: Sequence[object]) -> bool:
@@ -44,7 +45,8 @@ def following(rollout: Rollout, turn: Chat) -> list[JSON] | None:
     return None
 
 
-def _answers(view: CaseView, calls: list[JSON], inserted: list[JSON], n: int) -> Iterator[Evidence]:
+def _answers(view: CaseView, calls: list[JSON], inserted: list[JSON], n: int, unrun: bool) -> Iterator[Evidence]:
+    """`unrun`: the calls may have been answered with an error in place of being run."""
     roles = [mapping(message).get("role") for message in inserted]
     if roles != ["tool"] * len(calls):
         expected = f"{len(calls)} tool message(s) after the {len(calls)} call(s)"
@@ -55,7 +57,7 @@ def _answers(view: CaseView, calls: list[JSON], inserted: list[JSON], n: int) ->
     yield satisfied("093")
     messages = mappings(inserted)
     yield from _ids(view, calls, messages, n)
-    yield from _contents(view, calls, messages, n)
+    yield from _contents(view, calls, messages, n, unrun)
 
 
 def _ids(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: int) -> Iterator[Evidence]:
@@ -85,7 +87,7 @@ def _in_order(view: CaseView, calls: list[JSON], inserted: list[JsonObject]) -> 
     )
 
 
-def _contents(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: int) -> Iterator[Evidence]:
+def _contents(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: int, unrun: bool) -> Iterator[Evidence]:
     ids = [mapping(call).get("id") for call in calls]
     ids_in_order = not named(calls) or ids == [message.get("tool_call_id") for message in inserted]
     results = [result_of(view, call) for call in calls]
@@ -97,7 +99,7 @@ def _contents(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: 
             yield broken("096", "content of a tool message is a string", f"content: {show(content)}", n)
             continue
         yield satisfied("096")
-        if want is None or not ids_in_order:
+        if want is None or not ids_in_order or (unrun and looks_like_error(content)):
             continue
         if gives(content, want):
             yield satisfied("104")
@@ -173,3 +175,8 @@ def is_bare_number(content: object) -> bool:
     if isinstance(content, int | float):
         return True
     return isinstance(content, str) and BARE.fullmatch(content.strip().lower()) is not None
+
+
+def looks_like_error(content: object) -> TypeGuard[str]:
+    """Whether a tool message can be an error: text, not empty, and not a bare number."""
+    return isinstance(content, str) and content.strip() != "" and not is_bare_number(content)
