@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -53,6 +54,58 @@ def _no_text_beside_calls(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
         if message.get("tool_calls"):
             message["content"] = None
     return body
+
+
+def _each_assistant_text(change: Any) -> Any:
+    """Change the texts of the assistant messages in the history."""
+
+    def changed(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+        for message in body["messages"]:
+            if message.get("role") == "assistant" and isinstance(message.get("content"), str):
+                message["content"] = change(message["content"])
+        return body
+
+    return change_request(changed)
+
+
+def _each_call(change: Any) -> Any:
+    def changed(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+        for message in body["messages"]:
+            for call in message.get("tool_calls") or []:
+                change(call)
+        return body
+
+    return change_request(changed)
+
+
+def _only_known_members(call: dict[str, Any]) -> None:
+    """What a model with the members of the API drops."""
+    for name in set(call) - {"id", "type", "function"}:
+        del call[name]
+    for name in set(call.get("function", {})) - {"name", "arguments"}:
+        del call["function"][name]
+
+
+def _escaped(call: dict[str, Any]) -> None:
+    text = call.get("function", {}).get("arguments")
+    if isinstance(text, str) and not text.isascii():
+        call["function"]["arguments"] = json.dumps(json.loads(text))
+
+
+def _short_id(call: dict[str, Any]) -> None:
+    call["id"] = str(call["id"])[:40]
+
+
+def _one_prompt(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+    """Messages of the user that follow each other become one."""
+    merged: list[dict[str, Any]] = []
+    for message in body["messages"]:
+        texts = [one.get("content") for one in (*merged[-1:], message) if one.get("role") == "user"]
+        if len(texts) == 2 and all(isinstance(text, str) for text in texts):
+            merged[-1] = {**merged[-1], "content": "\n".join(map(str, texts))}
+        else:
+            merged.append(message)
+    return {**body, "messages": merged}
 
 
 def _greeting(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
@@ -178,6 +231,54 @@ MUTANTS = (
         also=("117",),
         what="reasoning is dropped from the history",
         patch=change_request(_no_reasoning),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "line_ends_changed",
+        breaks="049",
+        also=("117",),
+        what="carriage returns in the text of a generation become newlines",
+        patch=_each_assistant_text(lambda text: text.replace("\r\n", "\n").replace("\r", "\n")),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "think_marks_cut",
+        breaks="049",
+        also=("117",),
+        what="what stands between the marks <think> and </think> is cut out of the text of a generation",
+        patch=_each_assistant_text(lambda text: re.sub(r"<think>.*?</think>\s*", "", text, flags=re.DOTALL)),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "call_members_lost",
+        breaks="049",
+        also=("117",),
+        what="unknown members of tool calls are dropped from the history",
+        patch=_each_call(_only_known_members),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "arguments_escaped",
+        breaks="049",
+        also=("117",),
+        what="arguments that are not ASCII are serialized again with escapes",
+        patch=_each_call(_escaped),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "call_ids_cut",
+        breaks="049",
+        also=("117", "094"),
+        what="tool call ids are cut to 40 characters",
+        patch=_each_call(_short_id),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "user_messages_merged",
+        breaks="050",
+        also=("048", "117", "118"),
+        what="messages of the user that follow each other are merged",
+        patch=change_request(_one_prompt),
         dialects=CALLBACK,
     ),
     Mutant(
