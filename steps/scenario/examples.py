@@ -1,5 +1,6 @@
 """The rows of a case in YAML: `<column>` stands for the value of a column, as in an outline of Gherkin."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -43,9 +44,10 @@ def outline_suffix(title: str, row: Mapping[str, str]) -> str:
 
 
 def _suffix(row: Mapping[str, Any], titled: set[str]) -> str:
-    """The values of a row that its title does not have."""
+    """The values of a row that its title does not have; none where the title names the row and they are long."""
     rest = {column: value for column, value in row.items() if column not in titled}
-    return f"[{_name(rest)}]" if rest else ""
+    named = len(rest) < len(row) and not any(map(_is_plain, rest.values()))
+    return f"[{_name(rest)}]" if rest and not named else ""
 
 
 def _filled(source: Source, path: Path_, value: object, row: Mapping[str, object]) -> object:
@@ -66,8 +68,18 @@ def _filled(source: Source, path: Path_, value: object, row: Mapping[str, object
 
 def _name(row: Mapping[str, Any]) -> str:
     """The values of a row, without the objects and the long texts in it where another column names the row."""
-    plain = [value for value in row.values() if not _holds_objects(value) and len(str(value)) <= LONGEST]
-    return "-".join(str(value) for value in plain or row.values())
+    plain = [value for value in row.values() if _is_plain(value)]
+    return "-".join(map(_shown, plain or row.values()))
+
+
+def _is_plain(value: object) -> bool:
+    return not _holds_objects(value) and len(str(value)) <= LONGEST
+
+
+def _shown(value: object) -> str:
+    """A name is one line that can be typed again: what cannot be seen is written with escapes."""
+    text = str(value)
+    return text if text.isprintable() else json.dumps(text)[1:-1]
 
 
 def _holds_objects(value: object) -> bool:

@@ -39,6 +39,19 @@ def test_a_streamed_message_has_its_content_either_way(content: str | None) -> N
     assert whole.as_received({"content": content}) == issued.message
 
 
+def test_a_streamed_call_has_its_index_and_its_empty_arguments_either_way() -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "add"}}
+    issued = SimpleNamespace(message={"role": "assistant", "content": "x", "tool_calls": [call]})
+    streamed = Chat(cast(Any, None), {"stream": True}, cast(Any, issued), True)
+    whole = Chat(cast(Any, None), {}, cast(Any, issued), True)
+    for seen in (call, {"id": "c", "function": {"name": "add", "arguments": ""}}):
+        message = {"role": "assistant", "content": "x", "tool_calls": [seen]}
+        assert streamed.as_received(message) == message
+        assert whole.as_received(message) == issued.message
+    other = {"id": "c", "function": {"name": "add", "arguments": "{}"}}
+    assert streamed.as_received({"tool_calls": [other]})["tool_calls"] == [{"id": "c", "function": {"name": "add"}}]
+
+
 def test_a_failed_result_shows_no_conversation() -> None:
     sample = {"messages": [{"role": "user"}], "reward": 1.0, "extra_fields": {"finish_reason": "stop"}}
     success = leased_result_of({"rollout_id": "a", "status": "success", "sample": sample})

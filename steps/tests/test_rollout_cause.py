@@ -13,7 +13,7 @@ from rollout_conformance.steps.peers.script import Fault, Reply, Script
 from rollout_conformance.steps.profiles.rollout.actions.requests import StopServer
 from rollout_conformance.steps.profiles.rollout.cause import cause
 from rollout_conformance.steps.profiles.rollout.expectations.start_responses import RejectedOrRun, StartRejected
-from rollout_conformance.steps.profiles.rollout.expectations.termination import Completed, Ended, Failed
+from rollout_conformance.steps.profiles.rollout.expectations.termination import CallbackStatus, Completed, Ended, Failed
 from rollout_conformance.steps.profiles.rollout.profile import PROFILE
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH, StartOverrides
 from rollout_conformance.steps.profiles.rollout.view import CaseView
@@ -101,6 +101,15 @@ def test_a_target_that_is_full_is_accused_of_nothing(status: int, crowded: int, 
     one = found(replace(answered(status), crowded=crowded), Completed())
     assert one is not None
     assert (one.finding, one.again, one.since) == (None, again, 0)
+    assert str(status) in one.reason
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_target_that_is_full_is_accused_of_nothing_that_the_case_requires_of_another_start(status: int) -> None:
+    """A case fills the slots and requires that a further rollout, with a short time, ends in the queue: a server may have none."""
+    one = found(with_wish(answered(status), body={"agent_timeout_sec": 0.5}), CallbackStatus(("failure",)))
+    assert one is not None
+    assert one.finding is None
     assert str(status) in one.reason
 
 

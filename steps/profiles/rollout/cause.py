@@ -61,7 +61,7 @@ def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[
     ):
         yield _no_result(rollout)
     elif not rollout.chats and rollout.starts and not rollout.accepted:
-        if "rejected" not in admitted and (demanded or rollout.given.overrides == StartOverrides()):
+        if "rejected" not in admitted and (demanded or _ordinary(rollout) or rollout.starts[-1].status in FULL):
             yield _not_begun(accused, view, rollout)
     elif rollout.result is not None and isinstance(rollout.result.body, NotJson):
         yield _unreadable(rollout, rollout.result.body)
@@ -84,6 +84,10 @@ def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[
         yield _failed(accused, rollout)
     elif view.wait_timeouts and rollout.result is None and rollout.starts and not _held(rollout):
         yield _silent(accused, view, rollout)
+
+
+def _ordinary(rollout: Rollout) -> bool:
+    return rollout.given.overrides == StartOverrides()
 
 
 def _changed_retry(rollout: Rollout) -> Cause | None:

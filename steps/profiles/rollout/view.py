@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject
-from rollout_conformance.steps.engine.trace import Event, Exchange, Trace
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject, mapping
+from rollout_conformance.steps.engine.trace import Event, Exchange, Trace, parse
 from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.tokens import Tokens
@@ -40,18 +40,47 @@ class Chat:
         messages = self.fields.get("messages")
         return messages if isinstance(messages, list) else []
 
+    @property
+    def has_message(self) -> bool:
+        """Whether the response has a message: what a script takes out of it, no server can keep."""
+        if self.issued is None or not self.issued.tampered or self.exchange.response is None:
+            return True
+        if self.fields.get("stream") is True:
+            return b'"delta"' in self.exchange.response.body
+        choices = mapping(parse(self.exchange.response.body)).get("choices")
+        return isinstance(choices, list) and bool(choices) and isinstance(mapping(choices[0]).get("message"), dict)
+
     def as_received(self, seen: object) -> JsonObject:
         """The generated message as the server received it: a stream shows no empty list of calls, and does not distinguish an empty content
-        from an absent one, which the message `seen` may then have either way."""
+        or empty arguments from absent ones, which the message `seen` may then have either way."""
         message = dict(self.issued.message) if self.issued is not None else {}
         if self.fields.get("stream") is not True:
             return message
+        if isinstance(calls := message.get("tool_calls"), list) and isinstance(seen, dict):
+            message["tool_calls"] = [*map(_as_streamed, calls, _as_long(seen.get("tool_calls"), calls))]
         if not message.get("tool_calls"):  # what has no calls has no chunk with calls
             message.pop("tool_calls", None)
         if message.get("content") not in (None, ""):
             return message
         content = seen.get("content") if isinstance(seen, dict) else None
         return {**message, "content": content} if content in (None, "") else message
+
+
+def _as_long(seen: object, calls: Sequence[object]) -> list[object]:
+    return [*seen, *calls][: len(calls)] if isinstance(seen, list) else list(calls)
+
+
+def _as_streamed(call: object, seen: object) -> object:
+    """A call without the index that each chunk has, and with empty or absent arguments as the message `seen` has them."""
+    if not isinstance(call, Mapping):
+        return call
+    kept = {name: value for name, value in call.items() if name != "index" or "index" in mapping(seen)}
+    function, found = mapping(call.get("function")), mapping(mapping(seen).get("function"))
+    if function.get("arguments") not in (None, "") or found.get("arguments") not in (None, ""):
+        return kept
+    rest = {name: value for name, value in function.items() if name != "arguments"}
+    given = {"arguments": found["arguments"]} if "arguments" in found else {}
+    return {**kept, "function": {**rest, **given}}
 
 
 def number(call: Chat) -> int:

@@ -35,7 +35,7 @@ def _turn(before: Chat, chat: Chat, shortened: str) -> Iterator[Evidence]:
         return
     yield satisfied(shortened)
     yield same("048", before.messages, chat.messages[:known], "messages of the call before", before.n, chat.n)
-    if before.issued is not None:
+    if before.issued is not None and before.has_message:
         yield _answer(before.as_received(chat.messages[known]), chat.messages[known], known, before.n, chat.n)
 
 

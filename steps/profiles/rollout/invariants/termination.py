@@ -8,6 +8,7 @@ from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject
 from rollout_conformance.steps.profiles.rollout.invariants.common import (
     as_issued,
     broken,
+    first,
     number,
     same,
     satisfied,
@@ -155,7 +156,7 @@ def _due(rollout: Rollout, last: Chat) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     final = result.fields.get("final_messages")
     last = rollout.generated[-1] if rollout.generated else None
-    if last is None or last.issued is None or last is not rollout.chats[-1]:
+    if last is None or last.issued is None or last is not rollout.chats[-1] or not last.has_message:
         return
     if not isinstance(final, list):
         yield broken("117", "final_messages: the whole conversation", f"final_messages: {show(final)}", result.n)
@@ -171,7 +172,9 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         return  # the reply itself had that role (ROLLOUT-077)
     if role != "assistant":
         observed = f"final_messages has {len(final)} messages, the last one {show(final[-1] if final else None)}"
-        yield broken("115", f"final_messages[{known}] is the last assistant message", observed, last.n, result.n)
+        moved = any(first(last.as_received(one), as_issued(last.as_received(one), one)) is None for one in final)
+        expected = f"final_messages[{known}] is the last assistant message"
+        yield broken("117" if moved else "115", expected, observed, last.n, result.n)
         return
     yield satisfied("115")
     yield same(
