@@ -172,7 +172,7 @@ MUTANTS = (
     Mutant(
         "routed_wants_id",
         breaks="208",
-        also=("209",),
+        also=("209", "218"),
         what="a start without an id is rejected",
         patch=incoming(_wants_an_id),
         dialects=ROUTED,
