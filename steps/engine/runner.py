@@ -176,7 +176,7 @@ class Runner(Generic[S, V]):
             return await self._once(case, apart=True)
 
     async def _once(self, case: Case, apart: bool = False) -> Outcome:
-        since = time.monotonic()
+        since, late_s = time.monotonic(), 0.0
         trace = Trace(on_close=partial(self.on_exchange, case) if self.on_exchange else None)
         if self.standstill.reason is not None:
             return Outcome(case, self._not_played(), trace, 0.0, self.rerun(case))
@@ -191,7 +191,7 @@ class Runner(Generic[S, V]):
                 waited = self.standstill.watched(self._patience(case, True))
                 async with limit(most_s, self.lateness.since), waited:
                     session = await self._acted(case, target, trace, apart, not well)
-            judgement = await self._settled(case, session)
+            judgement, late_s = await self._settled(case, session, since)
         except TimeoutError:
             told = self.standstill.reason or f"the case did not end within {most_s:g} s"
             judgement = Judgement(Verdict.ERROR, {}, (), told)
@@ -200,7 +200,6 @@ class Runner(Generic[S, V]):
         except Exception as error:  # of the suite or of a profile, and of this case alone
             judgement = Judgement(Verdict.ERROR, {}, (), _fault(error))
         trace.trim()
-        late_s = self.lateness.worst(since)
         alone = apart or case.alone or EXCLUSIVE in case.tags
         return Outcome(case, judgement, trace, time.monotonic() - since, self.rerun(case), late_s, alone)
 
@@ -272,11 +271,14 @@ class Runner(Generic[S, V]):
             await session.settle()  # while its instance is still there to be listened to
         return session
 
-    async def _settled(self, case: Case, session: Session[S]) -> Judgement:
+    async def _settled(self, case: Case, session: Session[S], since: float) -> tuple[Judgement, float]:
+        """The judgement, and by how many seconds the suite was late at most since then. The time that the judge itself takes is not among
+        them: what it judges was measured before."""
         try:
             await session.settle()
+            late_s = self.lateness.worst(since)
             with time_limit(JUDGING_S, f'the judge of "{case.name}" is still computing'):
-                return self.judgement(case, session)
+                return self.judgement(case, session), late_s
         finally:
             await session.close()
 

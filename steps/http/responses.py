@@ -111,11 +111,21 @@ class Responses(Generic[R]):
         Those to one request that is sent several times are in the order in which it was sent."""
         return [response for word in words for response in self._of(word)]
 
+    def means(self, words: Iterable[str], response: R) -> bool:
+        """Whether these words mean this response, among others. A case may have hundreds: none but this one is looked at."""
+        return any(word == response.name or base_of(response.name) in self._bases(word) for word in words)
+
+    def _bases(self, word: str) -> list[str]:
+        """The names of requests that a word means, which is not the name of a response."""
+        if word in self.by_name:
+            return []
+        known = {base_of(name) for name in self.by_name} if word == LAST else set()
+        return meant(word, [one for one in self.order if one in known] if word == LAST else self.order)
+
     def _of(self, word: str) -> list[R]:
         if word in self.by_name:
             return [self.by_name[word]]
-        known = {base_of(name) for name in self.by_name}
-        bases = meant(word, [one for one in self.order if one in known] if word == LAST else self.order)
+        bases = self._bases(word)
         kept = [one for base in bases for one in self.by_name.values() if base_of(one.name) == base]
         return sorted(kept, key=lambda one: (bases.index(base_of(one.name)), one.n))
 

@@ -54,7 +54,9 @@ def case(*names: str) -> "Responses[KeptResponse]":
     ],
 )
 def test_a_word_means_responses_in_the_order_of_their_requests(word: str, meant: list[str]) -> None:
-    assert [one.name for one in case("", "b#1", "b#2", "").named(word)] == meant
+    found = case("", "b#1", "b#2", "")
+    assert [one.name for one in found.named(word)] == meant
+    assert {one.name for one in found if found.means([word], one)} == set(meant)
 
 
 def test_a_request_that_is_still_under_way_is_not_the_last_response() -> None:

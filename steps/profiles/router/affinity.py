@@ -13,10 +13,12 @@ from rollout_conformance.steps.profiles.router.context import RouterSession
 
 LONG = "All that is written here is of one kind, and the same for everybody who reads it. "  # 82 characters
 PATIENCE = 2  # times that of the case: a backend that failed may not be used for a while
+PAUSE_S = 0.1  # between two requests that wait for a backend
 
 
 @verb("conversations", short="times", example=("40", "{turns: 12}", "{times: 12, common_prefix: 16000}"))
 @phrase("the client has {times:int} conversation(s) of {turns:int} turn(s)")
+@phrase("the client has {times:int} conversation(s)", turns=1)
 @dataclass(frozen=True, slots=True)
 class Conversations(NamedRequest):
     """Have several conversations, one after the other. Each turn sends the history of its conversation with another question."""
@@ -54,22 +56,19 @@ class Conversations(NamedRequest):
 @phrase("requests are sent until backend {backend} receives one")
 @dataclass(frozen=True, slots=True)
 class RequestUntilBackend(NamedRequest):
-    """Send requests one after the other until this backend has received one, or twice the patience of the case is over."""
+    """Send requests one after the other until this backend has received one of them, or twice the patience of the case is over."""
 
     backend: BackendName
     "The backend that has to receive a request."
 
     async def perform(self, session: RouterSession) -> None:
         name, sent, script = responses_of(session).reserve(self.name), 0, script_of(session)
-
-        def reached() -> bool:
-            return self.backend in {backend for backend, _ in script.received}
+        before = len(script.received)  # a request of an earlier step does not show that the backend is used now
 
         async def attempt() -> bool:
             nonlocal sent
-            if not reached():
-                sent += 1
-                await ChatRequest(name=f"{name}{COPY}{sent}", user="Hello!").perform(session)
-            return reached()
+            sent += 1
+            await ChatRequest(name=f"{name}{COPY}{sent}", user="Hello!").perform(session)
+            return self.backend in {backend for backend, _ in script.received[before:]}
 
-        await repeat_until(session, attempt, for_s=PATIENCE * session.patience_s)
+        await repeat_until(session, attempt, for_s=PATIENCE * session.patience_s, every_s=PAUSE_S)

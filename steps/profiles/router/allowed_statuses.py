@@ -29,7 +29,7 @@ def allowed(case: Case, view: CaseView, response: ChatResponse) -> frozenset[int
 def _about(case: Case, view: CaseView, response: ChatResponse) -> Iterator[object]:
     for step in case.expectations:
         of = getattr(step.what, "of", ())
-        if any(one is response for one in view.named(*((of,) if isinstance(of, str) else of))):
+        if view.responses.means((of,) if isinstance(of, str) else of, response):
             yield step.what
 
 

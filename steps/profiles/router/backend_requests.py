@@ -37,6 +37,7 @@ def found_or(requirement: str, ok: bool, expected: str, observed: str) -> Eviden
 @phrase("the backends receive {least:int} to {most:int} requests, plus {per_s:number} for each second")
 @phrase("both backends receive requests, {exactly:int} in all", backends=2)
 @phrase("backend {backend} receives a request", least=1)
+@phrase("backend {backend} receives {least:int} or more requests")
 @dataclass(frozen=True, slots=True)
 class BackendRequests:
     """So many requests reach the backends."""

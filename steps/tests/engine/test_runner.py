@@ -5,6 +5,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -284,3 +285,25 @@ def test_an_instance_that_does_not_recover_is_replaced(first: int, instances: in
     virtual_time.run(main())
     assert seen[0][1] is unwell
     assert seen[-1] == (f"http://127.0.0.1:{instances}", first > instances)
+
+
+def test_the_time_of_the_judge_is_no_lateness_of_the_case() -> None:
+    """A breach in a case of many responses, whose judgement takes long, is a breach: it was measured before."""
+    plays: list[str] = []
+
+    async def act(session: Session) -> None:
+        plays.append("")
+        session.touch()
+
+    async def main() -> Outcome:
+        async with Runner(OPTIONS, Profile(), Peers(), lambda one: "") as runner:
+
+            class SlowJudge(Expect):
+                def judge(self, view: Any, requirement: str) -> Iterable[Evidence]:
+                    runner.lateness.note(monotonic() - 9, monotonic())
+                    return (Finding("R-1", "one", "none"),)
+
+            return await runner.play(case("many responses", Do(act), expect=SlowJudge()))
+
+    outcome = virtual_time.run(main())
+    assert (outcome.judgement.verdict, outcome.late_s < 1, len(plays)) == (Verdict.FAIL, True, 1)
