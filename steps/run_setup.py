@@ -203,7 +203,7 @@ def _engine_options(run_options: RunOptions) -> EngineOptions | None:
 def _campaign(run_options: RunOptions, profile: Profile, setting: Setting, peers: Peers) -> Runner:
     live = setting.engine is not None
     options = Options(
-        setting.target,
+        peers.resolved(setting.target),
         peers.resolve_placeholders(setting.card),
         run_options.level,
         run_options.strict,

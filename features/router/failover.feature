@@ -13,7 +13,13 @@ Feature: Backends that fail
       | status |
       | 500    |
       | 504    |
-      | 529    |
+
+  @ROUTER-072
+  Scenario: A stream fails over after a status that no specification has
+    Given the backends return 529, then return "Done."
+    When the client sends "Hello!" as a stream
+    Then the text of the response is exactly "Done."
+    And the backends receive 2 to 3 requests
 
   @ROUTER-004
   Scenario Outline: A <status> of a backend is forwarded without failover

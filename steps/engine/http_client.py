@@ -35,6 +35,7 @@ PACKED = ("gzip", "x-gzip", "deflate")
 UNPACKED_AT_ONCE = 256 * 1024  # bytes; a packed body may be a thousand times as large unpacked
 ENCODING = "content_encoding"  # the extension of a response that keeps the header of a body that was unpacked
 BODILESS = (204, 304)
+BROKEN_OFF = "the body breaks off or is malformed"  # the fault of a response whose connection ends before its body
 
 
 class TooLarge(httpx.RemoteProtocolError):
@@ -99,7 +100,7 @@ def transport_fault(error: BaseException) -> str:
     if isinstance(seen, aiohttp.ClientResponseError):
         return f"does not speak HTTP: {_short(seen.message)}"
     if isinstance(seen, aiohttp.ClientPayloadError):
-        return f"the body breaks off or is malformed: {_short(seen)}"
+        return f"{BROKEN_OFF}: {_short(seen)}"
     if isinstance(seen, zlib.error):
         return f"the body is not packed as its Content-Encoding says: {_short(seen)}"
     return _short(seen) or type(seen).__name__

@@ -24,13 +24,14 @@ STARTS_AT_ONCE = 2
 class Instances:
     """Instances are started when they are first asked for, and ended by `aclose`. `jobs` is how many cases may be in flight, `disturbs` tells
     which cases leave a target otherwise than they found it, `recovered` whether the target at an address became again what it was, within
-    so many seconds."""
+    so many seconds, `served` waits until one of a variant that was just started serves."""
 
     spec: str
     card: Card
     jobs: int
     disturbs: Callable[[Case], bool]
     recovered: Callable[[str, float], Awaitable[bool]]
+    served: Callable[[str, str], Awaitable[None]]
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     launching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_AT_ONCE))
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)  # by variant
@@ -80,6 +81,8 @@ class Instances:
         async with self.launching:
             began = time.monotonic()
             target = await stack.enter_async_context(targets.running(self.spec, env, self.card.start_s))
+            if target.process is not None:
+                await self.served(target.base_url, variant)
         self.start_s = self.start_s or time.monotonic() - began
         return target
 

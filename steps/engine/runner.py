@@ -62,6 +62,7 @@ class PlayedPeers(Protocol):
     def context(self, case: Case) -> object: ...
     def lacks(self, case: Case) -> str | None: ...
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool: ...
+    async def served(self, client: httpx.AsyncClient, base_url: str, variant: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,9 @@ class Runner(Generic[S, V]):
     def __post_init__(self) -> None:
         self.standstill = Standstill(self.last_activity, lambda since: self.lateness.since(since))
         given = self.options
-        self.instances = Instances(given.target, given.card, given.jobs, self.profile.disturbs, self._recovered)
+        self.instances = Instances(
+            given.target, given.card, given.jobs, self.profile.disturbs, self._recovered, self._served
+        )
 
     async def __aenter__(self) -> "Runner":
         self.lateness = await self.stack.enter_async_context(watched(self._slower))
@@ -128,6 +131,9 @@ class Runner(Generic[S, V]):
 
     async def _recovered(self, base_url: str, within_s: float) -> bool:
         return await self.peers.recovered(self.client, base_url, within_s)
+
+    async def _served(self, base_url: str, variant: str) -> None:
+        await self.peers.served(self.client, base_url, variant)
 
     async def play(self, case: Case) -> Outcome:
         """Run and judge one case. Never raises for anything that the target does."""

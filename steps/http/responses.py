@@ -71,6 +71,8 @@ class KeptResponse:
         """The status and the body, as a message shows them."""
         if self.status is None:
             return f"no response ({self.fault})" if self.fault else "no response"
+        if self.fault:
+            return f"{self.status}, {len(self.raw)} bytes of its body, and then: {self.fault}"
         if isinstance(self.body, NotJson) or self.body is None:
             return f"{self.status}: {show(self.raw.decode('utf-8', 'replace')) if self.raw else 'no body'}"
         return f"{self.status}: {show(self.body)}"

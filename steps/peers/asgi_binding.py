@@ -63,6 +63,10 @@ ABANDONED = "abandoned"  # the label of exchanges that belong to no rollout, bec
 STALL_S = 120.0  # a stalled body outlives every deadline that a target may reasonably have, yet not the run
 DRIP_BYTES, MOST_DRIPS = 7, 40  # each piece waits for a turn of the loop, and a busy one turns ten times a second
 BODILESS = (204, 304)
+SILENT = (
+    "stall",
+    "silence",
+)  # the losses after which the connection stays open, with and without the headers of a response
 
 Ends = tuple[tuple[str, int | None], tuple[str, int]]
 
@@ -174,7 +178,7 @@ async def disconnected(receive: Receive) -> None:
 
 
 async def _perform(play: Delivery, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
-    if play.loss == "stall":
+    if play.loss in SILENT:
         play.failed()  # nothing more will come: from now on the server may give up and ask again
     if (play.hold or play.delay_s) and not await _waited(play, gone):
         play.abandoned()
@@ -256,9 +260,9 @@ async def _answer(play: Delivery, send: Send, gone: "asyncio.Future[None]") -> N
 
 
 async def _lose(play: Delivery, scope: Scope, send: Send, gone: "asyncio.Future[None]") -> None:
-    if play.loss != "reset":
+    if play.loss in ("stall", "cut"):
         await send(_start(play, len(play.response.body) or 1))
-    if play.loss == "stall":
+    if play.loss in SILENT:
         await asyncio.wait({gone}, timeout=STALL_S)
         return
     if play.loss == "cut":

@@ -7,14 +7,14 @@ from typing import Any, Literal
 from rollout_conformance.steps.peers.completion_responses import FLOOD_BYTES, WORDS
 from rollout_conformance.steps.peers.event_framing import Framing
 
-Fault = Literal["reset", "silent", "truncated"]
+Fault = Literal["reset", "silent", "stalled", "truncated"]
 ErrorForm = Literal["member", "named", "flat", "then_done"]
 
 
 @dataclass(frozen=True, slots=True)
 class BackendResponse:
-    """How a backend responds to one request. A number stands for its `status`, `reset`, `silent` or `truncated` for its `fault`, any other
-    text for its `text`."""
+    """How a backend responds to one request. A number stands for its `status`, `reset`, `silent`, `stalled` or `truncated` for its `fault`,
+    any other text for its `text`."""
 
     text: str = WORDS
     "What the assistant message contains; a stream has one chunk for each word."
@@ -23,7 +23,8 @@ class BackendResponse:
     body: str = ""
     "The body of a response whose status is not 200, instead of the error object."
     fault: Fault | None = None
-    "`reset` closes the connection without a response, `silent` sends nothing, `truncated` closes it after half of the body."
+    "`reset` closes the connection without a response, `silent` sends nothing, `stalled` sends the headers and no \
+body, `truncated` closes the connection after half of the body."
     delay_s: float = 0.0
     "Seconds before the response begins."
     chunk_every_s: float = 0.0

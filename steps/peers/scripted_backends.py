@@ -27,7 +27,13 @@ from rollout_conformance.steps.peers.event_framing import framed
 JSON_HEADERS = (("content-type", "application/json"),)
 SSE = (("content-type", "text/event-stream"),)
 ENDLESS = 2400  # chunks, after which even an endless stream ends
-LOSSES: Mapping[Fault, Literal["reset", "stall", "cut"]] = {"reset": "reset", "silent": "stall", "truncated": "cut"}
+Loss = Literal["reset", "silence", "stall", "cut"]
+LOSSES: Mapping[Fault, Loss] = {
+    "reset": "reset",
+    "silent": "silence",
+    "stalled": "stall",
+    "truncated": "cut",
+}
 """The faults, by the names that the binding has for them."""
 
 
@@ -78,7 +84,7 @@ class BackendPlay:
 
     response: Response
     script: BackendScript | None = None
-    loss: Literal["reset", "stall", "cut"] | None = None
+    loss: Loss | None = None
     delay_s: float = 0.0
     pieces: Iterable[bytes] = ()
     pace_s: float = 0.0
@@ -186,7 +192,7 @@ def _response(script: BackendScript, line: BackendResponse, request: Request) ->
     more = tuple((name.lower(), value) for name, value in line.headers.items())
     hold = script.gate if line.hold else None
     loss = LOSSES[line.fault] if line.fault else None
-    if line.fault in ("reset", "silent"):
+    if line.fault in ("reset", "silent", "stalled"):
         return BackendPlay(Response(200, JSON_HEADERS, b"{}"), script, loss, line.delay_s, hold=hold)
     if line.status != 200:
         body = (line.body or json.dumps(completion_responses.error(line.status))).encode()

@@ -54,6 +54,9 @@ class Peers(Protocol):
     def resolve_placeholders(self, card: Card) -> Card:
         """The card as a target is started with it: its environment says where the peers are, where that must be told beforehand."""
 
+    def resolved(self, text: str) -> str:
+        """The command of a target as it is started: with the addresses of the peers for their placeholders."""
+
     def context(self, case: Case) -> object:
         """What the sessions of a case share; raises `SuiteError` when the case cannot be played."""
 
@@ -74,6 +77,9 @@ class Peers(Protocol):
 
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         """Wait until a target is what it was before a case that disturbs it; False when it is not within this time."""
+
+    async def served(self, client: httpx.AsyncClient, base_url: str, variant: str) -> None:
+        """Wait a while until a target of this variant serves, which the suite has started and which answers its health check."""
 
     def found(self) -> Found:
         """What was learnt of the target, for a card of it."""
@@ -96,6 +102,9 @@ class NoPeers:
     def resolve_placeholders(self, card: Card) -> Card:
         return card
 
+    def resolved(self, text: str) -> str:
+        return text
+
     def context(self, case: Case) -> object:
         return None
 
@@ -116,6 +125,9 @@ class NoPeers:
 
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         return True
+
+    async def served(self, client: httpx.AsyncClient, base_url: str, variant: str) -> None:
+        return None
 
     def found(self) -> Found:
         return Found()

@@ -88,6 +88,11 @@ def test_a_router_may_be_otherwise(ways: str) -> None:
     assert unlike_pass(played(ways)) == []
 
 
+def test_a_router_may_learn_of_its_engines_after_its_start() -> None:
+    """Its health check succeeds before; the case has an instance of its own."""
+    assert unlike_pass(played("learns_late", names=["A backend is used again after a single failure"])) == []
+
+
 def test_a_path_of_health_that_nobody_named_is_not_judged() -> None:
     (outcome,) = played("other_health", names=["the health endpoint needs no API key"], health=None)
     assert outcome.judgement.verdict is Verdict.SKIP
@@ -113,6 +118,32 @@ def test_a_router_that_is_full_breaks_nothing() -> None:
 )
 def test_defects_are_found(ways: str, requirements: set[str]) -> None:
     assert requirements <= broken(played(ways))
+
+
+UNFINISHED = (
+    "truncated responses of all backends are an error, or break off",
+    "a whole response that stops after its headers does not last forever",
+    "a streamed response that stops after its headers does not last forever",
+    "responses of all backends that stop after their headers are an error, or break off",
+)
+
+
+@pytest.mark.parametrize("ways", ["", "streams_through"])
+def test_a_response_that_a_router_has_begun_to_forward_may_break_off(ways: str) -> None:
+    assert unlike_pass(played(ways, names=UNFINISHED)) == []
+
+
+def test_a_response_that_ends_in_order_hides_that_it_was_truncated() -> None:
+    assert broken(played("streams_through ends_in_order", names=UNFINISHED)) == {"ROUTER-005", "ROUTER-006"}
+
+
+def test_a_response_that_never_ends_is_no_response_that_breaks_off() -> None:
+    assert broken(played("streams_through waits_long", names=UNFINISHED)) == {"ROUTER-006"}
+
+
+def test_without_failover_nothing_is_said_of_the_second_backend() -> None:
+    name = "A 400 of the second backend is forwarded after the first backend has failed"
+    assert broken(played("no_failover as_it_is", names=[name])) == {"ROUTER-003"}
 
 
 def test_one_cause_is_one_finding() -> None:

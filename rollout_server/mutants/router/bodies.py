@@ -30,7 +30,7 @@ MUTANTS = (
     Mutant(
         "second_attempt_empty",
         breaks="003",
-        also=("001", "002", "004", "005", "006", "035", "036", "047", "048", "059", "060", "061", "070"),
+        also=("001", "002", "004", "005", "006", "015", "035", "036", "047", "048", "059", "060", "061", "070", "072"),
         what="the second attempt has an empty body",
         patch=around(failover, "open_one", _empty_after_a_failure),
     ),

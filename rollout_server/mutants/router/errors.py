@@ -37,6 +37,12 @@ MUTANTS = (
         patch=put(routing, "is_failure", lambda status: status >= 300),
     ),
     Mutant(
+        "unknown_5xx_forwarded",
+        breaks="072",
+        what="a 529 of a backend is forwarded",
+        patch=around(routing, "is_failure", lambda original, status: status != 529 and original(status)),
+    ),
+    Mutant(
         "unserved_as_500",
         breaks="005",
         also=("006", "031", "059", "060"),

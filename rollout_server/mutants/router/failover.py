@@ -86,7 +86,7 @@ MUTANTS = (
     Mutant(
         "failover_missing",
         breaks="003",
-        also=("004", "035", "036", "047", "048", "061", "070"),
+        also=("004", "035", "036", "047", "048", "061", "070", "072"),
         what="only one backend is tried",
         patch=after(routing, "choices", lambda found: found[:1]),
     ),

@@ -25,7 +25,7 @@ BY_ITSELF = (429, 502, 503, 504)  # what routers return that are full, or have n
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})
 ABOUT_WAITING = frozenset({"ROUTER-057"})
 BACKENDS = 2
-FRAMING = "ROUTER-055"
+FRAMING, FAILOVER = "ROUTER-055", "ROUTER-003"
 MALFORMED = ("does not speak HTTP", "the body is not packed")  # faults of the client of the suite
 LATE_S = 0.5  # a quarter of the shortest time that routers wait for a backend
 
@@ -36,7 +36,12 @@ def cause(case: Case, view: CaseView) -> Cause | None:
     scripts: Scripts = view.extra.get("scripts", [])
     if not scripts:
         return None
-    return _late(case, view, scripts) or _without_body(view, scripts) or next(_odd(case, view, scripts), None)
+    return (
+        _late(case, view, scripts)
+        or _without_body(view, scripts)
+        or next(_odd(case, view, scripts), None)
+        or next(_without_failover(case, view, scripts), None)
+    )
 
 
 def _late(case: Case, view: CaseView, scripts: Scripts) -> Cause | None:
@@ -67,7 +72,7 @@ def _without_body(view: CaseView, scripts: Scripts) -> Cause | None:
     """A success although each backend that received the request failed: another backend received something else instead."""
     if any(not line.gives_nothing for script in scripts for line in script.played):
         return None
-    response = next((one for one in view.responses if one.is_completion and one.request), None)
+    response = next((one for one in view.responses if one.is_completion and one.request and not one.fault), None)
     assert isinstance(view.context, RouterContext)
     unmatched = view.context.backends.unmatched_requests[view.extra.get("unmatched_before", 0) :]
     empty = next((one for one in unmatched if not mapping(parse(one.body))), None)
@@ -75,8 +80,18 @@ def _without_body(view: CaseView, scripts: Scripts) -> Cause | None:
         return None
     text = show(empty.body.decode("utf-8", "replace"))
     observed = f"the second backend received a body of {len(empty.body)} bytes: {text}"
-    finding = Finding("ROUTER-003", "the same request at the second backend", observed, (response.n,))
+    finding = Finding(FAILOVER, "the same request at the second backend", observed, (response.n,))
     return Cause("the router failed over without the request", finding, response.n)
+
+
+def _without_failover(case: Case, view: CaseView, scripts: Scripts) -> Iterator[Cause]:
+    """A case about a second backend shows nothing of it where the router returns the failure of the first one."""
+    for response in view.responses if FAILOVER in case.requirements else ():
+        lines = [line for script in scripts for line in _lines(view, script, response)]
+        if len(lines) == 1 and lines[0].status >= 500 and response.status is not None and response.status >= 500:
+            observed = f"{response.shown()}, and no request at another backend"
+            finding = Finding(FAILOVER, "the request at another backend", observed, (response.n,))
+            yield Cause("the router did not fail over", finding, response.n)
 
 
 def _odd(case: Case, view: CaseView, scripts: Scripts) -> Iterator[Cause]:

@@ -11,7 +11,7 @@ from rollout_conformance.steps.profiles.router.context import RouterSession
 HERE = Location("greeting", 1)
 WRITE = (
     "configure it for these backends; "
-    "a card may write {backend_a} and {backend_b} into its env, --listen fixes the ports, and --model names the model"
+    "the command of --target and the env of a card may have {backend_a} and {backend_b}, --listen fixes the ports, and --model names the model"
 )
 
 

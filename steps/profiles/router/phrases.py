@@ -23,6 +23,7 @@ RESPONSES: tuple[Clause, ...] = (
     (r"return a completion", "return a completion", lambda m: {}),
     (r"reset the connection(?! after)", "reset the connection", lambda m: {"fault": "reset"}),
     (r"send nothing", "send nothing", lambda m: {"fault": "silent"}),
+    (r"send headers and no body", "send headers and no body", lambda m: {"fault": "stalled"}),
 )
 ADDITIONS: tuple[Clause, ...] = (
     (r' with the body "([^"]*)"', ' with the body "..."', lambda m: {"body": m[1]}),

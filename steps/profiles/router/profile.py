@@ -40,6 +40,7 @@ from rollout_conformance.steps.profiles.router.vocabulary import VOCABULARY
 
 NAMES = ("a", "b")
 KEYS = ("limited", "limited_too", "poor", "other", "hmac")  # capabilities that a card has by a key of this name
+COMMON = ("validation",)  # what every router has whose card does not declare `no_NAME`
 VARIANTS = ("weights", "standby", "kv_router", "mortal")  # and by a variant
 MORTAL = ("c", "d")  # the backends of the variant whose cases take backends down: the others are shared by all cases
 CONTRACT = Contract(ROOT / "contracts" / "router")
@@ -62,14 +63,14 @@ class RouterPeers(NoPeers):
     greeter: Greeter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.greeter = Greeter(self._headers(), self.backends, lambda: f"rc-{self.setting.run}-{next(self.counters)}x")
+        self.greeter = Greeter(self._headers, self.backends, lambda: f"rc-{self.setting.run}-{next(self.counters)}x")
 
     @property
     def card(self) -> RouterCard:
         return card_as(RouterCard, self.setting.card)
 
-    def _headers(self) -> dict[str, str]:
-        key = self.card.key_for("", self.setting.target_key)
+    def _headers(self, variant: str = "") -> dict[str, str]:
+        key = self.card.key_for(variant, self.setting.target_key)
         given = {"content-type": "application/json", **self.setting.card.headers}
         return {**given, "authorization": f"Bearer {key}"} if key else given
 
@@ -86,17 +87,19 @@ class RouterPeers(NoPeers):
         {backend_d}. `engine` for `backend` is an older name of the same."""
 
         def fill(env: dict[str, str]) -> dict[str, str]:
-            filled = {}
-            for name, value in env.items():
-                for backend, url in self.urls.items():
-                    value = value.replace(f"{{backend_{backend}}}", url).replace(f"{{engine_{backend}}}", url)
-                filled[name] = value
-            return filled
+            return {name: self.resolved(value) for name, value in env.items()}
 
         variants = {
             name: variant.model_copy(update={"env": fill(variant.env)}) for name, variant in card.variants.items()
         }
         return card.model_copy(update={"env": fill(card.env), "headers": fill(card.headers), "variants": variants})
+
+    def resolved(self, text: str) -> str:
+        """A text with the URLs of the backends for {backend_a} and so on, and with HOST:PORT for {backend_a_address}."""
+        for backend, url in self.urls.items():
+            for name, value in ((backend, url), (f"{backend}_address", url.partition("//")[2])):
+                text = text.replace(f"{{backend_{name}}}", value).replace(f"{{engine_{name}}}", value)
+        return text
 
     def context(self, case: Case) -> RouterContext:
         card = self.card
@@ -112,7 +115,9 @@ class RouterPeers(NoPeers):
         no_health = (
             () if self.health else (f"GET {HEALTH} is answered 404: name the path of the health check as `health`",)
         )
-        return Found(members, no_health, possible(CAPABILITIES, CAPABILITIES, {"key", "health", *KEYS, *VARIANTS}))
+        return Found(
+            members, no_health, possible(CAPABILITIES, CAPABILITIES, {"key", "health", *COMMON, *KEYS, *VARIANTS})
+        )
 
     def key_for(self, case: Case) -> str | None:
         return self.context(case).target_key
@@ -130,6 +135,8 @@ class RouterPeers(NoPeers):
             return self.context(case).key is not None
         if need == "health":
             return self.health is not None
+        if need in COMMON:
+            return f"no_{need}" not in card.capabilities
         return card.declares(need)
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
@@ -144,6 +151,9 @@ class RouterPeers(NoPeers):
 
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         return await self.greeter.well(client, base_url, within_s)
+
+    async def served(self, client: httpx.AsyncClient, base_url: str, variant: str) -> None:
+        await self.greeter.served(client, base_url, variant)
 
 
 async def _health(http: httpx.AsyncClient, base_url: str) -> str | None:

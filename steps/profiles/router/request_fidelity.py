@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import islice
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
-from rollout_conformance.steps.engine.json_diff import ABSENT, Difference
+from rollout_conformance.steps.engine.json_diff import ABSENT, Difference, show
 from rollout_conformance.steps.engine.json_text import NotJson
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, parse
@@ -22,6 +22,10 @@ from rollout_conformance.steps.profiles.router.json_changes import changes
 OWN = ("stream_options", "model", "user")  # members of a request that a router may set
 RENDERED = ("tools", "response_format", "structured_outputs", "guided_json", "chat_template_kwargs")
 """Members whose objects are written into the prompt, or decide in which order members are generated."""
+RENAMED = {
+    "max_tokens": "max_completion_tokens",
+    "max_completion_tokens": "max_tokens",
+}  # OpenAI: the first is deprecated
 MOST_COUNTED = 50  # changes that are counted to find the client's request that fits best
 
 Body = Mapping[str, object]
@@ -31,10 +35,12 @@ def requests_unmodified(view: CaseView) -> Iterator[Evidence]:
     """Each request at a backend has every member of the client's request, unchanged."""
     scripts: list[BackendScript] = view.extra.get("scripts", [])
     for script in scripts:
-        sent = _sent(view, script)
+        sent, as_text = _sent(view, script), _texts(view, script)
         for number, (backend, request) in enumerate(script.received if sent else ()):
             if any(line.interrupted_after for line in script.played[:number]):
                 break
+            if request.body in as_text:
+                continue  # forwarded as it is, byte for byte: whether it should have been is for the case to judge
             at = f" (request {number + 1} to the backends, at backend {backend})" if number else ""
             yield from _compared(sent, request, at)
 
@@ -47,6 +53,13 @@ def _sent(view: CaseView, script: BackendScript) -> list[tuple[int, Body]]:
     return [(n, body) for n, body in found if body]
 
 
+def _texts(view: CaseView, script: BackendScript) -> frozenset[bytes]:
+    """Those requests of the client that are no JSON object: no member of theirs can be lost."""
+    nonce = script.nonce.encode()
+    mine = [one.request.body for one in view.trace.exchanges if one.to_target and nonce in one.request.body]
+    return frozenset(body for body in mine if not mapping(parse(body)))
+
+
 def _compared(sent: list[tuple[int, Body]], request: Request, at: str) -> Iterator[Evidence]:
     requirement = "ROUTER-048" if request.path.partition("?")[0].endswith(COMPLETIONS) else "ROUTER-001"
     received = parse(request.body)
@@ -54,9 +67,14 @@ def _compared(sent: list[tuple[int, Body]], request: Request, at: str) -> Iterat
         yield Finding(requirement, "the body of the request", f"no JSON: {received.why}{at}", (sent[-1][0],))
         return
     n, body, lost = _nearest(sent, mapping(received))
-    check = gravest_change(lost)
-    if check.ok:
+    renamed = [one for one in lost if _is_renamed(one, mapping(received))]
+    check = gravest_change([one for one in lost if one not in renamed])
+    if check.ok and renamed:
+        name, value = renamed[0].path, show(renamed[0].expected)
+        yield Finding(requirement, f"{name}: {value}", f"{RENAMED[name]}: {value} instead{at}", (n,), cap="should")
+    elif check.ok:
         yield Satisfied(requirement)
+    if check.ok:
         yield from _order(body, mapping(received), n, at)
         return
     found = check.evidence(requirement)
@@ -82,6 +100,12 @@ def lost_members(sent: Body, received: Body) -> Iterator[Difference]:
     for change in changes(expected, received):
         if change.path != "stream" or change.expected is not False or change.observed is not ABSENT:
             yield change
+
+
+def _is_renamed(change: Difference, received: Body) -> bool:
+    """Whether a limit of tokens has arrived by the other of its two names."""
+    other = RENAMED.get(change.path)
+    return other is not None and change.observed is ABSENT and received.get(other) == change.expected
 
 
 def _order(sent: Body, received: Body, n: int, at: str) -> Iterator[Evidence]:

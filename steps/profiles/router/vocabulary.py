@@ -18,6 +18,7 @@ from rollout_conformance.steps.profiles.router import (
     metrics,
     steady_requests,
     streams,
+    unfinished,
 )
 
 VOCABULARY = Vocabulary.of(
@@ -54,6 +55,7 @@ VOCABULARY = Vocabulary.of(
     streams.ResponseText,
     streams.IncompleteStream,
     streams.CoherentStream,
+    unfinished.StatusOrBrokenOff,
     load_balancing.BackendShare,
     load_balancing.OneBackend,
     load_balancing.OtherBackend,

@@ -98,13 +98,16 @@ class TrainerPeers(NoPeers):
 
     def resolve_placeholders(self, card: Card) -> Card:
         """A trainer on a live engine gets its address as the reference trainer does; `{rollout_server}` is that of the suite."""
-        env = {name: value.replace("{rollout_server}", self.host_url) for name, value in card.env.items()}
+        env = {name: self.resolved(value) for name, value in card.env.items()}
         card, engine = card.model_copy(update={"env": env}), self.setting.engine
         if engine is None:
             return card
         key = {"TRAINER_BACKEND_KEY": engine.key} if engine.key else {}
         backend = {"TRAINER_BACKEND_URL": engine.base_url, "TRAINER_MODEL": engine.model, **key}
         return card.model_copy(update={"env": {**card.env, **backend}})
+
+    def resolved(self, text: str) -> str:
+        return text.replace("{rollout_server}", self.host_url)
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Where the trainer starts rollouts by itself, the dialects of its first start requests; else it does not show them, and the

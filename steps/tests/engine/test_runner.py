@@ -101,6 +101,9 @@ class Peers:
     async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
         return True
 
+    async def served(self, client: httpx.AsyncClient, base_url: str, variant: str) -> None:
+        return None
+
 
 def case(name: str, action: Do, *tags: str, expect: Expect | None = None, **members: Any) -> Case:
     steps = (Step(action, AT), Step(expect or Expect(), AT))

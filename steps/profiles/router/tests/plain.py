@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 KEY = "key-of-a-client"
 SILENCE_S = 3.0
+LEARNS_S = 1.5  # until a router knows its engines
 BREAKERS = {"rests_3_5": (3, 5.0), "rests_5_5": (5, 5.0), "rests_10_60": (10, 60.0), "rests_1_5": (1, 5.0)}
 
 
@@ -38,6 +39,7 @@ class Plain:
     client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=httpx.Timeout(SILENCE_S)))
     turn: int = 0
     running: int = 0
+    began: float = field(default_factory=time.monotonic)
 
     def known(self, way: str) -> bool:
         return way in self.ways
@@ -74,6 +76,8 @@ class Plain:
 def create_app() -> Starlette:
     engines = [Engine(url) for url in os.environ["PLAIN_ENGINES"].split(",")]
     plain = Plain(engines, frozenset(os.environ.get("PLAIN", "").split()))
+    if plain.known("waits_long"):
+        plain.client.timeout = httpx.Timeout(60.0)
 
     async def chat(request: Request) -> Response:
         return await _chat(plain, request)
@@ -102,6 +106,8 @@ def create_app() -> Starlette:
 async def _chat(plain: Plain, request: Request) -> Response:
     if plain.known("wants_header") and request.headers.get("x-config") != "two engines":
         return plain.error(400, "no configuration")
+    if plain.known("learns_late") and time.monotonic() < plain.began + LEARNS_S:
+        return plain.error(404, "no engine for this model")
     if request.headers.get("authorization") != f"Bearer {KEY}":
         return plain.error(401, "no such key")
     try:
@@ -148,6 +154,8 @@ async def _asked(plain: Plain, body: dict[str, Any], request: Request) -> Respon
                     return Response(await reply.aread(), reply.status_code, media_type="application/json")
                 await reply.aclose()
                 continue
+            if plain.known("streams_through") and reply.status_code == 200:
+                return StreamingResponse(_through(plain, engine, reply), headers=_framing(plain, reply))
             if "event-stream" in reply.headers.get("content-type", ""):
                 return StreamingResponse(_events(plain, engine, reply), media_type="text/event-stream")
             content = await reply.aread()
@@ -195,6 +203,25 @@ def _without_null(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_null(one) for name, one in value.items() if one is not None}
     return value
+
+
+def _framing(plain: Plain, reply: httpx.Response) -> dict[str, str]:
+    names = ("content-type",) if plain.known("ends_in_order") else ("content-type", "content-length")
+    return {name: reply.headers[name] for name in names if name in reply.headers}
+
+
+async def _through(plain: Plain, engine: Engine, reply: httpx.Response) -> AsyncIterator[bytes]:
+    """A body as it arrives, as reverse proxies forward it: where it breaks off, so does the response."""
+    try:
+        async for piece in reply.aiter_raw():
+            yield piece
+    except httpx.HTTPError:
+        plain.failed(engine)
+        if not plain.known("ends_in_order"):
+            raise
+    finally:
+        plain.running -= 1
+        await reply.aclose()
 
 
 async def _events(plain: Plain, engine: Engine, reply: httpx.Response) -> AsyncIterator[bytes]:

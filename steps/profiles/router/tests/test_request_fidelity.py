@@ -24,14 +24,19 @@ def request(body: Any, path: str = "/v1/chat/completions") -> Request:
     return Request("POST", path, (), body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
-def found(*received: Any, first: BackendResponse = FAILS) -> list[tuple[str, str]]:
+def found(*received: Any, first: BackendResponse = FAILS, sent: tuple[Any, ...] = (BODY,)) -> list[tuple[str, str]]:
+    return [(one.requirement, one.observed) for one in findings(*received, first=first, sent=sent)]
+
+
+def findings(*received: Any, first: BackendResponse = FAILS, sent: tuple[Any, ...] = (BODY,)) -> list[Finding]:
     trace = Trace()
-    trace.open(request(BODY), to_target=True)
+    for body in sent:
+        trace.open(request(body), to_target=True)
     script = BackendScript(NONCE, trace, (first, BackendResponse()))
     for body in received:
         script.take("a", request(body))
     view = cast(CaseView, type("View", (), {"trace": trace, "extra": {"scripts": [script]}}))
-    return [(one.requirement, one.observed) for one in requests_unmodified(view) if isinstance(one, Finding)]
+    return [one for one in requests_unmodified(view) if isinstance(one, Finding)]
 
 
 def test_each_attempt_is_compared() -> None:
@@ -44,6 +49,29 @@ def test_a_body_that_is_no_longer_json_is_reported() -> None:
     ((requirement, observed),) = found(BODY, json.dumps(BODY).encode()[:-9])
     assert requirement == "ROUTER-001"
     assert "no JSON" in observed
+
+
+@pytest.mark.parametrize(
+    "invalid", [json.dumps(BODY).encode() + b" {}", json.dumps(NONCE).encode(), b"[1, " + NONCE.encode()]
+)
+def test_a_text_that_is_forwarded_as_it_is_has_lost_nothing(invalid: bytes) -> None:
+    """A proxy that does not read bodies: that it forwards an invalid one is a requirement of its own (ROUTER-012)."""
+    assert found(invalid, BODY, sent=(invalid, BODY)) == []
+    ((requirement, _),) = found(invalid[:-1], BODY, sent=(invalid, BODY))
+    assert requirement == "ROUTER-001"
+
+
+@pytest.mark.parametrize(
+    ("sent", "received"), [("max_tokens", "max_completion_tokens"), ("max_completion_tokens", "max_tokens")]
+)
+def test_a_limit_of_tokens_by_its_other_name_is_a_should(sent: str, received: str) -> None:
+    body = {**BODY, sent: 256}
+    (renamed,) = findings({**BODY, received: 256}, sent=(body,))
+    assert (renamed.cap, renamed.observed) == ("should", f"{received}: 256 instead")
+    (changed,) = findings({**BODY, received: 255}, sent=(body,))
+    assert (changed.cap, changed.observed) == (None, f"{sent}: absent")
+    (both,) = findings({**BODY, received: 256, "seed": 1}, sent=(body,))
+    assert (both.cap, both.observed) == (None, "seed: 1")
 
 
 def test_the_rest_of_an_interrupted_stream_is_requested_in_another_way() -> None:
