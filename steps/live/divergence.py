@@ -1,7 +1,8 @@
 """Where mock and live disagree, case by case: the verdicts of both, what differs on the wire, how long the model took.
 
 Both pass: safe to deploy. The mock passes and live fails: critical, the mock has drifted or the integration is broken. The mock fails:
-an error in the logic, with no need of a model to see it. Everything else is undecided, and counted; what
+an error in the logic, with no need of a model to see it. A requirement that only live breaks, below the level of the run (a SHOULD, as a
+rule), is advisory: it makes no case critical. Everything else is undecided, and counted; what
 either side has no capability for is left out.
 """
 
@@ -28,6 +29,7 @@ MOST_SHOWN = 20
 class Kind(StrEnum):
     SAFE = "safe"
     CRITICAL = "critical"
+    ADVISORY = "advisory"
     LOGIC = "logic"
     UNDECIDED = "undecided"
 
@@ -35,6 +37,7 @@ class Kind(StrEnum):
 MEANING: Mapping[Kind, str] = {
     Kind.SAFE: "mock and live pass: safe to deploy",
     Kind.CRITICAL: "mock passes, live fails: CRITICAL, the mock has drifted or the integration is broken",
+    Kind.ADVISORY: "mock keeps the requirement, live breaks it, below the level of the run: no case fails for it",
     Kind.LOGIC: "mock fails: logic error",
     Kind.UNDECIDED: "not decided on both sides",
 }
@@ -123,13 +126,15 @@ def kind(mock: Verdict, live: Verdict) -> Kind:
 
 def _requirements(cases: Iterable[Compared], mock: Played, live: Played) -> dict[str, Kind]:
     """Each requirement that either run judged: the worst of what its cases say."""
-    worst = [Kind.UNDECIDED, Kind.SAFE, Kind.CRITICAL, Kind.LOGIC]
+    worst = [Kind.UNDECIDED, Kind.SAFE, Kind.ADVISORY, Kind.CRITICAL, Kind.LOGIC]
     found: dict[str, Kind] = {}
     for one in cases:
         ours = mock.outcomes[one.case.id].judgement.requirements
         theirs = live.outcomes[one.case.id].judgement.requirements
         for name in {*ours, *theirs}:
             said = kind(ours.get(name, Verdict.SKIP), theirs.get(name, Verdict.SKIP))
+            if said is Kind.CRITICAL and one.kind is not Kind.CRITICAL:
+                said = Kind.ADVISORY
             found[name] = max(found.get(name, said), said, key=worst.index)
     return found
 
@@ -217,9 +222,8 @@ def _key(difference: Difference) -> tuple[str, str]:
 
 def _requirements_apart(found: Divergence) -> Iterator[str]:
     """Requirements that hold by script and not live, where no case fails for it: they are no MUST, or not counted."""
-    failing = any(one.kind is Kind.CRITICAL for one in found.cases)
-    apart = sorted(name for name, kind_ in found.requirements.items() if kind_ is Kind.CRITICAL)
-    if apart and not failing:
+    apart = sorted(name for name, kind_ in found.requirements.items() if kind_ is Kind.ADVISORY)
+    if apart:
         yield f"Held by script and not live, below the level of the run: {', '.join(apart)}"
         yield ""
 
@@ -234,10 +238,12 @@ def _slow(cases: Iterable[Compared]) -> Iterator[str]:
 def _totals(found: Divergence) -> Iterator[str]:
     kinds = Counter(one.kind for one in found.cases)
     yield f"{len(found.cases)} cases with {found.live.model or 'the model'}: " + ", ".join(
-        f"{kinds[k]} {k}" for k in Kind
+        f"{kinds[k]} {k}" for k in Kind if k is not Kind.ADVISORY
     )
     by_requirement = Counter(found.requirements.values())
-    yield f"{len(found.requirements)} requirements: " + ", ".join(f"{by_requirement[k]} {k}" for k in Kind)
+    yield f"{len(found.requirements)} requirements: " + ", ".join(
+        f"{by_requirement[k]} {k}" for k in Kind if by_requirement[k] or k is not Kind.ADVISORY
+    )
     told = {0: "Safe to deploy.", 1: "Do not deploy.", 2: "Not decided: nothing says that it is safe."}
     yield told[exit_code(found)]
 

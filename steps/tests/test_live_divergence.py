@@ -102,10 +102,18 @@ def test_prompts_that_drifted_forbid_it(verdicts: list[tuple[Verdict, Verdict]])
 def test_of_a_requirement_the_worst_is_told() -> None:
     a, b, c, d = "ROLLOUT-001", "ROLLOUT-002", "ROLLOUT-003", "ROLLOUT-004"
     mock = [outcome("1", PASS, {a: PASS, b: PASS, c: PASS, d: SKIP}), outcome("2", FAIL, {a: PASS, b: PASS, c: FAIL})]
-    live = [outcome("1", PASS, {a: PASS, b: FAIL, c: FAIL}), outcome("2", PASS, {a: INCONCLUSIVE, b: PASS, c: PASS})]
+    live = [outcome("1", FAIL, {a: PASS, b: FAIL, c: FAIL}), outcome("2", PASS, {a: INCONCLUSIVE, b: PASS, c: PASS})]
     wanted = {a: Kind.SAFE, b: Kind.CRITICAL, c: Kind.LOGIC, d: Kind.UNDECIDED}
     assert compared(played(*mock), played(*live), NOTHING).requirements == wanted
     assert compared(played(*mock[::-1]), played(*live[::-1]), NOTHING).requirements == wanted
+
+
+def test_a_requirement_that_fails_no_case_is_advisory() -> None:
+    should = "ROLLOUT-002"
+    mock, live = outcome("1", PASS, {should: PASS}), outcome("1", PASS, {should: FAIL})
+    found = compared(played(mock), played(live), NOTHING)
+    assert (found.requirements, exit_code(found)) == ({should: Kind.ADVISORY}, 0)
+    assert "1 requirements: 0 safe, 0 critical, 1 advisory, 0 logic, 0 undecided" in list(lines(found))
 
 
 def test_a_requirement_that_one_side_did_not_judge_is_undecided() -> None:
