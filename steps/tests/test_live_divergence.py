@@ -113,7 +113,7 @@ def test_a_requirement_that_fails_no_case_is_advisory() -> None:
     mock, live = outcome("1", PASS, {should: PASS}), outcome("1", PASS, {should: FAIL})
     found = compared(played(mock), played(live), NOTHING)
     assert (found.requirements, exit_code(found)) == ({should: Kind.ADVISORY}, 0)
-    assert "1 requirements: 0 safe, 0 critical, 1 advisory, 0 logic, 0 undecided" in list(lines(found))
+    assert "1 requirements: 0 safe, 0 critical, 1 advisory, 0 logic, 0 undecided" in told(found)
 
 
 def test_a_requirement_that_one_side_did_not_judge_is_undecided() -> None:
