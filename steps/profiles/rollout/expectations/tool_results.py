@@ -12,7 +12,12 @@ from rollout_conformance.steps.engine.lenient_json import JSON, mapping, text
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.rollout.expectations.base import Check, RolloutExpectation
-from rollout_conformance.steps.profiles.rollout.invariants.tools import following, gives, looks_like_error
+from rollout_conformance.steps.profiles.rollout.invariants.tools import (
+    following,
+    gives,
+    looks_like_error,
+    result_of,
+)
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 ERROR, HUGE = "error", "huge"
@@ -168,4 +173,6 @@ class OnlyListedToolsRun(RolloutExpectation):
             name = text(mapping(mapping(call).get("function")).get("name"))
             listed = name in view.tools
             expected = f"{name} is listed and runs" if listed else f"{name} is not listed and does not run"
-            yield Check(looks_like_error(content) != listed, expected, f"content: {show(content)}")
+            value = result_of(view, call)  # a result may be told in words, as in an error
+            ran = not looks_like_error(content) or (value is not None and gives(content, value))
+            yield Check(ran == listed, expected, f"content: {show(content)}")

@@ -10,7 +10,7 @@ from rollout_conformance.steps.engine.trace import Exchange
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, number, satisfied, should, show
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.invariants.limits import need_not_run
-from rollout_conformance.steps.profiles.rollout.invariants.tools import following, result_of
+from rollout_conformance.steps.profiles.rollout.invariants.tools import following, reaches_tool
 from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
@@ -69,7 +69,7 @@ def _calls(view: CaseView, rollout: Rollout, seen: JsonObject, n: int) -> Iterat
             return  # whether the last tools ran shows only in the transcript
         executed += len(calls)
         if not need_not_run(rollout, turn):
-            known += sum(result_of(view, call) is not None for call in calls)
+            known += sum(reaches_tool(view, call) for call in calls)
     value = number(seen.get("num_tool_calls"))
     if not executed or seen.get("num_tool_calls") is None:
         return

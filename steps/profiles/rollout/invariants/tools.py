@@ -17,6 +17,7 @@ from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Roll
 
 BARE = re.compile(r"[-+]?(\d+(\.\d*)?([eE][-+]?\d+)?|nan|inf(inity)?)")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+GROUPED = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")  # with marks of thousands: 1,250,000
 
 
 def tools(view: CaseView) -> Iterator[Evidence]:
@@ -112,9 +113,12 @@ def _contents(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: 
 
 def _gives_one_of(content: str, values: Sequence[float], texts: Iterable[str]) -> bool:
     """Whether a message carries the value of any call. The values are in order: each number of it is compared with its neighbours."""
-    return any(_is_one_of(float(found), values) for found in NUMBER.findall(content)) or any(
-        text in content for text in texts
-    )
+    return any(_is_one_of(found, values) for found in _numbers(content)) or any(text in content for text in texts)
+
+
+def _numbers(content: str) -> Iterator[float]:
+    yield from map(float, NUMBER.findall(content))
+    yield from (float(found.replace(",", "")) for found in GROUPED.findall(content))
 
 
 def _is_one_of(value: float, values: Sequence[float]) -> bool:
@@ -150,6 +154,17 @@ def _declared(declared: list[Tool], name: JSON, arguments: JsonObject) -> JSON:
     return next((t.result for t in declared if t.name == name and t.arguments == arguments and not t.error), None)
 
 
+def reaches_tool(view: CaseView, call: object) -> bool:
+    """Whether a call is such that its tool runs, also where it fails there, as a division by zero does."""
+    if result_of(view, call) is not None:
+        return True
+    function = mapping(mapping(call).get("function"))
+    raw = function.get("arguments")
+    arguments = mapping(parse(raw.encode("utf-8", "replace"))) if isinstance(raw, str) else {}
+    numbers = set(arguments) == {"a", "b"} and all(map(_is_number, arguments.values()))
+    return numbers and function.get("name") == "divide" and "divide" in view.tools and view.card.tools is None
+
+
 def calculated(name: JSON, arguments: JsonObject) -> float | None:
     """The calculator's answer to well-formed arguments, None where it has none."""
     a, b = arguments.get("a"), arguments.get("b")
@@ -167,7 +182,7 @@ def gives(content: str, value: object) -> bool:
     """Whether a tool message carries a value: `8`, `8.0` and `The result is 8` all carry 8."""
     if not _is_number(value):
         return str(value) in content
-    return any(_is_close(float(found), value) for found in NUMBER.findall(content))
+    return any(_is_close(found, value) for found in _numbers(content))
 
 
 def is_bare_number(content: object) -> bool:
