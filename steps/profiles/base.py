@@ -30,6 +30,7 @@ from rollout_conformance.steps.profiles.recording import Record
 
 OWN = "own_"  # what a capability begins with that only the author's own cases and cards know
 Mistakes = Callable[[Sequence[Step]], Iterable[tuple[Location | None, str]]]
+Misplaced = Callable[[Sequence[Step], Sequence[str]], Iterable[tuple[Location | None, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,7 @@ class Profile(Generic[S, V]):
     live_target: Callable[[Engine], str] | None = None
     capabilities: frozenset[str] = frozenset()
     mistakes: Mistakes = unknown_references
+    misplaced: Misplaced = lambda steps, dialects: ()
     cause: Callable[[Case, V], Cause | None] = lambda case, view: None
     cases: tuple[Path, ...] = ()
     ends_by_itself: str | None = None

@@ -77,6 +77,9 @@ class CaseTemplate:
         yield from self._names()
         for place, told in self.profile.mistakes(self.steps):
             yield place or self.at, told
+        played = [name for name in self._dialects() if any(name in entry.dialects for entry in self.about)]
+        for place, told in self.profile.misplaced(self.steps, played):
+            yield place or self.at, told
         judged = any("invariant" in entry.judged_by for entry in self.about)
         if not judged and not any(is_expectation(step.what) for step in self.steps):
             ids = ", ".join(entry.id for entry in self.about)

@@ -22,7 +22,9 @@ from rollout_conformance.steps.profiles.rollout.expectations.responses import (
     CancelRejected,
     RolloutStatus,
 )
+from rollout_conformance.steps.profiles.rollout.expectations.start_responses import StartRejected
 from rollout_conformance.steps.profiles.rollout.expectations.termination import Completed
+from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides, has_member
 
 NEVER = "never"  # the hold that is not released on purpose
 REASONS = ("stop", "length", "max_turns", "max_tokens", "tool_calls", "content_filter", "error")
@@ -124,6 +126,30 @@ def _reasons(steps: Sequence[Step]) -> Iterator[Mistake]:
         for reason in step.what.finish_reasons if isinstance(step.what, Completed) else ():
             if reason not in REASONS and reason not in given:
                 yield step.at, unknown_name("finish reason", reason, REASONS)
+
+
+def misplaced(steps: Sequence[Step], dialects: Sequence[str]) -> Iterator[Mistake]:
+    """A start request that has to be rejected differs in each dialect of its case: a server ignores what it does not know (ROLLOUT-040)."""
+    if not any(isinstance(step.what, StartRejected) for step in steps):
+        return
+    for step in steps:
+        names = _only_members(step.what)
+        without = [one for one in dialects if names and not any(has_member(one, name) for name in names)]
+        if without:
+            others = ", ".join(dialect for dialect in dialects if dialect not in without)
+            told = (
+                f"the start request of {' and '.join(without)} has no {' or '.join(names)}, so that it is not rejected"
+            )
+            yield step.at, f"{told}; write `dialects: [{others}]`" if others else told
+
+
+def _only_members(what: object) -> list[str]:
+    """The members by which a start request differs, none where it differs in something else as well."""
+    if not isinstance(what, SetStartRequest):
+        return []
+    changed = what.overrides
+    alone = changed == StartOverrides(body=changed.body, without=changed.without)
+    return [*changed.body, *changed.without] if alone else []
 
 
 def _is_among(label: str, started: Sequence[str]) -> bool:

@@ -39,7 +39,7 @@ from rollout_conformance.steps.profiles.rollout.invariants.metrics import metric
 from rollout_conformance.steps.profiles.rollout.invariants.routed import routed
 from rollout_conformance.steps.profiles.rollout.invariants.termination import ending, errors
 from rollout_conformance.steps.profiles.rollout.invariants.tools import tools
-from rollout_conformance.steps.profiles.rollout.mistakes import mistakes
+from rollout_conformance.steps.profiles.rollout.mistakes import misplaced, mistakes
 from rollout_conformance.steps.profiles.rollout.peers import peers
 from rollout_conformance.steps.profiles.rollout.view import CaseView
 from rollout_conformance.steps.profiles.rollout.view_reader import read
@@ -153,6 +153,7 @@ PROFILE: Profile[CaseState, CaseView] = Profile(
     smoke=smoke,
     capabilities=frozenset(TEXTS),
     mistakes=mistakes,
+    misplaced=misplaced,
     part="rollout",
     width=width,
     record=recorder,

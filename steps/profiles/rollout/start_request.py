@@ -16,13 +16,8 @@ STREAMED = ("routed", "leased")  # the dialects whose servers may request stream
 KEY_NAME = {"sync": "callback_api_key", "callback": "api_key", "routed": "llm_api_key", "leased": "llm_api_key"}
 
 SHORT = ("sampling", "only_sampling", "key", "messages")  # what each dialect has under a name of its own
-MEMBERS = tuple(
-    dict.fromkeys(
-        name
-        for model in (RolloutRequest, InitRequest, RoutedRequest, LeasedRequest)
-        for name in (*SHORT, *model.model_fields)
-    )
-)
+BODIES = {"sync": RolloutRequest, "callback": InitRequest, "routed": RoutedRequest, "leased": LeasedRequest}
+MEMBERS = tuple(dict.fromkeys(name for model in BODIES.values() for name in (*SHORT, *model.model_fields)))
 
 PADDING = "x_padding"
 QUESTION = "Please calculate 5 plus 3."
@@ -35,6 +30,13 @@ def known_members(names: Iterable[str]) -> None:
         if name not in MEMBERS:
             hint = unknown_name("member of the start request", name, MEMBERS)
             raise ValueError(f"{hint} Where the server is not meant to know it, write `unknown: {{{name}: ...}}`")
+
+
+def has_member(dialect: str, name: str) -> bool:
+    """Whether a start request of this dialect has such a member. What no dialect has is a member wherever it is sent."""
+    if name in SHORT:
+        return bool(SAMPLING_NAME[dialect]) or not name.endswith("sampling")
+    return name not in MEMBERS or name in BODIES[dialect].model_fields
 
 
 @dataclass(frozen=True, slots=True)
