@@ -56,6 +56,13 @@ SOURCE: Signs = (
 )
 """What shows source code itself. The name of an exception does not, nor does the name of a tool."""
 
+PRINTED = (
+    *("Assertion", "Attribute", "Index", "Key", "Name", "Recursion", "Runtime", "Type", "Value", "ZeroDivision"),
+    *("JSONDecode", "UnicodeDecode", "UnicodeEncode", "ConnectionRefused", "ConnectionReset", "BrokenPipe"),
+    *("ClientConnector", "ClientPayload", "ServerDisconnected", "RemoteProtocol", "MaxRetry", "NewConnection"),
+)
+"""Exceptions of Python, and of its libraries for HTTP, without the end of their names."""
+
 STRICT: Signs = (
     *SOURCE,
     _sign("errors.pydantic.dev"),
@@ -66,9 +73,9 @@ STRICT: Signs = (
     _sign("requests.exceptions"),
     _sign("validation error", r"\b\d{1,6} validation errors? for [\w.\[\],-]{1,100}\n"),
     _sign("input_value=", r"\[type=\w{1,60}, input_value="),
-    _sign(
-        "Error", r"\b(?:Attribute|Index|Key|Name|Type|Value)Error(?:[:(\"']|\Z)"
-    ),  # as Python prints one, not as a word of prose
+    _sign("Error", rf"\b(?:{'|'.join(PRINTED)})Error(?:[:(\"']|\Z)"),  # as Python prints one, not as a word of prose
+    _sign("[Errno ", r"\[Errno -?\d"),
+    _sign("Cannot connect to host ", r"Cannot connect to host \S{1,300} ssl:"),
     _sign("list index out of range"),
     _sign("has no attribute '"),
     _sign("positional argument", r"\brequired positional argument|\bpositional arguments? but \d"),

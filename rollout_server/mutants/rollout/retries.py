@@ -75,6 +75,14 @@ MUTANTS = (
         dialects=CALLBACK,
     ),
     Mutant(
+        "dates_not_read",
+        breaks="084",
+        also=("119", "136", "231"),
+        what="a Retry-After that is no number is an internal error",
+        patch=put(retry, "seconds", lambda retry_after: float(retry_after or 0)),
+        dialects=CALLBACK,
+    ),
+    Mutant(
         "retries_differ",
         breaks="086",
         what="a retry has a different body",
