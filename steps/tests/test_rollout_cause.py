@@ -141,6 +141,15 @@ def completed() -> CaseView:
     return one.view()
 
 
+@pytest.mark.parametrize("status", ["completed", "error", "DONE", None, 7])
+def test_a_result_with_a_status_of_its_own_is_accused_as_that_whatever_the_case_demands(status: Any) -> None:
+    one = Played("sync", DONE)
+    one.ask()
+    one.end(status=status)
+    for demands in ((Completed(),), (Failed(),), NOTHING):
+        assert accused(found(one.view(), *demands)) == "ROLLOUT-119"
+
+
 # ------------------------------------------------------------------------------------------------- it ended in ERROR
 
 

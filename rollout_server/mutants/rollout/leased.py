@@ -166,6 +166,13 @@ MUTANTS = (
         dialects=LEASED,
     ),
     Mutant(
+        "leased_other_status",
+        breaks="288",
+        what="the 202 response has a status that no result can have",
+        patch=_lease_body(lambda body: {**body, "status": "accepted"}),
+        dialects=LEASED,
+    ),
+    Mutant(
         "leased_any_lease",
         breaks="273",
         what="every lease is accepted",

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER
 from rollout_conformance.rollout_server.mutants.dialects import CALLBACK, SYNC
 from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around
 from rollout_conformance.rollout_server.mutants.rollout.patches import change_request, set_members
 from rollout_conformance.rollout_server.rollout import (
     response_mask,
+    tokenizer_cache,
 )
 
 
@@ -14,7 +16,21 @@ def _mask(change: Any) -> Any:
     return around(response_mask, "mask_for", lambda o, last, prompt: change(o(last, prompt), last, prompt))
 
 
+def _any_tokenizer(original: Any, name: str, revision: Any) -> Any:
+    try:
+        return original(name, revision)
+    except Exception:
+        return original(str(SHIPPED_TOKENIZER), None)
+
+
 MUTANTS = (
+    Mutant(
+        "tokenizer_replaced",
+        breaks="287",
+        what="a tokenizer that cannot be loaded is replaced by another one",
+        patch=around(tokenizer_cache, "load", _any_tokenizer),
+        dialects=SYNC,
+    ),
     Mutant(
         "mask_at_once",
         breaks="054",

@@ -22,7 +22,7 @@ from rollout_conformance.steps.profiles.rollout.invariants.event_order import re
 from rollout_conformance.steps.profiles.rollout.invariants.leased import outlived_lease
 from rollout_conformance.steps.profiles.rollout.poll_cause import body_text, invalid_poll, not_answered_with_status
 from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides
-from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
+from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Post, Rollout
 
 ENDS_BY_ITSELF = "ROLLOUT-231"
 NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 too
@@ -35,6 +35,7 @@ ISOLATED = "ROLLOUT-240"  # one that another rollout ended
 NOT_RETRIED = "ROLLOUT-084"
 RETRIED = "ROLLOUT-086"
 LEASE_ENDED = "ROLLOUT-280"
+UNTOLD, STATUSES = "ROLLOUT-119", ("COMPLETED", "ERROR")
 FULL = (429, 503)
 REJECTED = 400
 AGAIN = (408, 409, 429)  # what may be retried
@@ -65,6 +66,8 @@ def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[
             yield _not_begun(accused, view, rollout)
     elif rollout.result is not None and isinstance(rollout.result.body, NotJson):
         yield _unreadable(rollout, rollout.result.body)
+    elif rollout.result is not None and rollout.result.fields.get("status") not in STATUSES:
+        yield _no_status(rollout, rollout.result)
     elif (changed := _changed_retry(rollout)) is not None:
         yield changed
     elif (poll := invalid_poll(rollout)) is not None and rollout.result is None:
@@ -179,6 +182,14 @@ def _unreadable(rollout: Rollout, body: NotJson) -> Cause:
     n, what = rollout.result.n, "answer" if rollout.dialect == "sync" else "completion"
     observed = f"the {what} that should bring the result is {body}"
     return Cause(observed, Finding(RESULTS.get(rollout.dialect, NO_RESULT), "a result in JSON", observed, (n,)), n)
+
+
+def _no_status(rollout: Rollout, result: Answer | Post) -> Cause:
+    """A result that tells neither a success nor a failure shows nothing of what a case demands of the end."""
+    said = result.fields.get("said_status", result.fields.get("status"))
+    observed = f"status: {show(said)}"
+    finding = Finding(UNTOLD, "status COMPLETED or ERROR", observed, (result.n,))
+    return Cause(f"the result has the {observed}", finding, result.n, certain=True)
 
 
 def _broke_down(rollout: Rollout, runs: bool) -> bool:

@@ -54,7 +54,6 @@ class Completed(RolloutExpectation):
 class Failed(RolloutExpectation):
     """The rollout ends with `ERROR`."""
 
-    admits: ClassVar = ("error",)
     demands_failure: ClassVar = True
 
     error_categories: tuple[str, ...] = ()
@@ -65,8 +64,17 @@ class Failed(RolloutExpectation):
     "Whether these members have to be there; otherwise they are compared only where the server reports them."
     not_error_categories: tuple[str, ...] = ()
     "Values of `error_category` that are wrong."
+    or_rejected: bool = False
+    "Whether the start request may be rejected instead."
+
+    @property
+    def admits(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("error", "rejected") if self.or_rejected else ("error",)
 
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+        if self.or_rejected and rollout.rejected:
+            yield Check(True, "ERROR, or a rejected start", "rejected")
+            return
         status, _, exchanges = end_of(rollout)
         yield Check(status == "ERROR", "status ERROR", shown_end(rollout), exchanges)
         if status == "ERROR":

@@ -51,6 +51,11 @@ def _accepted(rollout: Rollout, start: Answer) -> Iterator[Evidence]:
     else:
         members = {name: start.fields.get(name) for name in ("result_wait_timeout_sec", "polling_lease_timeout_sec")}
         yield broken("272", "two positive numbers of seconds, the lease the longer one", show(members), start.n)
+    status = start.fields.get("status")
+    if status in STATUSES:
+        yield satisfied("288")
+    elif start.status == 202:
+        yield broken("288", f"a status: {', '.join(STATUSES)}", f"status {show(status)}", start.n)
 
 
 def _polled(rollout: Rollout, poll: Answer) -> Iterator[Evidence]:
