@@ -21,9 +21,9 @@ def order(view: CaseView) -> Iterator[Evidence]:
 
 def _walk(rollout: Rollout) -> Iterator[Evidence]:
     table, state, broke = TABLES[rollout.dialect], IDLE, False
-    odd, notices = _odd_ack(rollout), _notices(rollout)
+    odd, notices, timed_out = _odd_ack(rollout), _notices(rollout), _timed_out(rollout)
     for event in rollout.events:
-        if event.exchange in notices:
+        if event.exchange in notices or (event.name == "StartRejected" and event.exchange in timed_out):
             continue
         if state == WAITING and event.name == "GenerationRequested" and _gave_up_before(rollout, event):
             state = FAULTED
@@ -49,6 +49,11 @@ def _notices(rollout: Rollout) -> set[int]:
     return {
         grade.n for grade in after if grade.fields.get("status") != "success" and grade.fields.get("sample") is None
     }
+
+
+def _timed_out(rollout: Rollout) -> set[int]:
+    """The responses to start requests that end a rollout with 408: it ran, and only its result has the wrong status (ROLLOUT-125)."""
+    return {start.n for start in rollout.starts if rollout.dialect == "sync" and rollout.chats and start.status == 408}
 
 
 def _gave_up_before(rollout: Rollout, event: Event) -> bool:

@@ -68,7 +68,7 @@ def _graded(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
         yield broken("215", "the graded sample of a rollout that succeeded", observed, rollout.grades[0].n)
     elif rollout.grades:
         yield satisfied("215")
-    elif wanted and rollout.is_completed() and any(label == rollout.given.label for label, _ in view.wait_timeouts):
+    elif wanted and rollout.is_completed() and _waited_for_grade(view, rollout):
         expected = "POST {grader_callback_url} after a success"
         yield broken("215", expected, f"none within {view.trace.now():.1f} s", rollout.posts[0].n, timing=True)
     for again in rollout.grades[1:]:
@@ -78,6 +78,12 @@ def _graded(view: CaseView, rollout: Rollout) -> Iterator[Evidence]:
             break
     if rollout.grades and rollout.posts:
         yield satisfied("147")
+
+
+def _waited_for_grade(view: CaseView, rollout: Rollout) -> bool:
+    """A server may leave the sample out where the trainer never received the result that it belongs to."""
+    acknowledged = any(post.acked for post in rollout.posts)
+    return acknowledged and any(label == rollout.given.label for label, _ in view.wait_timeouts)
 
 
 def _succeeded(grade: Post) -> bool:

@@ -1,0 +1,59 @@
+"""One breach is accused as that, and not as what follows from it."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollout_conformance.steps.engine.findings import Evidence, Finding
+from rollout_conformance.steps.engine.trace import Request, Response
+from rollout_conformance.steps.peers.script import Ack, Reply, Script
+from rollout_conformance.steps.profiles.rollout.invariants.event_order import order
+from rollout_conformance.steps.profiles.rollout.invariants.routed import routed
+from rollout_conformance.steps.profiles.rollout.invariants.termination import ending
+from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
+from rollout_conformance.steps.tests.heavy.rollout import Played
+
+DONE = Script((Reply(text="Done."),))
+
+
+def accused(evidence: Any) -> set[str]:
+    found: list[Evidence] = list(evidence)
+    return {one.requirement for one in found if isinstance(one, Finding)}
+
+
+@pytest.mark.parametrize(("status", "expected"), [(408, set()), (422, {"ROLLOUT-042"})])
+def test_a_rollout_that_timed_out_is_no_rejected_start(status: int, expected: set[str]) -> None:
+    """The generation is held, and meanwhile the start request is answered."""
+    one = Played("sync", DONE)
+    n = one.trace.open(Request("POST", START_PATH["sync"], (), json.dumps(one.given.body).encode()), to_target=True)
+    one.trace.event("", "trainer", "StartSent", n)
+    one.trainer.receive(one._request("/v1/chat/completions", {"messages": one.messages}))
+    one.trace.event("", "server", "StartRejected", n)
+    one.trace.close(n, Response(status, (), b"{}"))
+    assert accused(order(one.view())) == expected
+
+
+@pytest.mark.parametrize(("acks", "expected"), [((), {"ROLLOUT-215"}), ((Ack(status=503, times=9),), set())])
+def test_a_sample_whose_result_nobody_acknowledged_may_be_left_out(acks: tuple[Ack, ...], expected: set[str]) -> None:
+    one = Played("routed", Script((Reply(text="Done."),), acks))
+    one.ask()
+    one.start(202, {})
+    one.post("/v1/rollout/completed", {"rollout_id": one.given.rollout_id, "status": "success"})
+    view = replace(one.view(), wait_timeouts=(("", "the end"),))
+    assert accused(routed(view)) == expected
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        (slice(1, None), {"ROLLOUT-117", "ROLLOUT-118"}),  # without the first message: the last one is there
+        (slice(0, -1), {"ROLLOUT-115"}),  # without the last one
+    ],
+)
+def test_an_assistant_message_at_another_place_is_not_missing(kept: slice, expected: set[str]) -> None:
+    one = Played("callback", DONE)
+    one.ask()
+    one.end(final_messages=one.messages[kept], metrics={})
+    assert accused(ending(one.view())) & {"ROLLOUT-115", "ROLLOUT-117", "ROLLOUT-118"} == expected
