@@ -47,6 +47,8 @@ def _carried(view: CaseView, rollout: Rollout, call: Chat | Post, requirement: s
     if not key:
         if seen is None or (key == "" and seen.strip() == "Bearer"):
             return satisfied("167")
+        if view.target_key and view.target_key in seen:
+            return _own_key_sent(call)
         return broken("167", "no Authorization header: no key was given", f"Authorization: {_masked(seen)}", call.n)
     scheme, _, token = (seen or "").partition(" ")
     if not (key.isascii() and key.isprintable() and key == key.strip()):
@@ -54,8 +56,8 @@ def _carried(view: CaseView, rollout: Rollout, call: Chat | Post, requirement: s
     if scheme.lower() == "bearer" and token == key:
         return satisfied(requirement)
     if view.target_key and token == view.target_key:
-        return broken("177", "the trainer's key", "the key that the server asks of its own callers", call.n)
-    if token.startswith("tk-rc-"):
+        return _own_key_sent(call)
+    if _of_another(token, rollout):
         return broken(
             "176", f"the key of this rollout, {_masked(key)}", f"the key of another, {_masked(token)}", call.n
         )
@@ -63,10 +65,20 @@ def _carried(view: CaseView, rollout: Rollout, call: Chat | Post, requirement: s
     return broken(requirement, f"Authorization: Bearer {_masked(key)}", observed, call.n)
 
 
+def _own_key_sent(call: Chat | Post) -> Evidence:
+    return broken("177", "the trainer's key", "the key that the server asks of its own callers", call.n)
+
+
+def _of_another(token: str, rollout: Rollout) -> bool:
+    """Whether it is the key of another rollout: each has the nonce of its own in it."""
+    found = NONCE.search(token.encode("utf-8", "replace"))
+    return found is not None and found.group().decode() != rollout.given.nonce
+
+
 def _borrowed(rollout: Rollout, call: Chat | Post) -> Iterator[Evidence]:
     """A rollout without a key that sends one has it from another."""
     token = (call.exchange.request.header("authorization") or "").partition(" ")[2]
-    if not rollout.given.key and token.startswith("tk-rc-"):
+    if not rollout.given.key and _of_another(token, rollout):
         yield broken("176", "no key of another rollout", f"the key {_masked(token)}", call.n)
 
 
