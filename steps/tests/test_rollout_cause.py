@@ -88,6 +88,12 @@ def test_an_ordinary_start_is_accepted_unless_the_case_admits_a_refusal(
     assert accused(found(answered(status), *demands)) == accuses
 
 
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_start_that_differs_is_rejected_or_run_and_is_no_error_of_the_server(status: int) -> None:
+    assert accused(found(with_wish(answered(status), body={"seed": 9}))) == MINE
+    assert accused(found(with_wish(answered(422), body={"seed": 9}))) is None
+
+
 @pytest.mark.parametrize(("demands", "accuses"), [(NOTHING, None), ((Completed(),), MINE), ((StartRejected(),), None)])
 def test_a_start_that_differs_may_be_refused_unless_its_rollout_has_to_complete(
     demands: tuple[Any, ...], accuses: str | None

@@ -62,7 +62,7 @@ def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[
     ):
         yield _no_result(rollout)
     elif not rollout.chats and rollout.starts and not rollout.accepted:
-        if "rejected" not in admitted and (demanded or _ordinary(rollout) or rollout.starts[-1].status in FULL):
+        if "rejected" not in admitted and (demanded or _ordinary(rollout) or _is_no_rejection(rollout.starts[-1])):
             yield _not_begun(accused, view, rollout)
     elif rollout.result is not None and isinstance(rollout.result.body, NotJson):
         yield _unreadable(rollout, rollout.result.body)
@@ -87,6 +87,11 @@ def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[
         yield _failed(accused, rollout)
     elif view.wait_timeouts and rollout.result is None and rollout.starts and not _held(rollout):
         yield _silent(accused, view, rollout)
+
+
+def _is_no_rejection(start: Answer) -> bool:
+    """Whether a response says nothing of the start request: the server is full, or failed by itself."""
+    return start.status in FULL or (start.status or 0) >= SERVER_ERROR
 
 
 def _ordinary(rollout: Rollout) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from pydantic import BaseModel
+
 from rollout_conformance.contracts.rollout.wire import InitRequest, RolloutRequest
 from rollout_conformance.contracts.rollout.wire_leased import LeasedRequest
 from rollout_conformance.contracts.rollout.wire_routed import RoutedRequest
@@ -16,7 +18,12 @@ STREAMED = ("routed", "leased")  # the dialects whose servers may request stream
 KEY_NAME = {"sync": "callback_api_key", "callback": "api_key", "routed": "llm_api_key", "leased": "llm_api_key"}
 
 SHORT = ("sampling", "only_sampling", "key", "messages")  # what each dialect has under a name of its own
-BODIES = {"sync": RolloutRequest, "callback": InitRequest, "routed": RoutedRequest, "leased": LeasedRequest}
+BODIES: Mapping[str, type[BaseModel]] = {
+    "sync": RolloutRequest,
+    "callback": InitRequest,
+    "routed": RoutedRequest,
+    "leased": LeasedRequest,
+}
 MEMBERS = tuple(dict.fromkeys(name for model in BODIES.values() for name in (*SHORT, *model.model_fields)))
 
 PADDING = "x_padding"
