@@ -2,6 +2,9 @@
 case ended early. A profile may use them as they are."""
 
 from dataclasses import dataclass
+from typing import Generic
+
+from typing_extensions import TypeVar
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
@@ -13,6 +16,8 @@ from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.http.responses import KeptResponse, Responses, responses_of
 
 BUSY = (429, 503)
+R = TypeVar("R", bound=KeptResponse, default=KeptResponse)
+C = TypeVar("C", default=object, covariant=True)
 EXPECTED = "a status that the case gives reason for: 2xx"
 
 
@@ -30,19 +35,19 @@ class HttpContext:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpView:
-    """One case as checks read it."""
+class HttpView(Generic[R, C]):
+    """One case as checks read it; `R` is the kind of its responses, `C` the context of its cases."""
 
     trace: Trace
-    responses: Responses[KeptResponse]
-    context: object
+    responses: Responses[R]
+    context: C
 
     @property
-    def judged(self) -> list[KeptResponse]:
+    def judged(self) -> list[R]:
         """The responses that the case is about, in the order of their requests: all but the readings of metrics."""
         return [one for one in self.responses if not one.is_reading]
 
-    def named(self, *words: str) -> list[KeptResponse]:
+    def named(self, *words: str) -> list[R]:
         """The responses that these words mean: names, `it`, `first`, `second`, ..., `both`, `all`."""
         return self.responses.named(*words)
 

@@ -24,6 +24,11 @@ class KeyContext(Protocol):
     def target_key(self) -> str | None: ...
 
 
+def bearer(key: str | None) -> dict[str, str]:
+    """The header of a key as RFC 6750 has it; none without a key."""
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
 def key_header(context: object, kind: str) -> dict[str, str]:
     """The header of a key. `kind` is what is wrong with it, or its name on the card; `x_right` is the right one in the header X-API-Key."""
     if not isinstance(context, KeyContext):
@@ -37,4 +42,4 @@ def key_header(context: object, kind: str) -> dict[str, str]:
     if kind == "x_right":
         return {"x-api-key": key}
     wrong = {"wrong": WRONG_KEY, "latin": NOT_ASCII, "small": key.swapcase(), "longer": f"{key}x", "shorter": key[:-1]}
-    return {"authorization": f"Bearer {wrong.get(kind, key)}"}
+    return bearer(wrong.get(kind, key))

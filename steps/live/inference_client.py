@@ -11,6 +11,7 @@ import httpx
 from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.http.keys import bearer
 
 ANSWER_S = 120.0  # one generation, on two cores that also do something else
 LOOK_S = 10.0
@@ -34,7 +35,7 @@ class Engine:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"content-type": "application/json"} | ({"authorization": f"Bearer {self.key}"} if self.key else {})
+        return {"content-type": "application/json"} | bearer(self.key)
 
 
 @dataclass(frozen=True, slots=True)

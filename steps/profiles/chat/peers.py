@@ -13,6 +13,7 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.target_card import card_as
 from rollout_conformance.steps.engine.trace import Trace, parse
+from rollout_conformance.steps.http.keys import bearer
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens as tokenizers
 from rollout_conformance.steps.peers.tokens import Tokens
@@ -173,8 +174,7 @@ class ChatPeers(NoPeers):
             self.probed.add("metrics")
 
     def _headers(self) -> dict[str, str]:
-        key = {"authorization": f"Bearer {self.key}"} if self.key else {}
-        return {"content-type": "application/json", **key}
+        return {"content-type": "application/json", **bearer(self.key)}
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.session import Session, State
-from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.http.client_case import HttpView
 from rollout_conformance.steps.http.responses import KeptResponse, Responses, responses_of
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.chat.card import ChatCard, ServerCard
@@ -63,27 +63,15 @@ ChatSession = Session[ChatState, CaseContext]
 
 
 @dataclass(frozen=True, slots=True)
-class CaseView:
+class CaseView(HttpView[ChatResponse, CaseContext]):
     """One case as the checks read it. `extra` is the state of its session."""
 
-    trace: Trace
-    responses: Responses[ChatResponse]
-    context: CaseContext
     wait_timeouts: tuple[tuple[str, str], ...] = field(default=())
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tokens(self) -> Tokens | None:
         return self.context.tokens
-
-    @property
-    def judged(self) -> list[ChatResponse]:
-        """The responses that the case is about, in the order of their requests: all but the readings of metrics."""
-        return [one for one in self.responses if not one.is_reading]
-
-    def named(self, *words: str) -> list[ChatResponse]:
-        """The responses that these words mean: names, `it`, `first`, `second`, ..., `both`, `all`."""
-        return self.responses.named(*words)
 
 
 def read(session: Session) -> CaseView:

@@ -10,6 +10,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.target_card import card_as
 from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.http.keys import bearer
 from rollout_conformance.steps.live.trainer import Drifts, LiveTrainer, stable_number
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, tokens
@@ -136,8 +137,7 @@ class RolloutPeers(NoPeers):
         return await shown_tools.listed(base_url, self._authorization(), self.card.headers)
 
     def _authorization(self) -> dict[str, str]:
-        key = self.card.key_for("", self.setting.target_key)
-        return {"authorization": f"Bearer {key}"} if key else {}
+        return bearer(self.card.key_for("", self.setting.target_key))
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rollout_conformance.steps.engine.trace import Headers, Request, Response
+from rollout_conformance.steps.http.keys import bearer
 from rollout_conformance.steps.peers.script import Script
 from rollout_conformance.steps.peers.token_oracle import sampled_by
 from rollout_conformance.steps.peers.tokens import Tokens
@@ -157,4 +158,4 @@ def _retry_after(value: str | None) -> float:
 
 def authorization(context: CaseContext) -> Headers:
     """The Authorization header of requests to the target."""
-    return (("authorization", f"Bearer {context.target_key}"),) if context.target_key else ()
+    return tuple(bearer(context.target_key).items())

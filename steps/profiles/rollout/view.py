@@ -19,13 +19,11 @@ COMPLETE = ("stop", "length", "tool_calls", "function_call")
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
-    """One generation call. `issued` is what the trainer generated for it, None when the script had a fault."""
+class Message:
+    """An exchange and the body in it that is judged, parsed; a `NotJson` when it is none."""
 
     exchange: Exchange
     body: Any
-    issued: Issued | None
-    delivered: bool
 
     @property
     def n(self) -> int:
@@ -34,6 +32,14 @@ class Chat:
     @property
     def fields(self) -> JsonObject:
         return self.body if isinstance(self.body, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Chat(Message):
+    """One generation request. `issued` is what the trainer generated for it, None when the script had a fault."""
+
+    issued: Issued | None
+    delivered: bool
 
     @property
     def messages(self) -> list[JSON]:
@@ -89,40 +95,19 @@ def number(call: Chat) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A request of ours to the target and its answer; `body` is parsed, a `NotJson` when it is none."""
-
-    exchange: Exchange
-    body: Any
-
-    @property
-    def n(self) -> int:
-        return self.exchange.n
+class Answer(Message):
+    """A request of the suite to the target and its response."""
 
     @property
     def status(self) -> int | None:
         return self.exchange.response.status if self.exchange.response else None
 
-    @property
-    def fields(self) -> JsonObject:
-        return self.body if isinstance(self.body, dict) else {}
-
 
 @dataclass(frozen=True, slots=True)
-class Post:
-    """One completion callback; `acked` when it was answered with a 2xx."""
+class Post(Message):
+    """One completed callback; `acked` when it was answered with a 2xx."""
 
-    exchange: Exchange
-    body: Any
     acked: bool
-
-    @property
-    def n(self) -> int:
-        return self.exchange.n
-
-    @property
-    def fields(self) -> JsonObject:
-        return self.body if isinstance(self.body, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

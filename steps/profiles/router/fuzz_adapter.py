@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rollout_conformance.steps.engine.trace import Request, Response, parse
+from rollout_conformance.steps.http.keys import bearer
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.peers.completion_responses import NONCE
 from rollout_conformance.steps.peers.scripted_backends import BackendResponse, BackendScript
@@ -109,10 +110,9 @@ def _new_key(body: Mapping[str, Any], nonce: str) -> dict[str, object]:
 async def _ask(session: RouterSession, method: str, path: str, body: object = None, request_id: str = "") -> Any:
     """The body of the response to a request of the suite."""
     key = session.context.key
-    headers = [("content-type", "application/json")]
-    headers += [("authorization", f"Bearer {key}")] if key else []
-    headers += [("x-request-id", request_id)] if request_id else []
-    sent = Request(method, path, tuple(headers), json.dumps(body).encode() if body is not None else b"")
+    headers = {"content-type": "application/json", **bearer(key)}
+    headers |= {"x-request-id": request_id} if request_id else {}
+    sent = Request(method, path, tuple(headers.items()), json.dumps(body).encode() if body is not None else b"")
     response = session.trace.exchanges[await session.send(sent, rollout="-")].response
     return parse(response.body) if response is not None else None
 

@@ -13,6 +13,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.lateness import Lateness, watched
 from rollout_conformance.steps.engine.target_card import Card, card_as
+from rollout_conformance.steps.http.keys import bearer
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.completion_responses import MODEL
@@ -71,16 +72,7 @@ class RouterPeers(NoPeers):
 
     def _headers(self, variant: str = "") -> dict[str, str]:
         key = self.card.key_for(variant, self.setting.target_key)
-        given = {"content-type": "application/json", **self.setting.card.headers}
-        return {**given, "authorization": f"Bearer {key}"} if key else given
-
-    @property
-    def tokenizer_hash(self) -> str:
-        return "none"
-
-    @property
-    def unmatched_requests(self) -> int:
-        return 0
+        return {"content-type": "application/json", **self.setting.card.headers, **bearer(key)}
 
     def resolve_placeholders(self, card: Card) -> Card:
         """The card with the addresses of the backends in its environment and headers: {backend_a}, {backend_b}, and those that go down: {backend_c},

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from rollout_conformance.steps.engine import http_client
+from rollout_conformance.steps.http.keys import bearer
 from rollout_conformance.steps.peers.arriving_starts import ArrivingStarts
 from rollout_conformance.steps.profiles.trainer.state import RolloutState
 
@@ -41,7 +42,7 @@ class Closing:
 
     async def _report(self, part: RolloutState) -> None:
         key = part.hosted.key if part.hosted else None
-        headers = {"authorization": f"Bearer {key}"} if key else {}
+        headers = bearer(key)
         with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError):
             async with asyncio.timeout(END_S):
                 await self.client.post(f"{part.base_url}/v1/rollout/completed", json=result(part), headers=headers)

@@ -17,7 +17,6 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.live.trainer import stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, calculator, tokens
@@ -130,9 +129,6 @@ class TrainerPeers(NoPeers):
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
         """No more cases at once than start requests were open at once: the others would wait for theirs in vain."""
         return min(jobs, max(1, self.starts.most_at_once)) if self.starts is not None else None
-
-    async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
-        """What a trainer has is on its card."""
 
     def found(self) -> Found:
         return Found(possible=CAPABILITIES)

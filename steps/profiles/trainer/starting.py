@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rollout_conformance.steps.engine.lenient_json import listed, mapping
 from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.trace import Headers, Request
+from rollout_conformance.steps.http.keys import bearer
 from rollout_conformance.steps.peers.arriving_starts import ArrivingStart, ArrivingStarts
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, StartAnswer
 from rollout_conformance.steps.profiles.trainer.state import (
@@ -157,7 +158,7 @@ def prompt(nonce: str) -> list[object]:
 
 
 def control_key(context: CaseContext) -> Headers:
-    return (("authorization", f"Bearer {context.target_key}"),) if context.target_key else ()
+    return tuple(bearer(context.target_key).items())
 
 
 BEGIN = {"control": by_control_request, "open": by_itself, "started": by_arrival}

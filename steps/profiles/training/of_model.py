@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from rollout_conformance.steps.http.requests import NamedRequest
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.training.calls import Meaning, begun, given_up, made
 from rollout_conformance.steps.profiles.training.context import TrainingSession
@@ -10,15 +11,13 @@ from rollout_conformance.steps.profiles.training.wire import Call
 
 
 @dataclass(frozen=True, slots=True)
-class OfModel:
+class OfModel(NamedRequest):
     """A call about one model of the case. A subclass says what is sent."""
 
     model: str = field(default="a", kw_only=True)
     "The model of the case that is meant."
     seq: int | None = field(default=None, kw_only=True)
     "The sequence number; default: the next one of the model."
-    name: str = field(default="", kw_only=True)
-    "A name for the response."
     key: str = field(default="", kw_only=True)
     "The key that it is sent with; default: that of the owner of the model."
     asynchronous: bool = field(default=False, kw_only=True)
@@ -27,10 +26,6 @@ class OfModel:
     "Whether its result is waited for; else `results` waits for it."
     lost: bool = field(default=False, kw_only=True)
     "Whether the connection is given up as soon as the request was sent, and the call is then sent again."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: TrainingSession) -> None:
         name = responses_of(session).reserve(self.name)

@@ -11,7 +11,7 @@ from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.references import ResponseName
-from rollout_conformance.steps.http.requests import NULL
+from rollout_conformance.steps.http.requests import NULL, NamedRequest
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.training.calls import (
     HANDED,
@@ -102,7 +102,7 @@ def zstd_frame(mib: int, body: bytes) -> bytes:
 @phrase("the tenant {key:word} sends {method:word} {path:path} as {name:word} with this body:", block="json")
 @phrase("the client sends {method:word} {path:path} as {name:word} with this body:", block="json")
 @dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedRequest):
     """Send any request. In its path, its body and its headers {model:a}, {future:NAME}, {path:NAME}, {sampler:NAME}, {session},
     {base}, {run} and {key} stand for values of the case; {checkpoint:NAME} for the last two parts of a path."""
 
@@ -123,8 +123,6 @@ class Send:
     "The body is a zstd frame of a few KiB that unpacks to so many MiB of spaces before it."
     follow: bool = True
     "Whether a future that the response names is waited for."
-    name: str = ""
-    "A name for the response."
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for what no server can be blamed for."""
@@ -132,10 +130,6 @@ class Send:
             raise ValueError(f"path: {self.path!r} does not begin with /")
         if self.raw and self.json is not None:
             raise ValueError("raw and json: a request has one body; write one of them")
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: TrainingSession) -> None:
         name = responses_of(session).reserve(self.name)
@@ -164,17 +158,11 @@ class Send:
 @verb("resend", short="of", example=("first", "{of: step, name: again}"))
 @phrase("the client sends {of:response} again")
 @dataclass(frozen=True, slots=True)
-class Resend:
+class Resend(NamedRequest):
     """Send the request of an earlier call once more, byte for byte, as a client does whose connection was lost."""
 
     of: ResponseName = "it"
     "The response to the earlier call."
-    name: str = ""
-    "A name for the response."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: TrainingSession) -> None:
         earlier = response_named(session, self.of)
@@ -195,19 +183,13 @@ class Resend:
 @verb("read_again", short="of", example=("first", "{of: step, name: again, key: other}"))
 @phrase("the client reads the result of {of:response} again")
 @dataclass(frozen=True, slots=True)
-class ReadAgain:
+class ReadAgain(NamedRequest):
     """Read the future of an earlier call again."""
 
     of: ResponseName = "it"
     "The response to the earlier call."
     key: str = ""
     "The key that it is sent with; default: that of the call."
-    name: str = ""
-    "A name for the response."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: TrainingSession) -> None:
         earlier = response_named(session, self.of)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from rollout_conformance.steps.engine.lenient_json import listed
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.references import ResponseName
+from rollout_conformance.steps.http.requests import NamedRequest
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.training.calls import Meaning, made, response_named
 from rollout_conformance.steps.profiles.training.checkpoints import sampler_of
@@ -36,7 +37,7 @@ def stop_token(response: TrainingResponse | None) -> int:
 @phrase("the client samples {max_tokens} tokens from the model {model:word}")
 @phrase("the client samples from the snapshot {sampler:word}")
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedRequest):
     """Sample sequences with their logprobs."""
 
     model: str = "a"
@@ -63,12 +64,6 @@ class Sample:
     "An earlier sample: the token in the middle of its first sequence is the stop token."
     key: str = ""
     "The key that it is sent with; default: that of the owner of the model."
-    name: str = ""
-    "A name for the response."
-
-    @property
-    def keeps(self) -> tuple[str, ...]:
-        return (self.name,)
 
     async def perform(self, session: TrainingSession) -> None:
         name = responses_of(session).reserve(self.name)

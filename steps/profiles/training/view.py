@@ -3,19 +3,16 @@
 from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.trace import Trace
-from rollout_conformance.steps.http.responses import Responses, responses_of
+from rollout_conformance.steps.http.client_case import HttpView
+from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.training.context import TrainingContext, TrainingSession
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingView:
+class TrainingView(HttpView[TrainingResponse, TrainingContext]):
     """`stopped` says what the case lacked when it could not continue; `patience_s` how long a silent target is waited for."""
 
-    trace: Trace
-    responses: Responses[TrainingResponse]
-    context: TrainingContext
     stopped: str = ""
     patience_s: float = 10.0
 
@@ -23,10 +20,6 @@ class TrainingView:
     def judged(self) -> list[TrainingResponse]:
         """All responses in the order of their requests, those of requests that only prepare the case too."""
         return list(self.responses)
-
-    def named(self, *words: str) -> list[TrainingResponse]:
-        """The responses that these words mean: names, `it`, `first`, `second`, ..., `both`, `all`."""
-        return self.responses.named(*words)
 
     @property
     def tolerance(self) -> float:

@@ -74,7 +74,7 @@ class JobResponse(StreamedResponse):
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerView(HttpView):
+class WorkerView(HttpView[KeptResponse, WorkerContext]):
     """`cancelled` is when each job was cancelled, in seconds since the case began, by the name of its response, `cancelled_ids` the
     ids that were; `waited` for what the case waited in vain; `stopped` when the
     case stopped the worker, in seconds since it began, `killed` whether it did not exit then; None where none was stopped."""
