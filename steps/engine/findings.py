@@ -81,6 +81,19 @@ class Finding:
 Evidence = Satisfied | Finding
 
 
+def evidence(
+    requirement: str,
+    ok: bool,
+    expected: str,
+    observed: str,
+    *exchanges: int,
+    cap: str | None = None,
+    timing: bool = False,
+) -> Evidence:
+    """What one comparison shows of a requirement; a breach is shown by these exchanges."""
+    return Satisfied(requirement) if ok else Finding(requirement, expected, observed, exchanges, cap=cap, timing=timing)
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why what a case is about, a request say, ended otherwise than its case gives reason for; what rests on that end is not judged.

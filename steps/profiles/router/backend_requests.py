@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.peers.scripted_backends import BackendScript
@@ -23,11 +23,6 @@ def script(view: CaseView) -> BackendScript:
     """What the backends did last in the case."""
     found: BackendScript = view.extra["script"]
     return found
-
-
-def found_or(requirement: str, ok: bool, expected: str, observed: str) -> Evidence:
-    """Evidence that no exchange of the client shows."""
-    return Satisfied(requirement) if ok else Finding(requirement, expected, observed)
 
 
 @verb("backend_requests", short="exactly", example=("1", "{least: 2, most: 3}", "{backend: c, least: 1}"))
@@ -65,7 +60,7 @@ class BackendRequests:
         amount = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
         to = f"backend {self.backend}" if self.backend else "the backends"
         expected = f"{amount} request(s) to {to}" + (f", {self.backends} of them" if self.backends else "")
-        yield found_or(requirement, ok, expected, f"{len(counted)}: {in_runs(received) or 'none'}")
+        yield evidence(requirement, ok, expected, f"{len(counted)}: {in_runs(received) or 'none'}")
 
 
 def _seconds(view: CaseView) -> float:
@@ -98,7 +93,7 @@ class NoUnmatchedRequests:
         ]
         contacted = bool(during) and all(during)
         observed = f"one during each, the first {during[0][0].body[:80]!r}" if contacted else ""
-        yield found_or(requirement, not contacted, "no request to a backend", observed)
+        yield evidence(requirement, not contacted, "no request to a backend", observed)
 
 
 @verb("backends_disconnected")
@@ -119,7 +114,7 @@ class BackendsDisconnected:
             return  # a router that forwards so late shows nothing
         streams, disconnected = len(found.received), len(found.disconnected)
         observed = f"{disconnected} of {streams} requests were ended, and the others continued"
-        yield found_or(requirement, disconnected == streams, "backends that are disconnected at once", observed)
+        yield evidence(requirement, disconnected == streams, "backends that are disconnected at once", observed)
 
 
 @verb("backpressure")
@@ -132,4 +127,4 @@ class Backpressure:
         if "read_ahead" in view.extra:
             observed = f"the router read all {script(view).bytes_sent:,} bytes"
             expected = "a backend that has to wait while its client does not read"
-            yield found_or(requirement, not view.extra["read_ahead"], expected, observed)
+            yield evidence(requirement, not view.extra["read_ahead"], expected, observed)

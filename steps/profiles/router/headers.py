@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
-from rollout_conformance.steps.profiles.router.backend_requests import found_or, script
+from rollout_conformance.steps.profiles.router.backend_requests import script
 from rollout_conformance.steps.profiles.router.card import RouterCard
 
 ID = "x-request-id"
@@ -31,7 +31,7 @@ class HeadersNotForwarded:
         found = sorted({name for _, request in received for name in self.headers if request.header(name) is not None})
         expected = f"a request at a backend without {', '.join(self.headers)}"
         observed = f"with {', '.join(found)}" if found else "no request"
-        yield found_or(requirement, bool(received) and not found, expected, observed)
+        yield evidence(requirement, bool(received) and not found, expected, observed)
 
 
 @verb("own_keys_sent")
@@ -46,7 +46,7 @@ class OwnKeysSent:
         known = [(name, keys[name], request) for name, request in script(view).received if keys.get(name)]
         without = [name for name, key, request in known if not any(key in value for _, value in request.headers)]
         if known:
-            yield found_or(requirement, not without, "the key of the backend", f"none at {', '.join(without)}")
+            yield evidence(requirement, not without, "the key of the backend", f"none at {', '.join(without)}")
 
 
 def _sent(view: CaseView, response: KeptResponse) -> str | None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rollout_conformance.steps.engine import internal_error_patterns
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.http.keys import WRONG_KEY
 from rollout_conformance.steps.peers.scripted_backends import BackendScript
@@ -27,16 +27,10 @@ def no_leaks(view: CaseView) -> Iterator[Evidence]:
             )
             excerpt = internal_error_patterns.excerpt(text, found) if found else ""
             cap = "should" if _forwarded(view, text) else None
-            yield (
-                Finding("ROUTER-009", "an error in the router's own words", excerpt, (response.n,), cap=cap)
-                if found
-                else Satisfied("ROUTER-009")
-            )
+            yield evidence("ROUTER-009", not found, "an error in the router's own words", excerpt, response.n, cap=cap)
         keys = [key for key in (context.key, WRONG_KEY, *_router_card(view).backend_keys.values()) if key]
-        if any(key in part for key in keys for part in (text, *(value for _, value in response.headers))):
-            yield Finding("ROUTER-010", "no API key in a response", "an API key", (response.n,))
-        else:
-            yield Satisfied("ROUTER-010")
+        shown = any(key in part for key in keys for part in (text, *(value for _, value in response.headers)))
+        yield evidence("ROUTER-010", not shown, "no API key in a response", "an API key", response.n)
 
 
 def _forwarded(view: CaseView, text: str) -> bool:
@@ -59,7 +53,7 @@ def keys_of_backends_apart(view: CaseView) -> Iterator[Evidence]:
         others = {key: name for name, key in card.backend_keys.items() if key and key != own}
         found = [(name, others[key]) for name, value in request.headers for key in others if key in value]
         observed = f"that of backend {found[0][1]} in {found[0][0]!r} at backend {backend}" if found else ""
-        yield (Finding("ROUTER-069", "no key of another backend", observed) if found else Satisfied("ROUTER-069"))
+        yield evidence("ROUTER-069", not found, "no key of another backend", observed)
 
 
 def _router_card(view: CaseView) -> RouterCard:
@@ -79,6 +73,4 @@ def no_client_keys_forwarded(view: CaseView) -> Iterator[Evidence]:
     for backend, request in _received(view) if keys else ():
         found = [name for name, value in request.headers if any(key in value for key in keys)]
         observed = f"one in {found[0]!r} at backend {backend}" if found else ""
-        yield (
-            Finding("ROUTER-052", "no API key of a client at a backend", observed) if found else Satisfied("ROUTER-052")
-        )
+        yield evidence("ROUTER-052", not found, "no API key of a client at a backend", observed)

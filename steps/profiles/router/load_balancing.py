@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import exp, lgamma, log
 
-from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import parse
@@ -16,7 +16,7 @@ from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
-from rollout_conformance.steps.profiles.router.backend_requests import found_or, script
+from rollout_conformance.steps.profiles.router.backend_requests import script
 from rollout_conformance.steps.profiles.router.backends import BackendName
 
 FALSE_POSITIVE_RATE = 1e-4
@@ -40,7 +40,7 @@ class BackendShare:
         total, got = sum(counts.values()), counts[self.backend]
         least, most = bounds(total, self.share, self.false_positive_rate)
         expected = f"{least} to {most} of {total} requests at backend {self.backend}, whose share is {self.share:.0%}"
-        yield found_or(requirement, least <= got <= most, expected, f"{dict(counts)}")
+        yield evidence(requirement, least <= got <= most, expected, f"{dict(counts)}")
 
 
 def bounds(total: int, share: float, rate: float = FALSE_POSITIVE_RATE) -> tuple[int, int]:
@@ -76,7 +76,7 @@ class OneBackend:
         counts = Counter(names)
         ok = len(counts) == 1 and self.backend in (None, *counts)
         expected = f"one backend for {len(names)} requests" + (f": {self.backend}" if self.backend else "")
-        yield found_or(requirement, ok, expected, ", ".join(names) if self.of and names else f"{dict(counts)}")
+        yield evidence(requirement, ok, expected, ", ".join(names) if self.of and names else f"{dict(counts)}")
 
 
 @verb("other_backend", example="{of: after, than: before}")
@@ -94,7 +94,7 @@ class OtherBackend:
         before, after = served_by(view, self.than), served_by(view, self.of)
         ok = bool(before) and bool(after) and after[-1] != before[-1]
         observed = f"before {', '.join(before) or 'none'}, after {', '.join(after) or 'none'}"
-        yield found_or(requirement, ok, "another backend for the later request", observed)
+        yield evidence(requirement, ok, "another backend for the later request", observed)
 
 
 def served_by(view: CaseView, *names: str) -> list[str]:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.http.metrics import rises, samples
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
-from rollout_conformance.steps.profiles.router.backend_requests import found_or, script
+from rollout_conformance.steps.profiles.router.backend_requests import script
 
 
 @verb("rejections_counted_separately", example="{before: before, between: between, after: after}")
@@ -35,7 +35,7 @@ class RejectionsCountedSeparately:
         rejected = {name for name, rise in rises(between, after).items() if rise > 0}
         ok = bool(served - rejected) and bool(rejected - served)
         observed = "no metric rose for the one and not for the other"
-        yield found_or(requirement, ok, "different metrics for successes and rejections", observed)
+        yield evidence(requirement, ok, "different metrics for successes and rejections", observed)
 
 
 @verb("no_client_values", short="of", example="metrics")

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.check import Check
+from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.engine.trace import Exchange, parse
@@ -18,16 +19,6 @@ from rollout_conformance.steps.profiles.trainer.statuses import Status, fits
 from rollout_conformance.steps.profiles.trainer.truncation import choice, count, finished, is_empty, reaches
 
 NO_BACKEND = (502, 503, 504)  # such a trainer has shown nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One comparison, and the numbers of the exchanges that show it."""
-
-    ok: bool
-    expected: str
-    observed: str
-    exchanges: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +32,7 @@ class RolloutExpectation:
         for name, rollout in view.rollouts.items():
             if self.rollout in ("", name):
                 for check in self.checks(view, rollout):
-                    yield (
-                        Satisfied(requirement)
-                        if check.ok
-                        else Finding(requirement, check.expected, check.observed, check.exchanges)
-                    )
+                    yield check.evidence(requirement)
 
     def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
         raise NotImplementedError

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeGuard
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied, evidence
 from rollout_conformance.steps.engine.lenient_json import listed, mappings
 from rollout_conformance.steps.profiles.trainer.state import CaseView, RolloutState
 
@@ -92,8 +92,6 @@ def _at_temperature_one(rollout: RolloutState) -> bool:
 
 
 def _not_zero(values: Numbers, rollout: RolloutState) -> Iterator[Evidence]:
-    if any(value != 0 for value in values):
-        yield Satisfied(REAL)
-    else:
-        expected = "logprobs of sampled tokens, at temperature 1"
-        yield Finding(REAL, expected, f"0.0 for each of {len(values)} tokens", tuple(c.n for c in rollout.calls[:1]))
+    ok, observed = any(value != 0 for value in values), f"0.0 for each of {len(values)} tokens"
+    first = (call.n for call in rollout.calls[:1])
+    yield evidence(REAL, ok, "logprobs of sampled tokens, at temperature 1", observed, *first)

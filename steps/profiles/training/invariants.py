@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rollout_conformance.contracts.training.wire_protobuf import CONTENT_TYPE
 from rollout_conformance.steps.engine import internal_error_patterns
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
@@ -22,7 +22,7 @@ def aligned(view: TrainingView) -> Iterator[Evidence]:
         if response.rows and response.dialect != SIGNAL and response.outcome == "done" and _has_logprobs(response):
             wrong = _misaligned(response)
             expected = "one output a datum, in each one logprob of at most 0 for every target token"
-            yield (Finding("TRAINING-012", expected, wrong, (response.n,)) if wrong else Satisfied("TRAINING-012"))
+            yield evidence("TRAINING-012", not wrong, expected, wrong, response.n)
 
 
 def _has_logprobs(response: TrainingResponse) -> bool:
@@ -50,11 +50,8 @@ def complete(view: TrainingView) -> Iterator[Evidence]:
             continue
         missing = [name for name, kind in REQUIRED.items() if not isinstance(response.result.get(name), kind)]
         expected = "a result with the text loss_fn_output_type and the object metrics"
-        yield (
-            Finding("TRAINING-201", expected, f"no {' and no '.join(missing)}: {response.shown()}", (response.n,))
-            if missing
-            else Satisfied("TRAINING-201")
-        )
+        observed = f"no {' and no '.join(missing)}: {response.shown()}"
+        yield evidence("TRAINING-201", not missing, expected, observed, response.n)
 
 
 def in_protobuf(view: TrainingView) -> Iterator[Evidence]:
@@ -68,8 +65,7 @@ def in_protobuf(view: TrainingView) -> Iterator[Evidence]:
         ):
             seen = response.header("content-type") or ""
             ok = seen.partition(";")[0].strip().lower() == CONTENT_TYPE
-            found = Finding("TRAINING-043", f"Content-Type: {CONTENT_TYPE}", show(seen), (response.n,))
-            yield Satisfied("TRAINING-043") if ok else found
+            yield evidence("TRAINING-043", ok, f"Content-Type: {CONTENT_TYPE}", show(seen), response.n)
 
 
 def metric_names(view: TrainingView) -> Iterator[Evidence]:
@@ -78,29 +74,19 @@ def metric_names(view: TrainingView) -> Iterator[Evidence]:
         if response.dialect == SIGNAL or not response.rows or response.outcome != "done" or not response.metrics:
             continue
         odd = next((name for name in response.metrics if str(name).count(":") != 1), None)
-        yield (
-            Satisfied("TRAINING-031")
-            if odd is None
-            else Finding("TRAINING-031", "names of metrics as name:reduction", show(odd), (response.n,))
-        )
+        yield evidence("TRAINING-031", odd is None, "names of metrics as name:reduction", show(odd), response.n)
 
 
 def no_leaks(view: TrainingView) -> Iterator[Evidence]:
     """No error shows internals of the server, and no response a key."""
     keys = [key for key in (view.context.target_key, *view.context.card.keys.values()) if key]
     for response in view.judged:
-        if any(key in response.text for key in keys):
-            yield Finding("TRAINING-202", "no API key in a response", "an API key", (response.n,))
-        else:
-            yield Satisfied("TRAINING-202")
+        shown = any(key in response.text for key in keys)
+        yield evidence("TRAINING-202", not shown, "no API key in a response", "an API key", response.n)
         if response.status is None or response.outcome == "done":
             continue
         request = view.trace.exchanges[(response.submit or response).n].request
         sent = request.path + request.body.decode("utf-8", "replace")
         found = internal_error_patterns.leaked(response.text, internal_error_patterns.GENERAL, sent)
-        shown = internal_error_patterns.excerpt(response.text, found) if found else ""
-        yield (
-            Finding("TRAINING-132", "an error without internals of the server", shown, (response.n,))
-            if found
-            else Satisfied("TRAINING-132")
-        )
+        observed = internal_error_patterns.excerpt(response.text, found) if found else ""
+        yield evidence("TRAINING-132", not found, "an error without internals of the server", observed, response.n)

@@ -4,34 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.check import Check
+from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Rollout
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What one comparison showed. `exchanges` are the numbers of those that show it; `timing` when only the clock shows it."""
-
-    ok: bool
-    expected: str
-    observed: str
-    exchanges: tuple[int, ...] = ()
-    timing: bool = False
-    duplicates_invariant: bool = False
-
-    def evidence(self, requirement: str) -> Evidence:
-        if self.ok:
-            return Satisfied(requirement)
-        return Finding(
-            requirement,
-            self.expected,
-            self.observed,
-            self.exchanges,
-            timing=self.timing,
-            duplicates_invariant=self.duplicates_invariant,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rollout_conformance.steps.engine.check import Check
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.profiles.rollout.expectations.base import Check, RolloutExpectation
+from rollout_conformance.steps.profiles.rollout.expectations.base import RolloutExpectation
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rollout_conformance.steps.engine.check import Check
 from rollout_conformance.steps.engine.json_diff import ABSENT, first, show
 from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.profiles.rollout.expectations.base import Check, RolloutExpectation, final_messages
+from rollout_conformance.steps.profiles.rollout.expectations.base import RolloutExpectation, final_messages
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from rollout_conformance.steps.engine.check import Check as CaseCheck
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.trace import NotJson
@@ -11,7 +12,6 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.rollout.expectations.base import CaseExpectation
-from rollout_conformance.steps.profiles.rollout.expectations.base import Check as CaseCheck
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 

@@ -4,15 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rollout_conformance.steps.engine.check import Check
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.profiles.rollout.expectations.base import (
-    Check,
-    RolloutExpectation,
-    shown_end,
-    shown_status,
-)
+from rollout_conformance.steps.profiles.rollout.expectations.base import RolloutExpectation, shown_end, shown_status
 from rollout_conformance.steps.profiles.rollout.invariants.auth import quotes
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from rollout_conformance.steps.engine.check import Check
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.rollout.expectations.base import (
     CaseExpectation,
-    Check,
     RolloutExpectation,
     end_of,
     final_messages,

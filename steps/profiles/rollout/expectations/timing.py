@@ -5,14 +5,10 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import ClassVar, Literal
 
+from rollout_conformance.steps.engine.check import Check
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.rollout.actions.requests import NO_ROLLOUT
-from rollout_conformance.steps.profiles.rollout.expectations.base import (
-    CaseExpectation,
-    Check,
-    RolloutExpectation,
-    shown_end,
-)
+from rollout_conformance.steps.profiles.rollout.expectations.base import CaseExpectation, RolloutExpectation, shown_end
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 LATE_S = 0.25  # how late a busy machine may see a request

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from rollout_conformance.steps.engine import internal_error_patterns
+from rollout_conformance.steps.engine.check import Check
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import JSON, mapping, text
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.profiles.rollout.expectations.base import Check, RolloutExpectation
+from rollout_conformance.steps.profiles.rollout.expectations.base import RolloutExpectation
 from rollout_conformance.steps.profiles.rollout.invariants.tools import (
     following,
     gives,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.targets import GRACE_S
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -167,4 +167,4 @@ class Exits:
         if view.killed is None:
             return []
         expected = f"an exit within {GRACE_S:g} s of SIGTERM"
-        return [Finding(requirement, expected, "it ran on", timing=True)] if view.killed else [Satisfied(requirement)]
+        return [evidence(requirement, not view.killed, expected, "it ran on", timing=True)]

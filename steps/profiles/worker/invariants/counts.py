@@ -3,11 +3,10 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.profiles.worker.dialects.base import integer
 from rollout_conformance.steps.profiles.worker.events import EOS, Usage
-from rollout_conformance.steps.profiles.worker.invariants.orcd_members import evidence
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 ABOVE_ZERO = 1e-3  # rounding of the log probability of a certain token
@@ -34,7 +33,7 @@ def _final(response: JobResponse) -> Iterator[Evidence]:
         if counter is ABSENT or counter is None:
             continue
         expected, ok = _expected(response, counter)
-        yield evidence(ok, "WORKER-009", expected, f"a final counter of {show(counter)}", response)
+        yield evidence("WORKER-009", ok, expected, f"a final counter of {show(counter)}", response.n)
 
 
 def _expected(response: JobResponse, counter: object) -> tuple[str, bool]:
@@ -58,11 +57,11 @@ def _columns(response: JobResponse) -> Iterator[Evidence]:
     if ids is not None:
         observed = f"{len(ids)} token ids and {len(values)} log probabilities"
         yield evidence(
-            len(values) == len(ids), "WORKER-102", "one log probability for each token id", observed, response
+            "WORKER-102", len(values) == len(ids), "one log probability for each token id", observed, response.n
         )
     odd = next((n for n, one in enumerate(values) if one is None or not math.isfinite(one) or one > ABOVE_ZERO), None)
     observed = "" if odd is None else f"token {odd}: {values[odd]!r}"
-    yield evidence(odd is None, "WORKER-102", "finite log probabilities of at most 0", observed, response)
+    yield evidence("WORKER-102", odd is None, "finite log probabilities of at most 0", observed, response.n)
 
 
 def _versions(response: JobResponse) -> Iterator[Evidence]:
@@ -82,5 +81,5 @@ def _versions(response: JobResponse) -> Iterator[Evidence]:
     for start, stop in bounds:
         at = stop if start == at else -1
     yield evidence(
-        at == len(ids), "WORKER-116", f"spans that cover 0 to {len(ids)} once", show(end.weight_versions), response
+        "WORKER-116", at == len(ids), f"spans that cover 0 to {len(ids)} once", show(end.weight_versions), response.n
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.profiles.worker.dialects.base import number
 from rollout_conformance.steps.profiles.worker.dialects.orcd import DIALECT
@@ -13,10 +13,6 @@ from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerVi
 SKEW_S = 3600.0
 LONG_S = 0.1
 OFFSET_S = 14 * 3600.0  # of a time that names no offset from UTC
-
-
-def evidence(ok: bool, requirement: str, expected: str, observed: str, response: JobResponse) -> Evidence:
-    return Satisfied(requirement) if ok else Finding(requirement, expected, observed, (response.n,))
 
 
 def orcd_members(view: WorkerView) -> Iterator[Evidence]:
@@ -33,17 +29,17 @@ def _started(view: WorkerView, response: JobResponse) -> Iterator[Evidence]:
     if started is None:
         return
     own = response.spec.id
-    yield evidence(started.job_id == own, "WORKER-002", f"job_id {show(own)}", show(started.job_id), response)
+    yield evidence("WORKER-002", started.job_id == own, f"job_id {show(own)}", show(started.job_id), response.n)
     expected = "an ISO 8601 time of the present"
     yield evidence(
-        _is_now(started.started_at, response.read_at), "WORKER-003", expected, show(started.started_at), response
+        "WORKER-003", _is_now(started.started_at, response.read_at), expected, show(started.started_at), response.n
     )
     if view.worker.model is not None:
         known = view.worker.model
-        yield evidence(started.model == known, "WORKER-004", f"model {show(known)}", show(started.model), response)
+        yield evidence("WORKER-004", started.model == known, f"model {show(known)}", show(started.model), response.n)
     else:
         ok = isinstance(started.model, str) and bool(started.model)
-        yield evidence(ok, "WORKER-004", "the name of a model", show(started.model), response)
+        yield evidence("WORKER-004", ok, "the name of a model", show(started.model), response.n)
 
 
 def _is_now(written: object, now: float) -> bool:
@@ -63,7 +59,7 @@ def _counted(response: JobResponse) -> Iterator[Evidence]:
         return
     odd = next((n for n, index in enumerate(shown) if type(index) is not int or index != n), None)
     observed = "" if odd is None else f"token event {odd}: i {show(shown[odd])}"
-    yield evidence(odd is None, "WORKER-008", "i = 0, 1, 2, ... without gaps", observed, response)
+    yield evidence("WORKER-008", odd is None, "i = 0, 1, 2, ... without gaps", observed, response.n)
 
 
 def _failure(response: JobResponse) -> Iterator[Evidence]:
@@ -77,7 +73,7 @@ def _failure(response: JobResponse) -> Iterator[Evidence]:
         and isinstance(failure.retriable, bool)
     )
     observed = f"code {show(failure.code)}, message {show(failure.message)}, retriable {show(failure.retriable)}"
-    yield evidence(ok, "WORKER-055", "code and message as text, retriable as a boolean", observed, response)
+    yield evidence("WORKER-055", ok, "code and message as text, retriable as a boolean", observed, response.n)
 
 
 def _measured(response: JobResponse) -> Iterator[Evidence]:
@@ -86,7 +82,7 @@ def _measured(response: JobResponse) -> Iterator[Evidence]:
             rate, memory = number(event.members.get("tokens_per_sec")), event.members.get("vram_bytes", 0)
             ok = rate is not None and rate > 0 and (number(memory) or 0) >= 0
             yield evidence(
-                ok, "WORKER-061", "tokens_per_sec above 0, vram_bytes of at least 0", show(event.members), response
+                "WORKER-061", ok, "tokens_per_sec above 0, vram_bytes of at least 0", show(event.members), response.n
             )
     end = response.transcript.end
     if end is None or end.elapsed_ms is ABSENT or not response.transcript.tokens or response.elapsed_s is None:
@@ -99,7 +95,7 @@ def _measured(response: JobResponse) -> Iterator[Evidence]:
         if least
         else f"decode_time_ms of 0 to {most:.0f}"
     )
-    yield evidence(ok, "WORKER-063", expected, show(end.elapsed_ms), response)
+    yield evidence("WORKER-063", ok, expected, show(end.elapsed_ms), response.n)
 
 
 def _least_ms(response: JobResponse) -> float:
@@ -117,7 +113,7 @@ def ends(view: WorkerView) -> Iterator[Evidence]:
         if response.dialect.name == DIALECT.name:
             known = "max_tokens, stop_sequence, cancelled, error or a word for the end of the text"
             ok = end.reason != UNKNOWN or _is_end_of_text(end.written)
-            yield evidence(ok, "WORKER-019", known, show(end.written), response)
+            yield evidence("WORKER-019", ok, known, show(end.written), response.n)
         yield from _matched(response)
 
 
@@ -135,7 +131,7 @@ def _matched(response: JobResponse) -> Iterator[Evidence]:
     named = end.matched if end.matched not in (ABSENT, None, "") else None
     if end.reason == STOP and (named is not None or (response.stops and response.dialect.name == DIALECT.name)):
         stops = response.stops
-        yield evidence(named in stops, "WORKER-013", f"one of the stop texts {show(stops)}", show(named), response)
+        yield evidence("WORKER-013", named in stops, f"one of the stop texts {show(stops)}", show(named), response.n)
     elif end.reason not in (STOP, UNKNOWN):
         observed = f"{show(end.written)} with the stop text {show(named)}"
-        yield evidence(named is None, "WORKER-014", f"{show(end.written)} without a stop text", observed, response)
+        yield evidence("WORKER-014", named is None, f"{show(end.written)} without a stop text", observed, response.n)

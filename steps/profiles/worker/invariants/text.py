@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied, evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READABLE
-from rollout_conformance.steps.profiles.worker.invariants.orcd_members import evidence
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 BROKEN = "�"
@@ -64,4 +63,4 @@ def whole_text(view: WorkerView) -> Iterator[Evidence]:
         ok = longer.startswith(shorter) and (
             not rest or any(stop.startswith(rest) or rest.startswith(stop) for stop in response.spec.stop)
         )
-        yield evidence(ok, "WORKER-105", f"the text of the tokens, {show(joined)}", show(whole), response)
+        yield evidence("WORKER-105", ok, f"the text of the tokens, {show(joined)}", show(whole), response.n)

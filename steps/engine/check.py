@@ -1,0 +1,30 @@
+"""What one comparison of a case showed, before it is known which requirement it is about."""
+
+from dataclasses import dataclass
+
+from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`exchanges` are the numbers of those that show it; `timing` when only the clock shows it; `duplicates_invariant` when an invariant
+    judges it as well."""
+
+    ok: bool
+    expected: str
+    observed: str
+    exchanges: tuple[int, ...] = ()
+    timing: bool = False
+    duplicates_invariant: bool = False
+
+    def evidence(self, requirement: str) -> Evidence:
+        if self.ok:
+            return Satisfied(requirement)
+        return Finding(
+            requirement,
+            self.expected,
+            self.observed,
+            self.exchanges,
+            timing=self.timing,
+            duplicates_invariant=self.duplicates_invariant,
+        )
