@@ -49,7 +49,7 @@ def parse(body: bytes) -> Any:
         return _lenient(body)
 
 
-def _lenient(body: bytes) -> Any:
+def _lenient(body: bytes) -> object:
     try:
         return json.loads(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -18,7 +18,7 @@ def checked_path(written: object) -> str:
     return written
 
 
-def found_at(value: Any, path: str) -> Any:
+def found_at(value: object, path: str) -> object:
     """What stands at a path, or `ABSENT`. Raises `ValueError` for what is no path."""
     at = 0
     while at < len(path):
@@ -29,7 +29,7 @@ def found_at(value: Any, path: str) -> Any:
     return value
 
 
-def _step(value: Any, part: "re.Match[str]") -> Any:
+def _step(value: object, part: "re.Match[str]") -> object:
     name = part["name"]
     if name and part["deep"]:
         value = next(_anywhere(value, name), ABSENT)

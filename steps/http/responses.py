@@ -28,7 +28,7 @@ class KeptResponse:
     n: int
     request: Mapping[str, Any]
     status: int | None
-    body: Any
+    body: object
     raw: bytes = field(default=b"", kw_only=True)
     headers: Headers = field(default=(), kw_only=True)
     fault: str | None = field(default=None, kw_only=True)
@@ -169,7 +169,7 @@ def session_name(session: Session) -> str:
     return str(session.state.setdefault(SESSION_NAME, f"rc-{uuid4().hex[:12]}"))
 
 
-def body_of(exchange: Exchange) -> Any:
+def body_of(exchange: Exchange) -> object:
     """The body of the response of an exchange as JSON; a `NotJson` with the reason where there is none."""
     return parse(exchange.response.body) if exchange.response else NotJson(exchange.fault or "no response")
 

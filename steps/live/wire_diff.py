@@ -59,12 +59,12 @@ def mask(file: Path = MASK) -> Allowed:
     return yaml_source.validated(Allowed, yaml_source.read(file))
 
 
-def leaves(trace: Trace) -> dict[str, list[Any]]:
+def leaves(trace: Trace) -> dict[str, list[object]]:
     """Every member of every message of a case: path -> the values in the order in which they went over the wire.
 
     A path begins with whose message it is: `generation.request`, `generation.reply`, `start.request`, `start.reply`, ...
     """
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[object]] = {}
     for exchange in trace.exchanges:
         name = _name(exchange)
         bodies = {"request": exchange.request.body, "reply": exchange.response.body if exchange.response else b""}

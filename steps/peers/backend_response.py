@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from rollout_conformance.steps.peers.completion_responses import FLOOD_BYTES, WORDS
 from rollout_conformance.steps.peers.event_framing import Framing
@@ -74,7 +74,7 @@ or `error` is the whole chunk."
     "Whether the backend that gave this response gives it again to each later request of the case."
     headers: Mapping[str, str] = field(default_factory=dict)
     "Headers beside Content-Type."
-    members: Mapping[str, Any] = field(default_factory=dict)
+    members: Mapping[str, object] = field(default_factory=dict)
     "Members of the response body (of each chunk of a stream) that are added, or replace the usual ones."
     usage: Mapping[str, object] = field(default_factory=dict)
     "Members of the usage that are added, or replace the usual ones."

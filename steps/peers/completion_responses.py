@@ -51,7 +51,7 @@ def asked(body: JsonObject, path: str, spaces: Literal["before", "after"]) -> As
     )
 
 
-def listed(names: tuple[str, ...]) -> dict[str, Any]:
+def listed(names: tuple[str, ...]) -> dict[str, object]:
     entry = {"object": "model", "created": 1, "owned_by": "rc", "max_model_len": 4096}
     return {"object": "list", "data": [{"id": name, **entry} for name in names]}
 
@@ -64,7 +64,7 @@ def usage(count: int) -> dict[str, int]:
     return {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": count, "total_tokens": PROMPT_TOKENS + count}
 
 
-def whole(asked: Asked, said: str, counts: Mapping[str, object] = NO_COUNTS) -> dict[str, Any]:
+def whole(asked: Asked, said: str, counts: Mapping[str, object] = NO_COUNTS) -> dict[str, object]:
     told = {"text": said, "logprobs": None} if asked.text else {"message": {"role": "assistant", "content": said}}
     return {
         "id": f"chatcmpl-{abs(hash(said)) % 10**9}",

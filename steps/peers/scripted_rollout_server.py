@@ -94,7 +94,7 @@ class ScriptedPlay:
 class OwnAddress(Protocol):
     """What answers at the address of the server itself, where no rollout is named; None for a request that it does not know."""
 
-    def receive(self, request: Request) -> Any: ...
+    def receive(self, request: Request) -> object: ...
 
 
 class ScriptedRolloutServer:

@@ -58,7 +58,7 @@ class Enrolled:
     tokens: Tokens
     script: Script
     gate: Callable[[str], asyncio.Event]
-    tools: Sequence[Any] | None = None
+    tools: Sequence[object] | None = None
     sampled: bool = False
     streams: bool = False
     issued: list[Issued] = field(default_factory=list)
@@ -162,7 +162,7 @@ class ScriptedTrainer:
         found = NONCE.search(request.body)
         return self._by_nonce.get(found.group().decode()) if found else None
 
-    def _chat(self, rollout: Enrolled, n: int, body: Any) -> Play:
+    def _chat(self, rollout: Enrolled, n: int, body: object) -> Play:
         messages = body.get("messages") if isinstance(body, dict) else None
         if isinstance(body, NotJson) or not isinstance(messages, list):
             return Play(error(422, "messages: a list is required"), enrolled=rollout, exchange=n)
@@ -225,7 +225,7 @@ def _reply(nonce: str, number: int, issued: Issued) -> dict[str, object]:
     }
 
 
-def bend(reply: dict[str, Any], line: Reply) -> None:
+def bend(reply: dict[str, object], line: Reply) -> None:
     """What the script changes of a reply. Raises `ValueError` for a path that leads nowhere in it."""
     for path in line.drop:
         holder, key = _descend(reply, path)

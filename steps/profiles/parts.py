@@ -91,7 +91,7 @@ class FuzzAdapter(Generic[S, C]):
         """Whether a request starts what the target reports on later, such as a rollout."""
         return False
 
-    async def adapt_request(self, session: Session[S, C], generated: Any) -> str | None:
+    async def adapt_request(self, session: Session[S, C], generated: object) -> str | None:
         """Change what is sent, where it has to reach a peer; gives the key to send with it, None for the run's."""
         return None
 

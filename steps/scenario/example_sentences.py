@@ -4,7 +4,6 @@ import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.phrase_types import PhraseType
@@ -43,7 +42,7 @@ def _fitting(verb: Verb, name: str, kind: PhraseType) -> str | None:
 
 
 @functools.cache
-def _examples(written: tuple[str, ...], short: str) -> tuple[Mapping[str, Any], ...]:
+def _examples(written: tuple[str, ...], short: str) -> tuple[Mapping[str, object], ...]:
     """The examples of a verb as members."""
     documents = (yaml_source.parse(f"- {example}", "example").value for example in written)
     return tuple(members(one, short) for (one,) in documents)

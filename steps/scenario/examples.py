@@ -43,7 +43,7 @@ def outline_suffix(title: str, row: Mapping[str, str]) -> str:
     return f"[{'-'.join(values)}]" if values else ""
 
 
-def _suffix(row: Mapping[str, Any], titled: set[str]) -> str:
+def _suffix(row: Mapping[str, object], titled: set[str]) -> str:
     """The values of a row that its title does not have; none where the title names the row and they are long."""
     rest = {column: value for column, value in row.items() if column not in titled}
     named = len(rest) < len(row) and not any(map(_is_plain, rest.values()))
@@ -66,7 +66,7 @@ def _filled(source: Source, path: Path_, value: object, row: Mapping[str, object
     return row[whole[1]] if whole else PLACEHOLDER.sub(lambda found: str(row[found[1]]), value)
 
 
-def _name(row: Mapping[str, Any]) -> str:
+def _name(row: Mapping[str, object]) -> str:
     """The values of a row, without the objects and the long texts in it where another column names the row."""
     plain = [value for value in row.values() if _is_plain(value)]
     return "-".join(map(_shown, plain or row.values()))

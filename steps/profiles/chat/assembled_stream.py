@@ -31,7 +31,7 @@ def assembled(chunks: Sequence[Chunk], ids_at: str | None = None) -> dict[str, A
     return whole
 
 
-def whole_of(response: Response) -> Any:
+def whole_of(response: Response) -> object:
     """The body of a response as JSON, put together where it is a stream."""
     if not (response.header("content-type") or "").startswith(EVENT_STREAM):
         return parse(response.body)

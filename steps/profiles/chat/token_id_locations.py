@@ -47,14 +47,14 @@ def with_ids_at(body: object, at: str | None) -> Any:
     return changed
 
 
-def _with_ids(choice: object, parents: Sequence[str], name: str) -> Any:
+def _with_ids(choice: object, parents: Sequence[str], name: str) -> object:
     if not isinstance(choice, dict) or choice.get("token_ids") is not None:
         return choice
     ids = _inside(choice, parents).get(name)
     return {**choice, "token_ids": ids} if isinstance(ids, list) else choice
 
 
-def _of_prompt(body: dict[str, Any], inside: Sequence[str] | None, parents: Sequence[str]) -> Iterator[Any]:
+def _of_prompt(body: dict[str, object], inside: Sequence[str] | None, parents: Sequence[str]) -> Iterator[object]:
     """The ids of the prompt, in the places where they may be."""
     if inside is None:
         yield _inside(body, parents).get(PROMPT)
@@ -65,7 +65,7 @@ def _of_prompt(body: dict[str, Any], inside: Sequence[str] | None, parents: Sequ
         yield _inside(choice, inside).get(PROMPT)
 
 
-def _inside(value: object, parents: Sequence[str]) -> dict[str, Any]:
+def _inside(value: object, parents: Sequence[str]) -> dict[str, object]:
     """The object at a path, {} where there is none."""
     for name in parents:
         found = value.get(name) if isinstance(value, dict) else None

@@ -27,19 +27,19 @@ class Line(Members):
     """One response of the trainer: `text`, `call`, `calls` (each with a `text` or without) or `fail`, and how it is sent."""
 
     text: str | None = Field(None, description="the content of the generation, alone or beside tool calls")
-    call: Any = Field(
+    call: object = Field(
         None,
         description="any | hanging | {tool: {argument: value}} | {name, arguments, id}; arguments_text instead of arguments is any text, "
         "sent byte for byte, whether it is JSON or not",
     )
-    calls: list[Any] | None = Field(None, description="several calls in one turn; the n-th `any` is the n-th tool")
-    fail: Status | str | dict[str, Any] | None = Field(
+    calls: list[object] | None = Field(None, description="several calls in one turn; the n-th `any` is the n-th tool")
+    fail: Status | str | dict[str, object] | None = Field(
         None, description="503 | reset | stall | not_json | {status, headers, body, ...}"
     )
     reasoning: str | None = None
     finish: str | None = Field(None, description="finish_reason, where not the natural one")
-    message: dict[str, Any] = Field(default_factory=dict, description="merged into the assistant message")
-    put: dict[str, Any] = Field(default_factory=dict, description="set in the reply; a.0.b descends")
+    message: dict[str, object] = Field(default_factory=dict, description="merged into the assistant message")
+    put: dict[str, object] = Field(default_factory=dict, description="set in the reply; a.0.b descends")
     drop: list[str] = Field(default_factory=list, description="removed from the reply")
     non_canonical: bool = Field(False, description="sample other token ids for the same text")
     end_token: bool = Field(True, description="whether token_ids keep the end-of-turn token")
@@ -95,7 +95,7 @@ class StartModel(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    rollout_id: Any = Field(None, description="a literal value, or {before, after, length} around a unique id")
+    rollout_id: object = Field(None, description="a literal value, or {before, after, length} around a unique id")
     without: list[str] = Field(
         default_factory=list, description="members to leave out; `sampling` and `key` fit any dialect"
     )
@@ -106,10 +106,10 @@ class StartModel(BaseModel):
     padding_bytes: int = Field(0, ge=0, description="the size of an unknown member that is added")
     tokenizer: Literal["stripping"] | None = None
     unknown: dict[str, Any] = Field(default_factory=dict, description="members that no dialect knows, sent unchanged")
-    sampling: Any = Field(None, description="merged over the ordinary sampling")
-    only_sampling: Any = Field(None, description="replaces the ordinary sampling")
-    key: Any = Field(None, description="the trainer's key")
-    max_tokens_total: Any = Field(
+    sampling: object = Field(None, description="merged over the ordinary sampling")
+    only_sampling: object = Field(None, description="replaces the ordinary sampling")
+    key: object = Field(None, description="the trainer's key")
+    max_tokens_total: object = Field(
         None, description="a value, or {sampled: n, plus: k}: what the first n replies sample, plus k"
     )
 

@@ -11,7 +11,7 @@ def completion_of(body: object) -> Any:
     if not isinstance(body, dict):
         return body
     found = body.get("extra_fields")
-    extra: dict[str, Any] = found if isinstance(found, dict) else {}
+    extra: dict[str, object] = found if isinstance(found, dict) else {}
     category = {} if body.get("err_category") is None else {"error_category": body["err_category"]}
     return {
         "rollout_id": body.get("rollout_id"),
@@ -23,7 +23,7 @@ def completion_of(body: object) -> Any:
     }
 
 
-def leased_result_of(body: Mapping[str, Any]) -> dict[str, Any]:
+def leased_result_of(body: Mapping[str, object]) -> dict[str, object]:
     """A result of the leased dialect in the words of the others."""
     sample = body.get("sample")
     extra = sample.get("extra_fields") if isinstance(sample, dict) else None
@@ -41,7 +41,7 @@ def leased_result_of(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def sample_of(graded: Mapping[str, Any]) -> dict[str, Any]:
+def sample_of(graded: Mapping[str, object]) -> dict[str, object]:
     """What a graded sample shows of the rollout: its messages, metrics and reward."""
     sample = graded.get("sample")
     if not isinstance(sample, dict):

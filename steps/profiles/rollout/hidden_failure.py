@@ -3,8 +3,6 @@
 Many cases require ERROR beside what they are about. Where only this is broken, it is about none of their requirements.
 """
 
-from typing import Any
-
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
@@ -15,7 +13,7 @@ REJECTED = 400
 
 def _requires_failure(case: Case, view: CaseView, rollout: Rollout) -> bool:
     """Whether the case requires this rollout to fail, and nothing else that it requires is broken as well."""
-    required, others = False, list[Any]()
+    required, others = False, list[object]()
     for step in case.expectations:
         failure = getattr(step.what, "demands_failure", False)
         required = required or (failure and getattr(step.what, "rollout", "") in ("", rollout.given.label))

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from rollout_conformance.steps.engine.trace import Headers, Request, Response
 from rollout_conformance.steps.http.keys import bearer
@@ -81,7 +80,7 @@ async def send_start(
     session: RolloutSession,
     state: RolloutState,
     retry_when_busy: bool,
-    change: Mapping[str, Any] | None = None,
+    change: Mapping[str, object] | None = None,
     headers: Headers | None = None,
 ) -> None:
     """Send a start request and wait for its response; in the sync dialect that comes at the end of the rollout, and is not awaited here."""
@@ -99,7 +98,7 @@ async def send_start(
 
 
 def _start_request(
-    session: RolloutSession, state: RolloutState, change: Mapping[str, Any] | None, headers: Headers | None
+    session: RolloutSession, state: RolloutState, change: Mapping[str, object] | None, headers: Headers | None
 ) -> Request:
     assert state.given is not None
     raw = state.overrides.raw

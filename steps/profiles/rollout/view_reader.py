@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
@@ -62,7 +61,7 @@ def read_rollout(
     given: StartRequest,
     issued: Sequence[Issued],
     tokens: Tokens,
-    tools: Sequence[Any] | None,
+    tools: Sequence[object] | None,
     deadline_s: float | None = None,
     scripted_fault: bool = False,
     late: Callable[[float], float] = never,

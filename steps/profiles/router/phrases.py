@@ -6,7 +6,6 @@ returns a completion of that text, and so on.
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from pytest_bdd import given, parsers
 
@@ -14,7 +13,7 @@ from rollout_conformance.steps.engine.cases import Action
 from rollout_conformance.steps.engine.verbs import verb_of
 from rollout_conformance.steps.profiles.router.backends import ScriptBackends
 
-Members = dict[str, Any]
+Members = dict[str, object]
 Clause = tuple[str, str, Callable[["re.Match[str]"], Members]]
 
 RESPONSES: tuple[Clause, ...] = (

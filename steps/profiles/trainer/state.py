@@ -156,7 +156,7 @@ def sound(message: object) -> bool:
     return named and (calls is None or (isinstance(calls, list) and len(calls) == len(functions)))
 
 
-def inserted(reply: JsonObject, turn: int) -> list[dict[str, Any]]:
+def inserted(reply: JsonObject, turn: int) -> list[dict[str, object]]:
     """What a rollout server puts behind a reply: a result for every call, or the next question."""
     calls = mappings(reply.get("tool_calls"))
     return calculator.result_messages(calls) or [{"role": "user", "content": QUESTIONS[turn % len(QUESTIONS)]}]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -109,9 +109,9 @@ class Execute(RequestAction):
     "Whether the response is a stream."
     shows: bool = True
     "Whether token ids and log probabilities are requested, in a dialect that has them on request."
-    sampling: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, object] = field(default_factory=dict)
     "Further members of the object that holds the sampling parameters, by their names in the dialect."
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, object] = field(default_factory=dict)
     "Further members of the body by their names in the dialect; objects are merged."
     without: tuple[str, ...] = ()
     "Members that the body does not have, such as `prompt` or `sampling_params.stop`."
@@ -248,7 +248,7 @@ def _response(
     ok = read.status is not None and 200 <= read.status < 300
     exchange = session.trace.exchanges[n]
     transcript = context.dialect.read(read.chunks, context.framing) if ok else Transcript()
-    body: Any = NotJson("it is a stream") if ok else parse(raw) if raw else NotJson(read.fault or "it is empty")
+    body: object = NotJson("it is a stream") if ok else parse(raw) if raw else NotJson(read.fault or "it is empty")
     return JobResponse(
         name,
         n,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +22,11 @@ class JobSpec:
     shows: bool = True
     has_text: bool = True
     ignores_eos: bool = False
-    sampling: Mapping[str, Any] = field(default_factory=dict)
-    more: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, object] = field(default_factory=dict)
+    more: Mapping[str, object] = field(default_factory=dict)
     without: tuple[str, ...] = ()
 
-    def finished(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def finished(self, body: Mapping[str, object]) -> dict[str, object]:
         """A request with what the case itself writes, and without what it leaves out."""
         found = merged(body, self.more)
         for path in self.without:
@@ -35,7 +34,7 @@ class JobSpec:
         return found
 
 
-def merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+def merged(body: Mapping[str, object], more: Mapping[str, object]) -> dict[str, object]:
     """Members over members; an object within an object is merged as well."""
     found = dict(body)
     for name, value in more.items():
@@ -44,7 +43,7 @@ def merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _without(body: Mapping[str, Any], path: list[str]) -> dict[str, Any]:
+def _without(body: Mapping[str, object], path: list[str]) -> dict[str, object]:
     name, *rest = path
     if not rest:
         return {key: value for key, value in body.items() if key != name}
@@ -52,6 +51,6 @@ def _without(body: Mapping[str, Any], path: list[str]) -> dict[str, Any]:
     return {**body, name: _without(below, rest)} if isinstance(below, Mapping) else dict(body)
 
 
-def present(**members: Any) -> dict[str, Any]:
+def present(**members: object) -> dict[str, object]:
     """The members that are not None."""
     return {name: value for name, value in members.items() if value is not None}

@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 from rollout_conformance.steps.engine.trace import Headers, Request, parse
@@ -32,7 +32,7 @@ class Send(RequestAction):
     method: str = "GET"
     raw: str = ""
     "The body as text, sent byte for byte."
-    json: Any = None
+    json: object = None
     "The body as JSON."
     key: Literal["right", "none", "wrong"] = "right"
     "The API key of the target, none, or another one."
@@ -93,7 +93,7 @@ class Cancel(RequestAction):
     "Cancel by what their ids begin with: this text, or `common` for what the ids of these rollouts have in common."
     all: bool = False
     "Cancel all rollouts of the server, also those of other cases."
-    body: Any = None
+    body: object = None
     "A JSON body in place of the ordinary one."
     raw: str | None = None
     "A text that is sent as the body."
@@ -109,7 +109,7 @@ class Cancel(RequestAction):
         request = Request("POST", "/rollout/cancel", headers, body.encode())
         kept(session, name, await session.send(request, rollout=NO_ROLLOUT))
 
-    def _body(self, given: Sequence[StartRequest]) -> Any:
+    def _body(self, given: Sequence[StartRequest]) -> object:
         if self.body is not None:
             return self.body
         ids = [one.rollout_id for one in given]

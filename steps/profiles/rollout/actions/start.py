@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from rollout_conformance.steps.engine.lenient_json import JsonObject
 from rollout_conformance.steps.engine.trace import Headers
@@ -68,7 +68,7 @@ class ResendStart:
     rollout: str = ""
     concurrent: bool = False
     "Whether all are sent at the same time, or each after the response to the one before ; in the sync dialect none is waited for."
-    change: Annotated[Mapping[str, Any], Written(start_members, {"type": "object"})] = field(default_factory=dict)
+    change: Annotated[Mapping[str, object], Written(start_members, {"type": "object"})] = field(default_factory=dict)
     "Members of the start request that differ from those of the first."
 
     async def perform(self, session: RolloutSession) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rollout_conformance.steps.engine.check import Check
 from rollout_conformance.steps.engine.json_diff import ABSENT, first, show
@@ -33,7 +33,7 @@ def _all_in(member: str) -> Callable[[dict[str, JSON]], dict[str, JSON]]:
 class GenerationRequestMembers(RolloutExpectation):
     """Every generation request has these members with these values."""
 
-    members: Mapping[str, Any]
+    members: Mapping[str, object]
     "null means null or absent."
 
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
@@ -69,7 +69,7 @@ class RetriesIdentifyTurn(RolloutExpectation):
 class FinalMessagesContain(RolloutExpectation):
     """One of the final messages has these members, unchanged. Where the routed dialect sends no sample, nothing is judged."""
 
-    message: Mapping[str, Any]
+    message: Mapping[str, object]
 
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
         if rollout.shown:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from rollout_conformance.steps.engine.check import Check
 from rollout_conformance.steps.engine.json_diff import show
@@ -181,6 +181,6 @@ class SameOutcome(CaseExpectation):
         yield Check(len(distinct) == 1, "the same outcome for every rollout", observed)
 
 
-def _outcome(rollout: Rollout) -> tuple[Any, ...]:
+def _outcome(rollout: Rollout) -> tuple[object, ...]:
     roles = tuple(message.get("role") for message in final_messages(rollout) if isinstance(message, dict))
     return (*end_of(rollout)[:2], roles)

@@ -40,7 +40,7 @@ def _values(written: Any) -> tuple[Any, ...]:
 class ToolResults(RolloutExpectation):
     """The rollout has these tool results, in order."""
 
-    values: Annotated[tuple[Any, ...], Written(_values, SCHEMA)]
+    values: Annotated[tuple[object, ...], Written(_values, SCHEMA)]
     "For each a number or text, `error` for the text of an error, `huge` for a number that no float can hold, or a list of what is right."
 
     or_error: bool = False

@@ -13,7 +13,7 @@ from allpairspy import AllPairs
 from rollout_conformance.steps.profiles.rollout.exploration.scenario_emitter import Line
 from rollout_conformance.steps.profiles.rollout.exploration.walk import ABOUT
 
-ASPECTS: dict[str, tuple[Any, ...]] = {
+ASPECTS: dict[str, tuple[object, ...]] = {
     "fault": (None, 503, "reset", "cut", 429, 500, 400, "not_json"),
     "fault_at": (1, 2),
     "turn": ("call", "calls", "non_canonical", "reasoning"),
@@ -45,9 +45,9 @@ def pairs(dialect: str, number: int = 1) -> Iterator[dict[str, Any]]:
         yield {"cases": [_case(dialect, n + 1, dict(zip(ASPECTS, values, strict=True)))]}
 
 
-def _case(dialect: str, n: int, chosen: dict[str, Any]) -> dict[str, Any]:
+def _case(dialect: str, n: int, chosen: dict[str, object]) -> dict[str, object]:
     told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in chosen.items() if value is not None)
-    case: dict[str, Any] = {
+    case: dict[str, object] = {
         "name": f"pair {n}: {told}",
         "requirements": [ABOUT],
         "dialects": [dialect],

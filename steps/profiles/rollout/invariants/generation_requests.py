@@ -1,7 +1,6 @@
 """What a generation call looks like on the wire, apart from its history and its mask."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.trace import NotJson
@@ -82,7 +81,7 @@ def _sampling(rollout: Rollout, chat: Chat) -> Iterator[Evidence]:
         yield _logprobs(chat)
 
 
-def _forwarded(requirement: str, name: str, value: Any, chat: Chat) -> Evidence:
+def _forwarded(requirement: str, name: str, value: object, chat: Chat) -> Evidence:
     if value is None and absent_or_null(chat.fields, name):
         return satisfied(requirement)
     if name not in chat.fields:

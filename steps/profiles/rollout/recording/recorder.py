@@ -81,7 +81,7 @@ class RolloutRecorder:
                 rollout.taken = True
                 yield recorded(rollout)
 
-    def _start(self, request: Request, url: str, dialect: str, body: Mapping[str, Any]) -> Route:
+    def _start(self, request: Request, url: str, dialect: str, body: Mapping[str, object]) -> Route:
         for name in KEYS:
             recording.remember(body.get(name))
         rollout = self._rollout(dialect, body)
@@ -124,7 +124,7 @@ class RolloutRecorder:
         of = [one for one in self.rollouts.values() if asked is not None and one.rollout_id == asked[1]]
         return of[-1].polls.append if of else lambda passed: None
 
-    def _cancel(self, body: Mapping[str, Any]) -> None:
+    def _cancel(self, body: Mapping[str, object]) -> None:
         prefix = body.get("prefix")
         for rollout in self.rollouts.values():
             by_prefix = isinstance(prefix, str) and rollout.rollout_id.startswith(prefix)

@@ -24,7 +24,7 @@ def walks(dialect: str, table: Table, *, stops: bool) -> "st.SearchStrategy[Docu
 
     @st.composite
     def walk(draw: Callable[[Any], Any]) -> Document:
-        def pick(values: Sequence[Any]) -> Any:
+        def pick(values: Sequence[object]) -> object:
             return draw(st.sampled_from(list(values)))
 
         made = _moves(dialect, table, pick, draw(st.integers(1, MOST)))
@@ -76,14 +76,14 @@ def _move(dialect: str, event: str, pick: Pick[Any], saved: Sequence[str], n: in
     return moves.SAMPLED if event == "Sample" else moves.IDEMPOTENT["an evaluation"]
 
 
-def _call(dialect: str, event: str, pick: Pick[Any]) -> dict[str, Any]:
+def _call(dialect: str, event: str, pick: Pick[Any]) -> dict[str, object]:
     if event == "OptimStep":
         return moves.step(pick(STEPS) if dialect != SIGNAL else True)
     weights = (1.0,) if dialect == SIGNAL else pick(moves.WEIGHTS)
     return moves.gradient(pick(moves.BATCHES), weights)
 
 
-def _posted(dialect: str, call: dict[str, Any], pick: Pick[Any]) -> Move:
+def _posted(dialect: str, call: dict[str, object], pick: Pick[Any]) -> Move:
     """A call that arrives once, twice, over a connection that is lost, or after the call that follows it."""
     plainly = Move("a call", (call,), (call,))
     if dialect == SIGNAL:

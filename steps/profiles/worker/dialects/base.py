@@ -28,10 +28,10 @@ class Dialect:
     name: str
     path: str
     whole_path: str
-    body: Callable[[JobSpec], dict[str, Any]]
+    body: Callable[[JobSpec], dict[str, object]]
     read: Callable[[Sequence[Chunk], Framing], Transcript]
     read_whole: Callable[[Any], Transcript]
-    cancel: Callable[[str], tuple[str, dict[str, Any]]] | None = None
+    cancel: Callable[[str], tuple[str, dict[str, object]]] | None = None
     framing: Framing = "delta"
     has_ids: bool = True
     id_at: str = ""
@@ -43,7 +43,7 @@ class Dialect:
         return self.path if spec.stream or not self.whole_path else self.whole_path
 
 
-Reader = Callable[[int, Mapping[str, Any], "list[Event]", "list[Breach]"], None]
+Reader = Callable[[int, Mapping[str, object], "list[Event]", "list[Breach]"], None]
 
 
 def read_each(chunks: Sequence[Chunk], read: Reader, marker: Callable[[int], Event]) -> Transcript:
@@ -101,9 +101,9 @@ def number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def member(body: object, *path: str) -> Any:
+def member(body: object, *path: str) -> object:
     """A member of objects within objects; None where there is none."""
-    found: Any = body
+    found: object = body
     for name in path:
         found = mapping(found).get(name)
     return found

@@ -2,7 +2,6 @@
 and ends when its client disconnects."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rollout_conformance.steps.engine.json_diff import ABSENT
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
@@ -37,7 +36,7 @@ PATH = "/completion"
 REASONS = {"limit": LENGTH, "word": STOP, "eos": EOS, "none": CANCELLED}
 
 
-def body(spec: JobSpec) -> dict[str, Any]:
+def body(spec: JobSpec) -> dict[str, object]:
     members = present(n_predict=spec.max_tokens, temperature=spec.temperature, seed=spec.seed)
     members["prompt"] = list(spec.prompt_ids) if spec.by_ids else spec.prompt
     if spec.stop:
@@ -55,7 +54,7 @@ def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
     return Transcript(found.events, (*found.breaches, *repeated(found.events)))
 
 
-def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:
+def _event(at: int, data: Mapping[str, object], events: list[Event], breaches: list[Breach]) -> None:
     if data.get("error") is not None:
         events.append(failure(at, data))
         return
@@ -69,7 +68,7 @@ def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list
         events.append(_end(at, data, None))
 
 
-def _tokens(at: int, data: Mapping[str, Any]) -> Tokens:
+def _tokens(at: int, data: Mapping[str, object]) -> Tokens:
     probabilities = data.get("completion_probabilities")
     logprobs = (
         tuple(number(one.get("logprob")) for one in mappings(probabilities))
@@ -82,7 +81,7 @@ def _tokens(at: int, data: Mapping[str, Any]) -> Tokens:
     return Tokens(at, text(data.get("content")), ids, logprobs, count=1 if data.get("stop") is not True else None)
 
 
-def _end(at: int, data: Mapping[str, Any], whole: str | None) -> End:
+def _end(at: int, data: Mapping[str, object], whole: str | None) -> End:
     written = data.get("stop_type", ABSENT)
     word = data.get("stopping_word", ABSENT)
     return End(
@@ -96,7 +95,7 @@ def _end(at: int, data: Mapping[str, Any], whole: str | None) -> End:
     )
 
 
-def read_whole(found: Any) -> Transcript:
+def read_whole(found: object) -> Transcript:
     answer = mapping(found)
     if "content" not in answer:
         return Transcript()

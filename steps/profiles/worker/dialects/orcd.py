@@ -1,7 +1,6 @@
 """The dialect `orcd`: POST /execute with named events `started`, `token`, `metrics`, `end` and `error`; POST /cancel."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.lenient_json import text
@@ -40,7 +39,7 @@ CANCEL_CODES = ("CANCELLED", "CANCELED")
 KINDS = ("started", "token", "metrics", "end", "error")
 
 
-def body(spec: JobSpec) -> dict[str, Any]:
+def body(spec: JobSpec) -> dict[str, object]:
     members = present(
         job_id=spec.id, prompt=spec.prompt, max_tokens=spec.max_tokens, temperature=spec.temperature, seed=spec.seed
     )
@@ -63,7 +62,7 @@ def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
     return Transcript(found.events, (*found.breaches, *misnamed[:1]))
 
 
-def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:
+def _event(at: int, data: Mapping[str, object], events: list[Event], breaches: list[Breach]) -> None:
     kind = data.get("type")
     if kind == "started":
         names = ("job_id", "model", "started_at", "seed")
@@ -88,7 +87,7 @@ def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list
         breaches.append(Breach("WORKER-007", expected, f"event {at}: {show(data)}"))
 
 
-def _end(at: int, data: Mapping[str, Any]) -> Event:
+def _end(at: int, data: Mapping[str, object]) -> Event:
     written = data.get("stop_reason", ABSENT)
     return End(
         at,
@@ -101,11 +100,11 @@ def _end(at: int, data: Mapping[str, Any]) -> Event:
     )
 
 
-def read_whole(found: Any) -> Transcript:
+def read_whole(found: object) -> Transcript:
     return Transcript()
 
 
-def cancel(job_id: str) -> tuple[str, dict[str, Any]]:
+def cancel(job_id: str) -> tuple[str, dict[str, object]]:
     return "/cancel", {"job_id": job_id}
 
 

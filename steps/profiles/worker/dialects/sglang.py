@@ -40,13 +40,13 @@ REASONS = {"length": LENGTH, "stop": STOP, "abort": CANCELLED, "error": ERROR}
 KEPT = "WORKER-107"
 
 
-def body(spec: JobSpec) -> dict[str, Any]:
+def body(spec: JobSpec) -> dict[str, object]:
     sampling = present(max_new_tokens=spec.max_tokens, temperature=spec.temperature, sampling_seed=spec.seed)
     if spec.stop:
         sampling["stop"] = list(spec.stop)
     if spec.ignores_eos:
         sampling["ignore_eos"] = True
-    members: dict[str, Any] = {"input_ids": list(spec.prompt_ids)} if spec.by_ids else {"text": spec.prompt}
+    members: dict[str, object] = {"input_ids": list(spec.prompt_ids)} if spec.by_ids else {"text": spec.prompt}
     members |= {"rid": spec.id, "sampling_params": {**sampling, **spec.sampling}, "stream": spec.stream}
     if spec.shows:
         members["return_logprob"] = True
@@ -69,7 +69,7 @@ class _Reader:
     seen: _Seen = field(default_factory=_Seen)
     has_ended: bool = False
 
-    def __call__(self, at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:
+    def __call__(self, at: int, data: Mapping[str, object], events: list[Event], breaches: list[Breach]) -> None:
         if data.get("error") is not None:
             self.has_ended = True
             events.append(failure(at, data))
@@ -88,7 +88,7 @@ class _Reader:
             self.has_ended = True
             events.append(end(at, data, reason, self.seen.text))
 
-    def _tokens(self, at: int, data: Mapping[str, Any], reason: object) -> tuple[list[Event], list[Breach]]:
+    def _tokens(self, at: int, data: Mapping[str, object], reason: object) -> tuple[list[Event], list[Breach]]:
         shown, ids = text(data.get("text")), _ids(data)
         logprobs, counter = _logprobs(data), integer(member(data, "meta_info", "completion_tokens"))
         seen, broken = self.seen, list[Breach]()
@@ -145,7 +145,7 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _ids(data: Mapping[str, Any]) -> tuple[int, ...] | None:
+def _ids(data: Mapping[str, object]) -> tuple[int, ...] | None:
     found = integers(data.get("output_ids"))
     if found is not None:
         return found
@@ -155,14 +155,14 @@ def _ids(data: Mapping[str, Any]) -> tuple[int, ...] | None:
     return integers([one[1] if isinstance(one, list) and len(one) > 1 else None for one in entries])
 
 
-def _logprobs(data: Mapping[str, Any]) -> tuple[float | None, ...] | None:
+def _logprobs(data: Mapping[str, object]) -> tuple[float | None, ...] | None:
     entries = member(data, "meta_info", "output_token_logprobs")
     if not isinstance(entries, list):
         return None
     return tuple(number(one[0]) if isinstance(one, list) and one else None for one in entries)
 
 
-def end(at: int, data: Mapping[str, Any], reason: object, whole: str) -> End:
+def end(at: int, data: Mapping[str, object], reason: object, whole: str) -> End:
     kind = mapping(reason).get("type", reason)
     normal = REASONS.get(kind, UNKNOWN) if isinstance(kind, str) else UNKNOWN
     counted = member(data, "meta_info", "completion_tokens")
@@ -183,7 +183,7 @@ def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
     return read_each(chunks, _Reader(framing), Marker)
 
 
-def read_whole(found: Any) -> Transcript:
+def read_whole(found: object) -> Transcript:
     answer = mapping(found) or mapping(next(iter(listed(found)), None))
     if member(answer, "meta_info") is None:
         return Transcript()
@@ -193,7 +193,7 @@ def read_whole(found: Any) -> Transcript:
     return Transcript(tuple(events), tuple(breaches))
 
 
-def cancel(job_id: str) -> tuple[str, dict[str, Any]]:
+def cancel(job_id: str) -> tuple[str, dict[str, object]]:
     return "/abort_request", {"rid": job_id}
 
 

@@ -2,7 +2,6 @@
 A job has no id, and ends when its client disconnects."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rollout_conformance.steps.engine.json_diff import ABSENT
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings, text
@@ -35,7 +34,7 @@ from rollout_conformance.steps.sse.streams import Chunk
 REASONS = {"length": LENGTH, "eos_token": EOS, "stop_sequence": STOP}
 
 
-def body(spec: JobSpec) -> dict[str, Any]:
+def body(spec: JobSpec) -> dict[str, object]:
     parameters = present(max_new_tokens=spec.max_tokens, seed=spec.seed)
     if spec.temperature:
         parameters |= {"temperature": spec.temperature, "do_sample": True}
@@ -51,7 +50,7 @@ def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
     return Transcript(found.events, (*found.breaches, *repeated(found.events)))
 
 
-def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:
+def _event(at: int, data: Mapping[str, object], events: list[Event], breaches: list[Breach]) -> None:
     if data.get("error") is not None:
         events.append(Failure(at, data.get("error_type", ABSENT), data.get("error")))
         return
@@ -65,14 +64,14 @@ def _event(at: int, data: Mapping[str, Any], events: list[Event], breaches: list
         events.append(_end(at, data))
 
 
-def _token(at: int, token: Mapping[str, Any]) -> Tokens:
+def _token(at: int, token: Mapping[str, object]) -> Tokens:
     id = integer(token.get("id"))
     logprobs = (number(token["logprob"]),) if "logprob" in token else None
     ids = (id,) if id is not None else None
     return Tokens(at, text(token.get("text")), ids, logprobs, is_special=token.get("special") is True)
 
 
-def _end(at: int, data: Mapping[str, Any]) -> End:
+def _end(at: int, data: Mapping[str, object]) -> End:
     details = mapping(data.get("details"))
     written = details.get("finish_reason", ABSENT)
     whole = data.get("generated_text")
@@ -86,7 +85,7 @@ def _end(at: int, data: Mapping[str, Any]) -> End:
     )
 
 
-def read_whole(found: Any) -> Transcript:
+def read_whole(found: object) -> Transcript:
     answer = mapping(found) or mapping(next(iter(listed(found)), None))
     if "generated_text" not in answer:
         return Transcript()

@@ -1,7 +1,6 @@
 """The dialect `vllm-generate`: POST /inference/v1/generate, tokens in and tokens out; POST /abort_requests."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rollout_conformance.steps.engine.json_diff import ABSENT
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
@@ -37,7 +36,7 @@ PATH = "/inference/v1/generate"
 REASONS = {"length": LENGTH, "stop": STOP, "abort": CANCELLED, "cancelled": CANCELLED, "error": ERROR}
 
 
-def body(spec: JobSpec) -> dict[str, Any]:
+def body(spec: JobSpec) -> dict[str, object]:
     sampling = present(max_tokens=spec.max_tokens, temperature=spec.temperature, seed=spec.seed)
     if spec.stop:
         sampling["stop"] = list(spec.stop)
@@ -45,7 +44,7 @@ def body(spec: JobSpec) -> dict[str, Any]:
         sampling["logprobs"] = 1
     if spec.ignores_eos:
         sampling["ignore_eos"] = True
-    members: dict[str, Any] = {
+    members: dict[str, object] = {
         "request_id": spec.id,
         "token_ids": list(spec.prompt_ids),
         "sampling_params": {**sampling, **spec.sampling},
@@ -63,7 +62,7 @@ def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
     return Transcript(found.events, (*found.breaches, *repeated(found.events)))
 
 
-def _chunk(at: int, data: Mapping[str, Any], events: list[Event], breaches: list[Breach]) -> None:
+def _chunk(at: int, data: Mapping[str, object], events: list[Event], breaches: list[Breach]) -> None:
     if data.get("error") is not None:
         events.append(failure(at, data))
         return
@@ -75,7 +74,7 @@ def _chunk(at: int, data: Mapping[str, Any], events: list[Event], breaches: list
     events.extend(_choice(at, choice, ABSENT if counted is None else counted))
 
 
-def _choice(at: int, choice: Mapping[str, Any], counted: object) -> list[Event]:
+def _choice(at: int, choice: Mapping[str, object], counted: object) -> list[Event]:
     ids = integers(choice.get("token_ids"))
     shown = text(choice.get("text")) or text(member(choice, "delta", "text"))
     found: list[Event] = []
@@ -90,20 +89,20 @@ def _choice(at: int, choice: Mapping[str, Any], counted: object) -> list[Event]:
     return found
 
 
-def logprobs(choice: Mapping[str, Any]) -> tuple[float | None, ...] | None:
+def logprobs(choice: Mapping[str, object]) -> tuple[float | None, ...] | None:
     """One for each token; None where none are shown."""
     content = member(choice, "logprobs", "content")
     return tuple(number(one.get("logprob")) for one in mappings(content)) if isinstance(content, list) else None
 
 
-def failure(at: int, data: Mapping[str, Any]) -> Failure:
+def failure(at: int, data: Mapping[str, object]) -> Failure:
     error = data.get("error")
     named = mapping(error)
     message = named.get("message", error if isinstance(error, str) else ABSENT)
     return Failure(at, named.get("code", named.get("type", ABSENT)), message)
 
 
-def read_whole(found: Any) -> Transcript:
+def read_whole(found: object) -> Transcript:
     choice = next(iter(mappings(member(found, "choices"))), None)
     if choice is None:
         return Transcript()
@@ -111,7 +110,7 @@ def read_whole(found: Any) -> Transcript:
     return Transcript(tuple(_choice(0, choice, ABSENT if counted is None else counted)))
 
 
-def cancel(job_id: str) -> tuple[str, dict[str, Any]]:
+def cancel(job_id: str) -> tuple[str, dict[str, object]]:
     return "/abort_requests", {"request_ids": [job_id]}
 
 

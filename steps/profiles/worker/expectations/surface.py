@@ -62,7 +62,7 @@ class DescribesWorker(ResponseExpectation):
         return checks
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     return type(value) is int and value >= 0
 
 
