@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -116,13 +116,6 @@ def positive(top_k: int) -> int:
 
 def failure(failed: Failed) -> JobError:
     return JobError(STATUSES.get(failed.code, 500), failed.code, failed.message)
-
-
-def collected(events: Iterable[Event]) -> Result:
-    result = Result()
-    for event in events:
-        add(result, event)
-    return result
 
 
 def add(result: Result, event: Event) -> None:

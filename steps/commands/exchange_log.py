@@ -18,7 +18,7 @@ def lines(case: Case, exchange: Exchange, bodies: bool, target: str = "") -> Ite
     request to the `target` again, and the beginnings of the other bodies."""
     response = exchange.response
     end = str(response.status) if response else exchange.fault or "no answer"
-    took = "" if exchange.ended is None else f"  ({exchange.ended - exchange.began:.3f} s)"
+    took = "" if exchange.elapsed_s is None else f"  ({exchange.elapsed_s:.3f} s)"
     arrow = "->" if exchange.to_target else "<-"
     asked = f"{exchange.request.method} {exchange.request.path}"
     yield f"+{exchange.began:.3f} s  {case.name} [{case.dialect}]  #{exchange.n} {arrow} {asked} => {end}{took}"

@@ -55,6 +55,11 @@ class Exchange:
     ended: float | None = None
     pieces: tuple[tuple[float, int], ...] = ()
 
+    @property
+    def elapsed_s(self) -> float | None:
+        """The time from the request to the end of the response; None while it has not ended."""
+        return None if self.ended is None else self.ended - self.began
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -190,7 +190,7 @@ def kept(
         headers=response.headers if response else (),
         fault=exchange.fault,
         is_reading=is_reading,
-        elapsed_s=None if exchange.ended is None else exchange.ended - exchange.began,
+        elapsed_s=exchange.elapsed_s,
         late_s=session.late(session.trace.epoch + exchange.began),
     )
     responses_of(session).keep(found)

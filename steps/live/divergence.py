@@ -142,9 +142,9 @@ def _requirements(cases: Iterable[Compared], mock: Played, live: Played) -> dict
 def slowest(trace: Trace | None) -> float | None:
     """The longest that a generation took, in seconds."""
     took = [
-        exchange.ended - exchange.began
+        exchange.elapsed_s
         for exchange in (trace.exchanges if trace else ())
-        if exchange.ended is not None and exchange.request.path.partition("?")[0].endswith("/chat/completions")
+        if exchange.elapsed_s is not None and exchange.request.path.partition("?")[0].endswith("/chat/completions")
     ]
     return max(took, default=None)
 

@@ -4,6 +4,8 @@ import os
 import socket
 import sys
 
+import click
+
 from rollout_conformance.steps.engine.findings import SuiteError
 
 SERVER = "rollout_conformance.rollout_server"
@@ -12,6 +14,23 @@ SERVER = "rollout_conformance.rollout_server"
 def become(*words: str) -> None:
     """Run `python -m WORDS` in place of this process."""
     os.execv(sys.executable, [sys.executable, "-m", *words])  # noqa: S606 - our own module, in this very process
+
+
+def server_command(
+    name: str, module: str, about: str, *, port: int, variable: str, shown: str, more: str = ""
+) -> click.Command:
+    """The command that serves a reference implementation, whose `module` needs no more than an address. `about` is its help; the line
+    that says where it serves begins with `shown` and says `more`."""
+
+    @click.command(name, help=about)
+    @click.option("--host", default="127.0.0.1", show_default=True)
+    @click.option("--port", envvar=variable, type=click.IntRange(0, 65535), default=port, show_default=True)
+    def command(host: str, port: int) -> None:
+        require_free(host, port, variable)
+        click.echo(f"{shown} on http://{host}:{port or '(any)'}{more}  stop: Ctrl-C", err=True)
+        become(f"{SERVER}.{module}", "--host", host, "--port", str(port))
+
+    return command
 
 
 def require_free(host: str, port: int, variable: str) -> None:

@@ -1,7 +1,7 @@
 """What an inference server returned: completions, and streams put together to what they amount to. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from rollout_conformance.steps.engine.lenient_json import JsonObject, mapping, mappings, text
 from rollout_conformance.steps.engine.trace import NotJson, parse
@@ -35,19 +35,7 @@ class ChatResponse(StreamedResponse):
         """Any response, read as one of an inference server."""
         if isinstance(kept, ChatResponse):
             return kept
-        return cls(
-            kept.name,
-            kept.n,
-            kept.request,
-            kept.status,
-            kept.body,
-            raw=kept.raw,
-            headers=kept.headers,
-            fault=kept.fault,
-            is_reading=kept.is_reading,
-            elapsed_s=kept.elapsed_s,
-            late_s=kept.late_s,
-        )
+        return cls(**{member.name: getattr(kept, member.name) for member in fields(KeptResponse)})
 
     @property
     def is_completion(self) -> bool:

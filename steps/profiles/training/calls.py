@@ -125,7 +125,7 @@ def with_result(response: TrainingResponse, exchange: Exchange, session: Trainin
         raw=reply.body if reply else b"",
         headers=reply.headers if reply else (),
         fault=exchange.fault,
-        elapsed_s=None if exchange.ended is None else exchange.ended - exchange.began,
+        elapsed_s=exchange.elapsed_s,
         late_s=session.late(session.trace.epoch + exchange.began),
         waited_s=None,
     )

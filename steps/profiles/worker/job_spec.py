@@ -26,6 +26,11 @@ class JobSpec:
     more: Mapping[str, object] = field(default_factory=dict)
     without: tuple[str, ...] = ()
 
+    @property
+    def stops(self) -> list[str] | None:
+        """The stop texts as a member of a request; None leaves it out."""
+        return list(self.stop) or None
+
     def finished(self, body: Mapping[str, object]) -> dict[str, object]:
         """A request with what the case itself writes, and without what it leaves out."""
         found = merged(body, self.more)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import NotJson
-from rollout_conformance.steps.profiles.worker.events import Breach, Event, Tokens, Transcript
+from rollout_conformance.steps.profiles.worker.events import UNKNOWN, Breach, Event, Tokens, Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.sse.streams import DONE, Chunk
 
@@ -35,9 +35,7 @@ class Dialect:
     framing: Framing = "delta"
     has_ids: bool = True
     id_at: str = ""
-    has_marker: bool = False
     takes_ids: bool = True
-    max_tokens_at: str = "max_tokens"
 
     def request_path(self, spec: JobSpec) -> str:
         return self.path if spec.stream or not self.whole_path else self.whole_path
@@ -84,6 +82,11 @@ def _repeated_ids(events: Sequence[Event]) -> list[Breach]:
         f"{show(list(shown[0]))}, {show(list(shown[1]))}, {show(list(shown[2]))}, ...",
     )
     return [Breach(FRAMED, expected, observed)]
+
+
+def meaning(reasons: Mapping[str, str], written: object) -> str:
+    """What a dialect's word for the reason of an end means; `UNKNOWN` for what is none of its words."""
+    return reasons.get(written, UNKNOWN) if isinstance(written, str) else UNKNOWN
 
 
 def integer(value: object) -> int | None:

@@ -9,6 +9,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     Dialect,
     Framing,
     integers,
+    meaning,
     number,
     read_each,
     repeated,
@@ -19,7 +20,6 @@ from rollout_conformance.steps.profiles.worker.events import (
     EOS,
     LENGTH,
     STOP,
-    UNKNOWN,
     Breach,
     End,
     Event,
@@ -39,10 +39,7 @@ REASONS = {"limit": LENGTH, "word": STOP, "eos": EOS, "none": CANCELLED}
 def body(spec: JobSpec) -> dict[str, object]:
     members = present(n_predict=spec.max_tokens, temperature=spec.temperature, seed=spec.seed)
     members["prompt"] = list(spec.prompt_ids) if spec.by_ids else spec.prompt
-    if spec.stop:
-        members["stop"] = list(spec.stop)
-    if spec.ignores_eos:
-        members["ignore_eos"] = True
+    members |= present(stop=spec.stops, ignore_eos=spec.ignores_eos or None)
     members |= {"stream": spec.stream, "cache_prompt": False}
     if spec.shows:
         members |= {"return_tokens": True, "n_probs": 1}
@@ -86,7 +83,7 @@ def _end(at: int, data: Mapping[str, object], whole: str | None) -> End:
     word = data.get("stopping_word", ABSENT)
     return End(
         at,
-        REASONS.get(written, UNKNOWN) if isinstance(written, str) else UNKNOWN,
+        meaning(REASONS, written),
         written,
         tokens=data.get("tokens_predicted", ABSENT),
         text=whole,
@@ -102,4 +99,4 @@ def read_whole(found: object) -> Transcript:
     return Transcript((_tokens(0, answer), _end(0, answer, text(answer.get("content")))))
 
 
-DIALECT = Dialect("llamacpp", PATH, PATH, body, read, read_whole, max_tokens_at="n_predict")
+DIALECT = Dialect("llamacpp", PATH, PATH, body, read, read_whole)

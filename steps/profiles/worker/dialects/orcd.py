@@ -4,14 +4,20 @@ from collections.abc import Mapping, Sequence
 
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.lenient_json import text
-from rollout_conformance.steps.profiles.worker.dialects.base import Dialect, Framing, integer, number, read_each
+from rollout_conformance.steps.profiles.worker.dialects.base import (
+    Dialect,
+    Framing,
+    integer,
+    meaning,
+    number,
+    read_each,
+)
 from rollout_conformance.steps.profiles.worker.events import (
     CANCELLED,
     EOS,
     ERROR,
     LENGTH,
     STOP,
-    UNKNOWN,
     Breach,
     End,
     Event,
@@ -41,12 +47,14 @@ KINDS = ("started", "token", "metrics", "end", "error")
 
 def body(spec: JobSpec) -> dict[str, object]:
     members = present(
-        job_id=spec.id, prompt=spec.prompt, max_tokens=spec.max_tokens, temperature=spec.temperature, seed=spec.seed
+        job_id=spec.id,
+        prompt=spec.prompt,
+        max_tokens=spec.max_tokens,
+        temperature=spec.temperature,
+        seed=spec.seed,
+        stop=spec.stops,
+        ignore_eos=spec.ignores_eos or None,
     )
-    if spec.stop:
-        members["stop"] = list(spec.stop)
-    if spec.ignores_eos:
-        members["ignore_eos"] = True
     return spec.finished({**members, **spec.sampling})
 
 
@@ -91,7 +99,7 @@ def _end(at: int, data: Mapping[str, object]) -> Event:
     written = data.get("stop_reason", ABSENT)
     return End(
         at,
-        REASONS.get(written, UNKNOWN) if isinstance(written, str) else UNKNOWN,
+        meaning(REASONS, written),
         written,
         tokens=data.get("tokens_out", ABSENT),
         matched=data.get("stop_sequence_matched", ABSENT),
@@ -108,6 +116,4 @@ def cancel(job_id: str) -> tuple[str, dict[str, object]]:
     return "/cancel", {"job_id": job_id}
 
 
-DIALECT = Dialect(
-    "orcd", "/execute", "", body, read, read_whole, cancel, has_ids=False, takes_ids=False, max_tokens_at="max_tokens"
-)
+DIALECT = Dialect("orcd", "/execute", "", body, read, read_whole, cancel, has_ids=False, takes_ids=False)

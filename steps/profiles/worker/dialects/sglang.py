@@ -13,6 +13,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     Framing,
     integer,
     integers,
+    meaning,
     member,
     number,
     read_each,
@@ -23,7 +24,6 @@ from rollout_conformance.steps.profiles.worker.events import (
     ERROR,
     LENGTH,
     STOP,
-    UNKNOWN,
     Breach,
     End,
     Event,
@@ -42,10 +42,7 @@ KEPT = "WORKER-107"
 
 def body(spec: JobSpec) -> dict[str, object]:
     sampling = present(max_new_tokens=spec.max_tokens, temperature=spec.temperature, sampling_seed=spec.seed)
-    if spec.stop:
-        sampling["stop"] = list(spec.stop)
-    if spec.ignores_eos:
-        sampling["ignore_eos"] = True
+    sampling |= present(stop=spec.stops, ignore_eos=spec.ignores_eos or None)
     members: dict[str, object] = {"input_ids": list(spec.prompt_ids)} if spec.by_ids else {"text": spec.prompt}
     members |= {"rid": spec.id, "sampling_params": {**sampling, **spec.sampling}, "stream": spec.stream}
     if spec.shows:
@@ -164,13 +161,12 @@ def _logprobs(data: Mapping[str, object]) -> tuple[float | None, ...] | None:
 
 def end(at: int, data: Mapping[str, object], reason: object, whole: str) -> End:
     kind = mapping(reason).get("type", reason)
-    normal = REASONS.get(kind, UNKNOWN) if isinstance(kind, str) else UNKNOWN
     counted = member(data, "meta_info", "completion_tokens")
     matched = mapping(reason).get("matched", ABSENT)
     shown = data.get("text")
     return End(
         at,
-        normal,
+        meaning(REASONS, kind),
         kind,
         tokens=ABSENT if counted is None else counted,
         text=whole if isinstance(shown, str) else None,
@@ -206,6 +202,4 @@ DIALECT = Dialect(
     read_whole,
     cancel,
     framing="cumulative",
-    has_marker=True,
-    max_tokens_at="sampling_params.max_new_tokens",
 )

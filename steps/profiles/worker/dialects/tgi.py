@@ -9,6 +9,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     Dialect,
     Framing,
     integer,
+    meaning,
     member,
     number,
     read_each,
@@ -18,7 +19,6 @@ from rollout_conformance.steps.profiles.worker.events import (
     EOS,
     LENGTH,
     STOP,
-    UNKNOWN,
     Breach,
     End,
     Event,
@@ -38,10 +38,7 @@ def body(spec: JobSpec) -> dict[str, object]:
     parameters = present(max_new_tokens=spec.max_tokens, seed=spec.seed)
     if spec.temperature:
         parameters |= {"temperature": spec.temperature, "do_sample": True}
-    if spec.stop:
-        parameters["stop"] = list(spec.stop)
-    if spec.shows:
-        parameters["details"] = True
+    parameters |= present(stop=spec.stops, details=spec.shows or None)
     return spec.finished({"inputs": spec.prompt, "parameters": {**parameters, **spec.sampling}})
 
 
@@ -77,7 +74,7 @@ def _end(at: int, data: Mapping[str, object]) -> End:
     whole = data.get("generated_text")
     return End(
         at,
-        REASONS.get(written, UNKNOWN) if isinstance(written, str) else UNKNOWN,
+        meaning(REASONS, written),
         written,
         tokens=details.get("generated_tokens", ABSENT),
         text=whole if isinstance(whole, str) else None,
@@ -101,5 +98,4 @@ DIALECT = Dialect(
     read,
     read_whole,
     takes_ids=False,
-    max_tokens_at="parameters.max_new_tokens",
 )

@@ -8,6 +8,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     Dialect,
     Framing,
     integers,
+    meaning,
     member,
     number,
     read_each,
@@ -18,7 +19,6 @@ from rollout_conformance.steps.profiles.worker.events import (
     ERROR,
     LENGTH,
     STOP,
-    UNKNOWN,
     Breach,
     End,
     Event,
@@ -37,13 +37,8 @@ REASONS = {"length": LENGTH, "stop": STOP, "abort": CANCELLED, "cancelled": CANC
 
 
 def body(spec: JobSpec) -> dict[str, object]:
-    sampling = present(max_tokens=spec.max_tokens, temperature=spec.temperature, seed=spec.seed)
-    if spec.stop:
-        sampling["stop"] = list(spec.stop)
-    if spec.shows:
-        sampling["logprobs"] = 1
-    if spec.ignores_eos:
-        sampling["ignore_eos"] = True
+    sampling = present(max_tokens=spec.max_tokens, temperature=spec.temperature, seed=spec.seed, stop=spec.stops)
+    sampling |= present(logprobs=1 if spec.shows else None, ignore_eos=spec.ignores_eos or None)
     members: dict[str, object] = {
         "request_id": spec.id,
         "token_ids": list(spec.prompt_ids),
@@ -83,9 +78,10 @@ def _choice(at: int, choice: Mapping[str, object], counted: object) -> list[Even
     reason = choice.get("finish_reason")
     if reason is not None:
         versions = choice.get("weight_versions", ABSENT)
-        normal = REASONS.get(reason, UNKNOWN) if isinstance(reason, str) else UNKNOWN
         matched = choice.get("stop_reason", ABSENT)
-        found.append(End(at, normal, reason, tokens=counted, matched=matched, weight_versions=versions))
+        found.append(
+            End(at, meaning(REASONS, reason), reason, tokens=counted, matched=matched, weight_versions=versions)
+        )
     return found
 
 
@@ -123,6 +119,4 @@ DIALECT = Dialect(
     read_whole,
     cancel,
     id_at="request_id",
-    has_marker=True,
-    max_tokens_at="sampling_params.max_tokens",
 )

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from rollout_conformance.contracts.lifecycle import Table
-from rollout_conformance.contracts.worker.lifecycle import CANCELLING, DISCONNECTED, QUEUED, STREAMING
+from rollout_conformance.contracts.worker.lifecycle import CANCELLING, QUEUED, STREAMING
 from rollout_conformance.steps.profiles.parts import Document
 from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
 from rollout_conformance.steps.profiles.worker.exploration.document import (
@@ -25,7 +25,6 @@ JOBS: tuple[Mapping[str, Any], ...] = (
     LONG,
     {"prompt": "Write a list.", "max_tokens": 60, "temperature": 1.0, "seed": 5},
 )
-LEAVES = {"JobCancelled": CANCELLING, "Disconnected": DISCONNECTED}
 COUNTS = (0, 1, 5)
 
 
