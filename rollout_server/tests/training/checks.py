@@ -7,6 +7,7 @@ from rollout_conformance.rollout_server.tests.training import (
     checks_checkpoints,
     checks_sampling,
     checks_signal,
+    checks_signal_runs,
     checks_state,
     checks_training,
 )
@@ -26,5 +27,6 @@ CHECKS: Mapping[str, Check] = {
     **of(checks_checkpoints, "checkpoints"),
     **of(checks_sampling, "sampling"),
     **of(checks_state, "state"),
+    **of(checks_signal_runs, "signal"),
     **of(checks_signal, "signal"),
 }

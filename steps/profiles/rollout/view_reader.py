@@ -1,7 +1,7 @@
 """A finished session, read as the rollouts of its case."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
@@ -56,6 +56,39 @@ def _rollout(session: RolloutSession, part: RolloutState) -> Rollout:
     return read_rollout(*about, deadline, fault, session.late)
 
 
+@dataclass(slots=True)
+class _Sorted:
+    """The exchanges of one rollout by what they are. `issued` is what the trainer generated, by exchange; `delivered` and `acked` are the
+    numbers of the generations that reached the server, and of the callbacks that the trainer acknowledged."""
+
+    dialect: str
+    issued: Mapping[int, Issued]
+    delivered: set[int]
+    acked: set[int]
+    starts: list[Answer] = field(default_factory=list)
+    polls: list[Answer] = field(default_factory=list)
+    chats: list[Chat] = field(default_factory=list)
+    posts: list[Post] = field(default_factory=list)
+    grades: list[Post] = field(default_factory=list)
+
+    def add(self, exchange: Exchange) -> None:
+        path = exchange.request.path.partition("?")[0]
+        if exchange.to_target:
+            if path == START_PATH[self.dialect]:
+                self.starts.append(answer(exchange))
+            elif self.dialect == "leased" and path.endswith("/result"):
+                self.polls.append(answer(exchange))
+            return
+        body, n = parse(exchange.request.body), exchange.n
+        if path.endswith("/chat/completions"):
+            self.chats.append(Chat(exchange, body, self.issued.get(n), n in self.delivered))
+        elif path.endswith("/graded"):
+            self.grades.append(Post(exchange, body, n in self.acked))
+        else:
+            result = completion_of(body) if self.dialect == "routed" else body
+            self.posts.append(Post(exchange, result, n in self.acked))
+
+
 def read_rollout(
     trace: Trace,
     given: StartRequest,
@@ -72,42 +105,26 @@ def read_rollout(
     by_exchange = {item.exchange: item for item in issued}
     delivered = {event.exchange for event in events if event.name == "GenerationReturned"}
     acked = {event.exchange for event in events if event.name in ("CompletedAcknowledged", "GradedAcknowledged")}
-    starts, polls, chats, posts, grades = [], [], [], [], []
+    mine = _Sorted(given.dialect, by_exchange, delivered, acked)
     for exchange in trace.exchanges:
-        if exchange.rollout != given.label:
-            continue
-        path = exchange.request.path.partition("?")[0]
-        if exchange.to_target:
-            if path == START_PATH[given.dialect]:
-                starts.append(answer(exchange))
-            elif given.dialect == "leased" and path.endswith("/result"):
-                polls.append(answer(exchange))
-        elif path.endswith("/chat/completions"):
-            whole = by_exchange.get(exchange.n)
-            chats.append(Chat(exchange, parse(exchange.request.body), whole, exchange.n in delivered))
-        else:
-            body = parse(exchange.request.body)
-            if path.endswith("/graded"):
-                grades.append(Post(exchange, body, exchange.n in acked))
-            else:
-                body = completion_of(body) if given.dialect == "routed" else body
-                posts.append(Post(exchange, body, exchange.n in acked))
+        if exchange.rollout == given.label:
+            mine.add(exchange)
     ended = any(event.name in ("ResultReturned", "CompletedSent") for event in events)
     read = Rollout(
         given,
-        tuple(starts),
-        tuple(chats),
-        tuple(posts),
-        tuple(grades),
+        tuple(mine.starts),
+        tuple(mine.chats),
+        tuple(mine.posts),
+        tuple(mine.grades),
         events,
         tokens,
         tools,
         ended,
         scripted_fault,
-        tuple(polls),
+        tuple(mine.polls),
     )
     read = replace(read, chats=tuple(_sampled_again(read, chat) for chat in read.chats))
-    open_ended = set(_after_cancel(events, chats))
+    open_ended = set(_after_cancel(events, mine.chats))
     if deadline_s is not None:
         open_ended |= {n for n in delivered if _waited(trace, trace.exchanges[n], late) > 0.8 * deadline_s}
     return replace(read, chats=tuple(_taken(read, chat) if chat.n in open_ended else chat for chat in read.chats))

@@ -138,31 +138,36 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: JsonObject,
     else:
         yield satisfied(180)
     tools = rollout.hosted.tools if rollout.hosted else ()
-    message, messages = body["choices"][0]["message"], call.body["messages"]
-    expected = completion_text(view.tokens, messages, message, tools)
+    yield _sampled(view, call, body, ids, tools)
+    yield _prompt(view, call, prompt, past, tools)
+
+
+def _sampled(view: CaseView, call: Call, body: JsonObject, ids: list[int], tools: Sequence[Any]) -> Evidence:
+    """Whether the sampled ids are those of the message."""
+    choice, messages = body["choices"][0], call.body["messages"]
+    expected = completion_text(view.tokens, messages, choice["message"], tools)
     if view.tokens.ends_turn(ids) and expected.endswith(END_OF_TURN):  # whichever token it ended its turn with
-        yield _same_text(182, view.tokens, ids[:-1], expected.removesuffix(END_OF_TURN), "token_ids", call.n)
-    elif body["choices"][0]["finish_reason"] == "length" or call.body.get("stop"):
-        yield _truncated_text(view.tokens, ids, message, expected.removesuffix(END_OF_TURN), call.n)
-    else:
-        yield _same_text(182, view.tokens, ids, expected, "token_ids", call.n)
+        return _same_text(182, view.tokens, ids[:-1], expected.removesuffix(END_OF_TURN), "token_ids", call.n)
+    if choice["finish_reason"] == "length" or call.body.get("stop"):
+        return _truncated_text(view.tokens, ids, choice["message"], expected.removesuffix(END_OF_TURN), call.n)
+    return _same_text(182, view.tokens, ids, expected, "token_ids", call.n)
+
+
+def _prompt(view: CaseView, call: Call, prompt: list[int], past: list[int], tools: Sequence[Any]) -> Evidence:
+    """Whether the prompt ids are those of the conversation. While nothing was sampled there is one right encoding of it."""
+    messages = call.body["messages"]
     opening = not any(isinstance(m, dict) and m.get("role") == "assistant" for m in messages)
     canonical = view.tokens.prompt_ids(messages, tools) if opening else prompt
-    if prompt != canonical:  # nothing was sampled yet, so there is one right encoding
-        if view.dialect == "sync" and tools and prompt == view.tokens.prompt_ids(messages, ()):
-            names = ", ".join(tool["function"]["name"] for tool in tools)
-            yield broken(
-                196, f"the tools {names} in the prompt", "the prompt of the conversation without tools", call.n
-            )
-            return
-        at = next(
-            (k for k, (a, b) in enumerate(zip(prompt, canonical, strict=False)) if a != b),
-            min(len(prompt), len(canonical)),
-        )
-        observed = f"{len(prompt)} ids, another one at {at}"
-        yield broken(183, f"the {len(canonical)} ids of the conversation with its tools", observed, call.n)
-        return
-    yield _whole_prompt(view.tokens, messages, tools, prompt, past, call.n)
+    if prompt == canonical:
+        return _whole_prompt(view.tokens, messages, tools, prompt, past, call.n)
+    if view.dialect == "sync" and tools and prompt == view.tokens.prompt_ids(messages, ()):
+        names = ", ".join(tool["function"]["name"] for tool in tools)
+        observed = "the prompt of the conversation without tools"
+        return broken(196, f"the tools {names} in the prompt", observed, call.n)
+    different = (k for k, (a, b) in enumerate(zip(prompt, canonical, strict=False)) if a != b)
+    at = next(different, min(len(prompt), len(canonical)))
+    expected = f"the {len(canonical)} ids of the conversation with its tools"
+    return broken(183, expected, f"{len(prompt)} ids, another one at {at}", call.n)
 
 
 def _whole_prompt(

@@ -26,6 +26,10 @@ MOST_TOKENS = 32_768  # of a job that names no limit
 FIRST_SEED = 1000
 
 
+class _Unplayable(Exception):
+    """A job cannot be sent as the case writes it: what it rests on did not come about."""
+
+
 @verb(
     "execute",
     short="prompt",
@@ -121,8 +125,10 @@ class Execute(RequestAction):
     "Headers beside Content-Type and the key."
 
     async def send_one(self, session: WorkerSession, name: str, nth: int) -> None:
-        spec = self._spec(session, name, nth)
-        if spec is None:
+        try:
+            spec = self._spec(session, name, nth)
+        except _Unplayable as reason:
+            session.state["unplayable"] = str(reason)
             return
         dialect = session.context.dialect
         running = jobs(session)[name] = Running(spec, asyncio.current_task())
@@ -141,42 +147,15 @@ class Execute(RequestAction):
             running.done = True
         responses_of(session).keep(replace(response, request=body, began=began, read_at=time.time()))
 
-    def _spec(self, session: WorkerSession, name: str, nth: int) -> JobSpec | None:
-        """The job; None where an earlier response does not show what it is made of."""
-        earlier = {
-            word: responses_of(session).named(word) for word in (self.seed_from, self.stop_from, self.continues) if word
-        }
-        sources = {word: found[0] if found else None for word, found in earlier.items()}
+    def _spec(self, session: WorkerSession, name: str, nth: int) -> JobSpec:
+        """Raises `_Unplayable` where an earlier response does not show what the job is made of."""
         prompt = self._prompt(nth)
-        stop, seed, prompt_ids = (
-            tuple(one * self.stop_repeat for one in self.stop),
-            self.seed,
-            self._prompt_ids(session, prompt),
-        )
-        max_tokens = self.max_tokens
-        if self.stop_from:
-            taken = self._stops(sources[self.stop_from])
-            if taken is None:
-                what = f"text of {self.stop_spans} token(s)" if self.stop_spans else "token of four characters or more"
-                _unplayable(session, f"the output has no {what} that occurs only once")
-                return None
-            stop, max_tokens = taken
-        if self.seed_from:
-            reported = _transcript(sources[self.seed_from]).seed
-            if type(reported) is not int:
-                _unplayable(session, "the worker reports no seed")
-                return None
-            seed = reported
-        if self.continues:
-            ids = _transcript(sources[self.continues]).ids
-            if ids is None or len(ids) <= self.continues_after:
-                _unplayable(session, "too few token ids are shown to continue from")
-                return None
-            prompt_ids = (*sources[self.continues].spec.prompt_ids, *ids[: self.continues_after])  # type: ignore[union-attr]
+        stop, max_tokens = self._ending(session)
+        seed = self._seed(session)
         return JobSpec(
             filled_in(session, self.id).replace("{name}", name).replace("#", "-"),
             prompt,
-            prompt_ids,
+            self._prompt_ids(session, prompt),
             self.by_ids or bool(self.continues),
             max_tokens,
             self.temperature,
@@ -191,16 +170,39 @@ class Execute(RequestAction):
             self.without,
         )
 
+    def _ending(self, session: WorkerSession) -> tuple[tuple[str, ...], int | None]:
+        """The stop texts and the limit."""
+        if not self.stop_from:
+            return tuple(one * self.stop_repeat for one in self.stop), self.max_tokens
+        taken = self._stops(_transcript(_earlier(session, self.stop_from)))
+        if taken is None:
+            what = f"text of {self.stop_spans} token(s)" if self.stop_spans else "token of four characters or more"
+            raise _Unplayable(f"the output has no {what} that occurs only once")
+        return taken
+
+    def _seed(self, session: WorkerSession) -> int | None:
+        if not self.seed_from:
+            return self.seed
+        reported = _transcript(_earlier(session, self.seed_from)).seed
+        if type(reported) is not int:
+            raise _Unplayable("the worker reports no seed")
+        return reported
+
     def _prompt(self, nth: int) -> str:
         return f"{self.prompt} {nth + 1}" if self.distinct_prompts else self.prompt * self.repeat
 
     def _prompt_ids(self, session: WorkerSession, prompt: str) -> tuple[int, ...]:
-        tokens = session.context.tokens
-        return tuple(tokens.encode(prompt)) if tokens and session.context.dialect.takes_ids else ()
+        if not self.continues:
+            tokens = session.context.tokens
+            return tuple(tokens.encode(prompt)) if tokens and session.context.dialect.takes_ids else ()
+        source = _earlier(session, self.continues)
+        ids = _transcript(source).ids
+        if not isinstance(source, JobResponse) or ids is None or len(ids) <= self.continues_after:
+            raise _Unplayable("too few token ids are shown to continue from")
+        return (*source.spec.prompt_ids, *ids[: self.continues_after])
 
-    def _stops(self, source: object) -> tuple[tuple[str, ...], int | None] | None:
+    def _stops(self, transcript: Transcript) -> tuple[tuple[str, ...], int | None] | None:
         """The stop texts and the limit of a job that ends within the output of another; None where that has no fitting text."""
-        transcript = _transcript(source)
         texts = [one.text for one in transcript.tokens if not one.is_special]
         taken = stop_within(texts, self.stop_spans, self.stop_change)
         if taken is None:
@@ -302,6 +304,11 @@ def bears_tokens(dialect: Dialect, chunk: Chunk) -> bool:
     return any(isinstance(one, Tokens) for one in found.events)
 
 
+def _earlier(session: WorkerSession, word: str) -> object:
+    """The first response that a word means; None without one."""
+    return next(iter(responses_of(session).named(word)), None)
+
+
 def _transcript(response: object) -> Transcript:
     return response.transcript if isinstance(response, JobResponse) else Transcript()
 
@@ -311,7 +318,3 @@ def _merged(transcript: Transcript) -> bool:
     counted = integer(transcript.end.tokens) if transcript.end else None
     known = counted if counted is not None else transcript.count
     return known != len(transcript.tokens)
-
-
-def _unplayable(session: WorkerSession, why: str) -> None:
-    session.state["unplayable"] = why
