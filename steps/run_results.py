@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
+from rollout_conformance.steps import report_header
 from rollout_conformance.steps.baseline import Baseline
 from rollout_conformance.steps.engine import shared_causes
 from rollout_conformance.steps.engine.cases import Case
@@ -11,25 +11,8 @@ from rollout_conformance.steps.engine.early_end import Reason
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
 from rollout_conformance.steps.profiles import profile_of
-from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.report_header import DescribedRun
 from rollout_conformance.steps.run_setup import RunOptions
-
-
-class DescribedRun(Protocol):
-    """What a report says of a run, wherever it is played."""
-
-    @property
-    def options(self) -> RunOptions: ...
-    @property
-    def profile(self) -> Profile: ...
-    @property
-    def dialects(self) -> tuple[str, ...]: ...
-    @property
-    def target(self) -> str: ...
-    @property
-    def tokenizer_hash(self) -> str: ...
-    @property
-    def model(self) -> str | None: ...
 
 
 class RunResults:
@@ -52,7 +35,9 @@ class RunResults:
     def begin(self, run: DescribedRun, cases: Sequence[Case]) -> None:
         self.planned = len(cases)
         if self.report_file is not None:
-            self.writer = ReportWriter.of_run(self.report_file, run, cases).__enter__()
+            self.writer = ReportWriter(
+                self.report_file, report_header.of_run(run), run.profile.catalogue, cases
+            ).__enter__()
 
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome. What it says of a cause is known when all have come; it is written then."""
@@ -82,8 +67,7 @@ class RunResults:
     def end_early(self, reason: Reason, conclude: Callable[[list[Outcome], int], int]) -> int:
         """Close the report as aborted and show what there is; gives the exit code."""
         if self.writer is None and self.report_file is not None:
-            target = self.options.target or profile_of(self.options.profile).reference.app
-            self.writer = ReportWriter.of_nothing(self.report_file, self.options, target).__enter__()
+            self.writer = ReportWriter(self.report_file, report_header.of_options(self.options), {}, ()).__enter__()
         self._write_causes()
         if self.writer is not None:
             self.writer.close(aborted=True, ended_by=reason.text)

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
 from rollout_conformance.contracts.requirements import Requirement
-from rollout_conformance.steps.engine import bug_reports, environment
+from rollout_conformance.steps.engine import bug_reports
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.contract_coverage import Coverage
 from rollout_conformance.steps.engine.findings import BROKEN, Finding, Verdict
@@ -47,37 +47,6 @@ class ReportWriter:
         self.aborted = False
         self.ended_by: str | None = None
         self.closing = threading.Lock()
-
-    @classmethod
-    def of_run(cls, file: Path, run: Any, planned: Iterable[Case]) -> "ReportWriter":
-        """The writer for a run that is ready."""
-        header = {
-            "profile": run.profile.name,
-            "dialects": list(run.dialects),
-            "target": redacted(run.target),
-            "tokenizer": run.tokenizer_hash,
-            "nulls": "strict" if run.options.strict else "compat",
-            "level": run.options.level,
-            "card": str(run.options.card) if run.options.card else None,
-            "backend": run.options.backend,
-            "jobs": run.options.jobs,
-            "model": run.model,
-            "environment": environment.facts(),
-        }
-        return cls(file, header, run.profile.catalogue, planned)
-
-    @classmethod
-    def of_nothing(cls, file: Path, run_options: Any, target: str) -> "ReportWriter":
-        """The writer for a run that ended before it was ready."""
-        header = {
-            "profile": run_options.profile,
-            "dialects": [run_options.dialect] if run_options.dialect else [],
-            "target": redacted(target),
-            "tokenizer": None,
-            "nulls": "strict" if run_options.strict else "compat",
-            "level": run_options.level,
-        }
-        return cls(file, header, {}, ())
 
     def __enter__(self) -> "ReportWriter":
         self.stream: IO[str] = self.file.open(

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from rollout_conformance.steps import baseline_check, baseline_file, case_catalog, known_flaky
+from rollout_conformance.steps import baseline_check, baseline_file, case_catalog, known_flaky, report_header
 from rollout_conformance.steps.baseline_check import Scope
 from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
@@ -17,7 +17,7 @@ from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Ver
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
 from rollout_conformance.steps.live.engine import EngineOptions
-from rollout_conformance.steps.profiles import DEFAULT, profile_of
+from rollout_conformance.steps.profiles import DEFAULT
 from rollout_conformance.steps.pytest_plugin import contract_results, options
 from rollout_conformance.steps.pytest_plugin.contract_results import FuzzResult
 from rollout_conformance.steps.pytest_plugin.run_options import run_options_of
@@ -132,14 +132,13 @@ class Player:
     def _report_nothing(self, file: Path, ended_by: str) -> None:
         """The report of a session that was ended before its target was ready."""
         run_options = run_options_of(self.config, options.of(self.config).profile or DEFAULT)
-        target = run_options.target or profile_of(run_options.profile).reference.app
-        with ReportWriter.of_nothing(file, run_options, target) as writer:
+        with ReportWriter(file, report_header.of_options(run_options), {}, ()) as writer:
             writer.close(aborted=True, ended_by=ended_by)
 
     def _report(self, file: Path, runs: list[Run], fuzzed: list[FuzzResult], interrupted: bool) -> None:
         planned = [outcome.case for outcome in self.outcomes]
-        with ReportWriter.of_run(file, runs[0], planned) as writer:
-            writer.catalogue = {name: entry for run in runs for name, entry in run.profile.catalogue.items()}
+        catalogue = {name: entry for run in runs for name, entry in run.profile.catalogue.items()}
+        with ReportWriter(file, report_header.of_run(runs[0]), catalogue, planned) as writer:
             for outcome in self.outcomes:
                 writer.result(self.baseline.marked(outcome))
             for one in fuzzed:
