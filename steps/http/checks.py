@@ -53,6 +53,26 @@ class ViewOfResponses(Protocol):
 V = TypeVar("V", bound=ViewOfResponses, default=Any)  # the view of its profile
 
 
+class JudgesRejections:
+    """What an expectation is that judges a rejection of its request as well."""
+
+    __slots__ = ()
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return True
+
+
+class JudgesErrors(JudgesRejections):
+    """What an expectation is that judges an error of the server as well."""
+
+    __slots__ = ()
+
+    @property
+    def must_be_rejected(self) -> bool:
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class ResponseExpectation(Generic[R, V]):
     """A demand on each of some responses. A subclass says what is compared; a check of None decides nothing."""
@@ -78,6 +98,18 @@ class ResponseExpectation(Generic[R, V]):
 
     def check(self, response: R, view: V) -> "Check | Sequence[Check] | None":
         raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class OptionallyRejectable(ResponseExpectation[R, V]):
+    """A demand for which the case says whether a rejection is right too."""
+
+    or_rejected: bool = field(default=False, kw_only=True)
+    "Whether the request may be rejected with a 4xx status instead."
+
+    @property
+    def may_be_rejected(self) -> bool:
+        return self.or_rejected
 
 
 @dataclass(frozen=True, slots=True)

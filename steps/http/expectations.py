@@ -7,7 +7,7 @@ from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, ComparedResponses, JudgesRejections, ResponseExpectation
 from rollout_conformance.steps.http.json_path import checked_path, found_at
 from rollout_conformance.steps.http.responses import KeptResponse
 
@@ -177,12 +177,8 @@ class SameBody(ComparedResponses):
 @phrase("{of:responses} has an error object")
 @phrase("{of:several_responses} have an error object")
 @dataclass(frozen=True, slots=True)
-class ErrorObject(ResponseExpectation):
+class ErrorObject(JudgesRejections, ResponseExpectation):
     """The body explains the error as OpenAI does, in `error.message`. Another way to explain it in JSON breaks a SHOULD at most."""
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: KeptResponse, view: object) -> Check:
         message = mapping(response.fields.get("error")).get("message")

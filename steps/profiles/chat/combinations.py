@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.verbs import verb
-from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, JudgesRejections, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.requests import RequestAction
 from rollout_conformance.steps.http.responses import COPY, responses_of
@@ -91,14 +91,10 @@ def _is_there(name: str, context: CaseContext) -> bool:
 
 @verb("granted_together", example="{}")
 @dataclass(frozen=True, slots=True)
-class GrantedTogether(ResponseExpectation):
+class GrantedTogether(JudgesRejections, ResponseExpectation):
     """What is accepted alone is accepted together, and has its effect; a stream of it is what the response without a stream is."""
 
     of: tuple[ResponseName, ...] = (TOGETHER, WHOLE, ALONE)
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for together in view.named(TOGETHER):

@@ -6,7 +6,7 @@ from typing import Any
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, ComparedResponses, JudgesRejections, ResponseExpectation
 from rollout_conformance.steps.http.expectations import StatusOrClass, allowed_statuses
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.training.responses import MEMBERS, TrainingResponse
@@ -28,12 +28,8 @@ def is_first_evaluation(view: TrainingView, response: TrainingResponse) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending(ResponseExpectation[TrainingResponse, TrainingView]):
+class Ending(JudgesRejections, ResponseExpectation[TrainingResponse, TrainingView]):
     """A demand on how a call ends; a rejection of it is judged here."""
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
 
 @verb("carried_out", short="of", example=("it", "[first, second]"))
@@ -133,17 +129,13 @@ def _read(response: TrainingResponse) -> tuple[int | None, object]:
 
 @verb("hides", example=("{of: it, owner: [created]}", "{of: all}"))
 @dataclass(frozen=True, slots=True)
-class Hides(ResponseExpectation[TrainingResponse, TrainingView]):
+class Hides(JudgesRejections, ResponseExpectation[TrainingResponse, TrainingView]):
     """The body has nothing of another tenant: none of the values that responses to that tenant had and this request did not have."""
 
     owner: tuple[str, ...] = field(default=("created",))
     "The responses that belong to the other tenant."
     members: tuple[str, ...] = field(default=("path", "run_id", "model_id", "loss_fn_outputs", "checkpoint_path"))
     "The members of their results that no one else may see."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check:
         secrets = [value for one in view.named(*self.owner) for value in self._of(one)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rollout_conformance.steps.engine.findings import Evidence, SuiteError
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, ComparedResponses, JudgesRejections, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.training.accounting import (
     CONFIGURED,
@@ -136,15 +136,11 @@ class DifferentNumbers(ComparedResponses[TrainingResponse, TrainingView]):
 @verb("effect_or_rejection", example="{of: [with, without], option: step}")
 @phrase("the option of {option:word} has an effect on {of:names}, or is rejected")
 @dataclass(frozen=True, slots=True)
-class EffectOrRejection(DifferentNumbers):
+class EffectOrRejection(JudgesRejections, DifferentNumbers):
     """An option was rejected as a mistake of the user, or the numbers with it differ from those without it."""
 
     option: ResponseName = field(default="option", kw_only=True)
     "The response to the call with the option."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def judge(self, view: TrainingView, requirement: str) -> Iterator[Evidence]:
         for option in view.named(self.option):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, JudgesRejections, ResponseExpectation
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse, number
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
@@ -74,12 +74,8 @@ class OrderedSteps(ResponseExpectation[TrainingResponse, TrainingView]):
 @phrase("{of:responses} is rejected with an explanation")
 @phrase("{of:several_responses} are rejected with an explanation")
 @dataclass(frozen=True, slots=True)
-class Explained(ResponseExpectation[TrainingResponse, TrainingView]):
+class Explained(JudgesRejections, ResponseExpectation[TrainingResponse, TrainingView]):
     """A rejection has a JSON object with `error`, `detail` or another usual member for its reason."""
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check:
         ok = response.outcome == "rejected" and response.explains_error
@@ -88,12 +84,8 @@ class Explained(ResponseExpectation[TrainingResponse, TrainingView]):
 
 @verb("no_foreign_origin", short="of", example="first")
 @dataclass(frozen=True, slots=True)
-class NoForeignOrigin(ResponseExpectation[TrainingResponse, TrainingView]):
+class NoForeignOrigin(JudgesRejections, ResponseExpectation[TrainingResponse, TrainingView]):
     """The origin of the request is not allowed together with credentials."""
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check:
         request = view.trace.exchanges[response.n].request

@@ -9,7 +9,13 @@ from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import JsonObject, mappings
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
+from rollout_conformance.steps.http.checks import (
+    Check,
+    ComparedResponses,
+    JudgesRejections,
+    OptionallyRejectable,
+    ResponseExpectation,
+)
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.chat.expectations.samples import (
     likelihood,
@@ -71,15 +77,11 @@ class SameFinish(ComparedResponses):
 @verb("same_completion_or_rejected", example="{of: parts, like: text}")
 @phrase("{of:response} has the same text as {like:response}, or is rejected")
 @dataclass(frozen=True, slots=True)
-class SameCompletionOrRejected(ResponseExpectation):
+class SameCompletionOrRejected(JudgesRejections, ResponseExpectation):
     """The response has the text of another one, or is a 4xx."""
 
     like: ResponseName
     "The response that it is compared with."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: ChatResponse, view: CaseView) -> Check:
         expected = sample(view.named(self.like)[0].first_choice)
@@ -221,17 +223,11 @@ def _numbered(one: Choice, n: int, choice: int) -> str:
 @verb("top_logprobs", short="count", example=("2", "{of: first, count: 50, or_rejected: true}"))
 @phrase("each token of {of:responses} has {count} alternatives")
 @dataclass(frozen=True, slots=True)
-class TopLogprobs(ResponseExpectation):
+class TopLogprobs(OptionallyRejectable):
     """Each token has exactly so many alternatives, the most likely first; one more where the sampled token is none of them."""
 
     count: int
     "How many."
-    or_rejected: bool = False
-    "Whether a 4xx is right as well."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return self.or_rejected
 
     def check(self, response: ChatResponse, view: CaseView) -> Check | None:
         entries, content = response.first_choice.logprobs or [], response.first_choice.content

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mappings
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, JudgesErrors, ResponseExpectation
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
@@ -14,16 +14,8 @@ from rollout_conformance.steps.profiles.chat.view import CaseView
 @phrase("{of:responses} is rejected")
 @phrase("{of:several_responses} are rejected")
 @dataclass(frozen=True, slots=True)
-class Rejected(ResponseExpectation):
+class Rejected(JudgesErrors, ResponseExpectation):
     """The request is rejected with 4xx. A request that is too long decides nothing where the server does not report how much it takes."""
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
-
-    @property
-    def must_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: ChatResponse, view: CaseView) -> Check | None:
         if response.exceeds_context and response.status == 200 and not view.context.knows_context:

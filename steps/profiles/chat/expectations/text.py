@@ -11,7 +11,7 @@ from rollout_conformance.steps.engine.lenient_json import text
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, JudgesRejections, OptionallyRejectable, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.chat.expectations.samples import sample_key
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
@@ -84,15 +84,11 @@ class JsonObject(ResponseExpectation):
 
 @verb("matches_schema", example="{schema: {type: object, required: [count]}}")
 @dataclass(frozen=True, slots=True)
-class MatchesSchema(ResponseExpectation):
+class MatchesSchema(JudgesRejections, ResponseExpectation):
     """The content is JSON that matches a schema, or was truncated; or the request was rejected."""
 
     schema: Schema
     "The JSON Schema."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: ChatResponse, view: CaseView) -> Check:
         choice = response.first_choice
@@ -132,17 +128,11 @@ class StoppedBefore(ResponseExpectation):
 @phrase("{of:responses} is truncated after {tokens} token(s)")
 @phrase("{of:several_responses} are truncated after {tokens} token(s)")
 @dataclass(frozen=True, slots=True)
-class Truncated(ResponseExpectation):
+class Truncated(OptionallyRejectable):
     """The completion was truncated after exactly so many tokens, and its finish reason is `length`."""
 
     tokens: int
     "How many."
-    or_rejected: bool = False
-    "Whether the request may be rejected with a 4xx status instead."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return self.or_rejected
 
     def check(self, response: ChatResponse, view: CaseView) -> Check:
         if self.or_rejected and response.is_client_error:
@@ -158,19 +148,13 @@ class Truncated(ResponseExpectation):
 
 @verb("answers_whole_question", example="{of: parts, part: hello, wholes: [lines, line]}")
 @dataclass(frozen=True, slots=True)
-class AnswersWholeQuestion(ResponseExpectation):
+class AnswersWholeQuestion(OptionallyRejectable):
     """The completion is not the one to the first part of the question alone, unless the whole question in other forms leads to that as well."""
 
     part: ResponseName
     "The response to the first part."
     wholes: tuple[ResponseName, ...]
     "The responses to the whole question in other forms."
-    or_rejected: bool = False
-    "Whether the request may be rejected with a 4xx status instead."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return self.or_rejected
 
     def check(self, response: ChatResponse, view: CaseView) -> Check | None:
         if self.or_rejected and response.is_client_error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mappings
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, JudgesRejections, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.chat.expectations.samples import logprob
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
@@ -24,15 +24,11 @@ Entry = Mapping[str, object]
 
 @verb("first_token_banned", example="{of: banned, like: greedy}")
 @dataclass(frozen=True, slots=True)
-class FirstTokenBanned(ResponseExpectation):
+class FirstTokenBanned(JudgesRejections, ResponseExpectation):
     """The response does not begin with the first token of another one, whose `logit_bias` it was sent with as -100; or it is rejected."""
 
     like: ResponseName
     "The response to the same request without `logit_bias`."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: ChatResponse, view: CaseView) -> Check | None:
         if response.is_client_error:
@@ -47,16 +43,12 @@ class FirstTokenBanned(ResponseExpectation):
 @verb("penalty_has_effect", example="{of: penalized, like: plain}")
 @phrase("the penalty of {of:response} changes {like:response}, or is rejected")
 @dataclass(frozen=True, slots=True)
-class PenaltyHasEffect(ResponseExpectation):
+class PenaltyHasEffect(JudgesRejections, ResponseExpectation):
     """Where a token was repeated that a penalty of the request makes less likely than another one, the response has another token there, or
     differs before. It is compared with the response to the same request without the penalty; or it is rejected."""
 
     like: ResponseName
     "The response to the same request without the penalty."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def check(self, response: ChatResponse, view: CaseView) -> Check | None:
         if response.is_client_error:

@@ -8,7 +8,7 @@ from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping, text
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, JudgesRejections, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice, functions
 from rollout_conformance.steps.profiles.chat.view import CaseView
@@ -76,15 +76,11 @@ def _has_json_arguments(call: Mapping[str, object]) -> bool:
 
 @verb("at_most_one_call", example="{of: one, beside: several}")
 @dataclass(frozen=True, slots=True)
-class AtMostOneCall(ResponseExpectation):
+class AtMostOneCall(JudgesRejections, ResponseExpectation):
     """At most one tool call, where the same request led to several when they were allowed. A rejection is none."""
 
     beside: ResponseName
     "The response to the same request where several calls were allowed."
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for several, response in zip(view.named(self.beside), view.named(*self.of), strict=True):

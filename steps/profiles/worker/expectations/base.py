@@ -8,26 +8,6 @@ from rollout_conformance.steps.http.checks import Check, ComparedResponses, Resp
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 
-class JudgesRejections:
-    """What an expectation is that judges a rejection of its job as well."""
-
-    __slots__ = ()
-
-    @property
-    def may_be_rejected(self) -> bool:
-        return True
-
-
-class JudgesErrors(JudgesRejections):
-    """What an expectation is that judges an error of the server as well."""
-
-    __slots__ = ()
-
-    @property
-    def must_be_rejected(self) -> bool:
-        return True
-
-
 class JudgesEnds:
     """What an expectation is that judges a job which fails or is cancelled as well."""
 

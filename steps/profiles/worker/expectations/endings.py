@@ -6,15 +6,10 @@ from typing import Literal
 
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check
+from rollout_conformance.steps.http.checks import Check, JudgesErrors, JudgesRejections
 from rollout_conformance.steps.profiles.worker.dialects.base import integer
 from rollout_conformance.steps.profiles.worker.events import CANCELLED, ENDS, EOS, ERROR, LENGTH
-from rollout_conformance.steps.profiles.worker.expectations.base import (
-    JobExpectation,
-    JudgesEnds,
-    JudgesErrors,
-    JudgesRejections,
-)
+from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation, JudgesEnds
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 Reason = Literal["length", "stop", "eos", "cancelled", "error"]

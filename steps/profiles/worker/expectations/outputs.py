@@ -6,16 +6,10 @@ from typing import Literal
 
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check
+from rollout_conformance.steps.http.checks import Check, JudgesErrors, JudgesRejections
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.worker.events import ENDS
-from rollout_conformance.steps.profiles.worker.expectations.base import (
-    JobsTogether,
-    JudgesEnds,
-    JudgesErrors,
-    JudgesRejections,
-    complete,
-)
+from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether, JudgesEnds, complete
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 Part = Literal["text", "ids", "logprobs", "reason"]

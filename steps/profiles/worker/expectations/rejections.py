@@ -6,15 +6,10 @@ from dataclasses import dataclass
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed, mappings
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, JudgesErrors, JudgesRejections, ResponseExpectation
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.worker.events import EOS
-from rollout_conformance.steps.profiles.worker.expectations.base import (
-    JobsTogether,
-    JudgesEnds,
-    JudgesErrors,
-    JudgesRejections,
-)
+from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether, JudgesEnds
 from rollout_conformance.steps.profiles.worker.expectations.endings import ended
 from rollout_conformance.steps.profiles.worker.expectations.outputs import difference
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check
+from rollout_conformance.steps.http.checks import Check, JudgesErrors
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.worker.events import ERROR
-from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation, JudgesEnds, JudgesErrors
+from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation, JudgesEnds
 from rollout_conformance.steps.profiles.worker.expectations.endings import ended
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 

@@ -9,10 +9,10 @@ from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.targets import GRACE_S
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check, ComparedResponses, ResponseExpectation
+from rollout_conformance.steps.http.checks import Check, ComparedResponses, JudgesErrors, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.responses import KeptResponse
-from rollout_conformance.steps.profiles.worker.expectations.base import JudgesEnds, JudgesErrors
+from rollout_conformance.steps.profiles.worker.expectations.base import JudgesEnds
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 HEADER = "x-correlation-id"
