@@ -16,7 +16,7 @@ from rollout_conformance.steps.engine.name_pattern import matches
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.profiles import profile_of
 
-MOST_PLAYS = 20  # of a case that is listed as flaky: beyond it, nobody waits
+MOST_PLAYS = 20  # of a case that is listed as flaky: more would take too long
 
 
 class Entry(BaseModel):

@@ -112,7 +112,7 @@ def every(profile: str, root: Path = ROOT) -> list[Case]:
 def among(files: Iterable[Path], profile: Profile, root: Path = ROOT, found_out: bool = False) -> list[Case]:
     """The cases of these files as cases of a profile, wherever they stand. Raises `SuiteError` that lists every mistake.
 
-    `found_out` when nobody named the profile: then it is said why the files are read so.
+    `found_out` when the user named no profile: then the message says why the files are read so.
     """
     problems = ErrorCollector()
     cases: list[Case] = []

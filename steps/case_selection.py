@@ -20,7 +20,7 @@ def chosen(cases: Sequence[Case], patterns: Iterable[str]) -> list[Case]:
 
 
 def wants_target_alone(case: Case, profile: Profile) -> bool:
-    """Whether a case wants nobody beside it, or may leave the target otherwise than it found it."""
+    """Whether a case is played alone, or may leave the target otherwise than it found it."""
     return case.alone or bool({EXCLUSIVE, LAST} & case.tags) or profile.disturbs(case)
 
 

@@ -42,7 +42,7 @@ class DryRun:
 
 
 async def dry_run(run_options: RunOptions, cases: Sequence[Case]) -> DryRun:
-    """Sort the cases by whether anything is missing. The peers of the profile listen meanwhile, and nobody is told where."""
+    """Sort the cases by whether anything is missing. The peers of the profile listen meanwhile, and their address is given to no target."""
     profile = profile_of(run_options.profile)
     card = patient(card_of(run_options, profile), run_options.patience)
     dialects = wanted_dialects(run_options, card, profile)

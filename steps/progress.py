@@ -53,7 +53,7 @@ def _counts(of: Lines) -> str:
 
 
 class Unfailing:
-    """Progress that is shown as long as there is somebody to show it to: a terminal that was closed ends no run by itself."""
+    """Progress that is shown as long as there is a terminal: one that was closed does not end the run."""
 
     def __init__(self, inner: Progress) -> None:
         self.inner = inner

@@ -237,7 +237,7 @@ def rerun(run_options: RunOptions, case: Case, alone: bool = True) -> str:
         words += ["--target-key", "..."]
     if run_options.backend != SCRIPTED:
         words += ["--backend", run_options.backend]
-    own = Path(case.at.file).is_absolute()  # written by somebody else than this project
+    own = Path(case.at.file).is_absolute()  # not one of this project's
     if not alone:
         beside = [str(Path(case.at.file).parent)] if own else []
         return shlex.join([*words, *beside, "-j", str(run_options.jobs)])

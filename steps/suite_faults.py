@@ -46,7 +46,7 @@ def quiet() -> None:
 
 
 def _told(record: logging.LogRecord) -> bool:
-    """A line in place of the traceback of a task that nobody waited for; nothing of one that an early end left behind."""
+    """A line in place of the traceback of a task that was not awaited; nothing of one that an early end left behind."""
     message = record.getMessage()
     if "was destroyed but it is pending" in message:
         return False

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from starlette.types import Receive
 
 T = TypeVar("T")
-CLIENT_CLOSED_REQUEST = 499  # nginx's number: nobody reads the response, it is for logs and records
+CLIENT_CLOSED_REQUEST = 499  # nginx's number: the response is not read, it is for logs and records
 
 
 async def until_disconnect(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
@@ -27,7 +27,7 @@ async def until_disconnect(receive: Receive, work: Coroutine[Any, Any, T]) -> T 
         return await work
     except asyncio.CancelledError:
         if not left or working.cancelling() > 1:
-            raise  # cancelled by somebody else
+            raise  # cancelled from outside
         return None
     finally:
         waiting.remove_done_callback(cancel)

@@ -34,7 +34,7 @@ def on_signal(begin: Callable[[], None]) -> Iterator[None]:
 
 
 def _has_handler(handler: Any) -> bool:
-    """Whether the server handles the signal. Where nobody does, the process ends, which is right."""
+    """Whether the server handles the signal. Where nothing does, the process ends, which is right."""
     return callable(handler) and handler is not signal.default_int_handler
 
 

@@ -15,7 +15,7 @@ MEDIA_TYPE = sse.MEDIA_TYPE
 
 
 class Generation:
-    """The choices of one request, generated concurrently. Whoever creates one calls `end`, at least once.
+    """The choices of one request, generated concurrently. The code that creates one calls `end`, at least once.
 
     With `sampling` the choices are those of a model, and are known when they have been awaited; with `growing` there is one, which has
     each token when it is sampled.

@@ -39,7 +39,7 @@ def with_results(history: Sequence[Message], results: Sequence[Message]) -> Sequ
 def reason_to_stop(rollout: RolloutState, reply: Reply) -> str | None:
     """Why no tool is run after this reply, or None.
 
-    An exhausted token budget comes first: nobody would read the results. Then a truncated reply, whose last call may be
+    An exhausted token budget comes first: the results would not be read. Then a truncated reply, whose last call may be
     incomplete. The transcript ends with that assistant message.
     """
     if out_of_budget(rollout):

@@ -159,7 +159,7 @@ def or_rejection(start: Callable[[], T]) -> T:
 
 
 async def client_left(request: Request, run: "asyncio.Task[Any]") -> bool:
-    """Wait for the run. When the client disconnects first the run is cancelled: nobody would train on its result."""
+    """Wait for the run. When the client disconnects first the run is cancelled: its result would not be trained on."""
     leaving = asyncio.ensure_future(disconnected(request.receive))
     try:
         await asyncio.wait({run, leaving}, return_when=asyncio.FIRST_COMPLETED)

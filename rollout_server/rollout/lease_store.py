@@ -1,4 +1,4 @@
-"""The leases of leased rollouts: who may fetch a result, until when somebody has to ask for it, and the results themselves.
+"""The leases of leased rollouts: who may fetch a result, until when it must be requested, and the results themselves.
 
 Decisions only, no I/O but waiting; the time is passed in. A result is stored once and never changed.
 """

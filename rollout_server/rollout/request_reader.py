@@ -20,7 +20,7 @@ async def read_start(request: Request, settings: Settings, build: Callable[[Any]
 
 
 async def read(request: Request, settings: Settings, build: Callable[[Any], T]) -> T:
-    """Credentials are checked before the body is read: without a key nobody learns what a valid body is."""
+    """Credentials are checked before the body is read: without a key no client learns what a valid body is."""
     authorize(request, settings)
     value = request_parsing.parse(await request_parsing.read_body(request, settings.max_body_bytes))
     return request_parsing.validate(value, build)

@@ -181,7 +181,7 @@ class Service:
             elif self.stopping:
                 result = fail(state, errors.shutdown())
             else:
-                raise  # the client has disconnected; nobody reads a result
+                raise  # the client has disconnected; the result would not be read
         self.log_end(start, result)
         return result
 

@@ -60,7 +60,7 @@ class IdempotencyCache:
         self._entries: OrderedDict[CacheKey, Entry] = OrderedDict()
 
     def enter(self, key: CacheKey, digest: bytes, now: float) -> tuple[Entry, bool]:
-        """The slot of this request, and whether it is new: then its owner responses, and everybody else waits for that."""
+        """The slot of this request, and whether it is new: then its owner responses, and all others wait for that."""
         self._expire(now)
         entry = self._entries.get(key)
         if entry is None:

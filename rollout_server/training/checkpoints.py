@@ -129,7 +129,7 @@ class Checkpoints:
             self._nameless.discard(file)
 
     def remove_samplers(self, session: str) -> None:
-        """Of a session that has ended; nobody can sample from them."""
+        """Of a session that has ended; they can no longer be sampled from."""
         for row in self._database.all("SELECT file FROM samplers WHERE session = ? AND path IS NULL", session):
             self._nameless |= {str(row["file"])} if row["file"] else set()
         self._database.run("DELETE FROM samplers WHERE session = ?", session)

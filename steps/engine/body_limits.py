@@ -55,7 +55,7 @@ ROOM = _Room()
 
 
 class _Large(bytes):
-    """A large body. It is counted as long as anybody holds it."""
+    """A large body. It is counted as long as it is referenced."""
 
     def __new__(cls, data: Any) -> "_Large":
         made = super().__new__(cls, data)

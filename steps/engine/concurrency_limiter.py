@@ -56,7 +56,7 @@ class ConcurrencyLimiter:
             self.total += 1
 
     def _admit(self) -> None:
-        """Let in whoever fits; one that is larger than the whole comes in alone."""
+        """Let in each case that fits; one that is larger than the whole comes in alone."""
         self._grow()
         while self.waiting:
             wanted, turn = self.waiting[0]

@@ -27,7 +27,7 @@ T = TypeVar("T")
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 GRACE_S = 0.5  # what started processes have for an orderly end, all at once
 LAST_RESORT_S = 1.5  # after as long without an end, what is left is killed
-SPEAKING_S = 10.0  # somebody is printing what was found, to a slow terminal perhaps
+SPEAKING_S = 10.0  # the findings are being printed, perhaps to a slow terminal
 NO_JUDGEMENT = 2
 
 
@@ -65,7 +65,7 @@ class Ending:
         """From now on signals end what runs. Without effect on a thread that is not the main one.
 
         SIGINT and SIGTERM do so also where they were ignored, as SIGINT is in what a shell starts in the background; SIGHUP does not where
-        somebody has asked for that (`nohup`).
+        the user has asked for that (`nohup`).
         """
         if threading.current_thread() is not threading.main_thread() or self._listening:
             return
@@ -100,14 +100,14 @@ class Ending:
         return ended
 
     def attach(self, loop: "AbstractEventLoop", task: "Task[object] | None") -> None:
-        """`task` is what is cancelled; without one the end is only noted, for whoever asks."""
+        """`task` is what is cancelled; without one the end is only noted, for those that ask."""
         self.loop, self.task = loop, task
 
     def detach(self) -> None:
         self.loop = self.task = None
 
     def speak(self, words: Callable[[], int] | None = None) -> int | None:
-        """Print and report what was found: by `words`, or the last ones. Gives their exit code, None where somebody else has the word."""
+        """Print and report what was found: by `words`, or the last ones. Gives their exit code, None where another thread prints."""
         words = words or self.last_words
         if words is None or not self._speaking.acquire(blocking=False):
             return None

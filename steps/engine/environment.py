@@ -1,4 +1,4 @@
-"""Where a run takes place: what somebody else needs to repeat it."""
+"""Where a run takes place: what is needed to repeat it elsewhere."""
 
 import os
 import platform

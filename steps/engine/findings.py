@@ -100,9 +100,9 @@ class Cause:
 
     `finding` is the requirement that this end breaks; None when it proves nothing about the target (it was full, say), and then the case
     is inconclusive for `reason`. `since` is the first exchange that may be a consequence: what an earlier one shows is judged all the
-    same. `again` when something else than the case may be why: it is played once more with nobody beside it, and judged by that. `certain`
+    same. `again` when something else than the case may be why: it is played once more alone, and judged by that. `certain`
     when the requirement of `finding` is the one that is broken, whatever the cases with this end are about. `beside` when other cases in
-    flight may be why: it is played once more with nobody beside it until it is confirmed. `common` is the requirement that this end breaks
+    flight may be why: it is played once more alone until it is confirmed. `common` is the requirement that this end breaks
     where cases about several requirements show it; None: the one that the profile names for every end.
     """
 

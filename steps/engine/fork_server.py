@@ -117,7 +117,7 @@ def main() -> None:
     server = ForkServer()
     try:
         request = server.serve()
-    except OSError:  # nobody reads what it tells: the suite ended while an instance was forked for it
+    except OSError:  # its messages are no longer read: the suite ended while an instance was forked for it
         request = None
     if request is None:
         server.end()

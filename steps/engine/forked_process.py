@@ -40,7 +40,7 @@ class ForkServerClient:
         self._starts: list[Future[int]] = []
         self._running: dict[int, Process] = {}
         self._codes: dict[int, int] = {}
-        self._died = False  # nobody reads its answers any more
+        self._died = False  # its answers are no longer read
         self.popen = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", f"{PACKAGE}steps.engine.fork_server"],
             stdin=subprocess.PIPE,

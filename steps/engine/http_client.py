@@ -1,7 +1,7 @@
 """The HTTP client that the suite speaks with: httpx on top, aiohttp underneath.
 
 httpx's own pool assigns connections in time that grows with the square of the requests in flight; aiohttp's does not, and the
-API stays the one that everybody knows. Idle connections are dropped after a second, well before common servers drop theirs,
+API stays the usual one. Idle connections are dropped after a second, well before common servers drop theirs,
 because a request that meets a closing connection would look like a fault of the target. The second is counted from when the suite read the
 answer; where it read it late, no connection from before is used again.
 

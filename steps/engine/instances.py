@@ -98,7 +98,7 @@ class Instances:
 
     async def _ready(self, pooled: PooledInstance) -> Target:
         """The target of a pooled instance, as well as it was when it began; a fresh one where it does not recover."""
-        within_s = max(1.0, self.start_s)  # whoever needs longer than that is started anew in less
+        within_s = max(1.0, self.start_s)  # an instance that needs longer is started again in less
         if pooled.target and not await self.recovered(pooled.target.base_url, within_s):
             await pooled.spoilt()
         if pooled.target is None:

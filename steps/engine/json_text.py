@@ -1,6 +1,6 @@
-"""JSON that anybody may have sent, as a value, or the reason why it is none.
+"""JSON of an untrusted sender, as a value, or the reason why it is none.
 
-What is nested deeper, or has more values, than any message of the protocols is refused before it is parsed: the parsers and whoever
+What is nested deeper, or has more values, than any message of the protocols is refused before it is parsed: the parsers and the code that
 walks through the value afterwards would need the stack, or a gigabyte, for it.
 """
 

@@ -1,4 +1,4 @@
-"""How late the suite itself is: a loop that woke two seconds late cannot say that somebody else was.
+"""How late the suite itself is: a loop that woke two seconds late cannot prove that the target was.
 
 The loop that plays the cases also plays the peers, so that whatever is late on it looks to the target like a slow peer.
 """
@@ -57,7 +57,7 @@ class Lateness:
 
 
 def never(began: float) -> float:
-    """The lateness of a suite that nobody watches."""
+    """The lateness of a suite that is not watched."""
     return 0.0
 
 

@@ -1,4 +1,4 @@
-"""JSON that anybody may have sent, read without trust: what is not of the kind that is looked for is empty."""
+"""JSON of an untrusted sender: what is not of the kind that is looked for is empty."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias

@@ -20,7 +20,7 @@ PORTS, TRIES = range(20_000, 32_000), 50
 
 @contextlib.contextmanager
 def claimed_port() -> Iterator[int]:
-    """A port that nobody listens on and no other run has claimed."""
+    """A port without a listener that no other run has claimed."""
     with contextlib.ExitStack() as stack:
         for port in random.SystemRandom().sample(PORTS, min(TRIES, len(PORTS))):
             claim = _claim(port)
@@ -34,7 +34,7 @@ def claimed_port() -> Iterator[int]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port without a listener now."""
     for port in random.SystemRandom().sample(PORTS, min(TRIES, len(PORTS))):
         if is_free(port):
             return port

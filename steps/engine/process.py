@@ -55,5 +55,5 @@ class Process:
     def has_ended(self, code: int) -> None:
         """Called on the thread that waited for it."""
         self.returncode = code
-        with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop has been closed: no task waits any more
             self._loop.call_soon_threadsafe(self._ended.set)

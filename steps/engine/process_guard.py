@@ -59,7 +59,7 @@ class ProcessGuard:
     def close(self) -> None:
         """Kill what is left, and end the guard."""
         self.signal_all(signal.SIGKILL)
-        free = self.lock.acquire(timeout=CLOSING_S)  # whoever ends the process waits for nobody for ever
+        free = self.lock.acquire(timeout=CLOSING_S)  # the end of the process waits for no lock for ever
         process, self.process = self.process, None
         if free:
             self.lock.release()
@@ -86,7 +86,7 @@ class ProcessGuard:
 
     def _tell(self, line: str) -> None:
         self.ready()
-        with self.lock, contextlib.suppress(OSError):  # a guard that somebody killed is no reason to stop judging
+        with self.lock, contextlib.suppress(OSError):  # a guard that was killed is no reason to stop judging
             if self.process is not None and self.process.stdin is not None:
                 self.process.stdin.write(line.encode())
 

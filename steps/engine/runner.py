@@ -35,7 +35,7 @@ from rollout_conformance.steps.engine.trace import Exchange, Trace
 CASE_S = 120.0  # no case may take longer, whatever it waits for
 LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
-EXCLUSIVE = "exclusive"  # the tag of a case that nobody else may be in flight beside
+EXCLUSIVE = "exclusive"  # the tag of a case that no other case may be in flight beside
 HURRIED_S = 3.0
 SLOW, SLOW_S = "slow", 7.0  # the tag of a case that waits for seconds: such a one begins early
 LAST = "last"  # the tag of a case that may leave the target unable to answer
@@ -210,13 +210,13 @@ class Runner(Generic[S, V]):
         return Outcome(case, judgement, trace, time.monotonic() - since, self.rerun(case), late_s, alone)
 
     def _slot(self, case: Case, apart: bool) -> contextlib.AbstractAsyncContextManager[None]:
-        # A case with an instance of its own disturbs nobody.
+        # A case with an instance of its own disturbs no other.
         if not self.instances.is_shared(case):
             return contextlib.nullcontext()
         return self._limiter(case.variant).acquire(EVERYTHING if apart else self._width(case))
 
     def _width(self, case: Case) -> int:
-        """How much of the target a case takes at once, at most. An exclusive one measures, and wants nobody beside it; one that is played
+        """How much of the target a case takes at once, at most. An exclusive one measures, and is played alone; one that is played
         last may leave the target unable to answer."""
         return EVERYTHING if {EXCLUSIVE, LAST} & case.tags else max(1, self.profile.width(case))
 

@@ -1,4 +1,4 @@
-"""What to say of a name that nobody knows: what it was perhaps meant to be, and what there is."""
+"""The message about an unknown name: what it was perhaps meant to be, and what there is."""
 
 import difflib
 import re

@@ -43,7 +43,7 @@ class Variant(Limits):
 
 
 class SoakBounds(BaseModel):
-    """What a soak must not go beyond. Without a bound, what was measured is shown and judged by nobody."""
+    """What a soak must not go beyond. Without a bound, what was measured is shown and not judged."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -154,7 +154,7 @@ def _raise_in(thread: int, kind: type[BaseException] | None) -> None:
 
 
 def _can_be_alarmed() -> bool:
-    """Whether the alarm is ours to set: on the main thread, not within another block, and not taken by somebody else."""
+    """Whether the alarm is ours to set: on the main thread, not within another block, and not taken by other code."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         return False
     if _alarmed is not None and _alarmed.active:

@@ -41,7 +41,7 @@ def rollout_invariants(watch: Watch, case: "GeneratedCase") -> None:
 
 
 def no_internals(watch: Watch, response: "schemathesis.Response", case: "GeneratedCase") -> None:
-    """An error says what was wrong with the request, in words that are not those of the server's inside."""
+    """An error names what was wrong with the request, and exposes no internals of the server."""
     text = (response.content or b"").decode("utf-8", "replace") if response.status_code >= 400 else ""
     shown = internal_error_patterns.leaked(
         text,
@@ -59,13 +59,13 @@ def no_internals(watch: Watch, response: "schemathesis.Response", case: "Generat
 
 
 def no_secrets(watch: Watch, response: "schemathesis.Response", case: "GeneratedCase") -> None:
-    """The key that the server asks for is in none of its answers."""
+    """The key that the server requires is in no response."""
     key = watch.key
     if key and key.encode() in (response.content or b""):
         raise broken(
             case.operation.label,
             watch.run.profile.catalogue[watch.fuzz.no_secrets],
-            "no key in a reply",
+            "no key in a response",
             "the target's key",
         )
 

@@ -62,7 +62,7 @@ class Tally:
 def fuzz(contract: Contract, watch: Watch, plan: Plan, into: dict[str, Tally] | None = None) -> dict[str, Tally]:
     """Every operation of the contract, by label; `into` holds what is known so far when the run is interrupted.
 
-    Raises `SuiteError` when the target cannot be fuzzed at all, `KeyboardInterrupt` when somebody stops it.
+    Raises `SuiteError` when the target cannot be fuzzed at all, `KeyboardInterrupt` when the user stops it.
     """
     hooks.use(watch)
     tallies = {} if into is None else into

@@ -1,6 +1,6 @@
 """A live session kept, and played again without an engine: what was asked, word for word, and what came back.
 
-The tape lies between whoever asks and the engine, as a server of its own, so that it does not matter which profile asks. A request that
+The tape lies between the client and the engine, as a server of its own, so that it does not matter which profile asks. A request that
 the tape does not know is an error: something asks otherwise than when it was recorded, and what an engine would say is not made up.
 """
 

@@ -1,6 +1,6 @@
 """The statement of conformance: what each target keeps and breaks, by requirement and dialect, bound to the reports by their SHA-256.
 
-Whoever has the reports can make the statement again: it holds nothing else, and no time of its own.
+The statement can be made again from the reports: it holds nothing else, and no time of its own.
 """
 
 import hashlib

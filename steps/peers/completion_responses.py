@@ -95,7 +95,7 @@ def stream(
     index: int = 0,
     counts: Mapping[str, object] = NO_COUNTS,
 ) -> Iterator[object]:
-    """The values of the events of a stream. Each piece tells its number, as a member that nobody knows, unless it is to be plain. `counts`
+    """The values of the events of a stream. Each piece tells its number, as an unknown member, unless it is to be plain. `counts`
     are members of the usage that are added, or replace the usual ones."""
     words = pieces(said, asked.spaces)
     if not asked.text:

@@ -1,6 +1,6 @@
 """The scripted trainer without a socket: respx routes every request to the same script core that the served one asks.
 
-Nothing is patched: the router is handed to whoever takes an httpx transport. A broken connection becomes the exception that a
+Nothing is patched: the router is given to code that takes an httpx transport. A broken connection becomes the exception that a
 client of a real one would raise.
 """
 

@@ -28,7 +28,7 @@ WORDS = {
 
 
 class RuleBasedTrainer(ScriptedTrainer):
-    """Plays the trainer for rollouts that nobody enrolled."""
+    """Plays the trainer for rollouts that were not enrolled."""
 
     def __init__(self, tokens: Tokens) -> None:
         super().__init__()

@@ -84,7 +84,7 @@ class Tokens:
     def odd_encoding(self, text: str, seed: int) -> list[int]:
         """Ids that decode to `text` but that no encoder would give: some words are spelled in smaller pieces.
 
-        A sampled sequence need not be the canonical one; whoever decodes and encodes again is found out by the difference.
+        A sampled sequence need not be the canonical one; a server that decodes and encodes again shows by the difference.
         """
         rng = random.Random(seed)
         ids: list[int] = []

@@ -1,6 +1,6 @@
 """The scripted trainer without I/O: a request goes in, a play comes out.
 
-Whoever carries the play (respx in process, Starlette over a socket) performs it to the letter and reports back what became of
+The binding that carries the play (respx in process, Starlette over a socket) performs it exactly and reports back what became of
 it. Rollouts are told apart by the id in the body, else by the key, else by a nonce anywhere in the body, so that a server
 that loses one of them is found out by a check and not by a hanging case.
 """

@@ -164,7 +164,7 @@ class ClientOnly(NoPeers):
 
 @contextlib.asynccontextmanager
 async def no_peers(setting: Setting) -> AsyncIterator[Peers]:
-    """Of a profile that plays nobody but the client."""
+    """Of a profile that plays only the client."""
     yield ClientOnly(setting)
 
 

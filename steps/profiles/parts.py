@@ -152,7 +152,7 @@ class Fuzz:
 
 
 class Explore(Protocol):
-    """Orders of events that nobody wrote down, as scenarios: a module of the profile, which needs Hypothesis."""
+    """Generated orders of events, as scenarios: a module of the profile, which needs Hypothesis."""
 
     def may_stop(self, dialect: str) -> bool:
         """Whether the contract says what is owed when the target is stopped."""

@@ -34,7 +34,7 @@ def server_command(
 
 
 def require_free(host: str, port: int, variable: str) -> None:
-    """Raises `SuiteError` when a port is taken. Whoever holds it is left alone."""
+    """Raises `SuiteError` when a port is taken. The program that holds it is left alone."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -38,7 +38,7 @@ def _ray() -> Any:
 @contextlib.contextmanager
 def connected(address: str | None, workers: int | None = None) -> Iterator["Cluster"]:
     """A cluster at an address, or one of so many workers on this machine, which is ended afterwards. Raises `SuiteError`."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no statistics are sent
     ray = _ray()
     here: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
     try:

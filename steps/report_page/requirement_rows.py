@@ -1,4 +1,4 @@
-"""The requirements of a run by level and dialect: which were kept, which were broken, and which nobody judged, and why."""
+"""The requirements of a run by level and dialect: which were kept, which were broken, and which were not judged, and why."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping

@@ -44,7 +44,7 @@ def repeatable(run: Run, cases: Sequence[Case]) -> list[Case]:
     """The cases that can be played beside others as often as one wants.
 
     Not those that want an instance or a configuration of their own, that leave the target otherwise than they found it, that measure and
-    want nobody beside them, that wait for seconds, or that lack something.
+    run alone, that wait for seconds, or that lack something.
     """
     return [
         case

@@ -24,7 +24,7 @@ HANDED = "-"  # requests that belong to no rollout
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a call is, for whoever judges its response."""
+    """What a call is, for the checks of its response."""
 
     verb: str
     model: str = ""

@@ -86,5 +86,5 @@ class TrainingPeers(NoPeers):
 
 @contextlib.asynccontextmanager
 async def peers(setting: Setting) -> AsyncIterator[TrainingPeers]:
-    """Of a profile that plays nobody but the client."""
+    """Of a profile that plays only the client."""
     yield TrainingPeers(setting)

@@ -98,7 +98,7 @@ def _unreadable(job: JobResponse) -> Cause | None:
 
 
 def _failed(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
-    """A job that fails, or is cancelled although nobody did so."""
+    """A job that fails, or is cancelled without a request for it."""
     failure = job.transcript.failure
     if job.reason == CANCELLED:
         requirement = _of_cancellations(view, job) or case.requirements[0]
@@ -117,7 +117,7 @@ def _was_cancelled(view: WorkerView, job: JobResponse) -> bool:
 
 
 def _of_cancellations(view: WorkerView, job: JobResponse) -> str:
-    """What a cancellation broke that ended a job which nobody cancelled: one that ran at that time, or a later one."""
+    """What a cancellation broke that ended a job that the case did not cancel: one that ran at that time, or a later one."""
     if not view.cancelled:
         return ""
     return "WORKER-047" if job.began > max(view.cancelled.values()) else "WORKER-046"

@@ -1,4 +1,4 @@
-"""Orders of calls that nobody wrote down, each judged against the same model trained plainly.
+"""Generated orders of calls, each judged against the same model trained plainly.
 
 program.py the calls of a walk, and what is left of them without what must not matter · walk.py draws one over the table ·
 disturbances.py two disturbances at a time · smaller.py one call less.

@@ -1,4 +1,4 @@
-"""Orders of events of jobs that nobody wrote down: walks over the lifecycle table, and pairs of disturbances.
+"""Generated orders of events of jobs: walks over the lifecycle table, and pairs of disturbances.
 
 walk.py draws a walk · pairs.py two disturbances at a time · document.py what both are as a scenario.
 """

@@ -40,7 +40,7 @@ def executed(name: str, job: dict[str, Any], **more: Any) -> Item:
 
 def smaller(document: Document) -> Iterator[Document]:
     """The scenario without one step or one expectation, but for the two equal jobs. Where a later step needs it, it is no scenario, and is left
-    out by whoever compiles it."""
+    out by the compiler."""
     (case,) = document["cases"]
     for member in ("steps", "expect"):
         for n, item in enumerate(case[member]):
