@@ -3,12 +3,12 @@
 from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_name
 from rollout_conformance.rollout_server.mutants.worker import (
     events,
+    every_dialect,
     faults,
     jobs,
-    more_jobs,
-    more_native,
     native,
     sampling,
+    several_dialects,
     slots,
     surface,
     text,
@@ -31,8 +31,8 @@ CATALOGUE = Catalogue(
         faults.MUTANTS,
         surface.MUTANTS,
         native.MUTANTS,
-        more_jobs.MUTANTS,
-        more_native.MUTANTS,
+        every_dialect.MUTANTS,
+        several_dialects.MUTANTS,
     ),
     variants=VARIANTS,
 )

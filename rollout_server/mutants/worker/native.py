@@ -6,8 +6,8 @@ from typing import Any
 
 from rollout_conformance.contracts.worker.wire_tgi import Parameters
 from rollout_conformance.rollout_server.common import sse
-from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
-from rollout_conformance.rollout_server.mutants.worker.patches import LLAMA, SGLANG, TGI, VLLM, changed, without
+from rollout_conformance.rollout_server.mutants.framework import after, around, put
+from rollout_conformance.rollout_server.mutants.worker.patches import LLAMA, SGLANG, TGI, VLLM, changed, mutant, without
 from rollout_conformance.rollout_server.worker import llamacpp, sglang, tgi, vllm_generate
 from rollout_conformance.rollout_server.worker.jobs import Ended, Event, Failed, Job, Token
 from rollout_conformance.rollout_server.worker.llamacpp import LlamaWriter
@@ -136,10 +136,6 @@ def _word(original: Any, writer: LlamaWriter, ended: Ended, text: str, ids: list
 def _seed_other(original: Any, writer: LlamaWriter) -> Any:
     found = original(writer)
     return found | {"seed": found["seed"] ^ 1}
-
-
-def mutant(name: str, breaks: str, what: str, patch: Any, dialects: tuple[str, ...], *also: str) -> Mutant:
-    return Mutant(name, breaks=breaks, also=also, what=what, patch=patch, dialects=dialects)
 
 
 MUTANTS = (

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rollout_conformance.rollout_server.mutants.framework import Patch, after, around, put
+from rollout_conformance.rollout_server.mutants.framework import CASES, Mutant, Patch, after, around, put
 from rollout_conformance.rollout_server.worker import orcd_events, orcd_requests
 from rollout_conformance.rollout_server.worker.jobs import Event
 from rollout_conformance.rollout_server.worker.llamacpp import LlamaWriter
@@ -24,6 +24,13 @@ WITH_MATCHED = (*ORCD, *VLLM, *SGLANG, *LLAMA)
 Body = dict[str, Any]
 Writing = Callable[[Any, Event], Iterator[bytes]]
 WRITERS = (OrcdStream, VllmWriter, SglangWriter, TgiWriter, LlamaWriter)
+
+
+def mutant(
+    name: str, breaks: str, what: str, patch: Patch, dialects: tuple[str, ...], *also: str, by: str = CASES
+) -> Mutant:
+    """One defect as a row of a table; the members are those of `Mutant`."""
+    return Mutant(name, breaks=breaks, also=also, what=what, patch=patch, dialects=dialects, by=by)
 
 
 def body(name: str, change: Callable[[Body], Body]) -> Patch:

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-from rollout_conformance.rollout_server.mutants.framework import FUZZING, Mutant, after, around, every, put
+from rollout_conformance.rollout_server.mutants.framework import FUZZING, after, around, every, put
 from rollout_conformance.rollout_server.mutants.worker.patches import (
     ALL,
     ORCD,
@@ -16,6 +16,7 @@ from rollout_conformance.rollout_server.mutants.worker.patches import (
     WITH_CANCEL,
     changed,
     execute_model,
+    mutant,
     writing,
 )
 from rollout_conformance.rollout_server.mutants.worker.validation import LooseJobId, StopNotNull
@@ -119,12 +120,6 @@ def _unbounded(original: Any, request: Any, prompt: int, scheduler: Scheduler) -
     if request.top_k > scheduler.model.vocab_size:
         raise RuntimeError
     return original(request, prompt, scheduler)
-
-
-def mutant(
-    name: str, breaks: str, what: str, patch: Any, dialects: tuple[str, ...], *also: str, by: str = "cases"
-) -> Mutant:
-    return Mutant(name, breaks=breaks, also=also, what=what, patch=patch, dialects=dialects, by=by)
 
 
 MUTANTS = (

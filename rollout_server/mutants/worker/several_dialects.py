@@ -7,8 +7,8 @@ from typing import Any
 from starlette.responses import Response
 
 from rollout_conformance.rollout_server.common import sse
-from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around
-from rollout_conformance.rollout_server.mutants.worker.patches import LLAMA, SGLANG, TGI, VLLM, Body
+from rollout_conformance.rollout_server.mutants.framework import after, around
+from rollout_conformance.rollout_server.mutants.worker.patches import LLAMA, SGLANG, TGI, VLLM, Body, mutant
 from rollout_conformance.rollout_server.worker import llamacpp, native, native_endpoints, sglang, tgi, vllm_generate
 from rollout_conformance.rollout_server.worker.errors import JobError
 from rollout_conformance.rollout_server.worker.jobs import Ended, Event, Failed, Job, Token
@@ -105,10 +105,6 @@ def _too_long(original: Any, request: Any, prompt: Any, free: int) -> Job:
 
 def _word_always(original: Any, writer: Any, ended: Ended, text: str, ids: list[int]) -> Body:
     return original(writer, replace(ended, matched=ended.matched or "\n"), text, ids)  # type: ignore[no-any-return]
-
-
-def mutant(name: str, breaks: str, what: str, patch: Any, dialects: tuple[str, ...], *also: str) -> Mutant:
-    return Mutant(name, breaks=breaks, also=also, what=what, patch=patch, dialects=dialects)
 
 
 FAILED = "a job whose model failed reports that it reached its limit"
