@@ -60,9 +60,8 @@ class Save(OfModel):
 
     def call(self, session: TrainingSession, model: str, seq: int) -> tuple[Call, Meaning]:
         call = session.context.wire.save(model, seq, f"{session.context.run}-{self.path}", self.overwrite)
-        assert call.body is not None
-        call.body.update({"mode": self.mode} if self.mode else {})
-        call.body.update(self.options)
+        call.members.update({"mode": self.mode} if self.mode else {})
+        call.members.update(self.options)
         return call, Meaning("save", self.model)
 
 

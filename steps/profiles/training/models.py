@@ -96,10 +96,9 @@ class CreateModel:
         context = session.context
         rank = context.card.rank if self.rank is None else self.rank
         call = context.wire.create_model(self._base(session), rank, self.seed, members)
-        assert call.body is not None
-        call.body.update(self.options)
-        lora = call.body.get("lora_config")
-        (lora if isinstance(lora, dict) else call.body).update(self.lora)
+        call.members.update(self.options)
+        lora = call.members.get("lora_config")
+        (lora if isinstance(lora, dict) else call.members).update(self.lora)
         created = await made(session, name, call, Meaning("create_model", self.model, internal=not self.name), self.key)
         self._note(session, created)
 

@@ -50,9 +50,8 @@ class ForwardBackward(TrainingData):
     def call(self, session: TrainingSession, model: str, seq: int) -> tuple[Call, Meaning]:
         data = self.data(session)
         call = session.context.wire.forward_backward(model, seq, data, self.accumulate)
-        assert call.body is not None
-        call.body.update(self.options)
-        defects.plant(self.defect, call.body)
+        call.members.update(self.options)
+        defects.plant(self.defect, call.members)
         return call, Meaning("forward_backward", self.model, data)
 
 
@@ -69,8 +68,7 @@ class Forward(TrainingData):
     def call(self, session: TrainingSession, model: str, seq: int) -> tuple[Call, Meaning]:
         data = self.data(session)
         call = session.context.wire.measure(model, seq, data)
-        assert call.body is not None
-        defects.plant(self.defect, call.body)
+        defects.plant(self.defect, call.members)
         return call, Meaning("forward", self.model, data)
 
 
@@ -112,8 +110,7 @@ class OptimStep(OfModel):
         eps = {"eps": SCALED_EPS} if self.scaled else {}
         params: Members = {"learning_rate": rate * self.times, **ADAM, **eps, **self.adam}
         call = session.context.wire.optim_step(model, seq, params)
-        assert call.body is not None
-        call.body.update(self.options)
+        call.members.update(self.options)
         if self.default:
-            call.body.pop("learning_rate", None)
+            call.members.pop("learning_rate", None)
         return call, Meaning("optim_step", self.model)

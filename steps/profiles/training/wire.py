@@ -22,6 +22,12 @@ class Call:
     method: str = "POST"
     future: bool = False
 
+    @property
+    def members(self) -> Members:
+        """The body of a call that has one, which may be changed before the call is sent."""
+        assert self.body is not None
+        return self.body
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:

@@ -5,8 +5,7 @@ prompt as it was and what was sampled. *Splice*: the tokens of the inserted text
 end-of-turn token among the sampled ids they agree, and the length is a MUST. Elsewhere either is right.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
@@ -71,7 +70,7 @@ def _length(value: object, right: set[int], before: Chat, chat: Chat) -> Iterato
                 "058", "no zero on a sampled token", f"{surplus} zeros more than tokens inserted", before.n, chat.n
             )
     if ones:
-        where = [n for n, entry in enumerate(value) if entry][:8]
+        where = [n for n, entry in enumerate(value) if entry][:MOST_SHOWN]
         yield broken("057", "0 for every inserted token", f"{ones} ones, the first at {show(where)}", chat.n)
     if len(value) in right and not ones:
         yield from (satisfied(name) for name in ("055", "056", "057", "058", "060"))
@@ -133,7 +132,7 @@ def _spliced(rollout: Rollout, before: Chat, chat: Chat) -> int:
     return len(rollout.tokens.encode(whole[end:])) - 1  # less the end-of-turn token itself
 
 
-def _prompt(rollout: Rollout, chat: Chat) -> Any:
+def _prompt(rollout: Rollout, chat: Chat) -> Sequence[int]:
     if chat.issued is not None:
         return chat.issued.prompt_ids
     return rollout.tokens.prompt_ids(chat.messages, rollout.tools)
