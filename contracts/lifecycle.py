@@ -10,6 +10,11 @@ from dataclasses import dataclass
 Table = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
+def stay(state: str, *events: str) -> dict[str, str]:
+    """A row in which these events do not change the state."""
+    return dict.fromkeys(events, state)
+
+
 @dataclass(frozen=True, slots=True)
 class OutOfOrder:
     """An event that the role may not emit in this state; `legal` lists the events that it may emit."""

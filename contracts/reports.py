@@ -4,13 +4,16 @@ Reads the reports.yaml of a profile into frozen values and rejects an invalid re
 nothing. Whether the requirement, the mutant and the case that an entry names exist is checked by the command `lint`.
 """
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
+
+from rollout_conformance.contracts import text_yaml
+from rollout_conformance.contracts.text_yaml import Strict, Text
 
 REFERENCE = r"^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+#[1-9][0-9]*$"
 
@@ -39,7 +42,7 @@ def load(path: Path) -> tuple[BugReport, ...]:
         return ()
     text = path.read_text(encoding="utf-8")
     try:
-        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 (it constructs only strings)
+        raw = text_yaml.parsed(text)
         register = _Register.model_validate(raw)
     except yaml.MarkedYAMLError as broken:
         where = f"{path}:{broken.problem_mark.line + 1}" if broken.problem_mark else str(path)
@@ -57,28 +60,10 @@ def cited(reports: Iterable[BugReport]) -> list[str]:
     return list(dict.fromkeys(reference for report in reports for reference in report.references))
 
 
-class _Loader(yaml.CBaseLoader):
-    """Loads every scalar as a string, and rejects a mapping with a duplicate key."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                problem = f"the key {key.value!r} appears twice in one entry; write it once"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-Text = Annotated[str, Field(min_length=1)]
 Reference = Annotated[str, Field(pattern=REFERENCE)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Entry(_Strict):
+class _Entry(Strict):
     report: Annotated[tuple[Reference, ...], Field(min_length=1)]
     seen: Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
     symptom: Text
@@ -100,7 +85,7 @@ class _Entry(_Strict):
         )
 
 
-class _Register(_Strict):
+class _Register(Strict):
     profile: Text
     reports: Annotated[list[_Entry], Field(min_length=1)]
 

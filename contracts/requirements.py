@@ -5,13 +5,16 @@ and capabilities that an entry may name are declared in the same file. It judges
 """
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
+
+from rollout_conformance.contracts import text_yaml
+from rollout_conformance.contracts.text_yaml import Strict, Text, TextLoader
 
 Level = Literal["must", "should", "may"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -54,7 +57,7 @@ def load(path: Path) -> dict[str, Requirement]:
     except UnicodeDecodeError as error:
         raise CatalogueError(f"{path}: not UTF-8 at byte {error.start}") from None
     try:
-        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 (it constructs only strings)
+        raw = text_yaml.parsed(text)
         catalogue = _Catalogue.model_validate(raw)
     except yaml.MarkedYAMLError as broken:
         where = f"{path}:{broken.problem_mark.line + 1}" if broken.problem_mark else str(path)
@@ -68,32 +71,14 @@ def load(path: Path) -> dict[str, Requirement]:
 
 def capabilities(path: Path) -> dict[str, str]:
     """The capabilities that the catalogue in `path` declares, by name: what a target with each of them does."""
-    raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (it builds nothing but text)
+    raw = text_yaml.parsed(path.read_text(encoding="utf-8"))
     return _Catalogue.model_validate(raw).capabilities
 
 
-class _Loader(yaml.CBaseLoader):
-    """Loads every scalar as a string (`no`, `422`), and rejects a mapping with a duplicate key."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                problem = f"the key {key.value!r} appears twice in one mapping; write it once"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], Field(min_length=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Entry(_Strict):
+class _Entry(Strict):
     id: Annotated[str, Field(pattern=r"^[A-Z]+-\d{3}$")]
     sentence: Text
     level: Level
@@ -119,12 +104,12 @@ class _Entry(_Strict):
         )
 
 
-class _Catalogue(_Strict):
+class _Catalogue(Strict):
     profile: Text
-    words: dict[str, Text] = {}
+    words: dict[str, Text] = Field(default_factory=dict)
     dialects: dict[str, Text]
     topics: dict[str, Text]
-    capabilities: dict[str, Text] = {}
+    capabilities: dict[str, Text] = Field(default_factory=dict)
     requirements: Annotated[list[_Entry], Field(min_length=1)]
 
 
@@ -133,7 +118,7 @@ Problem = tuple[tuple[str | int, ...], str]  # the path of the value in the file
 
 def _located(path: Path, text: str, problems: Iterable[Problem]) -> CatalogueError:
     """The problems, each with the line of the value, or of what it is missing from."""
-    root = yaml.compose(text, Loader=_Loader)
+    root = yaml.compose(text, Loader=TextLoader)
     return CatalogueError("\n".join(f"{path}:{_line(root, keys)}: {problem}" for keys, problem in problems))
 
 

@@ -5,7 +5,7 @@ the response. `GenerationFailed` is a generation request that gets an error or n
 response to an abandoned generation request is legal in every state and has no effect.
 """
 
-from rollout_conformance.contracts.lifecycle import Table
+from rollout_conformance.contracts.lifecycle import Table, stay
 
 IDLE, STARTED, WAITING, FAULTED, REPORTING, UNREPORTED, DONE, GRADING, UNGRADED, GRADED, REJECTED = (
     "IDLE",
@@ -24,17 +24,13 @@ IDLE, STARTED, WAITING, FAULTED, REPORTING, UNREPORTED, DONE, GRADING, UNGRADED,
 _LATE = {"GenerationReturned", "GenerationFailed"}
 
 
-def _stay(state: str, *events: str) -> dict[str, str]:
-    return dict.fromkeys(events, state)
-
-
 SYNC: Table = {
     "trainer": {
         IDLE: {"StartSent": STARTED},
-        STARTED: _stay(STARTED, "StartSent", *_LATE),
+        STARTED: stay(STARTED, "StartSent", *_LATE),
         WAITING: {"GenerationReturned": STARTED, "GenerationFailed": FAULTED, "StartSent": WAITING},
-        FAULTED: _stay(FAULTED, "StartSent", *_LATE),
-        DONE: _stay(DONE, "StartSent", *_LATE),
+        FAULTED: stay(FAULTED, "StartSent", *_LATE),
+        DONE: stay(DONE, "StartSent", *_LATE),
         REJECTED: {"StartSent": STARTED},
     },
     "server": {
@@ -47,7 +43,7 @@ SYNC: Table = {
         },
         WAITING: {"GenerationDisconnected": FAULTED, "ResultReturned": DONE},
         FAULTED: {"GenerationRequested": WAITING, "ResultReturned": DONE, "GenerationDisconnected": FAULTED},
-        DONE: _stay(DONE, "GenerationDisconnected", "ResultReturned"),
+        DONE: stay(DONE, "GenerationDisconnected", "ResultReturned"),
         REJECTED: {},
     },
 }
@@ -55,16 +51,16 @@ SYNC: Table = {
 CALLBACK: Table = {
     "trainer": {
         IDLE: {"StartSent": STARTED},
-        STARTED: _stay(STARTED, "StartSent", *_LATE),
+        STARTED: stay(STARTED, "StartSent", *_LATE),
         WAITING: {"GenerationReturned": STARTED, "GenerationFailed": FAULTED, "StartSent": WAITING},
-        FAULTED: _stay(FAULTED, "StartSent", *_LATE),
+        FAULTED: stay(FAULTED, "StartSent", *_LATE),
         REPORTING: {
             "CompletedAcknowledged": DONE,
             "CompletedUnacknowledged": UNREPORTED,
-            **_stay(REPORTING, "StartSent", *_LATE),
+            **stay(REPORTING, "StartSent", *_LATE),
         },
-        UNREPORTED: _stay(UNREPORTED, "StartSent", "CompletedUnacknowledged", *_LATE),
-        DONE: _stay(DONE, "StartSent", "CompletedUnacknowledged", *_LATE),
+        UNREPORTED: stay(UNREPORTED, "StartSent", "CompletedUnacknowledged", *_LATE),
+        DONE: stay(DONE, "StartSent", "CompletedUnacknowledged", *_LATE),
         REJECTED: {"StartSent": STARTED},
     },
     "server": {
@@ -73,17 +69,17 @@ CALLBACK: Table = {
             "StartRejected": REJECTED,
             "GenerationRequested": WAITING,
             "CompletedSent": REPORTING,
-            **_stay(STARTED, "StartAccepted", "GenerationDisconnected"),
+            **stay(STARTED, "StartAccepted", "GenerationDisconnected"),
         },
         WAITING: {"GenerationDisconnected": FAULTED, "CompletedSent": REPORTING, "StartAccepted": WAITING},
         FAULTED: {
             "GenerationRequested": WAITING,
             "CompletedSent": REPORTING,
-            **_stay(FAULTED, "StartAccepted", "GenerationDisconnected"),
+            **stay(FAULTED, "StartAccepted", "GenerationDisconnected"),
         },
-        REPORTING: _stay(REPORTING, "StartAccepted", "GenerationDisconnected"),
-        UNREPORTED: {"CompletedSent": REPORTING, **_stay(UNREPORTED, "StartAccepted", "GenerationDisconnected")},
-        DONE: _stay(DONE, "StartAccepted", "GenerationDisconnected"),
+        REPORTING: stay(REPORTING, "StartAccepted", "GenerationDisconnected"),
+        UNREPORTED: {"CompletedSent": REPORTING, **stay(UNREPORTED, "StartAccepted", "GenerationDisconnected")},
+        DONE: stay(DONE, "StartAccepted", "GenerationDisconnected"),
         REJECTED: {},
     },
 }
@@ -93,37 +89,37 @@ CALLBACK: Table = {
 ROUTED: Table = {
     "trainer": {
         IDLE: {"StartSent": STARTED},
-        STARTED: _stay(STARTED, "StartSent", "CancelSent", *_LATE),
+        STARTED: stay(STARTED, "StartSent", "CancelSent", *_LATE),
         WAITING: {
             "GenerationReturned": STARTED,
             "GenerationFailed": FAULTED,
-            **_stay(WAITING, "StartSent", "CancelSent"),
+            **stay(WAITING, "StartSent", "CancelSent"),
         },
-        FAULTED: _stay(FAULTED, "StartSent", "CancelSent", *_LATE),
+        FAULTED: stay(FAULTED, "StartSent", "CancelSent", *_LATE),
         REPORTING: {
             "CompletedAcknowledged": DONE,
             "CompletedUnacknowledged": UNREPORTED,
-            **_stay(REPORTING, "StartSent", "CancelSent", *_LATE),
+            **stay(REPORTING, "StartSent", "CancelSent", *_LATE),
         },
-        UNREPORTED: _stay(UNREPORTED, "StartSent", "CancelSent", "CompletedUnacknowledged", *_LATE),
-        DONE: _stay(DONE, "StartSent", "CancelSent", "CompletedUnacknowledged", *_LATE),
+        UNREPORTED: stay(UNREPORTED, "StartSent", "CancelSent", "CompletedUnacknowledged", *_LATE),
+        DONE: stay(DONE, "StartSent", "CancelSent", "CompletedUnacknowledged", *_LATE),
         GRADING: {
             "GradedAcknowledged": GRADED,
             "GradedUnacknowledged": UNGRADED,
-            **_stay(GRADING, "StartSent", "CancelSent", *_LATE),
+            **stay(GRADING, "StartSent", "CancelSent", *_LATE),
         },
-        UNGRADED: _stay(UNGRADED, "StartSent", "CancelSent", "GradedUnacknowledged", *_LATE),
-        GRADED: _stay(GRADED, "StartSent", "CancelSent", "GradedUnacknowledged", *_LATE),
+        UNGRADED: stay(UNGRADED, "StartSent", "CancelSent", "GradedUnacknowledged", *_LATE),
+        GRADED: stay(GRADED, "StartSent", "CancelSent", "GradedUnacknowledged", *_LATE),
         REJECTED: {"StartSent": STARTED},
     },
     "server": {
         **CALLBACK["server"],
         # The completed callback must be sent before the graded sample. No requirement demands that it is acknowledged before it.
         UNREPORTED: {**CALLBACK["server"][UNREPORTED], "GradedSent": GRADING},
-        DONE: {"GradedSent": GRADING, **_stay(DONE, "StartAccepted", "GenerationDisconnected")},
-        GRADING: _stay(GRADING, "StartAccepted", "GenerationDisconnected"),
-        UNGRADED: {"GradedSent": GRADING, **_stay(UNGRADED, "StartAccepted", "GenerationDisconnected")},
-        GRADED: _stay(GRADED, "StartAccepted", "GenerationDisconnected"),
+        DONE: {"GradedSent": GRADING, **stay(DONE, "StartAccepted", "GenerationDisconnected")},
+        GRADING: stay(GRADING, "StartAccepted", "GenerationDisconnected"),
+        UNGRADED: {"GradedSent": GRADING, **stay(UNGRADED, "StartAccepted", "GenerationDisconnected")},
+        GRADED: stay(GRADED, "StartAccepted", "GenerationDisconnected"),
     },
 }
 
@@ -131,11 +127,11 @@ ROUTED: Table = {
 # may be requested again.
 LEASED: Table = {
     "trainer": {
-        state: events if state == REJECTED else {**events, **({} if state == IDLE else _stay(state, "CancelSent"))}
+        state: events if state == REJECTED else {**events, **({} if state == IDLE else stay(state, "CancelSent"))}
         for state, events in SYNC["trainer"].items()
     },
     "server": {
-        state: events if state in (IDLE, REJECTED) else {**events, **_stay(state, "StartAccepted")}
+        state: events if state in (IDLE, REJECTED) else {**events, **stay(state, "StartAccepted")}
         for state, events in SYNC["server"].items()
     },
 }

@@ -48,7 +48,7 @@ def test_a_profile_without_a_register_has_no_reports(tmp_path: Path) -> None:
         ("  mutant:", "  case: a case\n  mutant:", "saw both of mutant and case; write one of them"),
         ("  seen: 2026-11\n", "", "seen: saw nothing; write it, the key is required"),
         ("  seen:", "  when: now\n  seen:", "when: saw a key that does not exist; write one of report, seen, "),
-        ("  seen:", "  seen: 2026-10\n  seen:", "the key 'seen' appears twice in one entry; write it once"),
+        ("  seen:", "  seen: 2026-10\n  seen:", "the key 'seen' appears twice in one mapping; write it once"),
     ],
 )
 def test_a_mistake_is_shown_with_its_line(tmp_path: Path, old: str, new: str, told: str) -> None:

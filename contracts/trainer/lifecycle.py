@@ -6,7 +6,7 @@ already knows the tools of the rollout server, the sync table begins in READY. `
 the trainer rejects it.
 """
 
-from rollout_conformance.contracts.lifecycle import Table
+from rollout_conformance.contracts.lifecycle import Table, stay
 
 IDLE, REQUESTING_TOOLS, READY, STARTED, WAITING, REPORTING, REPEATED, DONE, LATE, REJECTED = (
     "IDLE",
@@ -23,10 +23,6 @@ IDLE, REQUESTING_TOOLS, READY, STARTED, WAITING, REPORTING, REPEATED, DONE, LATE
 
 # Responses to generation requests that were open when the rollout ended. They have no effect.
 _OVERTAKEN = {"GenerationReturned", "GenerationRejected"}
-
-
-def _stay(state: str, *events: str) -> dict[str, str]:
-    return dict.fromkeys(events, state)
 
 
 SYNC: Table = {
@@ -60,7 +56,7 @@ CALLBACK: Table = {
         REPORTING: {
             "CompletedAcknowledged": DONE,
             "CompletedRejected": STARTED,
-            **_stay(REPORTING, *sorted(_OVERTAKEN)),
+            **stay(REPORTING, *sorted(_OVERTAKEN)),
         },
         REPEATED: {"CompletedAcknowledged": DONE},
         DONE: {},
@@ -76,8 +72,8 @@ CALLBACK: Table = {
             "CompletedSent": REPORTING,
         },
         WAITING: {"GenerationRequested": WAITING, "StartAccepted": WAITING, "CompletedSent": REPORTING},
-        REPORTING: _stay(REPORTING, "CompletedSent", "StartAccepted"),
-        REPEATED: _stay(REPEATED, "CompletedSent", "StartAccepted"),
+        REPORTING: stay(REPORTING, "CompletedSent", "StartAccepted"),
+        REPEATED: stay(REPEATED, "CompletedSent", "StartAccepted"),
         DONE: {"CompletedSent": REPEATED, "GenerationRequested": LATE, "StartAccepted": DONE},
         LATE: {"GenerationRequested": LATE, "CompletedSent": LATE},
         REJECTED: {},

@@ -7,13 +7,9 @@ GRADED that the tables leave out.
 
 from collections.abc import Mapping
 
-from rollout_conformance.contracts.lifecycle import Table
+from rollout_conformance.contracts.lifecycle import Table, stay
 
 ABSENT, CLEAN, GRADED, ENDED = "ABSENT", "CLEAN", "GRADED", "ENDED"
-
-
-def _stay(state: str, *events: str) -> dict[str, str]:
-    return dict.fromkeys(events, state)
 
 
 TINKER_JSON: Table = {
@@ -21,12 +17,12 @@ TINKER_JSON: Table = {
         ABSENT: {"CreateModel": CLEAN},
         CLEAN: {
             "ForwardBackward": GRADED,
-            **_stay(CLEAN, "Forward", "Save", "Load", "Sample"),
+            **stay(CLEAN, "Forward", "Save", "Load", "Sample"),
             "Unload": ENDED,
         },
         GRADED: {
             "OptimStep": CLEAN,
-            **_stay(GRADED, "ForwardBackward", "Forward", "Save", "Sample"),
+            **stay(GRADED, "ForwardBackward", "Forward", "Save", "Sample"),
             "Unload": ENDED,
         },
         ENDED: {},
@@ -36,10 +32,10 @@ TINKER_JSON: Table = {
 SIGNAL: Table = {
     "client": {
         ABSENT: {"CreateRun": CLEAN},
-        CLEAN: {"ForwardBackward": GRADED, **_stay(CLEAN, "Save", "Sample"), "Complete": ENDED},
+        CLEAN: {"ForwardBackward": GRADED, **stay(CLEAN, "Save", "Sample"), "Complete": ENDED},
         GRADED: {
             "OptimStep": CLEAN,
-            **_stay(GRADED, "ForwardBackward", "ForwardBackwardAnew", "Save", "Sample"),
+            **stay(GRADED, "ForwardBackward", "ForwardBackwardAnew", "Save", "Sample"),
             "Complete": ENDED,
         },
         ENDED: {"Complete": ENDED},
