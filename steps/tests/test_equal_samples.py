@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from rollout_conformance.steps.profiles.chat.expectations.sampling import SamplesDiffer
+from rollout_conformance.steps.profiles.chat.expectations.sampling import ChoicesDiffer, SamplesDiffer
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 
 SAMPLES = 8
@@ -35,3 +35,36 @@ def test_eight_equal_samples(logprob: float | None, greedy: str, expected: bool 
 
 def test_samples_that_differ_are_right() -> None:
     assert judged(["sea", "fog"], LIKELY, "sea") is True
+
+
+def choices(ids: list[list[int]] | None, tokens: list[str]) -> ChatResponse:
+    """Choices whose text a parser of tool calls has left out, with their token ids, or without, and their tokens in logprobs."""
+    shown: list[dict[str, object]] = [
+        {"index": n, "message": {"content": None}, "finish_reason": "length", "logprobs": _logprobs(token)}
+        for n, token in enumerate(tokens)
+    ]
+    return ChatResponse(
+        "it", 1, {}, 200, {"choices": [one | {"token_ids": ids[n]} if ids else one for n, one in enumerate(shown)]}
+    )
+
+
+def _logprobs(token: str) -> dict[str, object]:
+    return {"content": [{"token": token, "logprob": RARE}]}
+
+
+@pytest.mark.parametrize(
+    ("ids", "tokens", "expected"),
+    [
+        ([[1, 2], [1, 3]], ["<call>", "<call>"], True),
+        (None, ["<call>", "<tool>"], True),
+        ([[1, 2]] * SAMPLES, ["<call>"] * SAMPLES, False),
+        (None, ["<call>"] * SAMPLES, False),
+    ],
+    ids=["other ids", "other tokens", "equal ids", "equal tokens"],
+)
+def test_choices_whose_text_was_left_out_are_compared_by_their_tokens(
+    ids: list[list[int]] | None, tokens: list[str], expected: bool
+) -> None:
+    found = ChoicesDiffer().check(choices(ids, tokens), cast(Any, None))
+    assert found is not None
+    assert found.ok is expected

@@ -73,6 +73,13 @@ def sample_key(choice: Choice) -> str:
     return json.dumps(sample(choice))
 
 
+def sampled(choice: Choice) -> str:
+    """What was sampled, as one text: the tokens where ids or logprobs show them. Texts can be equal where tokens are not: a parser of tool
+    calls leaves out what it cannot read, such as a call that `max_tokens` has truncated."""
+    tokens = [entry.get("token") for entry in choice.logprobs or ()] if choice.ids is None else list(choice.ids)
+    return json.dumps([tokens, sample(choice)], default=str)
+
+
 def _parsed(arguments: str) -> object:
     try:
         return json.loads(arguments)

@@ -23,7 +23,7 @@ from rollout_conformance.steps.profiles.chat.expectations.samples import (
     logprobs,
     same_sample,
     sample,
-    sample_key,
+    sampled,
     told_apart,
 )
 from rollout_conformance.steps.profiles.chat.invariants.completions import finish_reasons
@@ -100,8 +100,8 @@ class SamplesDiffer(ComparedResponses):
     "A response to the same request at temperature 0: where that is the same too, nothing is decided."
 
     def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
-        samples = {sample_key(one.first_choice) for one in responses}
-        greedy = {sample_key(one.first_choice) for one in view.named(self.greedy)} if self.greedy else None
+        samples = {sampled(one.first_choice) for one in responses}
+        greedy = {sampled(one.first_choice) for one in view.named(self.greedy)} if self.greedy else None
         first = responses[0].first_choice
         likely = bool(first.logprobs) and likelihood(first, len(responses)) >= FALSE_POSITIVE_RATE
         if len(samples) == 1 and (samples == greedy or likely):
@@ -124,7 +124,7 @@ class TemperatureHasEffect(ComparedResponses):
 
     def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
         greedy = view.named(self.greedy)[0].first_choice
-        differ = {sample_key(one.first_choice) for one in responses} != {sample_key(greedy)}
+        differ = {sampled(one.first_choice) for one in responses} != {sampled(greedy)}
         likely = likelihood(greedy, len(responses))
         if not differ and likely >= self.chance:
             return None
@@ -165,7 +165,7 @@ class ChoicesDiffer(ResponseExpectation):
 
     def check(self, response: ChatResponse, view: CaseView) -> Check | None:
         choices = response.choices
-        differ = len({sample_key(choice) for choice in choices}) > 1
+        differ = len({sampled(choice) for choice in choices}) > 1
         if not differ and (len(choices) < 2 or self._chance(view, response) >= self.chance):
             return None
         observed = f"all {len(choices)} are {show(response.first_choice.content)}"
@@ -173,7 +173,7 @@ class ChoicesDiffer(ResponseExpectation):
 
     def _chance(self, view: CaseView, response: ChatResponse) -> float:
         again = len(response.choices) - 1
-        others = [sample_key(one.first_choice) for one in view.named(self.beside)] if self.beside else []
+        others = [sampled(one.first_choice) for one in view.named(self.beside)] if self.beside else []
         if len(others) >= LEAST_SAMPLES:
             # at most so much of all samples is of one text, as far as these show (the rule of three where all differ)
             share = max(*Counter(others).values(), 3) / len(others)
