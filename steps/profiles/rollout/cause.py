@@ -16,7 +16,12 @@ from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.trainer import HUNG_UP
 from rollout_conformance.steps.profiles.rollout.actions.requests import StopServer
-from rollout_conformance.steps.profiles.rollout.agent_time import is_out_of_time, is_overdue, not_ended_in_time
+from rollout_conformance.steps.profiles.rollout.agent_time import (
+    OUT_OF_TIME,
+    is_out_of_time,
+    is_overdue,
+    not_ended_in_time,
+)
 from rollout_conformance.steps.profiles.rollout.hidden_failure import hidden_failure
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.invariants.leased import outlived_lease
@@ -266,6 +271,8 @@ def _silent(accused: str, view: CaseView, rollout: Rollout) -> Cause:
 def _waits_its_turn(accused: str, view: CaseView, rollout: Rollout) -> str:
     """Why a rollout may be waiting for a slot of other rollouts of its case, whose responses the trainer holds: few slots are no fault.
     A case that is about this is judged where the target declares that it has more of them."""
+    if accused == OUT_OF_TIME and rollout.given.body.get("agent_timeout_sec"):
+        return ""  # the time in a queue is part of what the start request gives
     held = sum(_held(other) for other in view.rollouts.values())
     slots = view.limits.max_concurrent
     if rollout.chats or not held or (slots is None and accused != ENDS_BY_ITSELF) or (slots or 0) > held:
