@@ -39,6 +39,12 @@ def test_a_streamed_message_has_its_content_either_way(content: str | None) -> N
     assert whole.as_received({"content": content}) == issued.message
 
 
+@pytest.mark.parametrize("seen", [{"content": "x"}, {"content": "x", "reasoning_content": ""}])
+def test_a_streamed_message_has_its_empty_reasoning_either_way(seen: dict[str, Any]) -> None:
+    issued = SimpleNamespace(message={"content": "x", "reasoning_content": ""})
+    assert Chat(cast(Any, None), {"stream": True}, cast(Any, issued), True).as_received(seen) == seen
+
+
 def test_a_streamed_call_has_its_index_and_its_empty_arguments_either_way() -> None:
     call = {"index": 0, "id": "c", "function": {"name": "add"}}
     issued = SimpleNamespace(message={"role": "assistant", "content": "x", "tool_calls": [call]})

@@ -1,6 +1,7 @@
 """Defects of the routed dialect: its start, its two reports, status and cancellation."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -293,6 +294,21 @@ MUTANTS = (
             "matching",
             lambda self, request: _meant(
                 self, request.model_copy(update={"prefix": None}) if request.prefix else request
+            ),
+        ),
+        dialects=ROUTED,
+    ),
+    Mutant(
+        "routed_prefix_pattern",
+        breaks="225",
+        what="a prefix is a regular expression",
+        patch=put(
+            StatusStore,
+            "matching",
+            lambda self, request: (
+                [name for name in self._cancellable() if re.match(request.prefix, name)]
+                if request.prefix
+                else _meant(self, request)
             ),
         ),
         dialects=ROUTED,

@@ -87,7 +87,19 @@ def _stops_after_a_retry() -> None:
     around(agent, "run", run)()
 
 
+def _stop_ends(original: Any, rollout: Any, reply: Any) -> Any:
+    return "stop" if reply.finish_reason == "stop" else original(rollout, reply)
+
+
 MUTANTS = (
+    Mutant(
+        "stop_ends",
+        breaks="093",
+        also=("112", "113", "116"),
+        what="the calls of a generation with finish_reason stop are not run",
+        patch=around(agent, "reason_to_stop", _stop_ends),
+        dialects=CALLBACK,
+    ),
     Mutant(
         "length_is_stop",
         breaks="080",

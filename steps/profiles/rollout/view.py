@@ -66,6 +66,8 @@ class Chat(Message):
             message["tool_calls"] = [*map(_as_streamed, calls, _as_long(seen.get("tool_calls"), calls))]
         if not message.get("tool_calls"):  # what has no calls has no chunk with calls
             message.pop("tool_calls", None)
+        if message.get("reasoning_content") == "" and "reasoning_content" not in mapping(seen):
+            del message["reasoning_content"]
         if message.get("content") not in (None, ""):
             return message
         content = seen.get("content") if isinstance(seen, dict) else None
