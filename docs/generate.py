@@ -67,7 +67,7 @@ def gallery_table(entries: Sequence[Entry], root: str) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- |"
     for one in entries:
         about = one.description
-        broken = [levels[known.requirement] for known in about.expected]
+        broken = [known.counts_as or levels[known.requirement] for known in about.expected]
         musts = broken.count("must")
         link = f"[{_system(one)}]({root}scenarios/targets/{one.name}/target.yaml)"
         profile = f"{about.profile}, {about.dialect}" if about.dialect else about.profile

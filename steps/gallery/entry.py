@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -55,10 +56,12 @@ class Install(_Strict):
 
 
 class Expected(_Strict):
-    """A finding that is known to be true of this release, and why. `sometimes`: it depends on timing inside the target."""
+    """A finding that is known to be true of this release, and why. `counts_as`: its level, where that is lower than the one of its
+    requirement. `sometimes`: it depends on timing inside the target."""
 
     requirement: str
     reason: str = Field(min_length=10)
+    counts_as: Literal["should"] | None = None
     sometimes: bool = False
 
 

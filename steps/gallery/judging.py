@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rollout_conformance.steps.engine import report_file
 from rollout_conformance.steps.engine.findings import SuiteError, Verdict
+from rollout_conformance.steps.engine.report_file import Report
 from rollout_conformance.steps.gallery.entry import Entry, Expected
 
 SUITE = "from rollout_conformance.steps.entry import main; main()"
@@ -22,7 +23,7 @@ class Judged:
     entry: Entry
     seconds: float
     broken: frozenset[str]  # requirement ids, MUST and SHOULD
-    musts: frozenset[str]  # those of them that are MUST
+    musts: frozenset[str]  # those of them that are MUST, and have a finding that counts as one
     kept: int  # requirements that were judged and are not broken
 
     @property
@@ -73,10 +74,20 @@ def read(entry: Entry, file: Path, seconds: float) -> Judged:
         raise SuiteError(f"{entry.name}: the run was aborted ({report.aborted}); see {file.with_name(LOG)}")
     worst = report.worst
     broken = {name for name, (_, verdict) in worst.items() if verdict is Verdict.FAIL}
+    lower = _lower(report)
     return Judged(
         entry=entry,
         seconds=seconds,
         broken=frozenset(broken),
-        musts=frozenset(name for name in broken if worst[name][0] == "must"),
+        musts=frozenset(name for name in broken if worst[name][0] == "must" and name not in lower),
         kept=sum(verdict is Verdict.PASS for _, verdict in worst.values()),
     )
+
+
+def _lower(report: Report) -> set[str]:
+    """The requirements that only findings of a lower level accuse."""
+    levels: dict[str, set[str]] = {}
+    for result in report.results():
+        for finding in result.findings:
+            levels.setdefault(finding.requirement, set()).add(finding.level)
+    return {name for name, found in levels.items() if "must" not in found}

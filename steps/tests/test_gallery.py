@@ -104,9 +104,29 @@ def test_a_report_is_read_by_requirement(known: Entry, tmp_path: Path) -> None:
         "verdict": "fail",
         "reason": "",
         "seconds": 1,
-        "findings": [],
+        "findings": [
+            {
+                "requirement": "ROUTER-001",
+                "level": "must",
+                "expected": "",
+                "observed": "",
+                "at": "it:1",
+                "rerun": "",
+                "exchanges": [],
+            },
+            {
+                "requirement": "ROUTER-009",
+                "level": "should",
+                "expected": "",
+                "observed": "",
+                "at": "it:1",
+                "rerun": "",
+                "exchanges": [],
+            },
+        ],
         "requirements": [
             {"id": "ROUTER-001", "level": "must", "verdict": "fail"},
+            {"id": "ROUTER-009", "level": "must", "verdict": "fail"},
             {"id": "ROUTER-018", "level": "should", "verdict": "fail"},
             {"id": "ROUTER-004", "level": "must", "verdict": "pass"},
         ],
@@ -124,7 +144,7 @@ def test_a_report_is_read_by_requirement(known: Entry, tmp_path: Path) -> None:
     lines = [{"type": "header", "format": 2}, {"type": "case"}, result, footer]
     file.write_text("\n".join(json.dumps(line) for line in lines) + "\n")
     found = judging.read(known, file, 2.0)
-    assert found.broken == {"ROUTER-001", "ROUTER-018"}
+    assert found.broken == {"ROUTER-001", "ROUTER-009", "ROUTER-018"}
     assert found.musts == {"ROUTER-001"}
     assert found.kept == 1
 
