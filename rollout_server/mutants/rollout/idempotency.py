@@ -55,6 +55,11 @@ def _forgets_after_two_turns() -> None:
     put(IdempotencyStore, "with_id", _blind_after_two_turns)()
 
 
+def _by_beginning(self: Any, asked: Any) -> Any:
+    """Ids that are equal in their first 64 characters are one."""
+    return next((one for name, one in self._by_id.items() if name[:64] == asked.rollout_id[:64]), None)
+
+
 def _same_but_refused(*_: Any) -> Any:
     seen: set[str] = set()
 
@@ -90,6 +95,13 @@ def _forgotten(self: Any, rollout_id: str, now: float) -> None:
 
 
 MUTANTS = (
+    Mutant(
+        "ids_by_beginning",
+        breaks="231",
+        what="ids that begin alike are one",
+        patch=put(IdempotencyStore, "with_id", _by_beginning),
+        dialects=CALLBACK,
+    ),
     Mutant(
         "forgets_after_two",
         breaks="148",
