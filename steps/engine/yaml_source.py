@@ -19,12 +19,22 @@ from rollout_conformance.steps.engine.findings import Location, SuiteError
 from rollout_conformance.steps.engine.suggestions import similar_names
 
 BLOCK = "the text block"  # what a document is called that stands below a sentence of a feature
+NOT_CLOSED = "found unexpected end of stream"
 SAID = {
     "but found another document": "a second document begins here (`---`); write one document a file",
     "found a tab character that violates indentation": "a tab; indent with spaces",
     "did not find expected ',' or '}'": "a `{` is not closed, or a text in it needs quotes: one with `,`, `: ` or a bracket",
     "did not find expected ',' or ']'": "a `[` is not closed, or a text in it needs quotes: one with `,`, `: ` or a bracket",
     "found character '\\t' that cannot start any token": "a tab; indent with spaces",
+    "mapping values are not allowed in this context": "`:` after what is no key: the line is indented otherwise than the keys of its mapping, "
+    "or a text with `: ` needs quotes",
+    "did not find expected key": "no key: the line is indented otherwise than the keys of its mapping, or something stands behind a quoted text",
+    "did not find expected '-' indicator": "no `- `: the line is indented otherwise than the items of its list",
+    "block sequence entries are not allowed in this context": "a list begins on a line of its own below its key; or write [a, b]",
+    "did not find expected node content": "a value is missing, or a bracket closes nothing",
+    "found unknown escape character": "this `\\` begins no escape that YAML knows; write `\\\\`, or put the text in single quotes",
+    "did not find expected comment or line break": "nothing may stand behind `|` or `>`: the text begins on the next line",
+    NOT_CLOSED: "the quotation mark here is not closed",
 }
 NO_BEGINNING = "found character that cannot start any token"
 TAG = re.compile(r"could not determine a constructor for the tag '([^']*)'")
@@ -130,7 +140,7 @@ def parse(text: str, shown: str) -> Source:
 
 
 def _not_yaml(error: yaml.MarkedYAMLError, shown: str, text: str) -> SuiteError:
-    mark = error.problem_mark
+    mark = error.context_mark if error.problem == NOT_CLOSED else error.problem_mark
     where = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
     problem = error.problem or ""
     if tag := TAG.search(problem):
