@@ -36,9 +36,9 @@ TWINS = [
         "trainer: [{call: any}, {text: Done.}]\n  expect: [{completed: stop}, {generation_requests: 2}]",
     ),
     (
-        "    Given the start request has max_turns 0\n    When the trainer starts the rollout\n    And the rollout ends\n"
+        "    Given the start request has messages []\n    When the trainer starts the rollout\n    And the rollout ends\n"
         "    Then the start request is rejected with 422\n",
-        "start: {max_turns: 0}\n  expect: [{start_rejected: 422}]",
+        "start: {messages: []}\n  expect: [{start_rejected: 422}]",
     ),
     (
         '    Given the trainer returns 503 2 times\n    And the policy answers "x" when "g" is released\n'
