@@ -340,6 +340,7 @@ FAILING: dict[str, Callable[[], None]] = {
     "weights_ignored": failover.test_weights,
     "heaviest_only": failover.test_weights,
     "failover_missing": lambda: failover.test_another_one_answers({"status": 500}, False),
+    "unknown_5xx_forwarded": lambda: failover.test_another_one_answers({"status": 529}, False),
     "degraded_still_used": failover.test_degraded_by_an_operator,
     "degrade_forgotten": failover.test_degraded_by_an_operator,
     "affinity_ignored": failover.test_a_conversation_stays_where_it_is_cached,
