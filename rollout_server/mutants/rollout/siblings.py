@@ -75,6 +75,7 @@ MUTANTS = (
     Mutant(
         "siblings_fail",
         breaks="240",
+        also=("064", "084", "089", "090"),
         what="the failure of one rollout ends every other that is running",
         patch=_ends_others(_failed),
     ),

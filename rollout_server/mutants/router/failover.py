@@ -111,7 +111,7 @@ MUTANTS = (
     Mutant(
         "failover_after_bytes",
         breaks="007",
-        also=("036",),
+        also=("015", "036"),
         what="another backend begins the stream again",
         patch=put(Stream, "_migrate", _over_again),
     ),

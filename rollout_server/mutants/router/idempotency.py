@@ -1,10 +1,13 @@
 """Defects of replayed responses."""
 
+from collections.abc import Callable
 from typing import Any
 
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
 from rollout_conformance.rollout_server.router import idempotency_cache
 from rollout_conformance.rollout_server.router.idempotency_cache import CacheKey, Entry, IdempotencyCache
+
+Enter = Callable[[IdempotencyCache, CacheKey, bytes, float], tuple[Entry, bool]]
 
 
 def _of_everybody(original: Any, key_id: str, *arguments: Any) -> CacheKey | None:
@@ -12,9 +15,11 @@ def _of_everybody(original: Any, key_id: str, *arguments: Any) -> CacheKey | Non
     return name
 
 
-def _no_waiting(original: Any, self: IdempotencyCache, name: CacheKey, digest: bytes, now: float) -> tuple[Entry, bool]:
+def _no_waiting(
+    original: Enter, self: IdempotencyCache, name: CacheKey, digest: bytes, now: float
+) -> tuple[Entry, bool]:
     entry, is_new = original(self, name, digest, now)
-    return entry, is_new or entry.answer is None
+    return entry, is_new or entry.response is None
 
 
 MUTANTS = (

@@ -94,6 +94,7 @@ MUTANTS = (
     Mutant(
         "budget_ignored_in_streams",
         breaks="021",
+        also=("063",),
         what="tokens of streams are not counted",
         patch=around(RequestLifecycle, "end", _streams_are_free),
     ),

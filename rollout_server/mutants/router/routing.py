@@ -89,6 +89,7 @@ MUTANTS = (
     Mutant(
         "affinity_without_failover",
         breaks="035",
+        also=("003",),
         what="no failover from the preferred backend",
         patch=after(routing, "choices", _alone_with_its_cache),
     ),

@@ -23,7 +23,13 @@ def test_weights() -> None:
     play_with(scenario, weights=[80, 20])
 
 
-TROUBLES: list[dict[str, Any]] = [{"status": 500}, {"status": 503}, {"status": 529}, {"status": 302}, {"url": "http://127.0.0.1:1"}]
+TROUBLES: list[dict[str, Any]] = [
+    {"status": 500},
+    {"status": 503},
+    {"status": 529},
+    {"status": 302},
+    {"url": "http://127.0.0.1:1"},
+]
 UNARY: list[dict[str, Any]] = [{"answer": b"<html>"}, {"pause_s": 9.0}]
 
 
