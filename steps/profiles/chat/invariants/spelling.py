@@ -24,14 +24,15 @@ def spells(choice: Choice, alone: bool = False) -> bool:
     """Whether the entries end in the content: byte by byte, but for white space at the ends of the content.
 
     `alone` when nothing may come before it. Where entries have no bytes, and their tokens end within a character, only ASCII is compared; where
-    the content has U+FFFD, as well, unless the bytes are whole characters.
+    the content has U+FFFD, as well, unless the bytes are whole characters and each entry has some: an entry without any may be that of the
+    token whose bytes were replaced, as vLLM has it.
     """
     given = [entry_bytes(entry) for entry in choice.logprobs or ()]
     if not given:
         return False
     wanted = choice.content.strip().encode("utf-8", "replace")
     pieces = [one or b"" for one in given]
-    if REPLACED in wanted and None not in given and _is_whole(b"".join(pieces)):
+    if REPLACED in wanted and all(given) and _is_whole(b"".join(pieces)):
         return False
     if None in given or REPLACED in wanted:
         pieces, wanted = [_ascii(piece) for piece in pieces], _ascii(wanted).strip()
