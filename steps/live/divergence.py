@@ -24,6 +24,7 @@ from rollout_conformance.steps.live.trainer import Drift, Drifts
 from rollout_conformance.steps.live.wire_diff import Difference
 
 MOST_SHOWN = 20
+LONGEST = 300  # characters of a reason
 
 
 class Kind(StrEnum):
@@ -112,8 +113,17 @@ def _case(mock: Outcome, live: Outcome, allowed: wire_diff.Allowed) -> Compared:
     verdicts = mock.judgement.verdict, live.judgement.verdict
     both = mock.trace is not None and live.trace is not None
     differences = wire_diff.differences(mock.trace or Trace(), live.trace or Trace(), allowed) if both else ()
-    reason = live.judgement.reason or mock.judgement.reason
+    reason = _reason(mock) if verdicts[0] in BROKEN else _reason(live) or _reason(mock)
     return Compared(mock.case, *verdicts, kind(*verdicts), reason, differences, slowest(live.trace))
+
+
+def _reason(outcome: Outcome) -> str:
+    """Why a case ended as it did: of one that fails, the first requirement that it breaks, which need not be the one that it is about."""
+    first = next(iter(outcome.judgement.findings), None)
+    if outcome.judgement.reason or first is None:
+        return outcome.judgement.reason
+    told = f"{first.requirement}, expected {first.expected}, observed {first.observed}"
+    return told if len(told) <= LONGEST else f"{told[:LONGEST]}..."
 
 
 def kind(mock: Verdict, live: Verdict) -> Kind:

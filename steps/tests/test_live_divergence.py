@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.findings import BROKEN, Judgement, Location, Verdict
+from rollout_conformance.steps.engine.findings import BROKEN, Finding, Judgement, Location, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.live import divergence
@@ -106,6 +106,17 @@ def test_of_a_requirement_the_worst_is_told() -> None:
     wanted = {a: Kind.SAFE, b: Kind.CRITICAL, c: Kind.LOGIC, d: Kind.UNDECIDED}
     assert compared(played(*mock), played(*live), NOTHING).requirements == wanted
     assert compared(played(*mock[::-1]), played(*live[::-1]), NOTHING).requirements == wanted
+
+
+def test_a_case_that_fails_names_the_requirement_that_it_breaks() -> None:
+    """It need not be the one that the case is about."""
+    broken = outcome("1", FAIL)
+    finding = Finding("CHAT-023", "one", "two " * 100)
+    live = replace(broken, judgement=replace(broken.judgement, findings=(finding,)))
+    found = compared(played(outcome("1", PASS)), played(live), NOTHING)
+    shown = next(line for line in told(found) if "live fail" in line)
+    assert ": CHAT-023, expected one, observed two two" in shown
+    assert shown.endswith("...")
 
 
 def test_a_requirement_that_fails_no_case_is_advisory() -> None:
