@@ -114,7 +114,7 @@ def test_a_case_that_fails_names_the_requirement_that_it_breaks() -> None:
     finding = Finding("CHAT-023", "one", "two " * 100)
     live = replace(broken, judgement=replace(broken.judgement, findings=(finding,)))
     found = compared(played(outcome("1", PASS)), played(live), NOTHING)
-    shown = next(line for line in told(found) if "live fail" in line)
+    shown = next(line for line in told(found) if "mock pass, live fail" in line)
     assert ": CHAT-023, expected one, observed two two" in shown
     assert shown.endswith("...")
 
