@@ -29,7 +29,6 @@ from rollout_conformance.steps.fuzzing import hooks
 from rollout_conformance.steps.fuzzing.checks import Broken
 from rollout_conformance.steps.fuzzing.contract import Contract
 from rollout_conformance.steps.fuzzing.request_observer import Watch
-from rollout_conformance.steps.profiles.parts import Fuzz
 
 if TYPE_CHECKING:
     from rollout_conformance.steps.fuzzing.request_observer import GeneratedCase
@@ -76,7 +75,7 @@ def fuzz(contract: Contract, watch: Watch, plan: Plan, into: dict[str, Tally] | 
             if isinstance(event, events.Interrupted):
                 raise KeyboardInterrupt
             if isinstance(event, events.ScenarioFinished):
-                _count(tallies, event, watch.fuzz)
+                _count(tallies, event, watch)
     finally:
         hooks.use(None)
     return tallies
@@ -100,22 +99,22 @@ def _left_out(watch: Watch) -> frozenset[str]:
     return watch.fuzz.left_out(watch.run.runner.options.card)
 
 
-def _count(tallies: dict[str, Tally], event: Any, fuzz: Fuzz) -> None:
+def _count(tallies: dict[str, Tally], event: Any, watch: Watch) -> None:
     for case_id, node in event.recorder.cases.items():
         label = node.value.operation.label
         tally = tallies.setdefault(label, Tally())
         tally.cases += 1
         for check in event.recorder.checks.get(case_id, ()):
             if check.failure_info is not None:
-                _add(tally, check, fuzz, negative=_negative(node.value))
+                _add(tally, check, watch, negative=_negative(node.value))
 
 
 def _negative(case: "GeneratedCase") -> bool:
     return case.meta is not None and not case.meta.generation.mode.is_positive
 
 
-def _add(tally: Tally, check: Any, fuzz: Fuzz, negative: bool) -> None:
-    failure = check.failure_info.failure
+def _add(tally: Tally, check: Any, watch: Watch, negative: bool) -> None:
+    fuzz, failure = watch.fuzz, check.failure_info.failure
     status = getattr(failure, "status_code", 0)
     if check.name == "status_code_conformance" and status >= 500:
         return  # not_a_server_error says it
@@ -129,6 +128,8 @@ def _add(tally: Tally, check: Any, fuzz: Fuzz, negative: bool) -> None:
     else:
         requirement = fuzz.judge(check.name)
         expected, observed = f"{check.name}: {failure.title}", failure.message
+    if watch.dialect not in watch.run.profile.catalogue[requirement].dialects:
+        return  # a dialect that does not demand it
     strict_only = getattr(failure, "instance", ...) is None
     if sum(f.requirement == requirement for f in tally.findings) < MOST_OF_A_KIND:
         tally.findings.append(Finding(requirement, expected, observed, strict_only=strict_only))

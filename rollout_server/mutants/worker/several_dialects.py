@@ -176,6 +176,7 @@ MUTANTS = (
         around(LlamaWriter, "event", _stop_token_hidden),
         LLAMA,
         "009",
+        "103",
     ),
     mutant(
         "vllm_context_500",

@@ -87,7 +87,8 @@ def requests() -> list[tuple[str, Any]]:
     found += [(path, tgi(**more)) for path in (SGLANG, TGI) for more in ({}, HOT, {"stop": ["e"]})]
     found += [(SGLANG, {**tgi(), "parameters": {}})]
     found += [(LLAMA, {**llama(**more), **how}) for how in ({}, STREAMED) for more in ({}, HOT, {"stop": ["e"]})]
-    found += [(VLLM, {**vllm(), "token_ids": [*IDS, 5, 9]})]
+    found += [(VLLM, {**vllm(), "token_ids": [*IDS, 5, 9]}), (VLLM, vllm(temperature=-1)), (TGI, tgi(temperature=0))]
+    found += [(SGLANG, sglang(max_new_tokens=[])), (LLAMA, {**llama(), "prompt": {}}), (LLAMA, llama(top_k=30))]
     return found
 
 

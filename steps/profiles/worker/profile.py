@@ -61,6 +61,7 @@ PROFILE: Profile[WorkerState, WorkerView] = Profile(
         no_secrets="WORKER-202",
         by_check={"unsupported_method": "WORKER-064"},
         gateway=False,
+        left_out=fuzz_adapter.left_out,
     ),
     greeting=greeting,
     probe_result=probe_result,

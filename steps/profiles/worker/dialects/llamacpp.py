@@ -2,6 +2,7 @@
 and ends when its client disconnects."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rollout_conformance.steps.engine.json_diff import ABSENT
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings, text
@@ -48,7 +49,14 @@ def body(spec: JobSpec) -> dict[str, object]:
 
 def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
     found = read_each(chunks, _event, Marker)
-    return Transcript(found.events, (*found.breaches, *repeated(found.events)))
+    return Transcript(_shown(found.events), (*found.breaches, *repeated(found.events)))
+
+
+def _shown(events: Sequence[Event]) -> tuple[Event, ...]:
+    """Without `return_tokens` the lists of token ids are there, and empty: then no ids are shown."""
+    if any(isinstance(one, Tokens) and one.ids for one in events):
+        return tuple(events)
+    return tuple(replace(one, ids=None) if isinstance(one, Tokens) else one for one in events)
 
 
 def _event(at: int, data: Mapping[str, object], events: list[Event], breaches: list[Breach]) -> None:
@@ -96,7 +104,7 @@ def read_whole(found: object) -> Transcript:
     answer = mapping(found)
     if "content" not in answer:
         return Transcript()
-    return Transcript((_tokens(0, answer), _end(0, answer, text(answer.get("content")))))
+    return Transcript(_shown((_tokens(0, answer), _end(0, answer, text(answer.get("content"))))))
 
 
 DIALECT = Dialect("llamacpp", PATH, PATH, body, read, read_whole)

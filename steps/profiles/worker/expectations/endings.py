@@ -7,6 +7,7 @@ from typing import Literal
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, JudgesErrors, JudgesRejections
+from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.worker.dialects.base import integer
 from rollout_conformance.steps.profiles.worker.events import CANCELLED, ENDS, EOS, ERROR, LENGTH
 from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation, JudgesEnds
@@ -222,14 +223,18 @@ class NotFailed(JudgesEnds, JobExpectation):
         return Check(response.ran_out, "the job is carried out", ended(response))
 
 
-@verb("has_terminal", short="of", example="it")
+@verb("has_terminal", short="of", example=("it", "{of: job, control: before}"))
 @phrase("{of:response} has a terminal")
 @dataclass(frozen=True, slots=True)
 class HasTerminal(JudgesEnds, JobExpectation):
-    """The stream of the job has a terminal: it is not cut."""
+    """The stream of the job has a terminal: it is not cut. Where no stream of the worker has one, nothing is decided here (WORKER-005)."""
+
+    control: ResponseName = ""
+    "A job that nothing disturbed."
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
-        if not response.is_success:
+        controls = view.jobs_named(self.control) if self.control else []
+        if not response.is_success or any(one.is_success and one.transcript.reason is None for one in controls):
             return None
         observed = response.fault or ended(response)
         return Check(response.transcript.reason is not None, "a stream that ends with a terminal", observed)

@@ -10,6 +10,7 @@ from rollout_conformance.steps.http.checks import Check, JudgesErrors, JudgesRej
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.worker.events import ENDS
 from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether, JudgesEnds, complete
+from rollout_conformance.steps.profiles.worker.expectations.chance import explained
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 Part = Literal["text", "ids", "logprobs", "reason"]
@@ -84,7 +85,8 @@ class SameEach(JobsTogether):
 @phrase("the outputs of {of:several_responses} are not all equal")
 @dataclass(frozen=True, slots=True)
 class DifferentOutputs(JobsTogether):
-    """The outputs are not all equal. Outputs of a few tokens decide nothing: a model may end every one of them at once."""
+    """The outputs are not all equal. Outputs of a few tokens decide nothing: a model may end every one of them at once. Nor do equal outputs
+    that were likely by their own log probabilities, or whose log probabilities show that the model has seen different prompts."""
 
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         if len(responses) < 2 or not complete(responses):
@@ -92,6 +94,8 @@ class DifferentOutputs(JobsTogether):
         if max(job.transcript.count or 0 for job in responses) < FEW_TOKENS:
             return None
         same = all(difference(responses[0], job, 0.0, ("text", "ids")) is None for job in responses[1:])
+        if same and explained(responses, view.worker.tolerance):
+            return None
         return Check(
             not same, "outputs that are not all equal", f"{len(responses)} times {show(responses[0].transcript.text)}"
         )

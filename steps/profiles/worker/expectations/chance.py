@@ -1,0 +1,40 @@
+"""Whether equal outputs prove anything: the log probabilities that the worker itself reports show where they were likely, or where the model
+has seen other prompts all the same."""
+
+import math
+from collections.abc import Sequence
+
+from rollout_conformance.steps.profiles.worker.view import JobResponse
+
+LIKELY = 1e-3  # what has this chance or more decides nothing
+CERTAIN = 1e-2  # a log probability within this of 0 is that of a token without an alternative
+Values = Sequence[float | None]
+
+
+def explained(jobs: Sequence[JobResponse], tolerance: float) -> bool:
+    """Whether jobs with equal outputs may have them lawfully. False where the worker shows no log probabilities.
+
+    Samples of one prompt: the chance that all others are equal to the first, by its log probabilities. They are those of temperature 1
+    or of the temperature that was asked for: a higher temperature makes a likely output less likely, so that more is excused, not less.
+    Several prompts: other log probabilities are proof that the model has seen other prompts, and tokens without an alternative show nothing.
+    """
+    shown = [values for job in jobs if (values := job.transcript.logprobs)]
+    if len(shown) < len(jobs):
+        return False
+    if len({(job.spec.prompt, job.spec.prompt_ids) for job in jobs}) == 1:
+        return likelihood(shown[0]) ** (len(jobs) - 1) >= LIKELY
+    return any(_differ(shown[0], values, tolerance) for values in shown[1:]) or _is_certain(shown[0])
+
+
+def likelihood(values: Values) -> float:
+    """The probability of an output, by the log probabilities of its tokens. One that is missing is left out."""
+    return math.exp(min(0.0, sum(one for one in values if one is not None and math.isfinite(one))))
+
+
+def _differ(one: Values, other: Values, tolerance: float) -> bool:
+    pairs = ((a, b) for a, b in zip(one, other, strict=False) if a is not None and b is not None)
+    return any(abs(a - b) > tolerance for a, b in pairs)
+
+
+def _is_certain(values: Values) -> bool:
+    return all(one is None or one > -CERTAIN for one in values)
