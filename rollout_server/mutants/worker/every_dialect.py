@@ -19,8 +19,8 @@ from rollout_conformance.rollout_server.mutants.worker.patches import (
     mutant,
     writing,
 )
-from rollout_conformance.rollout_server.mutants.worker.validation import LooseJobId, StopNotNull
-from rollout_conformance.rollout_server.worker import app, errors, native, orcd_requests
+from rollout_conformance.rollout_server.mutants.worker.validation import LooseJobId, SmallMinP
+from rollout_conformance.rollout_server.worker import app, errors, health, native, orcd_requests
 from rollout_conformance.rollout_server.worker.correlation import CorrelationIds
 from rollout_conformance.rollout_server.worker.errors import JobError
 from rollout_conformance.rollout_server.worker.generation import Generation
@@ -184,14 +184,13 @@ MUTANTS = (
         "type_500", "303", "a wrong type is an internal error", around(errors, "constraint", _type_500), ORCD, "033"
     ),
     mutant(
-        "retriable_as_text",
+        "health_model_number",
         "300",
-        "retriable is a text in rejections",
-        after(JobError, "body", changed("retriable", str)),
+        "the model is a number in the health",
+        after(health, "model", changed("model", lambda model: 7)),
         ORCD,
-        "033",
         by=FUZZING,
     ),
-    mutant("stop_null_rejected", "301", "a null for stop is rejected", execute_model(StopNotNull), ORCD, by=FUZZING),
+    mutant("min_p_rejected", "301", "a min_p above 0.5 is rejected", execute_model(SmallMinP), ORCD, by=FUZZING),
     mutant("job_id_number", "302", "a number is accepted for job_id", execute_model(LooseJobId), ORCD, by=FUZZING),
 )

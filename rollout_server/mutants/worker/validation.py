@@ -84,8 +84,8 @@ class AnyMinP(ExecuteRequest):
     min_p: Annotated[Number, Field(ge=0), default(0.0)] = 0.0
 
 
-class StopNotNull(ExecuteRequest):
-    stop: Annotated[list[Stop], Field(max_length=4)] = Field(default_factory=list)
+class SmallMinP(ExecuteRequest):
+    min_p: Annotated[Number, Field(ge=0, le=0.5), default(0.0)] = 0.0
 
 
 class LooseJobId(ExecuteRequest):

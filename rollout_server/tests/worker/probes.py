@@ -76,6 +76,7 @@ def requests() -> list[tuple[str, Any]]:
         ("/execute", job(max_tokens=300)),
         ("/execute", job(unknown=1)),
         ("/execute", job(stop=None)),
+        ("/execute", job(min_p=0.9)),
         (SGLANG, {**sglang(), "x_unknown": 1}),
     ]
     held = [f"{one}\u0001" for one in "e st"]  # at some limit, the text ends as one of them begins

@@ -13,7 +13,6 @@ from rollout_conformance.steps.engine.trace import NotJson, Request, Response, p
 from rollout_conformance.steps.http.responses import responses_of
 from rollout_conformance.steps.profiles.parts import FuzzAdapter
 from rollout_conformance.steps.profiles.worker.context import WorkerContext, WorkerSession, WorkerState
-from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
 from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
 from rollout_conformance.steps.profiles.worker.events import Transcript
 from rollout_conformance.steps.profiles.worker.generated_jobs import GENERATED, LONGEST_STOP, MOST_TOKENS

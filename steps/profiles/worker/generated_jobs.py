@@ -101,7 +101,9 @@ class GeneratedJob:
 
 def _without_nulls(body: Mapping[str, Any]) -> Body:
     """Null for an optional member is its default, or rejected: either is right. Of what is required it is wrong, and stays."""
-    return {name: value for name, value in body.items() if value is not None or name in ("token_ids", "inputs", "prompt")}
+    return {
+        name: value for name, value in body.items() if value is not None or name in ("token_ids", "inputs", "prompt")
+    }
 
 
 def _beyond(value: object, most: float | None) -> bool:
@@ -153,7 +155,9 @@ def _llamacpp(body: Body) -> None:
     if prompt in ("", []):
         body["prompt"] = PROMPT
     elif isinstance(prompt, list):
-        parts = [int(one) % IDS if _is_whole(one) else (one or PROMPT) if isinstance(one, str) else {} for one in prompt]
+        parts = [
+            int(one) % IDS if _is_whole(one) else (one or PROMPT) if isinstance(one, str) else {} for one in prompt
+        ]
         body["prompt"] = parts
 
 

@@ -72,6 +72,11 @@ RIGHT: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     ),
     "TGI, an error as data": ("tgi", (tgi(1, "He"), {"error": "out of memory", "error_type": "generation"}), {}),
     "llama.cpp": ("llamacpp", LLAMACPP, {}),
+    "llama.cpp without return_tokens": (
+        "llamacpp",
+        (llamacpp("He", []), llamacpp("l", []), llamacpp_end(2, "limit")),
+        {"max_tokens": 2},
+    ),
     "llama.cpp, a word that is cut": (
         "llamacpp",
         (llamacpp("He", [1]), llamacpp("", [2]), llamacpp_end(2, "word", "llo")),
