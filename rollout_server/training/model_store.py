@@ -11,6 +11,8 @@ from rollout_conformance.rollout_server.training.database import Database, Row
 from rollout_conformance.rollout_server.training.model_state import ModelState
 
 CACHED = 128
+SEEN_S = 0.25  # a sign of life is written down when the last one is older than this, or than a part of the time that a session may be silent
+SEEN_PART = 0.1
 END_MODELS = "UPDATE models SET status = 'ended', parameters = NULL, moments = NULL, gradients = NULL WHERE session = ?"
 END_MODEL = "UPDATE models SET status = ?, parameters = NULL, moments = NULL, gradients = NULL WHERE id = ?"
 
@@ -38,11 +40,12 @@ class ModelStore:
 
     def touch(self, user: str, session: str) -> None:
         """A sign of life. Raises `UserError` 404, and 410 for a session that has ended, by request or by silence."""
-        row = self.session(user, session)
-        if not is_living(row, self._timeout_s, time.time()):
+        row, now = self.session(user, session), time.time()
+        if not is_living(row, self._timeout_s, now):
             self.end_session(user, session)
             raise errors.gone("The session has ended")
-        self._database.run("UPDATE sessions SET last_seen = ? WHERE id = ?", time.time(), session)
+        if not 0 <= now - row["last_seen"] < min(SEEN_S, self._timeout_s * SEEN_PART):
+            self._database.run("UPDATE sessions SET last_seen = ? WHERE id = ?", now, session)
 
     def end_session(self, user: str, session: str) -> None:
         self.session(user, session)

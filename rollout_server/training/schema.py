@@ -14,7 +14,7 @@ STATEMENTS = (
         id TEXT PRIMARY KEY, user TEXT NOT NULL, session TEXT, base_model TEXT NOT NULL, status TEXT NOT NULL, step INTEGER NOT NULL DEFAULT 0,
         created_at REAL NOT NULL, updated_at REAL NOT NULL, about TEXT NOT NULL, counts BLOB, parameters BLOB,
         moments BLOB, gradients BLOB)""",
-    "CREATE INDEX IF NOT EXISTS models_of_user ON models (user)",
+    "CREATE INDEX IF NOT EXISTS models_of_user ON models (user, status)",  # counting needs no row, which has states
     "CREATE INDEX IF NOT EXISTS models_of_session ON models (session)",
     # `lane` is what numbers count in: a model, a session's models, a session's samplers, a sampler.
     """CREATE TABLE IF NOT EXISTS commands (

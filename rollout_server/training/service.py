@@ -20,7 +20,7 @@ from rollout_conformance.rollout_server.training.settings import Settings
 from rollout_conformance.rollout_server.training.works import Context, Done, Save, Work
 
 INTERNAL = "Internal server error"
-SLICE_S = 0.02  # the wait for a missing number is counted in these, so that a busy server, which is late to read requests, waits longer
+SLICE_S = 0.05  # the wait for a missing number is counted in these, so that a busy server, which is late to read requests, waits longer
 
 
 @dataclass(slots=True)
