@@ -53,16 +53,38 @@ def client(
     `late` says by how many seconds the suite was late since a moment of `time.monotonic`; `headers` are sent with every request, unless it
     has one of the same name.
     """
-    return httpx.AsyncClient(
-        transport=transport
+    return PlainClient(
+        transport
         or Guarded(
             FreshOnce(Renewed(_aiohttp, late) if late is not None else _aiohttp(), partial(_aiohttp, reuse=False))
         ),
-        timeout=None,
-        follow_redirects=False,
-        trust_env=False,
-        headers={"accept-encoding": "gzip, deflate", **(headers or {})},
+        {"accept-encoding": "gzip, deflate", **(headers or {})},
     )
+
+
+class PlainClient(httpx.AsyncClient):
+    """A client without cookies, redirects, authentication and hooks. What httpx does about them in every request takes as long as the request;
+    and a cookie of one case has no place in another."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, headers: Mapping[str, str]) -> None:
+        super().__init__(transport=transport, timeout=None, follow_redirects=False, trust_env=False, headers=headers)
+        self.transport = transport
+
+    async def send(self, request: httpx.Request, *, stream: bool = False, **_: object) -> httpx.Response:
+        response = await self.transport.handle_async_request(request)
+        response.request = request
+        if not stream:
+            try:
+                await response.aread()
+            finally:
+                await response.aclose()
+        return response
+
+
+@lru_cache(maxsize=1024)
+def url(text: str) -> httpx.URL:
+    """Parsed once: a run sends thousands of requests to few paths. Raises `httpx.InvalidURL`."""
+    return httpx.URL(text)
 
 
 @lru_cache(maxsize=1)
@@ -161,14 +183,12 @@ class Guarded(httpx.AsyncBaseTransport):
         if declared is not None and declared > body_limits.ROOM.limit:
             await _Body(response).aclose()
             raise TooLarge(f"{body_limits.beyond()} (Content-Length: {declared})", request=request)
-        packed = response.headers.get("content-encoding", "").strip().lower()
-        return httpx.Response(
-            response.status_code,
-            headers=[(k, v) for k, v in response.headers.raw if k.lower() != b"content-encoding"],
-            stream=_Body(response, declared, packed if has_body else ""),
-            request=request,
-            extensions={**response.extensions, **({ENCODING: packed} if packed else {})},
-        )
+        packed = _header(response, b"content-encoding").strip().lower()
+        response.stream = _Body(response, declared, packed if has_body else "")
+        if packed:
+            del response.headers["content-encoding"]
+            response.extensions = {**response.extensions, ENCODING: packed}
+        return response
 
     async def aclose(self) -> None:
         await self.inner.aclose()
@@ -194,8 +214,13 @@ class Renewed(httpx.AsyncBaseTransport):
             await one.aclose()
 
 
+def _header(response: httpx.Response, name: bytes) -> str:
+    """As `response.headers.get`, which guesses the encoding of all headers each time."""
+    return ", ".join(value.decode("latin-1") for key, value in response.headers.raw if key.lower() == name)
+
+
 def _length(response: httpx.Response) -> int | None:
-    said = response.headers.get("content-length", "")
+    said = _header(response, b"content-length")
     return int(said) if re.fullmatch(r"\d{1,18}", said, re.A) else None
 
 
@@ -203,15 +228,14 @@ class _Body(httpx.AsyncByteStream):
     """The bytes of a response, unpacked where they are packed, up to the limit."""
 
     def __init__(self, response: httpx.Response, declared: int | None = None, packed: str = "") -> None:
-        self.response = response
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        self.stream = response.stream
         self.packed = packed if packed in PACKED else ""
         self.gauge = body_limits.Gauge(None if self.packed else declared)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        stream = self.response.stream
-        assert isinstance(stream, httpx.AsyncByteStream)
         with faults(reading=True):
-            async for piece in _unpacked(stream, self.packed) if self.packed else stream:
+            async for piece in _unpacked(self.stream, self.packed) if self.packed else self.stream:
                 if not await self.gauge.fits(len(piece)):
                     raise TooLarge(body_limits.beyond())
                 yield piece
@@ -219,7 +243,7 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         self.gauge.close()
         with contextlib.suppress(httpx.HTTPError), faults(reading=True):
-            await self.response.aclose()
+            await self.stream.aclose()
 
 
 async def _unpacked(stream: httpx.AsyncByteStream, how: str) -> AsyncIterator[bytes]:

@@ -129,7 +129,7 @@ class Session(Generic[S, C]):
 
     def _built(self, request: Request, base_url: str) -> httpx.Request:
         return self.client.build_request(
-            request.method, base_url + request.path, headers=_encoded(request), content=request.body
+            request.method, http_client.url(base_url + request.path), headers=_encoded(request), content=request.body
         )
 
     def touch(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, get_args
 
 from rollout_conformance.steps.engine.cases import Action, Step
@@ -53,10 +54,15 @@ def _add(order: list[str], action: Action) -> None:
 def _references(what: object) -> Iterator[tuple[str, str]]:
     """(member, word) for each response that a verb means. Sentences in Python that want the session have no members."""
     kind: type = type(what)
-    for member, hint in hints(kind).items():
-        if _is_reference(hint):
-            value = getattr(what, member)
-            yield from ((member, word) for word in ((value,) if isinstance(value, str) else value) if word)
+    for member in _referring(kind):
+        value = getattr(what, member)
+        yield from ((member, word) for word in ((value,) if isinstance(value, str) else value) if word)
+
+
+@cache
+def _referring(kind: type) -> tuple[str, ...]:
+    """The members of a verb that mean responses."""
+    return tuple(member for member, hint in hints(kind).items() if _is_reference(hint))
 
 
 def _is_reference(hint: object) -> bool:
