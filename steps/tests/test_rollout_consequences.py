@@ -57,3 +57,23 @@ def test_an_assistant_message_at_another_place_is_not_missing(kept: slice, expec
     one.ask()
     one.end(final_messages=one.messages[kept], metrics={})
     assert accused(ending(one.view())) & {"ROLLOUT-115", "ROLLOUT-117", "ROLLOUT-118"} == expected
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ("Well.", set()),  # as the trainer returned it: its request alone is wrong (ROLLOUT-049)
+        ("well.", set()),  # as in the last request
+        ("WELL.", {"ROLLOUT-117"}),
+    ],
+)
+def test_a_message_that_a_request_changed_is_accused_once(shown: str, expected: set[str]) -> None:
+    one = Played("callback", Script((Reply(text="Well."), Reply(text="Done."))))
+    one.ask()
+    one.messages[-1] = {**one.messages[-1], "content": "well."}
+    one.ask({"role": "user", "content": "Go on."})
+    place = len(one.messages) - 3
+    final = [*one.messages]
+    final[place] = {**final[place], "content": shown}
+    one.end(final_messages=final, metrics={})
+    assert accused(ending(one.view())) & {"ROLLOUT-115", "ROLLOUT-117", "ROLLOUT-118"} == expected

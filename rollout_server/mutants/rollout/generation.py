@@ -220,7 +220,6 @@ MUTANTS = (
     Mutant(
         "respaced",
         breaks="049",
-        also=("117",),
         what="arguments are parsed and serialized again",
         patch=change_request(_respaced),
         dialects=CALLBACK,
@@ -228,7 +227,6 @@ MUTANTS = (
     Mutant(
         "reasoning_lost",
         breaks="049",
-        also=("117",),
         what="reasoning is dropped from the history",
         patch=change_request(_no_reasoning),
         dialects=CALLBACK,
@@ -236,7 +234,6 @@ MUTANTS = (
     Mutant(
         "line_ends_changed",
         breaks="049",
-        also=("117",),
         what="carriage returns in the text of a generation become newlines",
         patch=_each_assistant_text(lambda text: text.replace("\r\n", "\n").replace("\r", "\n")),
         dialects=CALLBACK,
@@ -244,7 +241,6 @@ MUTANTS = (
     Mutant(
         "think_marks_cut",
         breaks="049",
-        also=("117",),
         what="what stands between the marks <think> and </think> is cut out of the text of a generation",
         patch=_each_assistant_text(lambda text: re.sub(r"<think>.*?</think>\s*", "", text, flags=re.DOTALL)),
         dialects=CALLBACK,
@@ -252,7 +248,6 @@ MUTANTS = (
     Mutant(
         "call_members_lost",
         breaks="049",
-        also=("117",),
         what="unknown members of tool calls are dropped from the history",
         patch=_each_call(_only_known_members),
         dialects=CALLBACK,
@@ -260,7 +255,6 @@ MUTANTS = (
     Mutant(
         "arguments_escaped",
         breaks="049",
-        also=("117",),
         what="arguments that are not ASCII are serialized again with escapes",
         patch=_each_call(_escaped),
         dialects=CALLBACK,
@@ -268,7 +262,7 @@ MUTANTS = (
     Mutant(
         "call_ids_cut",
         breaks="049",
-        also=("117", "094"),
+        also=("094",),
         what="tool call ids are cut to 40 characters",
         patch=_each_call(_short_id),
         dialects=CALLBACK,
@@ -284,7 +278,6 @@ MUTANTS = (
     Mutant(
         "text_beside_calls_lost",
         breaks="049",
-        also=("117",),
         what="the text of a message with calls is dropped from the history",
         patch=change_request(_no_text_beside_calls),
         dialects=CALLBACK,

@@ -165,8 +165,14 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
     opening = len(rollout.given.messages)
     if rollout.given.messages and rollout.chats[0].messages[:opening] == rollout.given.messages:
         yield same("118", rollout.given.messages, final[:opening], "final_messages", result.n)
-    middle = same("117", last.messages[opening:], final[opening:known], f"final_messages[{opening}:{known}]", result.n)
-    yield middle
+    yield same(
+        "117",
+        _requested(rollout, last, final)[opening:],
+        final[opening:known],
+        f"final_messages[{opening}:{known}], the messages of the last generation request",
+        last.n,
+        result.n,
+    )
     role = final[known].get("role") if len(final) > known and isinstance(final[known], dict) else None
     if last.issued.tampered and role not in (None, "assistant", "tool"):
         return  # the reply itself had that role (ROLLOUT-077)
@@ -185,6 +191,19 @@ def _transcript(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         result.n,
     )
     yield from _tail(rollout, last, final[known + 1 :], result)
+
+
+def _requested(rollout: Rollout, last: Chat, final: list[JSON]) -> list[JSON]:
+    """The messages of the last generation request. One that the server changed there (ROLLOUT-049) may be in the final messages as the
+    trainer returned it: that is no second breach."""
+    messages = list(last.messages)
+    for chat in rollout.generated:
+        n = len(chat.messages)
+        if n < min(len(messages), len(final)):
+            returned = chat.as_received(final[n])
+            if first(returned, as_issued(returned, final[n])) is None:
+                messages[n] = final[n]
+    return messages
 
 
 def _tail(rollout: Rollout, last: Chat, tail: list[JSON], result: Answer | Post) -> Iterator[Evidence]:
