@@ -1,6 +1,6 @@
 """Which entries of a baseline are to be changed: each of these fails a run, because an outdated list hides what is new."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rollout_conformance.steps import catalogues
@@ -11,6 +11,7 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.suggestions import similar_names
 
 DECIDED = (Verdict.PASS, Verdict.FAIL, Verdict.SKIP)
+LISTED = 12  # requirements that one line names
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,29 @@ def stale(baseline: Baseline, outcomes: Sequence[Outcome], scope: Scope) -> Iter
             told = _told(one, outcomes, every, scope.dialects)
         if told:
             yield one, told
+
+
+def not_judged(baseline: Baseline, outcomes: Sequence[Outcome], stale: Container[Known]) -> str:
+    """A line about the entries that a run could not tell whether they are still needed; empty where there are none. An entry that is flaky
+    is needed also where it did not fail."""
+    profiles = {outcome.case.profile for outcome in outcomes}
+    decided = [outcome for outcome in outcomes if outcome.judgement.verdict in DECIDED]
+    silent = [
+        one
+        for one in baseline.known
+        if one not in baseline.met
+        and one not in stale
+        and catalogues.profile_with(one.requirement) in profiles
+        and not (one.entry.flaky and any(_of(one, decided)))
+    ]
+    if not silent:
+        return ""
+    about = sorted({one.requirement for one in silent})
+    more = f" and {len(about) - LISTED} more" if len(about) > LISTED else ""
+    entries = "1 entry was" if len(silent) == 1 else f"{len(silent)} entries were"
+    return (
+        f"  baseline: {entries} not judged in full by this run and may be outdated: {', '.join(about[:LISTED])}{more}"
+    )
 
 
 def _known_from_outcomes(baseline: Baseline, one: Known, outcomes: Iterable[Outcome]) -> str | None:

@@ -1,7 +1,7 @@
 """Which trainers a server is fit for, as far as is known what they build on (contracts/trainers.yaml)."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 import yaml
@@ -44,8 +44,10 @@ class Fit:
     silent: list[str]
 
     @property
-    def state(self) -> str:
-        return "broken" if self.broken else "not judged" if self.silent else "kept"
+    def told(self) -> str:
+        if self.broken:
+            return f"broken: {', '.join(self.broken)}"
+        return f"nothing seen broken; not judged: {', '.join(self.silent)}" if self.silent else "all requirements kept"
 
 
 @functools.cache
@@ -70,16 +72,14 @@ def fits(profile: str, verdicts: Mapping[str, str]) -> list[Fit]:
     return found
 
 
-def lines(profile: str, verdicts: Mapping[str, str]) -> Iterator[str]:
-    """As a run ends with it: of each trainer of whose requirements at least half were judged."""
-    found = [one for one in fits(profile, verdicts) if 2 * len(one.silent) <= len(one.trainer.of(profile))]
-    if found:
-        yield "What trainers are known to build on (contracts/trainers.yaml has the sources):"
+def lines(profile: str, verdicts: Mapping[str, str], about: Set[str]) -> Iterator[str]:
+    """As a run ends with it: the trainers of whose requirements at least half were broken, or judged by cases `about` them, a line for those
+    of which the same was found. What a few cases show beside their own requirements says nothing about a trainer."""
+    found = fits(profile, {name: one for name, one in verdicts.items() if name in about or one in BROKEN})
+    told: dict[str, list[str]] = {}
     for one in found:
-        total = len(one.trainer.of(profile))
-        if one.broken:
-            yield f"  {one.trainer.name}: broken: {', '.join(one.broken)}"
-        elif one.silent:
-            yield f"  {one.trainer.name}: nothing seen broken; not judged: {', '.join(one.silent)}"
-        else:
-            yield f"  {one.trainer.name}: all {total} requirements kept"
+        if 2 * len(one.silent) <= len(one.trainer.of(profile)):
+            told.setdefault(one.told, []).append(one.trainer.name)
+    if told:
+        yield "What trainers are known to build on (contracts/trainers.yaml has the sources):"
+    yield from (f"  {', '.join(names)}: {what}" for what, names in told.items())

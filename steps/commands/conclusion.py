@@ -53,6 +53,7 @@ def conclude(
         told,
         ended.text if ended else None,
         shown_stale,
+        baseline_check.not_judged(known, marked, stale) if ended is None else "",
     )
     github = GitHub.of()
     with github.without_commands(click.echo):

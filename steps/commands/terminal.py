@@ -20,7 +20,7 @@ from rollout_conformance.steps.engine.run_summary import lines_of_counts, plural
 from rollout_conformance.steps.outputs.facts import RunFacts, printable
 
 COLOURS = {"must": "red", "should": "yellow", "may": "cyan"}
-LABEL = re.compile(r"^  (why|expected|observed|note|state|case|also|wire|rerun|with|and)\b")
+LABEL = re.compile(r"^  (why|expected|observed|note|state|case|also|wire|rerun|after|and)\b")
 WITH_LINKS = ("VTE_VERSION", "WT_SESSION", "KITTY_WINDOW_ID", "DOMTERM", "KONSOLE_VERSION")
 PROGRAMS_WITH_LINKS = {"iTerm.app", "vscode", "WezTerm", "ghostty", "Hyper", "rio", "Tabby"}
 SHAPES = 3  # ways in which one requirement is broken that are listed below its block
@@ -67,10 +67,12 @@ def show(facts: RunFacts, most_slow: int, on: Screen) -> None:
         on.echo()
     for cause in causes:
         on.echo(_painted(printable(block(cause, on.width)), cause.level, on, cause.groups[0]) + "\n")
-    for line in (*slowest(facts.outcomes, most_slow), *lines_of_counts(facts.outcomes), *unjudged(facts)):
+    counted = (*lines_of_counts(facts.outcomes), *unjudged(facts), *filter(None, [facts.not_judged]))
+    for line in (*slowest(facts.outcomes, most_slow), *counted):
         for part in Page(on.width).line(printable(line)):
             on.echo(part)
-    for line in trainers.lines(facts.profile, facts.verdicts):
+    about = {name for outcome in facts.outcomes for name in outcome.case.requirements}
+    for line in trainers.lines(facts.profile, facts.verdicts, about):
         for part in Page(on.width).line(line):
             on.echo(part)
     for line in facts.stale:
@@ -87,7 +89,9 @@ def block(cause: Cause, width: int | None) -> str:
         lines, rerun = (whole[:-1], whole[-1:]) if rerun_line(first) else (whole, [])
     else:
         lines = page.paragraph(title(first), "      ")
-        lines += page.field("with", f"{cause.after}: {_all(cause.cases)} that as well, earlier or in the same exchange")
+        lines += page.field(
+            "after", f"{cause.after}, which {_all(cause.cases)} as well, earlier or in the same exchange"
+        )
         lines += page.field("expected", first.finding.expected) + page.field("observed", first.finding.observed)
         lines += page.field("case", place(first))
         rerun = rerun_line(first)
@@ -106,7 +110,7 @@ def _all(cases: int) -> str:
 def _row(cause: Cause, on: Screen) -> Iterator[str]:
     """The line of a cause in the list at the top: what it demands, and in how many cases it is broken."""
     word = f"{WORDS[cause.level]}  "
-    counted = plural(cause.cases, "case") + (f", with {cause.after}" if cause.after else "")
+    counted = plural(cause.cases, "case") + (f", after {cause.after}" if cause.after else "")
     text = f"{word}{cause.requirement.id} {cause.requirement.level.upper()}  ({counted})  {cause.requirement.sentence}"
     first, *more = Page(on.width).paragraph(text, "      ")
     yield on.painted(word.rstrip(), fg=COLOURS[cause.level], bold=True) + first[len(word.rstrip()) :]

@@ -15,7 +15,8 @@ from rollout_conformance.steps.engine.run_summary import broken_requirements
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """`sentence` is the verdict of the run, `ended` what ended it early, `stale` what is to be changed in its baseline."""
+    """`sentence` is the verdict of the run, `ended` what ended it early, `stale` what is to be changed in its baseline,
+    `not_judged` a line about the entries of it that this run cannot tell anything of."""
 
     profile: str
     target: str
@@ -25,6 +26,7 @@ class RunFacts:
     sentence: str
     ended: str | None = None
     stale: Sequence[str] = ()
+    not_judged: str = ""
 
     @property
     def groups(self) -> list[Group]:

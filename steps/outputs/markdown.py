@@ -33,6 +33,7 @@ def _lines(facts: RunFacts) -> Iterator[str]:
         yield f"Ended early by {plain(facts.ended)}: this is no evidence."
         yield ""
     yield from (f"- {plain(line)}" for line in lines_of_counts(facts.outcomes))
+    yield from (f"- {plain(line.strip())}" for line in (facts.not_judged,) if line)
     yield from (f"- baseline: {plain(line)}" for line in facts.stale)
     causes = facts.causes
     if causes:
@@ -45,7 +46,7 @@ def _lines(facts: RunFacts) -> Iterator[str]:
 
 def _row(cause: Cause) -> str:
     one = cause.requirement
-    cases = f"{cause.cases}, with {cause.after}" if cause.after else f"{cause.cases}"
+    cases = f"{cause.cases}, after {cause.after}" if cause.after else f"{cause.cases}"
     return f"| {WORDS[cause.level]} | {one.id} {one.level.upper()} | {cases} | {plain(one.sentence)} |"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from rollout_conformance.steps import baseline_file, known_flaky
 from rollout_conformance.steps.baseline import Baseline, Entry
-from rollout_conformance.steps.baseline_check import Scope, lines, stale
+from rollout_conformance.steps.baseline_check import Scope, lines, not_judged, stale
 from rollout_conformance.steps.commands.conclusion import conclude
 from rollout_conformance.steps.commands.exit_code import FINDINGS, NO_JUDGEMENT, OK
 from rollout_conformance.steps.commands.play_options import PlayOptions
@@ -111,6 +111,35 @@ def test_an_entry_is_stale_only_where_everything_that_it_names_was_judged(
     outcomes: list[Outcome], every: list[Case] | None, expected: list[str]
 ) -> None:
     assert told(Baseline([entry(case="a")]), outcomes, every) == expected
+
+
+OPEN = "  baseline: 1 entry was not judged in full by this run and may be outdated: ROLLOUT-094"
+
+
+@pytest.mark.parametrize(
+    ("members", "outcomes", "expected"),
+    [
+        ({"case": "a"}, [outcome("b")], OPEN),  # not selected
+        ({"case": "a"}, [outcome("a", verdict=Verdict.ERROR)], OPEN),
+        ({"case": "a"}, [outcome("a", MUST)], ""),  # it failed: the entry is needed
+        ({"case": "a"}, [outcome("a")], ""),  # red, see above
+        ({"case": "a", "flaky": 2}, [outcome("a")], ""),
+        ({"case": "a", "flaky": 2}, [outcome("b")], OPEN),
+    ],
+)
+def test_an_entry_that_was_not_judged_is_named(
+    members: dict[str, object], outcomes: list[Outcome], expected: str
+) -> None:
+    known = Baseline([entry(**members)])
+    marked = [known.marked(one) for one in outcomes]
+    scope = Scope(lambda: [case("a"), case("b")])
+    assert not_judged(known, marked, dict(stale(known, marked, scope))) == expected
+
+
+def test_entries_that_were_not_judged_fail_nothing_and_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    known = Baseline([entry(case="a"), entry("ROUTER-001")])
+    assert conclude(RunOptions(), [outcome("b")], known, 1, scope=Scope(lambda: [case("a"), case("b")])) == OK
+    assert OPEN in capsys.readouterr().out.splitlines()
 
 
 def test_a_name_with_a_slip_is_told_what_is_near_it() -> None:

@@ -51,11 +51,11 @@ def test_one_cause_is_one_block(capsys: pytest.CaptureFixture[str]) -> None:
     text = "\n".join(shown(capsys, RUN, Screen()))
     assert re.findall(r"^(?:FAIL|WARN)  (\S+) MUST  (\(.*?\))?", text, re.MULTILINE) == [
         ("ROLLOUT-093", "(2 cases)"),
-        ("ROLLOUT-117", "(1 case, with ROLLOUT-093)"),
+        ("ROLLOUT-117", "(1 case, after ROLLOUT-093)"),
         ("ROLLOUT-093", ""),
         ("ROLLOUT-117", ""),
     ]
-    assert "  with     ROLLOUT-093: its case breaks that as well, earlier or in the same exchange" in text
+    assert "  after    ROLLOUT-093, which its case breaks as well, earlier or in the same exchange" in text
     assert "  and      in 1 case: expected" in text
     assert text.count("  wire ") == 1
 
