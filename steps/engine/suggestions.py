@@ -1,7 +1,9 @@
 """The message about an unknown name: what it was perhaps meant to be, and what there is."""
 
 import difflib
+import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 FEW = 12  # names that fit into one line
@@ -30,6 +32,56 @@ def near_texts(words: str, texts: Iterable[str], most: int = 3) -> list[str]:
     scores = {text: sum(bool(near & _words(text)) for near in wanted) for text in texts}
     found = sorted((text for text in texts if scores[text]), key=lambda text: (-scores[text], len(text)))
     return found[:most]
+
+
+VALUES = re.compile(r'"[^"]*"|\{.*\}|<[^>]*>|\d+')
+COMMON = {
+    "a",
+    "an",
+    "the",
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "it",
+    "its",
+    "has",
+    "have",
+    "had",
+    "of",
+    "to",
+    "by",
+    "in",
+    "at",
+    "and",
+    "that",
+}
+ENDING = re.compile(r"(?<=\w{3})(ing|ed|es|s|e)$")
+
+
+def near_sentences(text: str, sentences: Iterable[str], most: int = 3) -> list[str]:
+    """The sentences that are about what `text` is about, the nearest first. Values and `<parameters>` count for nothing, and a word counts
+    the more the fewer sentences have it."""
+    words = {one: _stems(one) for one in sentences}
+    counted = Counter(word for some in words.values() for word in some)
+    weight = {word: math.log(1 + len(words) / count) for word, count in counted.items()}
+    written = _stems(text)
+    near = {one: [one] if one in weight else difflib.get_close_matches(one, weight, n=3, cutoff=0.8) for one in written}
+    meant = {word for some in near.values() for word in some}
+    strange = sum(not some for some in near.values()) * math.log(1 + len(words))  # in no sentence: as rare as can be
+
+    def shared(some: set[str]) -> float:
+        both, either = some & meant, some | meant
+        return sum(map(weight.__getitem__, both)) / (strange + sum(map(weight.__getitem__, either)))
+
+    scores = {one: shared(some) for one, some in words.items()}
+    found = sorted(scores, key=lambda one: (-scores[one], -difflib.SequenceMatcher(None, text, one).ratio()))
+    return [one for one in found[:most] if scores[one] >= 0.1]
+
+
+def _stems(sentence: str) -> set[str]:
+    return {ENDING.sub("", word) for word in _words(VALUES.sub(" ", sentence)) - COMMON}
 
 
 def _words(text: str) -> set[str]:

@@ -4,7 +4,6 @@ pytest-bdd itself would drop the first of two scenarios of one name, pass an asy
 two matching steps, and run an outline without rows on its placeholders. All of these are errors here.
 """
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,13 +17,14 @@ from pytest_bdd.gherkin_parser import GherkinDocument
 from pytest_bdd.gherkin_parser import Scenario as GherkinScenario
 from pytest_bdd.parser import Feature, FeatureParser, Scenario, ScenarioTemplate
 from pytest_bdd.parser import Step as GherkinStep
+from pytest_bdd.types import STEP_TYPES
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine import text_file as texts
 from rollout_conformance.steps.engine.cases import Action, Case, Live, Step, is_action, is_expectation
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location, SuiteError
-from rollout_conformance.steps.engine.suggestions import similar_names, unknown_name
+from rollout_conformance.steps.engine.suggestions import near_sentences, similar_names, unknown_name
 from rollout_conformance.steps.engine.verb_parsing import plain
 from rollout_conformance.steps.engine.yaml_source import BLOCK
 from rollout_conformance.steps.profiles import PROFILES
@@ -301,9 +301,14 @@ class _Compiler:
         if found:
             names = " and ".join(context.step_func.__name__ for context, _, _ in found)
             raise at.problem(f"{kind} {text}: two phrases fit, {names}; make one of them narrower")
-        hints = difflib.get_close_matches(text, shown(kind, self.profile), n=3, cutoff=0.3)
-        lines = "".join(f"\n    near: {kind} {phrase}" for phrase in hints)
-        raise at.problem(f"no phrase for: {kind} {text}{lines}")
+        for other in STEP_TYPES:
+            if look_up(other, text, self.profile.name):
+                raise at.problem(
+                    f"no phrase for: {kind} {text}. It begins with {other.capitalize()}, not with {kind.capitalize()}"
+                )
+        lines = "".join(f"\n    near: {kind} {phrase}" for phrase in near_sentences(text, shown(kind, self.profile)))
+        every = f"\n    `rollout-conformance vocabulary --profile {self.profile.name}` has all sentences"
+        raise at.problem(f"no phrase for: {kind} {text}{lines or every}")
 
     def _within_block(self, error: SuiteError, gherkin: GherkinStep, at: Location) -> SuiteError:
         """A mistake in a text block is reported at its own line of the file."""

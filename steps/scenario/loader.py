@@ -171,8 +171,10 @@ def _verb(source: Source, written: Any, known: Verbs, path: Path_, what: str) ->
         raise source.problem(path, f"one {what} has one key{seen}")
     name, value = (written, None) if isinstance(written, str) else next(iter(written.items()))
     if name not in known:
-        found = similar_names(name, known)
-        raise source.problem(path, f"unknown {what} {name!r}. Known and near: {', '.join(found or known)}.")
+        found = [*(one for one in known if name in one.split("_")), *similar_names(name, known)]
+        raise source.problem(
+            path, f"unknown {what} {name!r}. Known and near: {', '.join(dict.fromkeys(found or known))}."
+        )
     text = f"{name}: {json.dumps(value, default=str)}"
     made = attempted(source, path, lambda: known[name].read(value), f"{name}: ")
     return Step(made, source.at(path), text)

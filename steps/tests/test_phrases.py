@@ -65,6 +65,12 @@ def test_twins_are_equal_values(tmp_path: Path, prose: str, data: str) -> None:
         ("Feature: f\n", ":1", "no scenario"),
         (HEAD + "    Given x\n      | a |\n      | b | c |\n", ":7", "not Gherkin"),
         (HEAD + "    When the trainer startet the rollout\n", ":5", "near: when the trainer starts the rollout"),
+        (HEAD + "    Then the trainer starts the rollout\n", ":5", "rollout. It begins with When, not with Then"),
+        (
+            HEAD + "    When the moon is full\n",
+            ":5",
+            "`rollout-conformance vocabulary --profile rollout` has all sentences",
+        ),
         (
             HEAD
             + "    When the trainer starts the rollout\n  @ROLLOUT-112\n  Scenario: s\n    When the trainer starts the rollout\n",

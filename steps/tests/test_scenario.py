@@ -65,6 +65,7 @@ def test_a_simple_case_starts_and_ends_in_every_dialect(tmp_path: Path) -> None:
             "unknown expectation 'completd'. Known and near: completed",
         ),
         (GOOD + "  steps: [strat]\n", "rollout/x.yaml:5:11", "unknown step 'strat'. Known and near: start"),
+        (GOOD + "  steps: [end]\n", "rollout/x.yaml:5:11", "unknown step 'end'. Known and near: wait_for_end"),
         (GOOD + "  steps: [{start: {rolout: A}}]\n", "rollout/x.yaml:5:11", "unknown key 'rolout'"),
         (GOOD.replace("text: Done.", "fail: explode"), "rollout/x.yaml:4", "'explode' is none of reset, stall, cut"),
         (GOOD.replace("name: a", "name: a::b"), "rollout/x.yaml:2", "may not contain ::"),
