@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -127,9 +127,7 @@ OPEN = "  baseline: 1 entry was not judged in full by this run and may be outdat
         ({"case": "a", "flaky": 2}, [outcome("b")], OPEN),
     ],
 )
-def test_an_entry_that_was_not_judged_is_named(
-    members: dict[str, object], outcomes: list[Outcome], expected: str
-) -> None:
+def test_an_entry_that_was_not_judged_is_named(members: dict[str, Any], outcomes: list[Outcome], expected: str) -> None:
     known = Baseline([entry(**members)])
     marked = [known.marked(one) for one in outcomes]
     scope = Scope(lambda: [case("a"), case("b")])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers.script import Ack, Reply, Script
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import order
@@ -70,10 +71,10 @@ def test_an_assistant_message_at_another_place_is_not_missing(kept: slice, expec
 def test_a_message_that_a_request_changed_is_accused_once(shown: str, expected: set[str]) -> None:
     one = Played("callback", Script((Reply(text="Well."), Reply(text="Done."))))
     one.ask()
-    one.messages[-1] = {**one.messages[-1], "content": "well."}
+    one.messages[-1] = {**mapping(one.messages[-1]), "content": "well."}
     one.ask({"role": "user", "content": "Go on."})
     place = len(one.messages) - 3
     final = [*one.messages]
-    final[place] = {**final[place], "content": shown}
+    final[place] = {**mapping(final[place]), "content": shown}
     one.end(final_messages=final, metrics={})
     assert accused(ending(one.view())) & {"ROLLOUT-115", "ROLLOUT-117", "ROLLOUT-118"} == expected
