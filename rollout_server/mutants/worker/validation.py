@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from starlette.responses import Response
 
 from rollout_conformance.contracts.rollout.wire import Integer, Number
@@ -105,7 +105,9 @@ class SmallSeeds(ExecuteRequest):
 
 
 class AnySeeds(ExecuteRequest):
-    seed: Annotated[Integer, Field(ge=-LARGEST_SEED, le=2 * LARGEST_SEED)] | None = None
+    """The sampler takes no negative seed, so each is used without its sign."""
+
+    seed: Annotated[Integer, Field(ge=-LARGEST_SEED, le=2 * LARGEST_SEED), AfterValidator(abs)] | None = None
 
 
 def _echoing(original: Any, field: str, constraint: str, message: str) -> Any:

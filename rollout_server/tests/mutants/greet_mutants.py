@@ -1,7 +1,7 @@
 """Greets every mutant of a package once, each in a process of its own, because what one patches would spoil the next.
 
 `python -m rollout_conformance.rollout_server.tests.mutants.greet_mutants PACKAGE` prints a line for each that does not serve a
-plain greeting: its name, a tab, why.
+plain greeting without an unexpected error: its name, a tab, why.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 
 from rollout_conformance.rollout_server.rollout import leased_dialect
+from rollout_conformance.rollout_server.tests import crashes
 from rollout_conformance.rollout_server.tests.inference import support as engine
 from rollout_conformance.rollout_server.tests.rollout import support
 from rollout_conformance.rollout_server.tests.rollout.test_routed_dialect import START
@@ -67,17 +68,17 @@ GREETINGS: dict[str, Greet] = {
 
 
 def main(package: str) -> None:
-    ours, greet = importlib.import_module(package).ALL.values(), GREETINGS[package]
-    for dialect in {dialect for mutant in ours for dialect in mutant.dialects}:
+    catalogue, greet = importlib.import_module(package).CATALOGUE, GREETINGS[package]
+    for dialect in catalogue.dialects:
         _run(greet, dialect)  # the reference itself; and what is loaded once is loaded before the first fork
     children = 0
-    for mutant in ours:
+    for mutant in catalogue.mutants.values():
         if children == AT_ONCE:
             os.wait()
             children -= 1
         if os.fork() == 0:
             mutant.patch()
-            os.write(1, "".join(_lines(mutant.name, mutant.dialects, greet)).encode())
+            os.write(1, "".join(_lines(mutant.name, mutant.dialects or catalogue.dialects, greet)).encode())
             os._exit(0)
         children += 1
     for _ in range(children):
@@ -88,7 +89,9 @@ def _lines(name: str, dialects: tuple[str, ...], greet: Greet) -> list[str]:
     lines = []
     for dialect in dialects:
         try:
-            _run(greet, dialect)
+            with crashes.recorded() as crashed:
+                _run(greet, dialect)
+            assert not crashed, crashed
         except Exception as error:
             at = traceback.extract_tb(error.__traceback__)[-1].name
             why = " ".join(f"[{dialect}] {type(error).__name__} in {at}: {error}".split())

@@ -1,4 +1,4 @@
-"""Mutants are served by name, and each fails a test that the reference passes."""
+"""Mutants are served by name, and each fails a test that the reference passes, by its defect and not by a crash."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollout_conformance.rollout_server.mutants import router
+from rollout_conformance.rollout_server.tests import crashes
 from rollout_conformance.rollout_server.tests.router.failing_tests import (
     FAILING,
     WITH_A_FOLDER,
@@ -28,6 +29,8 @@ from rollout_conformance.rollout_server.tests.router.failing_tests import (
     usage_of_a_stream,
     well_formed,
 )
+
+CRASHES = {"key_bytes_500", "head_fails", "bad_json_500"}  # those whose defect is a server error
 
 
 @pytest.fixture
@@ -61,15 +64,17 @@ def test_each_mutant_fails_a_test_that_the_reference_passes(
 ) -> None:
     monkeypatch.setattr("rollout_conformance.rollout_server.tests.router.support.DEADLINE_S", 3.0)
     router.ALL[name].patch()
-    with pytest.raises((AssertionError, LookupError, TimeoutError)):
+    with crashes.recorded() as crashed, pytest.raises((AssertionError, LookupError, TimeoutError)):
         FAILING[name]()
+    assert bool(crashed) == (name in CRASHES), crashed
 
 
 @pytest.mark.parametrize("name", WITH_A_FOLDER)
 def test_each_mutant_of_the_state_store_fails_a_test(name: str, restored: None, tmp_path: Path) -> None:
     router.ALL[name].patch()
-    with pytest.raises(AssertionError):
+    with crashes.recorded() as crashed, pytest.raises(AssertionError):
         WITH_A_FOLDER[name](tmp_path)
+    assert not crashed
 
 
 @pytest.mark.parametrize(

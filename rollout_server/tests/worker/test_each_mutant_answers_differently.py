@@ -1,4 +1,5 @@
-"""Mutants of the worker are served by name, and each answers at least one request differently from the reference."""
+"""Mutants of the worker are served by name, and each answers at least one request differently from the reference, by its defect and not
+by a crash."""
 
 import asyncio
 import functools
@@ -14,10 +15,22 @@ import pytest
 
 from rollout_conformance.rollout_server.mutants import worker as mutants
 from rollout_conformance.rollout_server.mutants.worker.variants import VARIANTS
+from rollout_conformance.rollout_server.tests import crashes
 from rollout_conformance.rollout_server.tests.worker.probes import answers
 from rollout_conformance.rollout_server.worker import vocabulary
 
 WORKER = "rollout_conformance.rollout_server.worker"
+CRASHES = {  # those whose defect is a server error
+    "unknown_member",
+    "abort_ended_500",
+    "context_500",
+    "native_context_500",
+    "loading_500",
+    "top_k_500",
+    "type_500",
+    "native_unknown_member",
+    "vllm_context_500",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +85,9 @@ def test_the_reference_is_deterministic() -> None:
 def test_each_mutant_answers_differently(name: str) -> None:
     expected = of_the_reference()
     mutants.ALL[name].patch()
-    assert asyncio.run(differs(expected))
+    with crashes.recorded() as crashed:
+        assert asyncio.run(differs(expected))
+    assert bool(crashed) == (name in CRASHES), crashed
 
 
 def test_an_unknown_name_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
