@@ -73,6 +73,15 @@ def test_errors_of_another_form_break_no_must() -> None:
     assert set(broken(played)) == {"CHAT-008"}
 
 
+def test_unknown_paths_may_have_any_status() -> None:
+    """What errors show is judged where there is an error; a page for browsers is none."""
+    assert broken(outcomes("other_paths", "scenarios/chat/surface.yaml")) == {}
+
+
+def test_what_is_wrongly_accepted_is_no_error_of_another_form() -> None:
+    assert set(broken(outcomes("cool", "scenarios/chat/surface.yaml"))) == {"CHAT-003"}
+
+
 def test_token_ids_that_stand_elsewhere_are_said_where() -> None:
     played = outcomes("elsewhere", "scenarios/chat/tokens.yaml")
     assert any("choices[0].provider_specific_fields.token_ids" in one.judgement.reason for one in played)

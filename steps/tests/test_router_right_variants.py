@@ -10,6 +10,7 @@ from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Judgement, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.http.requests import Send
 from rollout_conformance.steps.profiles.router.card import RouterCard
 from rollout_conformance.steps.profiles.router.tests.plain import KEY
 from rollout_conformance.steps.run_setup import RunOptions, ready
@@ -131,6 +132,22 @@ UNFINISHED = (
 @pytest.mark.parametrize("ways", ["", "streams_through"])
 def test_a_response_that_a_router_has_begun_to_forward_may_break_off(ways: str) -> None:
     assert unlike_pass(played(ways, names=UNFINISHED)) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["error responses have the length of their body", "the API key is checked before the body"]
+)
+def test_a_router_that_reads_no_body_forwards_what_is_no_json(name: str) -> None:
+    assert unlike_pass(played("reads_no_body", names=[name])) == []
+
+
+def test_each_body_that_a_router_may_forward_names_its_case() -> None:
+    """Otherwise the backends do not know whose it is, and answer it as any other: the router seems to have failed over without it."""
+    given = [(case, step.what) for case in case_catalog.every("router") for step in case.steps]
+    sent = [(case, one) for case, one in given if isinstance(one, Send) and one.method == "POST" and one.raw]
+    forwarded = [(case.name, one.raw) for case, one in sent if one.path == "/v1/chat/completions"]
+    assert forwarded
+    assert [(name, raw) for name, raw in forwarded if "{session}" not in raw] == []
 
 
 def test_a_response_that_ends_in_order_hides_that_it_was_truncated() -> None:

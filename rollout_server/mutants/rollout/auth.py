@@ -38,6 +38,16 @@ def _own_key() -> None:
     around(trainer_client, "headers", lambda original, key: original(os.environ.get("ROLLOUT_SERVER_KEY") or key))()
 
 
+def _own_key_by_default() -> None:
+    import os
+
+    around(trainer_client, "headers", lambda original, key: original(key or os.environ.get("ROLLOUT_SERVER_KEY")))()
+
+
+def _begins_with(value: bytes, key: bytes) -> bool:
+    return (auth.bearer_token(value) or b"").startswith(key)
+
+
 MUTANTS = (
     Mutant(
         "keyless_sync",
@@ -69,6 +79,13 @@ MUTANTS = (
         dialects=CALLBACK,
     ),
     Mutant(
+        "longer_keys",
+        breaks="169",
+        what="a key that begins with that of the server is accepted",
+        patch=put(auth, "matches", _begins_with),
+        dialects=CALLBACK,
+    ),
+    Mutant(
         "Bearer_only",
         breaks="170",
         what="the scheme Bearer is compared case-sensitively",
@@ -96,6 +113,14 @@ MUTANTS = (
         also=("167", "168", "143", "175"),
         what="the server's own key is sent to the trainer",
         patch=_own_key,
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "own_key_by_default",
+        breaks="177",
+        also=("167",),
+        what="the server's own key is sent to a trainer that has given none",
+        patch=_own_key_by_default,
         dialects=CALLBACK,
     ),
 )

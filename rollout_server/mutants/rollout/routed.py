@@ -105,6 +105,37 @@ def _takes_nothing() -> None:
     put(endpoints, "CancelRequest", type("Lenient", (), {"model_validate": staticmethod(lenient)}))()
 
 
+def _empty_prefix() -> None:
+    read = CancelRequest.model_validate
+
+    def lenient(body: Any) -> CancelRequest:
+        return read({"all": True} if isinstance(body, Mapping) and body.get("prefix") == "" else body)
+
+    put(endpoints, "CancelRequest", type("Lenient", (), {"model_validate": staticmethod(lenient)}))()
+
+
+def _rewarded_without_grade(original: Any, start: Any, result: Any) -> Any:
+    report = original(start, result)
+    if report is None or start.routes.grader_timeout_s is None or start.routes.grader_timeout_s > 0:
+        return report
+    sample = {**report.body["sample"], "reward": 0.0}
+    return replace(report, body={**report.body, "status": "failure", "sample": sample})
+
+
+def _time_begins_with_a_slot() -> None:
+    limit = service.agent_time_limit
+
+    async def run(original: Any, self: Any, state: Any) -> Any:
+        try:
+            async with asyncio.timeout(limit(state.start)):
+                return await original(self, state)
+        except TimeoutError:
+            return service.fail(state, errors.rollout_timeout(limit(state.start) or 0.0))
+
+    around(Service, "run", run)()
+    put(service, "agent_time_limit", lambda start: None)()
+
+
 def _only_says_so(self: Any, request: CancelRequest) -> dict[str, Any]:
     return {name: self.statuses.disposition(name) for name in self.statuses.matching(request)}
 
@@ -123,7 +154,7 @@ def _reports_again() -> None:
 
     def cancelling(self: Any, request: CancelRequest) -> Any:
         for name in self.statuses.matching(request):
-            if self.statuses.of(name) == "success" and name in starts:
+            if self.statuses.get(name) == "success" and name in starts:
                 late = results.failed(starts[name], (), results.Counters(), errors.cancelled(), {})
                 report = routed_dialect.completion(starts[name], late)
                 _late.append(asyncio.ensure_future(delivery.send(starts[name], report, self.app_state)))
@@ -145,6 +176,13 @@ MUTANTS = (
         breaks="135",
         what="a removed sample has a reward",
         patch=_samples({"remove_sample": True, "reward": 1.0}),
+        dialects=ROUTED,
+    ),
+    Mutant(
+        "routed_zero_without_grade",
+        breaks="135",
+        what="a grader that ran out of time gives a reward of 0",
+        patch=around(routed_dialect, "grade", _rewarded_without_grade),
         dialects=ROUTED,
     ),
     Mutant(
@@ -261,6 +299,13 @@ MUTANTS = (
         dialects=ROUTED,
     ),
     Mutant(
+        "routed_empty_prefix",
+        breaks="221",
+        what="an empty prefix cancels every rollout",
+        patch=_empty_prefix,
+        dialects=ROUTED,
+    ),
+    Mutant(
         "routed_one_word",
         breaks="222",
         also=("*",),
@@ -335,6 +380,13 @@ MUTANTS = (
         also=("213", "064", "146"),
         what="the agent timeout is ignored",
         patch=put(service, "agent_time_limit", lambda start: None),
+        dialects=ROUTED,
+    ),
+    Mutant(
+        "routed_waiting_is_free",
+        breaks="228",
+        what="the agent timeout does not include the time in the queue",
+        patch=_time_begins_with_a_slot,
         dialects=ROUTED,
     ),
     Mutant(

@@ -1,9 +1,12 @@
 """Defects of tool calls and their results."""
 
+import ast
 import asyncio
 import contextlib
 import json
+import re
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +50,38 @@ def _power(original: Any, box: Any, name: str) -> Any:
     if name == "power":
         return replace(box.tools["multiply"], name="power", run=lambda a, b: a**b)
     return original(box, name)
+
+
+def _named(change: Callable[[str], str]) -> Any:
+    """Find a tool by another form of the name."""
+    return around(tools, "find", lambda original, box, name: original(box, change(name)))
+
+
+def _read(change: Callable[[str], Any]) -> Any:
+    """Read arguments that are not JSON in another way; what cannot be read so either is the error that it was."""
+
+    def read(original: Any, arguments: Any) -> Any:
+        try:
+            return original(arguments)
+        except ToolError:
+            with contextlib.suppress(ValueError, SyntaxError):
+                return change(arguments)
+            raise
+
+    return around(tools, "read_arguments", read)
+
+
+def _read_twice(original: Any, arguments: Any) -> Any:
+    found = original(arguments)
+    return original(found) if isinstance(found, str) and found.startswith("{") else found
+
+
+def _errors_last(calls: Any, made: Any) -> Any:
+    return sorted(made, key=lambda message: str(message["content"]).startswith("Error"))
+
+
+async def _sixteen(original: Any, box: Any, calls: Any) -> Any:
+    return await original(box, calls[:16])
 
 
 def _fatal(original: Any, *arguments: Any) -> Any:
@@ -205,6 +240,71 @@ MUTANTS = (
     ),
     Mutant(
         "hidden_tool", breaks="107", what="a tool that is not listed can be called", patch=around(tools, "find", _power)
+    ),
+    Mutant(
+        "names_ignore_case",
+        breaks="107",
+        also=("097",),
+        what="a name in capitals runs the tool that has it in small letters",
+        patch=_named(str.lower),
+    ),
+    Mutant(
+        "names_lose_namespace",
+        breaks="107",
+        also=("097",),
+        what="`functions.add` runs `add`",
+        patch=_named(lambda name: name.removeprefix("functions.")),
+    ),
+    Mutant(
+        "names_guessed",
+        breaks="107",
+        also=("097",),
+        what="a name that begins with that of a tool runs it",
+        patch=_named(lambda name: "add" if name.startswith("add") else name),
+    ),
+    Mutant(
+        "commas_forgiven",
+        breaks="098",
+        what="a comma before the closing brace of arguments is removed",
+        patch=_read(lambda text: json.loads(re.sub(r",\s*}", "}", text))),
+    ),
+    Mutant(
+        "python_read",
+        breaks="098",
+        what="arguments that are no JSON are read as a literal of Python",
+        patch=_read(ast.literal_eval),
+    ),
+    Mutant(
+        "code_block_read",
+        breaks="098",
+        what="arguments in a block of code are read",
+        patch=_read(lambda text: json.loads(re.sub(r"^```(json)?|```$", "", text.strip()))),
+    ),
+    Mutant(
+        "text_after_ignored",
+        breaks="098",
+        what="text after the arguments is ignored",
+        patch=_read(lambda text: json.JSONDecoder().raw_decode(text)[0]),
+    ),
+    Mutant(
+        "encoded_twice_read",
+        breaks="099",
+        what="arguments that are JSON in a string of JSON are read",
+        patch=around(tools, "read_arguments", _read_twice),
+    ),
+    Mutant(
+        "errors_last",
+        breaks="095",
+        also=("104", "105", "009", "097", "100", "103", "107"),
+        what="the errors of a turn come after its results",
+        patch=_results(_errors_last),
+    ),
+    Mutant(
+        "sixteen_calls",
+        breaks="093",
+        also=("095",),
+        what="of more than sixteen calls of a turn the rest is not run",
+        patch=around(tools, "run_calls", _sixteen),
     ),
     Mutant(
         "deaf_tool",

@@ -178,6 +178,18 @@ MUTANTS = (
         patch=_started(server_url=lambda s: "/".join(s.server_url.split("/")[:3])),
     ),
     Mutant(
+        "path_in_small_letters",
+        breaks="027",
+        what="the path of server_url is written in small letters",
+        patch=_started(server_url=lambda s: s.server_url.lower()),
+    ),
+    Mutant(
+        "path_unescaped",
+        breaks="027",
+        what="escapes in the path of server_url are replaced",
+        patch=_started(server_url=lambda s: s.server_url.replace("%2F", "/")),
+    ),
+    Mutant(
         "no_messages",
         breaks="028",
         what="an empty conversation is accepted",

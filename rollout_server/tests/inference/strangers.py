@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rollout_conformance.rollout_server.common import sse
+from rollout_conformance.rollout_server.common import request_parsing, sse
 from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.inference import (
     app,
@@ -193,6 +193,22 @@ def small_context() -> None:
     os.environ["ENGINE_MAX_MODEL_LEN"] = "2048"
 
 
+def other_paths() -> None:
+    """Every unknown path is a page for browsers, with 200."""
+    page = HTMLResponse("<p>Welcome</p>")
+    unrouted = ("not_found", "method_not_allowed")
+    around(app, "error_response", lambda original, error: page if error.code in unrouted else original(error))()
+
+
+def cool() -> None:
+    """A fault: a negative temperature is taken for 0."""
+    after(request_parsing, "parse", lambda value: {**value, "temperature": 0} if _is_cold(value) else value)()
+
+
+def _is_cold(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("temperature") == -1
+
+
 class Sometimes:
     """Some of the requests are answered by a status instead."""
 
@@ -256,6 +272,8 @@ FREEDOMS: dict[str, Callable[[], None]] = {
         untold_context,
         small_context,
         loses_reasoning,
+        other_paths,
+        cool,
     )
 }
 ANSWERS: dict[str, tuple[int, Callable[[int, dict[str, Any]], bool]]] = {

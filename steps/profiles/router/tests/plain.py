@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+Body = dict[str, Any] | bytes  # bytes where it is no JSON
 KEY = "key-of-a-client"
 SILENCE_S = 3.0
 LEARNS_S = 1.5  # until a router knows its engines
@@ -110,10 +111,11 @@ async def _chat(plain: Plain, request: Request) -> Response:
         return plain.error(404, "no engine for this model")
     if request.headers.get("authorization") != f"Bearer {KEY}":
         return plain.error(401, "no such key")
+    raw = await request.body()
     try:
-        body = json.loads(await request.body())
+        body = json.loads(raw)
     except ValueError:
-        return plain.error(400, "no JSON")
+        return await _served(plain, raw, request) if plain.known("reads_no_body") else plain.error(400, "no JSON")
     messages = body.get("messages") if isinstance(body, dict) else None
     good = isinstance(messages, list) and messages and all(isinstance(one, dict) for one in messages)
     if not good or not isinstance(body.get("model", "m"), str) or body.get("model") == "":
@@ -125,7 +127,7 @@ async def _chat(plain: Plain, request: Request) -> Response:
     return await _served(plain, body, request)
 
 
-async def _served(plain: Plain, body: dict[str, Any], request: Request) -> Response:
+async def _served(plain: Plain, body: Body, request: Request) -> Response:
     plain.running += 1
     try:
         answer = await _asked(plain, body, request)
@@ -137,7 +139,7 @@ async def _served(plain: Plain, body: dict[str, Any], request: Request) -> Respo
     return answer
 
 
-async def _asked(plain: Plain, body: dict[str, Any], request: Request) -> Response:
+async def _asked(plain: Plain, body: Body, request: Request) -> Response:
     status, answer = 502, "every engine failed"
     found = plain.order()
     for attempt, engine in enumerate(found):
@@ -174,7 +176,9 @@ async def _asked(plain: Plain, body: dict[str, Any], request: Request) -> Respon
     return plain.error(500 if plain.known("fails_500") else status, answer)
 
 
-def _payload(plain: Plain, body: dict[str, Any]) -> bytes:
+def _payload(plain: Plain, body: Body) -> bytes:
+    if isinstance(body, bytes):
+        return body
     if plain.known("drops_null"):
         body = {name: value for name, value in body.items() if value is not None}
     if plain.known("drops_unknown"):
