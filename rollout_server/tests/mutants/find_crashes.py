@@ -91,15 +91,9 @@ async def _trainers(dialect: str) -> None:
     messages, mask = await bench.called()
     await bench.ask(messages, mask)
     await bench.ask(messages, mask)
-    for odd in (
-        {"max_tokens": 1},
-        {"messages": []},
-        {"rollout_id": "unknown"},
-        {"temperature": "hot"},
-        {"stream": True},
-    ):
+    for change in ODD:
         with contextlib.suppress(Exception):
-            await bench.ask(messages, mask, **odd)
+            await bench.ask(messages, mask, **change)
     await bench.finish(final_messages=messages)
     await bench.finish(final_messages=messages)
     await bench.record()
