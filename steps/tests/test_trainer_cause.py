@@ -7,7 +7,8 @@ import pytest
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Cause, Location
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
-from rollout_conformance.steps.profiles.trainer.cause import SERVES
+from rollout_conformance.steps.profiles.trainer.actions import ReadRecord, ReportEnd, StartRollout
+from rollout_conformance.steps.profiles.trainer.cause import MASK, SERVES
 from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
 from rollout_conformance.steps.profiles.trainer.profile import PROFILE
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, RolloutState
@@ -92,3 +93,40 @@ def test_a_control_request_without_a_response_accuses_of_nothing() -> None:
     case = Case("c", "trainer", "sync", ("TRAINER-194",), (Step(GenerationStatus((401,)), AT),), AT)
     found = PROFILE.cause(case, CaseView(trace, "sync", {"a": RolloutState("a", control=n)}, tokens, None))
     assert found == Cause("the control request: no answer within 5 s", since=n)
+
+
+def masked(first_is_right: bool) -> Cause | None:
+    """A wrong request that is answered 200, or a right one that is not, and one with a correct mask that is rejected after it."""
+    trace = Trace()
+    first = trace.open(Request("POST", "/v1/chat/completions"), to_target=True, rollout="a")
+    trace.close(first, Response(200 if not first_is_right else 422, (), b"{}"))
+    second = trace.open(Request("POST", "/v1/chat/completions"), to_target=True, rollout="a")
+    trace.close(second, Response(422, (), b'{"error": {"message": "response_mask: 4 elements expected"}}'))
+    calls = [Call(first, {}, first_is_right), Call(second, {"response_mask": [0, 0, 0]}, True)]
+    tokens: Any = None
+    case = Case("c", "trainer", "sync", ("TRAINER-187",), (Step(GenerationStatus((200, 200)), AT),), AT)
+    return PROFILE.cause(case, CaseView(trace, "sync", {"a": RolloutState("a", calls=calls)}, tokens, None))
+
+
+def test_a_correct_mask_that_is_rejected_accuses_the_mask() -> None:
+    found = masked(first_is_right=True)
+    assert found is not None
+    assert found.finding is not None
+    assert found.finding.requirement == MASK
+
+
+def test_a_correct_mask_is_not_counted_against_a_history_that_the_trainer_should_have_rejected() -> None:
+    assert masked(first_is_right=False) is None
+
+
+@pytest.mark.parametrize(("reported", "accused"), [(False, True), (True, False)])
+def test_a_rollout_that_outlives_its_timeout_is_the_cause_of_what_comes_after_it(reported: bool, accused: bool) -> None:
+    trace = Trace()
+    n = trace.open(Request("GET", "/rollouts/r"), to_target=True)
+    trace.close(n, Response(200, (), b'{"status": "running"}'))
+    result = [ReportEnd()] if reported else []
+    steps = [StartRollout(timeout_s=1), *result, ReadRecord(wait_for_end=True), GenerationStatus((404,))]
+    case = Case("c", "trainer", "sync", ("TRAINER-195",), tuple(Step(step, AT) for step in steps), AT)
+    tokens: Any = None
+    found = PROFILE.cause(case, CaseView(trace, "sync", {"": RolloutState("", records=[n])}, tokens, None))
+    assert (found is not None and found.finding is not None and found.finding.requirement == "TRAINER-198") is accused

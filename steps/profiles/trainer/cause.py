@@ -4,7 +4,7 @@ A refusal (4xx) is for the case to judge, which may have brought it about. A 5xx
 case is about, unless it demands that very status; a trainer that is busy (429, 503) has shown nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
@@ -16,6 +16,7 @@ from rollout_conformance.steps.profiles.trainer.expectations import ControlStatu
 from rollout_conformance.steps.profiles.trainer.invariants import replies
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 from rollout_conformance.steps.profiles.trainer.statuses import fits
+from rollout_conformance.steps.profiles.trainer.unended import never_ended
 
 SERVES = "TRAINER-178"
 MASK = "TRAINER-185"
@@ -50,9 +51,11 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
         first = min(wrong, key=lambda item: item.exchanges[0])
         return Cause(f"a reply was wrong: {first.observed}", first, first.exchanges[0], certain=True)
     calls = sorted((call for rollout in view.rollouts.values() for call in rollout.calls), key=lambda call: call.n)
-    masked = next((call for call in calls if _mask_is_rejected(view, call)), None)
+    masked = next((call for part in view.rollouts.values() for call in _rejected_masks(view, part.calls)), None)
     if masked is not None:
         return _of_mask(view, masked)
+    if (unended := never_ended(case, view)) is not None:
+        return unended
     lost = next((call for call in calls if call.right and _is_no_answer(view.answer(call.n)[0])), None)
     if lost is None or _is_demanded(case, view.answer(lost.n)[0]):
         return None
@@ -66,6 +69,16 @@ def _mask_is_rejected(view: CaseView, call: Call) -> bool:
     if response is None or not call.right or not call.body.get("response_mask") or not 400 <= response.status < 500:
         return False
     return b"mask" in response.body.lower()
+
+
+def _rejected_masks(view: CaseView, calls: Sequence[Call]) -> Iterator[Call]:
+    """The requests of one rollout whose correct mask was rejected. Once a wrong request was answered with 2xx, the trainer has another history
+    than we have, and with it another number of inserted tokens."""
+    for call in calls:
+        if not call.right and 200 <= (view.answer(call.n)[0] or 0) < 300:
+            return
+        if _mask_is_rejected(view, call):
+            yield call
 
 
 def _of_id(n: int, body: Mapping[str, object]) -> Cause:
