@@ -144,7 +144,7 @@ MUTANTS = (
     Mutant(
         "arguments_reserialized",
         breaks="022",
-        also=("025", "026"),
+        also=("025", "026", "050"),
         what="the arguments of a call are serialized again",
         patch=every(put(tool_call_parser, "arguments", _compact), around(chat_stream, "deltas", _compact_stream)),
     ),
