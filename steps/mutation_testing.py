@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import shared_causes
 from rollout_conformance.steps.engine import target_card as cards
-from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.paths import ROOT
@@ -43,12 +43,13 @@ class MutantInfo:
 @dataclass(frozen=True, slots=True)
 class MutantRun:
     """What one method found in one mutant: how often each requirement was broken, where its own first showed, and in which dialects each
-    was broken."""
+    was broken. `undecided` are the cases about its own requirement that could not be judged, with the reasons."""
 
     method: str
     broken: Counter[str]
     where: str | None
     dialects: Mapping[str, Set[str]] = field(default_factory=dict)
+    undecided: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,17 @@ class MutantResult:
         if self.unjudged:
             return f"{self.mutant.requirement}  {self.mutant.name:<24} could not be judged: {self.unjudged}"
         told = [self._told(run) for run in self.runs]
-        how = "  ".join(told) if self.killed else f"SURVIVED {', '.join(run.method for run in self.runs)}"
+        how = (
+            "  ".join(told)
+            if self.killed
+            else f"SURVIVED {', '.join(run.method for run in self.runs)}{self._undecided()}"
+        )
         extra = f"   also, undeclared: {', '.join(self.accidents)}" if self.accidents else ""
         return f"{self.mutant.requirement}  {self.mutant.name:<24} {how}{extra}"
+
+    def _undecided(self) -> str:
+        reasons = [reason for run in self.runs for reason in run.undecided]
+        return f", not decided: {'; '.join(reasons)}" if reasons else ""
 
     def _told(self, run: MutantRun) -> str:
         times = run.broken[self.mutant.requirement]
@@ -102,7 +111,13 @@ def judged(mutant: MutantInfo, method: str, outcomes: Sequence[Outcome], accused
             dialects[name].add(outcome.case.dialect)
         if where is None and mutant.requirement in found:
             where = f'"{outcome.case.name}" [{outcome.case.dialect}]'
-    return MutantRun(method, broken, where, dict(dialects))
+    undecided = tuple(
+        f'"{one.case.name}" [{one.case.dialect}]: {one.judgement.reason}'
+        for one in outcomes
+        if mutant.requirement in one.case.requirements
+        and one.judgement.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE)
+    )
+    return MutantRun(method, broken, where, dict(dialects), undecided)
 
 
 def _found(outcome: Outcome) -> set[str]:

@@ -37,6 +37,12 @@ def test_a_mutant_that_nothing_finds_survives() -> None:
     assert "SURVIVED" in kill.line()
 
 
+def test_a_survivor_names_the_cases_that_were_not_decided() -> None:
+    kill = mutation_testing.MutantResult(MUTANT, (mutation_testing.judged(MUTANT, "cases", [outcome()]),))
+    assert kill.survived
+    assert 'SURVIVED cases, not decided: "c" [sync]: ' in kill.line()
+
+
 def test_a_mutant_is_killed_by_its_own_requirement() -> None:
     kill = mutation_testing.MutantResult(
         MUTANT, (mutation_testing.judged(MUTANT, "cases", [outcome(found("ROLLOUT-094"), found("ROLLOUT-093"))]),)

@@ -23,7 +23,7 @@ MUTANTS = (
     Mutant(
         "characters_torn",
         breaks="015",
-        also=("002", "036"),
+        also=("002", "036", "066"),
         what="each packet of a stream is decoded for itself",
         patch=around(sse.Splitter, "feed", _decoded_alone),
     ),
