@@ -125,7 +125,7 @@ def test_a_rollout_that_outlives_its_timeout_is_the_cause_of_what_comes_after_it
     n = trace.open(Request("GET", "/rollouts/r"), to_target=True)
     trace.close(n, Response(200, (), b'{"status": "running"}'))
     result = [ReportEnd()] if reported else []
-    steps = [StartRollout(timeout_s=1), *result, ReadRecord(wait_for_end=True), GenerationStatus((404,))]
+    steps: list[Any] = [StartRollout(timeout_s=1), *result, ReadRecord(wait_for_end=True), GenerationStatus((404,))]
     case = Case("c", "trainer", "sync", ("TRAINER-195",), tuple(Step(step, AT) for step in steps), AT)
     tokens: Any = None
     found = PROFILE.cause(case, CaseView(trace, "sync", {"": RolloutState("", records=[n])}, tokens, None))
