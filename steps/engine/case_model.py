@@ -4,7 +4,7 @@ Keys are the words of the protocol. There are no expressions, no includes and no
 """
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -38,10 +38,12 @@ class Members(BaseModel):
 
 
 class LiveModel(Members):
-    """What a case demands when a real model generates. Sampled content is judged in several runs, never on one draw."""
+    """`live` of a case: what it demands when a real model generates. Sampled content is judged in several runs, never on one draw."""
+
+    model_config = ConfigDict(title="What holds with a real model")
 
     expect: list[Written] | None = Field(None, description="instead of the case's own expectations")
-    runs: int = Field(1, ge=1, le=100)
+    runs: int = Field(1, ge=1, le=100, description="how often the case is played")
     least: int | None = Field(None, ge=1, description="how many of the runs have to hold; default: all")
 
     @model_validator(mode="after")
@@ -54,7 +56,9 @@ class LiveModel(Members):
 class CaseModel(Members):
     """One case. `steps` are what the suite does, in order; `expect` what must come of it."""
 
-    name: CaseName
+    described: ClassVar[tuple[type[BaseModel], ...]] = ()  # what the vocabulary describes besides what the schema names
+
+    name: CaseName = Field(description="what `--case` selects it by")
     requirements: list[str] = Field(
         min_length=1, description="what the case is about; the first is what a failure accuses"
     )
@@ -70,8 +74,8 @@ class CaseModel(Members):
         default_factory=list,
         description="rows of values, as Examples in Gherkin: the case is played once for each, `<column>` replaced by its value",
     )
-    steps: list[Written] = Field(min_length=1)
-    expect: list[Written] = Field(default_factory=list)
+    steps: list[Written] = Field(min_length=1, description="what is done, in order: see Steps")
+    expect: list[Written] = Field(default_factory=list, description="what must come of it: see Expectations")
     live: bool | LiveModel = Field(
         True, description="whether all expectations hold whatever a real model says; or what holds instead"
     )

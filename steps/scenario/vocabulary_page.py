@@ -65,9 +65,12 @@ def page(profile: Profile) -> str:
 
 
 def entries(profiles: Iterable[Profile], word: str) -> str:
-    """The verbs, sentences and members of a case that have this word, or each of these words. Raises `SuiteError` where none has."""
+    """The verbs, sentences and members of a case that have this word, or each of these words; where none has, those whose description has it.
+    Raises `SuiteError` where there is none."""
     profiles, wanted = list(profiles), _split(word)
     found = [line for profile in profiles for line in _with_words(profile, wanted)]
+    if not found:
+        found = [line for profile in profiles for line in _with_words(profile, wanted, described=True)]
     if not found:
         known = {one for profile in profiles for verb in profile.vocabulary for one in _words(verb)}
         near = similar_names(word, sorted(known))
@@ -76,21 +79,26 @@ def entries(profiles: Iterable[Profile], word: str) -> str:
     return "\n".join(found)
 
 
-def _with_words(profile: Profile, wanted: set[str]) -> Iterator[str]:
+def _with_words(profile: Profile, wanted: set[str], described: bool = False) -> Iterator[str]:
     for verb in profile.vocabulary:
-        if wanted <= _words(verb):
+        if _has(_words(verb, described), wanted):
             yield from _entry(verb, f" ({profile.name})")
-    lines = [line for line in (*_function_sentences(profile), *profile.modifiers) if wanted <= _split(line)]
+    lines = [line for line in (*_function_sentences(profile), *profile.modifiers) if _has(_split(line), wanted)]
     if lines:
         yield from (f"### Other sentences ({profile.name})", "", "```gherkin", *map(str.strip, lines), "```", "")
     rows = [
-        f"- `{member}` of `{title}`: {told.get('description', '')}"
+        f"- `{member}`, {title[0].lower()}{title[1:]}: {told.get('description', '')}"
         for title, model in _models(profile).items()
         for member, told in model.get("properties", {}).items()
-        if wanted <= _split(member)
+        if _has(_split(f"{member} {told.get('description', '') if described else ''}"), wanted)
     ]
     if rows:
         yield from (f"### Members of a case in YAML ({profile.name})", "", *rows, "")
+
+
+def _has(words: set[str], wanted: set[str]) -> bool:
+    """Whether each wanted word is one of these, or what one of them begins with: `delay` is found as `delay_s`."""
+    return all(one in words or any(word.startswith(one) for word in words if len(one) >= 3) for one in wanted)
 
 
 def _section(title: str, verbs: Iterable[Verb]) -> Iterator[str]:
@@ -146,7 +154,8 @@ def _function_sentences(profile: Profile) -> list[str]:
 def _models(profile: Profile) -> dict[str, Any]:
     """The schemas of a case and of what stands in it, by title."""
     schema = profile.case_model.model_json_schema()
-    return {"A case": schema, **schema.get("$defs", {})}
+    others = [*schema.get("$defs", {}).values(), *(one.model_json_schema() for one in profile.case_model.described)]
+    return {"A case": schema, **{one["title"]: one for one in others if "properties" in one}}
 
 
 def _of_cases(profile: Profile) -> Iterator[str]:
@@ -160,11 +169,12 @@ def _of_cases(profile: Profile) -> Iterator[str]:
         yield ""
 
 
-def _words(verb: Verb) -> set[str]:
-    """What a verb is found by, in small letters."""
+def _words(verb: Verb, described: bool = False) -> set[str]:
+    """What a verb is found by, in small letters; where it is `described`, also what is said of it."""
     written = " ".join(sentence(verb, phrase) for phrase in verb.phrases)
     names = " ".join([verb.name, *verb.name.split("_"), *(member.name for member in verb.members)])
-    return _split(f"{names} {written}")
+    told = " ".join([verb.doc, *(member.doc for member in verb.members)]) if described else ""
+    return _split(f"{names} {written} {told}")
 
 
 def _split(text: str) -> set[str]:

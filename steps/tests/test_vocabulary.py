@@ -195,12 +195,29 @@ def test_the_command_prints_the_verbs_that_have_a_word(word: str) -> None:
     ("words", "found"),
     [
         ("tools in one turn", "Given the policy calls these tools in one turn:"),
-        ("hold", "- `hold` of `Line`: wait until"),
+        ("hold", "- `hold`, a response of the trainer: wait until"),
+        ("delay", "- `delay_s`, a response of the trainer: seconds until"),
+        ("headers", "- `headers`, a failure of the trainer: headers of the response, as {retry-after: '1'}"),
+        ("cut", "- `fail`, a response of the trainer: a status, as 503; what happens to the connection: reset | stall | cut"),
+        ("duplicate", "### `resend_start` (rollout)"),
     ],
-    ids=["a sentence of a function", "a member of the script"],
+    ids=[
+        "a sentence of a function",
+        "a member of the script",
+        "the beginning of a word",
+        "a member that the schema does not name",
+        "a word of the description",
+        "a word of the description of a verb",
+    ],
 )
 def test_the_command_finds_what_is_no_verb(words: str, found: str) -> None:
     assert found in CliRunner().invoke(cli.cli, ["vocabulary", "--profile", "rollout", words]).output
+
+
+def test_every_member_of_a_case_is_described() -> None:
+    for name in PROFILES:
+        for title, model in vocabulary_page._models(PROFILES[name]).items():
+            assert all(one.get("description") for one in model["properties"].values()), (name, title)
 
 
 def test_the_command_prints_the_whole_vocabulary_of_a_profile() -> None:

@@ -4,7 +4,7 @@ Keys are the words of the protocol. There are no expressions, no includes and no
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -24,7 +24,9 @@ Header = Annotated[str, AfterValidator(_header)]
 
 
 class Line(Members):
-    """One response of the trainer: `text`, `call`, `calls` (each with a `text` or without) or `fail`, and how it is sent."""
+    """One item of `trainer`: `text`, `call`, `calls` (each with a `text` or without) or `fail`, and how it is sent."""
+
+    model_config = ConfigDict(title="A response of the trainer")
 
     text: str | None = Field(None, description="the content of the generation, alone or beside tool calls")
     call: object = Field(
@@ -34,24 +36,29 @@ class Line(Members):
     )
     calls: list[object] | None = Field(None, description="several calls in one turn; the n-th `any` is the n-th tool")
     fail: Status | str | dict[str, object] | None = Field(
-        None, description="503 | reset | stall | not_json | {status, headers, body, ...}"
+        None,
+        description="a status, as 503; what happens to the connection: reset | stall | cut; a body that is no response: not_json | empty | "
+        "not_object; or its members, as {status: 429, headers: {retry-after: '1'}}",
     )
-    reasoning: str | None = None
+    reasoning: str | None = Field(None, description="the reasoning_content of the assistant message")
     finish: str | None = Field(None, description="finish_reason, where not the natural one")
     message: dict[str, object] = Field(default_factory=dict, description="merged into the assistant message")
     put: dict[str, object] = Field(default_factory=dict, description="set in the reply; a.0.b descends")
     drop: list[str] = Field(default_factory=list, description="removed from the reply")
     non_canonical: bool = Field(False, description="sample other token ids for the same text")
     end_token: bool = Field(True, description="whether token_ids keep the end-of-turn token")
-    lost: Losses | None = Field(None, description="generate, then lose the response on the way")
+    lost: Losses | None = Field(
+        None,
+        description="generate, then lose the response on the way: the connection is reset, says nothing more (stall), or ends within the body (cut)",
+    )
     drip: bool = Field(False, description="send the body in small pieces")
     close: bool = Field(False, description="close the connection afterwards")
     digits: int = Field(0, ge=0, description="a text of this many digits, a token each")
     hold: str | None = Field(
         None, min_length=1, description="wait until the case releases this name; `never` is not released"
     )
-    delay_s: Seconds = 0.0
-    content_type: str = "application/json"
+    delay_s: Seconds = Field(0.0, description="seconds until the response is sent, at most 60")
+    content_type: str = Field("application/json", description="the Content-Type of the response")
     padding_bytes: int = Field(0, ge=0, description="the size of an unknown member that is added to the reply")
     repeat: int = Field(1, ge=1, description="how many times the response is sent")
 
@@ -68,43 +75,55 @@ class Line(Members):
 
 
 class Failure(Members):
-    """`fail` in full."""
+    """`fail` in full: a response in place of a generation."""
 
-    kind: Literal["not_json", "empty", "not_object"] | None = None
-    loss: Losses | None = None
-    status: Status = 200
-    body: str | None = None
-    headers: dict[Header, Header] = Field(default_factory=dict)
-    times: int = Field(1, ge=1)
-    forever: bool = False
-    delay_s: Seconds = 0.0
+    model_config = ConfigDict(title="A failure of the trainer")
+
+    kind: Literal["not_json", "empty", "not_object"] | None = Field(None, description="a body that is no response")
+    loss: Losses | None = Field(
+        None, description="the connection is reset, says nothing more (stall), or ends within the body (cut)"
+    )
+    status: Status = Field(200, description="the status of HTTP")
+    body: str | None = Field(None, description="the whole body, as text")
+    headers: dict[Header, Header] = Field(
+        default_factory=dict, description="headers of the response, as {retry-after: '1'}"
+    )
+    times: int = Field(1, ge=1, description="how many generation requests fail like this, one after the other")
+    forever: bool = Field(False, description="whether every generation request from here on fails like this")
+    delay_s: Seconds = Field(0.0, description="seconds until the response is sent, at most 60")
 
 
 class Acknowledgement(Members):
-    """The response to a callback."""
+    """One item of `acks`: the response to a callback. A status alone (503) or a loss alone (reset) is short for it."""
 
-    status: Status = 200
-    loss: Losses | None = None
-    headers: dict[Header, Header] = Field(default_factory=dict)
-    times: int = Field(1, ge=1)
-    forever: bool = False
+    model_config = ConfigDict(title="A response to a callback")
+
+    status: Status = Field(200, description="the status of HTTP")
+    loss: Losses | None = Field(
+        None, description="the connection is reset, says nothing more (stall), or ends within the body (cut)"
+    )
+    headers: dict[Header, Header] = Field(default_factory=dict, description="headers, as {retry-after: '1'}")
+    times: int = Field(1, ge=1, description="how many callbacks are answered like this, one after the other")
+    forever: bool = Field(False, description="whether every callback from here on is answered like this")
 
 
 class StartModel(BaseModel):
     """How the start request differs from the ordinary one. Other keys are members of its body, which the protocol knows in some dialect."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, title="The start request")
 
     rollout_id: object = Field(None, description="a literal value, or {before, after, length} around a unique id")
     without: list[str] = Field(
         default_factory=list, description="members to leave out; `sampling` and `key` fit any dialect"
     )
     path: str = Field("", description="appended to the trainer's address")
-    scheme: str = ""
+    scheme: str = Field("", description="the scheme of the trainer's address, in place of http")
     raw: str | None = Field(None, description="the whole body, as text")
-    metadata_bytes: int | None = Field(None, ge=12)
+    metadata_bytes: int | None = Field(None, ge=12, description="the size of `metadata`, as JSON")
     padding_bytes: int = Field(0, ge=0, description="the size of an unknown member that is added")
-    tokenizer: Literal["stripping"] | None = None
+    tokenizer: Literal["stripping"] | None = Field(
+        None, description="another tokenizer; `stripping` is one whose template forgets the reasoning of earlier turns"
+    )
     unknown: dict[str, Any] = Field(default_factory=dict, description="members that no dialect knows, sent unchanged")
     sampling: object = Field(None, description="merged over the ordinary sampling")
     only_sampling: object = Field(None, description="replaces the ordinary sampling")
@@ -115,17 +134,23 @@ class StartModel(BaseModel):
 
 
 class Part(Members):
-    """One of several rollouts of a case."""
+    """One of several rollouts of a case, under its label in `rollouts`."""
 
-    start: StartModel = StartModel()
-    trainer: list[Line] = Field(default_factory=list)
-    acks: list[Status | Losses | Acknowledgement] = Field(default_factory=list)
+    model_config = ConfigDict(title="One of several rollouts")
+
+    start: StartModel = Field(StartModel(), description="how its start request differs from the ordinary one")
+    trainer: list[Line] = Field(default_factory=list, description="the responses to its generation requests, in order")
+    acks: list[Status | Losses | Acknowledgement] = Field(
+        default_factory=list, description="the responses to its callbacks, in order"
+    )
 
 
 class RolloutCase(CaseModel):
     """One case about a rollout server: besides its steps, the start request and the responses of the trainer."""
 
-    start: StartModel = StartModel()
+    described: ClassVar[tuple[type[BaseModel], ...]] = (Failure,)
+
+    start: StartModel = Field(StartModel(), description="how the start request differs from the ordinary one")
     trainer: list[Line] = Field(default_factory=list, description="the responses to generation requests, in order")
     acks: list[Status | Losses | Acknowledgement] = Field(
         default_factory=list, description="the responses to callbacks, in order"

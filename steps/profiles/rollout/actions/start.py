@@ -61,7 +61,7 @@ class Start:
 @phrase("the trainer sends the same start request {times} times concurrently", concurrent=True)
 @dataclass(frozen=True, slots=True)
 class ResendStart:
-    """Send the same start request again; the first time too, if it was not sent before."""
+    """Send the same start request again, a duplicate; the first time too, if it was not sent before."""
 
     times: int = 1
     "How many times."
