@@ -89,9 +89,24 @@ def evidence(
     *exchanges: int,
     cap: str | None = None,
     timing: bool = False,
+    ignored: bool = False,
+    strict_only: bool = False,
+    duplicates_invariant: bool = False,
 ) -> Evidence:
-    """What one comparison shows of a requirement; a breach is shown by these exchanges."""
-    return Satisfied(requirement) if ok else Finding(requirement, expected, observed, exchanges, cap=cap, timing=timing)
+    """What one comparison shows of a requirement; a breach is shown by these exchanges, and marked as `Finding` says."""
+    if ok:
+        return Satisfied(requirement)
+    return Finding(
+        requirement,
+        expected,
+        observed,
+        exchanges,
+        cap=cap,
+        timing=timing,
+        ignored=ignored,
+        strict_only=strict_only,
+        duplicates_invariant=duplicates_invariant,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What one comparison showed, and the base of all expectations on responses: which responses are meant, and the evidence they give."""
+"""What one check of a response showed, and the base of all expectations on responses: which responses are meant, and the evidence they give."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.responses import KeptResponse
 
@@ -27,13 +27,12 @@ class Check:
     timing: bool = False
 
     def evidence(self, requirement: str, *responses: KeptResponse) -> Evidence:
-        if self.ok:
-            return Satisfied(self.requirement or requirement)
-        return Finding(
+        return evidence(
             self.requirement or requirement,
+            self.ok,
             self.expected,
             self.observed,
-            tuple(one.n for one in responses),
+            *(one.n for one in responses),
             ignored=self.ignored and all(one.is_success for one in responses),
             cap=self.cap,
             strict_only=self.strict_only,

@@ -198,7 +198,10 @@ def test_the_command_prints_the_verbs_that_have_a_word(word: str) -> None:
         ("hold", "- `hold`, a response of the trainer: wait until"),
         ("delay", "- `delay_s`, a response of the trainer: seconds until"),
         ("headers", "- `headers`, a failure of the trainer: headers of the response, as {retry-after: '1'}"),
-        ("cut", "- `fail`, a response of the trainer: a status, as 503; what happens to the connection: reset | stall | cut"),
+        (
+            "cut",
+            "- `fail`, a response of the trainer: a status, as 503; what happens to the connection: reset | stall | cut",
+        ),
         ("duplicate", "### `resend_start` (rollout)"),
     ],
     ids=[

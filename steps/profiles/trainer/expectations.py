@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rollout_conformance.steps.engine.check import Check
+from rollout_conformance.steps.engine.comparison import Comparison
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
@@ -34,14 +34,14 @@ class RolloutExpectation:
                 for check in self.checks(view, rollout):
                     yield check.evidence(requirement)
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         raise NotImplementedError
 
 
-def _in_order(name: str, expected: tuple[Status, ...], observed: list[int | None], at: tuple[int, ...]) -> Check:
+def _in_order(name: str, expected: tuple[Status, ...], observed: list[int | None], at: tuple[int, ...]) -> Comparison:
     """As many responses as statuses, each with its status."""
     ok = len(observed) == len(expected) and all(map(fits, observed, expected))
-    return Check(ok, f"{name} return {' '.join(map(str, expected))}", show(observed), at)
+    return Comparison(ok, f"{name} return {' '.join(map(str, expected))}", show(observed), at)
 
 
 @verb("generation_status", short="statuses", example=("[200, 422, 200]", "{statuses: [401, 200], rollout: a}"))
@@ -54,7 +54,7 @@ class GenerationStatus(RolloutExpectation):
     statuses: tuple[Status, ...]
     "One for each request. 4xx stands for all of its class; 400, 401, 403, 404 and 422 stand for each other."
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         observed = [view.answer(call.n)[0] for call in rollout.calls]
         yield _in_order("generation requests", self.statuses, observed, tuple(call.n for call in rollout.calls[:6]))
 
@@ -72,13 +72,13 @@ class CompletionStatus(RolloutExpectation):
     equal_bodies: bool = False
     "Whether the bodies of all responses must be equal."
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         responses, at = [view.answer(n) for n in rollout.callbacks], tuple(rollout.callbacks)
         yield _in_order("completed callbacks", self.statuses, [status for status, _ in responses], at)
         if self.equal_bodies:
             bodies = [body for _, body in responses]
             equal = all(body == bodies[0] for body in bodies)
-            yield Check(equal, "equal bodies", show(bodies), at)
+            yield Comparison(equal, "equal bodies", show(bodies), at)
 
 
 @verb("control_status", short="statuses", example=("202", "{statuses: 404, request: record}"))
@@ -92,12 +92,12 @@ class ControlStatus(RolloutExpectation):
     request: Literal["start", "record"] = "start"
     "Which requests are meant."
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         numbers = rollout.records if self.request == "record" else [rollout.control]
         for n in (n for n in numbers if n >= 0):
             status = view.answer(n)[0]
             ok = any(fits(status, one) for one in self.statuses)
-            yield Check(ok, f"one of {show(list(self.statuses))}", f"{status}", (n,))
+            yield Comparison(ok, f"one of {show(list(self.statuses))}", f"{status}", (n,))
 
 
 @verb("same_generations", short="rollout", example="{rollout: a}")
@@ -106,7 +106,7 @@ class ControlStatus(RolloutExpectation):
 class SameGenerations(RolloutExpectation):
     """Every generation request that equals an earlier one returns the same message, token ids and logprobs as that one."""
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         equal_requests: dict[str, list[Any]] = {}
         for call in rollout.calls:
             status, body = view.answer(call.n)
@@ -118,7 +118,7 @@ class SameGenerations(RolloutExpectation):
                 difference = first(generation, other)
                 observed = f"{status}" if status != 200 else str(difference)
                 ok = status == 200 and difference is None
-                yield Check(ok, "the same generation as before", observed, (first_n, n))
+                yield Comparison(ok, "the same generation as before", observed, (first_n, n))
 
 
 def _generation(body: JsonObject) -> dict[str, object]:
@@ -143,22 +143,24 @@ class RecordShows(RolloutExpectation):
     result_unchanged: bool = False
     "Whether the result is the first one that the rollout server reported, member by member, with no reward that it did not report."
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         record, at = view.record(rollout), tuple(rollout.records[-1:] or [0])
         if self.turns is not None:
             turns = record.get("turns")
             count = len(turns) if isinstance(turns, list) else None
-            yield Check(count == self.turns, f"{self.turns} turn(s) in the record", f"{count}", at)
+            yield Comparison(count == self.turns, f"{self.turns} turn(s) in the record", f"{count}", at)
         if self.status:
             status = record.get("status")
-            yield Check(status in self.status, f"status {' or '.join(self.status)} in the record", show(status), at)
+            yield Comparison(
+                status in self.status, f"status {' or '.join(self.status)} in the record", show(status), at
+            )
         if self.result is not None:
             result = record.get("result")
             status = result.get("status") if isinstance(result, dict) else None
-            yield Check(status == self.result, f"the result {self.result} in the record", show(status), at)
+            yield Comparison(status == self.result, f"the result {self.result} in the record", show(status), at)
         if self.result_unchanged:
             difference = _changed(_reported(view, rollout), mapping(record.get("result")))
-            yield Check(difference is None, "the result as it was reported", f"{difference}", at)
+            yield Comparison(difference is None, "the result as it was reported", f"{difference}", at)
 
 
 def _reported(view: CaseView, rollout: RolloutState) -> JsonObject:
@@ -193,20 +195,20 @@ class StartRequests(RolloutExpectation):
     after_s: float = 0.0
     "The least time between the response to the first and the second, in seconds; both must be equal then."
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         starts = [view.exchange(n) for n in (rollout.hosted.starts if rollout.hosted else ())]
         at = tuple(start.n for start in starts)
-        yield Check(len(starts) == self.count, f"{self.count} start request(s)", f"{len(starts)}", at)
+        yield Comparison(len(starts) == self.count, f"{self.count} start request(s)", f"{len(starts)}", at)
         if self.after_s and len(starts) > 1:
             yield from self._repeated(starts[0], starts[1])
 
-    def _repeated(self, one: Exchange, two: Exchange) -> Iterator[Check]:
+    def _repeated(self, one: Exchange, two: Exchange) -> Iterator[Comparison]:
         waited = two.began - (one.ended or one.began)
         in_time = waited >= self.after_s * 0.9
-        yield Check(in_time, f"{self.after_s:g} s before the second", f"{waited:.2f} s", (two.n,))
+        yield Comparison(in_time, f"{self.after_s:g} s before the second", f"{waited:.2f} s", (two.n,))
         bodies = one.request.body, two.request.body
         same = bodies[0] == bodies[1] or first(parse(bodies[0]), parse(bodies[1])) is None
-        yield Check(same, "the same start request again", "another body", (two.n,))
+        yield Comparison(same, "the same start request again", "another body", (two.n,))
 
 
 @verb("tools_in_prompts", short="rollout", example="{rollout: a}")
@@ -215,14 +217,14 @@ class StartRequests(RolloutExpectation):
 class ToolsInPrompts(RolloutExpectation):
     """The prompts of a rollout hold the tools of its rollout server, and no others of this case."""
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         own = {tool["function"]["name"] for tool in (rollout.hosted.tools if rollout.hosted else ())}
         others = {t["function"]["name"] for o in view.rollouts.values() if o.hosted for t in o.hosted.tools} - own
         for text, n in _prompts(view, rollout):
             missing = sorted(name for name in own if f"{name}(" not in text and f'"{name}"' not in text)
             wrong = sorted(name for name in others if f"{name}(" in text or f'"name": "{name}"' in text)
             observed = f"without {', '.join(missing) or 'none'}, with {', '.join(wrong) or 'none'} of another rollout"
-            yield Check(not missing and not wrong, f"{', '.join(sorted(own))} in the prompt", observed, (n,))
+            yield Comparison(not missing and not wrong, f"{', '.join(sorted(own))} in the prompt", observed, (n,))
 
 
 def _prompts(view: CaseView, rollout: RolloutState) -> Iterator[tuple[str, int]]:
@@ -243,11 +245,11 @@ class StartRequestHas(RolloutExpectation):
     members: tuple[str, ...]
     "Their names."
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         body = rollout.hosted.body if rollout.hosted else {}
         missing = [name for name in self.members if body.get(name) is None]
         at = tuple(rollout.hosted.starts[:1]) if rollout.hosted else ()
-        yield Check(not missing, f"{', '.join(self.members)} in the start request", f"no {', '.join(missing)}", at)
+        yield Comparison(not missing, f"{', '.join(self.members)} in the start request", f"no {', '.join(missing)}", at)
 
 
 CARRIED = ("messages", "max_turns", "max_tokens_total", "metadata")
@@ -259,7 +261,7 @@ CARRIED = ("messages", "max_turns", "max_tokens_total", "metadata")
 class StartRequestCarries(RolloutExpectation):
     """The first start request has the messages, the limits, the metadata and the sampling parameters of the control request."""
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         if rollout.hosted is None or not rollout.hosted.starts:
             return
         asked, sent = mapping(parse(view.exchange(rollout.control).request.body)), rollout.hosted.body
@@ -272,7 +274,7 @@ class StartRequestCarries(RolloutExpectation):
         ]
         for name, wanted, value in pairs:
             same = first(_said(wanted), _said(value)) is None
-            yield Check(same, f"{name}: {show(wanted)}", show(value), (rollout.control, rollout.hosted.starts[0]))
+            yield Comparison(same, f"{name}: {show(wanted)}", show(value), (rollout.control, rollout.hosted.starts[0]))
 
 
 @verb("truncations_marked", short="rollout", example="{rollout: a}")
@@ -282,7 +284,7 @@ class TruncationsMarked(RolloutExpectation):
     """Generations with small `max_tokens` say that they were truncated. Without token ids, one that ends there may be complete; two that
     end at different limits, and none of them marked, are not."""
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         replies = view.replies(rollout)
         unmarked = [call for call, body in replies if reaches(view.tokens, call, body)]
         limits = sorted({str(call.body.get("max_tokens")) for call in unmarked})
@@ -290,7 +292,7 @@ class TruncationsMarked(RolloutExpectation):
         if marked or len(limits) > 1:
             observed = f"none of them, and {len(unmarked)} generations end exactly at max_tokens {', '.join(limits)}"
             at = tuple(call.n for call in unmarked)
-            yield Check(marked, "finish_reason length where a generation ends at max_tokens", observed, at)
+            yield Comparison(marked, "finish_reason length where a generation ends at max_tokens", observed, at)
 
 
 @verb("overflow_reported", short="rollout", example="{rollout: a}")
@@ -299,7 +301,7 @@ class TruncationsMarked(RolloutExpectation):
 class OverflowReported(RolloutExpectation):
     """A generation request that is longer than any context is rejected, or what is returned was generated or has the finish reason length."""
 
-    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Check]:
+    def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         for call in (call for call in rollout.calls if call.words):
             status, body = view.answer(call.n)
             if status is not None and status not in NO_BACKEND:
@@ -307,7 +309,7 @@ class OverflowReported(RolloutExpectation):
                 observed = f"200 with an empty message and finish_reason {show(choice(body).get('finish_reason'))}"
                 failed = f"{status}" if status >= 500 else observed
                 good = not empty and status < 500
-                yield Check(good, "a 4xx that says why, or finish_reason length", failed, (call.n,))
+                yield Comparison(good, "a 4xx that says why, or finish_reason length", failed, (call.n,))
 
 
 def _was_sampled(view: CaseView, call: Call, body: Mapping[str, object]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from rollout_conformance.steps.engine.check import Check
+from rollout_conformance.steps.engine.comparison import Comparison
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import JSON
@@ -27,7 +27,7 @@ class CaseExpectation:
         for check in self.checks(view):
             yield check.evidence(requirement)
 
-    def checks(self, view: CaseView) -> Iterator[Check]:
+    def checks(self, view: CaseView) -> Iterator[Comparison]:
         raise NotImplementedError
 
 
@@ -38,11 +38,11 @@ class RolloutExpectation(CaseExpectation):
     rollout: str = field(default="", kw_only=True)
     "The label of the rollout that is meant, with its copies; without a label, every rollout of the case."
 
-    def checks(self, view: CaseView) -> Iterator[Check]:
+    def checks(self, view: CaseView) -> Iterator[Comparison]:
         for rollout in self.chosen(view):
             yield from self.check(rollout, view)
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         raise NotImplementedError
 
     def chosen(self, view: CaseView) -> list[Rollout]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_conformance.steps.engine.check import Check
+from rollout_conformance.steps.engine.comparison import Comparison
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.rollout.expectations.base import RolloutExpectation
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
@@ -25,14 +25,14 @@ class CountExpectation(RolloutExpectation):
         if (self.exactly is None) == (self.least is None) or (self.exactly is not None and self.most is not None):
             raise ValueError("this is a number, or {least: 1, most: 3}")
 
-    def compared(self, counted: int, what: str, messages: Sequence[Any]) -> Check:
+    def compared(self, counted: int, what: str, messages: Sequence[Any]) -> Comparison:
         if self.exactly is not None:
             ok, expected = counted == self.exactly, f"{self.exactly} {what}(s)"
         else:
             least, most = self.least or 0, self.most
             ok = least <= counted and (most is None or counted <= most)
             expected = f"{least} to {most or 'any number of'} {what}s"
-        return Check(ok, expected, f"{counted}", tuple(message.n for message in messages[-2:]))
+        return Comparison(ok, expected, f"{counted}", tuple(message.n for message in messages[-2:]))
 
 
 @verb("generation_requests", short="exactly", example=("3", "{least: 1, most: 3, rollout: left}"))
@@ -42,7 +42,7 @@ class CountExpectation(RolloutExpectation):
 class GenerationRequests(CountExpectation):
     """This many generation requests of the rollout reach the trainer, retries included."""
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         yield self.compared(len(rollout.chats), "generation request", rollout.chats)
 
 
@@ -54,7 +54,7 @@ class Callbacks(CountExpectation):
     """This many completed callbacks of the rollout reach the trainer, repetitions included. In the sync dialect, which has none, nothing is
     judged."""
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         if view.dialect == "sync":
             return
         least = self.least or 0 if self.exactly is None else self.exactly

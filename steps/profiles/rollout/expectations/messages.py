@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout_conformance.steps.engine.check import Check
+from rollout_conformance.steps.engine.comparison import Comparison
 from rollout_conformance.steps.engine.json_diff import ABSENT, first, show
 from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -36,12 +36,12 @@ class GenerationRequestMembers(RolloutExpectation):
     members: Mapping[str, object]
     "null means null or absent."
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         for chat in rollout.chats:
             for name, value in self.members.items():
                 found = chat.fields.get(name, ABSENT)
                 ok = found in (None, ABSENT) if value is None else first(value, found) is None
-                yield Check(ok, f"{name}: {show(value)}", f"{name}: {show(found)}", (chat.n,))
+                yield Comparison(ok, f"{name}: {show(value)}", f"{name}: {show(found)}", (chat.n,))
 
 
 @verb("retries_identify_turn", short="rollout", example="left")
@@ -50,13 +50,13 @@ class GenerationRequestMembers(RolloutExpectation):
 class RetriesIdentifyTurn(RolloutExpectation):
     """A retried generation request has a header or a member that identifies its turn."""
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         for chat, retry in zip(rollout.chats, rollout.chats[1:], strict=False):
             if not chat.delivered:
                 headers = [name for name, _ in retry.exchange.request.headers]
                 found = any(word in name for name in headers for word in ("idempotency", "turn", "request-id"))
                 found = found or any(word in name for name in retry.fields for word in ("turn", "idempotency"))
-                yield Check(found, "an idempotency header or a turn index", "none", (chat.n, retry.n))
+                yield Comparison(found, "an idempotency header or a turn index", "none", (chat.n, retry.n))
 
 
 @verb(
@@ -71,11 +71,11 @@ class FinalMessagesContain(RolloutExpectation):
 
     message: Mapping[str, object]
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         if rollout.shown:
             final = final_messages(rollout)
             ok = any(isinstance(m, dict) and all(m.get(k) == v for k, v in self.message.items()) for m in final)
-            yield Check(ok, f"a final message with {show(dict(self.message))}", show(final))
+            yield Comparison(ok, f"a final message with {show(dict(self.message))}", show(final))
 
 
 @verb("final_message_roles", short="roles", example="[system, user, assistant]")
@@ -86,7 +86,7 @@ class FinalMessageRoles(RolloutExpectation):
 
     roles: tuple[Role, ...]
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         if rollout.shown:
             found = tuple(m.get("role") if isinstance(m, dict) else None for m in final_messages(rollout))
-            yield Check(found == self.roles, f"roles {show(list(self.roles))}", f"roles {show(list(found))}")
+            yield Comparison(found == self.roles, f"roles {show(list(self.roles))}", f"roles {show(list(found))}")

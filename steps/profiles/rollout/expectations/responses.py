@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rollout_conformance.steps.engine.check import Check as CaseCheck
+from rollout_conformance.steps.engine.comparison import Comparison
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.trace import NotJson
@@ -109,7 +109,7 @@ class ActiveRollouts(CaseExpectation):
     returns: bool = False
     "Whether the last response has to report what the first does: for a case with an instance of its own."
 
-    def checks(self, view: CaseView) -> Iterator[CaseCheck]:
+    def checks(self, view: CaseView) -> Iterator[Comparison]:
         values = [one.fields.get("active_rollouts") for one in view.others]
         counts = [value for value in values if isinstance(value, int)]
         if len(counts) < 2:
@@ -118,4 +118,4 @@ class ActiveRollouts(CaseExpectation):
         expected = "active_rollouts never negative"
         expected += ", and raised while one runs" if self.rises else ""
         expected += ", and at the end what it was at the start" if self.returns else ""
-        yield CaseCheck(ok, expected, show(counts))
+        yield Comparison(ok, expected, show(counts))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rollout_conformance.steps.engine.check import Check
+from rollout_conformance.steps.engine.comparison import Comparison
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -19,9 +19,9 @@ from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 class StartAccepted(RolloutExpectation):
     """One of the start requests is answered with a success: 202, or 200 at the end of the rollout (sync)."""
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         last = rollout.starts[-1]
-        yield Check(rollout.accepted, "the start request accepted", shown_status(last), (last.n,))
+        yield Comparison(rollout.accepted, "the start request accepted", shown_status(last), (last.n,))
 
 
 @verb("start_rejected", short="statuses", example=("422", "{statuses: [401, 403], rollout: left}"))
@@ -34,13 +34,13 @@ class StartRejected(RolloutExpectation):
 
     statuses: tuple[int, ...] = (422, 400)
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         expected = f"the start request rejected with {' or '.join(map(str, self.statuses))} and a JSON body"
         allowed = {*self.statuses, 400} if 422 in self.statuses else set(self.statuses)
         for start in rollout.starts:
             ok = start.status in allowed and not isinstance(start.body, NotJson)
             body = f", a body that is {start.body!r}" if isinstance(start.body, NotJson) and start.status else ""
-            yield Check(ok, expected, shown_status(start) + body, (start.n,))
+            yield Comparison(ok, expected, shown_status(start) + body, (start.n,))
 
 
 @verb("resend_rejected", short="statuses", example="[409, 422]")
@@ -53,10 +53,10 @@ class ResendRejected(RolloutExpectation):
 
     statuses: tuple[int, ...]
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         last = rollout.starts[-1]
         expected = f"the repeated start request answered {' or '.join(map(str, self.statuses))}"
-        yield Check(last.status in self.statuses, expected, shown_status(last), (last.n,))
+        yield Comparison(last.status in self.statuses, expected, shown_status(last), (last.n,))
 
 
 @verb("repeated_start_refused", short="rollout", example="left")
@@ -67,12 +67,12 @@ class RepeatedStartRefused(RolloutExpectation):
 
     admits: ClassVar = ("rejected",)
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         original, last = rollout.starts[0], rollout.starts[-1]
         leases = [start.fields.get("polling_lease_token") for start in (original, last)]
         same = last.status == original.status == 202 and leases[0] is not None and leases[0] == leases[1]
         ok = same or (last.status is not None and 400 <= last.status < 500)
-        yield Check(ok, "409, or the lease of the first start request", shown_status(last), (original.n, last.n))
+        yield Comparison(ok, "409, or the lease of the first start request", shown_status(last), (original.n, last.n))
 
 
 @verb("rejected_or_run", short="rollout", example="left")
@@ -83,10 +83,10 @@ class RejectedOrRun(RolloutExpectation):
 
     admits: ClassVar = ("rejected", "error")
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         ok = rollout.rejected or (bool(rollout.chats) and rollout.result is not None)
         expected = f"rollout {rollout.given.label} rejected or run"
-        yield Check(ok, expected, shown_end(rollout), tuple(start.n for start in rollout.starts))
+        yield Comparison(ok, expected, shown_end(rollout), tuple(start.n for start in rollout.starts))
 
 
 @verb("start_response_header", short="name", example="www-authenticate")
@@ -100,11 +100,11 @@ class StartResponseHeader(RolloutExpectation):
     name: str
     "Upper and lower case mean the same."
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         for start in rollout.starts:
             if start.exchange.response is not None:
                 value = start.exchange.response.header(self.name.lower())
-                yield Check(value is not None, f"a {self.name.lower()} header", "none", (start.n,))
+                yield Comparison(value is not None, f"a {self.name.lower()} header", "none", (start.n,))
 
 
 @verb("start_response_has_id", short="rollout", example="left")
@@ -113,12 +113,12 @@ class StartResponseHeader(RolloutExpectation):
 class StartResponseHasId(RolloutExpectation):
     """Every 202 to a start request has a `rollout_id` (routed dialect)."""
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         accepted = [start for start in rollout.starts if start.status == 202]
         found = [start.fields.get("rollout_id") for start in accepted]
         if accepted:
             ok = all(isinstance(name, str) and name for name in found)
-            yield Check(ok, "a rollout_id in the 202", f"rollout_id: {show(found)}", (accepted[0].n,))
+            yield Comparison(ok, "a rollout_id in the 202", f"rollout_id: {show(found)}", (accepted[0].n,))
 
 
 @verb("start_response_hides_key", short="rollout", example="left")
@@ -129,9 +129,9 @@ class StartResponseHidesKey(RolloutExpectation):
 
     admits: ClassVar = ("rejected",)
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         for start in rollout.starts:
             key, response = rollout.given.key, start.exchange.response
             if key and response is not None:
                 ok = key.encode() not in response.body or quotes(start, key.encode())
-                yield Check(ok, "no key in the response", "the key of the trainer", (start.n,))
+                yield Comparison(ok, "no key in the response", "the key of the trainer", (start.n,))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rollout_conformance.steps.engine.check import Check
+from rollout_conformance.steps.engine.comparison import Comparison
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.rollout.expectations.base import (
@@ -30,13 +30,13 @@ class Completed(RolloutExpectation):
     finish_reasons: tuple[str, ...] = ()
     "The finish reasons that are right; without any, all are. The routed dialect need not report one."
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         expected = "COMPLETED"
         expected += f" with finish_reason {' or '.join(self.finish_reasons)}" if self.finish_reasons else ""
         status, reason, exchanges = end_of(rollout)
         unreported = rollout.dialect in STREAMED and reason is None
         ok = status == "COMPLETED" and (not self.finish_reasons or unreported or reason in self.finish_reasons)
-        yield Check(ok, expected, shown_end(rollout), exchanges, duplicates_invariant=True)
+        yield Comparison(ok, expected, shown_end(rollout), exchanges, duplicates_invariant=True)
 
 
 @verb(
@@ -71,28 +71,28 @@ class Failed(RolloutExpectation):
     def admits(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("error", "rejected") if self.or_rejected else ("error",)
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         if self.or_rejected and rollout.rejected:
-            yield Check(True, "ERROR, or a rejected start", "rejected")
+            yield Comparison(True, "ERROR, or a rejected start", "rejected")
             return
         status, _, exchanges = end_of(rollout)
-        yield Check(status == "ERROR", "status ERROR", shown_end(rollout), exchanges)
+        yield Comparison(status == "ERROR", "status ERROR", shown_end(rollout), exchanges)
         if status == "ERROR":
             yield from self._members(rollout, exchanges)
 
-    def _members(self, rollout: Rollout, exchanges: tuple[int, ...]) -> Iterator[Check]:
+    def _members(self, rollout: Rollout, exchanges: tuple[int, ...]) -> Iterator[Comparison]:
         extra = rollout.result.fields.get("extra_fields") if rollout.result else None
         extra = extra if isinstance(extra, dict) else {}
         category, status = extra.get("error_category"), extra.get("http_status")
         observed = f"error_category {show(category)}"
         if self.error_categories and (category is not None or self.members_required):
             expected = f"error_category {' or '.join(self.error_categories)}"
-            yield Check(category in self.error_categories, expected, observed, exchanges)
+            yield Comparison(category in self.error_categories, expected, observed, exchanges)
         if category in self.not_error_categories:
-            yield Check(False, f"not error_category {category}", observed, exchanges)
+            yield Comparison(False, f"not error_category {category}", observed, exchanges)
         if self.http_status is not None and (status is not None or self.members_required):
             expected = f"http_status {self.http_status}"
-            yield Check(status == self.http_status, expected, f"http_status {show(status)}", exchanges)
+            yield Comparison(status == self.http_status, expected, f"http_status {show(status)}", exchanges)
 
 
 @verb("not_completed", short="finish_reasons", example=("stop", "{finish_reasons: stop, rollout: left}"))
@@ -107,14 +107,14 @@ class NotCompleted(RolloutExpectation):
     finish_reasons: tuple[str, ...]
     "The finish reasons that are wrong."
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         last = rollout.generated[-1].issued if rollout.generated else None
         if last is None or last.finish_reason in self.finish_reasons:
             return
         status, reason, exchanges = end_of(rollout)
         ok = status == "ERROR" or (status == "COMPLETED" and reason not in self.finish_reasons)
         expected = f"an end that is not {' or '.join(self.finish_reasons)}: the last generation ended with {last.finish_reason}"
-        yield Check(ok, expected, shown_end(rollout), exchanges)
+        yield Comparison(ok, expected, shown_end(rollout), exchanges)
 
 
 @verb("ended", short="rollout", example="left")
@@ -125,10 +125,10 @@ class Ended(RolloutExpectation):
 
     admits: ClassVar = ("error",)
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         status, _, exchanges = end_of(rollout)
         ok = status in ("COMPLETED", "ERROR")
-        yield Check(ok, "a final result, COMPLETED or ERROR", shown_end(rollout), exchanges)
+        yield Comparison(ok, "a final result, COMPLETED or ERROR", shown_end(rollout), exchanges)
 
 
 @verb("callback_status", short="statuses", example=("success", "[cancelled, failure]"))
@@ -147,11 +147,11 @@ class CallbackStatus(RolloutExpectation):
     def demands_completion(self) -> bool:  # type: ignore[override]
         return self.statuses == ("success",)
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         reported = [callback.fields.get("said_status") for callback in rollout.results]
         ok = bool(reported) and all(status in self.statuses for status in reported)
         expected = f"a completion with status {' or '.join(self.statuses)}"
-        yield Check(ok, expected, f"completions: {show(reported)}", tuple(one.n for one in rollout.results[:3]))
+        yield Comparison(ok, expected, f"completions: {show(reported)}", tuple(one.n for one in rollout.results[:3]))
 
 
 @verb("result_has_metrics", short="rollout", example="left")
@@ -162,9 +162,9 @@ class ResultHasMetrics(RolloutExpectation):
 
     admits: ClassVar = ("error",)
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         metrics = rollout.result.fields.get("metrics") if rollout.result else None
-        yield Check(isinstance(metrics, dict), "metrics", f"metrics: {show(metrics)}")
+        yield Comparison(isinstance(metrics, dict), "metrics", f"metrics: {show(metrics)}")
 
 
 @verb("same_outcome")
@@ -175,10 +175,10 @@ class SameOutcome(CaseExpectation):
 
     admits: ClassVar = ("error",)
 
-    def checks(self, view: CaseView) -> Iterator[Check]:
+    def checks(self, view: CaseView) -> Iterator[Comparison]:
         distinct = {repr(_outcome(rollout)) for rollout in view.rollouts.values()}
         observed = f"{len(distinct)} outcomes: {sorted(distinct)[:3]}"
-        yield Check(len(distinct) == 1, "the same outcome for every rollout", observed)
+        yield Comparison(len(distinct) == 1, "the same outcome for every rollout", observed)
 
 
 def _outcome(rollout: Rollout) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import ClassVar, Literal
 
-from rollout_conformance.steps.engine.check import Check
+from rollout_conformance.steps.engine.comparison import Comparison
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.rollout.actions.requests import NO_ROLLOUT
 from rollout_conformance.steps.profiles.rollout.expectations.base import CaseExpectation, RolloutExpectation, shown_end
@@ -25,7 +25,7 @@ class AnsweredWithin(CaseExpectation):
 
     seconds: float
 
-    def checks(self, view: CaseView) -> Iterator[Check]:
+    def checks(self, view: CaseView) -> Iterator[Comparison]:
         for exchange in view.trace.exchanges:
             if not exchange.to_target or (view.dialect == "sync" and exchange.rollout != NO_ROLLOUT):
                 continue
@@ -34,7 +34,7 @@ class AnsweredWithin(CaseExpectation):
             took = (exchange.ended or view.trace.now()) - exchange.began
             ok = took <= self.seconds and exchange.response is not None
             expected = f"{exchange.request.method} {exchange.request.path} answered within {self.seconds:g} s"
-            yield Check(ok, expected, f"{took:.2f} s", (exchange.n,), timing=True)
+            yield Comparison(ok, expected, f"{took:.2f} s", (exchange.n,), timing=True)
 
 
 @verb("ends_within", short="limit", example="rollout_timeout_s")
@@ -48,17 +48,17 @@ class EndsWithin(RolloutExpectation):
     limit: Literal["generation_timeout_s", "rollout_timeout_s", "tool_timeout_s"]
     "Which limit of the card."
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         allowed = getattr(view.limits, self.limit)
         margin = max(2.0, allowed)
         ends = [event.at for event in rollout.events if event.name in ("ResultReturned", "CompletedSent")]
         requested = [event.at for event in rollout.events if event.name in ("GenerationRequested", "StartSent")]
         expected = f"a final result within {self.limit} {allowed:g} s and a margin of {margin:g} s"
         if not ends or not requested:
-            yield Check(False, expected, shown_end(rollout), timing=True)
+            yield Comparison(False, expected, shown_end(rollout), timing=True)
             return
         took = ends[0] - requested[0]
-        yield Check(took <= allowed + margin, expected, f"{took:.2f} s", timing=True)
+        yield Comparison(took <= allowed + margin, expected, f"{took:.2f} s", timing=True)
 
 
 @verb("unanswered_requests_time_out", short="rollout", example="left")
@@ -70,14 +70,16 @@ class UnansweredRequestsTimeOut(RolloutExpectation):
 
     admits: ClassVar = ("error",)
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         allowed = view.limits.generation_timeout_s or 300.0
         margin = max(0.5, allowed / 2)
         expected = f"the connection of an unanswered request closed within {allowed:g} s and a margin of {margin:g} s"
         for chat in (chat for chat in rollout.chats if not chat.delivered):
             ended = chat.exchange.ended if chat.exchange.ended is not None else view.trace.now()
             took = ended - chat.exchange.began
-            yield Check(took <= allowed + margin, expected, f"it was open for {took:.2f} s", (chat.n,), timing=True)
+            yield Comparison(
+                took <= allowed + margin, expected, f"it was open for {took:.2f} s", (chat.n,), timing=True
+            )
 
 
 @verb("unanswered_requests_stay_open", short="rollout", example="left")
@@ -89,7 +91,7 @@ class UnansweredRequestsStayOpen(RolloutExpectation):
 
     admits: ClassVar = ("error",)
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         limit = view.limits.generation_timeout_s
         if limit is None:
             return
@@ -97,7 +99,7 @@ class UnansweredRequestsStayOpen(RolloutExpectation):
         expected = f"an unanswered request is open for {LEAST_WAIT:g} of generation_timeout_s {limit:g} s"
         for chat in (chat for chat in rollout.chats if not chat.delivered and chat.exchange.ended is not None):
             took = (chat.exchange.ended or 0.0) - chat.exchange.began
-            yield Check(took >= least, expected, f"closed after {took:.2f} s", (chat.n,), timing=True)
+            yield Comparison(took >= least, expected, f"closed after {took:.2f} s", (chat.n,), timing=True)
 
 
 @verb("retry_delays", short="least_s", example=("1.0",))
@@ -110,7 +112,7 @@ class RetryDelays(RolloutExpectation):
     least_s: float = 0.0
     "How long the first delay is at least, as after `Retry-After`."
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         pairs = pairwise(rollout.chats)
         delays = [
             retry.exchange.began - (chat.exchange.ended or chat.exchange.began)
@@ -122,7 +124,7 @@ class RetryDelays(RolloutExpectation):
         grow = all(after >= before * 0.5 - LATE_S for before, after in pairwise(delays))
         ok = delays[0] >= self.least_s * 0.95 and max(delays) <= LONGEST_DELAY_S and grow
         expected = f"delays that do not shrink, at most 30 s, the first at least {self.least_s:g} s"
-        yield Check(ok, expected, "delays of " + ", ".join(f"{delay:.3f} s" for delay in delays), timing=True)
+        yield Comparison(ok, expected, "delays of " + ", ".join(f"{delay:.3f} s" for delay in delays), timing=True)
 
 
 @verb("concurrency_within_limit")
@@ -131,7 +133,7 @@ class RetryDelays(RolloutExpectation):
 class ConcurrencyWithinLimit(CaseExpectation):
     """No more rollouts have a generation request open at the same time than the `max_concurrent` of the target card."""
 
-    def checks(self, view: CaseView) -> Iterator[Check]:
+    def checks(self, view: CaseView) -> Iterator[Comparison]:
         allowed = view.limits.max_concurrent or 0
         spans = [
             (chat.exchange.began, chat.exchange.ended or view.trace.now())
@@ -139,7 +141,7 @@ class ConcurrencyWithinLimit(CaseExpectation):
             for chat in rollout.chats
         ]
         most = max(accumulate(change for _, change in sorted(_changes(spans))), default=0)
-        yield Check(0 < most <= allowed, f"at most {allowed} rollouts at once", f"{most}")
+        yield Comparison(0 < most <= allowed, f"at most {allowed} rollouts at once", f"{most}")
 
 
 def _changes(spans: Iterable[tuple[float, float]]) -> Iterator[tuple[float, int]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from rollout_conformance.steps.engine import internal_error_patterns
-from rollout_conformance.steps.engine.check import Check
+from rollout_conformance.steps.engine.comparison import Comparison
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import JSON, mapping, text
@@ -68,19 +68,19 @@ class ToolResults(RolloutExpectation):
         in_order = all(_is_right(*pair) for pair in zip(contents, self.values, strict=True))
         return requirement if in_order else ORDER
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         contents = tool_contents(rollout)
         if self.or_error and rollout.is_error():
-            yield Check(True, "ERROR", "ERROR")
+            yield Comparison(True, "ERROR", "ERROR")
             return
         if len(contents) != len(self.values):
-            yield Check(False, f"{len(self.values)} tool message(s)", f"{len(contents)}: {show(contents)}")
+            yield Comparison(False, f"{len(self.values)} tool message(s)", f"{len(contents)}: {show(contents)}")
             return
         if not contents:
-            yield Check(True, "no tool message", "none")
+            yield Comparison(True, "no tool message", "none")
         for value, content in zip(self.values, contents, strict=True):
             ok = _is_right(content, value)
-            yield Check(ok, f"a tool message that {_described(value)}", f"content: {show(content)}")
+            yield Comparison(ok, f"a tool message that {_described(value)}", f"content: {show(content)}")
 
 
 def _is_right(content: JSON, value: object) -> bool:
@@ -116,10 +116,10 @@ def tool_contents(rollout: Rollout) -> list[JSON]:
 class ToolErrorPrefix(RolloutExpectation):
     """The texts of tool errors begin with `Error:`."""
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         for content in tool_contents(rollout):
             if looks_like_error(content):
-                yield Check(content.startswith("Error:"), "content begins with Error:", show(content))
+                yield Comparison(content.startswith("Error:"), "content begins with Error:", show(content))
 
 
 @verb("no_internals", short="rollout", example="left")
@@ -128,14 +128,14 @@ class ToolErrorPrefix(RolloutExpectation):
 class NoInternals(RolloutExpectation):
     """No tool result contains source code of the server. The name of an exception or of a tool is no source code."""
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         responses = [chat.exchange.response for chat in rollout.chats if chat.exchange.response is not None]
         sent = internal_error_patterns.Sent(response.body for response in responses)
         for content in tool_contents(rollout):
             source = internal_error_patterns.SOURCE
             found = internal_error_patterns.leaked(content, source, sent) if isinstance(content, str) else None
             observed = internal_error_patterns.excerpt(text(content), found) if found else show(content)
-            yield Check(found is None, "an error text without source code", observed)
+            yield Comparison(found is None, "an error text without source code", observed)
 
 
 @verb("truncated_call_not_run", short="rollout", example="left")
@@ -146,9 +146,9 @@ class TruncatedCallNotRun(RolloutExpectation):
 
     admits: ClassVar = ("error",)
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         run = [content for content in tool_contents(rollout) if not looks_like_error(content)]
-        yield Check(not run, "no result of a truncated tool call", f"content: {show(run[:1])}")
+        yield Comparison(not run, "no result of a truncated tool call", f"content: {show(run[:1])}")
 
 
 @verb("no_call_run", short="rollout", example="left")
@@ -157,9 +157,9 @@ class TruncatedCallNotRun(RolloutExpectation):
 class NoCallRun(RolloutExpectation):
     """The tool calls have no result: they have no tool messages, or such as report an error."""
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         run = [content for content in tool_contents(rollout) if not looks_like_error(content)]
-        yield Check(not run, "no result of a tool call", f"content: {show(run[:1])}")
+        yield Comparison(not run, "no result of a tool call", f"content: {show(run[:1])}")
 
 
 @verb("only_listed_tools_run", short="rollout", example="left")
@@ -168,7 +168,7 @@ class NoCallRun(RolloutExpectation):
 class OnlyListedToolsRun(RolloutExpectation):
     """A call of a tool that the target lists returns its value, a call of any other an error."""
 
-    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Check]:
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         calls = [call for turn in rollout.generated if turn.issued for call in turn.issued.calls]
         for call, content in zip(calls, tool_contents(rollout), strict=False):
             name = text(mapping(mapping(call).get("function")).get("name"))
@@ -176,4 +176,4 @@ class OnlyListedToolsRun(RolloutExpectation):
             expected = f"{name} is listed and runs" if listed else f"{name} is not listed and does not run"
             value = result_of(view, call)  # a result may be told in words, as in an error
             ran = not looks_like_error(content) or (value is not None and gives(content, value))
-            yield Check(ran == listed, expected, f"content: {show(content)}")
+            yield Comparison(ran == listed, expected, f"content: {show(content)}")

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence, evidence
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Comparison:
     """`exchanges` are the numbers of those that show it; `timing` when only the clock shows it; `duplicates_invariant` when an invariant
     judges it as well."""
 
@@ -18,13 +18,12 @@ class Check:
     duplicates_invariant: bool = False
 
     def evidence(self, requirement: str) -> Evidence:
-        if self.ok:
-            return Satisfied(requirement)
-        return Finding(
+        return evidence(
             requirement,
+            self.ok,
             self.expected,
             self.observed,
-            self.exchanges,
+            *self.exchanges,
             timing=self.timing,
             duplicates_invariant=self.duplicates_invariant,
         )
