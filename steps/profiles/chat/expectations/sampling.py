@@ -30,7 +30,7 @@ from rollout_conformance.steps.profiles.chat.invariants.completions import finis
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
-FALSE_POSITIVE_RATE = 1e-3
+FALSE_POSITIVE_RATE = 1e-6
 LEAST_SAMPLES = 8
 NEARLY_ALL = 0.99  # of the probability: what is left over is rounding
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rollout_conformance.steps.profiles.worker.view import JobResponse
 
-LIKELY = 1e-3  # what has this chance or more decides nothing
+LIKELY = 1e-6  # what has this chance or more decides nothing
 CERTAIN = 1e-2  # a log probability within this of 0 is that of a token without an alternative
 Values = Sequence[float | None]
 
