@@ -17,7 +17,7 @@ BODY = {"messages": [{"role": "user", "content": "Hello!"}, {"role": "assistant"
 
 @pytest.mark.parametrize(
     ("total", "share", "expected"),
-    [(120, 0.9, (94, 118)), (40, 0.5, (8, 32)), (1, 0.5, (0, 1)), (0, 0.5, (0, 0)), (20, 1.0, (20, 20))],
+    [(160, 0.9, (123, 159)), (40, 0.5, (5, 35)), (1, 0.5, (0, 1)), (0, 0.5, (0, 0)), (20, 1.0, (20, 20))],
 )
 def test_the_counts_that_a_share_allows(total: int, share: float, expected: tuple[int, int]) -> None:
     assert bounds(total, share) == expected
