@@ -1,11 +1,13 @@
 """Defects of what the dialect `tinker` sends and returns in protobuf."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, around, put
-from rollout_conformance.rollout_server.training import tinker_endpoints, tinker_protobuf
+from rollout_conformance.rollout_server.training import content_encoding, protobuf, tinker_endpoints, tinker_protobuf
+from rollout_conformance.rollout_server.training.errors import UserError
 
 PROTOBUF = ("tinker",)
 Message = dict[str, Any]
@@ -56,7 +58,48 @@ def _reversed(original: Any, given: Message) -> Message:
     return {**sequence, "logprobs": np.frombuffer(sequence["logprobs"], "<f4")[::-1].tobytes()}
 
 
+def _crashes(condition: Callable[[UserError], bool]) -> Callable[..., Any]:
+    """An error of the user of this kind becomes one of the server."""
+
+    def patched(original: Any, *given: Any) -> Any:
+        try:
+            return original(*given)
+        except UserError as error:
+            if condition(error):
+                raise RuntimeError(error.message) from None
+            raise
+
+    return patched
+
+
+def _as_far_as_it_goes(original: Any, name: str, data: bytes) -> Message:
+    """What can be read of a message that is cut."""
+    for end in range(len(data), -1, -1):
+        try:
+            return original(name, data[:end])  # type: ignore[no-any-return]
+        except protobuf.NotProtobufError:
+            continue
+    raise AssertionError("nothing is a message without members")
+
+
 MUTANTS = (
+    Mutant(
+        "protobuf_broken_500", breaks="032", what="a body that is no message of protobuf is answered with 500",
+        patch=around(tinker_protobuf, "request", _crashes(lambda error: error.message.startswith("The body is no"))),
+        dialects=PROTOBUF,
+    ),
+    Mutant(
+        "protobuf_odd_bytes_500", breaks="032", what="a tensor whose bytes are no multiple of its type is answered with 500",
+        patch=around(tinker_protobuf, "values", _crashes(lambda error: True)), dialects=PROTOBUF,
+    ),
+    Mutant(
+        "protobuf_cut_accepted", breaks="032", what="of a message that is cut, what can be read is carried out",
+        patch=around(protobuf, "decode", _as_far_as_it_goes), dialects=PROTOBUF,
+    ),
+    Mutant(
+        "unknown_encoding_500", breaks="032", what="a Content-Encoding that the server does not know is answered with 500",
+        patch=around(content_encoding, "unpack", _crashes(lambda error: error.status == 415)), dialects=PROTOBUF,
+    ),
     Mutant(
         "protobuf_never", breaks="043", what="results are JSON, whatever the poll accepts",
         patch=put(tinker_endpoints, "wants_protobuf", lambda request: False), dialects=PROTOBUF,

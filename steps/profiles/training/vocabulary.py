@@ -6,6 +6,7 @@ from rollout_conformance.steps.http.requests import Pause
 from rollout_conformance.steps.profiles.training import (
     checkpoints,
     expectations,
+    generated_messages,
     models,
     numeric_expectations,
     prompt_logprobs,
@@ -31,6 +32,7 @@ VOCABULARY = Vocabulary.of(
     checkpoints.Load,
     checkpoints.SaveForSampler,
     raw_requests.Send,
+    generated_messages.GeneratedMessages,
     raw_requests.Resend,
     raw_requests.ReadAgain,
     raw_requests.Results,
