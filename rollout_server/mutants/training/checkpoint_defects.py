@@ -146,7 +146,7 @@ MUTANTS = (
         patch=around(ModelState, "load", _all_moments), dialects=TINKER,
     ),
     Mutant(
-        "own_moments_kept", breaks="019", what="load without optimizer keeps the moments of the model",
+        "own_moments_kept", breaks="044", what="load without optimizer keeps the moments of the model",
         patch=around(ModelState, "load", _own_moments), dialects=TINKER,
     ),
     Mutant(

@@ -89,10 +89,6 @@ MUTANTS = (
         dialects=PROTOBUF,
     ),
     Mutant(
-        "protobuf_odd_bytes_500", breaks="032", what="a tensor whose bytes are no multiple of its type is answered with 500",
-        patch=around(tinker_protobuf, "values", _crashes(lambda error: True)), dialects=PROTOBUF,
-    ),
-    Mutant(
         "protobuf_cut_accepted", breaks="032", what="of a message that is cut, what can be read is carried out",
         patch=around(protobuf, "decode", _as_far_as_it_goes), dialects=PROTOBUF,
     ),

@@ -139,9 +139,7 @@ def unknown_members(draw: st.DrawFn) -> bytes:
     for _ in range(draw(st.integers(1, 3))):
         number, value = draw(st.integers(FIRST_UNKNOWN, LAST_UNKNOWN)), draw(st.binary(max_size=16))
         wire_type, body = draw(
-            st.sampled_from(
-                ((0, _varint(len(value))), (1, bytes(8)), (2, _varint(len(value)) + value), (5, bytes(4)))
-            )
+            st.sampled_from(((0, _varint(len(value))), (1, bytes(8)), (2, _varint(len(value)) + value), (5, bytes(4))))
         )
         found += _varint(number << 3 | wire_type) + body
     return found
