@@ -1,6 +1,6 @@
 """How messages of protobuf are generated: from the descriptors of their classes, so that a member of the contract needs nothing written here."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,13 +87,16 @@ def valid(draw: st.DrawFn) -> Message:
         tokens = draw(st.lists(st.sampled_from(known), min_size=2, max_size=12))
         weights = draw(st.lists(st.sampled_from((0.0, 0.5, 1.0, 2.0)), min_size=len(tokens), max_size=len(tokens)))
         _add(made, tokens, weights[1:])
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def _add(made: Any, tokens: list[int], weights: list[float]) -> None:
     datum = made.data.add()
     datum.model_input.add().encoded_text.tokens = np.asarray(tokens[:-1], "<i4").tobytes()
-    given = {"target_tokens": (INT64, "<i8", tokens[1:]), "weights": (FLOAT32, "<f4", weights)}
+    given: dict[str, tuple[int, str, Sequence[float]]] = {
+        "target_tokens": (INT64, "<i8", tokens[1:]),
+        "weights": (FLOAT32, "<f4", weights),
+    }
     for name, (dtype, layout, values) in given.items():
         tensor = datum.loss_fn_inputs[name]
         tensor.dense, tensor.dtype = np.asarray(values, layout).tobytes(), dtype
