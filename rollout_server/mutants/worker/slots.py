@@ -31,6 +31,12 @@ def _lost_on_stop(original: Any, self: Scheduler, ticket: Ticket, outcome: str) 
     original(self, ticket, outcome)
 
 
+def _lost_on_length(original: Any, self: Scheduler, ticket: Ticket, outcome: str) -> None:
+    if outcome == "max_tokens":
+        _lose_slot(self)
+    original(self, ticket, outcome)
+
+
 async def _lost_on_rejection(original: Any, self: Execute, request: Request) -> Response:
     try:
         return await original(self, request)  # type: ignore[no-any-return]
@@ -53,6 +59,14 @@ MUTANTS = (
         also=("*",),
         what="a job that a stop text ends keeps its slot",
         patch=around(Scheduler, "_finish", _lost_on_stop),
+        dialects=ALL,
+    ),
+    Mutant(
+        "slot_lost_on_length",
+        breaks="121",
+        also=("*",),
+        what="a job that reached its limit keeps its slot",
+        patch=around(Scheduler, "_finish", _lost_on_length),
         dialects=ALL,
     ),
     Mutant(

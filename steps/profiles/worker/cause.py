@@ -7,7 +7,7 @@ from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.http import client_case
 from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READABLE
-from rollout_conformance.steps.profiles.worker.events import CANCELLED, ERROR, STOP, Failure
+from rollout_conformance.steps.profiles.worker.events import CANCELLED, ENDS, ERROR, Failure
 from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 from rollout_conformance.steps.sse.streams import STILL_SENDING
@@ -23,6 +23,7 @@ def cause(case: Case, view: WorkerView) -> Cause | None:
     if not case.requirements:
         return None
     found = next((found for one in view.jobs if (found := _of_job(case, view, one)) is not None), None)
+    found = found or _of_token_ids(view)
     if found is None:
         found = client_case.cause(case, replace(view, unowed=_may_be_refused(case, view) | _compared(case, view)))
         if found is not None and found.finding is None:
@@ -33,6 +34,17 @@ def cause(case: Case, view: WorkerView) -> Cause | None:
     if found is None and view.unplayable:
         return Cause(view.unplayable)
     return found
+
+
+def _of_token_ids(view: WorkerView) -> Cause | None:
+    """A rejection of token ids where a text would do: they may be those of another vocabulary."""
+    rejected = next((one for one in view.jobs if one.spec.by_ids and one.is_client_error), None)
+    if rejected is None:
+        return None
+    return Cause(
+        f"token ids were rejected ({rejected.status}): name the tokenizer of the worker with --tokenizer",
+        since=rejected.n,
+    )
 
 
 def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
@@ -84,7 +96,7 @@ def _of_no_tokens(view: WorkerView) -> str:
         return "WORKER-049"
     if view.cancelled:
         return "WORKER-047"
-    ended = sum(one.is_client_error or one.reason == STOP for one in view.jobs)
+    ended = sum(one.is_client_error or one.reason in ENDS for one in view.jobs)
     return "WORKER-121" if ended >= SEVERAL else "WORKER-200"
 
 

@@ -17,6 +17,7 @@ Reason = Literal["length", "stop", "eos", "cancelled", "error"]
 CANCEL_S = 5.0
 MARGIN_S = 0.5  # a job that generates for longer after its cancellation ignores it
 IN_TIME, ABORTED = "WORKER-045", "WORKER-110"
+EXACT = "WORKER-012"  # a job has as many tokens as its limit, whatever its case is about
 SLOW_S = 0.2  # a shorter stream shows nothing of when its tokens were generated
 
 
@@ -60,7 +61,8 @@ class Ended(JobExpectation):
         found = counted(job)
         if self.tokens is None or reason != LENGTH or found is None:
             return Check(True, "", "")
-        return Check(found == self.tokens, f"{self.tokens} tokens", ended(job))
+        short_of_limit = EXACT if found != self.tokens == job.spec.max_tokens else ""
+        return Check(found == self.tokens, f"{self.tokens} tokens", ended(job), requirement=short_of_limit)
 
 
 @verb("ended_or_rejected", example="{of: it, reasons: [length, eos]}")

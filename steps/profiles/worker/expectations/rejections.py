@@ -118,15 +118,21 @@ class TreatedEqually(JudgesRejections, JobsTogether):
 @phrase("{of:response} is accepted, or the context has no room for it")
 @dataclass(frozen=True, slots=True)
 class AcceptedOrNoRoom(JudgesRejections, ResponseExpectation):
-    """The job is not rejected for the length of its prompt in characters. Any other rejection decides nothing."""
+    """The job is not rejected for the length of its prompt in characters. Any other rejection decides nothing, as that of a prompt with more
+    tokens than the context."""
 
     def check(self, response: KeptResponse, view: WorkerView) -> Check | None:
         if response.is_success:
             return Check(True, "", "")
         entries = mappings(response.fields.get("errors"))
-        if not any(one.get("field") == "prompt" and "context" not in str(one.get("constraint")) for one in entries):
+        if not any(one.get("field") == "prompt" and not _names_context(one) for one in entries):
             return None
         return Check(False, "a prompt of this length is accepted", response.shown())
+
+
+def _names_context(entry: Mapping[str, object]) -> bool:
+    said = f"{entry.get('constraint')} {entry.get('message')}".lower()
+    return any(word in said for word in ("context", "token"))
 
 
 @verb("refused", short="of", example="late")
