@@ -1,8 +1,8 @@
 """The backends behind a router, without I/O: several backends share one script. The first request of a case plays its first response,
 whichever backend receives it.
 
-Requests belong to a case by the nonce in their body. Requests that belong to no case (models, health) are answered as any inference
-server would.
+Requests belong to a case by the nonce in their body; HEAD and OPTIONS, which have no body, by the nonce in their query. Requests that
+belong to no case (models, health) are answered as any inference server would.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from rollout_conformance.steps.peers.event_framing import framed
 
 JSON_HEADERS = (("content-type", "application/json"),)
 SSE = (("content-type", "text/event-stream"),)
+WITHOUT_BODY = ("HEAD", "OPTIONS")
 ENDLESS = 2400  # chunks, after which even an endless stream ends
 Loss = Literal["reset", "silence", "stall", "cut"]
 LOSSES: Mapping[Fault, Loss] = {
@@ -152,13 +153,15 @@ class Backend:
         return script.trace if script is not None else None
 
     def _script(self, request: Request) -> BackendScript | None:
-        found = NONCE.search(request.body)
+        found = NONCE.search(request.path.encode() if request.method in WITHOUT_BODY else request.body)
         return self.all.scripts.get(found.group().decode()) if found else None
 
     def receive(self, request: Request) -> BackendPlay:
         script = self._script(request)
         if self.name in self.all.down or (script is not None and self.name in script.stopped):
             return BackendPlay(Response(503, JSON_HEADERS, b"{}"), loss="reset")
+        if script is not None and request.method in WITHOUT_BODY:
+            script.take(self.name, request)
         if script is None or request.method != "POST":
             if request.method == "POST":
                 self.all.unmatched_requests.append(request)

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
+from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.inference import (
     chat_stream,
+    endpoints,
     generation,
     tool_call_parser,
 )
@@ -31,6 +33,27 @@ def _goes_on(original: Any, self: Generation) -> None:
 async def _to_the_end(original: Any, run: Generation) -> None:
     await run.complete()
     original(run)
+
+
+def _leaks_slots() -> None:
+    """The slot of a request whose client disconnects is never released."""
+    slots, original = asyncio.Semaphore(8), endpoints.ChatCompletions.post
+
+    async def post(self: endpoints.ChatCompletions, request: Any) -> Any:
+        await slots.acquire()
+        try:
+            return await original(self, request)
+        except ApiError:
+            slots.release()
+            raise
+
+    def end(original: Any, self: Generation) -> None:
+        if not self.ended and self.done >= max((len(choice.texts) for choice in self.choices), default=1):
+            slots.release()
+        original(self)
+
+    put(endpoints.ChatCompletions, "post", post)()
+    around(Generation, "end", end)()
 
 
 def _loses_a_word(original: Any, choice: Choice, start: int, end: int) -> Iterator[dict[str, Any]]:
@@ -143,6 +166,12 @@ MUTANTS = (
         breaks="056",
         what="generation continues after a disconnect",
         patch=around(Generation, "end", _goes_on),
+    ),
+    Mutant(
+        "slots_lost_on_disconnect",
+        breaks="056",
+        what="a slot is lost whenever a client disconnects",
+        patch=_leaks_slots,
     ),
     Mutant("stream_as_json", breaks="057", what="a stream has the content type application/json", patch=_typed_as_json),
     Mutant(

@@ -74,6 +74,15 @@ def _without_retry(original: Any, opened: Any) -> dict[str, str]:
     return {name: value for name, value in original(opened).items() if name != "Retry-After"}
 
 
+async def _asked_a_backend(self: Any, request: Request) -> Response:
+    state = endpoints.state_of(request)
+    asked = state.client.session().request(
+        request.method, f"{state.pool.backends[0].spec.url}{request.url.path}?{request.url.query}"
+    )
+    async with asked as reply:
+        return Response(await reply.read(), reply.status)
+
+
 async def _broken(self: Any, request: Request) -> Response:
     raise RuntimeError
 
@@ -179,5 +188,17 @@ MUTANTS = (
         patch=around(service, "headers", _without_retry),
     ),
     Mutant("packed_untold", breaks="055", what="a body is compressed without Content-Encoding", patch=_packed),
+    Mutant(
+        "options_forwarded",
+        breaks="056",
+        what="OPTIONS is forwarded to a backend",
+        patch=add(endpoints.ChatCompletions, "options", _asked_a_backend),
+    ),
+    Mutant(
+        "head_forwarded",
+        breaks="056",
+        what="HEAD is forwarded to a backend",
+        patch=add(endpoints.ChatCompletions, "head", _asked_a_backend),
+    ),
     Mutant("head_fails", breaks="056", what="HEAD is a server error", patch=add(endpoints.Health, "head", _broken)),
 )

@@ -27,7 +27,7 @@ from rollout_conformance.rollout_server.tests.inference.support import (
 )
 
 BY_CHANCE = ("one_default_seed",)  # whose answers the reference gives by chance
-BY_TIME = ("abort_ignored", "stream_at_once")
+BY_TIME = ("abort_ignored", "slots_lost_on_disconnect", "stream_at_once")
 BY_NAME = ("one_id", "stream_ages", "calls_share_an_id")  # they differ in what every answer has of its own
 CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 5, "b": 3}'}}
 PAST = [*SUM, {"role": "assistant", "reasoning_content": "Hm.", "tool_calls": [CALL]}, {"role": "tool", "content": "8"}]
@@ -170,6 +170,21 @@ def test_abort_ignored_continues_after_a_disconnect(restored: None) -> None:
             while await number(c, "vllm:num_requests_running"):
                 await asyncio.sleep(0)
             assert await number(c, "vllm:generation_tokens_total") == 150
+
+    play(scenario)
+
+
+def test_slots_lost_on_disconnect_hangs_after_eight_of_them(restored: None) -> None:
+    async def scenario() -> None:
+        inference.ALL["slots_lost_on_disconnect"].patch()
+        async with served(token_delay_s=0.01) as c:
+            for _ in range(10):  # those that complete lose none
+                assert (await c.post(PATH, json=body(COUNT, max_tokens=2))).status_code == 200
+            for _ in range(8):
+                async with c.stream("POST", PATH, json=body(COUNT, stream=True, ignore_eos=True)) as response:
+                    await anext(response.aiter_raw())
+            with pytest.raises(httpx.ReadTimeout):
+                await c.post(PATH, json=body(COUNT, max_tokens=2), timeout=httpx.Timeout(60.0, read=2.0))
 
     play(scenario)
 
