@@ -118,6 +118,15 @@ def test_a_lost_connection_breaks_that_the_model_is_served() -> None:
     assert found(about, view(None, "ConnectionResetError: reset"))[0] == "CHAT-004"
 
 
+def test_slots_that_clients_leave_behind_are_what_a_case_about_them_finds() -> None:
+    silent = view(None, "no end within 60 s")
+    one = replace(silent.responses.named("a")[0], name="left", n=-1, status=200, left=True)
+    after = replace(silent, responses=Responses.of([one, *silent.responses]))
+    about = case(CALLS, requirements=("CHAT-056",))
+    assert found(about, after) == ("CHAT-056", "no end within 60 s")
+    assert found(about, silent)[0] == found(case(CALLS), after)[0] == "CHAT-001"
+
+
 def test_a_stream_that_broke_off_has_no_end() -> None:
     assert found(case(CALLS), view(200, "ClientPayloadError: cut"))[0] == "CHAT-051"
     assert cause(case(CALLS), view(200, "we left", left=True)) is None

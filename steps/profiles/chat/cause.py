@@ -16,7 +16,7 @@ from rollout_conformance.steps.profiles.chat.view import CaseView
 BUSY = (429, 503)
 GATEWAY = (502, 504)
 MAY_BE_REJECTED, MUST_BE_REJECTED = "may_be_rejected", "must_be_rejected"  # members of expectations
-SERVES, ENDS, NO_5XX = "CHAT-001", "CHAT-051", "CHAT-303"
+SERVES, ENDS, ABORTS, NO_5XX = "CHAT-001", "CHAT-051", "CHAT-056", "CHAT-303"
 EXPECTED = "200: nothing in the case gives reason for another status"
 SHOWN = 200  # characters of a body
 OPTIONAL = {"seed", "stop", "n", "max_completion_tokens", "required_tools"}
@@ -65,6 +65,9 @@ def _lost(case: Case, view: CaseView, response: ChatResponse, fault: str) -> Cau
         )
     if response.status is not None and 200 <= response.status < 300 and not silent:
         return _found(ENDS, "a stream that is sent to its end", f"it broke off: {fault}", response)
+    left = sum(one.left for one in view.responses if one.n < response.n)
+    if silent and left and ABORTS in case.requirements:
+        return _found(ABORTS, f"a response, after the clients of {left} requests have disconnected", fault, response)
     requirement = case.requirements[0] if any(_that(case, MUST_BE_REJECTED)) else SERVES
     return _found(requirement, "a response", fault, response)
 
