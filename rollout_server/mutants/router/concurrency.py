@@ -3,12 +3,9 @@
 import asyncio
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
-from rollout_conformance.rollout_server.router import endpoints, errors, service
+from rollout_conformance.rollout_server.router import errors, service
 from rollout_conformance.rollout_server.router.app_state import AppState
 from rollout_conformance.rollout_server.router.backend_client import BackendError, BackendReply
 from rollout_conformance.rollout_server.router.responses import EventStream
@@ -57,22 +54,7 @@ def _hasty(original: Any, self: Stream, event: bytes) -> bytes | None:
     return passed
 
 
-_health = endpoints.Health.get
-
-
-async def _when_idle(self: endpoints.Health, request: Request) -> Response:
-    while any(backend.running for backend in endpoints.state_of(request).pool.backends):
-        await asyncio.sleep(0.05)
-    return await _health(self, request)
-
-
 MUTANTS = (
-    Mutant(
-        "health_waits",
-        breaks="073",
-        what="the health check waits until no request is running",
-        patch=put(endpoints.Health, "get", _when_idle),
-    ),
     Mutant(
         "overload_unlimited",
         breaks="037",

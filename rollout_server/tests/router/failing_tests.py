@@ -1,6 +1,5 @@
 """The test that each mutant of the router fails."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +14,7 @@ from rollout_conformance.rollout_server.tests.router import test_routing_decisio
 from rollout_conformance.rollout_server.tests.router import test_state as state
 from rollout_conformance.rollout_server.tests.router import test_streams as streams
 from rollout_conformance.rollout_server.tests.router.backend import Fake
-from rollout_conformance.rollout_server.tests.router.support import HI, KEY, PATH, Caller, error, play_with, until
+from rollout_conformance.rollout_server.tests.router.support import HI, KEY, PATH, Caller, error, play_with
 
 
 def public_paths() -> None:
@@ -255,17 +254,6 @@ def not_forwarded(method: str) -> None:
     play_with(scenario, Fake("a"))
 
 
-def healthy_while_busy() -> None:
-    async def scenario(c: Caller, fakes: list[Fake]) -> None:
-        asked = asyncio.create_task(c.ask())
-        await until(lambda: fakes[0].calls == 1)
-        async with asyncio.timeout(1.0):
-            assert (await c.get("/health")).status_code == 200
-        asked.cancel()
-
-    play_with(scenario, Fake("a", pause_s=9.0))
-
-
 FAST = ({"key": KEY, "rps": 1000, "burst": 1000},)
 FAILING: dict[str, Callable[[], None]] = {
     "rejections_are_failures": served_after_rejections,
@@ -396,7 +384,6 @@ FAILING: dict[str, Callable[[], None]] = {
     "retry_after_lost": headers.test_retry_after_is_forwarded,
     "options_forwarded": lambda: not_forwarded("OPTIONS"),
     "head_forwarded": lambda: not_forwarded("HEAD"),
-    "health_waits": healthy_while_busy,
     "head_fails": lambda: headers.test_methods_without_a_body("HEAD", "/health", 200),
     "backend_gets_other_id": lambda: refusals.test_request_ids("abc-1", True),
     "errors_without_id": stranger,

@@ -15,7 +15,6 @@ from rollout_conformance.rollout_server.tests.router.failing_tests import (
     body_of_the_second_attempt,
     busy,
     developers,
-    healthy_while_busy,
     large,
     no_decisions,
     not_forwarded,
@@ -101,7 +100,6 @@ def test_each_mutant_of_the_state_store_fails_a_test(name: str, restored: None, 
         lambda: large(True),
         lambda: not_forwarded("OPTIONS"),
         lambda: not_forwarded("HEAD"),
-        healthy_while_busy,
     ],
 )
 def test_the_reference_passes(test: Callable[[], None]) -> None:
