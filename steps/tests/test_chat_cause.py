@@ -124,6 +124,8 @@ def test_slots_that_clients_leave_behind_are_what_a_case_about_them_finds() -> N
     after = replace(silent, responses=Responses.of([one, *silent.responses]))
     about = case(CALLS, requirements=("CHAT-056",))
     assert found(about, after) == ("CHAT-056", "no end within 60 s")
+    gone = replace(after, responses=Responses.of([one, replace(silent.responses.named("a")[0], left=True)]))
+    assert found(about, gone) == ("CHAT-056", "no response")  # the client of the suite left, for the same reason
     assert found(about, silent)[0] == found(case(CALLS), after)[0] == "CHAT-001"
 
 

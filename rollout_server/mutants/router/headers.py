@@ -75,7 +75,7 @@ def _without_retry(original: Any, opened: Any) -> dict[str, str]:
 
 
 async def _asked_a_backend(self: Any, request: Request) -> Response:
-    state = endpoints.state_of(request)
+    state = request_auth.state_of(request)
     asked = state.client.session().request(
         request.method, f"{state.pool.backends[0].spec.url}{request.url.path}?{request.url.query}"
     )

@@ -66,7 +66,7 @@ def _lost(case: Case, view: CaseView, response: ChatResponse, fault: str) -> Cau
     if response.status is not None and 200 <= response.status < 300 and not silent:
         return _found(ENDS, "a stream that is sent to its end", f"it broke off: {fault}", response)
     left = sum(one.left for one in view.responses if one.n < response.n)
-    if silent and left and ABORTS in case.requirements:
+    if response.status is None and left and ABORTS in case.requirements:
         return _found(ABORTS, f"a response, after the clients of {left} requests have disconnected", fault, response)
     requirement = case.requirements[0] if any(_that(case, MUST_BE_REJECTED)) else SERVES
     return _found(requirement, "a response", fault, response)
