@@ -87,7 +87,7 @@ MUTANTS = (
     Mutant(
         "usage_chunk_lost",
         breaks="015",
-        also=("036", "048"),
+        also=("002", "036", "048"),
         what="requested usage is dropped",
         patch=put(usage, "visible_chunk", _without_usage),
     ),
