@@ -1,7 +1,9 @@
 """Judges a target of the gallery by a run of the suite, as a user would start it, and compares what it finds with what is known."""
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +52,15 @@ def judge(entry: Entry, environment: Path) -> Judged:
     report, log = environment / REPORT, environment / LOG
     report.unlink(missing_ok=True)
     started = time.monotonic()
-    with log.open("w") as output:
+    # A target that is started makes its files there: it becomes another program, which removes none of them.
+    with log.open("w") as output, tempfile.TemporaryDirectory(prefix="gallery-", ignore_cleanup_errors=True) as folder:
         code = subprocess.run(  # noqa: S603 - the suite itself
-            command(entry, environment, report), check=False, stdout=output, stderr=subprocess.STDOUT, cwd=environment
+            command(entry, environment, report),
+            check=False,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=environment,
+            env={**os.environ, "TMPDIR": folder},
         ).returncode
     if code not in (0, 1) or not report.is_file():
         raise SuiteError(f"{entry.name} could not be judged (exit code {code}):\n{log.read_text()[-1500:]}")
