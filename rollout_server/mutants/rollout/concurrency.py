@@ -134,7 +134,7 @@ MUTANTS = (
     Mutant(
         "queues_behind",
         breaks="165",
-        also=("136", "145", "159", "163", "240"),
+        also=("064", "136", "145", "159", "163", "240"),
         what="one generation request at a time",
         patch=around(generation, "send", _queues_behind),
     ),

@@ -25,6 +25,8 @@ from rollout_conformance.steps.profiles.rollout.invariants.limits import (
 from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
 from rollout_conformance.steps.profiles.rollout.view import COMPLETE, Answer, CaseView, Chat, Post, Rollout
 
+LARGE = 2**20  # bytes of a generation response that a server should accept all the same (ROLLOUT-242)
+
 
 def ending(view: CaseView) -> Iterator[Evidence]:
     for rollout in view.rollouts.values():
@@ -118,11 +120,17 @@ def _reason(rollout: Rollout, result: Answer | Post) -> Iterator[Evidence]:
         unsaid = rollout.dialect in STREAMED and reason is None  # no member of the dialect says it
         if status == "COMPLETED" and (reason in reasons or unsaid):
             yield satisfied(requirement)
+        elif status == "ERROR" and (size := _size(last)) > LARGE:
+            yield broken("242", f"a generation response of {size} bytes is accepted", observed, last.n, result.n)
         elif status == "ERROR" and _was_retried(rollout, last):
             yield broken("087" if rollout.dialect != "sync" else requirement, expected, observed, last.n, result.n)
         else:
             yield broken(requirement, expected, observed, last.n, result.n)
         return
+
+
+def _size(chat: Chat) -> int:
+    return len(chat.exchange.response.body) if chat.exchange.response is not None else 0
 
 
 def _was_retried(rollout: Rollout, last: Chat) -> bool:
