@@ -156,6 +156,14 @@ def test_a_result_with_a_status_of_its_own_is_accused_as_that_whatever_the_case_
         assert accused(found(one.view(), *demands)) == "ROLLOUT-119"
 
 
+def test_a_completion_with_an_unknown_status_is_accused_by_the_requirement_of_its_dialect() -> None:
+    one = Played("routed", DONE)
+    one.ask()
+    one.start(202, {})
+    one.post("/v1/rollout/completed", {"rollout_id": one.given.rollout_id, "status": "SUCCESS"})
+    assert accused(found(one.view(), Completed())) == "ROLLOUT-214"
+
+
 # ------------------------------------------------------------------------------------------------- it ended in ERROR
 
 

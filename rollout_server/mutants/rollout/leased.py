@@ -175,6 +175,7 @@ MUTANTS = (
     Mutant(
         "leased_any_lease",
         breaks="273",
+        also=("282",),
         what="every lease is accepted",
         patch=put(LeaseStore, "accepts", lambda self, lease, token: True),
         dialects=LEASED,

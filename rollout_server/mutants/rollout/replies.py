@@ -126,7 +126,7 @@ MUTANTS = (
     Mutant(
         "anything_goes",
         breaks="076",
-        also=("074", "075", "077", "123", "113", "116", "117", "130", "131"),
+        also=("074", "075", "077", "123", "113", "116", "117", "130", "131", "119", "244"),
         what="an invalid reply is taken for an empty message",
         patch=around(generation, "read", _lenient),
     ),
@@ -152,7 +152,7 @@ MUTANTS = (
     Mutant(
         "composes",
         breaks="202",
-        also=("117",),
+        also=("117", "049"),
         what="text is normalized (NFKC)",
         patch=around(generation, "read", _composed),
         dialects=CALLBACK,

@@ -91,6 +91,7 @@ MUTANTS = (
             "059",
             "106",
             "042",
+            "287",
         ),
         what="a failed rollout is answered with 500",
         patch=put(endpoints.Rollout, "post", _http_500),

@@ -99,7 +99,7 @@ MUTANTS = (
     Mutant(
         "shrugs",
         breaks="088",
-        also=("084", "089", "119"),
+        also=("084", "089", "119", "091"),
         what="an unavailable trainer is a natural end",
         patch=around(agent, "run", _shrugs),
     ),

@@ -385,6 +385,7 @@ MUTANTS = (
     Mutant(
         "routed_waiting_is_free",
         breaks="228",
+        also=("213",),
         what="the agent timeout does not include the time in the queue",
         patch=_time_begins_with_a_slot,
         dialects=ROUTED,

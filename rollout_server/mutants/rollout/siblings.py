@@ -96,7 +96,7 @@ MUTANTS = (
     Mutant(
         "identical_share",
         breaks="159",
-        also=("130", "131"),
+        also=("130", "131", "048", "050"),
         what="rollouts with identical messages share one generation",
         patch=around(generation, "send", _shared),
     ),

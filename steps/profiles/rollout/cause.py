@@ -41,6 +41,7 @@ NOT_RETRIED = "ROLLOUT-084"
 RETRIED = "ROLLOUT-086"
 LEASE_ENDED = "ROLLOUT-280"
 UNTOLD, STATUSES = "ROLLOUT-119", ("COMPLETED", "ERROR")
+UNKNOWN_STATUS = {"routed": "ROLLOUT-214", "leased": "ROLLOUT-279"}  # these dialects have statuses of their own
 FULL = (429, 503)
 REJECTED = 400
 AGAIN = (408, 409, 429)  # what may be retried
@@ -198,7 +199,9 @@ def _no_status(rollout: Rollout, result: Answer | Post) -> Cause:
     """A result that tells neither a success nor a failure shows nothing of what a case demands of the end."""
     said = result.fields.get("said_status", result.fields.get("status"))
     observed = f"status: {show(said)}"
-    finding = Finding(UNTOLD, "status COMPLETED or ERROR", observed, (result.n,))
+    own = UNKNOWN_STATUS.get(rollout.dialect)
+    expected = "status success, failure or cancelled" if own else "status COMPLETED or ERROR"
+    finding = Finding(own or UNTOLD, expected, observed, (result.n,))
     return Cause(f"the result has the {observed}", finding, result.n, certain=True)
 
 
