@@ -1,6 +1,7 @@
 """Defects of when and why a rollout ends."""
 
 import json
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -73,17 +74,18 @@ def _fifty_turns() -> None:
 def _stops_after_a_retry() -> None:
     """A rollout that had a retry and reached max_turns reports `stop`."""
 
+    attempts: ContextVar[list[int]] = ContextVar("attempts")  # of the rollout of this task
+
+    def noting(original: Any, headers: Any, attempt: int) -> Any:
+        attempts.get([]).append(attempt)
+        return original(headers, attempt)
+
     async def run(original: Any, state: Any, app_state: Any) -> str:
-        seen: list[int] = []
-
-        def noting(inner: Any, headers: Any, attempt: int) -> Any:
-            seen.append(attempt)
-            return inner(headers, attempt)
-
-        around(trainer_client, "attempt_headers", noting)()
+        attempts.set([])
         reason = str(await original(state, app_state))
-        return "stop" if reason == "max_turns" and max(seen, default=1) > 1 else reason
+        return "stop" if reason == "max_turns" and max(attempts.get(), default=1) > 1 else reason
 
+    around(trainer_client, "attempt_headers", noting)()
     around(agent, "run", run)()
 
 

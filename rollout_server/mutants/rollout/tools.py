@@ -234,7 +234,7 @@ MUTANTS = (
     Mutant(
         "lost_in_names",
         breaks="106",
-        also=("125", "136"),
+        also=("125", "136", "240", "244"),
         what="an empty name loses the rollout",
         patch=around(generation, "check", _lost_in_long_names),
     ),
@@ -309,7 +309,7 @@ MUTANTS = (
     Mutant(
         "deaf_tool",
         breaks="108",
-        also=("136",),
+        also=("064", "112", "136"),
         what="a tool ignores its timeout",
         patch=around(tools, "execute", _deaf),
     ),
