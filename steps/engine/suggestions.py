@@ -34,7 +34,7 @@ def near_texts(words: str, texts: Iterable[str], most: int = 3) -> list[str]:
     return found[:most]
 
 
-VALUES = re.compile(r'"[^"]*"|\{.*\}|<[^>]*>|\d+')
+VALUES = re.compile(r'"[^"]*"|\{[^{}]*\}|<[^<>]*>|\d+')
 COMMON = {
     "a",
     "an",

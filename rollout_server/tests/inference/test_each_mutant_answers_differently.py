@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from rollout_conformance.rollout_server.inference.endpoints import ChatCompletions
 from rollout_conformance.rollout_server.inference.generation import Generation
 from rollout_conformance.rollout_server.mutants import inference
 from rollout_conformance.rollout_server.tests.inference.support import (
@@ -113,9 +114,9 @@ def restored() -> Iterator[None]:
     """Whatever a mutant patches is as it was afterwards."""
     modules = [module for name, module in sys.modules.items() if name.startswith(MAY_BE_PATCHED)]
     before = [(module, dict(vars(module))) for module in modules]
-    end = Generation.end
+    end, post = Generation.end, ChatCompletions.post
     yield
-    Generation.end = end  # type: ignore[method-assign]
+    Generation.end, ChatCompletions.post = end, post  # type: ignore[method-assign]
     for module, names in before:
         vars(module).update(names)
 

@@ -21,6 +21,8 @@ from rollout_conformance.rollout_server.worker import vocabulary
 
 WORKER = "rollout_conformance.rollout_server.worker"
 CRASHES = {  # those whose defect is a server error
+    "sglang_limit_500",
+    "llamacpp_prompt_500",
     "unknown_member",
     "abort_ended_500",
     "context_500",
