@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from time import monotonic
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import httpx
 
@@ -84,7 +85,17 @@ class PlainClient(httpx.AsyncClient):
 @lru_cache(maxsize=1024)
 def url(text: str) -> httpx.URL:
     """Parsed once: a run sends thousands of requests to few paths. Raises `httpx.InvalidURL`."""
-    return httpx.URL(text)
+    return httpx.URL(well_formed(text))
+
+
+def path_segment(text: str) -> str:
+    """One segment of a path, whatever the text (an id that a target chose, say) has of `/`, `?`, `#` and the like: RFC 3986, 3.3."""
+    return quote(well_formed(text), safe="")
+
+
+def well_formed(text: str) -> str:
+    """The text with U+FFFD for each lone surrogate: JSON can escape one, UTF-8 and so a URL cannot hold one."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @lru_cache(maxsize=1)

@@ -3,9 +3,9 @@
 import asyncio
 import math
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from rollout_conformance.contracts.rollout.wire_leased import LEASE_HEADER, ResultReply
+from rollout_conformance.steps.engine.http_client import path_segment
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Headers, Request, Response, parse
 from rollout_conformance.steps.profiles.rollout.context import RolloutSession, rollout_state
@@ -37,7 +37,7 @@ def wait_of(body: Mapping[str, object]) -> float:
 
 
 def result_path(rollout_id: str) -> str:
-    return f"/rollout/{quote(rollout_id, safe='')}/result"
+    return f"/rollout/{path_segment(rollout_id)}/result"
 
 
 def lease_header(token: str) -> Headers:

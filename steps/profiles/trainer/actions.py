@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
+from rollout_conformance.steps.engine.http_client import path_segment
 from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, parse
 from rollout_conformance.steps.engine.verb_parsing import Written, made, members
@@ -208,7 +208,7 @@ class ReadRecord:
 
     async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, self.rollout)
-        path = f"/rollouts/{quote(self.rollout_id or part.rollout_id, safe='')}"
+        path = f"/rollouts/{path_segment(self.rollout_id or part.rollout_id)}"
         end = asyncio.get_running_loop().time() + session.patience_s
         while True:
             n = await session.send(Request("GET", path, control_key(session.context)), "-")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
+from rollout_conformance.steps.engine.http_client import path_segment
 from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -67,11 +68,20 @@ VALUES: Mapping[str, Callable[[TrainingSession, str], str]] = {
 }
 
 
-def filled_in(session: TrainingSession, text: str) -> str:
-    """A text with the values of its placeholders, as they stand in JSON."""
+def in_json(value: str) -> str:
+    return json_text.dumps(value)[1:-1]
+
+
+def in_path(value: str) -> str:
+    """As segments of a path: the name of a checkpoint is two of them."""
+    return "/".join(map(path_segment, value.split("/")))
+
+
+def filled_in(session: TrainingSession, text: str, written: Callable[[str], str] = in_json) -> str:
+    """A text with the values of its placeholders, each as `written` has it: as it stands in JSON, or in a path."""
 
     def value(found: "re.Match[str]") -> str:
-        return json_text.dumps(VALUES[found[1]](session, found[2] or ""))[1:-1]
+        return written(VALUES[found[1]](session, found[2] or ""))
 
     return PLACEHOLDER.sub(value, text)
 
@@ -144,7 +154,7 @@ class Send(NamedRequest):
         }
         request = Request(
             self.method,
-            filled_in(session, self.path),
+            filled_in(session, self.path, in_path),
             tuple(given.items()),
             body + b" " * max(0, self.size - len(body)),
         )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rollout_conformance.steps.engine.http_client import path_segment
 from rollout_conformance.steps.engine.lenient_json import listed
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.references import ResponseName
@@ -85,7 +86,7 @@ class Sample(NamedRequest):
 
     def _signal(self, run: str) -> Call:
         body: Members = {"prompts": list(self.prompts), "return_logprobs": True, "top_p": 1.0}
-        return Call(f"/runs/{run}/sample", {**body, **self._sampling(), **self.options})
+        return Call(f"/runs/{path_segment(run)}/sample", {**body, **self._sampling(), **self.options})
 
     def _tinker(self, sampler: Sampler, session: TrainingSession) -> Call:
         body: Members = {"prompt": chunks(self.prompt), "num_samples": self.num_samples, **sampler.members}

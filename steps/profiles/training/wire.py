@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from rollout_conformance.steps.engine.http_client import path_segment
 from rollout_conformance.steps.engine.lenient_json import mapping, text
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.training.accounting import Row
@@ -192,20 +193,20 @@ class Signal(Json):
         body: Members = {"batch_data": [{"text": one} for one in data.texts], "accumulate": accumulate}
         if data.loss != "cross_entropy":
             body["loss_fn"] = data.loss
-        return Call(f"/runs/{model}/forward_backward", body)
+        return Call(f"/runs/{path_segment(model)}/forward_backward", body)
 
     def measure(self, model: str, seq: int, data: Data) -> Call:
         return self.forward_backward(model, seq, data, accumulate=False)
 
     def optim_step(self, model: str, seq: int, params: Members) -> Call:
         rate = params.get("learning_rate")
-        return Call(f"/runs/{model}/optim_step", {} if rate is None else {"learning_rate": rate})
+        return Call(f"/runs/{path_segment(model)}/optim_step", {} if rate is None else {"learning_rate": rate})
 
     def save(self, model: str, seq: int, path: str, overwrite: bool) -> Call:
-        return Call(f"/runs/{model}/save_state", {})
+        return Call(f"/runs/{path_segment(model)}/save_state", {})
 
     def poll(self, request_id: str) -> Call:
-        return Call(f"/futures/{request_id}", None, "GET")
+        return Call(f"/futures/{path_segment(request_id)}", None, "GET")
 
     def request_id(self, response: KeptResponse) -> str:
         return text(response.fields.get("future_id")) if response.is_success else ""

@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import quote
 
+from rollout_conformance.steps.engine.http_client import path_segment
 from rollout_conformance.steps.engine.trace import Headers, Request, parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.keys import key_header
@@ -66,7 +66,7 @@ class GetStatus(RequestAction):
     async def send_one(self, session: RolloutSession, name: str, nth: int) -> None:
         given = rollout_state(session.state, self.rollout).given
         rollout_id = self.rollout_id or _returned_id(session, self.rollout) or (given.rollout_id if given else "")
-        path = f"/rollout/{quote(rollout_id, safe='')}/status"
+        path = f"/rollout/{path_segment(rollout_id)}/status"
         request = Request("GET", path, authorization(session.context))
         kept(session, name, await session.send(request, rollout=NO_ROLLOUT))
 
