@@ -35,28 +35,7 @@ def near_texts(words: str, texts: Iterable[str], most: int = 3) -> list[str]:
 
 
 VALUES = re.compile(r'"[^"]*"|\{[^{}]*\}|<[^<>]*>|\d+')
-COMMON = {
-    "a",
-    "an",
-    "the",
-    "is",
-    "are",
-    "was",
-    "were",
-    "be",
-    "it",
-    "its",
-    "has",
-    "have",
-    "had",
-    "of",
-    "to",
-    "by",
-    "in",
-    "at",
-    "and",
-    "that",
-}
+COMMON = re.compile("a|an|the|is|are|was|were|be|it|its|has|have|had|of|to|by|in|at|and|that")
 ENDING = re.compile(r"(?<=\w{3})(ing|ed|es|s|e)$")
 
 
@@ -81,7 +60,7 @@ def near_sentences(text: str, sentences: Iterable[str], most: int = 3) -> list[s
 
 
 def _stems(sentence: str) -> set[str]:
-    return {ENDING.sub("", word) for word in _words(VALUES.sub(" ", sentence)) - COMMON}
+    return {ENDING.sub("", word) for word in _words(VALUES.sub(" ", sentence)) if not COMMON.fullmatch(word)}
 
 
 def _words(text: str) -> set[str]:

@@ -118,6 +118,10 @@ MUTANTS = (
         dialects=SYNC,
     ),
     Mutant(
-        "waits_for_replies", breaks="091", also=("136",), what="a generation has no timeout", patch=_unbounded_calls
+        "waits_for_replies",
+        breaks="091",
+        also=("136", "240", "241"),
+        what="a generation has no timeout",
+        patch=_unbounded_calls,
     ),
 )

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from rollout_conformance.rollout_server.inference.endpoints import ChatCompletions
-from rollout_conformance.rollout_server.inference.generation import Generation
 from rollout_conformance.rollout_server.mutants import inference
 from rollout_conformance.rollout_server.tests.inference.support import (
     CAPITAL,
@@ -113,12 +111,14 @@ CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')
 def restored() -> Iterator[None]:
     """Whatever a mutant patches is as it was afterwards."""
     modules = [module for name, module in sys.modules.items() if name.startswith(MAY_BE_PATCHED)]
-    before = [(module, dict(vars(module))) for module in modules]
-    end, post = Generation.end, ChatCompletions.post
+    classes = {one for module in modules for one in vars(module).values() if isinstance(one, type)}
+    owners = [*modules, *(one for one in classes if one.__module__.startswith(MAY_BE_PATCHED))]
+    before = [(owner, dict(vars(owner))) for owner in owners]
     yield
-    Generation.end, ChatCompletions.post = end, post  # type: ignore[method-assign]
-    for module, names in before:
-        vars(module).update(names)
+    for owner, names in before:
+        for name, value in names.items():
+            if vars(owner).get(name) is not value:
+                setattr(owner, name, value)
 
 
 async def answers(c: httpx.AsyncClient) -> list[str]:

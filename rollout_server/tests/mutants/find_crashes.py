@@ -8,21 +8,19 @@ where.
 import asyncio
 import contextlib
 import importlib
-import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
 
-from rollout_conformance.rollout_server.rollout import leased_dialect
 from rollout_conformance.rollout_server.tests import crashes
+from rollout_conformance.rollout_server.tests.mutants.each_in_a_process import each
+from rollout_conformance.rollout_server.tests.mutants.greet_mutants import PATHS, start_of
 from rollout_conformance.rollout_server.tests.rollout import support
 from rollout_conformance.rollout_server.tests.rollout.support import call, reply
-from rollout_conformance.rollout_server.tests.rollout.test_routed_dialect import START
 from rollout_conformance.rollout_server.tests.trainer import support as trainer
 
-PATHS = {"sync": "/rollout", "callback": "/v1/rollout/init", "routed": "/rollout", "leased": "/rollout"}
 WITHIN_S = 2.0  # of one rollout: some mutants never end theirs
 AT_ONCE = 2
 CUT = {
@@ -55,12 +53,6 @@ ODD: tuple[dict[str, Any], ...] = (
 )
 
 
-def _start(dialect: str, name: str) -> dict[str, Any]:
-    leased = {member: value for member, value in START.items() if member not in leased_dialect.NOT_LEASED}
-    bodies = {"sync": support.sync_start(), "callback": support.init(), "routed": START, "leased": leased}
-    return {**bodies[dialect], "rollout_id": name}
-
-
 async def _rollouts(dialect: str) -> None:
     """Rollouts of all kinds, one after the other; then requests about them."""
     plain: dict[str, Any] = {}
@@ -68,7 +60,7 @@ async def _rollouts(dialect: str) -> None:
     for number, (chats, change) in enumerate(kinds):
         with contextlib.suppress(Exception):
             async with asyncio.timeout(WITHIN_S):
-                await _rollout(dialect, [*chats], {**_start(dialect, f"r-{number}"), **change})
+                await _rollout(dialect, [*chats], {**start_of(dialect), "rollout_id": f"r-{number}", **change})
 
 
 async def _rollout(dialect: str, chats: list[support.Effect], body: dict[str, Any]) -> None:
@@ -107,20 +99,7 @@ PROBES: dict[str, Callable[[str], Awaitable[None]]] = {
 
 def main(package: str, names: list[str]) -> None:
     catalogue, probe = importlib.import_module(package).CATALOGUE, PROBES[package]
-    children = 0
-    for mutant in catalogue.mutants.values():
-        if names and mutant.name not in names:
-            continue
-        if children == AT_ONCE:
-            os.wait()
-            children -= 1
-        if os.fork() == 0:
-            mutant.patch()
-            os.write(1, "".join(_lines(mutant.name, mutant.dialects or catalogue.dialects, probe)).encode())
-            os._exit(0)
-        children += 1
-    for _ in range(children):
-        os.wait()
+    each(catalogue, lambda name, dialects: _lines(name, dialects, probe), AT_ONCE, names)
 
 
 def _lines(name: str, dialects: tuple[str, ...], probe: Callable[[str], Awaitable[None]]) -> Iterator[str]:

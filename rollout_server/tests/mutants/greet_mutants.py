@@ -6,14 +6,15 @@ plain greeting without an unexpected error: its name, a tab, why.
 
 import asyncio
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from rollout_conformance.rollout_server.rollout import leased_dialect
 from rollout_conformance.rollout_server.tests import crashes
 from rollout_conformance.rollout_server.tests.inference import support as engine
+from rollout_conformance.rollout_server.tests.mutants.each_in_a_process import each
 from rollout_conformance.rollout_server.tests.rollout import support
 from rollout_conformance.rollout_server.tests.rollout.test_routed_dialect import START
 from rollout_conformance.rollout_server.tests.router import support as router
@@ -21,18 +22,23 @@ from rollout_conformance.rollout_server.tests.router.backend import Fake
 from rollout_conformance.rollout_server.tests.trainer import support as trainer
 
 LEASED_START = {name: value for name, value in START.items() if name not in leased_dialect.NOT_LEASED}
+PATHS = {"sync": "/rollout", "callback": "/v1/rollout/init", "routed": "/rollout", "leased": "/rollout"}
 Greet = Callable[[str], Awaitable[None]]
 WITHIN_S = 60.0  # far more than a busy machine needs
 AT_ONCE = 4  # a greeting waits for sockets more than it computes
+
+
+def start_of(dialect: str) -> dict[str, Any]:
+    """The body of a start request."""
+    bodies = {"sync": support.sync_start(), "callback": support.init(), "routed": START, "leased": LEASED_START}
+    return {**bodies[dialect]}
 
 
 async def _rollout(dialect: str) -> None:
     """One generation, without tools, is asked for."""
     played = support.Trainer()
     caller = support.serve(played)
-    path = "/v1/rollout/init" if dialect == "callback" else "/rollout"
-    body = {"sync": support.sync_start(), "callback": support.init(), "routed": START, "leased": LEASED_START}[dialect]
-    response = await caller.post(path, body)
+    response = await caller.post(PATHS[dialect], start_of(dialect))
     assert response.status_code < 300, response.text
     while not played.asked:
         await asyncio.sleep(0.005)
@@ -71,18 +77,7 @@ def main(package: str) -> None:
     catalogue, greet = importlib.import_module(package).CATALOGUE, GREETINGS[package]
     for dialect in catalogue.dialects:
         _run(greet, dialect)  # the reference itself; and what is loaded once is loaded before the first fork
-    children = 0
-    for mutant in catalogue.mutants.values():
-        if children == AT_ONCE:
-            os.wait()
-            children -= 1
-        if os.fork() == 0:
-            mutant.patch()
-            os.write(1, "".join(_lines(mutant.name, mutant.dialects or catalogue.dialects, greet)).encode())
-            os._exit(0)
-        children += 1
-    for _ in range(children):
-        os.wait()
+    each(catalogue, lambda name, dialects: _lines(name, dialects, greet), AT_ONCE)
 
 
 def _lines(name: str, dialects: tuple[str, ...], greet: Greet) -> list[str]:

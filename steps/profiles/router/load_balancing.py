@@ -12,14 +12,13 @@ from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.chance import FALSE_POSITIVE_RATE
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.backend_requests import script
 from rollout_conformance.steps.profiles.router.backends import BackendName
-
-FALSE_POSITIVE_RATE = 1e-6  # a suite that thousands run may not accuse one right router a day
 
 
 @verb("backend_share", example=("{backend: b, share: 0.9}", "{backend: a, share: 0.5}"))

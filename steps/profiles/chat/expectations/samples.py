@@ -87,12 +87,6 @@ def _parsed(arguments: str) -> object:
         return arguments
 
 
-def likelihood(choice: Choice, times: int) -> float:
-    """How likely it is, by its own logprobs, that this choice is sampled so many times; 1 where it has none."""
-    total = sum(value for value in map(logprob, choice.logprobs or ()) if math.isfinite(value))
-    return math.exp(min(0.0, total) * times)
-
-
 def logprobs(choice: Choice) -> list[float]:
     return [value for value in map(logprob, choice.logprobs or ()) if value > -math.inf]
 

@@ -9,6 +9,7 @@ from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import JsonObject, mappings
 from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.http.chance import FALSE_POSITIVE_RATE, likelihood
 from rollout_conformance.steps.http.checks import (
     Check,
     ComparedResponses,
@@ -18,7 +19,6 @@ from rollout_conformance.steps.http.checks import (
 )
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.chat.expectations.samples import (
-    likelihood,
     logprob,
     logprobs,
     same_sample,
@@ -30,7 +30,6 @@ from rollout_conformance.steps.profiles.chat.invariants.completions import finis
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
-FALSE_POSITIVE_RATE = 1e-6
 LEAST_SAMPLES = 8
 NEARLY_ALL = 0.99  # of the probability: what is left over is rounding
 
@@ -103,7 +102,7 @@ class SamplesDiffer(ComparedResponses):
         samples = {sampled(one.first_choice) for one in responses}
         greedy = {sampled(one.first_choice) for one in view.named(self.greedy)} if self.greedy else None
         first = responses[0].first_choice
-        likely = bool(first.logprobs) and likelihood(first, len(responses)) >= FALSE_POSITIVE_RATE
+        likely = bool(first.logprobs) and likelihood(logprobs(first), len(responses)) >= FALSE_POSITIVE_RATE
         if len(samples) == 1 and (samples == greedy or likely):
             return None
         seeds = len({one.request["seed"] for one in responses if "seed" in one.request})
@@ -125,7 +124,7 @@ class TemperatureHasEffect(ComparedResponses):
     def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
         greedy = view.named(self.greedy)[0].first_choice
         differ = {sampled(one.first_choice) for one in responses} != {sampled(greedy)}
-        likely = likelihood(greedy, len(responses))
+        likely = likelihood(logprobs(greedy), len(responses))
         if not differ and likely >= self.chance:
             return None
         expected = f"{len(responses)} samples at temperature 1 that are not all the greedy one"
@@ -177,8 +176,8 @@ class ChoicesDiffer(ResponseExpectation):
         if len(others) >= LEAST_SAMPLES:
             # at most so much of all samples is of one text, as far as these show (the rule of three where all differ)
             share = max(*Counter(others).values(), 3) / len(others)
-            return float(min(share**again, likelihood(response.first_choice, again)))
-        return likelihood(response.first_choice, again)
+            return float(min(share**again, likelihood(logprobs(response.first_choice), again)))
+        return likelihood(logprobs(response.first_choice), again)
 
 
 @verb("same_logprobs", short="of", example="[first, second]")

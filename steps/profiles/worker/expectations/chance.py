@@ -1,12 +1,11 @@
 """Whether equal outputs prove anything: the log probabilities that the worker itself reports show where they were likely, or where the model
 has seen other prompts all the same."""
 
-import math
 from collections.abc import Sequence
 
+from rollout_conformance.steps.http.chance import FALSE_POSITIVE_RATE, likelihood
 from rollout_conformance.steps.profiles.worker.view import JobResponse
 
-LIKELY = 1e-6  # what has this chance or more decides nothing
 CERTAIN = 1e-2  # a log probability within this of 0 is that of a token without an alternative
 Values = Sequence[float | None]
 
@@ -22,13 +21,8 @@ def explained(jobs: Sequence[JobResponse], tolerance: float) -> bool:
     if len(shown) < len(jobs):
         return False
     if len({(job.spec.prompt, job.spec.prompt_ids) for job in jobs}) == 1:
-        return likelihood(shown[0]) ** (len(jobs) - 1) >= LIKELY
+        return likelihood(shown[0], len(jobs) - 1) >= FALSE_POSITIVE_RATE
     return any(_differ(shown[0], values, tolerance) for values in shown[1:]) or _is_certain(shown[0])
-
-
-def likelihood(values: Values) -> float:
-    """The probability of an output, by the log probabilities of its tokens. One that is missing is left out."""
-    return math.exp(min(0.0, sum(one for one in values if one is not None and math.isfinite(one))))
 
 
 def _differ(one: Values, other: Values, tolerance: float) -> bool:
