@@ -73,7 +73,7 @@ def _wanted(events: Sequence[bytes], clues: Clues) -> list[int]:
     named = [n for n in clues.events if n < len(events)]
     if named:
         return named[:2]
-    needles = [json.dumps(text, ensure_ascii=False)[1:-1].encode() for text in clues.quoted]
+    needles = [json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass") for text in clues.quoted]
     holds = (n for n, event in enumerate(events) if any(needle in event for needle in needles))
     return [next(holds, len(events) - 1)]
 

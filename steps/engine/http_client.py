@@ -23,6 +23,7 @@ import httpx
 
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.connection_reuse import FreshOnce, tracing
+from rollout_conformance.steps.engine.json_text import well_formed
 from rollout_conformance.steps.engine.trace import Headers
 
 if TYPE_CHECKING:
@@ -91,11 +92,6 @@ def url(text: str) -> httpx.URL:
 def path_segment(text: str) -> str:
     """One segment of a path, whatever the text (an id that a target chose, say) has of `/`, `?`, `#` and the like: RFC 3986, 3.3."""
     return quote(well_formed(text), safe="")
-
-
-def well_formed(text: str) -> str:
-    """The text with U+FFFD for each lone surrogate: JSON can escape one, UTF-8 and so a URL cannot hold one."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @lru_cache(maxsize=1)

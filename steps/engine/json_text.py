@@ -49,6 +49,11 @@ def parse(body: bytes) -> Any:
         return _lenient(body)
 
 
+def well_formed(text: str) -> str:
+    """The text with U+FFFD for each lone surrogate: JSON can escape one, UTF-8 and so a URL cannot hold one."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _lenient(body: bytes) -> object:
     try:
         return json.loads(body.decode("utf-8-sig"))

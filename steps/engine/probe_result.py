@@ -123,4 +123,4 @@ def _member(body: bytes) -> str:
     param = text(mapping(said.get("error")).get("param"))
     places = [[one for one in listed(item.get("loc")) if isinstance(one, str)] for item in mappings(said.get("detail"))]
     found = param or next((place[-1] for place in places if place), "")
-    return excerpt(found.encode(), 60) if found not in ("body", "header", "query") else ""
+    return excerpt(found.encode("utf-8", "replace"), 60) if found not in ("body", "header", "query") else ""

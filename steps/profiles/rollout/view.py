@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject, mapping
+from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject, mapping, text
 from rollout_conformance.steps.engine.trace import Event, Exchange, Trace, parse
 from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.peers.token_oracle import Issued
@@ -237,4 +237,4 @@ class CaseView:
 
 def _ends(poll: Answer) -> bool:
     """Whether a response to a request for a result says how the rollout ended."""
-    return poll.status == 200 and poll.fields.get("status") in STATUS
+    return poll.status == 200 and text(poll.fields.get("status")) in STATUS

@@ -4,10 +4,10 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import jsonschema_rs
 import yaml
 
 from rollout_conformance.contracts import requirements
+from rollout_conformance.steps.engine import json_schema
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.parts import Contract
 
@@ -42,7 +42,7 @@ def member(dialect: str, schema: Schema, name: str) -> Schema:
 def allows(dialect: str, schema: Schema, value: object) -> bool:
     """Whether the contract allows a value."""
     whole = {**schema, "components": document(dialect)["components"]}
-    return bool(jsonschema_rs.validator_for(whole).is_valid(value))
+    return json_schema.is_valid(whole, value)
 
 
 def own(dialect: str, schema: Schema, value: object) -> Any:

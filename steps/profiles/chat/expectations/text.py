@@ -4,8 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Annotated
 
-import jsonschema_rs
-
+from rollout_conformance.steps.engine import json_schema
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import text
 from rollout_conformance.steps.engine.trace import NotJson, parse
@@ -93,9 +92,9 @@ class MatchesSchema(JudgesRejections, ResponseExpectation):
     def check(self, response: ChatResponse, view: CaseView) -> Check:
         choice = response.first_choice
         value = parse(choice.content.encode("utf-8", "replace"))
-        valid = jsonschema_rs.validator_for(json.loads(self.schema))
+        schema = json.loads(self.schema)
         ok = response.is_client_error or (
-            choice.finish == LENGTH if isinstance(value, NotJson) else valid.is_valid(value)
+            choice.finish == LENGTH if isinstance(value, NotJson) else json_schema.is_valid(schema, value)
         )
         return Check(ok, f"content that matches {self.schema}", show(choice.content), ignored=not ok)
 

@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jsonschema_rs
-
+from rollout_conformance.steps.engine import json_schema
 from rollout_conformance.steps.engine.findings import Evidence
-from rollout_conformance.steps.engine.json_diff import LONGEST
 from rollout_conformance.steps.engine.lenient_json import JsonObject, text
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView
@@ -118,11 +116,8 @@ def schema_problem(parameters: object) -> str | None:
     if unknown:
         return f"required names {show(unknown)}, which properties lacks"
     cleaned = _without_nulls(parameters)  # a null member has a requirement of its own
-    try:
-        jsonschema_rs.meta.validate(cleaned)
-    except jsonschema_rs.ValidationError as error:
-        return f"not a JSON Schema: {error.message[:LONGEST]}"
-    return None
+    why = json_schema.schema_problem(cleaned)
+    return f"not a JSON Schema: {why}" if why else None
 
 
 def _without_nulls(value: object) -> Any:
