@@ -142,7 +142,7 @@ class Runner(Generic[S, V]):
             return Outcome(case, Judgement(Verdict.SKIP, {}, (), lacking), None, 0.0, self.rerun(case))
         if not self.options.live or case.live is None:
             return await self._certain(case)
-        played = [await self._once(case.on_live()) for _ in range(case.live.runs)]
+        played = [await self._certain(case.on_live()) for _ in range(case.live.runs)]
         return statistical_verdict.verdict(case, played, self._counts)
 
     def lacks(self, case: Case) -> str | None:

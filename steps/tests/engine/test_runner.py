@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from rollout_conformance.steps.engine import runner as runners
-from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.cases import Case, Live, Step
 from rollout_conformance.steps.engine.findings import (
     Cause,
     Evidence,
@@ -242,6 +242,25 @@ def test_with_a_live_model_a_case_about_a_script_is_skipped() -> None:
 
     judgement = virtual_time.run(main()).judgement
     assert (judgement.verdict, judgement.reason) == (Verdict.SKIP, runners.SCRIPT_BOUND)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_what_was_measured_beside_other_cases_is_measured_again_alone(live: bool) -> None:
+    seen: list[bool] = []
+
+    class TooLateAtFirst(Expect):
+        def judge(self, view: Any, requirement: str) -> Iterable[Evidence]:
+            seen.append(view.state["apart"])
+            late = Finding("R-1", "a response within 1 s", "after 2 s", timing=True)
+            return (late,) if len(seen) == 1 else (Satisfied("R-1"),)
+
+    async def main() -> Outcome:
+        options = Options(OPTIONS.target, OPTIONS.card, live=live)
+        async with Runner(options, Profile(), Peers(), lambda one: "") as runner:
+            return await runner.play(case("it", Do(nothing), expect=TooLateAtFirst(), live=Live()))
+
+    assert virtual_time.run(main()).judgement.verdict is Verdict.PASS
+    assert seen == [False, True]
 
 
 @pytest.fixture
