@@ -16,6 +16,7 @@ from rollout_conformance.contracts.training.wire_protobuf import (
     STOP,
 )
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.json_text import well_formed
 from rollout_conformance.steps.profiles.training import protobuf
 from rollout_conformance.steps.profiles.training.wire import Call, Data, Encoded, Members, TinkerJson
 
@@ -54,9 +55,10 @@ def request(body: Mapping[str, Any]) -> bytes:
     try:
         if strange:
             raise TypeError(f"the member {min(strange)}")
-        for name in ("model_id", "seq_id"):
-            if name in body:
-                setattr(message, name, body[name])
+        if "model_id" in body:  # a target chooses it, and JSON carries what protobuf does not
+            message.model_id = well_formed(body["model_id"])
+        if "seq_id" in body:
+            message.seq_id = body["seq_id"]
         message.forward_only = forward
         message.loss_fn = given.get("loss_fn", "")
         for name, value in given.get("loss_fn_config", {}).items():

@@ -87,3 +87,8 @@ def test_a_wrong_result_is_told_and_not_followed(body: bytes) -> None:
 def test_rows_that_are_not_there_are_not_read(changed: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"token_ids for"):
         sampled(sample(**changed))
+
+
+def test_an_id_that_only_json_can_carry_is_sent_as_its_replacement() -> None:
+    sent = protobuf.message("ForwardBackwardRequest").FromString(request({"model_id": "m\ud800"}))
+    assert sent.model_id == "m\ufffd"
