@@ -130,18 +130,3 @@ class Error(_Event):
     code: ErrorCode
     message: NotEmpty
     retriable: bool
-
-
-class FieldError(_Event):
-    field: Text
-    constraint: NotEmpty
-    message: NotEmpty
-
-
-class ErrorBody(_Event):
-    """A rejected request. `errors` has one entry for each violation of a body that is JSON."""
-
-    code: ErrorCode
-    message: NotEmpty
-    retriable: bool
-    errors: list[FieldError] = Field(default_factory=list)
