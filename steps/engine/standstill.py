@@ -2,7 +2,8 @@
 
 One that still answers a plain request is not stuck: what hangs is one request, which is for the deadline of its case. That is asked a few
 times only without a response to any case between, so that a target on which all requests hang does not cost a deadline for each. Seconds
-by which the suite was late itself are no silence of the target.
+by which the suite was late itself are no silence of the target; where they are many, the machine starves the target as well, and nothing
+is said of it: each case then ends after its own time.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from rollout_conformance.steps.engine.session import LastActivity
 
 LOOK_S = 0.5
 MOST_PROBES = 3  # without a response to a case between them
+STARVED = 0.25  # of a silence: a suite that was late for so much of it has a machine that is too busy
 TIMES = 3  # as long as a silent target is waited for in one case
 
 
@@ -70,8 +72,9 @@ class Standstill:
             return None
         began = min(began for began, _ in self.running.values())
         since = max(self.last_activity.last, began)
-        quiet_s = now - since - self.late(since)
-        if quiet_s > TIMES * max(patience for _, patience in self.running.values()):
+        late_s = self.late(since)
+        quiet_s = now - since - late_s
+        if late_s < STARVED * quiet_s and quiet_s > TIMES * max(patience for _, patience in self.running.values()):
             cases = f"{len(self.running)} case(s) in flight"
             return f"the target has stopped answering: nothing came of it for {quiet_s:.0f} s, with {cases}"
         return None

@@ -75,15 +75,24 @@ def test_a_target_that_answered_cases_between_is_asked_again() -> None:
     assert virtual_time.run(silences()) is None
 
 
-def test_seconds_by_which_the_suite_was_late_are_no_silence() -> None:
-    async def reason(late_s: float) -> str | None:
-        standstill = Standstill(LastActivity(), lambda since: late_s)
-        watching = asyncio.ensure_future(standstill.watch())
-        with contextlib.suppress(TimeoutError):
-            async with standstill.watched(PATIENCE_S):
-                await asyncio.sleep((TIMES + 1) * PATIENCE_S)
-        watching.cancel()
-        return standstill.reason
+async def silence(late_s: float, silences: int = 1) -> str | None:
+    """The reason after so many times the longest silence, in which the suite was late by `late_s`."""
+    standstill = Standstill(LastActivity(), lambda since: late_s)
+    watching = asyncio.ensure_future(standstill.watch())
+    with contextlib.suppress(TimeoutError):
+        async with standstill.watched(PATIENCE_S):
+            await asyncio.sleep((silences * TIMES + 1) * PATIENCE_S)
+    watching.cancel()
+    return standstill.reason
 
-    assert virtual_time.run(reason(0.0)) is not None
-    assert virtual_time.run(reason(2 * PATIENCE_S)) is None
+
+def test_seconds_by_which_the_suite_was_late_are_no_silence() -> None:
+    assert virtual_time.run(silence(0.0)) is not None
+    assert virtual_time.run(silence(2 * PATIENCE_S)) is None
+
+
+def test_a_machine_that_starves_the_suite_may_starve_the_target() -> None:
+    """However long the silence is: half of it, or a tenth of it, the suite was late itself."""
+    most = 10 * TIMES * PATIENCE_S
+    assert virtual_time.run(silence(most / 2, silences=10)) is None
+    assert virtual_time.run(silence(most / 10, silences=10)) is not None
