@@ -15,7 +15,6 @@ Feature: API keys, their scopes and their quotas
       | GET    | /v1/models                    |
       | GET    | /v1/audit/requests/rc-request |
       | GET    | /v1/admin/routing/backends    |
-      | POST   | /v1/chat/completions          |
 
   @ROUTER-011
   Scenario: A stream request without a valid API key is rejected

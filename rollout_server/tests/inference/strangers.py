@@ -205,6 +205,47 @@ def cool() -> None:
     after(request_parsing, "parse", lambda value: {**value, "temperature": 0} if _is_cold(value) else value)()
 
 
+def ignores_stream() -> None:
+    """A fault: a stream that is requested comes as a whole."""
+    after(request_parsing, "parse", lambda value: value | {"stream": False} if isinstance(value, dict) else value)()
+
+
+def random() -> None:
+    """A fault: whatever the temperature is, every response is sampled anew."""
+    warm = {"temperature": 1.5, "top_p": 1.0}
+    after(request_parsing, "parse", lambda value: value | warm if _is_greedy(value) else value)()
+
+
+def _is_greedy(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("temperature") == 0
+
+
+def no_usage() -> None:
+    """No response counts tokens."""
+    original = json_response
+    put(endpoints, "json_response", lambda value, status=200: original(_without(value, "usage"), status))()
+
+
+def _without(value: Any, name: str) -> Any:
+    return {key: one for key, one in value.items() if key != name} if isinstance(value, dict) else value
+
+
+def untold_end() -> None:
+    """The end of a turn has no text where it was sampled, and has one among the alternatives."""
+    original = json_response
+    put(endpoints, "json_response", lambda value, status=200: original(_silent_end(value), status))()
+
+
+def _silent_end(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_silent_end(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    whole = {name: _silent_end(one) for name, one in value.items()}
+    ends = "top_logprobs" in whole and str(whole.get("token")).startswith("<|")
+    return {**whole, "token": "", "bytes": None} if ends else whole
+
+
 def _is_cold(value: Any) -> bool:
     return isinstance(value, dict) and value.get("temperature") == -1
 
@@ -259,6 +300,23 @@ def _content_parts(count: int, body: dict[str, Any]) -> bool:
     )
 
 
+def _no_model(count: int, body: dict[str, Any]) -> bool:
+    """What is checked before the key."""
+    return "messages" in body and "model" not in body
+
+
+def _no_choice(count: int, body: dict[str, Any]) -> bool:
+    return body.get("tool_choice") == "none"
+
+
+def _cut_call(count: int, body: dict[str, Any]) -> bool:
+    """What another server behind this one has no answer to."""
+    messages = body.get("messages")
+    told = [one.get("tool_calls") for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
+    calls = [call for one in told if isinstance(one, list) for call in one if isinstance(call, dict)]
+    return any(not _object(str(call.get("function", {}).get("arguments")).encode()) for call in calls)
+
+
 FREEDOMS: dict[str, Callable[[], None]] = {
     one.__name__: one
     for one in (
@@ -274,6 +332,10 @@ FREEDOMS: dict[str, Callable[[], None]] = {
         loses_reasoning,
         other_paths,
         cool,
+        ignores_stream,
+        random,
+        no_usage,
+        untold_end,
     )
 }
 ANSWERS: dict[str, tuple[int, Callable[[int, dict[str, Any]], bool]]] = {
@@ -281,6 +343,9 @@ ANSWERS: dict[str, tuple[int, Callable[[int, dict[str, Any]], bool]]] = {
     "unavailable": (503, _after_looking),
     "crashes": (500, _after_looking),
     "refuses_tools_in_streams": (400, _tools_in_streams),
+    "rejects_no_choice": (422, _no_choice),
+    "wants_model": (400, _no_model),
+    "gateway": (502, _cut_call),
     "rejects_content_parts": (400, _content_parts),
 }
 

@@ -5,21 +5,23 @@ a lost connection do, once, and nothing that rests on the response is judged.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
+from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
 BUSY = (429, 503)
 GATEWAY = (502, 504)
 MAY_BE_REJECTED, MUST_BE_REJECTED = "may_be_rejected", "must_be_rejected"  # members of expectations
-SERVES, ENDS, ABORTS, NO_5XX = "CHAT-001", "CHAT-051", "CHAT-056", "CHAT-303"
+SERVES, ENDS, ABORTS, STREAMS, NO_5XX = "CHAT-001", "CHAT-051", "CHAT-056", "CHAT-057", "CHAT-303"
 EXPECTED = "200: nothing in the case gives reason for another status"
 SHOWN = 200  # characters of a body
 OPTIONAL = {"seed", "stop", "n", "max_completion_tokens", "required_tools"}
+TOO_LONG = "a stream of more than"  # the suite's own limit
 NO_ANSWER = re.compile(r"TimeoutError|no (?:answer|response|end) within")
 
 
@@ -35,6 +37,8 @@ def _cause(case: Case, view: CaseView, response: ChatResponse) -> Cause | None:
     fault = _fault(view, response)
     if response.status is None or fault:
         return _lost(case, view, response, fault or "no response")
+    if _is_no_stream(view, response):
+        return _found(STREAMS, "a stream of events, as `stream: true` requests", "one JSON object", response)
     if 200 <= response.status < 300 or response.status in _named(case, view, response):
         return None
     if response.status in BUSY:
@@ -52,6 +56,14 @@ def _fault(view: CaseView, response: ChatResponse) -> str:
     return "" if response.left or fault is None else fault
 
 
+def _is_no_stream(view: CaseView, response: ChatResponse) -> bool:
+    """Whether `stream` was ignored. Nothing that a case demands of the events of a stream is then judged."""
+    if response.status != 200 or not response.streamed or response.chunks or response.n >= len(view.trace.exchanges):
+        return False
+    sent = view.trace.exchanges[response.n].response
+    return sent is not None and isinstance(parse(sent.body), Mapping)
+
+
 def _lost(case: Case, view: CaseView, response: ChatResponse, fault: str) -> Cause | None:
     """No response, or a stream that broke off."""
     silent = NO_ANSWER.search(fault) is not None
@@ -63,6 +75,8 @@ def _lost(case: Case, view: CaseView, response: ChatResponse, fault: str) -> Cau
             f"GET /v1/models has no max_model_len, and a conversation of {view.context.context_tokens} tokens had no response in time",
             since=response.n,
         )
+    if TOO_LONG in fault:
+        return Cause(f"{fault}: the suite reads no more", since=response.n)
     if response.status is not None and 200 <= response.status < 300 and not silent:
         return _found(ENDS, "a stream that is sent to its end", f"it broke off: {fault}", response)
     left = sum(one.left for one in view.responses if one.n < response.n)
@@ -76,6 +90,8 @@ def _answered(case: Case, view: CaseView, response: ChatResponse, status: int) -
     exchanges = view.trace.exchanges[response.n : response.n + 1]
     sent = exchanges[0].response if exchanges else None
     told = f"{status}: {sent.body[:SHOWN].decode('utf-8', 'replace') if sent else response.text[:SHOWN]}"
+    if status in GATEWAY and case.requirements[0] == NO_5XX:
+        return Cause(f"a gateway returned {told}, which the requirement leaves to it", since=response.n)
     if status >= 500:
         return _found(case.requirements[0] if status in GATEWAY else NO_5XX, EXPECTED, told, response)
     if status >= 400 and (lacks := _may_lack(case, view)):

@@ -41,8 +41,12 @@ def read_probe(session: ChatSession, case: Case) -> ProbeResult:
         return ProbeResult(
             f"it does not serve the model {context.model} ({response.status} {excerpt(response.body)}); {listed}"
         )
-    if about_model and not context.model and (response.status != 404 or b"model" in response.body):
-        told = f"every greeting is rejected with {response.status} {excerpt(response.body)}"
+    if (
+        (about_model or response.status >= 500)
+        and not context.model
+        and (response.status != 404 or b"model" in response.body)
+    ):
+        told = f"every greeting, which names no model, is answered {response.status} {excerpt(response.body)}"
         none_listed = f"there is no list of models at GET {context.card.path(MODELS)}"
         return ProbeResult(f"{told}, and {none_listed}: give --model NAME, or `model:` on the card")
     return answered

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import httpx
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
+from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.target_card import card_as
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.http.keys import bearer
@@ -20,8 +21,10 @@ from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import NoPeers, Setting
 from rollout_conformance.steps.profiles.chat.capabilities import COMMON, PROBED_OR_DECLARED, PROBES, TEXTS, has
 from rollout_conformance.steps.profiles.chat.card import ChatCard
+from rollout_conformance.steps.profiles.chat.expectations.samples import sample_key
 from rollout_conformance.steps.profiles.chat.greeting import GREETING
 from rollout_conformance.steps.profiles.chat.requests import CHAT
+from rollout_conformance.steps.profiles.chat.responses import Choice
 from rollout_conformance.steps.profiles.chat.token_id_locations import (
     NAMED,
     card_form,
@@ -36,13 +39,16 @@ PROBE_S = 10.0
 MOST_CONTEXT = 4_000_000  # tokens; what a server lists beyond that is no length of a prompt that could be sent
 RUNNING = "vllm:num_requests_running"
 MODELS = "/v1/models"
+EQUAL_REQUESTS = 3
+ANSWERS_DIFFER = "equal requests with temperature 0 had different answers before the run, which CHAT-030 judges"
+DETERMINISM = {"CHAT-030", "CHAT-031"}
 ASSUMED = ("unbuffered", "shipped_tokenizer")  # like the common ones, but of the way in which the suite is run
 
 
 @dataclass(slots=True)
 class ChatPeers(NoPeers):
     """No peer is played here: this is what was learnt of the server. `probed` are the capabilities that it showed, `listed` its models, `ids_at`
-    where token ids stand that are not where they should be."""
+    where token ids stand that are not where they should be, `deterministic` whether equal requests with temperature 0 had equal answers."""
 
     setting: Setting
     tokens: Tokens | None
@@ -52,6 +58,7 @@ class ChatPeers(NoPeers):
     probed: set[str] = field(default_factory=set)
     listed: frozenset[str] = frozenset()
     ids_at: str = field(default="", kw_only=True)
+    deterministic: bool = field(default=True, kw_only=True)
 
     @property
     def card(self) -> ChatCard:
@@ -99,6 +106,8 @@ class ChatPeers(NoPeers):
                 return live.lacks[need]
             if not self._has(need):
                 return lacking(TEXTS, need) + (self._about_ids() if need == "token_ids" else "")
+        if not self.deterministic and compares_answers(case):
+            return f"{ANSWERS_DIFFER}: what compares two answers would judge that again"
         return None
 
     def _about_ids(self) -> str:
@@ -169,12 +178,26 @@ class ChatPeers(NoPeers):
                 self.probed.add(name)
             elif name == "token_ids":
                 self.ids_at = place_of_ids(body) or ""
+        greedy = {**hello, "temperature": 0}
+        answers = [await self._answer(http, base_url, greedy) for _ in range(EQUAL_REQUESTS)]
+        self.deterministic = len(set(answers)) == 1
         page = await http.get(f"{base_url}{self.card.path('/metrics')}")
         if page.status_code == 200 and RUNNING in page.text:
             self.probed.add("metrics")
 
+    async def _answer(self, http: httpx.AsyncClient, base_url: str, body: Mapping[str, object]) -> str:
+        response = await http.post(f"{base_url}{CHAT}", json=body, headers=self._headers())
+        choices = mappings(mapping(parse(response.content)).get("choices"))
+        return sample_key(Choice(choices[0])) if choices else ""
+
     def _headers(self) -> dict[str, str]:
         return {"content-type": "application/json", **bearer(self.key)}
+
+
+def compares_answers(case: Case) -> bool:
+    """Whether a case rests on equal answers to equal requests, without being about them."""
+    rests = any(getattr(step.what, "rests_on_determinism", False) for step in case.expectations)
+    return rests and not DETERMINISM & set(case.requirements)
 
 
 @contextlib.asynccontextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -17,7 +18,8 @@ from rollout_conformance.steps.profiles.router.backend_requests import script
 @phrase("between {before:response}, {between:response} and {after:response} rejections are counted separately")
 @dataclass(frozen=True, slots=True)
 class RejectionsCountedSeparately:
-    """Requests that succeed before a reading of the metrics and requests that are rejected after it are counted by different metrics."""
+    """Some metric counts the requests that succeed before a reading of the metrics and not those that are rejected after it, or the other way
+    round: a total beside a count of failures is enough."""
 
     before: ResponseName
     "A reading before all requests."
@@ -27,15 +29,20 @@ class RejectionsCountedSeparately:
     "A reading after those that are rejected."
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
-        readings = [samples(one.text) for one in view.named(self.before, self.between, self.after)]
+        readings = view.named(self.before, self.between, self.after)
         if len(readings) != 3:
             return
-        before, between, after = readings
-        served = {name for name, rise in rises(before, between).items() if rise > 0}
-        rejected = {name for name, rise in rises(between, after).items() if rise > 0}
-        ok = bool(served - rejected) and bool(rejected - served)
-        observed = "no metric rose for the one and not for the other"
-        yield evidence(requirement, ok, "different metrics for successes and rejections", observed)
+        served, rejected = (_counters(view, *pair) for pair in pairwise(readings))
+        observed = "no metric rose by the number of the one and not by that of the other"
+        yield evidence(
+            requirement, served != rejected, "a metric that counts only successes, or only rejections", observed
+        )
+
+
+def _counters(view: CaseView, earlier: KeptResponse, later: KeptResponse) -> set[str]:
+    """The metrics that rose by exactly the number of requests between two readings: others, such as seconds, rise with anything."""
+    count = sum(earlier.n < one.n < later.n for one in view.responses)
+    return {name for name, rise in rises(samples(earlier.text), samples(later.text)).items() if rise == count}
 
 
 @verb("no_client_values", short="of", example="metrics")

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.json_diff import show
@@ -41,6 +41,8 @@ NEARLY_ALL = 0.99  # of the probability: what is left over is rounding
 class SameCompletion(ComparedResponses):
     """The first choices of these responses are equal, whether they were streamed or not."""
 
+    rests_on_determinism: ClassVar = True
+
     by: Literal["token_ids", "text"] = "token_ids"
     "Whether token ids are compared (where there are none, text), or text, tool calls and finish reasons."
 
@@ -62,6 +64,8 @@ class SameCompletion(ComparedResponses):
 class SameFinish(ComparedResponses):
     """The first choices of these responses end for the same reason. A stream without any breaks the order of its chunks (CHAT-051)."""
 
+    rests_on_determinism: ClassVar = True
+
     def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
         if not all(one.is_completion and one.first_choice.finish for one in responses):
             return None
@@ -78,6 +82,8 @@ class SameFinish(ComparedResponses):
 @dataclass(frozen=True, slots=True)
 class SameCompletionOrRejected(JudgesRejections, ResponseExpectation):
     """The response has the text of another one, or is a 4xx."""
+
+    rests_on_determinism: ClassVar = True
 
     like: ResponseName
     "The response that it is compared with."
@@ -186,6 +192,8 @@ class ChoicesDiffer(ResponseExpectation):
 class SameLogprobs(ComparedResponses):
     """The first and the last of these responses have the same logprobs, as nearly as batches of other sizes allow. Where the first has none,
     nothing is decided; the end of the turn may have an entry in one of them only, unless token ids say what was sampled."""
+
+    rests_on_determinism: ClassVar = True
 
     within: float = 0.1
     "The largest difference of two logprobs that counts as none."

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from rollout_conformance.steps.engine import json_schema
 from rollout_conformance.steps.engine.json_diff import show
@@ -105,6 +105,8 @@ class MatchesSchema(JudgesRejections, ResponseExpectation):
 class StoppedBefore(ResponseExpectation):
     """The text is that of a full response before the first occurrence of a stop string. Where that does not occur, nothing is decided."""
 
+    rests_on_determinism: ClassVar = True
+
     full: ResponseName
     "The response to the same request without the stop string."
     stop: str = ""
@@ -128,16 +130,19 @@ class StoppedBefore(ResponseExpectation):
 @phrase("{of:several_responses} are truncated after {tokens} token(s)")
 @dataclass(frozen=True, slots=True)
 class Truncated(OptionallyRejectable):
-    """The completion was truncated after exactly so many tokens, and its finish reason is `length`."""
+    """The completion was truncated after exactly so many tokens, and its finish reason is `length`. The tokens are counted by their ids, else
+    by `usage`, else by their logprobs; where there are none of these, only the reason is judged."""
 
     tokens: int
     "How many."
 
-    def check(self, response: ChatResponse, view: CaseView) -> Check:
+    def check(self, response: ChatResponse, view: CaseView) -> Check | None:
         if self.or_rejected and response.is_client_error:
             return Check(True, f"{self.tokens} tokens, or a 4xx", f"{response.status}")
         choice = response.first_choice
-        count = len(choice.ids or ()) or response.usage.get("completion_tokens")
+        count = len(choice.ids or ()) or response.usage.get("completion_tokens", len(choice.logprobs or ()) or None)
+        if count is None and choice.finish == LENGTH:
+            return None  # nothing says how many tokens these are; a `usage` that is missing is judged by itself
         ok = count == self.tokens and choice.finish == LENGTH
         counted = "no count of tokens" if count is None else f"{count} tokens"
         observed = f"{counted}, finish_reason {show(choice.finish)}"

@@ -37,7 +37,14 @@ class ToolCalls(ResponseExpectation):
     requested: bool = False
     "Whether the request demands it with `tool_choice`: anything else is then a parameter without effect."
 
+    @property
+    def may_be_rejected(self) -> bool:
+        """A request that must lead to no call does not lead to one where it is rejected: that is visible, and a SHOULD (CHAT-301)."""
+        return self.requested and not self.names
+
     def check(self, response: ChatResponse, view: CaseView) -> Check:
+        if self.may_be_rejected and response.is_client_error:
+            return Check(True, "no call, or a 4xx", f"{response.status}")
         choice = response.first_choice
         called = [name for name, _ in functions(choice)]
         ok = len(called) == len(self.names) and all(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
@@ -48,6 +49,8 @@ class PromptGrows(ComparedResponses):
 @dataclass(frozen=True, slots=True)
 class SameUsage(ComparedResponses):
     """The first and the last of these responses count the same tokens."""
+
+    rests_on_determinism: ClassVar = True
 
     def compare(self, responses: list[ChatResponse], view: CaseView) -> Check | None:
         usages = [{name: one.usage.get(name) for name in COUNTS} for one in responses]

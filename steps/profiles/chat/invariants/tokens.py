@@ -128,6 +128,8 @@ def alternatives(view: CaseView) -> Iterator[Evidence]:
                 tops = mappings(entry.get("top_logprobs"))
                 same = [one.get("logprob") for one in tops if one.get("token") == entry.get("token")]
                 value = entry.get("logprob")
+                if not entry.get("token"):  # the end of the turn, whose text servers show or leave out
+                    same = same or [one.get("logprob") for one in tops if _close(value, one.get("logprob"))]
                 if tops and not same and _takes_the_best(response.request, choice):
                     yield broken(
                         37,
@@ -177,5 +179,5 @@ def _probability(tops: Sequence[JsonObject]) -> float:
     return math.fsum(math.exp(value) for _, value in values if isinstance(value, int | float))
 
 
-def _close(a: float, b: object) -> bool:
-    return isinstance(b, int | float) and abs(a - b) <= 1e-4 + 1e-3 * abs(a)
+def _close(a: object, b: object) -> bool:
+    return isinstance(a, int | float) and isinstance(b, int | float) and abs(a - b) <= 1e-4 + 1e-3 * abs(a)
