@@ -3,6 +3,7 @@
 Each is served like a mutant, by its name in TRAINING_MUTANT, and none is listed among them.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -50,6 +51,14 @@ def _bad_request(original: Any, request: Request, error: UserError) -> Response:
 
 async def _status_ok(original: Any, self: Any, request: Request) -> Response:
     return json_response({"status": "ok", "uptime_s": 1.5})
+
+
+async def _also_to_sample_from(original: Any, self: Any, request: Request) -> Response:
+    """A model that is only sampled from is listed too, as later generations of the protocol do."""
+    response: Response = await original(self, request)
+    listed = json.loads(bytes(response.body))["supported_models"]
+    more = {"model_name": "reference/only-sampled", "trainable": False, "sampleable": True}
+    return json_response({"supported_models": [more, *({**one, "trainable": True} for one in listed), more]})
 
 
 def _says_missing(original: Any, self: KeyStore, key: bytes | None) -> Any:
@@ -186,6 +195,7 @@ VARIANTS: Mapping[str, Patch] = {
     "few_words": around(app, "on_user_error", _few_words),
     "one_status_for_bad_requests": around(app, "on_user_error", _bad_request),
     "health_status_is_ok": around_handler(signal_endpoints.Health, "get", _status_ok),
+    "lists_a_model_that_is_only_sampled": around_handler(tinker_sessions.Capabilities, "get", _also_to_sample_from),
     "missing_key_has_its_own_words": around(KeyStore, "caller", _says_missing),
     "submits_answer_202": every(
         after(tinker_endpoints, "accepted", _accepted_202), after(tinker_sessions, "accepted", _accepted_202)

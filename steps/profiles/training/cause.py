@@ -48,6 +48,8 @@ RUNS = {
     "sample": "token_ids",
 }
 
+TEXTS = frozenset({"session_id", "model_id", "request_id", "path", "run_id"})
+
 
 def cause(case: Case, view: TrainingView) -> Cause | None:
     if not case.requirements:
@@ -105,12 +107,16 @@ def _without_member(case: Case, response: TrainingResponse) -> Cause | None:
     member = (RUNS if response.dialect == SIGNAL else TINKER).get(response.verb)
     if response.dialect != SIGNAL and response.verb in SUBMITTED and not response.request_id:
         member = "request_id"
-    if member is None or response.result.get(member) is not None:
+    if member is None or _present(member, response.result.get(member)):
         return None
-    expected = f"a result of {response.verb} with `{member}`"
+    expected = f"a result of {response.verb} with `{member}`{' as text' if member in TEXTS else ''}"
     requirement = next((one for one in case.requirements if one in FUTURES), MEMBERS)
     finding = Finding(requirement, expected, response.shown(), (response.n,))
     return Cause(f"{response.verb} returned no {member}", finding, response.n, certain=True)
+
+
+def _present(member: str, value: object) -> bool:
+    return isinstance(value, str) if member in TEXTS else value is not None
 
 
 def _is_named(case: Case, view: TrainingView, response: TrainingResponse) -> bool:

@@ -23,10 +23,11 @@ LISTED, LAST = "{listed}", "{last listed}"  # the first and the last model of th
 
 
 def models_in(body: object) -> list[str]:
-    """The models that a target lists: `supported_models` of objects or texts, or `models`."""
+    """The models that a target lists and trains: `supported_models` of objects or texts, or `models`."""
     found = mapping(body)
     every = [*listed(found.get("supported_models")), *listed(found.get("models"))]
-    names = [one if isinstance(one, str) else mapping(one).get("model_name") for one in every]
+    trained = [one for one in every if mapping(one).get("trainable") is not False]
+    names = [one if isinstance(one, str) else mapping(one).get("model_name") for one in trained]
     return [name for name in names if isinstance(name, str) and name]
 
 

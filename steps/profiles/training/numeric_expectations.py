@@ -17,9 +17,12 @@ from rollout_conformance.steps.profiles.training.accounting import (
     difference,
     explained,
 )
+from rollout_conformance.steps.profiles.training.arrival import permuted
 from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
+
+MEMBERS = "TRAINING-201"
 
 Responses = list[TrainingResponse]
 
@@ -76,7 +79,9 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
         worst = max(found, key=lambda one: one.most)
         names = " and ".join(one.name for one in responses)
         expected = f"equal numbers of {names} (within {allowed:g})"
-        return Check(worst.most <= allowed, expected, f"{worst.text}{self._nearer(view, responses)}")
+        return Check(
+            worst.most <= allowed, expected, f"{worst.text}{self._nearer(view, responses)}", timing=permuted(view)
+        )
 
     def _led(self, numbers: list[float]) -> list[float]:
         return numbers[: self.leading] if self.leading else numbers
@@ -192,7 +197,8 @@ class Loss(ResponseExpectation[TrainingResponse, TrainingView]):
             return None
         value, allowed = response.loss_value, view.tolerance * found.scale
         if value is None:
-            return Check(False, f"loss:sum {found.total:.6g}", f"no loss:sum in {response.metrics!r}")
+            observed = f"no loss:sum in {response.metrics!r}"
+            return Check(False, f"loss:sum {found.total:.6g}", observed, requirement=MEMBERS)
         ok = abs(value - found.total) <= allowed
         told = explained(value, found, view.tolerance)
         return Check(ok, f"{found.equation()} (within {allowed:.2g})", f"loss:sum {value:.6g} returned{told}")

@@ -6,6 +6,7 @@ from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.profiles.parts import Explore, Fuzz, Mutants, Reference
 from rollout_conformance.steps.profiles.training import fuzz_adapter
+from rollout_conformance.steps.profiles.training.arrival import too_far_apart
 from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.cause import cause
 from rollout_conformance.steps.profiles.training.context import TrainingState
@@ -49,6 +50,7 @@ PROFILE: Profile[TrainingState, TrainingView] = Profile(
     read=read,
     invariants=(aligned, complete, in_protobuf, metric_names, no_leaks),
     cause=cause,
+    inconclusive_reason=too_far_apart,
     ends_by_itself=LOOP,
     at_any_level=frozenset({"TRAINING-202"}),
     fuzz=Fuzz(

@@ -11,10 +11,12 @@ from rollout_conformance.steps.profiles.training.responses import TrainingRespon
 
 @dataclass(frozen=True, slots=True)
 class TrainingView(HttpView[TrainingResponse, TrainingContext]):
-    """`stopped` says what the case lacked when it could not continue; `patience_s` how long a silent target is waited for."""
+    """`stopped` says what the case lacked when it could not continue; `patience_s` how long a silent target is waited for; `alone` whether
+    no other case was in flight."""
 
     stopped: str = ""
     patience_s: float = 10.0
+    alone: bool = False
 
     @property
     def judged(self) -> list[TrainingResponse]:
@@ -37,4 +39,5 @@ def read(session: TrainingSession, case: Case) -> TrainingView:
         session.context,
         session.state.get("stopped", ""),
         session.patience_s,
+        session.state.get("apart", False),
     )
