@@ -1,5 +1,6 @@
 """Defects of what is refused, in the dialect `tinker-json`."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -82,14 +83,26 @@ def _half_applied(original: Any, app_state: Any, user: str, model: Any, given: w
     try:
         return original(app_state, user, model, given)
     except UserError:
-        _train_prefix(app_state, model["id"], model["base_model"], given)
+        _train(app_state, model["id"], model["base_model"], wire.LossInput(data=[GOOD], loss_fn="cross_entropy"))
         raise
 
 
-def _train_prefix(app_state: Any, model: str, base: str, given: wire.ForwardBackward) -> None:
+def _data_before_applied(original: Any, app_state: Any, user: str, model: Any, given: wire.ForwardBackward) -> Any:
+    """A refused batch has trained its own data before the bad one, if there are any."""
+    try:
+        return original(app_state, user, model, given)
+    except UserError:
+        whole = given.forward_backward_input
+        for end in range(len(whole.data) - 1, 0, -1):
+            with contextlib.suppress(UserError):
+                _train(app_state, model["id"], model["base_model"], whole.model_copy(update={"data": whole.data[:end]}))
+                break
+        raise
+
+
+def _train(app_state: Any, model: str, base: str, first: wire.LossInput) -> None:
     from rollout_conformance.rollout_server.training import base_model, tinker_works
 
-    first = wire.LossInput(data=[GOOD], loss_fn="cross_entropy")
     state = app_state.service.models.state(model)
     parsed = batch.parse(first, tinker_works.limits(app_state))
     outcome = training_step.forward_backward(base_model.load(base), state, parsed)
@@ -158,8 +171,12 @@ MUTANTS = (
         patch=around(training_step, "evaluate", _infinite_is_zero), dialects=TINKER,
     ),
     Mutant(
-        "refused_batch_trains", breaks="032", also=("007",), what="a batch that is refused leaves gradients behind",
+        "refused_batch_trains", breaks="032", also=("007", "304"), what="a batch that is refused leaves gradients behind",
         patch=lambda: _patch_builder("forward_backward", _half_applied), dialects=TINKER,
+    ),
+    Mutant(
+        "data_before_the_bad_one_train", breaks="032", what="a batch that is refused leaves the gradients of its data before the bad one",
+        patch=lambda: _patch_builder("forward_backward", _data_before_applied), dialects=TINKER,
     ),
     Mutant(
         "lora_parts_ignored", breaks="033", also=("032",), what="train_mlp and rank limits of lora_config are not checked",

@@ -26,6 +26,20 @@ def _no_load(original: Any, self: ModelState, saved: ModelState, *, optimizer: b
     return self
 
 
+def _what_fits(original: Any, self: works.Load, context: Any) -> Any:
+    """As a load does that is not strict: a tensor of another shape is skipped in silence."""
+    run = original(self, context)
+    saved = context.checkpoints.read(context.checkpoints.find(context.user, self.path))
+
+    def load(state: ModelState | None) -> Done:
+        if state is None or state.shape == saved.shape:
+            done: Done = run(state)
+            return done
+        return Done(state, {"path": str(self.path), "type": "load_weights"})
+
+    return load
+
+
 def _fresh_moments(original: Any, self: ModelState, saved: ModelState, *, optimizer: bool) -> ModelState:
     loaded: ModelState = original(self, saved, optimizer=False)
     return loaded
@@ -80,6 +94,22 @@ def _follow(table: str) -> Any:
             self.checkpoints.files._cache[row["file"]] = done.state.saved()
 
     return commit
+
+
+def _moments_follow(original: Any, self: Service, request_id: str, job: Any, model: str | None, done: Done) -> None:
+    """The weights of a checkpoint are a copy, and its moments are those that are still trained with."""
+    original(self, request_id, job, model, done)
+    if model is None or done.state is None:
+        return
+    for row in self.database.all("SELECT file FROM checkpoints WHERE model = ?", model):
+        saved = self.checkpoints.files.read(row["file"])
+        self.checkpoints.files._cache[row["file"]] = replace(saved, moments=done.state.moments)
+
+
+def _latest_of_the_name(original: Any, self: Checkpoints, user: str, path: Any) -> Any:
+    row = original(self, user, path)
+    statement = "SELECT * FROM checkpoints WHERE user = ? AND kind = ? AND name = ? ORDER BY created_at DESC"
+    return self._database.one(statement, user, path.kind, path.name) or row
 
 
 def _first_snapshot(original: Any, self: works.SaveForSampler, context: Any) -> Any:
@@ -138,6 +168,10 @@ MUTANTS = (
         patch=around(ModelState, "load", _no_load), dialects=TINKER,
     ),
     Mutant(
+        "load_of_what_fits", breaks="018", what="a checkpoint of another rank is acknowledged and not loaded",
+        patch=around(works.Load, "prepare", _what_fits), dialects=TINKER,
+    ),
+    Mutant(
         "moments_not_loaded", breaks="019", what="load with optimizer starts with fresh moments",
         patch=around(ModelState, "load", _fresh_moments), dialects=TINKER,
     ),
@@ -169,6 +203,14 @@ MUTANTS = (
     Mutant(
         "checkpoints_follow", breaks="020", also=("018", "019"), what="a checkpoint changes with later steps",
         patch=around(Service, "_commit", _follow("checkpoints")), dialects=TINKER,
+    ),
+    Mutant(
+        "moments_of_checkpoints_follow", breaks="020", also=("019",), what="the moments of a checkpoint change with later steps",
+        patch=around(Service, "_commit", _moments_follow), dialects=TINKER,
+    ),
+    Mutant(
+        "checkpoints_by_name", breaks="020", what="a checkpoint is found by its name, whichever model it is of",
+        patch=around(Checkpoints, "find", _latest_of_the_name), dialects=TINKER,
     ),
     Mutant(
         "samplers_follow", breaks="021", what="a sampler samples from weights that are still trained",

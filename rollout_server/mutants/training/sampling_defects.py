@@ -50,6 +50,20 @@ def _default_is_empty(original: Any, app_state: Any, stop: Any) -> Any:
     return original(app_state, [] if stop is None else stop)
 
 
+def _first_stop_only(original: Any, app_state: Any, stop: Any) -> Any:
+    return original(app_state, stop[:1] if isinstance(stop, list) else stop)
+
+
+def _one_seed(original: Any, app_state: Any, given: Any, prompt: int) -> Any:
+    """A request without a seed has that of the process."""
+    return original(app_state, given.model_copy(update={"seed": given.seed or 1}), prompt)
+
+
+def _beyond_forty(original: Any, base: Any, unembedding: Any, tokens: Any, temperature: float) -> Any:
+    """What comes after 40 tokens does not depend on them."""
+    return original(base, unembedding, tokens[40:] or tokens, temperature)
+
+
 def _stops_ignored(original: Any, app_state: Any, stop: Any) -> Any:
     return original(app_state, None if stop else stop)
 
@@ -135,6 +149,18 @@ MUTANTS = (
     Mutant(
         "stops_ignored", breaks="024", what="stops are ignored", patch=around(tinker_works, "stops", _stops_ignored),
         dialects=TINKER,
+    ),
+    Mutant(
+        "first_stop_only", breaks="024", what="only the first of several stops ends a sample",
+        patch=around(tinker_works, "stops", _first_stop_only), dialects=TINKER,
+    ),
+    Mutant(
+        "one_seed_for_all", breaks="025", what="requests without a seed are sampled with the same one",
+        patch=around(tinker_works, "sampling_options", _one_seed), dialects=TINKER,
+    ),
+    Mutant(
+        "long_prompts_forgotten", breaks="022", what="what is sampled after 40 tokens does not depend on them",
+        patch=around(sampling, "next_log_probabilities", _beyond_forty), dialects=TINKER,
     ),
     Mutant(
         "one_sample_only", breaks="025", also=("023",), what="num_samples is ignored",

@@ -2,7 +2,7 @@
 
 Token ids are small, so that every vocabulary has them. The texts of A and B consist of the same words in another order behind the same
 first word, so that they have equally many tokens: then a mean over tokens and a sum lead to the same first step. The data of `fork` begin like
-the first one of A. The probe has the texts of A:
+the first one of A, those of `start` are the beginnings of A. The probe has the texts of A:
 its one loss differs most between a model that was trained on A and one that was not.
 """
 
@@ -16,6 +16,7 @@ TOKENS: Mapping[str, Tokens] = {
     "A": ((1, 2, 3, 4, 5), (6, 2, 4, 3)),
     "B": ((7, 9, 11, 13), (8, 10, 12, 9, 14)),
     "C": ((15, 16, 17, 18), (15, 17, 16)),
+    "start": ((1, 2, 3), (6, 2)),
     "fork": ((1, 2, 9, 11, 13), (1, 9, 2)),
     "probe": ((1, 2, 3, 4, 5, 7, 9, 11, 13), (6, 2, 4, 3, 8, 10, 12, 9, 14), (15, 16, 17, 18, 15, 17, 16)),
 }
@@ -23,6 +24,7 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "A": ("words red green blue green red blue", "words green red red blue blue green"),
     "B": ("words blue blue red green green red", "words red blue blue red green green"),
     "fork": ("words red green blue green red blue", "words green green blue blue red red"),
+    "start": ("words red green", "words green"),
     "C": ("words green green blue blue red red", "words blue green red red green blue"),
     "probe": ("words red green blue green red blue", "words green red red blue blue green"),
 }

@@ -10,6 +10,7 @@ Name = Literal[
     "one weight too few",
     "one target token too many",
     "a token beyond the vocabulary",
+    "a token beyond the vocabulary in the last datum",
     "a negative token",
     "a target token beyond the vocabulary",
     "a weight of NaN",
@@ -84,6 +85,10 @@ def _token(value: int) -> Callable[[Body], None]:
     return change
 
 
+def _last_token(body: Body) -> None:
+    _input(body)["data"][-1]["model_input"]["chunks"][0]["tokens"][0] = BEYOND
+
+
 def _no_tokens(body: Body) -> None:
     _datum(body)["model_input"]["chunks"][0]["tokens"] = []
 
@@ -108,6 +113,7 @@ PLANTED: Mapping[str, Callable[[Body], object]] = {
     "one weight too few": _shorter("weights"),
     "one target token too many": _longer,
     "a token beyond the vocabulary": _token(BEYOND),
+    "a token beyond the vocabulary in the last datum": _last_token,
     "a negative token": _token(-1),
     "a target token beyond the vocabulary": _set("target_tokens", BEYOND),
     "a weight of NaN": _set("weights", float("nan")),

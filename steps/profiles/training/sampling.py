@@ -63,6 +63,8 @@ class Sample(NamedRequest):
     "More members of the request."
     stop_of: ResponseName = ""
     "An earlier sample: the token in the middle of its first sequence is the stop token."
+    other_stops: tuple[int, ...] = ()
+    "Stop tokens that stand before that one in the request."
     key: str = ""
     "The key that it is sent with; default: that of the owner of the model."
 
@@ -93,6 +95,8 @@ class Sample(NamedRequest):
         if sampler.counted:
             body["seq_id"] = sampler.next_seq
             sampler.next_seq += 1
-        stop: Members = {"stop": [stop_token(response_named(session, self.stop_of))]} if self.stop_of else {}
+        stop: Members = {}
+        if self.stop_of:
+            stop = {"stop": [*self.other_stops, stop_token(response_named(session, self.stop_of))]}
         body["sampling_params"] = {"top_k": -1, "top_p": 1.0, **stop, **self._sampling()}
         return Call("/api/v1/asample", {**body, "type": "sample", **self.options}, future=True)

@@ -126,6 +126,18 @@ class NotCopies(ResponseExpectation[TrainingResponse, TrainingView]):
         return Check(any(one != found[0] for one in found), "sequences that differ", f"{len(found)} times {found[0]}")
 
 
+@verb("sampled_anew", short="of", example="[one, again]")
+@dataclass(frozen=True, slots=True)
+class SampledAnew(ComparedResponses[TrainingResponse, TrainingView]):
+    """Two requests without a seed have other sequences. Where the sequences of one request are equal already, nothing is judged."""
+
+    def compare(self, responses: list[TrainingResponse], view: TrainingView) -> Check | None:
+        found = [[tokens_of(one) for one in response.sequences] for response in responses]
+        if len(found) < 2 or len(found[0]) < 3 or any(one in found[0][:n] for n, one in enumerate(found[0])):
+            return None
+        return Check(found[1] != found[0], "sequences that differ from request to request", f"twice {found[0]}")
+
+
 @verb("ended_at_end", example="{of: [by_default], whole: without_stops}")
 @dataclass(frozen=True, slots=True)
 class EndedAtEnd(ResponseExpectation[TrainingResponse, TrainingView]):
@@ -179,12 +191,12 @@ class StoppedAt(ResponseExpectation[TrainingResponse, TrainingView]):
         if whole is None or not whole.sequences or not response.sequences or not stops:
             return None
         tokens = tokens_of(whole.sequences[0])
-        if stops[0] not in tokens:
+        at = next((n for n, token in enumerate(tokens) if token in stops), None)
+        if at is None:
             return None
-        at = tokens.index(stops[0])
         found, reason = tokens_of(response.sequences[0]), response.sequences[0].get("stop_reason")
         ok = found in (tokens[:at], tokens[: at + 1]) and reason == "stop"
-        return Check(ok, f"{tokens[:at]} with or without {stops[0]}, stop_reason stop", f"{found}, {reason!r}")
+        return Check(ok, f"{tokens[:at]} with or without {tokens[at]}, stop_reason stop", f"{found}, {reason!r}")
 
 
 @verb("sampled_logprobs", example="{of: sampled, forward: again}")

@@ -18,7 +18,7 @@ from rollout_conformance.steps.profiles.training.wire import Data
 
 T = TypeVar("T")
 Number = int | float  # one that may be negative
-BatchName = Literal["A", "B", "C", "probe", "fork", "end"]
+BatchName = Literal["A", "B", "C", "probe", "fork", "start", "end"]
 OF_TOKENS = ("importance_sampling", "ppo", "cispo", "dro")
 NO_OLD = -1.0  # the old logprob where the case supplies none
 

@@ -1,21 +1,26 @@
 """What comparisons of numbers decide, and what they leave open: controls, tolerances, freedoms of a server, busy servers."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rollout_conformance.steps.engine.cases import Case, Step
-from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.findings import Finding, Location
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.profiles.training.accounting import Row
+from rollout_conformance.steps.profiles.training.arrival import permuted, too_far_apart
 from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.cause import cause
 from rollout_conformance.steps.profiles.training.context import TrainingContext
 from rollout_conformance.steps.profiles.training.expectations import CarriedOut, Rejected
+from rollout_conformance.steps.profiles.training.gradient_scale import GradientOfLoss
+from rollout_conformance.steps.profiles.training.models import models_in
 from rollout_conformance.steps.profiles.training.numeric_expectations import DifferentNumbers, Loss, SameNumbers
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
+from rollout_conformance.steps.profiles.training.sampling_expectations import SampledAnew
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
 HERE = Location("x.yaml", 1)
@@ -31,13 +36,25 @@ def numbers(name: str, n: int, values: list[float], loss: float = 0.0, **more: A
     return response(name, n, body, loss="cross_entropy", rows=(Row((1,) * len(values)),), **more)
 
 
-def view_of(*responses: TrainingResponse, tolerance: Any = "exact") -> TrainingView:
+def view_of(*responses: TrainingResponse, tolerance: Any = "exact", alone: bool = True) -> TrainingView:
     trace = Trace()
     for one in responses:
         n = trace.open(Request("POST", "/api/v1/forward"), to_target=True)
         trace.close(n, Response(one.status or 0, (), one.raw))
     context = TrainingContext(TrainingCard(tolerance=tolerance), None, "tinker-json", "m")
-    return TrainingView(trace, Responses.of(list(responses)), context)
+    return TrainingView(trace, Responses.of(list(responses)), context, alone=alone)
+
+
+def sent_at(n: int, seq: int) -> TrainingResponse:
+    """The call with this number, whose request is the exchange n."""
+    return replace(response(f"call {n}", n, {}, model="a"), request={"seq_id": seq})
+
+
+def placed(view: TrainingView, *began: float) -> TrainingView:
+    """The same with exchanges that began at these times and ended at once."""
+    for n, at in enumerate(began):
+        view.trace.exchanges[n] = replace(view.trace.exchanges[n], began=at, ended=at)
+    return view
 
 
 def verdicts(view: TrainingView, expectation: Any) -> list[str]:
@@ -116,3 +133,78 @@ def test_a_success_without_its_member_is_the_cause() -> None:
     assert found is not None
     assert found.finding is not None
     assert found.finding.requirement == "TRAINING-201"
+
+
+@pytest.mark.parametrize(
+    ("seqs", "began", "alone", "why"),
+    [
+        ((2, 3, 1), (0.0, 0.1, 0.9), True, "0.9 s apart"),
+        ((2, 3, 1), (0.0, 0.1, 0.3), True, ""),
+        ((2, 3, 1), (0.0, 0.1, 0.9), False, ""),  # it is played once more, alone
+        ((1, 2, 3), (0.0, 5.0, 9.0), True, ""),
+        ((1, 2, 1), (0.0, 5.0, 9.0), True, ""),  # sent again, not late
+    ],
+)
+def test_a_number_that_came_later_than_servers_wait_says_nothing(
+    seqs: tuple[int, ...], began: tuple[float, ...], alone: bool, why: str
+) -> None:
+    view = placed(view_of(*(sent_at(n, seq) for n, seq in enumerate(seqs)), alone=alone), *began)
+    found = too_far_apart(case(), view)
+    assert (why in (found or "")) if why else found is None
+    assert permuted(view) == (seqs == (2, 3, 1))
+
+
+def test_a_loss_that_is_missing_is_a_missing_member() -> None:
+    it = numbers("it", 0, [-1.0])
+    view = view_of(replace(it, body={**it.fields, "metrics": {"tokens:sum": 1.0}}))
+    (found,) = Loss(of=("it",)).judge(view, "TRAINING-009")
+    assert isinstance(found, Finding)
+    assert found.requirement == "TRAINING-201"
+
+
+def test_models_that_are_not_trained_are_not_created() -> None:
+    listed = [{"model_name": "a"}, {"model_name": "b", "trainable": False}, {"model_name": "c", "trainable": True}, "d"]
+    assert models_in({"supported_models": listed}) == ["a", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("fall", "clipped", "found"),
+    [
+        (0.1, 0.1, ["Satisfied"]),  # |g| is 10, and 0.001 * 10^2 = 0.1
+        (0.2, 0.1, ["Finding"]),  # twice the gradient
+        (0.014, 0.1, ["Finding"]),  # a mean over seven tokens
+        (0.1, 0.2, ["Finding"]),  # the parts were clipped one by one
+        (0.0001, 0.011, []),  # the norm is hardly above the limit
+        (9.0, 0.9, []),  # so much of the loss is no longer in proportion
+    ],
+)
+def test_the_scale_of_a_gradient(fall: float, clipped: float, found: list[str]) -> None:
+    view = view_of(
+        *(numbers(name, n, [-20.0 + by]) for n, (name, by) in enumerate([("o", 0), ("s", fall), ("c", clipped)]))
+    )
+    assert verdicts(view, GradientOfLoss(of=("o", "s", "c"), rate=0.001, clipped_rate=0.01, limit=1)) == found
+
+
+@pytest.mark.parametrize(
+    ("one", "again", "found"),
+    [
+        ([[1, 2], [3, 4], [5, 6]], [[1, 2], [3, 4], [5, 6]], ["Finding"]),
+        ([[1, 2], [3, 4], [5, 6]], [[1, 2], [3, 4], [5, 7]], ["Satisfied"]),
+        ([[1, 2], [1, 2], [5, 6]], [[1, 2], [1, 2], [5, 6]], []),  # so certain that they may be equal by chance
+    ],
+)
+def test_two_requests_without_a_seed(one: list[list[int]], again: list[list[int]], found: list[str]) -> None:
+    made = [
+        response(name, n, {"sequences": [{"tokens": row} for row in rows]}, verb="sample")
+        for n, (name, rows) in enumerate([("one", one), ("again", again)])
+    ]
+    assert verdicts(view_of(*made), SampledAnew(of=("one", "again"))) == found
+
+
+@pytest.mark.parametrize("body", [{"request_id": 17}, {"request_id": None}, {}])
+def test_an_id_that_is_no_text_is_missing(body: dict[str, Any]) -> None:
+    found = cause(case(CarriedOut(of=("it",))), view_of(response("it", 0, body, 200, verb="create_model")))
+    assert found is not None
+    assert found.finding is not None
+    assert found.finding.requirement == "TRAINING-201"
+    assert "`request_id` as text" in found.finding.expected
