@@ -21,6 +21,7 @@ from rollout_conformance.contracts.worker.wire_types import (
 )
 
 USUAL_TOKENS = 128
+MOST_ALTERNATIVES = 100
 
 
 class SamplingParams(Request):
@@ -39,13 +40,15 @@ class SamplingParams(Request):
 
 
 class GenerateRequest(Request):
-    """A prompt is `text` or `input_ids`."""
+    """A prompt is `text` or `input_ids`. `logprob_start_len` is the first token of it whose log probability is returned, -1 for none."""
 
     rid: NotEmpty | None = None
     text: NotEmpty | None = None
     input_ids: TokenIds | None = None
     sampling_params: Annotated[SamplingParams, default({})] = Field(default_factory=SamplingParams)
     return_logprob: Flag = False
+    logprob_start_len: Annotated[Integer, Field(ge=-1), default(-1)] = -1
+    top_logprobs_num: Annotated[Count, Field(le=MOST_ALTERNATIVES), default(0)] = 0
     stream: Flag = False
 
     @model_validator(mode="after")

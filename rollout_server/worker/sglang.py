@@ -8,7 +8,7 @@ from rollout_conformance.contracts.worker.wire_sglang import AbortRequest, Gener
 from rollout_conformance.rollout_server.common import sse
 from rollout_conformance.rollout_server.worker import native
 from rollout_conformance.rollout_server.worker.errors import JobError
-from rollout_conformance.rollout_server.worker.jobs import Ended, Event, Failed, Job, Sampling, Token
+from rollout_conformance.rollout_server.worker.jobs import Ended, Event, Failed, Job, Sampling, Scored, Token
 from rollout_conformance.rollout_server.worker.native import Asked, NativeDialect, Result
 from rollout_conformance.rollout_server.worker.scheduler import Scheduler
 
@@ -20,7 +20,7 @@ def ask(body: Any, scheduler: Scheduler) -> Asked:
     prompt = prompt_ids(request, scheduler)
     most = native.within(request.sampling_params.max_new_tokens, prompt, scheduler)
     asked = job(request, prompt, most)
-    return Asked(asked, request.stream, SglangWriter(asked, request.return_logprob))
+    return Asked(asked, request.stream, SglangWriter(asked, request))
 
 
 def prompt_ids(request: GenerateRequest, scheduler: Scheduler) -> tuple[int, ...]:
@@ -40,6 +40,8 @@ def job(request: GenerateRequest, prompt: tuple[int, ...], most: int) -> Job:
         frozenset(asked.stop_token_ids),
         ignore_eos=asked.ignore_eos,
         keep_stop=asked.no_stop_trim,
+        score_prompt=request.return_logprob and request.logprob_start_len >= 0,
+        alternatives=request.top_logprobs_num,
     )
 
 
@@ -57,7 +59,7 @@ def sampling(asked: SamplingParams) -> Sampling:
 @dataclass(slots=True)
 class SglangWriter:
     job: Job
-    with_logprobs: bool
+    request: GenerateRequest
     result: Result = field(default_factory=Result)
 
     def opening(self) -> Iterator[bytes]:
@@ -94,12 +96,28 @@ def meta(writer: SglangWriter, result: Result, reason: dict[str, Any] | None) ->
         "cached_tokens": 0,
         "weight_version": VERSION,
     }
-    return info | ({"output_token_logprobs": logprobs(result)} if writer.with_logprobs else {})
+    if writer.request.return_logprob:
+        info["output_token_logprobs"] = logprobs(result)
+    if writer.request.return_logprob and writer.job.alternatives:
+        info["output_top_logprobs"] = [[row(top) for top in token.top] for token in result.tokens]
+    if writer.job.score_prompt:
+        info["input_token_logprobs"] = prompt_logprobs(writer, result)
+    return info
+
+
+def prompt_logprobs(writer: SglangWriter, result: Result) -> list[Any]:
+    """The first token of a prompt has none."""
+    rows = [[None, writer.job.prompt[0], None], *(row(one) for one, _ in result.scores)]
+    return rows[writer.request.logprob_start_len :]
 
 
 def logprobs(result: Result) -> list[Any]:
+    return [row(token.scored) for token in result.tokens]
+
+
+def row(scored: Scored) -> list[Any]:
     """Log probability, id, and the text that is not given."""
-    return [[token.scored.logprob, token.scored.id, None] for token in result.tokens]
+    return [scored.logprob, scored.id, None]
 
 
 def finish_reason(ended: Ended | None, job: Job) -> dict[str, Any] | None:

@@ -81,6 +81,8 @@ class TgiWriter:
                 "prefill": scores,
                 "tokens": [token(self, one.scored, one.top, one.text) for one in result.tokens],
             }
+            if self.request.parameters.top_n_tokens:
+                body["details"]["top_tokens"] = [[token(self, top) for top in one.top] for one in result.tokens]
         return body
 
 

@@ -9,6 +9,7 @@ from rollout_conformance.rollout_server.mutants.worker import (
     native,
     native_requests,
     sampling,
+    scores,
     several_dialects,
     slots,
     surface,
@@ -35,6 +36,7 @@ CATALOGUE = Catalogue(
         native_requests.MUTANTS,
         every_dialect.MUTANTS,
         several_dialects.MUTANTS,
+        scores.MUTANTS,
     ),
     variants=VARIANTS,
 )

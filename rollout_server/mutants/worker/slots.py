@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive
 
 from rollout_conformance.rollout_server.common.errors import RequestError
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around
-from rollout_conformance.rollout_server.mutants.worker.patches import ALL, ORCD, endpoint
-from rollout_conformance.rollout_server.worker import app, endpoints
+from rollout_conformance.rollout_server.mutants.worker.patches import ALL, LLAMA, ORCD, TGI, VLLM, endpoint
+from rollout_conformance.rollout_server.worker import app, endpoints, native_endpoints
 from rollout_conformance.rollout_server.worker.endpoints import Execute
 from rollout_conformance.rollout_server.worker.errors import JobError
 from rollout_conformance.rollout_server.worker.scheduler import Scheduler, Ticket
@@ -52,7 +53,18 @@ async def _lingering(original: Any, worker: Worker) -> AsyncIterator[None]:
     await asyncio.sleep(DAY_S)
 
 
+async def _unwatched(original: Any, receive: Receive, job: Awaitable[Any]) -> Any:
+    return await job
+
+
 MUTANTS = (
+    Mutant(
+        "whole_disconnect_ignored",
+        breaks="049",
+        what="a job without a stream runs to its end although its client has left",
+        patch=around(native_endpoints, "until_disconnect", _unwatched),
+        dialects=(*VLLM, *TGI, *LLAMA),
+    ),
     Mutant(
         "slot_lost_on_stop",
         breaks="121",

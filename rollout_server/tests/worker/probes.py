@@ -88,6 +88,12 @@ def requests() -> list[tuple[str, Any]]:
     found += [(path, tgi(**more)) for path in (SGLANG, TGI) for more in ({}, HOT, {"stop": ["e"]})]
     found += [(SGLANG, {**tgi(), "parameters": {}})]
     found += [(LLAMA, {**llama(**more), **how}) for how in ({}, STREAMED) for more in ({}, HOT, {"stop": ["e"]})]
+    narrow: list[dict[str, Any]] = [{"top_k": 1}, {"top_p": 0.01}, {"min_p": 1.0}, {"temperature": 0.01}]
+    found += [(VLLM, vllm(**{**HOT, **one})) for one in narrow]
+    found += [(VLLM, vllm(logprobs=3, prompt_logprobs=1, stop_token_ids=[*range(0, 1500, 7)], **HOT))]
+    scored = {"top_logprobs_num": 3, "logprob_start_len": 0, "return_logprob": True}
+    found += [(SGLANG, {**sglang(stop_token_ids=[*range(0, 1500, 7)], **warm), **scored})]
+    found += [(SGLANG, tgi(top_n_tokens=3, **HOT)), (LLAMA, llama(n_probs=3, **HOT))]
     found += [(VLLM, {**vllm(), "token_ids": [*IDS, 5, 9]}), (VLLM, vllm(temperature=-1)), (TGI, tgi(temperature=0))]
     found += [(SGLANG, sglang(max_new_tokens=[])), (LLAMA, {**llama(), "prompt": {}}), (LLAMA, llama(top_k=30))]
     return found
@@ -316,5 +322,8 @@ async def left(client: httpx.AsyncClient, long: dict[str, Any]) -> str:
             async with running(client, job_id=f"l{number}", **long):
                 pass
     following = await asked(client, "/execute", {**long, "job_id": "next", "max_tokens": 2})
+    with contextlib.suppress(TimeoutError, httpx.HTTPError):
+        await client.post(LLAMA, json=llama(n_predict=2000), timeout=PATIENCE_S)
     await asyncio.sleep(PATIENCE_S)
+    following += str((await client.get("/health")).json()["running"])
     return following + await asked(client, "/execute", {**long, "job_id": "l0", "max_tokens": 2})

@@ -12,6 +12,7 @@ from rollout_conformance.steps.profiles.worker.expectations.base import JobsToge
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 from rollout_conformance.steps.sse.streams import STILL_SENDING
 
+BEFORE = "WORKER-034"
 COMPLETE = "a stream with a terminal"
 CARRIED_OUT = "the job is carried out"
 SEVERAL = 5  # jobs that ended before, so that their slots may be taken still
@@ -38,13 +39,18 @@ def cause(case: Case, view: WorkerView) -> Cause | None:
 
 def _of_token_ids(view: WorkerView) -> Cause | None:
     """A rejection of token ids where a text would do: they may be those of another vocabulary."""
-    rejected = next((one for one in view.jobs if one.spec.by_ids and one.is_client_error), None)
+    rejected = next((one for one in view.jobs if one.is_client_error and _is_of_ids(one)), None)
     if rejected is None:
         return None
     return Cause(
         f"token ids were rejected ({rejected.status}): name the tokenizer of the worker with --tokenizer",
         since=rejected.n,
     )
+
+
+def _is_of_ids(job: JobResponse) -> bool:
+    """Whether a rejection may be one of token ids; where a prompt is never a text, its words show that."""
+    return job.spec.by_ids or (job.dialect.only_ids and "vocab" in job.text.lower())
 
 
 def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
@@ -120,7 +126,21 @@ def _failed(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
         return Cause(f"the worker failed a job by itself: {show(failure.code)}", since=job.n, again=True)
     code, message = (failure.code, failure.message) if failure else ("", "")
     observed = f"error {show(code)}: {show(message)}"
-    return Cause(f"a job failed: {show(code)}", Finding(case.requirements[0], CARRIED_OUT, observed, (job.n,)), job.n)
+    requirement, expected = (
+        (BEFORE, "4xx before the stream begins")
+        if _is_rejection(case, view, job)
+        else (case.requirements[0], CARRIED_OUT)
+    )
+    return Cause(f"a job failed: {show(code)}", Finding(requirement, expected, observed, (job.n,)), job.n)
+
+
+def _is_rejection(case: Case, view: WorkerView, job: JobResponse) -> bool:
+    """Whether an error event stands for a rejection: nothing came before it, and the case expects that the job may be rejected."""
+    began = job.transcript.tokens or job.transcript.started
+    return not began and any(
+        getattr(step.what, "may_be_rejected", False) and job in view.named(*step.what.of)  # type: ignore[union-attr]
+        for step in case.expectations
+    )
 
 
 def _was_cancelled(view: WorkerView, job: JobResponse) -> bool:

@@ -3,7 +3,7 @@
 A reader of a dialect makes them; all checks are about them, and know no dialect.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
@@ -32,7 +32,8 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """One token, or several in one event. `ids` and `logprobs` are None where the event shows none; `index` is the number that it gives to
-    the token; `is_special` marks one that is no part of the text; `count` is how many tokens the event holds, where that is known."""
+    the token; `is_special` marks one that is no part of the text; `count` is how many tokens the event holds, where that is known;
+    `alternatives` are the log probabilities of other likely tokens at the place of each one, by their ids."""
 
     at: int
     text: str = ""
@@ -41,6 +42,7 @@ class Tokens:
     index: object = ABSENT
     is_special: bool = False
     count: int | None = 1
+    alternatives: tuple[Mapping[int, float], ...] | None = None
 
     name = "TokenSent"
 
@@ -57,10 +59,12 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Counters in an event of their own. `tokens` is the number of generated tokens."""
+    """Counters in an event of their own: of the generated tokens, of those of the prompt, and of both."""
 
     at: int
     tokens: object = ABSENT
+    prompt_tokens: object = ABSENT
+    total_tokens: object = ABSENT
 
     name = "UsageSent"
 
@@ -68,7 +72,7 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class End:
     """The job ended. `reason` is one of the words above, `written` the one of the dialect; `tokens` the final counter, `text` the whole
-    text where the event has it; `matched` the stop text that it names; `seed` the one that was used."""
+    text where the event has it; `matched` the stop text that it names; `seed` the one that was used; `prompt_tokens` the counter of the prompt."""
 
     at: int
     reason: str
@@ -79,6 +83,7 @@ class End:
     seed: object = ABSENT
     elapsed_ms: object = ABSENT
     weight_versions: object = ABSENT
+    prompt_tokens: object = ABSENT
 
     @property
     def name(self) -> str:
@@ -123,11 +128,13 @@ class Breach:
 
 @dataclass(frozen=True)
 class Transcript:
-    """A stream, or the response that is none, as the checks read it."""
+    """A stream, or the response that is none, as the checks read it. `prompt_logprobs` has an entry for each token of the prompt, by its
+    id; None for one without a log probability."""
 
     events: tuple[Event, ...] = ()
     breaches: tuple[Breach, ...] = ()
     prompt_ids: tuple[int, ...] | None = field(default=None)
+    prompt_logprobs: tuple[Mapping[int, float] | None, ...] | None = field(default=None)
 
     @cached_property
     def tokens(self) -> tuple[Tokens, ...]:
@@ -183,6 +190,11 @@ class Transcript:
     @cached_property
     def logprobs(self) -> tuple[float | None, ...] | None:
         return _all([one.logprobs for one in self.tokens])
+
+    @cached_property
+    def alternatives(self) -> tuple[Mapping[int, float], ...] | None:
+        """Of all tokens, None where the worker shows none."""
+        return _all([one.alternatives for one in self.tokens])
 
     @cached_property
     def count(self) -> int | None:

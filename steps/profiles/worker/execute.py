@@ -17,7 +17,7 @@ from rollout_conformance.steps.profiles.worker.context import Running, WorkerSes
 from rollout_conformance.steps.profiles.worker.dialects.base import Dialect, integer
 from rollout_conformance.steps.profiles.worker.events import Tokens, Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
-from rollout_conformance.steps.profiles.worker.stop_choice import CHANGES, later_stop, stop_position, stop_within
+from rollout_conformance.steps.profiles.worker.stop_choice import CHANGES, FIRST, later_stop, stop_position, stop_within
 from rollout_conformance.steps.profiles.worker.view import JobResponse
 from rollout_conformance.steps.sse.streams import KEPT_EVENTS, Chunk, Reading, read_stream, recorded
 
@@ -99,6 +99,8 @@ class Execute(RequestAction):
     "What is changed of the stop text that is taken, so that the output does not contain it: the case of its letters, or spaces around it."
     stop_at_limit: bool = False
     "Whether the limit of the job is the token that completes the stop text."
+    stop_id_from: ResponseName = ""
+    "The response from whose token ids a stop token is taken: the first one, from the third on, that does not occur before."
     stop_repeat: int = 1
     "Each stop text is this many copies of the text."
     distinct_prompts: bool = False
@@ -113,6 +115,10 @@ class Execute(RequestAction):
     "Whether the response is a stream."
     shows: bool = True
     "Whether token ids and log probabilities are requested, in a dialect that has them on request."
+    alternatives: int = 0
+    "How many likely tokens are requested beside each one."
+    scores_prompt: bool = False
+    "Whether the log probabilities of the prompt are requested, in a dialect that has them."
     sampling: Mapping[str, object] = field(default_factory=dict)
     "Further members of the object that holds the sampling parameters, by their names in the dialect."
     body: Mapping[str, object] = field(default_factory=dict)
@@ -168,6 +174,9 @@ class Execute(RequestAction):
             self.sampling,
             self.body,
             self.without,
+            self.alternatives,
+            self.scores_prompt,
+            self._stop_ids(session),
         )
 
     def _ending(self, session: WorkerSession) -> tuple[tuple[str, ...], int | None]:
@@ -179,6 +188,16 @@ class Execute(RequestAction):
             what = f"text of {self.stop_spans} token(s)" if self.stop_spans else "token of four characters or more"
             raise _Unplayable(f"the output has no {what} that occurs only once")
         return taken
+
+    def _stop_ids(self, session: WorkerSession) -> tuple[int, ...]:
+        if not self.stop_id_from:
+            return ()
+        ids = _transcript(_earlier(session, self.stop_id_from)).ids or ()
+        fitting = (id for n, id in enumerate(ids) if n >= FIRST and id not in ids[:n])
+        found = next(fitting, None)
+        if found is None:
+            raise _Unplayable("the output has no token that occurs only once")
+        return (found,)
 
     def _seed(self, session: WorkerSession) -> int | None:
         if not self.seed_from:
@@ -271,9 +290,16 @@ def _response(
 
 
 async def _whole(session: WorkerSession, name: str, running: Running, request: Request) -> JobResponse:
-    n = await session.send(request, rollout="-")
+    n, context = len(session.trace.exchanges), session.context
+    try:
+        n = await session.send(request, rollout="-")
+    except asyncio.CancelledError:
+        if not running.left:
+            raise
+        left, spec, dialect = NotJson("the client left"), running.spec, context.dialect
+        return JobResponse(name, n, {}, None, left, (), True, spec=spec, dialect=dialect, transcript=Transcript())
     exchange = session.trace.exchanges[n]
-    found, context = body_of(exchange), session.context
+    found = body_of(exchange)
     response = exchange.response or Response(0)
     ok = exchange.response is not None and 200 <= response.status < 300
     return JobResponse(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 class JobSpec:
     """`max_tokens` and `seed` None are left out of the request; `prompt_ids` stand for the prompt in dialects that take ids. `shows` requests ids
     and log probabilities where the dialect has them on request, `has_text` text, `ignores_eos` an output that the end of the text does not
-    end. `more` are members as they are on the wire, `without` the paths of members that are not sent."""
+    end. `more` are members as they are on the wire, `without` the paths of members that are not sent. `alternatives` is how many likely tokens
+    are requested beside each one, `scores_prompt` requests the log probabilities of the prompt, and `stop_ids` end the job as well."""
 
     id: str
     prompt: str
@@ -25,6 +26,9 @@ class JobSpec:
     sampling: Mapping[str, object] = field(default_factory=dict)
     more: Mapping[str, object] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    alternatives: int = 0
+    scores_prompt: bool = False
+    stop_ids: tuple[int, ...] = ()
 
     @property
     def stops(self) -> list[str] | None:

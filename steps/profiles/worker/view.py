@@ -14,6 +14,7 @@ from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.sse.streams import StreamedResponse
 
 SHUTDOWN = "/shutdown"
+BUSY = (429, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,19 @@ class JobResponse(StreamedResponse):
         return reason
 
     @property
+    def is_busy(self) -> bool:
+        """Whether the job was rejected for want of a slot: that shows nothing else."""
+        return self.status in BUSY
+
+    @property
     def ran_out(self) -> bool:
         """Whether the job ended by itself and completely, so that its output is all there is."""
         return self.is_success and self.fault is None and not self.left and self.transcript.is_complete
+
+    def may_have(self, tokens: int, limit: int) -> bool:
+        """Whether a job with this limit may have so many tokens: in some dialects those that complete its last character come on top."""
+        last = self.transcript.text[-1:].encode("utf-8", "replace")
+        return tokens <= limit or (self.dialect.completes and tokens - limit < len(last))
 
     def first_token_at(self) -> float | None:
         """When the first token arrived, in seconds since the case began."""

@@ -6,15 +6,16 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.engine.lenient_json import mapping
+from rollout_conformance.steps.engine.lenient_json import listed, mapping
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.profiles.worker.events import UNKNOWN, Breach, Event, Tokens, Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.sse.streams import DONE, Chunk
 
 REPEATS = 3  # events that begin as the one before: fewer may be chance
+WRITTEN_ID = "token_id:"
 Framing = Literal["cumulative", "delta"]
-READABLE, FRAMED = "WORKER-011", "WORKER-104"
+READABLE, FRAMED, COLUMNS = "WORKER-011", "WORKER-104", "WORKER-102"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Dialect:
     """`path` takes a job that is streamed, `whole_path` one that is not, empty where there is none. `body` writes a job, `read` and
     `read_whole` give what came of it. `cancel` gives the path and the body of a cancellation by id, None where jobs have no ids; `has_ids`
     whether token ids are shown; `id_at` the member of an event with the id of its job, where a worker may give it another one than the
-    request names; `framing` is the usual one; `vocabulary` how the reasons of an end are spelt; `fits` whether a successful response that
-    is no stream has the form of the dialect."""
+    request names; `framing` is the usual one; `only_ids` whether a prompt is token ids and never a text; `completes` whether a
+    job may exceed its limit by the tokens that complete its last character."""
 
     name: str
     path: str
@@ -36,6 +37,8 @@ class Dialect:
     has_ids: bool = True
     id_at: str = ""
     takes_ids: bool = True
+    only_ids: bool = False
+    completes: bool = False
 
     def request_path(self, spec: JobSpec) -> str:
         return self.path if spec.stream or not self.whole_path else self.whole_path
@@ -102,6 +105,28 @@ def integers(value: object) -> tuple[int, ...] | None:
 
 def number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def alternatives(entries: object) -> dict[int, float]:
+    """The log probabilities of a list of likely tokens, by their ids: objects with an id, or lists of a value and an id. What shows none is
+    left out."""
+    found: dict[int, float] = {}
+    for entry in listed(entries):
+        value, id = (
+            entry[:2] if isinstance(entry, list) and len(entry) > 1 else (member(entry, "logprob"), token_id(entry))
+        )
+        if type(id) is int and number(value) is not None:
+            found[id] = number(value) or 0.0
+    return found
+
+
+def token_id(entry: object) -> int | None:
+    """The id of a token: `id`, `token_id`, or `token` with the text token_id:5, as vLLM writes it."""
+    named = mapping(entry)
+    written = named.get("token")
+    if isinstance(written, str) and written.startswith(WRITTEN_ID) and written.removeprefix(WRITTEN_ID).isdecimal():
+        return int(written.removeprefix(WRITTEN_ID))
+    return integer(named.get("id", named.get("token_id")))
 
 
 def member(body: object, *path: str) -> object:

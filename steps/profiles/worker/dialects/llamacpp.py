@@ -9,6 +9,7 @@ from rollout_conformance.steps.engine.lenient_json import mapping, mappings, tex
 from rollout_conformance.steps.profiles.worker.dialects.base import (
     Dialect,
     Framing,
+    alternatives,
     integers,
     meaning,
     number,
@@ -43,7 +44,7 @@ def body(spec: JobSpec) -> dict[str, object]:
     members |= present(stop=spec.stops, ignore_eos=spec.ignores_eos or None)
     members |= {"stream": spec.stream, "cache_prompt": False}
     if spec.shows:
-        members |= {"return_tokens": True, "n_probs": 1}
+        members |= {"return_tokens": True, "n_probs": max(spec.alternatives, 1)}
     return spec.finished({**members, **spec.sampling})
 
 
@@ -83,7 +84,13 @@ def _tokens(at: int, data: Mapping[str, object]) -> Tokens:
     ids = integers(data.get("tokens"))
     if not ids and isinstance(probabilities, list):
         ids = integers([one.get("id") for one in mappings(probabilities)])
-    return Tokens(at, text(data.get("content")), ids, logprobs, count=1 if data.get("stop") is not True else None)
+    tops = (
+        tuple(alternatives(one.get("top_logprobs")) for one in mappings(probabilities))
+        if logprobs is not None
+        else None
+    )
+    count = 1 if data.get("stop") is not True else None
+    return Tokens(at, text(data.get("content")), ids, logprobs, count=count, alternatives=tops)
 
 
 def _end(at: int, data: Mapping[str, object], whole: str | None) -> End:
@@ -97,6 +104,7 @@ def _end(at: int, data: Mapping[str, object], whole: str | None) -> End:
         text=whole,
         matched=ABSENT if word == "" else word,
         seed=mapping(data.get("generation_settings")).get("seed", ABSENT),
+        prompt_tokens=data.get("tokens_evaluated", ABSENT),
     )
 
 
@@ -107,4 +115,4 @@ def read_whole(found: object) -> Transcript:
     return Transcript(_shown((_tokens(0, answer), _end(0, answer, text(answer.get("content"))))))
 
 
-DIALECT = Dialect("llamacpp", PATH, PATH, body, read, read_whole)
+DIALECT = Dialect("llamacpp", PATH, PATH, body, read, read_whole, completes=True)

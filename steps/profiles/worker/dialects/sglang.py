@@ -8,9 +8,11 @@ from typing import Any
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, text
 from rollout_conformance.steps.profiles.worker.dialects.base import (
+    COLUMNS,
     FRAMED,
     Dialect,
     Framing,
+    alternatives,
     integer,
     integers,
     meaning,
@@ -42,11 +44,16 @@ KEPT = "WORKER-107"
 
 def body(spec: JobSpec) -> dict[str, object]:
     sampling = present(max_new_tokens=spec.max_tokens, temperature=spec.temperature, sampling_seed=spec.seed)
-    sampling |= present(stop=spec.stops, ignore_eos=spec.ignores_eos or None)
+    sampling |= present(
+        stop=spec.stops, stop_token_ids=list(spec.stop_ids) or None, ignore_eos=spec.ignores_eos or None
+    )
     members: dict[str, object] = {"input_ids": list(spec.prompt_ids)} if spec.by_ids else {"text": spec.prompt}
     members |= {"rid": spec.id, "sampling_params": {**sampling, **spec.sampling}, "stream": spec.stream}
     if spec.shows:
         members["return_logprob"] = True
+        members |= present(
+            top_logprobs_num=spec.alternatives or None, logprob_start_len=0 if spec.scores_prompt else None
+        )
     return spec.finished(members)
 
 
@@ -88,12 +95,14 @@ class _Reader:
     def _tokens(self, at: int, data: Mapping[str, object], reason: object) -> tuple[list[Event], list[Breach]]:
         shown, ids = text(data.get("text")), _ids(data)
         logprobs, counter = _logprobs(data), integer(member(data, "meta_info", "completion_tokens"))
-        seen, broken = self.seen, list[Breach]()
+        seen, broken = self.seen, _of_others(at, ids, logprobs, data)
+        tops = _alternatives(data)
         if self.framing == "cumulative":
-            broken = self._not_continued(at, shown, ids, logprobs, reason)
+            broken = self._not_continued(at, shown, ids, logprobs, reason) or broken
             new_text = shown.removeprefix(seen.text) if shown.startswith(seen.text) else ""
             new_ids = ids[len(seen.ids) :] if ids is not None else None
             new_logprobs = logprobs[len(seen.logprobs) :] if logprobs is not None else None
+            tops = tops[len(seen.logprobs) :] if tops is not None else None
             self.seen = _Seen(shown, ids or (), logprobs or (), seen.count)
         else:
             new_text, new_ids, new_logprobs = shown, ids, logprobs
@@ -102,7 +111,7 @@ class _Reader:
         self.seen.count = counter if counter is not None else seen.count
         if not (new_text or new_ids or new_logprobs or count):
             return [], broken
-        return [Tokens(at, new_text, new_ids, new_logprobs, count=count)], broken
+        return [Tokens(at, new_text, new_ids, new_logprobs, count=count, alternatives=tops)], broken
 
     def _not_continued(
         self,
@@ -146,10 +155,7 @@ def _ids(data: Mapping[str, object]) -> tuple[int, ...] | None:
     found = integers(data.get("output_ids"))
     if found is not None:
         return found
-    entries = member(data, "meta_info", "output_token_logprobs")
-    if not isinstance(entries, list) or not entries:
-        return None
-    return integers([one[1] if isinstance(one, list) and len(one) > 1 else None for one in entries])
+    return _named(data) or None
 
 
 def _logprobs(data: Mapping[str, object]) -> tuple[float | None, ...] | None:
@@ -157,6 +163,27 @@ def _logprobs(data: Mapping[str, object]) -> tuple[float | None, ...] | None:
     if not isinstance(entries, list):
         return None
     return tuple(number(one[0]) if isinstance(one, list) and one else None for one in entries)
+
+
+def _named(data: Mapping[str, object]) -> tuple[int, ...] | None:
+    """The ids that stand beside the log probabilities."""
+    entries = listed(member(data, "meta_info", "output_token_logprobs"))
+    return integers([one[1] if isinstance(one, list) and len(one) > 1 else None for one in entries])
+
+
+def _of_others(at: int, ids: tuple[int, ...] | None, logprobs: object, data: Mapping[str, object]) -> list[Breach]:
+    """Log probabilities that name other tokens than the ids."""
+    named = _named(data) if logprobs else None
+    if not ids or named is None or len(named) != len(ids) or named == ids:
+        return []
+    return [
+        Breach(COLUMNS, f"log probabilities of the tokens {show(list(ids))}", f"event {at}: of {show(list(named))}")
+    ]
+
+
+def _alternatives(data: Mapping[str, object]) -> tuple[Mapping[int, float], ...] | None:
+    entries = member(data, "meta_info", "output_top_logprobs")
+    return tuple(alternatives(one) for one in entries) if isinstance(entries, list) else None
 
 
 def end(at: int, data: Mapping[str, object], reason: object, whole: str) -> End:
@@ -172,6 +199,7 @@ def end(at: int, data: Mapping[str, object], reason: object, whole: str) -> End:
         text=whole if isinstance(shown, str) else None,
         matched=matched if isinstance(matched, str) else ABSENT,
         weight_versions=member(data, "meta_info", "weight_version") or ABSENT,
+        prompt_tokens=mapping(data.get("meta_info")).get("prompt_tokens", ABSENT),
     )
 
 
@@ -186,7 +214,9 @@ def read_whole(found: object) -> Transcript:
     events: list[Event] = []
     breaches: list[Breach] = []
     _Reader("cumulative")(0, answer, events, breaches)
-    return Transcript(tuple(events), tuple(breaches))
+    entries = member(answer, "meta_info", "input_token_logprobs")
+    scores = tuple(alternatives([one]) or None for one in entries) if isinstance(entries, list) and entries else None
+    return Transcript(tuple(events), tuple(breaches), prompt_logprobs=scores)
 
 
 def cancel(job_id: str) -> tuple[str, dict[str, object]]:

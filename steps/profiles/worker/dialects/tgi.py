@@ -2,12 +2,14 @@
 A job has no id, and ends when its client disconnects."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 from rollout_conformance.steps.engine.json_diff import ABSENT
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings, text
 from rollout_conformance.steps.profiles.worker.dialects.base import (
     Dialect,
     Framing,
+    alternatives,
     integer,
     meaning,
     member,
@@ -38,7 +40,7 @@ def body(spec: JobSpec) -> dict[str, object]:
     parameters = present(max_new_tokens=spec.max_tokens, seed=spec.seed)
     if spec.temperature:
         parameters |= {"temperature": spec.temperature, "do_sample": True}
-    parameters |= present(stop=spec.stops, details=spec.shows or None)
+    parameters |= present(stop=spec.stops, details=spec.shows or None, top_n_tokens=spec.alternatives or None)
     return spec.finished({"inputs": spec.prompt, "parameters": {**parameters, **spec.sampling}})
 
 
@@ -56,16 +58,19 @@ def _event(at: int, data: Mapping[str, object], events: list[Event], breaches: l
         events.append(Metrics(at, data))
         return
     if isinstance(token, Mapping):
-        events.append(_token(at, token))
+        events.append(_token(at, token, data.get("top_tokens")))
     if data.get("generated_text") is not None or isinstance(data.get("details"), Mapping):
         events.append(_end(at, data))
 
 
-def _token(at: int, token: Mapping[str, object]) -> Tokens:
+def _token(at: int, token: Mapping[str, object], top: object) -> Tokens:
     id = integer(token.get("id"))
     logprobs = (number(token["logprob"]),) if "logprob" in token else None
     ids = (id,) if id is not None else None
-    return Tokens(at, text(token.get("text")), ids, logprobs, is_special=token.get("special") is True)
+    tops = (alternatives(top),) if isinstance(top, list) else None
+    return Tokens(
+        at, text(token.get("text")), ids, logprobs, is_special=token.get("special") is True, alternatives=tops
+    )
 
 
 def _end(at: int, data: Mapping[str, object]) -> End:
@@ -86,7 +91,8 @@ def read_whole(found: object) -> Transcript:
     answer = mapping(found) or mapping(next(iter(listed(found)), None))
     if "generated_text" not in answer:
         return Transcript()
-    tokens = [_token(0, token) for token in mappings(member(answer, "details", "tokens"))]
+    shown, tops = mappings(member(answer, "details", "tokens")), listed(member(answer, "details", "top_tokens"))
+    tokens = [_token(0, token, top) for token, top in zip_longest(shown, tops[: len(shown)])]
     return Transcript((*tokens, _end(0, answer)))
 
 

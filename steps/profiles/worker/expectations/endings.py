@@ -61,8 +61,9 @@ class Ended(JobExpectation):
         found = counted(job)
         if self.tokens is None or reason != LENGTH or found is None:
             return Check(True, "", "")
-        short_of_limit = EXACT if found != self.tokens == job.spec.max_tokens else ""
-        return Check(found == self.tokens, f"{self.tokens} tokens", ended(job), requirement=short_of_limit)
+        ok = found >= self.tokens and job.may_have(found, self.tokens)
+        short_of_limit = EXACT if not ok and self.tokens == job.spec.max_tokens else ""
+        return Check(ok, f"{self.tokens} tokens", ended(job), requirement=short_of_limit)
 
 
 @verb("ended_or_rejected", example="{of: it, reasons: [length, eos]}")
@@ -75,7 +76,7 @@ class EndedOrRejected(JudgesErrors, JobExpectation):
     "As of `ended`."
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
-        if response.is_success and response.reason is None:
+        if response.is_busy or (response.is_success and response.reason is None):
             return None
         ok = response.reason in self.reasons if response.is_success else response.is_client_error
         return Check(ok, f"4xx, or an end for the reason {' or '.join(self.reasons)}", ended(response))

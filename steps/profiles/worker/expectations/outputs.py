@@ -176,7 +176,7 @@ class Separate(JudgesRejections, JudgesEnds, JobsTogether):
 
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         controls = view.jobs_named(*self.controls)
-        if len(controls) != len(responses) or not complete(controls):
+        if len(controls) != len(responses) or not complete(controls) or any(job.is_busy for job in responses):
             return None
         accepted = [(job, control) for job, control in zip(responses, controls, strict=True) if job.is_success]
         expected = "each job is carried out as if it were alone, or rejected with 4xx; not both are rejected"
@@ -203,6 +203,8 @@ class SameOrRejected(JudgesErrors, JobsTogether):
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         control = next(iter(view.jobs_named(self.control)), None)
         for job in responses:
+            if job.is_busy:
+                return None
             if not job.is_success:
                 return Check(job.is_client_error, "4xx, or the output of the other job", job.shown())
             if control is None or not control.ran_out or not job.ran_out:

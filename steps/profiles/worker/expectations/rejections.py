@@ -101,6 +101,8 @@ class TreatedEqually(JudgesRejections, JobsTogether):
     """The jobs are all rejected with 4xx, or all carried out with equal output."""
 
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        if any(job.is_busy for job in responses):
+            return None
         accepted = [job for job in responses if job.is_success]
         expected = "all are rejected with 4xx, or all are carried out with equal output"
         if any(not job.is_success and not job.is_client_error for job in responses) or 0 < len(accepted) < len(

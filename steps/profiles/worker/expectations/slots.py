@@ -9,9 +9,8 @@ from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.worker.events import ERROR
 from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation, JudgesEnds
 from rollout_conformance.steps.profiles.worker.expectations.endings import ended
-from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+from rollout_conformance.steps.profiles.worker.view import BUSY, JobResponse, WorkerView
 
-BUSY = (429, 503)
 LEAST_S = 0.8  # of generation that is left over: a shorter time shows nothing
 
 

@@ -13,6 +13,8 @@ from rollout_conformance.steps.http.checks import Check, ComparedResponses, Judg
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.worker.expectations.base import JudgesEnds
+from rollout_conformance.steps.profiles.worker.expectations.endings import ended
+from rollout_conformance.steps.profiles.worker.expectations.rejections import BEFORE
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 HEADER = "x-correlation-id"
@@ -152,7 +154,9 @@ class RefusedOrCarriedOut(JudgesErrors, JudgesEnds, ResponseExpectation):
         if not isinstance(response, JobResponse) or not response.is_success:
             ok = response.is_client_error or response.status == 503
             return Check(ok, expected, response.shown(), requirement=EARLY)
-        failed = response.transcript.failure
+        failed, began = response.transcript.failure, response.transcript.tokens or response.transcript.started
+        if failed is not None and not began:
+            return Check(False, "4xx or 503 before the stream begins", ended(response), requirement=BEFORE)
         ok = response.ran_out or (failed is not None and failed.retriable is True)
         return Check(ok, expected, response.fault or f"reason {response.reason}", requirement=EARLY)
 

@@ -21,6 +21,7 @@ def counters(view: WorkerView) -> Iterator[Evidence]:
             and not response.is_unreadable
         ):
             yield from _final(response)
+            yield from _prompt(response)
             yield from _columns(response)
             yield from _versions(response)
 
@@ -36,10 +37,25 @@ def _final(response: JobResponse) -> Iterator[Evidence]:
         yield evidence("WORKER-009", ok, expected, f"a final counter of {show(counter)}", response.n)
 
 
+def _prompt(response: JobResponse) -> Iterator[Evidence]:
+    """The counter of the prompt, where the prompt was sent as token ids; and the sum of both counters."""
+    end, usage = response.transcript.end, next((o for o in response.transcript.events if isinstance(o, Usage)), None)
+    by_ids = response.spec.prompt_ids and (response.spec.by_ids or response.dialect.only_ids)
+    sent = len(response.spec.prompt_ids)
+    for counter in (one.prompt_tokens for one in (end, usage) if one is not None):
+        if by_ids and counter is not ABSENT and counter is not None:
+            observed = f"a counter of {show(counter)}"
+            yield evidence("WORKER-127", counter == sent, f"{sent}, the number of token ids", observed, response.n)
+    if usage is not None and integer(usage.total_tokens) is not None:
+        both = (integer(usage.prompt_tokens) or 0) + (integer(usage.tokens) or 0)
+        observed = f"a total of {show(usage.total_tokens)}"
+        yield evidence("WORKER-127", usage.total_tokens == both, f"{both}, the sum of both", observed, response.n)
+
+
 def _expected(response: JobResponse, counter: object) -> tuple[str, bool]:
     transcript, limit = response.transcript, response.spec.max_tokens
     found = integer(counter)
-    if limit is not None and (found is None or found > limit):
+    if limit is not None and (found is None or not response.may_have(found, limit)):
         return f"a counter of at most {limit}, the limit of the job", False
     if response.dialect.has_ids and transcript.ids is not None:
         allowed = {len(transcript.ids)} | ({len(transcript.ids) + 1} if response.reason == EOS else set())

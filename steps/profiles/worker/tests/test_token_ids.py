@@ -27,3 +27,14 @@ def test_a_rejection_of_token_ids(by_ids: bool, said: str) -> None:
     assert found is not None
     assert said in found.reason
     assert (found.finding is None) is by_ids
+
+
+@pytest.mark.parametrize(("said", "is_found"), [("Token id 9 is out of vocabulary", False), ("no", True)])
+def test_a_rejection_where_a_prompt_is_never_a_text(said: str, is_found: bool) -> None:
+    job = replace(response("vllm-generate", said.encode(), prompt_ids=(718, 3)), status=400)
+    trace = Trace()
+    trace.close(trace.open(Request("POST", "/inference/v1/generate"), to_target=True, rollout="-"), Response(400))
+    context = WorkerContext(WorkerCard(), None)
+    found = cause(CASE, WorkerView(trace, Responses.of([job]), context, worker=context))
+    assert found is not None
+    assert (found.finding is not None) is is_found
