@@ -68,7 +68,7 @@ Feature: Invalid requests are rejected, and the next request is served
   @CHAT-006 @CHAT-007 @live
   Scenario Outline: A request without a valid API key is rejected: <scheme> <secret>
     When the client sends "Hello!" without an API key with the header authorization "<scheme> <secret>"
-    And the client sends GET /v1/models
+    And the client sends "Hello!"
     Then the first response has status 401 or 403
     And the second response has status 200
 

@@ -123,11 +123,14 @@ def test_an_engine_that_does_not_tell_its_context_is_asked_with_little_and_last(
     assert long.trace.epoch > max(others)
 
 
-@pytest.mark.parametrize("name", ["no_usage", "untold_end", "rejects_no_choice", "wants_model", "gateway"])
+FREE = ["no_usage", "untold_end", "rejects_no_choice", "wants_model", "gateway", "no_streams"]
+
+
+@pytest.mark.parametrize("name", FREE)
 def test_what_a_server_is_free_to_do_breaks_no_must(name: str) -> None:
-    """It counts no tokens, shows no text of an end, rejects `tool_choice` none, checks the model before the key, or is a gateway whose
-    backend fails."""
-    files = ("surface", "sampling", "tokens", "tools", "histories")
+    """It counts no tokens, shows no text of an end, rejects `tool_choice` none, checks the model before the key, is a gateway whose
+    backend fails, or has no streams."""
+    files = ("surface", "streams", "sampling", "tokens", "tools", "histories")
     played = outcomes(name, *(f"scenarios/chat/{file}.yaml" for file in files), "features/chat/rejections.feature")
     levels = profile_of("chat").levels
     must = {requirement for requirement in broken(played) if levels[requirement] == "must"}
@@ -155,4 +158,4 @@ def test_answers_that_are_random_are_one_breach() -> None:
 @pytest.mark.parametrize(("arguments", "calculates"), [('{"a": 5, "b": 3}', True), ('{"a": 1.0, "b": 1.0}', False)])
 def test_a_call_that_is_always_the_same_is_no_answer(arguments: str, calculates: bool) -> None:
     message = {"tool_calls": [{"id": "5-3", "function": {"name": "add", "arguments": arguments}}]}
-    assert has("calculates", "", {"choices": [{"message": message}]}) is calculates
+    assert has("calculates", {"choices": [{"message": message}]}) is calculates

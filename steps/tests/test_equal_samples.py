@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from rollout_conformance.steps.profiles.chat.expectations.samples import same_sample
 from rollout_conformance.steps.profiles.chat.expectations.sampling import ChoicesDiffer, SamplesDiffer
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 
@@ -68,3 +69,13 @@ def test_choices_whose_text_was_left_out_are_compared_by_their_tokens(
     found = ChoicesDiffer().check(choices(ids, tokens), cast(Any, None))
     assert found is not None
     assert found.ok is expected
+
+
+@pytest.mark.parametrize(("streamed", "equal"), [('{"a": 5}', True), ('{"a":5}', True), ('{"a": 6}', False)])
+def test_ids_in_one_of_two_responses_say_nothing_of_the_other(streamed: str, equal: bool) -> None:
+    whole, stream = (
+        {"message": {"tool_calls": [{"function": {"name": "add", "arguments": one}}]}} for one in ('{"a": 5}', streamed)
+    )
+    first = ChatResponse("it", 0, {}, 200, {"choices": [{**whole, "token_ids": [1, 2]}]})
+    other = ChatResponse("it", 1, {}, 200, {"choices": [stream]})
+    assert [same_sample(first, other, by) for by in ("text", "token_ids")] == [equal, equal]

@@ -207,7 +207,7 @@ def cool() -> None:
 
 def ignores_stream() -> None:
     """A fault: a stream that is requested comes as a whole."""
-    after(request_parsing, "parse", lambda value: value | {"stream": False} if isinstance(value, dict) else value)()
+    after(request_parsing, "parse", lambda value: _without(value, "stream", "stream_options"))()
 
 
 def random() -> None:
@@ -226,8 +226,8 @@ def no_usage() -> None:
     put(endpoints, "json_response", lambda value, status=200: original(_without(value, "usage"), status))()
 
 
-def _without(value: Any, name: str) -> Any:
-    return {key: one for key, one in value.items() if key != name} if isinstance(value, dict) else value
+def _without(value: Any, *names: str) -> Any:
+    return {key: one for key, one in value.items() if key not in names} if isinstance(value, dict) else value
 
 
 def untold_end() -> None:
@@ -309,6 +309,10 @@ def _no_choice(count: int, body: dict[str, Any]) -> bool:
     return body.get("tool_choice") == "none"
 
 
+def _streamed(count: int, body: dict[str, Any]) -> bool:
+    return bool(body.get("stream"))
+
+
 def _cut_call(count: int, body: dict[str, Any]) -> bool:
     """What another server behind this one has no answer to."""
     messages = body.get("messages")
@@ -344,6 +348,7 @@ ANSWERS: dict[str, tuple[int, Callable[[int, dict[str, Any]], bool]]] = {
     "crashes": (500, _after_looking),
     "refuses_tools_in_streams": (400, _tools_in_streams),
     "rejects_no_choice": (422, _no_choice),
+    "no_streams": (400, _streamed),
     "wants_model": (400, _no_model),
     "gateway": (502, _cut_call),
     "rejects_content_parts": (400, _content_parts),

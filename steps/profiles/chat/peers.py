@@ -23,7 +23,7 @@ from rollout_conformance.steps.profiles.chat.capabilities import COMMON, PROBED_
 from rollout_conformance.steps.profiles.chat.card import ChatCard
 from rollout_conformance.steps.profiles.chat.expectations.samples import sample_key
 from rollout_conformance.steps.profiles.chat.greeting import GREETING
-from rollout_conformance.steps.profiles.chat.requests import CHAT
+from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
 from rollout_conformance.steps.profiles.chat.responses import Choice
 from rollout_conformance.steps.profiles.chat.token_id_locations import (
     NAMED,
@@ -101,7 +101,7 @@ class ChatPeers(NoPeers):
 
     def lacks(self, case: Case) -> str | None:
         live = self.setting.engine
-        for need in sorted(case.needs):
+        for need in sorted(case.needs | ({"streaming"} if streams(case) else set())):
             if live is not None and need in live.lacks:
                 return live.lacks[need]
             if not self._has(need):
@@ -174,7 +174,7 @@ class ChatPeers(NoPeers):
         for name, more in PROBES.items():
             response = await http.post(f"{base_url}{CHAT}", json={**hello, **more}, headers=self._headers())
             body = parse(response.content)
-            if response.status_code == 200 and has(name, response.text, with_ids_at(body, self.card.token_ids_at)):
+            if response.status_code == 200 and has(name, with_ids_at(body, self.card.token_ids_at)):
                 self.probed.add(name)
             elif name == "token_ids":
                 self.ids_at = place_of_ids(body) or ""
@@ -192,6 +192,12 @@ class ChatPeers(NoPeers):
 
     def _headers(self) -> dict[str, str]:
         return {"content-type": "application/json", **bearer(self.key)}
+
+
+def streams(case: Case) -> bool:
+    """Whether a request of the case is for a stream, whatever the case is about."""
+    requests = (step.what for step in case.actions if isinstance(step.what, ChatRequest))
+    return any(one.stream or one.body.get("stream") is True for one in requests)
 
 
 def compares_answers(case: Case) -> bool:

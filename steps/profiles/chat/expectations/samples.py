@@ -14,13 +14,26 @@ BEFORE = 40  # of them before the first difference
 BIG = 2**53  # no probability has a logarithm below minus this
 
 
-def sample(choice: Choice, by: str = "text") -> list[int] | dict[str, object]:
-    """The token ids of a choice where it has any and they are meant, else its text, its reasoning, its tool calls and its finish reason."""
+Sample = list[int] | dict[str, object]
+
+
+def compared(first: ChatResponse, other: ChatResponse, by: str = "text") -> tuple[Sample, Sample]:
+    """What the first choices of two responses are compared by: what both of them show."""
+    one, two = first.first_choice, other.first_choice
+    ids = bool(one.ids and two.ids)
+    both = by if ids else "text"
+    return sample(one, both, exact=ids), sample(two, both, exact=ids)
+
+
+def sample(choice: Choice, by: str = "text", *, exact: bool | None = None) -> Sample:
+    """The token ids of a choice where it has any and they are meant, else its text, its reasoning, its tool calls and its finish reason. The
+    arguments of a call count with their spacing where they are `exact`: by default where ids show what was sampled, else that is left to
+    the server."""
     if by == "token_ids" and choice.ids is not None:
         return list(choice.ids)
-    # Where no ids show what was sampled, the spacing of arguments is left to the server.
+    spaced = bool(choice.ids) if exact is None else exact
     calls = [
-        {"name": name, "arguments": arguments if choice.ids else _parsed(arguments)}
+        {"name": name, "arguments": arguments if spaced else _parsed(arguments)}
         for name, arguments in functions(choice)
     ]
     if not choice.reasoning:
@@ -32,15 +45,16 @@ def sample(choice: Choice, by: str = "text") -> list[int] | dict[str, object]:
 
 def same_sample(first: ChatResponse, other: ChatResponse, by: str) -> bool:
     """Whether two responses have the same first choice. A stream that says no finish reason breaks the order of its chunks (CHAT-051)."""
-    pair = [sample(one.first_choice, by) for one in (first, other)]
+    samples = compared(first, other, by)
     if any(one.streamed and one.first_choice.finish is None for one in (first, other)):
-        pair = [{**one, "finish": None} if isinstance(one, dict) else one for one in pair]
-    return pair[0] == pair[1]
+        wanted, found = ({**one, "finish": None} if isinstance(one, dict) else one for one in samples)
+        return wanted == found
+    return samples[0] == samples[1]
 
 
 def told_apart(first: ChatResponse, other: ChatResponse, by: str) -> tuple[str, str]:
     """What a message says of two choices that differ: only the members that do, long texts around the first difference."""
-    wanted, found = (sample(one.first_choice, by) for one in (first, other))
+    wanted, found = compared(first, other, by)
     if not isinstance(wanted, dict) or not isinstance(found, dict):
         return show(wanted), show(found)
     names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]

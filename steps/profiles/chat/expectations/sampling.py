@@ -19,10 +19,10 @@ from rollout_conformance.steps.http.checks import (
 )
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.chat.expectations.samples import (
+    compared,
     logprob,
     logprobs,
     same_sample,
-    sample,
     sampled,
     told_apart,
 )
@@ -89,8 +89,7 @@ class SameCompletionOrRejected(JudgesRejections, ResponseExpectation):
     "The response that it is compared with."
 
     def check(self, response: ChatResponse, view: CaseView) -> Check:
-        expected = sample(view.named(self.like)[0].first_choice)
-        observed = sample(response.first_choice)
+        expected, observed = compared(view.named(self.like)[0], response)
         ok = response.is_client_error or expected == observed
         return Check(ok, f"{show(expected)}, or a 4xx", f"{response.status}: {show(observed)}")
 
