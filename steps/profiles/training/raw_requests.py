@@ -144,17 +144,20 @@ class Send(NamedRequest):
     async def perform(self, session: TrainingSession) -> None:
         name = responses_of(session).reserve(self.name)
         written = self.raw if self.json is None else json_text.dumps(None if self.json is NULL else self.json)
-        body = filled_in(session, written).encode()
+        path, encoded = session.context.wire.posted(
+            filled_in(session, self.path, in_path), filled_in(session, written).encode()
+        )
+        body = encoded.body
         if self.zstd_mib:
             body = zstd_frame(self.zstd_mib, body)
         given = {
             **({"content-encoding": "zstd"} if self.zstd_mib else {}),
-            **dict(headers_of(session, self.key)),
+            **dict(headers_of(session, self.key, encoded.content_type)),
             **{key.lower(): filled_in(session, one) for key, one in self.headers.items()},
         }
         request = Request(
             self.method,
-            filled_in(session, self.path, in_path),
+            path,
             tuple(given.items()),
             body + b" " * max(0, self.size - len(body)),
         )

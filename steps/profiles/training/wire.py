@@ -71,6 +71,9 @@ class Wire(Protocol):
     def request_id(self, response: KeptResponse) -> str: ...
     def pending(self, response: KeptResponse) -> bool: ...
     def encoded(self, call: Call) -> Encoded: ...
+    def posted(self, path: str, body: bytes) -> tuple[str, Encoded]:
+        """The path and the body of a request that a case wrote in JSON, as the dialect has them."""
+
     def result(self, verb: str, content_type: str, body: bytes) -> object | None:
         """The body of a response that is not JSON, as JSON has it; None where it is JSON. Raises `ValueError` for one that is neither."""
 
@@ -80,6 +83,9 @@ class Json:
 
     def encoded(self, call: Call) -> Encoded:
         return Encoded("application/json", b"" if call.body is None else json.dumps(call.body).encode())
+
+    def posted(self, path: str, body: bytes) -> tuple[str, Encoded]:
+        return path, Encoded("application/json", body)
 
     def result(self, verb: str, content_type: str, body: bytes) -> object | None:
         return None

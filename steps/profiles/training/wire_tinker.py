@@ -16,11 +16,11 @@ from rollout_conformance.contracts.training.wire_protobuf import (
     STOP,
 )
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.json_text import well_formed
+from rollout_conformance.steps.engine.json_text import parse, well_formed
 from rollout_conformance.steps.profiles.training import protobuf
 from rollout_conformance.steps.profiles.training.wire import Call, Data, Encoded, Members, TinkerJson
 
-FORWARD_BACKWARD = "/api/v1/forward_backward"
+FORWARD, FORWARD_BACKWARD = "/api/v1/forward", "/api/v1/forward_backward"
 LAYOUTS = {FLOAT32: "<f4", INT64: "<i8", INT32: "<i4"}
 DTYPES = {"float32": FLOAT32, "int64": INT64, "int32": INT32}
 UNKNOWN_DTYPE = 99
@@ -39,6 +39,16 @@ class Tinker(TinkerJson):
             return Encoded(CONTENT_TYPE, request(call.body))
         polled = call.path == self.poll("").path
         return Encoded("application/json", super().encoded(call).body, CONTENT_TYPE if polled else "")
+
+    def posted(self, path: str, body: bytes) -> tuple[str, Encoded]:
+        """In protobuf what the SDK sends in it, unless protobuf has no form for what is wrong with it."""
+        value = parse(body) if path in (FORWARD, FORWARD_BACKWARD) else None
+        if not isinstance(value, Mapping):
+            return super().posted(path, body)
+        try:
+            return FORWARD_BACKWARD, Encoded(CONTENT_TYPE, request(value))
+        except SuiteError:
+            return super().posted(path, body)
 
     def result(self, verb: str, content_type: str, body: bytes) -> object | None:
         if content_type.partition(";")[0].strip().lower() != CONTENT_TYPE or verb not in IN_PROTOBUF:
