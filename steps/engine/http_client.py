@@ -36,6 +36,7 @@ LONGEST = 300  # characters of what a library says of a fault
 PACKED = ("gzip", "x-gzip", "deflate")
 UNPACKED_AT_ONCE = 256 * 1024  # bytes; a packed body may be a thousand times as large unpacked
 ENCODING = "content_encoding"  # the extension of a response that keeps the header of a body that was unpacked
+NOT_CONNECTED = "Cannot connect to host"  # the beginning of the fault of a request whose connection is refused
 BODILESS = (204, 304)
 BROKEN_OFF = "the body breaks off or is malformed"  # the fault of a response whose connection ends before its body
 

@@ -198,6 +198,8 @@ class Runner(Generic[S, V]):
                 async with limit(most_s, self.lateness.since), waited:
                     session = await self._acted(case, target, trace, apart, not well)
             judgement, late_s = await self._settled(case, session, since)
+            if self.instances.is_shared(case) and (reason := await self._unreachable(trace)):
+                judgement = Judgement(Verdict.ERROR, {}, (), reason)
         except TimeoutError:
             told = self.standstill.reason or f"the case did not end within {most_s:g} s"
             judgement = Judgement(Verdict.ERROR, {}, (), told)
@@ -208,6 +210,14 @@ class Runner(Generic[S, V]):
         trace.trim()
         alone = apart or case.alone or EXCLUSIVE in case.tags
         return Outcome(case, judgement, trace, time.monotonic() - since, self.rerun(case), late_s, alone)
+
+    async def _unreachable(self, trace: Trace) -> str | None:
+        """Why no case can be judged any more: the target had ended before this one. What it ended in has a fault of another kind first."""
+        faults = (one.fault for one in trace.exchanges if one.to_target and one.fault)
+        fault = next(faults, "")
+        if not fault.startswith(http_client.NOT_CONNECTED):
+            return None
+        return await self.standstill.confirmed(f"the target accepts no connection any more: {fault}")
 
     def _slot(self, case: Case, apart: bool) -> contextlib.AbstractAsyncContextManager[None]:
         # A case with an instance of its own disturbs no other.

@@ -28,6 +28,7 @@ class Standstill:
         self.running: dict[asyncio.Timeout, tuple[float, float]] = {}
         self.reason: str | None = None
         self.answers: Callable[[], Awaitable[bool]] | None = None  # whether the target answers a plain request now
+        self.asking = asyncio.Lock()
         self.probes = 0
         self.responses = 0  # that there were after the last probe
 
@@ -52,6 +53,13 @@ class Standstill:
                 self.reason = reason
         for bound in self.running:
             bound.reschedule(loop.time())
+
+    async def confirmed(self, reason: str) -> str | None:
+        """Why nothing can be judged any more: `reason`, if the target does not answer a plain request either."""
+        async with self.asking:
+            if self.reason is None and self.answers is not None and not await self.answers():
+                self.reason = reason
+        return self.reason
 
     async def _answers(self) -> bool:
         """Whether the target answers a plain request, which counts as activity."""

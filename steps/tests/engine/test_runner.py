@@ -29,6 +29,7 @@ from rollout_conformance.steps.engine.runner import Options, Runner
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.target_card import Card, Variant
 from rollout_conformance.steps.engine.targets import Target
+from rollout_conformance.steps.engine.trace import Request
 from rollout_conformance.steps.tests import virtual_time
 
 AT = Location("case.yaml", 1)
@@ -261,6 +262,38 @@ def test_what_was_measured_beside_other_cases_is_measured_again_alone(live: bool
 
     assert virtual_time.run(main()).judgement.verdict is Verdict.PASS
     assert seen == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("faults", "answers", "verdicts"),
+    [
+        (["Cannot connect to host a:1"], False, [Verdict.ERROR, Verdict.ERROR]),
+        (["Cannot connect to host a:1"], True, [Verdict.FAIL, Verdict.PASS]),
+        (["the connection was closed", "Cannot connect to host a:1"], False, [Verdict.FAIL, Verdict.PASS]),
+    ],
+    ids=["a target that has ended", "one that answers again", "the case in which it ended"],
+)
+def test_a_target_that_has_ended_is_not_judged(faults: list[str], answers: bool, verdicts: list[Verdict]) -> None:
+    async def lost(session: Session) -> None:
+        session.touch()
+        for fault in faults:
+            session.trace.close(session.trace.open(Request("GET", "/", (), b""), to_target=True), fault=fault)
+
+    async def answering() -> bool:
+        return answers
+
+    async def main() -> list[Outcome]:
+        async with Runner(OPTIONS, Profile(), Peers(), lambda one: "") as runner:
+            runner.standstill.answers = answering
+            broken = Expect((Finding("R-1", "a response", faults[0]),))
+            return [
+                await runner.play(one) for one in (case("first", Do(lost), expect=broken), case("second", Do(nothing)))
+            ]
+
+    outcomes = virtual_time.run(main())
+    assert [one.judgement.verdict for one in outcomes] == verdicts
+    if Verdict.ERROR in verdicts:
+        assert "accepts no connection any more" in outcomes[1].judgement.reason
 
 
 @pytest.fixture
