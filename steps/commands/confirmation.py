@@ -39,8 +39,9 @@ def _is_worth_it(outcome: Outcome) -> bool:
 
 
 def _noted(run: Run, group: Group, again: Outcome) -> Outcome:
-    if again.judgement.verdict is Verdict.ERROR:
-        return group.outcome
-    if again.judgement.requirements.get(group.requirement.id) in BROKEN:
+    verdict = again.judgement.requirements.get(group.requirement.id)
+    if verdict in BROKEN:
         return replace(group.outcome, repeats=True)
+    if verdict is not Verdict.PASS:
+        return group.outcome  # it was not judged: something else ended the case first
     return replace(group.outcome, repeats=False, rerun=rerun(run.options, group.outcome.case, alone=False))

@@ -77,7 +77,8 @@ def excerpt(body: bytes, characters: int = SHOWN) -> str:
 
 def _lost(exchange: Exchange) -> str:
     if exchange.fault == GIVEN_UP:
-        return f"is without an answer after {(exchange.ended or exchange.began) - exchange.began:.0f} s"
+        waited_s = (exchange.ended or exchange.began) - exchange.began
+        return f"is without an answer after {waited_s:.0f} s; a target that needs longer is waited for with --patience SECONDS"
     return f"is lost: {excerpt((exchange.fault or 'no answer').encode())}"
 
 

@@ -41,12 +41,10 @@ def read_probe(session: ChatSession, case: Case) -> ProbeResult:
         return ProbeResult(
             f"it does not serve the model {context.model} ({response.status} {excerpt(response.body)}); {listed}"
         )
-    if (
-        (about_model or response.status >= 500)
-        and not context.model
-        and (response.status != 404 or b"model" in response.body)
-    ):
-        told = f"every greeting, which names no model, is answered {response.status} {excerpt(response.body)}"
-        none_listed = f"there is no list of models at GET {context.card.path(MODELS)}"
+    none_listed = f"there is no list of models at GET {context.card.path(MODELS)}"
+    if about_model and not context.model and (response.status != 404 or b"model" in response.body):
+        told = f"every greeting is rejected with {response.status} {excerpt(response.body)}"
         return ProbeResult(f"{told}, and {none_listed}: give --model NAME, or `model:` on the card")
+    if response.status >= 500 and not context.model:
+        return ProbeResult(f"{answered.obstacle}. It names no model, as {none_listed}: --model NAME gives one")
     return answered

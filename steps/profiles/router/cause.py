@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
+from rollout_conformance.steps.engine.http_client import NOT_CONNECTED
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, parse
@@ -96,6 +97,9 @@ def _without_failover(case: Case, view: CaseView, scripts: Scripts) -> Iterator[
 
 def _odd(case: Case, view: CaseView, scripts: Scripts) -> Iterator[Cause]:
     for response in view.responses:
+        if response.status is None and not _down(case) and _not_connected(view, response):
+            yield Cause("the router accepted no connection", None, response.n, again=True)
+            continue
         statuses = allowed(case, view, response)
         if response.status == OK or response.left or statuses is None or response.status in statuses:
             continue
@@ -109,6 +113,12 @@ def _odd(case: Case, view: CaseView, scripts: Scripts) -> Iterator[Cause]:
             yield Cause(reason, None, response.n)
         elif response.request and OK in statuses:
             yield _finding(case, view, scripts, response)
+
+
+def _not_connected(view: CaseView, response: ChatResponse) -> bool:
+    """Whether a request never reached the router: what its backends did not receive then says nothing of it."""
+    fault = view.trace.exchanges[response.n].fault if response.n < len(view.trace.exchanges) else None
+    return (fault or "").startswith(NOT_CONNECTED)
 
 
 def _down(case: Case) -> bool:

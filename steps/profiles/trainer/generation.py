@@ -116,8 +116,9 @@ class Generate:
         self, session: TrainerSession, part: RolloutState, body: Mapping[str, object], retry: int | None
     ) -> None:
         owner = rollout_states(session.state)[self.key_of] if self.key_of else part
+        again = () if retry is None else RETRY_HEADER
         n = await post_generation(
-            session, part, body, key_headers(session, owner, self.key), self.leave_after_s or None
+            session, part, body, (*key_headers(session, owner, self.key), *again), self.leave_after_s or None
         )
         part.calls.append(Call(n, body, self.is_correct(), retry, self.added_words))
         good = status_of(session, n) == 200
@@ -132,6 +133,10 @@ def _first_length(session: TrainerSession) -> int:
     response = session.trace.exchanges[calls[0]].response if calls else None
     reply = mapping(parse(response.body) if response else None)
     return len(listed(reply.get("token_ids"))) or count(reply, "completion_tokens") or 0
+
+
+# What the SDKs of OpenAI send with a request that they send again; a trainer may know a retry by it.
+RETRY_HEADER: Headers = (("x-stainless-retry-count", "1"),)
 
 
 async def post_generation(
