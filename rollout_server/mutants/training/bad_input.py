@@ -45,6 +45,12 @@ def _padded(original: Any, datum: wire.Datum, loss: Any, where: str) -> Any:
     return original(datum.model_copy(update={"loss_fn_inputs": filled}), loss, where)
 
 
+def _known_tensors(original: Any, datum: wire.Datum, loss: Any, where: str) -> Any:
+    known = {"target_tokens", *loss.needs, *loss.takes}
+    kept = {name: one for name, one in datum.loss_fn_inputs.items() if name in known}
+    return original(datum.model_copy(update={"loss_fn_inputs": kept}), loss, where)
+
+
 def _fill(tensor: wire.TensorData, length: int) -> wire.TensorData:
     data = [*tensor.data, *([0] * (length - len(tensor.data)))]
     return tensor.model_copy(update={"data": data, "shape": [len(data)]}) if len(tensor.data) < length else tensor
@@ -173,6 +179,10 @@ MUTANTS = (
     Mutant(
         "refused_batch_trains", breaks="032", also=("007", "304"), what="a batch that is refused leaves gradients behind",
         patch=lambda: _patch_builder("forward_backward", _half_applied), dialects=TINKER,
+    ),
+    Mutant(
+        "unknown_tensors_ignored", breaks="203", what="tensors that the loss does not take are ignored",
+        patch=around(batch, "parse_datum", _known_tensors), dialects=TINKER,
     ),
     Mutant(
         "data_before_the_bad_one_train", breaks="032", what="a batch that is refused leaves the gradients of its data before the bad one",

@@ -45,7 +45,23 @@ def _without_type(result: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if name != "loss_fn_output_type"}
 
 
+def _in_float64(tensor: dict[str, Any]) -> dict[str, Any]:
+    return {**tensor, "dtype": "float64"}
+
+
+def _one_longer(tensor: dict[str, Any]) -> dict[str, Any]:
+    return {**tensor, "shape": [len(tensor["data"]) + 1]}
+
+
 MUTANTS = (
+    Mutant(
+        "dtype_of_no_client", breaks="201", also=("*",), what="logprobs have a dtype that the SDK does not have",
+        patch=after(tensors, "to_wire", _in_float64), dialects=TINKER,
+    ),
+    Mutant(
+        "shape_of_another_tensor", breaks="201", also=("*",), what="the shape of logprobs has one value more than their data",
+        patch=after(tensors, "to_wire", _one_longer), dialects=TINKER,
+    ),
     Mutant(
         "masked_logprobs_are_zero", breaks="014", also=("002", "013"), what="the logprob of a token without weight is returned as 0",
         patch=around(training_step, "evaluate", _masked), dialects=TINKER,

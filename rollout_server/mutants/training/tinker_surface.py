@@ -78,6 +78,12 @@ async def _another_rank(original: Any, self: Any, request: Request) -> Response:
     return json_response({**row, "lora_rank": 2 * row["lora_rank"]} if "lora_rank" in row else row)
 
 
+async def _another_model(original: Any, self: Any, request: Request) -> Response:
+    response: Response = await original(self, request)
+    row = json.loads(bytes(response.body))
+    return json_response({**row, "model_id": f"{row['model_id']}-0"} if "model_id" in row else row)
+
+
 def _any_base(original: Any, name: str) -> str:
     known: str = original(name if name in SEEDS else NAME)
     return known
@@ -162,6 +168,10 @@ MUTANTS = (
     Mutant(
         "rank_misreported", breaks="042", what="weights_info returns another rank",
         patch=around_handler(tinker_sessions.WeightsInfo, "post", _another_rank), dialects=TINKER,
+    ),
+    Mutant(
+        "info_of_another_model", breaks="042", what="get_info names another model",
+        patch=around_handler(tinker_sessions.GetInfo, "post", _another_model), dialects=TINKER,
     ),
     Mutant(
         "models_share_an_id", breaks="115", also=("*",), what="all models of a session have the id of the first",

@@ -219,17 +219,22 @@ class SameMember(ComparedResponses[TrainingResponse, TrainingView]):
 @verb("same_rank", example="{of: info, created: first}")
 @dataclass(frozen=True, slots=True)
 class SameRank(ResponseExpectation[TrainingResponse, TrainingView]):
-    """The result has the rank that the model was created with, or none."""
+    """The result has the rank that the model was created with, and the id of that model, where it has them."""
 
     created: ResponseName
     "The response to the creation."
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
-        sent = next((mapping(one.request.get("lora_config")).get("rank") for one in view.named(self.created)), None)
-        found = response.result.get("lora_rank")
-        return (
-            None if sent is None or found is None else Check(found == sent, f"lora_rank {sent}", f"lora_rank {found}")
-        )
+        created = next(iter(view.named(self.created)), None)
+        if created is None:
+            return None
+        id, found_id = created.result.get("model_id"), response.result.get("model_id")
+        if id is not None and found_id not in (None, id):
+            return Check(False, f"model_id {show(id)}", f"model_id {show(found_id)}")
+        sent, found = mapping(created.request.get("lora_config")).get("rank"), response.result.get("lora_rank")
+        if sent is None or found is None:
+            return None
+        return Check(found == sent, f"lora_rank {sent}", f"lora_rank {found}")
 
 
 @verb("outputs_of", example="{of: third, singles: [first, second]}")

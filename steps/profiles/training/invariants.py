@@ -7,12 +7,14 @@ from rollout_conformance.contracts.training.wire_protobuf import CONTENT_TYPE
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import JsonObject, listed, mapping
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
 from rollout_conformance.steps.profiles.training.wire_tinker import IN_PROTOBUF
 from rollout_conformance.steps.profiles.training.wires import TINKER
 
 REQUIRED = {"loss_fn_output_type": str, "metrics": dict}
+DTYPES = ("float32", "int64")
 ABOVE_ZERO = 1e-4  # rounding of a logprob of a certain token
 
 
@@ -52,6 +54,21 @@ def complete(view: TrainingView) -> Iterator[Evidence]:
         expected = "a result with the text loss_fn_output_type and the object metrics"
         observed = f"no {' and no '.join(missing)}: {response.shown()}"
         yield evidence("TRAINING-201", not missing, expected, observed, response.n)
+        unreadable = next(filter(None, map(_unreadable, response.outputs)), "")
+        expected = "logprobs of a dtype that the SDK has, with as many values as their shape"
+        yield evidence("TRAINING-201", not unreadable, expected, unreadable, response.n)
+
+
+def _unreadable(output: JsonObject) -> str:
+    """Why the SDK cannot read the logprobs of an output; nothing where it can, or where they are none."""
+    tensor = mapping(output.get("logprobs"))
+    dtype, shape = tensor.get("dtype"), tensor.get("shape")
+    if not tensor or dtype not in DTYPES:
+        return f"dtype {show(dtype)}" if tensor else ""
+    sizes = [one for one in listed(shape) if isinstance(one, int)]
+    values = len(listed(tensor.get("data")))
+    wrong = shape is not None and (len(sizes) != len(listed(shape)) or math.prod(sizes) != values)
+    return f"{values} values of the shape {show(shape)}" if wrong else ""
 
 
 def in_protobuf(view: TrainingView) -> Iterator[Evidence]:
