@@ -33,6 +33,7 @@ def weighted(scorer: Scorer, request: ChatRequest, prompt: Sequence[int], ids: S
     biases, frequency, presence = bias(request), frequency_penalty(request), presence_penalty(request)
     if not (biases or frequency or presence):
         return [*ids]
+    (end,) = scorer.tokenizer.encode(scorer.tokenizer.end_of_turn)
     chosen: list[int] = []
     counts: Counter[int] = Counter()
     for wanted in ids:
@@ -40,6 +41,10 @@ def weighted(scorer: Scorer, request: ChatRequest, prompt: Sequence[int], ids: S
         best = max(scores, key=lambda id: scores[id] - frequency * counts[id] - (presence if counts[id] else 0.0))
         chosen.append(best)
         counts[best] += 1
+        if best == end and not request.ignore_eos:
+            return chosen
+    if ids and ids[-1] == end:
+        chosen.append(end)  # another token won where the turn would have ended: it ends right after that one
     return chosen
 
 

@@ -148,6 +148,20 @@ def test_chance_and_the_seed() -> None:
     play(scenario)
 
 
+def test_weights_leave_a_turn_its_end() -> None:
+    """Whatever token wins where the turn ends: one that `stop` ended has the end of the turn among its tokens."""
+    (end,) = CHAT_TOKENS.encode(CHAT_TOKENS.end_of_turn)
+
+    async def scenario() -> None:
+        async with client() as c:
+            for seed in range(40):
+                answer = await ask(c, TELL, temperature=1.5, seed=seed, frequency_penalty=-2, max_tokens=256)
+                (choice,) = answer["choices"]
+                assert choice["finish_reason"] == "length" or choice["token_ids"][-1] == end
+
+    play(scenario)
+
+
 SCHEMA = {
     "type": "object",
     "properties": {"sum": {"$ref": "#/$defs/number"}, "kind": {"enum": ["a", "b"]}, "left": {"type": "string"}},
