@@ -5,7 +5,6 @@ from typing import Any
 
 from starlette.requests import Request
 
-from rollout_conformance.rollout_server.common import request_parsing
 from rollout_conformance.rollout_server.common.auth import bearer_token, header_values
 from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
@@ -13,7 +12,6 @@ from rollout_conformance.rollout_server.router import (
     api_keys,
     credentials,
     request_auth,
-    request_validation,
 )
 from rollout_conformance.rollout_server.router.api_keys import Key
 from rollout_conformance.rollout_server.router.key_store import KeyStore
@@ -39,15 +37,6 @@ def _completed(original: Any, request: Request) -> bytes | None:
     found = original(request)
     known = [spec.key.get_secret_value().encode() for spec in request_auth.state_of(request).settings.keys]
     return next((key for key in known if found and key.startswith(found)), found)
-
-
-async def _body_first(request: Request, path: str) -> InferenceRequest:
-    raw = await request_auth.read_body(request)
-    body = request_parsing.parse(raw)
-    key = await request_auth.authenticate(request, "inference")
-    request_auth.admit(request, key)
-    request_auth.check_signature(request, raw)
-    return request_validation.validate(path, body, raw, request.state.request_id, key)
 
 
 async def _backend_first(original: Any, request: Request, path: str) -> InferenceRequest:
@@ -108,12 +97,6 @@ MUTANTS = (
         breaks="011",
         what="a backend is contacted before the key is checked",
         patch=around(request_auth, "read_inference", _backend_first),
-    ),
-    Mutant(
-        "auth_after_body",
-        breaks="011",
-        what="the body is validated before the key is checked",
-        patch=put(request_auth, "read_inference", _body_first),
     ),
     Mutant(
         "bearer_wins",

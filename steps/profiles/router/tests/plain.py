@@ -109,7 +109,8 @@ async def _chat(plain: Plain, request: Request) -> Response:
         return plain.error(400, "no configuration")
     if plain.known("learns_late") and time.monotonic() < plain.began + LEARNS_S:
         return plain.error(404, "no engine for this model")
-    if request.headers.get("authorization") != f"Bearer {KEY}":
+    known = request.headers.get("authorization") == f"Bearer {KEY}"
+    if not known and not plain.known("body_before_key"):
         return plain.error(401, "no such key")
     raw = await request.body()
     try:
@@ -120,6 +121,8 @@ async def _chat(plain: Plain, request: Request) -> Response:
     good = isinstance(messages, list) and messages and all(isinstance(one, dict) for one in messages)
     if not good or not isinstance(body.get("model", "m"), str) or body.get("model") == "":
         return plain.error(400, "no messages, or no model")
+    if not known:
+        return plain.error(401, "no such key")
     if plain.known("refuses_tools") and body.get("tools"):
         return plain.error(503, "no engine for this")
     if plain.places is not None and plain.running >= plain.places:
