@@ -8,8 +8,11 @@ from rollout_conformance.rollout_server.mutants.framework import after, around
 from rollout_conformance.rollout_server.mutants.worker.patches import LLAMA, SGLANG, TGI, VLLM, changed, mutant
 from rollout_conformance.rollout_server.worker import llamacpp, sampler, sglang, vllm_generate
 from rollout_conformance.rollout_server.worker.generation import Generation
-from rollout_conformance.rollout_server.worker.jobs import Event, Job, Sampling, Token
+from rollout_conformance.rollout_server.worker.jobs import Ended, Event, Job, Sampling, Token
+from rollout_conformance.rollout_server.worker.native import Result
+from rollout_conformance.rollout_server.worker.sampler import Sampler
 
+END_TOKEN = 2
 NATIVE = (*VLLM, *SGLANG, *TGI, *LLAMA)
 SCORING = (*VLLM, *SGLANG)
 WITH_MIN_P = (*VLLM, *SGLANG, *LLAMA)
@@ -80,7 +83,64 @@ def _shorter_prompt(original: Any, writer: Any, *given: Any) -> Any:
     return body | {"tokens_evaluated": body["tokens_evaluated"] - 1}
 
 
+def _keeping_stop(original: Any, *given: Any) -> Job:
+    job: Job = original(*given)
+    return replace(job, keep_stop=True)
+
+
+def _one_bit(original: Any, self: Sampler, sampling: Sampling, vocab_size: int) -> None:
+    original(self, replace(sampling, seed=sampling.seed % 2), vocab_size)
+
+
+def _eos(original: Any, ended: Ended) -> Any:
+    return END_TOKEN if ended.matched is not None else original(ended)
+
+
+def _emptied(original: Any, self: Any, result: Result) -> Any:
+    """A cancelled job that is no stream has lost its tokens."""
+    return original(self, Result(failed=result.failed) if result.failed is not None else result)
+
+
 MUTANTS = (
+    *(
+        mutant(
+            f"{module.__name__.rpartition('.')[2]}_stop_kept",
+            "016",
+            "the stop text is part of every output",
+            around(module, "job", _keeping_stop),
+            dialects,
+            "013",
+        )
+        for module, dialects in ((vllm_generate, VLLM), (sglang, SGLANG), (llamacpp, LLAMA))
+    ),
+    mutant(
+        "seed_of_one_bit",
+        "038",
+        "only the last bit of a seed has an effect",
+        around(Sampler, "__init__", _one_bit),
+        NATIVE,
+    ),
+    mutant(
+        "sglang_stop_matched_eos",
+        "013",
+        "a stop text is reported as the end of the text",
+        around(sglang, "matched", _eos),
+        SGLANG,
+    ),
+    mutant(
+        "vllm_whole_abort_empties",
+        "107",
+        "a cancelled job that is no stream has no tokens",
+        around(vllm_generate.VllmWriter, "whole", _emptied),
+        VLLM,
+    ),
+    mutant(
+        "sglang_whole_abort_empties",
+        "107",
+        "a cancelled job that is no stream has no tokens",
+        around(sglang.SglangWriter, "whole", _emptied),
+        SGLANG,
+    ),
     mutant("top_k_ignored", "123", "top_k has no effect", around(sampler, "top_k", _all_of_it), NATIVE),
     mutant("top_p_ignored", "123", "top_p has no effect", around(sampler, "top_p", _whole_share), NATIVE),
     mutant("min_p_ignored", "123", "min_p has no effect", around(sampler, "min_p", _whole_share), WITH_MIN_P),

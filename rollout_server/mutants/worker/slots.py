@@ -11,11 +11,12 @@ from starlette.responses import Response
 from starlette.types import Receive
 
 from rollout_conformance.rollout_server.common.errors import RequestError
-from rollout_conformance.rollout_server.mutants.framework import Mutant, around
-from rollout_conformance.rollout_server.mutants.worker.patches import ALL, LLAMA, ORCD, TGI, VLLM, endpoint
+from rollout_conformance.rollout_server.mutants.framework import Mutant, around, every
+from rollout_conformance.rollout_server.mutants.worker.patches import ALL, LLAMA, TGI, VLLM, endpoint
 from rollout_conformance.rollout_server.worker import app, endpoints, native_endpoints
 from rollout_conformance.rollout_server.worker.endpoints import Execute
 from rollout_conformance.rollout_server.worker.errors import JobError
+from rollout_conformance.rollout_server.worker.native_endpoints import Generate
 from rollout_conformance.rollout_server.worker.scheduler import Scheduler, Ticket
 from rollout_conformance.rollout_server.worker.worker import Worker
 
@@ -36,6 +37,13 @@ def _lost_on_length(original: Any, self: Scheduler, ticket: Ticket, outcome: str
     if outcome == "max_tokens":
         _lose_slot(self)
     original(self, ticket, outcome)
+
+
+async def _lost_when_rejected(original: Any, self: Generate, request: Request) -> Response:
+    response: Response = await original(self, request)
+    if response.status_code in (400, 422):
+        _lose_slot(endpoints.accepting(endpoints.worker_of(request)))
+    return response
 
 
 async def _lost_on_rejection(original: Any, self: Execute, request: Request) -> Response:
@@ -86,8 +94,8 @@ MUTANTS = (
         breaks="121",
         also=("*",),
         what="a job that is rejected keeps a slot",
-        patch=endpoint(Execute, "post", _lost_on_rejection),
-        dialects=ORCD,
+        patch=every(endpoint(Execute, "post", _lost_on_rejection), endpoint(Generate, "post", _lost_when_rejected)),
+        dialects=ALL,
     ),
     Mutant(
         "sigterm_ignored",

@@ -26,6 +26,7 @@ from rollout_conformance.rollout_server.tests.worker.test_dialects import (
 )
 
 LARGE = 6  # digits
+SHORT = 450  # characters of a response without tokens
 PATIENCE_S = 0.3  # how long a probe waits for what a right worker does at once
 UUID = "6f1a3c52-95d5-4d34-8c0c-3b8d6b1f7e10"
 CHANGING = re.compile(r'"(worker_id|uptime_seconds|created|predicted_ms|predicted_per_second)": [^,}]+|[0-9a-f]{32}')
@@ -324,6 +325,14 @@ async def left(client: httpx.AsyncClient, long: dict[str, Any]) -> str:
     following = await asked(client, "/execute", {**long, "job_id": "next", "max_tokens": 2})
     with contextlib.suppress(TimeoutError, httpx.HTTPError):
         await client.post(LLAMA, json=llama(n_predict=2000), timeout=PATIENCE_S)
+    for path, body, stop, ids in (
+        (VLLM, vllm(max_tokens=2000), "/abort_requests", {"request_ids": ["v"]}),
+        (SGLANG, sglang(max_new_tokens=2000), "/abort_request", {"rid": "s"}),
+    ):
+        whole = asyncio.create_task(client.post(path, json=body))
+        await asyncio.sleep(PATIENCE_S / 2)
+        await client.post(stop, json=ids)
+        following += str(str(ids) + str(len((await whole).text) > SHORT))
     await asyncio.sleep(PATIENCE_S)
     following += str((await client.get("/health")).json()["running"])
     return following + await asked(client, "/execute", {**long, "job_id": "l0", "max_tokens": 2})

@@ -9,10 +9,9 @@ from rollout_conformance.steps.http import client_case
 from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READABLE
 from rollout_conformance.steps.profiles.worker.events import CANCELLED, ENDS, ERROR, Failure
 from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether
-from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+from rollout_conformance.steps.profiles.worker.view import BEFORE, LATE, JobResponse, WorkerView
 from rollout_conformance.steps.sse.streams import STILL_SENDING
 
-BEFORE = "WORKER-034"
 COMPLETE = "a stream with a terminal"
 CARRIED_OUT = "the job is carried out"
 SEVERAL = 5  # jobs that ended before, so that their slots may be taken still
@@ -126,18 +125,13 @@ def _failed(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
         return Cause(f"the worker failed a job by itself: {show(failure.code)}", since=job.n, again=True)
     code, message = (failure.code, failure.message) if failure else ("", "")
     observed = f"error {show(code)}: {show(message)}"
-    requirement, expected = (
-        (BEFORE, "4xx before the stream begins")
-        if _is_rejection(case, view, job)
-        else (case.requirements[0], CARRIED_OUT)
-    )
+    requirement, expected = (BEFORE, LATE) if _is_rejection(case, view, job) else (case.requirements[0], CARRIED_OUT)
     return Cause(f"a job failed: {show(code)}", Finding(requirement, expected, observed, (job.n,)), job.n)
 
 
 def _is_rejection(case: Case, view: WorkerView, job: JobResponse) -> bool:
-    """Whether an error event stands for a rejection: nothing came before it, and the case expects that the job may be rejected."""
-    began = job.transcript.tokens or job.transcript.started
-    return not began and any(
+    """Whether an error event stands for a rejection that the case expects."""
+    return job.is_rejected_late and any(
         getattr(step.what, "may_be_rejected", False) and job in view.named(*step.what.of)  # type: ignore[union-attr]
         for step in case.expectations
     )

@@ -15,6 +15,7 @@ from rollout_conformance.steps.sse.streams import StreamedResponse
 
 SHUTDOWN = "/shutdown"
 BUSY = (429, 503)
+BEFORE, LATE = "WORKER-034", "4xx before the stream begins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ class JobResponse(StreamedResponse):
         ):
             return EOS
         return reason
+
+    @property
+    def is_rejected_late(self) -> bool:
+        """Whether all that the stream has is an error: a rejection that came too late to be a status."""
+        return self.transcript.failure is not None and not (self.transcript.tokens or self.transcript.started)
 
     @property
     def is_busy(self) -> bool:

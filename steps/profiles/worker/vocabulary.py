@@ -47,6 +47,7 @@ VOCABULARY = Vocabulary.of(
     outputs.SameEach,
     outputs.DifferentOutputs,
     outputs.Begins,
+    outputs.KeepsPart,
     outputs.Grows,
     outputs.Separate,
     outputs.SameOrRejected,

@@ -23,8 +23,8 @@ class Dialect:
     """`path` takes a job that is streamed, `whole_path` one that is not, empty where there is none. `body` writes a job, `read` and
     `read_whole` give what came of it. `cancel` gives the path and the body of a cancellation by id, None where jobs have no ids; `has_ids`
     whether token ids are shown; `id_at` the member of an event with the id of its job, where a worker may give it another one than the
-    request names; `framing` is the usual one; `only_ids` whether a prompt is token ids and never a text; `completes` whether a
-    job may exceed its limit by the tokens that complete its last character."""
+    request names; `framing` is the usual one; `only_ids` whether a prompt is token ids and never a text; `trims_stop` whether a stop text is
+    documented to be no part of the output; `completes` whether a job may exceed its limit by the tokens that complete its last character."""
 
     name: str
     path: str
@@ -38,6 +38,7 @@ class Dialect:
     id_at: str = ""
     takes_ids: bool = True
     only_ids: bool = False
+    trims_stop: bool = False
     completes: bool = False
 
     def request_path(self, spec: JobSpec) -> str:

@@ -115,4 +115,4 @@ def read_whole(found: object) -> Transcript:
     return Transcript(_shown((_tokens(0, answer), _end(0, answer, text(answer.get("content"))))))
 
 
-DIALECT = Dialect("llamacpp", PATH, PATH, body, read, read_whole, completes=True)
+DIALECT = Dialect("llamacpp", PATH, PATH, body, read, read_whole, trims_stop=True, completes=True)

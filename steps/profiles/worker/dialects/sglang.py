@@ -197,7 +197,7 @@ def end(at: int, data: Mapping[str, object], reason: object, whole: str) -> End:
         kind,
         tokens=ABSENT if counted is None else counted,
         text=whole if isinstance(shown, str) else None,
-        matched=matched if isinstance(matched, str) else ABSENT,
+        matched=matched if isinstance(matched, str | int) else ABSENT,
         weight_versions=member(data, "meta_info", "weight_version") or ABSENT,
         prompt_tokens=mapping(data.get("meta_info")).get("prompt_tokens", ABSENT),
     )
@@ -232,4 +232,5 @@ DIALECT = Dialect(
     read_whole,
     cancel,
     framing="cumulative",
+    trims_stop=True,
 )

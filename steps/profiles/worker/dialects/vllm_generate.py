@@ -162,4 +162,5 @@ DIALECT = Dialect(
     cancel,
     id_at="request_id",
     only_ids=True,
+    trims_stop=True,
 )

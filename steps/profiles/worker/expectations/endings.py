@@ -41,7 +41,8 @@ def ended(job: JobResponse) -> str:
 @phrase("{of:responses} ends for the reason {reasons} after {tokens:int} token(s)")
 @dataclass(frozen=True, slots=True)
 class Ended(JobExpectation):
-    """The job ends for one of these reasons. Where the model ended its text, nothing is decided about another reason."""
+    """The job ends for one of these reasons. Where the model ended its text, nothing is decided about another reason, unless the request said that
+    the end of the text ends no job."""
 
     reasons: tuple[Reason, ...]
     "length, stop (a stop text), eos (the model ended its text), cancelled or error."
@@ -54,7 +55,7 @@ class Ended(JobExpectation):
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
         job, reason = response, response.reason
-        if reason is None or (reason == EOS and EOS not in self.reasons):
+        if reason is None or (reason == EOS and EOS not in self.reasons and not job.spec.ignores_eos):
             return None
         if reason not in self.reasons:
             return Check(False, f"an end for the reason {' or '.join(self.reasons)}", ended(job))
@@ -79,7 +80,9 @@ class EndedOrRejected(JudgesErrors, JobExpectation):
         if response.is_busy or (response.is_success and response.reason is None):
             return None
         ok = response.reason in self.reasons if response.is_success else response.is_client_error
-        return Check(ok, f"4xx, or an end for the reason {' or '.join(self.reasons)}", ended(response))
+        if response.reason == LENGTH and counted(response) == 0 and response.spec.max_tokens:
+            ok = False
+        return Check(ok, f"4xx, or tokens and an end for the reason {' or '.join(self.reasons)}", ended(response))
 
 
 @verb("carried_out", short="of", example=("it", "[first, second]"))
@@ -209,7 +212,8 @@ class FailsWithEvent(JudgesEnds, JobExpectation):
     """The job fails within its stream, which has an error event and no end. Where the model ended its text before, nothing is decided."""
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
-        if not response.is_success or response.transcript.reason is None or response.reason == EOS:
+        by_model = response.reason == EOS and not response.spec.ignores_eos
+        if not response.is_success or response.transcript.reason is None or by_model:
             return None
         return Check(response.reason == ERROR, "an error event, and no end", ended(response))
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, JudgesErrors, JudgesRejections
 from rollout_conformance.steps.http.references import ResponseName
-from rollout_conformance.steps.profiles.worker.events import ENDS
+from rollout_conformance.steps.profiles.worker.events import CANCELLED, ENDS
 from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether, JudgesEnds, complete
 from rollout_conformance.steps.profiles.worker.expectations.chance import explained
-from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+from rollout_conformance.steps.profiles.worker.expectations.endings import ended
+from rollout_conformance.steps.profiles.worker.view import BEFORE, LATE, JobResponse, WorkerView
 
 Part = Literal["text", "ids", "logprobs", "reason"]
 PARTS: tuple[Part, ...] = ("text", "ids", "logprobs", "reason")
@@ -88,17 +90,55 @@ class DifferentOutputs(JobsTogether):
     """The outputs are not all equal. Outputs of a few tokens decide nothing: a model may end every one of them at once. Nor do equal outputs
     that were likely by their own log probabilities, or whose log probabilities show that the model has seen different prompts."""
 
+    pairs: bool = False
+    "Whether no two of them may be equal, where log probabilities show that this was no chance."
+
     def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
         if len(responses) < 2 or not complete(responses):
             return None
         if max(job.transcript.count or 0 for job in responses) < FEW_TOKENS:
             return None
+        if self.pairs and (twice := _equal_pair(responses, view.worker.tolerance)):
+            return twice
         same = all(difference(responses[0], job, 0.0, ("text", "ids")) is None for job in responses[1:])
         if same and explained(responses, view.worker.tolerance):
             return None
         return Check(
             not same, "outputs that are not all equal", f"{len(responses)} times {show(responses[0].transcript.text)}"
         )
+
+
+def _equal_pair(jobs: Sequence[JobResponse], tolerance: float) -> Check | None:
+    """Two jobs of several with equal outputs, which the log probabilities of the worker make unlikely."""
+    for one, other in combinations([job for job in jobs if job.transcript.logprobs], 2):
+        if difference(one, other, 0.0, ("text", "ids")) is None and not explained([one, other], tolerance):
+            observed = f"{one.name} and {other.name}: {show(one.transcript.text or list(one.transcript.ids or ()))}"
+            return Check(False, "an output of its own for each job", observed)
+    return None
+
+
+@verb("kept_part", example="{of: job, control: whole}")
+@phrase("{of:names} have the tokens that were generated before their cancellation, compared with {control:word}")
+@dataclass(frozen=True, slots=True)
+class KeepsPart(JudgesEnds, JobsTogether):
+    """The response to a cancelled job that is no stream has the tokens that it generated: the first ones of an equal job, and at least one,
+    as an equal job that began later had some. One that ended before its cancellation decides nothing."""
+
+    control: ResponseName
+    "The equal job, which was not cancelled."
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        control = next(iter(view.jobs_named(self.control)), None)
+        if control is None or not control.ran_out:
+            return None
+        for job in responses:
+            if job.reason != CANCELLED:
+                return None
+            if not job.transcript.ids:
+                return Check(False, "the tokens that were generated before", f"{ended(job)}: no token ids", timing=True)
+            if found := _not_begun(job, control):
+                return Check(False, f"the beginning of {found[0]}", f"{job.name}: {found[1]}")
+        return Check(True, "", "")
 
 
 @verb("begins", example="{of: cancelled, control: whole}")
@@ -183,6 +223,9 @@ class Separate(JudgesRejections, JudgesEnds, JobsTogether):
         odd = next((job for job in responses if not job.is_success and not job.is_client_error), None)
         if odd is not None or not accepted:
             return Check(False, expected, (odd or responses[0]).shown())
+        late = next((job for job, _ in accepted if job.is_rejected_late), None)
+        if late is not None:
+            return Check(False, LATE, f"{late.name}: {ended(late)}", requirement=BEFORE)
         for job, control in accepted:
             if not job.ran_out and job.transcript.reason is not None:
                 return Check(False, expected, f"{job.name}: {job.reason}")

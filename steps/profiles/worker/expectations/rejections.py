@@ -12,9 +12,8 @@ from rollout_conformance.steps.profiles.worker.events import EOS
 from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether, JudgesEnds
 from rollout_conformance.steps.profiles.worker.expectations.endings import ended
 from rollout_conformance.steps.profiles.worker.expectations.outputs import difference
-from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+from rollout_conformance.steps.profiles.worker.view import BEFORE, JobResponse, WorkerView
 
-BEFORE = "WORKER-034"
 EACH, MEMBERS, ENVELOPE, FAILED = "WORKER-031", "WORKER-032", "WORKER-033", "WORKER-303"
 STATUSES = (400, 413, 415)
 LONG = 8  # characters of a text that cannot stand in a message by chance

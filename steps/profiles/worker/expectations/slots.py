@@ -9,7 +9,7 @@ from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.worker.events import ERROR
 from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation, JudgesEnds
 from rollout_conformance.steps.profiles.worker.expectations.endings import ended
-from rollout_conformance.steps.profiles.worker.view import BUSY, JobResponse, WorkerView
+from rollout_conformance.steps.profiles.worker.view import BEFORE, BUSY, JobResponse, WorkerView
 
 LEAST_S = 0.8  # of generation that is left over: a shorter time shows nothing
 
@@ -55,6 +55,8 @@ class CarriedOutOrBusy(JudgesErrors, JudgesEnds, JobExpectation):
             failed = response.transcript.failure
             if response.reason == ERROR and failed is not None and failed.retriable is True:
                 return Check(True, "", "")
+            if response.is_rejected_late:
+                return Check(False, "429 or 503 before the stream begins", ended(response), requirement=BEFORE)
             return None if response.transcript.reason is None else Check(response.ran_out, expected, ended(response))
         found = [Check(response.status in BUSY, expected, response.shown())]
         if response.dialect.name == "orcd" and "retriable" in response.fields:

@@ -13,7 +13,7 @@ from rollout_conformance.steps.profiles.worker.expectations.endings import count
 from rollout_conformance.steps.profiles.worker.stop_choice import stop_position
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
-UNIFORM, COUNTED = "WORKER-016", "WORKER-009"
+UNIFORM, COUNTED, NAMED = "WORKER-016", "WORKER-009", "WORKER-013"
 BROKEN = "�"
 LOOKAHEAD = 1  # tokens that a worker may have generated before it looked at the one that completes a stop text
 UNDECIDED = 4  # the same, where a longer stop text may begin before it
@@ -98,6 +98,9 @@ def _counted(job: JobResponse, control: JobResponse, first: Sequence[Place]) -> 
 
 def _named(job: JobResponse, first: Sequence[Place]) -> list[Check]:
     matched = job.transcript.end.matched if job.transcript.end else ABSENT
+    if type(matched) is int and job.transcript.ids and not job.spec.stop_ids:
+        expected = f"the stop text {show(first[0].stop)}, or the last token"
+        return [Check(matched == job.transcript.ids[-1], expected, f"token {matched}", requirement=NAMED)]
     if (
         job.reason != STOP
         or not isinstance(matched, str)
@@ -121,7 +124,7 @@ def _shown(text: str, place: Place) -> str:
 @phrase("the stop text is part of the output in all of {of:names} or in none, compared with {control:word}")
 @dataclass(frozen=True, slots=True)
 class UniformStopText(JobsTogether):
-    """The stop text is part of the output in all of these jobs, or in none."""
+    """The stop text is part of the output in all of these jobs, or in none; in none where the dialect documents that."""
 
     control: ResponseName
     "The job without stop texts."
@@ -136,6 +139,8 @@ class UniformStopText(JobsTogether):
         }
         observed = ", ".join(f"{name}: {how}" for name, how in shown.items())
         ok = len(set(shown.values())) <= 1 and PART not in shown.values()
+        if control.dialect.trims_stop and ALL in shown.values():
+            return Check(False, "the stop text is part of no output, as documented", observed)
         return Check(ok, "the stop text is part of every output, or of none", observed)
 
 

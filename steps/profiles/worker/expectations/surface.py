@@ -14,8 +14,7 @@ from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.worker.expectations.base import JudgesEnds
 from rollout_conformance.steps.profiles.worker.expectations.endings import ended
-from rollout_conformance.steps.profiles.worker.expectations.rejections import BEFORE
-from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+from rollout_conformance.steps.profiles.worker.view import BEFORE, JobResponse, WorkerView
 
 HEADER = "x-correlation-id"
 UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
@@ -154,8 +153,8 @@ class RefusedOrCarriedOut(JudgesErrors, JudgesEnds, ResponseExpectation):
         if not isinstance(response, JobResponse) or not response.is_success:
             ok = response.is_client_error or response.status == 503
             return Check(ok, expected, response.shown(), requirement=EARLY)
-        failed, began = response.transcript.failure, response.transcript.tokens or response.transcript.started
-        if failed is not None and not began:
+        failed = response.transcript.failure
+        if response.is_rejected_late:
             return Check(False, "4xx or 503 before the stream begins", ended(response), requirement=BEFORE)
         ok = response.ran_out or (failed is not None and failed.retriable is True)
         return Check(ok, expected, response.fault or f"reason {response.reason}", requirement=EARLY)

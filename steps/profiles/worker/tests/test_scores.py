@@ -120,3 +120,10 @@ def test_the_counter_of_a_prompt(prompt: tuple[int, ...], is_right: bool) -> Non
     events = vllm([7, 8, 9, 5]), vllm([], "length"), vllm_usage(4), "[DONE]"
     one = response("vllm-generate", sent(*events), prompt_ids=prompt)
     assert all(not isinstance(found, Finding) for found in counters(view(one))) is is_right
+
+
+@pytest.mark.parametrize(("ignores", "expected"), [(False, None), (True, False)])
+def test_an_end_of_text_that_was_to_be_ignored(ignores: bool, expected: bool | None) -> None:
+    one = response("llamacpp", sent(llamacpp("a", [7]), llamacpp_end(1, "eos")), ignores_eos=ignores)
+    found = Ended(("length",), tokens=4).check(one, view(one))
+    assert (found.ok if found else None) is expected
