@@ -16,13 +16,15 @@ RIGHT = "right"
 
 @dataclass(frozen=True, slots=True)
 class TrainingContext:
-    """`model` is the base model to train, `dialect` that of the case, `run` a nonce of this run and case."""
+    """`model` is the base model to train, `dialect` that of the case, `run` a nonce of this run and case, `left` the models that ended cases of
+    the run have left on the target."""
 
     card: TrainingCard
     target_key: str | None
     dialect: str
     model: str
     run: str = "rc-00000000-0x"
+    left: "list[Model]" = field(default_factory=list)
 
     @property
     def wire(self) -> Wire:

@@ -15,6 +15,7 @@ from rollout_conformance.steps.profiles.training.context import (
     TrainingSession,
     book_of,
 )
+from rollout_conformance.steps.profiles.training.left_models import note_after_case, unload_left
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
 from rollout_conformance.steps.profiles.training.wire import Members, TinkerJson
 
@@ -100,8 +101,15 @@ class CreateModel:
         call.members.update(self.options)
         lora = call.members.get("lora_config")
         (lora if isinstance(lora, dict) else call.members).update(self.lora)
-        created = await made(session, name, call, Meaning("create_model", self.model, internal=not self.name), self.key)
+        meaning = Meaning("create_model", self.model, internal=not self.name)
+        created = await made(session, name, call, meaning, self.key)
+        if created.outcome != "done" and self._is_plain() and await unload_left(session):
+            created = await made(session, name, call, meaning, self.key)
         self._note(session, created)
+
+    def _is_plain(self) -> bool:
+        """Whether nothing in the request is a reason to reject it, so that the target may have no room."""
+        return not (self.base or self.options or self.lora or self.rank is not None or self.name)
 
     def _base(self, session: TrainingSession) -> str:
         if self.base not in (LISTED, LAST):
@@ -113,4 +121,5 @@ class CreateModel:
     def _note(self, session: TrainingSession, created: TrainingResponse) -> None:
         id = session.context.wire.model_id(created.result)
         if created.outcome == "done" and id:
-            book_of(session).models[self.model] = Model(id, self.key)
+            model = book_of(session).models[self.model] = Model(id, self.key)
+            note_after_case(session, model)

@@ -16,7 +16,7 @@ from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.profiles.base import NoPeers, Setting
 from rollout_conformance.steps.profiles.parts import Found, lacking, possible
 from rollout_conformance.steps.profiles.training.card import TrainingCard
-from rollout_conformance.steps.profiles.training.context import TrainingContext
+from rollout_conformance.steps.profiles.training.context import Model, TrainingContext
 from rollout_conformance.steps.profiles.training.contract_values import CAPABILITIES
 from rollout_conformance.steps.profiles.training.models import first_model
 from rollout_conformance.steps.profiles.training.wires import TINKER, WIRES
@@ -32,6 +32,7 @@ class TrainingPeers(NoPeers):
     setting: Setting
     models: dict[str, str] = field(default_factory=dict)
     run: str = field(default_factory=lambda: uuid4().hex[:8])
+    left: list[Model] = field(default_factory=list)
     counters: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -41,7 +42,7 @@ class TrainingPeers(NoPeers):
     def context(self, case: Case) -> TrainingContext:
         model = self.setting.model or self.card.model or self.models.get(case.dialect) or NO_MODEL
         run = f"rc-{self.run}-{next(self.counters)}x"
-        return TrainingContext(self.card, self.key_for(case), case.dialect, model, run)
+        return TrainingContext(self.card, self.key_for(case), case.dialect, model, run, self.left)
 
     def key_for(self, case: Case) -> str | None:
         return self.card.key_for(case.variant, self.setting.target_key)

@@ -170,6 +170,9 @@ class TinkerJson(Json):
         body: Members = {"model_id": model, "seq_id": seq, "path": path, "type": "save_weights"}
         return Call("/api/v1/save_weights", {**body, **({"overwrite": True} if overwrite else {})}, future=True)
 
+    def unload(self, model: str) -> Call:
+        return Call("/api/v1/unload_model", {"model_id": model, "type": "unload_model"}, future=True)
+
     def poll(self, request_id: str) -> Call:
         return Call("/api/v1/retrieve_future", {"request_id": request_id})
 
