@@ -1,5 +1,6 @@
 """What the cases of a run share, and what is kept of a case while it is played: its models, its paths and its samplers."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,15 +17,15 @@ RIGHT = "right"
 
 @dataclass(frozen=True, slots=True)
 class TrainingContext:
-    """`model` is the base model to train, `dialect` that of the case, `run` a nonce of this run and case, `left` the models that ended cases of
-    the run have left on the target."""
+    """`model` is the base model to train, `dialect` that of the case, `run` a nonce of this run and case, `left` the models on
+    the target, each with the gate that opens at the end of its case."""
 
     card: TrainingCard
     target_key: str | None
     dialect: str
     model: str
     run: str = "rc-00000000-0x"
-    left: "list[Model]" = field(default_factory=list)
+    left: "list[tuple[Model, asyncio.Event]]" = field(default_factory=list)
 
     @property
     def wire(self) -> Wire:

@@ -14,33 +14,28 @@ from rollout_conformance.steps.profiles.training.context import Model, TrainingS
 from rollout_conformance.steps.profiles.training.wire import Call, TinkerJson
 
 UNLOAD_S = 5.0  # for each of them
+END_OF_CASE = "the end of the case"  # a gate of the session, which is opened when it is closed
 
 
-def note_after_case(session: TrainingSession, model: Model) -> None:
-    """Count a model among those that are left, once the session of its case is closed."""
-
-    async def noted() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            session.context.left.append(model)
-
-    session.spawn(noted())
+def note(session: TrainingSession, model: Model) -> None:
+    """Count a model among those that its case will leave on the target."""
+    session.context.left.append((model, session.hold(END_OF_CASE)))
 
 
 async def unload_left(session: TrainingSession) -> bool:
     """Whether there were any, and the target has `unload_model`. What it answers is not judged here, and in no trace."""
     wire, left = session.context.wire, session.context.left
+    ended = [model for model, end in left if end.is_set()]
     if not isinstance(wire, TinkerJson) or not session.context.card.declares("unload"):
         return False
-    taken = [left.pop() for _ in range(len(left))]
-    for model in taken:
+    left[:] = [(model, end) for model, end in left if not end.is_set()]
+    for model in ended:
         with contextlib.suppress(TimeoutError, httpx.HTTPError):
             async with asyncio.timeout(UNLOAD_S):
                 request_id = await _sent(session, wire.unload(model.id), model.key)
                 if request_id:
                     await _sent(session, wire.poll(request_id), model.key)
-    return bool(taken)
+    return bool(ended)
 
 
 async def _sent(session: TrainingSession, call: Call, key: str) -> str:

@@ -15,7 +15,7 @@ from rollout_conformance.steps.profiles.training.context import (
     TrainingSession,
     book_of,
 )
-from rollout_conformance.steps.profiles.training.left_models import note_after_case, unload_left
+from rollout_conformance.steps.profiles.training.left_models import note, unload_left
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
 from rollout_conformance.steps.profiles.training.wire import Members, TinkerJson
 
@@ -122,4 +122,4 @@ class CreateModel:
         id = session.context.wire.model_id(created.result)
         if created.outcome == "done" and id:
             model = book_of(session).models[self.model] = Model(id, self.key)
-            note_after_case(session, model)
+            note(session, model)

@@ -32,7 +32,7 @@ class TrainingPeers(NoPeers):
     setting: Setting
     models: dict[str, str] = field(default_factory=dict)
     run: str = field(default_factory=lambda: uuid4().hex[:8])
-    left: list[Model] = field(default_factory=list)
+    left: list[tuple[Model, asyncio.Event]] = field(default_factory=list)
     counters: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     @property

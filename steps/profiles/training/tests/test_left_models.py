@@ -47,14 +47,13 @@ class Target:
 
 async def created(target: Target, cases: int, card: TrainingCard) -> list[bool]:
     """Whether each of so many cases, one after the other, got its model."""
-    left: list[Model] = []
+    left: list[tuple[Model, asyncio.Event]] = []
     found = []
     for _ in range(cases):
         client = http_client.client(transport=httpx.MockTransport(target))
         session: TrainingSession = Session("http://target", client, Trace(), 2.0, 0.0)
         session.context = TrainingContext(card, None, "tinker-json", "base", left=left)
         await CreateModel().perform(session)
-        await asyncio.sleep(0)
         book = session.state.get("book")
         found.append(isinstance(book, Book) and "a" in book.models)
         await session.close()
