@@ -76,7 +76,7 @@ MUTANTS = (
     Mutant(
         "load_never_falls",
         breaks="017",
-        also=("032", "033"),
+        also=("032", "033", "061"),
         what="the backend with the least load receives each request, and the load does not fall after a stream",
         patch=every(
             around(OpenResponse, "close", _leaks_streams),
