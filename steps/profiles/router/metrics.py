@@ -18,8 +18,8 @@ from rollout_conformance.steps.profiles.router.backend_requests import script
 @phrase("between {before:response}, {between:response} and {after:response} rejections are counted separately")
 @dataclass(frozen=True, slots=True)
 class RejectionsCountedSeparately:
-    """Some metric counts the requests that succeed before a reading of the metrics and not those that are rejected after it, or the other way
-    round: a total beside a count of failures is enough."""
+    """Some metric counts the requests that are rejected after a reading of the metrics, and not those that succeed before it. A total beside a count
+    of failures is enough."""
 
     before: ResponseName
     "A reading before all requests."
@@ -33,9 +33,9 @@ class RejectionsCountedSeparately:
         if len(readings) != 3:
             return
         served, rejected = (_counters(view, *pair) for pair in pairwise(readings))
-        observed = "no metric rose by the number of the one and not by that of the other"
+        observed = "no metric rose by the number of rejections, and before not by that of successes"
         yield evidence(
-            requirement, served != rejected, "a metric that counts only successes, or only rejections", observed
+            requirement, bool(rejected - served), "a metric that counts rejections and no successes", observed
         )
 
 
