@@ -172,7 +172,7 @@ MUTANTS = (
     Mutant(
         "cancel_hangs",
         breaks="045",
-        also=("005",),
+        also=("005", "107"),
         what="the stream of a cancelled job stays open",
         patch=around(Scheduler, "cancel", _silently),
         dialects=WITH_CANCEL,

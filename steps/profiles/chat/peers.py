@@ -180,12 +180,13 @@ class ChatPeers(NoPeers):
                 self.ids_at = place_of_ids(body) or ""
         greedy = {**hello, "temperature": 0}
         answers = [await self._answer(http, base_url, greedy) for _ in range(EQUAL_REQUESTS)]
-        self.deterministic = len(set(answers)) == 1
+        self.deterministic = len({one for one in answers if one}) < 2
         page = await http.get(f"{base_url}{self.card.path('/metrics')}")
         if page.status_code == 200 and RUNNING in page.text:
             self.probed.add("metrics")
 
     async def _answer(self, http: httpx.AsyncClient, base_url: str, body: Mapping[str, object]) -> str:
+        """What was sampled; nothing where the target was busy, or did not answer with a completion."""
         response = await http.post(f"{base_url}{CHAT}", json=body, headers=self._headers())
         choices = mappings(mapping(parse(response.content)).get("choices"))
         return sample_key(Choice(choices[0])) if choices else ""

@@ -100,7 +100,7 @@ class OptimStep(OfModel):
     "Whether no rate is sent, in the dialect `signal`: then it is that of the run."
     scaled: bool = field(default=True, kw_only=True)
     "Whether Adam has an eps of 1, with which its first step shows the scale of the gradients and not only their signs."
-    adam: Mapping[str, Number] = field(default_factory=dict, kw_only=True)
+    adam: Mapping[str, object] = field(default_factory=dict, kw_only=True)
     "More parameters of Adam."
     options: Mapping[str, object] = field(default_factory=dict, kw_only=True)
     "More members of the request."

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from time import monotonic
 
 from rollout_conformance.steps.engine.session import WaitTimeout
@@ -135,15 +136,14 @@ class Cancel(RequestAction):
             return
         found = _named(session, self.of) if self.of else {}
         ids = [shown_id(session, one) for one in found.values()] or [filled_in(session, self.id)]
-        for id in ids:
+        for job, id in zip_longest(found, ids):
             path, body = cancel(id)
             sent = json.dumps(body if self.body is None else dict(self.body)).encode()
-            began = session.trace.now()
             cancelled_ids(session).add(id)
             request = Request("POST", path, request_headers(session, "right", {}), sent)
             kept(session, name, await session.send(request, rollout="-"))
-            for job in found:
-                cancels(session).setdefault(job, began)
+            if job is not None:  # a busy worker may not have read it before
+                cancels(session).setdefault(job, session.trace.now())
 
 
 @verb("disconnect", short="of", example="a")

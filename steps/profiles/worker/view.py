@@ -92,9 +92,9 @@ class JobResponse(StreamedResponse):
 
 @dataclass(frozen=True, slots=True)
 class WorkerView(HttpView[KeptResponse, WorkerContext]):
-    """`cancelled` is when each job was cancelled, in seconds since the case began, by the name of its response, `cancelled_ids` the
-    ids that were; `waited` for what the case waited in vain; `stopped` when the
-    case stopped the worker, in seconds since it began, `killed` whether it did not exit then; None where none was stopped."""
+    """`cancelled` is when the cancellation of each job was answered, in seconds since the case began, by the name of its response,
+    `cancelled_ids` the ids that were; `waited` for what the case waited in vain; `stopped` when the case stopped the worker, in seconds since
+    it began, `killed` whether it did not exit then; None where none was stopped."""
 
     worker: WorkerContext = field(kw_only=True)
     cancelled: Mapping[str, float] = field(default_factory=dict, kw_only=True)

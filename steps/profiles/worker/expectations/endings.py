@@ -15,7 +15,7 @@ from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerVi
 
 Reason = Literal["length", "stop", "eos", "cancelled", "error"]
 CANCEL_S = 5.0
-MARGIN_S = 0.5  # a job that generates for longer after its cancellation ignores it
+MARGIN_S = 0.5  # a job that generates for longer after its cancellation was answered ignores it
 IN_TIME, ABORTED = "WORKER-045", "WORKER-110"
 EXACT = "WORKER-012"  # a job has as many tokens as its limit, whatever its case is about
 SLOW_S = 0.2  # a shorter stream shows nothing of when its tokens were generated
@@ -124,7 +124,7 @@ class Cancelled(JudgesEnds, JobExpectation):
     """The job ends as cancelled, soon after the client cancelled it. One that had ended before decides nothing."""
 
     within_s: float = CANCEL_S
-    "The longest time from the cancellation to the terminal."
+    "The longest time from the response to the cancellation to the end of the job."
 
     def check(self, response: JobResponse, view: WorkerView) -> Sequence[Check] | Check | None:
         job, since, at = response, view.cancelled.get(response.name), response.ended_at()
