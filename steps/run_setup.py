@@ -13,7 +13,7 @@ from rollout_conformance.steps.engine import body_limits, redaction
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.runner import LAST, SLOW, SLOW_S, Options, Runner
+from rollout_conformance.steps.engine.runner import LAST, LATE, SLOW, SLOW_S, Options, Runner
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import within
 from rollout_conformance.steps.live import backend_option
@@ -98,16 +98,22 @@ class Run:
         """The cases in the order in which they should begin: first those that wait longest for what they are about.
 
         That is a deadline of their configuration, then the start of an instance of their own: of many that share one before few. Those
-        after which the target may be another one are the last, and after them come those with the tag `last`.
+        after which the target may be another one are the last, and after them come those with the tags `late` and `last`.
         """
         card = self.runner.options.card
 
-        def patience(case: Case) -> tuple[bool, bool, float, int]:
+        def patience(case: Case) -> tuple[bool, bool, bool, float, int]:
             waits = card.limits(case.variant).longest() if case.variant in card.variants else 0.0
             waits = max(waits, SLOW_S if SLOW in case.tags else 0.0)
             pooled = self.runner.instances.uses_pool(case)
             disturbs = self.profile.disturbs(case) and not pooled
-            return LAST not in case.tags, not disturbs, waits, 3 * pooled + 2 * bool(case.variant) + case.alone
+            return (
+                LAST not in case.tags,
+                LATE not in case.tags,
+                not disturbs,
+                waits,
+                3 * pooled + 2 * bool(case.variant) + case.alone,
+            )
 
         return sorted(cases, key=patience, reverse=True)
 

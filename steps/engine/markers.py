@@ -10,6 +10,7 @@ MARKERS = {
     "stress": "many at once",
     "benchmark": "measures",
     "exclusive": "no other case is played at the same time",
+    "late": "played after the others: it may spoil the target for them",
     "last": "played after all others, and alone: it may leave the target unable to answer",
     "slow": "takes longer than a second",
     "vllm": "can be played with a real model: `--backend live -m vllm`",

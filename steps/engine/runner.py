@@ -39,6 +39,7 @@ EXCLUSIVE = "exclusive"  # the tag of a case that no other case may be in flight
 HURRIED_S = 3.0
 SLOW, SLOW_S = "slow", 7.0  # the tag of a case that waits for seconds: such a one begins early
 LAST = "last"  # the tag of a case that may leave the target unable to answer
+LATE = "late"  # that of one which may spoil the target for others
 LIVE_PATIENCE_S = 30.0  # added to every wait for the target: it may itself be waiting for the model
 SCRIPT_BOUND = "the case is about a script: it does not say what it demands of a live model (`live:` in its file)"
 
