@@ -21,15 +21,15 @@ CASE = Case("a case", "rollout", "sync", (ABOUT,), (), Location("scenarios/rollo
 OPTIONS = RunOptions(target="http://127.0.0.1:1", jobs=8)
 
 
-def outcome(verdict: Verdict, alone: bool = False, seconds: float = 0.1) -> Outcome:
-    findings = (Finding(ABOUT, "one call", "two calls"),) if verdict is Verdict.FAIL else ()
-    judgement = Judgement(verdict, {ABOUT: verdict}, findings)
+def outcome(verdict: Verdict, alone: bool = False, seconds: float = 0.1, about: str = ABOUT) -> Outcome:
+    findings = (Finding(about, "one call", "two calls"),) if verdict is Verdict.FAIL else ()
+    judgement = Judgement(verdict, {about: verdict}, findings)
     return Outcome(CASE, judgement, None, seconds, rerun(OPTIONS, CASE), alone=alone)
 
 
-def noted(first: Outcome, again: Verdict, jobs: int = 8) -> Outcome:
+def noted(first: Outcome, again: Verdict, jobs: int = 8, about: str = ABOUT) -> Outcome:
     async def played_alone(case: Case) -> Outcome:
-        return outcome(again, alone=True)
+        return outcome(again, alone=True, about=about)
 
     options = RunOptions(target="http://127.0.0.1:1", jobs=jobs)
     runner = SimpleNamespace(options=SimpleNamespace(live=False), played_alone=played_alone)
@@ -70,3 +70,7 @@ def test_a_finding_that_does_not_show_again_says_so_and_is_rerun_beside_the_othe
 )
 def test_nothing_is_said_of_what_was_not_tried(first: Outcome, again: Verdict, jobs: int) -> None:
     assert noted(first, again, jobs).repeats is None
+
+
+def test_a_requirement_that_something_else_left_unjudged_alone_has_not_passed() -> None:
+    assert noted(outcome(Verdict.FAIL), Verdict.FAIL, about="ROLLOUT-231").repeats is None
