@@ -13,7 +13,7 @@ class Outcome:
 
     `seconds` is the time from its slot to its judgement; `rerun` the command that runs it again. `late_s` is by how much the suite itself
     was late meanwhile; `alone` when no other case was in flight; `repeats` whether a failure showed again when the case was played once
-    more with no other beside it, None when that was not tried."""
+    more with no other beside it, None when that was not tried; `cpu_wait_s` how long the suite or the target waited for a CPU at most."""
 
     case: Case
     judgement: Judgement
@@ -23,3 +23,9 @@ class Outcome:
     late_s: float = 0.0
     alone: bool = False
     repeats: bool | None = None
+    cpu_wait_s: float = 0.0
+
+    @property
+    def slowed_s(self) -> float:
+        """By how many seconds the machine may have made slow what was measured here."""
+        return max(self.late_s, self.cpu_wait_s)

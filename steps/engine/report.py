@@ -123,6 +123,7 @@ def _result(outcome: Outcome, catalogue: Mapping[str, Requirement]) -> dict[str,
         **({"known": judged.known, "flaky": judged.flaky} if judged.known else {}),
         "seconds": round(outcome.seconds, 4),
         "late_s": round(outcome.late_s, 4),
+        "cpu_wait_s": round(outcome.cpu_wait_s, 4),
         "requirements": [
             {"id": name, "level": catalogue[name].level, "verdict": verdict}
             for name, verdict in judged.requirements.items()

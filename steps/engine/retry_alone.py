@@ -48,6 +48,8 @@ class RetryPolicy:
             return "it is about time, and other cases kept the target busy"
         if outcome.late_s > (max(LATE_S, outcome.seconds) * SHARE if timed else (limit_s or LATE_S / SHARE) * SHARE):
             return f"the suite was late itself, by {outcome.late_s:.1f} s"
+        if timed and outcome.cpu_wait_s > max(LATE_S, outcome.seconds) * SHARE:
+            return f"it is about time, and the target or the suite waited {outcome.cpu_wait_s:.1f} s for a CPU"
         self.confirmed.update({_breach(judgement, finding) for finding in judgement.findings})
         self.silences |= {_breach(judgement, finding) for finding in judgement.findings if finding.timing}
         return None

@@ -19,6 +19,7 @@ import httpx
 from rollout_conformance.steps.engine import author_code, http_client, retry_alone, statistical_verdict
 from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.concurrency_limiter import ConcurrencyLimiter
+from rollout_conformance.steps.engine.cpu_wait import CpuWait
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict, counts
 from rollout_conformance.steps.engine.instances import Instances
 from rollout_conformance.steps.engine.judging import Judging, JudgingProfile, V
@@ -183,7 +184,7 @@ class Runner(Generic[S, V]):
             return await self._once(case, apart=True)
 
     async def _once(self, case: Case, apart: bool = False) -> Outcome:
-        since, late_s = time.monotonic(), 0.0
+        since, late_s, cpu_wait_s = time.monotonic(), 0.0, 0.0
         trace = Trace(on_close=partial(self.on_exchange, case) if self.on_exchange else None)
         if self.standstill.reason is not None:
             return Outcome(case, self._not_played(), trace, 0.0, self.rerun(case))
@@ -194,10 +195,11 @@ class Runner(Generic[S, V]):
         apart = apart or self.profile.disturbs(case)
         try:
             async with self._slot(case, apart), self.instances.of(case, apart) as (target, well):
-                since = time.monotonic()
+                since, cpu = time.monotonic(), CpuWait(target.process.pid if target.process else None)
                 waited = self.standstill.watched(self._patience(case, True))
                 async with limit(most_s, self.lateness.since), waited:
                     session = await self._acted(case, target, trace, apart, not well)
+                cpu_wait_s = cpu.seconds()
             judgement, late_s = await self._settled(case, session, since)
             if self.instances.is_shared(case) and (reason := await self._unreachable(trace)):
                 judgement = Judgement(Verdict.ERROR, {}, (), reason)
@@ -210,7 +212,8 @@ class Runner(Generic[S, V]):
             judgement = Judgement(Verdict.ERROR, {}, (), _fault(error))
         trace.trim()
         alone = apart or case.alone or EXCLUSIVE in case.tags
-        return Outcome(case, judgement, trace, time.monotonic() - since, self.rerun(case), late_s, alone)
+        seconds = time.monotonic() - since
+        return Outcome(case, judgement, trace, seconds, self.rerun(case), late_s, alone, cpu_wait_s=cpu_wait_s)
 
     async def _unreachable(self, trace: Trace) -> str | None:
         """Why no case can be judged any more: the target had ended before this one. What it ended in has a fault of another kind first."""

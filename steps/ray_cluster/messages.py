@@ -61,6 +61,7 @@ class PlayedCase:
     late_s: float
     alone: bool
     repeats: bool | None
+    cpu_wait_s: float
 
     @classmethod
     def of(cls, outcome: Outcome) -> "PlayedCase":
@@ -75,12 +76,14 @@ class PlayedCase:
             outcome.late_s,
             outcome.alone,
             outcome.repeats,
+            outcome.cpu_wait_s,
         )
 
     def outcome(self, case: Case, rerun: str) -> Outcome:
         """The outcome of this case, as the driver knows it."""
         trace = Trace(exchanges=list(self.exchanges), behind=list(self.behind), events=list(self.events))
-        return Outcome(case, self.judgement, trace, self.seconds, rerun, self.late_s, self.alone, self.repeats)
+        measured = (self.late_s, self.alone, self.repeats, self.cpu_wait_s)
+        return Outcome(case, self.judgement, trace, self.seconds, rerun, *measured)
 
 
 Message = ShardBegun | PlayedCase

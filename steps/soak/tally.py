@@ -62,7 +62,7 @@ class CaseTally:
     def _stands(self, outcome: Outcome) -> bool:
         """Whether a failure that only the clock shows is one: the suite was in time itself, and the wait was far longer than such plays take."""
         usual = Spread.of(self.seconds)
-        late = outcome.late_s > max(LATE_S, outcome.seconds) * SHARE
+        late = outcome.slowed_s > max(LATE_S, outcome.seconds) * SHARE
         return not late and usual is not None and outcome.seconds * 1000 > FAR_BEYOND * usual.p99_ms
 
     def _told(self, outcome: Outcome) -> Outcome:

@@ -20,15 +20,21 @@ from rollout_conformance.steps.profiles.rollout.card import RolloutCard
 AT = Location("case", 1)
 ABOUT = "R-1"
 CASE = Case("it", "rollout", "sync", (ABOUT,), (), AT)
+STARVED = "it is about time, and the target or the suite waited 0.3 s for a CPU"
 BUSY = "it is about time, and other cases kept the target busy"
 
 
 def outcome(
-    *findings: Finding, late_s: float = 0.0, alone: bool = False, seconds: float = 1.0, cause: Cause | None = None
+    *findings: Finding,
+    late_s: float = 0.0,
+    alone: bool = False,
+    seconds: float = 1.0,
+    cause: Cause | None = None,
+    cpu_wait_s: float = 0.0,
 ) -> Outcome:
     verdict = Verdict.FAIL if findings else Verdict.PASS
     judgement = Judgement(verdict, {ABOUT: verdict}, findings, cause=cause)
-    return Outcome(CASE, judgement, None, seconds, "", late_s, alone)
+    return Outcome(CASE, judgement, None, seconds, "", late_s, alone, cpu_wait_s=cpu_wait_s)
 
 
 BREACH = Finding(ABOUT, "an id", "none")
@@ -51,6 +57,9 @@ LATE = Finding(ABOUT, "an answer", "none within 1 s", timing=True)
         (outcome(LATE, alone=True, late_s=0.3), None, "the suite was late itself, by 0.3 s"),
         (outcome(LATE, alone=True, late_s=0.3, seconds=10), None, None),  # a small part of what was measured
         (outcome(LATE, alone=True, late_s=2.6, seconds=10), None, "the suite was late itself, by 2.6 s"),
+        (outcome(LATE, alone=True, cpu_wait_s=0.3), None, STARVED),
+        (outcome(LATE, alone=True, cpu_wait_s=2.4, seconds=10), None, None),
+        (outcome(BREACH, cpu_wait_s=9), None, None),  # no lack of a CPU leaves out an id
         (outcome(LATE, BREACH), None, BUSY),  # the other breach is proof, the one about time is not
         (outcome(LATE, BREACH, alone=True), None, None),
     ],

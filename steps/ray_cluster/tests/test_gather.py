@@ -17,7 +17,7 @@ BEGUN = ShardBegun("node-7", "http://target", ("sync",), "hash", None, (), ("a",
 
 
 def played(case_id: str) -> PlayedCase:
-    return PlayedCase(case_id, Judgement(Verdict.PASS, {}), (), (), (), 0.1, 0.0, False, None)
+    return PlayedCase(case_id, Judgement(Verdict.PASS, {}), (), (), (), 0.1, 0.0, False, None, 0.0)
 
 
 def request(number: int = 1, count: int = 1) -> ShardRequest:

@@ -75,7 +75,7 @@ def work_of_a_mortal(request: ShardRequest) -> Iterator[Message]:
     yield ShardBegun("here", "", ("sync",), "", None, (), ("a", "b"))
     for case_id in ("a", "b"):
         if case_id not in request.without:
-            yield PlayedCase(case_id, Judgement(Verdict.PASS, {}), (), (), (), 0.0, 0.0, False, None)
+            yield PlayedCase(case_id, Judgement(Verdict.PASS, {}), (), (), (), 0.0, 0.0, False, None, 0.0)
         if not mark.exists():
             mark.touch()
             os._exit(1)
