@@ -4,59 +4,54 @@ A target that waits for a CPU is slow because of the machine. One that hangs, or
 """
 
 import os
+import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 NS = 1e9
+MOST_B = 4096
 
 
 class CpuWait:
-    """What a process, everything that it started, and the suite itself waited for a CPU since this was made. `pid` is None for a target
-    that the suite did not start. Where the system counts nothing of that kind, nothing was waited."""
+    """What the target's process and everything that it started, or this thread, waited for a CPU since this was made. `pid` is None for a
+    target that the suite did not start. Where the system counts nothing of that kind, nothing was waited."""
 
     def __init__(self, pid: int | None) -> None:
-        self._pids = [os.getpid(), *([] if pid is None else [pid])]
-        self._before = [_waited_ns(pid) for pid in self._pids]
+        self._pid = pid
+        self._own = f"/proc/self/task/{threading.get_native_id()}"
+        self._before = self._waited_ns()
 
     def seconds(self) -> float:
-        """The most that one of them waited: the longest wait of one thread in the suite, in the target and in each of its children."""
-        now = [_waited_ns(pid) for pid in self._pids]
-        waits = (
-            waited - before.get(thread, 0)
-            for before, threads in zip(self._before, now, strict=True)
-            for thread, waited in threads.items()
-        )
+        """The most that one of the threads waited."""
+        waits = (waited - self._before.get(task, 0) for task, waited in self._waited_ns().items())
         return max(waits, default=0) / NS
 
-
-def _waited_ns(pid: int) -> dict[str, int]:
-    """By thread, those of child processes included: a command as `npx` or a server with workers serves in a child."""
-    return {
-        str(task): int(fields[1])
-        for process in _processes(Path("/proc") / str(pid))
-        for task in _tasks(process)
-        if len(fields := _read(task / "schedstat").split()) > 1
-    }
+    def _waited_ns(self) -> dict[str, int]:
+        tasks = [self._own, *(_tasks(self._pid) if self._pid is not None else ())]
+        fields = {task: _read(f"{task}/schedstat").split() for task in tasks}
+        return {task: int(counted[1]) for task, counted in fields.items() if len(counted) > 1}
 
 
-def _processes(process: Path) -> Iterator[Path]:
-    yield process
-    if process.name == str(os.getpid()):  # its children are the targets
-        return
-    for task in _tasks(process):
-        for child in _read(task / "children").split():
-            yield from _processes(process.parent / child)
-
-
-def _tasks(process: Path) -> list[Path]:
+def _tasks(pid: int | str) -> Iterator[str]:
+    """The threads of a process and of its child processes: a command as `npx`, or a server with workers, serves in a child."""
+    folder = f"/proc/{pid}/task"
     try:
-        return list((process / "task").iterdir())
+        threads = os.listdir(folder)  # as text, not `Path`: this is read for every case
     except OSError:  # it has ended, or this is no Linux
-        return []
+        return
+    for thread in threads:
+        yield f"{folder}/{thread}"
+        for child in _read(f"{folder}/{thread}/children").split():
+            yield from _tasks(child)
 
 
-def _read(file: Path) -> str:
+def _read(file: str) -> str:
     try:
-        return file.read_text(encoding="ascii")
+        opened = os.open(file, os.O_RDONLY)
     except OSError:
         return ""
+    try:
+        return os.read(opened, MOST_B).decode("ascii")
+    except OSError:  # the thread ended just now
+        return ""
+    finally:
+        os.close(opened)
