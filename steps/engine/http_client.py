@@ -35,6 +35,9 @@ LATE_S = 0.5
 LONGEST = 300  # characters of what a library says of a fault
 PACKED = ("gzip", "x-gzip", "deflate")
 UNPACKED_AT_ONCE = 256 * 1024  # bytes; a packed body may be a thousand times as large unpacked
+COUNTED_BY_READER = (
+    "counted_by_reader"  # the extension of a request whose body is not counted here: its reader keeps only a part of it
+)
 ENCODING = "content_encoding"  # the extension of a response that keeps the header of a body that was unpacked
 NOT_CONNECTED = "Cannot connect to host"  # the beginning of the fault of a request whose connection is refused
 BODILESS = (204, 304)
@@ -192,7 +195,8 @@ class Guarded(httpx.AsyncBaseTransport):
             await _Body(response).aclose()
             raise TooLarge(f"{body_limits.beyond()} (Content-Length: {declared})", request=request)
         packed = _header(response, b"content-encoding").strip().lower()
-        response.stream = _Body(response, declared, packed if has_body else "")
+        is_counted = not request.extensions.get(COUNTED_BY_READER)
+        response.stream = _Body(response, declared, packed if has_body else "", is_counted=is_counted)
         if packed:
             del response.headers["content-encoding"]
             response.extensions = {**response.extensions, ENCODING: packed}
@@ -235,16 +239,18 @@ def _length(response: httpx.Response) -> int | None:
 class _Body(httpx.AsyncByteStream):
     """The bytes of a response, unpacked where they are packed, up to the limit."""
 
-    def __init__(self, response: httpx.Response, declared: int | None = None, packed: str = "") -> None:
+    def __init__(
+        self, response: httpx.Response, declared: int | None = None, packed: str = "", *, is_counted: bool = True
+    ) -> None:
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        self.stream = response.stream
+        self.stream, self.is_counted = response.stream, is_counted
         self.packed = packed if packed in PACKED else ""
         self.gauge = body_limits.Gauge(None if self.packed else declared)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with faults(reading=True):
             async for piece in _unpacked(self.stream, self.packed) if self.packed else self.stream:
-                if not await self.gauge.fits(len(piece)):
+                if self.is_counted and not await self.gauge.fits(len(piece)):
                     raise TooLarge(body_limits.beyond())
                 yield piece
 

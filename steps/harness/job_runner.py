@@ -7,14 +7,14 @@ from typing import TypeVar
 
 import httpx
 
-from rollout_conformance.steps.engine import http_client
+from rollout_conformance.steps.engine import body_limits, http_client
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
-from rollout_conformance.steps.profiles.worker.events import Tokens, Transcript
+from rollout_conformance.steps.profiles.worker.job_reading import events_with_tokens, reading_of, transcript_of
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.profiles.worker.view import JobResponse
-from rollout_conformance.steps.sse.streams import Chunk, Endless, Reading
+from rollout_conformance.steps.sse.streams import Endless
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class JobRunner:
     def __init__(self, base_url: str, dialect: Dialect, spec: JobSpec, job_s: float) -> None:
         self.base_url, self.dialect, self.spec, self.job_s = base_url, dialect, spec, job_s
         most = EVENTS_PER_TOKEN * spec.max_tokens + EVENTS_PER_TOKEN if spec.max_tokens else MOST_EVENTS
-        self.reading, self.changed = Reading(most), asyncio.Event()
+        self.reading, self.changed = reading_of(dialect, dialect.framing, most), asyncio.Event()
         self.began = self.ended = monotonic()
         self.left = self.done = False
 
@@ -47,6 +47,7 @@ class JobRunner:
         except asyncio.CancelledError:
             if not self.left:
                 raise
+        self.reading.close()
         self.ended, self.done = monotonic(), True
         self.changed.set()
         return self.response()
@@ -54,16 +55,19 @@ class JobRunner:
     async def _read(self, client: httpx.AsyncClient) -> None:
         path = self.dialect.request_path(self.spec)
         body = self.dialect.body(self.spec)
-        async with client.stream("POST", self.base_url + path, json=body) as response:
+        extensions = {http_client.COUNTED_BY_READER: self.reading.counts_itself}
+        async with client.stream("POST", self.base_url + path, json=body, extensions=extensions) as response:
             self.reading.status, self.reading.headers = response.status_code, http_client.headers(response)
             async for piece in response.aiter_raw():
                 self.reading.add(piece, monotonic() - self.began)
+                if not await self.reading.fits():
+                    raise Endless(body_limits.beyond())
                 self.changed.set()
 
     def response(self) -> JobResponse:
         read = self.reading
         ok = read.status is not None and 200 <= read.status < 300
-        transcript = self.dialect.read(read.chunks, self.dialect.framing) if ok else Transcript()
+        transcript = transcript_of(read, self.dialect, self.dialect.framing)
         return JobResponse(
             self.spec.id,
             0,
@@ -72,7 +76,7 @@ class JobRunner:
             NotJson("it is a stream") if ok else parse(bytes(read.raw)),
             tuple(read.chunks),
             self.left,
-            raw=bytes(read.raw),
+            raw=read.body,
             headers=read.headers,
             fault=read.fault,
             elapsed_s=self.ended - self.began,
@@ -83,17 +87,13 @@ class JobRunner:
         )
 
     def tokens(self) -> int:
-        return sum(1 for one in self.reading.chunks if has_token(self.dialect, one))
+        return events_with_tokens(self.reading, self.dialect)
 
     async def until(self, enough: Callable[[], bool]) -> None:
         """Waits until there is enough, or no more will come."""
         while not (self.done or enough()):
             self.changed.clear()
             await self.changed.wait()
-
-
-def has_token(dialect: Dialect, chunk: Chunk) -> bool:
-    return any(isinstance(one, Tokens) for one in dialect.read([chunk], "delta").events)
 
 
 class RunningJob:

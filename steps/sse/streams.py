@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 
 from rollout_conformance.steps.engine import body_limits
-from rollout_conformance.steps.engine.http_client import headers, transport_fault
+from rollout_conformance.steps.engine.http_client import COUNTED_BY_READER, headers, transport_fault
 from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import Headers, Request, Response, parse
 from rollout_conformance.steps.http.responses import KeptResponse
-from rollout_conformance.steps.sse.parser import Parser
+from rollout_conformance.steps.sse.parser import Parser, SseEvent
 
 DONE = "[DONE]"
 LONGEST_EVENT = 16 << 20  # bytes
@@ -65,13 +65,37 @@ class Reading:
     fault: str | None = None
     parser: Parser = field(default_factory=Parser)
     waiting: int = 0  # bytes since the last event
+    size: int = 0  # bytes of the body so far, kept or not
     pieces: list[tuple[float, int]] = field(default_factory=list)  # when each came, and the bytes by then
+
+    @property
+    def body(self) -> bytes:
+        """The body as far as it is kept."""
+        return body_limits.kept(self.raw)
+
+    @property
+    def counts_itself(self) -> bool:
+        """Whether `fits` counts what is kept, instead of the transport every byte that arrives."""
+        return False
+
+    async def fits(self) -> bool:
+        """Whether there is room for what was kept since the last call."""
+        return True
+
+    def close(self) -> None:
+        """Nothing more is read."""
+        self.parser = Parser()  # what it holds of an unfinished event is not needed
+
+    def kept(self, event: SseEvent, at: float) -> Chunk:
+        """What stays of an event."""
+        return Chunk(at, event_data(event.data), event.event)
 
     def add(self, piece: bytes, at: float) -> None:
         self.raw += piece
+        self.size += len(piece)
         if len(self.pieces) < KEPT_EVENTS:
-            self.pieces.append((at, len(self.raw)))
-        events = [Chunk(at, event_data(event.data), event.event) for event in self.parser.feed(piece)]
+            self.pieces.append((at, self.size))
+        events = [self.kept(event, at) for event in self.parser.feed(piece)]
         self.chunks += events
         self.waiting = 0 if events else self.waiting + len(piece)
         if self.waiting > LONGEST_EVENT:
@@ -86,16 +110,15 @@ class Reading:
 async def read_stream(
     session: Session,
     request: Request,
-    most: int,
+    read: Reading,
     enough: Callable[[Reading], bool] = lambda reading: False,
     *,
     while_it_sends: bool = False,
-) -> tuple[int, Reading]:
-    """Send a request and read its stream as it arrives, until it ends or there is `enough`; gives the number of the exchange and what was
-    read. A stream that breaks off is a reading with a fault. `while_it_sends`: the time that it may take begins anew with each event, as
+) -> int:
+    """Send a request and read its stream into `read` as it arrives, until it ends or there is `enough`; gives the number of the exchange.
+    A stream that breaks off is a reading with a fault. `while_it_sends`: the time that it may take begins anew with each event, as
     a slow model is no silent one."""
     n = session.trace.open(request, to_target=True, rollout="-")
-    read = Reading(most)
     limit_s = session.patience_s * PATIENCE
     began = asyncio.get_running_loop().time()
     last = began + (session.patience_s * MOST_PATIENCE if while_it_sends else limit_s)
@@ -103,13 +126,19 @@ async def read_stream(
         async with (
             asyncio.timeout(limit_s) as deadline,
             session.client.stream(
-                request.method, session.target + request.path, content=request.body, headers=dict(request.headers)
+                request.method,
+                session.target + request.path,
+                content=request.body,
+                headers=dict(request.headers),
+                extensions={COUNTED_BY_READER: read.counts_itself},
             ) as response,
         ):
             read.status, read.headers = response.status_code, headers(response)
             async for piece in response.aiter_raw():
                 before = len(read.chunks)
                 read.add(piece, session.trace.now())
+                if not await read.fits():
+                    raise Endless(body_limits.beyond())
                 if enough(read):
                     break
                 if while_it_sends and len(read.chunks) > before:
@@ -122,16 +151,17 @@ async def read_stream(
         read.fault = str(error)
     except (httpx.HTTPError, OSError) as error:
         read.fault = transport_fault(error)
+    finally:
+        read.close()
     if read.fault is None:
         session.last_activity.answers += 1
         session.touch()
-    read.parser = Parser()  # what it holds of an unfinished event is not needed
-    return n, read
+    return n
 
 
 def recorded(session: Session, n: int, read: Reading) -> bytes:
     """Close the exchange in the trace; gives the body as far as it is kept."""
     session.trace.streamed(n, read.pieces)
-    raw = body_limits.kept(read.raw[: body_limits.KEPT] if read.fault else read.raw)
+    raw = body_limits.kept(read.raw[: body_limits.KEPT]) if read.fault else read.body
     session.trace.close(n, None if read.fault else Response(read.status or 0, read.headers, raw), read.fault)
     return raw

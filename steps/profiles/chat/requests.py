@@ -160,8 +160,8 @@ class ChatRequest(RequestAction):
         return self._kept(ChatResponse(name, n, body, status, whole, raw=raw, headers=headers))
 
     async def _streamed(self, session: Session, name: str, body: JsonObject) -> ChatResponse:
-        most = most_events(body, session.context)
-        n, read = await read_stream(session, self.request(session, body), most, self._is_enough)
+        read = Reading(most_events(body, session.context))
+        n = await read_stream(session, self.request(session, body), read, self._is_enough)
         raw = recorded(session, n, read)
         chunks, left = tuple(read.chunks), bool(self.disconnect_after)
         whole = _meaning(read, raw, session.context.ids_at)

@@ -22,7 +22,7 @@ from rollout_conformance.steps.http.requests import (
 from rollout_conformance.steps.http.responses import base_of, kept, meant
 from rollout_conformance.steps.http.waiting import wait_until
 from rollout_conformance.steps.profiles.worker.context import Running, WorkerSession, cancelled_ids, cancels, jobs
-from rollout_conformance.steps.profiles.worker.execute import has_tokens
+from rollout_conformance.steps.profiles.worker.job_reading import has_tokens
 
 BEGIN_S = 0.3  # a worker may send nothing until the job has a slot
 QUEUED_S = 1.5  # a job that has no token so long, while another one has, waits for a slot
@@ -61,7 +61,7 @@ class WaitForTokens:
             raise WaitTimeout(f"{self.count} token events of the job {self.of}")
 
     def _has_sent(self, session: WorkerSession, job: Running, began: float) -> bool:
-        if job.reading is not None and has_tokens(session, job.reading, self.count):
+        if job.reading is not None and has_tokens(job.reading, session.context.dialect, self.count):
             return True
         return monotonic() > began + QUEUED_S and is_queued(session, job)
 
@@ -76,10 +76,10 @@ def shown_id(session: WorkerSession, job: Running) -> str:
 
 def is_queued(session: WorkerSession, job: Running) -> bool:
     """Whether a job has no tokens while another one of the case generates: a worker may have one slot."""
-    if job.reading is not None and has_tokens(session, job.reading, 1):
+    if job.reading is not None and has_tokens(job.reading, session.context.dialect, 1):
         return False
     others = (one for one in jobs(session).values() if one is not job and not one.done and one.reading is not None)
-    return any(has_tokens(session, one.reading, 1) for one in others if one.reading is not None)
+    return any(has_tokens(one.reading, session.context.dialect, 1) for one in others if one.reading is not None)
 
 
 async def wait_while_events_come(session: WorkerSession, happened: Callable[[], bool]) -> bool:

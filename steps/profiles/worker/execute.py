@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Literal
 
 from rollout_conformance.steps.engine.trace import NotJson, Request, Response, parse
@@ -14,12 +13,14 @@ from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.http.requests import RequestAction, filled_in, request_headers
 from rollout_conformance.steps.http.responses import body_of, responses_of
 from rollout_conformance.steps.profiles.worker.context import Running, WorkerSession, jobs
-from rollout_conformance.steps.profiles.worker.dialects.base import Dialect, integer
-from rollout_conformance.steps.profiles.worker.events import Tokens, Transcript
+from rollout_conformance.steps.profiles.worker.dialects.base import integer
+from rollout_conformance.steps.profiles.worker.events import Transcript
+from rollout_conformance.steps.profiles.worker.job_reading import has_tokens, reading_of, transcript_of
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.profiles.worker.stop_choice import CHANGES, FIRST, later_stop, stop_position, stop_within
 from rollout_conformance.steps.profiles.worker.view import JobResponse
-from rollout_conformance.steps.sse.streams import KEPT_EVENTS, Chunk, Reading, read_stream, recorded
+from rollout_conformance.steps.sse.growing import GrowingReading
+from rollout_conformance.steps.sse.streams import KEPT_EVENTS, Reading, read_stream, recorded
 
 EVENTS_PER_TOKEN = 4
 MOST_TOKENS = 32_768  # of a job that names no limit
@@ -242,20 +243,19 @@ class Execute(RequestAction):
 
     async def _streamed(self, session: WorkerSession, name: str, running: Running, request: Request) -> JobResponse:
         limit = self.max_tokens if self.max_tokens is not None else MOST_TOKENS
-        n = len(session.trace.exchanges)
+        n, dialect = len(session.trace.exchanges), session.context.dialect
+        read = reading_of(dialect, session.context.framing, KEPT_EVENTS + EVENTS_PER_TOKEN * limit)
 
         def enough(reading: Reading) -> bool:
             running.reading = reading
-            return running.left or (self.disconnect_after > 0 and has_tokens(session, reading, self.disconnect_after))
+            return running.left or (self.disconnect_after > 0 and has_tokens(reading, dialect, self.disconnect_after))
 
         try:
-            most = KEPT_EVENTS + EVENTS_PER_TOKEN * limit
-            n, read = await read_stream(session, request, most, enough, while_it_sends=True)
+            n = await read_stream(session, request, read, enough, while_it_sends=True)
         except asyncio.CancelledError:
             if not running.left:
                 raise
-            read = running.reading or Reading(0)
-        left = running.left or (self.disconnect_after > 0 and has_tokens(session, read, self.disconnect_after))
+        left = running.left or (self.disconnect_after > 0 and has_tokens(read, dialect, self.disconnect_after))
         if left:
             read.fault = None
         raw = recorded(session, n, read)
@@ -268,7 +268,7 @@ def _response(
     context = session.context
     ok = read.status is not None and 200 <= read.status < 300
     exchange = session.trace.exchanges[n]
-    transcript = context.dialect.read(read.chunks, context.framing) if ok else Transcript()
+    transcript = transcript_of(read, context.dialect, context.framing)
     body: object = NotJson("it is a stream") if ok else parse(raw) if raw else NotJson(read.fault or "it is empty")
     return JobResponse(
         name,
@@ -286,6 +286,7 @@ def _response(
         spec=spec,
         dialect=context.dialect,
         transcript=transcript,
+        odd_bytes=read.odd_bytes if isinstance(read, GrowingReading) else b"",
     )
 
 
@@ -317,17 +318,6 @@ async def _whole(session: WorkerSession, name: str, running: Running, request: R
         dialect=context.dialect,
         transcript=context.dialect.read_whole(found) if ok else Transcript(),
     )
-
-
-def has_tokens(session: WorkerSession, reading: Reading, count: int) -> bool:
-    """Whether so many events with tokens were read."""
-    bearing = (one for one in reading.chunks if bears_tokens(session.context.dialect, one))
-    return sum(1 for _ in islice(bearing, count)) >= count
-
-
-def bears_tokens(dialect: Dialect, chunk: Chunk) -> bool:
-    found = dialect.read([chunk], "delta")
-    return any(isinstance(one, Tokens) for one in found.events)
 
 
 def _earlier(session: WorkerSession, word: str) -> object:

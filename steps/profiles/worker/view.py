@@ -21,13 +21,15 @@ BEFORE, LATE = "WORKER-034", "4xx before the stream begins"
 @dataclass(frozen=True, slots=True)
 class JobResponse(StreamedResponse):
     """The response to a job. `transcript` is what its events mean; empty for a response that is none of the dialect's. `began` is
-    when the request was sent, in seconds since the case began, `read_at` the time of day when its response had been read (POSIX)."""
+    when the request was sent, in seconds since the case began, `read_at` the time of day when its response had been read (POSIX);
+    `odd_bytes` where a body that is not kept whole was no UTF-8."""
 
     spec: JobSpec = field(kw_only=True)
     dialect: Dialect = field(kw_only=True)
     transcript: Transcript = field(kw_only=True)
     began: float = field(kw_only=True, default=0.0)
     read_at: float = field(kw_only=True, default=0.0)
+    odd_bytes: bytes = field(kw_only=True, default=b"")
 
     @property
     def is_stream(self) -> bool:

@@ -1,7 +1,7 @@
 """What a dialect is: where its requests go, how a job is written, and how its stream is read as the events of all dialects."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from rollout_conformance.steps.sse.streams import DONE, Chunk
 
 REPEATS = 3  # events that begin as the one before: fewer may be chance
 WRITTEN_ID = "token_id:"
+CUMULATIVE: Literal["cumulative"] = "cumulative"
 Framing = Literal["cumulative", "delta"]
 READABLE, FRAMED, COLUMNS = "WORKER-011", "WORKER-104", "WORKER-102"
 
@@ -24,7 +25,8 @@ class Dialect:
     `read_whole` give what came of it. `cancel` gives the path and the body of a cancellation by id, None where jobs have no ids; `has_ids`
     whether token ids are shown; `id_at` the member of an event with the id of its job, where a worker may give it another one than the
     request names; `framing` is the usual one; `only_ids` whether a prompt is token ids and never a text; `trims_stop` whether a stop text is
-    documented to be no part of the output; `completes` whether a job may exceed its limit by the tokens that complete its last character."""
+    documented to be no part of the output; `completes` whether a job may exceed its limit by the tokens that complete its last character;
+    `stream_reader` reads a cumulative stream while it arrives, and `without_output` is what is kept of its events then."""
 
     name: str
     path: str
@@ -40,6 +42,8 @@ class Dialect:
     only_ids: bool = False
     trims_stop: bool = False
     completes: bool = False
+    stream_reader: "Callable[[Framing], StreamReader] | None" = None
+    without_output: Callable[[object], object] = lambda data: data
 
     def request_path(self, spec: JobSpec) -> str:
         return self.path if spec.stream or not self.whole_path else self.whole_path
@@ -48,19 +52,38 @@ class Dialect:
 Reader = Callable[[int, Mapping[str, object], "list[Event]", "list[Breach]"], None]
 
 
-def read_each(chunks: Sequence[Chunk], read: Reader, marker: Callable[[int], Event]) -> Transcript:
-    """The events of a stream, of which `read` reads one at a time. An event that is no JSON object breaks a requirement by itself."""
-    events: list[Event] = []
-    breaches: list[Breach] = []
-    for at, chunk in enumerate(chunks):
+@dataclass(slots=True)
+class StreamReader:
+    """The events of a stream, of which `read` reads one at a time, so that none has to be kept for those after it. An event that is no JSON
+    object breaks a requirement by itself."""
+
+    read: Reader
+    marker: Callable[[int], Event]
+    events: list[Event] = field(default_factory=list)
+    breaches: list[Breach] = field(default_factory=list)
+    at: int = 0
+
+    def feed(self, chunk: Chunk) -> None:
+        at, self.at = self.at, self.at + 1
         if chunk.data == DONE:
-            events.append(marker(at))
+            self.events.append(self.marker(at))
         elif isinstance(chunk.data, Mapping):
-            read(at, chunk.data, events, breaches)
+            self.read(at, chunk.data, self.events, self.breaches)
         else:
             seen = str(chunk.data) if isinstance(chunk.data, NotJson) else show(chunk.data)
-            breaches.append(Breach(READABLE, "data that is a JSON object", f"event {at}: {seen}"))
-    return Transcript(tuple(events), tuple(breaches))
+            self.breaches.append(Breach(READABLE, "data that is a JSON object", f"event {at}: {seen}"))
+
+    @property
+    def transcript(self) -> Transcript:
+        return Transcript(tuple(self.events), tuple(self.breaches))
+
+
+def read_each(chunks: Sequence[Chunk], read: Reader, marker: Callable[[int], Event]) -> Transcript:
+    """What a `StreamReader` makes of all events of a stream."""
+    reader = StreamReader(read, marker)
+    for chunk in chunks:
+        reader.feed(chunk)
+    return reader.transcript
 
 
 def repeated(events: Sequence[Event]) -> list[Breach]:

@@ -9,16 +9,17 @@ from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, text
 from rollout_conformance.steps.profiles.worker.dialects.base import (
     COLUMNS,
+    CUMULATIVE,
     FRAMED,
     Dialect,
     Framing,
+    StreamReader,
     alternatives,
     integer,
     integers,
     meaning,
     member,
     number,
-    read_each,
 )
 from rollout_conformance.steps.profiles.worker.dialects.vllm_generate import failure
 from rollout_conformance.steps.profiles.worker.events import (
@@ -40,6 +41,7 @@ from rollout_conformance.steps.sse.streams import Chunk
 PATH = "/generate"
 REASONS = {"length": LENGTH, "stop": STOP, "abort": CANCELLED, "error": ERROR}
 KEPT = "WORKER-107"
+GROWING = ("text", "output_ids", "meta_info")
 
 
 def body(spec: JobSpec) -> dict[str, object]:
@@ -79,7 +81,7 @@ class _Reader:
             events.append(failure(at, data))
             return
         if self.has_ended and member(data, "meta_info", "finish_reason") is None:
-            events.append(Metrics(at, data))  # an event after the end, whatever it holds
+            events.append(Metrics(at, without_output(data)))  # an event after the end, whatever it holds
             return
         if "text" not in data and "output_ids" not in data and "meta_info" not in data:
             events.append(Metrics(at, data))
@@ -97,7 +99,7 @@ class _Reader:
         logprobs, counter = _logprobs(data), integer(member(data, "meta_info", "completion_tokens"))
         seen, broken = self.seen, _of_others(at, ids, logprobs, data)
         tops = _alternatives(data)
-        if self.framing == "cumulative":
+        if self.framing == CUMULATIVE:
             broken = self._not_continued(at, shown, ids, logprobs, reason) or broken
             new_text = shown.removeprefix(seen.text) if shown.startswith(seen.text) else ""
             new_ids = ids[len(seen.ids) :] if ids is not None else None
@@ -203,8 +205,23 @@ def end(at: int, data: Mapping[str, object], reason: object, whole: str) -> End:
     )
 
 
+def stream_reader(framing: Framing) -> StreamReader:
+    return StreamReader(_Reader(framing), Marker)
+
+
+def without_output(data: object) -> object:
+    """An event without what it repeats of those before: the text, the ids and the lists beside them."""
+    if not isinstance(data, Mapping):
+        return data
+    meta = {name: value for name, value in mapping(data.get("meta_info")).items() if not isinstance(value, list)}
+    return {name: value for name, value in data.items() if name not in GROWING} | ({"meta_info": meta} if meta else {})
+
+
 def read(chunks: Sequence[Chunk], framing: Framing) -> Transcript:
-    return read_each(chunks, _Reader(framing), Marker)
+    reader = stream_reader(framing)
+    for chunk in chunks:
+        reader.feed(chunk)
+    return reader.transcript
 
 
 def read_whole(found: object) -> Transcript:
@@ -213,7 +230,7 @@ def read_whole(found: object) -> Transcript:
         return Transcript()
     events: list[Event] = []
     breaches: list[Breach] = []
-    _Reader("cumulative")(0, answer, events, breaches)
+    _Reader(CUMULATIVE)(0, answer, events, breaches)
     entries = member(answer, "meta_info", "input_token_logprobs")
     scores = tuple(alternatives([one]) or None for one in entries) if isinstance(entries, list) and entries else None
     return Transcript(tuple(events), tuple(breaches), prompt_logprobs=scores)
@@ -231,6 +248,8 @@ DIALECT = Dialect(
     read,
     read_whole,
     cancel,
-    framing="cumulative",
+    framing=CUMULATIVE,
     trims_stop=True,
+    stream_reader=stream_reader,
+    without_output=without_output,
 )

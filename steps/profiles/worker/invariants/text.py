@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rollout_conformance.steps.engine.body_limits import Cut
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied, evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READABLE
@@ -28,12 +29,8 @@ def readable(view: WorkerView) -> Iterator[Evidence]:
 
 
 def _utf8(response: JobResponse) -> Evidence:
-    if not response.left and response.fault is None:
-        try:
-            response.raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            around = response.raw[max(0, error.start - 20) : error.start + 8]
-            return Finding(READABLE, "a body in UTF-8", f"{around!r}", (response.n,))
+    if not response.left and response.fault is None and (wrong := response.odd_bytes or _odd_bytes(response.raw)):
+        return Finding(READABLE, "a body in UTF-8", f"{wrong!r}", (response.n,))
     text = response.transcript.text
     if any("\ud800" <= char <= "\udfff" for char in text):
         return Finding(READABLE, "whole characters", show(text), (response.n,))
@@ -43,6 +40,15 @@ def _utf8(response: JobResponse) -> Evidence:
             READABLE, "whole characters", f"U+FFFD in {show(text[max(0, odd - 10) : odd + 10])}", (response.n,)
         )
     return Satisfied(READABLE)
+
+
+def _odd_bytes(body: bytes) -> bytes:
+    """Where a body is no UTF-8. One that is not kept whole was checked while it arrived."""
+    try:
+        _ = "" if isinstance(body, Cut) else body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return body[max(0, error.start - 20) : error.start + 8]
+    return b""
 
 
 def whole_text(view: WorkerView) -> Iterator[Evidence]:
