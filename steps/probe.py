@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.probe_result import ProbeResult
 from rollout_conformance.steps.engine.runner import Runner
 from rollout_conformance.steps.engine.session import Session, WaitTimeout
+from rollout_conformance.steps.engine.starting import NotUsable
 from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.profiles.base import Profile
 
@@ -82,13 +82,17 @@ async def answers(runner: Runner, profile: Profile, dialect: str) -> bool:
 
 
 def judgeable(base_url: str, greetings: Sequence[Greeting]) -> tuple[str, ...]:
-    """The dialects that can be judged. Raises `SuiteError` with the reason when there are none."""
+    """The dialects that can be judged. Raises `NotUsable` with the reason when there are none."""
     dead = [greeting for greeting in greetings if greeting.result.obstacle]
     if len(dead) < len(greetings):
         return tuple(greeting.dialect for greeting in greetings if not greeting.result.obstacle)
     told = {greeting.result.obstacle: greeting.dialect for greeting in reversed(dead)}
     lines = [f"{dialect}: {obstacle}" for obstacle, dialect in told.items()] if len(told) > 1 else list(told)
-    raise SuiteError(f"{base_url}: nothing can be judged: " + "\n  ".join(["", *lines] if len(lines) > 1 else lines))
+    raise NotUsable(
+        f"{base_url}: nothing can be judged: " + "\n  ".join(["", *lines] if len(lines) > 1 else lines),
+        starting=any(greeting.result.starting for greeting in dead),
+        broken=any(greeting.result.broken for greeting in dead),
+    )
 
 
 def remarks(greetings: Iterable[Greeting]) -> tuple[str, ...]:

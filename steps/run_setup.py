@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,8 +15,9 @@ from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.runner import LAST, LATE, SLOW, SLOW_S, Options, Runner
+from rollout_conformance.steps.engine.starting import NotUsable, waited_for
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.engine.targets import within
+from rollout_conformance.steps.engine.targets import with_log, within
 from rollout_conformance.steps.live import backend_option
 from rollout_conformance.steps.live.backend_option import BOTH, LIVE, SCRIPTED, BackendChoice
 from rollout_conformance.steps.live.engine import EngineOptions
@@ -176,17 +178,34 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
             _campaign(run_options, profile, setting, peers) as runner,
         ):
             instance = await runner.target()
-            await within(run_options.wait, instance.base_url, card.headers, card.path("/health"))
-            shown = await peers.discover(instance.base_url, wanted)
-            greetings = await probe.greet(runner, profile, shown)
-            dialects = probe.judgeable(instance.base_url, greetings)
-            for greeting in greetings:
-                if greeting.dialect in dialects:
-                    await peers.learn(instance.base_url, greeting.dialect, greeting.session.trace)
+            try:
+                greetings = await _greeted(run_options.wait, instance.base_url, runner, profile, peers, wanted)
+                dialects = probe.judgeable(instance.base_url, greetings)
+                for greeting in greetings:
+                    if greeting.dialect in dialects:
+                        await peers.learn(instance.base_url, greeting.dialect, greeting.session.trace)
+            except NotUsable as error:
+                raise with_log(error, instance) from error
             if model.engine is None:
                 runner.standstill.answers = lambda: probe.answers(runner, profile, dialects[0])
             runner.limit(await peers.capacity(instance.base_url, dialects, run_options.jobs))
             yield Run(run_options, profile, runner, peers, dialects, target, model.engine, greetings)
+
+
+async def _greeted(
+    wait_s: float, base_url: str, runner: Runner, profile: Profile, peers: Peers, wanted: tuple[str, ...]
+) -> tuple[Greeting, ...]:
+    """How the target was greeted in each of the dialects that it shows; it is waited for as long as it is starting, at most `wait_s` seconds.
+    Raises `NotUsable` when it can be judged in none of them."""
+    card, began = runner.options.card, time.monotonic()
+    await within(wait_s, base_url, card.headers, card.path("/health"))
+
+    async def look() -> tuple[Greeting, ...]:
+        greetings = await probe.greet(runner, profile, await peers.discover(base_url, wanted))
+        probe.judgeable(base_url, greetings)
+        return greetings
+
+    return await waited_for(look, wait_s, began)
 
 
 def _one_key(card: Card, given: str | None) -> None:

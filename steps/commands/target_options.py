@@ -44,7 +44,7 @@ OPTIONS = (
         type=click.FloatRange(0),
         default=0,
         metavar="SECONDS",
-        help="Wait up to this time for a target at a URL that is still starting.",
+        help="Wait up to this time for a target that is still starting, or that lists no model yet.",
     ),
     click.option(
         "--listen",

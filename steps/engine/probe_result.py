@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings, text
 from rollout_conformance.steps.engine.redaction import redacted
+from rollout_conformance.steps.engine.starting import is_starting
 from rollout_conformance.steps.engine.trace import Exchange, Response, parse
 
 SHOWN = 200  # characters of a body that a message shows
@@ -19,12 +20,15 @@ class ProbeResult:
     """What a greeting showed of a target.
 
     `obstacle` says why nothing can be judged, if so; `remark` what a user should know although the run continues. `retry_s` is
-    how long to wait before asking again, where the target says that it is busy.
+    how long to wait before asking again, where the target says that it is busy. `starting`: it may have no obstacle later; `broken`: it
+    failed by itself, so that its log may say why.
     """
 
     obstacle: str = ""
     remark: str = ""
     retry_s: float | None = None
+    starting: bool = False
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,21 @@ def key_source(key: str | None, on_card: str | None) -> str:
     return "the key on the card" if key == on_card else "the key given with --target-key"
 
 
-def result_of(plain: PlainRequest, exchange: Exchange) -> ProbeResult:
-    """What the answer to a plain request means; a 2xx is no obstacle."""
+def result_of(plain: PlainRequest, exchange: Exchange, models: int | None = None) -> ProbeResult:
+    """What the answer to a plain request means; a 2xx is no obstacle. `models` is how many the target lists, None where it has no list."""
     response = exchange.response
     if response is None:
-        return ProbeResult(f"every {plain.name} ({plain.request}) {_lost(exchange)}")
+        lost = f"every {plain.name} ({plain.request}) {_lost(exchange)}"
+        return ProbeResult(lost, starting=exchange.fault != GIVEN_UP, broken=True)
     if 200 <= response.status < 300:
         return ProbeResult()
     what = f"every {plain.name} is answered {answered(response)}"
-    return ProbeResult(f"{what}: {_mend(plain, response)}", retry_s=retry_after(response))
+    return ProbeResult(
+        f"{what}: {_mend(plain, response)}",
+        retry_s=retry_after(response),
+        starting=is_starting(response.status, models),
+        broken=response.status >= 500,
+    )
 
 
 def retry_after(response: Response) -> float | None:
@@ -100,7 +110,7 @@ def _mend(plain: PlainRequest, response: Response) -> str:
     if 300 <= status < 400:
         return "the suite follows no redirect of a POST; give the address that it leads to with --target"
     if status in (404, 405, 501):
-        return f"there is no {plain.request} here. Is --target the right address, with its prefix, and --profile the right one?"
+        return f"there is no {plain.request} here. Is --target the right address, with its prefix, and are --profile and --dialect the right ones?"
     if retry_after(response) is not None:
         return "the target is busy or not ready; run again when it is"
     if status >= 500:

@@ -17,7 +17,7 @@ from typing import IO
 
 import httpx
 
-from rollout_conformance.steps.engine import http_client
+from rollout_conformance.steps.engine import http_client, starting
 from rollout_conformance.steps.engine.early_end import ENDING
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.forked_process import FORK_SERVERS, forkable
@@ -25,11 +25,13 @@ from rollout_conformance.steps.engine.port_claims import claimed_port
 from rollout_conformance.steps.engine.port_claims import free_port as free_port
 from rollout_conformance.steps.engine.process import Process
 from rollout_conformance.steps.engine.process_guard import GUARD
+from rollout_conformance.steps.engine.redaction import scrubbed
+from rollout_conformance.steps.engine.starting import NotUsable
 from rollout_conformance.steps.paths import ROOT
 
 READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is noticed at once
-LOOK_AGAIN_S = 0.2  # between two looks at a target that is still starting
-STARTING = (502, 503, 504)  # what a server, or a proxy before it, answers as long as it starts
+LAST_LINES, LINE_LENGTH = 8, 300  # of what a target wrote, in a message; the bytes before them are not read
+TAIL_BYTES = 16 * 1024
 FIRST_ANSWER_S = 10.0  # a server that is there answers within this, on a busy machine too
 UVICORN = [sys.executable, "-m", "uvicorn"]
 GRACE_S = 15.0  # how long a target may take to end after SIGTERM before it is killed
@@ -194,28 +196,38 @@ def _died(target: Target, words: list[str]) -> str:
 
 
 def _tail(target: Target) -> str:
-    lines = target.log().strip().splitlines()[-8:]
-    return "\nIts last words:\n  " + "\n  ".join(lines) if lines else " It wrote nothing."
+    """The last lines of the log, each shortened and without secrets; lines of spaces say nothing."""
+    text = target.log(max(0, target.log_size() - TAIL_BYTES))
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()][-LAST_LINES:]
+    shown = [
+        line if len(line) <= LINE_LENGTH else f"{line[:LINE_LENGTH]}..."
+        for line in str(scrubbed("\n".join(lines))).splitlines()
+    ]
+    return "\nIts last words:\n  " + "\n  ".join(shown) if shown else " It wrote nothing."
+
+
+def with_log(error: NotUsable, target: Target) -> NotUsable:
+    """The same error; of a target that the suite started and that failed by itself, with the end of its log."""
+    if not error.broken or target.process is None:
+        return error
+    return NotUsable(f"{error}{_tail(target)}", starting=error.starting, broken=True)
 
 
 async def within(wait_s: float, base_url: str, headers: Mapping[str, str] | None = None, path: str = "/health") -> None:
-    """Wait until the target is reachable and does not answer 502, 503 or 504, at most `wait_s` seconds. Raises as `reachable` does."""
+    """Wait until the target is reachable and its health check does not say that it is still starting, at most `wait_s` seconds. Raises as
+    `reachable` does; what a health check says in the end is for the greeting to confirm."""
     deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            status = await reachable(base_url, headers, path)
-            if status not in STARTING or time.monotonic() >= deadline:
-                return
-        except SuiteError as error:
-            if time.monotonic() >= deadline:
-                raise SuiteError(
-                    f"{error} It was waited for {wait_s:g} s (--wait)." if wait_s else str(error)
-                ) from None
-        await asyncio.sleep(min(LOOK_AGAIN_S, max(0.0, deadline - time.monotonic())))
+
+    async def look() -> None:
+        status = await reachable(base_url, headers, path)
+        if status in starting.STATUSES and time.monotonic() < deadline:
+            raise NotUsable(f"{base_url} answers GET {path} with {status}.")
+
+    await starting.waited_for(look, wait_s)
 
 
 async def reachable(base_url: str, headers: Mapping[str, str] | None = None, path: str = "/health") -> int:
-    """The status of `path`. Raises `SuiteError` when nothing answers HTTP at `base_url`: at once when nothing listens, else after as long as
+    """The status of `path`. Raises `NotUsable` when nothing answers HTTP at `base_url`: at once when nothing listens, else after as long as
     a busy server may take."""
     status: int | None = None
     try:
@@ -232,16 +244,14 @@ async def reachable(base_url: str, headers: Mapping[str, str] | None = None, pat
             if status is None
             else f"answers GET {path} with {status} and no end of body"
         )
-        raise SuiteError(f"{base_url} accepts connections but {seen}. Is it the right port?") from error
+        raise NotUsable(f"{base_url} accepts connections but {seen}. Is it the right port?") from error
     except http_client.TooLarge as error:
-        raise SuiteError(f"{base_url}{path} answers with {error}. This does not look like a health check.") from error
+        raise NotUsable(f"{base_url}{path} answers with {error}. This does not look like a health check.") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise SuiteError(_unreachable(base_url, http_client.transport_fault(error))) from error
+        raise NotUsable(_unreachable(base_url, http_client.transport_fault(error))) from error
     # An error page says nothing: servers without /health answer it with one, as gateways answer what they redirect or refuse.
     if reply.is_success and "html" in reply.headers.get("content-type", ""):
-        raise SuiteError(
-            f"{base_url}{path} answers HTML ({reply.status_code}). This looks like a web page, not an API."
-        )
+        raise NotUsable(f"{base_url}{path} answers HTML ({reply.status_code}). This looks like a web page, not an API.")
     return reply.status_code
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
+from rollout_conformance.steps.engine.starting import NotUsable
 from rollout_conformance.steps.engine.target_card import card_as
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.http.keys import bearer
@@ -47,8 +47,9 @@ ASSUMED = ("unbuffered", "shipped_tokenizer")  # like the common ones, but of th
 
 @dataclass(slots=True)
 class ChatPeers(NoPeers):
-    """No peer is played here: this is what was learnt of the server. `probed` are the capabilities that it showed, `listed` its models, `ids_at`
-    where token ids stand that are not where they should be, `deterministic` whether equal requests with temperature 0 had equal answers."""
+    """No peer is played here: this is what was learnt of the server. `probed` are the capabilities that it showed, `listed` its models (None
+    without a list), `ids_at` where token ids stand that are not where they should be, `deterministic` whether equal requests with
+    temperature 0 had equal answers."""
 
     setting: Setting
     tokens: Tokens | None
@@ -56,7 +57,7 @@ class ChatPeers(NoPeers):
     model: str = ""
     context_tokens: int = UNKNOWN_CONTEXT
     probed: set[str] = field(default_factory=set)
-    listed: frozenset[str] = frozenset()
+    listed: frozenset[str] | None = None
     ids_at: str = field(default="", kw_only=True)
     deterministic: bool = field(default=True, kw_only=True)
 
@@ -92,7 +93,7 @@ class ChatPeers(NoPeers):
         if self.ids_at:
             members[NAMED] = card_form(self.ids_at)
         members["capabilities"] = shown
-        others = sorted(self.listed - {self.model})
+        others = sorted((self.listed or frozenset()) - {self.model})
         remarks = (f"the target also lists {', '.join(others[:10])}",) if others else ()
         return Found(members, remarks, possible(TEXTS, (*PROBED_OR_DECLARED, "shipped_tokenizer"), shown))
 
@@ -137,7 +138,7 @@ class ChatPeers(NoPeers):
         return not (self.setting.model or self.card.model) or self.card.models is not None
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
-        """Which model is requested: the one that is named, else the first that is listed. Raises `SuiteError` when there is no server."""
+        """Which model is requested: the one that is named, else the first that is listed. Raises `NotUsable` when there is no server."""
         named = self.setting.model or (self.setting.engine.model if self.setting.engine else self.card.model)
         if not self._asks_for_models():
             self.model = named or ""
@@ -147,17 +148,17 @@ class ChatPeers(NoPeers):
                 listed = await http.get(f"{base_url}{self.card.path(MODELS)}", headers=self._headers())
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
             seen = f"no response within {PROBE_S:g} s" if isinstance(error, TimeoutError) else transport_fault(error)
-            raise SuiteError(f"{base_url} does not respond as an inference server: {seen}") from error
+            raise NotUsable(f"{base_url} does not respond as an inference server: {seen}", broken=True) from error
         body = parse(listed.content)
         data = body.get("data") if isinstance(body, dict) else None
         models = {str(one.get("id")): one for one in data if isinstance(one, dict)} if isinstance(data, list) else {}
-        self.model, self.listed = named or next(iter(models), ""), frozenset(models)
+        self.model, self.listed = named or next(iter(models), ""), frozenset(models) if isinstance(data, list) else None
         takes = models.get(self.model, {}).get("max_model_len")
         self.context_tokens = takes if type(takes) is int and 0 < takes <= MOST_CONTEXT else self.context_tokens
         return dialects
 
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:
-        """The capabilities of a server that answers a greeting. Raises `SuiteError` when it stops responding."""
+        """The capabilities of a server that answers a greeting. Raises `NotUsable` when it stops responding."""
         response = greeting.exchanges[-1].response if greeting.exchanges else None
         if response is None or response.status != 200:
             return  # it lists a model that it does not know: that is for the cases to judge
@@ -167,7 +168,8 @@ class ChatPeers(NoPeers):
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
             silent = isinstance(error, TimeoutError)
             seen = f"no end of its responses within {PROBE_S * 3:g} s" if silent else transport_fault(error)
-            raise SuiteError(f"{base_url} does not respond as an inference server: {seen}") from error
+            told = f"{base_url} does not respond as an inference server: {seen}"
+            raise NotUsable(told, starting=False, broken=True) from error
 
     async def _probe(self, http: httpx.AsyncClient, base_url: str) -> None:
         hello = {**({"model": self.model} if self.model else {}), **GREETING}

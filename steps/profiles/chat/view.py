@@ -19,8 +19,8 @@ UNKNOWN_CONTEXT = (
 
 @dataclass(slots=True)
 class CaseContext:
-    """What the cases of a run share. `capabilities` are those of the server, `listed` its models, `context_tokens` how many tokens the
-    model takes; `tokens` is None where the suite does not have the model's tokenizer."""
+    """What the cases of a run share. `capabilities` are those of the server, `listed` its models (None where no list was requested, or there is
+    none), `context_tokens` how many tokens the model takes; `tokens` is None where the suite does not have the model's tokenizer."""
 
     model: str
     key: str | None
@@ -28,7 +28,7 @@ class CaseContext:
     card: ServerCard
     context_tokens: int
     capabilities: frozenset[str] = frozenset()
-    listed: frozenset[str] = frozenset()
+    listed: frozenset[str] | None = None
 
     @property
     def knows_context(self) -> bool:

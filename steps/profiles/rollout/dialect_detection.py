@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
+from rollout_conformance.steps.engine.starting import NotUsable
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
 
 PROBES_S = 10.0  # empty requests are rejected immediately
@@ -19,7 +19,7 @@ CANCEL, TOOLS = "/rollout/cancel", "/tools"
 async def detected(
     base_url: str, dialects: tuple[str, ...], authorization: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Those of the dialects that the target shows. Raises `SuiteError` when it shows none, or does not respond."""
+    """Those of the dialects that the target shows. Raises `NotUsable` when it shows none, or does not respond."""
     try:
         async with client(headers=headers) as http, asyncio.timeout(PROBES_S):
             probe = DialectProbe(http, base_url, authorization, is_named=len(dialects) == 1)
@@ -27,13 +27,14 @@ async def detected(
     except (TimeoutError, httpx.HTTPError) as error:
         silent = "it is silent, or its answer has no end"
         seen = transport_fault(error) if isinstance(error, httpx.HTTPError) else silent
-        raise SuiteError(f"{base_url} answers /health but not an empty start request: {seen}") from error
+        raise NotUsable(f"{base_url} answers /health but not an empty start request: {seen}", broken=True) from error
     if shown:
         return tuple(shown)
     paths = "; ".join(f"POST {START_PATH[dialect]} is answered {probe.answers[dialect]}" for dialect in dialects)
-    raise SuiteError(
+    raise NotUsable(
         f"{base_url} has none of the endpoints to judge: {paths}. Is this a rollout server? "
-        "Name its dialect with --dialect if it has another one."
+        "Name its dialect with --dialect if it has another one.",
+        starting=all(answer.startswith("404") for answer in probe.answers.values()),
     )
 
 

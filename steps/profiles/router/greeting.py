@@ -1,5 +1,7 @@
 """The plainest request to a router: a greeting that a backend of the suite answers. What it shows before anything is judged."""
 
+from dataclasses import replace
+
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, answered, key_source, result_of
@@ -33,4 +35,4 @@ def read_probe(session: RouterSession, case: Case) -> ProbeResult:
         return found
     addresses = f"{', '.join(context.addresses)}, model {context.model}"
     seen = f"every greeting is answered {answered(response)}, and none reaches a backend of the suite ({addresses})"
-    return ProbeResult(f"{seen}: {WRITE}", retry_s=found.retry_s)
+    return replace(found, obstacle=f"{seen}: {WRITE}")

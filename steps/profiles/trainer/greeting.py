@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from rollout_conformance.steps.engine.cases import Action, Case, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, excerpt, key_source, result_of
+from rollout_conformance.steps.engine.starting import STATUSES
 from rollout_conformance.steps.engine.trace import Exchange
 from rollout_conformance.steps.profiles.trainer.actions import ReportEnd, StartRollout
 from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
@@ -90,7 +91,7 @@ def _of_open(session: TrainerSession) -> ProbeResult:
         return ProbeResult("no generation request was sent")
     last = session.trace.exchanges[calls[-1].n]
     status = last.response.status if last.response else None
-    if last.response is not None and status is not None and 400 <= status < 500 and status not in (401, 403, 429):
+    if last.response is not None and status is not None and 400 <= status < 500 and status not in (401, 403, *STATUSES):
         told = f"{status} {excerpt(last.response.body)}".strip()
         return ProbeResult(NOT_OPEN.format(told=told))
     return _answered(session, "generation request", GENERATION, last)

@@ -13,9 +13,9 @@ import httpx
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.trainer.lifecycle import TABLES
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.probe_result import excerpt
+from rollout_conformance.steps.engine.starting import NotUsable, is_starting
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.live.trainer import stable_number
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
@@ -110,7 +110,7 @@ class TrainerPeers(NoPeers):
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Where the trainer starts rollouts by itself, the dialects of its first start requests; else it does not show them, and the
-        requested ones are judged. Raises `SuiteError` for a target that is not a trainer."""
+        requested ones are judged. Raises `NotUsable` for a target that is not a trainer."""
         if self.starts is not None:
             return await shown_dialects(self.starts, self.host_url, dialects, self.setting.card)
         try:
@@ -118,11 +118,12 @@ class TrainerPeers(NoPeers):
                 reply = await http.post(f"{base_url}/v1/chat/completions", content=b"{}")
         except (TimeoutError, httpx.HTTPError) as error:
             shown = transport_fault(error) if isinstance(error, httpx.HTTPError) else f"no answer within {LOOK_S:g} s"
-            raise SuiteError(f"{base_url} does not answer POST /v1/chat/completions: {shown}") from error
+            raise NotUsable(f"{base_url} does not answer POST /v1/chat/completions: {shown}", broken=True) from error
         if reply.status_code in (404, 405) and b"rollout" not in reply.content:
-            raise SuiteError(
+            raise NotUsable(
                 f"{base_url} has no POST /v1/chat/completions (answered {reply.status_code} {excerpt(reply.content)}). "
-                "Is this a trainer?"
+                "Is this a trainer?",
+                starting=is_starting(reply.status_code),
             )
         return dialects
 

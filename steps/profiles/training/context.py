@@ -18,7 +18,7 @@ RIGHT = "right"
 @dataclass(frozen=True, slots=True)
 class TrainingContext:
     """`model` is the base model to train, `dialect` that of the case, `run` a nonce of this run and case, `left` the models on
-    the target, each with the gate that opens at the end of its case."""
+    the target, each with the gate that opens at the end of its case, `listed` how many models the target lists (None without a list)."""
 
     card: TrainingCard
     target_key: str | None
@@ -26,6 +26,7 @@ class TrainingContext:
     model: str
     run: str = "rc-00000000-0x"
     left: "list[tuple[Model, asyncio.Event]]" = field(default_factory=list)
+    listed: int | None = None
 
     @property
     def wire(self) -> Wire:

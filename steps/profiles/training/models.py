@@ -23,17 +23,15 @@ SEED = 7
 LISTED, LAST = "{listed}", "{last listed}"  # the first and the last model of the response `listed`
 
 
-def models_in(body: object) -> list[str]:
-    """The models that a target lists and trains: `supported_models` of objects or texts, or `models`."""
+def models_in(body: object) -> list[str] | None:
+    """The models that a target lists and trains: `supported_models` of objects or texts, or `models`. None where it has no such list."""
     found = mapping(body)
+    if not any(isinstance(found.get(member), list) for member in ("supported_models", "models")):
+        return None
     every = [*listed(found.get("supported_models")), *listed(found.get("models"))]
     trained = [one for one in every if mapping(one).get("trainable") is not False]
     names = [one if isinstance(one, str) else mapping(one).get("model_name") for one in trained]
     return [name for name in names if isinstance(name, str) and name]
-
-
-def first_model(body: object) -> str:
-    return next(iter(models_in(body)), "")
 
 
 async def client_of(session: TrainingSession, key: str) -> Client:

@@ -18,7 +18,7 @@ from rollout_conformance.steps.profiles.parts import Found, lacking, possible
 from rollout_conformance.steps.profiles.training.card import TrainingCard
 from rollout_conformance.steps.profiles.training.context import Model, TrainingContext
 from rollout_conformance.steps.profiles.training.contract_values import CAPABILITIES
-from rollout_conformance.steps.profiles.training.models import first_model
+from rollout_conformance.steps.profiles.training.models import models_in
 from rollout_conformance.steps.profiles.training.wires import TINKER, WIRES
 
 ANSWER_S = 5.0
@@ -27,10 +27,10 @@ NO_MODEL = "rc-model"  # asked of a target that lists none
 
 @dataclass(slots=True)
 class TrainingPeers(NoPeers):
-    """`models` are the base models that the target lists, by dialect."""
+    """`models` are the base models that the target lists, by dialect; a dialect without a list is not among them."""
 
     setting: Setting
-    models: dict[str, str] = field(default_factory=dict)
+    models: dict[str, list[str]] = field(default_factory=dict)
     run: str = field(default_factory=lambda: uuid4().hex[:8])
     left: list[tuple[Model, asyncio.Event]] = field(default_factory=list)
     counters: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -40,9 +40,11 @@ class TrainingPeers(NoPeers):
         return card_as(TrainingCard, self.setting.card)
 
     def context(self, case: Case) -> TrainingContext:
-        model = self.setting.model or self.card.model or self.models.get(case.dialect) or NO_MODEL
+        listed = self.models.get(case.dialect)
+        model = self.setting.model or self.card.model or next(iter(listed or ()), NO_MODEL)
         run = f"rc-{self.run}-{next(self.counters)}x"
-        return TrainingContext(self.card, self.key_for(case), case.dialect, model, run, self.left)
+        count = None if listed is None else len(listed)
+        return TrainingContext(self.card, self.key_for(case), case.dialect, model, run, self.left, count)
 
     def key_for(self, case: Case) -> str | None:
         return self.card.key_for(case.variant, self.setting.target_key)
@@ -77,11 +79,12 @@ class TrainingPeers(NoPeers):
             return False
         if reply.status_code >= 300:
             return reply.status_code not in (404, 405)
-        self.models[dialect] = first_model(parse(reply.content))
+        if (models := models_in(parse(reply.content))) is not None:
+            self.models[dialect] = models
         return True
 
     def found(self) -> Found:
-        model = next((one for one in self.models.values() if one), "")
+        model = next((listed[0] for listed in self.models.values() if listed), "")
         return Found({"model": model} if model else {}, (), possible(CAPABILITIES, CAPABILITIES, {"key"}))
 
 

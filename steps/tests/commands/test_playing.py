@@ -11,11 +11,12 @@ from rollout_conformance.steps.baseline import Baseline, Entry
 from rollout_conformance.steps.commands import exchange_log
 from rollout_conformance.steps.commands.play_options import PlayOptions
 from rollout_conformance.steps.commands.playing import FirstFailure, play_all
-from rollout_conformance.steps.engine import targets
+from rollout_conformance.steps.engine import starting, targets
 from rollout_conformance.steps.engine.cases import Case
-from rollout_conformance.steps.engine.findings import Finding, Judgement, Location, SuiteError, Verdict
+from rollout_conformance.steps.engine.findings import Finding, Judgement, Location, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.run_summary import slowest, summary, totals
+from rollout_conformance.steps.engine.starting import NotUsable
 from rollout_conformance.steps.engine.trace import Exchange, Request, Response
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.run_setup import Run, RunOptions
@@ -84,38 +85,40 @@ def test_the_slowest_cases_are_listed_first_the_slowest() -> None:
 @pytest.mark.parametrize(
     ("answers", "wait_s", "looks"),
     [
-        ([SuiteError("down"), 503, 200], 60.0, 3),
-        ([SuiteError("down"), 404], 60.0, 2),  # has no health endpoint
+        ([NotUsable("down"), 503, 200], 60.0, 3),
+        ([NotUsable("down"), 404], 60.0, 2),  # has no health endpoint
         ([200], 60.0, 1),
         ([503], 0.0, 1),  # is asked once, as always, and judged by what follows
     ],
 )
 def test_a_target_that_is_starting_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch, answers: list[int | SuiteError], wait_s: float, looks: int
+    monkeypatch: pytest.MonkeyPatch, answers: list[int | NotUsable], wait_s: float, looks: int
 ) -> None:
     seen: list[str] = []
 
     async def reachable(base_url: str, headers: object, path: str) -> int:
         seen.append(path)
-        if isinstance(answer := answers[len(seen) - 1], SuiteError):
+        if isinstance(answer := answers[len(seen) - 1], NotUsable):
             raise answer
         return answer
 
     monkeypatch.setattr(targets, "reachable", reachable)
-    monkeypatch.setattr(targets, "LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr(starting, "LOOK_AGAIN_S", 0.0)
     asyncio.run(targets.within(wait_s, "http://h"))
     assert len(seen) == looks
 
 
-@pytest.mark.parametrize(("wait_s", "message"), [(0.0, "down"), (0.001, "down It was waited for 0.001 s (--wait).")])
+@pytest.mark.parametrize(
+    ("wait_s", "message"), [(0.0, f"down. {starting.SUGGESTION}"), (0.001, "down. It was waited for 0.001 s (--wait).")]
+)
 def test_a_target_that_does_not_come_up_is_refused(
     monkeypatch: pytest.MonkeyPatch, wait_s: float, message: str
 ) -> None:
     async def reachable(base_url: str, headers: object, path: str) -> int:
-        raise SuiteError("down")
+        raise NotUsable("down")
 
     monkeypatch.setattr(targets, "reachable", reachable)
-    with pytest.raises(SuiteError) as error:
+    with pytest.raises(NotUsable) as error:
         asyncio.run(targets.within(wait_s, "http://h"))
     assert str(error.value) == message
 
