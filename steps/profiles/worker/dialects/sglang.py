@@ -1,7 +1,7 @@
 """The dialect `sglang`: POST /generate, whose events hold all that was generated so far unless the server streams increments;
 POST /abort_request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     StreamReader,
     alternatives,
     integer,
-    integers,
     meaning,
     member,
     number,
@@ -70,10 +69,39 @@ class _Seen:
 
 
 @dataclass(slots=True)
+class _Column:
+    """A list that each event repeats and continues, of which every entry is read once."""
+
+    read: Callable[[Any], Any]
+    raw: list[Any] = field(default_factory=list)
+    entries: tuple[Any, ...] = ()
+
+    def of(self, found: object) -> tuple[Any, ...] | None:
+        """The entries of a list; None for what is no list."""
+        if not isinstance(found, list):
+            return None
+        known = len(self.raw) if found[: len(self.raw)] == self.raw else 0
+        self.entries = self.entries[:known] + tuple(map(self.read, found[known:]))
+        self.raw = found
+        return self.entries
+
+
+@dataclass(slots=True)
+class _Columns:
+    """The lists of an event."""
+
+    output_ids: _Column = field(default_factory=lambda: _Column(integer))
+    logprobs: _Column = field(default_factory=lambda: _Column(lambda one: number(_entry(one, 0))))
+    named: _Column = field(default_factory=lambda: _Column(lambda one: integer(_entry(one, 1))))
+    tops: _Column = field(default_factory=lambda: _Column(alternatives))
+
+
+@dataclass(slots=True)
 class _Reader:
     framing: Framing
     seen: _Seen = field(default_factory=_Seen)
     has_ended: bool = False
+    columns: _Columns = field(default_factory=_Columns)
 
     def __call__(self, at: int, data: Mapping[str, object], events: list[Event], breaches: list[Breach]) -> None:
         if data.get("error") is not None:
@@ -95,10 +123,14 @@ class _Reader:
             events.append(end(at, data, reason, self.seen.text))
 
     def _tokens(self, at: int, data: Mapping[str, object], reason: object) -> tuple[list[Event], list[Breach]]:
-        shown, ids = text(data.get("text")), _ids(data)
-        logprobs, counter = _logprobs(data), integer(member(data, "meta_info", "completion_tokens"))
-        seen, broken = self.seen, _of_others(at, ids, logprobs, data)
-        tops = _alternatives(data)
+        meta, columns = mapping(data.get("meta_info")), self.columns
+        shown, counter = text(data.get("text")), integer(meta.get("completion_tokens"))
+        logprobs = columns.logprobs.of(meta.get("output_token_logprobs"))
+        named = _complete(columns.named.of(meta.get("output_token_logprobs")))
+        ids = _complete(columns.output_ids.of(data.get("output_ids")))
+        ids = ids if ids is not None else named or None
+        seen, broken = self.seen, _of_others(at, ids, named)
+        tops = columns.tops.of(meta.get("output_top_logprobs"))
         if self.framing == CUMULATIVE:
             broken = self._not_continued(at, shown, ids, logprobs, reason) or broken
             new_text = shown.removeprefix(seen.text) if shown.startswith(seen.text) else ""
@@ -153,39 +185,22 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _ids(data: Mapping[str, object]) -> tuple[int, ...] | None:
-    found = integers(data.get("output_ids"))
-    if found is not None:
-        return found
-    return _named(data) or None
+def _entry(entry: object, at: int) -> object:
+    return entry[at] if isinstance(entry, list) and len(entry) > at else None
 
 
-def _logprobs(data: Mapping[str, object]) -> tuple[float | None, ...] | None:
-    entries = member(data, "meta_info", "output_token_logprobs")
-    if not isinstance(entries, list):
-        return None
-    return tuple(number(one[0]) if isinstance(one, list) and one else None for one in entries)
+def _complete(ids: tuple[Any, ...] | None) -> tuple[int, ...] | None:
+    """Ids of which none is missing."""
+    return None if ids is None or None in ids else ids
 
 
-def _named(data: Mapping[str, object]) -> tuple[int, ...] | None:
-    """The ids that stand beside the log probabilities."""
-    entries = listed(member(data, "meta_info", "output_token_logprobs"))
-    return integers([one[1] if isinstance(one, list) and len(one) > 1 else None for one in entries])
-
-
-def _of_others(at: int, ids: tuple[int, ...] | None, logprobs: object, data: Mapping[str, object]) -> list[Breach]:
+def _of_others(at: int, ids: tuple[int, ...] | None, named: tuple[int, ...] | None) -> list[Breach]:
     """Log probabilities that name other tokens than the ids."""
-    named = _named(data) if logprobs else None
-    if not ids or named is None or len(named) != len(ids) or named == ids:
+    if not ids or not named or len(named) != len(ids) or named == ids:
         return []
     return [
         Breach(COLUMNS, f"log probabilities of the tokens {show(list(ids))}", f"event {at}: of {show(list(named))}")
     ]
-
-
-def _alternatives(data: Mapping[str, object]) -> tuple[Mapping[int, float], ...] | None:
-    entries = member(data, "meta_info", "output_top_logprobs")
-    return tuple(alternatives(one) for one in entries) if isinstance(entries, list) else None
 
 
 def end(at: int, data: Mapping[str, object], reason: object, whole: str) -> End:
