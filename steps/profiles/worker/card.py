@@ -14,7 +14,8 @@ class WorkerCard(Card):
     slots: int | None = Field(None, ge=1, description="how many jobs run at the same time; no more cases are in flight")
     framing: Literal["cumulative", "delta"] | None = Field(
         None,
-        description="whether an event has all that was generated so far, or what is new; default: as the dialect has it",
+        description="whether an event has all that was generated so far, or what is new; default: as the dialect has it, "
+        "and for sglang as each stream shows",
     )
     health: str | None = Field(None, description="the path of the health check; default: /health")
     logprob_tolerance: float = Field(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from rollout_conformance.steps.profiles.worker.dialects.base import CUMULATIVE, Dialect, Framing, StreamReader
+from rollout_conformance.steps.profiles.worker.dialects.base import DELTA, Dialect, EventReader, Framing
 from rollout_conformance.steps.profiles.worker.events import Tokens, Transcript
 from rollout_conformance.steps.sse.growing import GrowingReading
 from rollout_conformance.steps.sse.streams import Chunk, Reading
@@ -14,12 +14,12 @@ from rollout_conformance.steps.sse.streams import Chunk, Reading
 class CumulativeReading(GrowingReading):
     """A stream of which each event has all tokens so far: the reader of the dialect keeps the new ones."""
 
-    reader: StreamReader = field(kw_only=True)
+    reader: EventReader = field(kw_only=True)
 
 
 def reading_of(dialect: Dialect, framing: Framing, most: int) -> Reading:
     """What the stream of a job is read into."""
-    if framing != CUMULATIVE or dialect.stream_reader is None:
+    if framing == DELTA or dialect.stream_reader is None:
         return Reading(most)
     reader = dialect.stream_reader(framing)
 

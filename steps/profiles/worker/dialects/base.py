@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping
@@ -15,7 +15,9 @@ from rollout_conformance.steps.sse.streams import DONE, Chunk
 REPEATS = 3  # events that begin as the one before: fewer may be chance
 WRITTEN_ID = "token_id:"
 CUMULATIVE: Literal["cumulative"] = "cumulative"
-Framing = Literal["cumulative", "delta"]
+DELTA: Literal["delta"] = "delta"
+EITHER: Literal["either"] = "either"
+Framing = Literal["cumulative", "delta", "either"]
 READABLE, FRAMED, COLUMNS = "WORKER-011", "WORKER-104", "WORKER-102"
 
 
@@ -24,9 +26,10 @@ class Dialect:
     """`path` takes a job that is streamed, `whole_path` one that is not, empty where there is none. `body` writes a job, `read` and
     `read_whole` give what came of it. `cancel` gives the path and the body of a cancellation by id, None where jobs have no ids; `has_ids`
     whether token ids are shown; `id_at` the member of an event with the id of its job, where a worker may give it another one than the
-    request names; `framing` is the usual one; `only_ids` whether a prompt is token ids and never a text; `trims_stop` whether a stop text is
-    documented to be no part of the output; `completes` whether a job may exceed its limit by the tokens that complete its last character;
-    `stream_reader` reads a cumulative stream while it arrives, and `without_output` is what is kept of its events then."""
+    request names; `framing` is the documented one, either where a server has an option
+    for it; `only_ids` whether a prompt is token ids and never a text; `trims_stop` whether a stop text is documented to be no part of the
+    output; `completes` whether a job may exceed its limit by the tokens that complete its last character; `stream_reader` reads a cumulative
+    stream while it arrives, and `without_output` is what is kept of its events then."""
 
     name: str
     path: str
@@ -42,7 +45,7 @@ class Dialect:
     only_ids: bool = False
     trims_stop: bool = False
     completes: bool = False
-    stream_reader: "Callable[[Framing], StreamReader] | None" = None
+    stream_reader: "Callable[[Framing], EventReader] | None" = None
     without_output: Callable[[object], object] = lambda data: data
 
     def request_path(self, spec: JobSpec) -> str:
@@ -50,6 +53,18 @@ class Dialect:
 
 
 Reader = Callable[[int, Mapping[str, object], "list[Event]", "list[Breach]"], None]
+
+
+class EventReader(Protocol):
+    """What reads a stream event by event."""
+
+    @property
+    def events(self) -> list[Event]: ...
+
+    @property
+    def transcript(self) -> Transcript: ...
+
+    def feed(self, chunk: Chunk) -> None: ...
 
 
 @dataclass(slots=True)

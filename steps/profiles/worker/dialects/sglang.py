@@ -10,8 +10,11 @@ from rollout_conformance.steps.engine.lenient_json import listed, mapping, text
 from rollout_conformance.steps.profiles.worker.dialects.base import (
     COLUMNS,
     CUMULATIVE,
+    DELTA,
+    EITHER,
     FRAMED,
     Dialect,
+    EventReader,
     Framing,
     StreamReader,
     alternatives,
@@ -20,6 +23,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     member,
     number,
 )
+from rollout_conformance.steps.profiles.worker.dialects.either_framing import EitherReader
 from rollout_conformance.steps.profiles.worker.dialects.vllm_generate import failure
 from rollout_conformance.steps.profiles.worker.events import (
     CANCELLED,
@@ -220,7 +224,9 @@ def end(at: int, data: Mapping[str, object], reason: object, whole: str) -> End:
     )
 
 
-def stream_reader(framing: Framing) -> StreamReader:
+def stream_reader(framing: Framing) -> EventReader:
+    if framing == EITHER:
+        return EitherReader(*(StreamReader(_Reader(one), Marker) for one in (CUMULATIVE, DELTA)))
     return StreamReader(_Reader(framing), Marker)
 
 
@@ -263,7 +269,7 @@ DIALECT = Dialect(
     read,
     read_whole,
     cancel,
-    framing=CUMULATIVE,
+    framing=EITHER,
     trims_stop=True,
     stream_reader=stream_reader,
     without_output=without_output,
