@@ -11,15 +11,26 @@ Feature: Invalid requests are rejected, and the next request is served
     And the third response has status 200
 
     Examples:
-      | member          | value             |
-      | top_p           | 1.5               |
-      | n               | 0                 |
-      | max_tokens      | "ten"             |
-      | tool_choice     | "required"        |
-      | tool_choice     | "sometimes"       |
-      | response_format | {"type": "xml"}   |
-      | stop            | {"at": "the end"} |
-      | seed            | "seven"           |
+      | member          | value           |
+      | tool_choice     | "required"      |
+      | tool_choice     | "sometimes"     |
+      | response_format | {"type": "xml"} |
+
+  @CHAT-003 @CHAT-005 @live @needs:request_sampling
+  Scenario Outline: An invalid sampling parameter is rejected, streamed or not: <member> <value>
+    When the client sends "Hello!" with <member> <value>
+    And the client sends the same request as a stream
+    And the client sends "Hello!"
+    Then the first and the second response are rejected
+    And the third response has status 200
+
+    Examples:
+      | member     | value             |
+      | top_p      | 1.5               |
+      | n          | 0                 |
+      | max_tokens | "ten"             |
+      | stop       | {"at": "the end"} |
+      | seed       | "seven"           |
 
   @CHAT-003
   Scenario: A negative number of alternatives is rejected before a stream begins
@@ -62,8 +73,15 @@ Feature: Invalid requests are rejected, and the next request is served
       | {"messages": [{"content": "who says this?"}]}                                |
       | {"messages": [null]}                                                         |
       | {"messages": {"role": "user", "content": "Hello!"}}                          |
-      | {"messages": [{"role": "user", "content": "Hello!"}], "temperature": NaN}    |
       | {"messages": [{"role": "user", "content": "Hello!"}]} {"and": "another one"} |
+
+  @CHAT-003 @CHAT-005 @live @needs:request_sampling
+  Scenario: A temperature that JSON does not have is rejected
+    When the client sends POST /v1/chat/completions with this body:
+      """
+      {"messages": [{"role": "user", "content": "Hello!"}], "temperature": NaN}
+      """
+    Then the response is rejected
 
   @CHAT-006 @CHAT-007 @live
   Scenario Outline: A request without a valid API key is rejected: <scheme> <secret>

@@ -53,7 +53,7 @@ Feature: A stream is the same completion as a response that is not streamed
     Then both responses have the same usage
     And the second response ends with usage
 
-  @CHAT-059 @needs:n @needs:seed
+  @CHAT-059 @needs:n @needs:seed @needs:request_sampling
   Scenario: A stream of three choices counts the tokens of all of them
     When the client sends "Tell me about the sea." with n 3 and temperature 1 and seed 5 and max_tokens 12
     And the client sends the same request as a stream with stream_options {"include_usage": true}

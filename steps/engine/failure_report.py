@@ -90,6 +90,8 @@ def finding_block(group: Group, width: int | None = None) -> str:
         lines += page.field(
             "note", "counts in the strict reading only: null is taken for absent otherwise (--nulls compat)"
         )
+    if finding.hint:
+        lines += page.field("note", finding.hint)
     if group.outcome.repeats is False:
         lines += page.field("note", ONLY_BESIDE_OTHERS)
     lines += page.field("case", place(group))

@@ -57,7 +57,7 @@ class Finding:
     `duplicates_invariant` marks a demand that an invariant judges as well; it is dropped when that one has spoken. `ignored` when what was
     asked for was accepted and had no effect. `timing` when only the clock says so. `cap` is the strongest
     level that the finding counts at, where a case about a weaker requirement brought it about. `known` is the reason for which a baseline
-    excuses it.
+    excuses it, `hint` what the card of a target declares for which this is right.
     """
 
     requirement: str
@@ -72,6 +72,7 @@ class Finding:
     cap: str | None = None
     timing: bool = False
     known: str = ""
+    hint: str = ""
 
     def level(self, levels: Mapping[str, str]) -> str:
         """The level of its requirement, or the cap where that is weaker."""

@@ -35,6 +35,8 @@ class JudgingProfile(Protocol[S, V]):
     @property
     def masks_other_findings(self) -> frozenset[str]: ...
     @property
+    def hints(self) -> Mapping[str, str]: ...
+    @property
     def at_any_level(self) -> frozenset[str]: ...
     @property
     def read(self) -> Callable[[Session[S], Case], V]: ...
@@ -67,7 +69,7 @@ class Judging(Generic[S, V]):
         evidence: list[Evidence] = []
         spoke = bool(case.expectations)
         for step in case.expectations:
-            said = [_placed(item, step) for item in step.what.judge(view, case.requirements[0])]  # type: ignore[union-attr]
+            said = [self._placed(item, step, case) for item in step.what.judge(view, case.requirements[0])]  # type: ignore[union-attr]
             spoke = spoke and bool(said)
             evidence += said
         # A demand that could not be decided says nothing, and then nothing is held for it either.
@@ -102,6 +104,13 @@ class Judging(Generic[S, V]):
             for item in evidence
         ]
 
+    def _placed(self, item: Evidence, step: Step, case: Case) -> Evidence:
+        """A finding with the line of the case, and with what may be declared if the target is right to be so."""
+        if not isinstance(item, Finding):
+            return item
+        hint = next((text for need, text in self.profile.hints.items() if need in case.needs), "")
+        return replace(item, at=item.at or step.at, hint=item.hint or hint)
+
     def _counted(self, evidence: list[Evidence], case: Case) -> list[Evidence]:
         """Evidence that belongs to the dialect, with what only the strict reading counts set aside."""
         kept: list[Evidence] = []
@@ -116,10 +125,6 @@ class Judging(Generic[S, V]):
 def _precedes(item: Evidence, cause: Cause) -> bool:
     """Whether evidence was seen before the case went wrong, and so does not rest on it."""
     return isinstance(item, Finding) and bool(item.exchanges) and max(item.exchanges) < cause.since
-
-
-def _placed(item: Evidence, step: Step) -> Evidence:
-    return replace(item, at=step.at) if isinstance(item, Finding) and item.at is None else item
 
 
 def _without_duplicates(evidence: list[Evidence], by: frozenset[str]) -> list[Evidence]:

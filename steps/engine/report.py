@@ -143,6 +143,7 @@ def _finding(finding: Finding, outcome: Outcome, catalogue: Mapping[str, Require
         "at": str(finding.at or outcome.case.at),
         "strict_only": finding.strict_only,
         **({"known": finding.known} if finding.known else {}),
+        **({"hint": finding.hint} if finding.hint else {}),
         "exchanges": _exchanges(finding, outcome.trace),
         "rerun": outcome.rerun,
         "reports": bug_reports.references(finding.requirement),

@@ -118,6 +118,7 @@ class Broken(_Line):
     state: str | None = None
     strict_only: bool = False
     known: str | bool | None = None  # why the baseline lists it
+    hint: str = ""  # what a card declares for which this is right
 
 
 class TracedResponse(TypedDict):

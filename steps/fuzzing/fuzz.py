@@ -105,8 +105,14 @@ def _count(tallies: dict[str, Tally], event: Any, watch: Watch) -> None:
         tally = tallies.setdefault(label, Tally())
         tally.cases += 1
         for check in event.recorder.checks.get(case_id, ()):
-            if check.failure_info is not None:
+            if check.failure_info is not None and not _excused(check.name, node.value, watch):
                 _add(tally, check, watch, negative=_negative(node.value))
+
+
+def _excused(check: str, case: "GeneratedCase", watch: Watch) -> bool:
+    """Whether the card of the target says that it accepts such a request."""
+    card = watch.run.runner.options.card
+    return check == "negative_data_rejection" and watch.fuzz.adapter.may_be_accepted(card, case.body)
 
 
 def _negative(case: "GeneratedCase") -> bool:

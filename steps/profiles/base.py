@@ -187,7 +187,8 @@ class Profile(Generic[S, V]):
     `needs_of` gives the capabilities that the steps of
     a case need, `only_scripted` why no real model can do what an action says, empty where one can.
 
-    `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs. `mistakes` says what
+    `capabilities` are the names that a case may need and a card may declare, besides those that the catalogue needs; `hints` say of a
+    capability that is assumed what a target without it declares, where a case that needs it has a finding. `mistakes` says what
     can be seen to be wrong with the steps of a case before it is played, and where (None: the case as a whole). `card` are the members
     of its target cards; `smoke` gives what `smoke` shows of a dialect beside its greeting, from the context of the case. `record` makes the
     recorder of a target at a URL, for a profile whose traffic can be written as scenarios."""
@@ -218,6 +219,7 @@ class Profile(Generic[S, V]):
     closing: str = "Not conformant"
     live_target: Callable[[Engine], str] | None = None
     capabilities: frozenset[str] = frozenset()
+    hints: Mapping[str, str] = field(default_factory=dict)
     mistakes: Mistakes = unknown_references
     misplaced: Misplaced = lambda steps, dialects: ()
     cause: Callable[[Case, V], Cause | None] = lambda case, view: None

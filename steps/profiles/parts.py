@@ -43,6 +43,11 @@ def possible(texts: Mapping[str, str], names: Iterable[str], seen: Iterable[str]
     return {name: texts[name] for name in names if name not in known}
 
 
+def absent(hints: Mapping[str, str], card: Card) -> dict[str, str]:
+    """`no_NAME` with its text for each of these capabilities, which are assumed, but for those that the card names already."""
+    return {f"no_{name}": text for name, text in hints.items() if f"no_{name}" not in card.capabilities}
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
     """`folder` holds the OpenAPI files: one for each dialect, `openapi.DIALECT.yaml`, or one for all, `openapi.yaml`."""
@@ -94,6 +99,10 @@ class FuzzAdapter(Generic[S, C]):
     async def adapt_request(self, session: Session[S, C], generated: object) -> str | None:
         """Change what is sent, where it has to reach a peer; gives the key to send with it, None for the run's."""
         return None
+
+    def may_be_accepted(self, card: Card, body: object) -> bool:
+        """Whether a target with this card may accept a request although the contract does not allow it."""
+        return False
 
     def began(self, session: Session[S, C], request: Request, start: bool) -> int:
         """Note that the request is on its way; gives the number of its exchange."""

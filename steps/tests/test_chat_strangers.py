@@ -22,14 +22,15 @@ ENGINE = "app:rollout_server.tests.inference.strangers:create_app"
 STREAMS = ("scenarios/chat/streams.yaml", "scenarios/chat/tools.yaml")
 
 
-def outcomes(name: str, *files: str) -> list[Outcome]:
-    """The cases of these files, or all that there are, against one of the engines."""
-    return asyncio.run(_outcomes(name, files))
+def outcomes(name: str, *files: str, declares: tuple[str, ...] = ()) -> list[Outcome]:
+    """The cases of these files, or all that there are, against one of the engines, whose card declares these capabilities."""
+    return asyncio.run(_outcomes(name, files, declares))
 
 
-async def _outcomes(name: str, files: tuple[str, ...]) -> list[Outcome]:
+async def _outcomes(name: str, files: tuple[str, ...], declares: tuple[str, ...]) -> list[Outcome]:
     env = {"STRANGER": name, "ENGINE_KEY": KEY}
-    card = Card.model_validate({"env": env, "key": KEY, "settle_s": 0, "patience_s": 15})
+    members = {"env": env, "key": KEY, "settle_s": 0, "patience_s": 15, "capabilities": list(declares)}
+    card = Card.model_validate(members)
     async with ready(RunOptions(profile="chat", target=ENGINE, described=card, level="may")) as run:
         cases = [case for case in run.applicable(case_catalog.every("chat")) if not files or case.at.file in files]
         return list(await asyncio.gather(*(run.runner.play(case) for case in run.ordered(cases))))
@@ -159,3 +160,26 @@ def test_answers_that_are_random_are_one_breach() -> None:
 def test_a_call_that_is_always_the_same_is_no_answer(arguments: str, calculates: bool) -> None:
     message = {"tool_calls": [{"id": "5-3", "function": {"name": "add", "arguments": arguments}}]}
     assert has("calculates", {"choices": [{"message": message}]}) is calculates
+
+
+IMPOSED = [("imposes_model", "request_model"), ("imposes_sampling", "request_sampling")]
+ALL = tuple(
+    f"scenarios/chat/{name}.yaml"
+    for name in ("surface", "sampling", "parameters", "combinations", "streams", "tools", "tokens", "histories")
+) + tuple(f"features/chat/{name}.feature" for name in ("rejections", "sampling", "streams", "conversations", "tools"))
+
+
+@pytest.mark.parametrize(("name", "capability"), IMPOSED)
+def test_what_a_proxy_imposes_by_design_is_not_judged_where_it_is_declared(name: str, capability: str) -> None:
+    played = outcomes(name, *ALL, declares=(f"no_{capability}",))
+    assert broken(played) == {}
+    assert Verdict.ERROR not in verdicts(played)
+    assert any(f"`{capability}`" in one.judgement.reason for one in played if one.judgement.verdict is Verdict.SKIP)
+
+
+@pytest.mark.parametrize(("name", "capability"), IMPOSED)
+def test_the_finding_names_what_such_a_proxy_declares(name: str, capability: str) -> None:
+    played = outcomes(name, "scenarios/chat/surface.yaml", "scenarios/chat/sampling.yaml")
+    accused = [one for outcome in played for one in outcome.judgement.findings if one.requirement == "CHAT-003"]
+    assert accused
+    assert all(f"`no_{capability}`" in one.hint for one in accused)

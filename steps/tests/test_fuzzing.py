@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -182,3 +183,19 @@ REPLY = {
     ],
     "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
 }
+
+
+@pytest.mark.parametrize(
+    ("declared", "body", "may"),
+    [
+        ([], {**HELLO, "temperature": "hot"}, False),
+        (["no_request_sampling"], {**HELLO, "temperature": "hot"}, True),
+        (["no_request_sampling"], {**HELLO, "temperature": "hot", "model": 7}, False),
+        (["no_request_sampling"], {"temperature": "hot"}, False),
+        (["no_request_model"], {**HELLO, "model": 7}, True),
+        (["no_request_model", "no_request_sampling"], {**HELLO, "temperature": "hot", "model": 7}, True),
+        (["no_request_model"], [7], False),
+    ],
+)
+def test_what_a_proxy_imposes_may_be_wrong_in_a_generated_request(declared: list[str], body: Any, may: bool) -> None:
+    assert Adapter().may_be_accepted(ChatCard.model_validate({"capabilities": declared}), body) is may

@@ -205,6 +205,23 @@ def cool() -> None:
     after(request_parsing, "parse", lambda value: {**value, "temperature": 0} if _is_cold(value) else value)()
 
 
+def imposes_model() -> None:
+    """A proxy: whatever model a request names, the one behind it is asked for its own."""
+    own = {"model": "toy"}
+    after(request_parsing, "parse", lambda value: {**value, **own} if isinstance(value, dict) else value)()
+
+
+def imposes_sampling() -> None:
+    """A proxy with sampling parameters of its own, which replace those of every request."""
+    own = {"temperature": 0.9, "top_p": 1.0, "max_tokens": 48}
+    theirs = ("seed", "stop", "n", "max_completion_tokens", "logit_bias", "presence_penalty", "frequency_penalty")
+    after(
+        request_parsing,
+        "parse",
+        lambda value: {**_without(value, *theirs), **own} if isinstance(value, dict) else value,
+    )()
+
+
 def ignores_stream() -> None:
     """A fault: a stream that is requested comes as a whole."""
     after(request_parsing, "parse", lambda value: _without(value, "stream", "stream_options"))()
@@ -336,6 +353,8 @@ FREEDOMS: dict[str, Callable[[], None]] = {
         loses_reasoning,
         other_paths,
         cool,
+        imposes_model,
+        imposes_sampling,
         ignores_stream,
         random,
         no_usage,

@@ -1,7 +1,7 @@
 """What an inference server may have and another one lacks: how it is probed, and why a case that needs it is skipped."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.steps.engine.lenient_json import JSON, listed, mapping
@@ -26,7 +26,32 @@ COMMON = (
     "required_tools",
     "max_completion_tokens",
     "keeps_reasoning",
+    "request_model",
+    "request_sampling",
 )  # every server has these whose card does not declare `no_NAME`
+SAMPLING = frozenset(
+    {"temperature", "top_p", "top_k", "min_p", "max_tokens", "max_completion_tokens", "min_tokens", "n", "stop", "seed"}
+) | {
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "logit_bias",
+}
+IMPOSED: Mapping[str, frozenset[str]] = {
+    "request_model": frozenset({"model"}),
+    "request_sampling": SAMPLING,
+}  # the members of a request that a target without the capability replaces by its own
+HINTS: Mapping[str, str] = {
+    "request_model": "a proxy that imposes a model on what it forwards declares `no_request_model` on its card: then this is not judged",
+    "request_sampling": "a proxy that imposes sampling parameters of its own declares `no_request_sampling` on its card: then this is not judged",
+}
+
+
+def imposed(declared: Iterable[str]) -> frozenset[str]:
+    """The members of a request whose values a target does not take from it, by the capabilities on its card."""
+    return frozenset(member for name, members in IMPOSED.items() if f"no_{name}" in declared for member in members)
+
+
 ADD = calculator.tool("add")
 PROBES: dict[str, dict[str, JSON]] = {
     "token_ids": {"return_token_ids": True},

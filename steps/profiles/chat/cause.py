@@ -21,6 +21,7 @@ SERVES, ENDS, ABORTS, STREAMS, NO_5XX = "CHAT-001", "CHAT-051", "CHAT-056", "CHA
 EXPECTED = "200: nothing in the case gives reason for another status"
 SHOWN = 200  # characters of a body
 OPTIONAL = {"seed", "stop", "n", "max_completion_tokens", "required_tools"}
+WHOLE = {"tools", "calculates", "json", "knows_france"}  # what only a whole response shows
 TOO_LONG = "a stream of more than"  # the suite's own limit
 NO_ANSWER = re.compile(r"TimeoutError|no (?:answer|response|end) within")
 
@@ -30,7 +31,15 @@ def cause(case: Case, view: CaseView) -> Cause | None:
     if not case.requirements:
         return None
     found = (_cause(case, view, response) for response in view.judged)
-    return next((one for one in found if one is not None), None)
+    return next((one for one in found if one is not None), None) or _cut_by_target(case, view)
+
+
+def _cut_by_target(case: Case, view: CaseView) -> Cause | None:
+    """A response that a limit of the target ended may lack what the case demands of the whole one."""
+    if "max_tokens" not in view.context.imposed or not case.needs & WHOLE:
+        return None
+    cut = next((one for one in view.judged for choice in one.choices if choice.finish == "length"), None)
+    return None if cut is None else Cause("a limit of tokens that the target imposes ended a response", since=cut.n)
 
 
 def _cause(case: Case, view: CaseView, response: ChatResponse) -> Cause | None:

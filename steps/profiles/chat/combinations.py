@@ -104,6 +104,8 @@ class GrantedTogether(JudgesRejections, ResponseExpectation):
                 yield Satisfied(requirement)
                 for check in _effects(together, view):
                     yield check.evidence(requirement, together)
+        if not view.context.deterministic:
+            return
         yield from SameCompletion(of=(WHOLE, TOGETHER), by="text").judge(view, "CHAT-050")
         yield from SameLogprobs(of=(WHOLE, TOGETHER)).judge(view, "CHAT-055")
 
@@ -126,7 +128,8 @@ def _effects(response: ChatResponse, view: CaseView) -> Iterator[Check]:
     """What each parameter leads to, beside the others as without them."""
     request, choices = response.request, response.choices
     count = request.get("n", 1)
-    yield Check(len(choices) == count, f"{count} choice(s)", f"{len(choices)} choice(s)", requirement="CHAT-036")
+    if "n" not in view.context.imposed:
+        yield Check(len(choices) == count, f"{count} choice(s)", f"{len(choices)} choice(s)", requirement="CHAT-036")
     for choice in choices:
         called = f"{len(choice.calls)} call(s)"
         if request.get("tool_choice") in FORCED and choice.finish != "length":

@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from rollout_conformance.contracts.chat import wire
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response, parse
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.profiles.chat.assembled_stream import assembled
+from rollout_conformance.steps.profiles.chat.capabilities import imposed
 from rollout_conformance.steps.profiles.chat.requests import CHAT
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.token_id_locations import with_ids_at
@@ -42,6 +44,13 @@ class Adapter(FuzzAdapter[ChatState, CaseContext]):
         if generated.path == CHAT and isinstance(generated.body, dict):
             generated.body = adapted_body(context.model, generated.body)
         return None
+
+    def may_be_accepted(self, card: Card, body: object) -> bool:
+        """Whether all that is wrong with a request is in members that the target replaces by its own."""
+        members = imposed(card.capabilities)
+        if not isinstance(body, Mapping) or not members & body.keys():
+            return False
+        return is_request({name: value for name, value in body.items() if name not in members})
 
     async def ended(self, session: ChatSession, n: int, request: Request, response: Response, start: bool) -> None:
         """Note the response. To a request that the contract allows it is a completion, and what holds for completions holds for it."""
@@ -128,7 +137,8 @@ def is_request(body: object) -> bool:
 
 def _judged(context: CaseContext, body: Mapping[str, Any]) -> dict[str, Any]:
     """A request as the checks read it: what the server does not show at all, and its card does not declare, is not demanded of it."""
-    return {name: value for name, value in body.items() if SHOWN_BY.get(name, "") in ("", *context.capabilities)}
+    shown = {name: value for name, value in body.items() if SHOWN_BY.get(name, "") in ("", *context.capabilities)}
+    return {name: value for name, value in shown.items() if name not in context.imposed}
 
 
 def generated_response(n: int, body: Mapping[str, Any], response: Response, ids_at: str | None = None) -> ChatResponse:

@@ -19,7 +19,7 @@ from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens as tokenizers
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import NoPeers, Setting
-from rollout_conformance.steps.profiles.chat.capabilities import COMMON, PROBED_OR_DECLARED, PROBES, TEXTS, has
+from rollout_conformance.steps.profiles.chat.capabilities import COMMON, HINTS, PROBED_OR_DECLARED, PROBES, TEXTS, has
 from rollout_conformance.steps.profiles.chat.card import ChatCard
 from rollout_conformance.steps.profiles.chat.expectations.samples import sample_key
 from rollout_conformance.steps.profiles.chat.greeting import GREETING
@@ -33,7 +33,7 @@ from rollout_conformance.steps.profiles.chat.token_id_locations import (
     with_ids_at,
 )
 from rollout_conformance.steps.profiles.chat.view import UNKNOWN_CONTEXT, CaseContext
-from rollout_conformance.steps.profiles.parts import Found, lacking, possible
+from rollout_conformance.steps.profiles.parts import Found, absent, lacking, possible
 
 PROBE_S = 10.0
 MOST_CONTEXT = 4_000_000  # tokens; what a server lists beyond that is no length of a prompt that could be sent
@@ -41,6 +41,7 @@ RUNNING = "vllm:num_requests_running"
 MODELS = "/v1/models"
 EQUAL_REQUESTS = 3
 ANSWERS_DIFFER = "equal requests with temperature 0 had different answers before the run, which CHAT-030 judges"
+SAMPLED = "temperature 0 may not reach the model of a target that imposes sampling parameters"
 DETERMINISM = {"CHAT-030", "CHAT-031"}
 ASSUMED = ("unbuffered", "shipped_tokenizer")  # like the common ones, but of the way in which the suite is run
 
@@ -78,6 +79,7 @@ class ChatPeers(NoPeers):
             self.context_tokens,
             frozenset(self._capabilities()),
             self.listed,
+            self._is_deterministic(),
         )
 
     def _capabilities(self) -> set[str]:
@@ -95,7 +97,8 @@ class ChatPeers(NoPeers):
         members["capabilities"] = shown
         others = sorted((self.listed or frozenset()) - {self.model})
         remarks = (f"the target also lists {', '.join(others[:10])}",) if others else ()
-        return Found(members, remarks, possible(TEXTS, (*PROBED_OR_DECLARED, "shipped_tokenizer"), shown))
+        may_have = possible(TEXTS, (*PROBED_OR_DECLARED, "shipped_tokenizer"), shown)
+        return Found(members, remarks, {**may_have, **absent(HINTS, self.card)})
 
     def key_for(self, case: Case) -> str | None:
         return self.card.key_for(case.variant, self.key or "")  # an engine without a key is no target of the card
@@ -107,9 +110,15 @@ class ChatPeers(NoPeers):
                 return live.lacks[need]
             if not self._has(need):
                 return lacking(TEXTS, need) + (self._about_ids() if need == "token_ids" else "")
-        if not self.deterministic and compares_answers(case):
+        if not self._is_deterministic() and compares_answers(case):
+            if not self._has("request_sampling"):
+                return f"{SAMPLED}: no two answers are compared"
             return f"{ANSWERS_DIFFER}: what compares two answers would judge that again"
         return None
+
+    def _is_deterministic(self) -> bool:
+        """Whether temperature 0 makes equal requests have equal answers; no request has it where the target imposes its own."""
+        return self.deterministic and self._has("request_sampling")
 
     def _about_ids(self) -> str:
         """Where token ids were looked for, and where a list of ids was seen instead."""

@@ -7,7 +7,7 @@ from rollout_conformance.steps.live.inference_client import Engine
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.profiles.chat import fuzz_adapter
-from rollout_conformance.steps.profiles.chat.capabilities import CAPABILITIES
+from rollout_conformance.steps.profiles.chat.capabilities import CAPABILITIES, HINTS
 from rollout_conformance.steps.profiles.chat.card import ChatCard
 from rollout_conformance.steps.profiles.chat.cause import BUSY, cause
 from rollout_conformance.steps.profiles.chat.greeting import greeting, read_probe
@@ -101,6 +101,7 @@ PROFILE: Profile[ChatState, CaseView] = Profile(
     "generated requests (`pytest contracts/ --profile chat`) judge it",
     live_target=live_target,
     capabilities=CAPABILITIES,
+    hints=HINTS,
     card=ChatCard,
     mistakes=mistakes,
     cause=cause,

@@ -157,7 +157,7 @@ class ChatRequest(RequestAction):
             else (None, (), b"")
         )
         whole = with_ids_at(body_of(exchange), session.context.ids_at)
-        return self._kept(ChatResponse(name, n, body, status, whole, raw=raw, headers=headers))
+        return self._kept(session, ChatResponse(name, n, body, status, whole, raw=raw, headers=headers))
 
     async def _streamed(self, session: Session, name: str, body: JsonObject) -> ChatResponse:
         read = Reading(most_events(body, session.context))
@@ -166,16 +166,21 @@ class ChatRequest(RequestAction):
         chunks, left = tuple(read.chunks), bool(self.disconnect_after)
         whole = _meaning(read, raw, session.context.ids_at)
         return self._kept(
+            session,
             ChatResponse(
                 name, n, body, read.status, whole, chunks, left, raw=raw, headers=read.headers, fault=read.fault
-            )
+            ),
         )
 
     def _is_enough(self, read: Reading) -> bool:
         return 0 < self.disconnect_after <= len(read.chunks)
 
-    def _kept(self, response: ChatResponse) -> ChatResponse:
-        return replace(response, invented_history=self.invented_history, exceeds_context=self.exceeds_context)
+    def _kept(self, session: Session, response: ChatResponse) -> ChatResponse:
+        """The response as the checks read it: what the target imposes is not among the members of its request."""
+        context: CaseContext = session.context
+        judged = {name: value for name, value in response.request.items() if name not in context.imposed}
+        kept = replace(response, request=judged) if len(judged) < len(response.request) else response
+        return replace(kept, invented_history=self.invented_history, exceeds_context=self.exceeds_context)
 
 
 def _sent_back(message: JsonObject) -> dict[str, JSON]:

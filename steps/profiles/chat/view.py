@@ -9,6 +9,7 @@ from rollout_conformance.steps.engine.session import Session, State
 from rollout_conformance.steps.http.client_case import HttpView
 from rollout_conformance.steps.http.responses import KeptResponse, Responses, responses_of
 from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.profiles.chat.capabilities import imposed
 from rollout_conformance.steps.profiles.chat.card import ChatCard, ServerCard
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 
@@ -20,7 +21,8 @@ UNKNOWN_CONTEXT = (
 @dataclass(slots=True)
 class CaseContext:
     """What the cases of a run share. `capabilities` are those of the server, `listed` its models (None where no list was requested, or there is
-    none), `context_tokens` how many tokens the model takes; `tokens` is None where the suite does not have the model's tokenizer."""
+    none), `context_tokens` how many tokens the model takes; `tokens` is None where the suite does not have the model's tokenizer,
+    `deterministic` whether two answers to equal requests can be compared."""
 
     model: str
     key: str | None
@@ -29,6 +31,12 @@ class CaseContext:
     context_tokens: int
     capabilities: frozenset[str] = frozenset()
     listed: frozenset[str] | None = None
+    deterministic: bool = True
+
+    @property
+    def imposed(self) -> frozenset[str]:
+        """The members of a request that the target replaces by its own, as its card says: nothing is demanded of their values."""
+        return imposed(self.card.capabilities)
 
     @property
     def knows_context(self) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.trace import Request, Response, parse
 from rollout_conformance.steps.http.keys import bearer
 from rollout_conformance.steps.http.responses import Responses
@@ -37,6 +38,10 @@ LINES = (
 
 class Adapter(FuzzAdapter[RouterState, RouterContext]):
     """How the generated requests of this profile are adapted."""
+
+    def may_be_accepted(self, card: Card, body: object) -> bool:
+        """Whether the router forwards whatever it receives."""
+        return "no_validation" in card.capabilities
 
     async def adapt_request(self, session: RouterSession, generated: Any) -> str | None:
         """Change what is valid in a case of schemathesis, so that it is about something that exists."""

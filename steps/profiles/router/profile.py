@@ -19,9 +19,19 @@ from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.completion_responses import MODEL
 from rollout_conformance.steps.peers.scripted_backends import Backend, Backends
 from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
+from rollout_conformance.steps.profiles.chat import capabilities as chat
 from rollout_conformance.steps.profiles.chat.phrase_modifiers import SHOWN as MODIFIERS
 from rollout_conformance.steps.profiles.chat.view import CaseView, read
-from rollout_conformance.steps.profiles.parts import Contract, Found, Fuzz, Mutants, Reference, lacking, possible
+from rollout_conformance.steps.profiles.parts import (
+    Contract,
+    Found,
+    Fuzz,
+    Mutants,
+    Reference,
+    absent,
+    lacking,
+    possible,
+)
 from rollout_conformance.steps.profiles.router import fuzz_adapter
 from rollout_conformance.steps.profiles.router.card import RouterCard
 from rollout_conformance.steps.profiles.router.cause import cause
@@ -41,13 +51,17 @@ from rollout_conformance.steps.profiles.router.vocabulary import VOCABULARY
 
 NAMES = ("a", "b")
 KEYS = ("limited", "limited_too", "poor", "other", "hmac")  # capabilities that a card has by a key of this name
-COMMON = ("validation",)  # what every router has whose card does not declare `no_NAME`
+COMMON = ("validation", "request_sampling")  # what every router has whose card does not declare `no_NAME`
 VARIANTS = ("weights", "standby", "kv_router", "mortal")  # and by a variant
 MORTAL = ("c", "d")  # the backends of the variant whose cases take backends down: the others are shared by all cases
 CONTRACT = Contract(ROOT / "contracts" / "router")
 CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
 URL_ONLY = "requires a target that the suite starts (`app:` or `cmd:`), not a URL"
 HEALTH = "/health"
+HINTS = {
+    "validation": "a reverse proxy that forwards whatever it receives declares `no_validation` on its card: then this is not judged",
+    "request_sampling": chat.HINTS["request_sampling"],
+}
 ANSWER_S = 5.0
 
 
@@ -107,9 +121,8 @@ class RouterPeers(NoPeers):
         no_health = (
             () if self.health else (f"GET {HEALTH} is answered 404: name the path of the health check as `health`",)
         )
-        return Found(
-            members, no_health, possible(CAPABILITIES, CAPABILITIES, {"key", "health", *COMMON, *KEYS, *VARIANTS})
-        )
+        may_have = possible(CAPABILITIES, CAPABILITIES, {"key", "health", *COMMON, *KEYS, *VARIANTS})
+        return Found(members, no_health, {**may_have, **absent(HINTS, self.card)})
 
     def key_for(self, case: Case) -> str | None:
         return self.context(case).target_key
@@ -207,6 +220,7 @@ PROFILE = Profile(
     unexplored="explore walks over the order of events of a rollout, and a router forwards one request and its response; the "
     "cases (`run`) and generated requests (`pytest contracts/ --profile router`) judge it",
     capabilities=frozenset(CAPABILITIES),
+    hints=HINTS,
     card=RouterCard,
     mistakes=mistakes,
     cause=cause,

@@ -14,6 +14,7 @@ from rollout_conformance.steps.engine.json_text import NotJson
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Request, parse
 from rollout_conformance.steps.peers.scripted_backends import BackendScript
+from rollout_conformance.steps.profiles.chat.capabilities import HINTS, SAMPLING
 from rollout_conformance.steps.profiles.chat.requests import COMPLETIONS
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.forwarding import gravest_change
@@ -46,11 +47,12 @@ def requests_unmodified(view: CaseView) -> Iterator[Evidence]:
 
 
 def _sent(view: CaseView, script: BackendScript) -> list[tuple[int, Body]]:
-    """The requests of the client that belong to this script, with the numbers of their exchanges."""
+    """The requests of the client that belong to this script, with the numbers of their exchanges, without what the router imposes."""
     nonce = script.nonce.encode()
     mine = [one for one in view.trace.exchanges if one.to_target and nonce in one.request.body]
     found = [(one.n, mapping(parse(one.request.body))) for one in mine]
-    return [(n, body) for n, body in found if body]
+    imposed = view.context.imposed
+    return [(n, {name: value for name, value in body.items() if name not in imposed}) for n, body in found if body]
 
 
 def _texts(view: CaseView, script: BackendScript) -> frozenset[bytes]:
@@ -79,7 +81,8 @@ def _compared(sent: list[tuple[int, Body]], request: Request, at: str) -> Iterat
         return
     found = check.evidence(requirement)
     assert isinstance(found, Finding)
-    yield replace(found, observed=f"{found.observed}{at}", exchanges=(n,))
+    hint = HINTS["request_sampling"] if all(one.path.partition(".")[0] in SAMPLING for one in lost) else ""
+    yield replace(found, observed=f"{found.observed}{at}", exchanges=(n,), hint=hint)
 
 
 def _nearest(sent: list[tuple[int, Body]], received: Body) -> tuple[int, Body, list[Difference]]:

@@ -46,7 +46,8 @@ const NoteOfFinding = ({ finding, others, select, chosenKey }) => html`<div clas
     ${finding.known && html` <${Chip} word="inconclusive" text="known" />`}
     ${others.map((n) => html` <button type="button" key=${n} class="small" onClick=${() => select(String(n))}>see #${n}</button>`)}</p>
   <dl class="told"><dt>expected</dt><dd>${visible(finding.expected)}</dd><dt>observed</dt><dd class="observed">${visible(finding.observed)}</dd>
-    ${finding.state && html`<dt>state</dt><dd>${visible(finding.state)}</dd>`}</dl>
+    ${finding.state && html`<dt>state</dt><dd>${visible(finding.state)}</dd>`}
+    ${finding.hint && html`<dt>note</dt><dd>${visible(finding.hint)}</dd>`}</dl>
 </div>`;
 
 const Arrow = ({ moment, lanes }) => {

@@ -61,6 +61,7 @@ class Profile:
     """A profile of one requirement, with no invariants."""
 
     levels = {"R-1": "must"}  # noqa: RUF012
+    hints: dict[str, str] = {}  # noqa: RUF012
     by_invariants = replaces_duplicates = masks_other_findings = at_any_level = frozenset[str]()
 
     def dialects_of(self, requirement: str) -> tuple[str, ...]:

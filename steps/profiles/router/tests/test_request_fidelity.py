@@ -9,6 +9,8 @@ from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.trace import Request, Trace
 from rollout_conformance.steps.peers.scripted_backends import BackendResponse, BackendScript
 from rollout_conformance.steps.profiles.chat.view import CaseView
+from rollout_conformance.steps.profiles.router.card import RouterCard
+from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.profiles.router.request_fidelity import lost_members, reordered, requests_unmodified
 
 NONCE = "rc-00000000-1x"
@@ -28,14 +30,20 @@ def found(*received: Any, first: BackendResponse = FAILS, sent: tuple[Any, ...] 
     return [(one.requirement, one.observed) for one in findings(*received, first=first, sent=sent)]
 
 
-def findings(*received: Any, first: BackendResponse = FAILS, sent: tuple[Any, ...] = (BODY,)) -> list[Finding]:
+def findings(
+    *received: Any,
+    first: BackendResponse = FAILS,
+    sent: tuple[Any, ...] = (BODY,),
+    capabilities: tuple[str, ...] = (),
+) -> list[Finding]:
     trace = Trace()
     for body in sent:
         trace.open(request(body), to_target=True)
     script = BackendScript(NONCE, trace, (first, BackendResponse()))
     for body in received:
         script.take("a", request(body))
-    view = cast(CaseView, type("View", (), {"trace": trace, "extra": {"scripts": [script]}}))
+    context = RouterContext("m", None, None, RouterCard.model_validate({"capabilities": list(capabilities)}), 4096)
+    view = cast(CaseView, type("View", (), {"trace": trace, "extra": {"scripts": [script]}, "context": context}))
     return [one for one in requests_unmodified(view) if isinstance(one, Finding)]
 
 
@@ -99,3 +107,21 @@ def test_what_counts_as_lost(sent: Any, received: Any, paths: list[str]) -> None
 
 def test_members_may_be_added_at_any_place() -> None:
     assert list(reordered({"a": 1, "b": {"c": 1, "d": 2}}, {"a": 1, "x": 0, "b": {"c": 1, "y": 0, "d": 2}}, "t")) == []
+
+
+SAMPLED = {**BODY, "temperature": 0.7, "max_tokens": 9}
+
+
+def test_sampling_parameters_that_a_router_imposes_are_declared() -> None:
+    imposed = {**SAMPLED, "temperature": 0.2, "seed": 1}
+    (one,) = findings(imposed, sent=(SAMPLED,))
+    assert "`no_request_sampling`" in one.hint
+    assert findings(imposed, sent=(SAMPLED,), capabilities=("no_request_sampling",)) == []
+
+
+def test_what_else_such_a_router_changes_is_found() -> None:
+    changed = {**SAMPLED, "temperature": 0.2, "tools": []}
+    (undeclared,) = findings(changed, sent=(SAMPLED,))
+    assert undeclared.hint == ""
+    (one,) = findings(changed, sent=(SAMPLED,), capabilities=("no_request_sampling",))
+    assert one.observed.startswith("tools")
