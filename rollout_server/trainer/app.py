@@ -14,7 +14,7 @@ from rollout_conformance.rollout_server.common import chat_tokenizer, errors, ht
 from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokenizer
 from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.common.responses import json_response
-from rollout_conformance.rollout_server.trainer import backend, endpoints, openai_backend
+from rollout_conformance.rollout_server.trainer import backend, endpoints, naming, openai_backend
 from rollout_conformance.rollout_server.trainer.app_state import AppState
 from rollout_conformance.rollout_server.trainer.backend import Backend
 from rollout_conformance.rollout_server.trainer.endpoints import secret_value
@@ -28,10 +28,15 @@ ROUTES = [
     Route("/health", endpoints.Health),
     Route("/rollouts", endpoints.Rollouts),
     Route("/rollouts/{rollout_id:path}", endpoints.Rollout),
-    Route("/v1/chat/completions", endpoints.ChatCompletions),
-    Route("/v1/rollout/completed", endpoints.Completed),
 ]
 CODES = errors.CODES | {404: "no_such_path"}
+
+
+def routes(settings: Settings) -> list[Route]:
+    """The paths of the trainer; those of rollout servers have a prefix where a path names the rollout."""
+    front = naming.prefix(settings.rollout_id_in).replace("{rollout_id}", "{rollout_id:path}")
+    generations = Route(f"{front}/v1/chat/completions", endpoints.ChatCompletions)
+    return [*ROUTES, generations, Route(f"{front}/v1/rollout/completed", endpoints.Completed)]
 
 
 def create_app(*, settings: Settings | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Starlette:
@@ -41,7 +46,7 @@ def create_app(*, settings: Settings | None = None, transport: httpx.AsyncBaseTr
     carrier = transport or http_client.transport()
     service = Service(create_state(settings, carrier))
     app = Starlette(
-        routes=ROUTES,
+        routes=routes(settings),
         lifespan=lambda _: lifespan(service, carrier if transport is None else None),
         exception_handlers=errors.handlers(on_rejected)
         | errors.handler(ApiError, on_api_error)

@@ -12,7 +12,7 @@ from rollout_conformance.contracts.rollout.wire import ServerUrl
 from rollout_conformance.contracts.trainer import wire
 from rollout_conformance.rollout_server.common import auth, request_parsing
 from rollout_conformance.rollout_server.common.responses import json_response
-from rollout_conformance.rollout_server.trainer import errors, start_request
+from rollout_conformance.rollout_server.trainer import errors, naming, start_request
 from rollout_conformance.rollout_server.trainer.service import Service
 from rollout_conformance.rollout_server.trainer.session import Session
 
@@ -49,6 +49,8 @@ class Rollout(HTTPEndpoint):
 class ChatCompletions(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         body = await read(request)
+        if service_of(request).app_state.settings.rollout_id_in != naming.BODY:
+            body = {**body, "rollout_id": rollout_id_of(request, body)}  # as if the body had named it
         session = opened(request, body) or session_of(request, body)
         validate(wire.ChatRequest, body if session.dialect == "sync" else without_mask(body))
         return json_response(await service_of(request).answer(session, body))
@@ -82,19 +84,22 @@ def validate(model: Any, body: Mapping[str, Any]) -> None:
 def read_start(body: Mapping[str, Any], own: str, request: Request) -> start_request.StartPlan:
     settings = service_of(request).app_state.settings
     try:
-        return start_request.read(body, own, settings.tokenizer_name or str(settings.tokenizer.resolve()))
+        tokenizer = settings.tokenizer_name or str(settings.tokenizer.resolve())
+        return start_request.read(body, own, tokenizer, settings.rollout_id_in)
     except ValidationError as error:
         raise errors.invalid(error) from error
 
 
 def session_of(request: Request, body: Mapping[str, Any]) -> Session:
     """The session of the request. Raises `ApiError`: 404 for an unknown id, 401 without the key of the session."""
-    rollout_id = body.get("rollout_id")
-    if not isinstance(rollout_id, str):
-        raise errors.no_id()
-    session = service_of(request).sessions.find(rollout_id)
+    session = service_of(request).sessions.find(rollout_id_of(request, body))
     check_key(request, session.key)
     return session
+
+
+def rollout_id_of(request: Request, body: Mapping[str, Any]) -> str:
+    service = service_of(request)
+    return naming.rollout_id_of(service.app_state.settings.rollout_id_in, request, body, service.sessions)
 
 
 def opened(request: Request, body: Mapping[str, Any]) -> Session | None:
@@ -103,7 +108,7 @@ def opened(request: Request, body: Mapping[str, Any]) -> Session | None:
     settings = service.app_state.settings
     if settings.rollouts != "open" or not isinstance(rollout_id, str) or service.sessions.has(rollout_id):
         return None
-    check_key(request, secret_value(settings.open_key))
+    check_key(request, service.key_of_open(rollout_id))
     validate(wire.ChatRequest, body if settings.dialects[0] == "sync" else without_mask(body))
     return service.open(rollout_id, body["messages"])
 

@@ -55,4 +55,5 @@ class OwnRollouts:
             "sampling_params": SAMPLING,
             "max_turns": 10,
         }
-        return start_request.read(body, own_url, settings.tokenizer_name or str(settings.tokenizer.resolve()))
+        tokenizer = settings.tokenizer_name or str(settings.tokenizer.resolve())
+        return start_request.read(body, own_url, tokenizer, settings.rollout_id_in)

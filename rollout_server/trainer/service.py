@@ -5,7 +5,14 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 from rollout_conformance.rollout_server.common import logs
-from rollout_conformance.rollout_server.trainer import chat_completion, errors, prompt, response_mask, rollout_starter
+from rollout_conformance.rollout_server.trainer import (
+    chat_completion,
+    errors,
+    naming,
+    prompt,
+    response_mask,
+    rollout_starter,
+)
 from rollout_conformance.rollout_server.trainer.app_state import AppState
 from rollout_conformance.rollout_server.trainer.backend import GenerationTask
 from rollout_conformance.rollout_server.trainer.prompt import Prompt
@@ -43,13 +50,18 @@ class Service:
 
     def open(self, rollout_id: str, messages: Sequence[Any]) -> Session:
         """A rollout that nobody started: its first generation request begins it. It has no tools."""
-        settings = self.app_state.settings
-        key = settings.open_key.get_secret_value() if settings.open_key else None
-        session = Session(rollout_id, settings.dialects[0], key, messages)
+        session = Session(rollout_id, self.app_state.settings.dialects[0], self.key_of_open(rollout_id), messages)
         session.set_tools([])
         self.sessions.open(session)
         self._launch(self._until_ended(session))
         return session
+
+    def key_of_open(self, rollout_id: str) -> str | None:
+        """The key of a rollout that nobody started."""
+        settings = self.app_state.settings
+        if settings.rollout_id_in == naming.KEY:
+            return rollout_id
+        return settings.open_key.get_secret_value() if settings.open_key else None
 
     async def _until_ended(self, session: Session) -> None:
         timeout_s = self.app_state.settings.rollout_timeout_s

@@ -23,6 +23,10 @@ class SessionStore:
     def has(self, rollout_id: str) -> bool:
         return rollout_id in self._running or rollout_id in self._ended
 
+    def with_key(self, key: str) -> Session | None:
+        """The session whose rollout has this key."""
+        return next((one for one in (*self._running.values(), *self._ended.values()) if one.key == key), None)
+
     def open(self, session: Session) -> None:
         """Raises `ApiError`: 409 for an id that was used, 429 when too many run."""
         if session.rollout_id in self._running or session.rollout_id in self._ended:

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from rollout_conformance.contracts.rollout.wire import ServerUrl
@@ -42,6 +42,9 @@ class Settings(ServerSettings):
     public_url: ServerUrl | None = None
 
     rollouts: Source = "control"  # how rollouts begin: `POST /rollouts`, any new rollout id, or by the trainer itself
+    rollout_id_in: str = Field(
+        "body", pattern=r"^(body|key|url|header:\S+|/\S*\{rollout_id\}\S*)$"
+    )  # what names a rollout
     dialects: tuple[Dialect, ...] = (
         "sync",
         "callback",

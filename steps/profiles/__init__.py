@@ -132,7 +132,7 @@ def member_of_another(member: str, profile: "Profile") -> str:
     owners = [name for name in PROFILES if name != profile.name and member in PROFILES[name].card.model_fields]
     if not owners:
         return ""
-    whose = " and ".join(owners)
+    whose = " and ".join(part for part in (", ".join(owners[:-1]), owners[-1]) if part)
     return f"{member!r} is a member of the cards of {whose}; this card is of the profile {profile.name}, which has no such member."
 
 

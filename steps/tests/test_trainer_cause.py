@@ -7,6 +7,7 @@ import pytest
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Cause, Location
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.profiles.trainer.actions import ReadRecord, ReportEnd, StartRollout
 from rollout_conformance.steps.profiles.trainer.cause import MASK, SERVES
 from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
@@ -130,3 +131,60 @@ def test_a_rollout_that_outlives_its_timeout_is_the_cause_of_what_comes_after_it
     tokens: Any = None
     found = PROFILE.cause(case, CaseView(trace, "sync", {"": RolloutState("", records=[n])}, tokens, None))
     assert (found is not None and found.finding is not None and found.finding.requirement == "TRAINER-198") is accused
+
+
+def refused(
+    case_demands: tuple[int | str, ...] = (200, "4xx"),
+    *,
+    source: Any = "started",
+    sent: str = "",
+    issued: str = "",
+    place: str = "body",
+    status: int = 401,
+) -> Cause | None:
+    """A right first generation request that is answered 401, and another one after the end of the rollout."""
+    trace = Trace()
+    headers = (("authorization", f"Bearer {sent}"),) if sent else ()
+    numbers = []
+    for _ in range(2):
+        n = trace.open(Request("POST", "/v1/chat/completions", headers), to_target=True)
+        trace.close(n, Response(status, (), b'{"detail": "no key"}'))
+        numbers.append(n)
+    hosted = HostedRollout("", "r", "callback", trace, ())
+    hosted.body = {"api_key": issued} if issued else {}
+    part = RolloutState("", "r", None if source == "open" else hosted, open=source == "open")
+    part.calls = [Call(n, {"messages": []}, True) for n in numbers]
+    case = Case("c", "trainer", "callback", ("TRAINER-195",), (Step(GenerationStatus(case_demands), AT),), AT)
+    tokens: Any = None
+    view = CaseView(trace, "callback", {"": part}, tokens, None, source=source, place=place)
+    return PROFILE.cause(case, view)
+
+
+@pytest.mark.parametrize(
+    ("given", "mend"),
+    [
+        ({"source": "open"}, "The suite had no key to send: give the key of the trainer with --target-key."),
+        ({"source": "started"}, "The suite had no key to send: the start request has no key;"),
+        ({"source": "control"}, "the trainer has to issue one"),
+        ({"source": "started", "sent": "k"}, "the key that was given with --target-key or on the card is refused."),
+        ({"source": "open", "sent": "r", "place": "key"}, "`rollouts: open` and `rollout_id_in: key`"),
+        ({"source": "open", "status": 403}, "answered 403"),
+    ],
+)
+def test_a_key_that_is_missing_or_wrong_is_said_and_breaks_nothing(given: dict[str, Any], mend: str) -> None:
+    found = refused(**given)
+    assert found is not None
+    assert (found.finding, found.since) == (None, 0)
+    assert mend in found.reason
+
+
+def test_an_issued_key_that_is_refused_at_first_breaks_the_service_and_not_what_the_case_is_about() -> None:
+    found = refused(sent="k", issued="k")
+    assert found is not None
+    assert found.finding is not None
+    assert (found.finding.requirement, found.since) == (SERVES, 0)
+
+
+@pytest.mark.parametrize("given", [{"case_demands": ("4xx",)}, {"case_demands": (401, 200)}, {"status": 404}])
+def test_a_rejection_that_no_key_explains_is_for_the_case_to_judge(given: dict[str, Any]) -> None:
+    assert refused(**given) is None

@@ -14,6 +14,7 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.scripted_rollout_server import StartAnswer
 from rollout_conformance.steps.profiles.trainer.generation import status_of
+from rollout_conformance.steps.profiles.trainer.rollout_naming import naming
 from rollout_conformance.steps.profiles.trainer.sent_keys import Key, key_headers
 from rollout_conformance.steps.profiles.trainer.starting import BEGIN, JSON_HEADER, Wanted, control_key
 from rollout_conformance.steps.profiles.trainer.state import (
@@ -169,8 +170,10 @@ class ReportEnd:
             return
         if self.repeat and part.callbacks:
             body = session.trace.exchanges[part.callbacks[-1]].request.body
-        request = Request("POST", "/v1/rollout/completed", (JSON_HEADER, *key_headers(session, part, self.key)), body)
-        n = await session.send(request, part.label, base_url=part.base_url)
+        name = naming(session.context.place, part, self.rollout_id or part.rollout_id)
+        headers = (JSON_HEADER, *name.headers, *key_headers(session, part, self.key, self.rollout_id))
+        request = Request("POST", f"{name.path}/v1/rollout/completed", headers, body)
+        n = await session.send(request, part.label, base_url=name.base_url)
         part.callbacks.append(n)
         session.trace.event(part.label, "server", "CompletedSent", n)
         good = (status_of(session, n) or 500) < 300

@@ -1,10 +1,13 @@
-"""The target card of a trainer: how its rollouts begin."""
+"""The target card of a trainer: how its rollouts begin, and what its generation requests and responses look like."""
 
 from typing import Literal
 
 from pydantic import Field
 
-from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.target_card import Card, card_as
+
+BODY = "body"
+PLACES = r"^(body|key|url|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+|/\S*\{rollout_id\}\S*)$"
 
 
 class TrainerCard(Card):
@@ -15,3 +18,17 @@ class TrainerCard(Card):
         description="how rollouts begin. control: POST /rollouts; open: with the first generation request of a new rollout_id; "
         "started: the trainer sends start requests to --listen",
     )
+    rollout_id_in: str = Field(
+        BODY,
+        pattern=PLACES,
+        description="what names the rollout of a generation request. body: its member rollout_id; key: the API key, one for each rollout; "
+        "url: the server_url of the start request, one for each rollout; a path with {rollout_id}: the path in front of /v1; "
+        "header:NAME: that header",
+    )
+    model: str | None = Field(
+        None, description="the model of generation requests; default: that of the start request, else `default`"
+    )
+
+
+def trainer_card(card: Card) -> TrainerCard:
+    return card_as(TrainerCard, card)

@@ -11,6 +11,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed
+from rollout_conformance.steps.profiles.trainer import refused_key
 from rollout_conformance.steps.profiles.trainer.actions import StartRollout
 from rollout_conformance.steps.profiles.trainer.expectations import ControlStatus, GenerationStatus
 from rollout_conformance.steps.profiles.trainer.invariants import replies
@@ -21,6 +22,7 @@ from rollout_conformance.steps.profiles.trainer.unended import never_ended
 SERVES = "TRAINER-178"
 MASK = "TRAINER-185"
 ASSIGNED = "TRAINER-184"
+ABOUT_KEYS = ("TRAINER-184", "TRAINER-194")  # cases with several rollouts or keys
 USAGE = "TRAINER-181"  # nothing else rests on these counts
 CONFLICT = 409
 BUSY = (429, 503)
@@ -44,6 +46,8 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
         ):
             return _of_id(rejected, body)
         return Cause(f"the control request was answered {status} {show(body)}: no rollout began", since=rejected)
+    if (refused := _refused_key(case, view)) is not None:
+        return refused
     wrong = [
         item for item in replies(view) if isinstance(item, Finding) and item.exchanges and item.requirement != USAGE
     ]
@@ -61,6 +65,31 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
         return None
     about = case.requirements[0]
     return _of(view, lost, about if "case" in catalogue[about].judged_by else SERVES)
+
+
+def _refused_key(case: Case, view: CaseView) -> Cause | None:
+    """The first generation request of a rollout was right, and its key was refused: neither it nor what follows it shows anything else.
+    None where the case demands a rejection of that request."""
+    for part in view.rollouts.values():
+        call = next(iter(part.calls), None)
+        if call is None or not call.right or _first_demand_is(case, part.label, view.answer(call.n)[0]):
+            continue
+        if told := refused_key.reason(view.exchange(call.n), part, view.source, view.place):
+            return Cause(told, since=call.n)
+        if refused_key.is_issued(view.exchange(call.n), part) and case.requirements[0] not in ABOUT_KEYS:
+            return _of_issued_key(view, call)
+    return None
+
+
+def _of_issued_key(view: CaseView, call: Call) -> Cause:
+    status, body = view.answer(call.n)
+    observed = f"the first generation request, with the key of the start request, is answered {status} {show(body)}"
+    return Cause(observed, Finding(SERVES, "200 to the key that the trainer issued", observed, (call.n,)), call.n)
+
+
+def _first_demand_is(case: Case, label: str, status: int | None) -> bool:
+    demands = [step.what for step in case.expectations if isinstance(step.what, GenerationStatus)]
+    return any(fits(status, one.statuses[0]) for one in demands if one.rollout in ("", label) and one.statuses)
 
 
 def _mask_is_rejected(view: CaseView, call: Call) -> bool:

@@ -11,6 +11,7 @@ import httpx
 from rollout_conformance.steps.engine import http_client
 from rollout_conformance.steps.http.keys import bearer
 from rollout_conformance.steps.peers.arriving_starts import ArrivingStarts
+from rollout_conformance.steps.profiles.trainer.rollout_naming import naming
 from rollout_conformance.steps.profiles.trainer.state import RolloutState
 
 END_S = 5.0  # for one completed callback, and for all that are left at the end of a run
@@ -20,6 +21,7 @@ END_S = 5.0  # for one completed callback, and for all that are left at the end 
 class Closing:
     starts: ArrivingStarts
     client: httpx.AsyncClient
+    place: str
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
 
     def end_after(self, gate: asyncio.Event, part: RolloutState) -> None:
@@ -41,11 +43,12 @@ class Closing:
             await self._report(part)
 
     async def _report(self, part: RolloutState) -> None:
-        key = part.hosted.key if part.hosted else None
-        headers = bearer(key)
+        name = naming(self.place, part, part.rollout_id)
+        headers = bearer(part.hosted.key if part.hosted else None) | dict(name.headers)
+        url = f"{name.base_url}{name.path}/v1/rollout/completed"
         with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError):
             async with asyncio.timeout(END_S):
-                await self.client.post(f"{part.base_url}/v1/rollout/completed", json=result(part), headers=headers)
+                await self.client.post(url, json=result(part), headers=headers)
 
     async def finish(self) -> None:
         """Give what is being ended a moment to end."""
@@ -69,9 +72,10 @@ def result(part: RolloutState) -> dict[str, object]:
 
 
 @contextlib.asynccontextmanager
-async def closing(starts: ArrivingStarts) -> AsyncIterator[Closing]:
+async def closing(starts: ArrivingStarts, place: str) -> AsyncIterator[Closing]:
+    """`place` is where a request names its rollout."""
     async with http_client.client() as client:
-        one = Closing(starts, client)
+        one = Closing(starts, client, place)
         try:
             yield one
         finally:

@@ -16,6 +16,7 @@ from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.profiles.parts import FuzzAdapter
 from rollout_conformance.steps.profiles.trainer.actions import ReportEnd, StartRollout
+from rollout_conformance.steps.profiles.trainer.card import BODY, trainer_card
 from rollout_conformance.steps.profiles.trainer.generation import Generate
 from rollout_conformance.steps.profiles.trainer.rollout_source import source_of
 from rollout_conformance.steps.profiles.trainer.state import (
@@ -34,10 +35,13 @@ URL: TypeAdapter[Any] = TypeAdapter(wire.ServerUrl)
 
 
 def left_out(card: Card) -> frozenset[str]:
-    """The paths that a trainer does not have, where rollouts begin without a control request."""
+    """The paths that a trainer does not have, where rollouts begin without a control request or the body does not name them: the requests
+    that are generated have the members of the contract."""
+    named = trainer_card(card).rollout_id_in == BODY
+    elsewhere = frozenset[str]() if named else frozenset({CHAT, COMPLETED})
     if source_of(card) == "control":
-        return frozenset()
-    return frozenset({START} if "record" in card.capabilities else {START, RECORD})
+        return elsewhere
+    return elsewhere | frozenset({START} if "record" in card.capabilities else {START, RECORD})
 
 
 class Adapter(FuzzAdapter[TrainerState, CaseContext]):

@@ -10,6 +10,7 @@ from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappi
 from rollout_conformance.steps.engine.trace import Headers, Request, parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.trainer import wrong_requests
+from rollout_conformance.steps.profiles.trainer.rollout_naming import names_another, naming
 from rollout_conformance.steps.profiles.trainer.sent_keys import Key, key_headers
 from rollout_conformance.steps.profiles.trainer.starting import JSON_HEADER
 from rollout_conformance.steps.profiles.trainer.state import (
@@ -25,6 +26,9 @@ from rollout_conformance.steps.profiles.trainer.state import (
 )
 from rollout_conformance.steps.profiles.trainer.truncation import count
 from rollout_conformance.steps.profiles.trainer.wrong_requests import History, Mask
+
+DEFAULT_MODEL = "default"
+NO_OTHER_URL = "the `server_url` of the start request does not show the rollout_id: no URL names an unknown rollout"
 
 
 @verb(
@@ -77,6 +81,9 @@ class Generate:
         if self._changes_nothing(part):
             session.state["no_occasion"] = f"nothing in the history could be changed as {self.history} says"
             return
+        if self.rollout_id and not names_another(session.context.place, part, self.rollout_id):
+            session.state["no_occasion"] = NO_OTHER_URL
+            return
         correct = [call for call in part.calls if call.right and call.retry is None]
         repeated = correct[-1].n if self.repeat and correct else None
         body = dict(correct[-1].body) if self.repeat and correct else self._body(session, part)
@@ -98,11 +105,12 @@ class Generate:
         context: CaseContext = session.context
         messages = wrong_requests.history(part.history, self.history)
         body: dict[str, object] = {
-            "model": "default",
+            "model": DEFAULT_MODEL,
             "messages": wrong_requests.lengthened(messages, self.added_words),
-            "rollout_id": self.rollout_id or part.rollout_id,
+            **naming(context.place, part, self.rollout_id or part.rollout_id).members,
             **part.sampling,
             "stop": None,
+            **context.named_model,
         }
         if context.dialect == "sync" and self.response_mask != "missing":
             more = self.added_words * wrong_requests.tokens_per_word(context.tokens)
@@ -116,10 +124,9 @@ class Generate:
         self, session: TrainerSession, part: RolloutState, body: Mapping[str, object], retry: int | None
     ) -> None:
         owner = rollout_states(session.state)[self.key_of] if self.key_of else part
-        again = () if retry is None else RETRY_HEADER
-        n = await post_generation(
-            session, part, body, (*key_headers(session, owner, self.key), *again), self.leave_after_s or None
-        )
+        again = RETRY_HEADER if retry is not None or _was_abandoned(session, part, body) else ()
+        headers = (*key_headers(session, owner, self.key, self.rollout_id), *again)
+        n = await post_generation(session, part, body, headers, self.leave_after_s or None, self.rollout_id)
         part.calls.append(Call(n, body, self.is_correct(), retry, self.added_words))
         good = status_of(session, n) == 200
         session.trace.event(part.label, "trainer", "GenerationReturned" if good else "GenerationRejected", n)
@@ -139,16 +146,25 @@ def _first_length(session: TrainerSession) -> int:
 RETRY_HEADER: Headers = (("x-stainless-retry-count", "1"),)
 
 
+def _was_abandoned(session: TrainerSession, part: RolloutState, body: Mapping[str, object]) -> bool:
+    """Whether an equal request had no response: SDKs mark the one after it as well."""
+    return any(call.body == body and session.trace.exchanges[call.n].response is None for call in part.calls)
+
+
 async def post_generation(
     session: TrainerSession,
     part: RolloutState,
     body: Mapping[str, object],
-    key: Headers,
+    headers: Headers,
     within_s: float | None = None,
+    another_id: str = "",
 ) -> int:
-    request = Request("POST", "/v1/chat/completions", (JSON_HEADER, *key), json.dumps(body).encode())
+    """Send a generation request for a rollout, or for another id; `body` has its name where `rollout_id_in` is `body`."""
+    name = naming(session.context.place, part, another_id or part.rollout_id)
+    sent = (JSON_HEADER, *name.headers, *headers)
+    request = Request("POST", f"{name.path}/v1/chat/completions", sent, json.dumps(body).encode())
     asked = "GenerationRequested"
-    return await session.send(request, part.label, within_s, sent=asked, by="server", base_url=part.base_url)
+    return await session.send(request, part.label, within_s, sent=asked, by="server", base_url=name.base_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +173,9 @@ class GenerateMinimal:
 
     async def perform(self, session: TrainerSession) -> None:
         part = rollout_state(session.state, "")
-        body = {"model": "default", "messages": part.history, "rollout_id": part.rollout_id}
+        context = session.context
+        named = naming(context.place, part, part.rollout_id).members
+        body = {"model": DEFAULT_MODEL, "messages": part.history, **named, **context.named_model}
         n = await post_generation(session, part, body, key_headers(session, part, "own"))
         part.calls.append(Call(n, body, right=False))
 

@@ -7,6 +7,7 @@ from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.probe_result import PlainRequest, ProbeResult, excerpt, key_source, result_of
 from rollout_conformance.steps.engine.starting import STATUSES
 from rollout_conformance.steps.engine.trace import Exchange
+from rollout_conformance.steps.profiles.trainer import refused_key
 from rollout_conformance.steps.profiles.trainer.actions import ReportEnd, StartRollout
 from rollout_conformance.steps.profiles.trainer.expectations import GenerationStatus
 from rollout_conformance.steps.profiles.trainer.generation import Generate, GenerateMinimal
@@ -60,7 +61,15 @@ def greeting(dialect: str) -> Case:
 def read_probe(session: TrainerSession, case: Case) -> ProbeResult:
     """Whether a trainer can be judged: rollouts begin in the way that the card says, and it answers their generation requests."""
     obstacle = OBSTACLES[session.context.source](session)
-    return obstacle if obstacle.obstacle else ProbeResult(remark=_of_generation(session))
+    if obstacle.obstacle:
+        return obstacle
+    return ProbeResult(_refused(session)) if _refused(session) else ProbeResult(remark=_of_generation(session))
+
+
+def _refused(session: TrainerSession) -> str:
+    """Why the key of the first generation request is refused, empty where it is not."""
+    first, part = _first_generation(session), rollout_state(session.state, "")
+    return refused_key.reason(first, part, session.context.source, session.context.place) if first is not None else ""
 
 
 def _of_control(session: TrainerSession) -> ProbeResult:

@@ -1,4 +1,4 @@
-"""Which cases a trainer without the control API cannot show, and why. Pure: read off the steps of a case."""
+"""Which cases a trainer cannot show by the way in which its rollouts begin and are named, and why. Pure: read off the steps of a case."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.profiles.trainer import actions as do
 from rollout_conformance.steps.profiles.trainer import expectations as expect
 from rollout_conformance.steps.profiles.trainer.generation import Generate
+from rollout_conformance.steps.profiles.trainer.rollout_naming import KEY
 from rollout_conformance.steps.profiles.trainer.rollout_source import NO_CONTROL, Source
 
 NO_START = "`rollouts: open` on the card: there is no start request"
@@ -18,11 +19,31 @@ ABOUT_STARTS = (
 )
 
 
-def reason(source: Source, case: Case) -> str | None:
-    """Why a case cannot be played where rollouts begin so, None where it can."""
-    if source == "control":
-        return None
-    return next(_open(case) if source == "open" else _started(case), None)
+KEY_OF_ANOTHER = (
+    "`rollout_id_in: key` on the card: a request with the key of another rollout is a request of that rollout"
+)
+ID_AS_KEY = "`rollout_id_in: key` on the card: the rollout id is the key, and not every id may be a key (RFC 6750)"
+
+
+def reason(source: Source, place: str, case: Case) -> str | None:
+    """Why a case cannot be played where rollouts begin and are named so, None where it can."""
+    return next((told for one in (_of_source(source, case), _of_place(source, place, case)) for told in one), None)
+
+
+def _of_source(source: Source, case: Case) -> Iterator[str]:
+    if source == "open":
+        yield from _open(case)
+    if source == "started":
+        yield from _started(case)
+
+
+def _of_place(source: Source, place: str, case: Case) -> Iterator[str]:
+    """What a key that names the rollout leaves out."""
+    for step in case.steps if place == KEY else ():
+        if isinstance(step.what, Generate) and step.what.key_of:
+            yield KEY_OF_ANOTHER
+        if isinstance(step.what, do.StartRollout) and step.what.id_like and source == "open":
+            yield ID_AS_KEY
 
 
 def _open(case: Case) -> Iterator[str]:

@@ -27,17 +27,19 @@ from rollout_conformance.steps.profiles.base import NoPeers, Profile, Setting
 from rollout_conformance.steps.profiles.parts import Contract, Found, Fuzz, Mutants, Reference, lacking
 from rollout_conformance.steps.profiles.trainer import fuzz_adapter, left_out
 from rollout_conformance.steps.profiles.trainer.arrivals import shown_dialects
-from rollout_conformance.steps.profiles.trainer.card import TrainerCard
+from rollout_conformance.steps.profiles.trainer.card import TrainerCard, trainer_card
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
 from rollout_conformance.steps.profiles.trainer.closing import Closing, closing
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.trainer.invariants import leaks, order, records, replies
 from rollout_conformance.steps.profiles.trainer.logprobs import logprobs
 from rollout_conformance.steps.profiles.trainer.mistakes import mistakes
+from rollout_conformance.steps.profiles.trainer.rollout_naming import URL, naming
 from rollout_conformance.steps.profiles.trainer.rollout_source import Source, source_of, unmet_need
 from rollout_conformance.steps.profiles.trainer.state import (
     CaseContext,
     CaseView,
+    RolloutState,
     TrainerSession,
     TrainerState,
     rollout_states,
@@ -93,6 +95,7 @@ class TrainerPeers(NoPeers):
         if others:
             context.counter = others[0].counter
         context.source, context.starts, context.closing = self.source, self.starts, self.closing
+        context.model = setting.model or trainer_card(card).model
         return context
 
     def resolve_placeholders(self, card: Card) -> Card:
@@ -113,19 +116,25 @@ class TrainerPeers(NoPeers):
         requested ones are judged. Raises `NotUsable` for a target that is not a trainer."""
         if self.starts is not None:
             return await shown_dialects(self.starts, self.host_url, dialects, self.setting.card)
+        path = self._probed_path()
         try:
             async with client(headers=self.setting.card.headers) as http, asyncio.timeout(LOOK_S):
-                reply = await http.post(f"{base_url}/v1/chat/completions", content=b"{}")
+                reply = await http.post(f"{base_url}{path}", content=b"{}")
         except (TimeoutError, httpx.HTTPError) as error:
             shown = transport_fault(error) if isinstance(error, httpx.HTTPError) else f"no answer within {LOOK_S:g} s"
-            raise NotUsable(f"{base_url} does not answer POST /v1/chat/completions: {shown}", broken=True) from error
+            raise NotUsable(f"{base_url} does not answer POST {path}: {shown}", broken=True) from error
         if reply.status_code in (404, 405) and b"rollout" not in reply.content:
             raise NotUsable(
-                f"{base_url} has no POST /v1/chat/completions (answered {reply.status_code} {excerpt(reply.content)}). "
-                "Is this a trainer?",
+                f"{base_url} has no POST {path} (answered {reply.status_code} {excerpt(reply.content)}). Is this a trainer?",
                 starting=is_starting(reply.status_code),
             )
         return dialects
+
+    def _probed_path(self) -> str:
+        """A path that every trainer has: where generation requests go, unless only start requests show where that is."""
+        place = trainer_card(self.setting.card).rollout_id_in
+        named = naming(place, RolloutState(""), "rc-probe")
+        return "/rollouts" if place == URL else f"{named.path}/v1/chat/completions"
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
         """No more cases at once than start requests were open at once: the others would wait for theirs in vain."""
@@ -146,7 +155,7 @@ class TrainerPeers(NoPeers):
                 return unmet
             if not self.setting.card.declares(need):
                 return lacking(CAPABILITIES, need)
-        return left_out.reason(self.source, case)
+        return left_out.reason(self.source, trainer_card(self.setting.card).rollout_id_in, case)
 
 
 @contextlib.asynccontextmanager
@@ -157,7 +166,11 @@ async def peers(setting: Setting) -> AsyncIterator[TrainerPeers]:
     path = setting.tokenizer or (Path(setting.card.tokenizer) if setting.card.tokenizer else TOKENIZER)
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(asgi_binding.serve(host, *setting.listen))
-        ending = await stack.enter_async_context(closing(starts)) if starts is not None else None
+        ending = (
+            await stack.enter_async_context(closing(starts, trainer_card(setting.card).rollout_id_in))
+            if starts is not None
+            else None
+        )
         yield TrainerPeers(setting, host, url, tokens.load(path), {}, starts, ending)
 
 
@@ -173,6 +186,7 @@ def read(session: TrainerSession, case: Case) -> CaseView:
         wait_timeouts,
         context.source,
         session.state.get("no_occasion", ""),
+        context.place,
     )
 
 

@@ -8,7 +8,7 @@ started  the trainer sends start requests of its own accord, to the address that
 from typing import Literal
 
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.profiles.trainer.card import TrainerCard
+from rollout_conformance.steps.profiles.trainer.card import trainer_card
 
 Source = Literal["control", "open", "started"]
 NO_CONTROL = "`rollouts: {source}` on the card: there is no control request"
@@ -22,7 +22,7 @@ WITHOUT: dict[Source, dict[str, str]] = {"control": {}, "open": OPEN, "started":
 
 
 def source_of(card: Card) -> Source:
-    return card.rollouts if isinstance(card, TrainerCard) else "control"
+    return trainer_card(card).rollouts
 
 
 def unmet_need(source: Source, need: str) -> str | None:

@@ -13,6 +13,7 @@ from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.arriving_starts import ArrivingStarts
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
+from rollout_conformance.steps.profiles.trainer.card import BODY, trainer_card
 from rollout_conformance.steps.profiles.trainer.rollout_source import Source
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class RolloutState:
 @dataclass(slots=True)
 class CaseContext:
     """`host_url` is where the trainer finds the rollout server that the suite plays; `starts` are the start requests that it sends there of
-    its own accord."""
+    its own accord; `model` is the one that the user named for generation requests."""
 
     host: ScriptedRolloutServer
     host_url: str
@@ -86,6 +87,17 @@ class CaseContext:
     source: Source = "control"
     starts: ArrivingStarts | None = None
     closing: "Closing | None" = None
+    model: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where a request names its rollout."""
+        return trainer_card(self.card).rollout_id_in
+
+    @property
+    def named_model(self) -> dict[str, object]:
+        """The model that the user named, as a member of generation requests."""
+        return {"model": self.model} if self.model else {}
 
     def nonce(self) -> str:
         return f"rc-{self.run}-{next(self.counter)}x"
@@ -93,7 +105,7 @@ class CaseContext:
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """One case as the checks read it."""
+    """One case as the checks read it. `place` is where a request names its rollout."""
 
     trace: Trace
     dialect: str
@@ -103,6 +115,7 @@ class CaseView:
     wait_timeouts: tuple[tuple[str, str], ...] = ()
     source: Source = "control"
     no_occasion: str = ""
+    place: str = BODY
 
     def answer(self, n: int) -> tuple[int | None, Any]:
         """(status, parsed body) of an exchange; a body that is no object is {}."""
