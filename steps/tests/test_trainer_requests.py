@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_a_request_that_follows_one_without_a_response_is_marked() -> None:
 
 
 @pytest.mark.parametrize(("members", "model"), [({}, "default"), ({"model": "policy-7b"}, "policy-7b")])
-def test_the_model_on_the_card_is_that_of_every_generation_request(members: dict[str, str], model: str) -> None:
+def test_the_model_on_the_card_is_that_of_every_generation_request(members: dict[str, Any], model: str) -> None:
     (outcome,) = played(card(**members), lambda case: case.name == "generations with tool calls and tool results")
     requests = list(generations(outcome))
     assert len(requests) == 2
