@@ -66,8 +66,8 @@ def test_another_place_is_rejected(place: str) -> None:
 def test_a_key_that_names_the_rollout_is_never_that_of_another_one() -> None:
     steps: Any = (do.StartRollout("a"), do.StartRollout("b"), Generate("a", key_of="b"))
     case = Case("c", "trainer", "sync", ("TRAINER-194",), tuple(Step(step, AT) for step in steps), AT)
-    assert left_out.reason("control", "header:X-Session-ID", case) is None
-    assert "is a request of that rollout" in (left_out.reason("control", "key", case) or "")
+    assert left_out.reason(TrainerCard(rollout_id_in="header:X-Session-ID"), case) is None
+    assert "is a request of that rollout" in (left_out.reason(TrainerCard(rollout_id_in="key"), case) or "")
 
 
 def test_generated_requests_are_those_of_the_contract_where_the_body_names_the_rollout() -> None:

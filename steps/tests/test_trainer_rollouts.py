@@ -28,7 +28,7 @@ PLAIN = case(do.StartRollout(), Generate(), Generate(history="truncated"), expec
 
 @pytest.mark.parametrize("source", ["control", "open", "started"])
 def test_a_plain_case_is_played_in_each_way(source: Any) -> None:
-    assert left_out.reason(source, "body", PLAIN) is None
+    assert left_out.reason(TrainerCard(rollouts=source), PLAIN) is None
 
 
 @pytest.mark.parametrize(
@@ -43,20 +43,23 @@ def test_a_plain_case_is_played_in_each_way(source: Any) -> None:
     ],
 )
 def test_what_needs_a_start_request_is_left_out_where_there_is_none(steps: Any) -> None:
-    assert left_out.reason("control", "body", case(*steps)) is None
-    assert "`rollouts: open`" in (left_out.reason("open", "body", case(*steps)) or "")
+    assert left_out.reason(TrainerCard(rollouts="control"), case(*steps)) is None
+    assert "`rollouts: open`" in (left_out.reason(TrainerCard(rollouts="open"), case(*steps)) or "")
 
 
 def test_a_result_without_a_start_request_comes_by_callback() -> None:
     steps = (do.StartRollout(), Generate(), do.ReportEnd())
-    assert left_out.reason("open", "body", case(*steps, dialect="callback")) is None
+    assert left_out.reason(TrainerCard(rollouts="open"), case(*steps, dialect="callback")) is None
 
 
 def test_what_needs_a_control_request_is_left_out_where_the_trainer_starts() -> None:
-    assert left_out.reason("started", "body", case(do.StartRollout(timeout_s=1))) is not None
-    assert left_out.reason("started", "body", case(do.StartRollout(first_responses=(StartAnswer(429),)))) is None
-    assert left_out.reason("started", "body", case(do.StartRollout(tools=()), dialect="callback")) is None
-    assert left_out.reason("started", "body", case(do.StartRollout(tools=()))) is not None
+    assert left_out.reason(TrainerCard(rollouts="started"), case(do.StartRollout(timeout_s=1))) is not None
+    assert (
+        left_out.reason(TrainerCard(rollouts="started"), case(do.StartRollout(first_responses=(StartAnswer(429),))))
+        is None
+    )
+    assert left_out.reason(TrainerCard(rollouts="started"), case(do.StartRollout(tools=()), dialect="callback")) is None
+    assert left_out.reason(TrainerCard(rollouts="started"), case(do.StartRollout(tools=()))) is not None
 
 
 def test_capabilities_that_a_way_cannot_have_are_not_asked_for() -> None:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from rollout_conformance.steps.engine.target_card import Card, card_as
+from rollout_conformance.steps.profiles.trainer.token_members import AT
 
 BODY = "body"
 PLACES = r"^(body|key|url|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+|/\S*\{rollout_id\}\S*)$"
@@ -24,6 +25,16 @@ class TrainerCard(Card):
         description="what names the rollout of a generation request. body: its member rollout_id; key: the API key, one for each rollout; "
         "url: the server_url of the start request, one for each rollout; a path with {rollout_id}: the path in front of /v1; "
         "header:NAME: that header",
+    )
+    token_ids_at: str | None = Field(
+        None,
+        pattern=AT,
+        description="where a generation has its token ids, such as choices[].message.token_ids; default: token_ids, or the one list of ids "
+        "in the response",
+    )
+    response_mask: bool = Field(
+        True,
+        description="whether generation requests of the dialect sync have a response_mask; false: it is neither sent nor judged",
     )
     model: str | None = Field(
         None, description="the model of generation requests; default: that of the start request, else `default`"

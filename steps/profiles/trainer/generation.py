@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
-from rollout_conformance.steps.engine.trace import Headers, Request, parse
+from rollout_conformance.steps.engine.lenient_json import JsonObject, listed, mappings
+from rollout_conformance.steps.engine.trace import Headers, Request
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.profiles.trainer import wrong_requests
 from rollout_conformance.steps.profiles.trainer.rollout_naming import names_another, naming
@@ -20,6 +20,7 @@ from rollout_conformance.steps.profiles.trainer.state import (
     TrainerSession,
     inserted,
     insertions,
+    read_body,
     rollout_state,
     rollout_states,
     sound,
@@ -112,7 +113,7 @@ class Generate:
             "stop": None,
             **context.named_model,
         }
-        if context.dialect == "sync" and self.response_mask != "missing":
+        if context.dialect == "sync" and context.described.response_mask and self.response_mask != "missing":
             more = self.added_words * wrong_requests.tokens_per_word(context.tokens)
             lengths = tuple(length + more for length in insertions(context.tokens, part))
             body["response_mask"] = wrong_requests.response_mask(self.response_mask, lengths)
@@ -137,8 +138,7 @@ class Generate:
 def _first_length(session: TrainerSession) -> int:
     """How many tokens the first generation of the case has, as the trainer counts them."""
     calls = sorted(call.n for part in rollout_states(session.state).values() for call in part.calls)
-    response = session.trace.exchanges[calls[0]].response if calls else None
-    reply = mapping(parse(response.body) if response else None)
+    reply = _reply(session, calls[0]) if calls else {}
     return len(listed(reply.get("token_ids"))) or count(reply, "completion_tokens") or 0
 
 
@@ -190,8 +190,7 @@ def _is_truncated(session: TrainerSession, reply: Mapping[str, object]) -> bool:
 
 def _add_to_history(session: TrainerSession, part: RolloutState, n: int, call: Call) -> None:
     """The generation becomes part of the history, and so does what the rollout server adds behind it."""
-    exchange = session.trace.exchanges[n]
-    reply = mapping(parse(exchange.response.body) if exchange.response else None)
+    reply = _reply(session, n)
     message = next((choice.get("message") for choice in mappings(reply.get("choices"))), None)
     if not isinstance(message, dict) or not sound(message):
         return
@@ -203,6 +202,10 @@ def _add_to_history(session: TrainerSession, part: RolloutState, n: int, call: C
     part.truncated = _is_truncated(session, reply)
     turn = sum(call.right and call.retry is None for call in part.calls)
     part.history = [*sent, message, *inserted(message, turn)]
+
+
+def _reply(session: TrainerSession, n: int) -> JsonObject:
+    return read_body(session.trace.exchanges[n].response, session.context.described.token_ids_at)
 
 
 def status_of(session: TrainerSession, n: int) -> int | None:

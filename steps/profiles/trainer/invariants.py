@@ -14,6 +14,7 @@ from rollout_conformance.steps.engine.trace import Exchange, NotJson, parse
 from rollout_conformance.steps.peers.token_oracle import completion_text
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState, sound
+from rollout_conformance.steps.profiles.trainer.token_members import hint
 from rollout_conformance.steps.profiles.trainer.truncation import nothing_sampled, stopped, within_max_tokens
 
 
@@ -127,7 +128,8 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: JsonObject,
     ids, logprobs, prompt = (body.get(name) for name in ("token_ids", "logprobs", "prompt_token_ids"))
     whole = all(isinstance(v, list) for v in (ids, logprobs, prompt))
     if not whole or not all(map(_integer, [*ids, *prompt])) or not all(isinstance(v, int | float) for v in logprobs):  # type: ignore[misc,union-attr]
-        observed = f"token_ids {show(ids)}, logprobs {show(logprobs)}, prompt_token_ids {show(prompt)}"
+        where = "" if isinstance(ids, list) else hint(body, view.token_ids_at)
+        observed = f"token_ids {show(ids)}, logprobs {show(logprobs)}, prompt_token_ids {show(prompt)}{where}"
         yield broken(180, "three lists of numbers", observed, call.n)
         return
     assert isinstance(ids, list)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.profiles.trainer import actions as do
 from rollout_conformance.steps.profiles.trainer import expectations as expect
+from rollout_conformance.steps.profiles.trainer.card import TrainerCard
 from rollout_conformance.steps.profiles.trainer.generation import Generate
 from rollout_conformance.steps.profiles.trainer.rollout_naming import KEY
 from rollout_conformance.steps.profiles.trainer.rollout_source import NO_CONTROL, Source
@@ -25,9 +26,23 @@ KEY_OF_ANOTHER = (
 ID_AS_KEY = "`rollout_id_in: key` on the card: the rollout id is the key, and not every id may be a key (RFC 6750)"
 
 
-def reason(source: Source, place: str, case: Case) -> str | None:
-    """Why a case cannot be played where rollouts begin and are named so, None where it can."""
-    return next((told for one in (_of_source(source, case), _of_place(source, place, case)) for told in one), None)
+NO_MASK = "`response_mask: false` on the card: generation requests have no response mask"
+
+
+def reason(card: TrainerCard, case: Case) -> str | None:
+    """Why a case cannot be played with a trainer of this card, None where it can."""
+    return next(_reasons(card, case), None)
+
+
+def _reasons(card: TrainerCard, case: Case) -> Iterator[str]:
+    yield from _of_source(card.rollouts, case)
+    yield from _of_place(card.rollouts, card.rollout_id_in, case)
+    if not card.response_mask and any(_has_mask(step.what) for step in case.steps):
+        yield NO_MASK
+
+
+def _has_mask(what: object) -> bool:
+    return isinstance(what, Generate) and what.response_mask != "correct"
 
 
 def _of_source(source: Source, case: Case) -> Iterator[str]:

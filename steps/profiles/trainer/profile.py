@@ -155,7 +155,7 @@ class TrainerPeers(NoPeers):
                 return unmet
             if not self.setting.card.declares(need):
                 return lacking(CAPABILITIES, need)
-        return left_out.reason(self.source, trainer_card(self.setting.card).rollout_id_in, case)
+        return left_out.reason(trainer_card(self.setting.card), case)
 
 
 @contextlib.asynccontextmanager
@@ -187,6 +187,7 @@ def read(session: TrainerSession, case: Case) -> CaseView:
         context.source,
         session.state.get("no_occasion", ""),
         context.place,
+        context.described.token_ids_at,
     )
 
 

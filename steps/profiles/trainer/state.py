@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.session import Session, State
 from rollout_conformance.steps.engine.target_card import Card, Limits
-from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
+from rollout_conformance.steps.engine.trace import Exchange, Response, Trace, parse
 from rollout_conformance.steps.peers import calculator
 from rollout_conformance.steps.peers.arriving_starts import ArrivingStarts
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout, ScriptedRolloutServer
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
-from rollout_conformance.steps.profiles.trainer.card import BODY, trainer_card
+from rollout_conformance.steps.profiles.trainer.card import BODY, TrainerCard, trainer_card
 from rollout_conformance.steps.profiles.trainer.rollout_source import Source
+from rollout_conformance.steps.profiles.trainer.token_members import with_tokens
 
 if TYPE_CHECKING:
     from rollout_conformance.steps.profiles.trainer.closing import Closing
@@ -90,9 +91,13 @@ class CaseContext:
     model: str | None = None
 
     @property
+    def described(self) -> TrainerCard:
+        return trainer_card(self.card)
+
+    @property
     def place(self) -> str:
         """Where a request names its rollout."""
-        return trainer_card(self.card).rollout_id_in
+        return self.described.rollout_id_in
 
     @property
     def named_model(self) -> dict[str, object]:
@@ -103,9 +108,16 @@ class CaseContext:
         return f"rc-{self.run}-{next(self.counter)}x"
 
 
+def read_body(response: Response | None, token_ids_at: str | None) -> JsonObject:
+    """The body of a response, the tokens of a generation in the members of the contract; {} for one that is no object."""
+    body = mapping(parse(response.body) if response else None)
+    return with_tokens(body, token_ids_at) if "choices" in body else body
+
+
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """One case as the checks read it. `place` is where a request names its rollout."""
+    """One case as the checks read it. `place` is where a request names its rollout, `token_ids_at` where the card names the ids of a
+    generation."""
 
     trace: Trace
     dialect: str
@@ -116,14 +128,14 @@ class CaseView:
     source: Source = "control"
     no_occasion: str = ""
     place: str = BODY
+    token_ids_at: str | None = None
 
     def answer(self, n: int) -> tuple[int | None, Any]:
-        """(status, parsed body) of an exchange; a body that is no object is {}."""
+        """(status, parsed body) of an exchange, the tokens of a generation in their members; a body that is no object is {}."""
         exchange = self.trace.exchanges[n]
         if exchange.response is None:
             return None, {}
-        body = parse(exchange.response.body)
-        return exchange.response.status, mapping(body)
+        return exchange.response.status, read_body(exchange.response, self.token_ids_at)
 
     def exchange(self, n: int) -> Exchange:
         return self.trace.exchanges[n]
